@@ -1,0 +1,181 @@
+package exchange
+
+import (
+	"maps"
+	"slices"
+)
+
+// API is a federated API as INGEST (and FETCH in 4.4) carries it. Strings that are empty and not required are left out.
+type API struct {
+	// UniqueID and ID are always written: from a missing UniqueID, APIM makes a random identity at each ingest.
+	UniqueID string
+	ID       string
+	Name     string
+	// Version left empty becomes 0.0.0 in APIM.
+	Version     string
+	Description string
+	// ConnectionDetails come back at subscribe time; no user sees them.
+	ConnectionDetails map[string]string
+	Type              APIType
+	// Pages and Plans are always written as lists, empty ones as []: a null list of pages fails the update midway, and a missing
+	// plan is a deleted plan.
+	Pages    []Page
+	Plans    []Plan
+	Metadata []Metadata
+}
+
+// Page is a document of an API.
+type Page struct {
+	Type PageType
+	// Content is the document itself, up to megabytes; it is escaped straight into the frame. Invalid UTF-8 becomes U+FFFD.
+	Content  []byte
+	Filename string
+}
+
+// Plan is a plan of an API. ID, Name and the security type are always written: a missing id makes APIM make a new plan at each
+// ingest, a missing type fails the API.
+type Plan struct {
+	ID              string
+	Name            string
+	Description     string
+	Security        PlanSecurity
+	Characteristics []string
+}
+
+// Metadata is one entry of an API's metadata. All its fields are always written: a missing format aborts the rest of the batch.
+type Metadata struct {
+	Name   string
+	Value  string
+	Format MetadataFormat
+}
+
+// APISummary is what DISCOVER, a preview, carries of an API: APIM uses nothing else there.
+type APISummary struct {
+	UniqueID string
+	ID       string
+	Name     string
+	Version  string
+}
+
+// AppendAPISummary appends one encoded element for [AppendDiscoverReply] or [AppendListReply].
+func AppendAPISummary(dst []byte, api APISummary) []byte {
+	o := object{dst: append(dst, '{')}
+	o.field("uniqueId", api.UniqueID)
+	o.field("id", api.ID)
+	o.field("name", api.Name)
+	o.optional("version", api.Version)
+	return append(o.dst, '}')
+}
+
+// AppendAPI appends one encoded element for [AppendIngest] or [AppendFetchReply].
+func AppendAPI(dst []byte, api API) []byte {
+	dst = slices.Grow(dst, apiSizeHint(api))
+	o := object{dst: append(dst, '{')}
+	o.field("uniqueId", api.UniqueID)
+	o.field("id", api.ID)
+	o.field("name", api.Name)
+	o.optional("version", api.Version)
+	o.optional("description", api.Description)
+	if len(api.ConnectionDetails) > 0 {
+		o.stringMap("connectionDetails", api.ConnectionDetails)
+	}
+	o.field("type", api.Type.String())
+	o.key("pages")
+	o.dst = appendList(o.dst, api.Pages, appendPage)
+	o.key("plans")
+	o.dst = appendList(o.dst, api.Plans, appendPlan)
+	if len(api.Metadata) > 0 {
+		o.key("metadata")
+		o.dst = appendList(o.dst, api.Metadata, appendMetadata)
+	}
+	return append(o.dst, '}')
+}
+
+func appendPage(dst []byte, page Page) []byte {
+	o := object{dst: append(dst, '{')}
+	o.field("pageType", page.Type.String())
+	o.key("content")
+	o.dst = appendString(o.dst, page.Content)
+	o.field("filename", page.Filename)
+	return append(o.dst, '}')
+}
+
+func appendPlan(dst []byte, plan Plan) []byte {
+	o := object{dst: append(dst, '{')}
+	o.field("id", plan.ID)
+	o.field("name", plan.Name)
+	o.optional("description", plan.Description)
+	o.field("planSecurityType", plan.Security.String())
+	if len(plan.Characteristics) > 0 {
+		o.key("characteristics")
+		o.dst = appendList(o.dst, plan.Characteristics, appendString[string])
+	}
+	return append(o.dst, '}')
+}
+
+func appendMetadata(dst []byte, entry Metadata) []byte {
+	o := object{dst: append(dst, '{')}
+	o.field("name", entry.Name)
+	o.field("value", entry.Value)
+	o.field("format", entry.Format.String())
+	return append(o.dst, '}')
+}
+
+// apiSizeHint is close to what an API needs once encoded: pretty-printed JSON documents grow by about a quarter when escaped.
+func apiSizeHint(api API) int {
+	const perAPI, growth = 1024, 4
+	size := perAPI + len(api.Description)
+	for _, page := range api.Pages {
+		size += len(page.Content) + len(page.Content)/growth
+	}
+	return size
+}
+
+// object writes an object's fields one after the other. dst ends in the object's opening brace when it starts.
+type object struct{ dst []byte }
+
+func (o *object) key(name string) {
+	if o.dst[len(o.dst)-1] != '{' {
+		o.dst = append(o.dst, ',')
+	}
+	o.dst = append(o.dst, '"')
+	o.dst = append(o.dst, name...)
+	o.dst = append(o.dst, '"', ':')
+}
+
+func (o *object) field(name, value string) {
+	o.key(name)
+	o.dst = appendString(o.dst, value)
+}
+
+func (o *object) optional(name, value string) {
+	if value != "" {
+		o.field(name, value)
+	}
+}
+
+// stringMap writes the keys in order, so that equal maps are equal bytes.
+func (o *object) stringMap(name string, values map[string]string) {
+	o.key(name)
+	o.dst = append(o.dst, '{')
+	for i, key := range slices.Sorted(maps.Keys(values)) {
+		if i > 0 {
+			o.dst = append(o.dst, ',')
+		}
+		o.dst = appendString(o.dst, key)
+		o.dst = append(o.dst, ':')
+		o.dst = appendString(o.dst, values[key])
+	}
+	o.dst = append(o.dst, '}')
+}
+
+func appendList[T any](dst []byte, elements []T, appendElement func([]byte, T) []byte) []byte {
+	dst = append(dst, '[')
+	for i, element := range elements {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = appendElement(dst, element)
+	}
+	return append(dst, ']')
+}
