@@ -1,0 +1,112 @@
+package store
+
+import (
+	"maps"
+	"slices"
+)
+
+// RememberedAPI is one API of the last complete listing of a target.
+type RememberedAPI struct {
+	// ID is the federated id (ACCOUNT:REGION:RESTAPI:STAGE).
+	ID string `json:"id"`
+	// Name is the name that AWS gives the API, before anything was added to tell it apart.
+	Name string `json:"name"`
+}
+
+// Catalogue remembers what the last complete listings and the last ingests held: names are judged over all
+// of it, so that a failing target renames nothing, and plans that vanish are noticed before they are sent.
+type Catalogue interface {
+	// SaveListing replaces what is remembered of a target. Only complete, successful listings belong here. Durable.
+	SaveListing(integration, target string, apis []RememberedAPI) error
+	// Listings gives the last complete listing of each target; a target whose listing was empty is there, too.
+	Listings(integration string) (map[string][]RememberedAPI, error)
+	// ForgetListing drops a target that is not configured any longer. Durable.
+	ForgetListing(integration, target string) error
+	// RememberPlans notes the plan ids that each API is being sent with, replacing what was known of these APIs
+	// and of no others; an empty list is remembered as "sent without plans". Call it before the batch leaves: APIM may
+	// keep a batch whose answer is lost. Durable.
+	RememberPlans(integration string, plans map[string][]string) error
+	// RememberedPlans gives the plan ids by API id. Empty: nothing was sent yet, or nothing is remembered (no
+	// volume), and the plan-loss guard is blind.
+	RememberedPlans(integration string) (map[string][]string, error)
+	// ForgetPlans drops what is remembered of the APIs named. Durable.
+	ForgetPlans(integration string, apiIDs ...string) error
+}
+
+func (s *Store) SaveListing(integration, target string, apis []RememberedAPI) error {
+	return s.write(durable, func(*state) ([]Change, error) {
+		if err := checkIDs("listing", target, integration); err != nil {
+			return nil, err
+		}
+		if apis == nil {
+			apis = []RememberedAPI{}
+		}
+		change, err := encodeRow(Row{tableListings, rowKey(integration, target)}, apis)
+		return []Change{change}, err
+	})
+}
+
+func (s *Store) Listings(integration string) (map[string][]RememberedAPI, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := make(map[string][]RememberedAPI, len(s.state.listings[integration]))
+	for target, apis := range s.state.listings[integration] {
+		found[target] = slices.Clone(apis)
+	}
+	return found, nil
+}
+
+func (s *Store) ForgetListing(integration, target string) error {
+	return s.write(durable, func(st *state) ([]Change, error) {
+		if _, ok := st.listings[integration][target]; !ok {
+			return nil, nil
+		}
+		return []Change{{Row: Row{tableListings, rowKey(integration, target)}}}, nil
+	})
+}
+
+func (s *Store) RememberPlans(integration string, plans map[string][]string) error {
+	return s.write(durable, func(st *state) ([]Change, error) {
+		var changes []Change
+		for _, apiID := range slices.Sorted(maps.Keys(plans)) {
+			if err := checkIDs("remembered plans", apiID, integration); err != nil {
+				return nil, err
+			}
+			planIDs := slices.Compact(slices.Sorted(slices.Values(plans[apiID])))
+			if known, ok := st.plans[integration][apiID]; ok && slices.Equal(known, planIDs) {
+				continue // an ingest with nothing changed costs no write
+			}
+			if planIDs == nil {
+				planIDs = []string{}
+			}
+			change, err := encodeRow(Row{tablePlans, rowKey(integration, apiID)}, planIDs)
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, change)
+		}
+		return changes, nil
+	})
+}
+
+func (s *Store) RememberedPlans(integration string) (map[string][]string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	found := make(map[string][]string, len(s.state.plans[integration]))
+	for apiID, planIDs := range s.state.plans[integration] {
+		found[apiID] = slices.Clone(planIDs)
+	}
+	return found, nil
+}
+
+func (s *Store) ForgetPlans(integration string, apiIDs ...string) error {
+	return s.write(durable, func(st *state) ([]Change, error) {
+		var changes []Change
+		for _, apiID := range apiIDs {
+			if _, ok := st.plans[integration][apiID]; ok {
+				changes = append(changes, Change{Row: Row{tablePlans, rowKey(integration, apiID)}})
+			}
+		}
+		return changes, nil
+	})
+}

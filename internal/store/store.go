@@ -1,0 +1,383 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Errors of a [Store]. A full, broken or missing disk is none of them: it shows in [Store.Health].
+var (
+	// ErrInvalid: what was to be written cannot be (no id, an unknown state, a time outside the calendar).
+	ErrInvalid = errors.New("invalid record")
+	// ErrTransition: the record's state does not allow the next one (see [KeyState]).
+	ErrTransition = errors.New("state not allowed here")
+	// ErrUnknownJob: there is no such ingest job, or it has ended.
+	ErrUnknownJob = errors.New("no such ingest job")
+	// ErrFenced: this incarnation of the agent is over and must not act any longer.
+	ErrFenced = errors.New("store is fenced: this incarnation has ended")
+	// ErrClosed: the store was closed.
+	ErrClosed = errors.New("store is closed")
+	// ErrLocked: another process is the writer.
+	ErrLocked = errors.New("another process holds the store")
+)
+
+// Medium is what a [Store] writes through to: a bbolt file, or a model of one. The Store never calls it concurrently.
+type Medium interface {
+	// Open opens it, for the first time or anew after a failure, and hands over every row, a job before its
+	// acknowledgements; a row that take refuses is damaged. Notices say what was lost, for people. With an error
+	// the medium cannot be written; the rows taken by then still count.
+	Open(take func(Change) error) (notices []string, err error)
+	// Commit makes all changes or none, and has them on disk when it returns nil. After any other error than
+	// ErrFenced it is unknown whether they are there; Commit is not called again before Open.
+	Commit([]Change) error
+	// Close lets go of the medium.
+	Close() error
+}
+
+// Options for a [Store]. The zero value works.
+type Options struct {
+	// Logger hears of each change of health; nil: nobody does.
+	Logger *slog.Logger
+	// LockWait is how long Open waits for another process that holds the file; 0 means DefaultLockWait.
+	LockWait time.Duration
+	// Adopted is told of the key records that were found when a disk came (back) that could not be read, or was
+	// held by another process, before: somebody has to resume them. Called outside of the store's locks.
+	Adopted func([]KeyRecord)
+}
+
+// Health says what the store can promise.
+type Health struct {
+	// Durable is true while what is written outlives the process.
+	Durable bool
+	// Messages are for people: why it is not durable and what follows from that, and what was lost at start.
+	Messages []string
+}
+
+// Store is a [KeyJournal], [IngestJobs] and [Catalogue] in memory, written through to a [Medium] where there is one.
+// It is safe for concurrent use; concurrent writers share a commit.
+type Store struct {
+	opts Options
+
+	// commitMu orders use of the medium. It is taken before mu, never after it.
+	commitMu sync.Mutex
+	medium   Medium // nil: memory only
+	known    bool   // the medium's content was read, and nobody else can have written it since
+	failures int    // openings and commits that failed one after the other
+	skip     int    // commits to let pass before the medium is tried again
+
+	mu           sync.Mutex
+	state        *state
+	pending      []Change // staged for the next commit; nothing is staged while degraded
+	staged       uint64   // counts writes
+	committed    uint64   // the writes up to here are on the medium
+	degraded     bool
+	problem      string // why it is not durable, empty when it is
+	notices      []string
+	ended        error // ErrFenced or ErrClosed
+	lastAckFlush time.Time
+}
+
+var (
+	_ KeyJournal = (*Store)(nil)
+	_ IngestJobs = (*Store)(nil)
+	_ Catalogue  = (*Store)(nil)
+)
+
+// withoutDisk is what follows from running in memory, in an operator's words.
+const withoutDisk = "if the agent stops now, the next one does not know of keys being made or deleted (look for keys " +
+	"of its naming that no subscription has), does not go on with running ingests, and its plan-loss guard is blind until one ingest has ended"
+
+// maxSkip bounds how many commits pass between two tries of a failed disk: a try costs an opening of the file, which
+// at 25 journal writes a second would be most of the work.
+const maxSkip = 64
+
+// NewMemory gives a store that keeps nothing beyond the process, for a machine without a writable directory.
+func NewMemory() *Store {
+	return &Store{state: newState(), problem: "no directory is configured for the store: " + withoutDisk}
+}
+
+// New gives a store over a medium. It never fails: without a usable medium it runs in memory, says so in its health,
+// and tries again.
+func New(medium Medium, opts Options) (*Store, Health) {
+	if opts.Logger == nil {
+		opts.Logger = slog.New(slog.DiscardHandler)
+	}
+	s := &Store{opts: opts, medium: medium, state: newState()}
+	notices, err := medium.Open(s.state.apply)
+	s.notices = notices
+	for _, notice := range notices {
+		opts.Logger.Error("store: " + notice)
+	}
+	if err != nil {
+		s.degrade(err)
+	}
+	s.known = err == nil
+	return s, s.Health()
+}
+
+// Health says what the store can promise at this moment.
+func (s *Store) Health() Health {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	h := Health{Durable: s.problem == "", Messages: slices.Clone(s.notices)}
+	if s.problem != "" {
+		h.Messages = append([]string{s.problem}, h.Messages...)
+	}
+	return h
+}
+
+// urgency says when a write must be on disk.
+type urgency bool
+
+const (
+	durable urgency = true  // before the write returns
+	lazy    urgency = false // with the next durable one
+)
+
+// ackUrgency lets acknowledgements through to the disk once in AckFlushInterval, by the caller's clock. A clock that
+// jumped counts as an interval.
+func (s *Store) ackUrgency(at time.Time) urgency {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	since := at.Sub(s.lastAckFlush)
+	if since >= 0 && since < AckFlushInterval {
+		return lazy
+	}
+	s.lastAckFlush = at
+	return durable
+}
+
+// write is the one way in: mutate says what changes, the changes are applied to the memory and staged, and brought
+// to disk as urgently as asked.
+func (s *Store) write(u urgency, mutate func(*state) ([]Change, error)) error {
+	s.mu.Lock()
+	if s.ended != nil {
+		defer s.mu.Unlock()
+		return s.ended
+	}
+	changes, err := mutate(s.state)
+	if err != nil {
+		s.mu.Unlock()
+		return err
+	}
+	for _, c := range changes {
+		if err := s.state.apply(c); err != nil {
+			s.mu.Unlock()
+			return fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+	}
+	if len(changes) > 0 {
+		s.staged++
+		if s.medium != nil && !s.degraded {
+			s.pending = append(s.pending, changes...)
+		}
+	}
+	upTo := s.staged
+	s.mu.Unlock()
+	if u == lazy || s.medium == nil {
+		return nil
+	}
+	return s.flush(upTo, false)
+}
+
+// Flush brings everything to disk that is still waiting for a durable write, and tries a failed disk again. Call it
+// now and then (every half minute) and before the process ends. Errors: [ErrFenced], [ErrClosed].
+func (s *Store) Flush() error {
+	s.mu.Lock()
+	upTo, ended := s.staged, s.ended
+	s.mu.Unlock()
+	if ended != nil || s.medium == nil {
+		return ended
+	}
+	return s.flush(upTo, true)
+}
+
+// flush returns once the writes up to upTo are on the medium, or the store is degraded. Writers that wait here
+// for each other's commit find theirs done: one fsync for all of them.
+func (s *Store) flush(upTo uint64, tryNow bool) error {
+	s.commitMu.Lock()
+	adopted, err := s.flushLocked(upTo, tryNow)
+	s.commitMu.Unlock()
+	if len(adopted) > 0 && s.opts.Adopted != nil {
+		s.opts.Adopted(adopted)
+	}
+	return err
+}
+
+func (s *Store) flushLocked(upTo uint64, tryNow bool) (adopted []KeyRecord, err error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	switch {
+	case s.ended != nil:
+		return nil, s.ended
+	case s.degraded:
+		if !tryNow && s.skip > 0 {
+			s.skip--
+			return nil, nil
+		}
+		if adopted, err = s.reopen(); err != nil || s.degraded {
+			return nil, err
+		}
+	case s.committed >= upTo:
+		return nil, nil
+	}
+	return adopted, s.commit()
+}
+
+// commit brings the pending changes to the medium. It is called with both locks and lets go of mu meanwhile.
+func (s *Store) commit() error {
+	batch, count := lastOfEach(s.pending), s.staged
+	s.pending = nil
+	var err error
+	if len(batch) > 0 {
+		s.mu.Unlock()
+		err = s.medium.Commit(batch)
+		s.mu.Lock()
+	}
+	switch {
+	case s.ended != nil:
+		return s.ended
+	case errors.Is(err, ErrFenced):
+		s.ended = ErrFenced
+		return s.ended
+	case err != nil:
+		s.degrade(fmt.Errorf("writing: %w", err))
+		return nil
+	}
+	s.committed = count
+	s.failures, s.skip = 0, 0
+	if s.problem != "" {
+		s.problem = ""
+		s.opts.Logger.Info("store: back on disk, everything that was kept in memory has been written")
+	}
+	return nil
+}
+
+// degrade goes on in memory. It is called with mu, or before the store is shared.
+func (s *Store) degrade(err error) {
+	s.degraded, s.pending = true, nil
+	s.skip = min(1<<min(s.failures, 16), maxSkip)
+	s.failures++
+	before := s.problem
+	s.problem = fmt.Sprintf("the store is in memory only (%v): %s; it is written as soon as the disk takes it", err, withoutDisk)
+	if s.problem != before {
+		s.opts.Logger.Error("store: " + s.problem)
+	}
+}
+
+// reopen tries the medium again and stages what it lacks. It is called with both locks and lets go of mu meanwhile.
+//
+// Where the medium's content was known all along, what it has beyond the memory was deleted meanwhile and goes. Where
+// it was not (it could not be read, or another process had it), what it has beyond the memory is adopted: all that
+// follows from a record can be done twice without harm, so at worst something finished is done again.
+func (s *Store) reopen() (adopted []KeyRecord, err error) {
+	found := newState()
+	onDisk := map[Row][]byte{}
+	var order []Row
+	s.mu.Unlock()
+	notices, err := s.medium.Open(func(c Change) error {
+		if err := found.apply(c); err != nil {
+			return err
+		}
+		onDisk[c.Row] = c.Value
+		order = append(order, c.Row)
+		return nil
+	})
+	s.mu.Lock()
+	if s.ended != nil {
+		return nil, s.ended
+	}
+	if errors.Is(err, ErrFenced) {
+		s.ended = ErrFenced
+		return nil, s.ended
+	}
+	for _, notice := range notices {
+		s.opts.Logger.Error("store: " + notice)
+	}
+	s.notices = append(s.notices, notices...)
+	if err != nil {
+		s.known = s.known && !errors.Is(err, ErrLocked)
+		s.degrade(err)
+		return nil, nil
+	}
+	rows, err := s.state.rows()
+	if err != nil {
+		s.degrade(err)
+		return nil, nil
+	}
+	inMemory := make(map[Row]bool, len(rows))
+	var missing []Change
+	for _, c := range rows {
+		inMemory[c.Row] = true
+		if string(onDisk[c.Row]) != string(c.Value) {
+			missing = append(missing, c)
+		}
+	}
+	for _, row := range order {
+		switch {
+		case inMemory[row]:
+		case s.known:
+			missing = append(missing, Change{Row: row})
+		case s.state.apply(Change{Row: row, Value: onDisk[row]}) == nil && row.Table == tableKeys:
+			if id, err := splitRowKey(row.Key, 1); err == nil {
+				adopted = append(adopted, found.keys[id[0]])
+			}
+		}
+	}
+	sortRecords(adopted)
+	s.known, s.degraded, s.pending = true, false, missing
+	return adopted, nil
+}
+
+// lastOfEach keeps each row's last change, in the order in which the rows were first touched.
+func lastOfEach(changes []Change) []Change {
+	at := make(map[Row]int, len(changes))
+	var kept []Change
+	for _, c := range changes {
+		if i, ok := at[c.Row]; ok {
+			kept[i] = c
+			continue
+		}
+		at[c.Row] = len(kept)
+		kept = append(kept, c)
+	}
+	return kept
+}
+
+// Fence ends this incarnation: from now on every write fails with [ErrFenced] and nothing waiting is written. Close
+// then lets go of the medium. It is how a simulated crash, or a second incarnation in one process, stops the first.
+func (s *Store) Fence() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.ended == nil {
+		s.ended = ErrFenced
+	}
+}
+
+// Close writes what is waiting and lets go of the medium. Closing twice is no error.
+func (s *Store) Close() error {
+	s.commitMu.Lock()
+	defer s.commitMu.Unlock()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if errors.Is(s.ended, ErrClosed) {
+		return nil
+	}
+	if s.medium == nil {
+		s.ended = ErrClosed
+		return nil
+	}
+	var lost error
+	if s.ended == nil && !s.degraded {
+		lost = s.commit()
+	}
+	if lost == nil && s.ended == nil && s.degraded {
+		lost = errors.New(s.problem)
+	}
+	s.ended = ErrClosed
+	return errors.Join(lost, s.medium.Close())
+}
