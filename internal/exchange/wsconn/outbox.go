@@ -1,0 +1,76 @@
+package wsconn
+
+import "time"
+
+// receipt is told once what became of a message; nil where nobody wants to know.
+type receipt func(Outcome)
+
+func (r receipt) give(outcome Outcome) {
+	if r != nil {
+		r(outcome)
+	}
+}
+
+type item struct {
+	message  []byte
+	deadline time.Time // zero: none
+	receipt  receipt
+}
+
+// outbox is what waits to be written.
+type outbox struct {
+	queue       []item
+	queuedBytes int
+}
+
+// Send queues a binary message, which is the connection's from then on, and returns. receipt, unless nil, is called exactly once, from
+// any goroutine and possibly before Send returns; it must not block. A ping follows the message when there is a receipt.
+//
+// The error, one of [ErrClosed], [ErrTooLarge] and [ErrQueueFull], says why the message was not even queued; the receipt has then been
+// called with NeverSent.
+func (c *Conn) Send(message []byte, receipt func(Outcome)) error {
+	return c.SendBefore(time.Time{}, message, receipt)
+}
+
+// SendBefore is Send for a message that is of no use after the deadline: it is dropped as NeverSent when the deadline has come before
+// its writing began. A zero deadline is none.
+func (c *Conn) SendBefore(deadline time.Time, message []byte, receipt func(Outcome)) error {
+	err := c.enqueue(item{message: message, deadline: deadline, receipt: receipt})
+	if err != nil && receipt != nil {
+		receipt(NeverSent)
+	}
+	return err
+}
+
+func (c *Conn) enqueue(i item) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch {
+	case c.ended || c.closing.asked || c.closing.remote != nil:
+		return ErrClosed
+	case len(i.message) > c.options.MaxMessageSize:
+		return ErrTooLarge
+	case len(c.queue) > 0 && c.queuedBytes+i.cost() > c.options.MaxQueuedBytes:
+		return ErrQueueFull
+	}
+	c.queue = append(c.queue, i)
+	c.queuedBytes += i.cost()
+	c.wakeWriter()
+	return nil
+}
+
+// perMessage is what a queued message holds in memory beside its bytes; it also bounds the number of empty ones.
+const perMessage = 256
+
+func (i item) cost() int { return len(i.message) + perMessage }
+
+func (o *outbox) dequeue() (item, bool) {
+	if len(o.queue) == 0 {
+		return item{}, false
+	}
+	first := o.queue[0]
+	o.queue[0] = item{} // or the array would keep the message alive
+	o.queue = o.queue[1:]
+	o.queuedBytes -= first.cost()
+	return first, true
+}
