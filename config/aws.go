@@ -1,0 +1,156 @@
+package config
+
+import (
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+)
+
+// partitions are AWS's closed worlds: each has its own regions, ARNs and host names. The lists are those of
+// the AWS SDK for Go, core v1.47.7. The SDK itself resolves any word to a host, which then does not exist.
+var partitions = map[string][]string{
+	"aws": {
+		"af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2",
+		"ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7",
+		"ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2",
+		"eu-west-3", "il-central-1", "me-central-1", "me-south-1", "mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
+	},
+	"aws-cn":     {"cn-north-1", "cn-northwest-1"},
+	"aws-us-gov": {"us-gov-east-1", "us-gov-west-1"},
+	"aws-eusc":   {"eusc-de-east-1"},
+	"aws-iso":    {"us-iso-east-1", "us-iso-west-1"},
+	"aws-iso-b":  {"us-isob-east-1", "us-isob-west-1"},
+	"aws-iso-e":  {"eu-isoe-west-1"},
+	"aws-iso-f":  {"us-isof-east-1", "us-isof-south-1"},
+}
+
+// regionShape is AREA-DIRECTION-NUMBER.
+var regionShape = regexp.MustCompile(`^([a-z]+(?:-[a-z]+)?)-((?:north|south)?(?:east|west)|north|south|central)-[1-9][0-9]?$`)
+
+// partitionOf tells which partition a region belongs to, and whether it is in the list. A region that AWS
+// opens later in a known area is taken with a warning, so that this list never locks anybody out; a name that
+// no rule of AWS's would give is not.
+func partitionOf(region string) (partition string, listed bool) {
+	m := regionShape.FindStringSubmatch(region)
+	for name, regions := range partitions {
+		if slices.Contains(regions, region) {
+			return name, true
+		}
+		for _, r := range regions {
+			if m != nil && regionShape.FindStringSubmatch(r)[1] == m[1] {
+				partition = name
+			}
+		}
+	}
+	return partition, false
+}
+
+// nearestRegion gives the listed region that is most like a word.
+func nearestRegion(word string) string {
+	var all []string
+	for _, regions := range partitions {
+		all = append(all, regions...)
+	}
+	slices.Sort(all) // the same suggestion each time
+	return nearestPattern(word, all)
+}
+
+// roleARN is documented by AWS: arn:PARTITION:iam::ACCOUNT:role/PATH/NAME, the name having at most 64 characters.
+var roleARN = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::[0-9]{12}:role/(?:[!-~]{1,510}/)?[\w+=,.@-]{1,64}$`)
+
+func (c *checker) checkProvider(i int, p Provider) {
+	switch p.Type {
+	case ProviderType:
+	case "":
+		c.fault(providerKey(i, "type"), "is missing")
+	default:
+		c.fault(providerKey(i, "type"), "%s is not served; this agent is for %s", show(p.Type), ProviderType)
+	}
+	switch {
+	case p.IntegrationID == "":
+		c.fault(providerKey(i, "integrationId"), "is missing: the id that the integration's Overview page in the APIM console shows")
+	case strings.Contains(p.IntegrationID, "[your-"):
+		c.fault(providerKey(i, "integrationId"), "still holds the words in brackets of the example file")
+	case strings.ContainsAny(p.IntegrationID, " \t\r\n\"'"):
+		c.fault(providerKey(i, "integrationId"), "holds a blank or a quote; write the id alone")
+	}
+	c.checkKeys(i, p)
+	found := c.checkRegions(i, p.Regions)
+	c.checkRoles(i, p.RoleARNs, found)
+	c.checkStages(i, p.Stages)
+}
+
+func (c *checker) checkKeys(i int, p Provider) {
+	id, key := providerKey(i, "configuration.accessKeyId"), providerKey(i, "configuration.secretAccessKey")
+	switch {
+	case p.AccessKeyID == "" && !p.SecretAccessKey.IsZero():
+		c.fault(id, "is missing, though the secret access key is set; set both, or neither to use the AWS SDK's default chain")
+	case p.AccessKeyID != "" && p.SecretAccessKey.IsZero():
+		c.fault(key, "is missing, though the access key id is set; set both, or neither to use the AWS SDK's default chain")
+	}
+	if strings.Contains(p.AccessKeyID, "[your-") {
+		c.fault(id, "still holds the words in brackets of the example file")
+	}
+	if isTemplate(p.SecretAccessKey) {
+		c.fault(key, "still holds the words in brackets of the example file")
+	}
+}
+
+// checkRegions gives the partitions of the valid ones.
+func (c *checker) checkRegions(i int, regions []string) (found []string) {
+	key := providerKey(i, "configuration.region")
+	if len(regions) == 0 {
+		c.fault(key, "is missing: the AWS region, or several with commas; AWS_REGION is not taken for it")
+	}
+	for _, region := range regions {
+		partition, _ := partitionOf(region)
+		if partition == "" {
+			c.fault(key, "%s is no AWS region; did you mean %s?", show(region), nearestRegion(region))
+			continue
+		}
+		found = append(found, partition)
+	}
+	return found
+}
+
+func (c *checker) checkRoles(i int, roles, regionPartitions []string) {
+	key := providerKey(i, "configuration.roleArn")
+	for n, role := range roles {
+		m := roleARN.FindStringSubmatch(role)
+		if m == nil {
+			c.fault(key, "role %d of %d is not the ARN of an IAM role", n+1, len(roles))
+			continue
+		}
+		for _, partition := range regionPartitions {
+			if partition != m[1] {
+				c.fault(key, "role %d of %d is of the partition %s, a region of %s; no role works across partitions", n+1, len(roles), m[1], partition)
+				break
+			}
+		}
+	}
+}
+
+// stageName is documented by AWS: letters, digits, hyphens and underscores, at most 128.
+var stageName = regexp.MustCompile(`^[\w-]{1,128}$`)
+
+func (c *checker) checkStages(i int, stages []string) {
+	for n, stage := range stages {
+		if !stageName.MatchString(stage) {
+			c.fault(providerKey(i, fmt.Sprintf("configuration.%d_stage", n)), "%s is no stage name: letters, digits, - and _ only, one stage for each index", show(stage))
+		}
+	}
+}
+
+// adviseRegions warns of regions that this version has not heard of.
+func (l *loader) adviseRegions(cfg Config) {
+	for i, p := range cfg.Providers {
+		for _, region := range p.Regions {
+			if partition, listed := partitionOf(region); partition != "" && !listed {
+				key := providerKey(i, "configuration.region")
+				l.warn(key, fmt.Sprintf("%s: %s is not a region that this version knows; if it is no new one, did you mean %s?",
+					l.settings[key], show(region), nearestRegion(region)))
+			}
+		}
+	}
+}

@@ -1,0 +1,60 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/url"
+	"strconv"
+	"strings"
+)
+
+// normaliseEndpoint brings an endpoint into the form that the session appends its path to: http or https,
+// without query and without one trailing slash. Its errors do not repeat the URL, which may hold a password.
+func normaliseEndpoint(raw string) (string, error) {
+	if strings.Contains(raw, "[your-") {
+		return "", errors.New("still holds the words in brackets of the example file")
+	}
+	if strings.ContainsAny(raw, "\"' ,") {
+		return "", errors.New("holds a quote, a blank or a comma; write one URL, without quotes, for each index")
+	}
+	u, err := url.Parse(raw)
+	if err != nil {
+		return "", errors.New("is not a URL")
+	}
+	switch strings.ToLower(u.Scheme) {
+	case "http", "ws":
+		u.Scheme = "http"
+	case "https", "wss":
+		u.Scheme = "https"
+	case "":
+		return "", errors.New("has no scheme; it must begin with https:// or http://")
+	default:
+		return "", fmt.Errorf("has the scheme %s; it must begin with https:// or http://", show(u.Scheme))
+	}
+	switch {
+	case u.Hostname() == "":
+		return "", errors.New("names no host")
+	case u.User != nil:
+		return "", errors.New("must not hold a user name or password; set a header instead")
+	case u.Fragment != "":
+		return "", errors.New("must not hold a fragment (#…)")
+	}
+	if port := u.Port(); port != "" {
+		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {
+			return "", errors.New("has a port that is not between 1 and 65535")
+		}
+	}
+	u.RawQuery, u.ForceQuery = "", false
+	return strings.TrimSuffix(u.String(), "/"), nil
+}
+
+// adviseToken warns where APIM is certain to refuse the agent.
+func (l *loader) adviseToken(cfg Config) {
+	for _, h := range cfg.Connector.Headers {
+		if strings.EqualFold(h.Name, "Authorization") {
+			return
+		}
+	}
+	key := connectorPrefix + "headers[0].name"
+	l.warn(key, variableName(key)+": no Authorization header is set; APIM answers 401 without one")
+}

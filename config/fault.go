@@ -1,0 +1,71 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Fault is one value that keeps the agent from starting.
+type Fault struct {
+	// Key is the canonical key, such as integration.providers[0].type. Empty where a file or flag is at fault.
+	Key string
+	// Variable is what the user has to change, as the user spelled it; where it is missing, the
+	// environment variable that sets it. A YAML key has its file and line before it.
+	Variable string
+	// Text says what is wrong. It holds no secret.
+	Text string
+	// Example is a whole assignment that would be accepted; empty where none can be given.
+	Example string
+}
+
+// Error gives the fault as one line.
+func (f Fault) Error() string {
+	if f.Example == "" {
+		return f.Variable + ": " + f.Text
+	}
+	return fmt.Sprintf("%s: %s (for example %s)", f.Variable, f.Text, f.Example)
+}
+
+// Faults are all faults of one configuration, found in one go. It is the error of [Load] and [Config.Validate].
+type Faults []Fault
+
+// Error lists every fault on its own line.
+func (f Faults) Error() string {
+	lines := make([]string, len(f))
+	for i, fault := range f {
+		lines[i] = fault.Error()
+	}
+	return strings.Join(lines, "\n")
+}
+
+// Unwrap lets errors.As reach a single [Fault].
+func (f Faults) Unwrap() []error {
+	errs := make([]error, len(f))
+	for i, fault := range f {
+		errs[i] = fault
+	}
+	return errs
+}
+
+// Warning is something in the configuration that has no effect, or not the one that it seems to have.
+type Warning struct {
+	// Key is the canonical key, or a whole group such as services.*
+	Key string
+	// Text is one line that names the variables. It holds no secret.
+	Text string
+}
+
+// String gives the warning's text.
+func (w Warning) String() string { return w.Text }
+
+// maxShown is the longest value repeated in a message. Regions, types and durations are shorter; tokens
+// and secret keys, which users paste into the wrong variable, are longer.
+const maxShown = 32
+
+// show quotes a value where that cannot give a misplaced secret away.
+func show(value string) string {
+	if len(value) > maxShown {
+		return fmt.Sprintf("a value of %d characters", len([]rune(value)))
+	}
+	return fmt.Sprintf("%q", value)
+}

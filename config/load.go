@@ -1,0 +1,177 @@
+package config
+
+import (
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// Sources are the places that a configuration is read from.
+type Sources struct {
+	// Environ holds NAME=value texts, as os.Environ gives them.
+	Environ []string
+	// Files are the values of the --config flag; each may name several files with commas. With none,
+	// the environment says which files are read, if any.
+	Files []string
+	// ReadFile reads a file; nil means os.ReadFile.
+	ReadFile func(name string) ([]byte, error)
+}
+
+// Load reads, orders, fills and validates the configuration. The error, if any, is of type [Faults] and
+// holds all that keeps the agent from starting. Warnings are given in either case. Nothing in a warning or
+// an error is a secret.
+func Load(src Sources) (Config, []Warning, error) {
+	l := newLoader(src)
+	l.readFiles()
+	l.collect()
+	l.resolve()
+	l.checkUnserved()
+	l.arrange()
+	cfg := l.fill()
+	l.finish(&cfg)
+	l.check(cfg)
+	if err := l.err(); err != nil {
+		return Config{}, l.warnings, err
+	}
+	return cfg, l.warnings, nil
+}
+
+// setting is one value and where it was found.
+type setting struct {
+	key      string
+	value    string
+	variable string // the key as the user spelled it
+	at       string // FILE:LINE, for YAML
+}
+
+// String names the setting for a message.
+func (s setting) String() string {
+	if s.at == "" {
+		return s.variable
+	}
+	return s.at + ": " + s.variable
+}
+
+// loader carries one configuration through the steps of Load.
+type loader struct {
+	checker
+	environ   map[string]string
+	flagFiles []string
+	readFile  func(string) ([]byte, error)
+	yaml      map[string]setting
+	warnings  []Warning
+}
+
+func newLoader(src Sources) *loader {
+	l := &loader{
+		checker: newChecker(), environ: map[string]string{}, flagFiles: src.Files, readFile: src.ReadFile,
+		yaml: map[string]setting{},
+	}
+	if l.readFile == nil {
+		l.readFile = os.ReadFile
+	}
+	for _, entry := range src.Environ {
+		name, value, _ := strings.Cut(entry, "=")
+		if _, twice := l.environ[name]; !twice { // the first one counts, as it does for os.Getenv
+			l.environ[name] = value
+		}
+	}
+	return l
+}
+
+// find looks a key up as the vendor's agent does: the environment with a prefix, the plain environment,
+// YAML. An empty value is an absent one.
+func (l *loader) find(key string) (setting, bool) {
+	forms := spellings(key)
+	for _, prefix := range append(prefixes[:], "") {
+		for _, form := range forms {
+			if value := strings.TrimSpace(l.environ[prefix+form]); value != "" {
+				return setting{key: key, value: value, variable: prefix + form}, true
+			}
+		}
+	}
+	s, ok := l.yaml[key]
+	s.value = strings.TrimSpace(s.value)
+	return s, ok && s.value != ""
+}
+
+func (l *loader) warn(key, text string) {
+	l.warnings = append(l.warnings, Warning{Key: key, Text: text})
+}
+
+// resolve replaces placeholders and refuses references to secret stores, which are not served yet.
+func (l *loader) resolve() {
+	for _, key := range sortedKeys(l.settings) {
+		s := l.settings[key]
+		f, isField := l.fieldOf(key)
+		e := expander{lookup: func(name string) (string, bool) { found, ok := l.find(name); return found.value, ok }}
+		value, err := e.expand(s.value)
+		if err != nil {
+			if isField {
+				l.reject(key, placeholderFault(f, err))
+			}
+			continue
+		}
+		if s.value = strings.TrimSpace(value); s.value == "" {
+			delete(l.settings, key)
+			continue
+		}
+		l.settings[key] = s
+		if isField {
+			l.resolveReference(s)
+		}
+	}
+}
+
+// placeholderFault hides the name where the value is a secret, since it would be a part of it.
+func placeholderFault(f field, err error) string {
+	if f.kind == kindSecret {
+		return "holds a ${…} placeholder that cannot be resolved"
+	}
+	return err.Error()
+}
+
+// finish brings valid values into the one form that the rest of the program expects.
+func (l *loader) finish(cfg *Config) {
+	for i, raw := range cfg.Connector.Endpoints {
+		if endpoint, err := normaliseEndpoint(raw); err == nil {
+			cfg.Connector.Endpoints[i] = endpoint
+		}
+	}
+	for i := range cfg.Providers {
+		p := &cfg.Providers[i]
+		p.Regions = l.once(providerKey(i, "configuration.region"), p.Regions)
+		p.RoleARNs = l.once(providerKey(i, "configuration.roleArn"), p.RoleARNs)
+	}
+	if cfg.Agent.Cache.Path == "" {
+		cfg.Agent.Cache.Path = filepath.Join(cfg.Agent.Store.Path, "exports")
+	}
+	l.adviseRegions(*cfg)
+	l.adviseToken(*cfg)
+}
+
+// once drops what is named a second time.
+func (l *loader) once(key string, values []string) []string {
+	var kept, twice []string
+	for _, v := range values {
+		switch {
+		case !slices.Contains(kept, v):
+			kept = append(kept, v)
+		case !slices.Contains(twice, v):
+			twice = append(twice, v)
+		}
+	}
+	if len(twice) > 0 {
+		l.warn(key, l.settings[key].String()+": named more than once, counted once: "+joinShown(twice))
+	}
+	return kept
+}
+
+func joinShown(values []string) string {
+	shown := make([]string, len(values))
+	for i, v := range values {
+		shown[i] = show(v)
+	}
+	return strings.Join(shown, ", ")
+}

@@ -1,0 +1,44 @@
+package config
+
+import "strings"
+
+// nearestPattern gives the known pattern with the least edit distance, whatever the case and separators.
+func nearestPattern(pattern string, known []string) string {
+	best, least := "", -1
+	for _, k := range known {
+		if d := editDistance(squash(pattern), squash(k)); least < 0 || d < least {
+			best, least = k, d
+		}
+	}
+	return best
+}
+
+// squash leaves only what tells two names apart to a reader.
+func squash(name string) string {
+	return strings.NewReplacer(".", "", "_", "", "-", "", "[", "", "]", "").Replace(strings.ToLower(name))
+}
+
+// maxSuggested bounds the work for a name that is no name at all.
+const maxSuggested = 200
+
+// editDistance is Levenshtein's: insertions, deletions and substitutions of one byte.
+func editDistance(a, b string) int {
+	a = a[:min(len(a), maxSuggested)]
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			cost := diagonal
+			if a[i] != b[j] {
+				cost++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

@@ -1,0 +1,203 @@
+package config
+
+import (
+	"fmt"
+	"reflect"
+	"regexp"
+	"slices"
+	"strings"
+
+	"federation-agent/internal/secret"
+)
+
+// ProviderType is the only kind of integration that this agent serves.
+const ProviderType = "aws-api-gateway"
+
+// Validate reports all faults of a configuration at once, as [Faults]. [Load] has done so already, with the
+// user's own spellings; this one is for configurations that code has made.
+func (c Config) Validate() error {
+	checks := newChecker()
+	checks.check(c)
+	return checks.err()
+}
+
+// checker gathers faults and knows how the user spelled each key.
+type checker struct {
+	fields   []field
+	settings map[string]setting
+	// rejected keys are at fault already; nothing more is said of them.
+	rejected map[string]bool
+	faults   Faults
+}
+
+func newChecker() checker {
+	return checker{fields: schema(), settings: map[string]setting{}, rejected: map[string]bool{}}
+}
+
+func (c *checker) err() error {
+	if len(c.faults) == 0 {
+		return nil
+	}
+	return c.faults
+}
+
+// fieldOf finds the field that a canonical key sets.
+func (c *checker) fieldOf(key string) (field, bool) {
+	pattern, _ := toPattern(key)
+	i := slices.IndexFunc(c.fields, func(f field) bool { return f.pattern == pattern })
+	if i < 0 {
+		return field{}, false
+	}
+	return c.fields[i], true
+}
+
+// fault adds a fault of a key under the user's spelling of it, or the one that would set it.
+func (c *checker) fault(key, format string, args ...any) {
+	if c.rejected[key] {
+		return
+	}
+	s, found := c.settings[key]
+	if !found {
+		s = setting{key: key, variable: variableName(key)}
+	}
+	f, _ := c.fieldOf(key)
+	c.rejectWith(s, fmt.Sprintf(format, args...), s.variable, f.example)
+}
+
+// reject adds the only fault that a key will have, and takes its value out.
+func (c *checker) reject(key, text string) {
+	c.fault(key, "%s", text)
+	c.rejected[key] = true
+	delete(c.settings, key)
+}
+
+func (c *checker) rejectWith(s setting, text, variable, example string) {
+	assignment := variable + "=" + example
+	switch {
+	case example == "":
+		assignment = ""
+	case s.at != "" && variable == s.variable:
+		assignment = variable + ": " + example
+	}
+	c.faults = append(c.faults, Fault{Key: s.key, Variable: s.String(), Text: text, Example: assignment})
+}
+
+// check judges values; their form was judged before.
+func (c *checker) check(cfg Config) {
+	c.checkConnector(cfg.Connector)
+	if len(cfg.Providers) == 0 {
+		// An empty one makes the faults name all that is needed.
+		cfg.Providers = []Provider{{}}
+	}
+	ids := map[string]int{}
+	for i, p := range cfg.Providers {
+		c.checkProvider(i, p)
+		if first, twice := ids[p.IntegrationID]; twice && p.IntegrationID != "" {
+			c.fault(providerKey(i, "integrationId"), "is the integration of providers[%d] already; each provider needs an integration of its own", first)
+			continue
+		}
+		ids[p.IntegrationID] = i
+	}
+	c.checkLimits(cfg)
+	c.checkAgent(cfg)
+}
+
+func providerKey(i int, last string) string {
+	return fmt.Sprintf("integration.providers[%d].%s", i, last)
+}
+
+func (c *checker) checkConnector(connector Connector) {
+	if len(connector.Endpoints) == 0 {
+		c.fault(connectorPrefix+"endpoints[0]", "is missing: the address of APIM's integration controller")
+	}
+	for i, raw := range connector.Endpoints {
+		if _, err := normaliseEndpoint(raw); err != nil {
+			c.fault(fmt.Sprintf("%sendpoints[%d]", connectorPrefix, i), "%v", err)
+		}
+	}
+	for i, h := range connector.Headers {
+		c.checkHeader(fmt.Sprintf("%sheaders[%d].", connectorPrefix, i), h)
+	}
+}
+
+var (
+	// headerName is RFC 9110's token.
+	headerName = regexp.MustCompile("^[!#$%&'*+.^_`|~0-9A-Za-z-]+$")
+	// ownHeaders are written by the websocket handshake and the exchange protocol.
+	ownHeaders = regexp.MustCompile(`(?i)^(upgrade|connection|sec-websocket-.*|x-gravitee-exchange-protocol)$`)
+)
+
+func (c *checker) checkHeader(prefix string, h Header) {
+	switch {
+	case h.Name == "":
+		c.fault(prefix+"name", "is missing: its value is set, but not which header it is for")
+	case !headerName.MatchString(h.Name):
+		c.fault(prefix+"name", "%s is no name of an HTTP header", show(h.Name))
+	case ownHeaders.MatchString(h.Name):
+		c.fault(prefix+"name", "%s is written by the connection itself", show(h.Name))
+	}
+	switch {
+	case h.Value.IsZero():
+		c.fault(prefix+"value", "is missing: the header has a name only")
+	case strings.ContainsFunc(h.Value.Reveal(), func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+		c.fault(prefix+"value", "holds a line break or another control character")
+	case isTemplate(h.Value):
+		c.fault(prefix+"value", "still holds the words in brackets of the example file")
+	case strings.EqualFold(h.Name, "Authorization") && strings.EqualFold(strings.TrimSpace(h.Value.Reveal()), "bearer"):
+		c.fault(prefix+"value", "has no token behind the word bearer")
+	}
+}
+
+// isTemplate recognises the words in brackets of the vendor's .env example.
+func isTemplate(value secret.String) bool { return strings.Contains(value.Reveal(), "[your-") }
+
+// checkLimits holds every field to the range or list in its tag.
+func (c *checker) checkLimits(cfg Config) {
+	root := reflect.ValueOf(cfg)
+	for _, f := range c.fields {
+		if strings.Contains(f.envKey, indexMark) || f.min == "" && len(f.oneOf) == 0 {
+			continue
+		}
+		text := strings.ToLower(fmt.Sprint(root.FieldByIndex(f.path).Interface()))
+		if f.min != "" {
+			if err := f.inRange(text); err != nil {
+				c.fault(f.pattern, "%v", err)
+			}
+			continue
+		}
+		if _, err := f.canonicalValue(text); err != nil {
+			c.fault(f.pattern, "%v", err)
+		}
+	}
+}
+
+var (
+	accountID       = regexp.MustCompile(`^[0-9]{12}$`)
+	roleSessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`) // AWS documents it so for AssumeRole
+	externalID      = regexp.MustCompile(`^[\w+=,.@:/-]+$`)    // likewise, within the bounds below
+)
+
+const minExternalID, maxExternalID = 2, 1224
+
+func (c *checker) checkAgent(cfg Config) {
+	a := cfg.Agent
+	if a.AWS.AccountID != "" && !accountID.MatchString(a.AWS.AccountID) {
+		c.fault("agent.aws.accountId", "is not an account id of 12 digits")
+	}
+	if !roleSessionName.MatchString(a.AWS.RoleSessionName) {
+		c.fault("agent.aws.roleSessionName", "must be 2 to 64 letters, digits or _+=,.@-")
+	}
+	if id := a.AWS.ExternalID; id != "" && (len(id) < minExternalID || len(id) > maxExternalID || !externalID.MatchString(id)) {
+		c.fault("agent.aws.externalId", "must be 2 to 1224 letters, digits or _+=,.@:/-")
+	}
+	if a.Ingest.BatchBytes > cfg.Connector.MaxMessageSize {
+		c.fault("agent.ingest.batchBytes", "%d is more than the largest message, %d (%s)",
+			a.Ingest.BatchBytes, cfg.Connector.MaxMessageSize, connectorPrefix+"maxWebSocketMessageSize")
+	}
+	if a.Ingest.MemoryBytes < a.Ingest.BatchBytes {
+		c.fault("agent.ingest.memoryBytes", "%d is less than one batch, %d (agent.ingest.batchBytes)", a.Ingest.MemoryBytes, a.Ingest.BatchBytes)
+	}
+	if a.Store.Path == "" {
+		c.fault("agent.store.path", "is missing: the directory of the journal")
+	}
+}
