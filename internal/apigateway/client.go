@@ -1,0 +1,73 @@
+// Package apigateway reaches AWS API Gateway (REST APIs) and STS through one narrow interface: credentials for each
+// target, listings that can be continued, exports, key writes, error classes, and one permit for every attempt.
+//
+// It knows nothing of actors, configuration or the exchange protocol.
+package apigateway
+
+import (
+	"context"
+	"math/rand/v2"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+)
+
+// Client is all that the agent ever asks of API Gateway, with the SDK's exact signatures. Each of these operations is
+// possible under the minimum policy, and no other is needed.
+type Client interface {
+	GetRestApis(context.Context, *apigateway.GetRestApisInput, ...func(*apigateway.Options)) (*apigateway.GetRestApisOutput, error)
+	GetUsagePlans(context.Context, *apigateway.GetUsagePlansInput, ...func(*apigateway.Options)) (*apigateway.GetUsagePlansOutput, error)
+	GetStages(context.Context, *apigateway.GetStagesInput, ...func(*apigateway.Options)) (*apigateway.GetStagesOutput, error)
+	GetExport(context.Context, *apigateway.GetExportInput, ...func(*apigateway.Options)) (*apigateway.GetExportOutput, error)
+	CreateApiKey(context.Context, *apigateway.CreateApiKeyInput, ...func(*apigateway.Options)) (*apigateway.CreateApiKeyOutput, error)
+	CreateUsagePlanKey(context.Context, *apigateway.CreateUsagePlanKeyInput, ...func(*apigateway.Options)) (*apigateway.CreateUsagePlanKeyOutput, error)
+	DeleteApiKey(context.Context, *apigateway.DeleteApiKeyInput, ...func(*apigateway.Options)) (*apigateway.DeleteApiKeyOutput, error)
+}
+
+// Options are what a client of one target (account x region) needs beside the SDK's own configuration.
+type Options struct {
+	// Permits is asked before every attempt, retries included. Nil means that no permit is needed.
+	Permits Permits
+	// Jitter yields numbers in [0, 1) that spread the delays between attempts. Nil means math/rand.
+	Jitter func() float64
+}
+
+// NewClient makes the client of one target. cfg comes from [Credentials.Config]; clients share nothing but the HTTP
+// client and the credentials in it.
+func NewClient(cfg aws.Config, o Options) Client {
+	if o.Jitter == nil {
+		o.Jitter = rand.Float64
+	}
+	return apigateway.NewFromConfig(cfg, func(so *apigateway.Options) {
+		so.Retryer = retryer{}
+		so.APIOptions = append(so.APIOptions, attempts{permits: o.Permits, jitter: o.Jitter}.install)
+	})
+}
+
+// Times that one attempt may take. A permit is waited for before this clock starts.
+const (
+	// listAttempt bounds a listing or a key write; AWS answers these in 50 to 150 ms, so this is far beyond a slow day.
+	listAttempt = 15 * time.Second
+	// exportAttempt bounds an export: AWS's own integration limit is 29 s, large definitions take seconds.
+	exportAttempt = 40 * time.Second
+)
+
+// attemptTime is how long one attempt of an operation may take.
+func attemptTime(operation string) time.Duration {
+	if operation == opGetExport {
+		return exportAttempt
+	}
+	return listAttempt
+}
+
+// The operations, by the SDK's names.
+const (
+	opGetRestAPIs        = "GetRestApis"
+	opGetUsagePlans      = "GetUsagePlans"
+	opGetStages          = "GetStages"
+	opGetExport          = "GetExport"
+	opCreateAPIKey       = "CreateApiKey"
+	opCreateUsagePlanKey = "CreateUsagePlanKey"
+	opDeleteAPIKey       = "DeleteApiKey"
+)

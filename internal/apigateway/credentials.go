@@ -1,0 +1,150 @@
+package apigateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"federation-agent/internal/secret"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	"github.com/aws/aws-sdk-go-v2/config"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// CredentialsOptions say how one integration signs in to AWS.
+type CredentialsOptions struct {
+	// AccessKeyID and SecretAccessKey are static keys; without them the SDK's default chain is used (environment,
+	// profiles, IRSA, ECS, EKS Pod Identity, EC2 instance roles).
+	AccessKeyID     string
+	SecretAccessKey secret.String
+	// ExternalID goes with every AssumeRole, if not empty. RoleSessionName defaults to [DefaultSessionName].
+	ExternalID      string
+	RoleSessionName string
+	// Regions are those of the integration, at least one. STS is asked in the first that answers.
+	Regions []string
+	// HTTPClient carries all calls. Share one over the whole process; nil makes one by [NewHTTPClient].
+	HTTPClient aws.HTTPClient
+}
+
+// DefaultSessionName names the agent's sessions in CloudTrail.
+const DefaultSessionName = "federation-agent"
+
+// appID names the agent in the user agent header, unless AWS_SDK_UA_APP_ID says otherwise.
+const appID = "federation-agent"
+
+const (
+	// sessionTime is asked for at AssumeRole. A role chained from another role's session gets an hour at most.
+	sessionTime = time.Hour
+	// renewBefore is how long before their end credentials are renewed, so that none runs out during a call or while
+	// STS is away for a moment.
+	renewBefore = 5 * time.Minute
+)
+
+// Credentials gives each target of one integration its configuration. The credentials of a role are got once and shared
+// by all regions. It is safe for concurrent use.
+type Credentials struct {
+	base    aws.Config
+	options CredentialsOptions
+
+	mu    sync.Mutex
+	roles map[string]aws.CredentialsProvider
+}
+
+// NewCredentials reads the SDK's own configuration (AWS_ENDPOINT_URL, AWS_CA_BUNDLE, AWS_PROFILE … are honoured) and asks
+// AWS nothing yet.
+func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, error) {
+	if len(o.Regions) == 0 {
+		return nil, errors.New("loading the AWS configuration: no region is given")
+	}
+	if o.RoleSessionName == "" {
+		o.RoleSessionName = DefaultSessionName
+	}
+	if o.HTTPClient == nil {
+		o.HTTPClient = NewHTTPClient()
+	}
+	load := []func(*config.LoadOptions) error{config.WithRegion(o.Regions[0]), config.WithHTTPClient(o.HTTPClient)}
+	if o.AccessKeyID != "" {
+		static := credentials.NewStaticCredentialsProvider(o.AccessKeyID, o.SecretAccessKey.Reveal(), "")
+		load = append(load, config.WithCredentialsProvider(static))
+	}
+	base, err := config.LoadDefaultConfig(ctx, load...)
+	if err != nil {
+		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	if base.AppID == "" {
+		base.AppID = appID
+	}
+	return &Credentials{base: base, options: o, roles: map[string]aws.CredentialsProvider{}}, nil
+}
+
+// Config is the SDK configuration of one target. roleARN is the role to assume, empty for none.
+func (c *Credentials) Config(region, roleARN string) aws.Config {
+	cfg := c.base.Copy()
+	cfg.Region = region
+	if roleARN != "" {
+		cfg.Credentials = c.role(roleARN)
+	}
+	return cfg
+}
+
+func (c *Credentials) role(roleARN string) aws.CredentialsProvider {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if p, ok := c.roles[roleARN]; ok {
+		return p
+	}
+	assume := stscreds.NewAssumeRoleProvider(c.sts(c.base), roleARN, func(o *stscreds.AssumeRoleOptions) {
+		o.RoleSessionName = c.options.RoleSessionName
+		o.Duration = sessionTime
+		if c.options.ExternalID != "" {
+			o.ExternalID = aws.String(c.options.ExternalID)
+		}
+	})
+	p := aws.NewCredentialsCache(assume, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewBefore })
+	c.roles[roleARN] = p
+	return p
+}
+
+// AccountID asks STS whose credentials a target uses (GetCallerIdentity, which needs no permission). Where the role's ARN
+// says it, [AccountOfRole] costs nothing.
+func (c *Credentials) AccountID(ctx context.Context, region, roleARN string) (string, error) {
+	cfg := c.Config(region, roleARN)
+	out, err := c.sts(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err != nil {
+		return "", failed("GetCallerIdentity", "asking AWS STS for the account id for "+region, err)
+	}
+	if aws.ToString(out.Account) == "" {
+		return "", failed("GetCallerIdentity", "asking AWS STS for the account id for "+region, errNoAccount)
+	}
+	return *out.Account, nil
+}
+
+var errNoAccount = errors.New("AWS STS answered without an account id")
+
+// AccountOfRole is the account and partition that a role's ARN names.
+func AccountOfRole(roleARN string) (account, partition string, ok bool) {
+	a, err := arn.Parse(roleARN)
+	if err != nil || a.Service != "iam" || !isAccount(a.AccountID) {
+		return "", "", false
+	}
+	return a.AccountID, a.Partition, true
+}
+
+// isAccount reports whether a text is an AWS account id: twelve digits.
+func isAccount(s string) bool {
+	if len(s) != 12 {
+		return false
+	}
+	for _, r := range s {
+		if r < '0' || r > '9' {
+			return false
+		}
+	}
+	return true
+}

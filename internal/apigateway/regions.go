@@ -1,0 +1,113 @@
+package apigateway
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// Partition is one of AWS's separate worlds. Regions, accounts and ARNs of one mean nothing in another.
+type Partition struct {
+	ID string // as in an ARN: aws, aws-cn, aws-us-gov …
+	// Suffix is the domain that service and API host names end with.
+	Suffix string
+	// Home is a region that is always enabled, where any credentials of the partition can be tried.
+	Home    string
+	regions []string
+}
+
+// partitions are those of the SDK's version in go.mod (its partitions.json; a test compares the two): the SDK keeps them
+// internal, and resolves an unknown region silently to a host that does not exist.
+func partitions() []Partition {
+	return []Partition{
+		{"aws", "amazonaws.com", "us-east-1", strings.Fields(`af-south-1 ap-east-1 ap-east-2 ap-northeast-1
+			ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4
+			ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1
+			eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1
+			us-east-2 us-west-1 us-west-2`)},
+		{"aws-cn", "amazonaws.com.cn", "cn-north-1", strings.Fields("cn-north-1 cn-northwest-1")},
+		{"aws-us-gov", "amazonaws.com", "us-gov-west-1", strings.Fields("us-gov-east-1 us-gov-west-1")},
+		{"aws-eusc", "amazonaws.eu", "eusc-de-east-1", strings.Fields("eusc-de-east-1")},
+		{"aws-iso", "c2s.ic.gov", "us-iso-east-1", strings.Fields("us-iso-east-1 us-iso-west-1")},
+		{"aws-iso-b", "sc2s.sgov.gov", "us-isob-east-1", strings.Fields("us-isob-east-1 us-isob-west-1")},
+		{"aws-iso-e", "cloud.adc-e.uk", "eu-isoe-west-1", strings.Fields("eu-isoe-west-1")},
+		{"aws-iso-f", "csp.hci.ic.gov", "us-isof-south-1", strings.Fields("us-isof-east-1 us-isof-south-1")},
+	}
+}
+
+// PartitionOf is the partition of a region. A region that this build does not know is taken to be in the partition whose
+// known regions begin alike, else in "aws".
+func PartitionOf(region string) Partition {
+	all := partitions()
+	for _, p := range all {
+		if slices.Contains(p.regions, region) {
+			return p
+		}
+	}
+	for _, p := range all[1:] {
+		for _, known := range p.regions {
+			if stem(known) == stem(region) {
+				return p
+			}
+		}
+	}
+	return all[0]
+}
+
+// stem is what tells a region's partition: "us-gov" of us-gov-west-1, "us-iso" of us-iso-east-1, "cn" of cn-north-1.
+func stem(region string) string {
+	parts := strings.Split(region, "-")
+	if len(parts) < 3 {
+		return region
+	}
+	return strings.Join(parts[:len(parts)-2], "-")
+}
+
+// RegionError means that a region's name is not one of AWS's.
+type RegionError struct {
+	Region string
+	// Nearest is the known region that is most alike.
+	Nearest string
+}
+
+// Error implements error.
+func (e *RegionError) Error() string {
+	return fmt.Sprintf("%q is no AWS region known to this version; did you mean %q?", e.Region, e.Nearest)
+}
+
+// CheckRegion fails with a [*RegionError] unless the region is one that AWS has.
+func CheckRegion(region string) error {
+	nearest, best := "", -1
+	for _, p := range partitions() {
+		for _, known := range p.regions {
+			if known == region {
+				return nil
+			}
+			if d := distance(region, known); best < 0 || d < best {
+				nearest, best = known, d
+			}
+		}
+	}
+	return &RegionError{Region: region, Nearest: nearest}
+}
+
+// distance is the Levenshtein distance in bytes.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		diagonal := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			substitute := diagonal
+			if a[i] != b[j] {
+				substitute++
+			}
+			diagonal = row[j+1]
+			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
+		}
+	}
+	return row[len(b)]
+}

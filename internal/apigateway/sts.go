@@ -1,0 +1,59 @@
+package apigateway
+
+import (
+	"context"
+	"slices"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/sts"
+)
+
+// stsRegions asks STS in one region after the other. A region that is not enabled does not know anybody's access key, and a
+// region may be out of reach: neither says that the credentials are bad while another region has not been asked.
+type stsRegions []*sts.Client
+
+// sts makes STS clients with a configuration's credentials for its own region, the integration's other regions, and last a
+// region that is always enabled.
+func (c *Credentials) sts(cfg aws.Config) stsRegions {
+	regions := append([]string{cfg.Region}, c.options.Regions...)
+	regions = append(regions, PartitionOf(cfg.Region).Home)
+	var clients stsRegions
+	for i, region := range regions {
+		if slices.Contains(regions[:i], region) {
+			continue
+		}
+		clients = append(clients, sts.NewFromConfig(cfg, func(o *sts.Options) { o.Region = region }))
+	}
+	return clients
+}
+
+// AssumeRole implements stscreds.AssumeRoleAPIClient.
+func (s stsRegions) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, options ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
+	return firstThatKnows(s, func(c *sts.Client) (*sts.AssumeRoleOutput, error) { return c.AssumeRole(ctx, in, options...) })
+}
+
+// GetCallerIdentity has the SDK's signature.
+func (s stsRegions) GetCallerIdentity(ctx context.Context, in *sts.GetCallerIdentityInput, options ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {
+	return firstThatKnows(s, func(c *sts.Client) (*sts.GetCallerIdentityOutput, error) {
+		return c.GetCallerIdentity(ctx, in, options...)
+	})
+}
+
+func firstThatKnows[T any](clients stsRegions, ask func(*sts.Client) (*T, error)) (*T, error) {
+	var first error
+	for _, c := range clients {
+		out, err := ask(c)
+		if err == nil {
+			return out, nil
+		}
+		if first == nil {
+			first = err
+		}
+		switch Classify(err) {
+		case BadCredentials, Unreachable, Unavailable:
+		default:
+			return nil, err
+		}
+	}
+	return nil, first
+}
