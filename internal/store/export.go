@@ -1,5 +1,10 @@
 package store
 
+import (
+	"crypto/sha256"
+	"encoding/binary"
+)
+
 // ExportKey says of which deployed state of a stage a document is. Every field is AWS's own id or name.
 type ExportKey struct {
 	Account, Region, RestAPI, Stage string
@@ -8,8 +13,28 @@ type ExportKey struct {
 	DeploymentID, DocumentationVersion, CanaryDeploymentID string
 }
 
-// slot is the stage that a key belongs to: the cache keeps one document a stage.
-func (k ExportKey) slot() [4]string { return [4]string{k.Account, k.Region, k.RestAPI, k.Stage} }
+// slotID names a stage in a cache: a cache keeps one document a stage.
+type slotID [16]byte
+
+func (k ExportKey) slot() slotID {
+	sum := hashOf(k.Account, k.Region, k.RestAPI, k.Stage)
+	return slotID(sum[:16])
+}
+
+// version tells deployed states of one stage apart in the index; what is read from a file is compared in full.
+func (k ExportKey) version() uint64 {
+	sum := hashOf(k.DeploymentID, k.DocumentationVersion, k.CanaryDeploymentID)
+	return binary.BigEndian.Uint64(sum[:]) | 1 // never unknownVersion
+}
+
+func hashOf(parts ...string) [sha256.Size]byte {
+	var all []byte
+	for _, part := range parts {
+		all = binary.BigEndian.AppendUint32(all, uint32(len(part)))
+		all = append(all, part...)
+	}
+	return sha256.Sum256(all)
+}
 
 // Export is what GetExport gave. An export that can never work is remembered too, or every ingest would ask again.
 type Export struct {

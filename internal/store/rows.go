@@ -1,12 +1,14 @@
 package store
 
 import (
+	"cmp"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"hash/crc32"
 	"net/url"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -125,3 +127,9 @@ func decodeRow(c Change, into any) error {
 // plainTime drops what would not survive the disk (the monotonic reading, the zone), so that a record reads the same
 // before and after a restart.
 func plainTime(t time.Time) time.Time { return t.Round(0).UTC() }
+
+// CompareTables orders tables as a [Medium] hands over their rows: a job comes before its acknowledgements.
+func CompareTables(a, b Table) int {
+	order := tables()
+	return cmp.Compare(slices.Index(order, a), slices.Index(order, b))
+}

@@ -1,0 +1,69 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+)
+
+// An export's file: magic, CRC-32C of all that follows, length of the head, head (JSON), document. The files are
+// not synced, so a power cut can leave any mixture of old bytes and none: the checksum covers everything.
+const (
+	exportMagic     = "FAEXPRT1"
+	exportHeadStart = len(exportMagic) + 4 + 4
+)
+
+type exportHead struct {
+	Key           ExportKey
+	HasDocument   bool   `json:",omitempty"`
+	NotExportable string `json:",omitempty"`
+}
+
+var errDamagedExport = errors.New("damaged export file")
+
+func encodeExport(key ExportKey, export Export) ([]byte, error) {
+	head, err := json.Marshal(exportHead{Key: key, HasDocument: export.Document != nil, NotExportable: export.NotExportable})
+	if err != nil {
+		return nil, err
+	}
+	file := make([]byte, 0, exportHeadStart+len(head)+len(export.Document))
+	file = append(file, exportMagic...)
+	file = append(file, 0, 0, 0, 0)
+	file = binary.BigEndian.AppendUint32(file, uint32(len(head)))
+	file = append(file, head...)
+	file = append(file, export.Document...)
+	binary.BigEndian.PutUint32(file[len(exportMagic):], crc32.Checksum(file[len(exportMagic)+4:], crcTable()))
+	return file, nil
+}
+
+// decodeExport reads a file; the document lies in the file's bytes.
+func decodeExport(file []byte) (ExportKey, Export, error) {
+	if len(file) < exportHeadStart || !bytes.HasPrefix(file, []byte(exportMagic)) {
+		return ExportKey{}, Export{}, fmt.Errorf("%w: no head", errDamagedExport)
+	}
+	rest := file[len(exportMagic)+4:]
+	if binary.BigEndian.Uint32(file[len(exportMagic):]) != crc32.Checksum(rest, crcTable()) {
+		return ExportKey{}, Export{}, fmt.Errorf("%w: wrong checksum", errDamagedExport)
+	}
+	length := int64(binary.BigEndian.Uint32(rest))
+	rest = rest[4:]
+	if length > int64(len(rest)) {
+		return ExportKey{}, Export{}, fmt.Errorf("%w: cut off", errDamagedExport)
+	}
+	var head exportHead
+	if err := json.Unmarshal(rest[:length], &head); err != nil {
+		return ExportKey{}, Export{}, fmt.Errorf("%w: %w", errDamagedExport, err)
+	}
+	export := Export{NotExportable: head.NotExportable}
+	document := rest[length:]
+	switch {
+	case head.HasDocument:
+		export.Document = document
+	case len(document) > 0:
+		return ExportKey{}, Export{}, fmt.Errorf("%w: a document that the head does not know", errDamagedExport)
+	}
+	return head.Key, export, nil
+}

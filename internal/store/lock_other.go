@@ -1,0 +1,8 @@
+//go:build !unix || solaris || aix
+
+package store
+
+import "os"
+
+// lockedByAnother cannot be asked here; on Windows a file in use cannot be renamed, which protects it as well.
+func lockedByAnother(*os.File) bool { return false }

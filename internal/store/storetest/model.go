@@ -1,0 +1,177 @@
+// Package storetest has a model of the store's disk for simulations, and the conformance suite that holds the model,
+// the bbolt file and the memory to the same behaviour.
+package storetest
+
+import (
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"federation-agent/internal/store"
+)
+
+// Write is one commit that an incarnation attempts.
+type Write struct {
+	// Incarnation counts the openings of the model, from 1; Number the writes of this incarnation, from 1.
+	Incarnation, Number int
+	Changes             []store.Change
+}
+
+// Names says what the write holds (see [store.Describe]), in a fixed order: a stable name for a fault.
+func (w Write) Names() []string {
+	names := make([]string, 0, len(w.Changes))
+	for _, c := range w.Changes {
+		names = append(names, store.Describe(c))
+	}
+	slices.Sort(names)
+	return names
+}
+
+// Outcome is what becomes of a write. The zero Outcome is success.
+type Outcome struct {
+	// Err fails the write (syscall.ENOSPC, EROFS, EIO…); the store goes on in memory and tries again later.
+	Err error
+	// Crash ends the incarnation at this write.
+	Crash bool
+	// Written says, of a write that fails or crashes, that it reached the disk all the same.
+	Written bool
+}
+
+// Model is a disk without a disk: it holds what was synced, loses what was not, and lets a simulation decide what
+// becomes of each write. It is safe for concurrent use.
+type Model struct {
+	// OnWrite decides about a write; nil: all succeed. It must be a pure function of the Write and the
+	// simulation's seed, for runs to repeat. It is called without the model's lock.
+	OnWrite func(Write) Outcome
+	// OnOpen decides whether an opening works (a store that is degraded opens again before it writes); nil: all do.
+	OnOpen func(incarnation int) error
+
+	mu          sync.Mutex
+	disk        map[store.Row][]byte
+	incarnation int
+	current     *store.Store
+}
+
+// Open starts the next incarnation on what the disk holds; one that still runs is fenced first.
+func (m *Model) Open(opts store.Options) (*store.Store, store.Health) {
+	m.Crash()
+	m.mu.Lock()
+	m.incarnation++
+	medium := &incarnation{model: m, number: m.incarnation}
+	m.mu.Unlock()
+	s, health := store.New(medium, opts)
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.incarnation == medium.number {
+		m.current = s
+	}
+	return s, health
+}
+
+// Crash fences the running incarnation: from this instant each of its writes fails with [store.ErrFenced], and what it
+// had not brought to the disk is lost.
+func (m *Model) Crash() {
+	m.mu.Lock()
+	running := m.current
+	m.current = nil
+	m.mu.Unlock()
+	if running != nil {
+		running.Fence()
+	}
+}
+
+// Rows gives a copy of what is on the disk.
+func (m *Model) Rows() map[store.Row][]byte {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.disk)
+}
+
+// incarnation is the model's disk as one incarnation sees it.
+type incarnation struct {
+	model  *Model
+	number int
+	writes int
+	fenced bool // under the model's lock
+}
+
+// over reports whether a later incarnation has begun. It is called with the model's lock.
+func (i *incarnation) over() bool { return i.fenced || i.model.incarnation != i.number }
+
+// Open implements [store.Medium].
+func (i *incarnation) Open(take func(store.Change) error) ([]string, error) {
+	if decide := i.model.OnOpen; decide != nil {
+		if err := decide(i.number); err != nil {
+			return nil, err
+		}
+	}
+	i.model.mu.Lock()
+	over, disk := i.over(), maps.Clone(i.model.disk)
+	i.model.mu.Unlock()
+	if over {
+		return nil, store.ErrFenced
+	}
+	rows := slices.SortedFunc(maps.Keys(disk), func(a, b store.Row) int {
+		if c := store.CompareTables(a.Table, b.Table); c != 0 {
+			return c
+		}
+		return strings.Compare(a.Key, b.Key)
+	})
+	for _, row := range rows {
+		if err := take(store.Change{Row: row, Value: disk[row]}); err != nil {
+			return nil, err
+		}
+	}
+	return nil, nil
+}
+
+// Commit implements [store.Medium].
+func (i *incarnation) Commit(changes []store.Change) error {
+	i.model.mu.Lock()
+	if i.over() {
+		i.model.mu.Unlock()
+		return store.ErrFenced
+	}
+	i.writes++
+	write := Write{Incarnation: i.number, Number: i.writes, Changes: changes}
+	i.model.mu.Unlock()
+
+	var outcome Outcome
+	if decide := i.model.OnWrite; decide != nil {
+		outcome = decide(write)
+	}
+
+	i.model.mu.Lock()
+	if i.over() { // it crashed while the write was on its way: it was not synced, so it is lost
+		i.model.mu.Unlock()
+		return store.ErrFenced
+	}
+	if outcome.Written || (outcome.Err == nil && !outcome.Crash) {
+		i.model.apply(changes)
+	}
+	i.fenced = outcome.Crash
+	i.model.mu.Unlock()
+	if outcome.Crash {
+		i.model.Crash()
+		return store.ErrFenced
+	}
+	return outcome.Err
+}
+
+// apply is called with the lock.
+func (m *Model) apply(changes []store.Change) {
+	if m.disk == nil {
+		m.disk = map[store.Row][]byte{}
+	}
+	for _, c := range changes {
+		if c.Value == nil {
+			delete(m.disk, c.Row)
+		} else {
+			m.disk[c.Row] = slices.Clone(c.Value)
+		}
+	}
+}
+
+// Close implements [store.Medium].
+func (*incarnation) Close() error { return nil }

@@ -1,0 +1,518 @@
+package storetest
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"federation-agent/internal/store"
+	"github.com/google/go-cmp/cmp"
+)
+
+// Subject is a fresh, empty store under test.
+type Subject struct {
+	Store *store.Store
+	// Reopen ends the store, by Close or, with crash, by whatever a kill leaves, and gives what the next process
+	// finds. Nil: nothing outlives this store.
+	Reopen func(crash bool) *store.Store
+}
+
+// Start is the suite's point in time; nothing depends on its value.
+var start = time.Date(2026, 3, 1, 12, 0, 0, 123456789, time.UTC)
+
+// Run holds a store to the behaviour that all implementations share. open is called once per test.
+func Run(t *testing.T, open func(t *testing.T) Subject) {
+	t.Helper()
+	for _, test := range []struct {
+		name string
+		run  func(*testing.T, Subject)
+	}{
+		{"KeyRecordsAreFoundByEachFilterOldestFirst", recordsAreFiltered},
+		{"ARecordThatSkipsAStateIsRefusedAndChangesNothing", transitionsAreHeld},
+		{"ARecordThatCannotBeReadBackIsRefused", invalidIsRefused},
+		{"RemovingIsIdempotent", removingIsIdempotent},
+		{"WhatIsReadIsACopy", readsAreCopies},
+		{"AJobKeepsWhatWasAcknowledged", jobsKeepAcknowledgements},
+		{"AJobStartedTwiceKeepsItsAcknowledgements", startIsIdempotent},
+		{"AnEndedJobTakesNoMoreAcknowledgements", endedJobs},
+		{"JobsOfAnIntegrationAreTheirOwn", jobsAreApart},
+		{"ListingsAreReplacedPerTarget", listings},
+		{"PlansAreRememberedPerAPI", plans},
+		{"IDsOfAnySpellingStayApart", strangeIDs},
+		{"EachDurableWriteOutlivesACrash", durableWritesOutlive},
+		{"LazyAcknowledgementsComeAlongWithTheNextDurableWrite", lazyAcknowledgements},
+		{"ConcurrentWritersLoseNothing", concurrentWriters},
+		{"AFencedStoreTakesNothing", fenced},
+		{"AClosedStoreTakesNothing", closed},
+	} {
+		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
+	}
+}
+
+// Record gives a key record of the suite, in the state given.
+func record(id string, state store.KeyState, age time.Duration) store.KeyRecord {
+	return store.KeyRecord{
+		ID: id, Integration: "integration", Account: "111122223333", Region: "eu-west-1", SubscriptionID: "sub-" + id,
+		APIID: "111122223333:eu-west-1:a1b2c3:prod", UsagePlanID: "plan", KeyName: "app-" + id, State: state,
+		CommandID: "command-" + id, CreatedAt: start.Add(age), UpdatedAt: start.Add(age), Reason: "because; of ünïcode",
+	}
+}
+
+// reach writes a record through all states up to the one given, as the agent would.
+func reach(t *testing.T, s *store.Store, rec store.KeyRecord, path ...store.KeyState) store.KeyRecord {
+	t.Helper()
+	for _, state := range path {
+		rec.State = state
+		if state == store.StateCreated {
+			rec.KeyID = "aws-" + rec.ID
+		}
+		rec.UpdatedAt = rec.UpdatedAt.Add(time.Second)
+		must(t, s.Put(rec))
+	}
+	return rec
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func same(t *testing.T, what string, want, got any) {
+	t.Helper()
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("%s (-want +got):\n%s", what, diff)
+	}
+}
+
+func ids(t *testing.T, s *store.Store, filter store.Filter) []string {
+	t.Helper()
+	records, err := s.Records(filter)
+	must(t, err)
+	found := []string{}
+	for _, rec := range records {
+		found = append(found, rec.ID)
+	}
+	return found
+}
+
+// all is everything that a store tells about the integrations named.
+type all struct {
+	Records  []store.KeyRecord
+	Jobs     map[string][]store.IngestJob
+	Listings map[string]map[string][]store.RememberedAPI
+	Plans    map[string]map[string][]string
+}
+
+func everything(t *testing.T, s *store.Store, integrations ...string) all {
+	t.Helper()
+	a := all{Jobs: map[string][]store.IngestJob{}, Listings: map[string]map[string][]store.RememberedAPI{}, Plans: map[string]map[string][]string{}}
+	var err error
+	a.Records, err = s.Records(store.Filter{})
+	must(t, err)
+	for _, integration := range integrations {
+		a.Jobs[integration], err = s.Running(integration)
+		must(t, err)
+		a.Listings[integration], err = s.Listings(integration)
+		must(t, err)
+		a.Plans[integration], err = s.RememberedPlans(integration)
+		must(t, err)
+	}
+	return a
+}
+
+// outlives checks that the store reads the same after a close and after a crash.
+func outlives(t *testing.T, subject Subject, integrations ...string) {
+	t.Helper()
+	if subject.Reopen == nil {
+		return
+	}
+	want := everything(t, subject.Store, integrations...)
+	for _, crash := range []bool{true, false} {
+		s := subject.Reopen(crash)
+		same(t, fmt.Sprintf("after reopening (crash: %v)", crash), want, everything(t, s, integrations...))
+	}
+}
+
+func recordsAreFiltered(t *testing.T, subject Subject) {
+	s := subject.Store
+	for i, change := range []func(*store.KeyRecord){
+		func(*store.KeyRecord) {},
+		func(rec *store.KeyRecord) { rec.Integration = "other" },
+		func(rec *store.KeyRecord) { rec.Account = "444455556666" },
+		func(rec *store.KeyRecord) { rec.Region = "eu-west-3" },
+		func(rec *store.KeyRecord) { rec.SubscriptionID = "sub-r0" },
+	} {
+		rec := record(fmt.Sprintf("r%d", i), "", -time.Duration(i)*time.Hour)
+		change(&rec)
+		reach(t, s, rec, store.StateIntent, store.StateCreating)
+	}
+	reach(t, s, record("q", "", 0), store.StateIntent) // as old as r0
+	for _, row := range []struct {
+		filter store.Filter
+		want   []string
+	}{
+		{store.Filter{}, []string{"r4", "r3", "r2", "r1", "q", "r0"}},
+		{store.Filter{Integration: "other"}, []string{"r1"}},
+		{store.Filter{Account: "444455556666"}, []string{"r2"}},
+		{store.Filter{Region: "eu-west-3"}, []string{"r3"}},
+		{store.Filter{SubscriptionID: "sub-r0"}, []string{"r4", "r0"}},
+		{store.Filter{States: []store.KeyState{store.StateIntent, store.StateDeleting}}, []string{"q"}},
+		{store.Filter{Integration: "other", Region: "eu-west-3"}, []string{}},
+	} {
+		same(t, fmt.Sprintf("%+v", row.filter), row.want, ids(t, s, row.filter))
+	}
+	outlives(t, subject)
+}
+
+func transitionsAreHeld(t *testing.T, subject Subject) {
+	s := subject.Store
+	rec := reach(t, s, record("r", "", 0), store.StateIntent, store.StateCreating, store.StateCreated, store.StateAttached)
+	skipped := rec
+	skipped.State = store.StateDelivered
+	if err := s.Put(skipped); !errors.Is(err, store.ErrTransition) {
+		t.Errorf("attached -> delivered: %v", err)
+	}
+	got, err := s.Records(store.Filter{})
+	must(t, err)
+	same(t, "the record", []store.KeyRecord{rec}, got)
+	rec = reach(t, s, rec, store.StateDeleting, store.StateDeleting)
+	rec.State = store.StateAnswered
+	if err := s.Put(rec); !errors.Is(err, store.ErrTransition) {
+		t.Errorf("deleting -> answered: %v", err)
+	}
+	outlives(t, subject)
+}
+
+func invalidIsRefused(t *testing.T, subject Subject) {
+	s := subject.Store
+	for name, change := range map[string]func(*store.KeyRecord){
+		"no id":               func(rec *store.KeyRecord) { rec.ID = "" },
+		"no integration":      func(rec *store.KeyRecord) { rec.Integration = "" },
+		"an unknown state":    func(rec *store.KeyRecord) { rec.State = "half" },
+		"an id of megabytes":  func(rec *store.KeyRecord) { rec.ID = strings.Repeat("x", 1<<20) },
+		"an id not in UTF-8":  func(rec *store.KeyRecord) { rec.ID = "\xff" },
+		"a year of 5 figures": func(rec *store.KeyRecord) { rec.CreatedAt = rec.CreatedAt.AddDate(9000, 0, 0) },
+	} {
+		rec := record("r", store.StateIntent, 0)
+		change(&rec)
+		if err := s.Put(rec); !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	for name, err := range map[string]error{
+		"a job without id":      s.Start(store.IngestJob{Integration: "i"}),
+		"a listing of nothing":  s.SaveListing("i", "", nil),
+		"plans of no API":       s.RememberPlans("i", map[string][]string{"": nil}),
+		"plans without a place": s.RememberPlans("", map[string][]string{"a": nil}),
+	} {
+		if !errors.Is(err, store.ErrInvalid) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	same(t, "records", []string{}, ids(t, s, store.Filter{}))
+	outlives(t, subject, "i")
+}
+
+func removingIsIdempotent(t *testing.T, subject Subject) {
+	s := subject.Store
+	reach(t, s, record("r", "", 0), store.StateIntent)
+	must(t, s.Remove("r"))
+	must(t, s.Remove("r"))
+	must(t, s.Remove("never"))
+	same(t, "records", []string{}, ids(t, s, store.Filter{}))
+	reach(t, s, record("r", "", 0), store.StateDelivered) // a record's first state is the caller's
+	outlives(t, subject)
+}
+
+func readsAreCopies(t *testing.T, subject Subject) {
+	s := subject.Store
+	apis := []string{"a"}
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", APIIDs: apis, StartedAt: start}))
+	listing := []store.RememberedAPI{{ID: "a", Name: "n"}}
+	must(t, s.SaveListing("i", "t", listing))
+	sent := map[string][]string{"a": {"p"}}
+	must(t, s.RememberPlans("i", sent))
+	want := everything(t, s, "i")
+	apis[0], listing[0].Name, sent["a"][0] = "changed", "changed", "changed"
+	read := everything(t, s, "i")
+	read.Jobs["i"][0].APIIDs[0], read.Listings["i"]["t"][0].Name, read.Plans["i"]["a"][0] = "changed", "changed", "changed"
+	same(t, "after others wrote into their copies", want, everything(t, s, "i"))
+}
+
+func jobsKeepAcknowledgements(t *testing.T, subject Subject) {
+	s := subject.Store
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "later", APIIDs: []string{"a", "b", "c"}, StartedAt: start.Add(time.Hour), Total: 3}))
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "earlier", APIIDs: []string{}, StartedAt: start, Total: 9}))
+	must(t, s.Acknowledge("i", "later", []string{"b"}, start.Add(2*time.Hour)))
+	must(t, s.Acknowledge("i", "later", []string{"b", "a", "a"}, start.Add(3*time.Hour)))
+	must(t, s.Acknowledge("i", "later", nil, start.Add(4*time.Hour)))
+	must(t, s.SendingDone("i", "later"))
+	got, err := s.Running("i")
+	must(t, err)
+	same(t, "jobs", []store.IngestJob{
+		{Integration: "i", JobID: "earlier", StartedAt: start, Total: 9},
+		{Integration: "i", JobID: "later", APIIDs: []string{"a", "b", "c"}, StartedAt: start.Add(time.Hour), Total: 3,
+			Acked: []string{"b", "a"}, LastAckAt: start.Add(4 * time.Hour), DoneSent: true},
+	}, got)
+	outlives(t, subject, "i")
+}
+
+func startIsIdempotent(t *testing.T, subject Subject) {
+	s := subject.Store
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start, Total: 2, Acked: []string{"z"}, LastAckAt: start}))
+	must(t, s.Acknowledge("i", "j", []string{"a"}, start.Add(time.Minute)))
+	want := everything(t, s, "i")
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start.Add(time.Hour), Total: 5}))
+	same(t, "the job", want, everything(t, s, "i"))
+	same(t, "acknowledged", []string{"z", "a"}, want.Jobs["i"][0].Acked)
+	outlives(t, subject, "i")
+}
+
+func endedJobs(t *testing.T, subject Subject) {
+	s := subject.Store
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
+	must(t, s.Acknowledge("i", "j", []string{"a"}, start))
+	must(t, s.Finish("i", "j"))
+	must(t, s.Finish("i", "j"))
+	if err := s.Acknowledge("i", "j", []string{"b"}, start); !errors.Is(err, store.ErrUnknownJob) {
+		t.Errorf("acknowledging: %v", err)
+	}
+	if err := s.SendingDone("i", "j"); !errors.Is(err, store.ErrUnknownJob) {
+		t.Errorf("done: %v", err)
+	}
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
+	got, err := s.Running("i")
+	must(t, err)
+	same(t, "a job of the same id begins empty", []store.IngestJob{{Integration: "i", JobID: "j", StartedAt: start}}, got)
+	outlives(t, subject, "i")
+}
+
+func jobsAreApart(t *testing.T, subject Subject) {
+	s := subject.Store
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start, Total: 1}))
+	must(t, s.Start(store.IngestJob{Integration: "k", JobID: "j", StartedAt: start, Total: 2}))
+	must(t, s.Finish("i", "j"))
+	got, err := s.Running("k")
+	must(t, err)
+	same(t, "the other integration's job", []store.IngestJob{{Integration: "k", JobID: "j", StartedAt: start, Total: 2}}, got)
+	outlives(t, subject, "i", "k")
+}
+
+func listings(t *testing.T, subject Subject) {
+	s := subject.Store
+	must(t, s.SaveListing("i", "t1", []store.RememberedAPI{{ID: "a", Name: "Pets"}, {ID: "b", Name: "Pets"}}))
+	must(t, s.SaveListing("i", "t2", nil))
+	must(t, s.SaveListing("i", "gone", []store.RememberedAPI{{ID: "x"}}))
+	must(t, s.SaveListing("other", "t1", []store.RememberedAPI{{ID: "y"}}))
+	must(t, s.SaveListing("i", "t1", []store.RememberedAPI{{ID: "b", Name: "Pets"}}))
+	must(t, s.ForgetListing("i", "gone"))
+	must(t, s.ForgetListing("i", "never"))
+	got, err := s.Listings("i")
+	must(t, err)
+	same(t, "listings", map[string][]store.RememberedAPI{"t1": {{ID: "b", Name: "Pets"}}, "t2": {}}, got)
+	outlives(t, subject, "i", "other")
+}
+
+func plans(t *testing.T, subject Subject) {
+	s := subject.Store
+	must(t, s.RememberPlans("i", map[string][]string{"a": {"q", "p", "p"}, "b": {"p"}, "c": {"p"}}))
+	must(t, s.RememberPlans("i", map[string][]string{"b": nil}))
+	must(t, s.RememberPlans("other", map[string][]string{"a": {"z"}}))
+	must(t, s.ForgetPlans("i", "c", "never"))
+	got, err := s.RememberedPlans("i")
+	must(t, err)
+	same(t, "plans", map[string][]string{"a": {"p", "q"}, "b": {}}, got)
+	got, err = s.RememberedPlans("never")
+	must(t, err)
+	same(t, "plans of nobody", map[string][]string{}, got)
+	outlives(t, subject, "i", "other")
+}
+
+func strangeIDs(t *testing.T, subject Subject) {
+	s := subject.Store
+	pairs := [][2]string{{"a/b", "c"}, {"a", "b/c"}, {"a%2Fb", "c"}, {"a\x00", "b"}, {"a", "\x00b"}, {"ü;;", "日本"}, {" ", "."}, {"..", "%"}}
+	var integrations []string
+	for n, pair := range pairs {
+		must(t, s.Start(store.IngestJob{Integration: pair[0], JobID: pair[1], StartedAt: start, Total: n}))
+		must(t, s.Acknowledge(pair[0], pair[1], []string{pair[1]}, start.Add(time.Duration(n)*time.Hour)))
+		must(t, s.RememberPlans(pair[0], map[string][]string{pair[1]: {pair[0]}}))
+		integrations = append(integrations, pair[0])
+	}
+	for n, pair := range pairs {
+		jobs, err := s.Running(pair[0])
+		must(t, err)
+		at := slices.IndexFunc(jobs, func(job store.IngestJob) bool { return job.JobID == pair[1] })
+		if at < 0 || jobs[at].Total != n || !slices.Equal(jobs[at].Acked, []string{pair[1]}) {
+			t.Errorf("%q: %+v", pair, jobs)
+		}
+	}
+	outlives(t, subject, integrations...)
+}
+
+func durableWritesOutlive(t *testing.T, subject Subject) {
+	if subject.Reopen == nil {
+		t.Skip("nothing outlives this store, as it says in its health")
+	}
+	s := subject.Store
+	reach(t, s, record("r", "", 0), store.StateIntent, store.StateCreating, store.StateCreated)
+	s = subject.Reopen(true)
+	rec, err := s.Records(store.Filter{})
+	must(t, err)
+	if len(rec) != 1 || rec[0].State != store.StateCreated || rec[0].KeyID != "aws-r" {
+		t.Fatalf("after the first crash: %+v", rec)
+	}
+	reach(t, s, rec[0], store.StateDeleting)
+	s = subject.Reopen(true)
+	same(t, "deleting", []string{"r"}, ids(t, s, store.Filter{States: []store.KeyState{store.StateDeleting}}))
+	must(t, s.Remove("r"))
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
+	must(t, s.SendingDone("i", "j"))
+	s = subject.Reopen(true)
+	same(t, "removed", []string{}, ids(t, s, store.Filter{}))
+	jobs, err := s.Running("i")
+	must(t, err)
+	if len(jobs) != 1 || !jobs[0].DoneSent {
+		t.Errorf("jobs: %+v", jobs)
+	}
+	must(t, s.Finish("i", "j"))
+	s = subject.Reopen(true)
+	if jobs, err = s.Running("i"); err != nil || len(jobs) != 0 {
+		t.Errorf("a finished job came back: %+v %v", jobs, err)
+	}
+}
+
+func lazyAcknowledgements(t *testing.T, subject Subject) {
+	if subject.Reopen == nil {
+		t.Skip("nothing outlives this store, as it says in its health")
+	}
+	s := subject.Store
+	acked := func() []string {
+		jobs, err := s.Running("i")
+		must(t, err)
+		if len(jobs) != 1 {
+			t.Fatalf("jobs: %+v", jobs)
+		}
+		return jobs[0].Acked
+	}
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
+	must(t, s.Acknowledge("i", "j", []string{"a"}, start))
+	must(t, s.Acknowledge("i", "j", []string{"b"}, start.Add(store.AckFlushInterval/2)))
+	same(t, "at once in memory", []string{"a", "b"}, acked())
+	s = subject.Reopen(true)
+	same(t, "the first of an interval is durable, the others may be lost", []string{"a"}, acked())
+	must(t, s.Acknowledge("i", "j", []string{"c"}, start))
+	must(t, s.Acknowledge("i", "j", []string{"d"}, start))
+	reach(t, s, record("r", "", 0), store.StateIntent)
+	s = subject.Reopen(true)
+	same(t, "they come along with a durable write", []string{"a", "c", "d"}, acked())
+	must(t, s.Acknowledge("i", "j", []string{"e"}, start))
+	must(t, s.Acknowledge("i", "j", []string{"f"}, start))
+	must(t, s.Flush())
+	s = subject.Reopen(true)
+	same(t, "flushed", []string{"a", "c", "d", "e", "f"}, acked())
+	must(t, s.Acknowledge("i", "j", []string{"g"}, start))
+	must(t, s.Acknowledge("i", "j", []string{"h"}, start))
+	must(t, s.Acknowledge("i", "j", []string{"k"}, start.Add(-time.Hour))) // the wall clock was set back
+	s = subject.Reopen(true)
+	same(t, "a clock that jumps delays nothing", []string{"a", "c", "d", "e", "f", "g", "h", "k"}, acked())
+	must(t, s.Acknowledge("i", "j", []string{"l"}, start))
+	must(t, s.Acknowledge("i", "j", []string{"m"}, start))
+	s = subject.Reopen(false)
+	same(t, "closed", []string{"a", "c", "d", "e", "f", "g", "h", "k", "l", "m"}, acked())
+}
+
+func concurrentWriters(t *testing.T, subject Subject) {
+	s := subject.Store
+	const writers, each = 8, 12
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
+	var wait sync.WaitGroup
+	errs := make(chan error, writers*each*5)
+	for w := range writers {
+		wait.Go(func() {
+			for n := range each {
+				name := fmt.Sprintf("w%d-%02d", w, n)
+				rec := record(name, store.StateIntent, 0)
+				errs <- s.Put(rec)
+				rec.State = store.StateCreating
+				errs <- s.Put(rec)
+				errs <- s.Acknowledge("i", "j", []string{name}, start)
+				errs <- s.RememberPlans("i", map[string][]string{name: {"p"}})
+				if n%3 == 0 {
+					errs <- s.Remove(name)
+				}
+				_, err := s.Records(store.Filter{SubscriptionID: "sub-" + name})
+				errs <- err
+			}
+		})
+	}
+	go func() { wait.Wait(); close(errs) }()
+	for err := range errs {
+		must(t, err)
+	}
+	if got, want := len(ids(t, s, store.Filter{States: []store.KeyState{store.StateCreating}})), writers*each*2/3; got != want {
+		t.Errorf("%d records, want %d", got, want)
+	}
+	must(t, s.Flush())
+	outlives(t, subject, "i")
+}
+
+// writes is one call of each kind that writes.
+func writes(s *store.Store) map[string]error {
+	return map[string]error{
+		"Put":           s.Put(record("late", store.StateIntent, 0)),
+		"Remove":        s.Remove("r"),
+		"Start":         s.Start(store.IngestJob{Integration: "i", JobID: "late", StartedAt: start}),
+		"Acknowledge":   s.Acknowledge("i", "j", []string{"late"}, start),
+		"SendingDone":   s.SendingDone("i", "j"),
+		"Finish":        s.Finish("i", "j"),
+		"SaveListing":   s.SaveListing("i", "late", nil),
+		"ForgetListing": s.ForgetListing("i", "t"),
+		"RememberPlans": s.RememberPlans("i", map[string][]string{"late": nil}),
+		"ForgetPlans":   s.ForgetPlans("i", "a"),
+		"Flush":         s.Flush(),
+	}
+}
+
+func fill(t *testing.T, s *store.Store) {
+	t.Helper()
+	reach(t, s, record("r", "", 0), store.StateIntent)
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
+	must(t, s.SaveListing("i", "t", nil))
+	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
+}
+
+func fenced(t *testing.T, subject Subject) {
+	s := subject.Store
+	fill(t, s)
+	want := everything(t, s, "i")
+	s.Fence()
+	for name, err := range writes(s) {
+		if !errors.Is(err, store.ErrFenced) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	same(t, "what it reads", want, everything(t, s, "i"))
+	outlives(t, subject, "i")
+}
+
+func closed(t *testing.T, subject Subject) {
+	s := subject.Store
+	fill(t, s)
+	want := everything(t, s, "i")
+	must(t, s.Close())
+	must(t, s.Close())
+	for name, err := range writes(s) {
+		if !errors.Is(err, store.ErrClosed) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if subject.Reopen != nil {
+		same(t, "after reopening", want, everything(t, subject.Reopen(false), "i"))
+	}
+}

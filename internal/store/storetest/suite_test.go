@@ -1,0 +1,82 @@
+package storetest_test
+
+import (
+	"io"
+	"os"
+	"path/filepath"
+	"testing"
+
+	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
+)
+
+func TestMemoryBehavesAsAStore(t *testing.T) {
+	storetest.Run(t, func(*testing.T) storetest.Subject { return storetest.Subject{Store: store.NewMemory()} })
+}
+
+func TestTheModelBehavesAsAStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Subject {
+		model := &storetest.Model{}
+		current, _ := model.Open(store.Options{})
+		return storetest.Subject{Store: current, Reopen: func(crash bool) *store.Store {
+			if !crash {
+				if err := current.Close(); err != nil {
+					t.Fatal(err)
+				}
+			}
+			current, _ = model.Open(store.Options{})
+			if health := current.Health(); !health.Durable || len(health.Messages) > 0 {
+				t.Fatalf("health: %+v", health)
+			}
+			return current
+		}}
+	})
+}
+
+func TestTheBoltFileBehavesAsAStore(t *testing.T) {
+	storetest.Run(t, func(t *testing.T) storetest.Subject {
+		dir := t.TempDir()
+		current := openBolt(t, dir)
+		t.Cleanup(func() { _ = current.Close() })
+		return storetest.Subject{Store: current, Reopen: func(crash bool) *store.Store {
+			if crash {
+				// What a kill leaves is the file as it stands.
+				current.Fence()
+				dir = copyFile(t, dir)
+			}
+			if err := current.Close(); err != nil {
+				t.Fatal(err)
+			}
+			current = openBolt(t, dir)
+			return current
+		}}
+	})
+}
+
+func openBolt(t *testing.T, dir string) *store.Store {
+	t.Helper()
+	s, health := store.Open(dir, store.Options{})
+	if !health.Durable || len(health.Messages) > 0 {
+		t.Fatalf("health: %+v", health)
+	}
+	return s
+}
+
+func copyFile(t *testing.T, dir string) string {
+	t.Helper()
+	from, err := os.Open(filepath.Join(dir, store.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer from.Close()
+	next := t.TempDir()
+	to, err := os.Create(filepath.Join(next, store.FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer to.Close()
+	if _, err := io.Copy(to, from); err != nil {
+		t.Fatal(err)
+	}
+	return next
+}
