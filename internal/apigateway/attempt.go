@@ -14,6 +14,7 @@ import (
 type attempts struct {
 	permits Permits
 	jitter  func() float64
+	renew   func() // makes the next attempt get fresh credentials
 }
 
 const (
@@ -101,6 +102,9 @@ func (a attempts) failure(ctx context.Context, c *call, operation string, err er
 	if deadline, ok := ctx.Deadline(); ok {
 		left = max(time.Until(deadline), 0)
 	}
+	if f.class == ExpiredCredentials {
+		a.renew()
+	}
 	if ctx.Err() == nil {
 		f.retry, f.delay = nextAttempt(operation, f.class, c.attempts, f.retryAfter, left, a.jitter())
 	}
@@ -111,14 +115,18 @@ func (a attempts) failure(ctx context.Context, c *call, operation string, err er
 // caller who went away.
 func classOfAttempt(operation string, err error, sent bool, caller error) Class {
 	class := classify(err)
+	switch class {
+	case Unreachable, Cancelled:
+		if !sent && errors.Is(caller, context.DeadlineExceeded) {
+			return NoPermit // the deadline came while waiting for one
+		}
+	case Unavailable, Internal:
+	default:
+		return class
+	}
 	creates := operation == opCreateAPIKey || operation == opCreateUsagePlanKey
-	switch {
-	case class == Unavailable && creates, (class == Unreachable || class == Cancelled || class == Internal) && creates && sent && !neverLeft(err):
+	if creates && sent && !neverLeft(err) {
 		return AnswerLost
-	case !sent && errors.Is(caller, context.DeadlineExceeded):
-		return NoPermit // the deadline came while waiting for one
-	case class == Cancelled && errors.Is(caller, context.DeadlineExceeded), class == Cancelled && caller == nil:
-		return Unreachable // the SDK calls a time-out a cancellation
 	}
 	return class
 }
@@ -130,6 +138,8 @@ const (
 	maxRefusals = 10
 	// maxFaults is for 5xx, time-outs and network faults of calls that may be repeated.
 	maxFaults = 5
+	// maxExpired gives fresh credentials one try.
+	maxExpired = 2
 	// firstDelay is that before the second attempt, doubled each time up to maxDelay. AWS refills ten requests a second,
 	// so shorter waits only collect more refusals; longer ones than maxDelay waste a command's 50 s.
 	firstDelay = 400 * time.Millisecond
@@ -142,6 +152,7 @@ const (
 //	Throttled, "try again"    | yes          | yes     (AWS refused: nothing was done)
 //	Unavailable, Unreachable  | no           | yes     (reads; DeleteApiKey and CreateUsagePlanKey are idempotent)
 //	AnswerLost                | no           | yes     (a second CreateApiKey makes a second key)
+//	ExpiredCredentials        | once         | once    (with fresh ones; AWS refused)
 //	any other                 | no           | no
 //
 // left is the time until the deadline, negative without one: a wait that would outlast it is not begun, so that the
@@ -155,6 +166,8 @@ func nextAttempt(operation string, class Class, made int, retryAfter, left time.
 		if operation != opCreateAPIKey {
 			limit = maxFaults
 		}
+	case ExpiredCredentials:
+		limit = maxExpired
 	}
 	if made >= limit {
 		return false, 0

@@ -132,8 +132,12 @@ func classify(err error) Class {
 	}
 	code, message := bareCode(answer.ErrorCode()), answer.ErrorMessage()
 	status := statusOf(err)
-	if service != serviceID {
+	switch service {
+	case serviceID:
+	case serviceSTS:
 		return classifySTS(code, status)
+	default:
+		return BadCredentials // instance metadata, SSO …: the default chain found no credentials
 	}
 	switch code {
 	case "LimitExceededException":
@@ -203,6 +207,8 @@ func classifySilence(err error, service string) Class {
 	var timeout interface{ Timeout() bool }
 	var validation interface{ ValidationErrors() bool }
 	switch {
+	case service != serviceID && service != serviceSTS:
+		return BadCredentials
 	case errors.As(err, &unreadable), errors.As(err, &answer):
 		return Unavailable
 	case errors.As(err, &connection) && connection.ConnectionError(),
@@ -210,16 +216,11 @@ func classifySilence(err error, service string) Class {
 		return Unreachable
 	case errors.As(err, &validation):
 		return Invalid
-	case isSigning(err):
+	case isSigningText(err.Error()):
 		return BadCredentials
 	default:
 		return Internal
 	}
-}
-
-// isSigning reports whether the SDK failed before it had credentials to sign with.
-func isSigning(err error) bool {
-	return strings.Contains(err.Error(), "get identity:") || strings.Contains(err.Error(), "failed to refresh cached credentials")
 }
 
 // Where AWS leaves nothing but a text to go by, it is read here and nowhere else.
@@ -242,9 +243,15 @@ func isNotExportableText(message string) bool {
 	return strings.Contains(m, "models are not found") || strings.Contains(m, "unable to build exported")
 }
 
-// serviceID is how the SDK calls API Gateway; unknownCode is its code for an answer without one.
+// isSigningText tells that the SDK found no credentials to sign with: it wraps whatever went wrong in a plain error.
+func isSigningText(message string) bool {
+	return strings.Contains(message, "get identity:") || strings.Contains(message, "failed to refresh cached credentials")
+}
+
+// serviceID and serviceSTS are the SDK's names of the services; unknownCode is its code for an answer without one.
 const (
 	serviceID   = "API Gateway"
+	serviceSTS  = "STS"
 	unknownCode = "UnknownError"
 )
 

@@ -39,9 +39,13 @@ func NewClient(cfg aws.Config, o Options) Client {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
+	renew := func() {}
+	if cache, ok := cfg.Credentials.(interface{ Invalidate() }); ok {
+		renew = cache.Invalidate
+	}
 	return apigateway.NewFromConfig(cfg, func(so *apigateway.Options) {
 		so.Retryer = retryer{}
-		so.APIOptions = append(so.APIOptions, attempts{permits: o.Permits, jitter: o.Jitter}.install)
+		so.APIOptions = append(so.APIOptions, attempts{permits: o.Permits, jitter: o.Jitter, renew: renew}.install)
 	})
 }
 

@@ -49,8 +49,12 @@ func Explain(err error) string {
 		operation, region = e.Operation, e.Region
 	}
 	service, inner := origin(err)
-	if service != serviceID {
+	switch service {
+	case serviceID:
+	case serviceSTS:
 		return explainSTS(Classify(err), inner)
+	default:
+		return noCredentials
 	}
 	where := "the region"
 	if region != "" {
@@ -74,6 +78,9 @@ func Explain(err error) string {
 	case AccessDenied:
 		return "the credentials lack the permission " + permission(operation, region)
 	case BadCredentials:
+		if isSigningText(err.Error()) {
+			return noCredentials
+		}
 		return "AWS does not accept the credentials; check accessKeyId and secretAccessKey (a wrong secret or a wrong clock gives this too), or the role's chain"
 	case ExpiredCredentials:
 		return "the temporary credentials have expired; check what renews them"
@@ -93,6 +100,8 @@ func Explain(err error) string {
 		return "the call failed in a way that the agent does not know; see the error's text"
 	}
 }
+
+const noCredentials = "no AWS credentials were found: set accessKeyId and secretAccessKey, or give the machine or pod a role"
 
 func explainSTS(class Class, operation string) string {
 	switch {

@@ -6,6 +6,7 @@ package federation
 
 import (
 	"fmt"
+	"iter"
 	"strings"
 )
 
@@ -82,8 +83,9 @@ func ParseRef(s string) (Ref, error) {
 	return Ref{ID: id, RestAPI: id.RestAPI}, nil
 }
 
-// Resolve finds the one API that a reference means. It fails when there is none, or when a bare reference means several.
-func (r Ref) Resolve(known func(yield func(ID) bool)) (ID, error) {
+// Resolve finds the one API that a reference means: a whole id is itself, known or not. A bare one fails when it is not
+// known, or when it means several.
+func (r Ref) Resolve(known iter.Seq[ID]) (ID, error) {
 	if !r.Bare() {
 		return r.ID, nil
 	}

@@ -1,0 +1,187 @@
+package federation
+
+import (
+	"cmp"
+	"slices"
+	"strings"
+)
+
+// Named is an API by its identity and the name that AWS gives it, which need not be unique.
+type Named struct {
+	ID   ID
+	Name string
+}
+
+// MaxAPIName bounds a federated API's name, in characters. AWS allows 1,024. No limit of APIM's is known to us; this is
+// half of what fits its longest ordinary text columns, and more than its console shows.
+const MaxAPIName = 512
+
+// maxSuffix is the room kept for what follows a name in brackets: a stage of up to 128, a region, an account and a REST
+// API id, with separators.
+const maxSuffix = 192
+
+// Names are what federated APIs are called in APIM: the name AWS gives, and, only where several in the same integration
+// would bear the same one, the least that tells them apart in brackets. Of the sets of parts that make all of those alike
+// distinct, the one with the fewest parts is taken, then the one that comes first in stage, region, account; the REST API id
+// is the last resort.
+//
+//	APIs that AWS calls "Orders"                       | names
+//	one                                                | Orders
+//	stages prod, dev                                   | Orders [prod] · Orders [dev]
+//	regions eu-west-1, us-east-1, both prod            | Orders [eu-west-1] · Orders [us-east-1]
+//	accounts 1…, 2…, same stage and region             | Orders [1…] · Orders [2…]
+//	prod and dev in each of two regions                | Orders [prod, eu-west-1] · Orders [dev, eu-west-1] · …
+//	prod in eu-west-1, dev in us-east-1                | Orders [prod] · Orders [dev]
+//	two REST APIs, same stage, region and account      | Orders [a1b2c3] · Orders [d4e5f6]
+//	the result is also another API's own name          | more parts, until all names differ
+//	no complete catalogue is known                     | Orders [prod], always
+//
+// A name depends on the whole catalogue and on nothing else: not on the order of the list, nor on which part of it is sent.
+// The zero value is the naming while no complete catalogue is known.
+type Names struct {
+	complete bool
+	bracket  map[ID]string
+}
+
+// NamedOf are a target's entries, ready to be judged by [NewNames] together with all other targets'.
+func NamedOf(t Target, entries []Entry) []Named {
+	out := make([]Named, len(entries))
+	for i, e := range entries {
+		out[i] = Named{ID: e.ID(t), Name: e.API.Name}
+	}
+	return out
+}
+
+// NewNames judges the names of *all* APIs of an integration: the last complete catalogue of all its targets, whatever
+// subset is being sent.
+func NewNames(catalogue []Named) Names {
+	byName := map[string][]ID{}
+	for _, n := range catalogue {
+		base := baseName(n.Name, n.ID)
+		byName[base] = append(byName[base], n.ID)
+	}
+	groups := make([]*nameGroup, 0, len(byName))
+	for base, ids := range byName {
+		slices.SortFunc(ids, compareIDs)
+		ids = slices.Compact(ids)
+		groups = append(groups, &nameGroup{base: base, ids: ids, level: firstDistinct(ids, 0)})
+	}
+	slices.SortFunc(groups, func(a, b *nameGroup) int { return cmp.Compare(a.base, b.base) })
+	settle(groups)
+
+	names := Names{complete: true, bracket: map[ID]string{}}
+	for _, g := range groups {
+		if g.level == 0 {
+			continue // the plain name; most APIs take no room here
+		}
+		for _, id := range g.ids {
+			names.bracket[id] = suffix(id, g.level)
+		}
+	}
+	return names
+}
+
+// Complete reports whether a complete catalogue was judged.
+func (n Names) Complete() bool { return n.complete }
+
+// Of is the name of one API. An API that was not in the catalogue shows its stage.
+func (n Names) Of(id ID, awsName string) string {
+	base := baseName(awsName, id)
+	if !n.complete {
+		return base + " [" + id.Stage + "]"
+	}
+	return base + n.bracket[id]
+}
+
+// nameGroup is all APIs that AWS calls the same.
+type nameGroup struct {
+	base  string
+	ids   []ID
+	level int // index into suffixParts
+}
+
+// suffixParts are the sets of parts in the order in which they are tried.
+func suffixParts() [][]func(ID) string {
+	stage := func(id ID) string { return id.Stage }
+	region := func(id ID) string { return id.Region }
+	account := func(id ID) string { return id.Account }
+	api := func(id ID) string { return id.RestAPI }
+	return [][]func(ID) string{
+		{},
+		{stage}, {region}, {account},
+		{stage, region}, {stage, account}, {region, account},
+		{stage, region, account},
+		{api}, {stage, api}, {stage, region, api}, {stage, region, account, api},
+	}
+}
+
+func suffix(id ID, level int) string {
+	parts := suffixParts()[level]
+	if len(parts) == 0 {
+		return ""
+	}
+	texts := make([]string, len(parts))
+	for i, part := range parts {
+		texts[i] = part(id)
+	}
+	return " [" + strings.Join(texts, ", ") + "]"
+}
+
+// firstDistinct is the first level, from the given one on, at which all suffixes differ. The last level always does: it is
+// the identity.
+func firstDistinct(ids []ID, from int) int {
+	last := len(suffixParts()) - 1
+	for level := from; level < last; level++ {
+		seen := make(map[string]struct{}, len(ids))
+		for _, id := range ids {
+			seen[suffix(id, level)] = struct{}{}
+		}
+		if len(seen) == len(ids) {
+			return level
+		}
+	}
+	return last
+}
+
+// settle raises groups whose names collide with another group's, as when AWS has an API that is really called
+// "Orders [prod]". Each round raises a group, so it ends; at the last level names end with identities and cannot collide.
+func settle(groups []*nameGroup) {
+	last := len(suffixParts()) - 1
+	for {
+		owner := map[string]*nameGroup{}
+		collide := map[*nameGroup]struct{}{}
+		for _, g := range groups {
+			for _, id := range g.ids {
+				name := g.base + suffix(id, g.level)
+				if other, taken := owner[name]; taken && other != g {
+					collide[g], collide[other] = struct{}{}, struct{}{}
+				}
+				owner[name] = g
+			}
+		}
+		raised := false
+		for g := range collide {
+			if g.level < last {
+				g.level = firstDistinct(g.ids, g.level+1)
+				raised = true
+			}
+		}
+		if !raised {
+			return
+		}
+	}
+}
+
+// baseName is the name that AWS gives, printable and short enough for any suffix.
+func baseName(awsName string, id ID) string {
+	name := Cut(line(awsName), MaxAPIName-maxSuffix)
+	if name == "" {
+		return id.RestAPI
+	}
+	return name
+}
+
+func compareIDs(a, b ID) int {
+	return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region),
+		cmp.Compare(a.RestAPI, b.RestAPI), cmp.Compare(a.Stage, b.Stage))
+}
