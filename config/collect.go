@@ -22,7 +22,8 @@ var ignoredGroups = map[string]string{
 
 // collect finds every key that is set, under whatever spelling, and says what nobody will read.
 func (l *loader) collect() {
-	forms := l.forms()
+	known := l.patterns()
+	forms := formsOf(known)
 	ignored := map[string][]string{}
 	for _, name := range slices.Sorted(maps.Keys(l.environ)) {
 		if strings.TrimSpace(l.environ[name]) == "" {
@@ -48,7 +49,7 @@ func (l *loader) collect() {
 		root := strings.FieldsFunc(key, func(r rune) bool { return r == '.' || r == '[' })
 		pattern, _ := toPattern(key)
 		switch {
-		case l.known(pattern):
+		case slices.Contains(known, pattern):
 			l.take(key)
 		case len(root) > 0 && (root[0] == "integration" || root[0] == "agent"):
 			l.unknown(s, key)
@@ -72,12 +73,11 @@ func (l *loader) take(key string) {
 	}
 }
 
-// forms maps every spelling of every known key, with # for its indexes, to the key's pattern.
-func (l *loader) forms() map[string]string {
+// formsOf maps every spelling of every known key, with # for its indexes, to the key's pattern.
+func formsOf(patterns []string) map[string]string {
 	forms := map[string]string{}
-	for _, pattern := range l.patterns() {
+	for _, pattern := range patterns {
 		for _, form := range spellings(pattern) {
-			// An index has two spellings ([#] and .#), each of which toPattern keeps apart.
 			forms[form] = pattern
 		}
 	}
@@ -96,8 +96,6 @@ func (l *loader) patterns() []string {
 	slices.Sort(patterns)
 	return patterns
 }
-
-func (l *loader) known(pattern string) bool { return slices.Contains(l.patterns(), pattern) }
 
 // matchVariable gives the canonical key that an environment variable sets.
 func matchVariable(forms map[string]string, name string) (string, bool) {
@@ -126,7 +124,7 @@ func cutPrefix(name string) (rest string, prefixed bool) {
 // prefix only the vendor's two groups count: CI systems have AGENT_… and compose files INTEGRATION_ID.
 func isOurs(name string) bool {
 	rest, prefixed := cutPrefix(name)
-	rest = underscored(strings.ToLower(rest)) + "_"
+	rest = strings.ReplaceAll(underscored(strings.ToLower(rest)), "-", "_") + "_"
 	groups := []string{"integration_connector_", "integration_providers_", "integration_providers["}
 	if prefixed {
 		groups = []string{"integration_", "agent_"}

@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"unicode"
 )
 
 // Sources are the places that a configuration is read from.
@@ -45,12 +46,18 @@ type setting struct {
 	at       string // FILE:LINE, for YAML
 }
 
-// String names the setting for a message.
+// String names the setting for a message, on one line whatever the name holds.
 func (s setting) String() string {
-	if s.at == "" {
-		return s.variable
+	name := s.variable
+	if s.at != "" {
+		name = s.at + ": " + name
 	}
-	return s.at + ": " + s.variable
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, name)
 }
 
 // loader carries one configuration through the steps of Load.

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"strconv"
 	"strings"
+	"unicode/utf8"
 
 	"go.yaml.in/yaml/v3"
 )
@@ -36,7 +38,7 @@ func flattenYAML(name string, content []byte) (map[string]setting, *yamlFault) {
 			return f.out, nil
 		}
 		if err != nil {
-			return nil, malformed(name, err)
+			return nil, malformed(name, content, err)
 		}
 		if fault := f.document(&document); fault != nil {
 			return nil, fault
@@ -138,14 +140,33 @@ func (f *flattener) fault(n *yaml.Node, text string) *yamlFault {
 	return &yamlFault{at: fmt.Sprintf("%s:%d", f.name, n.Line), text: text}
 }
 
-// malformed turns the library's error into file, line and message. The library gives the line in its text
-// only, and the name of an unknown anchor may be a password that begins with an asterisk.
-func malformed(name string, err error) *yamlFault {
+var (
+	lineInError   = regexp.MustCompile(`(?s)^line (\d+): (.*)$`)
+	unknownAnchor = regexp.MustCompile(`^unknown anchor '(.*)' referenced$`)
+)
+
+// malformed turns the library's error into file, line and message. The name of an unknown anchor is left out:
+// it may be a password that begins with an asterisk.
+func malformed(name string, content []byte, err error) *yamlFault {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
-	text = regexp.MustCompile(`unknown anchor '.*' referenced`).ReplaceAllString(text, "unknown anchor: quote a value that begins with *")
-	at := name
-	if m := regexp.MustCompile(`(?s)^line (\d+): (.*)$`).FindStringSubmatch(text); m != nil {
-		at, text = name+":"+m[1], m[2]
+	line := "1" // the library says nothing of the line if it is the first
+	if m := lineInError.FindStringSubmatch(text); m != nil {
+		line, text = m[1], m[2]
+	} else if m := unknownAnchor.FindStringSubmatch(text); m != nil {
+		line, text = lineOf(content, bytes.Index(content, []byte("*"+m[1]))), "unknown anchor; quote a value that begins with *"
+	} else if at := firstUnreadable(content); at >= 0 {
+		line = lineOf(content, at)
 	}
-	return &yamlFault{at: at, text: "malformed YAML: " + strings.Join(strings.Fields(text), " ")}
+	return &yamlFault{at: name + ":" + line, text: "malformed YAML: " + strings.Join(strings.Fields(text), " ")}
+}
+
+// firstUnreadable finds what is no text at all: YAML forbids control characters, and UTF-8 is the only encoding here.
+func firstUnreadable(content []byte) int {
+	return bytes.IndexFunc(content, func(r rune) bool {
+		return r == utf8.RuneError || r < ' ' && !strings.ContainsRune("\t\r\n", r) || r == 0x7f
+	})
+}
+
+func lineOf(content []byte, offset int) string {
+	return strconv.Itoa(1 + bytes.Count(content[:max(offset, 0)], []byte("\n")))
 }

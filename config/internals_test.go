@@ -1,0 +1,135 @@
+package config
+
+import (
+	"bytes"
+	"context"
+	"os"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	"github.com/google/go-cmp/cmp"
+)
+
+// suffixes are the partitions' domains, as AWS documents them.
+var suffixes = map[string]string{
+	"aws": ".amazonaws.com", "aws-cn": ".amazonaws.com.cn", "aws-us-gov": ".amazonaws.com", "aws-eusc": ".amazonaws.eu",
+	"aws-iso": ".c2s.ic.gov", "aws-iso-b": ".sc2s.sgov.gov", "aws-iso-e": ".cloud.adc-e.uk", "aws-iso-f": ".csp.hci.ic.gov",
+}
+
+func TestTheSDKPutsEveryRegionIntoThePartitionThatWeDo(t *testing.T) {
+	resolver := apigateway.NewDefaultEndpointResolverV2()
+	for partition, regions := range partitions {
+		for _, region := range regions {
+			if got, listed := partitionOf(region); got != partition || !listed {
+				t.Errorf("%s is of %q", region, got)
+			}
+			if !regionShape.MatchString(region) {
+				t.Errorf("%s is not of the shape that we expect", region)
+			}
+			endpoint, err := resolver.ResolveEndpoint(context.Background(), apigateway.EndpointParameters{Region: aws.String(region), UseFIPS: aws.Bool(false), UseDualStack: aws.Bool(false)})
+			if err != nil {
+				t.Fatal(err)
+			}
+			if want := "apigateway." + region + suffixes[partition]; endpoint.URI.Host != want {
+				t.Errorf("the SDK resolves %s to %s, want %s", region, endpoint.URI.Host, want)
+			}
+		}
+	}
+}
+
+func TestAWordThatNoRuleOfAWSGivesIsNoRegion(t *testing.T) {
+	for _, word := range []string{"", "eu", "eu-west", "eu-west-", "eu-west-0", "eu-wset-1", "xx-west-1", "eu_west_1", "eu-west-1a", "aws-global", "us-gov-west-1x", "eu-west-100"} {
+		if partition, listed := partitionOf(word); partition != "" || listed {
+			t.Errorf("%q is taken for a region of %s", word, partition)
+		}
+	}
+	if partition, listed := partitionOf("us-gov-central-3"); partition != "aws-us-gov" || listed {
+		t.Errorf("a new region of GovCloud is of %q, listed %v", partition, listed)
+	}
+}
+
+func TestHyphensMayBeLeftOut(t *testing.T) {
+	got := spellings("a-b.c[1]")
+	want := []string{
+		"a-b.c[1]", "a-b_c[1]", "ab.c[1]", "ab_c[1]", "a-b.c.1", "a-b_c_1", "ab.c.1", "ab_c_1",
+		"A-B.C[1]", "A-B_C[1]", "AB.C[1]", "AB_C[1]", "A-B.C.1", "A-B_C_1", "AB.C.1", "AB_C_1",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestEditDistance(t *testing.T) {
+	for _, tc := range []struct {
+		a, b string
+		want int
+	}{{"", "", 0}, {"a", "", 1}, {"", "ab", 2}, {"kitten", "sitting", 3}, {"flaw", "lawn", 2}, {"same", "same", 0}} {
+		if got := editDistance(tc.a, tc.b); got != tc.want {
+			t.Errorf("editDistance(%q, %q) = %d, want %d", tc.a, tc.b, got, tc.want)
+		}
+	}
+}
+
+func TestEveryFieldIsDocumentedWithAValidExampleAndDefault(t *testing.T) {
+	seen := map[string]bool{}
+	for _, f := range schema() {
+		if seen[f.pattern] {
+			t.Errorf("%s is a key twice", f.pattern)
+		}
+		seen[f.pattern] = true
+		if f.doc == "" || f.title == "" || f.example == "" {
+			t.Errorf("%s lacks a doc, title or example", f.pattern)
+		}
+		for _, value := range []string{f.example, f.def} {
+			if value == "" {
+				continue
+			}
+			if _, err := f.canonicalValue(value); err != nil {
+				t.Errorf("%s does not take its own %q: %v", f.pattern, value, err)
+			}
+		}
+		if isNumber := slices.Contains([]kind{kindInt, kindSize, kindFloat, kindDuration}, f.kind); isNumber != (f.min != "" && f.max != "") {
+			t.Errorf("%s: a number needs a range, and nothing else has one", f.pattern)
+		}
+	}
+}
+
+func TestAllKeysOfTheVendorsTablesAreKnown(t *testing.T) {
+	known := newLoader(Sources{}).patterns()
+	for _, key := range strings.Fields(`endpoints[#] headers[#].name headers[#].value autoReconnect keepAlive maxWebSocketFrameSize maxWebSocketMessageSize
+		ssl.trustAll ssl.verifyHost ssl.keystore.type ssl.keystore.path ssl.keystore.password ssl.truststore.type ssl.truststore.path
+		ssl.truststore.content ssl.truststore.password ssl.truststore.alias proxy.enabled proxy.type proxy.host proxy.port proxy.username
+		proxy.password proxy.useSystemProxy`) {
+		if !slices.Contains(known, connectorPrefix+key) {
+			t.Errorf("%s is unknown", key)
+		}
+	}
+	for _, key := range strings.Fields(`type integrationId configuration.region configuration.accessKeyId configuration.secretAccessKey
+		configuration.roleArn configuration.acceptApiWithoutUsagePlan configuration.#_stage`) {
+		if !slices.Contains(known, "integration.providers[#]."+key) {
+			t.Errorf("%s is unknown", key)
+		}
+	}
+	for _, key := range []string{"type", "host", "port", "username", "password"} {
+		if !slices.Contains(known, "system.proxy."+key) {
+			t.Errorf("system.proxy.%s is unknown", key)
+		}
+	}
+}
+
+func TestTheReferencePageIsGenerated(t *testing.T) {
+	var want bytes.Buffer
+	if err := WriteReference(&want); err != nil {
+		t.Fatal(err)
+	}
+	got, err := os.ReadFile("../docs/configuration.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	if diff := cmp.Diff(want.String(), string(got)); diff != "" {
+		t.Errorf("docs/configuration.md is not what the struct says; run: go generate ./config\n(-want +got)\n%s", diff)
+	}
+}

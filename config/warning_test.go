@@ -1,0 +1,110 @@
+package config_test
+
+import (
+	"testing"
+
+	"federation-agent/config"
+)
+
+const (
+	ws      = "gravitee_integration_connector_ws_"
+	kubeRef = "kubernetes://ns/secrets/aws/key"
+)
+
+func TestAnUnknownVariableIsAWarningWithTheNearestName(t *testing.T) {
+	for name, nearest := range map[string]string{
+		"gravitee_integration_providers_0_integrationid":                      "gravitee_integration_providers_0_integrationId",
+		"GRAVITEE_INTEGRATION_PROVIDERS_1_CONFIGURATION_ROLE_ARN":             "gravitee_integration_providers_1_configuration_roleArn",
+		"integration_providers_0_configuration_acessKeyId":                    "gravitee_integration_providers_0_configuration_accessKeyId",
+		"gravitee_integration_connector_ws_endpoint_0":                        "gravitee_integration_connector_ws_endpoints_0",
+		"gravitee_integration_connector_ws_headers_3_nme":                     "gravitee_integration_connector_ws_headers_3_name",
+		"gravitee_agent_loglevel":                                             "gravitee_agent_log_level",
+		"Gravitee_agent_quota_share":                                          "gravitee_agent_quota_share",
+		"gravitee_integration_connector_ws_max_web_socket_frame_size":         "gravitee_integration_connector_ws_maxWebSocketFrameSize",
+		"gravitee_integration_providers_0_configuration_acceptApiNoUsagePlan": "gravitee_integration_providers_0_configuration_acceptApiWithoutUsagePlan",
+	} {
+		_, warnings := mustLoad(t, sources(seed(name+"=x")...))
+		wantWarnings(t, warnings, name+": is not a setting of this agent; did you mean "+nearest+"?")
+	}
+	yaml := files{"g.yml": "integration:\n  connector:\n    ws:\n      endpoint: x\n"}
+	_, warnings := mustLoad(t, config.Sources{Environ: seed(), Files: []string{"g.yml"}, ReadFile: yaml.read})
+	wantWarnings(t, warnings, "g.yml:4: integration.connector.ws.endpoint: is not a setting of this agent; did you mean integration.connector.ws.endpoints[0]?")
+}
+
+func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
+	yaml := files{"g.yml": "services:\n  core:\n    http: {port: 18084, host: 0.0.0.0}\nsecrets:\n  kubernetes: {enabled: true}\nplugins:\n  path: [a, b]\n"}
+	_, warnings := mustLoad(t, config.Sources{
+		Environ:  seed("GRAVITEE_LOG_LEVEL=DEBUG", "gravitee_services_metrics_enabled=true", "GRAVITEE_HOME=/opt"),
+		Files:    []string{"g.yml"},
+		ReadFile: yaml.read,
+	})
+	wantWarnings(t, warnings,
+		"log.* is not read: set gravitee_agent_log_level instead (found: GRAVITEE_LOG_LEVEL)",
+		"plugins.* is not read: this agent has no such settings (found: g.yml:7: plugins.path[0], g.yml:7: plugins.path[1])",
+		"secrets.* is not read: this version asks no secret manager",
+		"services.* is not read: this version has no services of the vendor's node to configure (found: gravitee_services_metrics_enabled, g.yml:3: services.core.http.host, g.yml:3: services.core.http.port)",
+	)
+}
+
+func TestWhatWouldChangeWhomWeTrustOrHowWeConnectStopsTheStart(t *testing.T) {
+	for assignment, want := range map[string]string{
+		ws + "ssl_trustAll=true":                         "only false is accepted",
+		ws + "ssl_trustAll=maybe":                        "only false is accepted",
+		ws + "ssl_verifyHost=false":                      "only true is accepted",
+		ws + "ssl_keystore_type=PKCS12":                  "only NONE is accepted",
+		ws + "ssl_keystore_path=/k":                      "is not served by this version",
+		ws + "ssl_keystore_password=pw":                  "is not served by this version",
+		ws + "ssl_truststore_type=PEM":                   "only NONE is accepted",
+		ws + "ssl_truststore_content=Zm9v":               "is not served by this version",
+		ws + "ssl_truststore_path=/t":                    "is not served by this version",
+		ws + "ssl_truststore_password=pw":                "is not served by this version",
+		ws + "ssl_truststore_alias=a":                    "is not served by this version",
+		ws + "proxy_enabled=true":                        "only false is accepted",
+		ws + "proxy_enabled=${NOBODY}":                   "only false is accepted",
+		"gravitee_cloud_token=abc":                       "Gravitee Cloud tokens are not served by this version",
+		ws + "ssl_truststor_path=/t":                     "A TLS or proxy setting is never ignored",
+		ws + "proxy_enable=true":                         "A TLS or proxy setting is never ignored",
+		provider0 + "integrationId=" + kubeRef:           "kubernetes:// references are not served by this version",
+		provider0 + "integrationId=${X:" + kubeRef + "}": "kubernetes:// references are not served by this version",
+	} {
+		wantFaults(t, faultsOf(t, sources(seed(assignment)...)), want)
+	}
+}
+
+func TestAHarmlessValueOfWhatIsNotServedIsTaken(t *testing.T) {
+	_, warnings := mustLoad(t, sources(seed(
+		ws+"ssl_trustAll=false", ws+"ssl_verifyHost=TRUE", ws+"ssl_keystore_type=none", ws+"ssl_keystore_password=pw", ws+"ssl_truststore_type=NONE",
+		ws+"ssl_truststore_path=/t", ws+"proxy_enabled=false", ws+"proxy_host=h", ws+"proxy_password=${NOBODY}", "gravitee_system_proxy_host=h",
+	)...))
+	wantWarnings(t, warnings)
+}
+
+func TestAProxyThatIsNotEnabledIsAWarning(t *testing.T) {
+	_, warnings := mustLoad(t, sources(seed(ws+"proxy_host=h", "gravitee_system_proxy_port=3128")...))
+	wantWarnings(t, warnings,
+		ws+"proxy_host: has no effect, because "+ws+"proxy_enabled is not true",
+		"gravitee_system_proxy_port: has no effect, because "+ws+"proxy_enabled is not true")
+}
+
+func TestASecretReferenceIsRefusedOnlyWhileItsProviderIsEnabled(t *testing.T) {
+	const reference = "secret://vault/aws:key?namespace=n"
+	variable := provider0 + "configuration_secretAccessKey"
+	cfg, warnings := mustLoad(t, sources(seed(variable+"="+reference, "gravitee_secrets_vault_enabled=false")...))
+	wantWarnings(t, warnings, "secrets.* is not read", variable+": begins with secret:// but its provider is not enabled, so the text itself is the value")
+	if got := cfg.Providers[0].SecretAccessKey.Reveal(); got != reference {
+		t.Errorf("the text became %s", got)
+	}
+	wantFaults(t, faultsOf(t, sources(seed(variable+"="+reference, "GRAVITEE_SECRETS_VAULT_ENABLED=true")...)),
+		variable+": secret:// references are not served by this version; put the value itself here")
+	yaml := files{"g.yml": "secrets: {vault: {enabled: true}}"}
+	wantFaults(t, faultsOf(t, config.Sources{Environ: seed(variable + "=" + reference), Files: []string{"g.yml"}, ReadFile: yaml.read}),
+		variable+": secret:// references are not served by this version")
+}
+
+func TestARegionOfAKnownAreaThatIsNewIsAWarning(t *testing.T) {
+	cfg, warnings := mustLoad(t, sources(seed(provider0+"configuration_region=eu-west-9")...))
+	wantWarnings(t, warnings, provider0+`configuration_region: "eu-west-9" is not a region that this version knows; if it is no new one, did you mean eu-west-`)
+	if cfg.Providers[0].Regions[0] != "eu-west-9" {
+		t.Errorf("%v", cfg.Providers[0].Regions)
+	}
+}
