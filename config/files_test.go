@@ -139,6 +139,19 @@ func doublingAliases() string {
 	return b.String()
 }
 
+func TestAFileThatCannotBeReadIsNotFollowedByAllThatIsMissingWithoutIt(t *testing.T) {
+	for want, src := range map[string]config.Sources{
+		"g.yml:2: malformed YAML: mapping values are not allowed in this context": {Files: []string{"g.yml"}, ReadFile: files{"g.yml": "integration:\n  a: b: c\n"}.read},
+		"--config: the file g.yml cannot be read":                                 {Files: []string{"g.yml"}, ReadFile: files{}.read},
+	} {
+		wantFaults(t, faultsOf(t, src), want)
+		_, warnings, _ := config.Load(src)
+		wantWarnings(t, warnings)
+	}
+	src := config.Sources{Environ: []string{"gravitee_agent_quota_share=0"}, Files: []string{"g.yml"}, ReadFile: files{}.read}
+	wantFaults(t, faultsOf(t, src), "--config: the file g.yml", "gravitee_agent_quota_share: ")
+}
+
 func TestYAMLMergesAndSeveralDocumentsAreFlattened(t *testing.T) {
 	content := wholeYAML + `---
 defaults: &d {batchCount: 1, stageWorkers: 2}

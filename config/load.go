@@ -25,6 +25,7 @@ type Sources struct {
 func Load(src Sources) (Config, []Warning, error) {
 	l := newLoader(src)
 	l.readFiles()
+	l.partial = len(l.faults) > 0
 	l.collect()
 	l.resolve()
 	l.checkUnserved()

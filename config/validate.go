@@ -27,7 +27,9 @@ type checker struct {
 	settings map[string]setting
 	// rejected keys are at fault already; nothing more is said of them.
 	rejected map[string]bool
-	faults   Faults
+	// partial means that a file could not be read, so that nothing can be said of what is missing.
+	partial bool
+	faults  Faults
 }
 
 func newChecker() checker {
@@ -57,6 +59,9 @@ func (c *checker) fault(key, format string, args ...any) {
 		return
 	}
 	s, found := c.settings[key]
+	if !found && c.partial {
+		return
+	}
 	if !found {
 		s = setting{key: key, variable: variableName(key)}
 	}
