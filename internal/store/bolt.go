@@ -40,7 +40,7 @@ type boltMedium struct {
 
 	db     *bbolt.DB
 	file   *os.File // the file that db works on
-	broken bool     // db panicked and may hold its own locks: it is abandoned, only its file is closed
+	broken bool     // db panicked and may hold its own locks: it is abandoned, only its file is unlocked and closed
 }
 
 // Open gives the store kept in dir, which is made if it is not there. It never fails: what is wrong is in the Health,
@@ -289,7 +289,7 @@ func (m *boltMedium) release() error {
 	m.db, m.file, m.broken = nil, nil, false
 	switch {
 	case broken && file != nil:
-		if err := file.Close(); err != nil && !errors.Is(err, os.ErrClosed) {
+		if err := errors.Join(unlock(file), file.Close()); err != nil && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.EBADF) {
 			return err
 		}
 	case db != nil && !broken:

@@ -12,3 +12,6 @@ import (
 func lockedByAnother(file *os.File) bool {
 	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == syscall.EWOULDBLOCK
 }
+
+// unlock gives bbolt's lock up. Closing the file does not do it while bbolt's memory map still refers to it.
+func unlock(file *os.File) error { return syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }

@@ -1,0 +1,436 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"reflect"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+	"go.etcd.io/bbolt"
+)
+
+var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+
+func keyRecord(id string, state KeyState) KeyRecord {
+	return KeyRecord{ID: id, Integration: "i", State: state, KeyName: "name-" + id, SubscriptionID: "sub", CreatedAt: noon, UpdatedAt: noon}
+}
+
+func must(t testing.TB, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+// openIn opens a store that the test's end closes.
+func openIn(t testing.TB, dir string) (*Store, Health) {
+	t.Helper()
+	s, health := Open(dir, Options{LockWait: time.Millisecond})
+	t.Cleanup(func() { _ = s.Close() })
+	return s, health
+}
+
+func wantHealth(t testing.TB, health Health, durable bool, texts ...string) {
+	t.Helper()
+	all := strings.Join(health.Messages, "\n")
+	if health.Durable != durable {
+		t.Errorf("durable: %v, want %v (%s)", health.Durable, durable, all)
+	}
+	if len(texts) == 0 && all != "" {
+		t.Errorf("messages: %s", all)
+	}
+	for _, text := range texts {
+		if !strings.Contains(all, text) {
+			t.Errorf("messages do not say %q: %s", text, all)
+		}
+	}
+}
+
+func recordIDs(t testing.TB, s *Store) []string {
+	t.Helper()
+	records, err := s.Records(Filter{})
+	must(t, err)
+	ids := []string{}
+	for _, rec := range records {
+		ids = append(ids, rec.ID)
+	}
+	return ids
+}
+
+// filledFile gives the content of a store's file with records r00…, some more tables and a used list of free pages.
+func filledFile(t testing.TB, records int) []byte {
+	t.Helper()
+	dir := t.TempDir()
+	s, health := openIn(t, dir)
+	wantHealth(t, health, true)
+	for n := range records {
+		must(t, s.Put(keyRecord(fmt.Sprintf("r%02d", n), StateDelivered)))
+	}
+	must(t, s.Put(keyRecord("gone", StateIntent)))
+	must(t, s.Remove("gone"))
+	must(t, s.SaveListing("i", "t", []RememberedAPI{{ID: "a", Name: strings.Repeat("n", 9000)}}))
+	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
+	must(t, s.Close())
+	content, err := os.ReadFile(filepath.Join(dir, FileName))
+	must(t, err)
+	return content
+}
+
+func dirWith(t testing.TB, content []byte) string {
+	t.Helper()
+	dir := t.TempDir()
+	must(t, os.WriteFile(filepath.Join(dir, FileName), content, 0o600))
+	return dir
+}
+
+func TestAFileThatCannotBeUsedIsMovedAsideAndNamed(t *testing.T) {
+	whole := filledFile(t, 30)
+	foreign := filepath.Join(t.TempDir(), "foreign.db")
+	db, err := bbolt.Open(foreign, 0o600, nil)
+	must(t, err)
+	must(t, db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("somebody's")); return err }))
+	must(t, db.Close())
+	foreignBytes, err := os.ReadFile(foreign)
+	must(t, err)
+
+	newer := filepath.Join(t.TempDir(), "newer.db")
+	must(t, os.WriteFile(newer, whole, 0o600))
+	db, err = bbolt.Open(newer, 0o600, nil)
+	must(t, err)
+	must(t, db.Update(func(tx *bbolt.Tx) error { return tx.Bucket([]byte(metaBucket)).Put([]byte("schema"), []byte("2")) }))
+	must(t, db.Close())
+	newerBytes, err := os.ReadFile(newer)
+	must(t, err)
+
+	unsyncedFreelist := filepath.Join(t.TempDir(), "nofreelist.db")
+	db, err = bbolt.Open(unsyncedFreelist, 0o600, &bbolt.Options{NoFreelistSync: true})
+	must(t, err)
+	must(t, db.Update(func(tx *bbolt.Tx) error { _, err := tx.CreateBucket([]byte("b")); return err }))
+	must(t, db.Close())
+	noFreelist, err := os.ReadFile(unsyncedFreelist)
+	must(t, err)
+
+	for name, row := range map[string]struct {
+		content []byte
+		says    string
+	}{
+		"text":                           {[]byte("this is no database"), "no intact head page"},
+		"zeros":                          {make([]byte, 1<<16), "no intact head page"},
+		"another program's":              {foreignBytes, "another program's database"},
+		"a newer version's":              {newerBytes, `schema "2"`},
+		"without a list of free pages":   {noFreelist, "no list of free pages"},
+		"cut off in its head":            {whole[:60], "no intact head page"},
+		"cut off behind its head":        {whole[:2*4096], "cut off"},
+		"cut off in the middle":          {whole[:len(whole)/4], "cut off"},
+		"with both head pages destroyed": {append(make([]byte, 8192), whole[8192:]...), "no intact head page"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := dirWith(t, row.content)
+			s, health := openIn(t, dir)
+			aside := filepath.Join(dir, FileName+".corrupt-1")
+			wantHealth(t, health, true, row.says, aside, "can no longer be vouched for")
+			kept, err := os.ReadFile(aside)
+			must(t, err)
+			if string(kept) != string(row.content) {
+				t.Error("the file moved aside is not as it was")
+			}
+			must(t, s.Put(keyRecord("new", StateIntent)))
+			must(t, s.Close())
+
+			s, health = openIn(t, dir)
+			wantHealth(t, health, true, "earlier starts", aside)
+			if ids := recordIDs(t, s); !strings.Contains(fmt.Sprint(ids), "new") {
+				t.Errorf("records after the restart: %v", ids)
+			}
+			must(t, s.Close())
+			must(t, os.Remove(aside))
+			_, health = openIn(t, dir)
+			wantHealth(t, health, true)
+		})
+	}
+}
+
+func TestDamagedFilesDoNotOverwriteEachOther(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 3 {
+		must(t, os.WriteFile(filepath.Join(dir, FileName), []byte(fmt.Sprint("damage ", n)), 0o600))
+		s, _ := openIn(t, dir)
+		must(t, s.Close())
+	}
+	for n := range 3 {
+		content, err := os.ReadFile(fmt.Sprintf("%s.corrupt-%d", filepath.Join(dir, FileName), n+1))
+		if err != nil || string(content) != fmt.Sprint("damage ", n) {
+			t.Errorf("%d: %q %v", n+1, content, err)
+		}
+	}
+}
+
+// A row is either there as it was, or its loss is told: whatever bytes were overwritten. (A head page is the exception
+// that bbolt makes itself: when the newer of the two is destroyed, the older one counts, one transaction back.)
+func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
+	const records = 60
+	whole := filledFile(t, records)
+	told, salvaged := 0, 0
+	for seed := range uint64(300) {
+		rng := rand.New(rand.NewPCG(seed, 6))
+		content := append([]byte{}, whole...)
+		const heads = 2 * 4096
+		for range 1 + rng.IntN(3) {
+			at := heads + rng.IntN(len(content)-heads)
+			switch rng.IntN(3) {
+			case 0:
+				content[at] ^= 1 << rng.IntN(8)
+			case 1: // the head of a page, where a wrong number does most harm
+				content[at/4096*4096+rng.IntN(48)] = byte(rng.IntN(256))
+			case 2: // a page in another one's place
+				from := rng.IntN(len(content)/4096) * 4096
+				copy(content[at/4096*4096:], content[from:min(from+4096, len(content))])
+			}
+		}
+		dir := dirWith(t, content)
+		s, health := Open(dir, Options{LockWait: time.Millisecond})
+		if !health.Durable {
+			t.Fatalf("seed %d: %v", seed, health.Messages)
+		}
+		found, err := s.Records(Filter{})
+		must(t, err)
+		for _, rec := range found {
+			if diff := cmp.Diff(keyRecord(rec.ID, StateDelivered), rec); diff != "" {
+				t.Fatalf("seed %d: a record changed: %s", seed, diff)
+			}
+		}
+		if len(health.Messages) > 0 {
+			told++
+			if len(found) > 0 {
+				salvaged++
+			}
+		} else if len(found) != records {
+			t.Fatalf("seed %d: %d records and no word of it", seed, len(found))
+		}
+		must(t, s.Put(keyRecord("new", StateIntent)))
+		must(t, s.Close())
+		s, health = Open(dir, Options{LockWait: time.Millisecond})
+		if !health.Durable || len(recordIDs(t, s)) != len(found)+1 {
+			t.Fatalf("seed %d: after the restart %d records, want %d; %v", seed, len(recordIDs(t, s)), len(found)+1, health.Messages)
+		}
+		must(t, s.Close())
+	}
+	if told < 50 || salvaged < 20 {
+		t.Errorf("%d of 300 damages told, %d salvaged: the test does not damage what it means to", told, salvaged)
+	}
+}
+
+func TestADestroyedNewerHeadFallsBackWithoutHarm(t *testing.T) {
+	whole := filledFile(t, 10)
+	for page := range 2 {
+		content := append([]byte{}, whole...)
+		copy(content[page*4096+16:], make([]byte, 64))
+		s, health := openIn(t, dirWith(t, content))
+		if !health.Durable || len(recordIDs(t, s)) < 10 {
+			t.Errorf("head %d: %v %v", page, recordIDs(t, s), health.Messages)
+		}
+		must(t, s.Put(keyRecord("new", StateIntent)))
+	}
+}
+
+func TestASecondWriterRunsInMemoryAndTakesOverLater(t *testing.T) {
+	dir := t.TempDir()
+	first, _ := openIn(t, dir)
+	must(t, first.Put(keyRecord("first's", StateCreated)))
+	must(t, first.Put(keyRecord("both's", StateCreated)))
+
+	var adopted []KeyRecord
+	second, health := Open(dir, Options{LockWait: time.Millisecond, Adopted: func(records []KeyRecord) { adopted = records }})
+	t.Cleanup(func() { _ = second.Close() })
+	wantHealth(t, health, false, "another process holds the store", dir, "in memory only", "does not know of keys")
+	must(t, second.Put(keyRecord("second's", StateIntent)))
+	both := keyRecord("both's", StateAttached)
+	must(t, second.Put(both))
+	must(t, first.Put(keyRecord("late", StateDeleting)))
+	must(t, first.Close())
+
+	must(t, second.Flush())
+	wantHealth(t, second.Health(), true)
+	if diff := cmp.Diff([]KeyRecord{keyRecord("first's", StateCreated), keyRecord("late", StateDeleting)}, adopted); diff != "" {
+		t.Errorf("adopted: %s", diff)
+	}
+	must(t, second.Close())
+	third, _ := openIn(t, dir)
+	if diff := cmp.Diff([]string{"both's", "first's", "late", "second's"}, recordIDs(t, third)); diff != "" {
+		t.Error(diff)
+	}
+	if got, _ := third.Records(Filter{States: []KeyState{StateAttached}}); len(got) != 1 || got[0].ID != "both's" {
+		t.Errorf("the living process's own record counts: %+v", got)
+	}
+}
+
+func TestADamagedFileOfALivingProcessIsLeftToIt(t *testing.T) {
+	dir := t.TempDir()
+	first, _ := openIn(t, dir)
+	must(t, first.Put(keyRecord("r", StateCreated)))
+	file, err := os.OpenFile(filepath.Join(dir, FileName), os.O_WRONLY, 0)
+	must(t, err)
+	_, err = file.WriteAt(make([]byte, 8192), 0)
+	must(t, errors.Join(err, file.Close()))
+	_, health := openIn(t, dir)
+	wantHealth(t, health, false, "another process holds", "damaged")
+	if aside, _ := filepath.Glob(filepath.Join(dir, "*.corrupt-*")); len(aside) > 0 {
+		t.Errorf("moved aside under its owner: %v", aside)
+	}
+}
+
+// refusing opens a medium whose file cannot be opened for writing while err is set.
+func refusing(dir string, err *error) *boltMedium {
+	return &boltMedium{path: filepath.Join(dir, FileName), lockWait: time.Millisecond,
+		openFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
+			if *err != nil {
+				return nil, &fs.PathError{Op: "open", Path: name, Err: *err}
+			}
+			return os.OpenFile(name, flag, mode)
+		}}
+}
+
+func TestAReadOnlyDiskIsReadAndTheRestKeptInMemory(t *testing.T) {
+	dir := dirWith(t, filledFile(t, 3))
+	var refusal error = syscall.EROFS
+	s, health := New(refusing(dir, &refusal), Options{})
+	wantHealth(t, health, false, "read-only file system", "in memory only")
+	if diff := cmp.Diff([]string{"r00", "r01", "r02"}, recordIDs(t, s)); diff != "" {
+		t.Fatal(diff)
+	}
+	must(t, s.Put(keyRecord("r00", StateDeleting)))
+	must(t, s.Put(keyRecord("new", StateIntent)))
+	must(t, s.Flush())
+	wantHealth(t, s.Health(), false, "read-only file system")
+
+	refusal = nil
+	must(t, s.Flush())
+	wantHealth(t, s.Health(), true)
+	must(t, s.Close())
+	s, _ = openIn(t, dir)
+	if diff := cmp.Diff([]string{"new", "r00", "r01", "r02"}, recordIDs(t, s)); diff != "" {
+		t.Error(diff)
+	}
+	if got, _ := s.Records(Filter{States: []KeyState{StateDeleting}}); len(got) != 1 {
+		t.Errorf("what was written meanwhile: %+v", got)
+	}
+}
+
+func TestADirectoryThatCannotBeMadeIsNotFatal(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "file")
+	must(t, os.WriteFile(file, nil, 0o600))
+	s, health := openIn(t, filepath.Join(file, "store"))
+	wantHealth(t, health, false, "in memory only", file)
+	must(t, s.Put(keyRecord("r", StateIntent)))
+	if err := s.Close(); err == nil {
+		t.Error("closing says nothing of what is lost")
+	}
+}
+
+func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
+	dir := t.TempDir()
+	medium := &boltMedium{path: filepath.Join(dir, FileName), lockWait: time.Millisecond, openFile: os.OpenFile, maxBytes: 64 << 10}
+	s, health := New(medium, Options{})
+	wantHealth(t, health, true)
+	must(t, s.Put(keyRecord("before", StateIntent)))
+	must(t, s.Put(keyRecord("removed while full", StateIntent)))
+	var n int
+	for n = 0; s.Health().Durable; n++ {
+		must(t, s.SaveListing("i", fmt.Sprint("t", n), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 10_000)}}))
+		if n > 20 {
+			t.Fatal("the disk is not full")
+		}
+	}
+	wantHealth(t, s.Health(), false, "in memory only", "does not know of keys")
+	must(t, s.Put(keyRecord("while full", StateIntent)))
+	must(t, s.Remove("removed while full"))
+	if diff := cmp.Diff([]string{"before", "while full"}, recordIDs(t, s)); diff != "" {
+		t.Error(diff)
+	}
+	want, _ := s.Listings("i")
+
+	medium.maxBytes = 0
+	for range maxSkip + 1 { // writes alone bring it back, without anybody's Flush
+		must(t, s.Put(keyRecord("while full", StateIntent)))
+	}
+	wantHealth(t, s.Health(), true)
+	must(t, s.Close())
+	s, health = openIn(t, dir)
+	wantHealth(t, health, true)
+	if diff := cmp.Diff([]string{"before", "while full"}, recordIDs(t, s)); diff != "" {
+		t.Error(diff)
+	}
+	got, _ := s.Listings("i")
+	if diff := cmp.Diff(want, got); diff != "" || len(got) != n {
+		t.Errorf("%d listings: %s", n, diff)
+	}
+}
+
+// A fault below bbolt (its file is cut off under it) must not end the process, and the memory makes it good.
+func TestAFileCutOffWhileInUseIsReplacedFromMemory(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := openIn(t, dir)
+	for n := range 200 {
+		must(t, s.Put(keyRecord(fmt.Sprintf("r%03d", n), StateIntent)))
+	}
+	want := recordIDs(t, s)
+	must(t, os.Truncate(filepath.Join(dir, FileName), 8192))
+	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
+	must(t, s.Put(keyRecord("r000", StateCreating)))
+	must(t, s.Flush())
+	wantHealth(t, s.Health(), true, "corrupt-1")
+	must(t, s.Close())
+	s, _ = openIn(t, dir)
+	if diff := cmp.Diff(want, recordIDs(t, s)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestAnEmptyFileIsANewOne(t *testing.T) {
+	_, health := openIn(t, dirWith(t, nil))
+	wantHealth(t, health, true)
+	empty := filepath.Join(t.TempDir(), "empty.db")
+	db, err := bbolt.Open(empty, 0o600, nil) // stopped between bbolt's making of the file and the first transaction
+	must(t, err)
+	must(t, db.Close())
+	content, err := os.ReadFile(empty)
+	must(t, err)
+	_, health = openIn(t, dirWith(t, content))
+	wantHealth(t, health, true)
+}
+
+func TestTheFileIsForItsOwnerOnly(t *testing.T) {
+	dir := filepath.Join(t.TempDir(), "made")
+	openIn(t, dir)
+	for path, want := range map[string]fs.FileMode{dir: 0o700, filepath.Join(dir, FileName): 0o600} {
+		info, err := os.Stat(path)
+		must(t, err)
+		if got := info.Mode().Perm(); got != want {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+}
+
+// A key's value has no field to be written in. Who adds a field must come by here.
+func TestAKeyRecordHasNoPlaceForAKeysValue(t *testing.T) {
+	want := []string{"ID", "Integration", "Account", "Region", "SubscriptionID", "APIID", "UsagePlanID", "KeyName", "KeyID",
+		"Replaces", "State", "CommandID", "CreatedAt", "UpdatedAt", "Reason"}
+	var got []string
+	for field := range reflect.TypeFor[KeyRecord]().Fields() {
+		got = append(got, field.Name)
+		if strings.Contains(strings.ToLower(field.Name), "value") || field.Type.PkgPath() == "federation-agent/internal/secret" {
+			t.Errorf("%s", field.Name)
+		}
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}
