@@ -1,0 +1,137 @@
+package exchange_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/exchange"
+)
+
+func TestAnAPIIsWrittenInTheDocumentedOrder(t *testing.T) {
+	got := exchange.AppendAPI(nil, exchange.API{
+		UniqueID: "111122223333:eu-west-1:abc:prod", ID: "111122223333:eu-west-1:abc:prod", Name: "Orders", Version: "2", Description: "d",
+		ConnectionDetails: map[string]string{"stage": "prod", "region": "eu-west-1"},
+		Type:              exchange.APITypeMessage,
+		Pages:             []exchange.Page{{Type: exchange.PageTypeSwagger, Content: []byte("{\n\t\"openapi\": \"3.0.1\"}"), Filename: "orders.json"}},
+		Plans:             []exchange.Plan{{ID: "p", Name: "Gold", Description: "g", Security: exchange.PlanSecurityJWT, Characteristics: []string{"10/s", "burst 40"}}},
+		Metadata:          []exchange.Metadata{{Name: "region", Value: "eu-west-1"}, {Name: "url", Value: "https://x", Format: exchange.FormatURL}},
+	})
+	const want = `{"uniqueId":"111122223333:eu-west-1:abc:prod","id":"111122223333:eu-west-1:abc:prod","name":"Orders","version":"2","description":"d",` +
+		`"connectionDetails":{"region":"eu-west-1","stage":"prod"},"type":"MESSAGE",` +
+		`"pages":[{"pageType":"SWAGGER","content":"{\n\t\"openapi\": \"3.0.1\"}","filename":"orders.json"}],` +
+		`"plans":[{"id":"p","name":"Gold","description":"g","planSecurityType":"JWT","characteristics":["10/s","burst 40"]}],` +
+		`"metadata":[{"name":"region","value":"eu-west-1","format":"STRING"},{"name":"url","value":"https://x","format":"URL"}]}`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWhatAPIMMustNotFindNullIsAlwaysWritten(t *testing.T) {
+	got := exchange.AppendAPI(nil, exchange.API{Plans: make([]exchange.Plan, 1), Pages: make([]exchange.Page, 1), Metadata: make([]exchange.Metadata, 1)})
+	const want = `{"uniqueId":"","id":"","name":"","type":"PROXY",` +
+		`"pages":[{"pageType":"SWAGGER","content":"","filename":""}],` +
+		`"plans":[{"id":"","name":"","planSecurityType":"API_KEY"}],` +
+		`"metadata":[{"name":"","value":"","format":"STRING"}]}`
+	if diff := cmp.Diff(want, string(got)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestPagesAndPlansAreNeverNull(t *testing.T) {
+	for name, api := range map[string]exchange.API{
+		"nil":   {},
+		"empty": {Pages: []exchange.Page{}, Plans: []exchange.Plan{}},
+	} {
+		if got := string(exchange.AppendAPI(nil, api)); !strings.Contains(got, `"pages":[],"plans":[]`) {
+			t.Errorf("%s: %s", name, got)
+		}
+	}
+}
+
+func TestAnUnknownEnumValueIsNeverWritten(t *testing.T) {
+	for name, c := range map[string]struct {
+		known  []string
+		format func(uint8) string
+	}{
+		"API type":        {[]string{"PROXY", "MESSAGE"}, func(v uint8) string { return exchange.APIType(v).String() }},
+		"page type":       {[]string{"SWAGGER", "ASYNCAPI", "ASCIIDOC", "MARKDOWN", "MARKDOWN_TEMPLATE"}, func(v uint8) string { return exchange.PageType(v).String() }},
+		"plan security":   {[]string{"API_KEY", "OAUTH2", "JWT"}, func(v uint8) string { return exchange.PlanSecurity(v).String() }},
+		"metadata format": {[]string{"STRING", "NUMERIC", "BOOLEAN", "DATE", "MAIL", "URL"}, func(v uint8) string { return exchange.MetadataFormat(v).String() }},
+	} {
+		for v := range 256 {
+			want := c.known[0]
+			if v < len(c.known) {
+				want = c.known[v]
+			}
+			if got := c.format(uint8(v)); got != want {
+				t.Errorf("%s %d is written %q, want %q", name, v, got, want)
+			}
+		}
+	}
+}
+
+func TestADiscoverySummaryCarriesFourFields(t *testing.T) {
+	got := exchange.AppendAPISummary(nil, exchange.APISummary{UniqueID: "u", ID: "i", Name: "n", Version: "v"})
+	if want := `{"uniqueId":"u","id":"i","name":"n","version":"v"}`; string(got) != want {
+		t.Errorf("%s", got)
+	}
+}
+
+func TestADocumentArrivesAsItWas(t *testing.T) {
+	every := make([]byte, 0, 1<<18)
+	for r := rune(0); r < 0x11000; r++ {
+		every = append(every, string(r)...)
+	}
+	for name, content := range map[string]string{
+		"every character of the basic plane, and more": string(every),
+		";;":                  `{"a":"x;;y","b":";"}`,
+		"invalid UTF-8":       "a\xffb\xc3(\xe2\x82z\xf0\x9f\x98",
+		"a lone surrogate":    "\xed\xa0\x80",
+		"ends in half a rune": "ok\xe2\x82",
+		"empty":               "",
+	} {
+		encoded := exchange.AppendAPI(nil, exchange.API{Pages: []exchange.Page{{Content: []byte(content)}}})
+		var api struct{ Pages []struct{ Content string } }
+		if err := json.Unmarshal(encoded, &api); err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if want := asJSONDoes(t, content); api.Pages[0].Content != want {
+			t.Errorf("%s: got %.100q, want %.100q", name, api.Pages[0].Content, want)
+		}
+		if bytes.Contains(encoded, []byte(";")) {
+			t.Errorf("%s: a semicolon was written", name)
+		}
+	}
+}
+
+// asJSONDoes is what encoding/json makes of a text: itself, with invalid UTF-8 replaced.
+func asJSONDoes(t testing.TB, text string) string {
+	t.Helper()
+	encoded, err := json.Marshal(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var decoded string
+	if err := json.Unmarshal(encoded, &decoded); err != nil {
+		t.Fatal(err)
+	}
+	return decoded
+}
+
+func TestALargeDocumentIsWrittenWithFewAllocations(t *testing.T) {
+	api := exchange.API{Pages: []exchange.Page{{Content: document(6 << 20)}}}
+	if got := testing.AllocsPerRun(3, func() { exchange.AppendAPI(nil, api) }); got > 3 {
+		t.Errorf("%v allocations for a document of 6 MB; one buffer should do", got)
+	}
+}
+
+// document is like an export of AWS: indented JSON with some text.
+func document(size int) []byte {
+	const line = "    \"/orders/{id}\" : { \"get\" : { \"description\" : \"Réads one; or none\" } },\n"
+	return []byte(strings.Repeat(line, size/len(line)+1)[:size])
+}

@@ -1,0 +1,164 @@
+package exchange_test
+
+import (
+	"encoding/json"
+	"strings"
+	"testing"
+
+	"federation-agent/internal/exchange"
+	"federation-agent/internal/secret"
+)
+
+// written lists every frame that an agent can write, as the page and Gravitee's own classes have it.
+func written() map[string]struct {
+	got  []byte
+	want string
+} {
+	api := exchange.AppendAPI(nil, exchange.API{UniqueID: "u", ID: "i", Name: "n"})
+	summary := exchange.AppendAPISummary(nil, exchange.APISummary{UniqueID: "u", ID: "i", Name: "n", Version: "1"})
+	const apiJSON = `{"uniqueId":"u","id":"i","name":"n","type":"PROXY","pages":[],"plans":[]}`
+	const summaryJSON = `{"uniqueId":"u","id":"i","name":"n","version":"1"}`
+	return map[string]struct {
+		got  []byte
+		want string
+	}{
+		"HELLO": {
+			exchange.AppendHello(nil, "6f", "INTEGRATION_ID"),
+			`t:COMMAND;;et:HELLO;;e:{"id":"6f","type":"HELLO","payload":{"targetId":"INTEGRATION_ID","provider":"aws-api-gateway"}}`,
+		},
+		"INGEST": {
+			exchange.AppendIngest(nil, "1", "j", [][]byte{api, api}, false),
+			`t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"ingestJobId":"j","apis":[` + apiJSON + `,` + apiJSON + `],"done":false}}`,
+		},
+		"INGEST, empty and last": {
+			exchange.AppendIngest(nil, "1", "j", nil, true),
+			`t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"ingestJobId":"j","apis":[],"done":true}}`,
+		},
+		"PRIMARY": {
+			exchange.AppendPrimaryReply(nil, "1"),
+			`t:REPLY;;et:PRIMARY;;e:{"commandId":"1","type":"PRIMARY","commandStatus":"SUCCEEDED","payload":{}}`,
+		},
+		"HEALTH_CHECK, healthy": {
+			exchange.AppendHealthCheckReply(nil, "1", true, ""),
+			`t:REPLY;;et:HEALTH_CHECK;;e:{"commandId":"1","type":"HEALTH_CHECK","commandStatus":"SUCCEEDED","payload":{"healthy":true}}`,
+		},
+		"HEALTH_CHECK, unhealthy": {
+			exchange.AppendHealthCheckReply(nil, "1", false, "why"),
+			`t:REPLY;;et:HEALTH_CHECK;;e:{"commandId":"1","type":"HEALTH_CHECK","commandStatus":"SUCCEEDED","payload":{"healthy":false,"detail":"why"}}`,
+		},
+		"DISCOVER": {
+			exchange.AppendDiscoverReply(nil, "1", [][]byte{summary}, false),
+			`t:REPLY;;et:DISCOVER;;e:{"commandId":"1","type":"DISCOVER","commandStatus":"SUCCEEDED","payload":{"apis":[` + summaryJSON + `],"isPartialDiscovery":false}}`,
+		},
+		"DISCOVER, partial and empty": {
+			exchange.AppendDiscoverReply(nil, "1", nil, true),
+			`t:REPLY;;et:DISCOVER;;e:{"commandId":"1","type":"DISCOVER","commandStatus":"SUCCEEDED","payload":{"apis":[],"isPartialDiscovery":true}}`,
+		},
+		"START_INGEST": {
+			exchange.AppendStartIngestReply(nil, "1", "j", 3),
+			`t:REPLY;;et:START_INGEST;;e:{"commandId":"1","type":"START_INGEST","commandStatus":"SUCCEEDED","payload":{"ingestJobId":"j","total":3}}`,
+		},
+		"SUBSCRIBE": {
+			exchange.AppendSubscribeReply(nil, "1", exchange.SubscriptionResult{SubscriptionID: "s", Metadata: map[string]string{"b": "2", "a": "1"}, APIKey: secret.New("key")}),
+			`t:REPLY;;et:SUBSCRIBE;;e:{"commandId":"1","type":"SUBSCRIBE","commandStatus":"SUCCEEDED","payload":{"subscription":{"graviteeSubscriptionId":"s","metadata":{"a":"1","b":"2"},"apiKey":"key"}}}`,
+		},
+		"UNSUBSCRIBE": {
+			exchange.AppendUnsubscribeReply(nil, "1"),
+			`t:REPLY;;et:UNSUBSCRIBE;;e:{"commandId":"1","type":"UNSUBSCRIBE","commandStatus":"SUCCEEDED","payload":{}}`,
+		},
+		"LIST": {
+			exchange.AppendListReply(nil, "1", [][]byte{summary}),
+			`t:REPLY;;et:LIST;;e:{"commandId":"1","type":"LIST","commandStatus":"SUCCEEDED","payload":{"apis":[` + summaryJSON + `]}}`,
+		},
+		"FETCH": {
+			exchange.AppendFetchReply(nil, "1", [][]byte{api}),
+			`t:REPLY;;et:FETCH;;e:{"commandId":"1","type":"FETCH","commandStatus":"SUCCEEDED","payload":{"apis":[` + apiJSON + `]}}`,
+		},
+		"ERROR": {
+			exchange.AppendErrorReply(nil, "SUBSCRIBE", "1", "no such plan"),
+			`t:REPLY;;et:SUBSCRIBE;;e:{"commandId":"1","type":"SUBSCRIBE","commandStatus":"ERROR","errorDetails":"no such plan"}`,
+		},
+		"NO_REPLY, for a known type that nobody handles": {
+			exchange.AppendNoReply(nil, "1", "INGEST"),
+			`t:REPLY;;et:NO_REPLY;;e:{"commandId":"1","type":"NO_REPLY","commandStatus":"ERROR","errorDetails":"No handler found for command type 'INGEST'. Ignoring","payload":{}}`,
+		},
+		"UNKNOWN, for a type that is not known at all": {
+			exchange.AppendUnknownReply(nil, "1"),
+			`t:REPLY;;et:UNKNOWN;;e:{"commandId":"1","type":"UNKNOWN","commandStatus":"ERROR","errorDetails":"Command unknown","payload":{}}`,
+		},
+	}
+}
+
+func TestFramesAreWrittenAsTheControllerReadsThem(t *testing.T) {
+	for name, c := range written() {
+		if string(c.got) != c.want {
+			t.Errorf("%s:\n%s\nwant\n%s", name, c.got, c.want)
+		}
+		frame, err := exchange.ReadFrame(c.got)
+		if err != nil || !json.Valid(frame.JSON) {
+			t.Errorf("%s cannot be read: %v", name, err)
+		}
+	}
+}
+
+func TestAFrameIsAppendedToWhatIsThere(t *testing.T) {
+	got := exchange.AppendPrimaryReply([]byte("before "), "1")
+	if want := "before " + string(exchange.AppendPrimaryReply(nil, "1")); string(got) != want {
+		t.Errorf("%s", got)
+	}
+}
+
+// Controllers up to exchange 2.0.1 split the whole frame on `;;`, so none may stand in the JSON, wherever the text comes from.
+func TestASemicolonInAnyStringIsWrittenEscaped(t *testing.T) {
+	const odd = `a;;b;"\`
+	api := exchange.AppendAPI(nil, exchange.API{
+		UniqueID: odd, ID: odd, Name: odd, Version: odd, Description: odd, ConnectionDetails: map[string]string{odd: odd},
+		Pages:    []exchange.Page{{Content: []byte(odd), Filename: odd}},
+		Plans:    []exchange.Plan{{ID: odd, Name: odd, Description: odd, Characteristics: []string{odd}}},
+		Metadata: []exchange.Metadata{{Name: odd, Value: odd}},
+	})
+	summary := exchange.AppendAPISummary(nil, exchange.APISummary{UniqueID: odd, ID: odd, Name: odd, Version: odd})
+	for name, frame := range map[string][]byte{
+		"HELLO":        exchange.AppendHello(nil, odd, odd),
+		"INGEST":       exchange.AppendIngest(nil, odd, odd, [][]byte{api}, false),
+		"HEALTH_CHECK": exchange.AppendHealthCheckReply(nil, odd, false, odd),
+		"DISCOVER":     exchange.AppendDiscoverReply(nil, odd, [][]byte{summary}, true),
+		"START_INGEST": exchange.AppendStartIngestReply(nil, odd, odd, 1),
+		"SUBSCRIBE":    exchange.AppendSubscribeReply(nil, odd, exchange.SubscriptionResult{SubscriptionID: odd, Metadata: map[string]string{odd: odd}, APIKey: secret.New(odd)}),
+		"FETCH":        exchange.AppendFetchReply(nil, odd, [][]byte{api}),
+		"LIST":         exchange.AppendListReply(nil, odd, [][]byte{summary}),
+		"ERROR":        exchange.AppendErrorReply(nil, "SUBSCRIBE", odd, odd),
+		"NO_REPLY":     exchange.AppendNoReply(nil, odd, odd),
+	} {
+		_, content, _ := strings.Cut(string(frame), "e:{")
+		if strings.Contains(content, ";") {
+			t.Errorf("%s holds a semicolon: %s", name, frame)
+		}
+		if !json.Valid([]byte("{" + content)) {
+			t.Errorf("%s is no JSON: %s", name, frame)
+		}
+	}
+}
+
+func TestTheSizeOfAReplyIsKnownBeforeItIsWritten(t *testing.T) {
+	for _, id := range []string{"1", "a;b\n\"é\x00\xff😀\u2028"} {
+		for count := range 4 {
+			apis := make([][]byte, count)
+			bytes := 0
+			for i := range apis {
+				apis[i] = exchange.AppendAPISummary(nil, exchange.APISummary{ID: strings.Repeat("x", i)})
+				bytes += len(apis[i])
+			}
+			for name, c := range map[string]struct{ size, want int }{
+				"INGEST":   {exchange.IngestSize(id, id, count, bytes), len(exchange.AppendIngest(nil, id, id, apis, false))},
+				"DISCOVER": {exchange.DiscoverReplySize(id, count, bytes), len(exchange.AppendDiscoverReply(nil, id, apis, false))},
+				"LIST":     {exchange.ListReplySize(id, count, bytes), len(exchange.AppendListReply(nil, id, apis))},
+				"FETCH":    {exchange.FetchReplySize(id, count, bytes), len(exchange.AppendFetchReply(nil, id, apis))},
+			} {
+				if c.size != c.want {
+					t.Errorf("%s of %d with id %q: size %d, written %d", name, count, id, c.size, c.want)
+				}
+			}
+		}
+	}
+}
