@@ -9,7 +9,7 @@ import (
 )
 
 // managementHandler serves ManagementPrefix: JSON, for a sandbox that runs in a process of its own. It has
-// no access control and shows key values, so it belongs on loopback.
+// no access control and shows key values, so it belongs on loopback. Durations are in nanoseconds.
 //
 //	GET    /_sandbox/aws/keys               all API keys, with their values
 //	GET    /_sandbox/aws/calls?since=SEQ    the remembered attempts after SEQ

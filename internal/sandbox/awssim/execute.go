@@ -16,7 +16,7 @@ func InvokePath(scope Scope, api, stage string) string {
 // does not exist or the key is unknown, disabled, not in a plan with that stage, or too new.
 func (s *Server) Invoke(scope Scope, api, stage, keyValue string) int {
 	g, err := s.known(scope)
-	if err != nil || g.disabled {
+	if err != nil || g.isDisabled() {
 		return http.StatusForbidden
 	}
 	found, _, missing := g.findStage(api, stage)

@@ -38,6 +38,18 @@ func change[T any](g *region, t *table[T], id string, clone func(T) T, edit func
 	return nil
 }
 
+// SetDisabled opts an account out of a region, or in again. What it holds stays.
+func (s *Server) SetDisabled(scope Scope, disabled bool) error {
+	g, err := s.known(scope)
+	if err != nil {
+		return err
+	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.disabled = disabled
+	return nil
+}
+
 // PutRestAPI adds a REST API, or replaces the one of the same id.
 func (s *Server) PutRestAPI(scope Scope, api RestAPI) error {
 	g, err := s.known(scope)

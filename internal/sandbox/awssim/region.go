@@ -12,9 +12,9 @@ import (
 type region struct {
 	scope     Scope
 	partition string
-	disabled  bool
 
 	mu        sync.Mutex
+	disabled  bool
 	apis      table[RestAPI]
 	plans     table[UsagePlan]
 	keys      table[APIKey]
@@ -64,6 +64,12 @@ func (g *region) putAPI(api RestAPI, now time.Time) {
 		}
 	}
 	g.apis.put(api.ID, &api)
+}
+
+func (g *region) isDisabled() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return g.disabled
 }
 
 // take asks the quota for one request.

@@ -198,7 +198,7 @@ func (s *Server) receive(w http.ResponseWriter, hr *http.Request) (*request, *ap
 	}
 	r.event.Account = r.caller.account
 	g := s.region(Scope{r.caller.account, r.credential.region})
-	if g.disabled {
+	if g.isDisabled() {
 		return r, unrecognized()
 	}
 	if r.credential.service == serviceAPIGateway {
