@@ -170,6 +170,11 @@ func (s *Server) replaceFaults(r *http.Request) (any, error) {
 	if err := decode(r, &rules); err != nil {
 		return nil, err
 	}
+	for _, rule := range rules {
+		if err := rule.Fault.check(); err != nil {
+			return nil, err
+		}
+	}
 	s.script.Clear()
 	s.script.Add(rules...)
 	return done{}, nil

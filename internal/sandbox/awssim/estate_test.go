@@ -285,6 +285,8 @@ func TestTheManagementSurfaceShowsAndChanges(t *testing.T) {
 		{"POST", "neighbours", `{"accessKeyId":"` + adminKeyA + `","region":"eu-west-1","burst":1,"every":3600000000000}`, 200},
 		{"POST", "neighbours", `{"accessKeyId":"nobody","region":"eu-west-1","burst":1,"every":1}`, 404},
 		{"PUT", "faults", `[{"operation":"GetUsagePlans","times":1,"fault":{"kind":"answer","status":503,"code":"ServiceUnavailableException"}}]`, 200},
+		{"PUT", "faults", `[{"fault":{"kind":"typo"}}]`, 400},
+		{"PUT", "faults", `[{"fault":{"kind":"answer"}}]`, 400},
 		{"GET", "calls?since=x", "", 400},
 	} {
 		if got := manage(step.method, step.path, step.body, nil); got != step.want {

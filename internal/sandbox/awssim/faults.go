@@ -2,6 +2,7 @@ package awssim
 
 import (
 	"fmt"
+	"net/http"
 	"strings"
 	"sync"
 	"time"
@@ -72,7 +73,8 @@ const (
 	FaultTruncate FaultKind = "truncate"
 )
 
-// Fault is what shall happen to one attempt. Delay comes before anything else.
+// Fault is what shall happen to one attempt. Delay comes before anything else. A fault that makes no sense
+// (an unknown kind, an answer that is no error, a negative number) answers 500 with the reason.
 type Fault struct {
 	Kind    FaultKind     `json:"kind,omitempty"`
 	Delay   time.Duration `json:"delay,omitempty"`
@@ -91,11 +93,13 @@ func Answer(status int, code, message string) Fault {
 
 // Throttling is AWS's 429; retryAfter 0 sends no such header.
 func Throttling(retryAfter time.Duration) Fault {
-	return Fault{Kind: FaultAnswer, Status: 429, Code: CodeTooManyRequests, Message: messageTooManyRequests, RetryAfter: retryAfter}
+	return Fault{Kind: FaultAnswer, Status: http.StatusTooManyRequests, Code: CodeTooManyRequests, Message: messageTooManyRequests, RetryAfter: retryAfter}
 }
 
 // Unavailable is AWS's 503.
-func Unavailable() Fault { return Answer(503, CodeServiceUnavailable, messageServiceUnavailable) }
+func Unavailable() Fault {
+	return Answer(http.StatusServiceUnavailable, CodeServiceUnavailable, messageServiceUnavailable)
+}
 
 // Slow makes the attempt take so much longer, and nothing else.
 func Slow(d time.Duration) Fault { return Fault{Delay: d} }
@@ -106,10 +110,30 @@ func Of(kind FaultKind) Fault { return Fault{Kind: kind} }
 // Truncate cuts the answer's body after so many bytes.
 func Truncate(bytes int) Fault { return Fault{Kind: FaultTruncate, Bytes: bytes} }
 
+// check finds what a fault from outside may have wrong.
+func (f Fault) check() error {
+	switch f.Kind {
+	case FaultAnswer:
+		if f.Status < http.StatusBadRequest || f.Status > maxStatus {
+			return fmt.Errorf("a fault of kind %q needs a status of 400 to 599, not %d", f.Kind, f.Status)
+		}
+	case "", FaultHang, FaultCloseBefore, FaultLoseAnswer, FaultHangAfter, FaultTruncate:
+	default:
+		return fmt.Errorf("no fault is of kind %q", f.Kind)
+	}
+	if f.Delay < 0 || f.RetryAfter < 0 || f.Bytes < 0 {
+		return fmt.Errorf("a fault of kind %q has a negative delay, retryAfter or bytes", f.Kind)
+	}
+	return nil
+}
+
+// maxStatus is the greatest HTTP status there is a meaning for.
+const maxStatus = 599
+
 // costsToken tells whether AWS would have counted the attempt against its quota: not one that it
 // throttled, nor one that never reached it.
 func (f Fault) costsToken() bool {
-	return f.Kind != FaultCloseBefore && (f.Kind != FaultAnswer || f.Status != 429)
+	return f.Kind != FaultCloseBefore && (f.Kind != FaultAnswer || f.Status != http.StatusTooManyRequests)
 }
 
 // Rule is one line of a [Script]: which attempts it holds for, and what happens to them. Empty fields

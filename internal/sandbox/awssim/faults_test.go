@@ -3,7 +3,9 @@ package awssim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"strings"
 	"sync"
@@ -137,6 +139,16 @@ func TestAnInjectedThrottleOrCutCostsNoToken(t *testing.T) {
 	})
 }
 
+func TestAFaultThatMakesNoSenseSaysSo(t *testing.T) {
+	for _, fault := range []Fault{{Kind: FaultAnswer}, {Kind: FaultAnswer, Status: 200}, {Kind: "typo"}, Truncate(-1), Slow(-1)} {
+		r := newRig(t, Options{Faults: func(Event) Fault { return fault }})
+		_, err := r.gateway(agentKeyA).GetRestApis(context.Background(), &apigateway.GetRestApisInput{})
+		if got := wantCode(t, err, "InternalFailure").ErrorMessage(); !strings.Contains(got, "fault") {
+			t.Errorf("%+v: got message %q", fault, got)
+		}
+	}
+}
+
 func TestEventsHaveStableNames(t *testing.T) {
 	var (
 		mu    sync.Mutex
@@ -264,6 +276,48 @@ func TestTheLogIsBoundedAndTheCountersAreNot(t *testing.T) {
 	must(c.GetRestApis(ctx, &apigateway.GetRestApisInput{}))(t)
 	if calls := r.Calls(0); len(calls) != 1 || calls[0].N != 6 || r.CallCount("") != 1 {
 		t.Errorf("after a reset: %+v", calls)
+	}
+}
+
+func TestItServesOverRealSocketsWithConnectionsKept(t *testing.T) {
+	s, err := New(Options{Estate: smallEstate(), Quota: Quota{Off: true}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	served := make(chan error, 1)
+	go func() { served <- s.Serve(ctx, l) }()
+	transport := &http.Transport{}
+	defer transport.CloseIdleConnections()
+	config := (&rig{Server: s, t: t, http: &http.Client{Transport: transport}}).config(agentKeyA, "", region1)
+	config.BaseEndpoint = aws.String("http://" + l.Addr().String())
+	client := apigateway.NewFromConfig(config)
+	var wg sync.WaitGroup
+	for i := range 50 {
+		wg.Go(func() {
+			key, err := client.CreateApiKey(ctx, createKey(fmt.Sprint(i)))
+			if err == nil {
+				_, err = client.DeleteApiKey(ctx, &apigateway.DeleteApiKeyInput{ApiKey: key.Id})
+			}
+			if err == nil {
+				_, err = client.GetExport(ctx, export("prod"))
+			}
+			if err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	if got := s.CallCount(""); got != 150 || len(s.Keys()) != 0 {
+		t.Errorf("%d calls were logged and %d keys left", got, len(s.Keys()))
+	}
+	cancel()
+	if err := <-served; err != nil {
+		t.Errorf("serving: %v", err)
 	}
 }
 

@@ -22,10 +22,8 @@ func (s *Server) known(scope Scope) (*region, error) {
 	return s.region(scope), nil
 }
 
-// change stores what edit makes of the value of that id.
+// change stores what edit makes of the value of that id. It needs the lock.
 func change[T any](g *region, t *table[T], id string, clone func(T) T, edit func(*T) error) error {
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	stored, ok := t.get(id)
 	if !ok {
 		return fmt.Errorf("%s %q: %w", g.scope, id, ErrUnknown)
@@ -68,6 +66,8 @@ func (s *Server) EditRestAPI(scope Scope, id string, edit func(*RestAPI)) error 
 	if err != nil {
 		return err
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	return change(g, &g.apis, id, RestAPI.clone, func(a *RestAPI) error { edit(a); return nil })
 }
 
@@ -122,20 +122,19 @@ func (s *Server) DeleteStage(scope Scope, api, stage string) error {
 	if err != nil {
 		return err
 	}
-	err = s.editStages(g, api, stage, func(a *RestAPI) {
-		a.Stages = slices.DeleteFunc(a.Stages, func(t Stage) bool { return t.Name == stage })
-	})
-	if err != nil {
-		return err
-	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.unlinkAll(func(l APIStage) bool { return l.RestAPI == api && l.Stage == stage })
-	return nil
+	err = g.editStages(api, stage, func(a *RestAPI) {
+		a.Stages = slices.DeleteFunc(a.Stages, func(t Stage) bool { return t.Name == stage })
+	})
+	if err == nil {
+		g.unlinkAll(func(l APIStage) bool { return l.RestAPI == api && l.Stage == stage })
+	}
+	return err
 }
 
-// editStages changes an API that has such a stage.
-func (s *Server) editStages(g *region, api, stage string, edit func(*RestAPI)) error {
+// editStages changes an API that has such a stage. It needs the lock.
+func (g *region) editStages(api, stage string, edit func(*RestAPI)) error {
 	return change(g, &g.apis, api, RestAPI.clone, func(a *RestAPI) error {
 		if _, ok := a.stage(stage); !ok {
 			return fmt.Errorf("%s REST API %s stage %q: %w", g.scope, api, stage, ErrUnknown)
@@ -151,8 +150,10 @@ func (s *Server) Redeploy(scope Scope, api, stage string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	var id string
-	err = s.editStages(g, api, stage, func(a *RestAPI) {
+	err = g.editStages(api, stage, func(a *RestAPI) {
 		deployed, _ := a.stage(stage)
 		id = identifier(hash64(s.options.Seed, "redeploy", scope.String(), api, stage, deployed.DeploymentID), lowerAlphanumeric, deploymentIDLength)
 		deployed.DeploymentID, deployed.Updated = id, time.Now()
@@ -182,6 +183,8 @@ func (s *Server) EditUsagePlan(scope Scope, id string, edit func(*UsagePlan)) er
 	if err != nil {
 		return err
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	return change(g, &g.plans, id, UsagePlan.clone, func(p *UsagePlan) error { edit(p); return nil })
 }
 

@@ -264,13 +264,14 @@ func (s *Server) drop(call Call, o Outcome) {
 }
 
 func (s *Server) faultFor(e Event) Fault {
-	if f := s.script.Fault(e); f != (Fault{}) {
-		return f
+	f := s.script.Fault(e)
+	if f == (Fault{}) && s.options.Faults != nil {
+		f = s.options.Faults(e)
 	}
-	if s.options.Faults == nil {
-		return Fault{}
+	if err := f.check(); err != nil {
+		return Answer(http.StatusInternalServerError, "InternalFailure", err.Error())
 	}
-	return s.options.Faults(e)
+	return f
 }
 
 // region gives what a known account has in a region; one that the estate does not list is enabled and empty.
