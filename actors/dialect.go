@@ -1,0 +1,62 @@
+package actors
+
+import (
+	"federation-agent/internal/exchange"
+	"federation-agent/messages"
+)
+
+// inOneLanguage turns a command of either dialect into the agent's own.
+func inOneLanguage(ref messages.CommandRef, command exchange.ControllerCommand) messages.Command {
+	switch c := command.(type) {
+	case exchange.StartIngest:
+		return messages.StartIngest{CommandRef: ref, JobID: c.JobID, APIIDs: c.APIIDs}
+	case exchange.Fetch:
+		return messages.Fetch{CommandRef: ref}
+	case exchange.Subscribe:
+		return messages.Subscribe{
+			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.Subscription.ID,
+			ApplicationID: c.Subscription.ApplicationID, ApplicationName: c.Subscription.ApplicationName,
+			PlanID: c.Subscription.Metadata[exchange.MetadataPlanID], Type: string(c.Subscription.Type), Metadata: c.Subscription.Metadata,
+		}
+	case exchange.Unsubscribe:
+		return messages.Unsubscribe{
+			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.Subscription.ID, Metadata: c.Subscription.Metadata,
+		}
+	default: // DISCOVER and LIST
+		return messages.Discover{CommandRef: ref}
+	}
+}
+
+// inDialect is the frame that answers a command of type typ; nil if the answer is of another command.
+func inDialect(typ string, a messages.Answer) []byte {
+	switch r := a.Reply.(type) {
+	case messages.Refused:
+		return exchange.AppendErrorReply(nil, typ, a.ID, r.Reason)
+	case messages.Discovered:
+		switch typ {
+		case exchange.TypeDiscover:
+			return exchange.AppendDiscoverReply(nil, a.ID, r.Summaries, r.Partial)
+		case exchange.TypeList:
+			return exchange.AppendListReply(nil, a.ID, r.Summaries)
+		}
+	case messages.Fetched:
+		if typ == exchange.TypeFetch {
+			return exchange.AppendFetchReply(nil, a.ID, r.APIs)
+		}
+	case messages.IngestStarted:
+		if typ == exchange.TypeStartIngest {
+			return exchange.AppendStartIngestReply(nil, a.ID, r.JobID, int64(r.Total))
+		}
+	case messages.Subscribed:
+		if typ == exchange.TypeSubscribe {
+			return exchange.AppendSubscribeReply(nil, a.ID, exchange.SubscriptionResult{
+				SubscriptionID: r.SubscriptionID, APIKey: r.APIKey, Metadata: r.Metadata,
+			})
+		}
+	case messages.Unsubscribed:
+		if typ == exchange.TypeUnsubscribe {
+			return exchange.AppendUnsubscribeReply(nil, a.ID)
+		}
+	}
+	return nil
+}

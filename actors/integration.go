@@ -1,0 +1,237 @@
+package actors
+
+import (
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/config"
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/exchange"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/store"
+	"federation-agent/messages"
+)
+
+const (
+	// maxIngestJobs bounds the ingest jobs of one integration: each may hold agent.ingest.memoryBytes.
+	maxIngestJobs = 2
+	// closeMargin is what a drain leaves for closing the session after the open commands are answered.
+	closeMargin = 3 * time.Second
+	// ingestOverhead is room in one message for the envelope around an INGEST's APIs.
+	ingestOverhead = 1 << 10
+)
+
+// integration is one configured provider: its own session, router, catalogue, targets and ingest jobs.
+// Parent: agent.
+type integration struct {
+	scoped
+	env      *Env
+	config   config.Config
+	provider config.Provider
+	memory   *integrationMemory
+
+	session, router, catalogue *actor.PID
+	targets                    []*actor.PID
+	jobs                       map[string]*actor.PID
+	up                         bool
+	draining                   bool
+}
+
+// integrationMemory is what outlives an integration's restarts, and those of the actors below it.
+type integrationMemory struct {
+	ledger      *ledger
+	session     *sessionMemory
+	guard       *planGuard
+	leftovers   *leftovers
+	credentials *credentialsSource
+	tickets     *atomic.Uint64
+}
+
+func integrationProps(env *Env, cfg config.Config, provider config.Provider) *actor.Props {
+	memory := &integrationMemory{
+		ledger: newLedger(cfg.Agent.Commands.MaxOpen), session: &sessionMemory{}, guard: newPlanGuard(),
+		leftovers: &leftovers{}, tickets: env.tickets,
+		credentials: &credentialsSource{options: apigateway.CredentialsOptions{
+			AccessKeyID: provider.AccessKeyID, SecretAccessKey: provider.SecretAccessKey,
+			ExternalID: cfg.Agent.AWS.ExternalID, RoleSessionName: cfg.Agent.AWS.RoleSessionName,
+			Regions: provider.Regions, HTTPClient: env.AWS,
+		}},
+	}
+	return props(env, standing, func() actor.Actor {
+		return &integration{env: env, config: cfg, provider: provider, memory: memory, jobs: map[string]*actor.PID{}}
+	})
+}
+
+func (i *integration) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		i.onStarted(ctx)
+	case messages.StartIngest:
+		i.onStartIngest(ctx, m)
+	case messages.TargetResolved:
+		ctx.Forward(i.router)
+		ctx.Forward(i.catalogue)
+	case messages.SessionUp:
+		i.up = true
+		i.tellJobs(ctx, m)
+	case messages.SessionDown:
+		i.up = false
+		i.tellJobs(ctx, m)
+	case messages.PrimaryChanged:
+		// Only a background refresh needs to know, and there is none yet.
+	case messages.Abandoned:
+		i.tellJobs(ctx, m)
+	case messages.Dismissed:
+		ctx.Request(ctx.Parent(), m)
+	case messages.Drain:
+		i.onDrain(ctx, m)
+	case messages.Drained:
+		i.onDrained(ctx)
+	case *actor.Terminated:
+		i.onTerminated(m)
+	default:
+		unexpected(i.env, ctx)
+	}
+}
+
+func (i *integration) onStarted(ctx actor.Context) {
+	var parties []targetParty
+	for _, spec := range i.targetSpecs(ctx) {
+		pid := ctx.SpawnPrefix(targetProps(i.env, spec), "target-")
+		i.targets = append(i.targets, pid)
+		parties = append(parties, targetParty{region: spec.region, account: spec.account, pid: pid})
+	}
+	i.catalogue = ctx.SpawnPrefix(catalogueProps(i.env, i.provider.IntegrationID, i.targets), "catalogue-")
+	age, maxMessage := i.config.Agent.Discovery.ListingMaxAge, i.config.Connector.MaxMessageSize
+	catalogue := i.catalogue
+	i.router = ctx.SpawnPrefix(routerProps(i.env, i.memory.ledger, routerParties{
+		catalogue: i.catalogue, targets: parties,
+		preview: func(c messages.Discover) *actor.Props {
+			return previewProps(i.env, c, catalogue, age, maxMessage)
+		},
+		fetch: func(c messages.Fetch) *actor.Props {
+			return fetchProps(i.env, c, catalogue, age, maxMessage, i.memory.leftovers)
+		},
+	}), "router-")
+	i.session = ctx.SpawnPrefix(sessionProps(i.env, i.memory.session, i.config.Connector, i.provider.IntegrationID, i.router), "session-")
+	i.resumeJobs(ctx)
+}
+
+// targetSpecs is every region with every role.
+func (i *integration) targetSpecs(ctx actor.Context) []targetSpec {
+	roles := i.provider.RoleARNs
+	if len(roles) == 0 {
+		roles = []string{""}
+	}
+	env, agent, tickets, system := i.env, ctx.Parent(), i.memory.tickets, ctx.ActorSystem()
+	settings := i.config.Agent.Ingest
+	filter := federation.Filter{AcceptWithoutPlan: i.provider.AcceptAPIWithoutUsagePlan, Stages: i.provider.Stages}
+	integrationID, maxBytes := i.provider.IntegrationID, i.maxIngest()
+	var specs []targetSpec
+	for _, role := range roles {
+		account, _, _ := apigateway.AccountOfRole(role)
+		for _, region := range i.provider.Regions {
+			specs = append(specs, targetSpec{
+				region: region, roleARN: role, account: account, fallbackAccount: i.config.Agent.AWS.AccountID,
+				credentials: i.memory.credentials, agent: agent,
+				permits: func(quota *actor.PID) apigateway.Permits {
+					return &permits{system: system, quota: quota, tickets: tickets}
+				},
+				discoverer: func(t federation.Target, c apigateway.Client) *actor.Props {
+					return discovererProps(env, discovererSpec{
+						target: t, client: c, filter: filter, workers: settings.StageWorkers,
+						stage: func(task stageTask) *actor.Props { return stageProps(env, task, maxBytes) },
+					})
+				},
+				writer: func(t federation.Target, c apigateway.Client) *actor.Props {
+					return writerProps(env, integrationID, t, c)
+				},
+			})
+		}
+	}
+	return specs
+}
+
+// maxIngest is how large the APIs of one INGEST may be together.
+func (i *integration) maxIngest() int {
+	return i.config.Connector.MaxMessageSize - exchange.IngestSize("", "", 0, 0) - ingestOverhead
+}
+
+// onStartIngest begins a job. The same job again is its own matter.
+func (i *integration) onStartIngest(ctx actor.Context, m messages.StartIngest) {
+	if job := i.jobs[m.JobID]; job != nil {
+		ctx.Forward(job)
+		return
+	}
+	if i.draining || len(i.jobs) >= maxIngestJobs {
+		ctx.Request(ctx.Sender(), messages.Answer{CommandRef: m.CommandRef, Reply: messages.Refused{
+			Reason: fmt.Sprintf("%d ingests of this integration are running already; try again when one has ended", len(i.jobs)),
+		}})
+		return
+	}
+	i.spawnJob(ctx, m, nil)
+}
+
+func (i *integration) spawnJob(ctx actor.Context, m messages.StartIngest, resumed *store.IngestJob) {
+	i.jobs[m.JobID] = ctx.SpawnPrefix(ingestProps(i.env, ingestSpec{
+		integration: i.provider.IntegrationID, command: m, settings: i.config.Agent.Ingest,
+		listingAge: i.config.Agent.Discovery.ListingMaxAge, resumed: resumed, guard: i.memory.guard,
+		maxBytes: i.maxIngest(), up: i.up,
+	}, ingestParties{session: i.session, catalogue: i.catalogue, router: i.router}), "ingest-")
+}
+
+// resumeJobs goes on with the jobs of an earlier life that APIM still holds, and forgets the others.
+func (i *integration) resumeJobs(ctx actor.Context) {
+	jobs, err := i.env.Jobs.Running(i.provider.IntegrationID)
+	if err != nil {
+		i.env.Log.Warn("cannot read the running ingest jobs", logError, err)
+		return
+	}
+	for _, job := range jobs {
+		last := job.LastAckAt
+		if last.Before(job.StartedAt) {
+			last = job.StartedAt
+		}
+		if i.env.Now().Sub(last) > jobDeadline {
+			i.env.Log.Warn("an ingest job of an earlier life is too old to go on with; start it again", logJob, job.JobID)
+			if err := i.env.Jobs.Finish(i.provider.IntegrationID, job.JobID); err != nil {
+				i.env.Log.Warn("cannot forget an ingest job", logJob, job.JobID, logError, err)
+			}
+			continue
+		}
+		i.spawnJob(ctx, messages.StartIngest{JobID: job.JobID, APIIDs: job.APIIDs}, &job)
+	}
+}
+
+func (i *integration) tellJobs(ctx actor.Context, m any) {
+	for _, job := range i.jobs {
+		ctx.Send(job, m)
+	}
+}
+
+// onDrain ends in order: no new jobs, no new commands, the open ones answered, the session closed.
+func (i *integration) onDrain(ctx actor.Context, m messages.Drain) {
+	i.draining = true
+	i.tellJobs(ctx, m)
+	ctx.Send(i.router, messages.Drain{By: m.By.Add(-closeMargin)})
+}
+
+// onDrained hears first of the router, then of the session, which is the last.
+func (i *integration) onDrained(ctx actor.Context) {
+	if ctx.Sender().Equal(i.session) {
+		ctx.Stop(ctx.Self())
+		return
+	}
+	ctx.Send(i.session, messages.Drain{})
+}
+
+func (i *integration) onTerminated(m *actor.Terminated) {
+	for id, job := range i.jobs {
+		if job.Equal(m.Who) {
+			delete(i.jobs, id)
+		}
+	}
+}

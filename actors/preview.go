@@ -1,0 +1,89 @@
+package actors
+
+import (
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/exchange"
+	"federation-agent/internal/federation"
+	"federation-agent/messages"
+)
+
+const (
+	// previewMargin is how long before its deadline a preview takes what there is.
+	previewMargin = 2 * time.Second
+	// previewFill is how much of the largest message a preview may fill: the rest is for what a proxy or
+	// another count of bytes may add.
+	previewFill = 0.9
+)
+
+// preview serves one DISCOVER or LIST: it gathers the catalogue and answers with summaries, then ends.
+// Parent: router.
+type preview struct {
+	scoped
+	env       *Env
+	command   messages.Discover
+	catalogue *actor.PID
+	maxAge    time.Duration
+	maxBytes  int
+}
+
+func previewProps(env *Env, command messages.Discover, catalogue *actor.PID, maxAge time.Duration, maxMessage int) *actor.Props {
+	return props(env, worker, func() actor.Actor {
+		return &preview{
+			env: env, command: command, catalogue: catalogue, maxAge: maxAge, maxBytes: int(float64(maxMessage) * previewFill),
+		}
+	})
+}
+
+func (p *preview) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		ctx.Request(p.catalogue, messages.GatherCatalogue{
+			MaxAge: p.maxAge, By: p.command.AnswerBy.Add(-previewMargin), Priority: apigateway.PriorityPreview,
+		})
+	case messages.Catalogue:
+		ctx.Request(ctx.Parent(), messages.Answer{CommandRef: p.command.CommandRef, Reply: p.reply(m)})
+		ctx.Stop(ctx.Self())
+	case messages.Abandoned:
+		ctx.Stop(ctx.Self())
+	default:
+		unexpected(p.env, ctx)
+	}
+}
+
+func (p *preview) reply(m messages.Catalogue) messages.Reply {
+	if failures := failuresOf(m.Listings); len(m.APIs) == 0 && len(failures) == len(m.Listings) {
+		// Nothing works: an empty preview would look like an empty account.
+		return messages.Refused{Reason: "AWS could not be listed: " + strings.Join(failures, "; ")}
+	}
+	found := messages.Discovered{Partial: !m.Complete}
+	bytes := 0
+	for _, api := range m.APIs {
+		summary := federation.Summarize(api.Target, api.Entry, api.Name)
+		encoded := exchange.AppendAPISummary(nil, exchange.APISummary(summary))
+		if exchange.DiscoverReplySize(p.command.ID, len(found.Summaries)+1, bytes+len(encoded)) > p.maxBytes {
+			found.Partial = true
+			p.env.Log.Warn("the preview does not fit into one message; it is cut, an ingest of everything is not",
+				logAPIs, len(m.APIs), logSent, len(found.Summaries))
+			break
+		}
+		bytes += len(encoded)
+		found.Summaries = append(found.Summaries, encoded)
+	}
+	p.env.Log.Info("previewed", logAPIs, len(found.Summaries), logPartial, found.Partial)
+	return found
+}
+
+func failuresOf(listings []messages.TargetListing) []string {
+	var failures []string
+	for _, l := range listings {
+		if l.Failure != "" {
+			failures = append(failures, l.Target.String()+": "+l.Failure)
+		}
+	}
+	return failures
+}

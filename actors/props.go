@@ -1,0 +1,156 @@
+package actors
+
+import (
+	"fmt"
+	"math"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+const (
+	// restartFloor is the delay before the first restart of an actor: long enough that a panic in
+	// Started does not spin, short enough that nobody notices one.
+	restartFloor = 100 * time.Millisecond
+	// restartCap bounds the delay between restarts: an actor that keeps failing is tried twice a minute.
+	restartCap = 30 * time.Second
+	// restartHealthy is how long an actor must run without a panic for its delay to start over.
+	restartHealthy = time.Minute
+)
+
+// kind says what a panic costs.
+type kind int
+
+const (
+	// standing actors are restarted: they serve many.
+	standing kind = iota
+	// worker actors are stopped: they serve one command or one call, and their parent answers for it.
+	worker
+)
+
+// crash is the reason of a failure as the supervisor sees it.
+type crash struct {
+	kind  kind
+	value any
+}
+
+func (c *crash) Error() string { return fmt.Sprintf("panic: %v", c.value) }
+
+// props makes every actor's Props, the only place that does (a test keeps it so): a producer, the guard,
+// and the supervision of its children.
+//
+// The guard logs a panic with its stack; swallows those in Stopping, Stopped and Restarting, which would
+// leave a zombie parent; and keeps the actor's [scope].
+func props(env *Env, k kind, produce func() actor.Actor) *actor.Props {
+	return actor.PropsFromProducer(produce,
+		actor.WithReceiverMiddleware(guard(env, k)),
+		actor.WithSupervisor(&supervisor{env: env, failures: map[string]failures{}}),
+	)
+}
+
+func guard(env *Env, k kind) actor.ReceiverMiddleware {
+	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
+		return func(ctx actor.ReceiverContext, envelope *actor.MessageEnvelope) {
+			holder, scoped := ctx.Actor().(scopeHolder)
+			_, message, _ := actor.UnwrapEnvelope(envelope)
+			leaving := false
+			switch m := message.(type) {
+			case *actor.Started:
+				if scoped {
+					holder.openScope(env, ctx.ActorSystem(), ctx.Self())
+				}
+			case *actor.Stopping, *actor.Restarting:
+				leaving = true
+				if scoped {
+					holder.closeScope()
+				}
+			case *actor.Stopped:
+				leaving = true
+			case scopedMessage:
+				if !m.scope.alive() {
+					return
+				}
+				envelope = &actor.MessageEnvelope{Header: envelope.Header, Message: m.message, Sender: envelope.Sender}
+				message = m.message
+			}
+			defer func() {
+				value := recover()
+				if value == nil {
+					return
+				}
+				env.Log.Error("an actor panicked; this is a bug in the agent, please report it",
+					logActor, ctx.Self().Id, logMessage, fmt.Sprintf("%T", message),
+					logError, fmt.Sprint(value), logStack, string(debug.Stack()))
+				if !leaving {
+					panic(&crash{kind: k, value: value})
+				}
+			}()
+			env.Faults.receive(ctx.Self().Id, message)
+			next(ctx, envelope)
+		}
+	}
+}
+
+// failures is what the supervisor remembers of one child.
+type failures struct {
+	count int
+	last  time.Time
+}
+
+// supervisor restarts a standing child after a delay that doubles from restartFloor to restartCap with
+// jitter, and starts over after a healthy minute; it never gives up. A worker is stopped.
+type supervisor struct {
+	env *Env
+
+	mu       sync.Mutex
+	failures map[string]failures
+}
+
+// HandleFailure implements actor.SupervisorStrategy.
+func (s *supervisor) HandleFailure(_ *actor.ActorSystem, parent actor.Supervisor, child *actor.PID, _ *actor.RestartStatistics, reason, _ any) {
+	if c, ok := reason.(*crash); ok && c.kind == worker {
+		parent.StopChildren(child)
+		return
+	}
+	delay := s.delay(child.Id, time.Now())
+	s.env.Log.Warn("restarting an actor", logActor, child.Id, logDelay, delay)
+	time.AfterFunc(delay, func() { parent.RestartChildren(child) })
+}
+
+func (s *supervisor) delay(child string, now time.Time) time.Duration {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	f := s.failures[child]
+	if now.Sub(f.last) > restartHealthy {
+		f.count = 0
+	}
+	delay := backoff(f.count, restartFloor, restartCap, s.env.Jitter())
+	f.count++
+	f.last = now
+	s.failures[child] = f
+	return delay
+}
+
+// backoff is floor*2^n, at most ceiling, of which the upper half is jittered: a fleet that lost the same
+// server must not come back in step, and no delay is ever zero. jitter is in [0, 1).
+func backoff(n int, floor, ceiling time.Duration, jitter float64) time.Duration {
+	full := float64(floor) * math.Pow(2, float64(n))
+	if full > float64(ceiling) {
+		full = float64(ceiling)
+	}
+	return max(floor, time.Duration(full*(0.5+0.5*jitter)))
+}
+
+// unexpected logs a message that an actor has no use for, by its type only: a message may be large.
+func unexpected(env *Env, ctx actor.Context) {
+	if _, system := ctx.Message().(actor.SystemMessage); system {
+		return
+	}
+	if _, auto := ctx.Message().(actor.AutoReceiveMessage); auto {
+		return
+	}
+	env.Log.Debug("an actor got a message that it has no use for",
+		logActor, ctx.Self().Id, logMessage, fmt.Sprintf("%T", ctx.Message()))
+}

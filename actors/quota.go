@@ -1,0 +1,105 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/internal/quota"
+	"federation-agent/messages"
+)
+
+// quotaKeeper owns the request budget of one account and region in the whole process: it grants permits
+// by priority, one per attempt, and gives way when AWS throttles. Parent: agent.
+//
+// Its state is lost in a restart, on purpose: it starts again with a nearly empty bucket, and who waits
+// for a permit asks again.
+type quotaKeeper struct {
+	scoped
+	env             *Env
+	account, region string
+	limits          quota.Limits
+
+	budget *quota.Budget
+	askers map[uint64]*actor.PID
+	wake   *time.Timer
+}
+
+func quotaProps(env *Env, account, region string, limits quota.Limits) *actor.Props {
+	return props(env, standing, func() actor.Actor {
+		return &quotaKeeper{env: env, account: account, region: region, limits: limits, askers: map[uint64]*actor.PID{}}
+	})
+}
+
+// budgetDue tells the keeper that waiting requests may have become ready.
+type budgetDue struct{}
+
+func (q *quotaKeeper) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		q.budget = quota.NewBudget(q.limits, time.Now())
+	case messages.OpenQuota:
+		ctx.Request(ctx.Sender(), messages.QuotaOpened(m))
+	case messages.AcquirePermit:
+		q.onAcquirePermit(ctx, m)
+	case messages.ReturnPermit:
+		q.onReturnPermit(ctx, m)
+	case budgetDue:
+		q.grant(ctx)
+	default:
+		unexpected(q.env, ctx)
+	}
+}
+
+func (q *quotaKeeper) onAcquirePermit(ctx actor.Context, m messages.AcquirePermit) {
+	refusal, queued := q.budget.Ask(time.Now(), quota.Request{
+		Ticket: m.Ticket, Operation: m.Operation, Priority: m.Priority, By: m.By,
+	})
+	if !queued {
+		ctx.Respond(messages.PermitRefused(refusal))
+		return
+	}
+	if q.budget.Holds(m.Ticket) { // asked again because the grant was lost on its way
+		ctx.Respond(messages.PermitGranted{Ticket: m.Ticket})
+		return
+	}
+	q.askers[m.Ticket] = ctx.Sender()
+	q.grant(ctx)
+}
+
+func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit) {
+	q.budget.Return(m.Ticket)
+	delete(q.askers, m.Ticket)
+	if m.Outcome.Throttled {
+		q.budget.Throttled(time.Now(), m.Outcome.RetryAfter)
+		q.env.Log.Warn("AWS throttled a call; slowing down", logAccount, q.account, logRegion, q.region,
+			logRate, q.budget.Rate(), logShare, q.limits.Rate)
+	}
+	q.grant(ctx)
+}
+
+// grant answers whoever may go now, or has no chance any more, and wakes up for the next.
+func (q *quotaKeeper) grant(ctx actor.Context) {
+	now := time.Now()
+	decision := q.budget.Advance(now)
+	for _, ticket := range decision.Granted {
+		q.answer(ctx, ticket, messages.PermitGranted{Ticket: ticket})
+	}
+	for _, refusal := range decision.Refused {
+		q.answer(ctx, refusal.Ticket, messages.PermitRefused(refusal))
+	}
+	if q.wake != nil {
+		q.wake.Stop()
+		q.wake = nil
+	}
+	if !decision.Next.IsZero() {
+		q.wake = q.scope.after(max(0, decision.Next.Sub(now)), budgetDue{})
+	}
+}
+
+func (q *quotaKeeper) answer(ctx actor.Context, ticket uint64, verdict any) {
+	if asker := q.askers[ticket]; asker != nil {
+		delete(q.askers, ticket)
+		ctx.Send(asker, verdict)
+	}
+}

@@ -1,0 +1,110 @@
+// Package actors is the agent's life: who supervises whom, and who says what to whom. It is the only
+// package that imports the actor library.
+//
+//	agent
+//	├─ quota        one per account x region in the whole process
+//	└─ integration  one per configured provider
+//	   ├─ session      the websocket to APIM's integration controller
+//	   ├─ router       command in -> the actor that serves it -> one reply out
+//	   │  └─ preview, fetch   one per command
+//	   ├─ catalogue    what all targets have, with names that tell them apart
+//	   ├─ ingest       one per job
+//	   └─ target       one per account x region
+//	      ├─ discoverer   listings
+//	      │  └─ stage        one per (REST API, stage) to export
+//	      └─ writer       API keys
+//
+// Everything that decides is a pure function elsewhere; the actors hold what changes.
+package actors
+
+import (
+	"context"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/config"
+	"federation-agent/internal/apigateway"
+	"federation-agent/messages"
+)
+
+// Ending says why an agent ended.
+type Ending int
+
+const (
+	// Failed: the top actor stopped without being asked to. It is a bug; the orchestrator starts the agent again.
+	Failed Ending = iota
+	// Drained: it was asked to end and did.
+	Drained
+	// Dismissed: APIM said good-bye for good to every integration.
+	Dismissed
+)
+
+// Agent is a running agent.
+type Agent struct {
+	system *actor.ActorSystem
+	top    *actor.PID
+	done   chan struct{}
+	ending Ending
+}
+
+// Start starts an agent. It returns at once: connecting and everything else goes on behind it.
+func Start(env *Env, cfg config.Config) *Agent {
+	env.tickets = &atomic.Uint64{}
+	if env.AWS == nil {
+		env.AWS = apigateway.NewHTTPClient() // one for the process: targets share its connections
+	}
+	a := &Agent{done: make(chan struct{})}
+	a.system = actor.NewActorSystem(
+		// The library logs dead letters with their whole payload at Info.
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(onlyWarnings{env.Log.Handler()}) }),
+		actor.WithDeadLetterRequestLogging(false),
+	)
+	// The ending is told once: an actor that a bug stops twice must not panic in Stopped.
+	ended := make(chan Ending, 1)
+	a.top = a.system.Root.SpawnPrefix(agentProps(env, cfg, func(e Ending) {
+		select {
+		case ended <- e:
+		default:
+		}
+	}), "agent-")
+	go func() {
+		a.ending = <-ended
+		close(a.done)
+	}()
+	return a
+}
+
+// Done is closed when the agent has ended.
+func (a *Agent) Done() <-chan struct{} { return a.done }
+
+// Ending says why it has ended; call it after Done.
+func (a *Agent) Ending() Ending { return a.ending }
+
+// Drain asks the agent to end within d: refuse new commands, answer the open ones, close its sessions.
+// What is left at the end of that time is stopped as it is. It returns when the agent has ended, or with
+// the context's error.
+func (a *Agent) Drain(ctx context.Context, d time.Duration) error {
+	a.system.Root.Send(a.top, messages.Drain{By: time.Now().Add(d)})
+	select {
+	case <-a.done:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+// Kill stops all actors at once, as nothing but a test does.
+func (a *Agent) Kill() {
+	a.system.Root.Stop(a.top)
+	<-a.done
+}
+
+// onlyWarnings keeps the actor library's chatter out of the log.
+type onlyWarnings struct{ slog.Handler }
+
+func (h onlyWarnings) Enabled(ctx context.Context, level slog.Level) bool {
+	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
+}

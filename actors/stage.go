@@ -1,0 +1,129 @@
+package actors
+
+import (
+	"context"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/exchange"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/store"
+	"federation-agent/messages"
+)
+
+// stage makes one (REST API, stage) ready to be sent: one look into the export cache, else one permit and
+// one GetExport, one answer, gone. It blocks while it works, as a leaf may. Parent: discoverer.
+type stage struct {
+	env  *Env
+	task stageTask
+	// maxBytes is how large the encoded API may be to fit into one INGEST.
+	maxBytes int
+}
+
+// stageDone is a stage worker's one answer to its discoverer.
+type stageDone struct {
+	// answer is a [messages.APIReady] or a [messages.APIOmitted].
+	answer any
+}
+
+func stageProps(env *Env, task stageTask, maxBytes int) *actor.Props {
+	return props(env, worker, func() actor.Actor { return &stage{env: env, task: task, maxBytes: maxBytes} })
+}
+
+func (s *stage) Receive(ctx actor.Context) {
+	if _, started := ctx.Message().(*actor.Started); !started {
+		unexpected(s.env, ctx)
+		return
+	}
+	ctx.Request(ctx.Parent(), stageDone{answer: s.prepare()})
+	ctx.Stop(ctx.Self())
+}
+
+func (s *stage) prepare() any {
+	ctx := apigateway.WithPriority(s.task.ctx, s.task.export.Priority)
+	if by := s.task.export.By; !by.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, by)
+		defer cancel()
+	}
+	entry := s.task.entry
+	exported, err := s.export(ctx)
+	if err != nil {
+		return messages.APIOmitted{ID: idOf(entry), Why: apigateway.Explain(err), Gone: isNotFound(err)}
+	}
+	input := federation.Input{
+		Target: entry.Target, Entry: entry.Entry, Name: entry.Name,
+		Document: exported.Document,
+	}
+	if exported.NotExportable != "" {
+		input.Missing = federation.NeverExportable
+	}
+	encoded := encode(federation.Build(input))
+	if len(encoded) > s.maxBytes {
+		s.env.Log.Warn("a document does not fit into one message; its API goes out without it",
+			logAPI, idOf(entry), logBytes, len(exported.Document))
+		input.Missing = federation.TooLarge
+		encoded = encode(federation.Build(input))
+	}
+	ready := messages.APIReady{ID: idOf(entry), JSON: encoded}
+	for _, plan := range entry.Plans {
+		ready.PlanIDs = append(ready.PlanIDs, plan.ID)
+	}
+	return ready
+}
+
+// export is the stage's document, kept or fetched.
+func (s *stage) export(ctx context.Context) (store.Export, error) {
+	entry := s.task.entry
+	key := store.ExportKey{Account: entry.Target.Account, Region: entry.Target.Region, RestAPI: entry.API.ID, Stage: entry.Stage}
+	if d := entry.Details; d != nil {
+		key.DeploymentID, key.DocumentationVersion, key.CanaryDeploymentID = d.DeploymentID, d.DocumentationVersion, d.CanaryDeploymentID
+	}
+	kept, hit, err := s.env.Exports.Get(key)
+	if err != nil {
+		s.env.Log.Debug("cannot read the export cache", logAPI, idOf(entry), logError, err)
+	}
+	if hit {
+		return kept, nil
+	}
+	document, err := apigateway.Export(ctx, s.task.client, entry.API.ID, entry.Stage)
+	export := store.Export{Document: document}
+	switch {
+	case err != nil && apigateway.Classify(err) == apigateway.NotExportable:
+		s.env.Log.Warn("a stage can never be exported as it is; its API goes out without a document: "+apigateway.Explain(err),
+			logAPI, idOf(entry), logError, err)
+		export.NotExportable = apigateway.Explain(err)
+	case err != nil:
+		return store.Export{}, err
+	}
+	if err := s.env.Exports.Put(key, export); err != nil {
+		s.env.Log.Debug("cannot write the export cache", logAPI, idOf(entry), logError, err)
+	}
+	return export, nil
+}
+
+// encode turns the model into what goes on the wire, once: from here on it is bytes.
+func encode(api federation.API) []byte {
+	wire := exchange.API{
+		UniqueID: api.UniqueID, ID: api.ID, Name: api.Name, Version: api.Version, Description: api.Description,
+		ConnectionDetails: api.ConnectionDetails,
+	}
+	size := 0
+	for _, p := range api.Pages {
+		wire.Pages = append(wire.Pages, exchange.Page{Type: exchange.PageTypeSwagger, Content: p.Content, Filename: p.Filename})
+		size += len(p.Content) + len(p.Content)/4 // quotes and line ends are escaped
+	}
+	for _, p := range api.Plans {
+		wire.Plans = append(wire.Plans, exchange.Plan{
+			ID: p.ID, Name: p.Name, Description: p.Description, Security: exchange.PlanSecurityAPIKey, Characteristics: p.Characteristics,
+		})
+	}
+	for _, m := range api.Metadata {
+		wire.Metadata = append(wire.Metadata, exchange.Metadata{Name: m.Name, Value: m.Value, Format: exchange.FormatString})
+	}
+	return exchange.AppendAPI(make([]byte, 0, size+apiOverhead), wire)
+}
+
+// apiOverhead is room for an API without its document, so that most need one allocation.
+const apiOverhead = 4 << 10

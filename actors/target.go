@@ -1,0 +1,246 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
+	"federation-agent/messages"
+)
+
+const (
+	// resolveWithin bounds how long finding credentials and account may take.
+	resolveWithin = 30 * time.Second
+	// resolveFloor and resolveCap bound the delay until a target that could not be reached is tried again.
+	resolveFloor = 5 * time.Second
+	resolveCap   = 5 * time.Minute
+	// resolveStale is how old a failure may be to be given as an answer: after that a command tries again.
+	resolveStale = 5 * time.Second
+)
+
+// target is one account in one region, with one integration's credentials: it finds out which account it
+// is, opens the account's quota, and has a discoverer and a writer. Parent: integration.
+//
+// Its states: resolving -> ready, or resolving -> failed -> resolving …; a target that fails never stops
+// the others.
+type target struct {
+	scoped
+	actor.Behavior
+	env     *Env
+	spec    targetSpec
+	account string
+
+	client     aws.Config
+	discoverer *actor.PID
+	writer     *actor.PID
+	queue      []queuedMessage
+	failure    string
+	failedAt   time.Time
+	failures   int
+}
+
+// targetSpec is what a target is made of.
+type targetSpec struct {
+	integration string
+	region      string
+	roleARN     string
+	// account is known from the role's ARN, else empty.
+	account string
+	// fallbackAccount is configured for where STS cannot be reached.
+	fallbackAccount string
+	credentials     *credentialsSource
+	permits         func(quota *actor.PID) apigateway.Permits
+	agent           *actor.PID
+	discoverer      func(federation.Target, apigateway.Client) *actor.Props
+	writer          func(federation.Target, apigateway.Client) *actor.Props
+}
+
+type queuedMessage struct {
+	message any
+	sender  *actor.PID
+}
+
+func targetProps(env *Env, spec targetSpec) *actor.Props {
+	return props(env, standing, func() actor.Actor {
+		t := &target{Behavior: actor.NewBehavior(), env: env, spec: spec, account: spec.account}
+		t.Become(t.resolving)
+		return t
+	})
+}
+
+// What the target tells itself.
+type (
+	targetResolved struct {
+		account string
+		config  aws.Config
+		err     error
+	}
+	resolveAgain struct{}
+)
+
+// Receive implements actor.Actor: the behaviour does.
+func (t *target) Receive(ctx actor.Context) { t.Behavior.Receive(ctx) }
+
+// resolving: finding credentials, account and quota; what comes meanwhile waits.
+func (t *target) resolving(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		t.resolve()
+	case targetResolved:
+		t.onResolved(ctx, m)
+	case messages.QuotaOpened:
+		t.onQuotaOpened(ctx)
+	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe, messages.Abandoned, messages.AnswerFate:
+		t.queue = append(t.queue, queuedMessage{message: m, sender: ctx.Sender()})
+	case resolveAgain:
+		t.resolve()
+	default:
+		unexpected(t.env, ctx)
+	}
+}
+
+// failed: AWS cannot be used with these credentials in this region, for now.
+func (t *target) failed(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case resolveAgain:
+		t.Become(t.resolving)
+		t.resolve()
+	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe:
+		if time.Since(t.failedAt) < resolveStale {
+			t.refuse(ctx, queuedMessage{message: m, sender: ctx.Sender()})
+			return
+		}
+		t.queue = append(t.queue, queuedMessage{message: m, sender: ctx.Sender()})
+		t.Become(t.resolving)
+		t.resolve()
+	default:
+		unexpected(t.env, ctx)
+	}
+}
+
+// ready: the children serve.
+func (t *target) ready(ctx actor.Context) {
+	t.dispatch(ctx, queuedMessage{message: ctx.Message(), sender: ctx.Sender()})
+}
+
+func (t *target) dispatch(ctx actor.Context, q queuedMessage) {
+	switch m := q.message.(type) {
+	case messages.ListTarget, messages.ExportAPI:
+		ctx.RequestWithCustomSender(t.discoverer, m, q.sender)
+	case messages.Subscribe:
+		t.toWriter(ctx, m, m.APIID, q.sender)
+	case messages.Unsubscribe:
+		t.toWriter(ctx, m, m.APIID, q.sender)
+	case messages.Abandoned, messages.AnswerFate:
+		ctx.RequestWithCustomSender(t.writer, m, q.sender)
+	case resolveAgain, messages.QuotaOpened:
+		// Of an attempt that was overtaken.
+	default:
+		unexpected(t.env, ctx)
+	}
+}
+
+// toWriter passes a command on, if it is for this account: one that came while the account was unknown
+// may not be.
+func (t *target) toWriter(ctx actor.Context, c messages.Command, apiID string, sender *actor.PID) {
+	if id, err := federation.ParseRef(apiID); err == nil && !id.Bare() && id.ID.Target() != t.target() {
+		ctx.Request(sender, messages.Answer{CommandRef: c.Ref(), Reply: messages.Refused{Reason: fmt.Sprintf(
+			"API %s is of account %s, and the configured credentials are of account %s", apiID, id.ID.Account, t.account)}})
+		return
+	}
+	ctx.RequestWithCustomSender(t.writer, c, sender)
+}
+
+func (t *target) target() federation.Target {
+	return federation.Target{Account: t.account, Region: t.spec.region}
+}
+
+// resolve finds credentials and account, off the actor's own goroutine: files are read and STS is asked.
+func (t *target) resolve() {
+	spec, env := t.spec, t.env
+	// Should the quota's answer get lost, the whole is tried again.
+	t.scope.after(2*resolveWithin, resolveAgain{})
+	pipe(t.scope, func(ctx context.Context) (targetResolved, error) {
+		ctx, cancel := context.WithTimeout(ctx, resolveWithin)
+		defer cancel()
+		credentials, err := spec.credentials.get(ctx)
+		if err != nil {
+			return targetResolved{}, err
+		}
+		r := targetResolved{account: spec.account, config: credentials.Config(spec.region, spec.roleARN)}
+		if r.account != "" {
+			return r, nil
+		}
+		r.account, err = credentials.AccountID(ctx, spec.region, spec.roleARN)
+		if err != nil && spec.fallbackAccount != "" {
+			env.Log.Warn("cannot ask STS for the account; taking the configured one",
+				logRegion, spec.region, logAccount, spec.fallbackAccount, logError, err)
+			r.account, err = spec.fallbackAccount, nil
+		}
+		return r, err
+	}, func(r targetResolved, err error) any {
+		r.err = err
+		return r
+	})
+}
+
+func (t *target) onResolved(ctx actor.Context, m targetResolved) {
+	if m.err != nil {
+		t.onFailed(ctx, m.err)
+		return
+	}
+	t.failures = 0
+	t.account, t.client = m.account, m.config
+	ctx.Request(t.spec.agent, messages.OpenQuota{Account: t.account, Region: t.spec.region})
+}
+
+func (t *target) onFailed(ctx actor.Context, err error) {
+	t.failure, t.failedAt = apigateway.Explain(err), time.Now()
+	delay := backoff(t.failures, resolveFloor, resolveCap, t.env.Jitter())
+	t.failures++
+	t.env.Log.Error("AWS cannot be used in this region; the other targets go on: "+t.failure,
+		logRegion, t.spec.region, logRole, t.spec.roleARN, logError, err, logDelay, delay.Round(time.Second))
+	t.Become(t.failed)
+	for _, q := range t.takeQueue() {
+		t.refuse(ctx, q)
+	}
+	t.scope.after(delay, resolveAgain{})
+}
+
+// onQuotaOpened completes the target: the sender is the account's quota.
+func (t *target) onQuotaOpened(ctx actor.Context) {
+	client := apigateway.NewClient(t.client, apigateway.Options{Permits: t.spec.permits(ctx.Sender()), Jitter: t.env.Jitter})
+	t.discoverer = ctx.SpawnPrefix(t.spec.discoverer(t.target(), client), "discoverer-")
+	t.writer = ctx.SpawnPrefix(t.spec.writer(t.target(), client), "writer-")
+	t.Become(t.ready)
+	ctx.Request(ctx.Parent(), messages.TargetResolved{Target: t.target()})
+	t.env.Log.Info("AWS account and region are ready", logTarget, t.target())
+	for _, q := range t.takeQueue() {
+		t.dispatch(ctx, q)
+	}
+}
+
+func (t *target) takeQueue() []queuedMessage {
+	queue := t.queue
+	t.queue = nil
+	return queue
+}
+
+// refuse answers what cannot be served, each in its own kind.
+func (t *target) refuse(ctx actor.Context, q queuedMessage) {
+	switch m := q.message.(type) {
+	case messages.ListTarget:
+		ctx.Request(q.sender, messages.TargetListing{Request: m.Request, Target: t.target(), Failure: t.failure})
+	case messages.ExportAPI:
+		for _, e := range m.Entries {
+			ctx.Request(q.sender, messages.APIOmitted{ID: e.ID(e.Target), Why: t.failure})
+		}
+	case messages.Command:
+		ctx.Request(q.sender, messages.Answer{CommandRef: m.Ref(), Reply: messages.Refused{Reason: t.failure}})
+	}
+}

@@ -1,0 +1,102 @@
+package messages
+
+import (
+	"time"
+
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
+)
+
+// GatherCatalogue asks for the APIs of all targets: preview, fetch, ingest, integration (refresh) -> catalogue.
+type GatherCatalogue struct {
+	// MaxAge is how old a listing may be to be used again; 0 asks AWS anew.
+	MaxAge time.Duration
+	// By is when the answer must be there, complete or not; zero waits until every target is complete or failed.
+	By       time.Time
+	Priority apigateway.Priority
+}
+
+// Catalogue is what the targets have, named. Catalogue -> whoever gathered.
+type Catalogue struct {
+	APIs     []NamedEntry
+	Listings []TargetListing
+	// Complete says that every target's listing is complete.
+	Complete bool
+}
+
+// NamedEntry is one API to federate: a (REST API, stage) of a target, with the name that tells it apart.
+type NamedEntry struct {
+	Target federation.Target
+	federation.Entry
+	Name string
+}
+
+// ListTarget asks a target for its listing: catalogue -> target -> discoverer.
+//
+// It is answered once, by By at the latest, with what is known then. Asking again with the same number
+// is harmless: it asks for the same answer.
+type ListTarget struct {
+	Request  uint64
+	MaxAge   time.Duration
+	By       time.Time
+	Priority apigateway.Priority
+}
+
+// TargetListing is a target's listing, or what there is of it. Discoverer, target -> catalogue.
+type TargetListing struct {
+	Request uint64
+	Target  federation.Target
+	// Entries are those known so far: all of them if Complete.
+	Entries []federation.Entry
+	// Estimate is how many entries there will probably be.
+	Estimate int
+	Complete bool
+	// Plans are all usage plans, if Complete: what the entries' filter leaves out too.
+	Plans []*apigateway.UsagePlan
+	// Failure says why it is not complete, for people; empty if it is complete or still going on.
+	Failure string
+	// StartedAt is when the listing's first call was made.
+	StartedAt time.Time
+}
+
+// ExportAPI asks for the documents of some stages of one REST API, mapped and encoded. Every stage is
+// answered by one [APIReady] or one [APIOmitted]. Ingest, fetch -> target -> discoverer.
+type ExportAPI struct {
+	// Entries are of one REST API and one target.
+	Entries  []NamedEntry
+	Priority apigateway.Priority
+	// By is when an answer is of no use any more; zero means there is no such time.
+	By time.Time
+}
+
+// APIReady is one API, whole, encoded as the object that goes on the wire. Discoverer -> ingest, fetch.
+type APIReady struct {
+	ID   federation.ID
+	JSON []byte
+	// PlanIDs are the plans that JSON carries.
+	PlanIDs []string
+}
+
+// APIOmitted says that an API is not sent this time, so that what APIM has of it stays.
+// Discoverer -> ingest, fetch.
+type APIOmitted struct {
+	ID federation.ID
+	// Why is for people.
+	Why string
+	// Gone says that AWS says that the stage does not exist any more.
+	Gone bool
+}
+
+// LocateAPI asks which target has a REST API that is known by its bare id only: router -> catalogue.
+type LocateAPI struct{ RestAPI string }
+
+// APILocated answers a [LocateAPI]. Catalogue -> router.
+type APILocated struct {
+	RestAPI string
+	// Target is where it is, if Failure is empty.
+	Target  federation.Target
+	Failure string
+}
+
+// TargetResolved tells which account a target turned out to be of. Target -> router, catalogue.
+type TargetResolved struct{ Target federation.Target }

@@ -1,0 +1,42 @@
+package messages
+
+import (
+	"time"
+
+	"federation-agent/internal/apigateway"
+)
+
+// OpenQuota asks for the quota actor of an account and region; it answers with [QuotaOpened], as the
+// sender of which it is known from then on. Target -> agent -> quota.
+type OpenQuota struct{ Account, Region string }
+
+// QuotaOpened answers an [OpenQuota]. Quota -> target.
+type QuotaOpened struct{ Account, Region string }
+
+// AcquirePermit asks for leave to make one attempt of one call. It is answered by a [PermitGranted] or a
+// [PermitRefused]. The SDK's middleware, on behalf of a worker -> quota.
+type AcquirePermit struct {
+	// Ticket is unique in the process. Asking again with the same one asks for the same permit.
+	Ticket    uint64
+	Operation string
+	Priority  apigateway.Priority
+	// By is when the permit is of no use any more; zero means there is no such time.
+	By time.Time
+}
+
+// PermitGranted lets one attempt go. Quota -> the asker.
+type PermitGranted struct{ Ticket uint64 }
+
+// PermitRefused says that there will be no permit in time. Quota -> the asker.
+type PermitRefused struct {
+	Ticket uint64
+	// Wait is how long it would take until there is one.
+	Wait time.Duration
+}
+
+// ReturnPermit tells that an attempt has ended, or that its permit is not wanted any more.
+// The SDK's middleware -> quota.
+type ReturnPermit struct {
+	Ticket  uint64
+	Outcome apigateway.AttemptOutcome
+}

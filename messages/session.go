@@ -1,0 +1,42 @@
+package messages
+
+// SessionUp tells that a session is ready: HELLO was accepted. Session -> integration, router, ingest jobs.
+type SessionUp struct {
+	// Session numbers the sessions of one integration in this process, from 1.
+	Session uint64
+}
+
+// SessionDown tells that a session is gone: what was pending on it is lost. Session -> integration,
+// router, ingest jobs.
+type SessionDown struct {
+	Session uint64
+	Why     string
+}
+
+// PrimaryChanged tells whether this agent is the integration's primary connector. Session -> integration.
+type PrimaryChanged struct{ Primary bool }
+
+// Dismissed tells that the controller sent GOOD_BYE without reconnect: the agent stays away for good.
+// Session -> integration -> agent.
+type Dismissed struct{}
+
+// SendIngest asks the session to send one INGEST: ingest job -> session.
+type SendIngest struct {
+	// Batch numbers the batches of one job, so that an answer finds its batch.
+	Batch int
+	JobID string
+	// APIs are whole API objects as they go on the wire.
+	APIs [][]byte
+	Done bool
+}
+
+// IngestAnswered is APIM's reply to a [SendIngest]: session -> ingest job.
+type IngestAnswered struct {
+	Batch int
+	// Error is APIM's error text; empty means SUCCEEDED.
+	Error string
+}
+
+// IngestLost tells that the session went down before the INGEST was answered, or that there is none:
+// APIM may or may not have it. Session -> ingest job.
+type IngestLost struct{ Batch int }
