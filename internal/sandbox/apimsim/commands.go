@@ -1,0 +1,204 @@
+package apimsim
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/gorilla/websocket"
+)
+
+// command is what is to be sent. subject is for the script alone.
+type command struct {
+	kind    string
+	subject string
+	payload any
+}
+
+// SendCommand sends any command to an integration's agent, by the route of the options, and waits
+// for the reply, 60 s at most. It is never repeated. A reply with status ERROR is not an error here;
+// UNKNOWN and NO_REPLY are, and then the reply is returned as well.
+func (a *APIM) SendCommand(ctx context.Context, integrationID, commandType string, payload any) (Reply, error) {
+	return a.SendCommandBy(ctx, a.opts.Route, integrationID, commandType, payload)
+}
+
+// SendCommandBy is SendCommand with a route of its own.
+func (a *APIM) SendCommandBy(ctx context.Context, route Route, integrationID, commandType string, payload any) (Reply, error) {
+	s, err := a.pick(route, integrationID)
+	if err != nil {
+		return Reply{}, err
+	}
+	return a.sendTo(ctx, s, command{kind: commandType, payload: payload})
+}
+
+// SendCommandTo is SendCommand over one connection, by its number.
+func (a *APIM) SendCommandTo(ctx context.Context, conn int, commandType string, payload any) (Reply, error) {
+	s := a.sessionByConn(conn)
+	if s == nil {
+		return Reply{}, fmt.Errorf("connection %d: %w", conn, ErrNoAgent)
+	}
+	return a.sendTo(ctx, s, command{kind: commandType, payload: payload})
+}
+
+// WriteRaw writes any bytes as one binary message over a connection: frames no controller would send.
+func (a *APIM) WriteRaw(conn int, data []byte) error {
+	s := a.sessionByConn(conn)
+	if s == nil || !s.out.push(outItem{kind: websocket.BinaryMessage, data: data}) {
+		return fmt.Errorf("connection %d: %w", conn, ErrNoAgent)
+	}
+	return nil
+}
+
+func (a *APIM) pick(route Route, integrationID string) (*session, error) {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	primary := a.primary[integrationID]
+	for _, s := range a.sessionsOfLocked(integrationID) {
+		if route == RouteAny || (s == primary) == (route == RoutePrimary) {
+			return s, nil
+		}
+	}
+	return nil, fmt.Errorf("integration %s: %w", integrationID, ErrNoAgent)
+}
+
+// request sends a command by the options' route; its error covers replies of status ERROR as well.
+func (a *APIM) request(ctx context.Context, integrationID string, c command) (Reply, error) {
+	s, err := a.pick(a.opts.Route, integrationID)
+	if err != nil {
+		return Reply{}, err
+	}
+	return accepted(a.sendTo(ctx, s, c))
+}
+
+func accepted(reply Reply, err error) (Reply, error) {
+	if err == nil && reply.Status == StatusError {
+		err = fmt.Errorf("%s: %w: %s", reply.Type, ErrRefused, reply.ErrorDetails)
+	}
+	return reply, err
+}
+
+func (a *APIM) sendTo(ctx context.Context, s *session, c command) (Reply, error) {
+	id := a.newID()
+	data, err := encodeFrame(kindCommand, c.kind, outCommand{ID: id, Type: c.kind, Payload: c.payload})
+	if err != nil {
+		return Reply{}, err
+	}
+	arrived := make(chan Reply, 1)
+	a.mu.Lock()
+	if s.pending == nil {
+		a.mu.Unlock()
+		return Reply{}, fmt.Errorf("%s: %w", c.kind, ErrChannelClosed)
+	}
+	s.pending[id] = arrived
+	key := s.integrationID + " " + c.kind
+	a.sent[key]++
+	event := CommandEvent{IntegrationID: s.integrationID, Type: c.kind, Nth: a.sent[key], Subject: c.subject, Conn: s.conn}
+	record := a.ledger.sent(CommandRecord{ID: id, Type: c.kind, IntegrationID: s.integrationID, Subject: c.subject, Conn: s.conn, SentAt: time.Now()})
+	a.mu.Unlock()
+
+	fault := CommandFault{}
+	if f := a.opts.Script.Command; f != nil {
+		fault = f(event)
+	}
+	if fault.Delay > 0 {
+		a.spawn(func() { a.writeCommand(s, data, fault) })
+	} else {
+		a.writeCommand(s, data, fault)
+	}
+
+	timeout := time.NewTimer(a.opts.CommandTimeout)
+	defer timeout.Stop()
+	reply, err := Reply{}, error(nil)
+	select {
+	case r, ok := <-arrived:
+		if reply = r; !ok {
+			err = ErrChannelClosed
+		}
+	case <-timeout.C:
+		err = ErrNoReply
+	case <-ctx.Done():
+		err = ctx.Err()
+	case <-a.ctx.Done():
+		err = ErrClosed
+	}
+	if err == nil {
+		err = usable(c.kind, reply)
+	}
+	a.mu.Lock()
+	delete(s.pending, id)
+	record.Outcome = outcome(reply, err)
+	a.mu.Unlock()
+	if err != nil {
+		err = fmt.Errorf("%s: %w", c.kind, err)
+	}
+	return reply, err
+}
+
+// usable says what the real controller makes of a reply before anyone looks at its payload.
+func usable(kind string, r Reply) error {
+	switch r.Type {
+	case kind:
+		return nil
+	case typeNoReply:
+		return fmt.Errorf("%w: %s", ErrNotHandled, r.ErrorDetails)
+	case typeUnknown:
+		return fmt.Errorf("%w: %s", ErrUnknownCommand, r.ErrorDetails)
+	default: // the cast to the command's reply class fails
+		return fmt.Errorf("%w: its type is %q", ErrBadReply, r.Type)
+	}
+}
+
+func outcome(r Reply, err error) string {
+	switch {
+	case err == nil:
+		return r.Status
+	case errors.Is(err, ErrNoReply):
+		return "TIMEOUT"
+	case errors.Is(err, ErrChannelClosed):
+		return "CLOSED"
+	default:
+		return "FAILED"
+	}
+}
+
+// writeCommand writes a command with whatever the script has in mind for it.
+func (a *APIM) writeCommand(s *session, data []byte, fault CommandFault) {
+	if !a.pause(fault.Delay, s.gone) || fault.Lose {
+		return
+	}
+	if fault.CutBefore {
+		s.cut()
+		return
+	}
+	items := make([]outItem, 0, fault.Copies+1)
+	for range fault.Copies + 1 {
+		items = append(items, outItem{kind: websocket.BinaryMessage, data: data})
+	}
+	a.mu.Lock()
+	if fault.HoldBack {
+		s.heldBack = append(s.heldBack, items...)
+		a.mu.Unlock()
+		return
+	}
+	items = append(items, s.heldBack...)
+	s.heldBack = nil
+	a.mu.Unlock()
+	if fault.CutAfter {
+		items[len(items)-1].then = s.cut
+	}
+	s.out.push(items...)
+}
+
+// decode reads a reply's payload for a use case; a missing one is an error.
+func decode(r Reply) (*reader, error) {
+	if r.Payload == nil {
+		return nil, fmt.Errorf("%s: %w: no payload", r.Type, ErrBadReply)
+	}
+	var o object
+	if err := json.Unmarshal(r.Payload, &o); err != nil {
+		return nil, fmt.Errorf("%s: %w: %w", r.Type, ErrBadReply, err)
+	}
+	return &reader{object: o}, nil
+}
