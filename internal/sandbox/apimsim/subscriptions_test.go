@@ -193,15 +193,15 @@ func TestAPlanThatIsMissingIsDeletedFrom49OnAfterItsSubscriptionsWereGivenBack(t
 			c := w.connect()
 			c.expect("PRIMARY")
 			w.subscribed(c, nil)
-			other := w.connect() // the channel is the INGEST's, even where another agent is connected
 			id := w.startJob(c, 1)
-			c.sendIngest("i", id, true, without)
-			m := c.expect("UNSUBSCRIBE")
+			other := w.connect() // commands go to c by themselves, but this channel brings the INGEST
+			other.sendIngest("i", id, true, without)
+			m := other.expect("UNSUBSCRIBE")
 			time.Sleep(10 * time.Second)
 			c.quiet()
 			other.quiet()
-			c.answer(m, map[string]any{})
-			if r := c.expect("INGEST"); r.Status != "SUCCEEDED" || len(w.APIs()[0].Plans) != 0 {
+			other.answer(m, map[string]any{})
+			if r := other.expect("INGEST"); r.Status != "SUCCEEDED" || len(w.APIs()[0].Plans) != 0 {
 				t.Errorf("%+v, %+v", r, w.APIs()[0].Plans)
 			}
 			if got := w.Subscriptions()[0].Status; got != SubscriptionDeleted {
