@@ -62,8 +62,10 @@ type Health struct {
 type Store struct {
 	opts Options
 
-	// commitMu orders use of the medium. It is taken before mu, never after it.
-	commitMu sync.Mutex
+	// turn holds one token while nobody uses the medium. It is taken before mu, never after it. It is a channel and
+	// no mutex because a simulation's medium may sleep, and in a synctest bubble time stands still while
+	// a goroutine waits for a mutex.
+	turn     chan struct{}
 	medium   Medium // nil: memory only
 	known    bool   // the medium's content was read, and nobody else can have written it since
 	failures int    // openings and commits that failed one after the other
@@ -97,7 +99,7 @@ const maxSkip = 64
 
 // NewMemory gives a store that keeps nothing beyond the process, for a machine without a writable directory.
 func NewMemory() *Store {
-	return &Store{state: newState(), problem: "no directory is configured for the store: " + withoutDisk}
+	return newStore(nil, Options{}, "no directory is configured for the store: "+withoutDisk)
 }
 
 // New gives a store over a medium. It never fails: without a usable medium it runs in memory, says so in its health,
@@ -106,17 +108,26 @@ func New(medium Medium, opts Options) (*Store, Health) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{opts: opts, medium: medium, state: newState()}
+	s := newStore(medium, opts, "")
 	notices, err := medium.Open(s.state.apply)
 	s.notices = notices
 	for _, notice := range notices {
 		opts.Logger.Error("store: " + notice)
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrFenced):
+		s.ended = ErrFenced
+	case err != nil:
 		s.degrade(err)
 	}
 	s.known = err == nil
 	return s, s.Health()
+}
+
+func newStore(medium Medium, opts Options, problem string) *Store {
+	s := &Store{opts: opts, medium: medium, turn: make(chan struct{}, 1), state: newState(), problem: problem}
+	s.turn <- struct{}{}
+	return s
 }
 
 // Health says what the store can promise at this moment.
@@ -199,16 +210,16 @@ func (s *Store) Flush() error {
 // flush returns once the writes up to upTo are on the medium, or the store is degraded. Writers that wait here
 // for each other's commit find theirs done: one fsync for all of them.
 func (s *Store) flush(upTo uint64, tryNow bool) error {
-	s.commitMu.Lock()
-	adopted, err := s.flushLocked(upTo, tryNow)
-	s.commitMu.Unlock()
+	<-s.turn
+	adopted, err := s.flushInTurn(upTo, tryNow)
+	s.turn <- struct{}{}
 	if len(adopted) > 0 && s.opts.Adopted != nil {
 		s.opts.Adopted(adopted)
 	}
 	return err
 }
 
-func (s *Store) flushLocked(upTo uint64, tryNow bool) (adopted []KeyRecord, err error) {
+func (s *Store) flushInTurn(upTo uint64, tryNow bool) (adopted []KeyRecord, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	switch {
@@ -228,7 +239,7 @@ func (s *Store) flushLocked(upTo uint64, tryNow bool) (adopted []KeyRecord, err 
 	return adopted, s.commit()
 }
 
-// commit brings the pending changes to the medium. It is called with both locks and lets go of mu meanwhile.
+// commit brings the pending changes to the medium. It is called in turn and with mu, and lets go of mu meanwhile.
 func (s *Store) commit() error {
 	batch, count := lastOfEach(s.pending), s.staged
 	s.pending = nil
@@ -269,7 +280,7 @@ func (s *Store) degrade(err error) {
 	}
 }
 
-// reopen tries the medium again and stages what it lacks. It is called with both locks and lets go of mu meanwhile.
+// reopen tries the medium again and stages what it lacks. It is called in turn and with mu, and lets go of mu meanwhile.
 //
 // Where the medium's content was known all along, what it has beyond the memory was deleted meanwhile and goes. Where
 // it was not (it could not be read, or another process had it), what it has beyond the memory is adopted: all that
@@ -360,8 +371,8 @@ func (s *Store) Fence() {
 
 // Close writes what is waiting and lets go of the medium. Closing twice is no error.
 func (s *Store) Close() error {
-	s.commitMu.Lock()
-	defer s.commitMu.Unlock()
+	<-s.turn
+	defer func() { s.turn <- struct{}{} }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if errors.Is(s.ended, ErrClosed) {

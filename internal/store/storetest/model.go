@@ -50,6 +50,7 @@ type Model struct {
 	mu          sync.Mutex
 	disk        map[store.Row][]byte
 	incarnation int
+	crashed     int // incarnations up to this one are over
 	current     *store.Store
 }
 
@@ -73,12 +74,17 @@ func (m *Model) Open(opts store.Options) (*store.Store, store.Health) {
 // had not brought to the disk is lost.
 func (m *Model) Crash() {
 	m.mu.Lock()
-	running := m.current
-	m.current = nil
+	running := m.end()
 	m.mu.Unlock()
 	if running != nil {
 		running.Fence()
 	}
+}
+
+// end is called with the lock; what it returns is to be fenced without it.
+func (m *Model) end() (running *store.Store) {
+	running, m.current, m.crashed = m.current, nil, m.incarnation
+	return running
 }
 
 // Rows gives a copy of what is on the disk.
@@ -92,12 +98,11 @@ func (m *Model) Rows() map[store.Row][]byte {
 type incarnation struct {
 	model  *Model
 	number int
-	writes int
-	fenced bool // under the model's lock
+	writes int // under the model's lock
 }
 
-// over reports whether a later incarnation has begun. It is called with the model's lock.
-func (i *incarnation) over() bool { return i.fenced || i.model.incarnation != i.number }
+// over reports whether this incarnation has crashed. It is called with the model's lock.
+func (i *incarnation) over() bool { return i.number <= i.model.crashed }
 
 // Open implements [store.Medium].
 func (i *incarnation) Open(take func(store.Change) error) ([]string, error) {
@@ -150,10 +155,15 @@ func (i *incarnation) Commit(changes []store.Change) error {
 	if outcome.Written || (outcome.Err == nil && !outcome.Crash) {
 		i.model.apply(changes)
 	}
-	i.fenced = outcome.Crash
-	i.model.mu.Unlock()
+	var running *store.Store
 	if outcome.Crash {
-		i.model.Crash()
+		running = i.model.end()
+	}
+	i.model.mu.Unlock()
+	if running != nil {
+		running.Fence()
+	}
+	if outcome.Crash {
 		return store.ErrFenced
 	}
 	return outcome.Err

@@ -1,0 +1,61 @@
+package store
+
+import (
+	"fmt"
+	"testing"
+)
+
+func BenchmarkJournalPut(b *testing.B) {
+	s, _ := openIn(b, b.TempDir())
+	for n := 0; b.Loop(); n++ {
+		must(b, s.Put(keyRecord(fmt.Sprint("r", n%1000), StateIntent)))
+	}
+}
+
+func BenchmarkJournalPutConcurrently(b *testing.B) {
+	s, _ := openIn(b, b.TempDir())
+	b.SetParallelism(50)
+	b.RunParallel(func(pb *testing.PB) {
+		for n := 0; pb.Next(); n++ {
+			if err := s.Put(keyRecord(fmt.Sprint("r", n%1000), StateIntent)); err != nil {
+				b.Error(err)
+			}
+		}
+	})
+}
+
+func BenchmarkExportPut(b *testing.B) {
+	c := openExports(b, b.TempDir(), 64<<20)
+	export := Export{Document: make([]byte, 100<<10)}
+	b.SetBytes(int64(len(export.Document)))
+	for n := 0; b.Loop(); n++ {
+		must(b, c.Put(exportKey(n%500, "d"), export))
+	}
+}
+
+func BenchmarkExportGet(b *testing.B) {
+	c := openExports(b, b.TempDir(), 64<<20)
+	export := Export{Document: make([]byte, 100<<10)}
+	for n := range 500 {
+		must(b, c.Put(exportKey(n, "d"), export))
+	}
+	b.SetBytes(int64(len(export.Document)))
+	for n := 0; b.Loop(); n++ {
+		if _, ok, err := c.Get(exportKey(n%500, "d")); !ok || err != nil {
+			b.Fatal(ok, err)
+		}
+	}
+}
+
+// BenchmarkExportScan is a start with all the stages that a region can hold.
+func BenchmarkExportScan(b *testing.B) {
+	dir := b.TempDir()
+	c := openExports(b, dir, 1<<30)
+	for n := range 13_200 {
+		must(b, c.Put(exportKey(n, "d"), Export{Document: []byte("{}")}))
+	}
+	for b.Loop() {
+		c := openExports(b, dir, 1<<30)
+		<-c.scanned
+	}
+}

@@ -1,0 +1,133 @@
+package store
+
+import (
+	"bytes"
+	"encoding/binary"
+	"hash/crc32"
+	"os"
+	"path/filepath"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// FuzzRow: whatever lies in a row, it is refused or reads as something that is written back the same.
+func FuzzRow(f *testing.F) {
+	for _, seed := range []struct {
+		table Table
+		key   string
+		value any
+	}{
+		{tableKeys, rowKey("r"), keyRecord("r", StateAttached)},
+		{tableKeys, rowKey("r"), KeyRecord{ID: "r", State: "unknown"}},
+		{tableJobs, rowKey("i", "j"), jobHeader{APIIDs: []string{"a"}, StartedAt: noon, Total: 1}},
+		{tableListings, rowKey("i", "t"), []RememberedAPI{{ID: "a", Name: "n"}}},
+		{tablePlans, rowKey("i", "a"), []string{"p"}},
+		{tablePlans, "no key of two parts", nil},
+		{"unknown", rowKey("x"), 1},
+	} {
+		change, err := encodeRow(Row{seed.table, seed.key}, seed.value)
+		must(f, err)
+		f.Add(string(change.Table), change.Key, change.Value[4:], true)
+		f.Add(string(change.Table), change.Key, change.Value, false)
+	}
+	f.Fuzz(func(t *testing.T, table, key string, value []byte, checksum bool) {
+		row := Row{Table(table), key}
+		if checksum { // or the fuzzer would never come past it
+			value = append([]byte{0, 0, 0, 0}, value...)
+			sum := rowChecksum(row, value[4:])
+			value[0], value[1], value[2], value[3] = byte(sum>>24), byte(sum>>16), byte(sum>>8), byte(sum)
+		}
+		st := newState()
+		if st.apply(Change{Row: row, Value: value}) != nil {
+			return
+		}
+		rows, err := st.rows()
+		if err != nil {
+			t.Fatalf("read and cannot be written: %v", err)
+		}
+		again := newState()
+		for _, c := range rows {
+			must(t, again.apply(c))
+			_ = Describe(c)
+		}
+		if diff := cmp.Diff(st.keys, again.keys); diff != "" {
+			t.Error(diff)
+		}
+		if len(rows) != 1 {
+			t.Errorf("%d rows of one", len(rows))
+		}
+	})
+}
+
+// FuzzBoltFile: whatever lies in the file, opening it neither panics nor hangs, and the store works afterwards.
+func FuzzBoltFile(f *testing.F) {
+	whole := filledFile(f, 5)
+	f.Add(0, []byte{})
+	f.Add(16, []byte{0})
+	f.Add(2*4096, []byte{1, 2, 3, 4, 5, 6, 7, 8, 16})
+	f.Add(3*4096+8, []byte{1, 0, 255, 255})
+	f.Add(len(whole)-1, []byte{1})
+	f.Fuzz(func(t *testing.T, at int, over []byte) {
+		content := bytes.Clone(whole)
+		if at < 0 || at >= len(content) {
+			content = over
+		} else {
+			copy(content[at:], over)
+		}
+		dir := dirWith(t, content)
+		s, health := Open(dir, Options{LockWait: time.Millisecond})
+		if !health.Durable {
+			t.Fatal(health.Messages)
+		}
+		must(t, s.Put(keyRecord("new", StateIntent)))
+		if health := s.Health(); !health.Durable {
+			t.Fatal(health.Messages)
+		}
+		must(t, s.Close())
+	})
+}
+
+// FuzzExportFile: a file is refused, or is exactly what would be written of what it says.
+func FuzzExportFile(f *testing.F) {
+	for _, export := range []Export{{Document: []byte(`{"openapi":"3.0.1"}`)}, {Document: []byte{}}, {NotExportable: "never"}, {}} {
+		file, err := encodeExport(exportKey(1, "d"), export)
+		must(f, err)
+		f.Add(file, false)
+		f.Add(file[len(exportMagic)+4:], true)
+	}
+	f.Fuzz(func(t *testing.T, file []byte, checksum bool) {
+		if checksum {
+			file = withExportChecksum(file)
+		}
+		key, export, err := decodeExport(file)
+		if err != nil {
+			return
+		}
+		again, err := encodeExport(key, export)
+		must(t, err)
+		key2, export2, err := decodeExport(again)
+		must(t, err)
+		if diff := cmp.Diff(export, export2); diff != "" || key != key2 {
+			t.Errorf("%v %v %s", key, key2, diff)
+		}
+		if len(export.Document) > len(file) {
+			t.Error("a document out of nothing")
+		}
+		c := openExports(t, t.TempDir(), 1<<20)
+		slot := key.slot()
+		must(t, os.MkdirAll(filepath.Dir(c.path(slot)), 0o700))
+		must(t, os.WriteFile(c.path(slot), file, 0o600))
+		<-c.scanned
+		c.index.set(slot, onDisk(int64(len(file))), unknownVersion)
+		wantExport(t, c, key, export)
+	})
+}
+
+// withExportChecksum puts magic and checksum before what follows them.
+func withExportChecksum(rest []byte) []byte {
+	file := append([]byte(exportMagic), 0, 0, 0, 0)
+	binary.BigEndian.PutUint32(file[len(exportMagic):], crc32.Checksum(rest, crcTable()))
+	return append(file, rest...)
+}

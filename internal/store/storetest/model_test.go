@@ -1,0 +1,260 @@
+package storetest_test
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
+	"github.com/google/go-cmp/cmp"
+)
+
+func rec(id string, state store.KeyState) store.KeyRecord {
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	return store.KeyRecord{ID: id, Integration: "i", State: state, CreatedAt: at, UpdatedAt: at}
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func states(t *testing.T, s *store.Store) map[string]store.KeyState {
+	t.Helper()
+	records, err := s.Records(store.Filter{})
+	must(t, err)
+	found := map[string]store.KeyState{}
+	for _, rec := range records {
+		found[rec.ID] = rec.State
+	}
+	return found
+}
+
+// onWrite makes a decision about the writes of one name.
+func onWrite(name string, outcome storetest.Outcome) func(storetest.Write) storetest.Outcome {
+	return func(w storetest.Write) storetest.Outcome {
+		if slices.Contains(w.Names(), name) {
+			return outcome
+		}
+		return storetest.Outcome{}
+	}
+}
+
+func TestAWriteEndsAsTheSimulationSays(t *testing.T) {
+	for name, row := range map[string]struct {
+		outcome   storetest.Outcome
+		wantErr   error
+		afterward store.KeyState // what the next incarnation finds
+		durable   bool           // what the running one says
+	}{
+		"succeeds":                    {storetest.Outcome{}, nil, store.StateCreating, true},
+		"fails":                       {storetest.Outcome{Err: syscall.ENOSPC}, nil, store.StateIntent, false},
+		"fails and is there":          {storetest.Outcome{Err: syscall.EIO, Written: true}, nil, store.StateCreating, false},
+		"crashes before it is synced": {storetest.Outcome{Crash: true}, store.ErrFenced, store.StateIntent, true},
+		"crashes once it is synced":   {storetest.Outcome{Crash: true, Written: true}, store.ErrFenced, store.StateCreating, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			model := &storetest.Model{OnWrite: onWrite("key r creating", row.outcome)}
+			s, _ := model.Open(store.Options{})
+			must(t, s.Put(rec("r", store.StateIntent)))
+			if err := s.Put(rec("r", store.StateCreating)); !errors.Is(err, row.wantErr) {
+				t.Errorf("put: %v", err)
+			}
+			if got := s.Health().Durable; got != row.durable {
+				t.Errorf("durable: %v", got)
+			}
+			model.OnWrite = nil
+			s, _ = model.Open(store.Options{})
+			if diff := cmp.Diff(map[string]store.KeyState{"r": row.afterward}, states(t, s)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestTheOldIncarnationWritesNothingOnceTheNewOneRuns(t *testing.T) {
+	model := &storetest.Model{}
+	old, _ := model.Open(store.Options{})
+	must(t, old.Put(rec("r", store.StateIntent)))
+	next, _ := model.Open(store.Options{})
+	must(t, next.Remove("r"))
+	if err := old.Put(rec("r", store.StateCreating)); !errors.Is(err, store.ErrFenced) {
+		t.Errorf("old put: %v", err)
+	}
+	if rows := model.Rows(); len(rows) != 0 {
+		t.Errorf("rows: %v", rows)
+	}
+	must(t, next.Put(rec("q", store.StateIntent)))
+}
+
+func TestACrashDuringAWriteLosesIt(t *testing.T) {
+	model := &storetest.Model{}
+	s, _ := model.Open(store.Options{})
+	model.OnWrite = func(storetest.Write) storetest.Outcome {
+		model.Crash() // another part of the simulation crashes the process meanwhile
+		return storetest.Outcome{}
+	}
+	if err := s.Put(rec("r", store.StateIntent)); !errors.Is(err, store.ErrFenced) {
+		t.Errorf("put: %v", err)
+	}
+	model.OnWrite = nil
+	next, _ := model.Open(store.Options{})
+	if got := states(t, next); len(got) != 0 {
+		t.Errorf("%v", got)
+	}
+}
+
+func TestADegradedStoreComesBackByItselfAndSaysBoth(t *testing.T) {
+	full := true
+	model := &storetest.Model{OnWrite: func(storetest.Write) storetest.Outcome {
+		if full {
+			return storetest.Outcome{Err: syscall.ENOSPC}
+		}
+		return storetest.Outcome{}
+	}}
+	s, _ := model.Open(store.Options{})
+	must(t, s.Put(rec("kept", store.StateIntent)))
+	must(t, s.Put(rec("removed", store.StateIntent)))
+	must(t, s.Remove("removed"))
+	health := s.Health()
+	if all := strings.Join(health.Messages, " "); health.Durable || !strings.Contains(all, "no space left") || !strings.Contains(all, "in memory only") {
+		t.Errorf("health: %+v", health)
+	}
+	full = false
+	puts := 0
+	for ; !s.Health().Durable; puts++ {
+		must(t, s.Put(rec(fmt.Sprint("n", puts), store.StateIntent)))
+		if puts > 100 {
+			t.Fatal("it does not come back")
+		}
+	}
+	want := states(t, s)
+	s, health = model.Open(store.Options{})
+	if diff := cmp.Diff(want, states(t, s)); diff != "" || len(want) != puts+1 || len(health.Messages) > 0 {
+		t.Errorf("%d puts, %+v: %s", puts, health, diff)
+	}
+}
+
+// A write whose sync failed may be there all the same; what the memory knows counts, deletions included.
+func TestADoubtfulWriteIsMadeGood(t *testing.T) {
+	model := &storetest.Model{OnWrite: onWrite("key r removed", storetest.Outcome{Err: syscall.EIO})}
+	s, _ := model.Open(store.Options{})
+	must(t, s.Put(rec("r", store.StateIntent)))
+	must(t, s.Remove("r"))
+	model.OnWrite = nil
+	must(t, s.Flush())
+	if !s.Health().Durable || len(model.Rows()) != 0 {
+		t.Errorf("%+v %v", s.Health(), model.Rows())
+	}
+}
+
+func TestARemovalMadeInMemoryIsNotUndoneByTheDisk(t *testing.T) {
+	locked := error(nil)
+	model := &storetest.Model{OnOpen: func(int) error { return locked }}
+	s, _ := model.Open(store.Options{})
+	must(t, s.Put(rec("r", store.StateIntent)))
+	model.OnWrite = func(storetest.Write) storetest.Outcome { return storetest.Outcome{Err: syscall.ENOSPC} }
+	must(t, s.Put(rec("q", store.StateIntent)))
+	must(t, s.Remove("r"))
+	model.OnWrite = nil
+	must(t, s.Flush())
+	if diff := cmp.Diff(map[string]store.KeyState{"q": store.StateIntent}, states(t, s)); diff != "" || len(model.Rows()) != 1 {
+		t.Errorf("%s %v", diff, model.Rows())
+	}
+}
+
+func TestADiskThatComesLateIsAdoptedAndItsRecordsAreHandedOver(t *testing.T) {
+	model := &storetest.Model{}
+	s, _ := model.Open(store.Options{})
+	must(t, s.Put(rec("theirs", store.StateCreated)))
+	must(t, s.Put(rec("both", store.StateIntent)))
+
+	model.OnOpen = func(int) error { return store.ErrLocked }
+	var adopted []string
+	var next *store.Store
+	next, health := model.Open(store.Options{Adopted: func(records []store.KeyRecord) {
+		for _, rec := range records {
+			adopted = append(adopted, rec.ID)
+			rec.State = store.StateDeleting
+			must(t, next.Put(rec)) // whoever is told may write at once
+		}
+	}})
+	if health.Durable {
+		t.Fatal("durable without its disk")
+	}
+	must(t, next.Put(rec("both", store.StateIntent)))
+	must(t, next.Put(rec("both", store.StateCreating)))
+	model.OnOpen = nil
+	must(t, next.Flush())
+	if diff := cmp.Diff([]string{"theirs"}, adopted); diff != "" {
+		t.Error(diff)
+	}
+	want := map[string]store.KeyState{"theirs": store.StateDeleting, "both": store.StateCreating}
+	last, _ := model.Open(store.Options{})
+	if diff := cmp.Diff(want, states(t, last)); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestWritesHaveNamesThatDoNotChange(t *testing.T) {
+	var names []string
+	model := &storetest.Model{OnWrite: func(w storetest.Write) storetest.Outcome {
+		names = append(names, fmt.Sprintf("%d.%d %s", w.Incarnation, w.Number, strings.Join(w.Names(), ", ")))
+		return storetest.Outcome{}
+	}}
+	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	s, _ := model.Open(store.Options{})
+	must(t, s.Put(rec("r", store.StateIntent)))
+	must(t, s.Put(rec("r", store.StateCreating)))
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: at}))
+	must(t, s.Acknowledge("i", "j", []string{"a"}, at))
+	must(t, s.Acknowledge("i", "j", []string{"b"}, at))
+	must(t, s.Finish("i", "j"))
+	must(t, s.Remove("r"))
+	must(t, s.RememberPlans("i", map[string][]string{"b": {"p"}, "a": {"p"}}))
+	must(t, s.RememberPlans("i", map[string][]string{"b": {"p"}, "a": {"p"}})) // nothing new: no write
+	s, _ = model.Open(store.Options{})
+	must(t, s.SaveListing("i", "t", nil))
+	if diff := cmp.Diff([]string{
+		"1.1 key r intent",
+		"1.2 key r creating",
+		"1.3 job i/j",
+		"1.4 ack i/j/00000000",
+		"1.5 ack i/j/00000000 removed, ack i/j/00000001 removed, job i/j removed",
+		"1.6 key r removed",
+		"1.7 plans i/a, plans i/b",
+		"2.1 listing i/t",
+	}, names); diff != "" {
+		t.Error(diff)
+	}
+}
+
+// The simulation runs in a bubble, where nothing may wait for what is outside of it.
+func TestModelAndStoreRunInABubble(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		model := &storetest.Model{OnWrite: func(storetest.Write) storetest.Outcome {
+			time.Sleep(time.Second) // a slow disk; the writers that wait share the next commit
+			return storetest.Outcome{}
+		}}
+		s, _ := model.Open(store.Options{})
+		begin := time.Now()
+		errs := make(chan error)
+		for _, id := range []string{"a", "b", "c", "d"} {
+			go func() { errs <- s.Put(rec(id, store.StateIntent)) }()
+		}
+		for range 4 {
+			must(t, <-errs)
+		}
+		if took := time.Since(begin); took != 2*time.Second {
+			t.Errorf("took %v", took)
+		}
+	})
+}
