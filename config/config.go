@@ -36,11 +36,11 @@ type Connector struct {
 	Endpoints []string `env:"endpoints" envSeparator:"\n" key:"endpoints[#]" doc:"Address of APIM's integration controller: http or https (ws and wss are taken as synonyms). One trailing slash and any query are dropped. Several are tried in turn; the list ends at its first gap. At least one is required." example:"https://apim.example.com/integration-controller" find:"the management API's host, usually with the path /integration-controller"`
 	// Headers go out with the request that opens the websocket.
 	Headers []Header `envPrefix:"headers_"`
-	// AutoReconnect and KeepAlive are the vendor's switches. This agent always reconnects and always
-	// pings, because a session that is lost for good helps nobody; they are read so that the
-	// vendor's files load.
-	AutoReconnect bool `env:"autoReconnect" envDefault:"false" doc:"Read for compatibility. This agent always connects again." example:"true"`
-	KeepAlive     bool `env:"keepAlive" envDefault:"true" doc:"Read for compatibility. This agent always pings, every 5 s." example:"true"`
+	// AutoReconnect makes the agent come back even after APIM said good-bye for good. After anything else it comes back
+	// anyway: a session that is lost for good helps nobody.
+	AutoReconnect bool `env:"autoReconnect" envDefault:"false" doc:"Whether the agent comes back even after APIM said good-bye for good (GOOD_BYE without reconnect). After a lost connection or a refusal it always does." example:"true"`
+	// KeepAlive is the vendor's switch. This agent always pings; it is read so that the vendor's files load.
+	KeepAlive bool `env:"keepAlive" envDefault:"true" doc:"Read for compatibility. This agent always pings, every 5 s." example:"true"`
 	// MaxFrameSize and MaxMessageSize are in bytes. Gravitee's exchange connector has the same
 	// defaults on both sides; larger messages are sent in continuation frames.
 	MaxFrameSize   int `env:"maxWebSocketFrameSize" envDefault:"65536" size:"" range:"1024,16777216" doc:"Largest websocket frame sent. A larger message goes out in continuation frames. Must not exceed the controller's own limit." example:"65536"`
