@@ -146,7 +146,6 @@ func tlsAdvice(err error) string {
 	var hostname x509.HostnameError
 	var invalid x509.CertificateInvalidError
 	var record tls.RecordHeaderError
-	var alert tls.AlertError
 	switch {
 	case errors.As(err, &authority):
 		return "the server's certificate is signed by an authority that this machine does not trust: add it to the trust store"
@@ -158,10 +157,17 @@ func tlsAdvice(err error) string {
 		return "the server's certificate may not be used for this: check it, and the trust store"
 	case errors.As(err, &record):
 		return "the server does not speak TLS on this port: check the port, and http against https in the endpoint"
-	case errors.As(err, &alert):
+	case isAlert(err):
 		return "the server refused the TLS handshake: check whether it asks for a client certificate, and its TLS versions"
 	}
 	return "the TLS handshake failed: check the port, certificates, and proxies on the way"
+}
+
+// isAlert reports whether the peer ended TLS with an alert. crypto/tls has no exported type for that, but this operation's name. With
+// TLS 1.3 an alert over a missing client certificate comes only after the handshake, in place of an answer.
+func isAlert(err error) bool {
+	var operation *net.OpError
+	return errors.As(err, &operation) && operation.Op == "remote error"
 }
 
 // phase is how far an attempt came before it failed without an HTTP answer.
@@ -202,7 +208,7 @@ func classify(reached phase, cause, err error) Class {
 			return ClassTimeout
 		}
 		return ClassUnreachable
-	case errors.As(err, &secured):
+	case errors.As(err, &secured), isAlert(err):
 		return ClassTLS
 	}
 	return ClassNoAnswer

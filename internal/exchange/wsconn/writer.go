@@ -135,13 +135,14 @@ func (c *Conn) writeControl(messageType int, payload []byte) error {
 func (c *Conn) writeClose() error {
 	c.mu.Lock()
 	info := c.closing.info
+	c.closing.sent = true // before it is: the answer may be read before the call returns
 	c.mu.Unlock()
 	if err := c.writeControl(websocket.CloseMessage, closePayload(info)); err != nil {
+		c.mu.Lock()
+		c.closing.sent = false
+		c.mu.Unlock()
 		return err
 	}
-	c.mu.Lock()
-	c.closing.sent = true
-	c.mu.Unlock()
 	return errLeaving
 }
 

@@ -1,0 +1,92 @@
+package wsconn_test
+
+import (
+	"errors"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"federation-agent/internal/exchange/wsconn"
+	"federation-agent/internal/sandbox/memnet"
+)
+
+var twoCredits = wsconn.Options{Credits: 2, NeedsCredit: func(message []byte) bool { return strings.HasPrefix(string(message), "work") }}
+
+func TestAMessageThatMakesWorkWaitsForACreditWhileNoneIsFree(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
+		for _, m := range []string{"work 1", "work 2", "reply", "health check", "work 3", "reply 2"} {
+			s.peer.write(opBinary, true, m)
+		}
+		for _, want := range []string{"work 1", "work 2", "reply", "health check"} {
+			if got := <-s.handler.messages; got != want {
+				t.Errorf("got %q, want %q: what makes no work needs no credit", got, want)
+			}
+		}
+		synctest.Wait()
+		if n := len(s.handler.messages); n != 0 {
+			t.Fatalf("%d messages came without a credit", n)
+		}
+		s.conn.ReturnCredit()
+		if a, b := <-s.handler.messages, <-s.handler.messages; a != "work 3" || b != "reply 2" {
+			t.Errorf("then %q, %q", a, b)
+		}
+	})
+}
+
+func TestCreditsReturnedTwiceRaiseNoLimit(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
+		for range 10 {
+			s.conn.ReturnCredit()
+		}
+		for range 3 {
+			s.peer.write(opBinary, true, "work")
+		}
+		synctest.Wait()
+		if n := len(s.handler.messages); n != 2 {
+			t.Errorf("%d messages with 2 credits", n)
+		}
+	})
+}
+
+func TestASlowCommandCostsNoPong(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
+		s.conn.StartPings()
+		go s.peer.serve()
+		s.peer.write(opBinary, true, "work that takes minutes")
+		<-s.handler.messages
+		s.conn.ReturnCredit() // taken over, not done
+		time.Sleep(5 * time.Minute)
+		if len(s.handler.closed) != 0 {
+			t.Errorf("%+v", <-s.handler.closed)
+		}
+	})
+}
+
+func TestCreditsThatNeverComeBackEndTheConnectionAndSayWhy(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
+		s.conn.StartPings()
+		go s.peer.serve()
+		for range 3 {
+			s.peer.write(opBinary, true, "work")
+		}
+		if info := s.closed(t); info.Code != 1006 || !errors.Is(info.Err, wsconn.ErrNoCredit) {
+			t.Errorf("%+v", info)
+		}
+	})
+}
+
+func TestCloseDoesNotWaitForACredit(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
+		for range 3 {
+			s.peer.write(opBinary, true, "work")
+		}
+		synctest.Wait()
+		go s.peer.serve()
+		start := time.Now()
+		s.conn.Close(1000, "")
+		if info := s.closed(t); info != (wsconn.CloseInfo{Code: 1000}) || time.Since(start) != 0 {
+			t.Errorf("%+v after %v", info, time.Since(start))
+		}
+	})
+}

@@ -1,0 +1,217 @@
+package wsconn_test
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"federation-agent/internal/exchange/wsconn"
+	"federation-agent/internal/sandbox/memnet"
+)
+
+func TestThePongToThePingBehindAMessageProvesDelivery(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
+		var got receipts
+		_ = s.conn.Send([]byte("a"), got.of(0))
+		s.peer.expect(opBinary)
+		first := s.peer.expect(opPing)
+		synctest.Wait()
+		if o := got.once(t, 0); o != 0 {
+			t.Fatalf("%v before the pong", o)
+		}
+		s.peer.write(opPong, true, first.payload)
+		synctest.Wait()
+		if o := got.once(t, 0); o != wsconn.Delivered {
+			t.Errorf("%v after the pong", o)
+		}
+		_ = s.conn.Send([]byte("b"), got.of(1))
+		s.peer.expect(opBinary)
+		if second := s.peer.expect(opPing); second.payload == first.payload {
+			t.Error("a ping's payload is not fresh")
+		}
+	})
+}
+
+func TestAMessageWithoutAReceiptIsFollowedByNoPing(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
+		_, _ = s.conn.Send([]byte("a"), nil), s.conn.Send([]byte("b"), nil)
+		s.peer.expect(opBinary)
+		s.peer.expect(opBinary)
+	})
+}
+
+func TestOnlyTheRightPongProvesDelivery(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
+		var got receipts
+		_ = s.conn.Send([]byte("a"), got.of(0))
+		for _, payload := range []string{"", "unasked", "0"} {
+			s.peer.write(opPong, true, payload)
+		}
+		synctest.Wait()
+		if o := got.once(t, 0); o != 0 {
+			t.Errorf("%v", o)
+		}
+	})
+}
+
+func TestAPongToALaterPingProvesAllBefore(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
+		var got receipts
+		for i := range 3 {
+			_ = s.conn.Send([]byte("x"), got.of(i))
+		}
+		var pings []string
+		for range 3 {
+			s.peer.expect(opBinary)
+			pings = append(pings, s.peer.expect(opPing).payload)
+		}
+		s.peer.write(opPong, true, pings[1])
+		synctest.Wait()
+		if a, b, c := got.once(t, 0), got.once(t, 1), got.once(t, 2); a != wsconn.Delivered || b != wsconn.Delivered || c != 0 {
+			t.Errorf("%v, %v, %v", a, b, c)
+		}
+	})
+}
+
+func TestWhatWasNotProvedWhenTheConnectionEndsIsUnproved(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
+		var got receipts
+		_ = s.conn.Send([]byte("a"), got.of(0))
+		s.peer.expect(opBinary)
+		_ = s.peer.conn.Close()
+		s.closed(t)
+		if o := got.once(t, 0); o != wsconn.Unproved {
+			t.Errorf("%v", o)
+		}
+	})
+}
+
+func TestWhatHasNoByteWrittenIsNeverSent(t *testing.T) {
+	inBubble(t, smallBuffer(1000), wsconn.Options{}, func(t *testing.T, s *session) {
+		var got receipts
+		_ = s.conn.Send(make([]byte, 5000), got.of(0))
+		_ = s.conn.Send([]byte("b"), got.of(1))
+		s.closed(t)
+		if a, b := got.once(t, 0), got.once(t, 1); a != wsconn.Unproved || b != wsconn.NeverSent {
+			t.Errorf("%v, %v", a, b)
+		}
+		if err := s.conn.Send([]byte("c"), got.of(2)); !errors.Is(err, wsconn.ErrClosed) || got.once(t, 2) != wsconn.NeverSent {
+			t.Errorf("after the end: %v, %v", err, got.once(t, 2))
+		}
+	})
+}
+
+func TestAMessageIsDroppedWhenItsDeadlinePassedBeforeItsFirstByte(t *testing.T) {
+	inBubble(t, smallBuffer(100), wsconn.Options{}, func(t *testing.T, s *session) {
+		var got receipts
+		_ = s.conn.Send(make([]byte, 1000), nil) // keeps the writer until the peer reads
+		_ = s.conn.SendBefore(time.Now().Add(2*time.Second), []byte("late"), got.of(0))
+		_ = s.conn.SendBefore(time.Now().Add(5*time.Second), []byte("in time"), got.of(1))
+		time.Sleep(2 * time.Second)
+		s.peer.expect(opBinary)
+		if f := s.peer.expect(opBinary); f.payload != "in time" {
+			t.Errorf("read %q", f.payload)
+		}
+		s.peer.write(opPong, true, s.peer.expect(opPing).payload)
+		synctest.Wait()
+		if a, b := got.once(t, 0), got.once(t, 1); a != wsconn.NeverSent || b != wsconn.Delivered {
+			t.Errorf("%v, %v", a, b)
+		}
+	})
+}
+
+func TestSendNeverBlocksAndTheQueueIsBounded(t *testing.T) {
+	inBubble(t, smallBuffer(100), wsconn.Options{MaxMessageSize: 1000, MaxQueuedBytes: 3000}, func(t *testing.T, s *session) {
+		var got receipts
+		start := time.Now()
+		_ = s.conn.Send(make([]byte, 1000), nil) // is being written, not queued
+		synctest.Wait()
+		for i := range 2 {
+			if err := s.conn.Send(make([]byte, 1000), got.of(i)); err != nil {
+				t.Errorf("message %d: %v", i, err)
+			}
+		}
+		if err := s.conn.Send(make([]byte, 1000), got.of(2)); !errors.Is(err, wsconn.ErrQueueFull) || got.once(t, 2) != wsconn.NeverSent {
+			t.Errorf("over the bound: %v, %v", err, got.once(t, 2))
+		}
+		if err := s.conn.Send(make([]byte, 1001), got.of(3)); !errors.Is(err, wsconn.ErrTooLarge) || got.once(t, 3) != wsconn.NeverSent {
+			t.Errorf("over the message limit: %v, %v", err, got.once(t, 3))
+		}
+		if time.Since(start) != 0 {
+			t.Errorf("Send took %v", time.Since(start))
+		}
+		s.peer.expect(opBinary)
+		for range 2 {
+			s.peer.expect(opBinary)
+			s.peer.expect(opPing)
+		}
+		if err := s.conn.Send(make([]byte, 1000), nil); err != nil {
+			t.Errorf("when there is room again: %v", err)
+		}
+	})
+}
+
+func TestAPeerThatDoesNotReadRunsIntoTheWriteTimeout(t *testing.T) {
+	inBubble(t, smallBuffer(1000), wsconn.Options{WriteTimeout: 7 * time.Second}, func(t *testing.T, s *session) {
+		start := time.Now()
+		_ = s.conn.Send(make([]byte, 5000), nil)
+		info := s.closed(t)
+		var timeout interface{ Timeout() bool }
+		if info.Code != 1006 || !errors.As(info.Err, &timeout) || !timeout.Timeout() || time.Since(start) != 7*time.Second {
+			t.Errorf("%+v after %v", info, time.Since(start))
+		}
+	})
+}
+
+// Whatever byte a connection is cut at, and in either direction: each message has exactly one receipt, and it is never a lie.
+func TestReceiptsAreTrueWhereverTheConnectionIsCut(t *testing.T) {
+	const messages = 4
+	sizes := [messages]int{10, 150, 0, 90}
+	run := func(t *testing.T, plan memnet.Plan) (int64, int64) {
+		var toListener, toDialer int64
+		inBubble(t, plan, wsconn.Options{MaxFrameSize: 64}, func(t *testing.T, s *session) {
+			read := make(chan []string, 1)
+			go func() { read <- s.peer.serve() }()
+			var got receipts
+			for i, size := range sizes {
+				_ = s.conn.Send([]byte(strings.Repeat(fmt.Sprint(i), size)), got.of(i))
+			}
+			s.conn.Close(1000, "")
+			s.closed(t)
+			toListener, toDialer = s.link.Written()
+			_ = s.peer.conn.Close()
+			arrived := len(<-read)
+			for i := range sizes {
+				switch o := got.once(t, i); {
+				case o == 0:
+					t.Errorf("cut %+v: message %d has no receipt", plan, i)
+				case o == wsconn.Delivered && i >= arrived:
+					t.Errorf("cut %+v: message %d did not arrive and is %v", plan, i, o)
+				case o == wsconn.NeverSent && i < arrived:
+					t.Errorf("cut %+v: message %d arrived and is %v", plan, i, o)
+				}
+			}
+		})
+		return toListener, toDialer
+	}
+	requestEnds, responseEnds := handshakeSizes(t)
+	toListener, toDialer := run(t, memnet.NoPlan())
+	for cut := requestEnds; cut <= toListener; cut++ {
+		plan := memnet.NoPlan()
+		plan.ToListener.CutAfter = cut
+		run(t, plan)
+	}
+	for cut := responseEnds; cut <= toDialer; cut++ {
+		plan := memnet.NoPlan()
+		plan.ToDialer.CutAfter = cut
+		run(t, plan)
+	}
+}
+
+func handshakeSizes(t *testing.T) (request, response int64) {
+	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(_ *testing.T, s *session) { request, response = s.link.Written() })
+	return request, response
+}

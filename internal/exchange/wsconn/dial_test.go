@@ -1,0 +1,321 @@
+package wsconn_test
+
+import (
+	"bufio"
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"log"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"syscall"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"federation-agent/internal/exchange/wsconn"
+	"federation-agent/internal/sandbox/memnet"
+)
+
+const token = "s3cr3t-token-0123456789"
+
+// refused dials and gives the error, which must be a *DialError that names no secret and is one line.
+func refused(t *testing.T, ctx context.Context, options wsconn.Options) *wsconn.DialError {
+	t.Helper()
+	options.Header = http.Header{"Authorization": {"bearer " + token}}
+	conn, err := wsconn.Dial(ctx, options)
+	var fault *wsconn.DialError
+	if !errors.As(err, &fault) {
+		if conn != nil {
+			conn.Abort(nil)
+		}
+		t.Fatalf("dialled, or failed with another type: %v", err)
+	}
+	text := fmt.Sprintf("%v %+v %#v", err, *fault, fault.Body)
+	if strings.Contains(text, token) {
+		t.Errorf("the error shows the token: %s", text)
+	}
+	if strings.ContainsAny(err.Error(), "\n\r\x00\x1b") || len(err.Error()) > 700 {
+		t.Errorf("not a readable line: %q", err)
+	}
+	return fault
+}
+
+func TestARefusedUpgradeSaysWhatToCheck(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer  http.HandlerFunc
+		class   wsconn.Class
+		status  int
+		refusal bool
+		says    string
+	}{
+		"401":               {status(401), wsconn.ClassUnauthorized, 401, true, "check the token"},
+		"403":               {status(403), wsconn.ClassForbidden, 403, true, "firewalls"},
+		"404":               {status(404), wsconn.ClassNotFound, 404, true, "check the endpoint"},
+		"407":               {status(407), wsconn.ClassProxyAuth, 407, true, "proxy's user name"},
+		"410":               {status(410), wsconn.ClassGone, 410, true, "controller is stopping"},
+		"500":               {status(500), wsconn.ClassServerError, 500, true, "check APIM's log"},
+		"502":               {status(502), wsconn.ClassUnavailable, 502, false, "APIM is not there"},
+		"503":               {status(503), wsconn.ClassUnavailable, 503, false, "APIM is not there"},
+		"200":               {status(200), wsconn.ClassNoWebSocket, 200, true, "no websocket"},
+		"418":               {status(418), wsconn.ClassNoWebSocket, 418, true, "no websocket"},
+		"a proxy's page":    {page(200, "text/html; charset=utf-8", "<h1>Welcome</h1>"), wsconn.ClassNoWebSocket, 200, true, "HTML page"},
+		"an untyped page":   {page(404, "text/plain", "\n <!DOCTYPE html><p>default backend"), wsconn.ClassNotFound, 404, true, "HTML page"},
+		"a redirect":        {redirect("https://sso.example.com/login?state=secret"), wsconn.ClassRedirect, 302, true, "https://sso.example.com/login"},
+		"a redirect's end":  {redirect(""), wsconn.ClassRedirect, 302, true, "redirects are not followed"},
+		"a wrong accept":    {wrongAccept, wsconn.ClassNoWebSocket, 101, true, "no websocket"},
+		"a page that leaks": {echo, wsconn.ClassUnauthorized, 401, true, "check the token"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(c.answer)
+			defer server.Close()
+			fault := refused(t, t.Context(), wsconn.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
+			if fault.Class != c.class || fault.Status != c.status || fault.Refusal() != c.refusal {
+				t.Errorf("class %q, status %d, refusal %v", fault.Class, fault.Status, fault.Refusal())
+			}
+			if !strings.Contains(fault.Error(), c.says) {
+				t.Errorf("%q does not say %q", fault, c.says)
+			}
+			if strings.Contains(fault.Error()+fault.Location, "state=secret") {
+				t.Errorf("the redirect's query is shown: %v", fault)
+			}
+		})
+	}
+}
+
+func status(code int) http.HandlerFunc { return page(code, "application/json", `{"message":"no"}`) }
+
+func page(code int, mediaType, body string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", mediaType)
+		w.WriteHeader(code)
+		_, _ = io.WriteString(w, body)
+	}
+}
+
+func redirect(to string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		if to != "" {
+			w.Header().Set("Location", to)
+		}
+		w.WriteHeader(http.StatusFound)
+	}
+}
+
+func wrongAccept(w http.ResponseWriter, _ *http.Request) {
+	conn, _, err := w.(http.Hijacker).Hijack()
+	if err != nil {
+		return
+	}
+	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n")
+	_ = conn.Close()
+}
+
+// echo is a proxy's page that shows the request, as some do.
+func echo(w http.ResponseWriter, r *http.Request) {
+	w.Header().Set("Server", "proxy "+r.Header.Get("Authorization"))
+	w.WriteHeader(http.StatusUnauthorized)
+	_, _ = fmt.Fprintf(w, "\x1b[31mdenied\r\n\x00 %s %s", r.Header.Get("Authorization"), strings.Repeat("x", 5000))
+}
+
+func TestTheAnswersTextIsBoundedAndPrintable(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(echo))
+	defer server.Close()
+	fault := refused(t, t.Context(), wsconn.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
+	if !strings.HasPrefix(fault.Body, "[31mdenied [redacted] xxx") || len([]rune(fault.Body)) != 201 {
+		t.Errorf("body %q", fault.Body)
+	}
+}
+
+func TestAFaultOfTLSSaysWhich(t *testing.T) {
+	server := httptest.NewUnstartedServer(status(404))
+	server.Config.ErrorLog = log.New(io.Discard, "", 0)
+	server.StartTLS()
+	defer server.Close()
+	plain := httptest.NewServer(status(404))
+	defer plain.Close()
+	strict := httptest.NewUnstartedServer(status(404))
+	strict.Config.ErrorLog = log.New(io.Discard, "", 0)
+	strict.TLS = &tls.Config{MinVersion: tls.VersionTLS13}
+	strict.StartTLS()
+	defer strict.Close()
+	mutual := httptest.NewUnstartedServer(status(404))
+	mutual.Config.ErrorLog = log.New(io.Discard, "", 0)
+	mutual.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	mutual.StartTLS()
+	defer mutual.Close()
+	trusted := x509.NewCertPool()
+	trusted.AddCert(server.Certificate())
+
+	address := func(s *httptest.Server) string { return "wss://" + s.Listener.Addr().String() }
+	for name, c := range map[string]struct {
+		url    string
+		config *tls.Config
+		says   string
+	}{
+		"an unknown authority":  {address(server), nil, "does not trust"},
+		"another host name":     {address(server), &tls.Config{RootCAs: trusted, ServerName: "other.test"}, "another host name"},
+		"an expired one":        {address(server), &tls.Config{RootCAs: trusted, Time: func() time.Time { return time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) }}, "expired"},
+		"no TLS there":          {address(plain), nil, "does not speak TLS"},
+		"no version in common":  {address(strict), &tls.Config{RootCAs: trusted, MaxVersion: tls.VersionTLS12}, "refused the TLS handshake"},
+		"no client certificate": {address(mutual), &tls.Config{RootCAs: trusted}, "client certificate"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fault := refused(t, t.Context(), wsconn.Options{URL: c.url, TLS: c.config})
+			if fault.Class != wsconn.ClassTLS || !fault.Refusal() || !strings.Contains(fault.Error(), c.says) {
+				t.Errorf("class %q: %v", fault.Class, fault)
+			}
+		})
+	}
+}
+
+func TestAConnectionOverTLSWorks(t *testing.T) {
+	accepted := make(chan *peer, 1)
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
+	server.EnableHTTP2 = true // a server that would rather speak HTTP/2 must be told not to
+	server.StartTLS()
+	config := server.TLS.Clone()
+	certificate := server.Certificate()
+	server.Close()
+
+	listener, err := tls.Listen("tcp", "127.0.0.1:0", config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = listener.Close() }()
+	go func() {
+		conn, err := listener.Accept()
+		if err == nil {
+			p, _ := accept(t, conn)
+			accepted <- p
+		}
+	}()
+	roots := x509.NewCertPool()
+	roots.AddCert(certificate)
+	conn, err := wsconn.Dial(t.Context(), wsconn.Options{URL: "wss://" + listener.Addr().String() + "/x", TLS: &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	handler, p, done := newRecorder(), <-accepted, make(chan []string, 1)
+	conn.Start(handler)
+	go func() { done <- p.serve() }()
+	delivered := make(chan wsconn.Outcome, 1)
+	_ = conn.Send([]byte(strings.Repeat("x", 300_000)), func(o wsconn.Outcome) { delivered <- o })
+	if o := <-delivered; o != wsconn.Delivered {
+		t.Errorf("%v", o)
+	}
+	conn.Close(1000, "")
+	if info := <-handler.closed; info != (wsconn.CloseInfo{Code: 1000}) {
+		t.Errorf("%+v", info)
+	}
+	if messages := <-done; len(messages) != 1 || len(messages[0]) != 300_000 {
+		t.Errorf("%d messages arrived", len(messages))
+	}
+}
+
+func TestWhatIsNoAnswerIsToldFromARefusal(t *testing.T) {
+	closed, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = closed.Close()
+	dialError := func(err error) func(context.Context, string, string) (net.Conn, error) {
+		return func(context.Context, string, string) (net.Conn, error) {
+			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
+		}
+	}
+	for name, c := range map[string]struct {
+		options wsconn.Options
+		class   wsconn.Class
+		says    string
+	}{
+		"nothing listens":     {wsconn.Options{URL: "ws://" + closed.Addr().String()}, wsconn.ClassRefused, "host and port"},
+		"the name is unknown": {wsconn.Options{URL: "ws://apim.test", NetDial: dialError(&net.DNSError{Err: "no such host", Name: "apim.test", IsNotFound: true})}, wsconn.ClassDNS, "host name"},
+		"no route":            {wsconn.Options{URL: "ws://apim.test", NetDial: dialError(syscall.ENETUNREACH)}, wsconn.ClassUnreachable, "network"},
+		"the kernel gave up":  {wsconn.Options{URL: "ws://apim.test", NetDial: dialError(syscall.ETIMEDOUT)}, wsconn.ClassTimeout, "in time"},
+		"it hangs up":         {wsconn.Options{URL: "ws://apim.test", NetDial: answers("")}, wsconn.ClassNoAnswer, "hung up"},
+		"it speaks SSH":       {wsconn.Options{URL: "ws://apim.test", NetDial: answers("SSH-2.0-OpenSSH\x1b[0m\r\n")}, wsconn.ClassNoAnswer, "speaks no HTTP"},
+		"it never stops":      {wsconn.Options{URL: "ws://apim.test", NetDial: answers("HTTP/1.1 101 OK\r\nX: " + strings.Repeat("x", 1<<20))}, wsconn.ClassNoAnswer, "does not end"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			fault := refused(t, t.Context(), c.options)
+			if fault.Class != c.class || fault.Refusal() || !strings.Contains(fault.Error(), c.says) {
+				t.Errorf("class %q, refusal %v: %v", fault.Class, fault.Refusal(), fault)
+			}
+		})
+	}
+}
+
+// answers dials somebody who reads a request, answers with a text, and hangs up.
+func answers(text string) func(context.Context, string, string) (net.Conn, error) {
+	return func(context.Context, string, string) (net.Conn, error) {
+		dialer, listener := memnet.Pipe(memnet.NoPlan())
+		go func() {
+			_, _ = http.ReadRequest(bufio.NewReader(listener))
+			_, _ = io.WriteString(listener, text)
+			_ = listener.Close()
+		}()
+		return dialer, nil
+	}
+}
+
+func TestFaultyOptionsAreToldAsSuch(t *testing.T) {
+	for name, options := range map[string]wsconn.Options{
+		"no URL":           {},
+		"another scheme":   {URL: "https://h"},
+		"user information": {URL: "ws://user:" + token + "@h"},
+	} {
+		if fault := refused(t, t.Context(), options); fault.Class != wsconn.ClassOptions {
+			t.Errorf("%s: class %q: %v", name, fault.Class, fault)
+		}
+	}
+	_, err := wsconn.Dial(t.Context(), wsconn.Options{URL: "ws://h", Header: http.Header{"Upgrade": {"x"}}})
+	var fault *wsconn.DialError
+	if !errors.As(err, &fault) || fault.Class != wsconn.ClassOptions {
+		t.Errorf("a header that the websocket needs itself: %v", err)
+	}
+}
+
+func TestDiallingIsBounded(t *testing.T) {
+	swallow, hang := memnet.NoPlan(), memnet.NoPlan()
+	swallow.ToListener.BlackHoleAfter = 0
+	hang.DialHangs = true
+	for name, plan := range map[string]memnet.Plan{"the dial hangs": hang, "nothing is answered": swallow} {
+		for _, url := range []string{"ws://x:1", "wss://x:1"} {
+			t.Run(name+" "+url, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					network := memnet.New(func(memnet.ID) memnet.Plan { return plan })
+					listener, _ := network.Listen("x:1")
+					defer func() { _ = listener.Close() }()
+					start := time.Now()
+					fault := refused(t, context.Background(), wsconn.Options{URL: url, NetDial: network.Dial})
+					if fault.Class != wsconn.ClassTimeout || fault.Refusal() || time.Since(start) != wsconn.DefaultHandshakeTimeout {
+						t.Errorf("%v after %v", fault, time.Since(start))
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestDiallingEndsWithItsContext(t *testing.T) {
+	for _, url := range []string{"ws://x:1", "wss://x:1"} {
+		synctest.Test(t, func(t *testing.T) {
+			network := memnet.New(nil)
+			listener, _ := network.Listen("x:1")
+			defer func() { _ = listener.Close() }()
+			ctx, cancel := context.WithCancel(context.Background())
+			start := time.Now()
+			time.AfterFunc(time.Second, cancel)
+			fault := refused(t, ctx, wsconn.Options{URL: url, NetDial: network.Dial})
+			if fault.Class != wsconn.ClassCancelled || !errors.Is(fault, context.Canceled) || time.Since(start) != time.Second {
+				t.Errorf("%v after %v", fault, time.Since(start))
+			}
+		})
+	}
+}
