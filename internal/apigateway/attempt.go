@@ -111,10 +111,10 @@ func (a attempts) failure(ctx context.Context, c *call, operation string, err er
 	return f
 }
 
-// classOfAttempt refines [classify] with what only the attempt knows: whether anything was sent, and whether it was the
+// classOfAttempt refines [classifyOf] with what only the attempt knows: whether anything was sent, and whether it was the
 // caller who went away.
 func classOfAttempt(operation string, err error, sent bool, caller error) Class {
-	class := classify(err)
+	class := classifyOf(operation, err)
 	switch class {
 	case Unreachable, Cancelled:
 		if !sent && errors.Is(caller, context.DeadlineExceeded) {

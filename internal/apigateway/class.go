@@ -119,13 +119,19 @@ const maxRetryAfter = time.Minute
 
 // classify looks at one raw SDK error. What AWS says by code is matched by code: half of these are not modelled as Go types.
 func classify(err error) Class {
+	_, operation := origin(err)
+	return classifyOf(operation, err)
+}
+
+// classifyOf is for an error that does not name its operation yet.
+func classifyOf(operation string, err error) Class {
 	switch {
 	case errors.Is(err, ErrNoPermit):
 		return NoPermit
 	case errors.Is(err, context.Canceled):
 		return Cancelled
 	}
-	service, operation := origin(err)
+	service, _ := origin(err)
 	var answer smithy.APIError
 	if !errors.As(err, &answer) {
 		return classifySilence(err, service)
@@ -201,16 +207,16 @@ func classifyCommon(code string, status int) Class {
 
 // classifySilence is for errors that are no answer of AWS's.
 func classifySilence(err error, service string) Class {
-	var unreadable *smithy.DeserializationError
-	var answer *awshttp.ResponseError
 	var connection interface{ ConnectionError() bool }
 	var timeout interface{ Timeout() bool }
 	var validation interface{ ValidationErrors() bool }
 	switch {
 	case service != serviceID && service != serviceSTS:
 		return BadCredentials
-	case errors.As(err, &unreadable), errors.As(err, &answer):
-		return Unavailable
+	case statusOf(err) == http.StatusTooManyRequests:
+		return Throttled
+	case statusOf(err) > 0:
+		return Unavailable // there was an answer, but none that can be read
 	case errors.As(err, &connection) && connection.ConnectionError(),
 		errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return Unreachable
@@ -239,8 +245,7 @@ func isTryAgainText(message string) bool {
 
 // isNotExportableText tells a definition that no export can ever be made of from a request that is wrong.
 func isNotExportableText(message string) bool {
-	m := strings.ToLower(message)
-	return strings.Contains(m, "models are not found") || strings.Contains(m, "unable to build exported")
+	return strings.Contains(strings.ToLower(message), "models are not found")
 }
 
 // isSigningText tells that the SDK found no credentials to sign with: it wraps whatever went wrong in a plain error.

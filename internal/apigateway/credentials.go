@@ -11,6 +11,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
@@ -28,7 +29,8 @@ type CredentialsOptions struct {
 	RoleSessionName string
 	// Regions are those of the integration, at least one. STS is asked in the first that answers.
 	Regions []string
-	// HTTPClient carries all calls. Share one over the whole process; nil makes one by [NewHTTPClient].
+	// HTTPClient carries all calls; nil makes one by [NewHTTPClient]. One that is not an *awshttp.BuildableClient, as in a
+	// simulation, is used as it is: AWS_CA_BUNDLE does not reach it, nor do the default chain's own calls go through it.
 	HTTPClient aws.HTTPClient
 }
 
@@ -68,7 +70,11 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 	if o.HTTPClient == nil {
 		o.HTTPClient = NewHTTPClient()
 	}
-	load := []func(*config.LoadOptions) error{config.WithRegion(o.Regions[0]), config.WithHTTPClient(o.HTTPClient)}
+	buildable, ok := o.HTTPClient.(*awshttp.BuildableClient)
+	if !ok {
+		buildable = NewHTTPClient() // the SDK cannot even load AWS_CA_BUNDLE with another kind
+	}
+	load := []func(*config.LoadOptions) error{config.WithRegion(o.Regions[0]), config.WithHTTPClient(buildable)}
 	if o.AccessKeyID != "" {
 		static := credentials.NewStaticCredentialsProvider(o.AccessKeyID, o.SecretAccessKey.Reveal(), "")
 		load = append(load, config.WithCredentialsProvider(static))
@@ -76,6 +82,12 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 	base, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+	}
+	if loaded, isBuildable := base.HTTPClient.(*awshttp.BuildableClient); ok && isBuildable {
+		// The SDK copies a buildable client for each service client it adjusts, each copy with its own connections.
+		base.HTTPClient = loaded.Freeze()
+	} else {
+		base.HTTPClient = o.HTTPClient
 	}
 	if base.AppID == "" {
 		base.AppID = appID

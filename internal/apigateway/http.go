@@ -16,11 +16,11 @@ const (
 	// of them are gone this long after the work is. Keeping them during work matters: without, hundreds of targets would
 	// open a connection for every request.
 	idleTime = 15 * time.Second
-	// maxIdle is a ceiling for the whole process, above what 200 targets at full share have in use.
+	// maxIdle is a ceiling for an integration, above what 200 targets at full share have in use.
 	maxIdle = 2048
 )
 
-// NewHTTPClient makes the one HTTP client that all targets of the process share. It takes proxies from the environment,
+// NewHTTPClient makes the HTTP client that [NewCredentials] builds on; all targets of an integration share its connections. It takes proxies from the environment,
 // and the SDK adds AWS_CA_BUNDLE to it.
 func NewHTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().

@@ -1,0 +1,382 @@
+package apigateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+)
+
+func TestCreateAPIKeyIsRepeatedOnlyWhenAWSRefusedItNeverWhenItsAnswerWasLost(t *testing.T) {
+	for name, c := range map[string]struct {
+		first func(*http.Request) (*http.Response, error)
+		calls int
+		class Class
+	}{
+		"throttled":                  {throttled, 2, OK},
+		"throttled by the old code":  {fault(429, "LimitExceededException", "Too Many Requests"), 2, OK},
+		"try again later":            {busy, 2, OK},
+		"hard limit":                 {fault(429, "LimitExceededException", "Maximum number of API keys reached"), 1, HardLimit},
+		"denied":                     {fault(403, "AccessDeniedException", "not authorized"), 1, AccessDenied},
+		"invalid":                    {fault(400, "BadRequestException", "Invalid API Key name"), 1, Invalid},
+		"503":                        {fault(503, "ServiceUnavailableException", "later"), 1, AnswerLost},
+		"500 without a code":         {html(500), 1, AnswerLost},
+		"502 of a proxy":             {html(502), 1, AnswerLost},
+		"connection reset":           {reset, 1, AnswerLost},
+		"no answer in time":          {silent, 1, AnswerLost},
+		"an answer that breaks off":  {ok(201, `{"id":"key1","va`), 1, AnswerLost},
+		"an answer without id":       {ok(201, `{}`), 1, AnswerLost},
+		"nobody listens":             {refused, 1, Unreachable},
+		"a host that does not exist": {nameless, 1, Unreachable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{answer: answers(c.first, keyMade)}
+				id, value, err := CreateKey(t.Context(), w.client(nil), "name", "")
+				wantClass(t, err, c.class)
+				wantCalls(t, w, c.calls)
+				wantNoSecret(t, err)
+				if c.class == OK && (id != "key1" || value.Reveal() != "the-key-value-0123456789") {
+					t.Errorf("key = %q", id)
+				}
+			})
+		})
+	}
+}
+
+func TestEveryOtherOperationIsRepeatedAfterALostAnswer(t *testing.T) {
+	operations := map[string]struct {
+		call func(context.Context, Client) error
+		good func(*http.Request) (*http.Response, error)
+	}{
+		"GetRestApis":   {func(ctx context.Context, c Client) error { _, err := ListRESTAPIs(ctx, c); return err }, noAPIs},
+		"GetUsagePlans": {func(ctx context.Context, c Client) error { _, err := ListUsagePlans(ctx, c); return err }, noAPIs},
+		"GetStages":     {func(ctx context.Context, c Client) error { _, err := ListStages(ctx, c, "a"); return err }, noAPIs},
+		"GetExport":     {func(ctx context.Context, c Client) error { _, err := Export(ctx, c, "a", "s"); return err }, ok(200, `{}`)},
+		"DeleteApiKey":  {func(ctx context.Context, c Client) error { return DeleteKey(ctx, c, "k") }, ok(202, "")},
+		"CreateUsagePlanKey": {func(ctx context.Context, c Client) error { return AttachKey(ctx, c, "p", "k") },
+			ok(201, `{"id":"k","type":"API_KEY"}`)},
+	}
+	faults := map[string]func(*http.Request) (*http.Response, error){
+		"503": fault(503, "ServiceUnavailableException", "later"), "reset": reset, "silence": silent,
+		"unreadable": ok(200, `{"item":[{"id"`), "throttle": throttled, "busy": busy, "refused": refused,
+	}
+	for operation, o := range operations {
+		for name, first := range faults {
+			if operation == "GetExport" && name == "unreadable" || operation == "DeleteApiKey" && name == "unreadable" {
+				continue // neither reads JSON
+			}
+			t.Run(operation+"/"+name, func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					w := &wire{answer: answers(first, o.good)}
+					if err := o.call(t.Context(), w.client(nil)); err != nil {
+						t.Fatal(err)
+					}
+					wantCalls(t, w, 2)
+				})
+			})
+		}
+	}
+}
+
+func TestAHardLimitIsAnAnswerAndNoThrottle(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		permits := &counter{}
+		w := &wire{answer: answers(fault(429, "LimitExceededException", "Maximum number of Api Keys for this account has been reached"))}
+		_, _, err := CreateKey(t.Context(), w.client(permits), "name", "")
+		wantClass(t, err, HardLimit)
+		wantCalls(t, w, 1)
+		if permits.outcomes[0].Throttled {
+			t.Error("a hard limit was reported as a throttle")
+		}
+	})
+}
+
+func TestEveryAttemptTakesAPermitAndReportsItsOutcomeRetriesIncluded(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		permits := &counter{}
+		w := &wire{answer: answers(
+			fault(429, "TooManyRequestsException", "Too Many Requests", "Retry-After", "3"),
+			fault(503, "ServiceUnavailableException", "later"), silent, reset, noAPIs)}
+		if _, err := ListRESTAPIs(WithPriority(t.Context(), PriorityPreview), w.client(permits)); err != nil {
+			t.Fatal(err)
+		}
+		wantCalls(t, w, 5)
+		if got, want := fmt.Sprint(permits.requests), fmt.Sprint([]PermitRequest{
+			{"GetRestApis", PriorityPreview}, {"GetRestApis", PriorityPreview}, {"GetRestApis", PriorityPreview},
+			{"GetRestApis", PriorityPreview}, {"GetRestApis", PriorityPreview}}); got != want {
+			t.Errorf("permits = %s, want %s", got, want)
+		}
+		if got, want := fmt.Sprint(permits.outcomes), fmt.Sprint([]AttemptOutcome{
+			{Throttled: true, RetryAfter: 3 * time.Second, Class: Throttled},
+			{Class: Unavailable}, {Class: Unreachable}, {Class: Unreachable}, {Class: OK}}); got != want {
+			t.Errorf("outcomes = %s, want %s", got, want)
+		}
+	})
+}
+
+func TestRetryAfterSecondsIsHonoured(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: answers(fault(429, "TooManyRequestsException", "Too Many Requests", "Retry-After", "17"), noAPIs)}
+		if _, err := ListRESTAPIs(t.Context(), w.client(nil)); err != nil {
+			t.Fatal(err)
+		}
+		r := w.requests()
+		if waited := r[1].at.Sub(r[0].at); waited < 17*time.Second || waited > 18*time.Second {
+			t.Errorf("waited %v, AWS asked for 17 s", waited)
+		}
+	})
+}
+
+func TestAWaitThatOutlastsTheDeadlineIsNotBegun(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+		defer cancel()
+		w := &wire{answer: answers(fault(429, "TooManyRequestsException", "Too Many Requests", "Retry-After", "30"))}
+		begun := time.Now()
+		_, err := ListRESTAPIs(ctx, w.client(nil))
+		wantClass(t, err, Throttled)
+		if took := time.Since(begun); took != 0 {
+			t.Errorf("told after %v, not at once", took)
+		}
+	})
+}
+
+func TestAThrottleStormFailsNoCall(t *testing.T) {
+	// The SDK's standard mode loses 87 of 300 such calls: three attempts, and a bucket of tokens that runs dry.
+	synctest.Test(t, func(t *testing.T) {
+		var mu sync.Mutex
+		tries := map[string]int{}
+		w := &wire{answer: func(_ int, r *http.Request) (*http.Response, error) {
+			mu.Lock()
+			tries[r.URL.Path]++
+			n := tries[r.URL.Path]
+			mu.Unlock()
+			if n <= 6 {
+				return throttled(r)
+			}
+			return noAPIs(r)
+		}}
+		client := w.client(nil)
+		var wg sync.WaitGroup
+		for i := range 300 {
+			wg.Go(func() {
+				if _, err := ListStages(t.Context(), client, fmt.Sprint("api", i)); err != nil {
+					t.Error(err)
+				}
+			})
+		}
+		wg.Wait()
+		wantCalls(t, w, 300*7)
+	})
+}
+
+func TestOneCallIsNotTriedForEver(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(*http.Request) (*http.Response, error)
+		calls  int
+		class  Class
+	}{
+		"throttles": {throttled, maxRefusals, Throttled},
+		"faults":    {fault(503, "ServiceUnavailableException", "later"), maxFaults, Unavailable},
+		"silence":   {silent, maxFaults, Unreachable},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{answer: answers(c.answer)}
+				_, err := ListRESTAPIs(t.Context(), w.client(nil))
+				wantClass(t, err, c.class)
+				wantCalls(t, w, c.calls)
+			})
+		})
+	}
+}
+
+func TestACallWithoutAPermitIsToldSoAtOnceAndNothingIsSent(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: answers(noAPIs)}
+		_, err := ListRESTAPIs(t.Context(), w.client(&counter{err: ErrNoPermit}))
+		wantClass(t, err, NoPermit)
+		wantCalls(t, w, 0)
+	})
+}
+
+func TestADeadlineWhileWaitingForAPermitLosesNoAnswer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		permits := &counter{wait: time.Minute}
+		w := &wire{answer: answers(keyMade)}
+		_, _, err := CreateKey(ctx, w.client(permits), "name", "")
+		wantClass(t, err, NoPermit)
+		wantCalls(t, w, 0)
+		if len(permits.outcomes) != 0 {
+			t.Error("a permit that was never given was given back")
+		}
+	})
+}
+
+func TestWhoGoesAwayDuringACreateLeavesAnAnswerLost(t *testing.T) {
+	for name, cut := range map[string]func(context.Context) (context.Context, context.CancelFunc){
+		"deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			return context.WithTimeout(ctx, time.Second)
+		},
+		"cancelled": func(ctx context.Context) (context.Context, context.CancelFunc) {
+			ctx, cancel := context.WithCancel(ctx)
+			time.AfterFunc(time.Second, cancel)
+			return ctx, cancel
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				ctx, cancel := cut(t.Context())
+				defer cancel()
+				w := &wire{answer: answers(silent)}
+				_, _, err := CreateKey(ctx, w.client(nil), "name", "")
+				wantClass(t, err, AnswerLost)
+				wantCalls(t, w, 1)
+			})
+		})
+	}
+}
+
+func TestWhoGoesAwayDuringAReadIsCancelled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Second, cancel)
+		w := &wire{answer: answers(silent)}
+		_, err := ListRESTAPIs(ctx, w.client(nil))
+		wantClass(t, err, Cancelled)
+		wantCalls(t, w, 1)
+	})
+}
+
+func TestAPermitIsGivenBackWhenTheAttemptPanics(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		permits := &counter{}
+		w := &wire{answer: func(int, *http.Request) (*http.Response, error) { panic("a bug") }}
+		func() {
+			defer func() { _ = recover() }()
+			_, _ = ListRESTAPIs(t.Context(), w.client(permits))
+		}()
+		if got := fmt.Sprint(permits.outcomes); got != fmt.Sprint([]AttemptOutcome{{Class: Internal}}) {
+			t.Errorf("outcomes = %s", got)
+		}
+	})
+}
+
+func TestAnAttemptWithoutCredentialsTakesNoPermit(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		permits := &counter{}
+		w := &wire{answer: answers(noAPIs)}
+		cfg := w.config()
+		cfg.Credentials = aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			return aws.Credentials{}, errors.New("nothing configured")
+		})
+		_, err := ListRESTAPIs(t.Context(), NewClient(cfg, Options{Permits: permits}))
+		wantClass(t, err, BadCredentials)
+		if len(permits.requests) != 0 {
+			t.Error("a permit was asked for")
+		}
+	})
+}
+
+func TestTheSignatureIsMadeAfterThePermitWasWaitedFor(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: answers(noAPIs)}
+		if _, err := ListRESTAPIs(t.Context(), w.client(&counter{wait: 10 * time.Minute})); err != nil {
+			t.Fatal(err)
+		}
+		r := w.requests()[0]
+		if got, want := r.request.Header.Get("X-Amz-Date"), r.at.UTC().Format("20060102T150405Z"); got != want {
+			t.Errorf("signed at %s, sent at %s", got, want)
+		}
+	})
+}
+
+func TestAnExportMayTakeAsLongAsAWSMayNeed(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		slow := func(r *http.Request) (*http.Response, error) {
+			select {
+			case <-time.After(35 * time.Second):
+				return response(r, 200, nil, `{"openapi":"3.0.1"}`), nil
+			case <-r.Context().Done():
+				return nil, r.Context().Err()
+			}
+		}
+		w := &wire{answer: answers(slow)}
+		if _, err := Export(t.Context(), w.client(nil), "a", "s"); err != nil {
+			t.Fatal(err)
+		}
+		wantCalls(t, w, 1)
+	})
+}
+
+func TestExpiredCredentialsAreRenewedOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: answers(fault(403, "ExpiredTokenException", "The security token included in the request is expired"), keyMade)}
+		cfg, got := w.config(), 0
+		cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
+			got++
+			return aws.Credentials{AccessKeyID: fmt.Sprint("AKID", got), SecretAccessKey: "s", CanExpire: true, Expires: time.Now().Add(time.Hour)}, nil
+		}))
+		if _, _, err := CreateKey(t.Context(), NewClient(cfg, Options{}), "name", ""); err != nil {
+			t.Fatal(err)
+		}
+		if got != 2 {
+			t.Errorf("credentials were got %d times, want 2", got)
+		}
+		w.answer = answers(fault(403, "ExpiredTokenException", "expired"))
+		_, err := ListRESTAPIs(t.Context(), NewClient(cfg, Options{}))
+		wantClass(t, err, ExpiredCredentials)
+		wantCalls(t, w, 4)
+	})
+}
+
+func TestAWrongClockOfThisMachineIsCorrected(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const ahead = time.Hour
+		w := &wire{answer: func(_ int, r *http.Request) (*http.Response, error) {
+			now := time.Now().Add(ahead).UTC()
+			signed, _ := time.Parse("20060102T150405Z", r.Header.Get("X-Amz-Date"))
+			var res *http.Response
+			if now.Sub(signed).Abs() > 5*time.Minute {
+				res, _ = fault(403, "InvalidSignatureException", "Signature expired")(r)
+			} else {
+				res, _ = noAPIs(r)
+			}
+			res.Header.Set("Date", now.Format(http.TimeFormat))
+			return res, nil
+		}}
+		if _, err := ListRESTAPIs(t.Context(), w.client(nil)); err != nil {
+			t.Fatal(err)
+		}
+		wantCalls(t, w, 2)
+	})
+}
+
+func TestDelaysGrowAreJitteredAndCapped(t *testing.T) {
+	for made := 1; made < maxRefusals; made++ {
+		again, low := nextAttempt(opGetExport, Throttled, made, 0, -1, 0)
+		_, high := nextAttempt(opGetExport, Throttled, made, 0, -1, 0.999)
+		step := min(firstDelay<<(made-1), maxDelay)
+		if !again || low != step/2 || high <= low || high > step {
+			t.Errorf("after attempt %d: %v to %v of a step of %v", made, low, high, step)
+		}
+	}
+}
+
+func TestPriorityTravelsWithTheContext(t *testing.T) {
+	if got := PriorityOf(t.Context()); got != PriorityRefresh {
+		t.Errorf("a context without priority counts as %v", got)
+	}
+	if got := PriorityOf(WithPriority(t.Context(), PriorityKeys)); got != PriorityKeys {
+		t.Errorf("priority = %v", got)
+	}
+}

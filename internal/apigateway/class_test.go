@@ -1,0 +1,177 @@
+package apigateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/smithy-go"
+)
+
+func TestErrorsAreClassifiedByCodeAlsoWhereTheSDKHasNoTypeForThem(t *testing.T) {
+	for name, c := range map[string]struct {
+		answer func(*http.Request) (*http.Response, error)
+		want   Class
+	}{
+		"AccessDeniedException":              {fault(403, "AccessDeniedException", "User: arn:aws:iam::1:user/x is not authorized to perform: apigateway:GET"), AccessDenied},
+		"UnauthorizedException":              {fault(401, "UnauthorizedException", "no"), AccessDenied},
+		"ExpiredTokenException":              {fault(403, "ExpiredTokenException", "expired"), ExpiredCredentials},
+		"a region that is not enabled":       {fault(403, "UnrecognizedClientException", "The security token included in the request is invalid."), RegionUnavailable},
+		"the same by its other name":         {fault(403, "InvalidClientTokenId", "The security token included in the request is invalid."), RegionUnavailable},
+		"a wrong secret":                     {fault(403, "InvalidSignatureException", "The request signature we calculated does not match"), BadCredentials},
+		"NotFoundException":                  {fault(404, "NotFoundException", "Invalid stage identifier specified"), NotFound},
+		"a 404 that is not AWS's":            {html(404), Unavailable},
+		"a 403 that is not AWS's":            {html(403), Unavailable},
+		"BadRequestException":                {fault(400, "BadRequestException", "Invalid limit"), Invalid},
+		"ValidationException":                {fault(400, "ValidationException", "1 validation error detected"), Invalid},
+		"models that are not JSON":           {fault(400, "BadRequestException", "JSON body models are not found"), NotExportable},
+		"a throttle by a code of all of AWS": {fault(400, "ThrottlingException", "Rate exceeded"), Throttled},
+		"429 without a code":                 {html(429), Throttled},
+		"ServiceUnavailableException":        {fault(503, "ServiceUnavailableException", "later"), Unavailable},
+		"InternalFailure":                    {fault(500, "InternalFailure", "later"), Unavailable},
+		"a code in a namespace":              {fault(404, "com.amazonaws.apigateway#NotFoundException:http://internal/", "x"), NotFound},
+		"a conflict that is for good":        {fault(409, "ConflictException", "API Key already exists"), Conflict},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{answer: answers(c.answer)}
+				_, err := Export(t.Context(), w.client(nil), "api1", "prod")
+				wantClass(t, err, c.want)
+				if Explain(err) == "" {
+					t.Error("nothing tells a newcomer what to check")
+				}
+				wantNoSecret(t, err)
+			})
+		})
+	}
+}
+
+func TestOnlyAnExportCanBeNotExportable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: answers(fault(400, "BadRequestException", "JSON body models are not found"))}
+		_, err := ListStages(t.Context(), w.client(nil), "api1")
+		wantClass(t, err, Invalid)
+	})
+}
+
+func TestLimitExceededIsAThrottleOnlyWithThrottleWords(t *testing.T) {
+	for message, want := range map[string]bool{
+		"Too Many Requests":                         true,
+		"Rate exceeded":                             true,
+		"Maximum number of API keys has been hit":   false,
+		"Maximum number of usage plans per api key": false,
+		"": false,
+	} {
+		if got := isThrottleText(message); got != want {
+			t.Errorf("isThrottleText(%q) = %v", message, got)
+		}
+	}
+}
+
+func TestAConflictIsRetryableOnlyWithTryAgainLater(t *testing.T) {
+	for message, want := range map[string]bool{
+		"Unable to complete operation due to concurrent modification. Please try again later.": true,
+		"API Key already exists":   false,
+		"Usage Plan already added": false,
+		"":                         false,
+	} {
+		if got := isTryAgainText(message); got != want {
+			t.Errorf("isTryAgainText(%q) = %v", message, got)
+		}
+	}
+}
+
+func TestCredentialsThatCannotBeHadAreToldByTheSDKsText(t *testing.T) {
+	if !isSigningText("operation error API Gateway: GetRestApis, get identity: get credentials: failed") || isSigningText("connection reset") {
+		t.Error("the SDK's words for missing credentials are not known")
+	}
+}
+
+func TestADefaultChainThatFindsNothingSaysWhatToSet(t *testing.T) {
+	imds := &smithy.OperationError{ServiceID: "API Gateway", OperationName: "GetRestApis", Err: fmt.Errorf("get identity: %w",
+		&smithy.OperationError{ServiceID: "ec2imds", OperationName: "GetMetadata", Err: context.DeadlineExceeded})}
+	wantClass(t, imds, BadCredentials)
+	if got := Explain(imds); !strings.Contains(got, "accessKeyId") {
+		t.Errorf("explanation: %q", got)
+	}
+}
+
+func TestAMissingPermissionIsNamedWithItsResource(t *testing.T) {
+	policy := minimumPolicy(t)
+	denied := answers(fault(403, "AccessDeniedException", "not authorized"))
+	for want, call := range map[string]func(context.Context, Client) error{
+		"apigateway:GET on arn:aws:apigateway:eu-west-1::/restapis":            func(ctx context.Context, c Client) error { _, err := ListRESTAPIs(ctx, c); return err },
+		"apigateway:GET on arn:aws:apigateway:eu-west-1::/usageplans":          func(ctx context.Context, c Client) error { _, err := ListUsagePlans(ctx, c); return err },
+		"apigateway:GET on arn:aws:apigateway:eu-west-1::/restapis/*":          func(ctx context.Context, c Client) error { _, err := ListStages(ctx, c, "a"); return err },
+		"apigateway:GET on arn:aws:apigateway:eu-west-1::/restapis/*/stages/*": func(ctx context.Context, c Client) error { _, err := Export(ctx, c, "a", "s"); return err },
+		"apigateway:POST on arn:aws:apigateway:eu-west-1::/apikeys":            func(ctx context.Context, c Client) error { _, _, err := CreateKey(ctx, c, "n", ""); return err },
+		"apigateway:POST on arn:aws:apigateway:eu-west-1::/usageplans/*/keys":  func(ctx context.Context, c Client) error { return AttachKey(ctx, c, "p", "k") },
+		"apigateway:DELETE on arn:aws:apigateway:eu-west-1::/apikeys/*":        func(ctx context.Context, c Client) error { return DeleteKey(ctx, c, "k") },
+	} {
+		w := &wire{answer: denied}
+		err := call(t.Context(), w.client(nil))
+		wantClass(t, err, AccessDenied)
+		if got := Explain(err); !strings.HasSuffix(got, want) {
+			t.Errorf("explanation %q does not end with %q", got, want)
+		}
+		if arn := strings.Replace(want[strings.Index(want, "arn:"):], "eu-west-1", "*", 1); !strings.Contains(policy, `"`+arn+`"`) {
+			t.Errorf("%s is not in the minimum policy", arn)
+		}
+	}
+}
+
+// minimumPolicy is what users grant; the agent needs nothing beyond it.
+func minimumPolicy(t *testing.T) string {
+	t.Helper()
+	text, err := os.ReadFile("testdata/minimum-policy.json")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+func TestAnErrorReadsAsAGerundWithRegion(t *testing.T) {
+	w := &wire{answer: answers(fault(403, "AccessDeniedException", "no"))}
+	_, err := ListRESTAPIs(t.Context(), w.client(nil))
+	if !strings.HasPrefix(err.Error(), "listing REST APIs in eu-west-1: ") {
+		t.Errorf("error = %q", err)
+	}
+}
+
+func TestRetryAfterThatMakesNoSenseIsIgnoredOrCapped(t *testing.T) {
+	for header, want := range map[string]time.Duration{
+		"": 0, "soon": 0, "-5": 0, "NaN": 0, "0": 0, "2.5": 2500 * time.Millisecond, "1e300": maxRetryAfter, "99999": maxRetryAfter, "+Inf": maxRetryAfter,
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			permits := &counter{}
+			w := &wire{answer: answers(fault(429, "TooManyRequestsException", "Too Many Requests", "Retry-After", header), noAPIs)}
+			if _, err := ListRESTAPIs(t.Context(), w.client(permits)); err != nil {
+				t.Fatal(err)
+			}
+			if got := permits.outcomes[0].RetryAfter; got != want {
+				t.Errorf("Retry-After %q gives %v, want %v", header, got, want)
+			}
+		})
+	}
+}
+
+func TestEachClassHasItsOwnName(t *testing.T) {
+	seen := map[string]bool{}
+	for c := OK; c <= Internal; c++ {
+		if seen[c.String()] {
+			t.Errorf("%d has the name of another class: %s", c, c)
+		}
+		seen[c.String()] = true
+	}
+	wantClass(t, nil, OK)
+	wantClass(t, errors.New("whatever"), Internal)
+	if AnswerLost.Retryable() || HardLimit.Retryable() || !Throttled.Retryable() {
+		t.Error("only what was surely not done may be done again")
+	}
+}

@@ -1,0 +1,127 @@
+package apigateway
+
+import (
+	"fmt"
+	"net/http"
+	"testing"
+	"testing/synctest"
+)
+
+// page is one page with one REST API.
+func page(id, next string) func(*http.Request) (*http.Response, error) {
+	return ok(200, fmt.Sprintf(`{"item":[{"id":%q,"name":"n"}],"position":%q}`, id, next))
+}
+
+func ids(apis []*RestAPI) string {
+	out := ""
+	for _, a := range apis {
+		out += a.ID
+	}
+	return out
+}
+
+func TestListingsAskForPagesOf500AndFollowThePosition(t *testing.T) {
+	w := &wire{answer: answers(page("a", "p2"), page("b", "p3"), page("c", ""))}
+	apis, err := ListRESTAPIs(t.Context(), w.client(nil))
+	if err != nil || ids(apis) != "abc" {
+		t.Fatalf("apis = %s, error %v", ids(apis), err)
+	}
+	for i, want := range []string{"", "p2", "p3"} {
+		q := w.requests()[i].request.URL.Query()
+		if q.Get("limit") != "500" || q.Get("position") != want {
+			t.Errorf("page %d was asked for as %v", i+1, q)
+		}
+	}
+	plans := &wire{answer: answers(noAPIs)}
+	if _, err := ListUsagePlans(t.Context(), plans.client(nil)); err != nil {
+		t.Fatal(err)
+	}
+	if q := plans.requests()[0].request.URL.Query(); q.Get("limit") != "500" {
+		t.Errorf("usage plans were asked for as %v", q)
+	}
+}
+
+func TestAPageThatFailsIsAFailureAndNeverAShorterList(t *testing.T) {
+	denied := fault(403, "AccessDeniedException", "no")
+	for name, script := range map[string]func(int, *http.Request) (*http.Response, error){
+		"first":  answers(denied),
+		"second": answers(page("a", "p2"), denied),
+		"last":   answers(page("a", "p2"), page("b", "p3"), denied),
+	} {
+		w := &wire{answer: script}
+		apis, err := ListRESTAPIs(t.Context(), w.client(nil))
+		if err == nil || apis != nil {
+			t.Errorf("%s page failed, and the list was %q", name, ids(apis))
+		}
+		wantClass(t, err, AccessDenied)
+	}
+}
+
+func TestAListingGoesOnWhereItEndedAndSkipsNothing(t *testing.T) {
+	w := &wire{answer: answers(page("a", "p2"), fault(403, "AccessDeniedException", "no"), page("b", "p3"), page("c", ""))}
+	l := NewRESTAPIs(w.client(nil))
+	if err := l.Run(t.Context()); err == nil {
+		t.Fatal("no error")
+	}
+	if all, whole := l.All(); whole || all != nil || l.Done() || l.Seen() != 1 || l.Pages() != 1 {
+		t.Errorf("a part was given as the whole: %s", ids(all))
+	}
+	if err := l.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	all, whole := l.All()
+	if !whole || ids(all) != "abc" {
+		t.Errorf("list = %s", ids(all))
+	}
+	wantCalls(t, w, 4) // the first page was not asked for again
+	if err := l.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	wantCalls(t, w, 4)
+}
+
+func TestAPositionThatRepeatsEndsTheListingAsAFailure(t *testing.T) {
+	w := &wire{answer: answers(page("a", "p2"), page("b", "p3"), page("c", "p2"))}
+	l := NewRESTAPIs(w.client(nil))
+	wantClass(t, l.Run(t.Context()), Internal)
+	wantCalls(t, w, 3)
+	if l.Seen() != 0 {
+		t.Error("what such a listing gave was kept")
+	}
+}
+
+func TestAPositionThatAWSForgotStartsTheListingOver(t *testing.T) {
+	w := &wire{answer: answers(page("a", "p2"), fault(400, "BadRequestException", "Invalid position"), page("b", ""))}
+	l := NewRESTAPIs(w.client(nil))
+	wantClass(t, l.Run(t.Context()), Invalid)
+	if err := l.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if all, _ := l.All(); ids(all) != "b" {
+		t.Errorf("list = %s", ids(all))
+	}
+	if got := w.requests()[2].request.URL.Query().Get("position"); got != "" {
+		t.Errorf("went on at %q", got)
+	}
+}
+
+func TestAnItemOnTwoPagesIsListedOnce(t *testing.T) {
+	w := &wire{answer: answers(page("a", "p2"), page("a", "p3"), page("b", ""))}
+	apis, err := ListRESTAPIs(t.Context(), w.client(nil))
+	if err != nil || ids(apis) != "ab" {
+		t.Errorf("apis = %s, error %v", ids(apis), err)
+	}
+}
+
+func TestAThrottledPageIsAskedForAgainAtItsOwnPosition(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: answers(page("a", "p2"), throttled, page("b", ""))}
+		apis, err := ListRESTAPIs(t.Context(), w.client(nil))
+		if err != nil || ids(apis) != "ab" {
+			t.Errorf("apis = %s, error %v", ids(apis), err)
+		}
+		if got := w.requests()[2].request.URL.Query().Get("position"); got != "p2" {
+			t.Errorf("asked again at %q", got)
+		}
+	})
+}
