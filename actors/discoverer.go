@@ -85,6 +85,9 @@ func (d *discoverer) Receive(ctx actor.Context) {
 	case stageDone:
 		d.onStageDone(ctx, m)
 	case *actor.Terminated:
+		// A system message overtakes the answer that the worker may have sent just before its end.
+		ctx.Send(ctx.Self(), stageGone{m.Who})
+	case stageGone:
 		d.onStageGone(ctx, m)
 	default:
 		unexpected(d.env, ctx)
@@ -93,7 +96,7 @@ func (d *discoverer) Receive(ctx actor.Context) {
 
 func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 	if d.last != nil && m.MaxAge > 0 && time.Since(d.last.finishedAt) <= m.MaxAge && d.run == nil {
-		ctx.Respond(d.complete(m.Request))
+		ctx.Request(ctx.Sender(), d.complete(m.Request))
 		return
 	}
 	for i := range d.askers {

@@ -41,6 +41,9 @@ type stagesListed struct {
 	err    error
 }
 
+// stageGone tells the discoverer that a stage worker has ended.
+type stageGone struct{ who *actor.PID }
+
 func newExportQueue() exportQueue {
 	return exportQueue{listing: map[string][]export{}, working: map[string]stageTask{}}
 }
@@ -126,12 +129,12 @@ func (d *discoverer) onStageDone(ctx actor.Context, m stageDone) {
 }
 
 // onStageGone answers for a worker that died without an answer.
-func (d *discoverer) onStageGone(ctx actor.Context, m *actor.Terminated) {
-	task, unanswered := d.exports.working[m.Who.Id]
+func (d *discoverer) onStageGone(ctx actor.Context, m stageGone) {
+	task, unanswered := d.exports.working[m.who.Id]
 	if !unanswered {
 		return
 	}
-	delete(d.exports.working, m.Who.Id)
+	delete(d.exports.working, m.who.Id)
 	ctx.Request(task.export.asker, messages.APIOmitted{
 		ID: idOf(task.entry), Why: "the agent failed while it prepared this API; see its log",
 	})

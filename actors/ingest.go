@@ -34,6 +34,8 @@ const (
 	exportOverdue = 10 * time.Minute
 	// listAgain is the delay before a listing that failed behind an answered START_INGEST is asked for again.
 	listAgain = 20 * time.Second
+	// gatherOverdue is when the catalogue is asked once more: one that was restarted has forgotten who asked.
+	gatherOverdue = 10 * time.Minute
 	// doneTries is how often `done` is sent if APIM answers it ERROR.
 	doneTries = 3
 )
@@ -129,11 +131,7 @@ func (i *ingest) gathering(ctx actor.Context) {
 
 // holding: START_INGEST is answered, APIM is storing the job.
 func (i *ingest) holding(ctx actor.Context) {
-	switch m := ctx.Message().(type) {
-	case jobWritten:
-		if m.err != nil {
-			i.env.Log.Warn("cannot write the ingest job down: it will not go on after a restart", logJob, i.job(), logError, m.err)
-		}
+	switch ctx.Message().(type) {
 	case heldBack:
 		i.Become(i.sending)
 		i.scope.after(keepAlive, keepAliveDue{})
@@ -183,7 +181,13 @@ func (i *ingest) anytime(ctx actor.Context) {
 	case messages.StartIngest:
 		i.onSameJobAgain(ctx, m)
 	case messages.Abandoned:
-		i.onAbandoned(ctx)
+		i.onAbandoned(ctx, m)
+	case jobWritten:
+		if m.err != nil {
+			i.env.Log.Warn("cannot write the ingest job down: it may not go on after a restart", logJob, i.job(), logError, m.err)
+		}
+	case gatherMore:
+		// The catalogue answered in time.
 	case messages.Drain:
 		// The job stays written down; the next process goes on with it while APIM holds it.
 		ctx.Stop(ctx.Self())
@@ -213,6 +217,9 @@ func (i *ingest) gather(ctx actor.Context, by time.Time) {
 	if i.spec.guard.suspicious() {
 		age = 0 // a listing that was used before proves nothing
 	}
+	if by.IsZero() {
+		i.scope.after(gatherOverdue, gatherMore{})
+	}
 	ctx.Request(i.parties.catalogue, messages.GatherCatalogue{MaxAge: age, By: by, Priority: apigateway.PriorityIngest})
 }
 
@@ -238,6 +245,11 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 	}
 	for _, failure := range failures {
 		i.env.Log.Error("a target is left out of this ingest; what APIM has of it stays", logJob, i.job(), logReason, failure)
+	}
+	if listed == 0 && i.answered && time.Since(i.startedAt) < jobDeadline-listAgain {
+		i.env.Log.Warn("no target could be listed; trying again while APIM holds the job", logJob, i.job(), logDelay, listAgain)
+		i.scope.after(listAgain, gatherMore{})
+		return
 	}
 	if listed == 0 {
 		i.fail(ctx, "AWS could not be listed: "+strings.Join(failures, "; "))
@@ -386,8 +398,8 @@ func (i *ingest) answer(ctx actor.Context, reply messages.Reply) {
 }
 
 // onAbandoned ends a job that APIM never heard of: its START_INGEST was not answered in time.
-func (i *ingest) onAbandoned(ctx actor.Context) {
-	if !i.answered {
+func (i *ingest) onAbandoned(ctx actor.Context, m messages.Abandoned) {
+	if !i.answered && m.CommandRef.ID == i.spec.command.ID {
 		ctx.Stop(ctx.Self())
 	}
 }

@@ -48,8 +48,11 @@ func routerProps(env *Env, ledger *ledger, parties routerParties) *actor.Props {
 	})
 }
 
-// commandOverdue tells the router that a command's time is up.
-type commandOverdue struct{ ref messages.CommandRef }
+// What the router tells itself: that a command's time is up, that an actor which served has ended.
+type (
+	commandOverdue struct{ ref messages.CommandRef }
+	serverGone     struct{ who *actor.PID }
+)
 
 func (r *router) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -76,7 +79,10 @@ func (r *router) Receive(ctx actor.Context) {
 	case commandOverdue:
 		r.onCommandOverdue(ctx, m)
 	case *actor.Terminated:
-		r.onTerminated(ctx, m)
+		// A system message overtakes the answer that the server may have sent just before its end.
+		ctx.Send(ctx.Self(), serverGone{m.Who})
+	case serverGone:
+		r.onServerGone(ctx, m)
 	default:
 		unexpected(r.env, ctx)
 	}
@@ -257,10 +263,10 @@ func (r *router) onCommandOverdue(ctx actor.Context, m commandOverdue) {
 	r.abandon(ctx, m.ref, "the agent could not do this within 50 seconds; see its log, then try again")
 }
 
-// onTerminated answers for a server that died without answering: a worker that panicked.
-func (r *router) onTerminated(ctx actor.Context, m *actor.Terminated) {
+// onServerGone answers for a server that died without answering: a worker that panicked.
+func (r *router) onServerGone(ctx actor.Context, m serverGone) {
 	for _, c := range r.ledger.unsettled(func(_ messages.Command, server *actor.PID) bool {
-		return server != nil && server.Equal(m.Who)
+		return server != nil && server.Equal(m.who)
 	}) {
 		r.refuse(ctx, c.Ref(), "the agent failed while it served this command; see its log, then try again")
 	}

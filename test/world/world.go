@@ -1,0 +1,309 @@
+// Package world is the whole agent and both stand-ins in one testing/synctest bubble: a network in memory,
+// a store without a disk, ids and jitter from counters, time that is virtual. It is where the actors are
+// tested, and what the chaos runs drive.
+package world
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"federation-agent/actors"
+	"federation-agent/config"
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/internal/sandbox/memnet"
+	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
+)
+
+const (
+	// Integration and Token are what the agent is configured with, and APIM knows.
+	Integration = "11111111-2222-3333-4444-555555555555"
+	Token       = "a-token-that-must-never-be-logged"
+	// apimHost and awsHost are names in the memory network.
+	apimHost = "apim.test:80"
+	awsHost  = "aws.test:80"
+)
+
+// Options say what world it is. The zero value is a small, fast, faultless one.
+type Options struct {
+	APIM apimsim.Options
+	AWS  awssim.Options
+	// Settings are further variables of the agent, in the vendor's spelling. An empty value takes a default away.
+	Settings map[string]string
+	// Network says what befalls each connection; nil means nothing.
+	Network func(memnet.ID) memnet.Plan
+	Faults  *actors.Faults
+}
+
+// World is one.
+type World struct {
+	T       testing.TB
+	APIM    *apimsim.APIM
+	AWS     *awssim.Server
+	Network *memnet.Network
+	Disk    *storetest.Model
+	Exports store.ExportCache
+	Log     *Log
+
+	options  Options
+	settings []string
+	agents   int
+	running  []*Instance
+	ids      atomic.Int64
+	close    context.CancelFunc // ends AWS
+}
+
+// Instance is one life of an agent: a process.
+type Instance struct {
+	*actors.Agent
+	world *World
+	name  string
+	store *store.Store
+	http  *http.Transport
+}
+
+// Run makes a world in a bubble of its own and lets test live in it. When test returns, everything is
+// ended, and a goroutine that is left over fails the test.
+func Run(t *testing.T, o Options, test func(*testing.T, *World)) {
+	t.Helper()
+	// The SDK reads these; nothing of this machine must reach it.
+	for name, value := range map[string]string{
+		"AWS_ENDPOINT_URL": "http://" + awsHost, "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "NO_PROXY": "*",
+	} {
+		t.Setenv(name, value)
+	}
+	synctest.Test(t, func(t *testing.T) {
+		w := start(t, o)
+		defer w.end()
+		test(t, w)
+	})
+}
+
+func start(t *testing.T, o Options) *World {
+	w := &World{T: t, options: o, Network: memnet.New(o.Network), Disk: &storetest.Model{}, Log: &Log{}, Exports: store.NewMemoryExports(1 << 30)}
+	var err error
+	if len(o.AWS.Estate.Accounts) == 0 {
+		o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 4, StagesPerAPI: 2, Plans: 2})
+	}
+	if w.AWS, err = awssim.New(o.AWS); err != nil {
+		t.Fatal(err)
+	}
+	if len(o.APIM.Integrations) == 0 {
+		o.APIM.Integrations = []apimsim.Integration{{ID: Integration, Env: "DEFAULT"}}
+	}
+	if len(o.APIM.Tokens) == 0 {
+		o.APIM.Tokens = []string{Token}
+	}
+	if o.APIM.NewID == nil {
+		var n atomic.Int64
+		o.APIM.NewID = func() string { return fmt.Sprintf("apim-%05d", n.Add(1)) }
+	}
+	if w.APIM, err = apimsim.New(o.APIM); err != nil {
+		t.Fatal(err)
+	}
+	aws, err := w.Network.Listen(awsHost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	apim, err := w.Network.Listen(apimHost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	w.close = cancel
+	go func() {
+		if err := w.AWS.Serve(ctx, aws); err != nil {
+			t.Errorf("serving AWS: %v", err)
+		}
+	}()
+	if err := w.APIM.Serve(apim); err != nil {
+		t.Fatal(err)
+	}
+	settings := map[string]string{
+		"gravitee_integration_connector_ws_endpoints_0":                  "http://" + apimHost + o.APIM.PathPrefix,
+		"gravitee_integration_connector_ws_headers_0_name":               "Authorization",
+		"gravitee_integration_connector_ws_headers_0_value":              "bearer " + Token,
+		"gravitee_integration_providers_0_type":                          "aws-api-gateway",
+		"gravitee_integration_providers_0_integrationId":                 Integration,
+		"gravitee_integration_providers_0_configuration_region":          "eu-west-1",
+		"gravitee_integration_providers_0_configuration_accessKeyId":     awssim.UniformAccessKeyID(0),
+		"gravitee_integration_providers_0_configuration_secretAccessKey": "a-secret-that-must-never-be-logged",
+	}
+	for name, value := range o.Settings {
+		settings[name] = value
+	}
+	for name, value := range settings {
+		w.settings = append(w.settings, name+"="+value)
+	}
+	return w
+}
+
+func (w *World) end() {
+	for _, a := range w.running {
+		a.stop()
+	}
+	w.APIM.Close()
+	w.close()
+	// The actor library throttles its dead letters with a timer of its own.
+	time.Sleep(3 * time.Second)
+}
+
+// StartAgent starts an agent as a process would start: with a new network identity, on what the disk holds.
+func (w *World) StartAgent() *Instance {
+	w.T.Helper()
+	cfg, warnings, err := config.Load(config.Sources{Environ: w.settings})
+	if err != nil {
+		w.T.Fatal(err)
+	}
+	for _, warning := range warnings {
+		w.T.Log(warning)
+	}
+	w.agents++
+	i := &Instance{world: w, name: fmt.Sprintf("agent-%d", w.agents)}
+	dial := w.Network.Dialer(i.name)
+	i.http = &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64}
+	i.store, _ = w.Disk.Open(store.Options{})
+	var jitter atomic.Int64
+	i.Agent = actors.Start(&actors.Env{
+		Log: slog.New(slog.NewTextHandler(w.Log.of(i.name), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
+			return dial(ctx, network, address)
+		},
+		AWS:    &http.Client{Transport: i.http},
+		Now:    time.Now,
+		NewID:  func() string { return fmt.Sprintf("%s-%05d", i.name, w.ids.Add(1)) },
+		Jitter: func() float64 { return float64(jitter.Add(1)%7) / 7 },
+		Keys:   i.store, Jobs: i.store, Catalogue: i.store, Exports: w.Exports,
+		Faults: w.options.Faults,
+	}, cfg)
+	w.running = append(w.running, i)
+	return i
+}
+
+// Connected starts an agent and waits until APIM sees it.
+func (w *World) Connected() *Instance {
+	w.T.Helper()
+	i := w.StartAgent()
+	w.Await("the agent to be connected", func() bool { return len(w.APIM.Agents()) > 0 })
+	return i
+}
+
+// Await lets virtual time pass until something is so; a day of it is too much.
+func (w *World) Await(what string, so func() bool) {
+	w.T.Helper()
+	for deadline := time.Now().Add(24 * time.Hour); ; time.Sleep(10 * time.Millisecond) {
+		synctest.Wait()
+		if so() {
+			return
+		}
+		if time.Now().After(deadline) {
+			w.T.Fatalf("waiting for %s: a day has passed\n%s", what, w.Log)
+		}
+	}
+}
+
+// Ingest starts an ingest of the APIs with these ids, or of all, and waits until APIM says that the job ended.
+func (w *World) Ingest(ids ...string) apimsim.Job {
+	w.T.Helper()
+	job, err := w.APIM.StartIngest(context.Background(), Integration, ids)
+	if err != nil {
+		w.T.Fatalf("starting an ingest: %v\n%s", err, w.Log)
+	}
+	if job.Total == 0 {
+		return job
+	}
+	w.Await("the ingest to end", func() bool {
+		job, err = w.APIM.Job(job.ID)
+		return err != nil || job.Status != apimsim.JobPending
+	})
+	return job
+}
+
+// Drain ends the agent as SIGTERM does, and says how long it took.
+func (i *Instance) Drain() time.Duration {
+	began := time.Now()
+	if err := i.Agent.Drain(context.Background(), 8*time.Second); err != nil {
+		i.world.T.Errorf("draining: %v", err)
+	}
+	return time.Since(began)
+}
+
+// Crash ends the agent as kill -9 does: from this instant it reaches nothing any more.
+func (i *Instance) Crash() {
+	i.world.Network.Fence(i.name)
+	i.world.Disk.Crash()
+	i.stop()
+}
+
+// stop ends what is left of the instance; a second call changes nothing.
+func (i *Instance) stop() {
+	if i.Agent == nil {
+		return
+	}
+	i.Kill()
+	i.http.CloseIdleConnections()
+	if err := i.store.Close(); err != nil {
+		i.world.T.Errorf("closing the store: %v", err)
+	}
+	i.Agent = nil
+}
+
+// Log collects what all agents log.
+type Log struct {
+	mu    sync.Mutex
+	lines []string
+}
+
+type logOf struct {
+	log  *Log
+	name string
+}
+
+func (l *Log) of(name string) logOf { return logOf{log: l, name: name} }
+
+// Write implements io.Writer.
+func (w logOf) Write(line []byte) (int, error) {
+	w.log.mu.Lock()
+	defer w.log.mu.Unlock()
+	w.log.lines = append(w.log.lines, w.name+" "+strings.TrimSpace(string(line)))
+	return len(line), nil
+}
+
+// String is the whole log.
+func (l *Log) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return strings.Join(l.lines, "\n")
+}
+
+// Has reports whether a line holds all of the given texts.
+func (l *Log) Has(texts ...string) bool { return l.Count(texts...) > 0 }
+
+// Count is how many lines hold all of the given texts.
+func (l *Log) Count(texts ...string) int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	n := 0
+line:
+	for _, line := range l.lines {
+		for _, text := range texts {
+			if !strings.Contains(line, text) {
+				continue line
+			}
+		}
+		n++
+	}
+	return n
+}
