@@ -1,0 +1,89 @@
+package main
+
+import (
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/test/interop/controller"
+)
+
+// separators is how many ;; a frame has between its three parts.
+const separators = 2
+
+func TestTheRecordedFramesAreWhatTheControllersWriteToday(t *testing.T) {
+	root, err := controller.ModuleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, version := range controller.Versions() {
+		t.Run(version.ID, func(t *testing.T) {
+			t.Parallel()
+			written, err := record(t.Context(), version)
+			controller.Require(t, err)
+			recorded := files(t, filepath.Join(root, folder, version.Exchange))
+			if diff := cmp.Diff(recorded, written); diff != "" {
+				t.Errorf("recorded (-) and written (+) differ; `go generate ./test/interop` records anew:\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestCasesHaveDistinctNames(t *testing.T) {
+	names := map[string]bool{}
+	for _, c := range cases() {
+		if names[c.name] {
+			t.Errorf("%s is there twice, and one would overwrite the other", c.name)
+		}
+		names[c.name] = true
+	}
+}
+
+// A version reads its own frames back to the same, but for those with a ;; inside the JSON, which it writes and cannot
+// read: no version escapes it, so an agent must read what none of them could.
+func TestTheControllersReadTheirOwnFramesButForDoubleSemicolons(t *testing.T) {
+	for _, version := range controller.Versions() {
+		t.Run(version.ID, func(t *testing.T) {
+			t.Parallel()
+			process, err := controller.StartProcess(t.Context(), version, t.Output())
+			controller.Require(t, err)
+			defer func() { _ = process.Close() }()
+			frames, err := record(t.Context(), version)
+			controller.Require(t, err)
+			for _, name := range slices.Sorted(maps.Keys(frames)) {
+				cut := strings.Count(string(frames[name]), ";;") > separators
+				understood, err := process.ReadFrame(t.Context(), frames[name])
+				if cut != (err != nil) {
+					t.Errorf("%s: reading it: %v", name, err)
+				}
+				if err != nil {
+					continue
+				}
+				again, err := process.WriteFrame(t.Context(), understood.Direction, understood.Exchange)
+				if err != nil || string(again) != string(frames[name]) {
+					t.Errorf("%s: read and written again it is %q, %v; was %q", name, again, err, frames[name])
+				}
+			}
+		})
+	}
+}
+
+func files(t *testing.T, dir string) map[string][]byte {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	contents := map[string][]byte{}
+	for _, entry := range entries {
+		if contents[entry.Name()], err = os.ReadFile(filepath.Join(dir, entry.Name())); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return contents
+}
