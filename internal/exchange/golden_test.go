@@ -1,65 +1,238 @@
 package exchange_test
 
 import (
+	"bytes"
+	"encoding/json"
 	"errors"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/secret"
 )
 
 // goldenVersions are the published versions of Gravitee's exchange whose frames are recorded in testdata/golden/VERSION/*.frame: for
 // APIM 4.4, 4.5 to 4.8, 4.9 and 4.10, and 4.11.
 var goldenVersions = []string{"1.5.2", "1.8.2", "1.9.1", "2.0.1"}
 
-func TestFramesOfTheRealControllersAreRead(t *testing.T) {
-	const root = "testdata/golden"
-	if _, err := os.Stat(root); errors.Is(err, fs.ErrNotExist) {
-		t.Skip("no frames are recorded in internal/exchange/" + root)
+const goldenRoot = "testdata/golden"
+
+// eachGolden runs a test on every recorded frame. A version without any is a fault.
+func eachGolden(t *testing.T, test func(t *testing.T, name string, message []byte)) {
+	t.Helper()
+	if _, err := os.Stat(goldenRoot); errors.Is(err, fs.ErrNotExist) {
+		t.Skip("no frames are recorded in internal/exchange/" + goldenRoot)
 	}
 	for _, version := range goldenVersions {
 		t.Run(version, func(t *testing.T) {
-			files, err := filepath.Glob(filepath.Join(root, version, "*.frame"))
+			files, err := filepath.Glob(filepath.Join(goldenRoot, version, "*.frame"))
 			if err != nil || len(files) == 0 {
-				t.Fatalf("no recorded frame of exchange %s in %s (%v)", version, root, err)
+				t.Fatalf("no recorded frame of exchange %s in %s (%v)", version, goldenRoot, err)
 			}
 			for _, file := range files {
 				message, err := os.ReadFile(file)
 				if err != nil {
 					t.Fatal(err)
 				}
-				checkGolden(t, filepath.Base(file), message)
+				test(t, strings.TrimSuffix(filepath.Base(file), ".frame"), message)
 			}
 		})
 	}
 }
 
-func checkGolden(t *testing.T, name string, message []byte) {
-	t.Helper()
-	frame, err := exchange.ReadFrame(message)
-	if err != nil {
-		t.Errorf("%s: %v", name, err)
-		return
-	}
-	switch frame.Kind {
-	case exchange.KindCommand:
-		id, command, err := exchange.DecodeCommand(frame)
-		if err != nil || id == "" {
-			t.Errorf("%s: id %q, %v", name, id, err)
+func TestFramesOfTheRealControllersAreRead(t *testing.T) {
+	eachGolden(t, func(t *testing.T, name string, message []byte) {
+		frame, err := exchange.ReadFrame(message)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
 			return
 		}
-		if unknown, odd := command.(exchange.Unknown); odd && frame.Type != exchange.TypeUnknown {
-			t.Errorf("%s: the type %s is not known", name, unknown.CommandType)
+		if frame.Kind == exchange.KindReply {
+			reply, err := exchange.DecodeReply(frame)
+			if err != nil || reply.Type != frame.Type {
+				t.Errorf("%s: type %q, %v", name, reply.Type, err)
+			}
+			return
+		}
+		id, command, err := exchange.DecodeCommand(frame)
+		var payload *exchange.PayloadError
+		if id == "" || err != nil && !(strings.HasSuffix(name, "null-fields") && errors.As(err, &payload)) {
+			t.Errorf("%s: id %q, %v", name, id, err) // a command that says nothing may at most be answered ERROR
+			return
+		}
+		if _, odd := command.(exchange.Unknown); odd && frame.Type != exchange.TypeUnknown {
+			t.Errorf("%s: its type is not known", name)
 		}
 		if command.Type() != frame.Type {
 			t.Errorf("%s: et:%s was read as %s", name, frame.Type, command.Type())
 		}
-	case exchange.KindReply:
-		reply, err := exchange.DecodeReply(frame)
-		if err != nil || reply.Type != frame.Type {
-			t.Errorf("%s: type %q, %v", name, reply.Type, err)
+	})
+}
+
+// recorded is a frame's JSON as far as the tests here write it anew.
+type recorded struct {
+	ID, CommandID, ErrorDetails string
+	Payload                     struct {
+		TargetID, Detail, IngestJobID     string
+		Healthy, Done, IsPartialDiscovery bool
+		Total                             int64
+		Subscription                      struct {
+			GraviteeSubscriptionID, APIKey string
+			Metadata                       map[string]string
 		}
 	}
+}
+
+// What Gravitee's own classes write of the same values is what we write, byte by byte, but for the semicolons.
+func TestWhatWeWriteIsWhatGraviteesOwnClassesWrite(t *testing.T) {
+	writers := map[string]func(r recorded) []byte{
+		"hello-command": func(r recorded) []byte { return exchange.AppendHello(nil, r.ID, r.Payload.TargetID) },
+		"ingest-command-empty": func(r recorded) []byte {
+			return exchange.AppendIngest(nil, r.ID, r.Payload.IngestJobID, nil, r.Payload.Done)
+		},
+		"ingest-command-done": func(r recorded) []byte {
+			return exchange.AppendIngest(nil, r.ID, r.Payload.IngestJobID, nil, r.Payload.Done)
+		},
+		"health-check-reply-healthy": func(r recorded) []byte {
+			return exchange.AppendHealthCheckReply(nil, r.CommandID, r.Payload.Healthy, r.Payload.Detail)
+		},
+		"health-check-reply-unhealthy": func(r recorded) []byte {
+			return exchange.AppendHealthCheckReply(nil, r.CommandID, r.Payload.Healthy, r.Payload.Detail)
+		},
+		"primary-reply":     func(r recorded) []byte { return exchange.AppendPrimaryReply(nil, r.CommandID) },
+		"unsubscribe-reply": func(r recorded) []byte { return exchange.AppendUnsubscribeReply(nil, r.CommandID) },
+		"start-ingest-reply": func(r recorded) []byte {
+			return exchange.AppendStartIngestReply(nil, r.CommandID, r.Payload.IngestJobID, r.Payload.Total)
+		},
+		"start-ingest-reply-zero": func(r recorded) []byte {
+			return exchange.AppendStartIngestReply(nil, r.CommandID, r.Payload.IngestJobID, r.Payload.Total)
+		},
+		"list-reply-empty":  func(r recorded) []byte { return exchange.AppendListReply(nil, r.CommandID, nil) },
+		"fetch-reply-empty": func(r recorded) []byte { return exchange.AppendFetchReply(nil, r.CommandID, nil) },
+		"no-reply":          func(r recorded) []byte { return exchange.AppendNoReply(nil, r.CommandID, exchange.TypeDiscover) },
+		"unknown-reply":     func(r recorded) []byte { return exchange.AppendUnknownReply(nil, r.CommandID) },
+		"discover-reply-error": func(r recorded) []byte {
+			return exchange.AppendErrorReply(nil, exchange.TypeDiscover, r.CommandID, r.ErrorDetails)
+		},
+		"start-ingest-reply-error": func(r recorded) []byte {
+			return exchange.AppendErrorReply(nil, exchange.TypeStartIngest, r.CommandID, r.ErrorDetails)
+		},
+		"subscribe-reply-error": func(r recorded) []byte {
+			return exchange.AppendErrorReply(nil, exchange.TypeSubscribe, r.CommandID, r.ErrorDetails)
+		},
+		"unsubscribe-reply-error": func(r recorded) []byte {
+			return exchange.AppendErrorReply(nil, exchange.TypeUnsubscribe, r.CommandID, r.ErrorDetails)
+		},
+		"list-reply-error": func(r recorded) []byte {
+			return exchange.AppendErrorReply(nil, exchange.TypeList, r.CommandID, r.ErrorDetails)
+		},
+		"fetch-reply-error": func(r recorded) []byte {
+			return exchange.AppendErrorReply(nil, exchange.TypeFetch, r.CommandID, r.ErrorDetails)
+		},
+		"subscribe-reply": func(r recorded) []byte {
+			s := r.Payload.Subscription
+			return exchange.AppendSubscribeReply(nil, r.CommandID, exchange.SubscriptionResult{SubscriptionID: s.GraviteeSubscriptionID, Metadata: s.Metadata, APIKey: secret.New(s.APIKey)})
+		},
+	}
+	compared := map[string]bool{}
+	eachGolden(t, func(t *testing.T, name string, message []byte) {
+		write, ours := writers[name]
+		if !ours {
+			return
+		}
+		compared[name] = true
+		frame, err := exchange.ReadFrame(message)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var values recorded
+		if err := json.Unmarshal(frame.JSON, &values); err != nil {
+			t.Fatal(err)
+		}
+		want := exchange.AppendFrame(nil, frame.Kind, frame.Type, bytes.ReplaceAll(frame.JSON, []byte(";"), []byte(`\u003b`)))
+		if diff := cmp.Diff(string(want), string(write(values))); diff != "" {
+			t.Errorf("%s: %s", name, diff)
+		}
+	})
+	for name := range writers {
+		if !compared[name] {
+			t.Errorf("no version has recorded %s", name)
+		}
+	}
+}
+
+// Fields that a version does not know are ignored there; those that it knows stand in its order.
+func TestAnAPIsFieldsStandInTheRecordedOrder(t *testing.T) {
+	full := exchange.AppendAPI(nil, exchange.API{
+		UniqueID: "u", ID: "i", Name: "n", Version: "v", Description: "d", ConnectionDetails: map[string]string{"key": "", "note": ""},
+		Pages:    []exchange.Page{{Filename: "f"}},
+		Plans:    []exchange.Plan{{ID: "p", Name: "n", Description: "d", Characteristics: []string{"c"}}},
+		Metadata: []exchange.Metadata{{Name: "n"}},
+	})
+	ours := map[string][]byte{
+		"ingest-command": exchange.AppendIngest(nil, "1", "j", [][]byte{full}, false),
+		"discover-reply": exchange.AppendDiscoverReply(nil, "1", [][]byte{full}, false),
+		"list-reply":     exchange.AppendListReply(nil, "1", [][]byte{full}),
+		"fetch-reply":    exchange.AppendFetchReply(nil, "1", [][]byte{full}),
+	}
+	eachGolden(t, func(t *testing.T, name string, message []byte) {
+		written, comparable := ours[name]
+		if !comparable {
+			return
+		}
+		theirs, mine := keyOrders(t, message), keyOrders(t, written)
+		for path, keys := range theirs {
+			got := slices.DeleteFunc(slices.Clone(mine[path]), func(key string) bool { return !slices.Contains(keys, key) })
+			if !slices.Equal(got, keys) {
+				t.Errorf("%s: %s has %v, recorded %v", name, path, got, keys)
+			}
+		}
+	})
+}
+
+// keyOrders gives the keys of the objects at each path, those of the fullest one.
+func keyOrders(t *testing.T, message []byte) map[string][]string {
+	t.Helper()
+	frame, err := exchange.ReadFrame(message)
+	if err != nil {
+		t.Fatal(err)
+	}
+	orders := map[string][]string{}
+	decoder := json.NewDecoder(bytes.NewReader(frame.JSON))
+	var value func(path string)
+	value = func(path string) {
+		token, err := decoder.Token()
+		if err != nil {
+			t.Fatal(err)
+		}
+		switch token {
+		case json.Delim('{'):
+			var keys []string
+			for decoder.More() {
+				key, err := decoder.Token()
+				if err != nil {
+					t.Fatal(err)
+				}
+				keys = append(keys, key.(string))
+				value(path + "." + key.(string))
+			}
+			_, _ = decoder.Token()
+			if len(keys) > len(orders[path]) {
+				orders[path] = keys
+			}
+		case json.Delim('['):
+			for decoder.More() {
+				value(path + "[]")
+			}
+			_, _ = decoder.Token()
+		}
+	}
+	value("")
+	return orders
 }

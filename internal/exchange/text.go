@@ -54,6 +54,10 @@ func appendEscaped(dst []byte, b byte) []byte {
 		return append(dst, '\\', 'r')
 	case '\t':
 		return append(dst, '\\', 't')
+	case '\b':
+		return append(dst, '\\', 'b')
+	case '\f':
+		return append(dst, '\\', 'f')
 	}
 	return append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&0xf])
 }
@@ -74,7 +78,7 @@ func stringSize(text string) int {
 			size += utf8.RuneLen(r)
 		case plain[r]:
 			size++
-		case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t':
+		case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t' || r == '\b' || r == '\f':
 			size += len(`\n`)
 		default:
 			size += len(`\u003b`)
