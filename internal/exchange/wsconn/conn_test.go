@@ -94,13 +94,25 @@ func TestMessagesOfTheLargestSizeAreReadInContinuationFrames(t *testing.T) {
 	})
 }
 
+// keeper keeps the very slices that it is given.
+type keeper struct{ messages chan []byte }
+
+func (k keeper) OnMessage(message []byte) { k.messages <- message }
+func (keeper) OnClosed(wsconn.CloseInfo)  {}
+
 func TestEachMessageIsTheHandlersOwn(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
+	synctest.Test(t, func(t *testing.T) {
+		s := connect(t, memnet.NoPlan(), wsconn.Options{})
+		kept := keeper{make(chan []byte, 2)}
+		s.conn.Start(kept)
 		s.peer.write(opBinary, true, "first")
 		s.peer.write(opBinary, true, "OTHER")
-		if first, second := <-s.handler.messages, <-s.handler.messages; first != "first" || second != "OTHER" {
+		first, second := <-kept.messages, <-kept.messages
+		if string(first) != "first" || string(second) != "OTHER" {
 			t.Errorf("%q, %q", first, second)
 		}
+		s.conn.Abort(nil)
+		_ = s.peer.conn.Close()
 	})
 }
 

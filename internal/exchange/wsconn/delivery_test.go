@@ -47,6 +47,8 @@ func TestOnlyTheRightPongProvesDelivery(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		_ = s.conn.Send([]byte("a"), got.of(0))
+		s.peer.expect(opBinary)
+		s.peer.expect(opPing)
 		for _, payload := range []string{"", "unasked", "0"} {
 			s.peer.write(opPong, true, payload)
 		}
@@ -102,6 +104,24 @@ func TestWhatHasNoByteWrittenIsNeverSent(t *testing.T) {
 			t.Errorf("after the end: %v, %v", err, got.once(t, 2))
 		}
 	})
+}
+
+func TestAMessageWhoseWriteFailsBeforeItsFirstByteIsNeverSent(t *testing.T) {
+	const frameHeader = 2 + 2 + 4 // with a length of 16 bits and a mask
+	for size, want := range map[int]wsconn.Outcome{
+		1000 - frameHeader:     wsconn.NeverSent, // fills the peer's buffer to the brim
+		1000 - frameHeader - 1: wsconn.Unproved,  // leaves room for one byte
+	} {
+		inBubble(t, smallBuffer(1000), wsconn.Options{}, func(t *testing.T, s *session) {
+			var got receipts
+			_ = s.conn.Send(make([]byte, size), nil)
+			_ = s.conn.Send([]byte("x"), got.of(0))
+			s.closed(t)
+			if o := got.once(t, 0); o != want {
+				t.Errorf("after %d bytes: %v, want %v", size, o, want)
+			}
+		})
+	}
 }
 
 func TestAMessageIsDroppedWhenItsDeadlinePassedBeforeItsFirstByte(t *testing.T) {

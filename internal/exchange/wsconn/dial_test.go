@@ -177,9 +177,9 @@ func TestAFaultOfTLSSaysWhich(t *testing.T) {
 func TestAConnectionOverTLSWorks(t *testing.T) {
 	accepted := make(chan *peer, 1)
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
-	server.EnableHTTP2 = true // a server that would rather speak HTTP/2 must be told not to
 	server.StartTLS()
 	config := server.TLS.Clone()
+	config.NextProtos = []string{"h2", "http/1.1"} // it would rather speak HTTP/2, which knows no such upgrade
 	certificate := server.Certificate()
 	server.Close()
 
@@ -202,6 +202,9 @@ func TestAConnectionOverTLSWorks(t *testing.T) {
 		t.Fatal(err)
 	}
 	handler, p, done := newRecorder(), <-accepted, make(chan []string, 1)
+	if protocol := p.conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; protocol != "http/1.1" {
+		t.Errorf("negotiated %q", protocol)
+	}
 	conn.Start(handler)
 	go func() { done <- p.serve() }()
 	delivered := make(chan wsconn.Outcome, 1)
