@@ -54,6 +54,8 @@ var (
 	ErrTextMessage = errors.New("the peer sent a text message")
 	// ErrMessageTooBig: the peer sent a message over MaxMessageSize.
 	ErrMessageTooBig = errors.New("the peer sent a message over the limit")
+	// ErrAborted: [Conn.Abort] was called without a reason.
+	ErrAborted = errors.New("the connection was dropped")
 	// ErrCloseTimeout: the peer did not answer the close frame, or did not read what was queued before it, within CloseTimeout.
 	ErrCloseTimeout = errors.New("the close was not answered in time")
 )
@@ -161,8 +163,11 @@ func (c *Conn) Close(code int, reason string) {
 	c.closeWith(CloseInfo{Code: code, Reason: closeReason(reason)})
 }
 
-// Abort drops the connection at once: no close frame, code 1006. err may say why.
+// Abort drops the connection at once: no close frame, code 1006. err says why; nil is [ErrAborted].
 func (c *Conn) Abort(err error) {
+	if err == nil {
+		err = ErrAborted // a clean end would say goodbye in TLS first, which can take seconds
+	}
 	c.Start(discard{})
 	c.end(CloseInfo{Code: websocket.CloseAbnormalClosure, Err: err})
 }

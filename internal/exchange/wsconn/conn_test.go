@@ -349,14 +349,16 @@ func TestACodeThatMayNotBeSentIsLeftOut(t *testing.T) {
 }
 
 func TestAbortDropsTheConnectionAtOnce(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
-		why := errors.New("crashed")
-		s.conn.Abort(why)
-		if info := s.closed(t); info.Code != 1006 || !errors.Is(info.Err, why) {
-			t.Errorf("%+v", info)
-		}
-		if _, err := s.peer.read(); err == nil {
-			t.Error("something was written")
-		}
-	})
+	crashed := errors.New("crashed")
+	for _, c := range []struct{ why, want error }{{crashed, crashed}, {nil, wsconn.ErrAborted}} {
+		inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
+			s.conn.Abort(c.why)
+			if info := s.closed(t); info.Code != 1006 || !errors.Is(info.Err, c.want) {
+				t.Errorf("%+v", info)
+			}
+			if _, err := s.peer.read(); err == nil {
+				t.Error("something was written")
+			}
+		})
+	}
 }
