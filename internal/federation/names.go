@@ -39,8 +39,7 @@ const maxSuffix = 192
 // A name depends on the whole catalogue and on nothing else: not on the order of the list, nor on which part of it is sent.
 // The zero value is the naming while no complete catalogue is known.
 type Names struct {
-	complete bool
-	bracket  map[ID]string
+	brackets map[ID]string // of each API in the catalogue; nil while none is known
 }
 
 // NamedOf are a target's entries, ready to be judged by [NewNames] together with all other targets'.
@@ -69,28 +68,25 @@ func NewNames(catalogue []Named) Names {
 	slices.SortFunc(groups, func(a, b *nameGroup) int { return cmp.Compare(a.base, b.base) })
 	settle(groups)
 
-	names := Names{complete: true, bracket: map[ID]string{}}
+	names := Names{brackets: make(map[ID]string, len(catalogue))}
 	for _, g := range groups {
-		if g.level == 0 {
-			continue // the plain name; most APIs take no room here
-		}
 		for _, id := range g.ids {
-			names.bracket[id] = suffix(id, g.level)
+			names.brackets[id] = suffix(id, g.level)
 		}
 	}
 	return names
 }
 
 // Complete reports whether a complete catalogue was judged.
-func (n Names) Complete() bool { return n.complete }
+func (n Names) Complete() bool { return n.brackets != nil }
 
 // Of is the name of one API. An API that was not in the catalogue shows its stage.
 func (n Names) Of(id ID, awsName string) string {
-	base := baseName(awsName, id)
-	if !n.complete {
-		return base + " [" + id.Stage + "]"
+	bracket, known := n.brackets[id]
+	if !known {
+		bracket = suffix(id, stageLevel)
 	}
-	return base + n.bracket[id]
+	return baseName(awsName, id) + bracket
 }
 
 // nameGroup is all APIs that AWS calls the same.
@@ -99,6 +95,9 @@ type nameGroup struct {
 	ids   []ID
 	level int // index into suffixParts
 }
+
+// stageLevel is the set of parts that holds the stage alone.
+const stageLevel = 1
 
 // suffixParts are the sets of parts in the order in which they are tried.
 func suffixParts() [][]func(ID) string {

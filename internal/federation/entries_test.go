@@ -1,0 +1,118 @@
+package federation
+
+import (
+	"slices"
+	"strings"
+	"testing"
+
+	"federation-agent/internal/apigateway"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func api(id, name string) *apigateway.RestAPI { return &apigateway.RestAPI{ID: id, Name: name} }
+
+// plan is a usage plan with links written "api/stage".
+func plan(id string, links ...string) *apigateway.UsagePlan {
+	p := &apigateway.UsagePlan{ID: id, Name: "plan " + id}
+	for _, l := range links {
+		a, s, _ := strings.Cut(l, "/")
+		p.Stages = append(p.Stages, apigateway.PlanStage{APIID: a, Stage: s})
+	}
+	return p
+}
+
+func stage(names ...string) []*apigateway.Stage {
+	out := []*apigateway.Stage{}
+	for _, n := range names {
+		out = append(out, &apigateway.Stage{Name: n})
+	}
+	return out
+}
+
+// texts writes entries as "api/stage:plan,plan", with "!" where the stage's details are known.
+func texts(entries []Entry) []string {
+	out := []string{}
+	for _, e := range entries {
+		text := e.API.ID + "/" + e.Stage + ":"
+		for i, p := range e.Plans {
+			if i > 0 {
+				text += ","
+			}
+			text += p.ID
+		}
+		if e.Details != nil {
+			text += "!"
+		}
+		out = append(out, text)
+	}
+	return out
+}
+
+func TestUsagePlansTurnedRoundGiveTheEntries(t *testing.T) {
+	apis := []*apigateway.RestAPI{api("b", "Beta"), api("a", "Alpha"), api("c", "Alpha")}
+	plans := []*apigateway.UsagePlan{
+		plan("p2", "a/prod", "b/prod", "gone/prod"), plan("p1", "a/prod", "a/dev", "a/prod"), plan("p3"), plan("p1", "a/prod"),
+	}
+	for name, c := range map[string]struct {
+		stages Stages
+		filter Filter
+		want   []string
+	}{
+		"by default only pairs in plans, ordered, no call per API": {
+			nil, Filter{}, []string{"a/dev:p1", "a/prod:p1,p2", "b/prod:p2"}},
+		"an API in a plan that is no longer listed is left out": {
+			Stages{"gone": stage("prod")}, Filter{}, []string{"a/dev:p1", "a/prod:p1,p2", "b/prod:p2"}},
+		"a stage that GetStages lacks is left out": {
+			Stages{"a": stage("prod"), "b": {}}, Filter{}, []string{"a/prod:p1,p2!"}},
+		"stages outside plans only when they are accepted": {
+			Stages{"a": stage("prod", "dev", "test"), "c": stage("v1")}, Filter{}, []string{"a/dev:p1!", "a/prod:p1,p2!", "b/prod:p2"}},
+		"accepted": {
+			Stages{"a": stage("prod", "dev", "test"), "c": stage("v1")}, Filter{AcceptWithoutPlan: true},
+			[]string{"a/dev:p1!", "a/prod:p1,p2!", "a/test:!", "c/v1:!", "b/prod:p2"}},
+		"a filter": {
+			Stages{"c": stage("v1", "prod")}, Filter{AcceptWithoutPlan: true, Stages: []string{"prod"}},
+			[]string{"a/prod:p1,p2", "c/prod:!", "b/prod:p2"}},
+		"a filter is exact": {nil, Filter{Stages: []string{"Prod", "pro"}}, []string{}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if diff := cmp.Diff(c.want, texts(Entries(apis, plans, c.stages, c.filter))); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+}
+
+func TestEntriesDoNotDependOnTheOrderOfTheListings(t *testing.T) {
+	apis := []*apigateway.RestAPI{api("a", "X"), api("b", "X"), api("c", "W")}
+	plans := []*apigateway.UsagePlan{plan("p1", "a/s", "b/s", "c/s"), plan("p2", "b/s", "a/t")}
+	want := texts(Entries(apis, plans, nil, Filter{}))
+	slices.Reverse(apis)
+	slices.Reverse(plans)
+	if diff := cmp.Diff(want, texts(Entries(apis, plans, nil, Filter{}))); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestStagesAreAskedForOnlyWhereUsagePlansDoNotTell(t *testing.T) {
+	apis := []*apigateway.RestAPI{api("a", "A"), api("b", "B")}
+	plans := []*apigateway.UsagePlan{plan("p1", "a/prod", "a/dev", "b/prod")}
+	for _, c := range []struct {
+		filter Filter
+		want   string
+	}{
+		{Filter{}, ""},
+		{Filter{Stages: []string{"x"}}, ""},
+		{Filter{AcceptWithoutPlan: true}, "ab"},
+		{Filter{AcceptWithoutPlan: true, Stages: []string{"prod"}}, ""},
+		{Filter{AcceptWithoutPlan: true, Stages: []string{"prod", "dev"}}, "b"},
+	} {
+		got := ""
+		for _, a := range StagesWanted(apis, plans, c.filter) {
+			got += a.ID
+		}
+		if got != c.want {
+			t.Errorf("%+v: %q, want %q", c.filter, got, c.want)
+		}
+	}
+}

@@ -1,0 +1,73 @@
+package federation
+
+import (
+	"slices"
+	"strings"
+	"testing"
+)
+
+var prod = ID{Account: "111111111111", Region: "eu-west-1", RestAPI: "a1b2c3", Stage: "prod"}
+
+func TestAnIDIsAFunctionOfAccountRegionAPIAndStageAndReadsBack(t *testing.T) {
+	const text = "111111111111:eu-west-1:a1b2c3:prod"
+	if got := prod.String(); got != text {
+		t.Errorf("id = %s", got)
+	}
+	if got, err := ParseID(text); err != nil || got != prod {
+		t.Errorf("%+v, %v", got, err)
+	}
+}
+
+func TestATextThatIsNoIDIsRefused(t *testing.T) {
+	for _, text := range []string{"", "a", "a:b:c", "a:b:c:d:e", "a::c:d", ":::", "a:b:c:", " a:b:c:d", "a:b:c:d ", "a:b: :d"} {
+		if id, err := ParseID(text); err == nil {
+			t.Errorf("%q was read as %+v", text, id)
+		}
+	}
+}
+
+func TestABareRESTAPIIDIsResolvedOnlyWhenItIsUnambiguous(t *testing.T) {
+	dev, other := prod, prod
+	dev.Stage = "dev"
+	other.RestAPI = "zzz"
+	known := slices.Values([]ID{prod, dev, other})
+	for text, want := range map[string]string{
+		prod.String():                   prod.String(),
+		"222222222222:eu-west-1:x:prod": "222222222222:eu-west-1:x:prod", // whole: known or not
+		"zzz":                           other.String(),
+		"a1b2c3":                        "error: ingest again",
+		"nobody":                        "error: no target",
+	} {
+		ref, err := ParseRef(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		id, err := ref.Resolve(known)
+		if reason, fails := strings.CutPrefix(want, "error: "); fails {
+			if err == nil || !strings.Contains(err.Error(), reason) {
+				t.Errorf("%s: %v, %v", text, id, err)
+			}
+		} else if err != nil || id.String() != want {
+			t.Errorf("%s: %v, %v", text, id, err)
+		}
+	}
+	for _, text := range []string{"", " a", "a:b", "a:b:c"} {
+		if ref, err := ParseRef(text); err == nil {
+			t.Errorf("%q was read as %+v", text, ref)
+		}
+	}
+}
+
+func FuzzAnIDThatIsReadWritesItselfAgain(f *testing.F) {
+	for _, seed := range []string{"111111111111:eu-west-1:a1b2c3:prod", "a", "a:b:c:d", ":::", "a:b:c:d:e", "é:☃:\x00:d"} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		if id, err := ParseID(text); err == nil && id.String() != text {
+			t.Errorf("%q became %q", text, id)
+		}
+		if ref, err := ParseRef(text); err == nil && !ref.Bare() && ref.ID.String() != text {
+			t.Errorf("%q became %q", text, ref.ID)
+		}
+	})
+}
