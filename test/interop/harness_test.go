@@ -41,6 +41,7 @@ var harnessCases = []struct {
 	{name: "a LIST and a FETCH and their replies go round", only: controller.DialectFetch, run: listsAndFetches},
 	{name: "INGESTs are recorded and answered by the rules", only: controller.DialectIngest, run: ingests},
 	{name: "the 4.4 dialect takes no INGEST", only: controller.DialectFetch, run: takesNoIngest},
+	{name: "a command that it does not serve is answered NO_REPLY, one it does not know UNKNOWN", run: answersWhatItDoesNotServe},
 	{name: "a command without a reply times out", run: timesOut},
 	{name: "UNKNOWN and NO_REPLY are told apart", run: tellsUnknownFromNoReply},
 	{name: "a command to nobody fails", run: nobodyThere},
@@ -221,6 +222,22 @@ func takesNoIngest(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	client.command("1", "INGEST", `{"ingestJobId":"job","apis":[],"done":true}`)
 	if reply := client.read("UNKNOWN"); reply.exchange.Status != "ERROR" || reply.exchange.Error != "Command unknown" {
 		t.Errorf("an INGEST was answered %+v", reply.exchange)
+	}
+}
+
+func answersWhatItDoesNotServe(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+	client := joined(ctx, t, c)
+	for kind, want := range map[string][2]string{
+		"SUBSCRIBE": {"NO_REPLY", "No handler found for command type SUBSCRIBE. Ignoring"},
+		"NONSENSE":  {"UNKNOWN", "Command unknown"},
+	} {
+		client.command("1", kind, `{}`)
+		reply := client.read(want[0]).exchange
+		// The version of APIM 4.4 writes the type without quotes.
+		text := strings.ReplaceAll(reply.Error, "'", "")
+		if reply.Status != "ERROR" || text != want[1] || string(reply.Payload) != `{}` {
+			t.Errorf("%s was answered %+v with payload %s", kind, reply, reply.Payload)
+		}
 	}
 }
 
