@@ -374,6 +374,34 @@ func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 	}
 }
 
+func TestWhatOthersWroteWhileTheLockWasLostIsKept(t *testing.T) {
+	dir := t.TempDir()
+	var refusal error
+	medium := refusing(dir, &refusal)
+	s, _ := New(medium, Options{})
+	t.Cleanup(func() { _ = s.Close() })
+	must(t, s.Put(keyRecord("ours", StateIntent)))
+	must(t, os.Truncate(filepath.Join(dir, FileName), 0)) // makes the next write fail
+	must(t, s.Put(keyRecord("ours too", StateIntent)))
+	refusal = syscall.EIO
+	must(t, s.Flush())
+	wantHealth(t, s.Health(), false, "input/output error")
+
+	other, health := openIn(t, dir)
+	wantHealth(t, health, true)
+	must(t, other.Put(keyRecord("others'", StateIntent)))
+	must(t, other.Close())
+
+	refusal = nil
+	must(t, s.Flush())
+	wantHealth(t, s.Health(), true)
+	must(t, s.Close())
+	s, _ = openIn(t, dir)
+	if diff := cmp.Diff([]string{"others'", "ours", "ours too"}, recordIDs(t, s)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // A fault below bbolt (its file is cut off under it) must not end the process, and the memory makes it good.
 func TestAFileCutOffWhileInUseIsReplacedFromMemory(t *testing.T) {
 	dir := t.TempDir()

@@ -100,8 +100,8 @@ func (r *boltReader) damaged(format string, args ...any) {
 
 // page reads a page with its overflow and marks it as used. Nil when it cannot be a page of this file.
 func (r *boltReader) page(id uint64) []byte {
-	if id < 2 || id >= r.meta.pages || r.seen[id] {
-		r.damaged("page %d is out of bounds or used twice", id)
+	if id < 2 || id >= r.meta.pages {
+		r.damaged("page %d is out of bounds", id)
 		return nil
 	}
 	var head [boltHeaderBytes]byte

@@ -70,14 +70,14 @@ func (s *Store) Start(job IngestJob) error {
 			return nil, nil
 		}
 		header, err := encodeRow(jobRow(job.Integration, job.JobID), jobHeader{
-			APIIDs: job.APIIDs, StartedAt: plainTime(job.StartedAt), Total: job.Total, DoneSent: job.DoneSent,
+			APIIDs: job.APIIDs, StartedAt: job.StartedAt.UTC(), Total: job.Total, DoneSent: job.DoneSent,
 		})
 		if err != nil {
 			return nil, err
 		}
 		changes := []Change{header}
 		if len(job.Acked) > 0 || !job.LastAckAt.IsZero() {
-			ack, err := encodeRow(ackRow(job.Integration, job.JobID, 0), jobAck{At: plainTime(job.LastAckAt), APIIDs: job.Acked})
+			ack, err := encodeRow(ackRow(job.Integration, job.JobID, 0), jobAck{At: job.LastAckAt.UTC(), APIIDs: job.Acked})
 			if err != nil {
 				return nil, err
 			}
@@ -99,7 +99,7 @@ func (s *Store) Acknowledge(integration, jobID string, apiIDs []string, at time.
 				fresh = append(fresh, id)
 			}
 		}
-		ack, err := encodeRow(ackRow(integration, jobID, job.nextAck()), jobAck{At: plainTime(at), APIIDs: fresh})
+		ack, err := encodeRow(ackRow(integration, jobID, job.nextAck()), jobAck{At: at.UTC(), APIIDs: fresh})
 		return []Change{ack}, err
 	})
 }

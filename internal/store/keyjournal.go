@@ -31,7 +31,8 @@ type KeyRecord struct {
 	Replaces string   `json:"replaces,omitempty"`
 	State    KeyState `json:"state"`
 	// CommandID is the id of the SUBSCRIBE command.
-	CommandID string    `json:"commandId,omitempty"`
+	CommandID string `json:"commandId,omitempty"`
+	// CreatedAt and UpdatedAt are the caller's wall clock. They are read back in UTC.
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 	// Reason says in words why the record is in its state, for lists that operators read. No secret belongs in it.
@@ -75,7 +76,7 @@ func (s *Store) Put(rec KeyRecord) error {
 		if before, ok := st.keys[rec.ID]; ok && !before.State.CanBecome(rec.State) {
 			return nil, fmt.Errorf("%w: key record %s is %s and cannot become %s", ErrTransition, rec.ID, before.State, rec.State)
 		}
-		rec.CreatedAt, rec.UpdatedAt = plainTime(rec.CreatedAt), plainTime(rec.UpdatedAt)
+		rec.CreatedAt, rec.UpdatedAt = rec.CreatedAt.UTC(), rec.UpdatedAt.UTC()
 		change, err := encodeRow(Row{tableKeys, rowKey(rec.ID)}, rec)
 		return []Change{change}, err
 	})

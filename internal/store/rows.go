@@ -10,7 +10,6 @@ import (
 	"net/url"
 	"slices"
 	"strings"
-	"time"
 	"unicode/utf8"
 )
 
@@ -123,10 +122,6 @@ func decodeRow(c Change, into any) error {
 	}
 	return nil
 }
-
-// plainTime drops what would not survive the disk (the monotonic reading, the zone), so that a record reads the same
-// before and after a restart.
-func plainTime(t time.Time) time.Time { return t.Round(0).UTC() }
 
 // CompareTables orders tables as a [Medium] hands over their rows: a job comes before its acknowledgements.
 func CompareTables(a, b Table) int {

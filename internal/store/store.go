@@ -74,8 +74,6 @@ type Store struct {
 	mu           sync.Mutex
 	state        *state
 	pending      []Change // staged for the next commit; nothing is staged while degraded
-	staged       uint64   // counts writes
-	committed    uint64   // the writes up to here are on the medium
 	degraded     bool
 	problem      string // why it is not durable, empty when it is
 	notices      []string
@@ -181,37 +179,33 @@ func (s *Store) write(u urgency, mutate func(*state) ([]Change, error)) error {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
-	if len(changes) > 0 {
-		s.staged++
-		if s.medium != nil && !s.degraded {
-			s.pending = append(s.pending, changes...)
-		}
+	if s.medium != nil && !s.degraded {
+		s.pending = append(s.pending, changes...)
 	}
-	upTo := s.staged
 	s.mu.Unlock()
 	if u == lazy || s.medium == nil {
 		return nil
 	}
-	return s.flush(upTo, false)
+	return s.flush(false)
 }
 
 // Flush brings everything to disk that is still waiting for a durable write, and tries a failed disk again. Call it
 // now and then (every half minute) and before the process ends. Errors: [ErrFenced], [ErrClosed].
 func (s *Store) Flush() error {
 	s.mu.Lock()
-	upTo, ended := s.staged, s.ended
+	ended := s.ended
 	s.mu.Unlock()
 	if ended != nil || s.medium == nil {
 		return ended
 	}
-	return s.flush(upTo, true)
+	return s.flush(true)
 }
 
-// flush returns once the writes up to upTo are on the medium, or the store is degraded. Writers that wait here
+// flush returns once all that was staged before it is on the medium, or the store is degraded. Writers that wait here
 // for each other's commit find theirs done: one fsync for all of them.
-func (s *Store) flush(upTo uint64, tryNow bool) error {
+func (s *Store) flush(tryNow bool) error {
 	<-s.turn
-	adopted, err := s.flushInTurn(upTo, tryNow)
+	adopted, err := s.flushInTurn(tryNow)
 	s.turn <- struct{}{}
 	if len(adopted) > 0 && s.opts.Adopted != nil {
 		s.opts.Adopted(adopted)
@@ -219,13 +213,13 @@ func (s *Store) flush(upTo uint64, tryNow bool) error {
 	return err
 }
 
-func (s *Store) flushInTurn(upTo uint64, tryNow bool) (adopted []KeyRecord, err error) {
+func (s *Store) flushInTurn(tryNow bool) (adopted []KeyRecord, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	switch {
-	case s.ended != nil:
+	if s.ended != nil {
 		return nil, s.ended
-	case s.degraded:
+	}
+	if s.degraded {
 		if !tryNow && s.skip > 0 {
 			s.skip--
 			return nil, nil
@@ -233,15 +227,13 @@ func (s *Store) flushInTurn(upTo uint64, tryNow bool) (adopted []KeyRecord, err 
 		if adopted, err = s.reopen(); err != nil || s.degraded {
 			return nil, err
 		}
-	case s.committed >= upTo:
-		return nil, nil
 	}
 	return adopted, s.commit()
 }
 
 // commit brings the pending changes to the medium. It is called in turn and with mu, and lets go of mu meanwhile.
 func (s *Store) commit() error {
-	batch, count := lastOfEach(s.pending), s.staged
+	batch := lastOfEach(s.pending)
 	s.pending = nil
 	var err error
 	if len(batch) > 0 {
@@ -259,7 +251,6 @@ func (s *Store) commit() error {
 		s.degrade(fmt.Errorf("writing: %w", err))
 		return nil
 	}
-	s.committed = count
 	s.failures, s.skip = 0, 0
 	if s.problem != "" {
 		s.problem = ""
@@ -311,7 +302,7 @@ func (s *Store) reopen() (adopted []KeyRecord, err error) {
 	}
 	s.notices = append(s.notices, notices...)
 	if err != nil {
-		s.known = s.known && !errors.Is(err, ErrLocked)
+		s.known = false // the lock went with the attempt: others may write meanwhile
 		s.degrade(err)
 		return nil, nil
 	}

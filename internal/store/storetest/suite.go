@@ -34,6 +34,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"KeyRecordsAreFoundByEachFilterOldestFirst", recordsAreFiltered},
 		{"ARecordThatSkipsAStateIsRefusedAndChangesNothing", transitionsAreHeld},
 		{"ARecordThatCannotBeReadBackIsRefused", invalidIsRefused},
+		{"TimesAreReadBackInUTC", timesAreUTC},
 		{"RemovingIsIdempotent", removingIsIdempotent},
 		{"WhatIsReadIsACopy", readsAreCopies},
 		{"AJobKeepsWhatWasAcknowledged", jobsKeepAcknowledgements},
@@ -216,6 +217,25 @@ func invalidIsRefused(t *testing.T, subject Subject) {
 		}
 	}
 	same(t, "records", []string{}, ids(t, s, store.Filter{}))
+	outlives(t, subject, "i")
+}
+
+func timesAreUTC(t *testing.T, subject Subject) {
+	s := subject.Store
+	rec := record("r", store.StateIntent, 0)
+	rec.CreatedAt = start.In(time.FixedZone("far", 9*3600))
+	must(t, s.Put(rec))
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: rec.CreatedAt}))
+	must(t, s.Acknowledge("i", "j", nil, rec.CreatedAt))
+	records, err := s.Records(store.Filter{})
+	must(t, err)
+	jobs, err := s.Running("i")
+	must(t, err)
+	for _, got := range []time.Time{records[0].CreatedAt, jobs[0].StartedAt, jobs[0].LastAckAt} {
+		if got != start { // not Equal: two readings of one record compare as values
+			t.Errorf("%v", got)
+		}
+	}
 	outlives(t, subject, "i")
 }
 
