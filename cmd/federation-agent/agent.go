@@ -1,0 +1,98 @@
+package main
+
+import (
+	"context"
+	"log/slog"
+	"math/rand/v2"
+	"time"
+
+	"github.com/google/uuid"
+
+	"federation-agent/actors"
+	"federation-agent/config"
+	"federation-agent/internal/store"
+)
+
+const (
+	// flushEvery is how often what waits for the disk is written, and a failed disk tried again.
+	flushEvery = 30 * time.Second
+	// drainGrace is how much longer than the agent's own deadline its end is waited for: it stops its actors then.
+	drainGrace = time.Second
+)
+
+// agentProcess is a running agent with its store.
+type agentProcess struct {
+	*actors.Agent
+	log      *slog.Logger
+	store    *store.Store
+	timeout  time.Duration
+	flushing chan struct{} // closed when the flusher has ended
+	stop     context.CancelFunc
+}
+
+// startAgent opens the store and starts the agent.
+func startAgent(cfg config.Config, log *slog.Logger) *agentProcess {
+	journal, health := store.Open(cfg.Agent.Store.Path, store.Options{
+		Logger: log,
+		Adopted: func(records []store.KeyRecord) {
+			log.Warn("the disk is back with keys of an earlier life; restart the agent to have them seen to", "keys", len(records))
+		},
+	})
+	for _, message := range health.Messages {
+		log.Warn("store: "+message, "path", cfg.Agent.Store.Path, "durable", health.Durable)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, flushing: make(chan struct{}), stop: stop}
+	go a.flush(ctx)
+	a.Agent = actors.Start(&actors.Env{
+		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
+		Keys: journal, Jobs: journal, Catalogue: journal, Exports: openExports(cfg.Agent.Cache, log),
+	}, cfg)
+	return a
+}
+
+// openExports opens the export cache: on disk, else in memory, or none where it is switched off.
+func openExports(cfg config.Cache, log *slog.Logger) store.ExportCache {
+	if cfg.MaxBytes == 0 {
+		return store.None{}
+	}
+	cache, err := store.OpenExports(cfg.Path, cfg.MaxBytes)
+	if err == nil {
+		return cache
+	}
+	limit := min(cfg.MaxBytes, store.DefaultMemoryExportBytes)
+	log.Warn("the export cache cannot be on disk; keeping a small one in memory", "path", cfg.Path, "bytes", limit, "error", err)
+	return store.NewMemoryExports(limit)
+}
+
+func (a *agentProcess) flush(ctx context.Context) {
+	defer close(a.flushing)
+	ticker := time.NewTicker(flushEvery)
+	defer ticker.Stop()
+	for {
+		select {
+		case <-ticker.C:
+			if err := a.store.Flush(); err != nil {
+				a.log.Warn("writing the store", "error", err)
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// drain asks the agent to end in order and waits for it.
+func (a *agentProcess) drain() error {
+	ctx, cancel := context.WithTimeout(context.Background(), a.timeout+drainGrace)
+	defer cancel()
+	return a.Drain(ctx, a.timeout)
+}
+
+// close lets go of the store, after the agent has ended.
+func (a *agentProcess) close() {
+	a.stop()
+	<-a.flushing
+	if err := a.store.Close(); err != nil {
+		a.log.Error("closing the store", "error", err)
+	}
+}

@@ -1,0 +1,190 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"federation-agent/internal/sandbox/demo"
+)
+
+// demoFlags are the demonstration's own.
+type demoFlags struct {
+	sandbox sandboxFlags
+	once    bool
+	json    bool
+	verbose bool
+}
+
+func demoCommand(p process) *cobra.Command {
+	var flags demoFlags
+	command := &cobra.Command{
+		Use:   "demo",
+		Short: "Shows the agent at work against stand-ins for APIM and AWS",
+		Long: `Starts both stand-ins on the loopback interface, runs the real agent against them over real sockets, and
+plays APIM's user: preview, ingest, subscribe, call the API with the new key, unsubscribe. Quota and
+latencies are those of AWS unless told otherwise.
+
+It stays up afterwards until Ctrl-C, so that one can look around. Exit code 0: every step went well; 1: the
+one named did not.`,
+		Args: cobra.NoArgs,
+		RunE: func(*cobra.Command, []string) error { return runDemo(p, &flags) },
+	}
+	command.Flags().BoolVar(&flags.once, "once", false, "end after the last step")
+	command.Flags().BoolVar(&flags.json, "json", false, "print a summary for machines on the standard output, the story on the standard error")
+	command.Flags().BoolVar(&flags.verbose, "verbose", false, "the agent's log goes to the standard error instead of a file")
+	flags.sandbox.add(command, "127.0.0.1:0", "127.0.0.1:0")
+	return command
+}
+
+func runDemo(p process, flags *demoFlags) error {
+	directory, err := os.MkdirTemp("", "federation-agent-demo-")
+	if err != nil {
+		return &exitError{code: exitInternal, text: "making a directory for the demo: " + err.Error()}
+	}
+	summary, err := demonstrate(p, flags, directory)
+	if err == nil || flags.verbose { // else the log in it tells more
+		if gone := os.RemoveAll(directory); gone != nil && err == nil {
+			err = &exitError{code: exitInternal, text: "removing the demo's directory: " + gone.Error()}
+		}
+	}
+	if summary != nil && flags.json {
+		encoder := json.NewEncoder(p.stdout)
+		encoder.SetIndent("", "  ")
+		err = errors.Join(err, encoder.Encode(summary))
+	}
+	return err
+}
+
+// demonstrate plays the demonstration; the directory takes the agent's journal and log.
+func demonstrate(p process, flags *demoFlags, directory string) (*demo.Summary, error) {
+	log, logName, err := demoLog(p, flags, directory)
+	if err != nil {
+		return nil, err
+	}
+	sandbox, err := startSandbox(&flags.sandbox)
+	if err != nil {
+		return nil, err
+	}
+	defer sandbox.Close() //nolint:errcheck // the demonstration is over, and its outcome known
+	restore := ownEnvironment(p.environ, sandbox)
+	defer restore()
+	cfg, _, err := load(demoEnviron(sandbox, directory), nil)
+	if err != nil {
+		return nil, err
+	}
+
+	narrator := narratorFor(p, flags.json)
+	narrator.Title("Federation agent " + thisBuild().Version + " against stand-ins for Gravitee APIM and AWS API Gateway")
+	narrator.Line("  APIM %-8s %s/", flags.sandbox.version, sandbox.APIMURL())
+	narrator.Line("  AWS           %s  %s", sandbox.AWSURL(), sandbox.Census())
+	narrator.Line("  Agent's log   %s", logName)
+	narrator.Line("")
+	agent := startAgent(cfg, newLogger(log, cfg.Agent.Log))
+	ctx, interrupted := untilSignal(p.signals)
+	defer interrupted()
+	summary := demo.Play(ctx, sandbox, agent.Done(), narrator)
+	if !flags.once && summary.OK {
+		narrator.Table(summary)
+		narrator.Line("\nStill running: %s/ is APIM's page. Ctrl-C ends it.", sandbox.APIMURL())
+		select {
+		case <-ctx.Done():
+		case <-agent.Done():
+		}
+	}
+	summary = demo.End(summary, sandbox, agent.drain, narrator)
+	agent.close()
+	if flags.once || !summary.OK {
+		narrator.Table(summary)
+	}
+	if !summary.OK {
+		return &summary, &exitError{code: exitInternal, text: "the demo failed at " + summary.Failure + "\n" + lastLines(logName)}
+	}
+	return &summary, nil
+}
+
+// demoLog is where the agent's own log goes.
+func demoLog(p process, flags *demoFlags, directory string) (io.Writer, string, error) {
+	if flags.verbose {
+		return p.stderr, "below", nil
+	}
+	file, err := os.OpenFile(filepath.Join(directory, "agent.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	if err != nil {
+		return nil, "", &exitError{code: exitInternal, text: "opening the agent's log: " + err.Error()}
+	}
+	return file, file.Name(), nil
+}
+
+// demoEnviron is all that the agent is configured with.
+func demoEnviron(s *demo.Sandbox, directory string) []string {
+	settings := append(s.Settings(),
+		demo.Setting{Name: "gravitee_agent_store_path", Value: filepath.Join(directory, "journal")},
+		demo.Setting{Name: "gravitee_agent_log_level", Value: "debug"})
+	if roles := s.Roles(); roles.Value != "" {
+		settings = append(settings, roles)
+	}
+	environ := make([]string, len(settings))
+	for i, setting := range settings {
+		environ[i] = setting.Name + "=" + setting.Value
+	}
+	return environ
+}
+
+// ownEnvironment leads the AWS SDK, which reads the process's environment and no other, to the stand-in, and
+// keeps it from whatever the user's own AWS setup says. What it gives puts everything back.
+func ownEnvironment(environ []string, s *demo.Sandbox) (restore func()) {
+	theirs := map[string]string{}
+	for _, entry := range environ {
+		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") {
+			theirs[name] = value
+			os.Unsetenv(name) //nolint:errcheck // fails for no name that the environment gave
+		}
+	}
+	ours := map[string]string{
+		demo.AWSEndpointVariable: s.AWSURL(), "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
+	}
+	for name, value := range ours {
+		os.Setenv(name, value) //nolint:errcheck // fails for no name like these
+	}
+	return func() {
+		for name := range ours {
+			os.Unsetenv(name) //nolint:errcheck // as above
+		}
+		for name, value := range theirs {
+			os.Setenv(name, value) //nolint:errcheck // as above
+		}
+	}
+}
+
+// untilSignal is a context that the first signal ends.
+func untilSignal(signals <-chan os.Signal) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithCancelCause(context.Background())
+	go func() {
+		select {
+		case s := <-signals:
+			cancel(fmt.Errorf("interrupted by %s", s))
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, func() { cancel(nil) }
+}
+
+// shownLines is how much of a log's end is shown where the demo failed.
+const shownLines = 10
+
+// lastLines is the end of the agent's log; empty where it went elsewhere.
+func lastLines(name string) string {
+	text, err := os.ReadFile(name)
+	if err != nil {
+		return ""
+	}
+	lines := strings.Split(strings.TrimSpace(string(text)), "\n")
+	return "The end of " + name + ":\n" + strings.Join(lines[max(0, len(lines)-shownLines):], "\n")
+}

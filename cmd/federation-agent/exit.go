@@ -1,0 +1,28 @@
+package main
+
+// Exit codes. An orchestrator that restarts on failure does right with each of them but exitDismissed,
+// which it may want to treat as the end.
+const (
+	exitOrderly       = 0
+	exitInternal      = 1
+	exitConfiguration = 2
+	exitDismissed     = 3
+	// exitSignal plus the signal's number is what a shell expects of a process that a signal ended.
+	exitSignal = 128
+)
+
+const exitCodes = `Exit codes:
+  0  ended in order, as asked by SIGTERM or SIGINT
+  1  internal failure: the agent ended by itself, or not in order; or a step of the demo failed
+  2  configuration fault: all faults are printed; nothing was started
+  3  dismissed for good: APIM said good-bye without reconnect to every integration
+  A second signal ends the process at once, with 128 + the signal's number.`
+
+// exitError ends the process with a code. Its text, if any, goes to the standard error.
+type exitError struct {
+	code int
+	text string
+}
+
+// Error implements error.
+func (e *exitError) Error() string { return e.text }

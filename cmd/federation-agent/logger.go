@@ -1,0 +1,45 @@
+package main
+
+import (
+	"io"
+	"log/slog"
+
+	"federation-agent/config"
+	"federation-agent/internal/apigateway"
+)
+
+// newLogger makes the program's log.
+func newLogger(w io.Writer, cfg config.Log) *slog.Logger {
+	options := &slog.HandlerOptions{Level: cfg.Level}
+	if cfg.Format == "json" {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+// logStart says what starts, without secrets.
+func logStart(log *slog.Logger, cfg config.Config, warnings []config.Warning) {
+	b := thisBuild()
+	log.Info("federation agent starts", "version", b.Version, "commit", b.Commit, "go", b.Go, "integrations", len(cfg.Providers))
+	for _, p := range cfg.Providers {
+		log.Info("serving an integration", "integration", p.IntegrationID, "regions", p.Regions, "accounts", accountsOf(p))
+	}
+	for _, w := range warnings {
+		log.Warn("configuration: " + w.String())
+	}
+}
+
+// accountsOf names the accounts that a provider's roles are in.
+func accountsOf(p config.Provider) []string {
+	if len(p.RoleARNs) == 0 {
+		return []string{"the credentials' own"}
+	}
+	accounts := make([]string, 0, len(p.RoleARNs))
+	for _, role := range p.RoleARNs {
+		if account, _, ok := apigateway.AccountOfRole(role); ok {
+			role = account
+		}
+		accounts = append(accounts, role)
+	}
+	return accounts
+}

@@ -1,0 +1,81 @@
+package main
+
+import (
+	"fmt"
+	"os"
+	"syscall"
+
+	"github.com/spf13/cobra"
+
+	"federation-agent/actors"
+)
+
+func runCommand(p process) *cobra.Command {
+	var files []string
+	command := &cobra.Command{
+		Use:   "run",
+		Short: "Runs the agent (the default)",
+		Long:  "Runs the agent until SIGTERM or SIGINT, then ends it in order within gravitee_agent_shutdown_timeout.\n\n" + exitCodes,
+		Args:  cobra.NoArgs,
+		RunE:  func(*cobra.Command, []string) error { return run(p, files) },
+	}
+	configFlag(command, &files)
+	return command
+}
+
+func configFlag(command *cobra.Command, files *[]string) {
+	command.Flags().StringArrayVar(files, "config", nil,
+		"gravitee.yml `FILE[,FILE]`, later ones override; the environment overrides all of them")
+}
+
+func run(p process, files []string) error {
+	cfg, warnings, err := load(p.environ, files)
+	if err != nil {
+		return err
+	}
+	log := newLogger(p.stderr, cfg.Agent.Log)
+	logStart(log, cfg, warnings)
+	agent := startAgent(cfg, log)
+	select {
+	case <-agent.Done():
+	case s := <-p.signals:
+		log.Info("ending in order; a second signal ends at once", "signal", s.String(), "timeout", agent.timeout)
+		if err := drainUnless(p.signals, agent); err != nil {
+			return err
+		}
+	}
+	agent.close()
+	return ended(agent.Ending())
+}
+
+// drainUnless drains, unless a second signal comes.
+func drainUnless(signals <-chan os.Signal, agent *agentProcess) error {
+	drained := make(chan error, 1)
+	go func() { drained <- agent.drain() }()
+	select {
+	case err := <-drained:
+		if err != nil {
+			return &exitError{code: exitInternal, text: fmt.Sprintf("the agent did not end in time: %v", err)}
+		}
+		return nil
+	case s := <-signals:
+		return &exitError{code: signalCode(s), text: "a second signal: ending at once"}
+	}
+}
+
+func signalCode(s os.Signal) int {
+	if number, ok := s.(syscall.Signal); ok {
+		return exitSignal + int(number)
+	}
+	return exitInternal
+}
+
+func ended(e actors.Ending) error {
+	switch e {
+	case actors.Drained:
+		return nil
+	case actors.Dismissed:
+		return &exitError{code: exitDismissed, text: "APIM dismissed every integration of this agent for good"}
+	}
+	return &exitError{code: exitInternal, text: "the agent ended without being asked to, or not in order; its log says more"}
+}
