@@ -17,6 +17,9 @@ func ListStages(ctx context.Context, c Client, apiID string) ([]*Stage, error) {
 	if err != nil {
 		return nil, failed(opGetStages, "listing the stages of REST API "+apiID, err)
 	}
+	if out.Item == nil {
+		return nil, failed(opGetStages, "listing the stages of REST API "+apiID, errNoList)
+	}
 	return each(out.Item, stageOf), nil
 }
 
@@ -34,7 +37,7 @@ func Export(ctx context.Context, c Client, apiID, stage string) ([]byte, error) 
 		return nil, failed(opGetExport, doing, err)
 	}
 	if len(out.Body) == 0 {
-		return nil, &Error{Doing: doing, Class: Unavailable, Operation: opGetExport, Err: errEmptyExport}
+		return nil, failed(opGetExport, doing, errEmptyExport)
 	}
 	return out.Body, nil
 }
@@ -85,6 +88,6 @@ func DeleteKey(ctx context.Context, c Client, keyID string) error {
 }
 
 var (
-	errEmptyExport = errors.New("AWS answered with an empty document")
+	errEmptyExport = &unreadable{"AWS answered with an empty document"}
 	errNoKey       = errors.New("AWS answered without the key's id or value")
 )

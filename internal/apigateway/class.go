@@ -117,6 +117,11 @@ func RetryAfter(err error) time.Duration {
 // maxRetryAfter caps what AWS, or something that stands between, may make us wait.
 const maxRetryAfter = time.Minute
 
+// unreadable is a fault that the SDK did not find in an answer.
+type unreadable struct{ text string }
+
+func (e *unreadable) Error() string { return e.text }
+
 // classify looks at one raw SDK error. What AWS says by code is matched by code: half of these are not modelled as Go types.
 func classify(err error) Class {
 	_, operation := origin(err)
@@ -130,6 +135,8 @@ func classifyOf(operation string, err error) Class {
 		return NoPermit
 	case errors.Is(err, context.Canceled):
 		return Cancelled
+	case errors.As(err, new(*unreadable)):
+		return Unavailable
 	}
 	service, _ := origin(err)
 	var answer smithy.APIError

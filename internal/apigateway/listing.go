@@ -39,6 +39,9 @@ func NewRESTAPIs(c Client) *Listing[*RestAPI] {
 			if err != nil {
 				return nil, nil, err
 			}
+			if out.Items == nil {
+				return nil, nil, errNoList
+			}
 			return each(out.Items, restAPIOf), out.Position, nil
 		},
 	}
@@ -54,6 +57,9 @@ func NewUsagePlans(c Client) *Listing[*UsagePlan] {
 			out, err := c.GetUsagePlans(ctx, &apigateway.GetUsagePlansInput{Limit: aws.Int32(pageSize), Position: position})
 			if err != nil {
 				return nil, nil, err
+			}
+			if out.Items == nil {
+				return nil, nil, errNoList
 			}
 			return each(out.Items, usagePlanOf), out.Position, nil
 		},
@@ -116,6 +122,10 @@ func (l *Listing[T]) keep(items []T) {
 func (l *Listing[T]) restart() {
 	l.items, l.ids, l.position, l.asked, l.pages = nil, nil, nil, nil, 0
 }
+
+// errNoList is an answer of somebody else's: an empty list of AWS's is an empty list (recorded of keys), and taking {} for one
+// would delete the plans of a whole target.
+var errNoList = &unreadable{"the answer has no list in it: it is not API Gateway's"}
 
 // errPositionRepeats guards against a list without an end.
 var errPositionRepeats = errors.New("AWS gave the same page position twice")

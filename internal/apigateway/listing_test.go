@@ -125,3 +125,26 @@ func TestAThrottledPageIsAskedForAgainAtItsOwnPosition(t *testing.T) {
 		}
 	})
 }
+
+func TestAnAnswerWithoutAListIsNotAnEmptyList(t *testing.T) {
+	for _, body := range []string{`{}`, `{"item":null}`, `{"message":"welcome to the hotel's network"}`, `[]`, `null`, ``} {
+		synctest.Test(t, func(t *testing.T) {
+			w := &wire{answer: answers(ok(200, body))}
+			_, err := ListUsagePlans(t.Context(), w.client(nil))
+			wantClass(t, err, Unavailable)
+			_, err = ListRESTAPIs(t.Context(), w.client(nil))
+			wantClass(t, err, Unavailable)
+			_, err = ListStages(t.Context(), w.client(nil), "a")
+			wantClass(t, err, Unavailable)
+		})
+	}
+}
+
+func TestAnEmptyListOfAWSsIsAnEmptyList(t *testing.T) {
+	// Recorded of API keys; all of API Gateway's lists have this shape.
+	r := loadRecorded(t)["TestApigatewayApiKeysCrud::test_get_api_keys"]["get-api-keys"]
+	w := &wire{answer: answers(onWire(t, r))}
+	if apis, err := ListRESTAPIs(t.Context(), w.client(nil)); err != nil || len(apis) != 0 {
+		t.Errorf("list %v, error %v", apis, err)
+	}
+}

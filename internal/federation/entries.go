@@ -52,6 +52,9 @@ func Entries(apis []*apigateway.RestAPI, plans []*apigateway.UsagePlan, stages S
 	inPlans := plansByPair(plans)
 	var out []Entry
 	for _, api := range apis {
+		if api.ID == "" {
+			continue // it could not be told apart from others, nor called
+		}
 		byStage := inPlans[api.ID]
 		details, asked := stages[api.ID]
 		if !asked {
@@ -64,7 +67,7 @@ func Entries(apis []*apigateway.RestAPI, plans []*apigateway.UsagePlan, stages S
 		}
 		for _, d := range details {
 			ps := byStage[d.Name]
-			if f.Accepts(d.Name) && (len(ps) > 0 || f.AcceptWithoutPlan) {
+			if d.Name != "" && f.Accepts(d.Name) && (len(ps) > 0 || f.AcceptWithoutPlan) {
 				out = append(out, Entry{API: api, Stage: d.Name, Plans: ps, Details: d})
 			}
 		}

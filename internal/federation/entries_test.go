@@ -50,7 +50,7 @@ func texts(entries []Entry) []string {
 }
 
 func TestUsagePlansTurnedRoundGiveTheEntries(t *testing.T) {
-	apis := []*apigateway.RestAPI{api("b", "Beta"), api("a", "Alpha"), api("c", "Alpha")}
+	apis := []*apigateway.RestAPI{api("b", "Beta"), api("a", "Alpha"), api("c", "Alpha"), api("", "Nameless")}
 	plans := []*apigateway.UsagePlan{
 		plan("p2", "a/prod", "b/prod", "gone/prod"), plan("p1", "a/prod", "a/dev", "a/prod"), plan("p3"), plan("p1", "a/prod"),
 	}
@@ -73,6 +73,8 @@ func TestUsagePlansTurnedRoundGiveTheEntries(t *testing.T) {
 		"a filter": {
 			Stages{"c": stage("v1", "prod")}, Filter{AcceptWithoutPlan: true, Stages: []string{"prod"}},
 			[]string{"a/prod:p1,p2", "c/prod:!", "b/prod:p2"}},
+		"a stage without a name is none": {
+			Stages{"a": stage("", "prod")}, Filter{AcceptWithoutPlan: true}, []string{"a/prod:p1,p2!", "b/prod:p2"}},
 		"a filter is exact": {nil, Filter{Stages: []string{"Prod", "pro"}}, []string{}},
 	} {
 		t.Run(name, func(t *testing.T) {

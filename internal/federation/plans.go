@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
+	"math"
 	"slices"
 	"strconv"
 	"strings"
@@ -67,7 +68,7 @@ func characteristics(p *apigateway.UsagePlan, apiID, stage string) []string {
 }
 
 func rateText(perSecond float64) string {
-	if perSecond <= 0 {
+	if !(perSecond > 0) || math.IsInf(perSecond, 0) { // the SDK reads "NaN" and "Infinity" too
 		return ""
 	}
 	return amount(perSecond, "request") + " per second"

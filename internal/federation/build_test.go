@@ -1,0 +1,239 @@
+package federation
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+
+	"federation-agent/internal/apigateway"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// sample is an input with all there is.
+func sample() Input {
+	gold := &apigateway.UsagePlan{ID: "gold", Name: "Gold", Description: "For partners",
+		Throttle: &apigateway.Throttle{Rate: 10, Burst: 20}, Quota: &apigateway.Quota{Limit: 5000, Period: "MONTH"},
+		Stages: []apigateway.PlanStage{
+			{APIID: "a1b2c3", Stage: "prod", Throttle: map[string]apigateway.Throttle{"/pets/GET": {Rate: 0.5, Burst: 1}, "//POST": {Rate: 1}}},
+			{APIID: "a1b2c3", Stage: "dev", Throttle: map[string]apigateway.Throttle{"/dev/GET": {Rate: 99}}},
+			{APIID: "other", Stage: "prod", Throttle: map[string]apigateway.Throttle{"/other/GET": {Rate: 98}}},
+		}}
+	return Input{
+		Target: west,
+		Entry: Entry{
+			API: &apigateway.RestAPI{ID: "a1b2c3", Name: "Orders", Description: "All orders", Version: "1.2", EndpointTypes: []string{"REGIONAL"},
+				Tags: map[string]string{"team": "shop", "Cost Center": "42"}},
+			Stage: "prod", Plans: []*apigateway.UsagePlan{gold},
+			Details: &apigateway.Stage{Name: "prod", Description: "live traffic", Tags: map[string]string{"team": "ops"}},
+		},
+		Name:     "Orders",
+		Document: []byte(`{"openapi":"3.0.1"}`),
+	}
+}
+
+func TestAnAPIIsMappedAsAWhole(t *testing.T) {
+	want := API{
+		UniqueID: "111111111111:eu-west-1:a1b2c3:prod", ID: "111111111111:eu-west-1:a1b2c3:prod",
+		Name: "Orders", Version: "1.2", Description: "All orders\n\nStage prod: live traffic",
+		ConnectionDetails: map[string]string{
+			"aws-api-gateway-account-id": one, "aws-api-gateway-region": "eu-west-1", "aws-api-gateway-rest-api-id": "a1b2c3", "aws-api-gateway-stage": "prod"},
+		Pages: []Page{{Filename: "openapi.json", Content: []byte(`{"openapi":"3.0.1"}`)}},
+		Plans: []Plan{{ID: "gold", Name: "Gold", Description: "For partners", Characteristics: []string{
+			"10 requests per second", "burst 20", "5,000 requests per month", "POST /: 1 request per second", "GET /pets: 0.5 requests per second, burst 1"}}},
+		Metadata: []Metadata{
+			{"aws-api-gateway-account-id", one}, {"aws-api-gateway-region", "eu-west-1"}, {"aws-api-gateway-rest-api-id", "a1b2c3"}, {"aws-api-gateway-stage", "prod"},
+			{"AWS account", one}, {"AWS region", "eu-west-1"}, {"AWS stage", "prod"}, {"AWS endpoint type", "REGIONAL"},
+			{"AWS invoke URL", "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod"}, {"AWS document", "exported from AWS API Gateway"},
+			{"AWS tag Cost Center", "42"}, {"AWS tag team", "shop"}, {"AWS stage tag team", "ops"},
+		},
+	}
+	if diff := cmp.Diff(want, Build(sample())); diff != "" {
+		t.Error(diff)
+	}
+}
+
+func TestUniqueIDAndPlanIDsDependOnAWSsIDsAlone(t *testing.T) {
+	before := Build(sample())
+	in := sample()
+	in.Name, in.Missing = "Something else [prod]", NeverExportable
+	in.Entry.Details = nil
+	api, plan := *in.Entry.API, *in.Entry.Plans[0]
+	api.Name, api.Description, api.Version, api.Tags, api.EndpointTypes, api.KeySource = "n", "d", "v", nil, nil, "AUTHORIZER"
+	plan.Name, plan.Description, plan.Throttle, plan.Quota, plan.Stages = "n", "d", nil, nil, nil
+	in.Entry.API, in.Entry.Plans = &api, []*apigateway.UsagePlan{&plan}
+	after := Build(in)
+	if before.UniqueID != after.UniqueID || before.ID != after.ID || before.Plans[0].ID != after.Plans[0].ID {
+		t.Errorf("ids changed: %s -> %s, %s -> %s", before.UniqueID, after.UniqueID, before.Plans[0].ID, after.Plans[0].ID)
+	}
+}
+
+func TestAPageIsAlwaysFoundByTheSameFileName(t *testing.T) {
+	in := sample()
+	in.Name = strings.Repeat("another name ", 20)
+	if a, b := Build(sample()).Pages[0].Filename, Build(in).Pages[0].Filename; a != b || a == "" || width(a) > MaxPageName {
+		t.Errorf("file names %q and %q", a, b)
+	}
+}
+
+func TestPagesAreAnEmptyListAndNeverNullWithoutADocument(t *testing.T) {
+	for missing, says := range map[Missing]string{NeverExportable: "cannot export", TooLarge: "larger than one message", NotMissing: "exported from"} {
+		in := sample()
+		in.Missing = missing
+		api := Build(in)
+		if missing != NotMissing && (api.Pages == nil || len(api.Pages) != 0) {
+			t.Errorf("pages = %v", api.Pages)
+		}
+		// Metadata that are left out later stay in APIM, so the entry is always there and says what holds now.
+		if text := valueOf(api, "AWS document"); !strings.Contains(text, says) {
+			t.Errorf("metadata say %q", text)
+		}
+	}
+}
+
+func valueOf(api API, name string) string {
+	for _, m := range api.Metadata {
+		if m.Name == name {
+			return m.Value
+		}
+	}
+	return ""
+}
+
+func TestNothingIsNullInAnAPIThatHasNothing(t *testing.T) {
+	api := Build(Input{Target: west, Entry: Entry{API: &apigateway.RestAPI{ID: "a"}, Stage: "s", Plans: []*apigateway.UsagePlan{{ID: "p"}}}, Name: "a"})
+	if api.Pages == nil || api.Plans == nil || api.Metadata == nil || api.ConnectionDetails == nil || api.Plans[0].Characteristics == nil {
+		t.Errorf("something is null: %+v", api)
+	}
+	if api.Version != "0.0.0" {
+		t.Errorf("version = %q", api.Version)
+	}
+	if api.Plans[0].Name != "p" {
+		t.Errorf("a plan without a name is called %q", api.Plans[0].Name)
+	}
+	for _, m := range api.Metadata {
+		if m.Name == "" || m.Value == "" {
+			t.Errorf("empty metadata %+v", m)
+		}
+	}
+	none := Build(Input{Target: west, Entry: Entry{API: &apigateway.RestAPI{ID: "a"}, Stage: "s"}, Name: "a"})
+	if none.Plans == nil {
+		t.Error("plans are null")
+	}
+}
+
+func TestPreviewAndIngestShowTheSameIDsNameAndVersion(t *testing.T) {
+	in := sample()
+	api, s := Build(in), Summarize(in.Target, in.Entry, in.Name)
+	if (s != Summary{UniqueID: api.UniqueID, ID: api.ID, Name: api.Name, Version: api.Version}) {
+		t.Errorf("preview %+v, ingest %+v", s, api)
+	}
+}
+
+func TestDuplicatePlanIDsAreSentOnce(t *testing.T) {
+	in := sample()
+	in.Entry.Plans = append(in.Entry.Plans, in.Entry.Plans[0])
+	if got := Build(in).Plans; len(got) != 1 {
+		t.Errorf("%d plans", len(got))
+	}
+}
+
+func TestTheDocumentIsPassedOnByteForByte(t *testing.T) {
+	in := sample()
+	in.Document = []byte("{\"a\":\"é;;\x00\"}  ")
+	if got := Build(in).Pages[0].Content; &got[0] != &in.Document[0] || len(got) != len(in.Document) {
+		t.Error("the document was copied or changed")
+	}
+}
+
+func TestASecondDescriptionIsNotRepeated(t *testing.T) {
+	in := sample()
+	in.Entry.Details = &apigateway.Stage{Name: "prod", Description: "All orders"}
+	if got := Build(in).Description; got != "All orders" {
+		t.Errorf("description = %q", got)
+	}
+	api := *in.Entry.API
+	api.Description, in.Entry.API = "", &api
+	in.Entry.Details = &apigateway.Stage{Name: "prod", Description: "live"}
+	if got := Build(in).Description; got != "Stage prod: live" {
+		t.Errorf("description = %q", got)
+	}
+}
+
+func TestEveryTextIsWithinTheLimitsOfTheSQLBackendCutVisibly(t *testing.T) {
+	long := strings.Repeat("wörd🚀", 700)
+	in := sample()
+	in.Name = NewNames(nil).Of(prod, long)
+	methods := map[string]apigateway.Throttle{}
+	for i := range 60 {
+		methods[fmt.Sprintf("/%s/%d/GET", strings.Repeat("long", 30), i)] = apigateway.Throttle{Rate: 1234.5, Burst: 98765}
+	}
+	in.Entry.API = &apigateway.RestAPI{ID: "a1b2c3", Name: long, Description: long, Version: long, Tags: map[string]string{long: long, long + "2": long, "": ""}}
+	in.Entry.Plans = []*apigateway.UsagePlan{{ID: "p", Name: long, Description: long, Throttle: &apigateway.Throttle{Rate: 1e12, Burst: 1 << 30},
+		Stages: []apigateway.PlanStage{{APIID: "a1b2c3", Stage: "prod", Throttle: methods}}}}
+	in.Entry.Details = &apigateway.Stage{Name: "prod", Description: long, Tags: map[string]string{long: long}}
+	api := Build(in)
+	wantWithinLimits(t, api)
+	p := api.Plans[0]
+	for _, cut := range []string{api.Name, api.Version, api.Description, p.Name, p.Description} {
+		if !strings.Contains(cut, ellipsis) {
+			t.Errorf("%.30q… was cut invisibly", cut)
+		}
+	}
+	for _, c := range p.Characteristics[2:] {
+		if !strings.Contains(c, "1,234.5 requests per second, burst 98,765") && !strings.Contains(c, "more methods") {
+			t.Errorf("the numbers were cut off: %q", c)
+		}
+	}
+	if last := p.Characteristics[len(p.Characteristics)-1]; last != "and limits for 10 more methods" {
+		t.Errorf("last characteristic %q", last)
+	}
+}
+
+func wantWithinLimits(t *testing.T, api API) {
+	t.Helper()
+	check := func(what, text string, limit int) {
+		if width(text) > limit {
+			t.Errorf("%s has %d characters, the limit is %d", what, width(text), limit)
+		}
+	}
+	check("name", api.Name, MaxAPIName)
+	for _, p := range api.Plans {
+		check("plan name", p.Name, MaxPlanName)
+		for _, c := range p.Characteristics {
+			check("characteristic", c, MaxCharacteristic)
+		}
+	}
+	for _, p := range api.Pages {
+		check("page name", p.Filename, MaxPageName)
+	}
+	keys := map[string]bool{}
+	for _, m := range api.Metadata {
+		check("metadata name", m.Name, MaxMetadataKey)
+		check("metadata key", metadataKey(m.Name), MaxMetadataKey)
+		check("metadata value", m.Value, MaxMetadataValue)
+		if m.Name == "" || m.Value == "" || keys[metadataKey(m.Name)] {
+			t.Errorf("metadata %+v are empty or double", m)
+		}
+		keys[metadataKey(m.Name)] = true
+	}
+}
+
+func FuzzWhateverAWSSaysTheAPIIsWithinTheLimits(f *testing.F) {
+	f.Add("Orders", "text", "1.0", "team", "shop", "/pets/GET", 1.5, int32(3))
+	f.Add("", "", "", "", "", "", 0.0, int32(0))
+	f.Add("\xff", "\x00", strings.Repeat("v", 100), "é", "\u202e", "///", -1.0, int32(-1))
+	f.Fuzz(func(t *testing.T, name, description, version, tag, value, method string, rate float64, burst int32) {
+		in := sample()
+		in.Name = NewNames(nil).Of(prod, name)
+		in.Entry.API = &apigateway.RestAPI{ID: "a1b2c3", Name: name, Description: description, Version: version, Tags: map[string]string{tag: value, tag + " ": value, strings.ToUpper(tag): value}}
+		in.Entry.Plans = []*apigateway.UsagePlan{{ID: "p", Name: name, Description: description, Throttle: &apigateway.Throttle{Rate: rate, Burst: burst},
+			Quota:  &apigateway.Quota{Limit: burst, Period: tag},
+			Stages: []apigateway.PlanStage{{APIID: "a1b2c3", Stage: "prod", Throttle: map[string]apigateway.Throttle{method: {Rate: rate, Burst: burst}}}}}}
+		api := Build(in)
+		wantWithinLimits(t, api)
+		if diff := cmp.Diff(api, Build(in)); diff != "" {
+			t.Errorf("the same input gave another API: %s", diff)
+		}
+	})
+}
