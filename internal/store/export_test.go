@@ -217,6 +217,21 @@ func TestExportsThatSomebodyRemovedAreMisses(t *testing.T) {
 	wantExport(t, c, exportKey(1, "d"), Export{Document: []byte("y")})
 }
 
+func TestAMissForAnotherDeploymentReadsNoFile(t *testing.T) {
+	c := openExports(t, t.TempDir(), 1<<20)
+	key := exportKey(1, "d1")
+	must(t, c.Put(key, Export{Document: []byte("x")}))
+	must(t, os.Remove(c.path(key.slot())))
+	wantMiss(t, c, exportKey(1, "d2"))
+	if c.index.used == 0 {
+		t.Error("the file was looked for")
+	}
+	wantMiss(t, c, key)
+	if c.index.used != 0 {
+		t.Error("a file that is gone stays in the index")
+	}
+}
+
 func TestAnExportCacheThatCannotBeWrittenSaysSo(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
