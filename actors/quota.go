@@ -70,8 +70,7 @@ func (q *quotaKeeper) onAcquirePermit(ctx actor.Context, m messages.AcquirePermi
 func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit) {
 	q.budget.Return(m.Ticket)
 	delete(q.askers, m.Ticket)
-	if m.Outcome.Throttled {
-		q.budget.Throttled(time.Now(), m.Outcome.RetryAfter)
+	if m.Outcome.Throttled && q.budget.Throttled(time.Now(), m.Outcome.RetryAfter) {
 		q.env.Log.Warn("AWS throttled a call; slowing down", logAccount, q.account, logRegion, q.region,
 			logRate, q.budget.Rate(), logShare, q.limits.Rate)
 	}

@@ -6,6 +6,7 @@
 package quota
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -100,7 +101,8 @@ type Budget struct {
 	all    bucket
 	each   map[string]*bucket
 
-	waiting  []waiting // in the order of arrival
+	waiting  []waiting // in the order in which they go: priority, rank, arrival
+	arrivals uint64
 	inFlight map[uint64]string
 	running  map[string]int
 	grants   int
@@ -111,30 +113,13 @@ type Budget struct {
 
 type waiting struct {
 	Request
-	rank int
+	rank    int
+	arrival uint64
 }
 
-// bucket is a token bucket whose rate can change.
-type bucket struct {
-	rate, burst float64
-	tokens      float64
-	at          time.Time
-}
-
-func (b *bucket) advance(now time.Time) {
-	if passed := now.Sub(b.at); passed > 0 {
-		b.tokens = min(b.burst, b.tokens+passed.Seconds()*b.rate)
-		b.at = now
-	}
-}
-
-// until is how long it takes until there are n tokens.
-func (b *bucket) until(n float64) time.Duration {
-	if b.tokens >= n {
-		return 0
-	}
-	// Rounded up to a microsecond: a timer that fires a nanosecond early would find no token.
-	return time.Duration((n-b.tokens)/b.rate*1e9)/time.Microsecond*time.Microsecond + time.Microsecond
+// compare orders what waits: the most urgent first, then by rank, then in the order of arrival.
+func (w waiting) compare(other waiting) int {
+	return cmp.Or(cmp.Compare(w.Priority, other.Priority), cmp.Compare(w.rank, other.rank), cmp.Compare(w.arrival, other.arrival))
 }
 
 // NewBudget starts with a nearly empty bucket.
@@ -165,12 +150,23 @@ func (b *Budget) Ask(now time.Time, r Request) (Refusal, bool) {
 		return Refusal{}, true
 	}
 	b.advance(now)
-	w := waiting{Request: r, rank: b.limits.Operations[r.Operation].Rank}
-	if wait := b.estimate(now, w, b.waiting); !r.By.IsZero() && now.Add(wait).After(r.By) {
+	b.arrivals++
+	w := waiting{Request: r, rank: b.limits.Operations[r.Operation].Rank, arrival: b.arrivals}
+	at, _ := slices.BinarySearchFunc(b.waiting, w, waiting.compare)
+	var ahead queue
+	for _, other := range b.waiting[:at] {
+		ahead.add(b.limits, other)
+	}
+	if wait := b.wait(now, w, ahead); w.late(now, wait) {
 		return Refusal{Ticket: r.Ticket, Wait: wait}, false
 	}
-	b.waiting = append(b.waiting, w)
+	b.waiting = slices.Insert(b.waiting, at, w)
 	return Refusal{}, true
+}
+
+// late says that a permit after wait is of no use any more.
+func (w waiting) late(now time.Time, wait time.Duration) bool {
+	return !w.By.IsZero() && now.Add(wait).After(w.By)
 }
 
 // Holds reports whether the ticket holds a permit.
@@ -192,17 +188,20 @@ func (b *Budget) Return(ticket uint64) {
 }
 
 // Throttled says that AWS refused an attempt as one too many, ours or a neighbour's: the rate goes down
-// at once and comes back gradually, and nothing is granted for a moment, or for as long as AWS said.
-func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) {
+// at once and comes back gradually, and nothing is granted, nor saved up, for a moment, or for as long as
+// AWS said. It reports whether the rate went down: throttles close together tell of one congestion.
+func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) bool {
 	b.advance(now)
-	if now.Sub(b.throttledAt) >= sameCongestion || b.throttledAt.IsZero() {
-		b.all.rate = max(b.limits.Rate*leastShare, b.all.rate*backOff)
-		b.all.tokens = min(b.all.tokens, 0)
-		b.throttledAt = now
-	}
+	b.all.tokens = min(b.all.tokens, 0)
 	if until := now.Add(max(pause, retryAfter)); until.After(b.pausedUntil) {
 		b.pausedUntil = until
 	}
+	if !b.throttledAt.IsZero() && now.Sub(b.throttledAt) < sameCongestion {
+		return false
+	}
+	b.all.rate = max(b.limits.Rate*leastShare, b.all.rate*backOff)
+	b.throttledAt = now
+	return true
 }
 
 // Rate is the rate at present, in requests a second.
@@ -216,7 +215,7 @@ func (b *Budget) Advance(now time.Time) Decision {
 	b.advance(now)
 	var d Decision
 	d.Refused = b.refuse(now)
-	for len(b.waiting) > 0 && !now.Before(b.pausedUntil) && b.all.tokens >= 1 {
+	for len(b.waiting) > 0 && b.paused(now) == 0 && b.all.tokens >= 1 {
 		i := b.pick()
 		if i < 0 {
 			break
@@ -236,9 +235,13 @@ func (b *Budget) Advance(now time.Time) Decision {
 	return d
 }
 
+// advance lets time pass: tokens and, after a throttle, the rate come back, but not during a pause.
 func (b *Budget) advance(now time.Time) {
-	if full := b.limits.Rate; b.all.rate < full && now.After(b.all.at) && !now.Before(b.pausedUntil) {
-		b.all.rate = min(full, b.all.rate+full*recovery*now.Sub(b.all.at).Seconds())
+	if from := b.all.at; from.Before(b.pausedUntil) {
+		b.all.at = earlier(now, b.pausedUntil)
+	}
+	if passed := now.Sub(b.all.at); passed > 0 {
+		b.all.rate = min(b.limits.Rate, b.all.rate+b.limits.Rate*recovery*passed.Seconds())
 	}
 	b.all.advance(now)
 	for _, own := range b.each {
@@ -254,19 +257,14 @@ func (b *Budget) pick() int {
 		if !b.ready(w.Operation) {
 			continue
 		}
-		if best < 0 || (!oldest && before(w, b.waiting[best])) {
+		if !oldest {
+			return i
+		}
+		if best < 0 || w.arrival < b.waiting[best].arrival {
 			best = i
 		}
 	}
 	return best
-}
-
-// before orders by priority and rank; arrival decides the rest.
-func before(a, b waiting) bool {
-	if a.Priority != b.Priority {
-		return a.Priority < b.Priority
-	}
-	return a.rank < b.rank
 }
 
 func (b *Budget) ready(operation string) bool {
@@ -277,66 +275,72 @@ func (b *Budget) ready(operation string) bool {
 	return limit == 0 || b.running[operation] < limit
 }
 
-// refuse takes out what has no chance any more: its time has passed, or the queue before it is too long
-// since the rate went down.
+// refuse takes out what has no chance any more: its time has passed, or what goes before it takes too
+// long since the rate went down or since more urgent requests came.
 func (b *Budget) refuse(now time.Time) []Refusal {
 	var refused []Refusal
-	throttled := b.all.rate < b.limits.Rate
-	for i := len(b.waiting) - 1; i >= 0; i-- {
-		w := b.waiting[i]
-		if w.By.IsZero() {
+	var ahead queue
+	kept := b.waiting[:0]
+	for _, w := range b.waiting {
+		if wait := b.wait(now, w, ahead); w.late(now, wait) {
+			refused = append(refused, Refusal{Ticket: w.Ticket, Wait: wait})
 			continue
 		}
-		var wait time.Duration
-		if throttled {
-			wait = b.estimate(now, w, b.waiting[:i])
-		}
-		if now.Add(wait).After(w.By) {
-			b.waiting = slices.Delete(b.waiting, i, i+1)
-			refused = append(refused, Refusal{Ticket: w.Ticket, Wait: wait})
-		}
+		ahead.add(b.limits, w)
+		kept = append(kept, w)
 	}
+	clear(b.waiting[len(kept):])
+	b.waiting = kept
 	return refused
 }
 
-// estimate is how long w has to wait behind those of ahead that go before it.
-func (b *Budget) estimate(now time.Time, w waiting, ahead []waiting) time.Duration {
-	calls, same := 1.0, 1.0
-	for _, other := range ahead {
-		if before(w, other) {
-			continue
-		}
-		calls += 1 + float64(b.limits.Operations[other.Operation].Brings)
-		if other.Operation == w.Operation {
-			same++
-		}
+// queue is what goes before a request.
+type queue struct {
+	calls float64
+	// of each operation with a limit of its own
+	each map[string]float64
+}
+
+func (q *queue) add(limits Limits, w waiting) {
+	limit, limited := limits.Operations[w.Operation]
+	q.calls += 1 + float64(limit.Brings)
+	if !limited {
+		return
 	}
-	wait := max(b.all.until(calls), b.pausedUntil.Sub(now))
+	if q.each == nil {
+		q.each = map[string]float64{}
+	}
+	q.each[w.Operation]++
+}
+
+// wait is how long a request has to wait behind those that go before it, at the present rate.
+func (b *Budget) wait(now time.Time, w waiting, ahead queue) time.Duration {
+	wait := b.paused(now) + b.all.until(ahead.calls+1)
 	if own := b.each[w.Operation]; own != nil {
-		wait = max(wait, own.until(same))
+		wait = max(wait, own.until(ahead.each[w.Operation]+1))
 	}
 	return wait
 }
 
-// next is when a waiting request may become ready by the mere passing of time.
+// paused is how long nothing is granted, nor saved up.
+func (b *Budget) paused(now time.Time) time.Duration { return max(0, b.pausedUntil.Sub(now)) }
+
+// next is when a waiting request may become ready, or is late, by the mere passing of time.
 func (b *Budget) next(now time.Time) time.Time {
 	var next time.Time
 	for _, w := range b.waiting {
+		if !w.By.IsZero() {
+			next = earlier(next, w.By.Add(time.Microsecond))
+		}
 		if limit := b.limits.Operations[w.Operation].InFlight; limit > 0 && b.running[w.Operation] >= limit {
-			if !w.By.IsZero() { // a returned permit wakes it; its end does too
-				next = earlier(next, w.By.Add(time.Microsecond))
-			}
-			continue
+			continue // a returned permit wakes it
 		}
-		wait := max(b.all.until(1), b.pausedUntil.Sub(now))
-		if own := b.each[w.Operation]; own != nil {
-			wait = max(wait, own.until(1))
-		}
-		next = earlier(next, now.Add(wait))
+		next = earlier(next, now.Add(b.wait(now, w, queue{})))
 	}
 	return next
 }
 
+// earlier is the earlier of two instants, of which the first may be none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b
