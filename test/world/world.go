@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"os"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -66,29 +67,52 @@ type World struct {
 // Instance is one life of an agent: a process.
 type Instance struct {
 	*actors.Agent
-	world *World
-	name  string
-	store *store.Store
-	http  *http.Transport
+	// Name is the instance's on the network, and the beginning of every id that it makes.
+	Name   string
+	Store  *store.Store
+	world  *World
+	disk   *storetest.Model
+	http   *http.Transport
+	fenced sync.Once
+}
+
+// AgentOptions say in what an agent differs from the world's others. The zero value is in nothing.
+type AgentOptions struct {
+	// Disk is its own, as another replica has; nil means the world's.
+	Disk *storetest.Model
+	// Now is its wall clock; nil means the bubble's.
+	Now func() time.Time
+	// AWS, where set, stands between the agent and the network.
+	AWS func(name string, network http.RoundTripper) http.RoundTripper
+	// Faults, where set, are its own; nil means the world's.
+	Faults func(name string) *actors.Faults
 }
 
 // Run makes a world in a bubble of its own and lets test live in it. When test returns, everything is
 // ended, and a goroutine that is left over fails the test.
 func Run(t *testing.T, o Options, test func(*testing.T, *World)) {
 	t.Helper()
-	// The SDK reads these; nothing of this machine must reach it.
-	for name, value := range map[string]string{
-		"AWS_ENDPOINT_URL": "http://" + awsHost, "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
-		"AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
-		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "NO_PROXY": "*",
-	} {
-		t.Setenv(name, value)
+	for name, value := range Environment() {
+		// A parallel test may not set any: its TestMain has.
+		if os.Getenv(name) != value {
+			t.Setenv(name, value)
+		}
 	}
 	synctest.Test(t, func(t *testing.T) {
 		w := start(t, o)
 		defer w.end()
 		test(t, w)
 	})
+}
+
+// Environment is what the SDK reads of the process's environment: nothing of this machine must reach it.
+// Worlds that run in parallel need it set before, in TestMain.
+func Environment() map[string]string {
+	return map[string]string{
+		"AWS_ENDPOINT_URL": "http://" + awsHost, "AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null",
+		"AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "", "AWS_REGION": "", "AWS_DEFAULT_REGION": "",
+		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "NO_PROXY": "*",
+	}
 }
 
 func start(t *testing.T, o Options) *World {
@@ -163,6 +187,12 @@ func (w *World) end() {
 // StartAgent starts an agent as a process would start: with a new network identity, on what the disk holds.
 func (w *World) StartAgent() *Instance {
 	w.T.Helper()
+	return w.StartAgentWith(AgentOptions{})
+}
+
+// StartAgentWith is StartAgent for one that differs.
+func (w *World) StartAgentWith(o AgentOptions) *Instance {
+	w.T.Helper()
 	cfg, warnings, err := config.Load(config.Sources{Environ: w.settings})
 	if err != nil {
 		w.T.Fatal(err)
@@ -171,22 +201,36 @@ func (w *World) StartAgent() *Instance {
 		w.T.Log(warning)
 	}
 	w.agents++
-	i := &Instance{world: w, name: fmt.Sprintf("agent-%d", w.agents)}
-	dial := w.Network.Dialer(i.name)
+	i := &Instance{world: w, Name: fmt.Sprintf("agent-%d", w.agents), disk: w.Disk}
+	if o.Disk != nil {
+		i.disk = o.Disk
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	faults := w.options.Faults
+	if o.Faults != nil {
+		faults = o.Faults(i.Name)
+	}
+	dial := w.Network.Dialer(i.Name)
 	i.http = &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64}
-	i.store, _ = w.Disk.Open(store.Options{})
+	carrier := http.RoundTripper(i.http)
+	if o.AWS != nil {
+		carrier = o.AWS(i.Name, i.http)
+	}
+	i.Store, _ = i.disk.Open(store.Options{})
 	var jitter atomic.Int64
 	i.Agent = actors.Start(&actors.Env{
-		Log: slog.New(slog.NewTextHandler(w.Log.of(i.name), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log: slog.New(slog.NewTextHandler(w.Log.of(i.Name), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dial(ctx, network, address)
 		},
-		AWS:    &http.Client{Transport: i.http},
-		Now:    time.Now,
-		NewID:  func() string { return fmt.Sprintf("%s-%05d", i.name, w.ids.Add(1)) },
+		AWS:    &http.Client{Transport: carrier},
+		Now:    o.Now,
+		NewID:  func() string { return fmt.Sprintf("%s-%05d", i.Name, w.ids.Add(1)) },
 		Jitter: func() float64 { return float64(jitter.Add(1)%7) / 7 },
-		Keys:   i.store, Jobs: i.store, Catalogue: i.store, Exports: w.Exports,
-		Faults: w.options.Faults,
+		Keys:   i.Store, Jobs: i.Store, Catalogue: i.Store, Exports: w.Exports,
+		Faults: faults,
 	}, cfg)
 	w.running = append(w.running, i)
 	return i
@@ -242,9 +286,17 @@ func (i *Instance) Drain() time.Duration {
 
 // Crash ends the agent as kill -9 does: from this instant it reaches nothing any more.
 func (i *Instance) Crash() {
-	i.world.Network.Fence(i.name)
-	i.world.Disk.Crash()
+	i.Fence()
 	i.stop()
+}
+
+// Fence is a crash's instant: what is left of the process reaches nothing any more. It may be called from
+// within the agent; Crash must follow.
+func (i *Instance) Fence() {
+	i.fenced.Do(func() {
+		i.world.Network.Fence(i.Name)
+		i.disk.Crash()
+	})
 }
 
 // stop ends what is left of the instance; a second call changes nothing.
@@ -254,7 +306,7 @@ func (i *Instance) stop() {
 	}
 	i.Kill()
 	i.http.CloseIdleConnections()
-	if err := i.store.Close(); err != nil {
+	if err := i.Store.Close(); err != nil {
 		i.world.T.Errorf("closing the store: %v", err)
 	}
 	i.Agent = nil

@@ -29,6 +29,8 @@ type Options struct {
 	// MaxKeys and MaxPlansPerKey are hard limits; 0 means AWS's.
 	MaxKeys        int
 	MaxPlansPerKey int
+	// MaxPageSize bounds the pages of listings, so that a small estate has many; 0 means AWS's 500.
+	MaxPageSize int
 	// KeyPropagation is how long after it was attached a key is still refused by the data plane; AWS takes up
 	// to a minute or two.
 	KeyPropagation time.Duration
@@ -40,6 +42,9 @@ func (o Options) withDefaults() Options {
 	}
 	if o.MaxPlansPerKey <= 0 {
 		o.MaxPlansPerKey = AWSMaxPlansPerKey
+	}
+	if o.MaxPageSize <= 0 {
+		o.MaxPageSize = maxPageSize
 	}
 	return o
 }

@@ -23,16 +23,16 @@ type page[T any] struct {
 func pageLimit(r *request) (int, *apiError) {
 	text := r.query.Get("limit")
 	if text == "" {
-		return defaultPageSize, nil
+		return min(defaultPageSize, r.maxPage), nil
 	}
 	limit, err := strconv.Atoi(text)
 	if err != nil {
 		return 0, badRequest("Invalid limit specified")
 	}
 	if limit == 0 {
-		return defaultPageSize, nil
+		return min(defaultPageSize, r.maxPage), nil
 	}
-	return min(max(limit, 0), maxPageSize), nil
+	return min(max(limit, 0), r.maxPage), nil
 }
 
 func pagePosition(r *request) (uint64, *apiError) {

@@ -22,6 +22,7 @@ type request struct {
 	form       url.Values
 	body       []byte
 	accept     string
+	maxPage    int
 	credential credentialScope
 	caller     caller
 	region     *region // nil for STS

@@ -175,7 +175,7 @@ func (s *Server) serveAWS(w http.ResponseWriter, hr *http.Request) {
 
 // receive reads, routes and authenticates. It always gives a request, fit for the log.
 func (s *Server) receive(w http.ResponseWriter, hr *http.Request) (*request, *apiError) {
-	r := &request{method: hr.Method, path: hr.URL.EscapedPath(), query: hr.URL.Query(), accept: hr.Header.Get("Accept"), event: Event{Operation: OpUnknown}}
+	r := &request{method: hr.Method, path: hr.URL.EscapedPath(), query: hr.URL.Query(), accept: hr.Header.Get("Accept"), maxPage: s.options.MaxPageSize, event: Event{Operation: OpUnknown}}
 	var refusal *apiError
 	if r.credential, refusal = parseAuthorization(hr); refusal != nil {
 		return r, refusal
