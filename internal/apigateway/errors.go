@@ -126,7 +126,8 @@ func permission(operation, region string) string {
 	} else {
 		partition = PartitionOf(region).ID
 	}
-	verb, path := "GET", ""
+	verb := "GET"
+	var path string
 	switch operation {
 	case opGetRestAPIs:
 		path = "/restapis"

@@ -182,8 +182,8 @@ func TestAnAPIsFieldsStandInTheRecordedOrder(t *testing.T) {
 		"fetch-reply":    exchange.AppendFetchReply(nil, "1", [][]byte{full}),
 	}
 	eachGolden(t, func(t *testing.T, name string, message []byte) {
-		written, comparable := ours[name]
-		if !comparable {
+		written, ok := ours[name]
+		if !ok {
 			return
 		}
 		theirs, mine := keyOrders(t, message), keyOrders(t, written)

@@ -44,7 +44,7 @@ func (m *looseStringMap) UnmarshalJSON(data []byte) error {
 	var raw map[string]json.RawMessage
 	if json.Unmarshal(data, &raw) != nil || len(raw) == 0 {
 		*m = nil
-		return nil
+		return nil //nolint:nilerr // what is no object counts as an empty one
 	}
 	values := make(looseStringMap, len(raw))
 	for key, value := range raw {

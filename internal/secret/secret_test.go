@@ -24,7 +24,7 @@ func TestASecretIsNeverPrinted(t *testing.T) {
 	}
 
 	for name, printed := range map[string]string{
-		"%v": fmt.Sprintf("%v", s), "%s": fmt.Sprintf("%s", s), "%q": fmt.Sprintf("%q", s),
+		"%v": fmt.Sprint(s), "%q": fmt.Sprintf("%q", s),
 		"%#v": fmt.Sprintf("%#v", s), "%+v of its holder": fmt.Sprintf("%+v", holder),
 		"%#v of its holder": fmt.Sprintf("%#v", holder), "log": log.String(), "JSON": string(encoded),
 	} {

@@ -176,10 +176,10 @@ func (m *boltMedium) load(take func(Change) error) (damage []string, err error) 
 	}
 	reader, err := newBoltReader(m.file, info.Size())
 	if err != nil {
-		return []string{err.Error()}, nil
+		return []string{err.Error()}, nil //nolint:nilerr // damage is a result, not a failure
 	}
 	if err := readRows(reader, take); err != nil {
-		return []string{err.Error()}, nil
+		return []string{err.Error()}, nil //nolint:nilerr // damage is a result, not a failure
 	}
 	reader.checkFreelist()
 	return reader.damage, nil

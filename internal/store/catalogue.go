@@ -33,6 +33,7 @@ type Catalogue interface {
 	ForgetPlans(integration string, apiIDs ...string) error
 }
 
+// SaveListing implements [Catalogue].
 func (s *Store) SaveListing(integration, target string, apis []RememberedAPI) error {
 	return s.write(durable, func(*state) ([]Change, error) {
 		if err := checkIDs("listing", target, integration); err != nil {
@@ -46,6 +47,7 @@ func (s *Store) SaveListing(integration, target string, apis []RememberedAPI) er
 	})
 }
 
+// Listings implements [Catalogue].
 func (s *Store) Listings(integration string) (map[string][]RememberedAPI, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -56,6 +58,7 @@ func (s *Store) Listings(integration string) (map[string][]RememberedAPI, error)
 	return found, nil
 }
 
+// ForgetListing implements [Catalogue].
 func (s *Store) ForgetListing(integration, target string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		if _, ok := st.listings[integration][target]; !ok {
@@ -65,6 +68,7 @@ func (s *Store) ForgetListing(integration, target string) error {
 	})
 }
 
+// RememberPlans implements [Catalogue].
 func (s *Store) RememberPlans(integration string, plans map[string][]string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		var changes []Change
@@ -89,6 +93,7 @@ func (s *Store) RememberPlans(integration string, plans map[string][]string) err
 	})
 }
 
+// RememberedPlans implements [Catalogue].
 func (s *Store) RememberedPlans(integration string) (map[string][]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -99,6 +104,7 @@ func (s *Store) RememberedPlans(integration string) (map[string][]string, error)
 	return found, nil
 }
 
+// ForgetPlans implements [Catalogue].
 func (s *Store) ForgetPlans(integration string, apiIDs ...string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		var changes []Change

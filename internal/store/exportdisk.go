@@ -149,7 +149,7 @@ func (c *DiskExports) Get(key ExportKey) (Export, bool, error) {
 	kept, export, err := decodeExport(file)
 	if err != nil || kept.slot() != slot {
 		c.drop(slot, known)
-		return Export{}, false, nil
+		return Export{}, false, nil //nolint:nilerr // a damaged file is a miss
 	}
 	if known == unknownVersion {
 		c.learn(slot, kept.version())

@@ -61,6 +61,7 @@ type jobAck struct {
 	APIIDs []string  `json:"apiIds,omitempty"`
 }
 
+// Start implements [IngestJobs].
 func (s *Store) Start(job IngestJob) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		if err := checkIDs("ingest job", job.JobID, job.Integration); err != nil {
@@ -87,6 +88,7 @@ func (s *Store) Start(job IngestJob) error {
 	})
 }
 
+// Acknowledge implements [IngestJobs].
 func (s *Store) Acknowledge(integration, jobID string, apiIDs []string, at time.Time) error {
 	return s.write(s.ackUrgency(at), func(st *state) ([]Change, error) {
 		job, ok := st.jobs[jobRef{integration, jobID}]
@@ -104,6 +106,7 @@ func (s *Store) Acknowledge(integration, jobID string, apiIDs []string, at time.
 	})
 }
 
+// SendingDone implements [IngestJobs].
 func (s *Store) SendingDone(integration, jobID string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		job, ok := st.jobs[jobRef{integration, jobID}]
@@ -117,6 +120,7 @@ func (s *Store) SendingDone(integration, jobID string) error {
 	})
 }
 
+// Finish implements [IngestJobs].
 func (s *Store) Finish(integration, jobID string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		job, ok := st.jobs[jobRef{integration, jobID}]
@@ -131,6 +135,7 @@ func (s *Store) Finish(integration, jobID string) error {
 	})
 }
 
+// Running implements [IngestJobs].
 func (s *Store) Running(integration string) ([]IngestJob, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -65,6 +65,7 @@ type KeyJournal interface {
 	Records(Filter) ([]KeyRecord, error)
 }
 
+// Put implements [KeyJournal].
 func (s *Store) Put(rec KeyRecord) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		if err := checkIDs("key record", rec.ID, rec.Integration); err != nil {
@@ -82,6 +83,7 @@ func (s *Store) Put(rec KeyRecord) error {
 	})
 }
 
+// Remove implements [KeyJournal].
 func (s *Store) Remove(id string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		if _, ok := st.keys[id]; !ok {
@@ -91,6 +93,7 @@ func (s *Store) Remove(id string) error {
 	})
 }
 
+// Records implements [KeyJournal].
 func (s *Store) Records(filter Filter) ([]KeyRecord, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()

@@ -33,7 +33,7 @@ func Dial(ctx context.Context, options Options) (*Conn, error) {
 	}
 	header.Set(exchange.ProtocolHeader, exchange.ProtocolV1)
 
-	ws, response, err := dialer.DialContext(dialing, options.URL, header)
+	ws, response, err := dialer.DialContext(dialing, options.URL, header) //nolint:bodyclose // gorilla has read and closed it
 	interrupted := attempt.stopWatching()
 	switch {
 	case err == nil && interrupted:

@@ -25,7 +25,7 @@ import (
 const token = "s3cr3t-token-0123456789"
 
 // refused dials and gives the error, which must be a *DialError that names no secret and is one line.
-func refused(t *testing.T, ctx context.Context, options wsconn.Options) *wsconn.DialError {
+func refused(ctx context.Context, t *testing.T, options wsconn.Options) *wsconn.DialError {
 	t.Helper()
 	options.Header = http.Header{"Authorization": {"bearer " + token}}
 	conn, err := wsconn.Dial(ctx, options)
@@ -74,7 +74,7 @@ func TestARefusedUpgradeSaysWhatToCheck(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			server := httptest.NewServer(c.answer)
 			defer server.Close()
-			fault := refused(t, t.Context(), wsconn.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
+			fault := refused(t.Context(), t, wsconn.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
 			if fault.Class != c.class || fault.Status != c.status || fault.Refusal() != c.refusal {
 				t.Errorf("class %q, status %d, refusal %v", fault.Class, fault.Status, fault.Refusal())
 			}
@@ -126,7 +126,7 @@ func echo(w http.ResponseWriter, r *http.Request) {
 func TestTheAnswersTextIsBoundedAndPrintable(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(echo))
 	defer server.Close()
-	fault := refused(t, t.Context(), wsconn.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
+	fault := refused(t.Context(), t, wsconn.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
 	if !strings.HasPrefix(fault.Body, "[31mdenied [redacted] xxx") || len([]rune(fault.Body)) != 201 {
 		t.Errorf("body %q", fault.Body)
 	}
@@ -166,7 +166,7 @@ func TestAFaultOfTLSSaysWhich(t *testing.T) {
 		"no client certificate": {address(mutual), &tls.Config{RootCAs: trusted}, "client certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fault := refused(t, t.Context(), wsconn.Options{URL: c.url, TLS: c.config})
+			fault := refused(t.Context(), t, wsconn.Options{URL: c.url, TLS: c.config})
 			if fault.Class != wsconn.ClassTLS || !fault.Refusal() || !strings.Contains(fault.Error(), c.says) {
 				t.Errorf("class %q: %v", fault.Class, fault)
 			}
@@ -246,7 +246,7 @@ func TestWhatIsNoAnswerIsToldFromARefusal(t *testing.T) {
 		"it never stops":      {wsconn.Options{URL: "ws://apim.test", NetDial: answers("HTTP/1.1 101 OK\r\nX: " + strings.Repeat("x", 1<<20))}, wsconn.ClassNoAnswer, "does not end"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			fault := refused(t, t.Context(), c.options)
+			fault := refused(t.Context(), t, c.options)
 			if fault.Class != c.class || fault.Refusal() || !strings.Contains(fault.Error(), c.says) {
 				t.Errorf("class %q, refusal %v: %v", fault.Class, fault.Refusal(), fault)
 			}
@@ -273,7 +273,7 @@ func TestFaultyOptionsAreToldAsSuch(t *testing.T) {
 		"another scheme":   {URL: "https://h"},
 		"user information": {URL: "ws://user:" + token + "@h"},
 	} {
-		if fault := refused(t, t.Context(), options); fault.Class != wsconn.ClassOptions {
+		if fault := refused(t.Context(), t, options); fault.Class != wsconn.ClassOptions {
 			t.Errorf("%s: class %q: %v", name, fault.Class, fault)
 		}
 	}
@@ -296,7 +296,7 @@ func TestDiallingIsBounded(t *testing.T) {
 					listener, _ := network.Listen("x:1")
 					defer func() { _ = listener.Close() }()
 					start := time.Now()
-					fault := refused(t, context.Background(), wsconn.Options{URL: url, NetDial: network.Dial})
+					fault := refused(context.Background(), t, wsconn.Options{URL: url, NetDial: network.Dial})
 					if fault.Class != wsconn.ClassTimeout || fault.Refusal() || time.Since(start) != wsconn.DefaultHandshakeTimeout {
 						t.Errorf("%v after %v", fault, time.Since(start))
 					}
@@ -315,7 +315,7 @@ func TestDiallingEndsWithItsContext(t *testing.T) {
 			ctx, cancel := context.WithCancel(context.Background())
 			start := time.Now()
 			time.AfterFunc(time.Second, cancel)
-			fault := refused(t, ctx, wsconn.Options{URL: url, NetDial: network.Dial})
+			fault := refused(ctx, t, wsconn.Options{URL: url, NetDial: network.Dial})
 			if fault.Class != wsconn.ClassCancelled || !errors.Is(fault, context.Canceled) || time.Since(start) != time.Second {
 				t.Errorf("%v after %v", fault, time.Since(start))
 			}

@@ -20,9 +20,9 @@ func TestACommandHasJacksonsOrderAndLeavesNullOut(t *testing.T) {
 		c := w.connect()
 		c.expect("PRIMARY")
 		synctest.Wait()
-		go w.SendCommand(t.Context(), integrationID, "DISCOVER", empty{}) //nolint:errcheck // nobody answers
+		go w.SendCommand(t.Context(), integrationID, "DISCOVER", empty{}) // nobody answers
 		c.expect("DISCOVER")
-		go w.SendCommand(t.Context(), integrationID, "BARE", nil) //nolint:errcheck // nobody answers
+		go w.SendCommand(t.Context(), integrationID, "BARE", nil) // nobody answers
 		c.expect("BARE")
 		want := []string{
 			`t:REPLY;;et:HELLO;;e:{"commandId":"hello","type":"HELLO","commandStatus":"SUCCEEDED","payload":{"targetId":"int-1"}}`,
@@ -88,7 +88,7 @@ func TestRepliesTooManyTooLateOrToNothingAreRecorded(t *testing.T) {
 	run(t, Options{CommandTimeout: time.Second}, func(t *testing.T, w *world) {
 		c := w.connect()
 		c.expect("PRIMARY")
-		go w.SendCommand(t.Context(), integrationID, "TWICE", nil) //nolint:errcheck // seen in the log
+		go w.SendCommand(t.Context(), integrationID, "TWICE", nil) // seen in the log
 		m := c.expect("TWICE")
 		c.answer(m, map[string]any{})
 		c.answer(m, map[string]any{})
@@ -100,7 +100,7 @@ func TestRepliesTooManyTooLateOrToNothingAreRecorded(t *testing.T) {
 		c.answer(late, map[string]any{})
 		c.answer(message{ID: "never-sent", Type: "X"}, map[string]any{})
 		synctest.Wait()
-		go w.SendCommand(t.Context(), integrationID, "ELSEWHERE", nil) //nolint:errcheck // seen in the log
+		go w.SendCommand(t.Context(), integrationID, "ELSEWHERE", nil) // seen in the log
 		elsewhere := c.expect("ELSEWHERE")
 		other := w.connect()
 		other.answer(elsewhere, map[string]any{})
@@ -128,10 +128,10 @@ func TestTheRouteChoosesTheChannel(t *testing.T) {
 			route Route
 			want  *client
 		}{{RouteAny, first}, {RoutePrimary, first}, {RouteSecondary, second}} {
-			go w.SendCommandBy(t.Context(), test.route, integrationID, "X", nil) //nolint:errcheck // nobody answers
+			go w.SendCommandBy(t.Context(), test.route, integrationID, "X", nil) // nobody answers
 			test.want.expect("X")
 		}
-		go w.SendCommandTo(t.Context(), 2, "X", nil) //nolint:errcheck // nobody answers
+		go w.SendCommandTo(t.Context(), 2, "X", nil) // nobody answers
 		second.expect("X")
 	})
 }
@@ -156,19 +156,19 @@ func TestCommandsAreLostRepeatedReorderedAndCutAsScripted(t *testing.T) {
 		c := w.connect()
 		c.expect("PRIMARY")
 		for _, kind := range []string{"LOST", "THRICE", "BACK", "NEXT"} {
-			go w.SendCommand(t.Context(), integrationID, kind, nil) //nolint:errcheck // nobody answers
+			go w.SendCommand(t.Context(), integrationID, kind, nil) // nobody answers
 			synctest.Wait()
 		}
 		for _, kind := range []string{"THRICE", "THRICE", "THRICE", "NEXT", "BACK"} {
 			c.expect(kind)
 		}
 		start := time.Now()
-		go w.SendCommand(t.Context(), integrationID, "SLOW", nil) //nolint:errcheck // nobody answers
+		go w.SendCommand(t.Context(), integrationID, "SLOW", nil) // nobody answers
 		c.expect("SLOW")
 		if time.Since(start) != 7*time.Second {
 			t.Errorf("after %s", time.Since(start))
 		}
-		go w.SendCommand(t.Context(), integrationID, "LAST", nil) //nolint:errcheck // nobody answers
+		go w.SendCommand(t.Context(), integrationID, "LAST", nil) // nobody answers
 		c.expect("LAST")
 		if got := c.closeCode(); got != 1006 {
 			t.Errorf("closed with %d", got)

@@ -17,7 +17,7 @@ func TestAFrameOverTheLimitClosesTheConnection(t *testing.T) {
 		c.expect("PRIMARY")
 		// gorilla would fragment: a binary frame of 65,537 zero bytes, masked with zeros, by hand.
 		tooLarge := append([]byte{0x82, 0xFF, 0, 0, 0, 0, 0, 1, 0, 1, 0, 0, 0, 0}, make([]byte, DefaultMaxFrame+1)...)
-		go c.ws.NetConn().Write(tooLarge) //nolint:errcheck // refused on purpose
+		go c.ws.NetConn().Write(tooLarge) // refused on purpose
 		if got := c.closeCode(); got != 1009 {
 			t.Errorf("closed with %d", got)
 		}
@@ -53,7 +53,7 @@ func TestALargeCommandGoesOutInContinuationFrames(t *testing.T) {
 		c.expect("PRIMARY")
 		synctest.Wait()
 		frames = nil
-		go w.SendCommand(t.Context(), integrationID, "BIG", map[string]string{"x": strings.Repeat("ä;;", 50_000)}) //nolint:errcheck // nobody answers
+		go w.SendCommand(t.Context(), integrationID, "BIG", map[string]string{"x": strings.Repeat("ä;;", 50_000)}) // nobody answers
 		if m := c.expect("BIG"); len(m.payload("x").(string)) != 200_000 {
 			t.Errorf("%d bytes", len(m.payload("x").(string)))
 		}

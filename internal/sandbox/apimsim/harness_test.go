@@ -117,7 +117,7 @@ func parse(data []byte) message {
 
 // payload walks into a message's payload.
 func (m message) payload(path ...string) any {
-	var v any = m.JSON["payload"]
+	v := m.JSON["payload"]
 	for _, key := range path {
 		o, _ := v.(map[string]any)
 		v = o[key]

@@ -41,7 +41,6 @@ type session struct {
 	// Used by the reading goroutine alone.
 	received       int
 	receivedByType map[string]int
-	dead           bool // a cut was scripted
 }
 
 func newSession(a *APIM, conn int) *session {

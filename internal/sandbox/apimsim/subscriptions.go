@@ -185,7 +185,7 @@ func (a *APIM) giveBack(ctx context.Context, sub Subscription, via *session) err
 	c := command{kind: typeUnsubscribe, subject: sub.ID, payload: subscriptionPayload{
 		APIID: providerID, Subscription: outSubscription{ID: sub.ID, Metadata: metadata},
 	}}
-	err := error(nil)
+	var err error
 	if via != nil {
 		_, err = accepted(a.sendTo(ctx, via, c))
 	} else {
