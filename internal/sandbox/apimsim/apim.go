@@ -37,9 +37,12 @@ type APIM struct {
 
 	idMu sync.Mutex // NewID need not be safe for concurrent use
 
+	happenings sync.Mutex // held while OnHappening is called
+
 	mu           sync.Mutex
 	closed       bool
 	stopping     bool
+	tokens       map[string]bool // nil: authentication is off
 	integrations map[string]Integration
 	order        []string // integration ids as they were added
 	lanes        map[string]*queue[func()]
@@ -88,6 +91,9 @@ func New(o Options) (*APIM, error) {
 	a.ctx, a.cancel = context.WithCancel(context.Background())
 	for _, i := range o.Integrations {
 		a.AddIntegration(i)
+	}
+	for _, token := range o.Tokens {
+		a.AllowToken(token)
 	}
 	// The page's forms are for its own user, not for other sites open in the same browser.
 	a.handler = http.NewCrossOriginProtection().Handler(a.routes())
@@ -183,17 +189,10 @@ func (a *APIM) Stop(ctx context.Context) error {
 	for _, s := range open {
 		a.spawn(func() { a.unregister(s, true) })
 	}
-	for _, s := range open {
-		select {
-		case <-s.gone:
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
+	return awaitGone(ctx, open)
 }
 
-// Resume takes connections again after Stop: the controller was restarted.
+// Resume takes connections again after Stop or Drop: the controller was restarted.
 func (a *APIM) Resume() {
 	a.mu.Lock()
 	defer a.mu.Unlock()

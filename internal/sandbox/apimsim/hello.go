@@ -33,10 +33,12 @@ func (s *session) onHello(c inCommand) {
 		refusal = fmt.Sprintf("Integration [id=%s] does not match. Expected provider [provider=%s]", id, i.Provider)
 	}
 	if refusal != "" {
+		a.happened(Happening{Kind: HappeningHello, Upgrade: s.upgrade, Conn: s.conn, Integration: id, Provider: c.hello.provider})
 		a.opts.Log.Warn("HELLO refused", "integration", id, "reason", refusal)
 		s.reply(outReply{CommandID: c.id, Type: typeHello, CommandStatus: StatusError, ErrorDetails: refusal})
 		return
 	}
+	a.happened(Happening{Kind: HappeningHello, Upgrade: s.upgrade, Conn: s.conn, Accepted: true, Integration: id, Provider: c.hello.provider})
 	s.reply(outReply{CommandID: c.id, Type: typeHello, CommandStatus: StatusSucceeded, Payload: helloReplyPayload{TargetID: id}})
 	if again {
 		a.problem(Problem{Code: ProblemSecondHello, Integration: id})
@@ -54,4 +56,5 @@ func (a *APIM) register(s *session, integrationID string) {
 	a.spawn(s.keepAlive)
 	a.spawn(func() { a.watchHealth(s) })
 	a.elect(integrationID)
+	a.agentsChanged(integrationID)
 }

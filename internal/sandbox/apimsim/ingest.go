@@ -27,6 +27,7 @@ func (a *APIM) handleIngest(s *session, c inCommand) {
 	a.mu.Lock()
 	a.store.batches[c.ingest.jobID]++
 	event := IngestEvent{
+		CommandID: c.id, Upgrade: s.upgrade, Command: c.text, APIIDs: c.ingest.apiIDs(),
 		IntegrationID: s.integrationID, JobID: c.ingest.jobID, Nth: a.store.batches[c.ingest.jobID],
 		APIs: len(c.ingest.apis), Done: c.ingest.done, Conn: s.conn,
 	}

@@ -101,6 +101,8 @@ type Options struct {
 	OnFrame func(Frame)
 	// OnMessage sees every whole binary or text message, both ways. It must not block.
 	OnMessage func(Message)
+	// OnHappening sees what an operator could watch happen, in order. It must not block, nor call the stand-in.
+	OnHappening func(Happening)
 	// Log takes what an operator of APIM would read. Default: discarded.
 	Log *slog.Logger
 }
@@ -112,6 +114,9 @@ type features struct {
 	routingMetadata bool // SUBSCRIBE carries metadata whose key contains aws-api-gateway
 	partial         bool // isPartialDiscovery is known
 	splits          bool // frames are cut at ";;"
+
+	forgetsUnhealthy   bool // an unhealthy agent is not told so, and never sent anything again
+	sendsUngreetedAway bool // a socket without HELLO lives for one HEALTH_CHECK interval
 }
 
 const (
@@ -119,6 +124,7 @@ const (
 	newestMinor          = 12
 	firstWithPlanRemoval = 9
 	firstWithWholeFrames = 12
+	firstWithSendingAway = 9
 )
 
 func featuresOf(version string, framing Framing) (features, error) {
@@ -134,6 +140,9 @@ func featuresOf(version string, framing Framing) (features, error) {
 		routingMetadata: minor >= firstWithPlanRemoval,
 		partial:         minor >= firstWithPlanRemoval,
 		splits:          framing == FramingSplit || framing == FramingByVersion && minor < firstWithWholeFrames,
+
+		forgetsUnhealthy:   minor < firstWithSendingAway,
+		sendsUngreetedAway: minor >= firstWithSendingAway,
 	}, nil
 }
 

@@ -8,6 +8,14 @@ type ingestPayload struct {
 	done  bool
 }
 
+func (p ingestPayload) apiIDs() []string {
+	ids := make([]string, len(p.apis))
+	for i, api := range p.apis {
+		ids[i] = api.id
+	}
+	return ids
+}
+
 type inAPI struct {
 	uniqueID          *string
 	id                string

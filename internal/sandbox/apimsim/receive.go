@@ -107,9 +107,17 @@ func (s *session) onCommand(c inCommand) {
 	default:
 		s.reply(outReply{
 			CommandID: c.id, Type: typeNoReply, CommandStatus: StatusError, Payload: empty{},
-			ErrorDetails: "No handler found for command type '" + c.kind + "'. Ignoring",
+			ErrorDetails: a.noHandler(c.kind),
 		})
 	}
+}
+
+// noHandler is NO_REPLY's text; 4.4 writes the type without quotes (run).
+func (a *APIM) noHandler(kind string) string {
+	if !a.features.legacy {
+		kind = "'" + kind + "'"
+	}
+	return "No handler found for command type " + kind + ". Ignoring"
 }
 
 // onReply hands a reply to whoever waits for it on this channel, and notes it either way.

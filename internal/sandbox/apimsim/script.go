@@ -64,12 +64,16 @@ type ReceivedFault struct {
 
 // IngestEvent names an INGEST.
 type IngestEvent struct {
+	CommandID     string
 	IntegrationID string
 	JobID         string
 	Nth           int // nth INGEST of this job, resent ones counted
 	APIs          int
+	APIIDs        []string
 	Done          bool
 	Conn          int
+	Upgrade       int    // number of the upgrade request that its connection began with
+	Command       string // its JSON, as it was read
 }
 
 // IngestFault changes how an INGEST is handled and answered. INGESTs of one integration are handled

@@ -21,10 +21,12 @@ const (
 type session struct {
 	apim *APIM
 	conn int
-	ws   *websocket.Conn
-	raw  *observedConn
-	out  *queue[outItem]
-	gone chan struct{} // closed when the socket is gone
+	// upgrade is the number of the upgrade request that it began with.
+	upgrade int
+	ws      *websocket.Conn
+	raw     *observedConn
+	out     *queue[outItem]
+	gone    chan struct{} // closed when the socket is gone
 
 	// Guarded by apim.mu.
 	integrationID string
@@ -43,9 +45,9 @@ type session struct {
 	receivedByType map[string]int
 }
 
-func newSession(a *APIM, conn int) *session {
+func newSession(a *APIM, conn, upgrade int) *session {
 	return &session{
-		apim: a, conn: conn,
+		apim: a, conn: conn, upgrade: upgrade,
 		out:            newQueue[outItem](),
 		gone:           make(chan struct{}),
 		pending:        map[string]chan Reply{},
@@ -71,6 +73,7 @@ func (s *session) serve(ws *websocket.Conn, raw *observedConn) {
 	ws.SetPongHandler(s.onPong)
 	ws.SetCloseHandler(s.onClose)
 
+	a.spawn(func() { a.watchGreeting(s) })
 	written := make(chan struct{})
 	go func() {
 		defer close(written)
@@ -133,6 +136,7 @@ func (s *session) end(err error, written <-chan struct{}) {
 	_ = s.raw.Close()
 	<-written
 	a.elect(integrationID)
+	a.agentsChanged(integrationID)
 }
 
 // flush lets the writer empty its queue.

@@ -187,12 +187,16 @@ func (a *APIM) Agents() []Agent {
 		if !s.active {
 			continue
 		}
-		agent := s.stats
-		agent.Conn, agent.IntegrationID, agent.ConnectedAt = s.conn, s.integrationID, s.connectedAt
-		agent.Primary = a.primary[s.integrationID] == s
-		out = append(out, agent)
+		out = append(out, a.agentLocked(s))
 	}
 	return out
+}
+
+func (a *APIM) agentLocked(s *session) Agent {
+	agent := s.stats
+	agent.Conn, agent.IntegrationID, agent.ConnectedAt = s.conn, s.integrationID, s.connectedAt
+	agent.Primary = a.primary[s.integrationID] == s
+	return agent
 }
 
 // EndedSessions lists the connections that are over, oldest first.

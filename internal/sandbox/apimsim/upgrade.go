@@ -3,8 +3,6 @@ package apimsim
 import (
 	"net"
 	"net/http"
-	"slices"
-	"strings"
 
 	"github.com/gorilla/websocket"
 )
@@ -13,12 +11,11 @@ import (
 // which this stand-in refuses so that the mistake shows.
 const protocolHeader = "X-Gravitee-Exchange-Protocol"
 
-// authorizationPrefix is what APIM takes off the header, whatever it says, before it trims (read).
-const authorizationPrefix = len("bearer")
-
 // serveController is the websocket endpoint: it refuses or upgrades, and then is the session.
 func (a *APIM) serveController(w http.ResponseWriter, r *http.Request) {
-	if status := a.refusal(r); status != 0 {
+	attempt, status := a.refusal(r)
+	if status != 0 {
+		a.happened(Happening{Kind: HappeningUpgrade, Upgrade: attempt})
 		http.Error(w, http.StatusText(status), status)
 		return
 	}
@@ -35,9 +32,10 @@ func (a *APIM) serveController(w http.ResponseWriter, r *http.Request) {
 	}
 	a.wg.Add(1)
 	a.conns++
-	s := newSession(a, a.conns)
+	s := newSession(a, a.conns, attempt)
 	a.mu.Unlock()
 	defer a.wg.Done()
+	a.happened(Happening{Kind: HappeningUpgrade, Upgrade: attempt, Conn: s.conn, Accepted: true})
 
 	upgrader := websocket.Upgrader{
 		// Sizes of our own make gorilla read through the observed connection, and make every frame
@@ -65,11 +63,12 @@ func (a *APIM) serveController(w http.ResponseWriter, r *http.Request) {
 	s.serve(ws, raw)
 }
 
-// refusal gives the HTTP status an upgrade request is refused with, or 0.
-func (a *APIM) refusal(r *http.Request) int {
+// refusal gives the request's number and the HTTP status it is refused with, or 0.
+func (a *APIM) refusal(r *http.Request) (attempt, status int) {
 	a.mu.Lock()
 	a.upgrades++
-	attempt, stopping, scripted := a.upgrades, a.stopping, 0
+	attempt = a.upgrades
+	stopping, scripted := a.stopping, 0
 	if a.refusals.upgrades > 0 {
 		a.refusals.upgrades--
 		scripted = a.refusals.status
@@ -80,21 +79,9 @@ func (a *APIM) refusal(r *http.Request) int {
 	}
 	switch {
 	case scripted != 0:
-		return scripted
+		return attempt, scripted
 	case stopping:
-		return http.StatusGone
-	case !a.authorized(r.Header.Get("Authorization")):
-		return http.StatusUnauthorized
+		return attempt, http.StatusGone
 	}
-	return 0
-}
-
-func (a *APIM) authorized(header string) bool {
-	if len(a.opts.Tokens) == 0 {
-		return true
-	}
-	if len(header) < authorizationPrefix {
-		return false
-	}
-	return slices.Contains(a.opts.Tokens, strings.TrimSpace(header[authorizationPrefix:]))
+	return attempt, a.authorizationStatus(r.Header.Get("Authorization"))
 }

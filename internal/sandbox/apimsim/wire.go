@@ -156,6 +156,7 @@ func (f *rawFrame) take(piece string) {
 // inCommand is a command from an agent. ingest is set for INGEST alone, hello for HELLO.
 type inCommand struct {
 	id, kind string
+	text     string // the whole of it, as it was read
 	hello    helloPayload
 	ingest   ingestPayload
 }
@@ -189,7 +190,7 @@ func readCommand(text string, known map[string]bool) (inCommand, error) {
 		return inCommand{}, err
 	}
 	r := reader{object: o}
-	c := inCommand{id: r.text("id"), kind: r.text("type")}
+	c := inCommand{id: r.text("id"), kind: r.text("type"), text: text}
 	if !known[c.kind] {
 		c.kind = typeUnknown
 		return c, r.err
