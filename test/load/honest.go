@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"federation-agent/internal/sandbox/awssim"
+)
+
+// The accounts of an honest run. Each has a quota of its own, so all of these run side by side: what they
+// do is wait, and the machine has nothing else to do.
+const (
+	accountCalls = iota
+	accountStandard
+	accountAdaptive
+	accountNeighbour
+	accountFullShare
+	accountNeighbourStandard
+	accountNeighbourAdaptive
+	accountSubscribe
+	accountRestarts
+	honestAccounts
+)
+
+const (
+	agentUser     = "federation-agent"
+	neighbourUser = "deployer"
+	// refill is how long an idle agent's bucket takes from empty to full: burst 28 at 7 a second, and a margin.
+	refill = 5 * time.Second
+)
+
+// honest is one run at AWS's real quota.
+type honest struct {
+	*rig
+	s            *standIns
+	apis, stages int
+
+	mu     sync.Mutex
+	tables map[int]table
+	errs   []error
+}
+
+// measureHonest makes every measurement that must not be scaled.
+func measureHonest(ctx context.Context, r *rig) ([]table, error) {
+	h := &honest{rig: r, apis: pick(r, 600, 40), stages: 3, tables: map[int]table{}}
+	spec := standInSpec{
+		Estate: awssim.UniformOptions{Accounts: honestAccounts, APIs: h.apis, StagesPerAPI: h.stages, Plans: 30, DocumentBytes: 10_000},
+		Scale:  1, LatencyDivisor: 1,
+	}
+	for i := range honestAccounts {
+		spec.Integrations = append(spec.Integrations, integrationOf(i))
+	}
+	var err error
+	if h.s, err = r.startStandIns(ctx, spec, -1); err != nil {
+		return nil, err
+	}
+	defer h.s.close()
+	var all sync.WaitGroup
+	parts := []func(context.Context) (table, error){h.calls, h.neighbours, h.subscriptions, h.restarts}
+	for i, part := range parts {
+		all.Go(func() {
+			t, err := part(ctx)
+			h.mu.Lock()
+			defer h.mu.Unlock()
+			h.tables[i] = t
+			h.errs = append(h.errs, err)
+		})
+	}
+	all.Wait()
+	var tables []table
+	for i := range parts {
+		if len(h.tables[i].rows) > 0 {
+			tables = append(tables, h.tables[i])
+		}
+	}
+	return tables, errors.Join(h.errs...)
+}
+
+func integrationOf(account int) string { return fmt.Sprintf("honest-%d", account) }
+
+// agent starts the agent of one of the accounts.
+func (h *honest) agent(ctx context.Context, account int, settings map[string]string) (*process, error) {
+	p, _, err := h.connected(ctx, h.s, agentSpec{
+		name: integrationOf(account), integration: integrationOf(account), account: account, settings: settings, cpu: -1,
+	})
+	return p, err
+}
+
+// callsOf counts an account's attempts and 429s so far.
+func (h *honest) callsOf(ctx context.Context, account int) (calls, throttled int, err error) {
+	n, err := h.s.counts(ctx)
+	id := awssim.UniformAccount(account)
+	return n.of(id, ""), n.throttled(id, agentUser), err
+}
+
+// calls counts the calls of preview, ingest and re-ingest, times the ingest, and has the SDK do the same work.
+func (h *honest) calls(ctx context.Context) (table, error) {
+	t := measures(fmt.Sprintf("Calls and time of %d REST APIs x %d stages, nobody else there", h.apis, h.stages))
+	var others [2]string
+	var all sync.WaitGroup
+	for i, mode := range []aws.RetryMode{aws.RetryModeStandard, aws.RetryModeAdaptive} {
+		all.Go(func() { others[i] = h.baselineAlone(ctx, accountStandard+i, mode) })
+	}
+	err := h.ourCalls(ctx, &t)
+	all.Wait()
+	t.told("(a) SDK, standard retries, 20 workers, default pages: the same from nothing", others[0])
+	t.told("(b) SDK, adaptive mode, 20 workers, default pages: the same from nothing", others[1])
+	return t, err
+}
+
+func (h *honest) baselineAlone(ctx context.Context, account int, mode aws.RetryMode) string {
+	b := newBaseline(h.s, account, mode)
+	took := b.pass(ctx, h.stages)
+	calls, throttled, err := h.callsOf(ctx, account)
+	if err != nil {
+		return err.Error()
+	}
+	return fmt.Sprintf("%d calls, of them %d answered 429; %d lost for good, with them %d of %d stages; %s",
+		calls, throttled, b.lost.Load(), b.missing.Load(), h.apis*h.stages, short(took))
+}
+
+func (h *honest) ourCalls(ctx context.Context, t *table) error {
+	integration, account := integrationOf(accountCalls), awssim.UniformAccount(accountCalls)
+	p, err := h.agent(ctx, accountCalls, nil)
+	if err != nil {
+		return err
+	}
+	defer p.stop()
+	made := 0
+	since := func() (int, error) {
+		calls, _, err := h.callsOf(ctx, accountCalls)
+		new := calls - made
+		made = calls
+		return new, err
+	}
+	pages := func(things int) int { return (things + 499) / 500 }
+	listings := pages(h.apis) + pages(30)
+
+	if _, err := h.s.preview(ctx, integration); err != nil {
+		return err
+	}
+	calls, err := since()
+	if err != nil {
+		return err
+	}
+	bar := 2 + pages(30)
+	t.row("calls of a preview", fmt.Sprint(calls), fmt.Sprintf("≤ %d (2 + usage-plan pages)", bar), calls <= bar)
+
+	// The listing of the preview must not be young enough to be used again, or the counts would flatter.
+	if err := pause(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
+		return err
+	}
+	run, err := h.s.ingest(ctx, integration)
+	if err != nil {
+		return err
+	}
+	if err := h.s.whole(ctx, integration, run); err != nil {
+		return err
+	}
+	if calls, err = since(); err != nil {
+		return err
+	}
+	// The bucket was full: its burst costs no time.
+	allowed := time.Duration((float64(calls) - 0.7*awssim.AWSBurst) / shareOfQuota * float64(time.Second))
+	ratio := run.took.Seconds() / allowed.Seconds()
+	t.row(fmt.Sprintf("first ingest, %d calls: its time / the time that 7 calls a second after a burst of 28 take", calls),
+		fmt.Sprintf("%s / %s = %.3f", short(run.took), short(allowed), ratio), "≤ 1.03", ratio <= 1.03)
+
+	for _, redeployed := range []int{0, 5} {
+		for i := range redeployed {
+			if err := h.s.redeploy(ctx, account, "eu-west-1", fmt.Sprintf("a%09d", i*7), "prod"); err != nil {
+				return err
+			}
+		}
+		if err := pause(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
+			return err
+		}
+		if _, err := since(); err != nil {
+			return err
+		}
+		run, err := h.s.ingest(ctx, integration)
+		if err != nil {
+			return err
+		}
+		if calls, err = since(); err != nil {
+			return err
+		}
+		bar := listings + h.apis + redeployed
+		t.row(fmt.Sprintf("calls of a re-ingest, %d stages redeployed (%s)", redeployed, short(run.took)), fmt.Sprint(calls),
+			fmt.Sprintf("≤ %d (listings + %d + %d)", bar, h.apis, redeployed), calls <= bar)
+	}
+	_, throttled, err := h.callsOf(ctx, accountCalls)
+	t.row("429s in all of this", fmt.Sprint(throttled), "0", throttled == 0)
+	return err
+}

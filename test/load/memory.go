@@ -1,0 +1,72 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+	"time"
+
+	"federation-agent/internal/sandbox/awssim"
+)
+
+// memoryScale is how far quota and latencies are scaled, for 13,200 exports would take half an hour.
+const memoryScale = 100
+
+// measureMemory watches a large ingest from the agent's start to its end.
+func measureMemory(ctx context.Context, r *rig) ([]table, error) {
+	t := measures(fmt.Sprintf("Peak memory, %d REST APIs x 10 stages x 100 KB documents, quota x %d", pick(r, 1320, 132), memoryScale))
+	for _, run := range []struct {
+		what string
+		big  int
+		bar  int64
+	}{
+		{"100 KB documents", 0, 64 * mib},
+		{"20 documents of 6 MB among them", 20, 128 * mib},
+	} {
+		peak, took, processor, err := r.peakOfIngest(ctx, run.big)
+		if err != nil {
+			return []table{t}, fmt.Errorf("%s: %w", run.what, err)
+		}
+		t.row(run.what+": highest RssAnon", inMiB(peak.anonymous), "≤ "+inMiB(run.bar), peak.anonymous <= run.bar)
+		t.told(run.what+": VmHWM; the ingest's time; processor time", fmt.Sprintf("%s; %s; %s", inMiB(peak.highWater), short(took), short(processor)))
+	}
+	return []table{t}, nil
+}
+
+func (r *rig) peakOfIngest(ctx context.Context, big int) (memory, time.Duration, time.Duration, error) {
+	const integration = "memory"
+	s, err := r.startStandIns(ctx, standInSpec{
+		Estate: awssim.UniformOptions{
+			APIs: pick(r, 1320, 132), StagesPerAPI: 10, Plans: 100, DocumentBytes: 100_000, BigDocuments: big, BigDocumentBytes: 6_000_000,
+		},
+		Scale: memoryScale, LatencyDivisor: memoryScale / 5,
+		Integrations: []string{integration},
+	}, -1)
+	if err != nil {
+		return memory{}, 0, 0, err
+	}
+	defer s.close()
+	p, _, err := r.connected(ctx, s, agentSpec{name: integration, integration: integration, settings: scaled(memoryScale), cpu: -1})
+	if err != nil {
+		return memory{}, 0, 0, err
+	}
+	defer p.stop()
+	run, err := s.ingest(ctx, integration)
+	if err != nil {
+		return memory{}, 0, 0, err
+	}
+	if err := s.whole(ctx, integration, run); err != nil {
+		return memory{}, 0, 0, err
+	}
+	processor, err := p.processorTime()
+	peak, _ := p.memory()
+	return peak, run.took, processor, err
+}
+
+// scaled are the settings that tell an agent of a scaled quota.
+func scaled(scale float64) map[string]string {
+	return map[string]string{
+		"gravitee_agent_quota_rate":  strconv.FormatFloat(awssim.AWSRate*scale, 'f', -1, 64),
+		"gravitee_agent_quota_burst": strconv.Itoa(int(awssim.AWSBurst * scale)),
+	}
+}

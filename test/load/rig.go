@@ -1,0 +1,116 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"strconv"
+	"sync/atomic"
+)
+
+// rig is what all groups share: the binaries and a folder.
+type rig struct {
+	quick bool
+	dir   string
+	agent string // the built agent
+	self  string // this program
+	keep  bool
+	runs  atomic.Int64
+}
+
+func newRig(ctx context.Context, quick bool, dir string) (*rig, error) {
+	r := &rig{quick: quick, dir: dir, keep: dir != ""}
+	var err error
+	if dir == "" {
+		if r.dir, err = os.MkdirTemp("", "federation-agent-load-"); err != nil {
+			return nil, err
+		}
+	} else if err = os.MkdirAll(dir, 0o755); err != nil {
+		return nil, err
+	}
+	if r.dir, err = filepath.Abs(r.dir); err != nil {
+		return nil, err
+	}
+	if r.self, err = os.Executable(); err != nil {
+		return nil, err
+	}
+	r.agent = filepath.Join(r.dir, "federation-agent")
+	// As `task build` and the image build it.
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", r.agent, "./cmd/federation-agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building the agent (run this in the checkout's top folder): %w\n%s", err, output)
+	}
+	return r, nil
+}
+
+func (r *rig) close() {
+	if !r.keep {
+		_ = os.RemoveAll(r.dir) // a temporary folder that stays does no harm
+	}
+}
+
+// pick is the full figure, or the short one in a quick run.
+func pick[T any](r *rig, full, short T) T {
+	if r.quick {
+		return short
+	}
+	return full
+}
+
+// folder makes a folder for one process's store and log.
+func (r *rig) folder(name string) (string, error) {
+	dir := filepath.Join(r.dir, name+"-"+strconv.FormatInt(r.runs.Add(1), 10))
+	return dir, os.MkdirAll(dir, 0o755)
+}
+
+// standIns is a running process of the stand-ins.
+type standIns struct {
+	standInAddresses
+	client
+	cmd *exec.Cmd
+	end func() error
+}
+
+// startStandIns starts a process of them. cpu, unless negative, is the only core that it may use.
+func (r *rig) startStandIns(ctx context.Context, spec standInSpec, cpu int) (*standIns, error) {
+	cmd := onCore(ctx, cpu, r.self, standInsCommand)
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, err
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	s := &standIns{cmd: cmd, end: in.Close}
+	if err := json.NewEncoder(in).Encode(spec); err != nil {
+		return nil, fmt.Errorf("configuring the stand-ins: %w", err)
+	}
+	if err := json.NewDecoder(out).Decode(&s.standInAddresses); err != nil {
+		return nil, fmt.Errorf("starting the stand-ins: %w", err)
+	}
+	s.client = client{apim: "http://" + s.APIM, aws: "http://" + s.AWS, rig: "http://" + s.Rig}
+	return s, nil
+}
+
+func (s *standIns) close() {
+	_ = s.end() // they end with their input
+	_ = s.cmd.Wait()
+}
+
+// onCore makes a command that runs on one core only, or anywhere if cpu is negative.
+func onCore(ctx context.Context, cpu int, name string, args ...string) *exec.Cmd {
+	if cpu < 0 {
+		return exec.CommandContext(ctx, name, args...)
+	}
+	// taskset becomes the command itself: the process id stays.
+	return exec.CommandContext(ctx, "taskset", append([]string{"-c", strconv.Itoa(cpu), name}, args...)...)
+}

@@ -1,0 +1,138 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"os"
+	"time"
+
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
+)
+
+// standInsCommand is this program's own subcommand that serves the stand-ins. The agent's `sandbox` has
+// the same two, but not the switches that a measurement needs.
+const standInsCommand = "stand-ins"
+
+// healthCheckPath asks the stand-in for round trips, measured where the controller is.
+const healthCheckPath = "/rig/health-checks"
+
+// standInSpec says what the stand-ins hold and how they behave.
+type standInSpec struct {
+	Estate awssim.UniformOptions
+	// Scale multiplies AWS's quota and divides its latencies by LatencyDivisor; 1 and 1 are honest.
+	Scale          float64
+	LatencyDivisor int
+	Integrations   []string
+}
+
+// standInAddresses are host and port of each.
+type standInAddresses struct {
+	AWS, APIM, Rig string
+}
+
+// seed makes latencies, ids and key values the same in every run.
+const seed = 20_250_101
+
+// serveStandIns reads a spec, says where it listens, and serves until its input ends: with whoever started it.
+func serveStandIns(in io.Reader, out io.Writer) error {
+	input := json.NewDecoder(in)
+	var spec standInSpec
+	if err := input.Decode(&spec); err != nil {
+		return fmt.Errorf("reading the stand-ins' spec: %w", err)
+	}
+	aws, err := awssim.New(awssim.Options{
+		Estate: awssim.UniformEstate(spec.Estate), Seed: seed,
+		Quota: awssim.Quota{Scale: spec.Scale}, Latency: latency(spec.LatencyDivisor),
+	})
+	if err != nil {
+		return err
+	}
+	options := apimsim.Options{DropPageContent: true, HealthCheckInterval: 30 * time.Second}
+	for _, id := range spec.Integrations {
+		options.Integrations = append(options.Integrations, apimsim.Integration{ID: id, Env: "DEFAULT"})
+	}
+	apim, err := apimsim.New(options)
+	if err != nil {
+		return err
+	}
+	rig := http.NewServeMux()
+	rig.HandleFunc("POST "+healthCheckPath, func(w http.ResponseWriter, r *http.Request) { healthChecks(w, r, apim) })
+	var at standInAddresses
+	for address, handler := range map[*string]http.Handler{&at.AWS: aws, &at.APIM: apim, &at.Rig: rig} {
+		l, err := net.Listen("tcp", "127.0.0.1:0")
+		if err != nil {
+			return err
+		}
+		*address = l.Addr().String()
+		server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
+		go func() {
+			if err := server.Serve(l); err != nil {
+				fmt.Fprintln(os.Stderr, "load: a stand-in:", err)
+			}
+		}()
+	}
+	if err := json.NewEncoder(out).Encode(at); err != nil {
+		return err
+	}
+	var nothing any
+	if err := input.Decode(&nothing); !errors.Is(err, io.EOF) {
+		return fmt.Errorf("waiting for the end: %w", err)
+	}
+	return nil
+}
+
+// latency is AWS's, divided.
+func latency(by int) awssim.Latency {
+	l := awssim.AWSLatency()
+	for _, span := range []*awssim.Span{&l.Listings, &l.Exports, &l.Keys} {
+		span.Min /= time.Duration(by)
+		span.Max /= time.Duration(by)
+	}
+	return l
+}
+
+// healthCheckRequest is the body of [healthCheckPath]; the answer is a list of nanoseconds.
+type healthCheckRequest struct {
+	Integration string
+	Count       int
+	Every       time.Duration
+}
+
+func healthChecks(w http.ResponseWriter, r *http.Request, apim *apimsim.APIM) {
+	var ask healthCheckRequest
+	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
+		http.Error(w, err.Error(), http.StatusBadRequest)
+		return
+	}
+	took, err := roundTrips(r.Context(), apim, ask)
+	if err != nil {
+		http.Error(w, err.Error(), http.StatusInternalServerError)
+		return
+	}
+	_ = json.NewEncoder(w).Encode(took) // a client that left has no use for it
+}
+
+func roundTrips(ctx context.Context, apim *apimsim.APIM, ask healthCheckRequest) ([]time.Duration, error) {
+	ticker := time.NewTicker(ask.Every)
+	defer ticker.Stop()
+	var took []time.Duration
+	for range ask.Count {
+		began := time.Now()
+		if _, err := apim.SendCommand(ctx, ask.Integration, "HEALTH_CHECK", struct{}{}); err != nil {
+			return nil, err
+		}
+		took = append(took, time.Since(began))
+		select {
+		case <-ticker.C:
+		case <-ctx.Done():
+			return nil, ctx.Err()
+		}
+	}
+	return took, nil
+}

@@ -1,0 +1,128 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"time"
+
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
+)
+
+const (
+	startBar = 150 * time.Millisecond
+	idleBar  = 32 * mib
+)
+
+// startFigures are what was measured of one kind of process.
+type startFigures struct {
+	starts    []time.Duration
+	residents []int64
+}
+
+// measureStart starts processes one after the other, each until APIM has answered its HELLO and it has
+// been idle for a while.
+func measureStart(ctx context.Context, r *rig) ([]table, error) {
+	s, err := r.startStandIns(ctx, standInSpec{
+		Estate: awssim.UniformOptions{APIs: 10, StagesPerAPI: 1, Plans: 1}, Scale: 1, LatencyDivisor: 1,
+		Integrations: []string{"ours", "theirs"},
+	}, -1)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+
+	ours, err := r.repeatStart(ctx, s, "ours", pick(r, 10, 3), func(dir string) (*process, error) {
+		return r.startAgent(ctx, s, agentSpec{name: "start", integration: "ours", cpu: -1})
+	})
+	if err != nil {
+		return nil, err
+	}
+	t := measures("Start and idle memory, whole process, the median (worst) of " + fmt.Sprint(len(ours.starts)) + " starts")
+	t.row("start to HELLO answered", middleAndWorst(ours.starts), "≤ 150 ms", middle(ours.starts) <= startBar)
+	t.row("resident when idle (VmRSS)", fmt.Sprintf("%s (%s)", inMiB(middle(ours.residents)), inMiB(slices.Max(ours.residents))),
+		"≤ 32 MiB", middle(ours.residents) <= idleBar)
+
+	java, err := connectorCommand(ctx)
+	if err != nil {
+		t.told("the vendor's connector 1.9.1 in a JVM", "not measured: "+err.Error())
+		return []table{t}, nil
+	}
+	theirs, err := r.repeatStart(ctx, s, "theirs", pick(r, 5, 1), func(dir string) (*process, error) {
+		return start(exec.CommandContext(ctx, java[0], append(java[1:], "http://"+s.APIM, "theirs")...), dir)
+	})
+	if err != nil {
+		return []table{t}, err
+	}
+	t.told("the vendor's connector 1.9.1 alone, JDK 17: start to HELLO answered", middleAndWorst(theirs.starts))
+	t.told("the same: resident when idle (VmRSS)", fmt.Sprintf("%s (%s)", inMiB(middle(theirs.residents)), inMiB(slices.Max(theirs.residents))))
+	return []table{t}, nil
+}
+
+func (r *rig) repeatStart(ctx context.Context, s *standIns, integration string, times int, launch func(dir string) (*process, error)) (startFigures, error) {
+	var f startFigures
+	for range times {
+		dir, err := r.folder(integration)
+		if err != nil {
+			return f, err
+		}
+		p, err := launch(dir)
+		if err != nil {
+			return f, err
+		}
+		at, err := s.awaitAgent(ctx, integration, p.started)
+		if err == nil {
+			f.starts = append(f.starts, at.Sub(p.started))
+			err = pause(ctx, pick(r, 10*time.Second, 3*time.Second))
+		}
+		_, idle := p.memory()
+		f.residents = append(f.residents, idle.resident)
+		p.stop()
+		if err != nil {
+			return f, err
+		}
+		if err := s.awaitNobody(ctx); err != nil {
+			return f, err
+		}
+	}
+	return f, nil
+}
+
+// awaitNobody waits until APIM has noticed that the last agent is gone.
+func (c client) awaitNobody(ctx context.Context) error {
+	return await(ctx, "the last agent to be gone", connectWithin, func(ctx context.Context) (bool, error) {
+		var agents []apimsim.AgentView
+		err := call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/agents", nil, &agents)
+		return len(agents) == 0, err
+	})
+}
+
+// connectorCommand builds the vendor's connector and gives the command that starts it.
+func connectorCommand(ctx context.Context) ([]string, error) {
+	project, err := filepath.Abs(filepath.Join("test", "load", "connector"))
+	if err != nil {
+		return nil, err
+	}
+	build := exec.CommandContext(ctx, "mvn", "-q", "-B", "compile")
+	build.Dir = project
+	if output, err := build.CombinedOutput(); err != nil {
+		return nil, fmt.Errorf("building it with Maven: %w %s", err, output)
+	}
+	return classpathCommand(project)
+}
+
+// pause waits, unless the context ends.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
