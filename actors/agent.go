@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"errors"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -14,22 +15,31 @@ import (
 // share, drains them at the end, and ends when all are gone.
 type agent struct {
 	scoped
-	env          *Env
-	config       config.Config
-	integrations []*actor.PID
-	gone         int
-	dismissed    int
+	env    *Env
+	config config.Config
+	memory *agentMemory
+	// integrations is the providers' indexes, by actor.
+	integrations map[string]int
+}
+
+// agentMemory is what outlives the agent's restarts.
+type agentMemory struct {
+	integrations []*integrationMemory // one for each provider
+	gone         map[int]bool         // providers whose integration has ended
+	dismissed    map[int]bool         // those that APIM said good-bye to for good
+	draining     bool
 	ended        func(Ending)
 }
 
 func agentProps(env *Env, cfg config.Config, ended func(Ending)) *actor.Props {
+	memory := &agentMemory{gone: map[int]bool{}, dismissed: map[int]bool{}, ended: ended}
+	for _, p := range cfg.Providers {
+		memory.integrations = append(memory.integrations, newIntegrationMemory(env, cfg, p))
+	}
 	return props(env, standing, func() actor.Actor {
-		return &agent{env: env, config: cfg, ended: ended}
+		return &agent{env: env, config: cfg, memory: memory, integrations: map[string]int{}}
 	})
 }
-
-// drainOverdue tells the agent that the time for an orderly end is up.
-type drainOverdue struct{}
 
 func (a *agent) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -43,21 +53,29 @@ func (a *agent) Receive(ctx actor.Context) {
 		a.env.Log.Warn("not everything ended in time; stopping as it is")
 		ctx.Stop(ctx.Self())
 	case messages.Dismissed:
-		a.dismissed++
-		ctx.Stop(ctx.Sender())
+		a.onDismissed(ctx)
 	case *actor.Terminated:
 		a.onTerminated(ctx, m)
 	case *actor.Stopped:
-		a.ended(a.ending())
+		a.memory.ended(a.ending())
 	default:
 		unexpected(a.env, ctx)
 	}
 }
 
+// onStarted starts the integrations; after a failure, those that have not ended.
 func (a *agent) onStarted(ctx actor.Context) {
-	for _, p := range a.config.Providers {
-		a.integrations = append(a.integrations, ctx.SpawnPrefix(integrationProps(a.env, a.config, p), "integration-"))
+	if a.memory.draining { // it failed while it drained: there is nobody left to be orderly with
+		ctx.Stop(ctx.Self())
+		return
 	}
+	for n, p := range a.config.Providers {
+		if !a.memory.gone[n] && !a.memory.dismissed[n] {
+			pid := ctx.SpawnPrefix(integrationProps(a.env, a.config, p, a.memory.integrations[n]), "integration-")
+			a.integrations[pid.Id] = n
+		}
+	}
+	a.endIfAlone(ctx)
 }
 
 // onOpenQuota passes the question on to the quota actor itself, whose answer makes it known.
@@ -68,38 +86,51 @@ func (a *agent) onOpenQuota(ctx actor.Context, m messages.OpenQuota) {
 	}
 	q := a.config.Agent.Quota
 	pid, err := ctx.SpawnNamed(quotaProps(a.env, m.Account, m.Region, quota.AWSLimits(q.Rate, q.Burst, float64(q.Share)/100)), name)
-	if err != nil && err != actor.ErrNameExists {
+	if err != nil && !errors.Is(err, actor.ErrNameExists) {
 		panic(err)
 	}
 	ctx.Forward(pid)
 }
 
 func (a *agent) onDrain(ctx actor.Context, m messages.Drain) {
-	for _, pid := range a.integrations {
-		ctx.Send(pid, m)
+	a.memory.draining = true
+	for id := range a.integrations {
+		ctx.Send(actor.NewPID(ctx.Self().Address, id), m)
 	}
 	a.scope.after(time.Until(m.By), drainOverdue{})
+	a.endIfAlone(ctx)
+}
+
+// onDismissed lets an integration that is not wanted any more end in order; the others go on.
+func (a *agent) onDismissed(ctx actor.Context) {
+	a.memory.dismissed[a.integrations[ctx.Sender().Id]] = true
+	ctx.Send(ctx.Sender(), messages.Drain{By: time.Now().Add(a.config.Agent.Shutdown.Timeout)})
 }
 
 // onTerminated ends the agent with its last integration. An integration ends because it was drained or
 // dismissed; the supervisor ends none.
 func (a *agent) onTerminated(ctx actor.Context, m *actor.Terminated) {
-	for _, pid := range a.integrations {
-		if pid.Equal(m.Who) {
-			a.gone++
-		}
+	n, ours := a.integrations[m.Who.Id]
+	if !ours || a.scopeClosed() { // a quota; or the agent itself is on its way out, or to its next start
+		return
 	}
-	if a.gone == len(a.integrations) {
+	delete(a.integrations, m.Who.Id)
+	a.memory.gone[n] = true
+	a.endIfAlone(ctx)
+}
+
+func (a *agent) endIfAlone(ctx actor.Context) {
+	if len(a.integrations) == 0 {
 		ctx.Stop(ctx.Self())
 	}
 }
 
 func (a *agent) ending() Ending {
 	switch {
-	case a.dismissed > 0 && a.dismissed == len(a.integrations):
-		return Dismissed
-	case a.gone == len(a.integrations):
+	case a.memory.draining:
 		return Drained
+	case len(a.memory.dismissed) == len(a.config.Providers):
+		return Dismissed
 	}
 	return Failed
 }

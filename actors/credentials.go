@@ -11,9 +11,16 @@ import (
 // is assumed once for all regions. A failure is not kept, so that the next who asks tries again.
 type credentialsSource struct {
 	options apigateway.CredentialsOptions
+	// asking is held by who asks STS for an account: targets start together and shall ask once.
+	asking chan struct{}
 
 	mu          sync.Mutex
 	credentials *apigateway.Credentials
+	accounts    map[string]string // by role
+}
+
+func newCredentialsSource(options apigateway.CredentialsOptions) *credentialsSource {
+	return &credentialsSource{options: options, asking: make(chan struct{}, 1), accounts: map[string]string{}}
 }
 
 func (s *credentialsSource) get(ctx context.Context) (*apigateway.Credentials, error) {
@@ -27,4 +34,35 @@ func (s *credentialsSource) get(ctx context.Context) (*apigateway.Credentials, e
 		s.credentials = credentials
 	}
 	return credentials, err
+}
+
+// account is whose credentials a target uses. STS is asked once for all regions: the account is the same.
+func (s *credentialsSource) account(ctx context.Context, region, role string) (string, error) {
+	select {
+	case s.asking <- struct{}{}:
+		defer func() { <-s.asking }()
+	case <-ctx.Done():
+		return "", ctx.Err()
+	}
+	credentials, err := s.get(ctx)
+	if err != nil {
+		return "", err
+	}
+	if account := s.knownAccount(role); account != "" {
+		return account, nil
+	}
+	account, err := credentials.AccountID(ctx, region, role)
+	if err != nil {
+		return "", err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.accounts[role] = account
+	return account, nil
+}
+
+func (s *credentialsSource) knownAccount(role string) string {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.accounts[role]
 }

@@ -38,6 +38,8 @@ type integration struct {
 	jobs                       map[string]*actor.PID
 	up                         bool
 	draining                   bool
+	// busy is the targets that see to keys still while draining.
+	busy map[string]bool
 }
 
 // integrationMemory is what outlives an integration's restarts, and those of the actors below it.
@@ -47,23 +49,33 @@ type integrationMemory struct {
 	guard       *planGuard
 	leftovers   *leftovers
 	credentials *credentialsSource
+	keymakers   *keymakers
 	tickets     *atomic.Uint64
 }
 
-func integrationProps(env *Env, cfg config.Config, provider config.Provider) *actor.Props {
-	memory := &integrationMemory{
+func newIntegrationMemory(env *Env, cfg config.Config, provider config.Provider) *integrationMemory {
+	return &integrationMemory{
 		ledger: newLedger(cfg.Agent.Commands.MaxOpen), session: &sessionMemory{}, guard: newPlanGuard(),
-		leftovers: &leftovers{}, tickets: env.tickets,
-		credentials: &credentialsSource{options: apigateway.CredentialsOptions{
+		leftovers: &leftovers{}, tickets: env.tickets, keymakers: &keymakers{made: map[federation.Target]*keymaker{}},
+		credentials: newCredentialsSource(apigateway.CredentialsOptions{
 			AccessKeyID: provider.AccessKeyID, SecretAccessKey: provider.SecretAccessKey,
 			ExternalID: cfg.Agent.AWS.ExternalID, RoleSessionName: cfg.Agent.AWS.RoleSessionName,
 			Regions: provider.Regions, HTTPClient: env.AWS,
-		}},
+		}),
 	}
+}
+
+func integrationProps(env *Env, cfg config.Config, provider config.Provider, memory *integrationMemory) *actor.Props {
 	return props(env, standing, func() actor.Actor {
-		return &integration{env: env, config: cfg, provider: provider, memory: memory, jobs: map[string]*actor.PID{}}
+		return &integration{
+			env: env, config: cfg, provider: provider, memory: memory,
+			jobs: map[string]*actor.PID{}, busy: map[string]bool{},
+		}
 	})
 }
+
+// drainOverdue tells who drains that the time for an orderly end is up.
+type drainOverdue struct{}
 
 func (i *integration) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -90,6 +102,9 @@ func (i *integration) Receive(ctx actor.Context) {
 		i.onDrain(ctx, m)
 	case messages.Drained:
 		i.onDrained(ctx)
+	case drainOverdue:
+		i.env.Log.Warn("an integration did not end in time; stopping it as it is", logIntegration, i.provider.IntegrationID)
+		ctx.Stop(ctx.Self())
 	case *actor.Terminated:
 		i.onTerminated(m)
 	default:
@@ -98,11 +113,11 @@ func (i *integration) Receive(ctx actor.Context) {
 }
 
 func (i *integration) onStarted(ctx actor.Context) {
-	var parties []targetParty
+	var parties []*targetParty
 	for _, spec := range i.targetSpecs(ctx) {
 		pid := ctx.SpawnPrefix(targetProps(i.env, spec), "target-")
 		i.targets = append(i.targets, pid)
-		parties = append(parties, targetParty{region: spec.region, account: spec.account, pid: pid})
+		parties = append(parties, &targetParty{region: spec.region, account: spec.account, pid: pid})
 	}
 	i.catalogue = ctx.SpawnPrefix(catalogueProps(i.env, i.provider.IntegrationID, i.targets), "catalogue-")
 	age, maxMessage := i.config.Agent.Discovery.ListingMaxAge, i.config.Connector.MaxMessageSize
@@ -116,7 +131,9 @@ func (i *integration) onStarted(ctx actor.Context) {
 			return fetchProps(i.env, c, catalogue, age, maxMessage, i.memory.leftovers)
 		},
 	}), "router-")
-	i.session = ctx.SpawnPrefix(sessionProps(i.env, i.memory.session, i.config.Connector, i.provider.IntegrationID, i.router), "session-")
+	i.session = ctx.SpawnPrefix(sessionProps(i.env, i.memory.session, sessionSpec{
+		connector: i.config.Connector, target: i.provider.IntegrationID, ledger: i.memory.ledger, router: i.router,
+	}), "session-")
 	i.resumeJobs(ctx)
 }
 
@@ -127,6 +144,7 @@ func (i *integration) targetSpecs(ctx actor.Context) []targetSpec {
 		roles = []string{""}
 	}
 	env, agent, tickets, system := i.env, ctx.Parent(), i.memory.tickets, ctx.ActorSystem()
+	keymakers := i.memory.keymakers
 	settings := i.config.Agent.Ingest
 	filter := federation.Filter{AcceptWithoutPlan: i.provider.AcceptAPIWithoutUsagePlan, Stages: i.provider.Stages}
 	integrationID, maxBytes := i.provider.IntegrationID, i.maxIngest()
@@ -147,7 +165,7 @@ func (i *integration) targetSpecs(ctx actor.Context) []targetSpec {
 					})
 				},
 				writer: func(t federation.Target, c apigateway.Client) *actor.Props {
-					return writerProps(env, integrationID, t, c)
+					return writerProps(env, keymakers.of(env, integrationID, t, c))
 				},
 			})
 		}
@@ -212,20 +230,37 @@ func (i *integration) tellJobs(ctx actor.Context, m any) {
 	}
 }
 
-// onDrain ends in order: no new jobs, no new commands, the open ones answered, the session closed.
+// onDrain ends in order: no new jobs, no new commands, the open ones answered; then the session is closed;
+// then the keys that nobody heard of are undone.
 func (i *integration) onDrain(ctx actor.Context, m messages.Drain) {
-	i.draining = true
-	i.tellJobs(ctx, m)
-	ctx.Send(i.router, messages.Drain{By: m.By.Add(-closeMargin)})
-}
-
-// onDrained hears first of the router, then of the session, which is the last.
-func (i *integration) onDrained(ctx actor.Context) {
-	if ctx.Sender().Equal(i.session) {
-		ctx.Stop(ctx.Self())
+	if i.draining {
 		return
 	}
-	ctx.Send(i.session, messages.Drain{})
+	i.draining = true
+	i.tellJobs(ctx, m)
+	ctx.Request(i.router, messages.Drain{By: m.By.Add(-closeMargin)})
+	i.scope.after(time.Until(m.By), drainOverdue{})
+}
+
+func (i *integration) onDrained(ctx actor.Context) {
+	switch who := ctx.Sender(); {
+	case who.Equal(i.router):
+		ctx.Request(i.session, messages.Drain{})
+	case who.Equal(i.session):
+		for _, t := range i.targets {
+			i.busy[t.Id] = true
+			ctx.Request(t, messages.Drain{})
+		}
+	default:
+		for _, t := range i.targets {
+			if who.Equal(t) || isDescendant(who, t) {
+				delete(i.busy, t.Id)
+			}
+		}
+		if len(i.busy) == 0 {
+			ctx.Stop(ctx.Self())
+		}
+	}
 }
 
 func (i *integration) onTerminated(m *actor.Terminated) {

@@ -1,7 +1,6 @@
 package actors
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,43 +26,65 @@ const (
 	apiKeyPlan = "API_KEY"
 )
 
-// keymaker does the writer's work, step by step, in goroutines that outlive the writer's incarnations: a
-// CreateApiKey that is on its way must be heard out, or its key is lost.
+// keymakers is one integration's keymakers, one for each account and region.
+type keymakers struct {
+	mu   sync.Mutex
+	made map[federation.Target]*keymaker
+}
+
+// of gives a target's keymaker, which works with this client from now on.
+func (k *keymakers) of(env *Env, integration string, target federation.Target, client apigateway.Client) *keymaker {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	maker := k.made[target]
+	if maker == nil {
+		maker = &keymaker{
+			env: env, integration: integration, target: target,
+			subscriptions: turns{}, answers: map[string]*keyAnswer{}, retries: map[string]keyRetry{},
+		}
+		k.made[target] = maker
+	}
+	maker.mu.Lock()
+	defer maker.mu.Unlock()
+	maker.client = client
+	return maker
+}
+
+// keymaker does the writers' work, step by step, in goroutines that outlive the actors' incarnations: a
+// CreateApiKey that is on its way must be heard out, or its key is lost. That is why it outlives them, too.
+//
+// Whatever is done for a subscription is done by one goroutine at a time, by whichever incarnation it was
+// begun.
 type keymaker struct {
 	env         *Env
 	integration string
 	target      federation.Target
-	client      apigateway.Client
 
-	mu sync.Mutex
-	// held is the records that somebody sees to, by id.
-	held map[string]*saga
+	mu            sync.Mutex // guards all below
+	client        apigateway.Client
+	subscriptions turns
+	// answers is the keys whose answer is on its way to APIM, by record id.
+	answers map[string]*keyAnswer
+	// retries is the deletions that failed, by record id.
+	retries map[string]keyRetry
 }
 
-// saga is the making of one key.
+// saga is the making of one key, as seen by who asked for it.
 type saga struct {
 	// abandoned: nobody waits for it any more.
 	abandoned atomic.Bool
 	// orphaned: the writer that began it is gone.
 	orphaned func() bool
-	running  atomic.Bool
 }
 
 // unwanted says that what is made must be undone.
 func (s *saga) unwanted() bool { return s.abandoned.Load() || s.orphaned() }
 
-// alive says that somebody sees to the saga's record: it is being made, or its writer waits for its fate.
-func (s *saga) alive() bool { return s.running.Load() || !s.orphaned() }
-
-// madeKey is a key that is made, attached, and on its way to APIM.
+// madeKey is a key that is made, attached, and ready to be answered.
 type madeKey struct {
-	record   store.KeyRecord
+	record   string
 	value    secret.String
 	metadata map[string]string
-}
-
-func newKeymaker(env *Env, integration string, target federation.Target, client apigateway.Client) *keymaker {
-	return &keymaker{env: env, integration: integration, target: target, client: client, held: map[string]*saga{}}
 }
 
 // errUnwanted ends the making of a key that nobody waits for.
@@ -78,21 +99,29 @@ func (k *keymaker) make(s *saga, c messages.Subscribe) (madeKey, error) {
 	if c.PlanID == "" {
 		return madeKey{}, errors.New("the subscription names no plan (planId): ingest the API again")
 	}
-	now := k.env.Now()
+	defer k.begin(c.SubscriptionID)()
+	if s.unwanted() {
+		return madeKey{}, errUnwanted
+	}
+	older, err := k.keysOf(c.SubscriptionID)
+	if err != nil {
+		return madeKey{}, err
+	}
+	now, replaces := k.env.Now(), ""
+	if len(older) > 0 {
+		last := older[len(older)-1]
+		replaces = last.ID
+		if !now.After(last.CreatedAt) { // the wall clock was put back, but the order must stay
+			now = last.CreatedAt.Add(time.Nanosecond)
+		}
+	}
 	record := store.KeyRecord{
 		ID: k.env.NewID(), Integration: k.integration, Account: k.target.Account, Region: k.target.Region,
 		SubscriptionID: c.SubscriptionID, APIID: c.APIID, UsagePlanID: c.PlanID,
 		KeyName: federation.KeyName(c.ApplicationName, c.SubscriptionID), CommandID: c.ID,
-		State: store.StateIntent, CreatedAt: now, UpdatedAt: now, Replaces: k.predecessor(c.SubscriptionID),
+		Replaces: replaces, State: store.StateIntent, CreatedAt: now, UpdatedAt: now,
 	}
-	s.running.Store(true)
-	defer s.running.Store(false)
-	k.hold(record.ID, s)
-	made, err := k.steps(s, c, record)
-	if err != nil {
-		k.release(record.ID)
-	}
-	return made, err
+	return k.steps(s, c, record)
 }
 
 // steps is the making itself: each step is written down before it is taken.
@@ -100,7 +129,7 @@ func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 	if err := k.env.Keys.Put(record); err != nil {
 		return madeKey{}, journalError(err)
 	}
-	ctx := apigateway.WithPriority(context.Background(), apigateway.PriorityKeys)
+	ctx, client := apigateway.WithPriority(context.Background(), apigateway.PriorityKeys), k.aws()
 
 	creating := withPermitRules(ctx, permitRules{by: c.AnswerBy.Add(-createMargin), granted: func() error {
 		if s.unwanted() {
@@ -108,12 +137,12 @@ func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 		}
 		return k.advance(&record, store.StateCreating, "")
 	}})
-	id, value, err := apigateway.CreateKey(creating, k.client, record.KeyName, federation.KeyDescription(c.SubscriptionID))
+	id, value, err := apigateway.CreateKey(creating, client, record.KeyName, federation.KeyDescription(c.SubscriptionID))
 	if id == "" {
 		return madeKey{}, k.notCreated(record, err)
 	}
 	record.KeyID = id
-	if putErr := k.advance(&record, store.StateCreated, ""); putErr != nil && err == nil {
+	if putErr := k.advance(&record, store.StateCreated, ""); err == nil {
 		err = putErr
 	}
 	if err == nil && s.unwanted() {
@@ -121,7 +150,7 @@ func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 	}
 	if err == nil {
 		attaching := withPermitRules(ctx, permitRules{by: c.AnswerBy.Add(-attachMargin)})
-		err = apigateway.AttachKey(attaching, k.client, record.UsagePlanID, id)
+		err = apigateway.AttachKey(attaching, client, record.UsagePlanID, id)
 	}
 	if err == nil {
 		err = k.advance(&record, store.StateAttached, "")
@@ -133,45 +162,55 @@ func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 		err = k.advance(&record, store.StateAnswered, "")
 	}
 	if err != nil {
-		k.undo(&record, err.Error(), c.AnswerBy)
+		by := c.AnswerBy // the ERROR that follows must go out in time
+		if s.unwanted() {
+			by = time.Time{}
+		}
+		k.undo(&record, err.Error(), by)
 		return madeKey{}, err
 	}
-	return madeKey{record: record, value: value, metadata: federation.KeyRef{Target: k.target, UsagePlanID: record.UsagePlanID, KeyID: id}.Metadata()}, nil
+	k.answering(record, s)
+	ref := federation.KeyRef{Target: k.target, UsagePlanID: record.UsagePlanID, KeyID: id}
+	return madeKey{record: record.ID, value: value, metadata: ref.Metadata()}, nil
 }
 
 // notCreated ends a record without a key: AWS refused, or nobody knows.
 func (k *keymaker) notCreated(record store.KeyRecord, err error) error {
-	lost := apigateway.Classify(err) == apigateway.AnswerLost
-	if !lost {
+	if apigateway.Classify(err) != apigateway.AnswerLost {
 		k.forget(record)
 		return err
 	}
-	if putErr := k.advance(&record, store.StateLostCreate, err.Error()); putErr != nil {
-		k.env.Log.Error("cannot write down a lost create", logKeyName, record.KeyName, logError, putErr)
+	k.lostCreate(record, err.Error())
+	return err
+}
+
+// lostCreate lists a key that may have been made and is attached to nothing.
+func (k *keymaker) lostCreate(record store.KeyRecord, why string) {
+	if err := k.advance(&record, store.StateLostCreate, why); err != nil {
+		k.env.Log.Error("cannot write down a lost create", logKeyName, record.KeyName, logError, err)
 	}
 	k.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+
 		"look for it by its name in the API Gateway console and delete it",
-		logKeyName, record.KeyName, logTarget, k.target, logSubscription, record.SubscriptionID)
-	return err
+		logKeyName, record.KeyName, logTarget, k.target, logSubscription, record.SubscriptionID, logReason, why)
 }
 
 // remove deletes a subscription's keys: the one its metadata name, and those that the journal knows.
 // A key that is gone already is a success; so is a repeat.
 func (k *keymaker) remove(c messages.Unsubscribe) error {
-	ids := map[string]bool{}
+	defer k.begin(c.SubscriptionID)()
+	records, err := k.records(store.Filter{SubscriptionID: c.SubscriptionID})
+	if err != nil {
+		return err
+	}
+	records = slices.DeleteFunc(records, func(r store.KeyRecord) bool { return r.KeyID == "" })
+	var ids []string
 	ref, unnamed := federation.KeyRefOf(c.Metadata)
 	if unnamed == nil {
-		ids[ref.KeyID] = true
-	}
-	records, err := k.env.Keys.Records(store.Filter{
-		Integration: k.integration, Account: k.target.Account, Region: k.target.Region, SubscriptionID: c.SubscriptionID,
-	})
-	if err != nil {
-		return journalError(err)
+		ids = append(ids, ref.KeyID)
 	}
 	for _, r := range records {
-		if r.KeyID != "" {
-			ids[r.KeyID] = true
+		if !slices.Contains(ids, r.KeyID) {
+			ids = append(ids, r.KeyID)
 		}
 	}
 	if len(ids) == 0 {
@@ -180,8 +219,8 @@ func (k *keymaker) remove(c messages.Unsubscribe) error {
 	ctx, cancel := context.WithDeadline(apigateway.WithPriority(context.Background(), apigateway.PriorityKeys), c.AnswerBy)
 	defer cancel()
 	var failures []error
-	for id := range ids {
-		if err := apigateway.DeleteKey(ctx, k.client, id); err != nil {
+	for _, id := range ids {
+		if err := apigateway.DeleteKey(ctx, k.aws(), id); err != nil {
 			failures = append(failures, err)
 		}
 	}
@@ -189,49 +228,19 @@ func (k *keymaker) remove(c messages.Unsubscribe) error {
 		return errors.Join(failures...)
 	}
 	for _, r := range records {
-		if r.KeyID != "" {
-			k.forget(r)
-		}
+		k.forget(r)
 	}
 	return nil
 }
 
-// conclude writes down what became of an answer, and does what follows from it.
-func (k *keymaker) conclude(record store.KeyRecord, d messages.Delivery) {
-	defer k.release(record.ID)
-	switch d {
-	case messages.Delivered:
-		if err := k.advance(&record, store.StateDelivered, ""); err != nil {
-			k.env.Log.Error("cannot write down that a key was delivered", logKey, record.KeyID, logError, err)
+// undo deletes a key, until by at the latest; what does not work now is left to the sweep. It says whether
+// the key is gone.
+func (k *keymaker) undo(record *store.KeyRecord, why string, by time.Time) bool {
+	if record.State != store.StateDeleting {
+		if err := k.advance(record, store.StateDeleting, why); err != nil {
+			k.env.Log.Error("cannot write down that a key is to be deleted; deleting it all the same",
+				logKey, record.KeyID, logError, err)
 		}
-		if old, ok := k.record(record.Replaces); ok {
-			k.undo(&old, "replaced by key "+record.KeyID, time.Time{})
-		}
-	case messages.NeverSent:
-		k.undo(&record, "its answer never left", time.Time{})
-	default:
-		k.unconfirmed(record)
-		if old, ok := k.record(record.Replaces); ok {
-			k.unconfirmed(old)
-		}
-	}
-}
-
-// unconfirmed lists a key of which nobody knows whether APIM has it.
-func (k *keymaker) unconfirmed(record store.KeyRecord) {
-	if err := k.advance(&record, store.StateUnconfirmed, "the delivery of its answer could not be proved"); err != nil {
-		k.env.Log.Error("cannot write down an unconfirmed key", logKey, record.KeyID, logError, err)
-	}
-	k.env.Log.Warn("nobody knows whether APIM has this API key: see in APIM whether the subscription is accepted; "+
-		"if it is not, delete the key in the API Gateway console",
-		logKey, record.KeyID, logKeyName, record.KeyName, logTarget, k.target, logSubscription, record.SubscriptionID)
-}
-
-// undo deletes a key, until by at the latest; what does not work now is left to the journal's sweep.
-func (k *keymaker) undo(record *store.KeyRecord, why string, by time.Time) {
-	if err := k.advance(record, store.StateDeleting, why); err != nil {
-		k.env.Log.Error("cannot write down that a key is to be deleted; deleting it all the same",
-			logKey, record.KeyID, logError, err)
 	}
 	ctx := apigateway.WithPriority(context.Background(), apigateway.PriorityKeys)
 	if !by.IsZero() {
@@ -239,107 +248,31 @@ func (k *keymaker) undo(record *store.KeyRecord, why string, by time.Time) {
 		ctx, cancel = context.WithDeadline(ctx, by)
 		defer cancel()
 	}
-	if err := apigateway.DeleteKey(ctx, k.client, record.KeyID); err != nil {
+	if err := apigateway.DeleteKey(ctx, k.aws(), record.KeyID); err != nil {
 		k.env.Log.Warn("cannot delete an API key yet; trying again until it is gone: "+apigateway.Explain(err),
-			logKey, record.KeyID, logTarget, k.target, logError, err)
-		return
+			logKey, record.KeyID, logTarget, k.target, logDelay, k.retryLater(record.ID), logError, err)
+		return false
 	}
 	k.forget(*record)
+	return true
 }
 
-// sweep sees to the records that nobody holds: those of a process or an incarnation that died, and
-// deletions that failed.
-func (k *keymaker) sweep(now time.Time) {
-	records, err := k.env.Keys.Records(store.Filter{Integration: k.integration, Account: k.target.Account, Region: k.target.Region})
-	if err != nil {
-		k.env.Log.Error("cannot read the key journal", logTarget, k.target, logError, err)
-		return
-	}
-	deleted := 0
-	for _, step := range store.Resume(k.unheld(records, now)) {
-		record := step.Record
-		switch step.Action {
-		case store.ActionForget:
-			k.forget(record)
-		case store.ActionDelete:
-			if deleted++; deleted <= sweepKeys {
-				k.undo(&record, cmp.Or(record.Reason, "its making was interrupted"), time.Time{})
-			}
-		case store.ActionListUnconfirmed:
-			if record.State != store.StateUnconfirmed {
-				k.unconfirmed(record)
-			}
-		case store.ActionListLostCreate:
-			if record.State != store.StateLostCreate {
-				_ = k.notCreated(record, &apigateway.Error{
-					Doing: "creating an API key", Class: apigateway.AnswerLost,
-					Err: errors.New("the agent ended before AWS answered"),
-				})
-			}
-		}
-	}
-}
-
-// unheld is the records that nobody sees to. A record that a held one replaces is that one's matter too.
-func (k *keymaker) unheld(records []store.KeyRecord, now time.Time) []store.KeyRecord {
-	k.mu.Lock()
-	defer k.mu.Unlock()
-	taken := map[string]bool{}
-	for _, r := range records {
-		s := k.held[r.ID]
-		if s == nil {
-			continue
-		}
-		if !s.alive() || (r.State == store.StateAnswered && now.Sub(r.UpdatedAt) > fateOverdue) {
-			delete(k.held, r.ID)
-			continue
-		}
-		taken[r.ID], taken[r.Replaces] = true, true
-	}
-	return slices.DeleteFunc(records, func(r store.KeyRecord) bool { return taken[r.ID] })
-}
-
-// report names at start what an operator should look at.
-func (k *keymaker) report() {
-	records, err := k.env.Keys.Records(store.Filter{
-		Integration: k.integration, Account: k.target.Account, Region: k.target.Region,
-		States: []store.KeyState{store.StateUnconfirmed, store.StateLostCreate},
+// keysOf is the records of the keys that a subscription may be using, the oldest first.
+func (k *keymaker) keysOf(subscription string) ([]store.KeyRecord, error) {
+	return k.records(store.Filter{
+		SubscriptionID: subscription,
+		States:         []store.KeyState{store.StateAnswered, store.StateDelivered, store.StateUnconfirmed},
 	})
-	if err != nil {
-		k.env.Log.Error("cannot read the key journal", logTarget, k.target, logError, err)
-		return
-	}
-	for _, r := range records {
-		k.env.Log.Warn("the key journal lists a key to be looked at", logState, r.State, logKey, r.KeyID,
-			logKeyName, r.KeyName, logTarget, k.target, logSubscription, r.SubscriptionID, logReason, r.Reason)
-	}
 }
 
-// predecessor is the record of the key that the subscription has already, empty if it has none.
-func (k *keymaker) predecessor(subscription string) string {
-	records, err := k.env.Keys.Records(store.Filter{
-		Integration: k.integration, Account: k.target.Account, Region: k.target.Region, SubscriptionID: subscription,
-		States: []store.KeyState{store.StateAnswered, store.StateDelivered, store.StateUnconfirmed},
-	})
-	if err != nil || len(records) == 0 {
-		return ""
-	}
-	return records[len(records)-1].ID
-}
-
-func (k *keymaker) record(id string) (store.KeyRecord, bool) {
-	if id == "" {
-		return store.KeyRecord{}, false
-	}
-	records, err := k.env.Keys.Records(store.Filter{Integration: k.integration, Account: k.target.Account, Region: k.target.Region})
+// records is what the journal has of this target.
+func (k *keymaker) records(f store.Filter) ([]store.KeyRecord, error) {
+	f.Integration, f.Account, f.Region = k.integration, k.target.Account, k.target.Region
+	records, err := k.env.Keys.Records(f)
 	if err != nil {
-		return store.KeyRecord{}, false
+		return nil, fmt.Errorf("reading the key journal: %w", err)
 	}
-	i := slices.IndexFunc(records, func(r store.KeyRecord) bool { return r.ID == id })
-	if i < 0 {
-		return store.KeyRecord{}, false
-	}
-	return records[i], true
+	return records, nil
 }
 
 // advance writes a record's next state down.
@@ -360,19 +293,53 @@ func (k *keymaker) forget(record store.KeyRecord) {
 	if err := k.env.Keys.Remove(record.ID); err != nil {
 		k.env.Log.Error("cannot remove a record from the key journal", logKey, record.KeyID, logError, err)
 	}
-	k.release(record.ID)
-}
-
-func (k *keymaker) hold(id string, s *saga) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.held[id] = s
+	delete(k.retries, record.ID)
 }
 
-func (k *keymaker) release(id string) {
+func (k *keymaker) aws() apigateway.Client {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	delete(k.held, id)
+	return k.client
+}
+
+// begin waits for a subscription's turn; call what it gives when done.
+func (k *keymaker) begin(subscription string) (end func()) {
+	k.mu.Lock()
+	turn := k.subscriptions.ask(subscription)
+	k.mu.Unlock()
+	<-turn
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.subscriptions.pass(subscription)
+	}
+}
+
+// turns are who has the turn, and who waits for it, by subscription. It is no mutex, because that would
+// hold up the clock of a simulation.
+type turns map[string][]chan struct{}
+
+// ask gives a channel that is closed when it is the asker's turn.
+func (t turns) ask(subscription string) <-chan struct{} {
+	turn := make(chan struct{})
+	t[subscription] = append(t[subscription], turn)
+	if len(t[subscription]) == 1 {
+		close(turn)
+	}
+	return turn
+}
+
+// pass ends the first one's turn.
+func (t turns) pass(subscription string) {
+	rest := t[subscription][1:]
+	if len(rest) == 0 {
+		delete(t, subscription)
+		return
+	}
+	t[subscription] = rest
+	close(rest[0])
 }
 
 func journalError(err error) error {

@@ -10,19 +10,26 @@ import (
 	"federation-agent/messages"
 )
 
-// ledgerMemory is how long an answered command is remembered, so that a duplicate of it is known as one:
-// as long as the controller may still wait for its answer.
-const ledgerMemory = time.Minute
+const (
+	// ledgerMemory is how long an answered command is remembered, so that a duplicate of it is known as one
+	// and its answer's delivery finds its way: longer than the controller waits for an answer (60 s) and the
+	// session for the pong behind it.
+	ledgerMemory = 2 * time.Minute
+	// ledgerRemembers bounds how many answered commands are remembered, whatever a controller sends.
+	ledgerRemembers = 20_000
+)
 
-// ledger is the book of open commands. It outlives the router's restarts, which is why it is not the
-// router's own state; it is used by the router alone, and locked only so that tests may look.
+// ledger is the book of open commands. It outlives the restarts of session and router, which is why it is
+// the state of neither: the session opens a command here before it passes it on, so that a command which
+// an actor loses in a panic still gets its reply.
 //
 // A command is opened once and settled once: whoever settles it sends the one reply.
 type ledger struct {
-	mu      sync.Mutex
-	limit   int
-	entries map[ledgerKey]*ledgerEntry
-	open    int
+	mu       sync.Mutex
+	limit    int
+	entries  map[ledgerKey]*ledgerEntry
+	open     int
+	answered []ledgerKey // in the order in which they were settled
 }
 
 type ledgerKey struct {
@@ -32,12 +39,20 @@ type ledgerKey struct {
 
 type ledgerEntry struct {
 	command messages.Command
+	// asker is the session that it came by.
+	asker *actor.PID
 	// server is the actor that serves the command; nil until it is known.
 	server *actor.PID
 	// settled is when it was answered, for us or by us; zero while it is open.
 	settled time.Time
 	// fate is whom to tell what became of the answer; nil if nobody cares.
 	fate *actor.PID
+}
+
+// openCommand is a command without a reply, and who serves it: nil until that is known.
+type openCommand struct {
+	messages.Command
+	server *actor.PID
 }
 
 // admission says what the ledger makes of a command.
@@ -47,7 +62,7 @@ const (
 	admitted admission = iota
 	// duplicate: the same command of the same session is known already. One reply is enough.
 	duplicate
-	// full: as many commands as allowed are open.
+	// full: as many commands as allowed are open. It counts as settled: the caller answers it.
 	full
 )
 
@@ -57,21 +72,37 @@ func newLedger(limit int) *ledger {
 
 func keyOf(ref messages.CommandRef) ledgerKey { return ledgerKey{session: ref.Session, id: ref.ID} }
 
-// admit opens a command.
-func (l *ledger) admit(command messages.Command, now time.Time) admission {
+// admit opens a command that asker's reply is to go to.
+func (l *ledger) admit(command messages.Command, asker *actor.PID, now time.Time) admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget(now)
 	key := keyOf(command.Ref())
-	if l.entries[key] != nil {
+	switch {
+	case l.entries[key] != nil:
 		return duplicate
-	}
-	if l.open >= l.limit {
+	case l.open >= l.limit:
+		l.entries[key] = &ledgerEntry{}
+		l.close(key, now)
 		return full
 	}
-	l.entries[key] = &ledgerEntry{command: command}
+	l.entries[key] = &ledgerEntry{command: command, asker: asker}
 	l.open++
 	return admitted
+}
+
+// note opens and settles a command that is answered on the spot; it says false for a duplicate.
+func (l *ledger) note(session uint64, id string, now time.Time) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.forget(now)
+	key := ledgerKey{session: session, id: id}
+	if l.entries[key] != nil {
+		return false
+	}
+	l.entries[key] = &ledgerEntry{}
+	l.close(key, now)
+	return true
 }
 
 // assign notes who serves a command.
@@ -83,17 +114,21 @@ func (l *ledger) assign(ref messages.CommandRef, server *actor.PID) {
 	}
 }
 
-// settle closes a command; only the first call for it says true. fate is told of the answer's delivery.
-func (l *ledger) settle(ref messages.CommandRef, fate *actor.PID, now time.Time) bool {
+// settle closes a command; only the first call for it says true, with the session to reply to and the
+// actor that served it. With tellFate that actor will be told of the answer's delivery.
+func (l *ledger) settle(ref messages.CommandRef, tellFate bool, now time.Time) (asker, server *actor.PID, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[keyOf(ref)]
 	if e == nil || !e.settled.IsZero() {
-		return false
+		return nil, nil, false
 	}
-	e.settled, e.fate = now, fate
+	if tellFate {
+		e.fate = e.server
+	}
 	l.open--
-	return true
+	l.close(keyOf(ref), now)
+	return e.asker, e.server, true
 }
 
 // takeFate is whom to tell of an answer's delivery, once.
@@ -109,42 +144,61 @@ func (l *ledger) takeFate(ref messages.CommandRef) *actor.PID {
 	return fate
 }
 
-// server is who serves a command, nil if nobody does.
-func (l *ledger) server(ref messages.CommandRef) *actor.PID {
+// isOpen reports whether a command waits for its reply, and who serves it.
+func (l *ledger) isOpen(ref messages.CommandRef) (server *actor.PID, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e := l.entries[keyOf(ref)]; e != nil {
-		return e.server
+	e := l.entries[keyOf(ref)]
+	if e == nil || !e.settled.IsZero() {
+		return nil, false
 	}
-	return nil
+	return e.server, true
 }
 
 // unsettled is the open commands for which want says yes, in the order of their deadlines.
-func (l *ledger) unsettled(want func(messages.Command, *actor.PID) bool) []messages.Command {
+func (l *ledger) unsettled(want func(openCommand) bool) []openCommand {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	var open []messages.Command
+	var open []openCommand
 	for _, e := range l.entries {
-		if e.settled.IsZero() && want(e.command, e.server) {
-			open = append(open, e.command)
+		if c := (openCommand{Command: e.command, server: e.server}); e.settled.IsZero() && want(c) {
+			open = append(open, c)
 		}
 	}
-	slices.SortFunc(open, func(a, b messages.Command) int { return a.Ref().AnswerBy.Compare(b.Ref().AnswerBy) })
+	slices.SortFunc(open, func(a, b openCommand) int { return a.Ref().AnswerBy.Compare(b.Ref().AnswerBy) })
 	return open
 }
 
-// size is how many commands are open.
-func (l *ledger) size() int {
+// quiet reports whether no command is open and no answer's delivery is waited for.
+func (l *ledger) quiet() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	return l.open
+	if l.open > 0 {
+		return false
+	}
+	for _, e := range l.entries {
+		if e.fate != nil {
+			return false
+		}
+	}
+	return true
 }
 
-// forget drops what was answered so long ago that no duplicate can matter, unless its fate is still awaited.
+// close marks an entry as settled. What the command carried is of no use any more.
+func (l *ledger) close(key ledgerKey, now time.Time) {
+	e := l.entries[key]
+	e.settled, e.command = now, nil
+	l.answered = append(l.answered, key)
+}
+
+// forget drops what was answered so long ago that neither a duplicate nor a delivery can matter.
 func (l *ledger) forget(now time.Time) {
-	for key, e := range l.entries {
-		if !e.settled.IsZero() && now.Sub(e.settled) > ledgerMemory {
-			delete(l.entries, key)
+	for len(l.answered) > 0 {
+		oldest := l.answered[0]
+		if len(l.answered) <= ledgerRemembers && now.Sub(l.entries[oldest].settled) <= ledgerMemory {
+			return
 		}
+		delete(l.entries, oldest)
+		l.answered = l.answered[1:]
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/messages"
 )
 
 const (
@@ -41,8 +43,8 @@ func (c *crash) Error() string { return fmt.Sprintf("panic: %v", c.value) }
 // props makes every actor's Props, the only place that does (a test keeps it so): a producer, the guard,
 // and the supervision of its children.
 //
-// The guard logs a panic with its stack; swallows those in Stopping, Stopped and Restarting, which would
-// leave a zombie parent; and keeps the actor's [scope].
+// The guard logs a panic with its stack; swallows those of an actor that is on its way out, which would
+// leave a zombie parent; answers the command that a panic costs; and keeps the actor's [scope].
 func props(env *Env, k kind, produce func() actor.Actor) *actor.Props {
 	return actor.PropsFromProducer(produce,
 		actor.WithReceiverMiddleware(guard(env, k)),
@@ -54,8 +56,8 @@ func guard(env *Env, k kind) actor.ReceiverMiddleware {
 	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
 		return func(ctx actor.ReceiverContext, envelope *actor.MessageEnvelope) {
 			holder, scoped := ctx.Actor().(scopeHolder)
-			_, message, _ := actor.UnwrapEnvelope(envelope)
-			leaving := false
+			_, message, sender := actor.UnwrapEnvelope(envelope)
+			leaving := scoped && holder.scopeClosed() // a child's Terminated, for one
 			switch m := message.(type) {
 			case *actor.Started:
 				if scoped {
@@ -83,14 +85,25 @@ func guard(env *Env, k kind) actor.ReceiverMiddleware {
 				env.Log.Error("an actor panicked; this is a bug in the agent, please report it",
 					logActor, ctx.Self().Id, logMessage, fmt.Sprintf("%T", message),
 					logError, fmt.Sprint(value), logStack, string(debug.Stack()))
-				if !leaving {
-					panic(&crash{kind: k, value: value})
+				if leaving {
+					return
 				}
+				answerFor(ctx, message, sender)
+				panic(&crash{kind: k, value: value})
 			}()
 			env.Faults.receive(ctx.Self().Id, message)
 			next(ctx, envelope)
 		}
 	}
+}
+
+// answerFor answers the command that was lost in a panic. One that the router lost, its ledger still has.
+func answerFor(ctx actor.ReceiverContext, message any, asker *actor.PID) {
+	command, ok := message.(messages.Command)
+	if _, isRouter := ctx.Actor().(*router); !ok || isRouter || asker == nil {
+		return
+	}
+	ctx.ActorSystem().Root.Send(asker, messages.Answer{CommandRef: command.Ref(), Reply: messages.Refused{Reason: whyPanicked}})
 }
 
 // failures is what the supervisor remembers of one child.
@@ -133,13 +146,10 @@ func (s *supervisor) delay(child string, now time.Time) time.Duration {
 	return delay
 }
 
-// backoff is floor*2^n, at most ceiling, of which the upper half is jittered: a fleet that lost the same
-// server must not come back in step, and no delay is ever zero. jitter is in [0, 1).
+// backoff is between half of 2*floor*2^n and the whole, at most ceiling: a fleet that lost the same server
+// must not come back in step, not even the first time, and no delay is below floor. jitter is in [0, 1).
 func backoff(n int, floor, ceiling time.Duration, jitter float64) time.Duration {
-	full := float64(floor) * math.Pow(2, float64(n))
-	if full > float64(ceiling) {
-		full = float64(ceiling)
-	}
+	full := min(2*float64(floor)*math.Pow(2, float64(n)), float64(ceiling))
 	return max(floor, time.Duration(full*(0.5+0.5*jitter)))
 }
 

@@ -16,20 +16,18 @@ type router struct {
 	scoped
 	env     *Env
 	ledger  *ledger
-	session *actor.PID
 	parties routerParties
 
-	sessionUp uint64 // the session that is up, 0 if none
-	draining  bool
-	locating  map[string][]messages.Command // by bare REST API id
+	drainBy  time.Time                     // zero unless draining
+	locating map[string][]messages.Command // by bare REST API id
 }
 
 // routerParties is whom a router routes to.
 type routerParties struct {
 	catalogue *actor.PID
-	// targets are in the order of the configuration.
-	targets []targetParty
-	// discovery makes the one-shot actors that serve a preview and a fetch.
+	// targets are in the order of the configuration. What is learnt of them outlives the router.
+	targets []*targetParty
+	// preview and fetch make the one-shot actors that serve a preview and a fetch.
 	preview func(messages.Discover) *actor.Props
 	fetch   func(messages.Fetch) *actor.Props
 }
@@ -48,10 +46,22 @@ func routerProps(env *Env, ledger *ledger, parties routerParties) *actor.Props {
 	})
 }
 
-// What the router tells itself: that a command's time is up, that an actor which served has ended.
+// What the router tells itself.
 type (
 	commandOverdue struct{ ref messages.CommandRef }
-	serverGone     struct{ who *actor.PID }
+	// serverGone: an actor that served has ended.
+	serverGone struct{ who *actor.PID }
+	// leftBehind: whatever an earlier incarnation had in its mailbox has been seen to by now, so these
+	// commands, if nobody serves them, were lost in its panic.
+	leftBehind struct{ commands []openCommand }
+	drainDue   struct{}
+)
+
+// Why the router answers for others.
+const (
+	whyPanicked = "the agent failed while it served this command; see its log, then try again"
+	whyOverdue  = "the agent could not do this within 50 seconds; see its log, then try again"
+	whyDraining = "the agent is shutting down; try again in a moment"
 )
 
 func (r *router) Receive(ctx actor.Context) {
@@ -70,14 +80,16 @@ func (r *router) Receive(ctx actor.Context) {
 		r.onAPILocated(ctx, m)
 	case messages.TargetResolved:
 		r.onTargetResolved(ctx, m)
-	case messages.SessionUp:
-		r.onSessionUp(m)
 	case messages.SessionDown:
 		r.onSessionDown(ctx, m)
 	case messages.Drain:
 		r.onDrain(ctx, m)
+	case drainDue:
+		r.onDrainDue(ctx)
 	case commandOverdue:
-		r.onCommandOverdue(ctx, m)
+		r.abandon(ctx, m.ref, whyOverdue)
+	case leftBehind:
+		r.onLeftBehind(ctx, m)
 	case *actor.Terminated:
 		// A system message overtakes the answer that the server may have sent just before its end.
 		ctx.Send(ctx.Self(), serverGone{m.Who})
@@ -88,38 +100,46 @@ func (r *router) Receive(ctx actor.Context) {
 	}
 }
 
-// onStarted takes over what an earlier incarnation left: commands that reached nobody are answered now;
-// the others keep their deadline. Its children died with it, and so did the previews they made.
+// onStarted takes over what an earlier incarnation left: what its children served is answered, since they
+// died with it; what others serve keeps its deadline; what was being located is located again.
 func (r *router) onStarted(ctx actor.Context) {
-	for _, c := range r.ledger.unsettled(func(messages.Command, *actor.PID) bool { return true }) {
-		if server := r.ledger.server(c.Ref()); server == nil || isDescendant(server, ctx.Self()) {
-			r.refuse(ctx, c.Ref(), "the agent failed while it served this command; try again")
-			continue
-		}
-		ctx.Watch(r.ledger.server(c.Ref()))
+	var unserved []openCommand
+	for _, c := range r.ledger.unsettled(func(openCommand) bool { return true }) {
 		r.arm(c.Ref())
+		switch {
+		case c.server == nil:
+			unserved = append(unserved, c)
+		case isDescendant(c.server, ctx.Self()):
+			r.refuse(ctx, c.Ref(), whyPanicked)
+		case c.server.Equal(r.parties.catalogue):
+			r.serve(ctx, c.Command)
+		default:
+			ctx.Watch(c.server)
+		}
+	}
+	if len(unserved) > 0 {
+		ctx.Send(ctx.Self(), leftBehind{unserved})
 	}
 }
 
+func (r *router) onLeftBehind(ctx actor.Context, m leftBehind) {
+	for _, c := range m.commands {
+		if server, open := r.ledger.isOpen(c.Ref()); open && server == nil {
+			r.refuse(ctx, c.Ref(), whyPanicked)
+		}
+	}
+}
+
+// onCommand takes a command that the session has opened in the ledger.
 func (r *router) onCommand(ctx actor.Context, c messages.Command) {
-	r.session = ctx.Sender()
-	// First of all the credit goes back: whatever becomes of the command, the frame has been taken.
-	ctx.Respond(messages.Taken{Session: c.Ref().Session})
-	ref := c.Ref()
-	switch r.ledger.admit(c, time.Now()) {
-	case duplicate:
-		r.env.Log.Warn("ignoring a command that came twice", logCommand, ref.ID)
-		return
-	case full:
-		r.reply(ctx, messages.Answer{CommandRef: ref, Reply: messages.Refused{Reason: fmt.Sprintf(
-			"busy: %d commands are open, as many as agent.commands.maxOpen allows; try again later", r.ledger.limit)}})
+	if _, open := r.ledger.isOpen(c.Ref()); !open {
+		return // its session went down, or its time was up, before it came to be served
+	}
+	if !r.drainBy.IsZero() {
+		r.refuse(ctx, c.Ref(), whyDraining)
 		return
 	}
-	if r.draining {
-		r.refuse(ctx, ref, "the agent is shutting down; try again in a moment")
-		return
-	}
-	r.arm(ref)
+	r.arm(c.Ref())
 	r.serve(ctx, c)
 }
 
@@ -133,10 +153,19 @@ func (r *router) serve(ctx actor.Context, c messages.Command) {
 	case messages.StartIngest:
 		r.hand(ctx, c, ctx.Parent())
 	case messages.Subscribe:
-		r.route(ctx, c, c.APIID)
+		r.route(ctx, c, c.APIID, federation.Target{})
 	case messages.Unsubscribe:
-		r.route(ctx, c, c.APIID)
+		r.route(ctx, c, c.APIID, targetOfKey(c))
 	}
+}
+
+// targetOfKey is where a subscription's metadata say that its key is; they need not say it.
+func targetOfKey(c messages.Unsubscribe) federation.Target {
+	t := federation.Target{Account: c.Metadata[federation.MetadataAccountID], Region: c.Metadata[federation.MetadataRegion]}
+	if t.Account == "" || t.Region == "" {
+		return federation.Target{}
+	}
+	return t
 }
 
 func (r *router) hand(ctx actor.Context, c messages.Command, server *actor.PID) {
@@ -145,36 +174,25 @@ func (r *router) hand(ctx actor.Context, c messages.Command, server *actor.PID) 
 	ctx.Request(server, c)
 }
 
-// route finds the target in the API's id. A bare REST API id, as other agents made them, says nothing of
-// account and region: with one target there is nothing to choose, else the catalogue knows.
-func (r *router) route(ctx actor.Context, c messages.Command, apiID string) {
+// route finds the target in the API's id, or else where the metadata say that the key is. A bare REST API
+// id, as other agents made them, says nothing of account and region: with one target there is nothing to
+// choose, else the catalogue knows.
+func (r *router) route(ctx actor.Context, c messages.Command, apiID string, key federation.Target) {
 	id, err := federation.ParseRef(apiID)
-	if err != nil {
-		r.refuse(ctx, c.Ref(), err.Error())
-		return
-	}
-	if !id.Bare() {
+	switch {
+	case err == nil && !id.Bare():
 		r.routeTo(ctx, c, id.ID.Target())
-		return
-	}
-	if account, region := r.metadataTarget(c); account != "" {
-		r.routeTo(ctx, c, federation.Target{Account: account, Region: region})
-		return
-	}
-	if len(r.parties.targets) == 1 {
+	case key != federation.Target{}:
+		r.routeTo(ctx, c, key)
+	case err != nil:
+		r.refuse(ctx, c.Ref(), err.Error())
+	case len(r.parties.targets) == 1:
 		r.hand(ctx, c, r.parties.targets[0].pid)
-		return
+	default:
+		r.ledger.assign(c.Ref(), r.parties.catalogue)
+		r.locating[id.RestAPI] = append(r.locating[id.RestAPI], c)
+		ctx.Request(r.parties.catalogue, messages.LocateAPI{RestAPI: id.RestAPI})
 	}
-	r.locating[id.RestAPI] = append(r.locating[id.RestAPI], c)
-	ctx.Request(r.parties.catalogue, messages.LocateAPI{RestAPI: id.RestAPI})
-}
-
-// metadataTarget is where a subscription's metadata say that its key is.
-func (r *router) metadataTarget(c messages.Command) (account, region string) {
-	if u, ok := c.(messages.Unsubscribe); ok {
-		return u.Metadata[federation.MetadataAccountID], u.Metadata[federation.MetadataRegion]
-	}
-	return "", ""
 }
 
 func (r *router) routeTo(ctx actor.Context, c messages.Command, target federation.Target) {
@@ -194,6 +212,9 @@ func (r *router) onAPILocated(ctx actor.Context, m messages.APILocated) {
 	waiting := r.locating[m.RestAPI]
 	delete(r.locating, m.RestAPI)
 	for _, c := range waiting {
+		if _, open := r.ledger.isOpen(c.Ref()); !open {
+			continue
+		}
 		if m.Failure != "" {
 			r.refuse(ctx, c.Ref(), m.Failure)
 			continue
@@ -203,9 +224,9 @@ func (r *router) onAPILocated(ctx actor.Context, m messages.APILocated) {
 }
 
 func (r *router) onTargetResolved(ctx actor.Context, m messages.TargetResolved) {
-	for i := range r.parties.targets {
-		if r.parties.targets[i].pid.Equal(ctx.Sender()) {
-			r.parties.targets[i].account = m.Target.Account
+	for _, t := range r.parties.targets {
+		if t.pid.Equal(ctx.Sender()) {
+			t.account = m.Target.Account
 		}
 	}
 }
@@ -218,37 +239,31 @@ func (r *router) onServing(ctx actor.Context, m messages.Serving) {
 // onAnswer passes a command's one answer on; whoever answers second is told that nobody listens.
 func (r *router) onAnswer(ctx actor.Context, m messages.Answer) {
 	_, wantsFate := m.Reply.(messages.Subscribed)
-	var fate *actor.PID
-	if wantsFate {
-		fate = ctx.Sender()
-	}
-	if !r.ledger.settle(m.CommandRef, fate, time.Now()) {
-		if wantsFate && ctx.Sender() != nil {
-			ctx.Send(ctx.Sender(), messages.AnswerFate{CommandRef: m.CommandRef, Delivery: messages.NeverSent})
-		}
+	asker, _, first := r.ledger.settle(m.CommandRef, wantsFate, time.Now())
+	if first {
+		ctx.Request(asker, m)
+		r.doneDraining(ctx)
 		return
 	}
-	r.reply(ctx, m)
-	r.doneDraining(ctx)
-}
-
-// reply sends an answer out by the session that its command came by.
-func (r *router) reply(ctx actor.Context, m messages.Answer) {
-	ctx.Request(r.session, m)
-}
-
-func (r *router) refuse(ctx actor.Context, ref messages.CommandRef, reason string) {
-	if r.ledger.settle(ref, nil, time.Now()) {
-		r.reply(ctx, messages.Answer{CommandRef: ref, Reply: messages.Refused{Reason: reason}})
-		r.doneDraining(ctx)
+	if wantsFate && ctx.Sender() != nil {
+		ctx.Send(ctx.Sender(), messages.AnswerFate{CommandRef: m.CommandRef, Delivery: messages.NeverSent})
 	}
+}
+
+// refuse answers a command ERROR, if it is still open, and says who served it.
+func (r *router) refuse(ctx actor.Context, ref messages.CommandRef, reason string) (server *actor.PID) {
+	asker, server, first := r.ledger.settle(ref, false, time.Now())
+	if !first {
+		return nil
+	}
+	ctx.Request(asker, messages.Answer{CommandRef: ref, Reply: messages.Refused{Reason: reason}})
+	r.doneDraining(ctx)
+	return server
 }
 
 // abandon answers a command for the actor that serves it, and tells that actor.
 func (r *router) abandon(ctx actor.Context, ref messages.CommandRef, reason string) {
-	server := r.ledger.server(ref)
-	r.refuse(ctx, ref, reason)
-	if server != nil {
+	if server := r.refuse(ctx, ref, reason); server != nil {
 		ctx.Send(server, messages.Abandoned{CommandRef: ref, Why: reason})
 	}
 }
@@ -256,49 +271,50 @@ func (r *router) abandon(ctx actor.Context, ref messages.CommandRef, reason stri
 func (r *router) onAnswerFate(ctx actor.Context, m messages.AnswerFate) {
 	if fate := r.ledger.takeFate(m.CommandRef); fate != nil {
 		ctx.Send(fate, m)
+		r.doneDraining(ctx)
 	}
-}
-
-func (r *router) onCommandOverdue(ctx actor.Context, m commandOverdue) {
-	r.abandon(ctx, m.ref, "the agent could not do this within 50 seconds; see its log, then try again")
 }
 
 // onServerGone answers for a server that died without answering: a worker that panicked.
 func (r *router) onServerGone(ctx actor.Context, m serverGone) {
-	for _, c := range r.ledger.unsettled(func(_ messages.Command, server *actor.PID) bool {
-		return server != nil && server.Equal(m.who)
-	}) {
-		r.refuse(ctx, c.Ref(), "the agent failed while it served this command; see its log, then try again")
+	why := whyPanicked
+	if !r.drainBy.IsZero() {
+		why = whyDraining
+	}
+	for _, c := range r.ledger.unsettled(func(c openCommand) bool { return c.server != nil && c.server.Equal(m.who) }) {
+		r.refuse(ctx, c.Ref(), why)
 	}
 }
 
-func (r *router) onSessionUp(m messages.SessionUp) { r.sessionUp = m.Session }
-
 // onSessionDown gives up what came by a session that is gone: nobody can be answered any more.
 func (r *router) onSessionDown(ctx actor.Context, m messages.SessionDown) {
-	for _, c := range r.ledger.unsettled(func(c messages.Command, _ *actor.PID) bool {
-		return c.Ref().Session == m.Session
-	}) {
-		ref := c.Ref()
-		server := r.ledger.server(ref)
-		if r.ledger.settle(ref, nil, time.Now()) && server != nil {
-			ctx.Send(server, messages.Abandoned{CommandRef: ref, Why: "the session to APIM is gone: " + m.Why})
+	for _, c := range r.ledger.unsettled(func(c openCommand) bool { return c.Ref().Session == m.Session }) {
+		_, server, first := r.ledger.settle(c.Ref(), false, time.Now())
+		if first && server != nil {
+			ctx.Send(server, messages.Abandoned{CommandRef: c.Ref(), Why: "the session to APIM is gone: " + m.Why})
 		}
 	}
 	r.doneDraining(ctx)
 }
 
-// onDrain refuses what comes from now on, and answers what is still open shortly before the end.
+// onDrain refuses what comes from now on; what is still open shortly before the end is answered then.
 func (r *router) onDrain(ctx actor.Context, m messages.Drain) {
-	r.draining = true
-	for _, c := range r.ledger.unsettled(func(messages.Command, *actor.PID) bool { return true }) {
-		r.scope.after(time.Until(m.By), commandOverdue{c.Ref()})
-	}
+	r.drainBy = m.By
+	r.scope.after(time.Until(m.By), drainDue{})
 	r.doneDraining(ctx)
 }
 
+func (r *router) onDrainDue(ctx actor.Context) {
+	for _, c := range r.ledger.unsettled(func(openCommand) bool { return true }) {
+		r.abandon(ctx, c.Ref(), whyDraining)
+	}
+	ctx.Request(ctx.Parent(), messages.Drained{})
+}
+
+// doneDraining tells that nothing is open. An answer whose delivery is not proved yet is open, too: closing
+// the session before its pong came would leave a key that nobody knows to be accepted.
 func (r *router) doneDraining(ctx actor.Context) {
-	if r.draining && r.ledger.size() == 0 {
+	if !r.drainBy.IsZero() && r.ledger.quiet() {
 		ctx.Request(ctx.Parent(), messages.Drained{})
 	}
 }

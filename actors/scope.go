@@ -30,6 +30,7 @@ type scopedMessage struct {
 type scopeHolder interface {
 	openScope(env *Env, system *actor.ActorSystem, self *actor.PID)
 	closeScope()
+	scopeClosed() bool
 }
 
 // scoped gives an actor its scope. Embed it.
@@ -46,6 +47,8 @@ func (s *scoped) closeScope() {
 	}
 	s.scope.cancel()
 }
+
+func (s *scoped) scopeClosed() bool { return s.scope != nil && !s.scope.alive() }
 
 func (s *scope) alive() bool { return s.ctx.Err() == nil }
 

@@ -42,6 +42,8 @@ type target struct {
 	failure    string
 	failedAt   time.Time
 	failures   int
+	// again is the one timer that makes it resolve anew.
+	again *time.Timer
 }
 
 // targetSpec is what a target is made of.
@@ -97,6 +99,8 @@ func (t *target) resolving(ctx actor.Context) {
 		t.onQuotaOpened(ctx)
 	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe, messages.Abandoned, messages.AnswerFate:
 		t.queue = append(t.queue, queuedMessage{message: m, sender: ctx.Sender()})
+	case messages.Drain:
+		ctx.Respond(messages.Drained{})
 	case resolveAgain:
 		t.resolve()
 	default:
@@ -118,6 +122,12 @@ func (t *target) failed(ctx actor.Context) {
 		t.queue = append(t.queue, queuedMessage{message: m, sender: ctx.Sender()})
 		t.Become(t.resolving)
 		t.resolve()
+	case messages.AnswerFate:
+		t.queue = append(t.queue, queuedMessage{message: m, sender: ctx.Sender()})
+	case messages.Drain:
+		ctx.Respond(messages.Drained{})
+	case messages.Abandoned:
+		// Its command was refused, or was lost with the incarnation before.
 	default:
 		unexpected(t.env, ctx)
 	}
@@ -136,7 +146,7 @@ func (t *target) dispatch(ctx actor.Context, q queuedMessage) {
 		t.toWriter(ctx, m, m.APIID, q.sender)
 	case messages.Unsubscribe:
 		t.toWriter(ctx, m, m.APIID, q.sender)
-	case messages.Abandoned, messages.AnswerFate:
+	case messages.Abandoned, messages.AnswerFate, messages.Drain:
 		ctx.RequestWithCustomSender(t.writer, m, q.sender)
 	case resolveAgain, messages.QuotaOpened:
 		// Of an attempt that was overtaken.
@@ -163,8 +173,7 @@ func (t *target) target() federation.Target {
 // resolve finds credentials and account, off the actor's own goroutine: files are read and STS is asked.
 func (t *target) resolve() {
 	spec, env := t.spec, t.env
-	// Should the quota's answer get lost, the whole is tried again.
-	t.scope.after(2*resolveWithin, resolveAgain{})
+	t.resolveAfter(2 * resolveWithin) // should the quota's answer get lost, the whole is tried again
 	pipe(t.scope, func(ctx context.Context) (targetResolved, error) {
 		ctx, cancel := context.WithTimeout(ctx, resolveWithin)
 		defer cancel()
@@ -176,7 +185,7 @@ func (t *target) resolve() {
 		if r.account != "" {
 			return r, nil
 		}
-		r.account, err = credentials.AccountID(ctx, spec.region, spec.roleARN)
+		r.account, err = spec.credentials.account(ctx, spec.region, spec.roleARN)
 		if err != nil && spec.fallbackAccount != "" {
 			env.Log.Warn("cannot ask STS for the account; taking the configured one",
 				logRegion, spec.region, logAccount, spec.fallbackAccount, logError, err)
@@ -187,6 +196,14 @@ func (t *target) resolve() {
 		r.err = err
 		return r
 	})
+}
+
+// resolveAfter replaces the timer: of two that ran side by side each would start two more.
+func (t *target) resolveAfter(d time.Duration) {
+	if t.again != nil {
+		t.again.Stop()
+	}
+	t.again = t.scope.after(d, resolveAgain{})
 }
 
 func (t *target) onResolved(ctx actor.Context, m targetResolved) {
@@ -209,7 +226,7 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 	for _, q := range t.takeQueue() {
 		t.refuse(ctx, q)
 	}
-	t.scope.after(delay, resolveAgain{})
+	t.resolveAfter(delay)
 }
 
 // onQuotaOpened completes the target: the sender is the account's quota.
@@ -217,6 +234,7 @@ func (t *target) onQuotaOpened(ctx actor.Context) {
 	client := apigateway.NewClient(t.client, apigateway.Options{Permits: t.spec.permits(ctx.Sender()), Jitter: t.env.Jitter})
 	t.discoverer = ctx.SpawnPrefix(t.spec.discoverer(t.target(), client), "discoverer-")
 	t.writer = ctx.SpawnPrefix(t.spec.writer(t.target(), client), "writer-")
+	t.again.Stop()
 	t.Become(t.ready)
 	ctx.Request(ctx.Parent(), messages.TargetResolved{Target: t.target()})
 	t.env.Log.Info("AWS account and region are ready", logTarget, t.target())
@@ -240,6 +258,8 @@ func (t *target) refuse(ctx actor.Context, q queuedMessage) {
 		for _, e := range m.Entries {
 			ctx.Request(q.sender, messages.APIOmitted{ID: e.ID(e.Target), Why: t.failure})
 		}
+	case messages.AnswerFate:
+		t.queue = append(t.queue, q) // the writer, when there is one, must know
 	case messages.Command:
 		ctx.Request(q.sender, messages.Answer{CommandRef: m.Ref(), Reply: messages.Refused{Reason: t.failure}})
 	}

@@ -1,26 +1,15 @@
 package actors
 
 import (
-	"fmt"
-	"time"
+	"context"
+	"errors"
+	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
-	"federation-agent/internal/store"
 	"federation-agent/messages"
-)
-
-const (
-	// sweepEvery is how often the journal is looked through for what nobody sees to: keys whose deletion
-	// failed, or whose maker died.
-	sweepEvery = 30 * time.Second
-	// sweepKeys is how many keys one sweep deletes at most, so that a sweep does not eat the quota.
-	sweepKeys = 20
-	// fateOverdue is how long an answer's fate may be unknown before the key counts as unconfirmed: the
-	// session reports it within its pong deadline.
-	fateOverdue = 2 * time.Minute
 )
 
 // writer makes and deletes a target's API keys: CreateApiKey -> journal -> CreateUsagePlanKey -> answer,
@@ -28,16 +17,20 @@ const (
 //
 // The commands of one subscription go one after the other; those of different ones side by side, as fast
 // as the quota lets them. Each step is in the journal before it is taken, so that whatever dies here, the
-// next incarnation or the next process knows which keys to delete.
+// next incarnation or the next process knows which keys to delete. The steps themselves are the
+// [keymaker]'s.
 type writer struct {
 	scoped
 	env  *Env
 	keys *keymaker
 	// busy is the subscriptions that something is being done for, with what waits behind it.
 	busy map[string]*keyWork
-	// awaiting is the answers whose fate is not known yet, by the record of the key that they carry.
-	awaiting map[string]*awaitedFate
-	sweeping bool
+	// subscriptions is what the open commands are about.
+	subscriptions map[ledgerKey]string
+	// concluding is how many answers' fates are being acted on.
+	concluding int
+	sweeping   bool
+	drainer    *actor.PID // nil unless draining
 }
 
 // keyWork is what is being done for one subscription.
@@ -48,23 +41,14 @@ type keyWork struct {
 	waiting []keyAsker // what comes after it
 }
 
-// awaitedFate is a key's answers on their way: more than one command may have got the same.
-type awaitedFate struct {
-	record  store.KeyRecord
-	pending map[ledgerKey]bool
-	best    messages.Delivery
-}
-
 type keyAsker struct {
 	command messages.Command
 	router  *actor.PID
 }
 
-func writerProps(env *Env, integration string, target federation.Target, client apigateway.Client) *actor.Props {
-	// The keymaker outlives the writer's restarts: it knows which records somebody is seeing to.
-	keys := newKeymaker(env, integration, target, client)
+func writerProps(env *Env, keys *keymaker) *actor.Props {
 	return props(env, standing, func() actor.Actor {
-		return &writer{env: env, keys: keys, busy: map[string]*keyWork{}, awaiting: map[string]*awaitedFate{}}
+		return &writer{env: env, keys: keys, busy: map[string]*keyWork{}, subscriptions: map[ledgerKey]string{}}
 	})
 }
 
@@ -100,11 +84,16 @@ func (w *writer) Receive(ctx actor.Context) {
 		w.onAnswerFate(m)
 	case messages.Abandoned:
 		w.onAbandoned(m)
+	case messages.Drain:
+		w.drainer = ctx.Sender()
+		w.doneDraining(ctx)
 	case sweepDue:
 		w.onSweepDue()
 	case sweepDone:
 		w.sweeping = false
 	case concluded:
+		w.concluding--
+		w.doneDraining(ctx)
 	case *actor.Stopping, *actor.Restarting:
 		w.onLeaving(ctx)
 	default:
@@ -120,17 +109,17 @@ func (w *writer) onStarted() {
 
 func (w *writer) onCommand(ctx actor.Context, subscription string, c messages.Command) {
 	asker := keyAsker{command: c, router: ctx.Sender()}
+	w.subscriptions[keyOf(c.Ref())] = subscription
 	work := w.busy[subscription]
-	if work == nil {
+	switch {
+	case work == nil:
 		w.begin(subscription, &keyWork{}, asker)
-		return
-	}
-	// The same again while the first is running gets the same answer; anything else waits its turn.
-	if sameKind(work.kind, c) && len(work.waiting) == 0 && !work.saga.abandoned.Load() {
+	case sameKind(work.kind, c) && len(work.waiting) == 0 && !work.saga.abandoned.Load():
+		// The same again while the first is running gets the same answer.
 		work.askers = append(work.askers, asker)
-		return
+	default:
+		work.waiting = append(work.waiting, asker)
 	}
-	work.waiting = append(work.waiting, asker)
 }
 
 func sameKind(a, b messages.Command) bool {
@@ -139,8 +128,8 @@ func sameKind(a, b messages.Command) bool {
 		y, ok := b.(messages.Subscribe)
 		return ok && x.PlanID == y.PlanID && x.APIID == y.APIID
 	case messages.Unsubscribe:
-		_, ok := b.(messages.Unsubscribe)
-		return ok
+		y, ok := b.(messages.Unsubscribe)
+		return ok && keyIDOf(x) == keyIDOf(y)
 	}
 	return false
 }
@@ -165,50 +154,51 @@ func (w *writer) begin(subscription string, work *keyWork, asker keyAsker) {
 
 func (w *writer) onKeyMade(ctx actor.Context, m keyMade) {
 	work := w.busy[m.subscription]
-	defer w.next(m.subscription)
-	if m.err != nil {
-		w.answer(ctx, work, func(keyAsker) messages.Reply { return messages.Refused{Reason: refusal(m.err)} })
-		return
+	refs := make([]messages.CommandRef, len(work.askers))
+	for i, a := range work.askers {
+		refs[i] = a.command.Ref()
 	}
-	fate := &awaitedFate{record: m.made.record, pending: map[ledgerKey]bool{}, best: messages.NeverSent}
-	if len(work.askers) == 0 { // abandoned in the last moment: nobody is answered
-		w.conclude(fate)
-		return
+	switch {
+	case m.err != nil:
+		w.env.Log.Warn("no API key was made", logTarget, w.keys.target, logSubscription, m.subscription, logError, m.err)
+		w.answer(ctx, work, messages.Refused{Reason: refusal(m.err)})
+	case !w.keys.hand(m.made.record, refs):
+		w.answer(ctx, work, messages.Refused{Reason: "the key was given up before it could be answered; try again"})
+	case len(refs) == 0: // abandoned in the last moment: nobody is answered
+		w.conclude(m.made.record)
+	default:
+		w.env.Log.Info("an API key was made", logTarget, w.keys.target, logSubscription, m.subscription, logKey, m.made.metadata[federation.MetadataKeyID])
+		w.answer(ctx, work, messages.Subscribed{SubscriptionID: m.subscription, APIKey: m.made.value, Metadata: m.made.metadata})
 	}
-	for _, a := range work.askers {
-		fate.pending[keyOf(a.command.Ref())] = true
-	}
-	w.awaiting[fate.record.ID] = fate
-	w.answer(ctx, work, func(keyAsker) messages.Reply {
-		return messages.Subscribed{SubscriptionID: m.subscription, APIKey: m.made.value, Metadata: m.made.metadata}
-	})
+	w.next(ctx, m.subscription)
 }
 
 func (w *writer) onKeyDeleted(ctx actor.Context, m keyDeleted) {
-	work := w.busy[m.subscription]
-	defer w.next(m.subscription)
-	w.answer(ctx, work, func(keyAsker) messages.Reply {
-		if m.err != nil {
-			return messages.Refused{Reason: refusal(m.err)}
-		}
-		return messages.Unsubscribed{}
-	})
+	if m.err != nil {
+		w.env.Log.Warn("an API key was not deleted", logTarget, w.keys.target, logSubscription, m.subscription, logError, m.err)
+		w.answer(ctx, w.busy[m.subscription], messages.Refused{Reason: refusal(m.err)})
+	} else {
+		w.env.Log.Info("a subscription's API keys are deleted", logTarget, w.keys.target, logSubscription, m.subscription)
+		w.answer(ctx, w.busy[m.subscription], messages.Unsubscribed{})
+	}
+	w.next(ctx, m.subscription)
 }
 
-// refusal is what APIM's users read.
-func refusal(err error) string { return apigateway.Explain(err) }
-
-func (w *writer) answer(ctx actor.Context, work *keyWork, reply func(keyAsker) messages.Reply) {
+// answer gives all who asked for a work the same reply.
+func (w *writer) answer(ctx actor.Context, work *keyWork, reply messages.Reply) {
 	for _, a := range work.askers {
-		ctx.Request(a.router, messages.Answer{CommandRef: a.command.Ref(), Reply: reply(a)})
+		delete(w.subscriptions, keyOf(a.command.Ref()))
+		ctx.Request(a.router, messages.Answer{CommandRef: a.command.Ref(), Reply: reply})
 	}
+	work.askers = nil
 }
 
 // next begins what waits behind a subscription's finished work.
-func (w *writer) next(subscription string) {
+func (w *writer) next(ctx actor.Context, subscription string) {
 	work := w.busy[subscription]
 	if len(work.waiting) == 0 {
 		delete(w.busy, subscription)
+		w.doneDraining(ctx)
 		return
 	}
 	asker := work.waiting[0]
@@ -218,49 +208,31 @@ func (w *writer) next(subscription string) {
 
 // onAbandoned stops work that nobody waits for: what is made is undone.
 func (w *writer) onAbandoned(m messages.Abandoned) {
-	gone := func(a keyAsker) bool { return keyOf(a.command.Ref()) == keyOf(m.CommandRef) }
-	for _, work := range w.busy {
-		work.waiting = without(work.waiting, gone)
-		if before := len(work.askers); before > 0 {
-			work.askers = without(work.askers, gone)
-			if len(work.askers) == 0 {
-				work.saga.abandoned.Store(true)
-			}
-		}
-	}
-}
-
-func without(askers []keyAsker, gone func(keyAsker) bool) []keyAsker {
-	var left []keyAsker
-	for _, a := range askers {
-		if !gone(a) {
-			left = append(left, a)
-		}
-	}
-	return left
-}
-
-// onAnswerFate ends the making of a key: it was delivered, or nobody will ever hear of it, or nobody
-// knows. Of several answers with the same key the best fate counts, once all are known. An answer of an
-// earlier incarnation is left to the journal's sweep.
-func (w *writer) onAnswerFate(m messages.AnswerFate) {
-	for id, fate := range w.awaiting {
-		if !fate.pending[keyOf(m.CommandRef)] {
-			continue
-		}
-		delete(fate.pending, keyOf(m.CommandRef))
-		fate.best = min(fate.best, m.Delivery)
-		if len(fate.pending) == 0 {
-			delete(w.awaiting, id)
-			w.conclude(fate)
-		}
+	key := keyOf(m.CommandRef)
+	work := w.busy[w.subscriptions[key]]
+	delete(w.subscriptions, key)
+	if work == nil {
 		return
 	}
+	gone := func(a keyAsker) bool { return keyOf(a.command.Ref()) == key }
+	work.waiting = slices.DeleteFunc(work.waiting, gone)
+	work.askers = slices.DeleteFunc(work.askers, gone)
+	if len(work.askers) == 0 {
+		work.saga.abandoned.Store(true)
+	}
 }
 
-func (w *writer) conclude(fate *awaitedFate) {
-	keys, record, best := w.keys, fate.record, fate.best
-	detached(w.scope, func() (struct{}, error) { keys.conclude(record, best); return struct{}{}, nil },
+// onAnswerFate ends the making of a key: it was delivered, or nobody will ever hear of it, or nobody knows.
+func (w *writer) onAnswerFate(m messages.AnswerFate) {
+	if record, all := w.keys.heard(m); all {
+		w.conclude(record)
+	}
+}
+
+func (w *writer) conclude(record string) {
+	w.concluding++
+	keys := w.keys
+	detached(w.scope, func() (struct{}, error) { keys.conclude(record); return struct{}{}, nil },
 		func(struct{}, error) any { return concluded{} })
 }
 
@@ -271,30 +243,38 @@ func (w *writer) onSweepDue() {
 		return
 	}
 	w.sweeping = true
-	keys, env := w.keys, w.env
-	detached(w.scope, func() (struct{}, error) { keys.sweep(env.Now()); return struct{}{}, nil },
-		func(struct{}, error) any { return sweepDone{} })
+	keys := w.keys
+	pipe(w.scope, func(ctx context.Context) (struct{}, error) {
+		keys.sweep(func() bool { return ctx.Err() != nil })
+		return struct{}{}, nil
+	}, func(struct{}, error) any { return sweepDone{} })
+}
+
+// doneDraining tells that no key is being made, unmade or concluded any more.
+func (w *writer) doneDraining(ctx actor.Context) {
+	if w.drainer != nil && len(w.busy) == 0 && w.concluding == 0 {
+		ctx.Request(w.drainer, messages.Drained{})
+	}
 }
 
 // onLeaving answers for this incarnation: what it was doing is undone by the sagas themselves, or by the
-// journal's sweep.
+// sweep.
 func (w *writer) onLeaving(ctx actor.Context) {
 	for _, work := range w.busy {
 		work.saga.abandoned.Store(true)
-		for _, a := range append(work.askers, work.waiting...) {
-			ctx.Request(a.router, messages.Answer{CommandRef: a.command.Ref(), Reply: messages.Refused{
-				Reason: fmt.Sprintf("the agent failed while it served subscription %s; try again", subscriptionOf(a.command)),
-			}})
+		for _, a := range slices.Concat(work.askers, work.waiting) {
+			ctx.Request(a.router, messages.Answer{CommandRef: a.command.Ref(), Reply: messages.Refused{Reason: whyPanicked}})
 		}
 	}
 }
 
-func subscriptionOf(c messages.Command) string {
-	switch c := c.(type) {
-	case messages.Subscribe:
-		return c.SubscriptionID
-	case messages.Unsubscribe:
-		return c.SubscriptionID
+// refusal is what APIM's users read of a failure.
+func refusal(err error) string {
+	var call *apigateway.Error
+	if errors.As(err, &call) {
+		return call.Doing + ": " + apigateway.Explain(call)
 	}
-	return ""
+	return err.Error()
 }
+
+func keyIDOf(c messages.Unsubscribe) string { return c.Metadata[federation.MetadataKeyID] }

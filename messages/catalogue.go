@@ -7,8 +7,11 @@ import (
 	"federation-agent/internal/federation"
 )
 
-// GatherCatalogue asks for the APIs of all targets: preview, fetch, ingest, integration (refresh) -> catalogue.
+// GatherCatalogue asks for the APIs of all targets: preview, fetch, ingest, refresher -> catalogue.
 type GatherCatalogue struct {
+	// Only are the ids of the APIs that matter, as APIM names them; empty means all. Targets that have none of
+	// them are not asked, and what is listed costs no more calls than these need.
+	Only []string
 	// MaxAge is how old a listing may be to be used again; 0 asks AWS anew.
 	MaxAge time.Duration
 	// By is when the answer must be there, complete or not; zero waits until every target is complete or failed.
@@ -40,6 +43,8 @@ type ListTarget struct {
 	MaxAge   time.Duration
 	By       time.Time
 	Priority apigateway.Priority
+	// Only are the APIs that matter; empty means all.
+	Only []federation.ID
 }
 
 // TargetListing is a target's listing, or what there is of it. Discoverer, target -> catalogue.
@@ -50,12 +55,16 @@ type TargetListing struct {
 	Entries []federation.Entry
 	// Estimate is how many entries there will probably be.
 	Estimate int
+	// Complete says that the lists of REST APIs and of usage plans were read to the end, so that the entries'
+	// plans are complete, and that no entry is missing, of those that were asked for.
 	Complete bool
+	// Narrow says that only some APIs were asked for: other entries may be missing.
+	Narrow bool
 	// Plans are all usage plans, if Complete: what the entries' filter leaves out too.
 	Plans []*apigateway.UsagePlan
 	// Failure says why it is not complete, for people; empty if it is complete or still going on.
 	Failure string
-	// StartedAt is when the listing's first call was made.
+	// StartedAt is when the listing of the usage plans was begun.
 	StartedAt time.Time
 }
 
@@ -86,6 +95,10 @@ type APIOmitted struct {
 	// Gone says that AWS says that the stage does not exist any more.
 	Gone bool
 }
+
+// ExportsForgotten tells that a discoverer has just started, so that what an earlier incarnation was asked to
+// export will not come. Discoverer -> integration -> ingest jobs, which ask again.
+type ExportsForgotten struct{ Target federation.Target }
 
 // LocateAPI asks which target has a REST API that is known by its bare id only: router -> catalogue.
 type LocateAPI struct{ RestAPI string }

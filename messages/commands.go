@@ -68,9 +68,6 @@ func (StartIngest) command() {}
 func (Subscribe) command()   {}
 func (Unsubscribe) command() {}
 
-// Taken tells the session that the router has taken a command: the read pump's credit comes back. Router -> session.
-type Taken struct{ Session uint64 }
-
 // Serving tells the router which actor serves a command from now on, so that its end is noticed:
 // writer, ingest job -> router.
 type Serving struct{ CommandRef }
@@ -145,7 +142,7 @@ func (d Delivery) String() string {
 	return "unknown"
 }
 
-// AnswerFate tells what became of an [Answer]: session -> router -> the actor that served the command.
+// AnswerFate tells what became of an [Answer]: session -> router -> target -> writer.
 // Only answers that someone must be sure of (a [Subscribed]) are reported on.
 type AnswerFate struct {
 	CommandRef

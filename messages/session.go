@@ -1,13 +1,13 @@
 package messages
 
-// SessionUp tells that a session is ready: HELLO was accepted. Session -> integration, router, ingest jobs.
+// SessionUp tells that a session is ready: HELLO was accepted. Session -> integration -> ingest jobs.
 type SessionUp struct {
 	// Session numbers the sessions of one integration in this process, from 1.
 	Session uint64
 }
 
-// SessionDown tells that a session is gone: what was pending on it is lost. Session -> integration,
-// router, ingest jobs.
+// SessionDown tells that a session is gone: what was pending on it is lost. Session -> router, integration
+// -> ingest jobs.
 type SessionDown struct {
 	Session uint64
 	Why     string

@@ -1,0 +1,216 @@
+package actors
+
+import (
+	"errors"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/internal/exchange"
+	"federation-agent/internal/exchange/wsconn"
+	"federation-agent/messages"
+)
+
+// What a session says and hears once its websocket is open.
+
+// onFrame serves what came by the socket.
+func (s *session) onFrame(ctx actor.Context, message []byte) {
+	if exchange.NeedsCredit(message) {
+		// The frame is out of the queue, and the ledger bounds how many commands wait behind it.
+		s.conn.ReturnCredit()
+	}
+	frame, err := exchange.ReadFrame(message)
+	if err != nil {
+		s.onFrameError(ctx, err)
+		return
+	}
+	if frame.Kind == exchange.KindReply {
+		s.onReply(ctx, frame)
+		return
+	}
+	id, command, err := exchange.DecodeCommand(frame)
+	var payload *exchange.PayloadError
+	switch {
+	case err == nil:
+		s.onCommand(ctx, id, command)
+	case errors.As(err, &payload):
+		s.env.Log.Warn("APIM sent a command that cannot be read", logCommand, id, logError, err)
+		s.replyOnce(id, exchange.AppendErrorReply(nil, payload.CommandType, id, "the agent cannot read this command: "+payload.Reason))
+	default:
+		s.onFrameError(ctx, err)
+	}
+}
+
+func (s *session) onFrameError(ctx actor.Context, err error) {
+	var frame *exchange.FrameError
+	if errors.As(err, &frame) && frame.Silent() {
+		s.env.Log.Warn("ignoring what cannot be read", logError, err)
+		return
+	}
+	code := exchange.CloseProtocolError
+	if frame != nil {
+		code = frame.CloseCode
+	}
+	delay := s.nextDelay(false)
+	s.env.Log.Error("APIM broke the exchange protocol; connecting anew", logError, err, logDelay, delay)
+	s.leave(ctx, code, err.Error(), s.redialAfter(delay))
+}
+
+func (s *session) onReply(ctx actor.Context, frame exchange.Frame) {
+	reply, err := exchange.DecodeReply(frame)
+	if err != nil {
+		s.onFrameError(ctx, err)
+		return
+	}
+	pending, known := s.pending[reply.CommandID]
+	if !known {
+		s.env.Log.Debug("ignoring a reply to nothing", logCommand, reply.CommandID)
+		return
+	}
+	delete(s.pending, reply.CommandID)
+	answered := messages.IngestAnswered{Batch: pending.batch}
+	if reply.Status == exchange.StatusError {
+		answered.Error = reply.ErrorDetails
+		if answered.Error == "" {
+			answered.Error = "APIM gave no reason"
+		}
+	}
+	ctx.Send(pending.job, answered)
+}
+
+// onCommand answers what is the session's own matter, and passes the rest on in the agent's one language.
+func (s *session) onCommand(ctx actor.Context, id string, command exchange.ControllerCommand) {
+	if d := exchange.DialectOf(command.Type()); d != exchange.DialectUnknown && d != s.dialect {
+		s.dialect = d
+		s.env.Log.Info("APIM's dialect is known", logDialect, d)
+	}
+	switch c := command.(type) {
+	case exchange.Primary:
+		s.env.Log.Info("APIM says whether this agent is the integration's primary", logPrimary, c.Primary)
+		s.replyOnce(id, exchange.AppendPrimaryReply(nil, id))
+		ctx.Send(ctx.Parent(), messages.PrimaryChanged{Primary: c.Primary})
+	case exchange.HealthCheck:
+		// Unhealthy would make APIM drop this session, which helps against nothing that may be wrong here.
+		s.replyOnce(id, exchange.AppendHealthCheckReply(nil, id, true, ""))
+	case exchange.GoodBye:
+		s.onGoodBye(ctx, c)
+	case exchange.Unhandled:
+		s.replyOnce(id, exchange.AppendNoReply(nil, id, c.Type()))
+	case exchange.Unknown:
+		s.replyOnce(id, exchange.AppendUnknownReply(nil, id))
+	default:
+		s.open(ctx, id, command)
+	}
+}
+
+// open writes a command into the ledger and passes it on.
+func (s *session) open(ctx actor.Context, id string, command exchange.ControllerCommand) {
+	now := time.Now()
+	ref := messages.CommandRef{ID: id, Session: s.memory.number, AnswerBy: now.Add(answerWithin)}
+	work := inOneLanguage(ref, command)
+	switch s.spec.ledger.admit(work, ctx.Self(), now) {
+	case duplicate:
+		s.env.Log.Warn("ignoring a command that came twice", logCommand, id)
+	case full:
+		s.env.Log.Warn("refusing a command: too many are open", logCommand, id)
+		s.send(exchange.AppendErrorReply(nil, command.Type(), id,
+			"busy: as many commands are open as agent.commands.maxOpen allows; try again later"))
+	case admitted:
+		s.types[id] = command.Type()
+		ctx.Request(s.spec.router, work)
+	}
+}
+
+// replyOnce answers a command on the spot, unless it is a duplicate.
+func (s *session) replyOnce(id string, reply []byte) {
+	if s.spec.ledger.note(s.memory.number, id, time.Now()) {
+		s.send(reply)
+	}
+}
+
+// onGoodBye leaves as the controller asks.
+func (s *session) onGoodBye(ctx actor.Context, c exchange.GoodBye) {
+	switch {
+	case c.Reconnect:
+		delay := s.nextDelay(false)
+		s.env.Log.Info("APIM says good-bye and asks to come back", logDelay, delay)
+		s.leave(ctx, exchange.CloseTryAgainLater, "reconnecting as asked", s.redialAfter(delay))
+	case s.spec.connector.AutoReconnect:
+		delay := s.nextDelay(true)
+		s.env.Log.Warn("APIM says good-bye for good; coming back all the same because autoReconnect is on", logDelay, delay)
+		s.leave(ctx, exchange.CloseNormal, "good-bye", s.redialAfter(delay))
+	default:
+		s.env.Log.Error("APIM says good-bye for good: the integration was deleted, or the agent is not wanted any more; " +
+			"to come back even so, set gravitee_integration_connector_ws_autoReconnect=true")
+		s.memory.ended = messages.Dismissed{}
+		s.leave(ctx, exchange.CloseNormal, "good-bye for good", s.end)
+	}
+}
+
+// onAnswer sends a command's answer, in the dialect in which it was asked.
+func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
+	typ, open := s.types[m.ID]
+	if m.Session != s.memory.number || !open {
+		s.tellFate(ctx.Sender(), m.CommandRef, messages.NeverSent)
+		return
+	}
+	delete(s.types, m.ID)
+	var receipt func(wsconn.Outcome)
+	if _, wanted := m.Reply.(messages.Subscribed); wanted {
+		// Reported from the connection's own goroutine: whatever happens to this actor, the fate is told.
+		asker := ctx.Sender()
+		receipt = func(o wsconn.Outcome) { s.tellFate(asker, m.CommandRef, deliveryOf(o)) }
+	}
+	frame := inDialect(typ, m)
+	if frame == nil {
+		s.env.Log.Error("an answer is not one to its command; this is a bug in the agent, please report it", logCommand, m.ID)
+		frame = exchange.AppendErrorReply(nil, typ, m.ID, "internal error of the agent; see its log")
+	}
+	by := m.AnswerBy.Add(deliverWithin - answerWithin)
+	err := s.conn.SendBefore(by, frame, receipt)
+	if errors.Is(err, wsconn.ErrTooLarge) {
+		s.env.Log.Error("an answer exceeds the largest message", logCommand, m.ID, logBytes, len(frame))
+		err = s.conn.SendBefore(by, exchange.AppendErrorReply(nil, typ, m.ID,
+			"the answer exceeds integration.connector.ws.maxWebSocketMessageSize"), nil)
+	}
+	s.sent(err)
+}
+
+// tellFate may be called from any goroutine.
+func (s *session) tellFate(asker *actor.PID, ref messages.CommandRef, d messages.Delivery) {
+	if asker != nil {
+		s.scope.system.Root.Send(asker, messages.AnswerFate{CommandRef: ref, Delivery: d})
+	}
+}
+
+func deliveryOf(o wsconn.Outcome) messages.Delivery {
+	switch o {
+	case wsconn.Delivered:
+		return messages.Delivered
+	case wsconn.NeverSent:
+		return messages.NeverSent
+	}
+	return messages.Unproved
+}
+
+func (s *session) onSendIngest(ctx actor.Context, m messages.SendIngest) {
+	id := s.env.NewID()
+	err := s.conn.Send(exchange.AppendIngest(nil, id, m.JobID, m.APIs, m.Done), nil)
+	if errors.Is(err, wsconn.ErrTooLarge) {
+		ctx.Respond(messages.IngestAnswered{Batch: m.Batch, Error: "larger than integration.connector.ws.maxWebSocketMessageSize"})
+		return
+	}
+	s.pending[id] = pendingIngest{batch: m.Batch, job: ctx.Sender()}
+	s.sent(err)
+}
+
+func (s *session) send(frame []byte) { s.sent(s.conn.Send(frame, nil)) }
+
+// sent drops a connection whose queue is full: its peer does not read. What a closed one does not take is
+// lost with it, and its end is reported.
+func (s *session) sent(err error) {
+	if err != nil && !errors.Is(err, wsconn.ErrClosed) {
+		s.env.Log.Warn("cannot send to APIM; dropping the connection", logError, err)
+		s.conn.Abort(err)
+	}
+}
