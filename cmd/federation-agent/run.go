@@ -8,6 +8,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"federation-agent/actors"
+	"federation-agent/internal/memlimit"
 )
 
 func runCommand(p process) *cobra.Command {
@@ -35,6 +36,9 @@ func run(p process, files []string) error {
 	}
 	log := newLogger(p.stderr, cfg.Agent.Log)
 	logStart(log, cfg, warnings)
+	if soft := memlimit.Set(p.environ); soft > 0 {
+		log.Info("keeping below the memory limit of the container", "softLimit", soft)
+	}
 	agent := startAgent(cfg, log)
 	select {
 	case <-agent.Done():

@@ -1,0 +1,82 @@
+package memlimit_test
+
+import (
+	"errors"
+	"math"
+	"runtime/debug"
+	"testing"
+	"testing/fstest"
+
+	"federation-agent/internal/memlimit"
+)
+
+func TestTheLeastLimitOfAllCgroupsAboveCounts(t *testing.T) {
+	const v2 = "0::/pod/container\n"
+	for name, c := range map[string]struct {
+		files map[string]string
+		want  int64 // 0: none
+	}{
+		"a container sees its own cgroup as the root": {
+			map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "134217728\n"}, 128 << 20,
+		},
+		"no limit": {
+			map[string]string{"proc/self/cgroup": "0::/\n", "sys/fs/cgroup/memory.max": "max\n"}, 0,
+		},
+		"the pod's limit holds for its container": {
+			map[string]string{
+				"proc/self/cgroup": v2, "sys/fs/cgroup/pod/container/memory.max": "max\n", "sys/fs/cgroup/pod/memory.max": "1000000\n",
+			}, 1_000_000,
+		},
+		"the container's is lower than the pod's": {
+			map[string]string{
+				"proc/self/cgroup": v2, "sys/fs/cgroup/pod/container/memory.max": "500000", "sys/fs/cgroup/pod/memory.max": "1000000",
+			}, 500_000,
+		},
+		"version 1": {
+			map[string]string{
+				"proc/self/cgroup": "12:cpu,cpuacct:/a\n7:memory:/a\n", "sys/fs/cgroup/memory/a/memory.limit_in_bytes": "2000000\n",
+				"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+			}, 2_000_000,
+		},
+		"version 1 without a limit": {
+			map[string]string{"proc/self/cgroup": "7:memory:/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 0,
+		},
+		"lines that make no sense": {
+			map[string]string{"proc/self/cgroup": "x\n0::\n", "sys/fs/cgroup/memory.max": "-5\n"}, 0,
+		},
+		"not Linux": {map[string]string{}, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			root := fstest.MapFS{}
+			for path, text := range c.files {
+				root[path] = &fstest.MapFile{Data: []byte(text)}
+			}
+			got, err := memlimit.OfCgroup(root)
+			if got != c.want || (c.want == 0) != errors.Is(err, memlimit.ErrNone) {
+				t.Errorf("got %d, %v; want %d", got, err, c.want)
+			}
+		})
+	}
+}
+
+func TestWhoeverSetsGosOwnVariableKnowsBetter(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	if got := memlimit.Set([]string{"PATH=/", memlimit.Variable + "=40MiB"}); got != 0 {
+		t.Errorf("set %d", got)
+	}
+	if after := debug.SetMemoryLimit(-1); after != before {
+		t.Errorf("the limit went from %d to %d", before, after)
+	}
+}
+
+func TestTheSoftLimitIsBelowTheCgroups(t *testing.T) {
+	before := debug.SetMemoryLimit(-1)
+	defer debug.SetMemoryLimit(before)
+	soft := memlimit.Set([]string{memlimit.Variable + "="})
+	if soft == 0 {
+		t.Skip("this process has no memory limit")
+	}
+	if now := debug.SetMemoryLimit(-1); now != soft || now == math.MaxInt64 {
+		t.Errorf("the limit is %d, said %d", now, soft)
+	}
+}
