@@ -44,7 +44,7 @@ const (
 // a window of them at a time, and sends them batch by batch, `done` last. It outlives sessions: batches
 // that were not acknowledged go again on the next one. Parent: integration.
 //
-// Its states: gathering -> holding -> sending -> (done).
+// Its states: gathering -> holding -> sending -> ending.
 type ingest struct {
 	scoped
 	actor.Behavior
@@ -163,9 +163,26 @@ func (i *ingest) sending(ctx actor.Context) {
 	case overdueCheck:
 		i.onOverdueCheck(ctx)
 	case doneNoted:
-		i.transmit(ctx, &batch{done: true})
+		if b := i.inFlight; b != nil && b.done && b.number == 0 { // else a new session has sent it
+			i.transmit(ctx, b)
+		}
+	case messages.SessionUp:
+		if i.onSessionUp(ctx) {
+			i.goOn(ctx)
+		}
+	default:
+		i.anytime(ctx)
+	}
+}
+
+// ending: the job is being forgotten; nothing is sent for it any more.
+func (i *ingest) ending(ctx actor.Context) {
+	switch ctx.Message().(type) {
 	case jobEnded:
 		ctx.Stop(ctx.Self())
+	case messages.SessionUp, messages.APIReady, messages.APIOmitted, messages.IngestAnswered, messages.IngestLost,
+		planNoted, doneNoted, batchDue, keepAliveDue, overdueCheck:
+		// Of a job that is over.
 	default:
 		i.anytime(ctx)
 	}
@@ -255,12 +272,13 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 		i.fail(ctx, "AWS could not be listed: "+strings.Join(failures, "; "))
 		return
 	}
-	apis := i.wanted(complete(m))
+	all := complete(m)
+	apis := i.wanted(all)
 	if verdict := i.spec.guard.judge(i.env, i.spec.integration, m, i.spec.settings.MaxPlanRemovalPercent); verdict != "" {
 		i.fail(ctx, verdict)
 		return
 	}
-	i.nameLost(apis, m)
+	i.nameLost(all, m)
 	i.begin(ctx, apis, len(failures) > 0)
 }
 
@@ -415,7 +433,7 @@ func (i *ingest) fail(ctx actor.Context, why string) {
 
 // end forgets the job, then stops.
 func (i *ingest) end(ctx actor.Context) {
-	i.Become(i.sending)
+	i.Become(i.ending)
 	env, integration, job := i.env, i.spec.integration, i.job()
 	pipe(i.scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.Finish(integration, job) },
 		func(_ struct{}, err error) any {
@@ -498,7 +516,7 @@ func (i *ingest) onPlanNoted(ctx actor.Context, m planNoted) {
 	if m.err != nil {
 		i.env.Log.Warn("cannot remember which plans were sent: a later loss of plans may go unnoticed", logJob, i.job(), logError, m.err)
 	}
-	if i.inFlight == m.batch {
+	if i.inFlight == m.batch && m.batch.number == 0 { // else a new session has sent it
 		i.transmit(ctx, m.batch)
 	}
 }
@@ -586,17 +604,23 @@ func (i *ingest) onIngestLost(ctx actor.Context, m messages.IngestLost) {
 	i.up = false
 }
 
-// onSessionUp goes on with the same job, if APIM still holds it.
-func (i *ingest) onSessionUp(ctx actor.Context) {
+// onSessionUp reports whether APIM still holds the job. Before the first batch, an empty plan and an empty
+// outbox mean nothing: only a job that is sending goes on from here.
+func (i *ingest) onSessionUp(ctx actor.Context) bool {
 	i.up = true
 	if !i.answered { // its START_INGEST went down with its session
 		ctx.Stop(ctx.Self())
-		return
+		return false
 	}
 	if time.Since(i.lastAck) > jobDeadline {
 		i.fail(ctx, fmt.Sprintf("the session was away for longer than the %s that APIM holds a job; start the ingest again", jobDeadline))
-		return
+		return false
 	}
+	return true
+}
+
+// goOn sends again what a lost session left unanswered, else what is next.
+func (i *ingest) goOn(ctx actor.Context) {
 	if b := i.inFlight; b != nil && b.number == 0 {
 		i.transmit(ctx, b)
 		return

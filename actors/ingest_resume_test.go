@@ -1,0 +1,53 @@
+package actors_test
+
+import (
+	"context"
+	"testing"
+	"time"
+
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/world"
+)
+
+// The session of a new process is up long before AWS is listed: an ingest that took its empty plan for a
+// finished one said `done`, or waited for ever on having done so.
+func TestAResumedJobSendsEverythingThoughItsSessionIsUpBeforeItsListings(t *testing.T) {
+	for name, settings := range map[string]map[string]string{
+		"killed before its first batch": {},
+		// One stage after the other: the first acknowledgement is on the disk when the second comes.
+		"killed after its second batch": {"gravitee_agent_ingest_batchCount": "1", "gravitee_agent_ingest_stageWorkers": "1"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			slow := awssim.Span{Min: 2 * time.Second, Max: 2 * time.Second}
+			o := world.Options{Settings: settings, AWS: awssim.Options{Latency: awssim.Latency{Listings: slow, Exports: slow}}}
+			world.Run(t, o, func(t *testing.T, w *world.World) {
+				agent := w.Connected()
+				job, err := w.APIM.StartIngest(context.Background(), world.Integration, nil)
+				if err != nil {
+					t.Fatal(err, w.Log)
+				}
+				w.Await("the middle of the ingest", func() bool {
+					job, err := w.APIM.Job(job.ID)
+					return err == nil && (len(settings) == 0 && w.AWS.CallCount(awssim.OpGetStages) > 0 || job.Ingested > 1)
+				})
+				agent.Crash()
+				w.StartAgent()
+				w.Await("the end of the ingest", func() bool {
+					job, err := w.APIM.Job(job.ID)
+					return err == nil && job.Status != apimsim.JobPending
+				})
+				job, err = w.APIM.Job(job.ID)
+				if err != nil || job.Status != apimsim.JobSuccess || len(w.APIM.APIs()) != int(job.Total) {
+					t.Errorf("job %+v, %d APIs, %v\n%s", job, len(w.APIM.APIs()), err, w.Log)
+				}
+				if problems := w.APIM.Problems(); len(problems) > 0 {
+					t.Errorf("APIM noticed %v\n%s", problems, w.Log)
+				}
+				if w.Log.Has("in no usage plan any more") {
+					t.Errorf("APIs that were acknowledged are called lost\n%s", w.Log)
+				}
+			})
+		})
+	}
+}
