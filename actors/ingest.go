@@ -295,7 +295,8 @@ func (i *ingest) wanted(apis []messages.NamedEntry) []messages.NamedEntry {
 		i.env.Log.Warn("APIs that APIM asks for are not there, or not in a usage plan any more; what APIM has of them stays",
 			logJob, i.job(), logLeft, missing)
 	}
-	return slices.DeleteFunc(chosen, func(e messages.NamedEntry) bool { return sent[idOf(e).String()] })
+	// A clone: chosen may be the catalogue's own, of which the rest is still needed.
+	return slices.DeleteFunc(slices.Clone(chosen), func(e messages.NamedEntry) bool { return sent[idOf(e).String()] })
 }
 
 // choose picks the APIs with the given ids, all if there are none. A bare REST API id, as other agents
