@@ -3,27 +3,10 @@ package config
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
-)
 
-// partitions are AWS's closed worlds: each has its own regions, ARNs and host names. The lists are those of
-// the AWS SDK for Go, core v1.47.7. The SDK itself resolves any word to a host, which then does not exist.
-var partitions = map[string][]string{
-	"aws": {
-		"af-south-1", "ap-east-1", "ap-east-2", "ap-northeast-1", "ap-northeast-2", "ap-northeast-3", "ap-south-1", "ap-south-2",
-		"ap-southeast-1", "ap-southeast-2", "ap-southeast-3", "ap-southeast-4", "ap-southeast-5", "ap-southeast-6", "ap-southeast-7",
-		"ca-central-1", "ca-west-1", "eu-central-1", "eu-central-2", "eu-north-1", "eu-south-1", "eu-south-2", "eu-west-1", "eu-west-2",
-		"eu-west-3", "il-central-1", "me-central-1", "me-south-1", "mx-central-1", "sa-east-1", "us-east-1", "us-east-2", "us-west-1", "us-west-2",
-	},
-	"aws-cn":     {"cn-north-1", "cn-northwest-1"},
-	"aws-us-gov": {"us-gov-east-1", "us-gov-west-1"},
-	"aws-eusc":   {"eusc-de-east-1"},
-	"aws-iso":    {"us-iso-east-1", "us-iso-west-1"},
-	"aws-iso-b":  {"us-isob-east-1", "us-isob-west-1"},
-	"aws-iso-e":  {"eu-isoe-west-1"},
-	"aws-iso-f":  {"us-isof-east-1", "us-isof-south-1"},
-}
+	"federation-agent/internal/region"
+)
 
 // regionShape is AREA-DIRECTION-NUMBER.
 var regionShape = regexp.MustCompile(`^([a-z]+(?:-[a-z]+)?)-((?:north|south)?(?:east|west)|north|south|central)-[1-9][0-9]?$`)
@@ -31,30 +14,21 @@ var regionShape = regexp.MustCompile(`^([a-z]+(?:-[a-z]+)?)-((?:north|south)?(?:
 // partitionOf tells which partition a region belongs to, and whether it is in the list. A region that AWS
 // opens later in a known area is taken with a warning, so that this list never locks anybody out; a name that
 // no rule of AWS's would give is not.
-func partitionOf(region string) (partition string, listed bool) {
-	m := regionShape.FindStringSubmatch(region)
-	for name, regions := range partitions {
-		if slices.Contains(regions, region) {
-			return name, true
-		}
-		for _, r := range regions {
-			if m != nil && regionShape.FindStringSubmatch(r)[1] == m[1] {
-				partition = name
-			}
+func partitionOf(name string) (partition string, listed bool) {
+	if region.Known(name) {
+		return region.PartitionOf(name).ID, true
+	}
+	m := regionShape.FindStringSubmatch(name)
+	for _, known := range region.All() {
+		if m != nil && regionShape.FindStringSubmatch(known)[1] == m[1] {
+			return region.PartitionOf(known).ID, false
 		}
 	}
-	return partition, false
+	return "", false
 }
 
-// nearestRegion gives the listed region that is most like a word.
-func nearestRegion(word string) string {
-	var all []string
-	for _, regions := range partitions {
-		all = append(all, regions...)
-	}
-	slices.Sort(all) // the same suggestion each time
-	return nearestPattern(word, all)
-}
+// nearestRegion gives the known region that is most like a word.
+func nearestRegion(word string) string { return nearestPattern(word, region.All()) }
 
 // roleARN is documented by AWS: arn:PARTITION:iam::ACCOUNT:role/PATH/NAME, the name having at most 64 characters.
 var roleARN = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::[0-9]{12}:role/(?:[!-~]{1,510}/)?[\w+=,.@-]{1,64}$`)
@@ -103,10 +77,10 @@ func (c *checker) checkRegions(i int, regions []string) (found []string) {
 	if len(regions) == 0 {
 		c.fault(key, "is missing: the AWS region, or several with commas; AWS_REGION is not taken for it")
 	}
-	for _, region := range regions {
-		partition, _ := partitionOf(region)
+	for _, name := range regions {
+		partition, _ := partitionOf(name)
 		if partition == "" {
-			c.fault(key, "%s is no AWS region; did you mean %s?", show(region), nearestRegion(region))
+			c.fault(key, "%s is no AWS region; did you mean %s?", show(name), nearestRegion(name))
 			continue
 		}
 		found = append(found, partition)
@@ -145,11 +119,11 @@ func (c *checker) checkStages(i int, stages []string) {
 // adviseRegions warns of regions that this version has not heard of.
 func (l *loader) adviseRegions(cfg Config) {
 	for i, p := range cfg.Providers {
-		for _, region := range p.Regions {
-			if partition, listed := partitionOf(region); partition != "" && !listed {
+		for _, name := range p.Regions {
+			if partition, listed := partitionOf(name); partition != "" && !listed {
 				key := providerKey(i, "configuration.region")
 				l.warn(key, fmt.Sprintf("%s: %s is not a region that this version knows; if it is no new one, did you mean %s?",
-					l.settings[key], show(region), nearestRegion(region)))
+					l.settings[key], show(name), nearestRegion(name)))
 			}
 		}
 	}

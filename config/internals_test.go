@@ -11,31 +11,26 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/google/go-cmp/cmp"
-)
 
-// suffixes are the partitions' domains, as AWS documents them.
-var suffixes = map[string]string{
-	"aws": ".amazonaws.com", "aws-cn": ".amazonaws.com.cn", "aws-us-gov": ".amazonaws.com", "aws-eusc": ".amazonaws.eu",
-	"aws-iso": ".c2s.ic.gov", "aws-iso-b": ".sc2s.sgov.gov", "aws-iso-e": ".cloud.adc-e.uk", "aws-iso-f": ".csp.hci.ic.gov",
-}
+	"federation-agent/internal/region"
+)
 
 func TestTheSDKPutsEveryRegionIntoThePartitionThatWeDo(t *testing.T) {
 	resolver := apigateway.NewDefaultEndpointResolverV2()
-	for partition, regions := range partitions {
-		for _, region := range regions {
-			if got, listed := partitionOf(region); got != partition || !listed {
-				t.Errorf("%s is of %q", region, got)
-			}
-			if !regionShape.MatchString(region) {
-				t.Errorf("%s is not of the shape that we expect", region)
-			}
-			endpoint, err := resolver.ResolveEndpoint(context.Background(), apigateway.EndpointParameters{Region: aws.String(region), UseFIPS: aws.Bool(false), UseDualStack: aws.Bool(false)})
-			if err != nil {
-				t.Fatal(err)
-			}
-			if want := "apigateway." + region + suffixes[partition]; endpoint.URI.Host != want {
-				t.Errorf("the SDK resolves %s to %s, want %s", region, endpoint.URI.Host, want)
-			}
+	for _, name := range region.All() {
+		of := region.PartitionOf(name)
+		if got, listed := partitionOf(name); got != of.ID || !listed {
+			t.Errorf("%s is of %q", name, got)
+		}
+		if !regionShape.MatchString(name) {
+			t.Errorf("%s is not of the shape that we expect", name)
+		}
+		endpoint, err := resolver.ResolveEndpoint(context.Background(), apigateway.EndpointParameters{Region: aws.String(name), UseFIPS: aws.Bool(false), UseDualStack: aws.Bool(false)})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if want := "apigateway." + name + "." + of.Suffix; endpoint.URI.Host != want {
+			t.Errorf("the SDK resolves %s to %s, want %s", name, endpoint.URI.Host, want)
 		}
 	}
 }

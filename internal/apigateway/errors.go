@@ -3,6 +3,8 @@ package apigateway
 import (
 	"errors"
 	"fmt"
+
+	"federation-agent/internal/region"
 )
 
 // Error is how one of this package's calls failed. Its text names what was being done and what a newcomer must check.
@@ -119,12 +121,12 @@ func explainSTS(class Class, operation string) string {
 }
 
 // permission names the IAM action and resource that an operation needs.
-func permission(operation, region string) string {
+func permission(operation, in string) string {
 	partition := "aws"
-	if region == "" {
-		region = "*"
+	if in == "" {
+		in = "*"
 	} else {
-		partition = PartitionOf(region).ID
+		partition = region.PartitionOf(in).ID
 	}
 	verb := "GET"
 	var path string
@@ -146,5 +148,5 @@ func permission(operation, region string) string {
 	default:
 		return "for this call"
 	}
-	return fmt.Sprintf("apigateway:%s on arn:%s:apigateway:%s::%s", verb, partition, region, path)
+	return fmt.Sprintf("apigateway:%s on arn:%s:apigateway:%s::%s", verb, partition, in, path)
 }

@@ -4,6 +4,8 @@ import (
 	"context"
 	"slices"
 
+	"federation-agent/internal/region"
+
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
@@ -16,13 +18,13 @@ type stsRegions []*sts.Client
 // region that is always enabled.
 func (c *Credentials) sts(cfg aws.Config) stsRegions {
 	regions := append([]string{cfg.Region}, c.options.Regions...)
-	regions = append(regions, PartitionOf(cfg.Region).Home)
+	regions = append(regions, region.PartitionOf(cfg.Region).Home)
 	var clients stsRegions
-	for i, region := range regions {
-		if slices.Contains(regions[:i], region) {
+	for i, name := range regions {
+		if slices.Contains(regions[:i], name) {
 			continue
 		}
-		clients = append(clients, sts.NewFromConfig(cfg, func(o *sts.Options) { o.Region = region }))
+		clients = append(clients, sts.NewFromConfig(cfg, func(o *sts.Options) { o.Region = name }))
 	}
 	return clients
 }

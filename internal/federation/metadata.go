@@ -9,6 +9,7 @@ import (
 	"unicode"
 
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/region"
 )
 
 // Names of what routes a subscription. APIM (4.9 and later) gives back every metadata whose key contains
@@ -81,7 +82,7 @@ func invokeURL(id ID, api *apigateway.RestAPI) string {
 	if api.EndpointDisabled {
 		return "none: the default endpoint is disabled, callers use a custom domain name"
 	}
-	return fmt.Sprintf("https://%s.execute-api.%s.%s/%s", id.RestAPI, id.Region, apigateway.PartitionOf(id.Region).Suffix, id.Stage)
+	return fmt.Sprintf("https://%s.execute-api.%s.%s/%s", id.RestAPI, id.Region, region.PartitionOf(id.Region).Suffix, id.Stage)
 }
 
 // metadataList keeps names apart by the key that APIM makes of them, and leaves out what has no value: a null or empty

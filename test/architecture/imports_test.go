@@ -46,7 +46,7 @@ func walls() []wall {
 			why: "AWS is reached without knowing for whom",
 		},
 		{
-			from: `^internal/(store|quota|secret)$`, forbid: ours + `(actors|messages|config|internal/(exchange|federation|sandbox))`,
+			from: `^internal/(store|quota|secret|region)$`, forbid: ours + `(actors|messages|config|internal/(exchange|federation|sandbox))`,
 			why: "what is remembered and shared out does not depend on who asks",
 		},
 		{

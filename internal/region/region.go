@@ -1,7 +1,7 @@
-package apigateway
+// Package region knows AWS's regions and the partitions that they belong to.
+package region
 
 import (
-	"fmt"
 	"slices"
 	"strings"
 )
@@ -35,18 +35,31 @@ func partitions() []Partition {
 	}
 }
 
+// All are the regions that this build knows, in order.
+func All() []string {
+	var all []string
+	for _, p := range partitions() {
+		all = append(all, p.regions...)
+	}
+	slices.Sort(all)
+	return all
+}
+
+// Known reports whether a region is one of [All].
+func Known(name string) bool { return slices.Contains(All(), name) }
+
 // PartitionOf is the partition of a region. A region that this build does not know is taken to be in the partition whose
 // known regions begin alike, else in "aws".
-func PartitionOf(region string) Partition {
+func PartitionOf(name string) Partition {
 	all := partitions()
 	for _, p := range all {
-		if slices.Contains(p.regions, region) {
+		if slices.Contains(p.regions, name) {
 			return p
 		}
 	}
 	for _, p := range all[1:] {
 		for _, known := range p.regions {
-			if stem(known) == stem(region) {
+			if stem(known) == stem(name) {
 				return p
 			}
 		}
@@ -55,59 +68,10 @@ func PartitionOf(region string) Partition {
 }
 
 // stem is what tells a region's partition: "us-gov" of us-gov-west-1, "us-iso" of us-iso-east-1, "cn" of cn-north-1.
-func stem(region string) string {
-	parts := strings.Split(region, "-")
+func stem(name string) string {
+	parts := strings.Split(name, "-")
 	if len(parts) < 3 {
-		return region
+		return name
 	}
 	return strings.Join(parts[:len(parts)-2], "-")
-}
-
-// RegionError means that a region's name is not one of AWS's.
-type RegionError struct {
-	Region string
-	// Nearest is the known region that is most alike.
-	Nearest string
-}
-
-// Error implements error.
-func (e *RegionError) Error() string {
-	return fmt.Sprintf("%q is no AWS region known to this version; did you mean %q?", e.Region, e.Nearest)
-}
-
-// CheckRegion fails with a [*RegionError] unless the region is one that AWS has.
-func CheckRegion(region string) error {
-	nearest, best := "", -1
-	for _, p := range partitions() {
-		for _, known := range p.regions {
-			if known == region {
-				return nil
-			}
-			if d := distance(region, known); best < 0 || d < best {
-				nearest, best = known, d
-			}
-		}
-	}
-	return &RegionError{Region: region, Nearest: nearest}
-}
-
-// distance is the Levenshtein distance in bytes.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
