@@ -100,7 +100,7 @@ func (t *target) resolving(ctx actor.Context) {
 	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe, messages.Abandoned, messages.AnswerFate:
 		t.queue = append(t.queue, queuedMessage{message: m, sender: ctx.Sender()})
 	case messages.Drain:
-		ctx.Respond(messages.Drained{})
+		ctx.Request(ctx.Sender(), messages.Drained{}) // Respond would name no sender
 	case resolveAgain:
 		t.resolve()
 	default:
@@ -125,7 +125,7 @@ func (t *target) failed(ctx actor.Context) {
 	case messages.AnswerFate:
 		t.queue = append(t.queue, queuedMessage{message: m, sender: ctx.Sender()})
 	case messages.Drain:
-		ctx.Respond(messages.Drained{})
+		ctx.Request(ctx.Sender(), messages.Drained{}) // Respond would name no sender
 	case messages.Abandoned:
 		// Its command was refused, or was lost with the incarnation before.
 	default:
