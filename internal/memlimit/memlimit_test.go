@@ -2,7 +2,6 @@ package memlimit_test
 
 import (
 	"errors"
-	"math"
 	"runtime/debug"
 	"testing"
 	"testing/fstest"
@@ -59,24 +58,43 @@ func TestTheLeastLimitOfAllCgroupsAboveCounts(t *testing.T) {
 	}
 }
 
-func TestWhoeverSetsGosOwnVariableKnowsBetter(t *testing.T) {
+// restore puts the collector back as it was when the test ends.
+func restore(t *testing.T) {
+	limit, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
+	t.Cleanup(func() {
+		debug.SetMemoryLimit(limit)
+		debug.SetGCPercent(percent)
+	})
+}
+
+// percent reads the collector's setting: Go has no way but to change it.
+func percent() int {
+	now := debug.SetGCPercent(100)
+	debug.SetGCPercent(now)
+	return now
+}
+
+func TestWhoeverSetsGosOwnVariablesKnowsBetter(t *testing.T) {
+	restore(t)
 	before := debug.SetMemoryLimit(-1)
-	if got := memlimit.Set([]string{"PATH=/", memlimit.Variable + "=40MiB"}); got != 0 {
+	if got := memlimit.Set([]string{"PATH=/", memlimit.LimitVariable + "=40MiB", memlimit.PercentVariable + "=70"}); got != 0 {
 		t.Errorf("set %d", got)
 	}
 	if after := debug.SetMemoryLimit(-1); after != before {
 		t.Errorf("the limit went from %d to %d", before, after)
 	}
+	if now := percent(); now != 100 {
+		t.Errorf("the collector's percentage went from 100 to %d", now)
+	}
 }
 
-func TestTheSoftLimitIsBelowTheCgroups(t *testing.T) {
-	before := debug.SetMemoryLimit(-1)
-	defer debug.SetMemoryLimit(before)
-	soft := memlimit.Set([]string{memlimit.Variable + "="})
-	if soft == 0 {
-		t.Skip("this process has no memory limit")
+func TestAnEmptyVariableIsNone(t *testing.T) {
+	restore(t)
+	soft := memlimit.Set([]string{memlimit.LimitVariable + "=", memlimit.PercentVariable + "="})
+	if now := percent(); now >= 100 {
+		t.Errorf("the collector's percentage is %d, not below Go's own", now)
 	}
-	if now := debug.SetMemoryLimit(-1); now != soft || now == math.MaxInt64 {
+	if now := debug.SetMemoryLimit(-1); soft != 0 && now != soft {
 		t.Errorf("the limit is %d, said %d", now, soft)
 	}
 }
