@@ -37,7 +37,7 @@ func (v Version) classpath(ctx context.Context) (string, error) {
 		return "", err
 	}
 	// Test binaries of several packages run at the same time, and Maven's local repository is not made for that.
-	unlock, err := lock(ctx, filepath.Join(dir, "target", "build.lock"))
+	unlock, err := Lock(ctx, filepath.Join(dir, "target", "build.lock"))
 	if err != nil {
 		return "", fmt.Errorf("waiting for another build of the harness: %w", err)
 	}

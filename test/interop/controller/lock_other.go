@@ -4,7 +4,7 @@ package controller
 
 import "context"
 
-// lock does nothing where there is no flock: run one package of tests at a time there until the harness is built.
-func lock(context.Context, string) (unlock func(), err error) {
+// Lock does nothing where there is no flock: run one package of tests at a time there until the harness is built.
+func Lock(context.Context, string) (unlock func(), err error) {
 	return func() {}, nil
 }

@@ -13,8 +13,8 @@ import (
 // lockPoll is how often a lock that another process has is tried again; a build takes seconds to minutes.
 const lockPoll = 100 * time.Millisecond
 
-// lock takes an exclusive lock on a file, created where there is none. It ends with the process at the latest.
-func lock(ctx context.Context, path string) (unlock func(), err error) {
+// Lock takes an exclusive lock on a file, created where there is none. It ends with the process at the latest.
+func Lock(ctx context.Context, path string) (unlock func(), err error) {
 	file, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
 		return nil, err

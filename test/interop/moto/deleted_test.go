@@ -1,0 +1,143 @@
+package moto
+
+import (
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/sandbox/apimsim"
+)
+
+func TestAKeyThatIsGoneIsNoReasonToRefuseAnUnsubscribe(t *testing.T) {
+	r := newRig(t)
+	region := r.Region(t, DefaultAccount, "eu-west-1")
+	orders := region.API("Orders", "", "prod")
+	gold := region.Plan("Gold", Deployed{orders, "prod"})
+	r.start(nil)
+	r.ingest()
+	s := r.accepted(region.id(orders, "prod"), gold)
+	_, err := region.Client.DeleteApiKey(r.ctx, &apigateway.DeleteApiKeyInput{ApiKey: region.Keys()[0].Id})
+	region.check(err)
+
+	if err := r.apim.Unsubscribe(r.ctx, s.ID); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnAPIThatIsDeletedIsNoLongerSent(t *testing.T) {
+	r := newRig(t)
+	region := r.Region(t, DefaultAccount, "eu-west-1")
+	orders, billing, stock := region.API("Orders", "", "prod"), region.API("Billing", "", "prod"), region.API("Stock", "", "prod")
+	region.Plan("Gold", Deployed{orders, "prod"}, Deployed{billing, "prod"}, Deployed{stock, "prod"})
+	r.start(nil)
+	r.ingest()
+	before := r.stored(region.id(billing, "prod")).Writes
+
+	// AWS refuses to delete an API that a usage plan names, or takes it out of the plan. moto leaves the plan pointing at
+	// nothing; what no list of APIs has is left out all the same.
+	_, err := region.Client.DeleteRestApi(r.ctx, &apigateway.DeleteRestApiInput{RestApiId: &billing})
+	region.check(err)
+	want := map[string]string{region.id(orders, "prod"): "Orders", region.id(stock, "prod"): "Stock"}
+	if got, partial := r.preview(); !cmp.Equal(want, got) || partial {
+		t.Errorf("partial %v, difference:\n%s", partial, cmp.Diff(want, got))
+	}
+	r.ingest()
+	if after := r.stored(region.id(billing, "prod")).Writes; after != before {
+		t.Errorf("the API that is gone was sent %d times more", after-before)
+	}
+	if lost := r.apim.ProblemsOf(apimsim.ProblemPlanDeleted); len(lost) > 0 {
+		t.Errorf("APIM deleted plans: %+v", lost)
+	}
+}
+
+func TestAStageThatIsDeletedIsLeftOutWhereStagesAreAskedFor(t *testing.T) {
+	r := newRig(t)
+	region := r.Region(t, DefaultAccount, "eu-west-1")
+	orders := region.API("Orders", "", "prod", "dev", "test")
+	region.Plan("Gold", Deployed{orders, "prod"}, Deployed{orders, "dev"}, Deployed{orders, "test"})
+	r.start(nil)
+	r.ingest()
+	before := r.stored(region.id(orders, "dev")).Writes
+
+	// AWS refuses to delete a stage that a usage plan names. moto leaves the plan pointing at nothing, and exports a
+	// stage that does not exist; an ingest asks for the stages first, and so does not come to that.
+	dev := "dev"
+	_, err := region.Client.DeleteStage(r.ctx, &apigateway.DeleteStageInput{RestApiId: &orders, StageName: &dev})
+	region.check(err)
+	r.ingest()
+	if after := r.stored(region.id(orders, "dev")).Writes; after != before {
+		t.Errorf("the stage that is gone was sent %d times more", after-before)
+	}
+	if other := r.stored(region.id(orders, "prod")); other.Writes != 2 || len(other.Plans) != 1 || len(other.Pages) != 1 {
+		t.Errorf("another stage was written %d times, has %d plans and %d pages", other.Writes, len(other.Plans), len(other.Pages))
+	}
+}
+
+func TestAPlanThatIsTakenAwayGoesInAPIMToo(t *testing.T) {
+	r := newRig(t)
+	region := r.Region(t, DefaultAccount, "eu-west-1")
+	orders := region.API("Orders", "", "prod")
+	gold, silver := region.Plan("Gold", Deployed{orders, "prod"}), region.Plan("Silver", Deployed{orders, "prod"})
+	r.start(nil)
+	r.ingest()
+	api := region.id(orders, "prod")
+	kept, lost := r.accepted(api, gold), r.accepted(api, silver)
+
+	_, err := region.Client.DeleteUsagePlan(r.ctx, &apigateway.DeleteUsagePlanInput{UsagePlanId: &silver})
+	region.check(err)
+	r.ingest()
+	if plans := r.stored(api).Plans; len(plans) != 1 || plans[0].ProviderID != gold {
+		t.Errorf("plans %+v", plans)
+	}
+	// APIM took the subscription away with its plan, and the agent its key.
+	if keys := region.Keys(); len(keys) != 1 || *keys[0].Value != kept.APIKey.Reveal() || kept.APIKey == lost.APIKey {
+		t.Errorf("%d keys are left, want the other plan's alone", len(keys))
+	}
+}
+
+// Once an API is known with its only plan, an empty listing must be seen twice, a minute apart, before APIM is told:
+// its subscriptions go with the plan.
+func TestThatAllPlansAreGoneIsNotBelievedAtOnce(t *testing.T) {
+	r := newRig(t)
+	region := r.Region(t, DefaultAccount, "eu-west-1")
+	orders := region.API("Orders", "", "prod")
+	gold := region.Plan("Gold", Deployed{orders, "prod"})
+	r.start(settings{"gravitee_integration_providers_0_configuration_acceptApiWithoutUsagePlan": "true"})
+	r.ingest()
+	s := r.accepted(region.id(orders, "prod"), gold)
+
+	_, err := region.Client.DeleteUsagePlan(r.ctx, &apigateway.DeleteUsagePlanInput{UsagePlanId: &gold})
+	region.check(err)
+	if job, err := r.apim.StartIngest(r.ctx, integration, nil); err == nil {
+		t.Errorf("the ingest began: %+v", job)
+	} else {
+		t.Log(err)
+	}
+	if keys := region.Keys(); len(keys) != 1 || *keys[0].Value != s.APIKey.Reveal() {
+		t.Errorf("%d keys", len(keys))
+	}
+}
+
+// AWS answers CreateUsagePlanKey with NotFoundException where the plan is gone, and the agent deletes its key again;
+// the AWS stand-in of ours does so. moto takes any plan, so the subscription is accepted here, and its key is listed.
+func TestMotoAttachesAKeyToAPlanThatIsGone(t *testing.T) {
+	r := newRig(t)
+	region := r.Region(t, DefaultAccount, "eu-west-1")
+	orders := region.API("Orders", "", "prod")
+	gold := region.Plan("Gold", Deployed{orders, "prod"})
+	r.start(nil)
+	r.ingest()
+	_, err := region.Client.DeleteUsagePlan(r.ctx, &apigateway.DeleteUsagePlanInput{UsagePlanId: &gold})
+	region.check(err)
+
+	s := r.subscribe(region.id(orders, "prod"), gold)
+	switch s.Status {
+	case apimsim.SubscriptionAccepted:
+		if attached := region.Attached(gold); len(attached) != 1 {
+			t.Errorf("accepted, with %d keys attached", len(attached))
+		}
+	default:
+		t.Errorf("moto refuses a plan that is gone now (%s): hold the test to it, no key must be left but there are %d", s.Reason, len(region.Keys()))
+	}
+}
