@@ -1,6 +1,7 @@
 package demo
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"time"
@@ -32,12 +33,17 @@ func End(summary Summary, s *Sandbox, drain func() error, n *Narrator) Summary {
 	return summary
 }
 
-// closedInOrder looks at the last session.
+// noticeWithin bounds how long APIM may take to notice that a session is closed.
+const noticeWithin = 5 * time.Second
+
+// closedInOrder looks at the last session, once APIM has noticed that it is over.
 func closedInOrder(s *Sandbox) error {
-	ended := s.APIM.EndedSessions()
-	if len(ended) == 0 {
-		return errors.New("the agent ended, but its session is still open")
+	ctx, cancel := context.WithTimeoutCause(context.Background(), noticeWithin, errors.New("the agent ended, but its session is still open"))
+	defer cancel()
+	if err := s.Await(ctx, func() bool { return len(s.APIM.Agents()) == 0 && len(s.APIM.EndedSessions()) > 0 }); err != nil {
+		return err
 	}
+	ended := s.APIM.EndedSessions()
 	if last := ended[len(ended)-1]; last.Code != websocket.CloseNormalClosure {
 		return fmt.Errorf("the agent's session ended with close code %d %s", last.Code, last.Text)
 	}

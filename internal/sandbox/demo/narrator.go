@@ -88,7 +88,7 @@ func (n *Narrator) Step(s Step) {
 }
 
 // barWidth is in characters.
-const barWidth = 24
+const barWidth = 16
 
 // bar draws how much of a whole is done.
 func bar(done, total int) string {

@@ -205,7 +205,7 @@ func (p *play) ingest(ctx context.Context) (string, error) {
 type ingestProgress struct{ exported, ingested int }
 
 func (i ingestProgress) of(total int) string {
-	return fmt.Sprintf("%s %d exported from AWS, %d of %d ingested", bar(i.ingested, total), i.exported, i.ingested, total)
+	return fmt.Sprintf("%s %d exported, %d of %d ingested", bar(i.ingested, total), i.exported, i.ingested, total)
 }
 
 // subscribe takes a plan of an API, as an application's owner would.

@@ -129,3 +129,7 @@ func (s *Sandbox) APIMURL() string { return s.apimURL }
 
 // AWSURL is the endpoint of the AWS stand-in.
 func (s *Sandbox) AWSURL() string { return s.awsURL }
+
+// Await waits until something is so; it is looked at whenever a message or a call has passed. Errors: the
+// context's.
+func (s *Sandbox) Await(ctx context.Context, so func() bool) error { return s.bell.until(ctx, so) }

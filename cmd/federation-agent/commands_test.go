@@ -1,0 +1,121 @@
+package main
+
+import (
+	"encoding/json"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"federation-agent/internal/sandbox/demo"
+)
+
+// quick takes AWS's latencies away and scales its quota up: a test has no time for honesty.
+var quick = []string{"--latency=false", "--quota-scale=100"}
+
+func TestTheDemoPlaysTheMainJobOnRealSockets(t *testing.T) {
+	for name, args := range map[string][]string{"today's dialect": nil, "the 4.4 dialect": {"--apim-version=4.4"}} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			c := start(t, nil, append(append([]string{"demo", "--once", "--json"}, quick...), args...)...)
+			if code := c.exit(); code != exitOrderly {
+				t.Fatalf("exit code %d\n%s", code, c.log)
+			}
+			var summary demo.Summary
+			if err := json.Unmarshal([]byte(c.stdout.String()), &summary); err != nil {
+				t.Fatalf("%v: the standard output is for machines\n%s", err, c.stdout.String())
+			}
+			// 39 of the 40 APIs are in a usage plan, with three stages each; one of them cannot be exported.
+			if !summary.OK || summary.Found != 117 || summary.Ingested != 117 || summary.Documents != 114 ||
+				summary.KeysCreated != 1 || summary.KeysDeleted != 1 || summary.KeysLeft != 0 || len(summary.Usage) != 4 {
+				t.Errorf("%+v\n%s", summary, c.log)
+			}
+			if strings.Contains(c.log.String(), "\x1b") || strings.Contains(c.log.String(), "\r") {
+				t.Errorf("lines are drawn over though nobody watches\n%q", c.log)
+			}
+		})
+	}
+}
+
+func TestADemoOfWhichAStepFailsSaysWhichAndWhy(t *testing.T) {
+	c := start(t, nil, append([]string{"demo", "--once", "--estate=uniform", "--apis=2", "--plans=0"}, quick...)...)
+	if code := c.exit(); code != exitInternal {
+		t.Errorf("exit code %d", code)
+	}
+	c.says("the demo failed at Subscribe: no ingested API has a plan to subscribe to")
+}
+
+func TestADemoStaysUpUntilItIsTold(t *testing.T) {
+	c := start(t, nil, append([]string{"demo", "--verbose", "--json"}, quick...)...)
+	c.says("Still running", "is APIM's page")
+	c.signal(os.Interrupt)
+	if code := c.exit(); code != exitOrderly {
+		t.Errorf("exit code %d\n%s", code, c.log)
+	}
+}
+
+func TestTheSettingsThatASandboxPrintsLeadAnAgentToIt(t *testing.T) {
+	sandbox := start(t, nil, append([]string{"sandbox", "--apim=127.0.0.1:0", "--aws=127.0.0.1:0"}, quick...)...)
+	sandbox.prints("# export gravitee_integration_providers_0_configuration_roleArn")
+	environ := []string{"gravitee_agent_store_path=" + t.TempDir()}
+	for line := range strings.Lines(sandbox.stdout.String()) {
+		if setting, ok := strings.CutPrefix(strings.TrimSpace(line), "export "); ok {
+			environ = append(environ, strings.ReplaceAll(setting, "'", ""))
+		}
+	}
+	agent := start(t, environ)
+	agent.says("connected to APIM")
+	agent.says("AWS account and region are ready", "111122223333:us-east-1")
+	agent.signal(os.Interrupt)
+	if code := agent.exit(); code != exitOrderly {
+		t.Errorf("the agent's exit code is %d\n%s", code, agent.log)
+	}
+	sandbox.signal(os.Interrupt)
+	if code := sandbox.exit(); code != exitOrderly {
+		t.Errorf("the sandbox's exit code is %d\n%s", code, sandbox.log)
+	}
+}
+
+func TestValidateTellsGoodFromBad(t *testing.T) {
+	s := newSandbox(t, nil)
+	good := start(t, settings(t, s), "validate")
+	if code := good.exit(); code != exitOrderly || !strings.Contains(good.stdout.String(), "The configuration is good.") {
+		t.Errorf("exit code %d\n%s%s", code, good.stdout.String(), good.log)
+	}
+	if strings.Contains(good.stdout.String(), demo.DefaultToken) || strings.Contains(good.stdout.String(), "sandbox-secret") {
+		t.Errorf("a secret is shown\n%s", good.stdout.String())
+	}
+	bad := start(t, []string{"gravitee_integration_providers_0_type=solace"}, "validate")
+	if code := bad.exit(); code != exitConfiguration {
+		t.Errorf("exit code %d\n%s", code, bad.log)
+	}
+	bad.says("fault: ", "endpoints_0: is missing")
+	bad.says("fault: ", `"solace" is not served`)
+}
+
+func TestMalformedYAMLNamesFileAndLine(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "gravitee.yml")
+	if err := os.WriteFile(file, []byte("integration:\n  providers:\n    - type: aws-api-gateway\n   integrationId: x\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	c := start(t, nil, "run", "--config", file)
+	if code := c.exit(); code != exitConfiguration {
+		t.Errorf("exit code %d", code)
+	}
+	c.says("fault: ", "gravitee.yml:", "malformed YAML")
+}
+
+func TestACommandLineThatCannotBeReadIsAConfigurationFault(t *testing.T) {
+	for _, args := range [][]string{{"--confg", "x"}, {"start"}, {"sandbox", "--quota-scale=-1"}, {"demo", "--estate=no-such-file"}, {"sandbox", "--apim-version=3.20"}} {
+		if c := start(t, nil, args...); c.exit() != exitConfiguration || c.log.String() == "" {
+			t.Errorf("%q: exit code %d\n%s", args, c.exit(), c.log)
+		}
+	}
+}
+
+func TestVersionSaysWhatWasBuilt(t *testing.T) {
+	c := start(t, nil, "version")
+	if code := c.exit(); code != exitOrderly || !strings.Contains(c.stdout.String(), "federation-agent ") || !strings.Contains(c.stdout.String(), "go1.") {
+		t.Errorf("exit code %d\n%s", code, c.stdout.String())
+	}
+}

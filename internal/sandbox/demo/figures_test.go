@@ -1,0 +1,66 @@
+package demo
+
+import (
+	"math"
+	"testing"
+	"time"
+
+	"federation-agent/internal/sandbox/awssim"
+)
+
+func TestTheBusiestSecondIsAnySecondNotACalendarOne(t *testing.T) {
+	start := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
+	for name, c := range map[string]struct {
+		milliseconds []int
+		busiest      int
+		average      float64
+	}{
+		"no call":                      {nil, 0, 0},
+		"one call":                     {[]int{0}, 1, 0},
+		"across the turn of a second":  {[]int{0, 900, 1000, 1100, 1899}, 4, 4 / 1.899},
+		"exactly a second apart":       {[]int{0, 1000}, 1, 1},
+		"a pause is nobody's use":      {[]int{0, 60_000, 60_500, 61_000}, 2, 2},
+		"all at once, without a pause": {[]int{5, 5, 5}, 3, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var times []time.Time
+			for _, ms := range c.milliseconds {
+				times = append(times, start.Add(time.Duration(ms)*time.Millisecond))
+			}
+			if got := busiest(times, time.Second); got != c.busiest {
+				t.Errorf("busiest second: %d, want %d", got, c.busiest)
+			}
+			if got := average(times); math.Abs(got-c.average) > 1e-9 {
+				t.Errorf("average: %g, want %g", got, c.average)
+			}
+		})
+	}
+}
+
+func TestAnAgentIsToldTheQuotaThatTheStandInKeeps(t *testing.T) {
+	for name, c := range map[string]struct {
+		quota awssim.Quota
+		rate  float64
+		burst int
+	}{
+		"AWS's own":     {awssim.Quota{}, 10, 40},
+		"scaled":        {awssim.Quota{Scale: 2.5}, 25, 100},
+		"of its own":    {awssim.Quota{Rate: 3, Burst: 5}, 3, 5},
+		"off":           {awssim.Quota{Off: true}, unlimitedRate, unlimitedBurst},
+		"beyond limits": {awssim.Quota{Scale: 1e9}, unlimitedRate, unlimitedBurst},
+	} {
+		if rate, burst := agentQuota(c.quota); rate != c.rate || burst != c.burst {
+			t.Errorf("%s: %g and %d, want %g and %d", name, rate, burst, c.rate, c.burst)
+		}
+	}
+}
+
+func TestTheCensusCountsOnlyStagesThatAnAgentMustFind(t *testing.T) {
+	if c := take(awssim.DemoEstate(DefaultSeed)); c != (census{accounts: 2, regions: 2, apis: 40, stages: 120, planned: 117}) {
+		t.Errorf("%+v", c)
+	}
+	outside := awssim.UniformEstate(awssim.UniformOptions{APIs: 2, StagesPerAPI: 3})
+	if c := take(outside); c.planned != 0 || c.stages != 6 {
+		t.Errorf("%+v", c)
+	}
+}
