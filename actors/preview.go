@@ -74,6 +74,10 @@ func (p *preview) reply(m messages.Catalogue) messages.Reply {
 		bytes += len(encoded)
 		found.Summaries = append(found.Summaries, encoded)
 	}
+	if m.Complete && len(m.APIs) == 0 {
+		p.env.Log.Warn("AWS was listed and nothing is to be federated: check that the regions are right, that a usage plan has a stage " +
+			"(or set configuration.acceptApiWithoutUsagePlan), and that the stage filter (configuration.0_stage, 1_stage …), if any, names stages that exist")
+	}
 	p.env.Log.Info("previewed", logAPIs, len(found.Summaries), logPartial, found.Partial)
 	return found
 }
