@@ -1,6 +1,7 @@
 package moto
 
 import (
+	"context"
 	"encoding/json"
 	"encoding/xml"
 	"io"
@@ -58,7 +59,7 @@ func (s *Server) Authorize(t testing.TB, on bool) {
 
 func (s *Server) post(t testing.TB, path, body string, header http.Header) []byte {
 	t.Helper()
-	request, err := http.NewRequestWithContext(t.Context(), http.MethodPost, s.URL+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, s.URL+path, strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -7,9 +7,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"regexp"
+	"testing"
 	"time"
 )
 
@@ -93,4 +95,10 @@ func (s *Server) Close() error {
 		<-s.ended
 		return errors.New("moto did not end by itself")
 	}
+}
+
+// Reset empties all accounts and regions.
+func (s *Server) Reset(t testing.TB) {
+	t.Helper()
+	s.post(t, "/moto-api/reset", "", http.Header{})
 }
