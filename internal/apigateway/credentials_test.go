@@ -336,3 +336,25 @@ func TestACABundleIsHonouredAndDoesNotStopASimulation(t *testing.T) {
 		}
 	}
 }
+
+func TestAnSTSThatNeverAnswersIsGivenUpForTheNextRegion(t *testing.T) {
+	quiet(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{}
+		w.answer = func(n int, r *http.Request) (*http.Response, error) {
+			if strings.Contains(r.Header.Get("Authorization"), "/eu-west-1/sts/") {
+				<-r.Context().Done()
+				return nil, r.Context().Err()
+			}
+			return stsAnswer()(n, r)
+		}
+		c := newCredentials(t, w, CredentialsOptions{Regions: []string{"eu-west-1", "us-east-1"}})
+		began := time.Now()
+		if _, err := ListRESTAPIs(t.Context(), NewClient(c.Config("eu-west-1", role), Options{})); err != nil {
+			t.Error(err)
+		}
+		if took := time.Since(began); took != stsTime {
+			t.Errorf("it took %s", took)
+		}
+	})
+}

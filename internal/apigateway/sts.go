@@ -3,12 +3,18 @@ package apigateway
 import (
 	"context"
 	"slices"
+	"time"
 
 	"federation-agent/internal/region"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 )
+
+// stsTime bounds what one region may take, the SDK's repeats included. Without it, one STS connection that is dead without
+// a word holds up every call with that role for good: the SDK fetches credentials once for all who wait, apart from their
+// contexts.
+const stsTime = 15 * time.Second
 
 // stsRegions asks STS in one region after the other. A region that is not enabled does not know anybody's access key, and a
 // region may be out of reach: neither says that the credentials are bad while another region has not been asked.
@@ -31,20 +37,24 @@ func (c *Credentials) sts(cfg aws.Config) stsRegions {
 
 // AssumeRole implements stscreds.AssumeRoleAPIClient.
 func (s stsRegions) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, options ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
-	return firstThatKnows(s, func(c *sts.Client) (*sts.AssumeRoleOutput, error) { return c.AssumeRole(ctx, in, options...) })
+	return firstThatKnows(ctx, s, func(ctx context.Context, c *sts.Client) (*sts.AssumeRoleOutput, error) {
+		return c.AssumeRole(ctx, in, options...)
+	})
 }
 
 // GetCallerIdentity has the SDK's signature.
 func (s stsRegions) GetCallerIdentity(ctx context.Context, in *sts.GetCallerIdentityInput, options ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {
-	return firstThatKnows(s, func(c *sts.Client) (*sts.GetCallerIdentityOutput, error) {
+	return firstThatKnows(ctx, s, func(ctx context.Context, c *sts.Client) (*sts.GetCallerIdentityOutput, error) {
 		return c.GetCallerIdentity(ctx, in, options...)
 	})
 }
 
-func firstThatKnows[T any](clients stsRegions, ask func(*sts.Client) (*T, error)) (*T, error) {
+func firstThatKnows[T any](ctx context.Context, clients stsRegions, ask func(context.Context, *sts.Client) (*T, error)) (*T, error) {
 	var first error
 	for _, c := range clients {
-		out, err := ask(c)
+		regionCtx, cancel := context.WithTimeout(ctx, stsTime)
+		out, err := ask(regionCtx, c)
+		cancel()
 		if err == nil {
 			return out, nil
 		}
