@@ -1,60 +1,105 @@
 package actors
 
 import (
+	"slices"
 	"time"
 
 	"federation-agent/config"
-	"federation-agent/internal/federation"
 	"federation-agent/messages"
+)
+
+const (
+	// firstGuess is how large a document is taken to be while none has come: most are smaller.
+	firstGuess = 128 << 10
+	// leastGuess is what a document under way costs however small those before it were: buffers, not text.
+	leastGuess = 4 << 10
+	// copies is how often a document under way is held: as AWS sent it, and as it goes out.
+	copies = 2
 )
 
 // batch is the content of one INGEST.
 type batch struct {
-	number int // 0 until it is sent
+	number int  // 0 unless it is on its way
+	noted  bool // what must be written down before it leaves is
 	apis   []messages.APIReady
 	done   bool
 	sentAt time.Time
 }
 
-// outbox is the APIs that are ready and not acknowledged. It decides what goes into one INGEST: enough
-// bytes, enough APIs, or nothing more to wait for. It is pure: time is passed in.
+func (b *batch) bytes() int {
+	size := 0
+	if b != nil {
+		for _, api := range b.apis {
+			size += len(api.JSON)
+		}
+	}
+	return size
+}
+
+// outbox is the APIs that are ready and not sent. It decides what goes into one INGEST: enough bytes,
+// enough APIs, or nothing more to wait for. It is pure: time is passed in.
 type outbox struct {
 	settings config.Ingest
-	maxBytes int
+	// share is how many bytes the job may hold.
+	share int
 
-	ready []messages.APIReady
-	since time.Time // when the first of ready came
-	held  int       // bytes of ready and of halves
-	again []*batch  // halves of a batch that was refused: they go first
+	ready []readyAPI
+	bytes int      // of ready
+	again []*batch // halves of a batch that was refused: they go first
+
+	seen, seenBytes int // all that ever came
+}
+
+type readyAPI struct {
+	messages.APIReady
+	at time.Time
 }
 
 func newOutbox(settings config.Ingest, maxBytes int) outbox {
 	settings.BatchBytes = min(settings.BatchBytes, maxBytes)
-	return outbox{settings: settings, maxBytes: maxBytes}
+	return outbox{settings: settings, share: settings.MemoryBytes}
 }
 
 func (o *outbox) add(api messages.APIReady, now time.Time) {
-	if len(o.ready) == 0 {
-		o.since = now
-	}
-	o.ready = append(o.ready, api)
-	o.held += len(api.JSON)
+	o.ready = append(o.ready, readyAPI{APIReady: api, at: now})
+	o.bytes += len(api.JSON)
+	o.seen++
+	o.seenBytes += len(api.JSON)
 }
-
-// bytes is how much waits.
-func (o *outbox) bytes() int { return o.held }
 
 func (o *outbox) empty() bool { return len(o.ready) == 0 && len(o.again) == 0 }
 
-// take is the next batch if one is due, else nil. last says that nothing more will come.
+// held is how many bytes wait.
+func (o *outbox) held() int {
+	held := o.bytes
+	for _, b := range o.again {
+		held += b.bytes()
+	}
+	return held
+}
+
+// hasRoom says whether more documents may be asked for, with so many stages under way and a batch on its
+// way. Nobody knows a document's size before it comes: it is taken to be what they were so far. With nothing
+// held there is always room, so that a document larger than the share passes alone.
+func (o *outbox) hasRoom(underWay int, inFlight *batch) bool {
+	guess := firstGuess
+	if o.seen > 0 {
+		guess = max(leastGuess, o.seenBytes/o.seen)
+	}
+	held := o.held() + inFlight.bytes() + underWay*guess*copies
+	return held == 0 || held+guess*copies <= max(o.share, o.settings.BatchBytes)
+}
+
+// take is the next batch if one is due, else nil. last says that nothing more will come before this one
+// leaves.
 func (o *outbox) take(now time.Time, last bool) *batch {
 	if len(o.again) > 0 {
 		b := o.again[0]
 		o.again = o.again[1:]
-		o.forget(b)
 		return b
 	}
-	if len(o.ready) == 0 || !(last || o.full() || now.Sub(o.since) >= o.settings.BatchDelay) {
+	due, waiting := o.due()
+	if !waiting || !(last || o.full() || !now.Before(due)) {
 		return nil
 	}
 	b := &batch{}
@@ -63,119 +108,29 @@ func (o *outbox) take(now time.Time, last bool) *batch {
 		if len(b.apis) == o.settings.BatchCount || (len(b.apis) > 0 && size+len(api.JSON) > o.settings.BatchBytes) {
 			break
 		}
-		b.apis = append(b.apis, api)
+		b.apis = append(b.apis, api.APIReady)
 		size += len(api.JSON) + 1 // and the comma
+		o.bytes -= len(api.JSON)
 	}
-	o.ready = append([]messages.APIReady(nil), o.ready[len(b.apis):]...)
-	o.since = now
-	o.forget(b)
+	o.ready = slices.Delete(o.ready, 0, len(b.apis))
 	return b
 }
 
-// full says that a batch is due because of its size, or because no more may be held.
+// full says that a batch is due because of its size.
 func (o *outbox) full() bool {
-	bytes := 0
-	for _, api := range o.ready {
-		bytes += len(api.JSON)
-	}
-	return len(o.ready) >= o.settings.BatchCount || bytes >= o.settings.BatchBytes || o.held >= o.settings.MemoryBytes
+	return len(o.ready) >= o.settings.BatchCount || o.bytes >= o.settings.BatchBytes
 }
 
 // due is when the next batch goes out even if it is not full.
 func (o *outbox) due() (time.Time, bool) {
-	return o.since.Add(o.settings.BatchDelay), len(o.ready) > 0
+	if len(o.ready) == 0 {
+		return time.Time{}, false
+	}
+	return o.ready[0].at.Add(o.settings.BatchDelay), true
 }
 
 // halve puts a refused batch back as two.
 func (o *outbox) halve(b *batch) {
 	middle := len(b.apis) / 2
-	halves := []*batch{{apis: b.apis[:middle]}, {apis: b.apis[middle:]}}
-	o.again = append(halves, o.again...)
-	for _, api := range b.apis {
-		o.held += len(api.JSON)
-	}
-}
-
-func (o *outbox) forget(b *batch) {
-	for _, api := range b.apis {
-		o.held -= len(api.JSON)
-	}
-}
-
-// exportPlan is what a job still has to ask for, target by target, and what it has asked for. Each target
-// has a window of its own, so that a slow one holds nobody up.
-type exportPlan struct {
-	window int
-	queues map[federation.Target][]messages.ExportAPI
-	order  []federation.Target
-	asked  map[federation.Target]int // stages under way
-	open   map[federation.ID]time.Time
-}
-
-func newExportPlan(exports []messages.ExportAPI, window int) exportPlan {
-	p := exportPlan{
-		window: window, queues: map[federation.Target][]messages.ExportAPI{},
-		asked: map[federation.Target]int{}, open: map[federation.ID]time.Time{},
-	}
-	for _, e := range exports {
-		target := e.Entries[0].Target
-		if _, seen := p.queues[target]; !seen {
-			p.order = append(p.order, target)
-		}
-		p.queues[target] = append(p.queues[target], e)
-	}
-	return p
-}
-
-// next is what to ask for now, if any window has room.
-func (p *exportPlan) next() (messages.ExportAPI, bool) {
-	for n, target := range p.order {
-		queue := p.queues[target]
-		if len(queue) == 0 || p.asked[target] >= p.window {
-			continue
-		}
-		// The target goes to the end, so that all get their turn.
-		p.order = append(append(append([]federation.Target(nil), p.order[:n]...), p.order[n+1:]...), target)
-		p.queues[target] = queue[1:]
-		p.asked[target] += len(queue[0].Entries)
-		for _, e := range queue[0].Entries {
-			p.open[idOf(e)] = time.Now()
-		}
-		return queue[0], true
-	}
-	return messages.ExportAPI{}, false
-}
-
-// arrived notes an answer; it is false for one that is not awaited (any more).
-func (p *exportPlan) arrived(id federation.ID) bool {
-	if _, awaited := p.open[id]; !awaited {
-		return false
-	}
-	delete(p.open, id)
-	p.asked[id.Target()]--
-	return true
-}
-
-// overdue is what was asked for before an instant and has not come.
-func (p *exportPlan) overdue(before time.Time) []federation.ID {
-	var ids []federation.ID
-	for id, at := range p.open {
-		if at.Before(before) {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// finished says that everything was asked for and has come.
-func (p *exportPlan) finished() bool {
-	if len(p.open) > 0 {
-		return false
-	}
-	for _, queue := range p.queues {
-		if len(queue) > 0 {
-			return false
-		}
-	}
-	return true
+	o.again = append([]*batch{{apis: b.apis[:middle]}, {apis: b.apis[middle:]}}, o.again...)
 }

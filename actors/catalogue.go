@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -31,12 +32,11 @@ type catalogue struct {
 	scoped
 	env         *Env
 	integration string
-	targets     []*actor.PID
+	// targets outlive a restart of the catalogue, and with them what is known of their accounts.
+	targets []targetParty
 
-	account map[string]*actor.PID            // resolved targets, by federation.Target
 	known   map[string][]store.RememberedAPI // last complete listings, by federation.Target
 	names   federation.Names
-	request uint64
 	gathers map[uint64]*gathering
 }
 
@@ -44,15 +44,15 @@ type catalogue struct {
 type gathering struct {
 	messages.GatherCatalogue
 	asker    *actor.PID
-	waiting  map[string]*actor.PID // targets that have not answered, by id
+	waiting  map[string]targetParty // targets that have not answered, by their actor's id
 	listings []messages.TargetListing
 }
 
-func catalogueProps(env *Env, integration string, targets []*actor.PID) *actor.Props {
+func catalogueProps(env *Env, integration string, targets []targetParty) *actor.Props {
 	return props(env, standing, func() actor.Actor {
 		return &catalogue{
 			env: env, integration: integration, targets: targets,
-			account: map[string]*actor.PID{}, known: map[string][]store.RememberedAPI{}, gathers: map[uint64]*gathering{},
+			known: map[string][]store.RememberedAPI{}, gathers: map[uint64]*gathering{},
 		}
 	})
 }
@@ -106,27 +106,58 @@ func (c *catalogue) onStarted() {
 }
 
 func (c *catalogue) onTargetResolved(ctx actor.Context, m messages.TargetResolved) {
-	c.account[m.Target.String()] = ctx.Sender()
+	for i := range c.targets {
+		if c.targets[i].pid.Equal(ctx.Sender()) {
+			c.targets[i].account = m.Target.Account
+		}
+	}
 	c.rename()
 }
 
 func (c *catalogue) onGather(ctx actor.Context, m messages.GatherCatalogue) {
-	c.request++
-	g := &gathering{GatherCatalogue: m, asker: ctx.Sender(), waiting: map[string]*actor.PID{}}
-	c.gathers[c.request] = g
+	only, all := onlyOf(m.Only)
+	g := &gathering{GatherCatalogue: m, asker: ctx.Sender(), waiting: map[string]targetParty{}}
+	// The number is unique in the process: targets know their askers by it, whatever restarts meanwhile.
+	request := c.env.tickets.Add(1)
+	c.gathers[request] = g
 	for _, t := range c.targets {
-		g.waiting[t.Id] = t
+		if all || slices.ContainsFunc(only, func(id federation.ID) bool { return t.mayBe(id.Target()) }) {
+			g.waiting[t.pid.Id] = t
+		}
 	}
-	c.ask(ctx, c.request, g)
-	c.scope.after(askTargetsAgain, gatherAgain{c.request})
+	if len(g.waiting) == 0 {
+		c.finish(ctx, request, g)
+		return
+	}
+	c.ask(ctx, request, g)
+	c.scope.after(askTargetsAgain, gatherAgain{request})
 	if !m.By.IsZero() {
-		c.scope.after(time.Until(m.By)+targetGrace, gatherDue{c.request})
+		c.scope.after(time.Until(m.By)+targetGrace, gatherDue{request})
 	}
 }
 
+// onlyOf reads the ids of the APIs that matter. A bare REST API id may be anywhere, so then all do.
+func onlyOf(ids []string) (only []federation.ID, all bool) {
+	for _, text := range ids {
+		ref, err := federation.ParseRef(text)
+		switch {
+		case err != nil: // no API of ours; whoever asks for it is told that it is missing
+		case ref.Bare():
+			return nil, true
+		default:
+			only = append(only, ref.ID)
+		}
+	}
+	return only, len(ids) == 0
+}
+
 func (c *catalogue) ask(ctx actor.Context, request uint64, g *gathering) {
+	only, all := onlyOf(g.Only)
+	if all {
+		only = nil
+	}
 	for _, t := range g.waiting {
-		ctx.Request(t, messages.ListTarget{Request: request, MaxAge: g.MaxAge, By: g.By, Priority: g.Priority})
+		ctx.Request(t.pid, messages.ListTarget{Request: request, MaxAge: g.MaxAge, By: g.By, Priority: g.Priority, Only: only})
 	}
 }
 
@@ -140,8 +171,10 @@ func (c *catalogue) onGatherAgain(ctx actor.Context, m gatherAgain) {
 // onGatherDue gives up on targets that did not even say how far they are.
 func (c *catalogue) onGatherDue(ctx actor.Context, m gatherDue) {
 	if g := c.gathers[m.request]; g != nil {
-		for range g.waiting {
-			g.listings = append(g.listings, messages.TargetListing{Failure: "a target did not answer in time"})
+		for _, t := range g.waiting {
+			g.listings = append(g.listings, messages.TargetListing{
+				Target: federation.Target{Account: t.account, Region: t.region}, Failure: "it did not answer in time",
+			})
 		}
 		clear(g.waiting)
 		c.finish(ctx, m.request, g)
@@ -149,7 +182,7 @@ func (c *catalogue) onGatherDue(ctx actor.Context, m gatherDue) {
 }
 
 func (c *catalogue) onTargetListing(ctx actor.Context, m messages.TargetListing) {
-	if m.Complete {
+	if m.Complete && !m.Narrow {
 		c.keep(m)
 	}
 	g := c.gathers[m.Request]
@@ -170,7 +203,7 @@ func (c *catalogue) onTargetListing(ctx actor.Context, m messages.TargetListing)
 // answering is the waiting target that a listing comes from: the target itself, or its discoverer below it.
 func (c *catalogue) answering(g *gathering, sender *actor.PID) string {
 	for id, t := range g.waiting {
-		if sender.Equal(t) || isDescendant(sender, t) {
+		if sender.Equal(t.pid) || isDescendant(sender, t.pid) {
 			return id
 		}
 	}
@@ -195,18 +228,42 @@ func (c *catalogue) keep(m messages.TargetListing) {
 	}, func(_ struct{}, err error) any { return listingKept{target: target, err: err} })
 }
 
-// rename judges all names anew.
+// rename judges all names anew, over the last complete listings of the targets that are configured. A target
+// whose account AWS has not told us yet may be any that was listed in its region. What belongs to no target
+// any more is forgotten.
 func (c *catalogue) rename() {
+	complete := true
+	configured := map[string]bool{}
+	unresolved := map[string]int{} // by region
+	for _, t := range c.targets {
+		if t.account == "" {
+			unresolved[t.region]++
+			continue
+		}
+		target := federation.Target{Account: t.account, Region: t.region}.String()
+		configured[target] = true
+		_, listed := c.known[target]
+		complete = complete && listed
+	}
 	var all []federation.Named
-	complete := len(c.account) == len(c.targets)
-	for target := range c.account {
-		apis, known := c.known[target]
-		complete = complete && known
+	candidates := map[string]int{}
+	for target, apis := range c.known {
+		if !configured[target] {
+			_, region, _ := strings.Cut(target, ":")
+			if unresolved[region] == 0 {
+				c.forget(target)
+				continue
+			}
+			candidates[region]++
+		}
 		for _, a := range apis {
 			if id, err := federation.ParseID(a.ID); err == nil {
 				all = append(all, federation.Named{ID: id, Name: a.Name})
 			}
 		}
+	}
+	for region, n := range unresolved {
+		complete = complete && candidates[region] >= n
 	}
 	if complete {
 		c.names = federation.NewNames(all)
@@ -215,33 +272,53 @@ func (c *catalogue) rename() {
 	}
 }
 
+// forget drops the listing of a target that is not configured any more.
+func (c *catalogue) forget(target string) {
+	delete(c.known, target)
+	env, integration := c.env, c.integration
+	pipe(c.scope, func(context.Context) (struct{}, error) {
+		return struct{}{}, env.Catalogue.ForgetListing(integration, target)
+	}, func(_ struct{}, err error) any { return listingKept{target: target, err: err} })
+}
+
 func (c *catalogue) finish(ctx actor.Context, request uint64, g *gathering) {
 	delete(c.gathers, request)
 	slices.SortFunc(g.listings, func(a, b messages.TargetListing) int {
 		return slices.Compare([]string{a.Target.Account, a.Target.Region}, []string{b.Target.Account, b.Target.Region})
 	})
 	result := messages.Catalogue{Listings: g.listings, Complete: true}
+	seen := map[federation.ID]bool{} // two roles of one account see the same APIs
 	for _, l := range g.listings {
 		result.Complete = result.Complete && l.Complete
 		for _, e := range l.Entries {
-			result.APIs = append(result.APIs, messages.NamedEntry{
-				Target: l.Target, Entry: e, Name: c.names.Of(e.ID(l.Target), e.API.Name),
-			})
+			id := e.ID(l.Target)
+			if seen[id] {
+				continue
+			}
+			seen[id] = true
+			result.APIs = append(result.APIs, messages.NamedEntry{Target: l.Target, Entry: e, Name: c.names.Of(id, e.API.Name)})
 		}
 	}
 	ctx.Request(g.asker, result)
 }
 
+// mayBe says that the party is, or may turn out to be, that target.
+func (p targetParty) mayBe(t federation.Target) bool {
+	return p.region == t.Region && (p.account == t.Account || p.account == "")
+}
+
 // onExportAPI passes a request on to the target that it is for.
 func (c *catalogue) onExportAPI(ctx actor.Context, m messages.ExportAPI) {
-	target := c.account[m.Entries[0].Target.String()]
-	if target == nil {
-		for _, e := range m.Entries {
-			ctx.Request(ctx.Sender(), messages.APIOmitted{ID: idOf(e), Why: "its account and region are not ready"})
+	target := m.Entries[0].Target
+	for _, t := range c.targets {
+		if t.account == target.Account && t.region == target.Region {
+			ctx.Forward(t.pid)
+			return
 		}
-		return
 	}
-	ctx.Forward(target)
+	for _, e := range m.Entries {
+		ctx.Request(ctx.Sender(), messages.APIOmitted{ID: idOf(e), Why: "its account and region are not ready"})
+	}
 }
 
 // onLocateAPI looks a bare REST API id up in the last complete listings.

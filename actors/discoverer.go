@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -15,8 +16,8 @@ import (
 // discoverer lists a target's REST APIs and usage plans, decides what needs asking, and spawns a stage
 // worker for each document. Parent: target.
 //
-// Whoever asks for a listing while one is going on shares it. One that a deadline cuts, or that fails,
-// goes on where it stopped when the next one asks.
+// Whoever asks for a listing while one is going on shares it. One that a deadline cuts goes on behind the
+// answer; one that failed goes on where it stopped when the next one asks.
 type discoverer struct {
 	scoped
 	env  *Env
@@ -36,6 +37,8 @@ type discovererSpec struct {
 	// workers is how many stages are exported at a time.
 	workers int
 	stage   func(stageTask) *actor.Props
+	// forgotten is told of a start: what was to be exported then is forgotten.
+	forgotten *actor.PID
 }
 
 // finishedListing is a complete listing.
@@ -44,6 +47,18 @@ type finishedListing struct {
 	plans      []*apigateway.UsagePlan
 	startedAt  time.Time
 	finishedAt time.Time
+	// unseen: it ended behind an answer that a deadline cut, so nobody has got it yet.
+	unseen bool
+}
+
+// serves says that the listing is young enough for who asks. One that nobody has seen yet serves for as
+// long as it took: else a listing that takes longer than a command may could never be had whole.
+func (l *finishedListing) serves(m messages.ListTarget, now time.Time) bool {
+	if l == nil || m.MaxAge <= 0 {
+		return false
+	}
+	age := now.Sub(l.finishedAt)
+	return age <= m.MaxAge || l.unseen && age <= l.finishedAt.Sub(l.startedAt)
 }
 
 type listingAsker struct {
@@ -72,6 +87,7 @@ type (
 func (d *discoverer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
+		ctx.Request(d.spec.forgotten, messages.ExportsForgotten{Target: d.spec.target})
 	case messages.ListTarget:
 		d.onListTarget(ctx, m)
 	case listingStep:
@@ -95,70 +111,75 @@ func (d *discoverer) Receive(ctx actor.Context) {
 }
 
 func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
-	if d.last != nil && m.MaxAge > 0 && time.Since(d.last.finishedAt) <= m.MaxAge && d.run == nil {
+	now := time.Now()
+	if d.last.serves(m, now) {
+		d.last.unseen = false
 		ctx.Request(ctx.Sender(), d.complete(m.Request))
 		return
 	}
-	for i := range d.askers {
-		if d.askers[i].Request == m.Request && d.askers[i].pid.Equal(ctx.Sender()) {
+	for _, a := range d.askers {
+		if a.Request == m.Request && a.pid.Equal(ctx.Sender()) {
 			return // asked again: it is being seen to
 		}
 	}
 	d.askers = append(d.askers, listingAsker{pid: ctx.Sender(), ListTarget: m})
 	if !m.By.IsZero() {
-		d.scope.after(time.Until(m.By), askerDue{request: m.Request})
+		d.scope.after(m.By.Sub(now), askerDue{request: m.Request})
 	}
-	if d.run == nil || d.run.stale(time.Now()) {
-		d.run = newListingRun(d.spec.client, d.spec.filter)
+	if d.run == nil {
+		d.run = newListingRun(d.spec.client, d.spec.filter, now)
 	}
-	d.run.priority = min(d.run.priority, m.Priority)
+	d.run.full = d.run.full || len(m.Only) == 0
+	d.run.resume(now, m.MaxAge)
 	d.proceed(ctx)
 }
 
 // proceed starts what the run needs next.
 func (d *discoverer) proceed(ctx actor.Context) {
-	run, client := d.run, d.spec.client
-	run.failure = nil
+	run, client, priority := d.run, d.spec.client, d.priority()
 	for _, next := range run.next() {
-		run.running++
-		priority, next := run.priority, next
-		pipe(d.scope, func(ctx context.Context) (listingStep, error) {
+		pipe(d.scope, func(ctx context.Context) ([]*apigateway.Stage, error) {
 			ctx = apigateway.WithPriority(ctx, priority)
-			step := listingStep{run: run, api: next.api}
-			var err error
 			if next.api == "" {
-				err = next.list(ctx)
-			} else {
-				step.stages, err = apigateway.ListStages(ctx, client, next.api)
+				return nil, next.list(ctx)
 			}
-			return step, err
-		}, func(step listingStep, err error) any {
-			step.run, step.api, step.err = run, next.api, err
-			return step
+			return apigateway.ListStages(ctx, client, next.api)
+		}, func(stages []*apigateway.Stage, err error) any {
+			return listingStep{run: run, api: next.api, stages: stages, err: err}
 		})
 	}
 	d.settle(ctx)
 }
 
-func (d *discoverer) onListingStep(ctx actor.Context, m listingStep) {
-	if m.run != d.run {
-		return // a run that was too old to go on with
+// priority is that of the most urgent who waits. A listing that goes on behind an answer is still one that
+// somebody wants.
+func (d *discoverer) priority() apigateway.Priority {
+	if len(d.askers) == 0 {
+		return apigateway.PriorityIngest
 	}
-	m.run.take(m)
-	if m.run.failure == nil {
-		d.proceed(ctx)
-		return
+	priority := apigateway.PriorityRefresh
+	for _, a := range d.askers {
+		priority = min(priority, a.Priority)
 	}
-	d.settle(ctx)
+	return priority
 }
 
-// settle answers the askers if the run has come to an end, good or bad.
+func (d *discoverer) onListingStep(ctx actor.Context, m listingStep) {
+	if m.run == d.run {
+		d.run.take(m, time.Now())
+		d.proceed(ctx)
+	}
+}
+
+// settle answers the askers whom the run can serve, or all if it has come to an end, good or bad.
 func (d *discoverer) settle(ctx actor.Context) {
 	run := d.run
 	switch {
 	case run.complete():
 		plans, _ := run.plans.All()
-		d.last = &finishedListing{entries: run.entries(), plans: plans, startedAt: run.startedAt, finishedAt: time.Now()}
+		d.last = &finishedListing{
+			entries: run.entries(), plans: plans, startedAt: run.begun, finishedAt: time.Now(), unseen: len(d.askers) == 0,
+		}
 		d.run = nil
 		for _, a := range d.takeAskers() {
 			ctx.Request(a.pid, d.complete(a.Request))
@@ -169,6 +190,24 @@ func (d *discoverer) settle(ctx actor.Context) {
 		for _, a := range d.takeAskers() {
 			ctx.Request(a.pid, d.partial(a.Request, apigateway.Explain(run.failure)))
 		}
+	case run.listed():
+		d.settleNarrow(ctx)
+	}
+}
+
+// settleNarrow answers those who want certain APIs only: the two lists are enough for them.
+func (d *discoverer) settleNarrow(ctx actor.Context) {
+	for _, a := range d.takeAskers() {
+		if len(a.Only) == 0 {
+			d.askers = append(d.askers, a)
+			continue
+		}
+		plans, _ := d.run.plans.All()
+		entries := d.run.only(d.spec.target, a.Only)
+		ctx.Request(a.pid, messages.TargetListing{
+			Request: a.Request, Target: d.spec.target, Entries: entries, Estimate: len(entries),
+			Plans: plans, Complete: true, Narrow: true, StartedAt: d.run.begun,
+		})
 	}
 }
 
@@ -182,7 +221,7 @@ func (d *discoverer) takeAskers() []listingAsker {
 func (d *discoverer) onAskerDue(ctx actor.Context, m askerDue) {
 	for i, a := range d.askers {
 		if a.Request == m.request {
-			d.askers = append(d.askers[:i:i], d.askers[i+1:]...)
+			d.askers = slices.Delete(d.askers, i, i+1)
 			ctx.Request(a.pid, d.partial(a.Request, ""))
 			return
 		}
@@ -199,7 +238,7 @@ func (d *discoverer) complete(request uint64) messages.TargetListing {
 func (d *discoverer) partial(request uint64, failure string) messages.TargetListing {
 	l := messages.TargetListing{Request: request, Target: d.spec.target, Failure: failure}
 	if d.run != nil {
-		l.Entries, l.Estimate, l.StartedAt = d.run.entries(), d.run.estimate(), d.run.startedAt
+		l.Entries, l.Estimate, l.StartedAt = d.run.entries(), d.run.estimate(), d.run.begun
 	}
 	if d.last != nil {
 		l.Estimate = max(l.Estimate, len(d.last.entries))

@@ -2,6 +2,8 @@ package actors
 
 import (
 	"context"
+	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -10,11 +12,17 @@ import (
 	"federation-agent/messages"
 )
 
-// exportQueue is the discoverer's open exports: REST APIs whose stages are being asked for, stages that
-// wait for a worker, and stages that have one.
+// refreshWorkers is the part of a target's stage workers, one in so many, that background work may hold:
+// while one waits for a permit of the least urgency, the others must be free for what is urgent.
+const refreshWorkers = 4
+
+// exportQueue is the discoverer's open exports: REST APIs whose stages are to be asked for, those being
+// asked for, stages that wait for a worker, and stages that have one.
 type exportQueue struct {
-	// listing holds who waits for an API's GetStages: one call serves all of them.
-	listing map[string][]export
+	// apis wait for their GetStages, in the order of their arrival. One call serves all who want it.
+	apis    []string
+	wanting map[string][]export
+	listing map[string]bool // GetStages under way
 	waiting []stageTask
 	working map[string]stageTask // by the worker's id
 }
@@ -24,6 +32,8 @@ type export struct {
 	messages.ExportAPI
 	asker *actor.PID
 }
+
+func (e export) late(now time.Time) bool { return !e.By.IsZero() && now.After(e.By) }
 
 // stageTask is one stage to make ready.
 type stageTask struct {
@@ -45,44 +55,79 @@ type stagesListed struct {
 type stageGone struct{ who *actor.PID }
 
 func newExportQueue() exportQueue {
-	return exportQueue{listing: map[string][]export{}, working: map[string]stageTask{}}
+	return exportQueue{wanting: map[string][]export{}, listing: map[string]bool{}, working: map[string]stageTask{}}
 }
 
 // onExportAPI learns first what is deployed, unless the listing has said so: only then is it known which
 // documents have changed.
 func (d *discoverer) onExportAPI(ctx actor.Context, m messages.ExportAPI) {
 	e := export{ExportAPI: m, asker: ctx.Sender()}
-	api := m.Entries[0].API.ID
 	if m.Entries[0].Details != nil {
 		d.queueStages(ctx, e)
 		return
 	}
-	waiting, asked := d.exports.listing[api]
-	d.exports.listing[api] = append(waiting, e)
-	if asked {
-		return
+	api, q := m.Entries[0].API.ID, &d.exports
+	if _, wanted := q.wanting[api]; !wanted {
+		q.apis = append(q.apis, api)
 	}
-	client := d.spec.client
-	pipe(d.scope, func(ctx context.Context) ([]*apigateway.Stage, error) {
-		if !m.By.IsZero() {
-			var cancel context.CancelFunc
-			ctx, cancel = context.WithDeadline(ctx, m.By)
-			defer cancel()
+	q.wanting[api] = append(q.wanting[api], e)
+	d.listStages(ctx)
+}
+
+// listStages asks for the stages of the APIs that wait, the most urgent first, as many as may be asked for
+// at a time.
+func (d *discoverer) listStages(ctx actor.Context) {
+	q := &d.exports
+	for len(q.listing) < stageListings {
+		next, priority := -1, apigateway.Priority(0)
+		for i, api := range q.apis {
+			if p := urgency(q.wanting[api]); next < 0 || p < priority {
+				next, priority = i, p
+			}
 		}
-		return apigateway.ListStages(apigateway.WithPriority(ctx, m.Priority), client, api)
-	}, func(stages []*apigateway.Stage, err error) any {
-		return stagesListed{api: api, stages: stages, err: err}
-	})
+		if next < 0 {
+			return
+		}
+		api := q.apis[next]
+		q.apis = slices.Delete(q.apis, next, next+1)
+		if allLate(q.wanting[api]) {
+			d.onStagesListed(ctx, stagesListed{api: api, err: context.DeadlineExceeded})
+			continue
+		}
+		q.listing[api] = true
+		client := d.spec.client
+		// The call has no deadline: somebody with more time may join those who want it.
+		pipe(d.scope, func(ctx context.Context) ([]*apigateway.Stage, error) {
+			return apigateway.ListStages(apigateway.WithPriority(ctx, priority), client, api)
+		}, func(stages []*apigateway.Stage, err error) any {
+			return stagesListed{api: api, stages: stages, err: err}
+		})
+	}
+}
+
+// urgency is the priority of the most urgent.
+func urgency(exports []export) apigateway.Priority {
+	priority := apigateway.PriorityRefresh
+	for _, e := range exports {
+		priority = min(priority, e.Priority)
+	}
+	return priority
+}
+
+func allLate(exports []export) bool {
+	now := time.Now()
+	return !slices.ContainsFunc(exports, func(e export) bool { return !e.late(now) })
 }
 
 func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
-	waiting := d.exports.listing[m.api]
+	exports := d.exports.wanting[m.api]
+	delete(d.exports.wanting, m.api)
 	delete(d.exports.listing, m.api)
 	byName := make(map[string]*apigateway.Stage, len(m.stages))
 	for _, s := range m.stages {
 		byName[s.Name] = s
 	}
-	for _, e := range waiting {
+	for _, e := range exports {
 		entries := e.Entries
 		e.Entries = nil
 		for _, entry := range entries {
@@ -98,6 +143,7 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 		}
 		d.queueStages(ctx, e)
 	}
+	d.listStages(ctx)
 }
 
 func (d *discoverer) queueStages(ctx actor.Context, e export) {
@@ -109,12 +155,44 @@ func (d *discoverer) queueStages(ctx actor.Context, e export) {
 
 // employ gives waiting stages workers, as many as there may be.
 func (d *discoverer) employ(ctx actor.Context) {
-	for len(d.exports.waiting) > 0 && len(d.exports.working) < d.spec.workers {
-		task := d.exports.waiting[0]
-		d.exports.waiting = d.exports.waiting[1:]
+	for len(d.exports.working) < d.spec.workers {
+		next := d.exports.nextStage(d.spec.workers)
+		if next < 0 {
+			return
+		}
+		task := d.exports.waiting[next]
+		d.exports.waiting = slices.Delete(d.exports.waiting, next, next+1)
+		if task.export.late(time.Now()) {
+			ctx.Request(task.export.asker, messages.APIOmitted{ID: idOf(task.entry), Why: "there was no time left for it"})
+			continue
+		}
 		worker := ctx.SpawnPrefix(d.spec.stage(task), "stage-")
 		d.exports.working[worker.Id] = task
 	}
+}
+
+// nextStage is the index of the most urgent stage that may have a worker, or -1. One that is being
+// exported already for somebody else waits, and finds the document in the cache.
+func (q *exportQueue) nextStage(workers int) int {
+	busy := make(map[federation.ID]bool, len(q.working))
+	refreshing := 0
+	for _, task := range q.working {
+		busy[idOf(task.entry)] = true
+		if task.export.Priority == apigateway.PriorityRefresh {
+			refreshing++
+		}
+	}
+	best := -1
+	for i, task := range q.waiting {
+		held := task.export.Priority == apigateway.PriorityRefresh && refreshing >= max(1, workers/refreshWorkers)
+		if held || busy[idOf(task.entry)] {
+			continue
+		}
+		if best < 0 || task.export.Priority < q.waiting[best].export.Priority {
+			best = i
+		}
+	}
+	return best
 }
 
 // onStageDone passes a worker's answer on.

@@ -1,8 +1,10 @@
 package actors
 
 import (
+	"cmp"
 	"slices"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -24,41 +26,62 @@ const (
 // the time goes. What did not fit is named in the log and comes first in the next FETCH. Parent: router.
 type fetch struct {
 	scoped
-	env       *Env
+	env  *Env
+	spec fetchSpec
+
+	plan    exportPlan
+	asked   []federation.ID // all APIs of this fetch, those left over first
+	encoded [][]byte
+	sent    map[federation.ID]bool
+	omitted map[federation.ID]bool // cannot be had now, so they are not left over
+	bytes   int
+	full    bool
+}
+
+// fetchSpec is what a fetch is made of.
+type fetchSpec struct {
 	command   messages.Fetch
 	catalogue *actor.PID
 	maxAge    time.Duration
-	maxBytes  int
-	leftovers *leftovers
-
-	open    map[federation.ID]bool
-	encoded [][]byte
-	bytes   int
-	missed  []string
+	// maxBytes is the largest reply, window how many stages of a target are made ready at a time.
+	maxBytes, window int
+	leftovers        *leftovers
 }
 
-// leftovers is what did not fit into the last FETCH, in the order of its listing. Only fetches use it,
-// one at a time: their answers pass through one router.
-type leftovers struct{ ids []string }
+// leftovers is what did not fit into the last FETCH, in the order in which it was asked for: who has waited
+// longest comes first. Several fetches may run side by side.
+type leftovers struct {
+	mu  sync.Mutex
+	ids []federation.ID
+}
+
+func (l *leftovers) get() []federation.ID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ids
+}
+
+func (l *leftovers) set(ids []federation.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ids = ids
+}
 
 type fetchDue struct{}
 
-func fetchProps(env *Env, command messages.Fetch, catalogue *actor.PID, maxAge time.Duration, maxMessage int, l *leftovers) *actor.Props {
+func fetchProps(env *Env, spec fetchSpec) *actor.Props {
 	return props(env, worker, func() actor.Actor {
-		return &fetch{
-			env: env, command: command, catalogue: catalogue, maxAge: maxAge, maxBytes: maxMessage, leftovers: l,
-			open: map[federation.ID]bool{},
-		}
+		return &fetch{env: env, spec: spec, sent: map[federation.ID]bool{}, omitted: map[federation.ID]bool{}}
 	})
 }
 
 func (f *fetch) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(f.catalogue, messages.GatherCatalogue{
-			MaxAge: f.maxAge, By: f.command.AnswerBy.Add(-fetchListing), Priority: apigateway.PriorityPreview,
+		ctx.Request(f.spec.catalogue, messages.GatherCatalogue{
+			MaxAge: f.spec.maxAge, By: f.spec.command.AnswerBy.Add(-fetchListing), Priority: apigateway.PriorityPreview,
 		})
-		f.scope.after(time.Until(f.command.AnswerBy.Add(-fetchMargin)), fetchDue{})
+		f.scope.after(time.Until(f.spec.command.AnswerBy.Add(-fetchMargin)), fetchDue{})
 	case messages.Catalogue:
 		f.onCatalogue(ctx, m)
 	case messages.APIReady:
@@ -80,117 +103,85 @@ func (f *fetch) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 	for _, failure := range failures {
 		f.env.Log.Warn("a target is left out of this fetch", logReason, failure)
 	}
-	exports := exportsOf(complete(m))
-	if len(exports) == 0 && !m.Complete {
+	apis := complete(m)
+	if len(apis) == 0 && !m.Complete {
 		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + strings.Join(append(failures, "time ran out"), "; ")})
 		return
 	}
-	first := map[string]bool{}
-	for _, id := range f.leftovers.ids {
-		first[id] = true
+	leftFirst(apis, f.spec.leftovers.get())
+	for _, api := range apis {
+		f.asked = append(f.asked, idOf(api))
 	}
-	slices.SortStableFunc(exports, func(a, b messages.ExportAPI) int {
-		return boolOrder(first[idOf(a.Entries[0]).String()], first[idOf(b.Entries[0]).String()])
+	f.plan = newExportPlan(exportsOf(apis), f.spec.window)
+	f.proceed(ctx)
+}
+
+// leftFirst puts what was left over first, in its own order.
+func leftFirst(apis []messages.NamedEntry, left []federation.ID) {
+	order := make(map[federation.ID]int, len(left))
+	for n, id := range left {
+		order[id] = n - len(left) // before 0, which the others have
+	}
+	slices.SortStableFunc(apis, func(a, b messages.NamedEntry) int {
+		return cmp.Compare(order[idOf(a)], order[idOf(b)])
 	})
-	for _, e := range exports {
-		for _, entry := range e.Entries {
-			f.open[idOf(entry)] = true
+}
+
+// proceed asks for what there is still room for, and answers when there is nothing more to wait for.
+func (f *fetch) proceed(ctx actor.Context) {
+	for !f.full {
+		export, ok := f.plan.next(time.Now())
+		if !ok {
+			break
 		}
-		e.Priority, e.By = apigateway.PriorityPreview, f.command.AnswerBy.Add(-fetchMargin)
-		ctx.Request(f.catalogue, e)
+		export.Priority, export.By = apigateway.PriorityPreview, f.spec.command.AnswerBy.Add(-fetchMargin)
+		ctx.Request(f.spec.catalogue, export)
 	}
-	f.finishIfDone(ctx)
-}
-
-func boolOrder(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case a:
-		return -1
-	}
-	return 1
-}
-
-func (f *fetch) onReady(ctx actor.Context, m messages.APIReady) {
-	if !f.open[m.ID] {
-		return
-	}
-	delete(f.open, m.ID)
-	if exchange.FetchReplySize(f.command.ID, len(f.encoded)+1, f.bytes+len(m.JSON)) > f.maxBytes {
-		f.missed = append(f.missed, m.ID.String())
-	} else {
-		f.encoded = append(f.encoded, m.JSON)
-		f.bytes += len(m.JSON)
-	}
-	f.finishIfDone(ctx)
-}
-
-func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
-	if f.open[m.ID] {
-		delete(f.open, m.ID)
-		f.env.Log.Warn("an API is left out of this fetch", logAPI, m.ID, logReason, m.Why)
-		f.finishIfDone(ctx)
-	}
-}
-
-func (f *fetch) finishIfDone(ctx actor.Context) {
-	if len(f.open) == 0 {
+	if f.plan.underWay() == 0 {
 		f.finish(ctx)
 	}
 }
 
+func (f *fetch) onReady(ctx actor.Context, m messages.APIReady) {
+	if !f.plan.arrived(m.ID) {
+		return
+	}
+	if exchange.FetchReplySize(f.spec.command.ID, len(f.encoded)+1, f.bytes+len(m.JSON)) > f.spec.maxBytes {
+		f.full = true
+	} else {
+		f.sent[m.ID] = true
+		f.encoded = append(f.encoded, m.JSON)
+		f.bytes += len(m.JSON)
+	}
+	f.proceed(ctx)
+}
+
+func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
+	if !f.plan.arrived(m.ID) {
+		return
+	}
+	f.omitted[m.ID] = true
+	f.env.Log.Warn("an API is left out of this fetch", logAPI, m.ID, logReason, m.Why)
+	f.proceed(ctx)
+}
+
 // finish answers with what is ready.
 func (f *fetch) finish(ctx actor.Context) {
-	for id := range f.open {
-		f.missed = append(f.missed, id.String())
+	var left []federation.ID
+	for _, id := range f.asked {
+		if !f.sent[id] && !f.omitted[id] {
+			left = append(left, id)
+		}
 	}
-	slices.Sort(f.missed)
-	f.leftovers.ids = f.missed
-	if len(f.missed) > 0 {
+	f.spec.leftovers.set(left)
+	if len(left) > 0 {
 		f.env.Log.Warn("APIs did not fit into this fetch; they come first in the next one, so fetch again",
-			logAPIs, len(f.missed), logSent, len(f.encoded), logLeft, f.missed)
+			logAPIs, len(left), logSent, len(f.encoded), logLeft, left)
 	}
 	f.answer(ctx, messages.Fetched{APIs: f.encoded})
 }
 
 func (f *fetch) answer(ctx actor.Context, reply messages.Reply) {
-	ctx.Request(ctx.Parent(), messages.Answer{CommandRef: f.command.CommandRef, Reply: reply})
+	ctx.Request(ctx.Parent(), messages.Answer{CommandRef: f.spec.command.CommandRef, Reply: reply})
 	ctx.Stop(ctx.Self())
-}
-
-// complete is the APIs of the targets whose listing is complete: the others may lack plans.
-func complete(m messages.Catalogue) []messages.NamedEntry {
-	whole := map[federation.Target]bool{}
-	for _, l := range m.Listings {
-		whole[l.Target] = l.Complete
-	}
-	var apis []messages.NamedEntry
-	for _, a := range m.APIs {
-		if whole[a.Target] {
-			apis = append(apis, a)
-		}
-	}
-	return apis
-}
-
-// exportsOf groups APIs by REST API: one GetStages serves all stages of one. The order stays.
-func exportsOf(apis []messages.NamedEntry) []messages.ExportAPI {
-	type restAPI struct {
-		target federation.Target
-		id     string
-	}
-	index := map[restAPI]int{}
-	var exports []messages.ExportAPI
-	for _, a := range apis {
-		key := restAPI{target: a.Target, id: a.API.ID}
-		i, seen := index[key]
-		if !seen {
-			i = len(exports)
-			index[key] = i
-			exports = append(exports, messages.ExportAPI{})
-		}
-		exports[i].Entries = append(exports[i].Entries, a)
-	}
-	return exports
 }

@@ -2,6 +2,7 @@ package actors
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 
@@ -16,7 +17,24 @@ type planGuard struct {
 	suspected map[federation.Target]federation.Loss
 }
 
+// guardVerdict is what the guard makes of a catalogue.
+type guardVerdict struct {
+	// refusal says why the ingest must not go on; empty means that it may.
+	refusal string
+	// left is what is left of the plans of APIs that lost some, where AWS says that they are gone. Once the ingest
+	// goes on this is to be remembered: what was accepted is no loss the next time.
+	left map[string][]string
+}
+
 func newPlanGuard() *planGuard { return &planGuard{suspected: map[federation.Target]federation.Loss{}} }
+
+// begin says so if the guard is blind: with nothing remembered, nothing can be missed.
+func (g *planGuard) begin(env *Env, integration string) {
+	if remembered, err := env.Catalogue.RememberedPlans(integration); err == nil && len(remembered) == 0 {
+		env.Log.Warn("no earlier ingest is remembered (a first start, or no volume for agent.store.path): until one ingest has ended, "+
+			"a loss of plans in AWS goes unnoticed", logIntegration, integration)
+	}
+}
 
 // suspicious says that a mass removal waits to be seen a second time, in a fresh listing.
 func (g *planGuard) suspicious() bool {
@@ -25,13 +43,13 @@ func (g *planGuard) suspicious() bool {
 	return len(g.suspected) > 0
 }
 
-// judge compares what the last ingests sent with what AWS lists now, and says why the ingest must not go
-// on; empty means that it may. Targets that were not listed are not sent, so they lose nothing.
-func (g *planGuard) judge(env *Env, integration string, m messages.Catalogue, maxPercent int) string {
+// judge compares what the last ingests sent with what AWS lists now. Targets that were not listed are not
+// sent, so they lose nothing.
+func (g *planGuard) judge(env *Env, integration string, m messages.Catalogue, maxPercent int) guardVerdict {
 	remembered, err := env.Catalogue.RememberedPlans(integration)
 	if err != nil {
 		env.Log.Warn("cannot read which plans were sent; a loss of plans may go unnoticed", logError, err)
-		return ""
+		return guardVerdict{}
 	}
 	now := map[federation.Target]federation.Listing{}
 	for _, l := range m.Listings {
@@ -51,29 +69,48 @@ func (g *planGuard) judge(env *Env, integration string, m messages.Catalogue, ma
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	verdict := guardVerdict{left: map[string][]string{}}
 	var refused []string
 	for _, loss := range federation.PlanLosses(before, now, float64(maxPercent)/100) {
-		if loss.Verdict != federation.Mass {
-			delete(g.suspected, loss.Target)
-			if loss.Verdict == federation.Removed {
-				env.Log.Warn("plans are gone in AWS; APIM deletes them with their subscriptions", logTarget, loss.Target, logReason, loss.String())
-			}
+		if g.refuses(env, loss) {
+			refused = append(refused, loss.String())
 			continue
 		}
-		if first, known := g.suspected[loss.Target]; known && first.ConfirmedBy(loss) {
-			env.Log.Warn("a second listing confirms that plans are gone in AWS; APIM deletes them with their subscriptions",
-				logTarget, loss.Target, logReason, loss.String())
-			delete(g.suspected, loss.Target)
-			continue
-		} else if !known {
-			g.suspected[loss.Target] = loss
+		for _, lost := range loss.Lost {
+			verdict.left[lost.API.String()] = now[loss.Target].Links[lost.API]
 		}
-		refused = append(refused, loss.String())
 	}
-	if len(refused) == 0 {
-		return ""
+	if len(refused) > 0 {
+		verdict.refusal = fmt.Sprintf("this ingest would delete plans and all of their subscriptions in APIM (%s). If that is meant, "+
+			"start the ingest again in a minute: it goes through when AWS still lists the same. If it is not, look at the usage plans in AWS",
+			strings.Join(refused, "; "))
 	}
-	return fmt.Sprintf("this ingest would delete plans and all of their subscriptions in APIM (%s). If that is meant, "+
-		"start the ingest again in a minute: it goes through when AWS still lists the same. If it is not, look at the usage plans in AWS",
-		strings.Join(refused, "; "))
+	return verdict
+}
+
+// refuses says whether one target's loss is to be seen a second time first.
+func (g *planGuard) refuses(env *Env, loss federation.Loss) bool {
+	first, known := g.suspected[loss.Target]
+	switch {
+	case loss.Verdict == federation.Nothing:
+		delete(g.suspected, loss.Target)
+		return false
+	case loss.Verdict == federation.Removed:
+		delete(g.suspected, loss.Target)
+		env.Log.Warn("plans are gone in AWS; APIM deletes them with their subscriptions", logTarget, loss.Target, logReason, loss.String())
+		return false
+	case known && first.ConfirmedBy(loss):
+		delete(g.suspected, loss.Target)
+		env.Log.Warn("a second listing confirms that plans are gone in AWS; APIM deletes them with their subscriptions",
+			logTarget, loss.Target, logReason, loss.String())
+		return false
+	case !known || lostMore(loss, first):
+		// What only the second listing lacks was seen once: it, too, must be seen again.
+		g.suspected[loss.Target] = loss
+	}
+	return true
+}
+
+func lostMore(second, first federation.Loss) bool {
+	return slices.ContainsFunc(second.Lost, func(l federation.PlanLink) bool { return !slices.Contains(first.Lost, l) })
 }

@@ -34,6 +34,7 @@ type integration struct {
 	memory   *integrationMemory
 
 	session, router, catalogue *actor.PID
+	refresher                  *actor.PID // nil unless configured
 	targets                    []*actor.PID
 	jobs                       map[string]*actor.PID
 	up                         bool
@@ -92,8 +93,12 @@ func (i *integration) Receive(ctx actor.Context) {
 	case messages.SessionDown:
 		i.up = false
 		i.tellJobs(ctx, m)
+		i.tellRefresher(ctx, m)
 	case messages.PrimaryChanged:
-		// Only a background refresh needs to know, and there is none yet.
+		i.tellRefresher(ctx, m)
+	case messages.ExportsForgotten:
+		i.tellJobs(ctx, m)
+		i.tellRefresher(ctx, m)
 	case messages.Abandoned:
 		i.tellJobs(ctx, m)
 	case messages.Dismissed:
@@ -106,20 +111,22 @@ func (i *integration) Receive(ctx actor.Context) {
 		i.env.Log.Warn("an integration did not end in time; stopping it as it is", logIntegration, i.provider.IntegrationID)
 		ctx.Stop(ctx.Self())
 	case *actor.Terminated:
-		i.onTerminated(m)
+		i.onTerminated(ctx, m)
 	default:
 		unexpected(i.env, ctx)
 	}
 }
 
 func (i *integration) onStarted(ctx actor.Context) {
-	var parties []*targetParty
+	var parties []*targetParty // the router's
+	var targets []targetParty  // the catalogue's own copy: nothing that changes is shared between actors
 	for _, spec := range i.targetSpecs(ctx) {
 		pid := ctx.SpawnPrefix(targetProps(i.env, spec), "target-")
 		i.targets = append(i.targets, pid)
-		parties = append(parties, &targetParty{region: spec.region, account: spec.account, pid: pid})
+		party := targetParty{region: spec.region, account: spec.account, pid: pid}
+		parties, targets = append(parties, &party), append(targets, party)
 	}
-	i.catalogue = ctx.SpawnPrefix(catalogueProps(i.env, i.provider.IntegrationID, i.targets), "catalogue-")
+	i.catalogue = ctx.SpawnPrefix(catalogueProps(i.env, i.provider.IntegrationID, targets), "catalogue-")
 	age, maxMessage := i.config.Agent.Discovery.ListingMaxAge, i.config.Connector.MaxMessageSize
 	catalogue := i.catalogue
 	i.router = ctx.SpawnPrefix(routerProps(i.env, i.memory.ledger, routerParties{
@@ -128,12 +135,19 @@ func (i *integration) onStarted(ctx actor.Context) {
 			return previewProps(i.env, c, catalogue, age, maxMessage)
 		},
 		fetch: func(c messages.Fetch) *actor.Props {
-			return fetchProps(i.env, c, catalogue, age, maxMessage, i.memory.leftovers)
+			return fetchProps(i.env, fetchSpec{
+				command: c, catalogue: catalogue, maxAge: age, maxBytes: maxMessage,
+				window: i.config.Agent.Ingest.StageWorkers, leftovers: i.memory.leftovers,
+			})
 		},
 	}), "router-")
 	i.session = ctx.SpawnPrefix(sessionProps(i.env, i.memory.session, sessionSpec{
 		connector: i.config.Connector, target: i.provider.IntegrationID, ledger: i.memory.ledger, router: i.router,
 	}), "session-")
+	if interval := i.config.Agent.Discovery.RefreshInterval; interval > 0 {
+		i.refresher = ctx.SpawnPrefix(refresherProps(i.env, i.catalogue, interval), "refresher-")
+	}
+	i.memory.guard.begin(i.env, i.provider.IntegrationID)
 	i.resumeJobs(ctx)
 }
 
@@ -143,7 +157,7 @@ func (i *integration) targetSpecs(ctx actor.Context) []targetSpec {
 	if len(roles) == 0 {
 		roles = []string{""}
 	}
-	env, agent, tickets, system := i.env, ctx.Parent(), i.memory.tickets, ctx.ActorSystem()
+	env, agent, self, tickets, system := i.env, ctx.Parent(), ctx.Self(), i.memory.tickets, ctx.ActorSystem()
 	keymakers := i.memory.keymakers
 	settings := i.config.Agent.Ingest
 	filter := federation.Filter{AcceptWithoutPlan: i.provider.AcceptAPIWithoutUsagePlan, Stages: i.provider.Stages}
@@ -161,7 +175,8 @@ func (i *integration) targetSpecs(ctx actor.Context) []targetSpec {
 				discoverer: func(t federation.Target, c apigateway.Client) *actor.Props {
 					return discovererProps(env, discovererSpec{
 						target: t, client: c, filter: filter, workers: settings.StageWorkers,
-						stage: func(task stageTask) *actor.Props { return stageProps(env, task, maxBytes) },
+						stage:     func(task stageTask) *actor.Props { return stageProps(env, task, maxBytes) },
+						forgotten: self,
 					})
 				},
 				writer: func(t federation.Target, c apigateway.Client) *actor.Props {
@@ -199,6 +214,7 @@ func (i *integration) spawnJob(ctx actor.Context, m messages.StartIngest, resume
 		listingAge: i.config.Agent.Discovery.ListingMaxAge, resumed: resumed, guard: i.memory.guard,
 		maxBytes: i.maxIngest(), up: i.up,
 	}, ingestParties{session: i.session, catalogue: i.catalogue, router: i.router}), "ingest-")
+	i.shareMemory(ctx)
 }
 
 // resumeJobs goes on with the jobs of an earlier life that APIM still holds, and forgets the others.
@@ -209,11 +225,7 @@ func (i *integration) resumeJobs(ctx actor.Context) {
 		return
 	}
 	for _, job := range jobs {
-		last := job.LastAckAt
-		if last.Before(job.StartedAt) {
-			last = job.StartedAt
-		}
-		if i.env.Now().Sub(last) > jobDeadline {
+		if i.env.Now().Sub(lastMove(job)) > jobDeadline {
 			i.env.Log.Warn("an ingest job of an earlier life is too old to go on with; start it again", logJob, job.JobID)
 			if err := i.env.Jobs.Finish(i.provider.IntegrationID, job.JobID); err != nil {
 				i.env.Log.Warn("cannot forget an ingest job", logJob, job.JobID, logError, err)
@@ -222,6 +234,17 @@ func (i *integration) resumeJobs(ctx actor.Context) {
 		}
 		i.spawnJob(ctx, messages.StartIngest{JobID: job.JobID, APIIDs: job.APIIDs}, &job)
 	}
+}
+
+func (i *integration) tellRefresher(ctx actor.Context, m any) {
+	if i.refresher != nil {
+		ctx.Send(i.refresher, m)
+	}
+}
+
+// shareMemory divides the bound on documents held among the jobs that run.
+func (i *integration) shareMemory(ctx actor.Context) {
+	i.tellJobs(ctx, messages.IngestShare{Bytes: i.config.Agent.Ingest.MemoryBytes / max(1, len(i.jobs))})
 }
 
 func (i *integration) tellJobs(ctx actor.Context, m any) {
@@ -263,10 +286,11 @@ func (i *integration) onDrained(ctx actor.Context) {
 	}
 }
 
-func (i *integration) onTerminated(m *actor.Terminated) {
+func (i *integration) onTerminated(ctx actor.Context, m *actor.Terminated) {
 	for id, job := range i.jobs {
 		if job.Equal(m.Who) {
 			delete(i.jobs, id)
+			i.shareMemory(ctx)
 		}
 	}
 }

@@ -1,0 +1,213 @@
+package actors
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
+	"federation-agent/messages"
+)
+
+const (
+	// listAgain is the delay before a listing that failed behind an answered START_INGEST is asked for again.
+	listAgain = 20 * time.Second
+	// gatherOverdue is when the catalogue is asked once more: one that was restarted has forgotten who asked.
+	// To ask again while it is still listing costs nothing, as all who ask share the listing.
+	gatherOverdue = 2 * time.Minute
+)
+
+func (i *ingest) gather(ctx actor.Context, by time.Time) {
+	age := i.spec.listingAge
+	if i.spec.guard.suspicious() {
+		age = 0 // a listing that was used before proves nothing
+	}
+	if by.IsZero() {
+		i.scope.after(gatherOverdue, gatherMore{})
+	}
+	ctx.Request(i.parties.catalogue, messages.GatherCatalogue{
+		Only: i.spec.command.APIIDs, MaxAge: age, By: by, Priority: apigateway.PriorityIngest,
+	})
+}
+
+// onCatalogue begins the job once every target is listed or has failed; before that it only answers with
+// an estimate.
+func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
+	failures := failuresOf(m.Listings)
+	pending, listed := 0, 0
+	for _, l := range m.Listings {
+		switch {
+		case l.Complete:
+			listed++
+		case l.Failure == "":
+			pending++
+		}
+	}
+	switch {
+	case len(m.Listings) == 0:
+		i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) is of an account and region that is configured: "+
+			"check the provider's configuration.region, configuration.roleArn and credentials", some(i.spec.command.APIIDs)))
+		return
+	case pending > 0:
+		if !i.answered {
+			i.started(ctx, i.estimate(m))
+		}
+		i.gather(ctx, time.Time{})
+		return
+	case listed == 0 && i.answered && time.Since(i.startedAt) < jobDeadline-listAgain:
+		i.env.Log.Warn("no target could be listed; trying again while APIM holds the job", logJob, i.job(),
+			logDelay, listAgain, logReason, strings.Join(failures, "; "))
+		i.scope.after(listAgain, gatherMore{})
+		return
+	case listed == 0:
+		i.fail(ctx, "AWS could not be listed: "+strings.Join(failures, "; "))
+		return
+	}
+	for _, failure := range failures {
+		i.env.Log.Error("a target is left out of this ingest; what APIM has of it stays", logJob, i.job(), logReason, failure)
+	}
+	verdict := i.spec.guard.judge(i.env, i.spec.integration, m, i.spec.settings.MaxPlanRemovalPercent)
+	if verdict.refusal != "" {
+		i.fail(ctx, verdict.refusal)
+		return
+	}
+	apis, missing := i.wanted(complete(m))
+	i.nameLost(apis, m)
+	i.acceptLoss(verdict.left)
+	i.begin(ctx, apis, missing, len(failures) > 0)
+}
+
+// wanted is the APIs that this job is about, and the ids among those asked for that are not there.
+func (i *ingest) wanted(apis []messages.NamedEntry) (chosen []messages.NamedEntry, missing []string) {
+	chosen, missing = choose(apis, i.spec.command.APIIDs)
+	if len(missing) > 0 {
+		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, or are in no usage plan any more; what APIM has of them stays",
+			logJob, i.job(), logLeft, missing)
+	}
+	return chosen, missing
+}
+
+// choose picks the APIs with the given ids, all if there are none. A bare REST API id, as other agents
+// made them, means its API where that is the only one.
+func choose(apis []messages.NamedEntry, ids []string) (chosen []messages.NamedEntry, missing []string) {
+	if len(ids) == 0 {
+		return apis, nil
+	}
+	byID := map[string]messages.NamedEntry{}
+	bare := map[string][]messages.NamedEntry{}
+	for _, e := range apis {
+		byID[idOf(e).String()] = e
+		bare[e.API.ID] = append(bare[e.API.ID], e)
+	}
+	taken := map[federation.ID]bool{}
+	for _, id := range ids {
+		e, ok := byID[id]
+		if !ok && len(bare[id]) == 1 {
+			e, ok = bare[id][0], true
+		}
+		if !ok {
+			missing = append(missing, id)
+			continue
+		}
+		if !taken[idOf(e)] {
+			taken[idOf(e)] = true
+			chosen = append(chosen, e)
+		}
+	}
+	return chosen, missing
+}
+
+// some is the first few of a list, for people.
+func some(ids []string) string {
+	const few = 3
+	if len(ids) <= few {
+		return strings.Join(ids, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(ids[:few], ", "), len(ids)-few)
+}
+
+// nameLost names the APIs that were sent before and are not sent now: APIM keeps what it has.
+func (i *ingest) nameLost(apis []messages.NamedEntry, m messages.Catalogue) {
+	if len(i.spec.command.APIIDs) > 0 {
+		return
+	}
+	known, err := i.env.Catalogue.RememberedPlans(i.spec.integration)
+	if err != nil {
+		return
+	}
+	for _, e := range apis {
+		delete(known, idOf(e).String())
+	}
+	var lost []string
+	for _, l := range m.Listings {
+		for id := range known {
+			if parsed, err := federation.ParseID(id); err == nil && l.Complete && parsed.Target() == l.Target {
+				lost = append(lost, id)
+			}
+		}
+	}
+	if len(lost) > 0 {
+		slices.Sort(lost)
+		i.env.Log.Warn("APIs that were ingested before are deleted, filtered out or in no usage plan any more; "+
+			"APIM keeps what it has of them: delete them there if they are gone for good", logJob, i.job(), logLeft, slices.Compact(lost))
+	}
+}
+
+// acceptLoss remembers that AWS took plans away, so that they are no loss the next time: the APIs that lost
+// their last one are not sent, which is when it would be remembered otherwise.
+func (i *ingest) acceptLoss(left map[string][]string) {
+	if len(left) == 0 {
+		return
+	}
+	env, integration := i.env, i.spec.integration
+	pipe(i.scope, func(context.Context) (struct{}, error) {
+		return struct{}{}, env.Catalogue.RememberPlans(integration, left)
+	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
+}
+
+// estimate is the total as far as it can be known; never 0, which would end the job.
+func (i *ingest) estimate(m messages.Catalogue) int {
+	if n := len(i.spec.command.APIIDs); n > 0 {
+		return n
+	}
+	total := 0
+	for _, l := range m.Listings {
+		total += l.Estimate
+	}
+	return max(1, total)
+}
+
+// begin answers START_INGEST, if it is not answered yet, and holds the first INGEST back. A total of 0 is
+// only said after complete, successful listings.
+func (i *ingest) begin(ctx actor.Context, apis []messages.NamedEntry, missing []string, targetsFailed bool) {
+	if i.spec.resumed != nil {
+		apis = slices.DeleteFunc(apis, func(e messages.NamedEntry) bool {
+			return slices.Contains(i.spec.resumed.Acked, idOf(e).String())
+		})
+	}
+	i.plan = newExportPlan(exportsOf(apis), i.spec.settings.StageWorkers)
+	if !i.answered {
+		switch {
+		case len(apis) == 0 && len(missing) > 0:
+			i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) could be found in AWS, or is in a usage plan any more: "+
+				"discover again; what APIM has of them stays", some(missing)))
+			return
+		case len(apis) == 0 && targetsFailed:
+			i.fail(ctx, "nothing to ingest: the targets that could be listed have no API in a usage plan, and the others could not be listed")
+			return
+		}
+		i.started(ctx, len(apis))
+		if len(apis) == 0 {
+			i.env.Log.Info("nothing to ingest", logJob, i.job())
+			i.end(ctx)
+			return
+		}
+	}
+	i.env.Log.Info("ingest begins", logJob, i.job(), logAPIs, len(apis), logResumed, i.spec.resumed != nil)
+	i.hold()
+}

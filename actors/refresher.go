@@ -1,0 +1,103 @@
+package actors
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/internal/apigateway"
+	"federation-agent/messages"
+)
+
+// refreshWindow is how many stages of a target a refresh asks for at a time: it has all the time there is,
+// and what it holds comes on top of what ingests hold.
+const refreshWindow = 2
+
+// refresher keeps the export cache warm in the quota's idle time: every so often, while this agent is the
+// integration's primary, it lists all targets and has changed documents exported, with the least priority.
+// Nothing is sent anywhere. Parent: integration.
+type refresher struct {
+	scoped
+	env       *Env
+	catalogue *actor.PID
+	interval  time.Duration
+
+	primary bool
+	plan    exportPlan
+	running bool
+}
+
+func refresherProps(env *Env, catalogue *actor.PID, interval time.Duration) *actor.Props {
+	return props(env, standing, func() actor.Actor {
+		return &refresher{env: env, catalogue: catalogue, interval: interval}
+	})
+}
+
+type refreshDue struct{}
+
+func (r *refresher) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		r.scope.after(r.interval, refreshDue{})
+	case messages.PrimaryChanged:
+		r.primary = m.Primary
+	case messages.SessionDown:
+		r.primary = false // until the next session's PRIMARY says otherwise
+	case refreshDue:
+		r.onRefreshDue(ctx)
+	case messages.Catalogue:
+		r.onCatalogue(ctx, m)
+	case messages.APIReady:
+		r.onExported(ctx, r.plan.arrived(m.ID))
+	case messages.APIOmitted:
+		r.onExported(ctx, r.plan.arrived(m.ID))
+	case messages.ExportsForgotten:
+		for _, e := range r.plan.again(m.Target) {
+			r.export(ctx, e)
+		}
+	default:
+		unexpected(r.env, ctx)
+	}
+}
+
+// onRefreshDue begins a round, unless the last one is still running.
+func (r *refresher) onRefreshDue(ctx actor.Context) {
+	r.scope.after(r.interval, refreshDue{})
+	if !r.primary || r.running {
+		return
+	}
+	r.running = true
+	ctx.Request(r.catalogue, messages.GatherCatalogue{
+		MaxAge: r.interval, By: time.Now().Add(r.interval), Priority: apigateway.PriorityRefresh,
+	})
+}
+
+func (r *refresher) onCatalogue(ctx actor.Context, m messages.Catalogue) {
+	apis := complete(m)
+	r.env.Log.Debug("refreshing the export cache", logAPIs, len(apis))
+	r.plan = newExportPlan(exportsOf(apis), refreshWindow)
+	r.pull(ctx)
+}
+
+func (r *refresher) onExported(ctx actor.Context, awaited bool) {
+	if awaited {
+		r.pull(ctx)
+	}
+}
+
+// pull asks for the next documents, as long as this agent is the primary.
+func (r *refresher) pull(ctx actor.Context) {
+	for r.primary {
+		export, ok := r.plan.next(time.Now())
+		if !ok {
+			break
+		}
+		r.export(ctx, export)
+	}
+	r.running = r.plan.underWay() > 0
+}
+
+func (r *refresher) export(ctx actor.Context, e messages.ExportAPI) {
+	e.Priority = apigateway.PriorityRefresh
+	ctx.Request(r.catalogue, e)
+}

@@ -1,0 +1,205 @@
+package actors
+
+import (
+	"context"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/internal/apigateway"
+	"federation-agent/messages"
+)
+
+// pull asks for as many APIs as the windows and the memory allow.
+func (i *ingest) pull(ctx actor.Context) {
+	for i.outbox.hasRoom(i.plan.underWay(), i.inFlight) {
+		export, ok := i.plan.next(time.Now())
+		if !ok {
+			return
+		}
+		i.export(ctx, export)
+	}
+}
+
+func (i *ingest) export(ctx actor.Context, e messages.ExportAPI) {
+	e.Priority = apigateway.PriorityIngest
+	ctx.Request(i.parties.catalogue, e)
+}
+
+func (i *ingest) onReady(ctx actor.Context, m messages.APIReady) {
+	if !i.plan.arrived(m.ID) {
+		return
+	}
+	i.outbox.add(m, time.Now())
+	i.pull(ctx)
+	i.proceed(ctx)
+}
+
+func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
+	if !i.plan.arrived(m.ID) {
+		return
+	}
+	i.omitted++
+	i.env.Log.Warn("an API is left out of this ingest; what APIM has of it stays", logJob, i.job(), logAPI, m.ID, logReason, m.Why)
+	i.pull(ctx)
+	i.proceed(ctx)
+}
+
+// onExportsForgotten asks again for what a discoverer that crashed was working on.
+func (i *ingest) onExportsForgotten(ctx actor.Context, m messages.ExportsForgotten) {
+	for _, e := range i.plan.again(m.Target) {
+		i.export(ctx, e)
+	}
+}
+
+// proceed sends the next batch, if it is due and nothing else is on its way.
+func (i *ingest) proceed(ctx actor.Context) {
+	if !i.flowing || i.inFlight != nil || !i.up {
+		return
+	}
+	now := time.Now()
+	// With no room for another document, and none under way, waiting would bring nothing.
+	last := i.plan.finished() || i.plan.underWay() == 0 && !i.outbox.hasRoom(0, nil)
+	if b := i.outbox.take(now, last); b != nil {
+		i.inFlight = b
+		i.pull(ctx)
+		i.notePlans(b)
+		return
+	}
+	if i.plan.finished() && i.outbox.empty() {
+		i.sayDone()
+		return
+	}
+	if due, waiting := i.outbox.due(); waiting {
+		if i.sendAt != nil {
+			i.sendAt.Stop()
+		}
+		i.sendAt = i.scope.after(due.Sub(now), batchDue{})
+	}
+}
+
+// notePlans writes down which plans a batch carries before it leaves: APIM may take it though its answer
+// is lost.
+func (i *ingest) notePlans(b *batch) {
+	env, integration := i.env, i.spec.integration
+	plans := make(map[string][]string, len(b.apis))
+	for _, api := range b.apis {
+		plans[api.ID.String()] = api.PlanIDs
+	}
+	pipe(i.scope, func(context.Context) (struct{}, error) {
+		return struct{}{}, env.Catalogue.RememberPlans(integration, plans)
+	}, func(_ struct{}, err error) any { return planNoted{batch: b, err: err} })
+}
+
+func (i *ingest) onPlanNoted(ctx actor.Context, m planNoted) {
+	if m.err != nil {
+		i.env.Log.Warn("cannot remember which plans were sent: a later loss of plans may go unnoticed", logJob, i.job(), logError, m.err)
+	}
+	m.batch.noted = true
+	i.transmit(ctx)
+}
+
+// keepAlive moves the job's deadline on if nothing else has for a while.
+func (i *ingest) keepAlive(ctx actor.Context) {
+	if i.answered && i.up && i.inFlight == nil && time.Since(i.lastAck) >= keepAlive {
+		i.inFlight = &batch{noted: true}
+		i.transmit(ctx)
+	}
+}
+
+// sayDone writes down that `done` goes out, then sends it.
+func (i *ingest) sayDone() {
+	b := &batch{done: true}
+	i.inFlight = b
+	env, integration, job := i.env, i.spec.integration, i.job()
+	pipe(i.scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.SendingDone(integration, job) },
+		func(_ struct{}, err error) any { return doneNoted{batch: b, err: err} })
+}
+
+func (i *ingest) onDoneNoted(ctx actor.Context, m doneNoted) {
+	if m.err != nil {
+		i.env.Log.Warn("cannot write down that the end of an ingest job goes out", logJob, i.job(), logError, m.err)
+	}
+	m.batch.noted = true
+	i.transmit(ctx)
+}
+
+// transmit gives the batch in hand to the session, if it is written down and not on its way yet; without a
+// session it goes when there is one.
+func (i *ingest) transmit(ctx actor.Context) {
+	b := i.inFlight
+	if b == nil || !b.noted || b.number > 0 || !i.up {
+		return
+	}
+	i.number++
+	b.number, b.sentAt = i.number, time.Now()
+	send := messages.SendIngest{Batch: b.number, JobID: i.job(), Done: b.done}
+	for _, api := range b.apis {
+		send.APIs = append(send.APIs, api.JSON)
+	}
+	ctx.Request(i.parties.session, send)
+}
+
+func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) {
+	b := i.inFlight
+	if b == nil || b.number != m.Batch {
+		return
+	}
+	i.inFlight = nil
+	if m.Error == "" {
+		i.lastAck = time.Now()
+	}
+	switch {
+	case m.Error != "":
+		i.onIngestError(ctx, b, m.Error)
+	case b.done:
+		i.env.Log.Info("ingest done", logJob, i.job(), logSent, i.sent, logOmitted, i.omitted,
+			logTook, time.Since(i.startedAt).Round(time.Millisecond))
+		i.end(ctx)
+	default:
+		if len(b.apis) > 0 {
+			i.sent += len(b.apis)
+			i.env.Log.Info("ingesting", logJob, i.job(), logSent, i.sent, logTotal, i.total)
+		}
+		i.acknowledge(b)
+		i.pull(ctx)
+		i.proceed(ctx)
+	}
+}
+
+// acknowledge writes down what APIM has, so that a resumed job does not send it again. Nothing waits for it:
+// an acknowledgement that is lost only means that its batch goes once more.
+func (i *ingest) acknowledge(b *batch) {
+	env, integration, job, now := i.env, i.spec.integration, i.job(), i.env.Now()
+	ids := make([]string, len(b.apis))
+	for n, api := range b.apis {
+		ids[n] = api.ID.String()
+	}
+	pipe(i.scope, func(context.Context) (struct{}, error) {
+		return struct{}{}, env.Jobs.Acknowledge(integration, job, ids, now)
+	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
+}
+
+// onIngestError sends a refused batch again in halves; an API that fails alone is left out and named.
+func (i *ingest) onIngestError(ctx actor.Context, b *batch, reason string) {
+	switch {
+	case b.done:
+		i.doneTry++
+		if i.doneTry >= doneTries {
+			i.fail(ctx, "APIM does not take the end of the job: "+reason)
+			return
+		}
+		i.scope.after(holdBack, batchDue{})
+		return
+	case len(b.apis) == 0: // a keep-alive
+		i.env.Log.Warn("APIM refused to keep the job alive", logJob, i.job(), logReason, reason)
+	case len(b.apis) == 1:
+		i.omitted++
+		i.env.Log.Error("APIM refuses an API; it is left out of this ingest", logJob, i.job(), logAPI, b.apis[0].ID, logReason, reason)
+	default:
+		i.env.Log.Warn("APIM refused a batch; sending it again in halves", logJob, i.job(), logAPIs, len(b.apis), logReason, reason)
+		i.outbox.halve(b)
+	}
+	i.pull(ctx)
+	i.proceed(ctx)
+}
