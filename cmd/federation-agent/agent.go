@@ -35,7 +35,7 @@ func startAgent(cfg config.Config, log *slog.Logger) *agentProcess {
 	journal, health := store.Open(cfg.Agent.Store.Path, store.Options{
 		Logger: log,
 		Adopted: func(records []store.KeyRecord) {
-			log.Warn("the disk is back with keys of an earlier life; restart the agent to have them seen to", "keys", len(records))
+			log.Warn("the disk is back with keys of an earlier life; they are seen to within half a minute", "keys", len(records))
 		},
 	})
 	for _, message := range health.Messages {

@@ -49,7 +49,7 @@ func wantMiss(t testing.TB, c ExportCache, key ExportKey) {
 // exportFiles lists what lies in the cache's folder.
 func exportFiles(t testing.TB, dir string) (names []string, bytes int64) {
 	t.Helper()
-	must(t, filepath.WalkDir(filepath.Join(dir, ExportDirName), func(path string, entry fs.DirEntry, err error) error {
+	must(t, filepath.WalkDir(dir, func(path string, entry fs.DirEntry, err error) error {
 		if err == nil && entry.Type().IsRegular() {
 			info, err := entry.Info()
 			must(t, err)
@@ -146,7 +146,7 @@ func TestTheDiskCacheSurvivesARestart(t *testing.T) {
 	for n := range 50 {
 		must(t, c.Put(exportKey(n, "d1"), Export{Document: fmt.Appendf(nil, "document %d", n)}))
 	}
-	must(t, os.WriteFile(filepath.Join(dir, ExportDirName, "README"), []byte("somebody's"), 0o600))
+	must(t, os.WriteFile(filepath.Join(dir, "README"), []byte("somebody's"), 0o600))
 	shard := filepath.Dir(c.path(exportKey(0, "").slot()))
 	must(t, os.WriteFile(filepath.Join(shard, tempPrefix+"half"), []byte("half-writ"), 0o600))
 
@@ -159,7 +159,7 @@ func TestTheDiskCacheSurvivesARestart(t *testing.T) {
 	must(t, c.Put(exportKey(7, "d2"), Export{Document: []byte("newer")}))
 	wantExport(t, c, exportKey(7, "d2"), Export{Document: []byte("newer")})
 	names, _ := exportFiles(t, dir)
-	if len(names) != 51 || !slices.Contains(names, filepath.Join(dir, ExportDirName, "README")) {
+	if len(names) != 51 || !slices.Contains(names, filepath.Join(dir, "README")) {
 		t.Errorf("%d files", len(names))
 	}
 
@@ -211,7 +211,7 @@ func TestExportsThatSomebodyRemovedAreMisses(t *testing.T) {
 	dir := t.TempDir()
 	c := openExports(t, dir, 1<<20)
 	must(t, c.Put(exportKey(1, "d"), Export{Document: []byte("x")}))
-	must(t, os.RemoveAll(filepath.Join(dir, ExportDirName)))
+	must(t, os.RemoveAll(dir))
 	wantMiss(t, c, exportKey(1, "d"))
 	must(t, c.Put(exportKey(1, "d"), Export{Document: []byte("y")}))
 	wantExport(t, c, exportKey(1, "d"), Export{Document: []byte("y")})

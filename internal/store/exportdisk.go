@@ -15,9 +15,6 @@ import (
 )
 
 const (
-	// ExportDirName is the cache's folder within the store's directory.
-	ExportDirName = "exports"
-
 	// DefaultDiskExportBytes bounds the exports kept on disk: 13,200 documents (600 + 600 + 120 APIs of 10 stages, all
 	// that a region can hold) of 75 KB each.
 	DefaultDiskExportBytes = 1 << 30
@@ -47,11 +44,11 @@ type DiskExports struct {
 // unknownVersion stands in the index for a file that was not read since the start.
 const unknownVersion = 0
 
-// OpenExports gives the cache in dir/exports, made if it is not there, of at most limit bytes on disk. Nothing but
+// OpenExports gives the cache in dir, made if it is not there, of at most limit bytes on disk. Nothing but
 // this cache's own files is touched there. Errors: the directory cannot be made or written to (then use
 // [NewMemoryExports] or [None]).
 func OpenExports(dir string, limit int64) (*DiskExports, error) {
-	c := &DiskExports{dir: filepath.Join(dir, ExportDirName), scanned: make(chan struct{}), index: newLRU[uint64](limit)}
+	c := &DiskExports{dir: dir, scanned: make(chan struct{}), index: newLRU[uint64](limit)}
 	if err := os.MkdirAll(c.dir, 0o700); err != nil {
 		return nil, fmt.Errorf("making the export cache: %w", err)
 	}
