@@ -108,3 +108,12 @@ type onlyWarnings struct{ slog.Handler }
 func (h onlyWarnings) Enabled(ctx context.Context, level slog.Level) bool {
 	return level >= slog.LevelWarn && h.Handler.Enabled(ctx, level)
 }
+
+// Actors is how many actors live now, requests under way included, for those who look for leaks.
+func (a *Agent) Actors() int {
+	n := 0
+	for _, bucket := range a.system.ProcessRegistry.LocalPIDs.LocalPIDs {
+		n += bucket.Count()
+	}
+	return n
+}
