@@ -199,20 +199,6 @@ const (
 	target   = "2f6b6a3e-integration"
 )
 
-// opened starts a controller that knows the token and the integration.
-func opened(ctx context.Context, t *testing.T, process *controller.Process, options controller.Options) *controller.Gravitee {
-	t.Helper()
-	c, err := process.NewController(ctx, options)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = c.Drop(context.Background()) })
-	if err := errors.Join(c.AllowToken(ctx, token), c.PutIntegration(ctx, target, provider)); err != nil {
-		t.Fatal(err)
-	}
-	return c
-}
-
 // joined dials and greets as the only agent of the test's integration.
 func joined(ctx context.Context, t *testing.T, c controller.Controller) *rawClient {
 	t.Helper()

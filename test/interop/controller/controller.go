@@ -126,7 +126,8 @@ type IngestRule struct {
 	APIID string `json:"apiId,omitempty"`
 	// Times is for how many INGESTs the rule is good; 0 means without limit.
 	Times int `json:"times,omitempty"`
-	// Hold keeps the reply back until Release.
+	// Hold keeps the reply back until Release. Whether INGESTs behind it are answered meanwhile is left open: the
+	// published classes allow it, APIM handles one after the other.
 	Hold bool `json:"hold,omitempty"`
 	// Delay is in whole milliseconds.
 	Delay time.Duration `json:"-"`

@@ -1,5 +1,7 @@
 package controller
 
+import "strings"
+
 // Version is one of the published controllers that the harness can be built against.
 type Version struct {
 	// ID names the Maven profile and folders, such as "apim49".
@@ -22,4 +24,9 @@ func Versions() []Version {
 		{ID: "apim49", APIM: "4.9, 4.10", Exchange: "1.9.1", Dialect: DialectIngest, SendsUnhealthyAway: true},
 		{ID: "apim411", APIM: "4.11", Exchange: "2.0.1", Dialect: DialectIngest, SendsUnhealthyAway: true},
 	}
+}
+
+// Oldest is the oldest APIM version of these, such as "4.5".
+func (v Version) Oldest() string {
+	return strings.FieldsFunc(v.APIM, func(r rune) bool { return r == ' ' || r == ',' })[0]
 }

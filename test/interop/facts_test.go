@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -15,85 +14,40 @@ import (
 	"federation-agent/test/interop/controller"
 )
 
-// caseDeadline ends a case that hangs. The longest takes two seconds on an idle machine.
-const caseDeadline = 40 * time.Second
-
 // fastHealthChecks asks for the health ten times a second.
 var fastHealthChecks = controller.Options{HealthCheckInterval: 100 * time.Millisecond}
 
-// harnessCases show, with an agent by hand, that the harness plays APIM's side of each published controller as it
-// should, and what the controllers do that the reference pages tell of.
-var harnessCases = []struct {
-	name string
-	// only limits a case to one dialect, without to the versions that a fact does not hold for.
-	only    controller.Dialect
-	without func(controller.Version) bool
-	options controller.Options
-	run     func(ctx context.Context, t *testing.T, c *controller.Gravitee)
-}{
-	{name: "an upgrade is judged by the token behind the first six characters", run: judgesTokens},
-	{name: "a broken authentication is a 500", run: brokenAuthentication},
-	{name: "a HELLO is refused in APIM's words and may be sent again", run: refusesHello},
-	{name: "a HEALTH_CHECK that finds no HELLO yet sends the agent away", without: leavesUnhealthy, options: fastHealthChecks, run: sendsUngreetedAway},
-	{name: "the first command must be HELLO", run: firstCommandMustBeHello},
-	{name: "the second agent becomes primary when the first leaves", run: handsPrimaryOver},
-	{name: "a DISCOVER and its reply go round", only: controller.DialectIngest, run: discovers},
-	{name: "a LIST and a FETCH and their replies go round", only: controller.DialectFetch, run: listsAndFetches},
-	{name: "INGESTs are recorded and answered by the rules", only: controller.DialectIngest, run: ingests},
-	{name: "the 4.4 dialect takes no INGEST", only: controller.DialectFetch, run: takesNoIngest},
-	{name: "a command that it does not serve is answered NO_REPLY, one it does not know UNKNOWN", run: answersWhatItDoesNotServe},
-	{name: "a command without a reply times out", run: timesOut},
-	{name: "UNKNOWN and NO_REPLY are told apart", run: tellsUnknownFromNoReply},
-	{name: "a command to nobody fails", run: nobodyThere},
-	{name: "a channel that closes fails its open commands", run: failsOpenCommands},
-	{name: "an unhealthy agent is sent away", without: leavesUnhealthy, options: fastHealthChecks, run: sendsUnhealthyAway},
-	{name: "an unhealthy agent is left connected and forgotten", without: sendsAway, options: fastHealthChecks, run: forgetsUnhealthy},
-	{name: "stopping says GOOD_BYE with reconnect and a start takes the port again", run: restarts},
-	{name: "GOOD_BYE without reconnect is delivered as a command", run: goodByeForGood},
-	{name: "dropping closes with 1000 and says no GOOD_BYE", run: drops},
-	{name: "text messages are closed with 1003", run: closesText},
-	{name: "unreadable frames get the documented close or silence", run: unreadableFrames},
-	{name: "a message of 6 MB in frames of 64 KB is read whole", only: controller.DialectIngest, run: readsLongMessages},
-	{name: "a ;; inside the JSON cuts it off", only: controller.DialectIngest, run: cutsAtDoubleSemicolon},
-}
-
-func TestTheHarnessDrivesEveryPublishedController(t *testing.T) {
-	for _, version := range controller.Versions() {
-		t.Run(version.ID, func(t *testing.T) {
-			t.Parallel()
-			process := startProcess(t, version)
-			for _, test := range harnessCases {
-				if test.only != "" && test.only != version.Dialect || test.without != nil && test.without(version) {
-					continue
-				}
-				t.Run(test.name, func(t *testing.T) {
-					ctx, cancel := context.WithTimeout(t.Context(), caseDeadline)
-					defer cancel()
-					test.run(ctx, t, opened(ctx, t, process, test.options))
-				})
-			}
-		})
+// controllerFacts show, with an agent by hand, what a controller does, and that the stand-in does the same.
+func controllerFacts() []contractCase {
+	return []contractCase{
+		{name: "an upgrade is judged by the token behind the first six characters", run: judgesTokens},
+		{name: "a broken authentication is a 500", run: brokenAuthentication},
+		{name: "a HELLO is refused in APIM's words and may be sent again", run: refusesHello},
+		{name: "a HEALTH_CHECK that finds no HELLO yet sends the agent away", without: leavesUnhealthy, options: fastHealthChecks, run: sendsUngreetedAway},
+		{name: "the first command must be HELLO", run: firstCommandMustBeHello},
+		{name: "the second agent becomes primary when the first leaves", run: handsPrimaryOver},
+		{name: "a DISCOVER and its reply go round", only: controller.DialectIngest, run: discovers},
+		{name: "a LIST and a FETCH and their replies go round", only: controller.DialectFetch, run: listsAndFetches},
+		{name: "INGESTs are recorded and answered by the rules", only: controller.DialectIngest, run: ingests},
+		{name: "the 4.4 dialect takes no INGEST", only: controller.DialectFetch, run: takesNoIngest},
+		{name: "a command that it does not serve is answered NO_REPLY, one it does not know UNKNOWN", run: answersWhatItDoesNotServe},
+		{name: "a command without a reply times out", run: timesOut},
+		{name: "UNKNOWN and NO_REPLY are told apart", run: tellsUnknownFromNoReply},
+		{name: "a command to nobody fails", run: nobodyThere},
+		{name: "a channel that closes fails its open commands", run: failsOpenCommands},
+		{name: "an unhealthy agent is sent away", without: leavesUnhealthy, options: fastHealthChecks, run: sendsUnhealthyAway},
+		{name: "an unhealthy agent is left connected and forgotten", without: sendsAway, options: fastHealthChecks, run: forgetsUnhealthy},
+		{name: "stopping says GOOD_BYE with reconnect and a start takes the port again", run: restarts},
+		{name: "GOOD_BYE without reconnect is delivered as a command", run: goodByeForGood},
+		{name: "dropping closes with 1000 and says no GOOD_BYE", run: drops},
+		{name: "text messages are closed with 1003", run: closesText},
+		{name: "unreadable frames get the documented close or silence", run: unreadableFrames},
+		{name: "a message of 6 MB in frames of 64 KB is read whole", only: controller.DialectIngest, run: readsLongMessages},
+		{name: "a ;; inside the JSON cuts it off", only: controller.DialectIngest, run: cutsAtDoubleSemicolon},
 	}
 }
 
-// startProcess starts the version's JVM for the length of the test; what the controllers log is shown when it fails.
-func startProcess(t *testing.T, version controller.Version) *controller.Process {
-	t.Helper()
-	var logs bytes.Buffer
-	process, err := controller.StartProcess(t.Context(), version, &logs)
-	controller.Require(t, err)
-	t.Cleanup(func() {
-		if err := process.Close(); err != nil {
-			t.Error(err)
-		}
-		if t.Failed() {
-			t.Logf("the controllers of %s logged:\n%s", version.ID, logs.String())
-		}
-	})
-	return process
-}
-
-func judgesTokens(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func judgesTokens(ctx context.Context, t *testing.T, c controller.Controller) {
 	for header, want := range map[string]int{
 		"bearer " + token: 0,
 		"Bearer" + token:  0,
@@ -111,7 +65,7 @@ func judgesTokens(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	}
 }
 
-func brokenAuthentication(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func brokenAuthentication(ctx context.Context, t *testing.T, c controller.Controller) {
 	must(t, c.BreakAuthentication(ctx, true))
 	if _, status := dial(ctx, t, c.Endpoint(), "bearer "+token); status != http.StatusInternalServerError {
 		t.Errorf("got status %d, want 500", status)
@@ -120,7 +74,7 @@ func brokenAuthentication(ctx context.Context, t *testing.T, c *controller.Gravi
 	joined(ctx, t, c)
 }
 
-func refusesHello(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func refusesHello(ctx context.Context, t *testing.T, c controller.Controller) {
 	client, _ := dial(ctx, t, c.Endpoint(), "bearer "+token)
 	must(t, c.PutIntegration(ctx, "other", "solace"))
 	for id, want := range map[string]string{
@@ -139,7 +93,7 @@ func refusesHello(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	}
 }
 
-func firstCommandMustBeHello(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func firstCommandMustBeHello(ctx context.Context, t *testing.T, c controller.Controller) {
 	client, _ := dial(ctx, t, c.Endpoint(), "bearer "+token)
 	client.command("x", "HEALTH_CHECK", `{}`)
 	if code, _ := client.readClose(); code != websocket.CloseProtocolError {
@@ -147,7 +101,7 @@ func firstCommandMustBeHello(ctx context.Context, t *testing.T, c *controller.Gr
 	}
 }
 
-func handsPrimaryOver(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func handsPrimaryOver(ctx context.Context, t *testing.T, c controller.Controller) {
 	first := joined(ctx, t, c)
 	awaitChannels(ctx, t, c, 1)
 	second := greeted(ctx, t, c, target)
@@ -161,7 +115,7 @@ func handsPrimaryOver(ctx context.Context, t *testing.T, c *controller.Gravitee)
 	}
 }
 
-func discovers(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func discovers(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	outcome := sending(ctx, t, c, controller.Command{Target: target, Type: "DISCOVER"})
 	client.reply(client.read("DISCOVER"), `{"apis":[{"uniqueId":"u","id":"i","name":"n","version":"1"}],"isPartialDiscovery":true}`)
@@ -171,7 +125,7 @@ func discovers(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	}
 }
 
-func listsAndFetches(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func listsAndFetches(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	for _, kind := range []string{"LIST", "FETCH"} {
 		outcome := sending(ctx, t, c, controller.Command{Target: target, Type: kind, Payload: json.RawMessage(`{"apis":[]}`)})
@@ -183,7 +137,7 @@ func listsAndFetches(ctx context.Context, t *testing.T, c *controller.Gravitee) 
 	}
 }
 
-func ingests(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func ingests(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	must(t, c.SetIngestRules(ctx,
 		controller.IngestRule{APIID: "bad", Error: "no such thing"},
@@ -198,14 +152,13 @@ func ingests(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	// The held one does not hold up the next.
-	client.command("3", "INGEST", `{"ingestJobId":"job","apis":[],"done":true}`)
-	if reply := client.read("INGEST"); reply.exchange.CommandID != "3" || reply.exchange.Status != "SUCCEEDED" {
-		t.Errorf("an INGEST without a rule answered %+v", reply.exchange)
-	}
 	must(t, c.Release(ctx, held.CommandID, ""))
 	if reply := client.read("INGEST"); reply.exchange.CommandID != "2" || reply.exchange.Status != "SUCCEEDED" {
 		t.Errorf("a released INGEST answered %+v", reply.exchange)
+	}
+	client.command("3", "INGEST", `{"ingestJobId":"job","apis":[],"done":true}`)
+	if reply := client.read("INGEST"); reply.exchange.CommandID != "3" || reply.exchange.Status != "SUCCEEDED" {
+		t.Errorf("an INGEST without a rule answered %+v", reply.exchange)
 	}
 	last, _, err := c.Events().Wait(ctx, at, controller.IsIngest)
 	if err != nil || !last.Done || last.JobID != "job" || len(last.APIIDs) != 0 {
@@ -217,7 +170,7 @@ func ingests(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	}
 }
 
-func takesNoIngest(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func takesNoIngest(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	client.command("1", "INGEST", `{"ingestJobId":"job","apis":[],"done":true}`)
 	if reply := client.read("UNKNOWN"); reply.exchange.Status != "ERROR" || reply.exchange.Error != "Command unknown" {
@@ -225,7 +178,7 @@ func takesNoIngest(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	}
 }
 
-func answersWhatItDoesNotServe(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func answersWhatItDoesNotServe(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	for kind, want := range map[string][2]string{
 		"SUBSCRIBE": {"NO_REPLY", "No handler found for command type SUBSCRIBE. Ignoring"},
@@ -241,7 +194,7 @@ func answersWhatItDoesNotServe(ctx context.Context, t *testing.T, c *controller.
 	}
 }
 
-func timesOut(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func timesOut(ctx context.Context, t *testing.T, c controller.Controller) {
 	joined(ctx, t, c)
 	awaitChannels(ctx, t, c, 1)
 	got := <-sending(ctx, t, c, controller.Command{Target: target, Type: "SUBSCRIBE", Timeout: 200 * time.Millisecond})
@@ -250,7 +203,7 @@ func timesOut(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	}
 }
 
-func tellsUnknownFromNoReply(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func tellsUnknownFromNoReply(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	for kind, want := range map[string]controller.FailureKind{
 		"UNKNOWN":  controller.FailureUnknown,
@@ -269,14 +222,14 @@ func tellsUnknownFromNoReply(ctx context.Context, t *testing.T, c *controller.Gr
 	}
 }
 
-func nobodyThere(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func nobodyThere(ctx context.Context, t *testing.T, c controller.Controller) {
 	got := <-sending(ctx, t, c, controller.Command{Target: target, Type: "SUBSCRIBE"})
 	if got.Failure == nil || got.Failure.Kind != controller.FailureNoChannel {
 		t.Errorf("outcome %+v (%+v), want no channel", got, got.Failure)
 	}
 }
 
-func failsOpenCommands(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func failsOpenCommands(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	outcome := sending(ctx, t, c, controller.Command{Target: target, Type: "SUBSCRIBE"})
 	client.read("SUBSCRIBE")
@@ -287,7 +240,7 @@ func failsOpenCommands(ctx context.Context, t *testing.T, c *controller.Gravitee
 	}
 }
 
-func sendsUnhealthyAway(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func sendsUnhealthyAway(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	client.read("HEALTH_CHECK")
 	client.sayUnhealthy()
@@ -300,7 +253,7 @@ func sendsUnhealthyAway(ctx context.Context, t *testing.T, c *controller.Gravite
 
 // sendsUngreetedAway shows that from APIM 4.9 on a socket lives without an accepted HELLO only until the next round of
 // HEALTH_CHECKs, 30 s at most, and that the GOOD_BYE it gets then names no target.
-func sendsUngreetedAway(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func sendsUngreetedAway(ctx context.Context, t *testing.T, c controller.Controller) {
 	client, _ := dial(ctx, t, c.Endpoint(), "bearer "+token)
 	bye := client.read("GOOD_BYE")
 	if payload := string(bye.exchange.Payload); payload != `{"reconnect":true}` {
@@ -311,7 +264,7 @@ func sendsUngreetedAway(ctx context.Context, t *testing.T, c *controller.Gravite
 
 // forgetsUnhealthy shows what APIM up to 4.8 does: the channel stays open, but neither commands nor HEALTH_CHECKs come
 // over it ever again. An agent learns of it from nothing but that silence.
-func forgetsUnhealthy(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func forgetsUnhealthy(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	client.sayUnhealthy()
 	client.pinged()
@@ -329,10 +282,7 @@ func forgetsUnhealthy(ctx context.Context, t *testing.T, c *controller.Gravitee)
 	client.pinged()
 }
 
-func sendsAway(v controller.Version) bool       { return v.SendsUnhealthyAway }
-func leavesUnhealthy(v controller.Version) bool { return !v.SendsUnhealthyAway }
-
-func restarts(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func restarts(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	endpoint := c.Endpoint()
 	stopped := make(chan error, 1)
@@ -359,7 +309,7 @@ func restarts(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	}
 }
 
-func goodByeForGood(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func goodByeForGood(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	outcome := sending(ctx, t, c, controller.Command{Target: target, Type: "GOOD_BYE", Payload: map[string]any{"targetId": target, "reconnect": false}})
 	bye := client.read("GOOD_BYE")
@@ -372,7 +322,7 @@ func goodByeForGood(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	}
 }
 
-func drops(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func drops(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	must(t, c.Drop(ctx))
 	if code, reason := client.readClose(); code != websocket.CloseNormalClosure {
@@ -382,7 +332,7 @@ func drops(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	joined(ctx, t, c)
 }
 
-func closesText(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func closesText(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	must(t, client.conn.WriteMessage(websocket.TextMessage, []byte("t:COMMAND")))
 	if code, _ := client.readClose(); code != websocket.CloseUnsupportedData {
@@ -390,7 +340,7 @@ func closesText(ctx context.Context, t *testing.T, c *controller.Gravitee) {
 	}
 }
 
-func unreadableFrames(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func unreadableFrames(ctx context.Context, t *testing.T, c controller.Controller) {
 	const silence = 0
 	integrations := 0
 	for frame, want := range map[string]int{
@@ -414,7 +364,7 @@ func unreadableFrames(ctx context.Context, t *testing.T, c *controller.Gravitee)
 	}
 }
 
-func readsLongMessages(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func readsLongMessages(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	content := strings.Repeat("é", 3<<20)
 	client.command("1", "INGEST", `{"ingestJobId":"job","apis":[{"id":"long","pages":[{"pageType":"SWAGGER","content":"`+content+`"}]}],"done":false}`)
@@ -427,7 +377,7 @@ func readsLongMessages(ctx context.Context, t *testing.T, c *controller.Gravitee
 	}
 }
 
-func cutsAtDoubleSemicolon(ctx context.Context, t *testing.T, c *controller.Gravitee) {
+func cutsAtDoubleSemicolon(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	client.command("1", "INGEST", `{"ingestJobId":"a;;b","apis":[],"done":false}`)
 	client.pinged()
