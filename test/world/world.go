@@ -30,6 +30,8 @@ const (
 	// Integration and Token are what the agent is configured with, and APIM knows.
 	Integration = "11111111-2222-3333-4444-555555555555"
 	Token       = "a-token-that-must-never-be-logged"
+	// Secret is the secret access key that it is configured with.
+	Secret = "a-secret-that-must-never-be-logged"
 	// apimHost and awsHost are names in the memory network.
 	apimHost = "apim.test:80"
 	awsHost  = "aws.test:80"
@@ -163,7 +165,7 @@ func start(t *testing.T, o Options) *World {
 		"gravitee_integration_providers_0_integrationId":                 Integration,
 		"gravitee_integration_providers_0_configuration_region":          "eu-west-1",
 		"gravitee_integration_providers_0_configuration_accessKeyId":     awssim.UniformAccessKeyID(0),
-		"gravitee_integration_providers_0_configuration_secretAccessKey": "a-secret-that-must-never-be-logged",
+		"gravitee_integration_providers_0_configuration_secretAccessKey": Secret,
 	}
 	for name, value := range o.Settings {
 		settings[name] = value
@@ -174,9 +176,12 @@ func start(t *testing.T, o Options) *World {
 	return w
 }
 
+// StopAWS ends the AWS stand-in's service, before the world ends.
+func (w *World) StopAWS() { w.close() }
+
 func (w *World) end() {
 	for _, a := range w.running {
-		a.stop()
+		a.Stop()
 	}
 	w.APIM.Close()
 	w.close()
@@ -287,7 +292,7 @@ func (i *Instance) Drain() time.Duration {
 // Crash ends the agent as kill -9 does: from this instant it reaches nothing any more.
 func (i *Instance) Crash() {
 	i.Fence()
-	i.stop()
+	i.Stop()
 }
 
 // Fence is a crash's instant: what is left of the process reaches nothing any more. It may be called from
@@ -299,8 +304,8 @@ func (i *Instance) Fence() {
 	})
 }
 
-// stop ends what is left of the instance; a second call changes nothing.
-func (i *Instance) stop() {
+// Stop ends what is left of the instance; a second call changes nothing.
+func (i *Instance) Stop() {
 	if i.Agent == nil {
 		return
 	}

@@ -1,0 +1,244 @@
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/test/world"
+)
+
+// checkReplies: a command whose session lived for its 60 s was answered.
+func (r *run) checkReplies() {
+	ended := map[int]time.Time{}
+	for _, e := range r.world.APIM.EndedSessions() {
+		ended[e.Conn] = e.At
+	}
+	now := time.Now()
+	for _, c := range r.wire.sent() {
+		if c.kind == "GOOD_BYE" || c.kind == "" {
+			continue
+		}
+		r.count("commands written", 1)
+		if len(c.replies) > 0 {
+			r.count("commands answered", 1)
+			continue
+		}
+		r.wire.mu.Lock()
+		conn := *r.wire.conn(c.conn)
+		r.wire.mu.Unlock()
+		until := c.written.Add(time.Minute + time.Second)
+		end, over := ended[c.conn]
+		if (over && !end.After(until)) || now.Before(until) || r.isBadLink(conn.link) || r.endedBefore(conn.agent, until) {
+			continue
+		}
+		r.violated("reply-missing", "%s %s was written to connection %d at +%.3fs, the session lived on, and no answer came",
+			c.kind, c.id, c.conn, c.written.Sub(r.began).Seconds())
+	}
+}
+
+// endedBefore reports whether a process had ended at an instant.
+func (r *run) endedBefore(agent string, at time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.lives, func(l *life) bool { return l.name == agent && !l.ended.IsZero() && !l.ended.After(at) })
+}
+
+// neverRight are the problems that APIM may see under no fault.
+func neverRight() []apimsim.ProblemCode {
+	return []apimsim.ProblemCode{
+		apimsim.ProblemLegacyProtocol, apimsim.ProblemTextMessage, apimsim.ProblemFrameTooLarge, apimsim.ProblemMessageTooLarge,
+		apimsim.ProblemUnreadable, apimsim.ProblemSecondHello, apimsim.ProblemPrimaryRefused,
+		apimsim.ProblemGoodByeAnswered, apimsim.ProblemStrayReply, apimsim.ProblemWrongChannel,
+		apimsim.ProblemNullAPIs, apimsim.ProblemAPIFailed, apimsim.ProblemRandomIdentity, apimsim.ProblemPageSkipped,
+		apimsim.ProblemWrongJob, apimsim.ProblemNoKey, apimsim.ProblemSecretShown, apimsim.ProblemKeyTooLong,
+	}
+}
+
+// checkProblems looks at what APIM found wrong.
+func (r *run) checkProblems() {
+	jobs := map[string]apimsim.Job{}
+	for _, j := range r.world.APIM.Jobs() {
+		jobs[j.ID] = j
+	}
+	for _, p := range r.world.APIM.Problems() {
+		r.count("problem "+string(p.Code), 1)
+		switch {
+		case strings.HasSuffix(p.Subject, garbageID):
+		case slices.Contains(neverRight(), p.Code):
+			r.violated("protocol", "%s: %s %s", p.Code, p.Subject, p.Detail)
+		case p.Code == apimsim.ProblemBatchDropped:
+			// One that APIM got to know after all came too early; others are of jobs whose start it gave up.
+			if j, known := jobs[p.Subject]; known && p.At.Before(j.CreatedAt) {
+				r.violated("ingest-early", "an INGEST of job %s came %s before APIM had the job", p.Subject, j.CreatedAt.Sub(p.At))
+			}
+		case p.Code == apimsim.ProblemPlanDeleted:
+			r.checkPlanDeleted(p)
+		}
+	}
+}
+
+// checkPlanDeleted: a plan that APIM deleted was gone in AWS.
+func (r *run) checkPlanDeleted(p apimsim.Problem) {
+	api, plan, _ := strings.Cut(p.Subject, " plan ")
+	// A job is APIM's for as long as each of its batches comes within five minutes of the last.
+	estates := r.estate.between(p.At.Add(-listingAge-2*apimsim.DefaultJobTimeout), p.At)
+	if !everUnlinked(estates, api, plan) {
+		r.violated("plan-lost", "plan %s of API %s was deleted in APIM (%s), and AWS had it all the time", plan, api, p.Detail)
+	}
+}
+
+// checkJobs: a job that ended as a success has sent, or named, all that it was asked for.
+func (r *run) checkJobs() {
+	for _, job := range r.world.APIM.Jobs() {
+		seen := r.wire.job(job.ID)
+		if job.Status != apimsim.JobSuccess || seen == nil || job.Total == 0 || seen.doneAt.IsZero() {
+			continue
+		}
+		r.count("jobs that succeeded", 1)
+		asked := seen.command.apiIDs
+		if len(asked) == 0 {
+			asked = lasting(r.estate.between(seen.command.written.Add(-listingAge), seen.doneAt))
+		}
+		if r.world.Log.Has("job="+job.ID, "a target is left out") {
+			continue
+		}
+		stored := map[string]bool{}
+		for _, m := range seen.messages {
+			if m.status != apimsim.StatusError {
+				for _, id := range m.apis {
+					stored[id] = true
+				}
+			}
+		}
+		for _, id := range asked {
+			if !stored[id] && !r.world.Log.Has("job="+job.ID, id) {
+				r.violated("job-incomplete", "job %s ended as a success without API %s, and no log line names it", job.ID, id)
+			}
+		}
+	}
+}
+
+func (w *wire) job(id string) *ingestJob {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.jobs[id]
+}
+
+// checkJobsLeft: nothing goes on when everything has come to rest.
+func (r *run) checkJobsLeft() {
+	for _, s := range r.slots {
+		if s.journal.everFailed() {
+			continue // what was deleted while the disk did not open comes back, and is found too old at the next start
+		}
+		jobs, err := s.life.instance.Store.Running(world.Integration)
+		if err != nil {
+			r.violated("store", "the jobs of %s cannot be read: %v", s.name, err)
+		}
+		for _, j := range jobs {
+			r.violated("job-left", "job %s is still in the store of %s", j.JobID, s.name)
+		}
+	}
+}
+
+// checkSecrets: no secret is in a text.
+func (r *run) checkSecrets(where, text string) {
+	for _, secret := range r.secrets() {
+		if strings.Contains(text, secret) {
+			r.violated("secret", "%s holds a secret that begins with %q", where, secret[:4])
+			return
+		}
+	}
+}
+
+// checkLog: no secret, and no panic but those that were injected.
+func (r *run) checkLog() {
+	r.checkSecrets("the log", r.world.Log.String())
+	for _, line := range strings.Split(r.world.Log.String(), "\n") {
+		if strings.Contains(line, "panicked") && !strings.Contains(line, "injected: ") {
+			r.violated("panic", "%s", line)
+		}
+	}
+	r.wire.mu.Lock()
+	errors := strings.Join(r.wire.errors, "\n")
+	r.wire.mu.Unlock()
+	r.checkSecrets("an error text", errors)
+}
+
+// share is what the agent may use of AWS's quota.
+const (
+	shareOfRate   = 7.0
+	shareOfBurst  = 28.0
+	shareOfWrites = 3.5 // of CreateApiKey and DeleteApiKey each
+)
+
+// checkQuota holds each process's attempts to its share, as buckets would that are full at first.
+func (r *run) checkQuota() {
+	c := r.cloud
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var over []func()
+	defer func() {
+		for _, tell := range over {
+			tell()
+		}
+	}()
+	type budget struct{ agent, scope, operation string }
+	buckets := map[budget]*allowance{}
+	attaching := map[budget]*attempt{}
+	slices.SortStableFunc(c.attempts, func(a, b *attempt) int { return a.start.Compare(b.start) })
+	broken := map[budget]bool{}
+	for _, a := range c.attempts {
+		if a.operation == "sts" {
+			continue
+		}
+		scope := c.accounts[a.accessKeyID] + "/" + a.region
+		r.count("attempts at AWS", 1)
+		for operation, limit := range limitsOf(a.operation) {
+			b := budget{a.agent, scope, operation}
+			if buckets[b] == nil {
+				buckets[b] = &allowance{tokens: limit.burst, at: a.start}
+			}
+			if !buckets[b].take(a.start, limit) && !broken[b] {
+				broken[b] = true
+				over = append(over, func() {
+					r.violated("quota", "%s went over its share of %s at %s in %s", a.agent, scope, a.start.Sub(r.began), fmt.Sprint(operation, limit))
+				})
+			}
+		}
+		if a.operation == "CreateUsagePlanKey" {
+			b := budget{a.agent, scope, a.operation}
+			if last := attaching[b]; last != nil && (last.end.IsZero() || last.end.After(a.start)) {
+				over = append(over, func() {
+					r.violated("attach-overlap", "%s attaches two keys at a time in %s at %s", a.agent, scope, a.start.Sub(r.began))
+				})
+			}
+			attaching[b] = a
+		}
+	}
+}
+
+type limit struct{ rate, burst float64 }
+
+func limitsOf(operation string) map[string]limit {
+	limits := map[string]limit{"all": {shareOfRate, shareOfBurst}}
+	if operation == "CreateApiKey" || operation == "DeleteApiKey" {
+		limits[operation] = limit{shareOfWrites, max(1, shareOfWrites)}
+	}
+	return limits
+}
+
+// allowance is a token bucket.
+type allowance struct {
+	tokens float64
+	at     time.Time
+}
+
+func (b *allowance) take(now time.Time, l limit) bool {
+	b.tokens = min(l.burst, b.tokens+now.Sub(b.at).Seconds()*l.rate)
+	b.at = now
+	b.tokens--
+	return b.tokens > -1e-6
+}

@@ -1,0 +1,93 @@
+package chaos
+
+import (
+	"slices"
+	"sync"
+	"time"
+
+	"federation-agent/internal/federation"
+)
+
+// estateHistory is what AWS held at which time: what the agent sends must have been so at some time since
+// its listing began.
+type estateHistory struct {
+	run *run
+	mu  sync.Mutex
+	all []estateAt
+}
+
+type estateAt struct {
+	at    time.Time
+	plans map[string][]string // usage plans by federated id; an API in no plan is absent
+	// unexportable are the ids whose export AWS refuses for good.
+	unexportable map[string]bool
+}
+
+func newEstateHistory(r *run) *estateHistory {
+	h := &estateHistory{run: r}
+	h.look()
+	return h
+}
+
+// look notes what there is now.
+func (h *estateHistory) look() {
+	now := estateAt{at: time.Now(), plans: map[string][]string{}, unexportable: map[string]bool{}}
+	for _, scope := range h.run.scopes() {
+		region, err := h.run.world.AWS.Snapshot(scope)
+		if err != nil {
+			continue
+		}
+		for _, api := range region.RestAPIs {
+			for _, stage := range api.Stages {
+				id := federation.ID{Account: scope.Account, Region: scope.Region, RestAPI: api.ID, Stage: stage.Name}.String()
+				for _, plan := range region.UsagePlans {
+					for _, l := range plan.APIStages {
+						if l.RestAPI == api.ID && l.Stage == stage.Name {
+							now.plans[id] = append(now.plans[id], plan.ID)
+						}
+					}
+				}
+				now.unexportable[id] = stage.ExportError != ""
+			}
+		}
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.all = append(h.all, now)
+}
+
+// between are the estates that were at some time from a to b.
+func (h *estateHistory) between(a, b time.Time) []estateAt {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	var out []estateAt
+	for i, e := range h.all {
+		if e.at.After(b) || (i+1 < len(h.all) && h.all[i+1].at.Before(a)) {
+			continue
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// everLinked reports whether an API was in a plan in one of the estates.
+func everLinked(estates []estateAt, api, plan string) bool {
+	return slices.ContainsFunc(estates, func(e estateAt) bool { return slices.Contains(e.plans[api], plan) })
+}
+
+// everUnlinked reports whether an API was not in a plan in one of the estates.
+func everUnlinked(estates []estateAt, api, plan string) bool {
+	return slices.ContainsFunc(estates, func(e estateAt) bool { return !slices.Contains(e.plans[api], plan) })
+}
+
+// lasting are the APIs that are in all of the estates, in a plan.
+func lasting(estates []estateAt) []string {
+	var ids []string
+	for id := range estates[0].plans {
+		if !slices.ContainsFunc(estates, func(e estateAt) bool { return len(e.plans[id]) == 0 }) {
+			ids = append(ids, id)
+		}
+	}
+	slices.Sort(ids)
+	return ids
+}

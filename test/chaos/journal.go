@@ -1,0 +1,183 @@
+package chaos
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
+)
+
+// journal is the observer at one replica's disk.
+type journal struct {
+	*journalState
+}
+
+type journalState struct {
+	mu     sync.Mutex
+	seen   *counter
+	writes map[string][]written // of key records, by id
+	// failing is since when the disk refuses; zero while it takes everything.
+	failing time.Time
+	failed  bool // it ever refused
+	// lossy are the crashes that came while it refused: until then, what was not written is lost.
+	lossy []time.Time
+}
+
+// written is one state of a key record, as it was to be written.
+type written struct {
+	store.KeyRecord
+	at      time.Time
+	removed bool
+}
+
+func newJournal() journal {
+	return journal{&journalState{seen: newCounter(), writes: map[string][]written{}}}
+}
+
+// onWrite notes a write, and decides what becomes of it.
+func (s *slot) onWrite(w storetest.Write) storetest.Outcome {
+	r := s.run
+	for _, c := range w.Changes {
+		r.checkSecrets("a row of the store", c.Key+string(c.Value))
+		if !strings.HasPrefix(store.Describe(c), "key ") {
+			continue
+		}
+		r.note("disk  %s %s", s.name, store.Describe(c))
+		s.journal.note(c)
+	}
+	names := strings.Join(kindsOf(w), ",")
+	name := fmt.Sprintf("%s %d %s %d", s.name, w.Incarnation, names, s.journal.seen.next(fmt.Sprint(w.Incarnation, names)))
+	var outcome storetest.Outcome
+	if !r.calm.Load() {
+		outcome = s.diskFault(name)
+	}
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	switch {
+	case outcome.Err != nil && s.journal.failing.IsZero():
+		s.journal.failing, s.journal.failed = time.Now(), true
+	case outcome.Err == nil && !outcome.Crash:
+		s.journal.failing = time.Time{}
+	}
+	return outcome
+}
+
+// kindsOf leaves the ids out of a write's names: they depend on what else went on.
+func kindsOf(w storetest.Write) []string {
+	var kinds []string
+	for _, name := range w.Names() {
+		words := strings.Fields(name)
+		kinds = append(kinds, words[0]+" "+words[len(words)-1])
+		if words[0] != "key" {
+			kinds[len(kinds)-1] = words[0]
+		}
+	}
+	return kinds
+}
+
+func (s *slot) diskFault(name string) storetest.Outcome {
+	r := s.run
+	p := 0.01
+	if strings.Contains(name, "key ") {
+		p = 0.05
+	}
+	if l := s.current(); l != nil && r.dice.chance(r.profile.of(famCrashes, p), "crash at write", name) && l.die(func() { r.world.Network.Fence(l.name) }) {
+		written := r.dice.chance(0.5, "written", name)
+		r.strike("crash at a write", "%s (written: %t)", name, written)
+		return storetest.Outcome{Crash: true, Written: written}
+	}
+	if r.dice.chance(r.profile.of(famDisk, 0.08), "disk", name) {
+		r.strike("disk error", "%s", name)
+		return storetest.Outcome{Err: syscall.ENOSPC, Written: r.dice.chance(0.3, "disk written", name)}
+	}
+	return storetest.Outcome{}
+}
+
+func (s *slot) onOpen(incarnation int) error {
+	r := s.run
+	name := fmt.Sprintf("%s %d %d", s.name, incarnation, s.journal.seen.next(fmt.Sprint("open ", incarnation)))
+	if r.calm.Load() || !r.dice.chance(r.profile.of(famDisk, 0.2), "open", name) {
+		return nil
+	}
+	r.strike("disk does not open", "%s", name)
+	s.journal.mu.Lock()
+	defer s.journal.mu.Unlock()
+	s.journal.failed = true
+	if s.journal.failing.IsZero() {
+		s.journal.failing = time.Now()
+	}
+	return syscall.EIO
+}
+
+var errNoRecord = errors.New("no key record")
+
+// note reads a key's row: four bytes of checksum, then JSON.
+func (j journal) note(c store.Change) {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if c.Value == nil {
+		last := j.writes[c.Key]
+		if len(last) > 0 {
+			gone := last[len(last)-1]
+			gone.removed, gone.at = true, time.Now()
+			j.writes[c.Key] = append(last, gone)
+		}
+		return
+	}
+	rec, err := recordOf(c.Value)
+	if err == nil {
+		j.writes[rec.ID] = append(j.writes[rec.ID], written{KeyRecord: rec, at: time.Now()})
+	}
+}
+
+func recordOf(value []byte) (store.KeyRecord, error) {
+	var rec store.KeyRecord
+	if len(value) < 4 {
+		return rec, errNoRecord
+	}
+	err := json.Unmarshal(value[4:], &rec)
+	return rec, err
+}
+
+// onCrash notes that a process died; what a failing disk had not taken is lost with it.
+func (j journal) onCrash() {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	if !j.failing.IsZero() {
+		j.lossy = append(j.lossy, time.Now())
+		j.failing = time.Time{}
+	}
+}
+
+// lostBefore reports whether something that was done at an instant may have been lost with a process whose
+// disk refused.
+func (j journal) lostBefore(at time.Time) bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	for _, crash := range j.lossy {
+		if !crash.Before(at) {
+			return true
+		}
+	}
+	return false
+}
+
+// everFailed reports whether the disk refused anything at any time.
+func (j journal) everFailed() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return j.failed
+}
+
+// of gives the states that a record was written with.
+func (j journal) of(id string) []written {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return append([]written(nil), j.writes[id]...)
+}

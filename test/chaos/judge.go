@@ -1,0 +1,184 @@
+package chaos
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/test/world"
+)
+
+// ingestTries is how often everything is ingested at last: a mass removal must be seen twice before the agent
+// believes it. Whatever else is refused is a violation.
+const ingestTries = 3
+
+// judge lets everything be ingested once more, and looks at what there is.
+func (r *run) judge() {
+	if !r.await(comeBack, r.allConnected) {
+		r.violated("agent-away", "not all of %d agents are connected, and nothing hinders them", len(r.slots))
+		return
+	}
+	if r.ingestAtLast(nil) {
+		r.checkConvergence("after everything was ingested")
+		// A part of it must change nothing: neither names nor plans.
+		if apis := r.world.APIM.APIs(); len(apis) > 0 && r.world.APIM.Jobs() != nil {
+			part := apis[r.dice.below(len(apis), "part")].ProviderID
+			if r.ingestAtLast([]string{part}) {
+				r.checkConvergence("after a part was ingested again")
+			}
+		}
+	}
+	r.until(time.Now().Add(2 * time.Minute))
+	r.checkKeys()
+	r.checkReplies()
+	r.checkProblems()
+	r.checkJobs()
+	r.checkJobsLeft()
+	r.checkQuota()
+	r.checkLog()
+}
+
+// await lets time pass until something is so; false if that takes too long.
+func (r *run) await(long time.Duration, so func() bool) bool {
+	for deadline := time.Now().Add(long); !so(); r.until(time.Now().Add(time.Second)) {
+		if time.Now().After(deadline) {
+			return false
+		}
+	}
+	return true
+}
+
+// allConnected reports whether each slot's process has greeted APIM. A dead connection may count as one more
+// agent there: APIM hears of its end by nobody.
+func (r *run) allConnected() bool {
+	agents := map[string]bool{}
+	for _, a := range r.world.APIM.Agents() {
+		agents[r.wire.agentOf(a.Conn)] = true
+	}
+	return !slices.ContainsFunc(r.slots, func(s *slot) bool { return !agents[s.life.name] })
+}
+
+// ingestAtLast ingests in a world without faults.
+func (r *run) ingestAtLast(ids []string) bool {
+	for try := 1; ; try++ {
+		job, err := r.world.APIM.StartIngest(context.Background(), world.Integration, ids)
+		switch {
+		case err == nil && job.Total == 0 && len(ids) == 0:
+			return true
+		case err == nil:
+			ended := r.await(10*time.Minute, func() bool {
+				now, err := r.world.APIM.Job(job.ID)
+				return err != nil || now.Status != apimsim.JobPending
+			})
+			job, err = r.jobAfter(job)
+			if !ended || err != nil || job.Status != apimsim.JobSuccess {
+				r.violated("ingest-failed", "the last ingest of %v ended %s (%v)", ids, job.Status, err)
+				return false
+			}
+			return true
+		case try < ingestTries && strings.Contains(err.Error(), "would delete plans"):
+			r.count("mass removals seen twice", 1)
+			r.until(time.Now().Add(90 * time.Second))
+		default:
+			r.violated("ingest-failed", "the last ingest of %v cannot be started: %v", ids, err)
+			return false
+		}
+	}
+}
+
+func (r *run) jobAfter(job apimsim.Job) (apimsim.Job, error) {
+	if job.Total == 0 {
+		return job, nil
+	}
+	return r.world.APIM.Job(job.ID)
+}
+
+// checkConvergence: what AWS has is in APIM, whole and equal; what APIM has beyond that was named.
+func (r *run) checkConvergence(when string) {
+	expected, err := r.expected()
+	if err != nil {
+		r.violated("oracle", "AWS cannot be read: %v", err)
+		return
+	}
+	legacy, keepsPlans := r.apimLacks()
+	got := map[string]apimsim.API{}
+	for _, api := range r.world.APIM.APIs() {
+		if _, twice := got[api.ProviderID]; twice {
+			r.violated("api-twice", "API %s is in APIM twice", api.ProviderID)
+		}
+		got[api.ProviderID] = api
+	}
+	for id, want := range expected {
+		r.count("APIs compared", 1)
+		api, there := got[id]
+		if !there {
+			r.violated("api-missing", "%s, API %s is in AWS and not in APIM", when, id)
+			continue
+		}
+		if diff := want.differs(api, legacy, keepsPlans); diff != "" {
+			r.violated("api-different", "%s, API %s: %s", when, id, diff)
+		}
+	}
+	for id := range got {
+		if _, wanted := expected[id]; wanted {
+			continue
+		}
+		r.count("APIs beyond AWS", 1)
+		if !legacy && len(r.slots) == 1 && !r.slots[0].journal.everFailed() && !r.world.Log.Has("APIM keeps what it has of them", id) {
+			r.violated("api-unnamed", "%s, API %s is in APIM only, and no log line named it", when, id)
+		}
+	}
+}
+
+// apimLacks says what this version of APIM does not do: store what is newer than 4.4, delete plans.
+func (r *run) apimLacks() (legacy, keepsPlans bool) {
+	return r.counts["apim 4.4"] > 0, r.counts["apim 4.4"]+r.counts["apim 4.5"] > 0
+}
+
+// wantedAPI is an API as it must be in APIM.
+type wantedAPI struct {
+	name, version, description string
+	plans                      []string // "id|name|description|characteristics"
+	page                       string   // its content; empty if there is none
+}
+
+func (w wantedAPI) differs(api apimsim.API, legacy, keepsPlans bool) string {
+	var plans []string
+	for _, p := range api.Plans {
+		plans = append(plans, planText(p.ProviderID, p.Name, p.Description, p.Characteristics, legacy))
+	}
+	slices.Sort(plans)
+	page := ""
+	for _, p := range api.Pages {
+		page += p.Content
+	}
+	if keepsPlans {
+		plans = slices.DeleteFunc(plans, func(p string) bool { return !slices.Contains(w.plans, p) })
+	}
+	for _, c := range [...]struct{ what, want, got string }{
+		{"name", w.name, api.Name}, {"version", w.version, api.Version}, {"description", w.description, api.Description},
+		{"plans", strings.Join(w.plans, "\n"), strings.Join(plans, "\n")}, {"pages", w.page, page},
+	} {
+		if c.want != c.got {
+			return fmt.Sprintf("its %s should be %q and is %q", c.what, abridged(c.want), abridged(c.got))
+		}
+	}
+	return ""
+}
+
+func abridged(s string) string {
+	if len(s) > 300 {
+		return s[:300] + "…"
+	}
+	return s
+}
+
+func planText(id, name, description string, characteristics []string, legacy bool) string {
+	if legacy {
+		characteristics = nil
+	}
+	return fmt.Sprintf("%s|%s|%s|%s", id, name, description, strings.Join(characteristics, ","))
+}

@@ -1,0 +1,92 @@
+package chaos
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+)
+
+// The families of faults. A seed has about half of them, each at an intensity of its own: a run with
+// everything at once hides what two faults can do together.
+const (
+	famListings  = "listings"  // AWS's reads fail, late or midway
+	famKeys      = "keys"      // AWS's key writes fail, or their answers are lost
+	famSTS       = "sts"       // STS fails, sessions expire midway
+	famNetwork   = "network"   // websockets are cut or swallowed at any byte, or slow
+	famAWSNet    = "awsnet"    // the same for connections to AWS
+	famCommands  = "commands"  // commands are late, lost, repeated, reordered
+	famReceived  = "received"  // the controller drops the connection at a message
+	famIngest    = "ingest"    // APIM is slow at INGESTs, refuses or loses them
+	famPongs     = "pongs"     // pings are not answered
+	famRefusals  = "refusals"  // upgrades and HELLOs are refused, integrations deleted
+	famStorms    = "storms"    // good-byes, many
+	famEdits     = "edits"     // the estate changes
+	famMass      = "mass"      // most usage plans go at once
+	famPanics    = "panics"    // an actor panics
+	famCrashes   = "crashes"   // the process dies, anywhere
+	famDisk      = "disk"      // the disk refuses writes
+	famClock     = "clock"     // the wall clock jumps
+	famReplica   = "replica"   // a second replica comes and goes
+	famNonsense  = "nonsense"  // commands and messages that nobody should send
+	famNeighbour = "neighbour" // somebody else uses AWS's quota
+)
+
+func families() []string {
+	return []string{
+		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famPongs, famRefusals,
+		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famNonsense, famNeighbour,
+	}
+}
+
+// rare families weaken what can be checked, so most seeds go without them.
+func usual(family string) float64 {
+	switch family {
+	case famDisk, famReplica, famNeighbour:
+		return 0.15
+	case famMass, famClock, famAWSNet:
+		return 0.25
+	}
+	return 0.5
+}
+
+// profile is the intensity of each family, 0 for those that a seed does not have.
+type profile map[string]float64
+
+func newProfile(d dice, o Options) (profile, error) {
+	p := profile{}
+	if o.Families != "" {
+		for _, family := range strings.Split(o.Families, ",") {
+			if !slices.Contains(families(), family) {
+				return nil, fmt.Errorf("no family of faults is called %q; there are %s", family, strings.Join(families(), ","))
+			}
+			p[family] = intensity(d, family)
+		}
+		return p, nil
+	}
+	for _, family := range families() {
+		if d.chance(usual(family), "family", family) {
+			p[family] = intensity(d, family)
+		}
+	}
+	return p, nil
+}
+
+func intensity(d dice, family string) float64 {
+	return []float64{0.3, 1, 1, 3}[d.below(4, "intensity", family)]
+}
+
+func (p profile) has(family string) bool { return p[family] > 0 }
+
+// of scales a probability by a family's intensity.
+func (p profile) of(family string, probability float64) float64 { return p[family] * probability }
+
+// String names the families, strongest first.
+func (p profile) String() string {
+	var parts []string
+	for _, family := range families() {
+		if p.has(family) {
+			parts = append(parts, fmt.Sprintf("%s×%g", family, p[family]))
+		}
+	}
+	return strings.Join(parts, " ")
+}

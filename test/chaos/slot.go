@@ -1,0 +1,216 @@
+package chaos
+
+import (
+	"fmt"
+	"strings"
+	"time"
+
+	"federation-agent/actors"
+	"federation-agent/internal/sandbox/memnet"
+	"federation-agent/internal/store/storetest"
+	"federation-agent/test/world"
+)
+
+const (
+	// restartDelay bounds how long an orchestrator takes to start a dead process again.
+	restartDelay = 20 * time.Second
+	// flushEvery is how often the agent's command brings the store to disk.
+	flushEvery = 30 * time.Second
+)
+
+// slot is a replica as its orchestrator sees it: a volume, and one process after another.
+type slot struct {
+	run  *run
+	name string
+	disk *storetest.Model
+	// writes is what was written to the disk, in order.
+	journal journal
+	life    *life
+	wanted  bool // it shall run
+}
+
+// life is one process.
+type life struct {
+	slot     *slot
+	instance *world.Instance
+	name     string
+	crashed  bool      // under the run's lock
+	ended    time.Time // under the run's lock; zero while it runs
+	over     bool      // buried
+	stop     chan struct{}
+}
+
+func (r *run) newSlot(name string) *slot {
+	s := &slot{run: r, name: name, disk: &storetest.Model{}, journal: newJournal()}
+	s.disk.OnWrite, s.disk.OnOpen = s.onWrite, s.onOpen
+	r.slots = append(r.slots, s)
+	return s
+}
+
+// start starts the next process.
+func (s *slot) start() {
+	r := s.run
+	s.wanted = true
+	l := &life{slot: s, stop: make(chan struct{})}
+	r.mu.Lock()
+	s.life = l
+	r.lives = append(r.lives, l)
+	r.mu.Unlock()
+	instance := r.world.StartAgentWith(world.AgentOptions{
+		Disk: s.disk,
+		Now:  func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
+		AWS:  r.carrier,
+		Faults: func(name string) *actors.Faults {
+			l.name = name
+			return &actors.Faults{Receive: r.onReceive(l)}
+		},
+	})
+	r.mu.Lock()
+	l.instance = instance
+	r.mu.Unlock()
+	r.note("start %s as %s", s.name, l.name)
+	done := instance.Done()
+	go func() {
+		tick := time.NewTicker(flushEvery)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				_ = instance.Store.Flush() // what it says, the store's health says
+			case <-done:
+				r.dying <- l
+				return
+			case <-l.stop:
+				return
+			}
+		}
+	}()
+}
+
+// crash is the instant in which the process dies, wherever it is at; until buries it. False if it is dead.
+func (l *life) crash() bool { return l.die(func() { l.instance.Fence() }) }
+
+// die is crash with a way of its own to cut the process off.
+func (l *life) die(fence func()) bool {
+	r := l.slot.run
+	r.mu.Lock()
+	if l.crashed || !l.ended.IsZero() || l.instance == nil {
+		r.mu.Unlock()
+		return false
+	}
+	l.crashed, l.ended = true, time.Now()
+	r.mu.Unlock()
+	fence()
+	l.slot.journal.onCrash()
+	r.dying <- l
+	return true
+}
+
+// bury takes away what is left of a process, and has it started again.
+func (r *run) bury(l *life) {
+	if l.over {
+		return
+	}
+	l.over = true
+	r.mu.Lock()
+	crashed := l.crashed
+	if l.ended.IsZero() {
+		l.ended = time.Now()
+	}
+	r.mu.Unlock()
+	close(l.stop)
+	if crashed {
+		l.instance.Crash()
+	} else {
+		l.instance.Stop()
+	}
+	r.note("gone  %s (crashed: %t)", l.name, crashed)
+	if l.slot.wanted {
+		delay := r.dice.duration(100*time.Millisecond, restartDelay, "restart", l.name)
+		if r.calm.Load() {
+			delay = time.Second
+		}
+		time.Sleep(delay)
+		l.slot.start()
+	}
+}
+
+// drain ends the process as SIGTERM does, and has it started again.
+func (s *slot) drain() {
+	if s.life == nil || s.life.over || s.life.instance.Agent == nil {
+		return
+	}
+	if took := s.life.instance.Drain(); took > 9*time.Second {
+		s.run.violated("drain-late", "an orderly end took %s, and 8 s were given", took)
+	}
+}
+
+// end stops the process for good.
+func (s *slot) end() {
+	s.wanted = false
+	if l := s.life; l != nil && !l.over {
+		s.run.bury(l)
+	}
+}
+
+// revive has a process run.
+func (s *slot) revive() {
+	s.run.until(time.Now())
+	if s.life == nil || s.life.over {
+		s.start()
+	}
+}
+
+// onReceive makes actors panic, and the process die, at the nth message of a type to a kind of actor.
+func (r *run) onReceive(l *life) func(string, any) {
+	seen := newCounter()
+	return func(actorID string, message any) {
+		kind := kindOf(actorID)
+		event := fmt.Sprintf("%s %T", kind, message)
+		name := fmt.Sprintf("%s %s %d", l.name, event, seen.next(event))
+		if r.calm.Load() {
+			return
+		}
+		if r.dice.chance(r.profile.of(famCrashes, 0.0004), "crash", name) && l.crash() {
+			r.strike("crash at a message", "%s", name)
+		}
+		if r.dice.chance(r.profile.of(famPanics, 0.0015), "panic", name) {
+			r.strike("panic", "%s", name)
+			r.mu.Lock()
+			r.panics = append(r.panics, panicked{agent: l.name, kind: kind, at: time.Now()})
+			r.mu.Unlock()
+			panic("injected: " + name)
+		}
+	}
+}
+
+// panicked is a panic that was injected.
+type panicked struct {
+	agent, kind string
+	at          time.Time
+}
+
+// kindOf is an actor's kind: "agent-1/integration-3/session-7" is a session.
+func kindOf(actorID string) string {
+	last := actorID[strings.LastIndexByte(actorID, '/')+1:]
+	kind, _, _ := strings.Cut(last, "-")
+	return kind
+}
+
+// current is the slot's process.
+func (s *slot) current() *life {
+	s.run.mu.Lock()
+	defer s.run.mu.Unlock()
+	return s.life
+}
+
+// links are the life's open connections to a side.
+func (l *life) links(to string) []*memnet.Link {
+	var links []*memnet.Link
+	for _, link := range l.slot.run.world.Network.Links() {
+		if id := link.ID(); id.From == l.name && strings.HasPrefix(id.To, to) {
+			links = append(links, link)
+		}
+	}
+	return links
+}

@@ -1,0 +1,336 @@
+package chaos
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"federation-agent/internal/sandbox/apimsim"
+)
+
+// wire is the observer at APIM's end of the websockets. It reads every message by itself.
+type wire struct {
+	run *run
+	mu  sync.Mutex
+
+	conns    map[int]*connection
+	commands map[string]*sentCommand // to agents, by id
+	order    []*sentCommand
+	ingests  map[string]*ingestMessage // from agents, by command id
+	jobs     map[string]*ingestJob
+	// revoked are the keys whose deletion APIM asked for, replies the keys that APIM was told of, in order, by subscription.
+	unsubscribed map[string]bool
+	told         map[string][]string
+	errors       []string // error texts of agents
+}
+
+// connection is one websocket.
+type connection struct {
+	agent string // the instance at its other end, once it has said HELLO
+	link  string // its name in the network
+	// pings are the inbound ones with a payload, pongs the outbound answers.
+	pings, pongs []seenFrame
+	noPong       bool // a pong was withheld
+}
+
+type seenFrame struct {
+	at      time.Time
+	payload string
+}
+
+// sentCommand is a command that was written to an agent.
+type sentCommand struct {
+	id, kind, subscription, api, job, keyID string
+	apiIDs                                  []string
+	conn                                    int
+	written                                 time.Time
+	replies                                 []seenReply
+}
+
+type seenReply struct {
+	conn   int
+	at     time.Time
+	status string
+	keyID  string
+}
+
+// ingestMessage is one INGEST as it came.
+type ingestMessage struct {
+	job    string
+	at     time.Time
+	apis   []string
+	done   bool
+	status string // what it was answered; empty: nothing
+}
+
+type ingestJob struct {
+	command  *sentCommand
+	messages []*ingestMessage
+	doneAt   time.Time // the first `done` that came
+}
+
+// exchange is what this observer reads of a message.
+type exchange struct {
+	ID            string `json:"id"`
+	CommandID     string `json:"commandId"`
+	CommandStatus string `json:"commandStatus"`
+	ErrorDetails  string `json:"errorDetails"`
+	Payload       struct {
+		IngestJobID  string          `json:"ingestJobId"`
+		APIIDs       []string        `json:"apiIds"`
+		APIID        string          `json:"apiId"`
+		APIs         []exchangedAPI  `json:"apis"`
+		Done         bool            `json:"done"`
+		Subscription exchangedSubscr `json:"subscription"`
+	} `json:"payload"`
+}
+
+type exchangedSubscr struct {
+	ID       string            `json:"graviteeSubscriptionId"`
+	Metadata map[string]string `json:"metadata"`
+	APIKey   string            `json:"apiKey"`
+}
+
+type exchangedAPI struct {
+	UniqueID string `json:"uniqueId"`
+	ID       string `json:"id"`
+	Name     string `json:"name"`
+	Plans    []struct {
+		ID string `json:"id"`
+	} `json:"plans"`
+	Pages []struct {
+		Content string `json:"content"`
+	} `json:"pages"`
+}
+
+const keyIDMetadata = "aws-api-key-id"
+
+func newWire(r *run) *wire {
+	return &wire{
+		run: r, conns: map[int]*connection{}, commands: map[string]*sentCommand{}, ingests: map[string]*ingestMessage{},
+		jobs: map[string]*ingestJob{}, unsubscribed: map[string]bool{}, told: map[string][]string{},
+	}
+}
+
+// conn needs the lock.
+func (w *wire) conn(n int) *connection {
+	if w.conns[n] == nil {
+		w.conns[n] = &connection{}
+	}
+	return w.conns[n]
+}
+
+// agentOf is who is at the other end of a connection.
+func (w *wire) agentOf(conn int) string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.conn(conn).agent
+}
+
+func (w *wire) onNoPong(conn int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.conn(conn).noPong = true
+}
+
+func (w *wire) onFrame(f apimsim.Frame) {
+	if f.Length == 0 {
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := w.conn(f.Conn)
+	seen := seenFrame{at: time.Now(), payload: string(f.Payload)}
+	switch {
+	case f.Inbound && f.Opcode == apimsim.OpPing:
+		c.pings = append(c.pings, seen)
+	case !f.Inbound && f.Opcode == apimsim.OpPong:
+		c.pongs = append(c.pongs, seen)
+	}
+}
+
+func (w *wire) onMessage(m apimsim.Message) {
+	kind, rest, _ := strings.Cut(string(m.Data), ";;")
+	kindOfExchange, rest, _ := strings.Cut(rest, ";;")
+	body, _ := strings.CutPrefix(rest, "e:")
+	kind, _ = strings.CutPrefix(kind, "t:")
+	name, _ := strings.CutPrefix(kindOfExchange, "et:")
+	var e exchange
+	if err := json.Unmarshal([]byte(body), &e); err != nil {
+		if m.Inbound {
+			w.run.violated("unreadable", "an agent sent what cannot be read: %v", err)
+		}
+		return
+	}
+	if name != "HEALTH_CHECK" && name != "PRIMARY" {
+		arrow := "<- APIM"
+		if m.Inbound {
+			arrow = "-> APIM"
+		}
+		subject := e.Payload.IngestJobID + e.Payload.Subscription.ID
+		w.run.note("%s #%d %s %s %s %s %d APIs done=%t %s", arrow, m.Conn, kind, name, e.ID+e.CommandID, subject, len(e.Payload.APIs), e.Payload.Done, e.CommandStatus+e.ErrorDetails)
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	switch {
+	case m.Inbound && kind == "REPLY":
+		w.onReply(m, name, e)
+	case m.Inbound && name == "HELLO":
+		w.onHello(m.Conn, e.ID)
+	case m.Inbound && name == "INGEST":
+		w.onIngest(e)
+	case !m.Inbound && kind == "COMMAND":
+		w.onCommand(m.Conn, name, e)
+	case !m.Inbound && name == "INGEST":
+		if i := w.ingests[e.CommandID]; i != nil {
+			i.status = e.CommandStatus
+		}
+	}
+	if m.Inbound && name != "SUBSCRIBE" {
+		w.run.checkSecrets("a message to APIM ("+name+")", string(m.Data))
+	}
+}
+
+// onHello finds out who is at the other end: an instance's ids begin with its name, and it has one
+// websocket at a time.
+func (w *wire) onHello(conn int, id string) {
+	c := w.conn(conn)
+	c.agent = id[:strings.LastIndexByte(id, '-')]
+	for _, link := range w.run.world.Network.Links() {
+		if linkID := link.ID(); linkID.From == c.agent && strings.HasPrefix(linkID.To, "apim") {
+			c.link = linkID.String()
+		}
+	}
+}
+
+func (w *wire) onCommand(conn int, kind string, e exchange) {
+	if known := w.commands[e.ID]; known != nil { // repeated
+		return
+	}
+	c := &sentCommand{
+		id: e.ID, kind: kind, conn: conn, written: time.Now(), api: e.Payload.APIID, job: e.Payload.IngestJobID,
+		apiIDs: e.Payload.APIIDs, subscription: e.Payload.Subscription.ID, keyID: e.Payload.Subscription.Metadata[keyIDMetadata],
+	}
+	w.commands[c.id] = c
+	w.order = append(w.order, c)
+	switch kind {
+	case "START_INGEST":
+		w.jobs[c.job] = &ingestJob{command: c}
+	case "UNSUBSCRIBE":
+		w.unsubscribed[c.subscription] = true
+	}
+}
+
+func (w *wire) onReply(m apimsim.Message, kind string, e exchange) {
+	c := w.commands[e.CommandID]
+	if c == nil && strings.HasPrefix(e.CommandID, garbageID) {
+		return // what nobody should send is answered all the same
+	}
+	if c == nil {
+		w.run.violated("reply-to-nothing", "a %s reply to %q, which was never asked", kind, e.CommandID)
+		return
+	}
+	reply := seenReply{conn: m.Conn, at: time.Now(), status: e.CommandStatus, keyID: e.Payload.Subscription.Metadata[keyIDMetadata]}
+	c.replies = append(c.replies, reply)
+	if e.ErrorDetails != "" {
+		w.errors = append(w.errors, e.ErrorDetails)
+	}
+	late := reply.at.Sub(c.written) - replyWithin
+	switch {
+	case len(c.replies) > 1:
+		w.run.violated("reply-twice", "%s %s was answered %d times", c.kind, c.id, len(c.replies))
+	case c.conn != m.Conn:
+		w.run.violated("reply-elsewhere", "%s %s came by connection %d and was answered by %d", c.kind, c.id, c.conn, m.Conn)
+	case late > 0:
+		w.run.violated("reply-late", "%s %s was answered %s after the sender's 60 s", c.kind, c.id, late)
+	}
+	if kind == "SUBSCRIBE" && reply.status == apimsim.StatusSucceeded {
+		if slices.Contains(w.told[c.subscription], reply.keyID) {
+			w.run.violated("key-again", "subscription %s was given key %s twice", c.subscription, reply.keyID)
+		}
+		w.told[c.subscription] = append(w.told[c.subscription], reply.keyID)
+	}
+	if kind == "UNSUBSCRIBE" && reply.status == apimsim.StatusSucceeded && c.keyID != "" && w.run.cloud.exists(c.keyID) {
+		w.run.violated("unsubscribed-early", "UNSUBSCRIBE %s of %s is answered SUCCEEDED, and key %s is still there", c.id, c.subscription, c.keyID)
+	}
+	if kind == "FETCH" {
+		w.checkAPIs(time.Now().Add(-listingAge), e.Payload.APIs)
+	}
+}
+
+const (
+	// replyWithin is the sender's deadline, and what the slowest of the simulated connections adds.
+	replyWithin = 60*time.Second + 400*time.Millisecond
+	// listingAge is how old a listing may be that an answer is made of: one that was interrupted is gone on
+	// with for ten minutes, and used again for one.
+	listingAge = 11 * time.Minute
+)
+
+func (w *wire) onIngest(e exchange) {
+	i := &ingestMessage{job: e.Payload.IngestJobID, at: time.Now(), done: e.Payload.Done}
+	for _, api := range e.Payload.APIs {
+		i.apis = append(i.apis, api.ID)
+	}
+	w.ingests[e.ID] = i
+	job := w.jobs[i.job]
+	if job == nil {
+		w.run.violated("ingest-of-nothing", "an INGEST for job %q, which was never started", i.job)
+		return
+	}
+	job.messages = append(job.messages, i)
+	if !job.doneAt.IsZero() && len(i.apis) > 0 {
+		w.run.violated("done-early", "job %s: APIs %v after done", i.job, i.apis)
+	}
+	if i.done && job.doneAt.IsZero() {
+		job.doneAt = i.at
+	}
+	w.checkAPIs(job.command.written.Add(-listingAge), e.Payload.APIs)
+}
+
+// checkAPIs holds what is sent to what AWS held since an instant.
+func (w *wire) checkAPIs(since time.Time, apis []exchangedAPI) {
+	estates := w.run.estate.between(since, time.Now())
+	w.run.count("APIs sent", len(apis))
+	for _, api := range apis {
+		if api.ID != api.UniqueID {
+			w.run.violated("identity", "API %q has the unique id %q", api.ID, api.UniqueID)
+		}
+		sent := map[string]bool{}
+		for _, p := range api.Plans {
+			if sent[p.ID] {
+				w.run.violated("plan-twice", "API %s is sent with plan %s twice", api.ID, p.ID)
+			}
+			sent[p.ID] = true
+			if !everLinked(estates, api.ID, p.ID) {
+				w.run.violated("plan-alien", "API %s is sent with plan %s, in which AWS did not have it", api.ID, p.ID)
+			}
+		}
+		for _, e := range estates {
+			for _, plan := range e.plans[api.ID] {
+				if !sent[plan] && !everUnlinked(estates, api.ID, plan) {
+					w.run.violated("plan-missing", "API %s is sent without plan %s, in which it was all the time", api.ID, plan)
+				}
+			}
+		}
+		if len(api.Pages) == 0 && !slices.ContainsFunc(estates, func(e estateAt) bool { return e.unexportable[api.ID] }) {
+			w.run.violated("page-missing", "API %s is sent without its document", api.ID)
+		}
+	}
+}
+
+// proofAt is when the controller's pong proved that a reply had arrived; false if it never did.
+func (c *connection) proofAt(reply time.Time) (time.Time, bool) {
+	for _, ping := range c.pings {
+		if ping.at.Before(reply) {
+			continue
+		}
+		for _, pong := range c.pongs {
+			if pong.payload == ping.payload && !pong.at.Before(ping.at) {
+				return pong.at, true
+			}
+		}
+	}
+	return time.Time{}, false
+}
