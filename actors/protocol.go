@@ -80,6 +80,7 @@ func (s *session) onReply(ctx actor.Context, frame exchange.Frame) {
 
 // onCommand answers what is the session's own matter, and passes the rest on in the agent's one language.
 func (s *session) onCommand(ctx actor.Context, id string, command exchange.ControllerCommand) {
+	s.heard(command)
 	if d := exchange.DialectOf(command.Type()); d != exchange.DialectUnknown && d != s.dialect {
 		s.dialect = d
 		s.env.Log.Info("APIM's dialect is known", logDialect, d)

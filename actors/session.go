@@ -41,6 +41,7 @@ type session struct {
 	helloID string
 	dialect exchange.Dialect
 	readyAt time.Time
+	watch   commandWatch
 	types   map[string]string        // open commands: their type on the wire
 	pending map[string]pendingIngest // INGESTs without a reply
 	// left is what follows when the connection that is being left has ended.
@@ -167,6 +168,10 @@ func (s *session) ready(ctx actor.Context) {
 		}
 	case messages.SendIngest:
 		s.onSendIngest(ctx, m)
+	case silent:
+		if m.conn == s.conn {
+			s.onSilent(ctx)
+		}
 	default:
 		s.connected(ctx)
 	}
@@ -182,7 +187,7 @@ func (s *session) connected(ctx actor.Context) {
 	case messages.Drain:
 		s.memory.ended = messages.Drained{}
 		s.leave(ctx, exchange.CloseNormal, "the agent is shutting down", s.end)
-	case greetOverdue, frameCame:
+	case greetOverdue, frameCame, silent:
 		// It was answered in time; or a connection's that is gone.
 	default:
 		unexpected(s.env, ctx)
@@ -229,7 +234,7 @@ func (s *session) offline(ctx actor.Context) {
 	case messages.Drain:
 		s.memory.ended = messages.Drained{}
 		s.end(ctx)
-	case frameCame, connClosed, greetOverdue:
+	case frameCame, connClosed, greetOverdue, silent:
 		// Of a connection that is gone.
 	default:
 		unexpected(s.env, ctx)
@@ -258,6 +263,7 @@ func (s *session) forgetConn() {
 // down tells that the session is gone and what was pending on it is lost.
 func (s *session) down(ctx actor.Context, why string) {
 	s.readyAt = time.Time{}
+	s.watch.stop()
 	for id, p := range s.pending {
 		delete(s.pending, id)
 		ctx.Send(p.job, messages.IngestLost{Batch: p.batch})
