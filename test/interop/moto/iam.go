@@ -42,7 +42,7 @@ func (s *Server) iam(t testing.TB, form url.Values) []byte {
 	form.Set("Version", "2010-05-08")
 	return s.post(t, "/", form.Encode(), http.Header{
 		"Content-Type": {"application/x-www-form-urlencoded"},
-		// All that moto looks at while it authorizes nobody: which service is meant.
+		// All that moto looks at while it checks nothing: which service is meant.
 		"Authorization": {"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20250101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0"},
 	})
 }
