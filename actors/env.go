@@ -34,6 +34,8 @@ type Env struct {
 
 	// tickets numbers the permits of the whole process. Start makes it.
 	tickets *atomic.Uint64
+	// life ends with the agent: whatever waits for leave to begin gives up then. Start makes it.
+	life context.Context
 
 	// Faults is nil but in tests.
 	Faults *Faults

@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"federation-agent/internal/apigateway"
@@ -71,14 +70,23 @@ type keymaker struct {
 
 // saga is the making of one key, as seen by who asked for it.
 type saga struct {
-	// abandoned: nobody waits for it any more.
-	abandoned atomic.Bool
-	// orphaned: the writer that began it is gone.
-	orphaned func() bool
+	// wanted ends when nobody waits for the key any more, or the writer that began it is gone.
+	wanted  context.Context
+	abandon context.CancelFunc
+	writer  *scope
+}
+
+func newSaga(writer *scope) *saga {
+	s := &saga{writer: writer}
+	s.wanted, s.abandon = context.WithCancel(writer.ctx)
+	return s
 }
 
 // unwanted says that what is made must be undone.
-func (s *saga) unwanted() bool { return s.abandoned.Load() || s.orphaned() }
+func (s *saga) unwanted() bool { return s.wanted.Err() != nil }
+
+// orphaned says that the writer that began it is gone.
+func (s *saga) orphaned() bool { return !s.writer.alive() }
 
 // madeKey is a key that is made, attached, and ready to be answered.
 type madeKey struct {
@@ -87,8 +95,8 @@ type madeKey struct {
 	metadata map[string]string
 }
 
-// errUnwanted ends the making of a key that nobody waits for.
-var errUnwanted = errors.New("nobody waits for the key any more")
+// errUnwanted ends what nobody waits for.
+var errUnwanted = errors.New("nobody waits for it any more")
 
 // make makes a key and attaches it to its plan. Whatever fails after CreateApiKey, the key is deleted
 // again before the error is returned, or its deletion is in the journal.
@@ -131,10 +139,7 @@ func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 	}
 	ctx, client := apigateway.WithPriority(context.Background(), apigateway.PriorityKeys), k.aws()
 
-	creating := withPermitRules(ctx, permitRules{by: c.AnswerBy.Add(-createMargin), granted: func() error {
-		if s.unwanted() {
-			return errUnwanted
-		}
+	creating := withPermitRules(ctx, permitRules{by: c.AnswerBy.Add(-createMargin), wanted: s.wanted, granted: func() error {
 		return k.advance(&record, store.StateCreating, "")
 	}})
 	id, value, err := apigateway.CreateKey(creating, client, record.KeyName, federation.KeyDescription(c.SubscriptionID))
@@ -149,7 +154,7 @@ func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 		err = errUnwanted
 	}
 	if err == nil {
-		attaching := withPermitRules(ctx, permitRules{by: c.AnswerBy.Add(-attachMargin)})
+		attaching := withPermitRules(ctx, permitRules{by: c.AnswerBy.Add(-attachMargin), wanted: s.wanted})
 		err = apigateway.AttachKey(attaching, client, record.UsagePlanID, id)
 	}
 	if err == nil {
@@ -216,7 +221,7 @@ func (k *keymaker) remove(c messages.Unsubscribe) error {
 	if len(ids) == 0 {
 		return fmt.Errorf("%w; delete it in the API Gateway console: it bears the subscription's id in its name", unnamed)
 	}
-	ctx, cancel := context.WithDeadline(apigateway.WithPriority(context.Background(), apigateway.PriorityKeys), c.AnswerBy)
+	ctx, cancel := k.deleting(c.AnswerBy)
 	defer cancel()
 	var failures []error
 	for _, id := range ids {
@@ -242,12 +247,8 @@ func (k *keymaker) undo(record *store.KeyRecord, why string, by time.Time) bool 
 				logKey, record.KeyID, logError, err)
 		}
 	}
-	ctx := apigateway.WithPriority(context.Background(), apigateway.PriorityKeys)
-	if !by.IsZero() {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithDeadline(ctx, by)
-		defer cancel()
-	}
+	ctx, cancel := k.deleting(by)
+	defer cancel()
 	if err := apigateway.DeleteKey(ctx, k.aws(), record.KeyID); err != nil {
 		k.env.Log.Warn("cannot delete an API key yet; trying again until it is gone: "+apigateway.Explain(err),
 			logKey, record.KeyID, logTarget, k.target, logDelay, k.retryLater(record.ID), logError, err)
@@ -255,6 +256,16 @@ func (k *keymaker) undo(record *store.KeyRecord, why string, by time.Time) bool 
 	}
 	k.forget(*record)
 	return true
+}
+
+// deleting is the context of a DeleteApiKey: until by, if there is such a time, and begun only while the
+// agent lives.
+func (k *keymaker) deleting(by time.Time) (context.Context, context.CancelFunc) {
+	ctx := withPermitRules(apigateway.WithPriority(context.Background(), apigateway.PriorityKeys), permitRules{wanted: k.env.life})
+	if by.IsZero() {
+		return ctx, func() {}
+	}
+	return context.WithDeadline(ctx, by)
 }
 
 // keysOf is the records of the keys that a subscription may be using, the oldest first.

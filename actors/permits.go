@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -28,6 +29,8 @@ type permits struct {
 type permitRules struct {
 	// by is the latest time for a permit: an attempt that begins by then is heard out.
 	by time.Time
+	// wanted, unless nil, ends when no further attempt is to begin; one that runs is heard out.
+	wanted context.Context
 	// granted is called with a permit in hand, before each attempt; its error gives the permit back and
 	// ends the call.
 	granted func() error
@@ -45,16 +48,19 @@ type withdrawn struct{}
 // Acquire implements apigateway.Permits.
 func (p *permits) Acquire(ctx context.Context, r apigateway.PermitRequest) (apigateway.Permit, error) {
 	rules, _ := ctx.Value(permitRulesKey{}).(permitRules)
+	if rules.wanted == nil {
+		rules.wanted = context.Background()
+	}
 	by := rules.by
 	if by.IsZero() {
 		by, _ = ctx.Deadline()
 	}
 	ask := messages.AcquirePermit{Ticket: p.tickets.Add(1), Operation: r.Operation, Priority: r.Priority, By: by}
 	for {
-		verdict, err := p.ask(ctx, ask)
-		if ctx.Err() != nil {
+		verdict, err := p.ask(ctx, rules.wanted, ask)
+		if ctx.Err() != nil || rules.wanted.Err() != nil {
 			p.system.Root.Send(p.quota, messages.ReturnPermit{Ticket: ask.Ticket})
-			return nil, ctx.Err()
+			return nil, cmp.Or(ctx.Err(), errUnwanted)
 		}
 		if errors.Is(err, actor.ErrDeadLetter) {
 			return nil, fmt.Errorf("%w: the agent is shutting down", apigateway.ErrNoPermit)
@@ -78,9 +84,11 @@ func (p *permits) Acquire(ctx context.Context, r apigateway.PermitRequest) (apig
 	}
 }
 
-func (p *permits) ask(ctx context.Context, ask messages.AcquirePermit) (any, error) {
+func (p *permits) ask(ctx, wanted context.Context, ask messages.AcquirePermit) (any, error) {
 	future := p.system.Root.RequestFuture(p.quota, ask, askAgain)
-	defer context.AfterFunc(ctx, func() { p.system.Root.Send(future.PID(), withdrawn{}) })()
+	wake := func() { p.system.Root.Send(future.PID(), withdrawn{}) }
+	defer context.AfterFunc(ctx, wake)()
+	defer context.AfterFunc(wanted, wake)()
 	return future.Result()
 }
 

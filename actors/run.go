@@ -54,6 +54,8 @@ type Agent struct {
 // Start starts an agent. It returns at once: connecting and everything else goes on behind it.
 func Start(env *Env, cfg config.Config) *Agent {
 	env.tickets = &atomic.Uint64{}
+	life, end := context.WithCancel(context.Background())
+	env.life = life
 	if env.AWS == nil {
 		env.AWS = apigateway.NewHTTPClient() // one for the process: targets share its connections
 	}
@@ -74,6 +76,7 @@ func Start(env *Env, cfg config.Config) *Agent {
 	}), "agent-")
 	go func() {
 		a.ending = <-ended
+		end()
 		close(a.done)
 	}()
 	return a

@@ -114,7 +114,7 @@ func (w *writer) onCommand(ctx actor.Context, subscription string, c messages.Co
 	switch {
 	case work == nil:
 		w.begin(subscription, &keyWork{}, asker)
-	case sameKind(work.kind, c) && len(work.waiting) == 0 && !work.saga.abandoned.Load():
+	case sameKind(work.kind, c) && len(work.waiting) == 0 && !work.saga.unwanted():
 		// The same again while the first is running gets the same answer.
 		work.askers = append(work.askers, asker)
 	default:
@@ -136,10 +136,9 @@ func sameKind(a, b messages.Command) bool {
 
 // begin starts what a command asks for.
 func (w *writer) begin(subscription string, work *keyWork, asker keyAsker) {
-	work.kind, work.askers, work.saga = asker.command, []keyAsker{asker}, &saga{}
+	work.kind, work.askers, work.saga = asker.command, []keyAsker{asker}, newSaga(w.scope)
 	w.busy[subscription] = work
 	keys, scope, current := w.keys, w.scope, work.saga
-	current.orphaned = func() bool { return !scope.alive() }
 	switch c := asker.command.(type) {
 	case messages.Subscribe:
 		detached(scope, func() (madeKey, error) { return keys.make(current, c) },
@@ -196,6 +195,7 @@ func (w *writer) answer(ctx actor.Context, work *keyWork, reply messages.Reply) 
 // next begins what waits behind a subscription's finished work.
 func (w *writer) next(ctx actor.Context, subscription string) {
 	work := w.busy[subscription]
+	work.saga.abandon() // it is done, and lets go of what it holds
 	if len(work.waiting) == 0 {
 		delete(w.busy, subscription)
 		w.doneDraining(ctx)
@@ -218,7 +218,7 @@ func (w *writer) onAbandoned(m messages.Abandoned) {
 	work.waiting = slices.DeleteFunc(work.waiting, gone)
 	work.askers = slices.DeleteFunc(work.askers, gone)
 	if len(work.askers) == 0 {
-		work.saga.abandoned.Store(true)
+		work.saga.abandon()
 	}
 }
 
@@ -261,7 +261,7 @@ func (w *writer) doneDraining(ctx actor.Context) {
 // sweep.
 func (w *writer) onLeaving(ctx actor.Context) {
 	for _, work := range w.busy {
-		work.saga.abandoned.Store(true)
+		work.saga.abandon()
 		for _, a := range slices.Concat(work.askers, work.waiting) {
 			ctx.Request(a.router, messages.Answer{CommandRef: a.command.Ref(), Reply: messages.Refused{Reason: whyPanicked}})
 		}
