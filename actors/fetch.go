@@ -29,13 +29,12 @@ type fetch struct {
 	env  *Env
 	spec fetchSpec
 
-	plan    exportPlan
-	asked   []federation.ID // all APIs of this fetch, those left over first
-	encoded [][]byte
-	sent    map[federation.ID]bool
-	omitted map[federation.ID]bool // cannot be had now, so they are not left over
-	bytes   int
-	full    bool
+	plan  exportPlan
+	asked []federation.ID // all APIs of this fetch, those left over first
+	ready map[federation.ID][]byte
+	held  int // bytes of ready
+	// omitted cannot be had now, so they are not left over.
+	omitted map[federation.ID]bool
 }
 
 // fetchSpec is what a fetch is made of.
@@ -71,7 +70,7 @@ type fetchDue struct{}
 
 func fetchProps(env *Env, spec fetchSpec) *actor.Props {
 	return props(env, worker, func() actor.Actor {
-		return &fetch{env: env, spec: spec, sent: map[federation.ID]bool{}, omitted: map[federation.ID]bool{}}
+		return &fetch{env: env, spec: spec, ready: map[federation.ID][]byte{}, omitted: map[federation.ID]bool{}}
 	})
 }
 
@@ -127,9 +126,10 @@ func leftFirst(apis []messages.NamedEntry, left []federation.ID) {
 	})
 }
 
-// proceed asks for what there is still room for, and answers when there is nothing more to wait for.
+// proceed asks for what there is still room for, and answers when nothing more is under way. What is kept
+// may exceed the reply by a window of stages: those asked for first may come last, and still go first.
 func (f *fetch) proceed(ctx actor.Context) {
-	for !f.full {
+	for f.held < f.spec.maxBytes {
 		export, ok := f.plan.next(time.Now())
 		if !ok {
 			break
@@ -146,13 +146,8 @@ func (f *fetch) onReady(ctx actor.Context, m messages.APIReady) {
 	if !f.plan.arrived(m.ID) {
 		return
 	}
-	if exchange.FetchReplySize(f.spec.command.ID, len(f.encoded)+1, f.bytes+len(m.JSON)) > f.spec.maxBytes {
-		f.full = true
-	} else {
-		f.sent[m.ID] = true
-		f.encoded = append(f.encoded, m.JSON)
-		f.bytes += len(m.JSON)
-	}
+	f.ready[m.ID] = m.JSON
+	f.held += len(m.JSON)
 	f.proceed(ctx)
 }
 
@@ -165,20 +160,27 @@ func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	f.proceed(ctx)
 }
 
-// finish answers with what is ready.
+// finish answers with what is ready and fits, in the order in which it was asked for.
 func (f *fetch) finish(ctx actor.Context) {
+	var reply [][]byte
 	var left []federation.ID
+	bytes := 0
 	for _, id := range f.asked {
-		if !f.sent[id] && !f.omitted[id] {
+		encoded, ready := f.ready[id]
+		switch {
+		case ready && exchange.FetchReplySize(f.spec.command.ID, len(reply)+1, bytes+len(encoded)) <= f.spec.maxBytes:
+			reply = append(reply, encoded)
+			bytes += len(encoded)
+		case !f.omitted[id]:
 			left = append(left, id)
 		}
 	}
 	f.spec.leftovers.set(left)
 	if len(left) > 0 {
 		f.env.Log.Warn("APIs did not fit into this fetch; they come first in the next one, so fetch again",
-			logAPIs, len(left), logSent, len(f.encoded), logLeft, left)
+			logAPIs, len(left), logSent, len(reply), logLeft, left)
 	}
-	f.answer(ctx, messages.Fetched{APIs: f.encoded})
+	f.answer(ctx, messages.Fetched{APIs: reply})
 }
 
 func (f *fetch) answer(ctx actor.Context, reply messages.Reply) {

@@ -515,7 +515,9 @@ func TestATwiceWantedIngestRunsBesideTheFirstAndAThirdIsRefused(t *testing.T) {
 
 func TestDocumentsUnderWayAreBoundedByTheSettingAndNotByTheAccount(t *testing.T) {
 	const document = 200 << 10
-	seen := ingests{fault: func(e apimsim.IngestEvent) apimsim.IngestFault { return apimsim.IngestFault{AnswerDelay: 5 * time.Second} }}
+	seen := ingests{fault: func(e apimsim.IngestEvent) apimsim.IngestFault {
+		return apimsim.IngestFault{AnswerDelay: 5 * time.Second}
+	}}
 	o := world.Options{APIM: apimsim.Options{Script: seen.script(), DropPageContent: true}, Settings: map[string]string{
 		"gravitee_agent_ingest_memoryBytes": "4194304",
 	}}
