@@ -37,6 +37,8 @@ func controllerFacts() []contractCase {
 		{name: "a channel that closes fails its open commands", run: failsOpenCommands},
 		{name: "an unhealthy agent is sent away", without: leavesUnhealthy, options: fastHealthChecks, run: sendsUnhealthyAway},
 		{name: "an unhealthy agent is left connected and forgotten", without: sendsAway, options: fastHealthChecks, run: forgetsUnhealthy},
+		{name: "when a primary is forgotten, the second agent takes over", without: sendsAway, options: fastHealthChecks, run: forgottenPrimary},
+		{name: "an agent's own GOOD_BYE closes the channel with 1013", run: agentSaysGoodBye},
 		{name: "stopping says GOOD_BYE with reconnect and a start takes the port again", run: restarts},
 		{name: "GOOD_BYE without reconnect is delivered as a command", run: goodByeForGood},
 		{name: "dropping closes with 1000 and says no GOOD_BYE", run: drops},
@@ -280,6 +282,27 @@ func forgetsUnhealthy(ctx context.Context, t *testing.T, c controller.Controller
 		healthy.read("HEALTH_CHECK")
 	}
 	client.pinged()
+}
+
+// forgottenPrimary shows that the primary that is forgotten is not one any more.
+func forgottenPrimary(ctx context.Context, t *testing.T, c controller.Controller) {
+	first := joined(ctx, t, c)
+	second := greeted(ctx, t, c, target)
+	first.sayUnhealthy()
+	var primary struct{ Primary bool }
+	must(t, json.Unmarshal(second.read("PRIMARY").exchange.Payload, &primary))
+	if !primary.Primary {
+		t.Error("the agent that remains was told that it is not primary")
+	}
+}
+
+// agentSaysGoodBye shows that a connector's GOOD_BYE is taken for a wish to be closed: APIM handles none.
+func agentSaysGoodBye(ctx context.Context, t *testing.T, c controller.Controller) {
+	client := joined(ctx, t, c)
+	client.command("bye", "GOOD_BYE", fmt.Sprintf(`{"targetId":%q,"reconnect":false}`, target))
+	if code, _ := client.readClose(); code != websocket.CloseTryAgainLater {
+		t.Errorf("closed with %d, want 1013", code)
+	}
 }
 
 func restarts(ctx context.Context, t *testing.T, c controller.Controller) {

@@ -25,10 +25,14 @@ func TestAnUnhealthyAgentIsForgottenUpToAPIM48(t *testing.T) {
 		}
 		c.hello(integrationID, "aws-api-gateway")
 		c.expect("PRIMARY")
+		second := w.connect()
 		time.Sleep(time.Hour)
+		if m := second.expect("PRIMARY"); m.payload("primary") != true {
+			t.Errorf("the second agent was told %v", m.JSON)
+		}
 		checks := 0
 		for _, r := range w.Commands() {
-			if r.Type == "HEALTH_CHECK" {
+			if r.Type == "HEALTH_CHECK" && r.Conn == 1 {
 				checks++
 			}
 		}
@@ -36,6 +40,8 @@ func TestAnUnhealthyAgentIsForgottenUpToAPIM48(t *testing.T) {
 			t.Errorf("%d HEALTH_CHECKs", checks)
 		}
 		c.quiet()
+		second.ws.Close()
+		synctest.Wait()
 		if got := w.Agents(); len(got) != 1 || got[0].PongsReceived < 700 {
 			t.Errorf("the socket does not live on: %+v", got)
 		}

@@ -39,11 +39,13 @@ func (a *APIM) watchHealth(s *session) {
 	}
 }
 
-// forget takes a session off the list of those that take commands, and tells it nothing.
+// forget takes a session off the list of those that take commands, and tells it nothing. Another becomes
+// primary in its place (run).
 func (a *APIM) forget(s *session) {
 	a.mu.Lock()
 	s.registered = false
 	a.mu.Unlock()
+	a.elect(s.integrationID)
 	a.agentsChanged(s.integrationID)
 }
 
