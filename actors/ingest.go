@@ -304,6 +304,8 @@ func (i *ingest) fail(ctx actor.Context, why string) {
 func (i *ingest) end(ctx actor.Context) {
 	i.Become(i.ending)
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
+	// A PID leads to its actor for as long as anybody holds it: what an ended job knew must not stay with it.
+	i.plan, i.outbox, i.inFlight = exportPlan{}, outbox{}, nil
 	env, integration, job := i.env, i.spec.integration, i.job()
 	pipe(i.scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.Finish(integration, job) },
 		func(_ struct{}, err error) any {
