@@ -14,6 +14,7 @@ import (
 // count is every key in AWS held against APIM and the journal.
 type count struct {
 	asked, accepted, rejected, closed int
+	repeated                          int
 	attached, unattached              int
 	unconfirmed, lostCreates          int
 	// unconfirmedAccepted are unconfirmed keys whose subscription APIM did accept.
@@ -24,7 +25,7 @@ type count struct {
 }
 
 func (r *rig) count(ctx context.Context, data string) (count, error) {
-	c := count{asked: r.subscribed}
+	c := count{asked: r.subscribed, repeated: r.repeated}
 	subscriptions, err := r.subscriptions(ctx)
 	if err != nil {
 		return c, err
@@ -101,13 +102,13 @@ rounds (kill -9)                              %5d
 subscriptions asked for                       %5d
   accepted by APIM                            %5d
   rejected                                    %5d
-  closed again                                %5d
+  closed again                                %5d  (%d of them asked for twice)
 keys attached in AWS                          %5d
   = accepted + listed unconfirmed, of no use  %5d  (%d + %d)
 listed unconfirmed                            %5d  (%d of them accepted)
 keys not attached in AWS                      %5d
   <= listed lost creates                      %5d
-`, rounds, c.asked, c.accepted, c.rejected, c.closed, c.attached,
+`, rounds, c.asked, c.accepted, c.rejected, c.closed, c.repeated, c.attached,
 		c.accepted+c.unconfirmed-c.unconfirmedAccepted, c.accepted, c.unconfirmed-c.unconfirmedAccepted,
 		c.unconfirmed, c.unconfirmedAccepted, c.unattached, c.lostCreates)
 }

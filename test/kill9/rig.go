@@ -42,6 +42,8 @@ type rig struct {
 
 	mu         sync.Mutex
 	subscribed int
+	ended      map[string]bool // subscriptions that somebody asked to end
+	repeated   int             // of those, how many a kill interrupted
 }
 
 type api struct {
@@ -58,7 +60,7 @@ type subscription struct {
 }
 
 func newRig(ctx context.Context, dir string) (*rig, error) {
-	r := &rig{dir: dir, binary: filepath.Join(dir, "federation-agent")}
+	r := &rig{ended: map[string]bool{}, dir: dir, binary: filepath.Join(dir, "federation-agent")}
 	build := exec.CommandContext(ctx, "go", "build", "-o", r.binary, "./cmd/federation-agent")
 	build.Stderr = os.Stderr
 	if err := build.Run(); err != nil {
@@ -186,17 +188,14 @@ func (r *rig) askForKeys(ctx context.Context, each int, random *rand.Rand) *sync
 		})
 	}
 	if id := r.anAccepted(ctx, random); id != "" {
-		asked.Go(func() {
-			request, err := http.NewRequestWithContext(ctx, http.MethodDelete, r.apim+"/_sandbox/apim/subscriptions/"+id, nil)
-			if err != nil {
-				return
-			}
-			if response, err := http.DefaultClient.Do(request); err == nil {
-				response.Body.Close()
-			}
-		})
+		r.ended[id] = true
+		asked.Go(func() { _ = r.unsubscribe(ctx, id) }) // a kill in the middle leaves it ACCEPTED, see settle
 	}
 	return &asked
+}
+
+func (r *rig) unsubscribe(ctx context.Context, id string) error {
+	return call(ctx, http.MethodDelete, r.apim+"/_sandbox/apim/subscriptions/"+id, nil, nil)
 }
 
 func (r *rig) anAccepted(ctx context.Context, random *rand.Rand) string {
@@ -222,11 +221,24 @@ func (r *rig) subscriptions(ctx context.Context) ([]subscription, error) {
 	return all, err
 }
 
-// settle lets one more agent live until nothing is left to delete, and ends it in order.
+// settle lets one more agent live until nothing is left to delete, and ends it in order. An UNSUBSCRIBE that
+// a kill interrupted is asked for again, as APIM's user would: its key may be gone already.
 func (r *rig) settle(ctx context.Context) error {
 	agent, err := r.startAgent(ctx)
 	if err != nil {
 		return err
+	}
+	subscriptions, err := r.subscriptions(ctx)
+	if err != nil {
+		return err
+	}
+	for _, s := range subscriptions {
+		if s.Status == "ACCEPTED" && r.ended[s.ID] {
+			if err := r.unsubscribe(ctx, s.ID); err != nil {
+				return fmt.Errorf("repeating an interrupted UNSUBSCRIBE: %w", err)
+			}
+			r.repeated++
+		}
 	}
 	last, since := -1, time.Now()
 	err = await(ctx, settleWithin, "the journal to come to rest", func() (bool, error) {
