@@ -51,7 +51,7 @@ func TestAPanicInAnyActorWith20CommandsOpenLeavesEachWithOneReplyAndNoKeyBehind(
 	for _, kind := range []string{
 		"agent", "integration", "session", "router", "preview", "catalogue", "ingest", "target", "discoverer", "stage", "writer", "quota",
 	} {
-		for _, nth := range []int32{1, 2, 5, 12, 30} {
+		for _, nth := range []int32{1, 3, 12} {
 			t.Run(fmt.Sprintf("%s/message %d", kind, nth), func(t *testing.T) { panicked(t, kind, nth) })
 		}
 	}

@@ -1,0 +1,125 @@
+package actors_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
+	"federation-agent/test/world"
+)
+
+func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
+	for _, c := range []struct {
+		state store.KeyState
+		keys  int            // in AWS, after the next start
+		then  store.KeyState // of the record, after the next start; empty if it is gone
+	}{
+		{store.StateIntent, 0, ""},
+		{store.StateCreating, 0, store.StateLostCreate},
+		{store.StateCreated, 0, ""},
+		{store.StateAttached, 0, ""},
+		{store.StateAnswered, 1, store.StateUnconfirmed},
+		{store.StateDelivered, 1, store.StateDelivered},
+	} {
+		t.Run(string(c.state), func(t *testing.T) {
+			run(t, world.Options{}, func(t *testing.T, w *world.World) {
+				agent, api := ingested(w)
+				var crashed atomic.Bool
+				w.Disk.OnWrite = func(write storetest.Write) storetest.Outcome {
+					for _, name := range write.Names() {
+						if strings.HasPrefix(name, "key ") && strings.HasSuffix(name, " "+string(c.state)) && crashed.CompareAndSwap(false, true) {
+							w.Network.Fence(agent.Name)
+							return storetest.Outcome{Crash: true, Written: true}
+						}
+					}
+					return storetest.Outcome{}
+				}
+				sub := subscribe(w, api)
+				pass(time.Second)
+				if !crashed.Load() {
+					t.Fatal("the state was never written")
+				}
+				agent.Crash()
+				next := w.StartAgent()
+				pass(10 * time.Minute)
+				if n := len(w.AWS.Keys()); n != c.keys {
+					t.Errorf("%d keys in AWS, want %d", n, c.keys)
+				}
+				j := journal(t, next)
+				if c.then == "" && len(j) > 0 || c.then != "" && (j[c.then] != 1 || len(j) != 1) {
+					t.Errorf("journal %v, want one %q", j, c.then)
+				}
+				want := apimsim.SubscriptionRejected
+				if c.state == store.StateDelivered {
+					want = apimsim.SubscriptionAccepted
+				}
+				if sub.Status != want {
+					t.Errorf("the subscription is %s", sub.Status)
+				}
+				if (c.then == store.StateUnconfirmed || c.then == store.StateLostCreate) && !w.Log.Has(next.Name, "level=", sub.ID, "API Gateway console") {
+					t.Error("the log does not say what to look at")
+				}
+			})
+		})
+	}
+}
+
+func TestASessionCutBeforeTheReplyLeftHasItsKeyDeleted(t *testing.T) {
+	run(t, world.Options{}, func(t *testing.T, w *world.World) {
+		agent, api := ingested(w)
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateUsagePlanKey, Fault: awssim.Slow(5 * time.Second)})
+		go func() {
+			time.Sleep(2 * time.Second)
+			w.APIM.Cut(world.Integration)
+		}()
+		if sub := subscribe(w, api); sub.Status != apimsim.SubscriptionRejected {
+			t.Errorf("%s", sub.Status)
+		}
+		pass(time.Minute)
+		if keys, j := w.AWS.Keys(), journal(t, agent); len(keys) > 0 || len(j) > 0 {
+			t.Errorf("keys %v, journal %v", keys, j)
+		}
+	})
+}
+
+func TestASessionCutAfterTheReplyLeftHasItsKeyListedAsUnconfirmed(t *testing.T) {
+	for name, c := range map[string]struct {
+		fault  apimsim.ReceivedFault
+		status string
+	}{
+		"before APIM took it": {apimsim.ReceivedFault{CutBefore: true}, apimsim.SubscriptionRejected},
+		"after APIM took it":  {apimsim.ReceivedFault{CutAfter: true}, apimsim.SubscriptionAccepted},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := world.Options{APIM: apimsim.Options{Script: &apimsim.Script{
+				Received: func(e apimsim.ReceivedEvent) apimsim.ReceivedFault {
+					if e.Kind == "REPLY" && e.Type == "SUBSCRIBE" {
+						return c.fault
+					}
+					return apimsim.ReceivedFault{}
+				},
+				Pong: func(int, int) bool { return false },
+			}}}
+			run(t, o, func(t *testing.T, w *world.World) {
+				agent, api := ingested(w)
+				sub := subscribe(w, api)
+				if sub.Status != c.status {
+					t.Errorf("%s", sub.Status)
+				}
+				pass(10 * time.Second)
+				j := journal(t, agent)
+				if j[store.StateUnconfirmed] != 1 || len(j) != 1 || len(w.AWS.Keys()) != 1 {
+					t.Errorf("journal %v, keys %v", j, w.AWS.Keys())
+				}
+				if !w.Log.Has("level=WARN", w.AWS.Keys()[0].ID, sub.ID, "see in APIM whether the subscription is accepted") {
+					t.Error("the log does not say how to check")
+				}
+			})
+		})
+	}
+}
