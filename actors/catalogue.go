@@ -70,6 +70,7 @@ type (
 func (c *catalogue) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
+		ctx.Request(ctx.Parent(), messages.ExportsForgotten{}) // one may have been lost in a crash
 		c.onStarted()
 	case messages.TargetResolved:
 		c.onTargetResolved(ctx, m)

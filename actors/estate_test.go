@@ -2,6 +2,7 @@ package actors_test
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync"
 	"testing"
@@ -170,3 +171,6 @@ func partOf(id string) (awssim.Scope, string, string) {
 	p := strings.Split(id, ":")
 	return awssim.Scope{Account: p[0], Region: p[1]}, p[2], p[3]
 }
+
+// typeName is a message's type as the log would name it.
+func typeName(m any) string { return fmt.Sprintf("%T", m) }

@@ -70,11 +70,11 @@ func (p *exportPlan) arrived(id federation.ID) bool {
 	return true
 }
 
-// again is what is to be asked for once more, as its target has forgotten it.
+// again is what is to be asked for once more, as its target has forgotten it; the zero target means all.
 func (p *exportPlan) again(target federation.Target) []messages.ExportAPI {
 	var entries []messages.NamedEntry
 	for id, o := range p.open {
-		if id.Target() == target {
+		if target == (federation.Target{}) || id.Target() == target {
 			entries = append(entries, o.entry)
 		}
 	}

@@ -96,8 +96,9 @@ type APIOmitted struct {
 	Gone bool
 }
 
-// ExportsForgotten tells that a discoverer has just started, so that what an earlier incarnation was asked to
-// export will not come. Discoverer -> integration -> ingest jobs, which ask again.
+// ExportsForgotten tells that an actor on the way of an [ExportAPI] has just started, so that what an earlier
+// incarnation was asked to export may not come. The zero target means all.
+// Discoverer, catalogue -> integration -> ingest jobs, refresher, which ask again.
 type ExportsForgotten struct{ Target federation.Target }
 
 // LocateAPI asks which target has a REST API that is known by its bare id only: router -> catalogue.

@@ -1,0 +1,145 @@
+package actors_test
+
+import (
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"federation-agent/actors"
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/world"
+)
+
+func TestAnIngestBesideANeighbourInBurstsIsNotThrottledNorIsTheNeighbour(t *testing.T) {
+	run(t, world.Options{AWS: withLatency(oneRegion(200, 3, 5))}, func(t *testing.T, w *world.World) {
+		if err := w.AWS.StartNeighbour(awssim.Neighbour{
+			AccessKeyID: awssim.UniformNeighbourKeyID(0), Region: "eu-west-1", Burst: 15, Every: 5 * time.Second,
+		}); err != nil {
+			t.Fatal(err)
+		}
+		w.Connected()
+		began := time.Now()
+		succeed(w)
+		took := time.Since(began).Seconds()
+		if throttled := w.AWS.Throttled(); len(throttled) > 0 {
+			t.Errorf("throttled: %v", throttled)
+		}
+		// 200 GetStages, 600 exports and two listings at 7 a second, and what begin and end take.
+		if allowed := 802.0/7 + 15; took > allowed {
+			t.Errorf("it took %.0f s, the share allows %.0f", took, allowed)
+		}
+		healthy(t, w)
+	})
+}
+
+func TestTwentyRestartsInAMinuteCauseNo429(t *testing.T) {
+	run(t, world.Options{AWS: oneRegion(300, 1, 5)}, func(t *testing.T, w *world.World) {
+		for range 20 {
+			agent := w.StartAgent()
+			w.Await("the agent", func() bool { return len(w.APIM.Agents()) > 0 })
+			// The third is refused: the jobs of earlier lives go on, and use all of the share.
+			_, _ = w.APIM.StartIngest(t.Context(), world.Integration, nil)
+			pass(2500 * time.Millisecond)
+			agent.Crash()
+			w.Await("the session's end", func() bool { return len(w.APIM.Agents()) == 0 })
+		}
+		if throttled := w.AWS.Throttled(); len(throttled) > 0 || w.AWS.CallCount("") < 200 {
+			t.Errorf("throttled: %v of %d calls", throttled, w.AWS.CallCount(""))
+		}
+	})
+}
+
+func TestA429SlowsTheAgentDownAndEverythingStillArrives(t *testing.T) {
+	run(t, world.Options{AWS: oneRegion(30, 2, 3)}, func(t *testing.T, w *world.World) {
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetExport, Skip: 10, Times: 5, Fault: awssim.Throttling(3 * time.Second)})
+		w.Connected()
+		if job := succeed(w); job.Ingested != 60 {
+			t.Errorf("job: %+v", job)
+		}
+		if !w.Log.Has("AWS throttled a call; slowing down") {
+			t.Error("the log does not say so")
+		}
+		healthy(t, w)
+	})
+}
+
+func TestASUBSCRIBEDuringAnIngestGoesFirst(t *testing.T) {
+	run(t, world.Options{AWS: withLatency(oneRegion(300, 3, 5))}, func(t *testing.T, w *world.World) {
+		_, api := ingestedOne(w)
+		job := startIngest(w)
+		pass(20 * time.Second)
+		for range 20 {
+			began := time.Now()
+			accepted(w, api)
+			if took := time.Since(began); took > 4*time.Second {
+				t.Errorf("a SUBSCRIBE took %s", took)
+			}
+			pass(2 * time.Second)
+		}
+		if got, _ := w.APIM.Job(job.ID); got.Status != apimsim.JobPending {
+			t.Error("the ingest was over: that shows nothing")
+		}
+		ended(w, job)
+		keysAreSubscriptions(t, w)
+	})
+}
+
+// ingestedOne is an agent that has ingested one API.
+func ingestedOne(w *world.World) (*world.Instance, apimsim.API) {
+	w.T.Helper()
+	agent := w.Connected()
+	succeed(w, preview(w).APIs[0].ID)
+	return agent, w.APIM.APIs()[0]
+}
+
+// panicOnce makes the nth message that a kind of actor gets of a kind panic.
+func panicOnce(kind, message string, nth int64) *actors.Faults {
+	var seen atomic.Int64
+	return &actors.Faults{Receive: func(id string, m any) {
+		name := id[strings.LastIndex(id, "/")+1:]
+		if strings.HasPrefix(name, kind) && typeName(m) == message && seen.Add(1) == nth {
+			panic("a test's")
+		}
+	}}
+}
+
+func TestAnIngestSurvivesAPanicInWhatItStandsOn(t *testing.T) {
+	for name, f := range map[string]struct {
+		kind, message string
+		nth           int64
+	}{
+		"quota, asked":          {"quota-", "messages.AcquirePermit", 9},
+		"quota, waking":         {"quota-", "actors.budgetDue", 5},
+		"discoverer, listing":   {"discoverer-", "actors.listingStep", 1},
+		"discoverer, exporting": {"discoverer-", "actors.stageDone", 3},
+		"discoverer, asked":     {"discoverer-", "messages.ExportAPI", 2},
+		"catalogue, gathering":  {"catalogue-", "messages.TargetListing", 1},
+		"catalogue, exporting":  {"catalogue-", "messages.ExportAPI", 2},
+		"target":                {"target-", "messages.ExportAPI", 2},
+	} {
+		t.Run(name, func(t *testing.T) {
+			o := world.Options{AWS: withLatency(oneRegion(6, 2, 2)), Faults: panicOnce(f.kind, f.message, f.nth)}
+			run(t, o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				began := time.Now()
+				job, err := w.APIM.StartIngest(t.Context(), world.Integration, nil)
+				if !w.Log.Has("an actor panicked") {
+					w.Await("the panic", func() bool { return w.Log.Has("an actor panicked") })
+				}
+				if err != nil { // it cost its own command, which was answered
+					job = startIngest(w)
+				}
+				got := ended(w, job)
+				if got.Status != apimsim.JobSuccess || got.Ingested < 11 {
+					t.Errorf("job: %+v", got)
+				}
+				if took := time.Since(began); took > 12*time.Minute {
+					t.Errorf("it took %s", took)
+				}
+				oneReplyEach(t, w)
+			})
+		})
+	}
+}
