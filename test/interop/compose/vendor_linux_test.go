@@ -24,7 +24,7 @@ const (
 	secretKey   = "a-secret/that+must-never-be-logged"
 	region      = "eu-west-1"
 	// caseDeadline ends a case that hangs; one takes some seconds. Installing moto and the controllers comes before.
-	caseDeadline    = time.Minute
+	caseDeadline    = 3 * time.Minute
 	installDeadline = 10 * time.Minute
 )
 

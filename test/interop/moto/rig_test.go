@@ -26,8 +26,8 @@ const (
 	integration = "11111111-2222-3333-4444-555555555555"
 	token       = "a-token-that-must-never-be-logged"
 	secretKey   = "a-secret-that-must-never-be-logged"
-	// caseDeadline ends a case that hangs; the longest takes some seconds. The first one of a machine may install moto.
-	caseDeadline    = time.Minute
+	// caseDeadline ends a case that hangs; the longest takes 15 seconds on an idle machine. The first one of all may install moto.
+	caseDeadline    = 3 * time.Minute
 	installDeadline = 10 * time.Minute
 	// lookAgain is for what changes without a message.
 	lookAgain = 100 * time.Millisecond
