@@ -78,15 +78,18 @@ func (o *outbox) held() int {
 	return held
 }
 
-// hasRoom says whether more documents may be asked for, with so many stages under way and a batch on its
-// way. Nobody knows a document's size before it comes: it is taken to be what they were so far. With nothing
+// hasRoom says whether more documents may be asked for, with so many stages under way and some batches on
+// their way. Nobody knows a document's size before it comes: it is taken to be what they were so far. With nothing
 // held there is always room, so that a document larger than the share passes alone.
-func (o *outbox) hasRoom(underWay int, inFlight *batch) bool {
+func (o *outbox) hasRoom(underWay int, onTheirWay ...*batch) bool {
 	guess := firstGuess
 	if o.seen > 0 {
 		guess = max(leastGuess, o.seenBytes/o.seen)
 	}
-	held := o.held() + inFlight.bytes() + underWay*guess*copies
+	held := o.held() + underWay*guess*copies
+	for _, b := range onTheirWay {
+		held += b.bytes()
+	}
 	return held == 0 || held+guess*copies <= max(o.share, o.settings.BatchBytes)
 }
 

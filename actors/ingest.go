@@ -56,8 +56,9 @@ type ingest struct {
 
 	plan     exportPlan
 	outbox   outbox
-	inFlight *batch
-	number   int // of the last batch sent
+	inFlight *batch // in hand: on its way, or to go once there is a session
+	next     *batch // follows it
+	number   int    // of the last batch sent
 	flowing  bool
 	doneTry  int
 	sendAt   *time.Timer
@@ -305,7 +306,7 @@ func (i *ingest) end(ctx actor.Context) {
 	i.Become(i.ending)
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
 	// A PID leads to its actor for as long as anybody holds it: what an ended job knew must not stay with it.
-	i.plan, i.outbox, i.inFlight = exportPlan{}, outbox{}, nil
+	i.plan, i.outbox, i.inFlight, i.next = exportPlan{}, outbox{}, nil, nil
 	env, integration, job := i.env, i.spec.integration, i.job()
 	pipe(i.scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.Finish(integration, job) },
 		func(_ struct{}, err error) any {

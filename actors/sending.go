@@ -12,7 +12,7 @@ import (
 
 // pull asks for as many APIs as the windows and the memory allow.
 func (i *ingest) pull(ctx actor.Context) {
-	for i.outbox.hasRoom(i.plan.underWay(), i.inFlight) {
+	for i.outbox.hasRoom(i.plan.underWay(), i.inFlight, i.next) {
 		export, ok := i.plan.next(time.Now())
 		if !ok {
 			return
@@ -52,16 +52,17 @@ func (i *ingest) onExportsForgotten(ctx actor.Context, m messages.ExportsForgott
 	}
 }
 
-// proceed sends the next batch, if it is due and nothing else is on its way.
+// proceed gets the next batch ready, if one is due. While another is on its way only a full one is: it is
+// written down meanwhile, so that with many targets the disk's time does not add to APIM's.
 func (i *ingest) proceed(ctx actor.Context) {
-	if !i.flowing || i.inFlight != nil || !i.up {
+	if !i.flowing || !i.up || i.next != nil || i.inFlight != nil && !i.outbox.full() {
 		return
 	}
 	now := time.Now()
 	// With no room for another document, and none under way, waiting would bring nothing.
-	last := i.plan.finished() || i.plan.underWay() == 0 && !i.outbox.hasRoom(0, nil)
+	last := i.plan.finished() || i.plan.underWay() == 0 && !i.outbox.hasRoom(0)
 	if b := i.outbox.take(now, last); b != nil {
-		i.inFlight = b
+		i.next = b
 		i.pull(ctx)
 		i.notePlans(b)
 		return
@@ -101,7 +102,7 @@ func (i *ingest) onPlanNoted(ctx actor.Context, m planNoted) {
 
 // keepAlive moves the job's deadline on if nothing else has for a while.
 func (i *ingest) keepAlive(ctx actor.Context) {
-	if i.answered && i.up && i.inFlight == nil && time.Since(i.lastAck) >= keepAlive {
+	if i.answered && i.up && i.inFlight == nil && i.next == nil && time.Since(i.lastAck) >= keepAlive {
 		i.inFlight = &batch{noted: true}
 		i.transmit(ctx)
 	}
@@ -125,8 +126,11 @@ func (i *ingest) onDoneNoted(ctx actor.Context, m doneNoted) {
 }
 
 // transmit gives the batch in hand to the session, if it is written down and not on its way yet; without a
-// session it goes when there is one.
+// session it goes when there is one. One batch is on its way at a time.
 func (i *ingest) transmit(ctx actor.Context) {
+	if i.inFlight == nil {
+		i.inFlight, i.next = i.next, nil
+	}
 	b := i.inFlight
 	if b == nil || !b.noted || b.number > 0 || !i.up {
 		return
@@ -157,6 +161,7 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 			logTook, time.Since(i.startedAt).Round(time.Millisecond))
 		i.end(ctx)
 	default:
+		i.transmit(ctx)
 		if len(b.apis) > 0 {
 			i.sent += len(b.apis)
 			i.env.Log.Info("ingesting", logJob, i.job(), logSent, i.sent, logTotal, i.total)
@@ -200,6 +205,7 @@ func (i *ingest) onIngestError(ctx actor.Context, b *batch, reason string) {
 		i.env.Log.Warn("APIM refused a batch; sending it again in halves", logJob, i.job(), logAPIs, len(b.apis), logReason, reason)
 		i.outbox.halve(b)
 	}
+	i.transmit(ctx)
 	i.pull(ctx)
 	i.proceed(ctx)
 }
