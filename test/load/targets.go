@@ -77,6 +77,8 @@ func (r *rig) targetsAtWork(ctx context.Context, accounts, bytes int) (targetFig
 	}
 	p, _, err := r.connected(ctx, s, agentSpec{name: integration, integration: integration, cpu: 0, settings: map[string]string{
 		"GOMAXPROCS": "1",
+		// Some 1,500 documents are under way at a time; the default of 8 MiB is for a few targets.
+		"gravitee_agent_ingest_memoryBytes":                      "64MiB",
 		"gravitee_integration_providers_0_configuration_region":  strings.Join(regions(), ","),
 		"gravitee_integration_providers_0_configuration_roleArn": strings.Join(roles, ","),
 	}})
