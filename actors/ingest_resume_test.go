@@ -2,11 +2,14 @@ package actors_test
 
 import (
 	"context"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/messages"
 	"federation-agent/test/world"
 )
 
@@ -50,4 +53,26 @@ func TestAResumedJobSendsEverythingThoughItsSessionIsUpBeforeItsListings(t *test
 			})
 		})
 	}
+}
+
+// The job's own actor panics between two batches.
+func TestAJobThatPanicsIsGoneOnWithUntilItIsDone(t *testing.T) {
+	var batches atomic.Int32
+	o := world.Options{
+		Settings: map[string]string{"gravitee_agent_ingest_batchCount": "1"},
+		Faults: &actors.Faults{Receive: func(_ string, message any) {
+			if _, ok := message.(messages.IngestAnswered); ok && batches.Add(1) == 3 {
+				panic("in the middle of a job")
+			}
+		}},
+	}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		if job := w.Ingest(); job.Status != apimsim.JobSuccess {
+			t.Errorf("the job ended %s", job.Status)
+		}
+		if n := len(w.APIM.APIs()); n != 8 {
+			t.Errorf("%d APIs of 8 arrived", n)
+		}
+	})
 }

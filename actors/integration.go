@@ -20,6 +20,9 @@ const (
 	maxIngestJobs = 2
 	// closeMargin is what a drain leaves for closing the session after the open commands are answered.
 	closeMargin = 3 * time.Second
+	// resumeAfter is how long a job that panicked waits for its next life: one that always panics must not spin
+	// until APIM gives it up.
+	resumeAfter = 5 * time.Second
 	// ingestOverhead is room in one message for the envelope around an INGEST's APIs.
 	ingestOverhead = 1 << 10
 )
@@ -75,8 +78,12 @@ func integrationProps(env *Env, cfg config.Config, provider config.Provider, mem
 	})
 }
 
-// drainOverdue tells who drains that the time for an orderly end is up.
-type drainOverdue struct{}
+// drainOverdue tells who drains that the time for an orderly end is up; resumeDue that a job which ended may
+// have to be gone on with.
+type (
+	drainOverdue struct{}
+	resumeDue    struct{}
+)
 
 func (i *integration) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -110,6 +117,8 @@ func (i *integration) Receive(ctx actor.Context) {
 	case drainOverdue:
 		i.env.Log.Warn("an integration did not end in time; stopping it as it is", logIntegration, i.provider.IntegrationID)
 		ctx.Stop(ctx.Self())
+	case resumeDue:
+		i.resumeJobs(ctx)
 	case *actor.Terminated:
 		i.onTerminated(ctx, m)
 	default:
@@ -225,6 +234,9 @@ func (i *integration) resumeJobs(ctx actor.Context) {
 		return
 	}
 	for _, job := range jobs {
+		if i.draining || i.jobs[job.JobID] != nil {
+			continue
+		}
 		if i.env.Now().Sub(lastMove(job)) > jobDeadline {
 			i.env.Log.Warn("an ingest job of an earlier life is too old to go on with; start it again", logJob, job.JobID)
 			if err := i.env.Jobs.Finish(i.provider.IntegrationID, job.JobID); err != nil {
@@ -286,11 +298,13 @@ func (i *integration) onDrained(ctx actor.Context) {
 	}
 }
 
+// onTerminated takes note of a job's end. One that panicked is still written down, and is gone on with.
 func (i *integration) onTerminated(ctx actor.Context, m *actor.Terminated) {
 	for id, job := range i.jobs {
 		if job.Equal(m.Who) {
 			delete(i.jobs, id)
 			i.shareMemory(ctx)
+			i.scope.after(resumeAfter, resumeDue{})
 		}
 	}
 }
