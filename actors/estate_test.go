@@ -151,12 +151,6 @@ func (i *ingests) seen() []seenIngest {
 	return append([]seenIngest(nil), i.got...)
 }
 
-func (i *ingests) forget() {
-	i.mu.Lock()
-	defer i.mu.Unlock()
-	i.got = nil
-}
-
 // providerID is a uniform estate's federated id.
 func providerIDs(w *world.World) []string {
 	var ids []string

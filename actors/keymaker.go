@@ -238,9 +238,8 @@ func (k *keymaker) remove(c messages.Unsubscribe) error {
 	return nil
 }
 
-// undo deletes a key, until by at the latest; what does not work now is left to the sweep. It says whether
-// the key is gone.
-func (k *keymaker) undo(record *store.KeyRecord, why string, by time.Time) bool {
+// undo deletes a key, until by at the latest; what does not work now is left to the sweep.
+func (k *keymaker) undo(record *store.KeyRecord, why string, by time.Time) {
 	if record.State != store.StateDeleting {
 		if err := k.advance(record, store.StateDeleting, why); err != nil {
 			k.env.Log.Error("cannot write down that a key is to be deleted; deleting it all the same",
@@ -252,10 +251,9 @@ func (k *keymaker) undo(record *store.KeyRecord, why string, by time.Time) bool 
 	if err := apigateway.DeleteKey(ctx, k.aws(), record.KeyID); err != nil {
 		k.env.Log.Warn("cannot delete an API key yet; trying again until it is gone: "+apigateway.Explain(err),
 			logKey, record.KeyID, logTarget, k.target, logDelay, k.retryLater(record.ID), logError, err)
-		return false
+		return
 	}
 	k.forget(*record)
-	return true
 }
 
 // deleting is the context of a DeleteApiKey: until by, if there is such a time, and begun only while the

@@ -48,7 +48,6 @@ type target struct {
 
 // targetSpec is what a target is made of.
 type targetSpec struct {
-	integration string
 	region      string
 	roleARN     string
 	// account is known from the role's ARN, else empty.

@@ -39,14 +39,14 @@ func TestTheAccountOfARoleIsReadFromItsARN(t *testing.T) {
 		Settings: map[string]string{provider + "roleArn": awssim.UniformRoleARN(0) + "," + awssim.UniformRoleARN(1)},
 	}
 	run(t, o, func(t *testing.T, w *world.World) {
-		_, api := ingested(w)
+		ingested(w)
 		if n := len(w.APIM.APIs()); n != 8 {
 			t.Errorf("%d APIs", n)
 		}
 		if n := w.AWS.CallCount(awssim.OpGetCallerIdentity); n != 0 {
 			t.Errorf("GetCallerIdentity was called %d times", n)
 		}
-		for _, api = range w.APIM.APIs() {
+		for _, api := range w.APIM.APIs() {
 			if invoke(w, api, accepted(w, api).APIKey.Reveal()) != 200 {
 				t.Errorf("the key for %s does not work", api.ProviderID)
 			}

@@ -73,7 +73,7 @@ func demonstrate(p process, flags *demoFlags, directory string) (*demo.Summary, 
 	if err != nil {
 		return nil, err
 	}
-	defer sandbox.Close() //nolint:errcheck // the demonstration is over, and its outcome known
+	defer sandbox.Close() // the demonstration is over, and its outcome known
 	restore := ownEnvironment(p.environ, sandbox)
 	defer restore()
 	cfg, _, err := load(demoEnviron(sandbox, directory), nil)
@@ -144,21 +144,21 @@ func ownEnvironment(environ []string, s *demo.Sandbox) (restore func()) {
 	for _, entry := range environ {
 		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") {
 			theirs[name] = value
-			os.Unsetenv(name) //nolint:errcheck // fails for no name that the environment gave
+			os.Unsetenv(name) // fails for no name that the environment gave
 		}
 	}
 	ours := map[string]string{
 		demo.AWSEndpointVariable: s.AWSURL(), "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	}
 	for name, value := range ours {
-		os.Setenv(name, value) //nolint:errcheck // fails for no name like these
+		os.Setenv(name, value) // fails for no name like these
 	}
 	return func() {
 		for name := range ours {
-			os.Unsetenv(name) //nolint:errcheck // as above
+			os.Unsetenv(name) // as above
 		}
 		for name, value := range theirs {
-			os.Setenv(name, value) //nolint:errcheck // as above
+			os.Setenv(name, value) // as above
 		}
 	}
 }

@@ -107,7 +107,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 		return err == nil && now.Status == apimsim.JobSuccess
 	})
 	api := s.APIM.APIs()[0]
-	go s.APIM.Subscribe(context.Background(), api.ID, api.Plans[0].ID, "Shop", "") //nolint:errcheck // it is never answered
+	go s.APIM.Subscribe(context.Background(), api.ID, api.Plans[0].ID, "Shop", "") // it is never answered
 	await(t, s, "the question for a key", func() bool {
 		for _, c := range s.AWS.Calls(0) {
 			if c.Operation == awssim.OpCreateAPIKey {

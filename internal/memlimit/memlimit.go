@@ -66,7 +66,7 @@ func OfCgroup(root fs.FS) (int64, error) {
 	if err != nil {
 		return 0, ErrNone
 	}
-	defer file.Close() //nolint:errcheck // it was only read
+	defer file.Close()
 	least := int64(0)
 	for lines := bufio.NewScanner(file); lines.Scan(); {
 		// hierarchy-ID:controller-list:cgroup-path (cgroups(7)); v2 has id 0 and no controllers.
@@ -74,7 +74,7 @@ func OfCgroup(root fs.FS) (int64, error) {
 		if len(fields) != 3 {
 			continue
 		}
-		mount, name := "", ""
+		var mount, name string
 		switch {
 		case fields[0] == "0" && fields[1] == "":
 			mount, name = "sys/fs/cgroup", "memory.max"

@@ -22,5 +22,5 @@ func (b *bucket) until(n float64) time.Duration {
 		return 0
 	}
 	// Rounded up to a microsecond: a timer that fires a nanosecond early would find no token.
-	return time.Duration((n-b.tokens)/b.rate*1e9)/time.Microsecond*time.Microsecond + time.Microsecond
+	return time.Duration((n-b.tokens)/b.rate*1e9).Truncate(time.Microsecond) + time.Microsecond
 }

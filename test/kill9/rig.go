@@ -90,15 +90,15 @@ func (r *rig) startSandbox() error {
 			continue
 		}
 		value = strings.Trim(value, "'")
-		switch {
-		case name == "gravitee_integration_connector_ws_endpoints_0":
+		switch name {
+		case "gravitee_integration_connector_ws_endpoints_0":
 			base, path, _ := strings.Cut(strings.TrimPrefix(value, "http://"), "/")
 			r.apim = "http://" + base
 			if r.wire, err = newWire(base, farAway); err != nil {
 				return err
 			}
 			value = "http://" + r.wire.address() + "/" + path
-		case name == "AWS_ENDPOINT_URL":
+		case "AWS_ENDPOINT_URL":
 			r.aws = value
 		}
 		r.environ = append(r.environ, name+"="+value)
@@ -303,7 +303,7 @@ func await(ctx context.Context, within time.Duration, what string, so func() (bo
 		case ctx.Err() != nil:
 			return ctx.Err()
 		case time.Now().After(deadline):
-			return fmt.Errorf("waiting for %s: %s have passed (last error: %v)", what, within, err)
+			return fmt.Errorf("waiting for %s: %s have passed (last error: %w)", what, within, err)
 		}
 	}
 }

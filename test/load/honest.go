@@ -134,9 +134,9 @@ func (h *honest) ourCalls(ctx context.Context, t *table) error {
 	made := 0
 	since := func() (int, error) {
 		calls, _, err := h.callsOf(ctx, accountCalls)
-		new := calls - made
+		fresh := calls - made
 		made = calls
-		return new, err
+		return fresh, err
 	}
 	pages := func(things int) int { return (things + 499) / 500 }
 	listings := pages(h.apis) + pages(30)

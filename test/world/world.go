@@ -27,9 +27,10 @@ import (
 )
 
 const (
-	// Integration and Token are what the agent is configured with, and APIM knows.
+	// Integration is what the agent is configured with, and APIM knows.
 	Integration = "11111111-2222-3333-4444-555555555555"
-	Token       = "a-token-that-must-never-be-logged"
+	// Token is the integration's.
+	Token = "a-token-that-must-never-be-logged"
 	// Secret is the secret access key that it is configured with.
 	Secret = "a-secret-that-must-never-be-logged"
 	// apimHost and awsHost are names in the memory network.

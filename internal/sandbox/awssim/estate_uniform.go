@@ -27,9 +27,8 @@ type UniformOptions struct {
 // uniformDate is when everything in a uniform estate was made: a constant, so that runs can be compared.
 func uniformDate() time.Time { return time.Date(2024, time.January, 2, 3, 4, 5, 0, time.UTC) }
 
-// UniformAccount, UniformAccessKeyID, UniformNeighbourKeyID and UniformRoleARN name what belongs to the i-th
-// account of a uniform estate, counted from 0. The neighbour may do everything; user and role have the
-// minimum policy.
+// UniformAccount is the id of the i-th account of a uniform estate, counted from 0. It has a user and a role
+// with the minimum policy, and a neighbour who may do everything.
 func UniformAccount(i int) string { return fmt.Sprintf("%012d", 100_000_000_000+i) }
 
 // UniformAccessKeyID is the agent's user's; see [UniformAccount].

@@ -15,9 +15,9 @@ import (
 const (
 	// PathPrefix is how APIM's controller is usually reached from outside.
 	PathPrefix = "/integration-controller"
-	// DefaultToken and DefaultIntegrationID are what a sandbox asks for unless told otherwise. They open
-	// nothing but the stand-in.
-	DefaultToken         = "sandbox-token"
+	// DefaultToken is what a sandbox asks for unless told otherwise. It opens nothing but the stand-in.
+	DefaultToken = "sandbox-token"
+	// DefaultIntegrationID is the one integration that the stand-in for APIM knows at first.
 	DefaultIntegrationID = "7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12"
 	// DefaultSeed makes the same estate, ids and latencies in each run.
 	DefaultSeed = 1
@@ -84,8 +84,13 @@ func Start(o Options) (*Sandbox, error) {
 	return s, nil
 }
 
+func listen(address string) (net.Listener, error) {
+	var config net.ListenConfig
+	return config.Listen(context.Background(), "tcp", address)
+}
+
 func (s *Sandbox) listen() error {
-	apim, err := net.Listen("tcp", s.options.APIMAddress)
+	apim, err := listen(s.options.APIMAddress)
 	if err != nil {
 		return fmt.Errorf("listening for the APIM stand-in: %w", err)
 	}
@@ -93,7 +98,7 @@ func (s *Sandbox) listen() error {
 	if err := s.APIM.Serve(apim); err != nil {
 		return err
 	}
-	aws, err := net.Listen("tcp", s.options.AWSAddress)
+	aws, err := listen(s.options.AWSAddress)
 	if err != nil {
 		return fmt.Errorf("listening for the AWS stand-in: %w", err)
 	}

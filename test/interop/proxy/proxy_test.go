@@ -90,7 +90,7 @@ func TestATriggerCutsAtItsPlaceAndNowhereElse(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			defer second.Close() //nolint:errcheck // the test is over
+			defer second.Close() // the test is over
 			if _, err := second.Write([]byte("abcdxx")); err != nil {
 				t.Fatal(err)
 			}
