@@ -135,7 +135,7 @@ func (k *keymaker) make(s *saga, c messages.Subscribe) (madeKey, error) {
 // steps is the making itself: each step is written down before it is taken.
 func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) (madeKey, error) {
 	if err := k.env.Keys.Put(record); err != nil {
-		return madeKey{}, journalError(err)
+		return madeKey{}, fmt.Errorf("%w; no key is made that could be forgotten", journalError(err))
 	}
 	ctx, client := apigateway.WithPriority(context.Background(), apigateway.PriorityKeys), k.aws()
 
@@ -352,5 +352,5 @@ func (t turns) pass(subscription string) {
 }
 
 func journalError(err error) error {
-	return fmt.Errorf("writing the key journal: %w; no key is made that could be forgotten", err)
+	return fmt.Errorf("writing the key journal: %w", err)
 }

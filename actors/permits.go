@@ -3,7 +3,6 @@ package actors
 import (
 	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -42,9 +41,6 @@ func withPermitRules(ctx context.Context, r permitRules) context.Context {
 	return context.WithValue(ctx, permitRulesKey{}, r)
 }
 
-// withdrawn wakes up a worker whose context ended while it waited for the quota's answer.
-type withdrawn struct{}
-
 // Acquire implements apigateway.Permits.
 func (p *permits) Acquire(ctx context.Context, r apigateway.PermitRequest) (apigateway.Permit, error) {
 	rules, _ := ctx.Value(permitRulesKey{}).(permitRules)
@@ -55,42 +51,83 @@ func (p *permits) Acquire(ctx context.Context, r apigateway.PermitRequest) (apig
 	if by.IsZero() {
 		by, _ = ctx.Deadline()
 	}
-	ask := messages.AcquirePermit{Ticket: p.tickets.Add(1), Operation: r.Operation, Priority: r.Priority, By: by}
-	for {
-		verdict, err := p.ask(ctx, rules.wanted, ask)
-		if ctx.Err() != nil || rules.wanted.Err() != nil {
-			p.system.Root.Send(p.quota, messages.ReturnPermit{Ticket: ask.Ticket})
-			return nil, cmp.Or(ctx.Err(), errUnwanted)
-		}
-		if errors.Is(err, actor.ErrDeadLetter) {
-			return nil, fmt.Errorf("%w: the agent is shutting down", apigateway.ErrNoPermit)
-		}
-		if err != nil {
-			continue // no answer in time: the quota actor was restarted, or is about to be
-		}
-		switch v := verdict.(type) {
-		case messages.PermitGranted:
-			granted := permit{permits: p, ticket: ask.Ticket}
-			if rules.granted != nil {
-				if err := rules.granted(); err != nil {
-					granted.Done(apigateway.AttemptOutcome{})
-					return nil, err
-				}
+	ticket := p.tickets.Add(1)
+	verdict, err := p.ask(ctx, rules.wanted, messages.AcquirePermit{
+		Ticket: ticket, Operation: r.Operation, Priority: r.Priority, By: by,
+	})
+	if err == nil {
+		// An attempt must not begin once nobody wants it, though its permit came at the same moment.
+		err = cmp.Or(ctx.Err(), unwantedBy(rules.wanted))
+	}
+	if err != nil {
+		p.system.Root.Send(p.quota, messages.ReturnPermit{Ticket: ticket})
+		return nil, err
+	}
+	switch v := verdict.(type) {
+	case messages.PermitGranted:
+		granted := permit{permits: p, ticket: ticket}
+		if rules.granted != nil {
+			if err := rules.granted(); err != nil {
+				granted.Done(apigateway.AttemptOutcome{})
+				return nil, err
 			}
-			return granted, nil
-		case messages.PermitRefused:
-			return nil, fmt.Errorf("%w: %s would have to wait %s", apigateway.ErrNoPermit, r.Operation, v.Wait.Round(time.Second))
+		}
+		return granted, nil
+	case messages.PermitRefused:
+		return nil, fmt.Errorf("%w: %s would have to wait %s", apigateway.ErrNoPermit, r.Operation, v.Wait.Round(time.Second))
+	default: // a dead letter: there is no quota actor any more
+		return nil, fmt.Errorf("%w: the agent is shutting down", apigateway.ErrNoPermit)
+	}
+}
+
+func unwantedBy(wanted context.Context) error {
+	if wanted.Err() != nil {
+		return errUnwanted
+	}
+	return nil
+}
+
+// ask waits for the quota's verdict, and asks again now and then: a quota actor that was restarted has
+// forgotten who waits.
+func (p *permits) ask(ctx, wanted context.Context, ask messages.AcquirePermit) (any, error) {
+	ear := permitEar{heard: make(chan any, 1)}
+	pid, _ := p.system.ProcessRegistry.Add(ear, "permit"+p.system.ProcessRegistry.NextID())
+	defer p.system.ProcessRegistry.Remove(pid)
+	for {
+		p.system.Root.RequestWithCustomSender(p.quota, ask, pid)
+		again := time.NewTimer(askAgain)
+		select {
+		case verdict := <-ear.heard:
+			again.Stop()
+			return verdict, nil
+		case <-ctx.Done():
+			again.Stop()
+			return nil, ctx.Err()
+		case <-wanted.Done():
+			again.Stop()
+			return nil, errUnwanted
+		case <-again.C:
 		}
 	}
 }
 
-func (p *permits) ask(ctx, wanted context.Context, ask messages.AcquirePermit) (any, error) {
-	future := p.system.Root.RequestFuture(p.quota, ask, askAgain)
-	wake := func() { p.system.Root.Send(future.PID(), withdrawn{}) }
-	defer context.AfterFunc(ctx, wake)()
-	defer context.AfterFunc(wanted, wake)()
-	return future.Result()
+// permitEar is a process that hears one verdict for a goroutine. The library's Future would do, were it not
+// a data race to send it a second message, as a quota that is asked twice may.
+type permitEar struct{ heard chan any }
+
+// SendUserMessage implements actor.Process.
+func (e permitEar) SendUserMessage(_ *actor.PID, message any) {
+	select {
+	case e.heard <- actor.UnwrapEnvelopeMessage(message):
+	default:
+	}
 }
+
+// SendSystemMessage implements actor.Process.
+func (permitEar) SendSystemMessage(*actor.PID, any) {}
+
+// Stop implements actor.Process.
+func (permitEar) Stop(*actor.PID) {}
 
 // permit is the leave to make one attempt.
 type permit struct {
