@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -213,10 +214,10 @@ func TestAJobGoesOnAfterItsSessionWasCutAndSaysDoneOnce(t *testing.T) {
 
 func TestAJobWhoseSessionStaysAwayIsGivenUpNotGoneOnWithTooLate(t *testing.T) {
 	seen := ingests{fault: func(e apimsim.IngestEvent) apimsim.IngestFault { return apimsim.IngestFault{CutBefore: e.Nth == 1} }}
-	var away bool
+	var away atomic.Bool
 	script := seen.script()
 	script.Upgrade = func(int) int {
-		if away {
+		if away.Load() {
 			return 503
 		}
 		return 0
@@ -224,9 +225,9 @@ func TestAJobWhoseSessionStaysAwayIsGivenUpNotGoneOnWithTooLate(t *testing.T) {
 	run(t, world.Options{APIM: apimsim.Options{Script: script}}, func(t *testing.T, w *world.World) {
 		w.Connected()
 		job := startIngest(w)
-		away = true
+		away.Store(true)
 		pass(7 * time.Minute)
-		away = false
+		away.Store(false)
 		w.Await("the session to be back", func() bool { return len(w.APIM.Agents()) > 0 })
 		pass(10 * time.Minute)
 		if got, _ := w.APIM.Job(job.ID); got.Status != apimsim.JobTimedOut {
@@ -246,23 +247,23 @@ func TestAJobWhoseSessionStaysAwayIsGivenUpNotGoneOnWithTooLate(t *testing.T) {
 func TestAJobGoesOnInTheNextProcessAfterACrash(t *testing.T) {
 	for nth := 1; nth <= 4; nth++ {
 		t.Run(fmt.Sprintf("at INGEST %d", nth), func(t *testing.T) {
-			var crash func()
+			var agent atomic.Pointer[world.Instance]
 			seen := ingests{}
 			seen.fault = func(e apimsim.IngestEvent) apimsim.IngestFault {
-				if e.Nth == nth && crash != nil {
-					crash()
-					crash = nil
+				if e.Nth == nth {
+					if a := agent.Swap(nil); a != nil {
+						a.Fence()
+					}
 				}
 				return apimsim.IngestFault{}
 			}
 			o := world.Options{APIM: apimsim.Options{Script: seen.script()}, Settings: map[string]string{"gravitee_agent_ingest_batchCount": "3"}}
 			run(t, o, func(t *testing.T, w *world.World) {
-				agent := w.Connected()
-				crashed := false
-				crash = func() { agent.Fence(); crashed = true }
+				first := w.Connected()
+				agent.Store(first)
 				job := startIngest(w)
-				w.Await("the crash", func() bool { return crashed })
-				agent.Crash()
+				w.Await("the crash", func() bool { return agent.Load() == nil })
+				first.Crash()
 				w.StartAgent()
 				if got := ended(w, job); got.Status != apimsim.JobSuccess || len(w.APIM.APIs()) != 8 {
 					t.Errorf("job %+v, %d APIs", got, len(w.APIM.APIs()))

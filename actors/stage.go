@@ -36,7 +36,10 @@ func (s *stage) Receive(ctx actor.Context) {
 		unexpected(s.env, ctx)
 		return
 	}
-	ctx.Request(ctx.Parent(), stageDone{answer: s.prepare()})
+	answer := s.prepare()
+	if s.task.ctx.Err() == nil { // else it is the discoverer that has ended, and its exports are asked for again
+		ctx.Request(ctx.Parent(), stageDone{answer: answer})
+	}
 	ctx.Stop(ctx.Self())
 }
 
