@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -229,16 +230,16 @@ func TestTheSameSUBSCRIBEAfterDeliveryGetsANewKeyAndTheOldOneIsDeletedOnceItIsDe
 }
 
 func TestWhenTheNewKeysDeliveryIsUnprovedBothAreUnconfirmedAndTheNextSettlesIt(t *testing.T) {
-	pong := true
-	o := world.Options{APIM: apimsim.Options{Script: &apimsim.Script{Pong: func(int, int) bool { return pong }}}}
+	var mute atomic.Bool
+	o := world.Options{APIM: apimsim.Options{Script: &apimsim.Script{Pong: func(int, int) bool { return !mute.Load() }}}}
 	run(t, o, func(t *testing.T, w *world.World) {
 		agent, api := ingested(w)
 		_, _, first := repeat(w, api, "sub-1")
 		pass(time.Second)
-		pong = false
+		mute.Store(true)
 		_, _, second := repeat(w, api, "sub-1")
 		w.Await("the agent to give the session up", func() bool { return w.Log.Has("no pong") })
-		pong = true
+		mute.Store(false)
 		w.Await("the agent to be back", func() bool { return len(w.APIM.Agents()) == 1 })
 		pass(time.Minute)
 		if j := journal(t, agent); j[store.StateUnconfirmed] != 2 || len(j) != 1 || len(w.AWS.Keys()) != 2 {

@@ -48,8 +48,8 @@ type target struct {
 
 // targetSpec is what a target is made of.
 type targetSpec struct {
-	region      string
-	roleARN     string
+	region  string
+	roleARN string
 	// account is known from the role's ARN, else empty.
 	account string
 	// fallbackAccount is configured for where STS cannot be reached.

@@ -144,21 +144,21 @@ func ownEnvironment(environ []string, s *demo.Sandbox) (restore func()) {
 	for _, entry := range environ {
 		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") {
 			theirs[name] = value
-			os.Unsetenv(name) // fails for no name that the environment gave
+			_ = os.Unsetenv(name) // fails for no name that the environment gave
 		}
 	}
 	ours := map[string]string{
 		demo.AWSEndpointVariable: s.AWSURL(), "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
 	}
 	for name, value := range ours {
-		os.Setenv(name, value) // fails for no name like these
+		_ = os.Setenv(name, value) // fails for no name like these
 	}
 	return func() {
 		for name := range ours {
-			os.Unsetenv(name) // as above
+			_ = os.Unsetenv(name) // as above
 		}
 		for name, value := range theirs {
-			os.Setenv(name, value) // as above
+			_ = os.Setenv(name, value) // as above
 		}
 	}
 }
