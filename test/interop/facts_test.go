@@ -35,7 +35,7 @@ func controllerFacts() []contractCase {
 		{name: "UNKNOWN and NO_REPLY are told apart", run: tellsUnknownFromNoReply},
 		{name: "a command to nobody fails", run: nobodyThere},
 		{name: "a channel that closes fails its open commands", run: failsOpenCommands},
-		{name: "an unhealthy agent is sent away", without: leavesUnhealthy, options: fastHealthChecks, run: sendsUnhealthyAway},
+		{name: "an unhealthy agent is sent away", without: leavesUnhealthy, options: quickHealthChecks, run: sendsUnhealthyAway},
 		{name: "an unhealthy agent is left connected and forgotten", without: sendsAway, options: fastHealthChecks, run: forgetsUnhealthy},
 		{name: "when a primary is forgotten, the second agent takes over", without: sendsAway, options: fastHealthChecks, run: forgottenPrimary},
 		{name: "an agent's own GOOD_BYE closes the channel with 1013", run: agentSaysGoodBye},
