@@ -158,11 +158,30 @@ func (b *keyBook) outOfReach(key awssim.APIKey) string {
 		if record, ok := b.run.commandRecord(c.id); ok && c.replies[i].at.Sub(record.SentAt) > time.Minute {
 			return "its SUBSCRIBE was late already when it came"
 		}
+		if b.madeByAnother(key.ID, c.subscription) {
+			return "its subscription was subscribed again on another replica"
+		}
 		if sub, known := b.subs[c.subscription]; known && sub.Status != apimsim.SubscriptionAccepted && b.run.madeWhileClosing(c, sub) {
 			return "its subscription was closed while it was made"
 		}
 	}
 	return ""
+}
+
+// madeByAnother reports whether a key is in another replica's journal than its subscription's latest: no
+// replica knows of the other's. It needs the wire's lock.
+func (b *keyBook) madeByAnother(keyID, subscription string) bool {
+	told := b.run.wire.told[subscription]
+	slotOf := func(id string) *slot {
+		for _, rec := range b.records {
+			if rec.KeyID == id {
+				return rec.slot
+			}
+		}
+		return nil
+	}
+	mine, latest := slotOf(keyID), slotOf(told[len(told)-1])
+	return mine != nil && latest != nil && mine != latest
 }
 
 // madeWhileClosing: a SUBSCRIBE that was sent again while, or after, its subscription was closed.

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -173,6 +174,11 @@ func (j journal) everFailed() bool {
 	j.mu.Lock()
 	defer j.mu.Unlock()
 	return j.failed
+}
+
+// disksFailed reports whether any disk refused anything: what follows from what it did not keep is no news.
+func (r *run) disksFailed() bool {
+	return slices.ContainsFunc(r.slots, func(s *slot) bool { return s.journal.everFailed() })
 }
 
 // of gives the states that a record was written with.

@@ -75,13 +75,37 @@ func Run(t *testing.T, seed uint64, o Options) Report {
 	for _, s := range plan {
 		report.Schedule = append(report.Schedule, s.String())
 	}
-	options := r.worldOptions()
-	world.Run(t, options, func(_ *testing.T, w *world.World) {
-		r.live(w, plan)
-		report.Simulated = time.Since(r.began)
+	r.inBubble(t, func() { // what panics there is the bubble itself: all goroutines wait for each other
+		world.Run(t, r.worldOptions(), func(_ *testing.T, w *world.World) {
+			r.live(w, plan)
+			report.Simulated = time.Since(r.began)
+		})
 	})
 	report.Counts, report.Trace, report.Violations, report.Log = r.counts, r.trace, r.violations, r.world.Log.String()
 	return report
+}
+
+// inBubble turns a deadlock of the bubble into a violation, so that its trace is seen and other seeds go on.
+func (r *run) inBubble(t *testing.T, do func()) {
+	t.Helper()
+	defer func() {
+		if value := recover(); value != nil {
+			r.violations = append(r.violations, Violation{Rule: "deadlock", Detail: fmt.Sprintf("%v\n%s", value, stacks())})
+		}
+	}()
+	do()
+}
+
+// stacks are those of all goroutines that wait in a bubble and are ours.
+func stacks() string {
+	buffer := make([]byte, 1<<20)
+	var ours []string
+	for _, stack := range strings.Split(string(buffer[:runtime.Stack(buffer, true)]), "\n\n") {
+		if bubbleOf(stack) != "" && strings.Contains(stack, "federation-agent/") {
+			ours = append(ours, stack)
+		}
+	}
+	return strings.Join(ours, "\n\n")
 }
 
 func (r *run) worldOptions() world.Options {

@@ -174,6 +174,9 @@ func (r *run) onReceive(l *life) func(string, any) {
 		if r.dice.chance(r.profile.of(famCrashes, 0.0004), "crash", name) && l.crash() {
 			r.strike("crash at a message", "%s", name)
 		}
+		if event == lastWord { // its one statement tells that the agent has ended; nobody is left to notice a panic
+			return
+		}
 		if r.dice.chance(r.profile.of(famPanics, 0.0015), "panic", name) {
 			r.strike("panic", "%s", name)
 			r.mu.Lock()
@@ -183,6 +186,8 @@ func (r *run) onReceive(l *life) func(string, any) {
 		}
 	}
 }
+
+const lastWord = "agent *actor.Stopped"
 
 // panicked is a panic that was injected.
 type panicked struct {
