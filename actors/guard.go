@@ -71,11 +71,13 @@ func (g *planGuard) judge(env *Env, integration string, m messages.Catalogue, ma
 	defer g.mu.Unlock()
 	verdict := guardVerdict{left: map[string][]string{}}
 	var refused []string
+	var confirmed []federation.Target
 	for _, loss := range federation.PlanLosses(before, now, float64(maxPercent)/100) {
 		if g.refuses(env, loss) {
 			refused = append(refused, loss.String())
 			continue
 		}
+		confirmed = append(confirmed, loss.Target)
 		for _, lost := range loss.Lost {
 			verdict.left[lost.API.String()] = now[loss.Target].Links[lost.API]
 		}
@@ -84,6 +86,11 @@ func (g *planGuard) judge(env *Env, integration string, m messages.Catalogue, ma
 		verdict.refusal = fmt.Sprintf("this ingest would delete plans and all of their subscriptions in APIM (%s). If that is meant, "+
 			"start the ingest again in a minute: it goes through when AWS still lists the same. If it is not, look at the usage plans in AWS",
 			strings.Join(refused, "; "))
+		return verdict
+	}
+	for _, target := range confirmed {
+		// Not before: an ingest that another target holds up would make this one look new again, by turns for ever.
+		delete(g.suspected, target)
 	}
 	return verdict
 }
@@ -100,7 +107,6 @@ func (g *planGuard) refuses(env *Env, loss federation.Loss) bool {
 		env.Log.Warn("plans are gone in AWS; APIM deletes them with their subscriptions", logTarget, loss.Target, logReason, loss.String())
 		return false
 	case known && first.ConfirmedBy(loss):
-		delete(g.suspected, loss.Target)
 		env.Log.Warn("a second listing confirms that plans are gone in AWS; APIM deletes them with their subscriptions",
 			logTarget, loss.Target, logReason, loss.String())
 		return false

@@ -176,3 +176,23 @@ func TestWithoutRememberedPlansTheLogSaysThatTheGuardIsBlind(t *testing.T) {
 		}
 	})
 }
+
+// One target's confirmed loss waits for the other's: neither makes the other look new again.
+func TestTwoTargetsThatLoseTheirPlansOneAfterTheOtherGoThroughInTheEnd(t *testing.T) {
+	regions := []string{"eu-west-1", "us-east-1"}
+	o := world.Options{
+		Settings: map[string]string{"gravitee_integration_providers_0_configuration_region": strings.Join(regions, ",")},
+		AWS:      awssim.Options{Estate: awssim.UniformEstate(awssim.UniformOptions{Regions: regions, APIs: 2, StagesPerAPI: 2, Plans: 2})},
+	}
+	run(t, acceptAll(o), func(t *testing.T, w *world.World) {
+		w.Connected()
+		succeed(w)
+		for _, region := range regions {
+			unlinkAll(t, w, awssim.Scope{Account: awssim.UniformAccount(0), Region: region}, 0)
+			pass(2 * time.Minute)
+			refusedIngest(t, w, region)
+			pass(2 * time.Minute)
+		}
+		succeed(w)
+	})
+}
