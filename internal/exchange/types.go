@@ -39,7 +39,7 @@ func (d Dialect) String() string {
 	case DialectV44:
 		return "4.4"
 	case DialectV45:
-		return "4.5"
+		return "4.5 and later"
 	}
 	return "unknown"
 }
