@@ -103,7 +103,11 @@ func (a *agent) onDrain(ctx actor.Context, m messages.Drain) {
 
 // onDismissed lets an integration that is not wanted any more end in order; the others go on.
 func (a *agent) onDismissed(ctx actor.Context) {
-	a.memory.dismissed[a.integrations[ctx.Sender().Id]] = true
+	n, ours := a.integrations[ctx.Sender().Id]
+	if !ours { // of an earlier life of the agent's
+		return
+	}
+	a.memory.dismissed[n] = true
 	ctx.Send(ctx.Sender(), messages.Drain{By: time.Now().Add(a.config.Agent.Shutdown.Timeout)})
 }
 

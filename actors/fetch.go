@@ -29,6 +29,9 @@ type fetch struct {
 	env  *Env
 	spec fetchSpec
 
+	// gathered says that a catalogue has come.
+	gathered bool
+
 	plan  exportPlan
 	asked []federation.ID // all APIs of this fetch, those left over first
 	ready map[federation.ID][]byte
@@ -88,7 +91,7 @@ func (f *fetch) Receive(ctx actor.Context) {
 	case messages.APIOmitted:
 		f.onOmitted(ctx, m)
 	case fetchDue:
-		f.finish(ctx)
+		f.onDue(ctx)
 	case messages.Abandoned:
 		ctx.Stop(ctx.Self())
 	default:
@@ -96,8 +99,19 @@ func (f *fetch) Receive(ctx actor.Context) {
 	}
 }
 
+// onDue answers with what there is. Without a catalogue nothing is known: an empty reply would say that
+// there is nothing, and the catalogue that was lost leaves no other answer than ERROR.
+func (f *fetch) onDue(ctx actor.Context) {
+	if !f.gathered {
+		f.answer(ctx, messages.Refused{Reason: "AWS was not listed in time; fetch again"})
+		return
+	}
+	f.finish(ctx)
+}
+
 // onCatalogue asks for the documents of every API that is known with its complete plans.
 func (f *fetch) onCatalogue(ctx actor.Context, m messages.Catalogue) {
+	f.gathered = true
 	failures := failuresOf(m.Listings)
 	for _, failure := range failures {
 		f.env.Log.Warn("a target is left out of this fetch", logReason, failure)

@@ -1,11 +1,15 @@
 package actors_test
 
 import (
+	"context"
+	"sync"
 	"testing"
 	"time"
 
+	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/messages"
 	"federation-agent/test/world"
 )
 
@@ -69,5 +73,25 @@ func TestAFETCHIsAnsweredByFiftySecondsWithWhatIsReady(t *testing.T) {
 			t.Errorf("%d APIs after the second FETCH, %d after the first", got, first)
 		}
 		healthy(t, w)
+	})
+}
+
+func TestAFETCHWhoseCatalogueWasLostIsRefusedNotEmpty(t *testing.T) {
+	var once sync.Once
+	o := world.Options{Faults: &actors.Faults{Receive: func(_ string, message any) {
+		if _, listing := message.(messages.TargetListing); listing {
+			once.Do(func() { panic("a bug in the catalogue") })
+		}
+	}}}
+	o.APIM.Version = "4.4"
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		if job, err := w.APIM.StartIngest(context.Background(), world.Integration, nil); err == nil {
+			t.Errorf("the FETCH was answered as if AWS had %d APIs", job.Total)
+		}
+		succeed(w)
+		if n := len(w.APIM.APIs()); n != 8 {
+			t.Errorf("%d APIs", n)
+		}
 	})
 }

@@ -28,11 +28,19 @@ func (i *ingest) gather(ctx actor.Context, by time.Time) {
 		age = 0 // a listing that was used before proves nothing
 	}
 	if by.IsZero() {
-		i.scope.after(gatherOverdue, gatherMore{})
+		i.gatherAfter(gatherOverdue)
 	}
 	ctx.Request(i.parties.catalogue, messages.GatherCatalogue{
 		Only: i.spec.command.APIIDs, MaxAge: age, By: by, Priority: apigateway.PriorityIngest,
 	})
+}
+
+// gatherAfter replaces the timer: two side by side would each start two more.
+func (i *ingest) gatherAfter(d time.Duration) {
+	if i.gatherAt != nil {
+		i.gatherAt.Stop()
+	}
+	i.gatherAt = i.scope.after(d, gatherMore{})
 }
 
 // onCatalogue begins the job once every target is listed or has failed; before that it only answers with
@@ -62,7 +70,7 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 	case listed == 0 && i.answered && time.Since(i.startedAt) < jobDeadline-listAgain:
 		i.env.Log.Warn("no target could be listed; trying again while APIM holds the job", logJob, i.job(),
 			logDelay, listAgain, logReason, strings.Join(failures, "; "))
-		i.scope.after(listAgain, gatherMore{})
+		i.gatherAfter(listAgain)
 		return
 	case listed == 0:
 		i.fail(ctx, "AWS could not be listed: "+strings.Join(failures, "; "))

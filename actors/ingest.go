@@ -62,6 +62,7 @@ type ingest struct {
 	flowing  bool
 	doneTry  int
 	sendAt   *time.Timer
+	gatherAt *time.Timer
 	omitted  int
 	sent     int
 }
@@ -167,6 +168,8 @@ func (i *ingest) ending(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 	case messages.StartIngest:
 		i.refuse(ctx, m.CommandRef, "this ingest job has just ended; start another one")
+	default:
+		unexpected(i.env, ctx)
 	}
 }
 

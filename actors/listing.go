@@ -69,10 +69,12 @@ func (r *listingRun) resume(now time.Time, maxAge time.Duration) {
 		return
 	}
 	r.failure = nil
-	if now.Sub(r.stagesBegun) > resumeWithin {
+	tooOld := now.Sub(r.stagesBegun) > resumeWithin
+	if tooOld {
 		r.forgetStages(now)
 	}
-	if r.listed() && now.Sub(r.listedAt) > maxAge || now.Sub(r.begun) > resumeWithin {
+	// With the stages gone, only the lists say which are wanted again.
+	if tooOld || r.listed() && now.Sub(r.listedAt) > maxAge || now.Sub(r.begun) > resumeWithin {
 		r.restart(now)
 	}
 }

@@ -74,6 +74,8 @@ func (p *permits) Acquire(ctx context.Context, r apigateway.PermitRequest) (apig
 		}
 		return granted, nil
 	case messages.PermitRefused:
+		// Should the same ticket have been asked for again meanwhile, nobody waits for its grant.
+		p.system.Root.Send(p.quota, messages.ReturnPermit{Ticket: ticket})
 		return nil, fmt.Errorf("%w: %s would have to wait %s", apigateway.ErrNoPermit, r.Operation, v.Wait.Round(time.Second))
 	default: // a dead letter: there is no quota actor any more
 		return nil, fmt.Errorf("%w: the agent is shutting down", apigateway.ErrNoPermit)

@@ -67,6 +67,9 @@ func (s *session) onReply(ctx actor.Context, frame exchange.Frame) {
 		s.env.Log.Debug("ignoring a reply to nothing", logCommand, reply.CommandID)
 		return
 	}
+	if reply.Status != exchange.StatusSucceeded && reply.Status != exchange.StatusError {
+		return // PENDING or IN_PROGRESS: the answer is still to come
+	}
 	delete(s.pending, reply.CommandID)
 	answered := messages.IngestAnswered{Batch: pending.batch}
 	if reply.Status == exchange.StatusError {

@@ -185,7 +185,8 @@ func (t *target) resolve() {
 			return r, nil
 		}
 		r.account, err = spec.credentials.account(ctx, spec.region, spec.roleARN)
-		if err != nil && spec.fallbackAccount != "" {
+		// Any other error says something of the credentials, which the configured account must not hide.
+		if apigateway.Classify(err) == apigateway.Unreachable && spec.fallbackAccount != "" {
 			env.Log.Warn("cannot ask STS for the account; taking the configured one",
 				logRegion, spec.region, logAccount, spec.fallbackAccount, logError, err)
 			r.account, err = spec.fallbackAccount, nil

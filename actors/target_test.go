@@ -63,6 +63,19 @@ func TestWhereSTSCannotBeReachedTheConfiguredAccountIsTaken(t *testing.T) {
 	})
 }
 
+func TestTheConfiguredAccountHidesNoBadCredentials(t *testing.T) {
+	o := world.Options{Settings: map[string]string{
+		"gravitee_agent_aws_accountId": awssim.UniformAccount(0), provider + "accessKeyId": "AKIANOBODYKNOWSTHIS0",
+	}}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		w.Await("the refusal to be logged", func() bool { return w.Log.Has("AWS cannot be used in this region") })
+		if w.Log.Has("taking the configured one") {
+			t.Error("the configured account was taken though STS could be reached")
+		}
+	})
+}
+
 func TestARegionThatIsNotEnabledStopsNoOtherAndRecovers(t *testing.T) {
 	o := world.Options{AWS: awssim.Options{Estate: estate(1, "eu-west-1", "ap-east-1")}, Settings: region("ap-east-1,eu-west-1")}
 	run(t, o, func(t *testing.T, w *world.World) {

@@ -69,7 +69,7 @@ func (Subscribe) command()   {}
 func (Unsubscribe) command() {}
 
 // Serving tells the router which actor serves a command from now on, so that its end is noticed:
-// writer, ingest job -> router.
+// ingest job -> router.
 type Serving struct{ CommandRef }
 
 // Answer is the one answer to a command: serving actor -> router -> session.
