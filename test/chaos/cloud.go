@@ -166,6 +166,7 @@ func (e *edge) RoundTrip(req *http.Request) (*http.Response, error) {
 	defer c.mu.Unlock()
 	if err != nil {
 		a.end = time.Now()
+		e.run.broke(a)
 		return resp, err
 	}
 	a.status = resp.StatusCode
@@ -191,6 +192,7 @@ func (b *watchedBody) Read(p []byte) (int, error) {
 		defer b.cloud.mu.Unlock()
 		if b.attempt.end.IsZero() {
 			b.attempt.end, b.attempt.complete = time.Now(), errors.Is(err, io.EOF)
+			b.cloud.run.broke(b.attempt)
 		}
 	}
 	return n, err
@@ -201,9 +203,21 @@ func (b *watchedBody) Close() error {
 	b.cloud.mu.Lock()
 	if b.attempt.end.IsZero() {
 		b.attempt.end = time.Now()
+		b.cloud.run.broke(b.attempt)
 	}
 	b.cloud.mu.Unlock()
 	return b.ReadCloser.Close()
+}
+
+// broke notes that the connection of an attempt without a whole answer may be no good: the next attempt may
+// find it so. A create is no excuse for a create.
+func (r *run) broke(a *attempt) {
+	if a.complete || a.operation == awssim.OpCreateAPIKey {
+		return
+	}
+	for _, link := range a.links {
+		r.badLink(link)
+	}
 }
 
 // operationOf names the operations that have a quota of their own; the others are one to us.

@@ -181,6 +181,11 @@ func (r *run) disksFailed() bool {
 	return slices.ContainsFunc(r.slots, func(s *slot) bool { return s.journal.everFailed() })
 }
 
+// disksLost reports whether any process died while its disk refused.
+func (r *run) disksLost() bool {
+	return slices.ContainsFunc(r.slots, func(s *slot) bool { return s.journal.lostBefore(r.began) })
+}
+
 // of gives the states that a record was written with.
 func (j journal) of(id string) []written {
 	j.mu.Lock()

@@ -24,6 +24,8 @@ const (
 	settle = 13 * time.Minute
 	// comeBack is how long an agent may take to be connected once nothing hinders it: the longest delay is 5 min.
 	comeBack = 6 * time.Minute
+	// hung is how long a run may take in real time: a thousand times what it does take on a busy machine.
+	hung = 3 * time.Minute
 	// traceLines bounds the trace of a run that goes mad.
 	traceLines = 4000
 )
@@ -75,6 +77,8 @@ func Run(t *testing.T, seed uint64, o Options) Report {
 	for _, s := range plan {
 		report.Schedule = append(report.Schedule, s.String())
 	}
+	watchdog := time.AfterFunc(hung, func() { panic(fmt.Sprintf("seed %d does not end; what goes on:\n%s", seed, stacks())) })
+	defer watchdog.Stop()
 	r.inBubble(t, func() { // what panics there is the bubble itself: all goroutines wait for each other
 		world.Run(t, r.worldOptions(), func(_ *testing.T, w *world.World) {
 			r.live(w, plan)

@@ -33,6 +33,9 @@ const (
 	Token = "a-token-that-must-never-be-logged"
 	// Secret is the secret access key that it is configured with.
 	Secret = "a-secret-that-must-never-be-logged"
+	// awsDialTime and awsIdleTime are as the agent's own HTTP client has them.
+	awsDialTime = 5 * time.Second
+	awsIdleTime = 15 * time.Second
 	// apimHost and awsHost are names in the memory network.
 	apimHost = "apim.test:80"
 	awsHost  = "aws.test:80"
@@ -219,7 +222,14 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		faults = o.Faults(i.Name)
 	}
 	dial := w.Network.Dialer(i.Name)
-	i.http = &http.Transport{DialContext: dial, MaxIdleConnsPerHost: 64}
+	i.http = &http.Transport{
+		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
+			ctx, cancel := context.WithTimeout(ctx, awsDialTime)
+			defer cancel()
+			return dial(ctx, network, address)
+		},
+		MaxIdleConnsPerHost: 64, IdleConnTimeout: awsIdleTime,
+	}
 	carrier := http.RoundTripper(i.http)
 	if o.AWS != nil {
 		carrier = o.AWS(i.Name, i.http)
