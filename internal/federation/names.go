@@ -99,31 +99,42 @@ type nameGroup struct {
 // stageLevel is the set of parts that holds the stage alone.
 const stageLevel = 1
 
-// suffixParts are the sets of parts in the order in which they are tried.
-func suffixParts() [][]func(ID) string {
-	stage := func(id ID) string { return id.Stage }
-	region := func(id ID) string { return id.Region }
-	account := func(id ID) string { return id.Account }
-	api := func(id ID) string { return id.RestAPI }
-	return [][]func(ID) string{
-		{},
-		{stage}, {region}, {account},
-		{stage, region}, {stage, account}, {region, account},
-		{stage, region, account},
-		{api}, {stage, api}, {stage, region, api}, {stage, region, account, api},
+// part is a set of an identity's parts, in brackets in this order.
+type part uint8
+
+const (
+	partStage part = 1 << iota
+	partRegion
+	partAccount
+	partAPI
+)
+
+// suffixParts are the sets of parts in the order in which they are tried. An array: it is made for every name, and
+// costs no memory.
+func suffixParts() [12]part {
+	return [...]part{
+		0,
+		partStage, partRegion, partAccount,
+		partStage | partRegion, partStage | partAccount, partRegion | partAccount,
+		partStage | partRegion | partAccount,
+		partAPI, partStage | partAPI, partStage | partRegion | partAPI, partStage | partRegion | partAccount | partAPI,
 	}
 }
 
 func suffix(id ID, level int) string {
 	parts := suffixParts()[level]
-	if len(parts) == 0 {
+	if parts == 0 {
 		return ""
 	}
-	texts := make([]string, len(parts))
-	for i, part := range parts {
-		texts[i] = part(id)
+	var texts [4]string
+	n := 0
+	for i, text := range [...]string{id.Stage, id.Region, id.Account, id.RestAPI} {
+		if parts&(1<<i) != 0 {
+			texts[n] = text
+			n++
+		}
 	}
-	return " [" + strings.Join(texts, ", ") + "]"
+	return " [" + strings.Join(texts[:n], ", ") + "]"
 }
 
 // firstDistinct is the first level, from the given one on, at which all suffixes differ. The last level always does: it is
