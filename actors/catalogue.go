@@ -37,6 +37,7 @@ type catalogue struct {
 
 	known   map[string][]store.RememberedAPI // last complete listings, by federation.Target
 	names   federation.Names
+	judged  bool // names are those of known and targets
 	gathers map[uint64]*gathering
 }
 
@@ -103,7 +104,6 @@ func (c *catalogue) onStarted() {
 		return
 	}
 	c.known = known
-	c.rename()
 }
 
 func (c *catalogue) onTargetResolved(ctx actor.Context, m messages.TargetResolved) {
@@ -112,7 +112,7 @@ func (c *catalogue) onTargetResolved(ctx actor.Context, m messages.TargetResolve
 			c.targets[i].account = m.Target.Account
 		}
 	}
-	c.rename()
+	c.judged = false
 }
 
 func (c *catalogue) onGather(ctx actor.Context, m messages.GatherCatalogue) {
@@ -222,7 +222,7 @@ func (c *catalogue) keep(m messages.TargetListing) {
 		return
 	}
 	c.known[target] = apis
-	c.rename()
+	c.judged = false
 	env, integration := c.env, c.integration
 	pipe(c.scope, func(context.Context) (struct{}, error) {
 		return struct{}{}, env.Catalogue.SaveListing(integration, target, apis)
@@ -231,8 +231,13 @@ func (c *catalogue) keep(m messages.TargetListing) {
 
 // rename judges all names anew, over the last complete listings of the targets that are configured. A target
 // whose account AWS has not told us yet may be any that was listed in its region. What belongs to no target
-// any more is forgotten.
+// any more is forgotten. It is done when names are asked for and not at each listing, or the work would grow
+// with the square of the targets.
 func (c *catalogue) rename() {
+	if c.judged {
+		return
+	}
+	c.judged = true
 	complete := true
 	configured := map[string]bool{}
 	unresolved := map[string]int{} // by region
@@ -284,6 +289,7 @@ func (c *catalogue) forget(target string) {
 
 func (c *catalogue) finish(ctx actor.Context, request uint64, g *gathering) {
 	delete(c.gathers, request)
+	c.rename()
 	slices.SortFunc(g.listings, func(a, b messages.TargetListing) int {
 		return slices.Compare([]string{a.Target.Account, a.Target.Region}, []string{b.Target.Account, b.Target.Region})
 	})
@@ -324,6 +330,7 @@ func (c *catalogue) onExportAPI(ctx actor.Context, m messages.ExportAPI) {
 
 // onLocateAPI looks a bare REST API id up in the last complete listings.
 func (c *catalogue) onLocateAPI(ctx actor.Context, m messages.LocateAPI) {
+	c.rename() // which also forgets what is not configured any more
 	found := map[string]federation.Target{}
 	for target, apis := range c.known {
 		for _, a := range apis {
