@@ -2,6 +2,8 @@ package actors_test
 
 import (
 	"context"
+	"errors"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -93,5 +95,27 @@ func TestAFETCHWhoseCatalogueWasLostIsRefusedNotEmpty(t *testing.T) {
 		if n := len(w.APIM.APIs()); n != 8 {
 			t.Errorf("%d APIs", n)
 		}
+	})
+}
+
+func TestAFETCHThatPanicsIsAnsweredOnceWithERROR(t *testing.T) {
+	var once sync.Once
+	o := world.Options{Faults: &actors.Faults{Receive: func(id string, message any) {
+		if _, gathered := message.(messages.Catalogue); gathered && strings.Contains(id, "/fetch-") {
+			once.Do(func() { panic("a bug in the fetch") })
+		}
+	}}}
+	o.APIM.Version = "4.4"
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		if _, err := w.APIM.StartIngest(context.Background(), world.Integration, nil); !errors.Is(err, apimsim.ErrRefused) {
+			t.Errorf("got %v, want ERROR", err)
+		}
+		for _, c := range w.APIM.Commands() {
+			if len(c.Replies) != 1 {
+				t.Errorf("%s got %d replies", c.Type, len(c.Replies))
+			}
+		}
+		succeed(w)
 	})
 }
