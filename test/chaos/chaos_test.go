@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 
 	"federation-agent/test/world"
@@ -19,6 +20,7 @@ var (
 	only    = flag.String("families", "", "only these families of faults, with commas between them")
 	replays = flag.Int("replays", 1, "how often each seed runs; with more than one, how equally it fails is shown")
 	showLog = flag.Bool("log", false, "show the agents' log of a failing seed")
+	stop    = flag.Bool("stop", false, "run no further seed once one has failed")
 	showOK  = flag.Bool("show", false, "show the schedule and the trace of a seed that does not fail, too")
 )
 
@@ -34,11 +36,20 @@ func TestMain(m *testing.M) {
 // TestChaos searches for a seed that breaks a promise.
 func TestChaos(t *testing.T) {
 	sum := newSum()
+	var failed atomic.Bool
 	t.Run("seeds", func(t *testing.T) {
 		for n := range *seeds {
 			seed := *from + uint64(n)
 			t.Run(fmt.Sprint(seed), func(t *testing.T) {
 				t.Parallel()
+				if *stop && failed.Load() {
+					t.Skip("another seed has failed")
+				}
+				defer func() {
+					if t.Failed() && !failed.Swap(true) {
+						t.Logf("seeds run until the first that failed: %d", sum.done())
+					}
+				}()
 				for range *replays {
 					report := Run(t, seed, Options{Families: *only})
 					sum.add(report)
@@ -98,6 +109,13 @@ func (s *sum) add(r Report) {
 		s.met[what]++
 	}
 	s.counts["virtual minutes"] += int(r.Simulated.Minutes())
+}
+
+// done is how many runs there were.
+func (s *sum) done() int {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.runs
 }
 
 // String is the table of what was met, and what was broken.

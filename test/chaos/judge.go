@@ -4,11 +4,14 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"net/http"
 	"slices"
 	"strings"
 	"time"
 
+	"federation-agent/internal/federation"
 	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/test/world"
 )
 
@@ -29,6 +32,7 @@ func (r *run) judge() {
 			r.checkConvergence("after a part was ingested again")
 		}
 	}
+	r.checkService()
 	r.until(time.Now().Add(2 * time.Minute))
 	r.checkKeys()
 	r.checkReplies()
@@ -47,6 +51,52 @@ func (r *run) await(long time.Duration, so func() bool) bool {
 		}
 	}
 	return true
+}
+
+// checkService: when nothing hinders it, each command does what it is for. An agent that refuses everything
+// would break no other promise.
+func (r *run) checkService() {
+	ctx, apim := context.Background(), r.world.APIM
+	expected, err := r.expected()
+	if err != nil {
+		r.violated("oracle", "AWS cannot be read: %v", err)
+		return
+	}
+	preview, err := apim.Preview(ctx, world.Integration)
+	if err != nil && len(expected) > 0 || len(preview.APIs) != len(expected) || preview.Partial {
+		r.violated("service", "a preview of %d APIs shows %d, partial %t, %v", len(expected), len(preview.APIs), preview.Partial, err)
+	}
+	part := r.part()
+	if part == "" {
+		return
+	}
+	api, err := apim.API(part)
+	if err != nil || len(api.Plans) == 0 {
+		return // it is missing, and has been named for that
+	}
+	plan := expected[part].plans[0]
+	plan = plan[:strings.IndexByte(plan, '|')]
+	sub, err := apim.Subscribe(ctx, api.ID, plan, "The last one", "")
+	if err != nil || sub.Status != apimsim.SubscriptionAccepted {
+		r.violated("service", "a subscription to plan %s of %s is %s: %s, %v", plan, part, sub.Status, sub.Reason, err)
+		return
+	}
+	id, _ := federation.ParseID(part)
+	scope := awssim.Scope{Account: id.Account, Region: id.Region}
+	if status := r.world.AWS.Invoke(scope, id.RestAPI, id.Stage, sub.APIKey.Reveal()); status != http.StatusOK {
+		r.violated("service", "a new key of %s is answered %d", part, status)
+	}
+	if err := apim.Unsubscribe(ctx, sub.ID); err != nil {
+		r.violated("service", "a subscription cannot be ended: %v", err)
+	}
+	if status := r.world.AWS.Invoke(scope, id.RestAPI, id.Stage, sub.APIKey.Reveal()); status == http.StatusOK && !r.open(scope, id) {
+		r.violated("service", "the key of an ended subscription to %s still opens it", part)
+	}
+}
+
+// open reports whether an API asks for no key.
+func (r *run) open(scope awssim.Scope, id federation.ID) bool {
+	return r.world.AWS.Invoke(scope, id.RestAPI, id.Stage, "") == http.StatusOK
 }
 
 // part is one of the APIs that AWS has, empty if it has none.

@@ -1,7 +1,9 @@
 package chaos
 
 import (
+	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -135,14 +137,38 @@ func (r *run) bury(l *life) {
 	}
 }
 
-// drain ends the process as SIGTERM does, and has it started again.
+// drain ends the process as SIGTERM does, or as SIGKILL does when that takes too long, and has it started again.
 func (s *slot) drain() {
-	if s.life == nil || s.life.over || s.life.instance.Agent == nil {
+	l, r := s.life, s.run
+	if l == nil || l.over || l.instance.Agent == nil {
 		return
 	}
-	if took := s.life.instance.Drain(); took > 9*time.Second {
-		s.run.violated("drain-late", "an orderly end took %s, and 8 s were given", took)
+	began := time.Now()
+	ctx, cancel := context.WithTimeout(context.Background(), drainKill)
+	defer cancel()
+	if l.instance.Agent.Drain(ctx, drainTime) == nil {
+		return
 	}
+	r.count("drain killed", 1)
+	if !r.panickedSince(l.name, began.Add(-restartAtMost)) {
+		r.violated("drain-late", "an orderly end took more than %s, and %s were given", drainKill, drainTime)
+	}
+	l.crash()
+}
+
+const (
+	// drainTime is what an orderly end is given, drainKill when an orchestrator loses patience.
+	drainTime = 8 * time.Second
+	drainKill = 10 * time.Second
+	// restartAtMost is how long an actor that panicked may be away: what it was told meanwhile waits.
+	restartAtMost = 30 * time.Second
+)
+
+// panickedSince reports whether a panic befell a process since an instant: what the actor was told is lost.
+func (r *run) panickedSince(agent string, since time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.panics, func(p panicked) bool { return p.agent == agent && !p.at.Before(since) })
 }
 
 // end stops the process for good.

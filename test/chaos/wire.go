@@ -83,6 +83,7 @@ type exchange struct {
 		APIID        string          `json:"apiId"`
 		APIs         []exchangedAPI  `json:"apis"`
 		Done         bool            `json:"done"`
+		Partial      bool            `json:"isPartialDiscovery"`
 		Subscription exchangedSubscr `json:"subscription"`
 	} `json:"payload"`
 }
@@ -256,6 +257,9 @@ func (w *wire) onReply(m apimsim.Message, kind string, e exchange) {
 	if kind == "UNSUBSCRIBE" && reply.status == apimsim.StatusSucceeded && c.keyID != "" && w.run.cloud.exists(c.keyID) {
 		w.run.violated("unsubscribed-early", "UNSUBSCRIBE %s of %s is answered SUCCEEDED, and key %s is still there", c.id, c.subscription, c.keyID)
 	}
+	if kind == "DISCOVER" && reply.status == apimsim.StatusSucceeded && !e.Payload.Partial {
+		w.checkPreview(e.Payload.APIs)
+	}
 	if kind == "FETCH" {
 		w.checkAPIs(time.Now().Add(-listingAge), e.Payload.APIs)
 	}
@@ -297,6 +301,15 @@ func (w *wire) onIngest(e exchange) {
 		job.doneAt = i.at
 	}
 	w.checkAPIs(job.command.written.Add(-listingAge), e.Payload.APIs)
+}
+
+// checkPreview: what claims to be all has each API that has been there for all that time.
+func (w *wire) checkPreview(apis []exchangedAPI) {
+	for _, id := range lasting(w.run.estate.between(time.Now().Add(-listingAge), time.Now())) {
+		if !slices.ContainsFunc(apis, func(a exchangedAPI) bool { return a.ID == id }) {
+			w.run.violated("preview-incomplete", "a preview says that it is complete, and API %s is not in it", id)
+		}
+	}
 }
 
 // checkAPIs holds what is sent to what AWS held since an instant.

@@ -1,0 +1,220 @@
+package chaos
+
+import (
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+var (
+	mutate   = flag.Bool("mutations", false, "break the agent in each known way and count the seeds until somebody notices")
+	mutation = flag.String("mutation", "", "only the mutation of this name")
+)
+
+// mutationSeeds is within how many seeds each mutation must be caught.
+const mutationSeeds = 500
+
+// mutationOf is one way to break the agent: a text of a source file, and what stands there instead.
+type mutationOf struct {
+	name, file, from, to string
+}
+
+// mutations are mistakes that somebody could make, each against another promise.
+func mutations() []mutationOf {
+	return []mutationOf{
+		{
+			"the journal is not synced", "internal/store/keyjournal.go",
+			"func (s *Store) Put(rec KeyRecord) error {\n\treturn s.write(durable,", "func (s *Store) Put(rec KeyRecord) error {\n\treturn s.write(lazy,",
+		},
+		{
+			"`answered` is not written before the reply", "actors/keymaker.go",
+			"\t\terr = k.advance(&record, store.StateAnswered, \"\")\n", "\t\trecord.State = store.StateAnswered\n",
+		},
+		{
+			"the old key is deleted before the new one is answered", "actors/keymaker.go",
+			"\tk.answering(record, s)\n\tref :=", "\tif old, _ := k.records(store.Filter{SubscriptionID: c.SubscriptionID}); record.Replaces != \"\" {\n\t\tk.undo(&old[0], \"replaced\", c.AnswerBy)\n\t}\n\tk.answering(record, s)\n\tref :=",
+		},
+		{
+			"a key that nobody will hear of is not undone", "actors/keymaker.go",
+			"\t\tk.undo(&record, err.Error(), by)\n", "\t\t_ = by\n\t\tk.forget(record)\n",
+		},
+		{
+			"delivery is not proved", "actors/protocol.go",
+			"\treturn messages.Unproved\n", "\treturn messages.Delivered\n",
+		},
+		{
+			"a lost CreateApiKey is repeated", "internal/apigateway/attempt.go",
+			"\t\tif operation != opCreateAPIKey {\n\t\t\tlimit = maxFaults\n\t\t}", "\t\tlimit = maxFaults",
+		},
+		{
+			"a lost create is not listed", "actors/keymaker.go",
+			"\tif apigateway.Classify(err) != apigateway.AnswerLost {", "\tif err != nil {",
+		},
+		{
+			"UNSUBSCRIBE succeeds though the key could not be deleted", "actors/keymaker.go",
+			"\t\treturn errors.Join(failures...)\n", "\t\t_ = errors.Join(failures...)\n",
+		},
+		{
+			"a duplicate command is served again", "actors/ledger.go",
+			"\tcase l.entries[key] != nil:\n\t\treturn duplicate\n\tcase l.open", "\tcase l.open",
+		},
+		{
+			"a ledger entry is lost when its command is handed on", "actors/ledger.go",
+			"\t\te.server = server\n", "\t\tl.close(keyOf(ref), e.settled.AddDate(1, 0, 0))\n",
+		},
+		{
+			"a command's deadline is forgotten", "actors/router.go",
+			"\tr.scope.after(time.Until(ref.AnswerBy), commandOverdue{ref})\n", "\tr.scope.after(time.Until(ref.AnswerBy.AddDate(1, 0, 0)), commandOverdue{ref})\n",
+		},
+		{
+			"a permit is not taken", "internal/apigateway/attempt.go",
+			"\tif a.permits != nil {", "\tif a.permits != nil && c.attempts == 1 {",
+		},
+		{
+			"a plan is dropped on a failed page", "internal/apigateway/listing.go",
+			"\t\tif err := l.next(ctx); err != nil {\n\t\t\treturn err", "\t\tif err := l.next(ctx); err != nil && l.pages > 0 {\n\t\t\tl.done = true\n\t\t} else if err != nil {\n\t\t\treturn err",
+		},
+		{
+			"a failed listing is an empty one", "actors/discoverer.go",
+			"ctx.Request(a.pid, d.partial(a.Request, apigateway.Explain(run.failure)))", "ctx.Request(a.pid, messages.TargetListing{Request: a.Request, Target: d.spec.target, Complete: true})",
+		},
+		{
+			"the first INGEST is not held back", "actors/ingest.go",
+			"\tholdBack = time.Second\n", "\tholdBack = time.Millisecond\n",
+		},
+		{
+			"done is sent before everything is there", "actors/exportplan.go",
+			"func (p *exportPlan) finished() bool {\n\tif len(p.open) > 0 {\n\t\treturn false\n\t}", "func (p *exportPlan) finished() bool {",
+		},
+		{
+			"batches do not wait for each other", "actors/sending.go",
+			"\tif i.inFlight == nil {\n\t\ti.inFlight, i.next = i.next, nil", "\tif i.inFlight == nil || i.next != nil {\n\t\ti.inFlight, i.next = i.next, nil",
+		},
+		{
+			"a batch counts as taken when its answer is lost", "actors/ingest.go",
+			"\t\ti.up = false\n\t\ti.lose()\n", "\t\ti.up = false\n\t\ti.acknowledge(b)\n\t\ti.inFlight = nil\n",
+		},
+		{
+			"names depend on what is sent", "actors/gather.go",
+			"\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n", "\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: idOf(e), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Name = federation.NewNames(named).Of(idOf(chosen[n]), chosen[n].API.Name)\n\t}\n",
+		},
+		{
+			"an export is kept over a redeployment", "actors/stage.go",
+			"\tif d := entry.Details; d != nil {", "\tif d := entry.Details; d != nil && d.DeploymentID == \"\" {",
+		},
+		{
+			"what a dead process left is not swept", "actors/writer.go",
+			"\tw.sweeping = true\n", "\tif true {\n\t\treturn\n\t}\n\tw.sweeping = true\n",
+		},
+		{
+			"a key's value is in the log", "actors/keymaker.go",
+			"\tk.answering(record, s)\n\tref :=", "\tk.env.Log.Debug(\"a key\", \"value\", value.Reveal())\n\tk.answering(record, s)\n\tref :=",
+		},
+	}
+}
+
+// moduleRoot is where the files of the mutations are.
+const moduleRoot = "../.."
+
+// apply gives the file's text with the mutation in it.
+func (m mutationOf) apply() (string, error) {
+	source, err := os.ReadFile(filepath.Join(moduleRoot, m.file))
+	if err != nil {
+		return "", err
+	}
+	if n := strings.Count(string(source), m.from); n != 1 {
+		return "", fmt.Errorf("%s holds the text that is to be mutated %d times, not once:\n%s", m.file, n, m.from)
+	}
+	return strings.Replace(string(source), m.from, m.to, 1), nil
+}
+
+// TestEachMutationFitsTheSource keeps the list in step with what it mutates.
+func TestEachMutationFitsTheSource(t *testing.T) {
+	seen := map[string]bool{}
+	for _, m := range mutations() {
+		if seen[m.name] {
+			t.Errorf("two mutations are called %q", m.name)
+		}
+		seen[m.name] = true
+		if _, err := m.apply(); err != nil {
+			t.Errorf("%s: %v", m.name, err)
+		}
+	}
+}
+
+// TestEachMutationIsCaught proves that the net catches. The mutated agent is built beside the real one, by an
+// overlay of the compiler's.
+func TestEachMutationIsCaught(t *testing.T) {
+	if !*mutate && *mutation == "" {
+		t.Skip("takes minutes; with -mutations it runs")
+	}
+	var table strings.Builder
+	for _, m := range mutations() {
+		if *mutation != "" && *mutation != m.name {
+			continue
+		}
+		t.Run(m.name, func(t *testing.T) {
+			seeds, rules := m.run(t)
+			if seeds == 0 {
+				t.Errorf("nobody noticed in %d seeds", mutationSeeds)
+			}
+			fmt.Fprintf(&table, "%6d  %-60s %s\n", seeds, m.name, rules)
+		})
+	}
+	t.Logf("seeds   mutation, and what it was caught by\n%s", table.String())
+}
+
+var (
+	seedPattern = regexp.MustCompile(`seeds run until the first that failed: (\d+)`)
+	rulePattern = regexp.MustCompile(`(?m)^ *VIOLATED (\S+) in`)
+)
+
+// run gives the number of seeds that were run when the first failed, 0 if none did, and the broken rules.
+func (m mutationOf) run(t *testing.T) (int, string) {
+	t.Helper()
+	text, err := m.apply()
+	if err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	mutated, overlay, binary := filepath.Join(dir, "mutated.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "chaos.test")
+	original, err := filepath.Abs(filepath.Join(moduleRoot, m.file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutated}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, content := range map[string]string{mutated: text, overlay: string(replace)} {
+		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+		t.Fatalf("the mutation does not compile: %v\n%s", err, out)
+	}
+	out, err := exec.CommandContext(t.Context(), binary, "-test.run", "^TestChaos$", "-test.v", "-stop", "-seeds", fmt.Sprint(mutationSeeds)).CombinedOutput()
+	if err == nil {
+		return 0, ""
+	}
+	found := seedPattern.FindSubmatch(out)
+	if found == nil {
+		t.Fatalf("the mutated agent ended the run: %v\n%s", err, out[max(0, len(out)-4000):])
+	}
+	var n int
+	if _, err := fmt.Sscan(string(found[1]), &n); err != nil {
+		t.Fatal(err)
+	}
+	var rules []string
+	for _, rule := range rulePattern.FindAllSubmatch(out, -1) {
+		rules = append(rules, string(rule[1]))
+	}
+	return n, strings.Join(rules, ", ")
+}
