@@ -96,8 +96,13 @@ type nameGroup struct {
 	level int // index into suffixParts
 }
 
-// stageLevel is the set of parts that holds the stage alone.
-const stageLevel = 1
+const (
+	// stageLevel is the set of parts that holds the stage alone.
+	stageLevel = 1
+	// levels is how many sets of parts there are; the last is the whole identity.
+	levels    = 12
+	lastLevel = levels - 1
+)
 
 // part is a set of an identity's parts, in brackets in this order.
 type part uint8
@@ -111,7 +116,7 @@ const (
 
 // suffixParts are the sets of parts in the order in which they are tried. An array: it is made for every name, and
 // costs no memory.
-func suffixParts() [12]part {
+func suffixParts() [levels]part {
 	return [...]part{
 		0,
 		partStage, partRegion, partAccount,
@@ -140,8 +145,7 @@ func suffix(id ID, level int) string {
 // firstDistinct is the first level, from the given one on, at which all suffixes differ. The last level always does: it is
 // the identity.
 func firstDistinct(ids []ID, from int) int {
-	last := len(suffixParts()) - 1
-	for level := from; level < last; level++ {
+	for level := from; level < lastLevel; level++ {
 		seen := make(map[string]struct{}, len(ids))
 		for _, id := range ids {
 			seen[suffix(id, level)] = struct{}{}
@@ -150,13 +154,12 @@ func firstDistinct(ids []ID, from int) int {
 			return level
 		}
 	}
-	return last
+	return lastLevel
 }
 
 // settle raises groups whose names collide with another group's, as when AWS has an API that is really called
 // "Orders [prod]". Each round raises a group, so it ends; at the last level names end with identities and cannot collide.
 func settle(groups []*nameGroup) {
-	last := len(suffixParts()) - 1
 	for {
 		owner := map[string]*nameGroup{}
 		collide := map[*nameGroup]struct{}{}
@@ -171,7 +174,7 @@ func settle(groups []*nameGroup) {
 		}
 		raised := false
 		for g := range collide {
-			if g.level < last {
+			if g.level < lastLevel {
 				g.level = firstDistinct(g.ids, g.level+1)
 				raised = true
 			}
