@@ -126,6 +126,7 @@ func (r *run) bury(l *life) {
 	} else {
 		l.instance.Stop()
 	}
+	l.slot.journal.onCrash() // what a refusing disk has not taken is gone, in whatever order the process ended
 	r.note("gone  %s (crashed: %t)", l.name, crashed)
 	if l.slot.wanted {
 		delay := r.dice.duration(100*time.Millisecond, restartDelay, "restart", l.name)
