@@ -72,7 +72,7 @@ func (c *catalogue) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		ctx.Request(ctx.Parent(), messages.ExportsForgotten{}) // one may have been lost in a crash
-		c.onStarted()
+		c.onStarted(ctx)
 	case messages.TargetResolved:
 		c.onTargetResolved(ctx, m)
 	case messages.GatherCatalogue:
@@ -97,7 +97,10 @@ func (c *catalogue) Receive(ctx actor.Context) {
 }
 
 // onStarted takes up what an earlier life knew.
-func (c *catalogue) onStarted() {
+func (c *catalogue) onStarted(ctx actor.Context) {
+	for _, t := range c.targets {
+		ctx.Request(t.pid, messages.TellAccount{})
+	}
 	known, err := c.env.Catalogue.Listings(c.integration)
 	if err != nil {
 		c.env.Log.Warn("cannot read the last listings", logError, err)

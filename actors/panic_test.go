@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -14,6 +15,7 @@ import (
 	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/messages"
 	"federation-agent/test/world"
 )
 
@@ -144,6 +146,40 @@ func acceptedNow(w *world.World) int {
 		}
 	}
 	return n
+}
+
+// The news is told once. Who loses it in a panic asks again, or would take the target for one that is not ready for ever.
+func TestTheNewsOfATargetsAccountThatIsLostInAPanicIsAskedForAgain(t *testing.T) {
+	for _, kind := range []string{"catalogue", "router"} {
+		t.Run(kind, func(t *testing.T) {
+			var lost atomic.Bool
+			var heard sync.Map // targets
+			faults := &actors.Faults{Receive: func(id string, message any) {
+				if news, ok := message.(messages.TargetResolved); ok && kindOf(id) == kind {
+					if !lost.Swap(true) {
+						panic("a bomb of the test")
+					}
+					heard.Store(news.Target.Region, true)
+				}
+			}}
+			o := world.Options{
+				AWS:      awssim.Options{Estate: estate(1, "eu-west-1", "us-east-1"), Latency: awssim.AWSLatency()},
+				Settings: region("eu-west-1,us-east-1"), Faults: faults,
+			}
+			run(t, o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				pass(time.Minute)
+				for _, region := range []string{"eu-west-1", "us-east-1"} {
+					if _, ok := heard.Load(region); !ok {
+						t.Errorf("the account of %s is not known", region)
+					}
+				}
+				if job := w.Ingest(); job.Status != apimsim.JobSuccess || len(w.APIM.APIs()) != 8 {
+					t.Errorf("job %+v, %d APIs stored", job, len(w.APIM.APIs()))
+				}
+			})
+		})
+	}
 }
 
 func TestAnActorThatPanicsAgainAndAgainDoesNotSpin(t *testing.T) {

@@ -103,6 +103,9 @@ func (r *router) Receive(ctx actor.Context) {
 // onStarted takes over what an earlier incarnation left: what its children served is answered, since they
 // died with it; what others serve keeps its deadline; what was being located is located again.
 func (r *router) onStarted(ctx actor.Context) {
+	for _, t := range r.parties.targets {
+		ctx.Request(t.pid, messages.TellAccount{})
+	}
 	var unserved []openCommand
 	for _, c := range r.ledger.unsettled(func(openCommand) bool { return true }) {
 		r.arm(c.Ref())

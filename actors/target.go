@@ -100,6 +100,8 @@ func (t *target) resolving(ctx actor.Context) {
 		t.queue = append(t.queue, queuedMessage{message: m, sender: ctx.Sender()})
 	case messages.Drain:
 		ctx.Request(ctx.Sender(), messages.Drained{}) // Respond would name no sender
+	case messages.TellAccount:
+		// All are told once it is known.
 	case resolveAgain:
 		t.resolve()
 	default:
@@ -127,6 +129,8 @@ func (t *target) failed(ctx actor.Context) {
 		ctx.Request(ctx.Sender(), messages.Drained{}) // Respond would name no sender
 	case messages.Abandoned:
 		// Its command was refused, or was lost with the incarnation before.
+	case messages.TellAccount:
+		// All are told once it is known.
 	default:
 		unexpected(t.env, ctx)
 	}
@@ -147,6 +151,8 @@ func (t *target) dispatch(ctx actor.Context, q queuedMessage) {
 		t.toWriter(ctx, m, m.APIID, q.sender)
 	case messages.Abandoned, messages.AnswerFate, messages.Drain:
 		ctx.RequestWithCustomSender(t.writer, m, q.sender)
+	case messages.TellAccount:
+		ctx.Request(q.sender, messages.TargetResolved{Target: t.target()})
 	case resolveAgain, messages.QuotaOpened:
 		// Of an attempt that was overtaken.
 	default:

@@ -112,5 +112,9 @@ type APILocated struct {
 	Failure string
 }
 
+// TellAccount asks a target for a [TargetResolved]; one that does not know its account yet says so once it does.
+// Who restarts asks, as the news may have been lost in its crash. Router, catalogue -> target.
+type TellAccount struct{}
+
 // TargetResolved tells which account a target turned out to be of. Target -> router, catalogue.
 type TargetResolved struct{ Target federation.Target }
