@@ -3,6 +3,7 @@ package apigateway
 import (
 	"context"
 	"errors"
+	"net/http"
 	"time"
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
@@ -125,10 +126,16 @@ func classOfAttempt(operation string, err error, sent bool, caller error) Class 
 		return class
 	}
 	creates := operation == opCreateAPIKey || operation == opCreateUsagePlanKey
-	if creates && sent && !neverLeft(err) {
+	if creates && sent && !neverLeft(err) && !answeredNo(err) {
 		return AnswerLost
 	}
 	return class
+}
+
+// answeredNo reports whether the answer's status alone says that nothing was done, be its text AWS's, a proxy's or cut off: any 4xx.
+func answeredNo(err error) bool {
+	status := statusOf(err)
+	return status >= http.StatusBadRequest && status < http.StatusInternalServerError
 }
 
 // How often and how far apart one call is tried. The quota decides the pace of all calls together; these only keep one

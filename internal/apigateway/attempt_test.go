@@ -30,6 +30,7 @@ func TestCreateAPIKeyIsRepeatedOnlyWhenAWSRefusedItNeverWhenItsAnswerWasLost(t *
 		"502 of a proxy":             {html(502), 1, AnswerLost},
 		"connection reset":           {reset, 1, AnswerLost},
 		"no answer in time":          {silent, 1, AnswerLost},
+		"400 without AWS's words":    {html(400), 1, Unavailable},
 		"an answer that breaks off":  {ok(201, `{"id":"key1","va`), 1, AnswerLost},
 		"an answer without id":       {ok(201, `{}`), 1, AnswerLost},
 		"nobody listens":             {refused, 1, Unreachable},

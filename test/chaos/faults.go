@@ -15,6 +15,10 @@ import (
 // slowest is longer than any attempt of the agent's may take.
 const slowest = 45 * time.Second
 
+// slowBuffer, in bytes, is the least that is under way at a time. With the slowest latency both ways it still carries a
+// frame of 64 KiB within the 10 s that the agent gives one: a connection slower than that is cut, and rightly.
+const slowBuffer = 4000
+
 // awsFault is what befalls an attempt at AWS.
 func (r *run) awsFault(e awssim.Event) awssim.Fault {
 	if r.calm.Load() {
@@ -83,7 +87,7 @@ func (r *run) network(id memnet.ID) memnet.Plan {
 		plan.ToListener.Latency = r.dice.duration(0, 150*time.Millisecond, "latency up", name)
 		plan.ToDialer.Latency = r.dice.duration(0, 150*time.Millisecond, "latency down", name)
 		if r.dice.chance(0.2, "buffer", name) {
-			plan.ToListener.Buffer = r.dice.between(200, 4000, "buffer size", name)
+			plan.ToListener.Buffer = r.dice.between(slowBuffer, 10*slowBuffer, "buffer size", name)
 		}
 	}
 	if r.calm.Load() || !r.dice.chance(r.profile.of(family, p), "network", name) {

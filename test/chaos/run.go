@@ -22,6 +22,8 @@ const (
 	// settle is how long the faults are over before the last ingest. An INGEST that was never answered holds its
 	// job for ten minutes, a refused connection is tried again after five: after that, nothing is left to wait for.
 	settle = 13 * time.Minute
+	// dialed is when a connection whose dialing had begun is open: it takes its latency both ways.
+	dialed = time.Second
 	// comeBack is how long an agent may take to be connected once nothing hinders it: the longest delay is 5 min.
 	comeBack = 6 * time.Minute
 	// hung is how long a run may take in real time: a thousand times what it does take on a busy machine.
@@ -183,14 +185,21 @@ func (r *run) calmDown() {
 	for _, s := range r.slots {
 		s.revive()
 	}
-	for _, link := range r.world.Network.Links() {
-		if r.isBadLink(link.ID().String()) { // its fault may be yet to come
-			link.Cut()
-		}
-	}
+	r.cutBadLinks()
+	r.until(time.Now().Add(dialed))
+	r.cutBadLinks() // those that were being dialed
 	// What was swallowed or cut is noticed by whoever pings; nothing new is hindered.
 	r.until(time.Now().Add(settle))
 	r.commands.Wait()
+}
+
+// cutBadLinks ends the connections whose fault may be yet to come.
+func (r *run) cutBadLinks() {
+	for _, link := range r.world.Network.Links() {
+		if r.isBadLink(link.ID().String()) {
+			link.Cut()
+		}
+	}
 }
 
 // until lets time pass, and sees to the processes that die meanwhile.
