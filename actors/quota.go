@@ -12,13 +12,14 @@ import (
 // quotaKeeper owns the request budget of one account and region in the whole process: it grants permits
 // by priority, one per attempt, and gives way when AWS throttles. Parent: agent.
 //
-// Its state is lost in a restart, on purpose: it starts again with a nearly empty bucket, and who waits
-// for a permit asks again.
+// Its state is lost in a restart, on purpose: it starts again with a nearly empty bucket, holds back what
+// must not overlap with a call that it has forgotten, and who waits for a permit asks again.
 type quotaKeeper struct {
 	scoped
 	env             *Env
 	account, region string
 	limits          quota.Limits
+	begin           func(quota.Limits, time.Time) *quota.Budget
 
 	budget *quota.Budget
 	askers map[uint64]*actor.PID
@@ -26,8 +27,11 @@ type quotaKeeper struct {
 }
 
 func quotaProps(env *Env, account, region string, limits quota.Limits) *actor.Props {
+	begin := quota.NewBudget
 	return props(env, standing, func() actor.Actor {
-		return &quotaKeeper{env: env, account: account, region: region, limits: limits, askers: map[uint64]*actor.PID{}}
+		q := &quotaKeeper{env: env, account: account, region: region, limits: limits, begin: begin, askers: map[uint64]*actor.PID{}}
+		begin = quota.ResumeBudget // for whoever comes after it
+		return q
 	})
 }
 
@@ -37,7 +41,7 @@ type budgetDue struct{}
 func (q *quotaKeeper) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		q.budget = quota.NewBudget(q.limits, time.Now())
+		q.budget = q.begin(q.limits, time.Now())
 	case messages.OpenQuota:
 		ctx.Request(ctx.Sender(), messages.QuotaOpened(m))
 	case messages.AcquirePermit:

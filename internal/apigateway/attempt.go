@@ -78,7 +78,7 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 		defer func() { permit.Done(outcome) }()
 	}
 
-	attemptCtx, cancel := context.WithTimeout(ctx, attemptTime(operation))
+	attemptCtx, cancel := context.WithTimeout(ctx, AttemptTime(operation))
 	defer cancel()
 	out, metadata, err = next.HandleFinalize(attemptCtx, in)
 	if err == nil {

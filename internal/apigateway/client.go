@@ -57,8 +57,8 @@ const (
 	exportAttempt = 40 * time.Second
 )
 
-// attemptTime is how long one attempt of an operation may take.
-func attemptTime(operation string) time.Duration {
+// AttemptTime is how long one attempt of an operation may take.
+func AttemptTime(operation string) time.Duration {
 	if operation == opGetExport {
 		return exportAttempt
 	}

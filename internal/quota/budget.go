@@ -109,6 +109,8 @@ type Budget struct {
 
 	pausedUntil time.Time
 	throttledAt time.Time
+	// aloneFrom is when an operation that is bounded in flight may go: what a lost budget granted may run until then.
+	aloneFrom map[string]time.Time
 }
 
 type waiting struct {
@@ -135,6 +137,19 @@ func NewBudget(limits Limits, now time.Time) *Budget {
 		if limit.Rate > 0 {
 			// A second's worth at most: AWS says no burst for these.
 			b.each[name] = &bucket{rate: limit.Rate, burst: max(1, limit.Rate), tokens: startTokens, at: now}
+		}
+	}
+	return b
+}
+
+// ResumeBudget starts anew after a budget that was lost in a panic. What that one granted may still be on its way, so an
+// operation that is bounded in flight waits for as long as an attempt may take.
+func ResumeBudget(limits Limits, now time.Time) *Budget {
+	b := NewBudget(limits, now)
+	b.aloneFrom = map[string]time.Time{}
+	for name, limit := range limits.Operations {
+		if limit.InFlight > 0 {
+			b.aloneFrom[name] = now.Add(apigateway.AttemptTime(name))
 		}
 	}
 	return b
@@ -216,7 +231,7 @@ func (b *Budget) Advance(now time.Time) Decision {
 	var d Decision
 	d.Refused = b.refuse(now)
 	for len(b.waiting) > 0 && b.paused(now) == 0 && b.all.tokens >= 1 {
-		i := b.pick()
+		i := b.pick(now)
 		if i < 0 {
 			break
 		}
@@ -250,11 +265,11 @@ func (b *Budget) advance(now time.Time) {
 }
 
 // pick is the index of the request that goes next, or -1 if each is held up by its operation's own limit.
-func (b *Budget) pick() int {
+func (b *Budget) pick(now time.Time) int {
 	best := -1
 	oldest := b.grants%fairness == fairness-1
 	for i, w := range b.waiting {
-		if !b.ready(w.Operation) {
+		if !b.ready(now, w.Operation) {
 			continue
 		}
 		if !oldest {
@@ -267,7 +282,10 @@ func (b *Budget) pick() int {
 	return best
 }
 
-func (b *Budget) ready(operation string) bool {
+func (b *Budget) ready(now time.Time, operation string) bool {
+	if now.Before(b.aloneFrom[operation]) {
+		return false
+	}
 	if own := b.each[operation]; own != nil && own.tokens < 1 {
 		return false
 	}
@@ -315,7 +333,7 @@ func (q *queue) add(limits Limits, w waiting) {
 
 // wait is how long a request has to wait behind those that go before it, at the present rate.
 func (b *Budget) wait(now time.Time, w waiting, ahead queue) time.Duration {
-	wait := b.paused(now) + b.all.until(ahead.calls+1)
+	wait := max(b.paused(now)+b.all.until(ahead.calls+1), b.aloneFrom[w.Operation].Sub(now))
 	if own := b.each[w.Operation]; own != nil {
 		wait = max(wait, own.until(ahead.each[w.Operation]+1))
 	}

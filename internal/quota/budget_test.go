@@ -139,6 +139,22 @@ func TestCreateUsagePlanKeyGoesOneAtATime(t *testing.T) {
 	}
 }
 
+// One that was granted before the panic may still be on its way.
+func TestAfterAPanicNoCreateUsagePlanKeyGoesBeforeTheLastOneMustHaveEnded(t *testing.T) {
+	d := newDesk(t, defaults())
+	d.budget = quota.ResumeBudget(defaults(), d.now)
+	alone := apigateway.AttemptTime("CreateUsagePlanKey")
+	if _, refusal, ok := d.try("CreateUsagePlanKey", apigateway.PriorityKeys, alone-time.Second); ok || refusal.Wait < alone {
+		t.Errorf("one that cannot wait so long is to wait %s", refusal.Wait)
+	}
+	attach := d.ask("CreateUsagePlanKey", apigateway.PriorityKeys, time.Minute)
+	other := d.ask("GetStages", apigateway.PriorityIngest, 0)
+	granted := d.follow(time.Minute)
+	if granted[attach] != alone || granted[other] > time.Second {
+		t.Errorf("CreateUsagePlanKey goes after %s, GetStages after %s", granted[attach], granted[other])
+	}
+}
+
 func TestKeyOperationsKeepTheirOwnLimitsAsWell(t *testing.T) {
 	for _, operation := range []string{"CreateApiKey", "DeleteApiKey"} {
 		t.Run(operation, func(t *testing.T) {
