@@ -46,6 +46,14 @@ func wantMiss(t testing.TB, c ExportCache, key ExportKey) {
 	}
 }
 
+// exportFile is an export's file as it is written.
+func exportFile(t testing.TB, key ExportKey, export Export) []byte {
+	t.Helper()
+	head, err := exportFileHead(key, export)
+	must(t, err)
+	return append(head, export.Document...)
+}
+
 // exportFiles lists what lies in the cache's folder.
 func exportFiles(t testing.TB, dir string) (names []string, bytes int64) {
 	t.Helper()
@@ -180,9 +188,7 @@ func TestADamagedExportIsAMissAndRemoved(t *testing.T) {
 		"zeros":               func(b []byte) []byte { return make([]byte, len(b)) },
 		"longer":              func(b []byte) []byte { return append(b, 0) },
 		"another stage's": func([]byte) []byte {
-			b, err := encodeExport(exportKey(2, "d"), Export{Document: []byte("x")})
-			must(t, err)
-			return b
+			return exportFile(t, exportKey(2, "d"), Export{Document: []byte("x")})
 		},
 	} {
 		for _, restart := range []bool{false, true} {

@@ -180,13 +180,13 @@ func (c *DiskExports) drop(slot slotID, seen uint64) {
 // Put implements [ExportCache]. An export larger than the whole cache is not kept. Errors: the disk does not take it.
 func (c *DiskExports) Put(key ExportKey, export Export) error {
 	<-c.scanned
-	file, err := encodeExport(key, export)
+	head, err := exportFileHead(key, export)
 	if err != nil {
 		return fmt.Errorf("keeping an export: %w", err)
 	}
 	slot := key.slot()
 	path := c.path(slot)
-	size := onDisk(int64(len(file)))
+	size := onDisk(int64(len(head) + len(export.Document)))
 	if size > c.index.limit {
 		c.mu.Lock()
 		defer c.mu.Unlock()
@@ -194,7 +194,7 @@ func (c *DiskExports) Put(key ExportKey, export Export) error {
 		c.removeFiles([]slotID{slot})
 		return nil
 	}
-	temp, err := writeTemp(filepath.Dir(path), file)
+	temp, err := writeTemp(filepath.Dir(path), head, export.Document)
 	if err != nil {
 		return fmt.Errorf("keeping an export: %w", err)
 	}
@@ -208,7 +208,7 @@ func (c *DiskExports) Put(key ExportKey, export Export) error {
 	return nil
 }
 
-func writeTemp(dir string, content []byte) (name string, err error) {
+func writeTemp(dir string, head, document []byte) (name string, err error) {
 	temp, err := os.CreateTemp(dir, tempPrefix)
 	if errors.Is(err, fs.ErrNotExist) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
@@ -219,7 +219,10 @@ func writeTemp(dir string, content []byte) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	_, err = temp.Write(content)
+	_, err = temp.Write(head)
+	if err == nil {
+		_, err = temp.Write(document)
+	}
 	if err = errors.Join(err, temp.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(temp.Name()))
 	}

@@ -24,18 +24,19 @@ type exportHead struct {
 
 var errDamagedExport = errors.New("damaged export file")
 
-func encodeExport(key ExportKey, export Export) ([]byte, error) {
+// exportFileHead is what stands in the file before the document, which is not copied together with it.
+func exportFileHead(key ExportKey, export Export) ([]byte, error) {
 	head, err := json.Marshal(exportHead{Key: key, HasDocument: export.Document != nil, NotExportable: export.NotExportable})
 	if err != nil {
 		return nil, err
 	}
-	file := make([]byte, 0, exportHeadStart+len(head)+len(export.Document))
+	file := make([]byte, 0, exportHeadStart+len(head))
 	file = append(file, exportMagic...)
 	file = append(file, 0, 0, 0, 0)
 	file = binary.BigEndian.AppendUint32(file, uint32(len(head)))
 	file = append(file, head...)
-	file = append(file, export.Document...)
-	binary.BigEndian.PutUint32(file[len(exportMagic):], crc32.Checksum(file[len(exportMagic)+4:], crcTable()))
+	sum := crc32.Checksum(file[len(exportMagic)+4:], crcTable())
+	binary.BigEndian.PutUint32(file[len(exportMagic):], crc32.Update(sum, crcTable(), export.Document))
 	return file, nil
 }
 

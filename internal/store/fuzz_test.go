@@ -92,8 +92,7 @@ func FuzzBoltFile(f *testing.F) {
 // FuzzExportFile: a file is refused, or is exactly what would be written of what it says.
 func FuzzExportFile(f *testing.F) {
 	for _, export := range []Export{{Document: []byte(`{"openapi":"3.0.1"}`)}, {Document: []byte{}}, {NotExportable: "never"}, {}} {
-		file, err := encodeExport(exportKey(1, "d"), export)
-		must(f, err)
+		file := exportFile(f, exportKey(1, "d"), export)
 		f.Add(file, false)
 		f.Add(file[len(exportMagic)+4:], true)
 	}
@@ -105,9 +104,7 @@ func FuzzExportFile(f *testing.F) {
 		if err != nil {
 			return
 		}
-		again, err := encodeExport(key, export)
-		must(t, err)
-		key2, export2, err := decodeExport(again)
+		key2, export2, err := decodeExport(exportFile(t, key, export))
 		must(t, err)
 		if diff := cmp.Diff(export, export2); diff != "" || key != key2 {
 			t.Errorf("%v %v %s", key, key2, diff)
