@@ -39,7 +39,7 @@ const maxSuffix = 192
 // A name depends on the whole catalogue and on nothing else: not on the order of the list, nor on which part of it is sent.
 // The zero value is the naming while no complete catalogue is known.
 type Names struct {
-	brackets map[ID]string // of each API in the catalogue; nil while none is known
+	groups map[string]*nameGroup // by the name that AWS gives; nil while no catalogue is known
 }
 
 // NamedOf are a target's entries, ready to be judged by [NewNames] together with all other targets'.
@@ -54,46 +54,55 @@ func NamedOf(t Target, entries []Entry) []Named {
 // NewNames judges the names of *all* APIs of an integration: the last complete catalogue of all its targets, whatever
 // subset is being sent.
 func NewNames(catalogue []Named) Names {
-	byName := map[string][]ID{}
-	for _, n := range catalogue {
-		base := baseName(n.Name, n.ID)
-		byName[base] = append(byName[base], n.ID)
+	type based struct {
+		base string
+		id   ID
 	}
-	groups := make([]*nameGroup, 0, len(byName))
-	for base, ids := range byName {
-		slices.SortFunc(ids, compareIDs)
-		ids = slices.Compact(ids)
-		groups = append(groups, &nameGroup{base: base, ids: ids, level: firstDistinct(ids, 0)})
+	all := make([]based, len(catalogue))
+	for i, n := range catalogue {
+		all[i] = based{base: baseName(n.Name, n.ID), id: n.ID}
 	}
-	slices.SortFunc(groups, func(a, b *nameGroup) int { return cmp.Compare(a.base, b.base) })
+	slices.SortFunc(all, func(a, b based) int { return cmp.Or(cmp.Compare(a.base, b.base), compareIDs(a.id, b.id)) })
+	all = slices.Compact(all)
+
+	ids := make([]ID, len(all)) // of all groups: what is kept is this array and little more
+	var groups []*nameGroup
+	for from, to := 0, 0; from < len(all); from = to {
+		for to = from; to < len(all) && all[to].base == all[from].base; to++ {
+			ids[to] = all[to].id
+		}
+		g := &nameGroup{base: all[from].base, ids: ids[from:to:to]}
+		g.level = firstDistinct(g.ids, 0)
+		groups = append(groups, g)
+	}
 	settle(groups)
 
-	names := Names{brackets: make(map[ID]string, len(catalogue))}
+	names := Names{groups: make(map[string]*nameGroup, len(groups))}
 	for _, g := range groups {
-		for _, id := range g.ids {
-			names.brackets[id] = suffix(id, g.level)
-		}
+		names.groups[g.base] = g
 	}
 	return names
 }
 
 // Complete reports whether a complete catalogue was judged.
-func (n Names) Complete() bool { return n.brackets != nil }
+func (n Names) Complete() bool { return n.groups != nil }
 
-// Of is the name of one API. An API that was not in the catalogue shows its stage.
+// Of is the name of one API. An API that was not in the catalogue, or bore another name there, shows its stage.
 func (n Names) Of(id ID, awsName string) string {
-	bracket, known := n.brackets[id]
-	if !known {
-		bracket = suffix(id, stageLevel)
+	base, level := baseName(awsName, id), stageLevel
+	if g := n.groups[base]; g != nil {
+		if _, known := slices.BinarySearchFunc(g.ids, id, compareIDs); known {
+			level = g.level
+		}
 	}
-	return baseName(awsName, id) + bracket
+	return base + suffix(id, level)
 }
 
 // nameGroup is all APIs that AWS calls the same.
 type nameGroup struct {
 	base  string
-	ids   []ID
-	level int // index into suffixParts
+	ids   []ID // in order
+	level int  // index into suffixParts
 }
 
 const (
