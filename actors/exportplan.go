@@ -46,13 +46,15 @@ func (p *exportPlan) next(now time.Time) (messages.ExportAPI, bool) {
 		if len(queue) == 0 || p.asked[target] >= p.window {
 			continue
 		}
+		export := queue[0]
+		queue[0] = messages.ExportAPI{} // or the array would keep what is done with
 		p.order = append(slices.Delete(p.order, n, n+1), target)
 		p.queues[target] = queue[1:]
-		p.asked[target] += len(queue[0].Entries)
-		for _, e := range queue[0].Entries {
+		p.asked[target] += len(export.Entries)
+		for _, e := range export.Entries {
 			p.open[idOf(e)] = openExport{entry: e, since: now}
 		}
-		return queue[0], true
+		return export, true
 	}
 	return messages.ExportAPI{}, false
 }
@@ -129,15 +131,20 @@ func exportsOf(apis []messages.NamedEntry) []messages.ExportAPI {
 		target federation.Target
 		id     string
 	}
-	index := map[restAPI]int{}
-	var exports []messages.ExportAPI
+	keyOf := func(a messages.NamedEntry) restAPI { return restAPI{target: a.Target, id: a.API.ID} }
+	stages := map[restAPI]int{}
 	for _, a := range apis {
-		key := restAPI{target: a.Target, id: a.API.ID}
+		stages[keyOf(a)]++
+	}
+	index := make(map[restAPI]int, len(stages))
+	exports := make([]messages.ExportAPI, 0, len(stages))
+	for _, a := range apis {
+		key := keyOf(a)
 		i, seen := index[key]
 		if !seen {
 			i = len(exports)
 			index[key] = i
-			exports = append(exports, messages.ExportAPI{})
+			exports = append(exports, messages.ExportAPI{Entries: make([]messages.NamedEntry, 0, stages[key])})
 		}
 		exports[i].Entries = append(exports[i].Entries, a)
 	}
