@@ -28,34 +28,34 @@ func inOneLanguage(ref messages.CommandRef, command exchange.ControllerCommand) 
 }
 
 // inDialect is the frame that answers a command of type typ; nil if the answer is of another command.
-func inDialect(typ string, a messages.Answer) []byte {
+func inDialect(typ string, a messages.Answer) exchange.Parts {
 	switch r := a.Reply.(type) {
 	case messages.Refused:
-		return exchange.AppendErrorReply(nil, typ, a.ID, r.Reason)
+		return exchange.Parts{exchange.AppendErrorReply(nil, typ, a.ID, r.Reason)}
 	case messages.Discovered:
 		switch typ {
 		case exchange.TypeDiscover:
-			return exchange.AppendDiscoverReply(nil, a.ID, r.Summaries, r.Partial)
+			return exchange.DiscoverReply(a.ID, r.Summaries, r.Partial)
 		case exchange.TypeList:
-			return exchange.AppendListReply(nil, a.ID, r.Summaries)
+			return exchange.ListReply(a.ID, r.Summaries)
 		}
 	case messages.Fetched:
 		if typ == exchange.TypeFetch {
-			return exchange.AppendFetchReply(nil, a.ID, r.APIs)
+			return exchange.FetchReply(a.ID, r.APIs)
 		}
 	case messages.IngestStarted:
 		if typ == exchange.TypeStartIngest {
-			return exchange.AppendStartIngestReply(nil, a.ID, r.JobID, int64(r.Total))
+			return exchange.Parts{exchange.AppendStartIngestReply(nil, a.ID, r.JobID, int64(r.Total))}
 		}
 	case messages.Subscribed:
 		if typ == exchange.TypeSubscribe {
-			return exchange.AppendSubscribeReply(nil, a.ID, exchange.SubscriptionResult{
+			return exchange.Parts{exchange.AppendSubscribeReply(nil, a.ID, exchange.SubscriptionResult{
 				SubscriptionID: r.SubscriptionID, APIKey: r.APIKey, Metadata: r.Metadata,
-			})
+			})}
 		}
 	case messages.Unsubscribed:
 		if typ == exchange.TypeUnsubscribe {
-			return exchange.AppendUnsubscribeReply(nil, a.ID)
+			return exchange.Parts{exchange.AppendUnsubscribeReply(nil, a.ID)}
 		}
 	}
 	return nil

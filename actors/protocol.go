@@ -168,14 +168,14 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 	frame := inDialect(typ, m)
 	if frame == nil {
 		s.env.Log.Error("an answer is not one to its command; this is a bug in the agent, please report it", logCommand, m.ID)
-		frame = exchange.AppendErrorReply(nil, typ, m.ID, "internal error of the agent; see its log")
+		frame = exchange.Parts{exchange.AppendErrorReply(nil, typ, m.ID, "internal error of the agent; see its log")}
 	}
 	by := m.AnswerBy.Add(deliverWithin - answerWithin)
-	err := s.conn.SendBefore(by, frame, receipt)
+	err := s.conn.SendBefore(by, receipt, frame...)
 	if errors.Is(err, wsconn.ErrTooLarge) {
-		s.env.Log.Error("an answer exceeds the largest message", logCommand, m.ID, logBytes, len(frame))
-		err = s.conn.SendBefore(by, exchange.AppendErrorReply(nil, typ, m.ID,
-			"the answer exceeds integration.connector.ws.maxWebSocketMessageSize"), nil)
+		s.env.Log.Error("an answer exceeds the largest message", logCommand, m.ID)
+		err = s.conn.SendBefore(by, nil, exchange.AppendErrorReply(nil, typ, m.ID,
+			"the answer exceeds integration.connector.ws.maxWebSocketMessageSize"))
 	}
 	s.sent(err)
 }
@@ -199,7 +199,7 @@ func deliveryOf(o wsconn.Outcome) messages.Delivery {
 
 func (s *session) onSendIngest(ctx actor.Context, m messages.SendIngest) {
 	id := s.env.NewID()
-	err := s.conn.Send(exchange.AppendIngest(nil, id, m.JobID, m.APIs, m.Done), nil)
+	err := s.conn.SendBefore(time.Time{}, nil, exchange.Ingest(id, m.JobID, m.APIs, m.Done)...)
 	if errors.Is(err, wsconn.ErrTooLarge) {
 		ctx.Respond(messages.IngestAnswered{Batch: m.Batch, Error: "larger than integration.connector.ws.maxWebSocketMessageSize"})
 		return

@@ -112,10 +112,8 @@ func encode(api federation.API) []byte {
 		UniqueID: api.UniqueID, ID: api.ID, Name: api.Name, Version: api.Version, Description: api.Description,
 		ConnectionDetails: api.ConnectionDetails,
 	}
-	size := 0
 	for _, p := range api.Pages {
 		wire.Pages = append(wire.Pages, exchange.Page{Type: exchange.PageTypeSwagger, Content: p.Content, Filename: p.Filename})
-		size += len(p.Content) + len(p.Content)/4 // quotes and line ends are escaped
 	}
 	for _, p := range api.Plans {
 		wire.Plans = append(wire.Plans, exchange.Plan{
@@ -125,8 +123,5 @@ func encode(api federation.API) []byte {
 	for _, m := range api.Metadata {
 		wire.Metadata = append(wire.Metadata, exchange.Metadata{Name: m.Name, Value: m.Value, Format: exchange.FormatString})
 	}
-	return exchange.AppendAPI(make([]byte, 0, size+apiOverhead), wire)
+	return exchange.AppendAPI(nil, wire)
 }
-
-// apiOverhead is room for an API without its document, so that most need one allocation.
-const apiOverhead = 4 << 10

@@ -1,6 +1,7 @@
 package exchange
 
 import (
+	"bytes"
 	"maps"
 	"slices"
 )
@@ -57,7 +58,7 @@ type APISummary struct {
 	Version  string
 }
 
-// AppendAPISummary appends one encoded element for [AppendDiscoverReply] or [AppendListReply].
+// AppendAPISummary appends one encoded element for [DiscoverReply] or [ListReply].
 func AppendAPISummary(dst []byte, api APISummary) []byte {
 	o := object{dst: append(dst, '{')}
 	o.field("uniqueId", api.UniqueID)
@@ -67,7 +68,7 @@ func AppendAPISummary(dst []byte, api APISummary) []byte {
 	return append(o.dst, '}')
 }
 
-// AppendAPI appends one encoded element for [AppendIngest] or [AppendFetchReply].
+// AppendAPI appends one encoded element for [Ingest] or [FetchReply].
 func AppendAPI(dst []byte, api API) []byte {
 	dst = slices.Grow(dst, apiSizeHint(api))
 	o := object{dst: append(dst, '{')}
@@ -121,12 +122,26 @@ func appendMetadata(dst []byte, entry Metadata) []byte {
 	return append(o.dst, '}')
 }
 
-// apiSizeHint is close to what an API needs once encoded: pretty-printed JSON documents grow by about a quarter when escaped.
+// apiSizeHint is about what an API needs once encoded. For a document it is exact but for rare characters: a buffer of another
+// size would be held for as long as the API is, or be copied into a larger one.
 func apiSizeHint(api API) int {
-	const perAPI, growth = 1024, 4
-	size := perAPI + len(api.Description)
+	const perAPI, perEntry = 512, 128 // names of fields and punctuation, with room for what is escaped in short texts
+	size := perAPI + len(api.Name) + len(api.Description) + len(api.Version) + perEntry*len(api.ConnectionDetails)
 	for _, page := range api.Pages {
-		size += len(page.Content) + len(page.Content)/growth
+		size += perEntry + len(page.Filename) + len(page.Content)
+		for _, escaped := range []string{`"`, `\`, "\n", "\r", "\t"} {
+			size += bytes.Count(page.Content, []byte(escaped))
+		}
+		size += bytes.Count(page.Content, []byte(";")) * len(`u003b`)
+	}
+	for _, plan := range api.Plans {
+		size += perEntry + len(plan.ID) + len(plan.Name) + len(plan.Description)
+		for _, c := range plan.Characteristics {
+			size += len(c) + len(`"",`)
+		}
+	}
+	for _, entry := range api.Metadata {
+		size += perEntry + len(entry.Name) + len(entry.Value)
 	}
 	return size
 }

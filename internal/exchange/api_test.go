@@ -131,6 +131,19 @@ func TestALargeDocumentIsWrittenWithFewAllocations(t *testing.T) {
 }
 
 // document is like an export of AWS: indented JSON with some text.
+func TestAnEncodedDocumentTakesHardlyMoreRoomThanItIsLong(t *testing.T) {
+	for _, size := range []int{40_000, 100_000, 6_000_000} {
+		encoded := exchange.AppendAPI(nil, exchange.API{
+			UniqueID: "u", ID: "i", Name: "n", Pages: []exchange.Page{{Content: document(size), Filename: "openapi.json"}},
+			Plans: []exchange.Plan{{ID: "p", Name: "plan"}}, Metadata: []exchange.Metadata{{Name: "a", Value: "b"}},
+		})
+		const sizeClass = 8 << 10 // what Go rounds an allocation of this size up to
+		if spare := cap(encoded) - len(encoded); spare > 2*sizeClass {
+			t.Errorf("%d bytes to spare behind %d", spare, len(encoded))
+		}
+	}
+}
+
 func document(size int) []byte {
 	const line = "    \"/orders/{id}\" : { \"get\" : { \"description\" : \"Réads one; or none\" } },\n"
 	return []byte(strings.Repeat(line, size/len(line)+1)[:size])

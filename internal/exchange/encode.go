@@ -1,13 +1,12 @@
 package exchange
 
 import (
-	"slices"
 	"strconv"
 
 	"federation-agent/internal/secret"
 )
 
-// Each function here appends one whole frame to dst. Fields stand in the order that Gravitee's own classes write them in, null
+// Each Append function here appends one whole frame to dst; the frames that carry lists come in parts. Fields stand in the order that Gravitee's own classes write them in, null
 // fields are left out, and every `;` within a string is \u003b.
 
 // AppendHello appends the command that must come first on a connection.
@@ -18,17 +17,16 @@ func AppendHello(dst []byte, id, targetID string) []byte {
 	return o.end()
 }
 
-// AppendIngest appends INGEST, the one command besides HELLO that an agent sends (APIM 4.5 and later). Each of apis is what
+// Ingest is INGEST, the one command besides HELLO that an agent sends (APIM 4.5 and later), in parts. Each of apis is what
 // [AppendAPI] wrote. done ends the job; false moves its deadline. The list is never null, which would close the socket.
-func AppendIngest(dst []byte, id, jobID string, apis [][]byte, done bool) []byte {
-	dst = slices.Grow(dst, IngestSize(id, jobID, len(apis), totalSize(apis)))
-	o := beginCommand(dst, TypeIngest, id)
+func Ingest(id, jobID string, apis [][]byte, done bool) Parts {
+	o := beginCommand(nil, TypeIngest, id)
 	o.field("ingestJobId", jobID)
 	o.key("apis")
-	o.dst = appendEncoded(o.dst, apis)
-	o.key("done")
-	o.dst = strconv.AppendBool(o.dst, done)
-	return o.end()
+	tail := payload{object{dst: []byte("]")}}
+	tail.key("done")
+	tail.dst = strconv.AppendBool(tail.dst, done)
+	return listed(o, apis, tail)
 }
 
 // AppendPrimaryReply answers PRIMARY.
@@ -46,34 +44,31 @@ func AppendHealthCheckReply(dst []byte, commandID string, healthy bool, detail s
 	return o.end()
 }
 
-// AppendDiscoverReply answers DISCOVER. Each of apis is what [AppendAPISummary] wrote. partial says that something is missing,
+// DiscoverReply answers DISCOVER, in parts. Each of apis is what [AppendAPISummary] wrote. partial says that something is missing,
 // because a target failed or time ran out; APIM reads it from 4.9.
-func AppendDiscoverReply(dst []byte, commandID string, apis [][]byte, partial bool) []byte {
-	dst = slices.Grow(dst, DiscoverReplySize(commandID, len(apis), totalSize(apis)))
-	o := beginReply(dst, TypeDiscover, commandID, StatusSucceeded, "")
+func DiscoverReply(commandID string, apis [][]byte, partial bool) Parts {
+	o := beginReply(nil, TypeDiscover, commandID, StatusSucceeded, "")
 	o.key("apis")
-	o.dst = appendEncoded(o.dst, apis)
-	o.key("isPartialDiscovery")
-	o.dst = strconv.AppendBool(o.dst, partial)
-	return o.end()
+	tail := payload{object{dst: []byte("]")}}
+	tail.key("isPartialDiscovery")
+	tail.dst = strconv.AppendBool(tail.dst, partial)
+	return listed(o, apis, tail)
 }
 
-// AppendListReply answers LIST (4.4). Each of apis is what [AppendAPISummary] wrote.
-func AppendListReply(dst []byte, commandID string, apis [][]byte) []byte {
-	return appendAPIsReply(dst, TypeList, commandID, apis)
+// ListReply answers LIST (4.4), in parts. Each of apis is what [AppendAPISummary] wrote.
+func ListReply(commandID string, apis [][]byte) Parts {
+	return apisReply(TypeList, commandID, apis)
 }
 
-// AppendFetchReply answers FETCH (4.4). Each of apis is what [AppendAPI] wrote.
-func AppendFetchReply(dst []byte, commandID string, apis [][]byte) []byte {
-	return appendAPIsReply(dst, TypeFetch, commandID, apis)
+// FetchReply answers FETCH (4.4), in parts. Each of apis is what [AppendAPI] wrote.
+func FetchReply(commandID string, apis [][]byte) Parts {
+	return apisReply(TypeFetch, commandID, apis)
 }
 
-func appendAPIsReply(dst []byte, typ, commandID string, apis [][]byte) []byte {
-	dst = slices.Grow(dst, apisReplySize(typ, commandID, len(apis), totalSize(apis)))
-	o := beginReply(dst, typ, commandID, StatusSucceeded, "")
+func apisReply(typ, commandID string, apis [][]byte) Parts {
+	o := beginReply(nil, typ, commandID, StatusSucceeded, "")
 	o.key("apis")
-	o.dst = appendEncoded(o.dst, apis)
-	return o.end()
+	return listed(o, apis, payload{object{dst: []byte("]")}})
 }
 
 // AppendStartIngestReply answers START_INGEST. total 0 ends the job at once as a success.
@@ -158,8 +153,4 @@ func beginPayload(o object) payload {
 	o.key("payload")
 	o.dst = append(o.dst, '{')
 	return payload{o}
-}
-
-func appendEncoded(dst []byte, elements [][]byte) []byte {
-	return appendList(dst, elements, func(dst, element []byte) []byte { return append(dst, element...) })
 }

@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -27,11 +28,11 @@ func written() map[string]struct {
 			`t:COMMAND;;et:HELLO;;e:{"id":"6f","type":"HELLO","payload":{"targetId":"INTEGRATION_ID","provider":"aws-api-gateway"}}`,
 		},
 		"INGEST": {
-			exchange.AppendIngest(nil, "1", "j", [][]byte{api, api}, false),
+			slices.Concat(exchange.Ingest("1", "j", [][]byte{api, api}, false)...),
 			`t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"ingestJobId":"j","apis":[` + apiJSON + `,` + apiJSON + `],"done":false}}`,
 		},
 		"INGEST, empty and last": {
-			exchange.AppendIngest(nil, "1", "j", nil, true),
+			slices.Concat(exchange.Ingest("1", "j", nil, true)...),
 			`t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"ingestJobId":"j","apis":[],"done":true}}`,
 		},
 		"PRIMARY": {
@@ -47,11 +48,11 @@ func written() map[string]struct {
 			`t:REPLY;;et:HEALTH_CHECK;;e:{"commandId":"1","type":"HEALTH_CHECK","commandStatus":"SUCCEEDED","payload":{"healthy":false,"detail":"why"}}`,
 		},
 		"DISCOVER": {
-			exchange.AppendDiscoverReply(nil, "1", [][]byte{summary}, false),
+			slices.Concat(exchange.DiscoverReply("1", [][]byte{summary}, false)...),
 			`t:REPLY;;et:DISCOVER;;e:{"commandId":"1","type":"DISCOVER","commandStatus":"SUCCEEDED","payload":{"apis":[` + summaryJSON + `],"isPartialDiscovery":false}}`,
 		},
 		"DISCOVER, partial and empty": {
-			exchange.AppendDiscoverReply(nil, "1", nil, true),
+			slices.Concat(exchange.DiscoverReply("1", nil, true)...),
 			`t:REPLY;;et:DISCOVER;;e:{"commandId":"1","type":"DISCOVER","commandStatus":"SUCCEEDED","payload":{"apis":[],"isPartialDiscovery":true}}`,
 		},
 		"START_INGEST": {
@@ -67,11 +68,11 @@ func written() map[string]struct {
 			`t:REPLY;;et:UNSUBSCRIBE;;e:{"commandId":"1","type":"UNSUBSCRIBE","commandStatus":"SUCCEEDED","payload":{}}`,
 		},
 		"LIST": {
-			exchange.AppendListReply(nil, "1", [][]byte{summary}),
+			slices.Concat(exchange.ListReply("1", [][]byte{summary})...),
 			`t:REPLY;;et:LIST;;e:{"commandId":"1","type":"LIST","commandStatus":"SUCCEEDED","payload":{"apis":[` + summaryJSON + `]}}`,
 		},
 		"FETCH": {
-			exchange.AppendFetchReply(nil, "1", [][]byte{api}),
+			slices.Concat(exchange.FetchReply("1", [][]byte{api})...),
 			`t:REPLY;;et:FETCH;;e:{"commandId":"1","type":"FETCH","commandStatus":"SUCCEEDED","payload":{"apis":[` + apiJSON + `]}}`,
 		},
 		"ERROR": {
@@ -120,13 +121,13 @@ func TestASemicolonInAnyStringIsWrittenEscaped(t *testing.T) {
 	summary := exchange.AppendAPISummary(nil, exchange.APISummary{UniqueID: odd, ID: odd, Name: odd, Version: odd})
 	for name, frame := range map[string][]byte{
 		"HELLO":        exchange.AppendHello(nil, odd, odd),
-		"INGEST":       exchange.AppendIngest(nil, odd, odd, [][]byte{api}, false),
+		"INGEST":       slices.Concat(exchange.Ingest(odd, odd, [][]byte{api}, false)...),
 		"HEALTH_CHECK": exchange.AppendHealthCheckReply(nil, odd, false, odd),
-		"DISCOVER":     exchange.AppendDiscoverReply(nil, odd, [][]byte{summary}, true),
+		"DISCOVER":     slices.Concat(exchange.DiscoverReply(odd, [][]byte{summary}, true)...),
 		"START_INGEST": exchange.AppendStartIngestReply(nil, odd, odd, 1),
 		"SUBSCRIBE":    exchange.AppendSubscribeReply(nil, odd, exchange.SubscriptionResult{SubscriptionID: odd, Metadata: map[string]string{odd: odd}, APIKey: secret.New(odd)}),
-		"FETCH":        exchange.AppendFetchReply(nil, odd, [][]byte{api}),
-		"LIST":         exchange.AppendListReply(nil, odd, [][]byte{summary}),
+		"FETCH":        slices.Concat(exchange.FetchReply(odd, [][]byte{api})...),
+		"LIST":         slices.Concat(exchange.ListReply(odd, [][]byte{summary})...),
 		"ERROR":        exchange.AppendErrorReply(nil, "SUBSCRIBE", odd, odd),
 		"NO_REPLY":     exchange.AppendNoReply(nil, odd, odd),
 	} {
@@ -150,10 +151,10 @@ func TestTheSizeOfAReplyIsKnownBeforeItIsWritten(t *testing.T) {
 				bytes += len(apis[i])
 			}
 			for name, c := range map[string]struct{ size, want int }{
-				"INGEST":   {exchange.IngestSize(id, id, count, bytes), len(exchange.AppendIngest(nil, id, id, apis, false))},
-				"DISCOVER": {exchange.DiscoverReplySize(id, count, bytes), len(exchange.AppendDiscoverReply(nil, id, apis, false))},
-				"LIST":     {exchange.ListReplySize(id, count, bytes), len(exchange.AppendListReply(nil, id, apis))},
-				"FETCH":    {exchange.FetchReplySize(id, count, bytes), len(exchange.AppendFetchReply(nil, id, apis))},
+				"INGEST":   {exchange.IngestSize(id, id, count, bytes), len(slices.Concat(exchange.Ingest(id, id, apis, false)...))},
+				"DISCOVER": {exchange.DiscoverReplySize(id, count, bytes), len(slices.Concat(exchange.DiscoverReply(id, apis, false)...))},
+				"LIST":     {exchange.ListReplySize(id, count, bytes), len(slices.Concat(exchange.ListReply(id, apis)...))},
+				"FETCH":    {exchange.FetchReplySize(id, count, bytes), len(slices.Concat(exchange.FetchReply(id, apis)...))},
 			} {
 				if c.size != c.want {
 					t.Errorf("%s of %d with id %q: size %d, written %d", name, count, id, c.size, c.want)

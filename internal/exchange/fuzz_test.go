@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"slices"
 	"testing"
 
 	"federation-agent/internal/exchange"
@@ -103,7 +104,7 @@ func FuzzAppendAPIRoundTrip(f *testing.F) {
 				t.Errorf("%s: got %q, want %q", field, c.got, want)
 			}
 		}
-		frame := exchange.AppendIngest(nil, name, key, [][]byte{encoded}, false)
+		frame := slices.Concat(exchange.Ingest(name, key, [][]byte{encoded}, false)...)
 		if size := exchange.IngestSize(name, key, 1, len(encoded)); size != len(frame) {
 			t.Errorf("IngestSize = %d, written %d", size, len(frame))
 		}

@@ -94,10 +94,10 @@ func TestWhatWeWriteIsWhatGraviteesOwnClassesWrite(t *testing.T) {
 	writers := map[string]func(r recorded) []byte{
 		"hello-command": func(r recorded) []byte { return exchange.AppendHello(nil, r.ID, r.Payload.TargetID) },
 		"ingest-command-empty": func(r recorded) []byte {
-			return exchange.AppendIngest(nil, r.ID, r.Payload.IngestJobID, nil, r.Payload.Done)
+			return slices.Concat(exchange.Ingest(r.ID, r.Payload.IngestJobID, nil, r.Payload.Done)...)
 		},
 		"ingest-command-done": func(r recorded) []byte {
-			return exchange.AppendIngest(nil, r.ID, r.Payload.IngestJobID, nil, r.Payload.Done)
+			return slices.Concat(exchange.Ingest(r.ID, r.Payload.IngestJobID, nil, r.Payload.Done)...)
 		},
 		"health-check-reply-healthy": func(r recorded) []byte {
 			return exchange.AppendHealthCheckReply(nil, r.CommandID, r.Payload.Healthy, r.Payload.Detail)
@@ -113,8 +113,8 @@ func TestWhatWeWriteIsWhatGraviteesOwnClassesWrite(t *testing.T) {
 		"start-ingest-reply-zero": func(r recorded) []byte {
 			return exchange.AppendStartIngestReply(nil, r.CommandID, r.Payload.IngestJobID, r.Payload.Total)
 		},
-		"list-reply-empty":  func(r recorded) []byte { return exchange.AppendListReply(nil, r.CommandID, nil) },
-		"fetch-reply-empty": func(r recorded) []byte { return exchange.AppendFetchReply(nil, r.CommandID, nil) },
+		"list-reply-empty":  func(r recorded) []byte { return slices.Concat(exchange.ListReply(r.CommandID, nil)...) },
+		"fetch-reply-empty": func(r recorded) []byte { return slices.Concat(exchange.FetchReply(r.CommandID, nil)...) },
 		"no-reply":          func(r recorded) []byte { return exchange.AppendNoReply(nil, r.CommandID, exchange.TypeDiscover) },
 		"unknown-reply":     func(r recorded) []byte { return exchange.AppendUnknownReply(nil, r.CommandID) },
 		"discover-reply-error": func(r recorded) []byte {
@@ -176,10 +176,10 @@ func TestAnAPIsFieldsStandInTheRecordedOrder(t *testing.T) {
 		Metadata: []exchange.Metadata{{Name: "n"}},
 	})
 	ours := map[string][]byte{
-		"ingest-command": exchange.AppendIngest(nil, "1", "j", [][]byte{full}, false),
-		"discover-reply": exchange.AppendDiscoverReply(nil, "1", [][]byte{full}, false),
-		"list-reply":     exchange.AppendListReply(nil, "1", [][]byte{full}),
-		"fetch-reply":    exchange.AppendFetchReply(nil, "1", [][]byte{full}),
+		"ingest-command": slices.Concat(exchange.Ingest("1", "j", [][]byte{full}, false)...),
+		"discover-reply": slices.Concat(exchange.DiscoverReply("1", [][]byte{full}, false)...),
+		"list-reply":     slices.Concat(exchange.ListReply("1", [][]byte{full})...),
+		"fetch-reply":    slices.Concat(exchange.FetchReply("1", [][]byte{full})...),
 	}
 	eachGolden(t, func(t *testing.T, name string, message []byte) {
 		written, ok := ours[name]

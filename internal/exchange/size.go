@@ -3,24 +3,24 @@ package exchange
 // The sizes here are exact, so that a caller can fill a message up to a limit before it writes it: count is the number of encoded
 // elements, bytes the sum of their lengths.
 
-// IngestSize is the length of what [AppendIngest] writes, with done taken as false, its longer value.
+// IngestSize is the length of what [Ingest] makes, with done taken as false, its longer value.
 func IngestSize(id, jobID string, count, bytes int) int {
 	return frameSize(KindCommand, TypeIngest) +
 		len(`{"id":,"type":,"payload":{"ingestJobId":,"apis":[],"done":false}}`) +
 		stringSize(id) + stringSize(TypeIngest) + stringSize(jobID) + listSize(count, bytes)
 }
 
-// DiscoverReplySize is the length of what [AppendDiscoverReply] writes, with partial taken as false, its longer value.
+// DiscoverReplySize is the length of what [DiscoverReply] makes, with partial taken as false, its longer value.
 func DiscoverReplySize(commandID string, count, bytes int) int {
 	return apisReplySize(TypeDiscover, commandID, count, bytes) + len(`,"isPartialDiscovery":false`)
 }
 
-// ListReplySize is the length of what [AppendListReply] writes.
+// ListReplySize is the length of what [ListReply] makes.
 func ListReplySize(commandID string, count, bytes int) int {
 	return apisReplySize(TypeList, commandID, count, bytes)
 }
 
-// FetchReplySize is the length of what [AppendFetchReply] writes.
+// FetchReplySize is the length of what [FetchReply] makes.
 func FetchReplySize(commandID string, count, bytes int) int {
 	return apisReplySize(TypeFetch, commandID, count, bytes)
 }
@@ -36,11 +36,3 @@ func frameSize(kind Kind, typ string) int {
 }
 
 func listSize(count, bytes int) int { return bytes + max(0, count-1) }
-
-func totalSize(elements [][]byte) int {
-	total := 0
-	for _, element := range elements {
-		total += len(element)
-	}
-	return total
-}

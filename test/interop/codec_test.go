@@ -26,16 +26,16 @@ func ourFrames() map[string][]byte {
 	least := exchange.AppendAPI(nil, exchange.API{UniqueID: "u", ID: "i", Name: "n"})
 	return map[string][]byte{
 		"HELLO":                  exchange.AppendHello(nil, commandID, awkward),
-		"INGEST":                 exchange.AppendIngest(nil, commandID, awkward, [][]byte{whole, least}, false),
-		"INGEST, done":           exchange.AppendIngest(nil, commandID, "job", nil, true),
+		"INGEST":                 slices.Concat(exchange.Ingest(commandID, awkward, [][]byte{whole, least}, false)...),
+		"INGEST, done":           slices.Concat(exchange.Ingest(commandID, "job", nil, true)...),
 		"PRIMARY reply":          exchange.AppendPrimaryReply(nil, commandID),
 		"HEALTH_CHECK reply":     exchange.AppendHealthCheckReply(nil, commandID, true, ""),
 		"HEALTH_CHECK unhealthy": exchange.AppendHealthCheckReply(nil, commandID, false, awkward),
-		"DISCOVER reply":         exchange.AppendDiscoverReply(nil, commandID, [][]byte{summary, summary}, true),
-		"DISCOVER reply, empty":  exchange.AppendDiscoverReply(nil, commandID, nil, false),
+		"DISCOVER reply":         slices.Concat(exchange.DiscoverReply(commandID, [][]byte{summary, summary}, true)...),
+		"DISCOVER reply, empty":  slices.Concat(exchange.DiscoverReply(commandID, nil, false)...),
 		"START_INGEST reply":     exchange.AppendStartIngestReply(nil, commandID, awkward, 4711),
-		"LIST reply":             exchange.AppendListReply(nil, commandID, [][]byte{summary}),
-		"FETCH reply":            exchange.AppendFetchReply(nil, commandID, [][]byte{whole, least}),
+		"LIST reply":             slices.Concat(exchange.ListReply(commandID, [][]byte{summary})...),
+		"FETCH reply":            slices.Concat(exchange.FetchReply(commandID, [][]byte{whole, least})...),
 		"SUBSCRIBE reply": exchange.AppendSubscribeReply(nil, commandID, exchange.SubscriptionResult{
 			SubscriptionID: "sub", Metadata: map[string]string{"note": awkward}, APIKey: secret.New("not-a-key"),
 		}),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -216,7 +217,7 @@ func emptyIngest(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	for n, done := range []bool{false, true} {
 		id := fmt.Sprint("keep-alive ", n)
-		client.write(string(exchange.AppendIngest(nil, id, "job", nil, done)))
+		client.write(string(slices.Concat(exchange.Ingest(id, "job", nil, done)...)))
 		if reply := client.read("INGEST"); reply.exchange.Status != "SUCCEEDED" || reply.exchange.CommandID != id {
 			t.Errorf("answered %+v", reply.exchange)
 		}

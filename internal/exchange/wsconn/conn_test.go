@@ -71,6 +71,51 @@ func TestAFrameNeverHoldsMoreThan65536Bytes(t *testing.T) {
 	}
 }
 
+func TestAMessageInPartsIsWrittenInTheSameFramesAsOneInOnePiece(t *testing.T) {
+	message := bytes.Repeat([]byte("0123456789abcdef"), 3*65536/16)
+	for name, cuts := range map[string][]int{
+		"small ones":               {0, 1, 7, 7, 40, 65535, 65536, 65537},
+		"at the edges of frames":   {65536, 131072},
+		"one over several frames":  {10, len(message) - 10},
+		"one that fills no frame":  {len(message) - 1},
+		"an empty one at each end": {0, len(message)},
+	} {
+		inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
+			var parts [][]byte
+			from := 0
+			for _, cut := range append(cuts, len(message)) {
+				parts = append(parts, message[from:cut])
+				from = cut
+			}
+			if err := s.conn.SendBefore(time.Time{}, nil, parts...); err != nil {
+				t.Fatal(err)
+			}
+			var got strings.Builder
+			for i := range 3 {
+				f, err := s.peer.read()
+				if err != nil {
+					t.Fatal(err)
+				}
+				if len(f.payload) != 65536 || f.final != (i == 2) {
+					t.Errorf("%s: frame %d has %d bytes, final %v", name, i, len(f.payload), f.final)
+				}
+				got.WriteString(f.payload)
+			}
+			if got.String() != string(message) {
+				t.Errorf("%s: other bytes arrived", name)
+			}
+		})
+	}
+}
+
+func TestTheLimitIsOnAllPartsTogether(t *testing.T) {
+	inBubble(t, memnet.NoPlan(), wsconn.Options{MaxMessageSize: 1000}, func(t *testing.T, s *session) {
+		if err := s.conn.SendBefore(time.Time{}, nil, make([]byte, 500), make([]byte, 501)); !errors.Is(err, wsconn.ErrTooLarge) {
+			t.Errorf("%v", err)
+		}
+	})
+}
+
 func TestMessagesOfTheLargestSizeAreReadInContinuationFrames(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		message := strings.Repeat("x", exchange.DefaultMaxMessageSize)

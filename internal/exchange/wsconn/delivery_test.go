@@ -128,8 +128,8 @@ func TestAMessageIsDroppedWhenItsDeadlinePassedBeforeItsFirstByte(t *testing.T) 
 	inBubble(t, smallBuffer(100), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		_ = s.conn.Send(make([]byte, 1000), nil) // keeps the writer until the peer reads
-		_ = s.conn.SendBefore(time.Now().Add(2*time.Second), []byte("late"), got.of(0))
-		_ = s.conn.SendBefore(time.Now().Add(5*time.Second), []byte("in time"), got.of(1))
+		_ = s.conn.SendBefore(time.Now().Add(2*time.Second), got.of(0), []byte("late"))
+		_ = s.conn.SendBefore(time.Now().Add(5*time.Second), got.of(1), []byte("in time"))
 		time.Sleep(2 * time.Second)
 		s.peer.expect(opBinary)
 		if f := s.peer.expect(opBinary); f.payload != "in time" {

@@ -12,7 +12,8 @@ func (r receipt) give(outcome Outcome) {
 }
 
 type item struct {
-	message  []byte
+	parts    [][]byte  // of one message
+	size     int       // of all parts
 	deadline time.Time // zero: none
 	receipt  receipt
 }
@@ -29,13 +30,18 @@ type outbox struct {
 // The error, one of [ErrClosed], [ErrTooLarge] and [ErrQueueFull], says why the message was not even queued; the receipt has then been
 // called with NeverSent.
 func (c *Conn) Send(message []byte, receipt func(Outcome)) error {
-	return c.SendBefore(time.Time{}, message, receipt)
+	return c.SendBefore(time.Time{}, receipt, message)
 }
 
 // SendBefore is Send for a message that is of no use after the deadline: it is dropped as NeverSent when the deadline has come before
-// its writing began. A zero deadline is none.
-func (c *Conn) SendBefore(deadline time.Time, message []byte, receipt func(Outcome)) error {
-	err := c.enqueue(item{message: message, deadline: deadline, receipt: receipt})
+// its writing began. A zero deadline is none. The message may come in parts, so that large ones need not be copied together; none of
+// them may change any more.
+func (c *Conn) SendBefore(deadline time.Time, receipt func(Outcome), parts ...[]byte) error {
+	size := 0
+	for _, part := range parts {
+		size += len(part)
+	}
+	err := c.enqueue(item{parts: parts, size: size, deadline: deadline, receipt: receipt})
 	if err != nil && receipt != nil {
 		receipt(NeverSent)
 	}
@@ -48,7 +54,7 @@ func (c *Conn) enqueue(i item) error {
 	switch {
 	case c.ended || c.closing.asked || c.closing.remote != nil:
 		return ErrClosed
-	case len(i.message) > c.options.MaxMessageSize:
+	case i.size > c.options.MaxMessageSize:
 		return ErrTooLarge
 	case len(c.queue) > 0 && c.queuedBytes+i.cost() > c.options.MaxQueuedBytes:
 		return ErrQueueFull
@@ -62,7 +68,7 @@ func (c *Conn) enqueue(i item) error {
 // perMessage is what a queued message holds in memory beside its bytes; it also bounds the number of empty ones.
 const perMessage = 256
 
-func (i item) cost() int { return len(i.message) + perMessage }
+func (i item) cost() int { return i.size + perMessage }
 
 func (o *outbox) dequeue() (item, bool) {
 	if len(o.queue) == 0 {

@@ -80,7 +80,7 @@ func (c *Conn) writeItem(i item) error {
 		return nil
 	}
 	before := c.raw.written.Load()
-	if err := c.writeMessage(i.message); err != nil {
+	if err := c.writeMessage(i.parts); err != nil {
 		outcome := Unproved
 		if c.raw.written.Load() == before {
 			outcome = NeverSent
@@ -96,29 +96,33 @@ func (c *Conn) writeItem(i item) error {
 }
 
 // writeMessage writes a message frame by frame, each with its own deadline, and control frames in between.
-func (c *Conn) writeMessage(message []byte) error {
+func (c *Conn) writeMessage(parts [][]byte) error {
 	w, err := c.ws.NextWriter(websocket.BinaryMessage)
 	if err != nil {
 		return err
 	}
-	for len(message) > c.options.MaxFrameSize {
-		if err := c.writeFrame(w, message[:c.options.MaxFrameSize]); err != nil {
+	room := c.options.MaxFrameSize // in gorilla's buffer, which goes out as one frame when more comes or the writer is closed
+	for _, part := range parts {
+		for len(part) > room {
+			if err := c.fill(w, part[:room]); err != nil {
+				return err
+			}
+			part, room = part[room:], c.options.MaxFrameSize
+			if err := c.writeControls(); err != nil {
+				return err
+			}
+		}
+		if err := c.fill(w, part); err != nil {
 			return err
 		}
-		message = message[c.options.MaxFrameSize:]
-		if err := c.writeControls(); err != nil {
-			return err
-		}
-	}
-	if err := c.writeFrame(w, message); err != nil {
-		return err
+		room -= len(part)
 	}
 	c.setWriteDeadline()
 	return w.Close()
 }
 
-// writeFrame fills gorilla's buffer, which goes out as one frame when the next bytes come or the writer is closed.
-func (c *Conn) writeFrame(w io.Writer, payload []byte) error {
+// fill puts bytes into gorilla's buffer; a full one goes out first.
+func (c *Conn) fill(w io.Writer, payload []byte) error {
 	c.setWriteDeadline()
 	_, err := w.Write(payload)
 	return err
