@@ -67,13 +67,15 @@ func NewNames(catalogue []Named) Names {
 
 	ids := make([]ID, len(all)) // of all groups: what is kept is this array and little more
 	var groups []*nameGroup
-	for from, to := 0, 0; from < len(all); from = to {
-		for to = from; to < len(all) && all[to].base == all[from].base; to++ {
+	for from := 0; from < len(all); {
+		to := from
+		for ; to < len(all) && all[to].base == all[from].base; to++ {
 			ids[to] = all[to].id
 		}
 		g := &nameGroup{base: all[from].base, ids: ids[from:to:to]}
 		g.level = firstDistinct(g.ids, 0)
 		groups = append(groups, g)
+		from = to
 	}
 	settle(groups)
 
