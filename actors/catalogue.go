@@ -26,8 +26,9 @@ const (
 // no two bear the same name. Parent: integration.
 //
 // Names are judged over the last complete listing of every target, whatever is being sent, so that a
-// target that fails, or an ingest of a few APIs, renames nothing. While a target has never been listed
-// to the end, every name shows its stage.
+// target that fails, or an ingest of a few APIs, renames nothing. A target that was never listed to the end
+// is no part of that: its own APIs show their stage, and what the others have is called what it will be
+// called but where names turn out to be the same.
 type catalogue struct {
 	scoped
 	env         *Env
@@ -37,7 +38,8 @@ type catalogue struct {
 
 	known   map[string][]store.RememberedAPI // last complete listings, by federation.Target
 	names   federation.Names
-	judged  bool // names are those of known and targets
+	judged  bool            // names are those of known and targets
+	warned  map[string]bool // targets of which the log says that they were never listed
 	gathers map[uint64]*gathering
 }
 
@@ -53,7 +55,7 @@ func catalogueProps(env *Env, integration string, targets []targetParty) *actor.
 	return props(env, standing, func() actor.Actor {
 		return &catalogue{
 			env: env, integration: integration, targets: targets,
-			known: map[string][]store.RememberedAPI{}, gathers: map[uint64]*gathering{},
+			known: map[string][]store.RememberedAPI{}, warned: map[string]bool{}, gathers: map[uint64]*gathering{},
 		}
 	})
 }
@@ -217,8 +219,8 @@ func (c *catalogue) answering(g *gathering, sender *actor.PID) string {
 // keep remembers a complete listing, if it says anything new.
 func (c *catalogue) keep(m messages.TargetListing) {
 	apis := make([]store.RememberedAPI, len(m.Entries))
-	for i, e := range m.Entries {
-		apis[i] = store.RememberedAPI{ID: e.ID(m.Target).String(), Name: e.API.Name}
+	for i, n := range federation.NamedOf(m.Target, m.Entries) {
+		apis[i] = store.RememberedAPI{ID: n.ID.String(), Name: n.Name}
 	}
 	target := m.Target.String()
 	if old, known := c.known[target]; known && slices.Equal(old, apis) {
@@ -241,29 +243,19 @@ func (c *catalogue) rename() {
 		return
 	}
 	c.judged = true
-	complete := true
-	configured := map[string]bool{}
-	unresolved := map[string]int{} // by region
+	configured, unresolved := map[string]bool{}, map[string]bool{} // by target, by region
 	for _, t := range c.targets {
 		if t.account == "" {
-			unresolved[t.region]++
+			unresolved[t.region] = true
 			continue
 		}
-		target := federation.Target{Account: t.account, Region: t.region}.String()
-		configured[target] = true
-		_, listed := c.known[target]
-		complete = complete && listed
+		configured[federation.Target{Account: t.account, Region: t.region}.String()] = true
 	}
 	var all []federation.Named
-	candidates := map[string]int{}
 	for target, apis := range c.known {
-		if !configured[target] {
-			_, region, _ := strings.Cut(target, ":")
-			if unresolved[region] == 0 {
-				c.forget(target)
-				continue
-			}
-			candidates[region]++
+		if _, region, _ := strings.Cut(target, ":"); !configured[target] && !unresolved[region] {
+			c.forget(target)
+			continue
 		}
 		for _, a := range apis {
 			if id, err := federation.ParseID(a.ID); err == nil {
@@ -271,14 +263,33 @@ func (c *catalogue) rename() {
 			}
 		}
 	}
-	for region, n := range unresolved {
-		complete = complete && candidates[region] >= n
+	c.names = federation.NewNames(all)
+}
+
+// warnUnlisted tells of a target that cannot be listed and never was: once it can be, APIs may be renamed. It
+// says so once, as the listing's own failure is told each time.
+func (c *catalogue) warnUnlisted(l messages.TargetListing) {
+	target := l.Target.String()
+	if l.Failure == "" || c.warned[target] || c.everListed(l.Target) {
+		return
 	}
-	if complete {
-		c.names = federation.NewNames(all)
-	} else {
-		c.names = federation.Names{}
+	c.warned[target] = true
+	c.env.Log.Warn("a target was never listed, so names are judged without it: those of its APIs show their stage, and APIs of the other "+
+		"targets that bear the same names get something in brackets once it is", logTarget, target, logReason, l.Failure)
+}
+
+// everListed says that a target, or, while its account is not known, some target in its region, is known.
+func (c *catalogue) everListed(t federation.Target) bool {
+	if t.Account != "" {
+		_, listed := c.known[t.String()]
+		return listed
 	}
+	for target := range c.known {
+		if _, region, _ := strings.Cut(target, ":"); region == t.Region {
+			return true
+		}
+	}
+	return false
 }
 
 // forget drops the listing of a target that is not configured any more.
@@ -299,6 +310,7 @@ func (c *catalogue) finish(ctx actor.Context, request uint64, g *gathering) {
 	result := messages.Catalogue{Listings: g.listings, Complete: true}
 	seen := map[federation.ID]bool{} // two roles of one account see the same APIs
 	for _, l := range g.listings {
+		c.warnUnlisted(l)
 		result.Complete = result.Complete && l.Complete
 		for _, e := range l.Entries {
 			id := e.ID(l.Target)

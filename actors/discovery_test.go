@@ -337,6 +337,41 @@ func TestNamesStayWhenATargetFailsOrOnlyAPartIsIngested(t *testing.T) {
 	})
 }
 
+func TestATargetThatWasNeverListedDisfiguresNoNameOfTheOthersAndIsNamedInTheLog(t *testing.T) {
+	o := twoRegions(world.Options{AWS: awssim.Options{}})
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 3, StagesPerAPI: 1, Plans: 1, Regions: []string{"eu-west-1", "us-east-1"}})
+	region := &o.AWS.Estate.Accounts[0].Regions[1]
+	region.RestAPIs[0].Name, region.RestAPIs[1].Name = "only here", "nor there"
+	run(t, o, func(t *testing.T, w *world.World) {
+		west, east := uniform(), awssim.Scope{Account: uniform().Account, Region: "us-east-1"}
+		if err := w.AWS.SetDisabled(east, true); err != nil {
+			t.Fatal(err)
+		}
+		w.Connected()
+		succeed(w)
+		id := func(s awssim.Scope, api int) string { return fmt.Sprintf("%s:%s:a%09d:dev", s.Account, s.Region, api) }
+		want := map[string]string{id(west, 0): "service-1", id(west, 1): "service-2", id(west, 2): "service-3"}
+		if diff := cmp.Diff(want, names(w)); diff != "" {
+			t.Errorf("while the other region fails: %s", diff)
+		}
+		pass(2 * time.Minute)
+		succeed(w)
+		if n := w.Log.Count("level=WARN", "a target was never listed", "us-east-1", "reason="); n != 1 {
+			t.Errorf("the log names the target %d times", n)
+		}
+		if err := w.AWS.SetDisabled(east, false); err != nil {
+			t.Fatal(err)
+		}
+		pass(10 * time.Minute)
+		succeed(w)
+		want[id(west, 2)] = "service-3 [eu-west-1]"
+		want[id(east, 0)], want[id(east, 1)], want[id(east, 2)] = "only here", "nor there", "service-3 [us-east-1]"
+		if diff := cmp.Diff(want, names(w)); diff != "" {
+			t.Errorf("once the other region is listed: %s", diff)
+		}
+	})
+}
+
 func TestListingsOfTargetsThatAreNotConfiguredAnyMoreAreForgotten(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
 		agent := w.StartAgent()

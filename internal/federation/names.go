@@ -34,12 +34,12 @@ const maxSuffix = 192
 //	prod in eu-west-1, dev in us-east-1                | Orders [prod] · Orders [dev]
 //	two REST APIs, same stage, region and account      | Orders [a1b2c3] · Orders [d4e5f6]
 //	the result is also another API's own name          | more parts, until all names differ
-//	no complete catalogue is known                     | Orders [prod], always
+//	its target was never listed to the end             | Orders [prod], always
 //
 // A name depends on the whole catalogue and on nothing else: not on the order of the list, nor on which part of it is sent.
-// The zero value is the naming while no complete catalogue is known.
+// The zero value is the naming while no target was listed to the end.
 type Names struct {
-	groups map[string]*nameGroup // by the name that AWS gives; nil while no catalogue is known
+	groups map[string]*nameGroup // by the name that AWS gives
 }
 
 // NamedOf are a target's entries, ready to be judged by [NewNames] together with all other targets'.
@@ -51,7 +51,7 @@ func NamedOf(t Target, entries []Entry) []Named {
 	return out
 }
 
-// NewNames judges the names of *all* APIs of an integration: the last complete catalogue of all its targets, whatever
+// NewNames judges the names of *all* APIs of an integration: the last complete listings of all its targets, whatever
 // subset is being sent.
 func NewNames(catalogue []Named) Names {
 	type based struct {
@@ -85,9 +85,6 @@ func NewNames(catalogue []Named) Names {
 	}
 	return names
 }
-
-// Complete reports whether a complete catalogue was judged.
-func (n Names) Complete() bool { return n.groups != nil }
 
 // Of is the name of one API. An API that was not in the catalogue, or bore another name there, shows its stage.
 func (n Names) Of(id ID, awsName string) string {
