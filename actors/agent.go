@@ -28,6 +28,7 @@ type agentMemory struct {
 	gone         map[int]bool         // providers whose integration has ended
 	dismissed    map[int]bool         // those that APIM said good-bye to for good
 	draining     bool
+	disorderly   bool // something was stopped while it drained, before it had ended
 	ended        func(Ending)
 }
 
@@ -51,6 +52,7 @@ func (a *agent) Receive(ctx actor.Context) {
 		a.onDrain(ctx, m)
 	case drainOverdue:
 		a.env.Log.Warn("not everything ended in time; stopping as it is")
+		a.memory.disorderly = true
 		ctx.Stop(ctx.Self())
 	case messages.Dismissed:
 		a.onDismissed(ctx)
@@ -66,6 +68,7 @@ func (a *agent) Receive(ctx actor.Context) {
 // onStarted starts the integrations; after a failure, those that have not ended.
 func (a *agent) onStarted(ctx actor.Context) {
 	if a.memory.draining { // it failed while it drained: there is nobody left to be orderly with
+		a.memory.disorderly = true
 		ctx.Stop(ctx.Self())
 		return
 	}
@@ -92,12 +95,15 @@ func (a *agent) onOpenQuota(ctx actor.Context, m messages.OpenQuota) {
 	ctx.Forward(pid)
 }
 
+// onDrain passes the order on, each time that it comes: see [Agent.Drain].
 func (a *agent) onDrain(ctx actor.Context, m messages.Drain) {
-	a.memory.draining = true
+	if !a.memory.draining {
+		a.memory.draining = true
+		a.scope.after(time.Until(m.By), drainOverdue{})
+	}
 	for id := range a.integrations {
 		ctx.Send(actor.NewPID(ctx.Self().Address, id), m)
 	}
-	a.scope.after(time.Until(m.By), drainOverdue{})
 	a.endIfAlone(ctx)
 }
 
@@ -120,6 +126,7 @@ func (a *agent) onTerminated(ctx actor.Context, m *actor.Terminated) {
 	}
 	delete(a.integrations, m.Who.Id)
 	a.memory.gone[n] = true
+	a.memory.disorderly = a.memory.disorderly || a.memory.draining && a.memory.integrations[n].disorderly
 	a.endIfAlone(ctx)
 }
 
@@ -131,6 +138,8 @@ func (a *agent) endIfAlone(ctx actor.Context) {
 
 func (a *agent) ending() Ending {
 	switch {
+	case a.memory.disorderly:
+		return Disorderly
 	case a.memory.draining:
 		return Drained
 	case len(a.memory.dismissed) == len(a.config.Providers):

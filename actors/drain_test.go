@@ -10,17 +10,18 @@ import (
 	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/messages"
 	"federation-agent/test/world"
 )
 
 // drained holds a drain to its promises: in time, closed with 1000, nothing left.
-func drained(t *testing.T, w *world.World, agent *world.Instance) {
+func drained(t *testing.T, w *world.World, agent *world.Instance, ending actors.Ending) {
 	t.Helper()
 	if took := agent.Drain(); took > 10*time.Second {
 		t.Errorf("draining took %s", took)
 	}
-	if agent.Ending() != actors.Drained {
-		t.Errorf("ending %v", agent.Ending())
+	if agent.Ending() != ending {
+		t.Errorf("ending %v, want %v", agent.Ending(), ending)
 	}
 	if left := actors.Processes(agent.Agent); len(left) > 0 {
 		t.Errorf("actors left: %v", left)
@@ -54,7 +55,7 @@ func TestADrainClosesWith1000AndLeavesNothing(t *testing.T) {
 		agent, api := ingested(w)
 		accepted(w, api)
 		pass(time.Minute)
-		drained(t, w, agent)
+		drained(t, w, agent, actors.Drained)
 		keysAreSubscriptions(t, w)
 	})
 }
@@ -67,7 +68,7 @@ func TestADrainInTheMiddleOfAnIngestClosesWithin10Seconds(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(2 * time.Second)
-		drained(t, w, agent)
+		drained(t, w, agent, actors.Drained)
 		oneReplyEach(t, w)
 	})
 }
@@ -82,7 +83,7 @@ func TestADrainBeforeSTART_INGESTIsAnsweredAnswersIt(t *testing.T) {
 			reply <- r
 		}()
 		pass(time.Second)
-		drained(t, w, agent)
+		drained(t, w, agent, actors.Drained)
 		if r := <-reply; r.Status != apimsim.StatusError || !strings.Contains(r.ErrorDetails, "shutting down") {
 			t.Errorf("%v %s", r, r.ErrorDetails)
 		}
@@ -100,7 +101,7 @@ func TestADrainAnswersOpenSUBSCRIBEsAndUndoesWhatItRefused(t *testing.T) {
 			together(30, func(int) { subscribe(w, api) })
 		}()
 		pass(time.Second)
-		drained(t, w, agent)
+		drained(t, w, agent, actors.Disorderly) // 30 keys at 700 ms each are more than the time allows to undo
 		<-done
 		if n := acceptedNow(w); n == 0 || n == 30 {
 			t.Errorf("%d of 30 accepted, so that shows little", n)
@@ -145,9 +146,55 @@ func TestADrainThatNobodyAnswersEndsInTimeAllTheSame(t *testing.T) {
 		if took := agent.Drain(); took > 10*time.Second {
 			t.Errorf("draining took %s", took)
 		}
+		if agent.Ending() != actors.Disorderly {
+			t.Errorf("ending %v: what was cut short is no orderly end", agent.Ending())
+		}
 		if left := actors.Processes(agent.Agent); len(left) > 0 {
 			t.Errorf("actors left: %v", left)
 		}
 		pass(2 * time.Minute)
 	})
+}
+
+// Keys are being made when the end is asked for, and then an actor fails. A drain that only its time-out ends takes 8 s.
+func TestAPanicInTheMiddleOfADrainDoesNotMakeItWaitForItsEnd(t *testing.T) {
+	for kind, want := range map[string]actors.Ending{
+		"agent": actors.Drained, "router": actors.Drained, "session": actors.Drained, "target": actors.Drained, "writer": actors.Drained,
+		"integration": actors.Disorderly,
+	} {
+		t.Run(kind, func(t *testing.T) {
+			b := &bomb{kind: kind}
+			o := world.Options{
+				AWS: awssim.Options{Latency: awssim.Latency{Keys: awssim.Span{Min: 300 * time.Millisecond, Max: 300 * time.Millisecond}}},
+				Faults: &actors.Faults{Receive: func(id string, m any) {
+					_, drain := m.(messages.Drain)
+					_, drained := m.(messages.Drained)
+					if drain && kind != "integration" || drained { // an integration: when it is in the middle of it
+						b.receive(id, m)
+					}
+				}},
+			}
+			b.left.Store(1)
+			b.fuse.Store(true)
+			run(t, o, func(t *testing.T, w *world.World) {
+				agent, api := ingested(w)
+				pass(time.Minute)
+				done := make(chan struct{})
+				go func() { defer close(done); together(3, func(int) { subscribe(w, api) }) }()
+				pass(500 * time.Millisecond)
+				b.armed.Store(true)
+				if took := agent.Drain(); took > 5*time.Second {
+					t.Errorf("draining took %s", took)
+				}
+				<-done
+				if !b.blown.Load() || agent.Ending() != want {
+					t.Errorf("blown %v, ending %v, want %v", b.blown.Load(), agent.Ending(), want)
+				}
+				oneReplyEach(t, w)
+				w.StartAgent()
+				pass(5 * time.Minute)
+				keysAreSubscriptions(t, w)
+			})
+		})
+	}
 }

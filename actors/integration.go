@@ -42,8 +42,8 @@ type integration struct {
 	jobs                       map[string]*actor.PID
 	up                         bool
 	draining                   bool
-	// busy is the targets that see to keys still while draining.
-	busy map[string]bool
+	// undrained is who was asked to drain and has not said that it did, by actor.
+	undrained map[string]*actor.PID
 }
 
 // integrationMemory is what outlives an integration's restarts, and those of the actors below it.
@@ -55,6 +55,10 @@ type integrationMemory struct {
 	credentials *credentialsSource
 	keymakers   *keymakers
 	tickets     *atomic.Uint64
+
+	draining bool
+	// disorderly: it ended before everything below it had ended in order.
+	disorderly bool
 }
 
 func newIntegrationMemory(env *Env, cfg config.Config, provider config.Provider) *integrationMemory {
@@ -73,7 +77,7 @@ func integrationProps(env *Env, cfg config.Config, provider config.Provider, mem
 	return props(env, standing, func() actor.Actor {
 		return &integration{
 			env: env, config: cfg, provider: provider, memory: memory,
-			jobs: map[string]*actor.PID{}, busy: map[string]bool{},
+			jobs: map[string]*actor.PID{}, undrained: map[string]*actor.PID{},
 		}
 	})
 }
@@ -116,6 +120,7 @@ func (i *integration) Receive(ctx actor.Context) {
 		i.onDrained(ctx)
 	case drainOverdue:
 		i.env.Log.Warn("an integration did not end in time; stopping it as it is", logIntegration, i.provider.IntegrationID)
+		i.memory.disorderly = true
 		ctx.Stop(ctx.Self())
 	case resumeDue:
 		i.resumeJobs(ctx)
@@ -127,6 +132,11 @@ func (i *integration) Receive(ctx actor.Context) {
 }
 
 func (i *integration) onStarted(ctx actor.Context) {
+	if i.memory.draining { // it failed while it drained: its session is gone, and there is nobody left to be orderly with
+		i.memory.disorderly = true
+		ctx.Stop(ctx.Self())
+		return
+	}
 	var parties []*targetParty // the router's
 	var targets []targetParty  // the catalogue's own copy: nothing that changes is shared between actors
 	for _, spec := range i.targetSpecs(ctx) {
@@ -266,35 +276,45 @@ func (i *integration) tellJobs(ctx actor.Context, m any) {
 }
 
 // onDrain ends in order: no new jobs, no new commands, the open ones answered; then the session is closed;
-// then the keys that nobody heard of are undone.
+// then the keys that nobody heard of are undone. The order to drain comes again and again, and whoever has not
+// answered is asked again: one that was restarted meanwhile has forgotten it.
 func (i *integration) onDrain(ctx actor.Context, m messages.Drain) {
+	down := messages.Drain{By: m.By.Add(-closeMargin)}
 	if i.draining {
+		for _, who := range i.undrained {
+			ctx.Request(who, down)
+		}
 		return
 	}
-	i.draining = true
+	i.draining, i.memory.draining = true, true
 	i.tellJobs(ctx, m)
-	ctx.Request(i.router, messages.Drain{By: m.By.Add(-closeMargin)})
 	i.scope.after(time.Until(m.By), drainOverdue{})
+	i.drain(ctx, down, i.router)
+}
+
+func (i *integration) drain(ctx actor.Context, m messages.Drain, all ...*actor.PID) {
+	for _, who := range all {
+		i.undrained[who.Id] = who
+		ctx.Request(who, m)
+	}
 }
 
 func (i *integration) onDrained(ctx actor.Context) {
-	switch who := ctx.Sender(); {
+	who := ctx.Sender()
+	asked := len(i.undrained)
+	for id, pid := range i.undrained {
+		if who.Equal(pid) || isDescendant(who, pid) {
+			delete(i.undrained, id)
+		}
+	}
+	switch {
+	case len(i.undrained) == asked, len(i.undrained) > 0: // said twice; or others are not ready
 	case who.Equal(i.router):
-		ctx.Request(i.session, messages.Drain{})
+		i.drain(ctx, messages.Drain{}, i.session)
 	case who.Equal(i.session):
-		for _, t := range i.targets {
-			i.busy[t.Id] = true
-			ctx.Request(t, messages.Drain{})
-		}
+		i.drain(ctx, messages.Drain{}, i.targets...)
 	default:
-		for _, t := range i.targets {
-			if who.Equal(t) || isDescendant(who, t) {
-				delete(i.busy, t.Id)
-			}
-		}
-		if len(i.busy) == 0 {
-			ctx.Stop(ctx.Self())
-		}
+		ctx.Stop(ctx.Self())
 	}
 }
 

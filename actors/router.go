@@ -302,8 +302,10 @@ func (r *router) onSessionDown(ctx actor.Context, m messages.SessionDown) {
 
 // onDrain refuses what comes from now on; what is still open shortly before the end is answered then.
 func (r *router) onDrain(ctx actor.Context, m messages.Drain) {
-	r.drainBy = m.By
-	r.scope.after(time.Until(m.By), drainDue{})
+	if r.drainBy.IsZero() {
+		r.drainBy = m.By
+		r.scope.after(time.Until(m.By), drainDue{})
+	}
 	r.doneDraining(ctx)
 }
 

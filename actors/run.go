@@ -37,8 +37,11 @@ type Ending int
 const (
 	// Failed: the top actor stopped without being asked to. It is a bug; the orchestrator starts the agent again.
 	Failed Ending = iota
-	// Drained: it was asked to end and did.
+	// Drained: it was asked to end and did, in order.
 	Drained
+	// Disorderly: it was asked to end, and something was stopped before it had ended: its time was up, or it failed
+	// meanwhile. What is left to do is in the journal.
+	Disorderly
 	// Dismissed: APIM said good-bye for good to every integration.
 	Dismissed
 )
@@ -112,14 +115,24 @@ func (a *Agent) Ending() Ending { return a.ending }
 // What is left at the end of that time is stopped as it is. It returns when the agent has ended, or with
 // the context's error.
 func (a *Agent) Drain(ctx context.Context, d time.Duration) error {
-	a.system.Root.Send(a.top, messages.Drain{By: time.Now().Add(d)})
-	select {
-	case <-a.done:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
+	order := messages.Drain{By: time.Now().Add(d)}
+	again := time.NewTicker(drainAgain)
+	defer again.Stop()
+	for {
+		a.system.Root.Send(a.top, order)
+		select {
+		case <-a.done:
+			return nil
+		case <-ctx.Done():
+			return ctx.Err()
+		case <-again.C:
+		}
 	}
 }
+
+// drainAgain is how often the order to drain is given: an actor that panics meanwhile forgets it, and an
+// orderly end has seconds.
+const drainAgain = 500 * time.Millisecond
 
 // Kill stops all actors at once, as nothing but a test does.
 func (a *Agent) Kill() {

@@ -2,7 +2,8 @@ package messages
 
 import "time"
 
-// Drain asks for an orderly end by a deadline: refuse new work, finish or answer what is open, close.
+// Drain asks for an orderly end by a deadline: refuse new work, finish or answer what is open, close. It comes
+// again until everything has ended, as who was restarted meanwhile has forgotten it.
 // Agent -> integration -> ingest jobs and router, then session, then target -> writer.
 type Drain struct{ By time.Time }
 

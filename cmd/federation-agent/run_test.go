@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"os"
 	"strings"
@@ -9,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
@@ -234,4 +236,19 @@ func withPowerlessUser(o *demo.Options) {
 	account := &o.Estate.Accounts[0]
 	account.Regions = append(account.Regions, awssim.Region{Name: "ap-east-1", Disabled: true})
 	account.Principals = append(account.Principals, awssim.Principal{Name: "powerless", AccessKeyID: powerless, Policy: &awssim.Policy{Version: "2012-10-17"}})
+}
+
+func TestAnEndThatIsNotInOrderExitsWith1(t *testing.T) {
+	for ending, want := range map[actors.Ending]int{
+		actors.Drained: exitOrderly, actors.Disorderly: exitInternal, actors.Failed: exitInternal, actors.Dismissed: exitDismissed,
+	} {
+		code := exitOrderly
+		var exit *exitError
+		if errors.As(ended(ending), &exit) {
+			code = exit.code
+		}
+		if code != want {
+			t.Errorf("ending %v exits with %d, want %d", ending, code, want)
+		}
+	}
 }
