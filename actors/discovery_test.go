@@ -3,6 +3,8 @@ package actors_test
 import (
 	"context"
 	"fmt"
+	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -74,6 +76,45 @@ func TestAnIngestAsksOneGetStagesAnAPIAndExportsOnlyWhatChanged(t *testing.T) {
 			t.Errorf("5 redeployed: %s", diff)
 		}
 		healthy(t, w)
+	})
+}
+
+func TestAStageThatIsRedeployedWhileItIsExportedAndThenRolledBackShowsTheRightDocument(t *testing.T) {
+	var redeploy atomic.Pointer[func()]
+	o := world.Options{AWS: oneRegion(1, 1, 1)}
+	o.AWS.Faults = func(e awssim.Event) awssim.Fault {
+		if r := redeploy.Load(); e.Operation == awssim.OpGetExport && e.N == 1 && r != nil {
+			(*r)()
+		}
+		return awssim.Fault{}
+	}
+	run(t, o, func(t *testing.T, w *world.World) {
+		const api, stage = "a000000000", "dev"
+		const rolledBack = "d00000"
+		var meanwhile string
+		hit := func() { meanwhile, _ = w.AWS.Redeploy(uniform(), api, stage) }
+		redeploy.Store(&hit)
+		w.Connected()
+		succeed(w)
+		document := func() string {
+			t.Helper()
+			pages := w.APIM.APIs()[0].Pages
+			if len(pages) != 1 {
+				t.Fatalf("%d pages", len(pages))
+			}
+			return pages[0].Content
+		}
+		if !strings.Contains(document(), meanwhile) || meanwhile == "" {
+			t.Fatalf("deployment %q is not in the document: nothing was redeployed in time", meanwhile)
+		}
+		pass(2 * time.Minute)
+		if err := w.AWS.PutStage(uniform(), api, awssim.Stage{Name: stage, DeploymentID: rolledBack}); err != nil {
+			t.Fatal(err)
+		}
+		succeed(w)
+		if got := document(); !strings.Contains(got, rolledBack) || strings.Contains(got, meanwhile) {
+			t.Errorf("the stage is back at deployment %s, and APIM shows %s", rolledBack, meanwhile)
+		}
 	})
 }
 

@@ -82,6 +82,7 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	key := store.ExportKey{Account: entry.Target.Account, Region: entry.Target.Region, RestAPI: entry.API.ID, Stage: entry.Stage}
 	if d := entry.Details; d != nil {
 		key.DeploymentID, key.DocumentationVersion, key.CanaryDeploymentID = d.DeploymentID, d.DocumentationVersion, d.CanaryDeploymentID
+		key.UpdatedAt = d.UpdatedAt
 	}
 	kept, hit, err := s.env.Exports.Get(key)
 	if err != nil {

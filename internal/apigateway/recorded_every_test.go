@@ -87,9 +87,10 @@ func TestEveryRecordedRESTAPIBecomesItsValueFieldByField(t *testing.T) {
 }
 
 type recordedStage struct {
-	StageName, Description, DeploymentID, DocumentationVersion string
-	CanarySettings                                             struct{ DeploymentID string }
-	Tags                                                       map[string]string
+	StageName, Description, DeploymentID, DocumentationVersion, LastUpdatedDate string
+
+	CanarySettings struct{ DeploymentID string }
+	Tags           map[string]string
 }
 
 func TestEveryRecordedStageBecomesItsValueFieldByField(t *testing.T) {
@@ -108,10 +109,14 @@ func TestEveryRecordedStageBecomesItsValueFieldByField(t *testing.T) {
 		seen++
 		var want []*Stage
 		for _, r := range recorded {
-			want = append(want, &Stage{
+			s := &Stage{
 				Name: r.StageName, Description: r.Description, DeploymentID: r.DeploymentID,
 				DocumentationVersion: r.DocumentationVersion, CanaryDeploymentID: r.CanarySettings.DeploymentID, Tags: r.Tags,
-			})
+			}
+			if r.LastUpdatedDate != "" {
+				s.UpdatedAt = recordedTime
+			}
+			want = append(want, s)
 		}
 		got, err := ListStages(t.Context(), (&wire{answer: answers(answer)}).client(nil), "a")
 		if err != nil {

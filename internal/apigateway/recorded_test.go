@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"net/http"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -58,13 +59,16 @@ func onWire(t *testing.T, step json.RawMessage) func(*http.Request) (*http.Respo
 	if err != nil {
 		t.Fatal(err)
 	}
-	return ok(meta.HTTPStatusCode, strings.ReplaceAll(string(body), `"datetime"`, "1700000000"))
+	return ok(meta.HTTPStatusCode, strings.ReplaceAll(string(body), `"datetime"`, strconv.Itoa(recordedTime)))
 }
+
+// recordedTime stands for every time in the recorded answers, which have been made anonymous.
+const recordedTime = 1700000000
 
 // listed wraps one recorded resource as the only item of a list.
 func listed(t *testing.T, step json.RawMessage) func(*http.Request) (*http.Response, error) {
 	t.Helper()
-	return ok(200, `{"item":[`+strings.ReplaceAll(string(step), `"datetime"`, "1700000000")+`]}`)
+	return ok(200, `{"item":[`+strings.ReplaceAll(string(step), `"datetime"`, strconv.Itoa(recordedTime))+`]}`)
 }
 
 func TestRecordedRESTAPIsBecomeValues(t *testing.T) {
@@ -89,28 +93,32 @@ func TestRecordedRESTAPIsBecomeValues(t *testing.T) {
 	}
 }
 
-func TestRecordedStagesBecomeValuesAndTheirRevisions(t *testing.T) {
+func TestRecordedStagesBecomeValuesWithTheirDeployments(t *testing.T) {
 	r := loadRecorded(t)
 	w := &wire{answer: answers(onWire(t, r["TestApiGatewayStage::test_get_stages_filters_by_deployment_id"]["all-stages"]))}
 	got, err := ListStages(t.Context(), w.client(nil), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]*Stage{{Name: "stage1", DeploymentID: "<deployment-id:1>"}, {Name: "stage2", DeploymentID: "<deployment-id:2>"}}, got); diff != "" {
+	if diff := cmp.Diff([]*Stage{
+		{Name: "stage1", DeploymentID: "<deployment-id:1>", UpdatedAt: recordedTime}, {Name: "stage2", DeploymentID: "<deployment-id:2>", UpdatedAt: recordedTime},
+	}, got); diff != "" {
 		t.Error(diff)
 	}
 	canary := r["TestStageCrudCanary::test_create_update_stages"]
-	revision := func(step string) Revision {
+	deployed := func(step string) (deployment, canaryDeployment string) {
 		w := &wire{answer: answers(listed(t, canary[step]))}
 		got, err := ListStages(t.Context(), w.client(nil), "a")
 		if err != nil || len(got) != 1 {
 			t.Fatalf("%s: %v", step, err)
 		}
-		return got[0].Revision()
+		return got[0].DeploymentID, got[0].CanaryDeploymentID
 	}
-	with, without := revision("get-stage"), revision("get-stage-after-remove")
-	if with != (Revision{Deployment: "<deployment-id:2>", Canary: "<deployment-id:1>"}) || without != (Revision{Deployment: "<deployment-id:2>"}) {
-		t.Errorf("revisions %+v and %+v", with, without)
+	if deployment, canary := deployed("get-stage"); deployment != "<deployment-id:2>" || canary != "<deployment-id:1>" {
+		t.Errorf("with a canary: %s and %s", deployment, canary)
+	}
+	if deployment, canary := deployed("get-stage-after-remove"); deployment != "<deployment-id:2>" || canary != "" {
+		t.Errorf("without: %s and %s", deployment, canary)
 	}
 }
 

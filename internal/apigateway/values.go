@@ -33,19 +33,10 @@ type Stage struct {
 	DeploymentID         string
 	DocumentationVersion string
 	CanaryDeploymentID   string
-	Tags                 map[string]string
-}
-
-// Revision tells whether a stage's export changed: equal revisions of the same stage have equal exports.
-func (s *Stage) Revision() Revision {
-	return Revision{Deployment: s.DeploymentID, Documentation: s.DocumentationVersion, Canary: s.CanaryDeploymentID}
-}
-
-// Revision is the (deployment, documentation version, canary deployment) that an export depends on. It is comparable.
-type Revision struct {
-	Deployment    string
-	Documentation string
-	Canary        string
+	// UpdatedAt is when the stage was last changed, in Unix seconds, which is as fine as AWS tells; 0 if it does not.
+	// What an export depends on are the three above, but only this one never comes back: a deployment does, with a rollback.
+	UpdatedAt int64
+	Tags      map[string]string
 }
 
 // UsagePlan is a usage plan as GetUsagePlans lists it, with every stage it is linked to.
@@ -104,6 +95,9 @@ func stageOf(in types.Stage) *Stage {
 		DeploymentID:         aws.ToString(in.DeploymentId),
 		DocumentationVersion: aws.ToString(in.DocumentationVersion),
 		Tags:                 in.Tags,
+	}
+	if in.LastUpdatedDate != nil {
+		s.UpdatedAt = in.LastUpdatedDate.Unix()
 	}
 	if in.CanarySettings != nil {
 		s.CanaryDeploymentID = aws.ToString(in.CanarySettings.DeploymentId)

@@ -3,14 +3,18 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"strconv"
 )
 
-// ExportKey says of which deployed state of a stage a document is. Every field is AWS's own id or name.
+// ExportKey says of which deployed state of a stage a document is. Every field but the last is AWS's own id or name.
 type ExportKey struct {
 	Account, Region, RestAPI, Stage string
 	// DeploymentID, DocumentationVersion and CanaryDeploymentID together change when the export can have changed;
 	// the last two are often empty.
 	DeploymentID, DocumentationVersion, CanaryDeploymentID string
+	// UpdatedAt is when the stage was last changed, in Unix seconds; 0 if AWS does not say. With it no state comes back: a
+	// stage that was redeployed between being listed and being exported, and then rolled back, is another state.
+	UpdatedAt int64
 }
 
 // slotID names a stage in a cache: a cache keeps one document a stage.
@@ -23,7 +27,7 @@ func (k ExportKey) slot() slotID {
 
 // version tells deployed states of one stage apart in the index; what is read from a file is compared in full.
 func (k ExportKey) version() uint64 {
-	sum := hashOf(k.DeploymentID, k.DocumentationVersion, k.CanaryDeploymentID)
+	sum := hashOf(k.DeploymentID, k.DocumentationVersion, k.CanaryDeploymentID, strconv.FormatInt(k.UpdatedAt, 10))
 	return binary.BigEndian.Uint64(sum[:]) | 1 // never unknownVersion
 }
 
