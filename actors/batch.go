@@ -8,15 +8,6 @@ import (
 	"federation-agent/messages"
 )
 
-const (
-	// firstGuess is how large a document is taken to be while none has come: most are smaller.
-	firstGuess = 128 << 10
-	// leastGuess is what a document under way costs however small those before it were: buffers, not text.
-	leastGuess = 4 << 10
-	// copies is how often a document under way is held: as AWS sent it, and as it goes out.
-	copies = 2
-)
-
 // batch is the content of one INGEST.
 type batch struct {
 	number int  // 0 unless it is on its way
@@ -47,7 +38,7 @@ type outbox struct {
 	bytes int      // of ready
 	again []*batch // halves of a batch that was refused: they go first
 
-	seen, seenBytes int // all that ever came
+	sizes documentSizes
 }
 
 type readyAPI struct {
@@ -63,8 +54,7 @@ func newOutbox(settings config.Ingest, maxBytes int) outbox {
 func (o *outbox) add(api messages.APIReady, now time.Time) {
 	o.ready = append(o.ready, readyAPI{APIReady: api, at: now})
 	o.bytes += len(api.JSON)
-	o.seen++
-	o.seenBytes += len(api.JSON)
+	o.sizes.came(len(api.JSON))
 }
 
 func (o *outbox) empty() bool { return len(o.ready) == 0 && len(o.again) == 0 }
@@ -79,18 +69,13 @@ func (o *outbox) held() int {
 }
 
 // hasRoom says whether more documents may be asked for, with so many stages under way and some batches on
-// their way. Nobody knows a document's size before it comes: it is taken to be what they were so far. With nothing
-// held there is always room, so that a document larger than the share passes alone.
+// their way. With nothing held there is always room, so that a document larger than the share passes alone.
 func (o *outbox) hasRoom(underWay int, onTheirWay ...*batch) bool {
-	guess := firstGuess
-	if o.seen > 0 {
-		guess = max(leastGuess, o.seenBytes/o.seen)
-	}
-	held := o.held() + underWay*guess*copies
+	held := o.held() + o.sizes.held(underWay)
 	for _, b := range onTheirWay {
 		held += b.bytes()
 	}
-	return held == 0 || held+guess*copies <= max(o.share, o.settings.BatchBytes)
+	return held == 0 || held+o.sizes.held(1) <= max(o.share, o.settings.BatchBytes)
 }
 
 // take is the next batch if one is due, else nil. last says that nothing more will come before this one

@@ -22,8 +22,9 @@ const (
 	fetchMargin = 2 * time.Second
 )
 
-// fetch serves one FETCH of APIM 4.4: all APIs whole in one reply, up to the message limit and as far as
-// the time goes. What did not fit is named in the log and comes first in the next FETCH. Parent: router.
+// fetch serves FETCH of APIM 4.4: all APIs whole in one reply, up to the message limit and as far as the time
+// goes. What did not fit is named in the log and comes first in the next FETCH. There is one at a time (see
+// [fetching]), so that its documents are held once. Parent: router.
 type fetch struct {
 	scoped
 	env  *Env
@@ -36,6 +37,7 @@ type fetch struct {
 	asked []federation.ID // all APIs of this fetch, those left over first
 	ready map[federation.ID][]byte
 	held  int // bytes of ready
+	sizes documentSizes
 	// omitted cannot be had now, so they are not left over.
 	omitted map[federation.ID]bool
 }
@@ -51,7 +53,7 @@ type fetchSpec struct {
 }
 
 // leftovers is what did not fit into the last FETCH, in the order in which it was asked for: who has waited
-// longest comes first. Several fetches may run side by side.
+// longest comes first. It outlives the router; one whose session went down may still be running beside the next.
 type leftovers struct {
 	mu  sync.Mutex
 	ids []federation.ID
@@ -140,10 +142,10 @@ func leftFirst(apis []messages.NamedEntry, left []federation.ID) {
 	})
 }
 
-// proceed asks for what there is still room for, and answers when nothing more is under way. What is kept
-// may exceed the reply by a window of stages: those asked for first may come last, and still go first.
+// proceed asks for what there is still room for, and answers when nothing more is under way: what is held and
+// what is under way is about one reply together. Those asked for first may come last, and still go first.
 func (f *fetch) proceed(ctx actor.Context) {
-	for f.held < f.spec.maxBytes {
+	for f.held+f.sizes.held(f.plan.underWay())+f.sizes.guess() <= f.spec.maxBytes {
 		export, ok := f.plan.next(time.Now())
 		if !ok {
 			break
@@ -162,6 +164,7 @@ func (f *fetch) onReady(ctx actor.Context, m messages.APIReady) {
 	}
 	f.ready[m.ID] = m.JSON
 	f.held += len(m.JSON)
+	f.sizes.came(len(m.JSON))
 	f.proceed(ctx)
 }
 

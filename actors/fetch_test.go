@@ -56,6 +56,25 @@ func TestWhatDoesNotFitIntoAFETCHComesFirstInTheNextUntilAllCameOnce(t *testing.
 	})
 }
 
+func TestAFETCHHoldsAboutOneReplyHoweverManyTargetsThereAre(t *testing.T) {
+	regions := []string{"eu-west-1", "eu-west-2", "us-east-1", "us-east-2"}
+	o := world.Options{Settings: map[string]string{
+		"gravitee_integration_connector_ws_maxWebSocketMessageSize": "262144", "gravitee_agent_ingest_batchBytes": "131072",
+		"gravitee_integration_providers_0_configuration_region": strings.Join(regions, ","),
+	}}
+	o.APIM.Version, o.APIM.MaxMessage = "4.4", 256<<10
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 15, StagesPerAPI: 1, Plans: 1, DocumentBytes: 20 << 10, Regions: regions})
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		succeed(w)
+		fit := len(w.APIM.APIs())
+		if asked := int(counts(w)[awssim.OpGetExport]); fit < 8 || asked > fit+4 {
+			t.Errorf("%d documents of 60 were asked for, %d fit", asked, fit)
+		}
+		healthy(t, w)
+	})
+}
+
 func TestAFETCHIsAnsweredByFiftySecondsWithWhatIsReady(t *testing.T) {
 	o := world.Options{AWS: withLatency(oneRegion(200, 3, 4))}
 	o.APIM.Version = "4.4"

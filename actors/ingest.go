@@ -32,6 +32,9 @@ const (
 	exportOverdue = 10 * time.Minute
 	// doneTries is how often `done` is sent if APIM answers it ERROR.
 	doneTries = 3
+	// deferFor is how long a batch waits that the connection had no room for: at the slowest link that can deliver
+	// the largest message within 60 s, some 200 KB have left by then.
+	deferFor = time.Second
 )
 
 // ingest is one ingest job: it learns what there is, answers START_INGEST, then has the APIs made ready,
@@ -107,6 +110,7 @@ type (
 		err   error
 	}
 	batchDue struct{}
+	sendDue  struct{}
 	checkDue struct{}
 	jobEnded struct{}
 )
@@ -188,6 +192,10 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.onIngestAnswered(ctx, m)
 	case messages.IngestLost:
 		i.onIngestLost(m)
+	case messages.IngestDeferred:
+		i.onIngestDeferred(m)
+	case sendDue:
+		i.transmit(ctx)
 	case messages.IngestShare:
 		i.outbox.share = m.Bytes
 	case messages.ExportsForgotten, gatherMore:
@@ -330,6 +338,14 @@ func (i *ingest) onIngestLost(m messages.IngestLost) {
 	if b := i.inFlight; b != nil && b.number == m.Batch {
 		i.up = false
 		i.lose()
+	}
+}
+
+// onIngestDeferred keeps the batch in hand for a moment: APIM is to read first what it was sent before.
+func (i *ingest) onIngestDeferred(m messages.IngestDeferred) {
+	if b := i.inFlight; b != nil && b.number == m.Batch {
+		i.lose()
+		i.scope.after(deferFor, sendDue{})
 	}
 }
 

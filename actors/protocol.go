@@ -172,10 +172,15 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 	}
 	by := m.AnswerBy.Add(deliverWithin - answerWithin)
 	err := s.conn.SendBefore(by, receipt, frame...)
-	if errors.Is(err, wsconn.ErrTooLarge) {
+	switch {
+	case errors.Is(err, wsconn.ErrTooLarge):
 		s.env.Log.Error("an answer exceeds the largest message", logCommand, m.ID)
 		err = s.conn.SendBefore(by, nil, exchange.AppendErrorReply(nil, typ, m.ID,
 			"the answer exceeds integration.connector.ws.maxWebSocketMessageSize"))
+	case errors.Is(err, wsconn.ErrQueueFull):
+		s.env.Log.Warn("the connection to APIM is too slow for the answers that are asked for; this one is answered ERROR", logCommand, m.ID)
+		err = s.conn.SendBefore(by, nil, exchange.AppendErrorReply(nil, typ, m.ID,
+			"busy: the answers to earlier commands still wait to be read by APIM; try again in a moment"))
 	}
 	s.sent(err)
 }
@@ -204,14 +209,18 @@ func (s *session) onSendIngest(ctx actor.Context, m messages.SendIngest) {
 		ctx.Respond(messages.IngestAnswered{Batch: m.Batch, Error: "larger than integration.connector.ws.maxWebSocketMessageSize"})
 		return
 	}
+	if errors.Is(err, wsconn.ErrQueueFull) {
+		ctx.Respond(messages.IngestDeferred{Batch: m.Batch})
+		return
+	}
 	s.pending[id] = pendingIngest{batch: m.Batch, job: ctx.Sender()}
 	s.sent(err)
 }
 
 func (s *session) send(frame []byte) { s.sent(s.conn.Send(frame, nil)) }
 
-// sent drops a connection whose queue is full: its peer does not read. What a closed one does not take is
-// lost with it, and its end is reported.
+// sent drops a connection that has no room even for what is short: its peer does not read. What a closed one does
+// not take is lost with it, and its end is reported.
 func (s *session) sent(err error) {
 	if err != nil && !errors.Is(err, wsconn.ErrClosed) {
 		s.env.Log.Warn("cannot send to APIM; dropping the connection", logError, err)

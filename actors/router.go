@@ -20,6 +20,7 @@ type router struct {
 
 	drainBy  time.Time                     // zero unless draining
 	locating map[string][]messages.Command // by bare REST API id
+	fetching fetching
 }
 
 // routerParties is whom a router routes to.
@@ -152,7 +153,7 @@ func (r *router) serve(ctx actor.Context, c messages.Command) {
 	case messages.Discover:
 		r.ledger.assign(c.CommandRef, ctx.SpawnPrefix(r.parties.preview(c), "preview-"))
 	case messages.Fetch:
-		r.ledger.assign(c.CommandRef, ctx.SpawnPrefix(r.parties.fetch(c), "fetch-"))
+		r.fetch(ctx, c)
 	case messages.StartIngest:
 		r.hand(ctx, c, ctx.Parent())
 	case messages.Subscribe:
@@ -245,6 +246,7 @@ func (r *router) onAnswer(ctx actor.Context, m messages.Answer) {
 	asker, _, first := r.ledger.settle(m.CommandRef, wantsFate, time.Now())
 	if first {
 		ctx.Request(asker, m)
+		r.answerJoined(ctx, m)
 		r.doneDraining(ctx)
 		return
 	}

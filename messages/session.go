@@ -37,6 +37,10 @@ type IngestAnswered struct {
 	Error string
 }
 
+// IngestDeferred tells that the INGEST was not sent, as too much waits to be read by APIM already; it is to be asked
+// for again. Session -> ingest job.
+type IngestDeferred struct{ Batch int }
+
 // IngestLost tells that the session went down before the INGEST was answered, or that there is none:
 // APIM may or may not have it. Session -> ingest job.
 type IngestLost struct{ Batch int }

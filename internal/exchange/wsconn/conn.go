@@ -40,7 +40,8 @@ var (
 	ErrClosed = errors.New("websocket is closed")
 	// ErrTooLarge: the message exceeds MaxMessageSize; the peer would close the connection.
 	ErrTooLarge = errors.New("message exceeds the websocket's message limit")
-	// ErrQueueFull: MaxQueuedBytes wait already, so the peer does not read.
+	// ErrQueueFull: MaxQueuedBytes would wait. The peer reads more slowly than it is written to; for a message of at most 4 KiB, it
+	// does not read at all.
 	ErrQueueFull = errors.New("too much waits to be written to the websocket")
 )
 

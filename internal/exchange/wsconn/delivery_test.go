@@ -144,20 +144,20 @@ func TestAMessageIsDroppedWhenItsDeadlinePassedBeforeItsFirstByte(t *testing.T) 
 }
 
 func TestSendNeverBlocksAndTheQueueIsBounded(t *testing.T) {
-	inBubble(t, smallBuffer(100), wsconn.Options{MaxMessageSize: 1000, MaxQueuedBytes: 3000}, func(t *testing.T, s *session) {
+	inBubble(t, smallBuffer(100), wsconn.Options{MaxMessageSize: 10_000, MaxQueuedBytes: 21_000}, func(t *testing.T, s *session) {
 		var got receipts
 		start := time.Now()
-		_ = s.conn.Send(make([]byte, 1000), nil) // is being written, not queued
+		_ = s.conn.Send(make([]byte, 10_000), nil) // is being written, not queued
 		synctest.Wait()
 		for i := range 2 {
-			if err := s.conn.Send(make([]byte, 1000), got.of(i)); err != nil {
+			if err := s.conn.Send(make([]byte, 10_000), got.of(i)); err != nil {
 				t.Errorf("message %d: %v", i, err)
 			}
 		}
-		if err := s.conn.Send(make([]byte, 1000), got.of(2)); !errors.Is(err, wsconn.ErrQueueFull) || got.once(t, 2) != wsconn.NeverSent {
+		if err := s.conn.Send(make([]byte, 10_000), got.of(2)); !errors.Is(err, wsconn.ErrQueueFull) || got.once(t, 2) != wsconn.NeverSent {
 			t.Errorf("over the bound: %v, %v", err, got.once(t, 2))
 		}
-		if err := s.conn.Send(make([]byte, 1001), got.of(3)); !errors.Is(err, wsconn.ErrTooLarge) || got.once(t, 3) != wsconn.NeverSent {
+		if err := s.conn.Send(make([]byte, 10_001), got.of(3)); !errors.Is(err, wsconn.ErrTooLarge) || got.once(t, 3) != wsconn.NeverSent {
 			t.Errorf("over the message limit: %v, %v", err, got.once(t, 3))
 		}
 		if time.Since(start) != 0 {
@@ -168,8 +168,31 @@ func TestSendNeverBlocksAndTheQueueIsBounded(t *testing.T) {
 			s.peer.expect(opBinary)
 			s.peer.expect(opPing)
 		}
-		if err := s.conn.Send(make([]byte, 1000), nil); err != nil {
+		if err := s.conn.Send(make([]byte, 10_000), nil); err != nil {
 			t.Errorf("when there is room again: %v", err)
+		}
+	})
+}
+
+func TestAShortMessageFindsRoomWhereALongOneDoesNotButNotForEver(t *testing.T) {
+	inBubble(t, smallBuffer(100), wsconn.Options{MaxMessageSize: 10_000, MaxQueuedBytes: 15_000}, func(t *testing.T, s *session) {
+		_ = s.conn.Send(make([]byte, 10_000), nil) // is being written, not queued
+		synctest.Wait()
+		_ = s.conn.Send(make([]byte, 10_000), nil)
+		if err := s.conn.Send(make([]byte, 10_000), nil); !errors.Is(err, wsconn.ErrQueueFull) {
+			t.Fatalf("the long one: %v", err)
+		}
+		sent := 0
+		for ; sent < 1000; sent++ {
+			if err := s.conn.Send(make([]byte, 4<<10), nil); err != nil {
+				if !errors.Is(err, wsconn.ErrQueueFull) {
+					t.Error(err)
+				}
+				break
+			}
+		}
+		if sent < 200 || sent > 300 { // a mebibyte of them
+			t.Errorf("%d short ones found room", sent)
 		}
 	})
 }

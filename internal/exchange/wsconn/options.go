@@ -24,8 +24,8 @@ const (
 	DefaultCloseTimeout = 5 * time.Second
 	// DefaultCredits is how many messages that make work may wait to be taken over.
 	DefaultCredits = 64
-	// queuedMessages is how many messages of the largest size may wait to be written. Senders wait for replies or answer a bounded
-	// number of commands, so more is a peer that does not read.
+	// queuedMessages is how many messages of the largest size may wait to be written. It bounds what a burst of commands with long
+	// answers may hold, whatever the peer reads.
 	queuedMessages = 4
 
 	// echoTimeout is how long the answer to the peer's close frame may take: the peer is leaving anyway.
@@ -52,7 +52,8 @@ type Options struct {
 	// frames larger than MaxFrameSize are read, since that costs nothing.
 	MaxFrameSize   int
 	MaxMessageSize int
-	// MaxQueuedBytes bounds what waits to be written; by default four messages of MaxMessageSize. One message always fits.
+	// MaxQueuedBytes bounds what waits to be written; by default four messages of MaxMessageSize. One message always fits, and
+	// messages of at most 4 KiB have 1 MiB more.
 	MaxQueuedBytes int
 
 	PingInterval     time.Duration

@@ -56,13 +56,28 @@ func (c *Conn) enqueue(i item) error {
 		return ErrClosed
 	case i.size > c.options.MaxMessageSize:
 		return ErrTooLarge
-	case len(c.queue) > 0 && c.queuedBytes+i.cost() > c.options.MaxQueuedBytes:
+	case len(c.queue) > 0 && c.queuedBytes+i.cost() > c.options.room(i.size):
 		return ErrQueueFull
 	}
 	c.queue = append(c.queue, i)
 	c.queuedBytes += i.cost()
 	c.wakeWriter()
 	return nil
+}
+
+const (
+	// shortMessage in bytes is far more than a key, a state of health or an error takes. What is as short finds room where
+	// longer messages do not, up to shortReserve more, so that it is never the burst of long ones that it is lost to.
+	shortMessage = 4 << 10
+	shortReserve = 1 << 20
+)
+
+// room is how many bytes may be queued once a message of that size is.
+func (o Options) room(size int) int {
+	if size <= shortMessage {
+		return o.MaxQueuedBytes + shortReserve
+	}
+	return o.MaxQueuedBytes
 }
 
 // perMessage is what a queued message holds in memory beside its bytes; it also bounds the number of empty ones.
