@@ -159,7 +159,11 @@ func TestAServerThatAcceptsAndDropsIsNotHammered(t *testing.T) {
 	d := &dials{}
 	o := world.Options{Network: d.network, APIM: apimsim.Options{Script: &apimsim.Script{
 		Command: func(e apimsim.CommandEvent) apimsim.CommandFault {
-			return apimsim.CommandFault{CutBefore: e.Type == "PRIMARY"} // HELLO was accepted by then
+			if e.Type != "PRIMARY" {
+				return apimsim.CommandFault{}
+			}
+			// A moment later, for a cut takes with it what was not read yet, and HELLO's reply must have been.
+			return apimsim.CommandFault{CutBefore: true, Delay: time.Second}
 		},
 	}}}
 	run(t, o, func(t *testing.T, w *world.World) {
