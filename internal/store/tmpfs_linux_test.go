@@ -1,6 +1,7 @@
 package store
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -8,6 +9,8 @@ import (
 	"strings"
 	"syscall"
 	"testing"
+
+	"federation-agent/test/missing"
 )
 
 const tmpfsDir = "STORE_TEST_TMPFS_DIR"
@@ -27,12 +30,21 @@ func TestARealDiskThatIsFullAndThenRemounted(t *testing.T) {
 	}
 	out, err := child.CombinedOutput()
 	switch {
-	case strings.Contains(string(out), "--- SKIP"):
-		t.Skipf("a tmpfs cannot be mounted here: %s", out)
+	case strings.Contains(string(out), "--- SKIP"): // so the child says that it may not mount
+		missing.Require(t, noTmpfs(errors.New(string(out))))
 	case child.ProcessState == nil:
-		t.Skipf("a namespace cannot be made here: %v", err)
+		missing.Require(t, noTmpfs(err))
 	case err != nil:
 		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+func noTmpfs(err error) error {
+	return &missing.Error{
+		What: "leave to mount a tmpfs in a user namespace of one's own",
+		Install: "sysctl -w user.max_user_namespaces=1000 kernel.apparmor_restrict_unprivileged_userns=0 " +
+			"(and kernel.unprivileged_userns_clone=1 on older Debian); in a container, run it with CAP_SYS_ADMIN or without its seccomp profile",
+		Err: err,
 	}
 }
 

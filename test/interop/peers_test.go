@@ -8,6 +8,7 @@ import (
 
 	"federation-agent/test/interop/controller"
 	"federation-agent/test/interop/standin"
+	"federation-agent/test/missing"
 )
 
 // peer is one column of the table: a version of Gravitee's controller, or our stand-in for it.
@@ -65,7 +66,7 @@ func startProcess(t *testing.T, version controller.Version) *controller.Process 
 	t.Helper()
 	var logs bytes.Buffer
 	process, err := controller.StartProcess(t.Context(), version, &logs)
-	controller.Require(t, err)
+	missing.Require(t, err)
 	t.Cleanup(func() {
 		if err := process.Close(); err != nil {
 			t.Error(err)

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"federation-agent/test/interop/controller"
+	"federation-agent/test/missing"
 )
 
 const (
@@ -95,7 +96,7 @@ func start(t *testing.T, binary string, environment []string, authority *x509.Ce
 		c.cmd.SysProcAttr.GidMappings = []syscall.SysProcIDMap{{ContainerID: nobody, HostID: os.Getgid(), Size: 1}}
 	}
 	if err := c.cmd.Start(); errors.Is(err, syscall.EPERM) || errors.Is(err, syscall.EACCES) {
-		controller.Require(t, &controller.MissingError{
+		missing.Require(t, &missing.Error{
 			What: "the permission to give a process a root directory of its own", Install: "run the test as root, or allow unprivileged user namespaces", Err: err,
 		})
 	} else {

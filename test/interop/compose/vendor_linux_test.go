@@ -16,6 +16,7 @@ import (
 
 	"federation-agent/test/interop/controller"
 	"federation-agent/test/interop/moto"
+	"federation-agent/test/missing"
 )
 
 const (
@@ -47,14 +48,14 @@ func TestTheVendorsComposeFileRunsThisAgent(t *testing.T) {
 	defer cancel()
 	var logs output
 	aws, err := moto.Start(installing, &logs)
-	controller.Require(t, err)
+	missing.Require(t, err)
 	t.Cleanup(func() { must(t, aws.Close()) })
 	binary := build(t)
 	for _, id := range versions {
 		t.Run(id, func(t *testing.T) {
 			var javaLogs bytes.Buffer
 			process, err := controller.StartProcess(installing, version(t, id), &javaLogs)
-			controller.Require(t, err)
+			missing.Require(t, err)
 			t.Cleanup(func() {
 				must(t, process.Close())
 				if t.Failed() {

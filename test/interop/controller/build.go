@@ -12,6 +12,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"federation-agent/test/missing"
 )
 
 const (
@@ -26,7 +28,7 @@ const (
 func (v Version) classpath(ctx context.Context) (string, error) {
 	for _, tool := range []string{"java", "javac", "mvn"} {
 		if _, err := exec.LookPath(tool); err != nil {
-			return "", &MissingError{What: tool, Install: installJVM, Err: err}
+			return "", &missing.Error{What: tool, Install: installJVM, Err: err}
 		}
 	}
 	dir, err := harnessDir()
@@ -79,7 +81,7 @@ func (v Version) maven(ctx context.Context, dir, target string) error {
 	if bytes.Contains(output, []byte("COMPILATION ERROR")) {
 		return err
 	}
-	return &MissingError{What: "the controller of APIM " + v.APIM + ", or the way to the Maven repository,", Install: "go generate ./test/interop (it must reach Maven Central)", Err: err}
+	return &missing.Error{What: "the controller of APIM " + v.APIM + ", or the way to the Maven repository,", Install: "go generate ./test/interop (it must reach Maven Central)", Err: err}
 }
 
 // built returns the class path of a build, and whether it is one of these sources with all of its jars still there.

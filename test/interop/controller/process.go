@@ -50,7 +50,7 @@ type NotInDialectError struct{ What string }
 func (e *NotInDialectError) Error() string { return e.What + " does not exist in this dialect" }
 
 // StartProcess builds the harness for a version where needed and starts it. The controllers' own logs go to logs. A
-// JDK or a download that cannot be had is a [MissingError].
+// JDK or a download that cannot be had is a [missing.Error].
 func StartProcess(ctx context.Context, version Version, logs io.Writer) (*Process, error) {
 	classpath, err := version.classpath(ctx)
 	if err != nil {

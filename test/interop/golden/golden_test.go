@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"federation-agent/test/interop/controller"
+	"federation-agent/test/missing"
 )
 
 // separators is how many ;; a frame has between its three parts.
@@ -25,7 +26,7 @@ func TestTheRecordedFramesAreWhatTheControllersWriteToday(t *testing.T) {
 		t.Run(version.ID, func(t *testing.T) {
 			t.Parallel()
 			written, err := record(t.Context(), version)
-			controller.Require(t, err)
+			missing.Require(t, err)
 			recorded := files(t, filepath.Join(root, folder, version.Exchange))
 			if diff := cmp.Diff(recorded, written); diff != "" {
 				t.Errorf("recorded (-) and written (+) differ; `go generate ./test/interop` records anew:\n%s", diff)
@@ -51,10 +52,10 @@ func TestTheControllersReadTheirOwnFramesButForDoubleSemicolons(t *testing.T) {
 		t.Run(version.ID, func(t *testing.T) {
 			t.Parallel()
 			process, err := controller.StartProcess(t.Context(), version, t.Output())
-			controller.Require(t, err)
+			missing.Require(t, err)
 			defer func() { _ = process.Close() }()
 			frames, err := record(t.Context(), version)
-			controller.Require(t, err)
+			missing.Require(t, err)
 			for _, name := range slices.Sorted(maps.Keys(frames)) {
 				cut := strings.Count(string(frames[name]), ";;") > separators
 				understood, err := process.ReadFrame(t.Context(), frames[name])

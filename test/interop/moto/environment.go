@@ -11,6 +11,7 @@ import (
 	"path/filepath"
 
 	"federation-agent/test/interop/controller"
+	"federation-agent/test/missing"
 )
 
 const (
@@ -29,7 +30,7 @@ var requirements []byte
 // Python. It lives in the user's cache directory, so that every checkout and every run shares it.
 func environment(ctx context.Context) (python string, err error) {
 	if _, err := exec.LookPath("python3"); err != nil {
-		return "", &controller.MissingError{What: "python3", Install: installPython, Err: err}
+		return "", &missing.Error{What: "python3", Install: installPython, Err: err}
 	}
 	cache, err := os.UserCacheDir()
 	if err != nil {
@@ -54,7 +55,7 @@ func environment(ctx context.Context) (python string, err error) {
 		return "", err
 	}
 	if output, err := exec.CommandContext(ctx, "python3", "-m", "venv", dir).CombinedOutput(); err != nil {
-		return "", &controller.MissingError{What: "Python's venv module", Install: installPython, Err: fmt.Errorf("%w\n%s", err, output)}
+		return "", &missing.Error{What: "Python's venv module", Install: installPython, Err: fmt.Errorf("%w\n%s", err, output)}
 	}
 	if err := install(ctx, dir, python); err != nil {
 		return "", err
@@ -70,7 +71,7 @@ func install(ctx context.Context, dir, python string) error {
 	args := []string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", file}
 	output, err := exec.CommandContext(ctx, python, args...).CombinedOutput()
 	if err != nil {
-		return &controller.MissingError{
+		return &missing.Error{
 			What: "moto " + Version + ", or the way to PyPI,", Install: "go test ./test/interop/moto (it must reach PyPI, and Python must be 3.10 or later)",
 			Err: fmt.Errorf("%w\n%s", err, output),
 		}

@@ -19,7 +19,7 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/store"
-	"federation-agent/test/interop/controller"
+	"federation-agent/test/missing"
 )
 
 const (
@@ -83,7 +83,7 @@ func newRig(t *testing.T) *rig {
 	r := &rig{t: t, changed: make(chan struct{}, 1)}
 	var err error
 	r.Server, err = Start(starting, &r.log)
-	controller.Require(t, err)
+	missing.Require(t, err)
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Errorf("ending moto: %v", err)

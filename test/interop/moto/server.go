@@ -33,7 +33,7 @@ type Server struct {
 }
 
 // Start installs moto where needed and starts it on a free port of loopback; it returns when moto listens. What moto
-// logs goes to logs. A Python or a download that cannot be had is a [controller.MissingError].
+// logs goes to logs. A Python or a download that cannot be had is a [missing.Error].
 func Start(ctx context.Context, logs io.Writer) (*Server, error) {
 	python, err := environment(ctx)
 	if err != nil {
