@@ -123,3 +123,26 @@ func TestASessionCutAfterTheReplyLeftHasItsKeyListedAsUnconfirmed(t *testing.T) 
 		})
 	}
 }
+
+func TestACrashBetweenThrottledCreatesIsNoLostCreate(t *testing.T) {
+	run(t, world.Options{}, func(t *testing.T, w *world.World) {
+		agent, api := ingested(w)
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateAPIKey, Fault: awssim.Throttling(10 * time.Second)})
+		go func() { subscribe(w, api) }()
+		w.Await("AWS to refuse the first attempt", func() bool { return w.AWS.CallCount(awssim.OpCreateAPIKey) == 1 })
+		pass(time.Second)
+		if n := w.AWS.CallCount(awssim.OpCreateAPIKey); n != 1 {
+			t.Fatalf("%d attempts: the crash would not be between two", n)
+		}
+		agent.Crash()
+		w.AWS.Script().Clear()
+		next := w.StartAgent()
+		pass(5 * time.Minute)
+		if j := journal(t, next); len(j) > 0 {
+			t.Errorf("journal %v: AWS refused, so there is nothing to look for", j)
+		}
+		if w.Log.Has("the answer to CreateApiKey was lost") {
+			t.Error("a lost create is listed")
+		}
+	})
+}

@@ -139,9 +139,11 @@ func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 	}
 	ctx, client := apigateway.WithPriority(context.Background(), apigateway.PriorityKeys), k.aws()
 
-	creating := withPermitRules(ctx, permitRules{by: c.AnswerBy.Add(-createMargin), wanted: s.wanted, granted: func() error {
-		return k.advance(&record, store.StateCreating, "")
-	}})
+	creating := withPermitRules(ctx, permitRules{
+		by: c.AnswerBy.Add(-createMargin), wanted: s.wanted,
+		granted: func() error { return k.advance(&record, store.StateCreating, "") },
+		undone:  func() { k.refused(&record) },
+	})
 	id, value, err := apigateway.CreateKey(creating, client, record.KeyName, federation.KeyDescription(c.SubscriptionID))
 	if id == "" {
 		return madeKey{}, k.notCreated(record, err)
@@ -177,6 +179,15 @@ func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 	k.answering(record, s)
 	ref := federation.KeyRef{Target: k.target, UsagePlanID: record.UsagePlanID, KeyID: id}
 	return madeKey{record: record.ID, value: value, metadata: ref.Metadata()}, nil
+}
+
+// refused notes that an attempt at CreateApiKey made nothing: a crash while the next one is waited for leaves
+// no key behind, and none that an operator should look for.
+func (k *keymaker) refused(record *store.KeyRecord) {
+	if err := k.advance(record, store.StateIntent, ""); err != nil {
+		k.env.Log.Warn("cannot write down that AWS refused to make a key; should the agent end now, it will be listed as a lost create",
+			logKeyName, record.KeyName, logError, err)
+	}
 }
 
 // notCreated ends a record without a key: AWS refused, or nobody knows.

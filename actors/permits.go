@@ -33,6 +33,8 @@ type permitRules struct {
 	// granted is called with a permit in hand, before each attempt; its error gives the permit back and
 	// ends the call.
 	granted func() error
+	// undone, unless nil, is called after each attempt that made nothing, whether or not another one follows.
+	undone func()
 }
 
 type permitRulesKey struct{}
@@ -65,7 +67,7 @@ func (p *permits) Acquire(ctx context.Context, r apigateway.PermitRequest) (apig
 	}
 	switch v := verdict.(type) {
 	case messages.PermitGranted:
-		granted := permit{permits: p, ticket: ticket}
+		granted := permit{permits: p, ticket: ticket, undone: rules.undone}
 		if rules.granted != nil {
 			if err := rules.granted(); err != nil {
 				granted.Done(apigateway.AttemptOutcome{})
@@ -135,9 +137,13 @@ func (permitEar) Stop(*actor.PID) {}
 type permit struct {
 	permits *permits
 	ticket  uint64
+	undone  func()
 }
 
 // Done implements apigateway.Permit.
 func (p permit) Done(outcome apigateway.AttemptOutcome) {
+	if p.undone != nil && outcome.Undone() {
+		p.undone()
+	}
 	p.permits.system.Root.Send(p.permits.quota, messages.ReturnPermit{Ticket: p.ticket, Outcome: outcome})
 }

@@ -83,5 +83,11 @@ type AttemptOutcome struct {
 	Class Class
 }
 
+// Undone reports whether it is certain that the attempt made nothing: AWS refused it, or it never left. Of a create any other
+// failure is [AnswerLost], and Internal is what a panic leaves.
+func (o AttemptOutcome) Undone() bool {
+	return o.Class != OK && o.Class != AnswerLost && o.Class != Internal
+}
+
 // ErrNoPermit means that the quota has no room for the attempt before the deadline.
 var ErrNoPermit = errors.New("no room in the AWS request quota before the deadline")

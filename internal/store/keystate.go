@@ -10,6 +10,7 @@ import "slices"
 //	-----------  -----------------------------  -------------------  -------------------  -------------------
 //	intent       SUBSCRIBE taken, AWS not asked forget               forget               (cannot be)
 //	creating     just before CreateApiKey       list as lost create  keep: answer is due  (cannot be)
+//	             (intent again once AWS refused that attempt: nothing was made, and another may follow)
 //	created      AWS gave the key's id          delete               delete               (cannot be)
 //	attached     CreateUsagePlanKey succeeded   delete               delete               list as unconfirmed
 //	answered     just before the reply's write  list as unconfirmed  delete               list as unconfirmed
@@ -30,7 +31,8 @@ const (
 	// StateIntent is written when the SUBSCRIBE is taken up; AWS has not been asked for anything.
 	StateIntent KeyState = "intent"
 	// StateCreating is written just before CreateApiKey is sent, when its permit is in hand. It is apart from
-	// StateIntent so that the wait for a permit does not turn each crash into a suspected lost create.
+	// StateIntent, to which an attempt that AWS refused leads back, so that the wait for a permit or for another attempt
+	// does not turn each crash into a suspected lost create.
 	StateCreating KeyState = "creating"
 	// StateCreated is written when AWS gave the key's id. The key opens nothing yet.
 	StateCreated KeyState = "created"
@@ -55,7 +57,7 @@ func (s KeyState) becomes() (next []KeyState, known bool) {
 	case StateIntent:
 		next = []KeyState{StateCreating}
 	case StateCreating:
-		next = []KeyState{StateCreated, StateLostCreate}
+		next = []KeyState{StateIntent, StateCreated, StateLostCreate}
 	case StateCreated:
 		next = []KeyState{StateAttached, StateDeleting}
 	case StateAttached:

@@ -104,7 +104,7 @@ func TestARepeatedSubscribeIsResumedWithTheKeyThatItReplaces(t *testing.T) {
 func TestAStateIsReachedOnlyThroughTheOnesBeforeIt(t *testing.T) {
 	allowed := map[store.KeyState][]store.KeyState{
 		store.StateIntent:      {store.StateCreating},
-		store.StateCreating:    {store.StateCreated, store.StateLostCreate},
+		store.StateCreating:    {store.StateIntent, store.StateCreated, store.StateLostCreate},
 		store.StateCreated:     {store.StateAttached, store.StateDeleting},
 		store.StateAttached:    {store.StateAnswered, store.StateUnconfirmed, store.StateDeleting},
 		store.StateAnswered:    {store.StateDelivered, store.StateUnconfirmed, store.StateDeleting},
