@@ -36,10 +36,14 @@ type catalogue struct {
 	// targets outlive a restart of the catalogue, and with them what is known of their accounts.
 	targets []targetParty
 
-	known   map[string][]store.RememberedAPI // last complete listings, by federation.Target
-	names   federation.Names
-	judged  bool            // names are those of known and targets
-	warned  map[string]bool // targets of which the log says that they were never listed
+	known  map[string][]store.RememberedAPI // last complete listings, by federation.Target
+	names  federation.Names
+	judged bool            // names are those of known and targets
+	warned map[string]bool // targets of which the log says that they were never listed
+	// stages is the stage filter, unused what the log said last of it.
+	stages []string
+	unused []string
+
 	gathers map[uint64]*gathering
 }
 
@@ -51,10 +55,10 @@ type gathering struct {
 	listings []messages.TargetListing
 }
 
-func catalogueProps(env *Env, integration string, targets []targetParty) *actor.Props {
+func catalogueProps(env *Env, integration string, targets []targetParty, stages []string) *actor.Props {
 	return props(env, standing, func() actor.Actor {
 		return &catalogue{
-			env: env, integration: integration, targets: targets,
+			env: env, integration: integration, targets: targets, stages: stages,
 			known: map[string][]store.RememberedAPI{}, warned: map[string]bool{}, gathers: map[uint64]*gathering{},
 		}
 	})
@@ -321,7 +325,23 @@ func (c *catalogue) finish(ctx actor.Context, request uint64, g *gathering) {
 			result.APIs = append(result.APIs, messages.NamedEntry{Target: l.Target, Entry: e, Name: c.names.Of(id, e.API.Name)})
 		}
 	}
+	if result.Complete && len(g.Only) == 0 {
+		c.warnUnusedStages(result.APIs)
+	}
 	ctx.Request(g.asker, result)
+}
+
+// warnUnusedStages names what the stage filter asks for and nothing has: with other stages found, a misspelt
+// one would go unnoticed. It says so once.
+func (c *catalogue) warnUnusedStages(apis []messages.NamedEntry) {
+	unused := slices.DeleteFunc(slices.Clone(c.stages), func(stage string) bool {
+		return slices.ContainsFunc(apis, func(e messages.NamedEntry) bool { return e.Stage == stage })
+	})
+	if len(unused) > 0 && !slices.Equal(unused, c.unused) {
+		c.env.Log.Warn("the stage filter (configuration.0_stage, 1_stage …) names stages of which nothing is federated: "+
+			"check the spelling, and whether they are in a usage plan", logStages, unused)
+	}
+	c.unused = unused
 }
 
 // mayBe says that the party is, or may turn out to be, that target.

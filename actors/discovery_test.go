@@ -503,3 +503,21 @@ func TestTwoRolesOfOneAccountShowItsAPIsOnceAndShareItsQuota(t *testing.T) {
 		}
 	})
 }
+
+func TestAStageFilterThatNamesAnUnknownStageBesideKnownOnesIsToldOnce(t *testing.T) {
+	o := world.Options{Settings: map[string]string{
+		"gravitee_integration_providers_0_configuration_0_stage": "dev", "gravitee_integration_providers_0_configuration_1_stage": "prd",
+	}}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		for range 2 {
+			if p := preview(w); len(p.APIs) != 4 {
+				t.Errorf("%d APIs", len(p.APIs))
+			}
+			pass(2 * time.Minute)
+		}
+		if n := w.Log.Count("level=WARN", "the stage filter", "stages=[prd]"); n != 1 {
+			t.Errorf("the log names the stage %d times", n)
+		}
+	})
+}

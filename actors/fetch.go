@@ -2,6 +2,7 @@ package actors
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 	"sync"
@@ -38,8 +39,9 @@ type fetch struct {
 	ready map[federation.ID][]byte
 	held  int // bytes of ready
 	sizes documentSizes
-	// omitted cannot be had now, so they are not left over.
-	omitted map[federation.ID]bool
+	// omitted cannot be had now, so they are not left over; withheld is why, of the last that AWS still has.
+	omitted  map[federation.ID]bool
+	withheld string
 }
 
 // fetchSpec is what a fetch is made of.
@@ -173,6 +175,9 @@ func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 		return
 	}
 	f.omitted[m.ID] = true
+	if !m.Gone {
+		f.withheld = m.Why
+	}
 	f.env.Log.Warn("an API is left out of this fetch", logAPI, m.ID, logReason, m.Why)
 	f.proceed(ctx)
 }
@@ -196,6 +201,11 @@ func (f *fetch) finish(ctx actor.Context) {
 	if len(left) > 0 {
 		f.env.Log.Warn("APIs did not fit into this fetch; they come first in the next one, so fetch again",
 			logAPIs, len(left), logSent, len(reply), logLeft, left)
+	}
+	if len(reply) == 0 && len(left) == 0 && f.withheld != "" {
+		// An empty reply would say that there is nothing.
+		f.answer(ctx, messages.Refused{Reason: fmt.Sprintf("none of %d APIs could be had, the last because: %s", len(f.asked), f.withheld)})
+		return
 	}
 	f.answer(ctx, messages.Fetched{APIs: reply})
 }

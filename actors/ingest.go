@@ -68,6 +68,8 @@ type ingest struct {
 	gatherAt *time.Timer
 	omitted  int
 	sent     int
+	// withheld is why the last API was left out that AWS still has.
+	withheld string
 }
 
 // ingestSpec is what a job is made of.

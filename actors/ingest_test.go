@@ -1,6 +1,7 @@
 package actors_test
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -91,7 +92,7 @@ func TestAJobIsKeptAliveWhenNothingIsReadyForTwoMinutes(t *testing.T) {
 		o    world.Options
 		slow awssim.Rule
 	}{
-		"exports take long":  {world.Options{}, awssim.Rule{Operation: awssim.OpGetExport, Times: 40, Fault: awssim.Throttling(50 * time.Second)}},
+		"exports take long":  {world.Options{}, awssim.Rule{Operation: awssim.OpGetExport, Times: 8, Fault: awssim.Throttling(50 * time.Second)}},
 		"listings take long": {acceptAll(world.Options{AWS: withLatency(oneRegion(1320, 1, 0))}), awssim.Rule{Operation: awssim.OpGetStages, Skip: 600, Times: 8, Fault: awssim.Throttling(55 * time.Second)}},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -544,5 +545,46 @@ func TestDocumentsUnderWayAreBoundedByTheSettingAndNotByTheAccount(t *testing.T)
 			t.Errorf("%d bytes held at a time, bound %d", most, bound)
 		}
 		healthy(t, w)
+	})
+}
+
+func TestAJobOfWhichEverythingIsLeftOutDoesNotEndAsASuccess(t *testing.T) {
+	denied := awssim.Rule{Operation: awssim.OpGetExport, Fault: awssim.Answer(403, awssim.CodeAccessDenied, "no")}
+	t.Run("START_INGEST", func(t *testing.T) {
+		run(t, world.Options{}, func(t *testing.T, w *world.World) {
+			w.AWS.Script().Add(denied)
+			w.Connected()
+			if job := w.Ingest(); job.Status != apimsim.JobTimedOut {
+				t.Errorf("job: %+v", job)
+			}
+			if !w.Log.Has("level=ERROR", "nothing was ingested: all 8 APIs were left out", "lack the permission apigateway:GET") {
+				t.Error("the log does not say why")
+			}
+			w.AWS.Script().Clear()
+			succeed(w)
+			healthy(t, w)
+		})
+	})
+	t.Run("FETCH", func(t *testing.T) {
+		run(t, world.Options{APIM: apimsim.Options{Version: "4.4"}}, func(t *testing.T, w *world.World) {
+			w.AWS.Script().Add(denied)
+			w.Connected()
+			if _, err := w.APIM.StartIngest(context.Background(), world.Integration, nil); err == nil || !strings.Contains(err.Error(), "lack the permission") {
+				t.Errorf("the answer: %v", err)
+			}
+		})
+	})
+	t.Run("gone in AWS is no failure", func(t *testing.T) {
+		run(t, world.Options{}, func(t *testing.T, w *world.World) {
+			w.Connected()
+			id := preview(w).APIs[0].ID
+			scope, rest, stage := partOf(id)
+			if err := w.AWS.DeleteStage(scope, rest, stage); err != nil {
+				t.Fatal(err)
+			}
+			if job := succeed(w, id); job.Ingested != 0 {
+				t.Errorf("job: %+v", job)
+			}
+		})
 	})
 }

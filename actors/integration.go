@@ -145,7 +145,7 @@ func (i *integration) onStarted(ctx actor.Context) {
 		party := targetParty{region: spec.region, account: spec.account, pid: pid}
 		parties, targets = append(parties, &party), append(targets, party)
 	}
-	i.catalogue = ctx.SpawnPrefix(catalogueProps(i.env, i.provider.IntegrationID, targets), "catalogue-")
+	i.catalogue = ctx.SpawnPrefix(catalogueProps(i.env, i.provider.IntegrationID, targets, i.provider.Stages), "catalogue-")
 	age, maxMessage := i.config.Agent.Discovery.ListingMaxAge, i.config.Connector.MaxMessageSize
 	catalogue := i.catalogue
 	i.router = ctx.SpawnPrefix(routerProps(i.env, i.memory.ledger, routerParties{

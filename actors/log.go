@@ -32,6 +32,7 @@ const (
 	logState        = "state"
 	logSubscription = "subscription"
 	logStack        = "stack"
+	logStages       = "stages"
 	logStatus       = "status"
 	logTook         = "took"
 	logTotal        = "total"

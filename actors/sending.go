@@ -2,6 +2,7 @@ package actors
 
 import (
 	"context"
+	"fmt"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -40,6 +41,9 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 		return
 	}
 	i.omitted++
+	if !m.Gone {
+		i.withheld = m.Why
+	}
 	i.env.Log.Warn("an API is left out of this ingest; what APIM has of it stays", logJob, i.job(), logAPI, m.ID, logReason, m.Why)
 	i.pull(ctx)
 	i.proceed(ctx)
@@ -68,7 +72,7 @@ func (i *ingest) proceed(ctx actor.Context) {
 		return
 	}
 	if i.plan.finished() && i.outbox.empty() {
-		i.sayDone()
+		i.conclude(ctx)
 		return
 	}
 	if due, waiting := i.outbox.due(); waiting {
@@ -106,6 +110,17 @@ func (i *ingest) keepAlive(ctx actor.Context) {
 		i.inFlight = &batch{noted: true}
 		i.transmit(ctx)
 	}
+}
+
+// conclude ends a job of which everything was sent or left out. One that sent nothing, though AWS has the APIs,
+// is not done: APIM would show a success to those who look there, and to whom the log says nothing.
+func (i *ingest) conclude(ctx actor.Context) {
+	nothing := i.sent == 0 && (i.spec.resumed == nil || len(i.spec.resumed.Acked) == 0)
+	if nothing && i.withheld != "" {
+		i.fail(ctx, fmt.Sprintf("nothing was ingested: all %d APIs were left out, the last because: %s", i.omitted, i.withheld))
+		return
+	}
+	i.sayDone()
 }
 
 // sayDone writes down that `done` goes out, then sends it.
@@ -200,6 +215,7 @@ func (i *ingest) onIngestError(ctx actor.Context, b *batch, reason string) {
 		i.env.Log.Warn("APIM refused to keep the job alive", logJob, i.job(), logReason, reason)
 	case len(b.apis) == 1:
 		i.omitted++
+		i.withheld = "APIM refuses it: " + reason
 		i.env.Log.Error("APIM refuses an API; it is left out of this ingest", logJob, i.job(), logAPI, b.apis[0].ID, logReason, reason)
 	default:
 		i.env.Log.Warn("APIM refused a batch; sending it again in halves", logJob, i.job(), logAPIs, len(b.apis), logReason, reason)

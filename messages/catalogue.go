@@ -92,7 +92,7 @@ type APIOmitted struct {
 	ID federation.ID
 	// Why is for people.
 	Why string
-	// Gone says that AWS says that the stage does not exist any more.
+	// Gone says that AWS says that the stage does not exist any more, so that leaving it out is no failure.
 	Gone bool
 }
 
