@@ -194,9 +194,11 @@ func (i *ingest) estimate(m messages.Catalogue) int {
 // only said after complete, successful listings.
 func (i *ingest) begin(ctx actor.Context, apis []messages.NamedEntry, missing []string, targetsFailed bool) {
 	if i.spec.resumed != nil {
-		apis = slices.DeleteFunc(apis, func(e messages.NamedEntry) bool {
-			return slices.Contains(i.spec.resumed.Acked, idOf(e).String())
-		})
+		acked := make(map[string]bool, len(i.spec.resumed.Acked))
+		for _, id := range i.spec.resumed.Acked {
+			acked[id] = true
+		}
+		apis = slices.DeleteFunc(apis, func(e messages.NamedEntry) bool { return acked[idOf(e).String()] })
 	}
 	i.plan = newExportPlan(exportsOf(apis), i.spec.settings.StageWorkers)
 	if !i.answered {

@@ -2,6 +2,8 @@ package actors_test
 
 import (
 	"context"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -9,6 +11,7 @@ import (
 	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/internal/store/storetest"
 	"federation-agent/messages"
 	"federation-agent/test/world"
 )
@@ -76,3 +79,31 @@ func TestAJobThatPanicsIsGoneOnWithUntilItIsDone(t *testing.T) {
 		}
 	})
 }
+
+func TestADiskThatHangsWhileAnOldJobIsForgottenHoldsUpNoIngest(t *testing.T) {
+	run(t, world.Options{}, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		startIngest(w)
+		pass(500 * time.Millisecond)
+		agent.Crash()
+		pass(jobTooOld)
+		var hung atomic.Bool
+		w.Disk.OnWrite = func(write storetest.Write) storetest.Outcome {
+			forgets := func(name string) bool { return strings.HasPrefix(name, "job ") && strings.HasSuffix(name, " removed") }
+			if slices.ContainsFunc(write.Names(), forgets) && hung.CompareAndSwap(false, true) {
+				time.Sleep(10 * time.Second)
+			}
+			return storetest.Outcome{}
+		}
+		w.Connected()
+		began := time.Now()
+		startIngest(w)
+		if took := time.Since(began); took > 5*time.Second || !hung.Load() {
+			t.Errorf("START_INGEST took %s, the disk hung: %v", took, hung.Load())
+		}
+		pass(time.Minute)
+	})
+}
+
+// jobTooOld is longer than APIM holds a job.
+const jobTooOld = 6 * time.Minute

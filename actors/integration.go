@@ -1,6 +1,7 @@
 package actors
 
 import (
+	"context"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -87,6 +88,11 @@ func integrationProps(env *Env, cfg config.Config, provider config.Provider, mem
 type (
 	drainOverdue struct{}
 	resumeDue    struct{}
+	// jobForgotten: a job that is too old to go on with was taken off the disk, or could not be.
+	jobForgotten struct {
+		job string
+		err error
+	}
 )
 
 func (i *integration) Receive(ctx actor.Context) {
@@ -124,6 +130,10 @@ func (i *integration) Receive(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 	case resumeDue:
 		i.resumeJobs(ctx)
+	case jobForgotten:
+		if m.err != nil {
+			i.env.Log.Warn("cannot forget an ingest job", logJob, m.job, logError, m.err)
+		}
 	case *actor.Terminated:
 		i.onTerminated(ctx, m)
 	default:
@@ -249,13 +259,18 @@ func (i *integration) resumeJobs(ctx actor.Context) {
 		}
 		if i.env.Now().Sub(lastMove(job)) > jobDeadline {
 			i.env.Log.Warn("an ingest job of an earlier life is too old to go on with; start it again", logJob, job.JobID)
-			if err := i.env.Jobs.Finish(i.provider.IntegrationID, job.JobID); err != nil {
-				i.env.Log.Warn("cannot forget an ingest job", logJob, job.JobID, logError, err)
-			}
+			i.forgetJob(job.JobID)
 			continue
 		}
 		i.spawnJob(ctx, messages.StartIngest{JobID: job.JobID, APIIDs: job.APIIDs}, &job)
 	}
+}
+
+// forgetJob takes a job off the disk, whose time is not to be the integration's.
+func (i *integration) forgetJob(job string) {
+	env, integration := i.env, i.provider.IntegrationID
+	pipe(i.scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.Finish(integration, job) },
+		func(_ struct{}, err error) any { return jobForgotten{job: job, err: err} })
 }
 
 func (i *integration) tellRefresher(ctx actor.Context, m any) {
