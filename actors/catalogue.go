@@ -2,7 +2,6 @@ package actors
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -366,25 +365,22 @@ func (c *catalogue) onExportAPI(ctx actor.Context, m messages.ExportAPI) {
 // onLocateAPI looks a bare REST API id up in the last complete listings.
 func (c *catalogue) onLocateAPI(ctx actor.Context, m messages.LocateAPI) {
 	c.rename() // which also forgets what is not configured any more
-	found := map[string]federation.Target{}
-	for target, apis := range c.known {
+	located := messages.APILocated{RestAPI: m.RestAPI}
+	target, err := federation.NewKnown(c.listed).Target(federation.Ref{RestAPI: m.RestAPI})
+	if err != nil {
+		located.Failure = err.Error()
+	}
+	located.Target = target
+	ctx.Respond(located)
+}
+
+// listed yields every API of the last complete listings.
+func (c *catalogue) listed(yield func(federation.ID) bool) {
+	for _, apis := range c.known {
 		for _, a := range apis {
-			if id, err := federation.ParseID(a.ID); err == nil && id.RestAPI == m.RestAPI {
-				found[target] = id.Target()
+			if id, err := federation.ParseID(a.ID); err == nil && !yield(id) {
+				return
 			}
 		}
 	}
-	located := messages.APILocated{RestAPI: m.RestAPI}
-	switch len(found) {
-	case 1:
-		for _, t := range found {
-			located.Target = t
-		}
-	case 0:
-		located.Failure = fmt.Sprintf("no listing has shown a REST API %s yet: discover or ingest first, then try again", m.RestAPI)
-	default:
-		located.Failure = fmt.Sprintf("REST API id %s is found in %d accounts and regions: ingest the API again, so that its id tells which is meant",
-			m.RestAPI, len(found))
-	}
-	ctx.Respond(located)
 }

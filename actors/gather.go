@@ -3,6 +3,7 @@ package actors
 import (
 	"context"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -106,20 +107,16 @@ func choose(apis []messages.NamedEntry, ids []string) (chosen []messages.NamedEn
 	if len(ids) == 0 {
 		return apis, nil
 	}
-	byID := map[string]messages.NamedEntry{}
-	bare := map[string][]messages.NamedEntry{}
+	byID := make(map[federation.ID]messages.NamedEntry, len(apis))
 	for _, e := range apis {
-		byID[idOf(e).String()] = e
-		bare[e.API.ID] = append(bare[e.API.ID], e)
+		byID[idOf(e)] = e
 	}
+	known := federation.NewKnown(maps.Keys(byID))
 	taken := map[federation.ID]bool{}
-	for _, id := range ids {
-		e, ok := byID[id]
-		if !ok && len(bare[id]) == 1 {
-			e, ok = bare[id][0], true
-		}
+	for _, text := range ids {
+		e, ok := meant(text, known, byID)
 		if !ok {
-			missing = append(missing, id)
+			missing = append(missing, text)
 			continue
 		}
 		if !taken[idOf(e)] {
@@ -128,6 +125,20 @@ func choose(apis []messages.NamedEntry, ids []string) (chosen []messages.NamedEn
 		}
 	}
 	return chosen, missing
+}
+
+// meant is the API that an id of APIM's means.
+func meant(text string, known federation.Known, byID map[federation.ID]messages.NamedEntry) (e messages.NamedEntry, ok bool) {
+	ref, err := federation.ParseRef(text)
+	if err != nil {
+		return e, false
+	}
+	id, err := known.API(ref)
+	if err != nil {
+		return e, false
+	}
+	e, ok = byID[id]
+	return e, ok
 }
 
 // some is the first few of a list, for people.

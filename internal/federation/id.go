@@ -6,7 +6,6 @@ package federation
 
 import (
 	"fmt"
-	"iter"
 	"strings"
 )
 
@@ -58,7 +57,7 @@ type Target struct {
 func (t Target) String() string { return t.Account + idSeparator + t.Region }
 
 // Ref is an API as a command names it: by a whole [ID], or by a bare REST API id that another agent ingested, which must be
-// looked up and is only good while it is unambiguous.
+// looked up among the [Known] and is only good while it is unambiguous.
 type Ref struct {
 	ID ID // zero for a bare reference
 	// RestAPI is the REST API id of either form.
@@ -81,27 +80,4 @@ func ParseRef(s string) (Ref, error) {
 		return Ref{}, err
 	}
 	return Ref{ID: id, RestAPI: id.RestAPI}, nil
-}
-
-// Resolve finds the one API that a reference means: a whole id is itself, known or not. A bare one fails when it is not
-// known, or when it means several.
-func (r Ref) Resolve(known iter.Seq[ID]) (ID, error) {
-	if !r.Bare() {
-		return r.ID, nil
-	}
-	var found []ID
-	for id := range known {
-		if id.RestAPI == r.RestAPI {
-			found = append(found, id)
-		}
-	}
-	switch len(found) {
-	case 0:
-		return ID{}, fmt.Errorf("finding REST API %s: no target has it", r.RestAPI)
-	case 1:
-		return found[0], nil
-	default:
-		return ID{}, fmt.Errorf("finding REST API %s: it means %d APIs, of which %s and %s; ingest again to get whole ids",
-			r.RestAPI, len(found), found[0], found[1])
-	}
 }

@@ -36,13 +36,13 @@ func TestABareRESTAPIIDIsResolvedOnlyWhenItIsUnambiguous(t *testing.T) {
 		"222222222222:eu-west-1:x:prod": "222222222222:eu-west-1:x:prod", // whole: known or not
 		"zzz":                           other.String(),
 		"a1b2c3":                        "error: ingest again",
-		"nobody":                        "error: no target",
+		"nobody":                        "error: no listing has shown",
 	} {
 		ref, err := ParseRef(text)
 		if err != nil {
 			t.Fatal(err)
 		}
-		id, err := ref.Resolve(known)
+		id, err := NewKnown(known).API(ref)
 		if reason, fails := strings.CutPrefix(want, "error: "); fails {
 			if err == nil || !strings.Contains(err.Error(), reason) {
 				t.Errorf("%s: %v, %v", text, id, err)
@@ -54,6 +54,34 @@ func TestABareRESTAPIIDIsResolvedOnlyWhenItIsUnambiguous(t *testing.T) {
 	for _, text := range []string{"", " a", "a:b", "a:b:c"} {
 		if ref, err := ParseRef(text); err == nil {
 			t.Errorf("%q was read as %+v", text, ref)
+		}
+	}
+}
+
+func TestABareReferenceIsInTheOneAccountAndRegionThatHasItWhateverItsStages(t *testing.T) {
+	dev := prod
+	dev.Stage = "dev"
+	elsewhere := ID{Account: two, Region: "us-east-1", RestAPI: "zzz", Stage: "prod"}
+	twice := elsewhere
+	twice.Region = "eu-west-1"
+	known := NewKnown(slices.Values([]ID{prod, dev, elsewhere, twice}))
+	for text, want := range map[string]string{
+		prod.RestAPI:                    prod.Target().String(),
+		"zzz":                           "error: 2 accounts and regions",
+		"nobody":                        "error: no listing has shown",
+		"222222222222:eu-west-3:x:prod": "222222222222:eu-west-3", // whole: known or not
+	} {
+		ref, err := ParseRef(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		target, err := known.Target(ref)
+		if reason, fails := strings.CutPrefix(want, "error: "); fails {
+			if err == nil || !strings.Contains(err.Error(), reason) {
+				t.Errorf("%s: %v, %v", text, target, err)
+			}
+		} else if err != nil || target.String() != want {
+			t.Errorf("%s: %v, %v", text, target, err)
 		}
 	}
 }
