@@ -144,7 +144,7 @@ func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 		granted: func() error { return k.advance(&record, store.StateCreating, "") },
 		undone:  func() { k.refused(&record) },
 	})
-	id, value, err := apigateway.CreateKey(creating, client, record.KeyName, federation.KeyDescription(c.SubscriptionID))
+	id, value, err := apigateway.CreateKey(creating, client, record.KeyName, federation.KeyDescription(c.SubscriptionID, c.ApplicationID))
 	if id == "" {
 		return madeKey{}, k.notCreated(record, err)
 	}

@@ -50,8 +50,7 @@ type Subscribe struct {
 	ApplicationName string
 	PlanID          string
 	// Type is APIM's subscription type: API_KEY, OAUTH or JWT. Only API_KEY can be served.
-	Type     string
-	Metadata map[string]string
+	Type string
 }
 
 // Unsubscribe asks to take a subscription's API key away.

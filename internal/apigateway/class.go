@@ -74,17 +74,6 @@ func (c Class) String() string {
 	return names[c]
 }
 
-// Retryable reports whether the same call may succeed later with nobody doing anything about it, and may be made again.
-// [AnswerLost] is not retryable: the call may have been done.
-func (c Class) Retryable() bool {
-	switch c {
-	case Throttled, ConflictRetryable, NoPermit, Unavailable, Unreachable, ExpiredCredentials:
-		return true
-	default:
-		return false
-	}
-}
-
 // Classify tells what an error of this package's functions, or of a [Client], means.
 func Classify(err error) Class {
 	if err == nil {

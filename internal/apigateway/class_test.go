@@ -171,7 +171,9 @@ func TestEachClassHasItsOwnName(t *testing.T) {
 	}
 	wantClass(t, nil, OK)
 	wantClass(t, errors.New("whatever"), Internal)
-	if AnswerLost.Retryable() || HardLimit.Retryable() || !Throttled.Retryable() {
-		t.Error("only what was surely not done may be done again")
+	for class, want := range map[Class]bool{AnswerLost: false, OK: false, Internal: false, HardLimit: true, Throttled: true, NoPermit: true} {
+		if got := (AttemptOutcome{Class: class}).Undone(); got != want {
+			t.Errorf("%s was surely not done: %v", class, got)
+		}
 	}
 }

@@ -24,9 +24,6 @@ func (e *Error) Error() string { return e.Doing + ": " + e.Err.Error() }
 // Unwrap gives the SDK's error.
 func (e *Error) Unwrap() error { return e.Err }
 
-// Retryable reports whether the same call may be made again later, see [Class.Retryable].
-func (e *Error) Retryable() bool { return e.Class.Retryable() }
-
 // failed wraps an SDK error; doing is completed with the region where it is known.
 func failed(operation, doing string, err error) error {
 	e := &Error{Doing: doing, Class: Classify(err), Operation: operation, Err: err}

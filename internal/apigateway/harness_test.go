@@ -170,3 +170,21 @@ func wantNoSecret(t *testing.T, err error) {
 		}
 	}
 }
+
+// ListRESTAPIs is a listing of REST APIs from beginning to end.
+func ListRESTAPIs(ctx context.Context, c Client) ([]*RestAPI, error) {
+	return list(ctx, NewRESTAPIs(c))
+}
+
+// ListUsagePlans is a listing of usage plans from beginning to end.
+func ListUsagePlans(ctx context.Context, c Client) ([]*UsagePlan, error) {
+	return list(ctx, NewUsagePlans(c))
+}
+
+func list[T any](ctx context.Context, l *Listing[T]) ([]T, error) {
+	if err := l.Run(ctx); err != nil {
+		return nil, err
+	}
+	items, _ := l.All()
+	return items, nil
+}

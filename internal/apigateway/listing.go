@@ -24,7 +24,6 @@ type Listing[T any] struct {
 	ids      map[string]struct{}
 	position *string
 	asked    map[string]struct{}
-	pages    int
 	done     bool
 }
 
@@ -85,7 +84,6 @@ func (l *Listing[T]) next(ctx context.Context) error {
 		}
 		return failed(l.operation, l.doing, err)
 	}
-	l.pages++
 	l.keep(items)
 	if aws.ToString(next) == "" {
 		l.done = true
@@ -120,7 +118,7 @@ func (l *Listing[T]) keep(items []T) {
 }
 
 func (l *Listing[T]) restart() {
-	l.items, l.ids, l.position, l.asked, l.pages = nil, nil, nil, nil, 0
+	l.items, l.ids, l.position, l.asked = nil, nil, nil, nil
 }
 
 // errNoList is an answer of somebody else's: an empty list of AWS's is an empty list (recorded of keys), and taking {} for one
@@ -133,36 +131,12 @@ var errPositionRepeats = errors.New("AWS gave the same page position twice")
 // Done reports whether the list is whole.
 func (l *Listing[T]) Done() bool { return l.done }
 
-// Pages is how many pages were read.
-func (l *Listing[T]) Pages() int { return l.pages }
-
-// Seen is how many items were read so far: an estimate until Done.
-func (l *Listing[T]) Seen() int { return len(l.items) }
-
 // All is the whole list, and false as long as it is not whole.
 func (l *Listing[T]) All() ([]T, bool) {
 	if !l.done {
 		return nil, false
 	}
 	return l.items, true
-}
-
-// ListRESTAPIs is a listing of REST APIs from beginning to end.
-func ListRESTAPIs(ctx context.Context, c Client) ([]*RestAPI, error) {
-	return list(ctx, NewRESTAPIs(c))
-}
-
-// ListUsagePlans is a listing of usage plans from beginning to end.
-func ListUsagePlans(ctx context.Context, c Client) ([]*UsagePlan, error) {
-	return list(ctx, NewUsagePlans(c))
-}
-
-func list[T any](ctx context.Context, l *Listing[T]) ([]T, error) {
-	if err := l.Run(ctx); err != nil {
-		return nil, err
-	}
-	items, _ := l.All()
-	return items, nil
 }
 
 func each[In, Out any](in []In, convert func(In) Out) []Out {

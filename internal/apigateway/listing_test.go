@@ -63,7 +63,7 @@ func TestAListingGoesOnWhereItEndedAndSkipsNothing(t *testing.T) {
 	if err := l.Run(t.Context()); err == nil {
 		t.Fatal("no error")
 	}
-	if all, whole := l.All(); whole || all != nil || l.Done() || l.Seen() != 1 || l.Pages() != 1 {
+	if all, whole := l.All(); whole || all != nil || l.Done() || len(l.items) != 1 {
 		t.Errorf("a part was given as the whole: %s", ids(all))
 	}
 	if err := l.Run(t.Context()); err != nil {
@@ -85,7 +85,7 @@ func TestAPositionThatRepeatsEndsTheListingAsAFailure(t *testing.T) {
 	l := NewRESTAPIs(w.client(nil))
 	wantClass(t, l.Run(t.Context()), Internal)
 	wantCalls(t, w, 3)
-	if l.Seen() != 0 {
+	if len(l.items) != 0 {
 		t.Error("what such a listing gave was kept")
 	}
 }

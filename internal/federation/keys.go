@@ -18,9 +18,14 @@ func KeyName(application, subscription string) string {
 // maxSubscription is far above APIM's ids (36 characters).
 const maxSubscription = 128
 
-// KeyDescription says in AWS where a key comes from.
-func KeyDescription(subscription string) string {
-	return "Made by the Gravitee federation agent for subscription " + Cut(line(subscription), maxSubscription)
+// KeyDescription says in AWS where a key comes from. The application's id is in it, unless APIM named none, because the name
+// that the key bears is the application's of that day.
+func KeyDescription(subscription, application string) string {
+	text := "Made by the Gravitee federation agent for subscription " + Cut(line(subscription), maxSubscription)
+	if application = line(application); application != "" {
+		text += " of application " + Cut(application, maxSubscription)
+	}
+	return text
 }
 
 // KeyRef finds the AWS API key of a subscription again.

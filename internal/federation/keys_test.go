@@ -24,6 +24,20 @@ func TestAKeyIsNamedAfterApplicationAndSubscription(t *testing.T) {
 	}
 }
 
+func TestAKeyIsDescribedBySubscriptionAndApplication(t *testing.T) {
+	for application, want := range map[string]string{
+		"app-1": "Made by the Gravitee federation agent for subscription sub-1 of application app-1",
+		" ":     "Made by the Gravitee federation agent for subscription sub-1",
+	} {
+		if got := KeyDescription("sub-1", application); got != want {
+			t.Errorf("%q: %s", application, got)
+		}
+	}
+	if got := width(KeyDescription(strings.Repeat("s", 5000), strings.Repeat("a", 5000))); got > 500 {
+		t.Errorf("%d characters", got)
+	}
+}
+
 func TestWhatASubscriptionKeepsFindsItsKeyAgain(t *testing.T) {
 	k := KeyRef{Target: west, UsagePlanID: "plan1", KeyID: "key1"}
 	want := map[string]string{"aws-api-key-id": "key1", "aws-api-gateway-account-id": one, "aws-api-gateway-region": "eu-west-1", "aws-api-gateway-usage-plan-id": "plan1"}

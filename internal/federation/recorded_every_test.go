@@ -93,10 +93,8 @@ func checkMapping(t *testing.T, api, stage, plan, document string) {
 		"/restapis/a1b2c3/stages": `{"item":[` + stage + `]}`, "/restapis/a1b2c3/stages/dev/exports/oas30": document,
 	}), apigateway.Options{})
 	ctx, target := t.Context(), federation.Target{Account: "111111111111", Region: "eu-west-1"}
-	listed, err := apigateway.ListRESTAPIs(ctx, client)
-	fail(t, err)
-	listedPlans, err := apigateway.ListUsagePlans(ctx, client)
-	fail(t, err)
+	listed := all(t, apigateway.NewRESTAPIs(client))
+	listedPlans := all(t, apigateway.NewUsagePlans(client))
 	listedStages, err := apigateway.ListStages(ctx, client, "a1b2c3")
 	fail(t, err)
 	exported, err := apigateway.Export(ctx, client, "a1b2c3", "dev")

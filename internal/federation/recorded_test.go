@@ -61,14 +61,8 @@ func TestRecordedAnswersOfAWSGoThroughTheSDKIntoTheModel(t *testing.T) {
 	client := apigateway.NewClient(config(aws), apigateway.Options{})
 
 	ctx, target := t.Context(), federation.Target{Account: "111111111111", Region: "eu-west-1"}
-	apis, err := apigateway.ListRESTAPIs(ctx, client)
-	if err != nil {
-		t.Fatal(err)
-	}
-	plans, err := apigateway.ListUsagePlans(ctx, client)
-	if err != nil {
-		t.Fatal(err)
-	}
+	apis := all(t, apigateway.NewRESTAPIs(client))
+	plans := all(t, apigateway.NewUsagePlans(client))
 	stages, err := apigateway.ListStages(ctx, client, "a1b2c3")
 	if err != nil {
 		t.Fatal(err)
@@ -110,4 +104,14 @@ func TestRecordedAnswersOfAWSGoThroughTheSDKIntoTheModel(t *testing.T) {
 
 func config(client aws.HTTPClient) aws.Config {
 	return aws.Config{Region: "eu-west-1", HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")}
+}
+
+// all is a listing from beginning to end.
+func all[T any](t *testing.T, l *apigateway.Listing[T]) []T {
+	t.Helper()
+	if err := l.Run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	items, _ := l.All()
+	return items
 }

@@ -222,9 +222,6 @@ func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) bool {
 // Rate is the rate at present, in requests a second.
 func (b *Budget) Rate() float64 { return b.all.rate }
 
-// Waiting is how many requests wait.
-func (b *Budget) Waiting() int { return len(b.waiting) }
-
 // Advance grants what may go now, in order, and refuses what cannot be granted in time any more.
 func (b *Budget) Advance(now time.Time) Decision {
 	b.advance(now)

@@ -1,0 +1,4 @@
+package quota
+
+// Waiting is how many requests wait.
+func (b *Budget) Waiting() int { return len(b.waiting) }
