@@ -177,8 +177,8 @@ func (c client) problems(ctx context.Context, integration string) (int, error) {
 	return n, nil
 }
 
-func (c client) healthChecks(ctx context.Context, ask healthCheckRequest) ([]time.Duration, error) {
-	var took []time.Duration
+func (c client) healthChecks(ctx context.Context, ask healthCheckRequest) (roundTrips, error) {
+	var took roundTrips
 	return took, call(ctx, http.MethodPost, c.rig+healthCheckPath, ask, &took)
 }
 

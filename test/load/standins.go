@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -18,9 +17,6 @@ import (
 // standInsCommand is this program's own subcommand that serves the stand-ins. The agent's `sandbox` has
 // the same two, but not the switches that a measurement needs.
 const standInsCommand = "stand-ins"
-
-// healthCheckPath asks the stand-in for round trips, measured where the controller is.
-const healthCheckPath = "/rig/health-checks"
 
 // standInSpec says what the stand-ins hold and how they behave.
 type standInSpec struct {
@@ -95,44 +91,4 @@ func latency(by int) awssim.Latency {
 		span.Max /= time.Duration(by)
 	}
 	return l
-}
-
-// healthCheckRequest is the body of [healthCheckPath]; the answer is a list of nanoseconds.
-type healthCheckRequest struct {
-	Integration string
-	Count       int
-	Every       time.Duration
-}
-
-func healthChecks(w http.ResponseWriter, r *http.Request, apim *apimsim.APIM) {
-	var ask healthCheckRequest
-	if err := json.NewDecoder(r.Body).Decode(&ask); err != nil {
-		http.Error(w, err.Error(), http.StatusBadRequest)
-		return
-	}
-	took, err := roundTrips(r.Context(), apim, ask)
-	if err != nil {
-		http.Error(w, err.Error(), http.StatusInternalServerError)
-		return
-	}
-	_ = json.NewEncoder(w).Encode(took) // a client that left has no use for it
-}
-
-func roundTrips(ctx context.Context, apim *apimsim.APIM, ask healthCheckRequest) ([]time.Duration, error) {
-	ticker := time.NewTicker(ask.Every)
-	defer ticker.Stop()
-	var took []time.Duration
-	for range ask.Count {
-		began := time.Now()
-		if _, err := apim.SendCommand(ctx, ask.Integration, "HEALTH_CHECK", struct{}{}); err != nil {
-			return nil, err
-		}
-		took = append(took, time.Since(began))
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return nil, ctx.Err()
-		}
-	}
-	return took, nil
 }
