@@ -69,7 +69,7 @@ type TargetListing struct {
 }
 
 // ExportAPI asks for the documents of some stages of one REST API, mapped and encoded. Every stage is
-// answered by one [APIReady] or one [APIOmitted]. Ingest, fetch -> target -> discoverer.
+// answered by one [APIReady] or one [APIOmitted]. Ingest, fetch, refresher -> catalogue -> target -> discoverer.
 type ExportAPI struct {
 	// Entries are of one REST API and one target.
 	Entries  []NamedEntry
@@ -78,7 +78,8 @@ type ExportAPI struct {
 	By time.Time
 }
 
-// APIReady is one API, whole, encoded as the object that goes on the wire. Discoverer -> ingest, fetch.
+// APIReady is one API, whole, encoded as the object that goes on the wire. Discoverer -> ingest, fetch,
+// refresher.
 type APIReady struct {
 	ID   federation.ID
 	JSON []byte
@@ -87,7 +88,7 @@ type APIReady struct {
 }
 
 // APIOmitted says that an API is not sent this time, so that what APIM has of it stays.
-// Discoverer -> ingest, fetch.
+// Discoverer, or a target or the catalogue that cannot reach one -> ingest, fetch, refresher.
 type APIOmitted struct {
 	ID federation.ID
 	// Why is for people.

@@ -6,14 +6,15 @@ type SessionUp struct {
 	Session uint64
 }
 
-// SessionDown tells that a session is gone: what was pending on it is lost. Session -> router, integration
-// -> ingest jobs.
+// SessionDown tells that a session is gone: what was pending on it is lost. Session -> router, and integration
+// -> ingest jobs, refresher.
 type SessionDown struct {
 	Session uint64
 	Why     string
 }
 
-// PrimaryChanged tells whether this agent is the integration's primary connector. Session -> integration.
+// PrimaryChanged tells whether this agent is the integration's primary connector. Session -> integration
+// -> refresher.
 type PrimaryChanged struct{ Primary bool }
 
 // Dismissed tells that the controller sent GOOD_BYE without reconnect: the agent stays away for good.

@@ -32,15 +32,12 @@ type agentProcess struct {
 
 // startAgent opens the store and starts the agent.
 func startAgent(cfg config.Config, log *slog.Logger) *agentProcess {
-	journal, health := store.Open(cfg.Agent.Store.Path, store.Options{
+	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{
 		Logger: log,
 		Adopted: func(records []store.KeyRecord) {
-			log.Warn("the disk is back with keys of an earlier life; they are seen to within half a minute", "keys", len(records))
+			log.Warn("the disk is back with keys of an earlier life; they are seen to within half a minute", logKeys, len(records))
 		},
 	})
-	for _, message := range health.Messages {
-		log.Warn("store: "+message, "path", cfg.Agent.Store.Path, "durable", health.Durable)
-	}
 	ctx, stop := context.WithCancel(context.Background())
 	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, flushing: make(chan struct{}), stop: stop}
 	go a.flush(ctx)
@@ -61,7 +58,7 @@ func openExports(cfg config.Cache, log *slog.Logger) store.ExportCache {
 		return cache
 	}
 	limit := min(cfg.MaxBytes, store.DefaultMemoryExportBytes)
-	log.Warn("the export cache cannot be on disk; keeping a small one in memory", "path", cfg.Path, "bytes", limit, "error", err)
+	log.Warn("the export cache cannot be on disk; keeping a small one in memory", logPath, cfg.Path, logBytes, limit, logError, err)
 	return store.NewMemoryExports(limit)
 }
 
@@ -73,7 +70,7 @@ func (a *agentProcess) flush(ctx context.Context) {
 		select {
 		case <-ticker.C:
 			if err := a.store.Flush(); err != nil {
-				a.log.Warn("writing the store", "error", err)
+				a.log.Warn("writing the store", logError, err)
 			}
 		case <-ctx.Done():
 			return
@@ -92,7 +89,12 @@ func (a *agentProcess) drain() error {
 func (a *agentProcess) close() {
 	a.stop()
 	<-a.flushing
-	if err := a.store.Close(); err != nil {
-		a.log.Error("closing the store", "error", err)
+	durable := a.store.Health().Durable
+	switch err := a.store.Close(); {
+	case err == nil:
+	case !durable: // what follows from that was said when the disk failed
+		a.log.Error("the store's disk did not come back: what was kept in memory only is lost with this process")
+	default:
+		a.log.Error("closing the store", logError, err)
 	}
 }

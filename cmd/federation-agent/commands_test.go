@@ -76,6 +76,34 @@ func TestTheSettingsThatASandboxPrintsLeadAnAgentToIt(t *testing.T) {
 	}
 }
 
+func TestASandboxSaysHowTheProgramIsCalledAgain(t *testing.T) {
+	for program, want := range map[string]string{
+		"federation-agent": "federation-agent", "./bin/federation-agent": "./bin/federation-agent",
+		"/tmp/go-build123/b001/exe/federation-agent":        "go run ./cmd/federation-agent",
+		"/home/me/.cache/go-build/1a/2b-d/federation-agent": "go run ./cmd/federation-agent",
+	} {
+		if got := (process{program: program}).invoked(); got != want {
+			t.Errorf("%s is called by %q, want %q", program, got, want)
+		}
+	}
+}
+
+func TestAStoreThatCannotBeWrittenIsToldOnce(t *testing.T) {
+	s := newSandbox(t, nil)
+	blocked := filepath.Join(t.TempDir(), "a file, and no directory")
+	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	agent := start(t, settings(t, s, "gravitee_agent_store_path="+blocked))
+	connected(t, s)
+	agent.signal(os.Interrupt)
+	agent.says("level=ERROR", "the store's disk did not come back")
+	agent.exit()
+	if n := strings.Count(agent.log.String(), "the store is in memory only"); n != 1 {
+		t.Errorf("the log says %d times that the store is in memory only\n%s", n, agent.log)
+	}
+}
+
 func TestValidateTellsGoodFromBad(t *testing.T) {
 	s := newSandbox(t, nil)
 	good := start(t, settings(t, s), "validate")

@@ -20,9 +20,9 @@ func newLogger(w io.Writer, cfg config.Log) *slog.Logger {
 // logStart says what starts, without secrets.
 func logStart(log *slog.Logger, cfg config.Config, warnings []config.Warning) {
 	b := thisBuild()
-	log.Info("federation agent starts", "version", b.Version, "commit", b.Commit, "go", b.Go, "integrations", len(cfg.Providers))
+	log.Info("federation agent starts", logVersion, b.Version, logCommit, b.Commit, logGo, b.Go, logIntegrations, len(cfg.Providers))
 	for _, p := range cfg.Providers {
-		log.Info("serving an integration", "integration", p.IntegrationID, "regions", p.Regions, "accounts", accountsOf(p))
+		log.Info("serving an integration", logIntegration, p.IntegrationID, logRegions, p.Regions, logAccounts, accountsOf(p))
 	}
 	for _, w := range warnings {
 		log.Warn("configuration: " + w.String())

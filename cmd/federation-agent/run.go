@@ -37,13 +37,13 @@ func run(p process, files []string) error {
 	log := newLogger(p.stderr, cfg.Agent.Log)
 	logStart(log, cfg, warnings)
 	if soft := memlimit.Set(p.environ); soft > 0 {
-		log.Info("keeping below the memory limit of the container", "softLimit", soft)
+		log.Info("keeping below the memory limit of the container", logLimit, soft)
 	}
 	agent := startAgent(cfg, log)
 	select {
 	case <-agent.Done():
 	case s := <-p.signals:
-		log.Info("ending in order; a second signal ends at once", "signal", s.String(), "timeout", agent.timeout)
+		log.Info("ending in order; a second signal ends at once", logSignal, s.String(), logTimeout, agent.timeout)
 		if err := drainUnless(p.signals, agent); err != nil {
 			return err
 		}

@@ -76,7 +76,7 @@ func closeSandbox(s *demo.Sandbox) error {
 // printSettings prints what to paste into a shell.
 func printSettings(p process, s *demo.Sandbox) {
 	fmt.Fprintf(p.stdout, "# APIM: %s/  AWS: %s  (Ctrl-C ends both)\n", s.APIMURL(), s.AWSURL())
-	fmt.Fprintln(p.stdout, "# Paste this into another shell, then: federation-agent run")
+	fmt.Fprintf(p.stdout, "# Paste this into another shell, then: %s run\n", p.invoked())
 	for _, setting := range s.Settings() {
 		fmt.Fprintf(p.stdout, "export %s=%s\n", setting.Name, quote(setting.Value))
 	}

@@ -32,7 +32,8 @@ func validateCommand(p process) *cobra.Command {
 	return command
 }
 
-// printSummary shows what would be run. Header values, keys and tokens are not in it.
+// printSummary shows what would be run. Header values, secret keys and tokens are not in it; an access key's id is, as it
+// tells which of several is meant and opens nothing.
 func printSummary(p process, cfg config.Config) error {
 	out := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "The configuration is good.")

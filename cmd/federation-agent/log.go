@@ -1,0 +1,19 @@
+package main
+
+// The names of log fields, as actors/log.go has them for what happens later: a search or an alert finds both.
+const (
+	logAccounts     = "accounts"
+	logBytes        = "bytes"
+	logCommit       = "commit"
+	logError        = "error"
+	logGo           = "go"
+	logIntegration  = "integration"
+	logIntegrations = "integrations"
+	logKeys         = "keys"
+	logLimit        = "soft_limit"
+	logPath         = "path"
+	logRegions      = "regions"
+	logSignal       = "signal"
+	logTimeout      = "timeout"
+	logVersion      = "version"
+)
