@@ -13,13 +13,16 @@ const (
 	keyVendorFiles = "gravitee.conf"
 )
 
+// flagFiles is the command line's flag.
+const flagFiles = "--config"
+
 // javaOptions is where the vendor's Helm chart passes gravitee.conf, because its agent runs in a JVM.
 const javaOptions = "JDK_JAVA_OPTIONS"
 
 // fileList says which YAML files are to be read, weakest first, and who says so.
 func (l *loader) fileList() (files []string, source string) {
 	if files = splitList(l.flagFiles); len(files) > 0 {
-		return files, "--config"
+		return files, flagFiles
 	}
 	for _, key := range []string{keyOwnFiles, keyVendorFiles} {
 		if s, ok := l.find(key); ok {
@@ -37,7 +40,7 @@ func (l *loader) fileList() (files []string, source string) {
 	if err != nil {
 		l.faults = append(l.faults, Fault{
 			Key: keyVendorFiles, Variable: javaOptions, Text: err.Error(),
-			Example: javaOptions + "=-D" + keyVendorFiles + "=/etc/federation-agent/gravitee.yml",
+			Example: exampleFile(javaOptions),
 		})
 	}
 	return splitList([]string{value}), javaOptions + " (-D" + keyVendorFiles + ")"
@@ -51,7 +54,7 @@ func (l *loader) readFiles() {
 		if err != nil {
 			l.faults = append(l.faults, Fault{
 				Key: keyOwnFiles, Variable: source, Text: fmt.Sprintf("the file %s cannot be read: %v", name, err),
-				Example: variableName(keyOwnFiles) + "=/etc/federation-agent/gravitee.yml",
+				Example: exampleFile(source),
 			})
 			continue
 		}
@@ -62,6 +65,18 @@ func (l *loader) readFiles() {
 		}
 		maps.Copy(l.yaml, settings)
 	}
+}
+
+// exampleFile names a file in the way that the source does.
+func exampleFile(source string) string {
+	const file = "/etc/federation-agent/gravitee.yml"
+	switch {
+	case source == flagFiles:
+		return source + " " + file
+	case strings.HasPrefix(source, javaOptions):
+		return javaOptions + "=-D" + keyVendorFiles + "=" + file
+	}
+	return source + "=" + file
 }
 
 func splitList(values []string) []string {

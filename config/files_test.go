@@ -91,6 +91,11 @@ func TestARealFileIsRead(t *testing.T) {
 }
 
 func TestANamedFileThatCannotBeReadStopsTheStart(t *testing.T) {
+	const file = "/etc/federation-agent/gravitee.yml"
+	examples := map[string]string{
+		"--config": "--config " + file, "GRAVITEE_AGENT_CONFIG": "GRAVITEE_AGENT_CONFIG=" + file, "gravitee_conf": "gravitee_conf=" + file,
+		"JDK_JAVA_OPTIONS (-Dgravitee.conf)": "JDK_JAVA_OPTIONS=-Dgravitee.conf=" + file,
+	}
 	for source, src := range map[string]config.Sources{
 		"--config":                           {Environ: seed(), Files: []string{"no.yml"}},
 		"GRAVITEE_AGENT_CONFIG":              {Environ: seed("GRAVITEE_AGENT_CONFIG=no.yml")},
@@ -98,7 +103,11 @@ func TestANamedFileThatCannotBeReadStopsTheStart(t *testing.T) {
 		"JDK_JAVA_OPTIONS (-Dgravitee.conf)": {Environ: seed("JDK_JAVA_OPTIONS=-Dgravitee.conf=no.yml")},
 	} {
 		src.ReadFile = files{}.read
-		wantFaults(t, faultsOf(t, src), source+": the file no.yml cannot be read: open no.yml: file does not exist")
+		faults := faultsOf(t, src)
+		wantFaults(t, faults, source+": the file no.yml cannot be read: open no.yml: file does not exist")
+		if faults[0].Example != examples[source] {
+			t.Errorf("%s: the example is %s, want %s", source, faults[0].Example, examples[source])
+		}
 	}
 }
 

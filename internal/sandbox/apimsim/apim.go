@@ -22,6 +22,7 @@ var (
 	ErrRefused        = errors.New("agent answered ERROR")
 	ErrBadReply       = errors.New("reply cannot be used")
 	ErrNotFound       = errors.New("not found")
+	ErrNotAccepted    = errors.New("only an ACCEPTED one can be closed")
 )
 
 // APIM is the stand-in. It is an http.Handler; all methods may be called from any goroutine.

@@ -183,6 +183,8 @@ func statusOf(err error) int {
 		return http.StatusNotFound
 	case errors.As(err, &syntax), errors.As(err, &tooLarge), errors.Is(err, errBadRequest):
 		return http.StatusBadRequest
+	case errors.Is(err, ErrNotAccepted):
+		return http.StatusConflict
 	case errors.Is(err, ErrNoAgent), errors.Is(err, ErrClosed):
 		return http.StatusServiceUnavailable
 	case errors.Is(err, ErrNoReply):

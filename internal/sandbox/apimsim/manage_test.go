@@ -91,6 +91,8 @@ func TestTheManagementSurfaceDrivesAPIM(t *testing.T) {
 		if call("DELETE", "subscriptions/"+sub.ID, "", 200, &gone); gone.Status != SubscriptionClosed {
 			t.Errorf("%+v", gone)
 		}
+		var why map[string]any
+		call("DELETE", "subscriptions/"+sub.ID, "", 409, &why) // it is closed already, and nobody is asked
 		var subs []SubscriptionView
 		if call("GET", "subscriptions", "", 200, &subs); len(subs) != 1 {
 			t.Errorf("%+v", subs)
@@ -160,6 +162,11 @@ func TestThePageWorksWithPlainFormsAndEscapesWhatAgentsSend(t *testing.T) {
 		form("ingest", url.Values{"apiIds": {"a"}})
 		c.ingest(w.Jobs()[0].ID, true, sample("a", set("name", "<b>Orders</b>")))
 		has("&lt;b&gt;Orders", "Gold", "SUCCESS", "1 of 1")
+		c.ingest(w.Jobs()[0].ID, false, sample("z", set("name", "Zoo")), sample("c", set("name", "Cars")))
+		_, page := w.call("GET", "/", "")
+		if cars, zoo := strings.LastIndex(page, "<td>Cars<br>"), strings.LastIndex(page, "<td>Zoo<br>"); cars < 0 || zoo < cars {
+			t.Errorf("the APIs are not in the order of their names: Cars at %d, Zoo at %d", cars, zoo)
+		}
 		form("subscriptions", url.Values{"apiId": {w.APIs()[0].ID}, "planId": {"plan-1"}, "applicationName": {"Shop"}})
 		has("ACCEPTED", "KEY", "Unsubscribe")
 		form("subscriptions/"+w.Subscriptions()[0].ID+"/delete", url.Values{})

@@ -2,10 +2,12 @@ package apimsim
 
 import (
 	"bytes"
+	"cmp"
 	_ "embed"
 	"fmt"
 	"html/template"
 	"net/http"
+	"slices"
 )
 
 //go:embed page.html
@@ -71,6 +73,9 @@ func (a *APIM) pageView() pageView {
 				v.APIs = append(v.APIs, api)
 			}
 		}
+		slices.SortFunc(v.APIs, func(a, b API) int {
+			return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ProviderID, b.ProviderID))
+		})
 		for _, sub := range a.Subscriptions() {
 			if sub.IntegrationID == i.ID {
 				s := viewSubscription(sub)

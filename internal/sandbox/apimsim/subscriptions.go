@@ -157,7 +157,7 @@ func (a *APIM) Unsubscribe(ctx context.Context, id string) error {
 	sub := stored.clone()
 	a.mu.Unlock()
 	if sub.Status != SubscriptionAccepted {
-		return fmt.Errorf("subscription %s is %s, only an ACCEPTED one can be closed", id, sub.Status)
+		return fmt.Errorf("subscription %s is %s: %w", id, sub.Status, ErrNotAccepted)
 	}
 	return a.giveBack(ctx, sub, nil)
 }

@@ -2,6 +2,7 @@ package demo
 
 import (
 	"math"
+	"strings"
 	"testing"
 	"time"
 
@@ -62,5 +63,38 @@ func TestTheCensusCountsOnlyStagesThatAnAgentMustFind(t *testing.T) {
 	outside := awssim.UniformEstate(awssim.UniformOptions{APIs: 2, StagesPerAPI: 3})
 	if c := take(outside); c.planned != 0 || c.stages != 6 {
 		t.Errorf("%+v", c)
+	}
+}
+
+func TestTheTableSaysWhySomeAPIsHaveNoDocument(t *testing.T) {
+	for documents, want := range map[int]string{
+		117: "117, 117 of them with their OpenAPI document\n",
+		114: "117, 114 of them with their OpenAPI document; AWS cannot export the other 3",
+	} {
+		var told strings.Builder
+		(&Narrator{Out: &told}).Table(Summary{OK: true, QuotaScale: 1, Ingested: 117, Documents: documents})
+		if !strings.Contains(told.String(), want) {
+			t.Errorf("no %q in\n%s", want, told.String())
+		}
+	}
+}
+
+func TestOnATerminalProgressIsDrawnOverAndElsewhereEachIsALine(t *testing.T) {
+	tell := func(live bool) string {
+		var told strings.Builder
+		n := Narrator{Out: &told, Live: live}
+		n.Busy("Preview", "waiting")
+		n.Progress("Ingest", "1 of 2")
+		n.Progress("Ingest", "2 of 2")
+		n.Step(Step{Name: "Ingest", Detail: "2 of 2 APIs", OK: true, Seconds: 1})
+		return told.String()
+	}
+	if got, want := tell(false), "  ...    Ingest       1 of 2\n  ...    Ingest       2 of 2\n  ok     Ingest       2 of 2 APIs (1.0 s)\n"; got != want {
+		t.Errorf("elsewhere:\n%q, want\n%q", got, want)
+	}
+	const erase = "\r\x1b[K"
+	want := "  ...    Preview      waiting" + erase + "  ...    Ingest       1 of 2" + erase + "  ...    Ingest       2 of 2" + erase + "  ok     Ingest       2 of 2 APIs (1.0 s)\n"
+	if got := tell(true); got != want {
+		t.Errorf("on a terminal:\n%q, want\n%q", got, want)
 	}
 }

@@ -111,7 +111,7 @@ func (n *Narrator) Table(s Summary) {
 		partial = " (only a part was found in time)"
 	}
 	row("Found", "%d of %d stages in a usage plan%s", s.Found, s.Expected, partial)
-	row("Ingested", "%d, %d of them with their OpenAPI document", s.Ingested, s.Documents)
+	row("Ingested", "%d, %s", s.Ingested, documentsText(s))
 	row("Keys", "%d created, %d deleted, %d left", s.KeysCreated, s.KeysDeleted, s.KeysLeft)
 	row("Problems", "%d noticed by APIM", len(s.Problems))
 	row("Time", "%.1f s", s.Seconds)
@@ -130,6 +130,15 @@ func (n *Narrator) Table(s Summary) {
 	for _, problem := range s.Problems {
 		n.Line("  APIM noticed: %s", problem)
 	}
+}
+
+// documentsText says how many have a document, and that the others cannot have one: an API is ingested all the same.
+func documentsText(s Summary) string {
+	text := fmt.Sprintf("%d of them with their OpenAPI document", s.Documents)
+	if without := s.Ingested - s.Documents; without > 0 {
+		text += fmt.Sprintf("; AWS cannot export the other %d as they are, and the agent's log says why", without)
+	}
+	return text
 }
 
 func quotaText(u Usage) string {
