@@ -33,6 +33,9 @@ func TestMain(m *testing.M) {
 	os.Exit(m.Run())
 }
 
+// progressEvery is after how many runs a long search says how far it is.
+const progressEvery = 250
+
 // TestChaos searches for a seed that breaks a promise.
 func TestChaos(t *testing.T) {
 	sum := newSum()
@@ -54,6 +57,9 @@ func TestChaos(t *testing.T) {
 					report := Run(t, seed, Options{Families: *only})
 					sum.add(report)
 					show(t, report)
+					if done := sum.done(); done%progressEvery == 0 {
+						fmt.Fprintf(os.Stderr, "%d of %d runs\n", done, *seeds**replays) // a log would come with the last seed
+					}
 				}
 			})
 		}

@@ -1,13 +1,16 @@
 package chaos
 
 import (
+	"bytes"
 	"encoding/json"
 	"flag"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -17,8 +20,12 @@ var (
 	mutation = flag.String("mutation", "", "only the mutation of this name")
 )
 
-// mutationSeeds is within how many seeds each mutation must be caught.
-const mutationSeeds = 500
+const (
+	// mutationSeeds is within how many seeds each mutation must be caught.
+	mutationSeeds = 500
+	// A seed that fails must fail again, or nobody could find out why: of so many replays so many must show the same.
+	mutationReplays, stableReplays = 20, 19
+)
 
 // mutationOf is one way to break the agent: a text of a source file, and what stands there instead.
 type mutationOf struct {
@@ -160,23 +167,73 @@ func TestEachMutationIsCaught(t *testing.T) {
 			continue
 		}
 		t.Run(m.name, func(t *testing.T) {
-			seeds, rules := m.run(t)
+			binary := m.build(t)
+			seeds, seed, rules := caught(t, binary)
 			if seeds == 0 {
-				t.Errorf("nobody noticed in %d seeds", mutationSeeds)
+				t.Fatalf("nobody noticed in %d seeds", mutationSeeds)
 			}
-			fmt.Fprintf(&table, "%6d  %-60s %s\n", seeds, m.name, rules)
+			same := replayed(t, binary, seed, rules)
+			if same < stableReplays {
+				t.Errorf("%d of %d replays of seed %s show %s", same, mutationReplays, seed, rules)
+			}
+			fmt.Fprintf(&table, "%5d  %2d/%d  %-62s %s\n", seeds, same, mutationReplays, m.name, rules)
 		})
 	}
-	t.Logf("seeds   mutation, and what it was caught by\n%s", table.String())
+	t.Logf("seeds, replays of the first that failed which fail alike, mutation, what it was caught by\n%s", table.String())
 }
 
 var (
-	seedPattern = regexp.MustCompile(`seeds run until the first that failed: (\d+)`)
-	rulePattern = regexp.MustCompile(`(?m)^ *VIOLATED (\S+) in`)
+	seedsPattern  = regexp.MustCompile(`seeds run until the first that failed: (\d+)`)
+	seedPattern   = regexp.MustCompile(`chaos_test.go:\d+: seed (\d+), families`)
+	rulesPattern  = regexp.MustCompile(`VIOLATION (\S+) at`)
+	replayPattern = regexp.MustCompile(`seed \d+: \[([^]]*)\]`)
 )
 
-// run gives the number of seeds that were run when the first failed, 0 if none did, and the broken rules.
-func (m mutationOf) run(t *testing.T) (int, string) {
+// caught gives the number of seeds that were run when the first failed, 0 if none did, that seed, and the rules that it broke.
+func caught(t *testing.T, binary string) (seeds int, seed, rules string) {
+	t.Helper()
+	out, err := exec.CommandContext(t.Context(), binary, "-test.run", "^TestChaos$", "-test.v", "-stop", "-seeds", fmt.Sprint(mutationSeeds)).CombinedOutput()
+	if err == nil {
+		return 0, "", ""
+	}
+	count, first := seedsPattern.FindSubmatch(out), seedPattern.FindSubmatchIndex(out)
+	if count == nil || first == nil {
+		t.Fatalf("the mutated agent ended the run: %v\n%s", err, out[max(0, len(out)-4000):])
+	}
+	if _, err := fmt.Sscan(string(count[1]), &seeds); err != nil {
+		t.Fatal(err)
+	}
+	report := out[first[1]:]
+	if end := bytes.Index(report, []byte("schedule:")); end >= 0 {
+		report = report[:end]
+	}
+	broken := map[string]bool{}
+	for _, rule := range rulesPattern.FindAllSubmatch(report, -1) {
+		broken[string(rule[1])] = true
+	}
+	return seeds, string(out[first[2]:first[3]]), strings.Join(slices.Sorted(maps.Keys(broken)), " ")
+}
+
+// replayed is how many replays of a seed break the same rules.
+func replayed(t *testing.T, binary, seed, rules string) int {
+	t.Helper()
+	replay := exec.CommandContext(t.Context(), binary, "-test.run", "^TestChaos$", "-seeds", "1", "-from", seed, "-replays", fmt.Sprint(mutationReplays))
+	replay.Env = append(os.Environ(), "GOMAXPROCS=1")
+	out, err := replay.CombinedOutput()
+	if err == nil {
+		return 0
+	}
+	same := 0
+	for _, found := range replayPattern.FindAllSubmatch(out, -1) {
+		if string(found[1]) == rules {
+			same++
+		}
+	}
+	return same
+}
+
+// build compiles the simulation with the mutated agent in it, and gives the program's path.
+func (m mutationOf) build(t *testing.T) string {
 	t.Helper()
 	text, err := m.apply()
 	if err != nil {
@@ -200,21 +257,5 @@ func (m mutationOf) run(t *testing.T) (int, string) {
 	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
 		t.Fatalf("the mutation does not compile: %v\n%s", err, out)
 	}
-	out, err := exec.CommandContext(t.Context(), binary, "-test.run", "^TestChaos$", "-test.v", "-stop", "-seeds", fmt.Sprint(mutationSeeds)).CombinedOutput()
-	if err == nil {
-		return 0, ""
-	}
-	found := seedPattern.FindSubmatch(out)
-	if found == nil {
-		t.Fatalf("the mutated agent ended the run: %v\n%s", err, out[max(0, len(out)-4000):])
-	}
-	var n int
-	if _, err := fmt.Sscan(string(found[1]), &n); err != nil {
-		t.Fatal(err)
-	}
-	var rules []string
-	for _, rule := range rulePattern.FindAllSubmatch(out, -1) {
-		rules = append(rules, string(rule[1]))
-	}
-	return n, strings.Join(rules, ", ")
+	return binary
 }
