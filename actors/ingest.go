@@ -15,9 +15,11 @@ import (
 const (
 	// startMargin is how long before its deadline a START_INGEST is answered with an estimate.
 	startMargin = 5 * time.Second
-	// holdBack is how long the first INGEST waits after START_INGEST was answered: APIM stores the job only
-	// then, and drops what comes before (read in APIM 4.5 to 4.12).
+	// holdBack is how long the first INGEST waits after a pong has proved that the controller read START_INGEST's
+	// answer: APIM stores the job only then, and drops what comes before (read in APIM 4.5 to 4.12).
 	holdBack = time.Second
+	// proofOverdue is when the news of that pong must have been lost in a panic: a connection without it ends within 15 s.
+	proofOverdue = 20 * time.Second
 	// keepAlive is when an empty INGEST moves the job's deadline of 5 minutes on, if nothing else does.
 	keepAlive = 2 * time.Minute
 	// checkEvery is how often a job looks whether something is due or overdue.
@@ -56,6 +58,8 @@ type ingest struct {
 	startedAt time.Time
 	lastAck   time.Time // when APIM last moved the job's deadline on
 	up        bool      // there is a session
+	storedBy  time.Time // when APIM has stored the job; zero while it may not know of it
+	held      *time.Timer
 
 	plan     exportPlan
 	outbox   outbox
@@ -134,10 +138,11 @@ func (i *ingest) gathering(ctx actor.Context) {
 	}
 }
 
-// holding: START_INGEST is answered, APIM is storing the job.
+// holding: START_INGEST is answered, the answer is on its way, or APIM is storing the job.
 func (i *ingest) holding(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case heldBack:
+		i.held = nil
 		i.Become(i.sending)
 		i.flowing = true
 		i.pull(ctx)
@@ -174,6 +179,8 @@ func (i *ingest) ending(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 	case messages.StartIngest:
 		i.refuse(ctx, m.CommandRef, "this ingest job has just ended; start another one")
+	case messages.AnswerFate:
+		// There is nothing to send any more.
 	default:
 		unexpected(i.env, ctx)
 	}
@@ -190,6 +197,8 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.onSameJobAgain(ctx, m)
 	case messages.Abandoned:
 		i.onAbandoned(ctx, m)
+	case messages.AnswerFate:
+		i.onAnswerFate(ctx, m)
 	case messages.IngestAnswered:
 		i.onIngestAnswered(ctx, m)
 	case messages.IngestLost:
@@ -200,8 +209,8 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.transmit(ctx)
 	case messages.IngestShare:
 		i.outbox.share = m.Bytes
-	case messages.ExportsForgotten, gatherMore:
-		// Nothing was asked for yet; the catalogue answered in time.
+	case messages.ExportsForgotten, gatherMore, heldBack:
+		// Nothing was asked for yet; the catalogue answered in time; the APIs flow.
 	case checkDue:
 		i.onCheckDue(ctx)
 	case jobWritten:
@@ -238,6 +247,7 @@ func (i *ingest) resume(ctx actor.Context) {
 	job := i.spec.resumed
 	i.answered, i.total = true, job.Total
 	i.lastAck = i.startedAt.Add(-i.env.Now().Sub(lastMove(*job)))
+	i.storedBy = i.startedAt.Add(holdBack)
 	if job.DoneSent {
 		i.hold()
 		return
@@ -256,11 +266,31 @@ func lastMove(job store.IngestJob) time.Time {
 // hold waits until APIM has stored the job; then the APIs flow.
 func (i *ingest) hold() {
 	i.Become(i.holding)
-	i.scope.after(holdBack, heldBack{})
+	wait := proofOverdue
+	if !i.storedBy.IsZero() {
+		wait = time.Until(i.storedBy)
+	}
+	i.held = i.scope.after(wait, heldBack{})
+}
+
+// onAnswerFate hears what became of START_INGEST's answer. Unproved, APIM may have the job: the next session will show.
+func (i *ingest) onAnswerFate(ctx actor.Context, m messages.AnswerFate) {
+	switch {
+	case !i.storedBy.IsZero(): // an answer before it was told of
+	case m.Delivery == messages.NeverSent:
+		i.onAbandoned(ctx, messages.Abandoned{CommandRef: m.CommandRef, Why: "the answer to START_INGEST never left"})
+	default:
+		i.storedBy = time.Now().Add(holdBack)
+		if i.held != nil {
+			i.held.Stop()
+			i.hold()
+		}
+	}
 }
 
 // onSameJobAgain serves a START_INGEST that was repeated with the same job id: one job, one answer each.
 func (i *ingest) onSameJobAgain(ctx actor.Context, m messages.StartIngest) {
+	ctx.Request(i.parties.router, messages.Serving{CommandRef: m.CommandRef})
 	if i.answered {
 		ctx.Request(i.parties.router, messages.Answer{CommandRef: m.CommandRef, Reply: messages.IngestStarted{JobID: i.job(), Total: i.total}})
 		return

@@ -11,6 +11,7 @@ import (
 
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/internal/sandbox/memnet"
 	"federation-agent/test/world"
 )
 
@@ -31,6 +32,34 @@ func TestTheFirstINGESTIsHeldBackASecond(t *testing.T) {
 			t.Errorf("the first INGEST came %s after the answer", wait)
 		}
 		healthy(t, w) // APIM drops, and reports, an INGEST for a job that it has not stored yet
+	})
+}
+
+// A big answer goes before START_INGEST's, which is queued for seconds: the second counts from when APIM has read it.
+func TestOnASlowConnectionTheFirstINGESTWaitsUntilTheAnswerToSTART_INGESTHasArrived(t *testing.T) {
+	estate := awssim.UniformEstate(awssim.UniformOptions{APIs: 40, StagesPerAPI: 3, Plans: 1, DocumentBytes: 500})
+	o := world.Options{AWS: awssim.Options{Estate: estate}, APIM: apimsim.Options{StoreDelay: 900 * time.Millisecond}, Network: func(id memnet.ID) memnet.Plan {
+		plan := memnet.NoPlan()
+		if strings.HasPrefix(id.To, "apim") {
+			plan.ToListener.Latency, plan.ToListener.Buffer = 150*time.Millisecond, 1000 // 6 KB/s
+		}
+		return plan
+	}}
+	o.Settings = map[string]string{"gravitee_agent_ingest_batchCount": "1"}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		go func() { _ = preview(w) }()
+		pass(10 * time.Millisecond)
+		job := startIngest(w)
+		for _, c := range w.APIM.Commands() {
+			if c.Type == "START_INGEST" && c.Replies[0].At.Sub(c.SentAt) < 2*time.Second {
+				t.Errorf("the answer was there after %s: nothing was queued", c.Replies[0].At.Sub(c.SentAt))
+			}
+		}
+		if got := ended(w, job); got.Status != apimsim.JobSuccess || got.Ingested != 120 {
+			t.Errorf("job %+v", got)
+		}
+		healthy(t, w)
 	})
 }
 

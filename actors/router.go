@@ -242,16 +242,27 @@ func (r *router) onServing(ctx actor.Context, m messages.Serving) {
 
 // onAnswer passes a command's one answer on; whoever answers second is told that nobody listens.
 func (r *router) onAnswer(ctx actor.Context, m messages.Answer) {
-	_, wantsFate := m.Reply.(messages.Subscribed)
-	asker, _, first := r.ledger.settle(m.CommandRef, wantsFate, time.Now())
+	tellFate := wantsFate(m.Reply)
+	asker, _, first := r.ledger.settle(m.CommandRef, tellFate, time.Now())
 	if first {
 		ctx.Request(asker, m)
 		r.answerJoined(ctx, m)
 		r.doneDraining(ctx)
 		return
 	}
-	if wantsFate && ctx.Sender() != nil {
+	if tellFate && ctx.Sender() != nil {
 		ctx.Send(ctx.Sender(), messages.AnswerFate{CommandRef: m.CommandRef, Delivery: messages.NeverSent})
+	}
+}
+
+// wantsFate reports whether somebody must be sure that an answer arrived: whoever gave a key away, and whoever must not
+// send an INGEST before APIM knows of its job.
+func wantsFate(r messages.Reply) bool {
+	switch r.(type) {
+	case messages.Subscribed, messages.IngestStarted:
+		return true
+	default:
+		return false
 	}
 }
 

@@ -141,8 +141,8 @@ func (d Delivery) String() string {
 	return "unknown"
 }
 
-// AnswerFate tells what became of an [Answer]: session -> router -> target -> writer.
-// Only answers that someone must be sure of (a [Subscribed]) are reported on.
+// AnswerFate tells what became of an [Answer]: session -> router -> the actor that served the command (target -> writer,
+// or ingest). Only answers that someone must be sure of (a [Subscribed], an [IngestStarted]) are reported on.
 type AnswerFate struct {
 	CommandRef
 	Delivery Delivery
