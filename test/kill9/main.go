@@ -8,13 +8,16 @@ package main
 
 import (
 	"context"
+	"errors"
 	"flag"
 	"fmt"
 	"math/rand/v2"
 	"os"
 	"os/signal"
-	"path/filepath"
+	"sync"
 	"time"
+
+	"federation-agent/test/rig"
 )
 
 func main() {
@@ -40,28 +43,27 @@ func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
 		return err
 	}
 	defer os.RemoveAll(dir)
-	r, err := newRig(ctx, dir)
+	r, err := rig.New(ctx, dir, rig.Options{Integrations: 1, APIs: 4, Stages: 2})
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.Close()
 	random := rand.New(rand.NewPCG(seed, 0))
-	if err := r.ingestEverything(ctx); err != nil {
+	apis, err := ingestEverything(ctx, r)
+	if err != nil {
 		return err
 	}
 	began := time.Now()
 	for round := 1; round <= rounds; round++ {
-		agent, err := r.startAgent(ctx)
+		agent, err := r.StartAgent(ctx)
 		if err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
-		asked := r.askForKeys(ctx, each, random)
-		select {
-		case <-time.After(time.Duration(random.Int64N(int64(longestLife)))):
-		case <-ctx.Done():
-			return ctx.Err()
+		asked := askForKeys(ctx, r, apis, each, random)
+		if err := rig.Sleep(ctx, time.Duration(random.Int64N(int64(longestLife)))); err != nil {
+			return err
 		}
-		if err := agent.kill(); err != nil {
+		if err := agent.Kill(); err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
 		asked.Wait()
@@ -70,13 +72,82 @@ func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
 		}
 	}
 	fmt.Println("the last agent cleans up")
-	if err := r.settle(ctx); err != nil {
+	if err := settle(ctx, r); err != nil {
 		return err
 	}
-	c, err := r.count(ctx, filepath.Join(dir, "data"))
+	c, err := r.Count(ctx)
 	if err != nil {
 		return err
 	}
-	c.print(rounds)
-	return c.verdict(atLeast)
+	fmt.Printf("\nrounds (kill -9)                              %5d\n%s", rounds, c)
+	return errors.Join(c.Wrong(), enough(c, atLeast))
+}
+
+// enough says which kind of key came up too rarely for the count to mean something.
+func enough(c rig.Count, atLeast int) error {
+	var wrong []error
+	for kind, n := range map[string]int{"accepted": c.Accepted, "unconfirmed": c.Unconfirmed, "lost create": c.LostCreate} {
+		if n < atLeast {
+			wrong = append(wrong, fmt.Errorf("only %d keys of the kind %q occurred: this run says too little, run more rounds", n, kind))
+		}
+	}
+	return errors.Join(wrong...)
+}
+
+func ingestEverything(ctx context.Context, r *rig.Rig) ([]rig.API, error) {
+	agent, err := r.StartAgent(ctx)
+	if err != nil {
+		return nil, err
+	}
+	if err := r.Ingest(ctx, r.Integrations[0]); err != nil {
+		return nil, err
+	}
+	apis, err := r.APIs(ctx)
+	return apis, errors.Join(err, agent.Kill())
+}
+
+// askForKeys plays APIM's users: some subscribe, and now and then somebody ends an accepted subscription.
+func askForKeys(ctx context.Context, r *rig.Rig, apis []rig.API, each int, random *rand.Rand) *sync.WaitGroup {
+	var asked sync.WaitGroup
+	for range each {
+		api := apis[random.IntN(len(apis))]
+		pause := time.Duration(random.Int64N(int64(longestLife / 2)))
+		asked.Go(func() {
+			time.Sleep(pause)
+			_ = r.Subscribe(ctx, api) // REJECTED is what a kill does
+		})
+	}
+	if id := anAccepted(ctx, r, random); id != "" {
+		asked.Go(func() { _ = r.Unsubscribe(ctx, id) }) // a kill in the middle leaves it ACCEPTED, see Settle
+	}
+	return &asked
+}
+
+func anAccepted(ctx context.Context, r *rig.Rig, random *rand.Rand) string {
+	subscriptions, err := r.Subscriptions(ctx)
+	if err != nil {
+		return ""
+	}
+	var accepted []string
+	for _, s := range subscriptions {
+		if s.Status == "ACCEPTED" {
+			accepted = append(accepted, s.ID)
+		}
+	}
+	if len(accepted) < 20 { // enough must be left at the end
+		return ""
+	}
+	return accepted[random.IntN(len(accepted))]
+}
+
+// settle lets one more agent live until nothing is left to delete, and ends it in order.
+func settle(ctx context.Context, r *rig.Rig) error {
+	agent, err := r.StartAgent(ctx)
+	if err != nil {
+		return err
+	}
+	if err := r.Settle(ctx); err != nil {
+		return errors.Join(err, agent.Kill())
+	}
+	return agent.End()
 }

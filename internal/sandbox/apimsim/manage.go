@@ -111,6 +111,7 @@ type AgentView struct {
 	Conn          int       `json:"connection"`
 	IntegrationID string    `json:"integrationId"`
 	Primary       bool      `json:"primary"`
+	RemoteAddr    string    `json:"remoteAddress"`
 	ConnectedAt   time.Time `json:"connectedAt"`
 }
 
@@ -124,6 +125,9 @@ func (a *APIM) routes() *http.ServeMux {
 		"POST subscriptions":             a.postSubscription,
 		"DELETE subscriptions/{id}":      a.deleteSubscription,
 		"POST subscriptions/{id}/delete": a.deleteSubscription, // HTML forms know no DELETE
+		"POST integrations":              a.postIntegration,
+		"POST good-bye":                  a.postGoodBye,
+		"POST refuse-upgrades":           a.postRefuseUpgrades,
 		"GET jobs":                       func(*http.Request) (any, error) { return views(a.Jobs(), viewJob), nil },
 		"GET apis":                       func(*http.Request) (any, error) { return views(a.APIs(), viewAPI), nil },
 		"GET subscriptions": func(*http.Request) (any, error) {
@@ -131,7 +135,7 @@ func (a *APIM) routes() *http.ServeMux {
 		},
 		"GET agents": func(*http.Request) (any, error) {
 			return views(a.Agents(), func(g Agent) AgentView {
-				return AgentView{Conn: g.Conn, IntegrationID: g.IntegrationID, Primary: g.Primary, ConnectedAt: g.ConnectedAt}
+				return AgentView{Conn: g.Conn, IntegrationID: g.IntegrationID, Primary: g.Primary, RemoteAddr: g.RemoteAddr, ConnectedAt: g.ConnectedAt}
 			}), nil
 		},
 		"GET problems": func(*http.Request) (any, error) {
@@ -208,6 +212,9 @@ type manageRequest struct {
 	PlanID          string   `json:"planId"`
 	ApplicationName string   `json:"applicationName"`
 	Type            string   `json:"type"`
+	Reconnect       bool     `json:"reconnect"`
+	Count           int      `json:"count"`
+	Status          int      `json:"status"`
 }
 
 func (a *APIM) readRequest(r *http.Request) (manageRequest, error) {

@@ -98,13 +98,37 @@ func TestTheManagementSurfaceDrivesAPIM(t *testing.T) {
 			t.Errorf("%+v", subs)
 		}
 		var agents []AgentView
-		if call("GET", "agents", "", 200, &agents); len(agents) != 1 || !agents[0].Primary {
+		if call("GET", "agents", "", 200, &agents); len(agents) != 1 || !agents[0].Primary || agents[0].RemoteAddr == "" {
 			t.Errorf("%+v", agents)
 		}
 		var problems []Problem
 		if call("GET", "problems", "", 200, &problems); problems == nil || len(problems) != 0 {
 			t.Errorf("%+v", problems)
 		}
+	})
+}
+
+func TestTheManagementSurfaceSendsAgentsAway(t *testing.T) {
+	run(t, Options{}, func(t *testing.T, w *world) {
+		call := func(path, body string) {
+			t.Helper()
+			if status, text := w.call("POST", managementPath+path, body); status != 200 {
+				t.Fatalf("%s: %d %s", path, status, text)
+			}
+		}
+		call("integrations", `{"integrationId":"another"}`)
+		c := w.dial()
+		c.hello("another", "aws-api-gateway")
+		c.expect("PRIMARY")
+		call("good-bye", `{"integrationId":"another","reconnect":true}`)
+		if m := c.expect("GOOD_BYE"); m.payload("reconnect") != true {
+			t.Errorf("%+v", m)
+		}
+		call("refuse-upgrades", `{"count":1,"status":503}`)
+		if _, got, _ := w.dialErr("/exchange/controller", v1(token)); got != 503 {
+			t.Errorf("the upgrade is answered %d", got)
+		}
+		w.dial().hello("another", "aws-api-gateway") // the next one passes
 	})
 }
 
@@ -121,6 +145,10 @@ func TestTheManagementSurfaceSaysWhatIsWrong(t *testing.T) {
 			{"POST", "subscriptions", `{}`, 400},
 			{"POST", "subscriptions", `{"apiId":"a","planId":"p","applicationName":"s"}`, 404},
 			{"DELETE", "subscriptions/x", "", 404},
+			{"POST", "good-bye", `{"integrationId":"x"}`, 404},
+			{"POST", "integrations", `{`, 400},
+			{"POST", "refuse-upgrades", `{"count":1}`, 400},
+			{"POST", "refuse-upgrades", `{"count":1,"status":200}`, 400},
 			{"GET", "nothing", "", 404},
 		} {
 			if got, text := w.call(test.method, managementPath+test.path, test.body); got != test.want {

@@ -104,6 +104,7 @@ type Agent struct {
 	Conn          int
 	IntegrationID string
 	Primary       bool
+	RemoteAddr    string // host:port it came from
 	ConnectedAt   time.Time
 	PingsSent     int
 	PingsReceived int

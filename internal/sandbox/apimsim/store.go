@@ -195,7 +195,7 @@ func (a *APIM) Agents() []Agent {
 func (a *APIM) agentLocked(s *session) Agent {
 	agent := s.stats
 	agent.Conn, agent.IntegrationID, agent.ConnectedAt = s.conn, s.integrationID, s.connectedAt
-	agent.Primary = a.primary[s.integrationID] == s
+	agent.Primary, agent.RemoteAddr = a.primary[s.integrationID] == s, s.raw.RemoteAddr().String()
 	return agent
 }
 

@@ -1,0 +1,48 @@
+package main
+
+import (
+	"context"
+	"sync"
+	"time"
+
+	"federation-agent/test/rig"
+)
+
+// lookEvery is how exact the times of [drop] are.
+const lookEvery = 20 * time.Millisecond
+
+// watch asks APIM which sessions there are, once for all who wait for one.
+type watch struct {
+	rig *rig.Rig
+
+	mu     sync.Mutex
+	newest map[string]rig.Agent // by integration
+}
+
+func (w *watch) run(ctx context.Context) {
+	for rig.Sleep(ctx, lookEvery) == nil {
+		agents, err := w.rig.Agents(ctx)
+		if err != nil {
+			continue // who waits gives up in time
+		}
+		w.mu.Lock()
+		for _, a := range agents {
+			if a.Connection > w.newest[a.IntegrationID].Connection {
+				w.newest[a.IntegrationID] = a
+			}
+		}
+		w.mu.Unlock()
+	}
+}
+
+// after waits for a session that is newer than a connection.
+func (w *watch) after(ctx context.Context, integration string, connection int) (rig.Agent, error) {
+	var agent rig.Agent
+	err := rig.Await(ctx, comesBackWithin, "the session of "+integration, func() (bool, error) {
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		agent = w.newest[integration]
+		return agent.Connection > connection, nil
+	})
+	return agent, err
+}
