@@ -4,14 +4,17 @@ import (
 	"context"
 	"fmt"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/messages"
 	"federation-agent/test/world"
 )
 
@@ -461,6 +464,29 @@ func TestTheBackgroundRefreshIsOffByDefaultAndWarmsTheCacheOfThePrimaryOnly(t *t
 			succeed(w)
 			if got := counts(w)[awssim.OpGetExport]; got != 0 {
 				t.Errorf("%d exports though the cache is warm", got)
+			}
+			healthy(t, w)
+		})
+	})
+	t.Run("on, and the refresher panics", func(t *testing.T) {
+		var once sync.Once
+		o := world.Options{
+			Settings: map[string]string{"gravitee_agent_discovery_refreshInterval": "1h"},
+			Faults: &actors.Faults{Receive: func(id string, message any) {
+				if _, listed := message.(messages.Catalogue); listed && kindOf(id) == "refresher" {
+					once.Do(func() { panic("a bug in the refresher") })
+				}
+			}},
+		}
+		run(t, o, func(t *testing.T, w *world.World) {
+			w.Connected()
+			pass(61 * time.Minute)
+			if got := counts(w)[awssim.OpGetExport]; got != 0 {
+				t.Fatalf("%d exports: it did not panic in time", got)
+			}
+			pass(time.Hour)
+			if got := counts(w)[awssim.OpGetExport]; got != 8 {
+				t.Errorf("%d exports in the next round, want all 8", got)
 			}
 			healthy(t, w)
 		})

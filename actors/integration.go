@@ -41,7 +41,7 @@ type integration struct {
 	refresher                  *actor.PID // nil unless configured
 	targets                    []*actor.PID
 	jobs                       map[string]*actor.PID
-	up                         bool
+	up, primary                bool
 	draining                   bool
 	// undrained is who was asked to drain and has not said that it did, by actor.
 	undrained map[string]*actor.PID
@@ -108,11 +108,14 @@ func (i *integration) Receive(ctx actor.Context) {
 		i.up = true
 		i.tellJobs(ctx, m)
 	case messages.SessionDown:
-		i.up = false
+		i.up, i.primary = false, false
 		i.tellJobs(ctx, m)
 		i.tellRefresher(ctx, m)
 	case messages.PrimaryChanged:
+		i.primary = m.Primary
 		i.tellRefresher(ctx, m)
+	case messages.TellPrimary:
+		ctx.Respond(messages.PrimaryChanged{Primary: i.primary})
 	case messages.ExportsForgotten:
 		i.tellJobs(ctx, m)
 		i.tellRefresher(ctx, m)

@@ -38,6 +38,7 @@ type refreshDue struct{}
 func (r *refresher) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
+		ctx.Request(ctx.Parent(), messages.TellPrimary{})
 		r.scope.after(r.interval, refreshDue{})
 	case messages.PrimaryChanged:
 		r.primary = m.Primary

@@ -17,6 +17,10 @@ type SessionDown struct {
 // -> refresher.
 type PrimaryChanged struct{ Primary bool }
 
+// TellPrimary asks for a [PrimaryChanged]: refresher -> integration, when it starts, as one that was restarted has
+// forgotten it.
+type TellPrimary struct{}
+
 // Dismissed tells that the controller sent GOOD_BYE without reconnect: the agent stays away for good.
 // Session -> integration -> agent.
 type Dismissed struct{}
