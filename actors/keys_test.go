@@ -364,3 +364,24 @@ func TestAnUNSUBSCRIBEThatNamesNoKeyIsAnERRORUnlessTheJournalKnowsIt(t *testing.
 		}
 	})
 }
+
+func TestASubscriptionOf44GetsAKeyThatWorksAndEnds(t *testing.T) {
+	run(t, world.Options{APIM: apimsim.Options{Version: "4.4"}}, func(t *testing.T, w *world.World) {
+		_, api := ingested(w)
+		sub := accepted(w, api)
+		if status := invoke(w, api, sub.APIKey.Reveal()); status != 200 {
+			t.Errorf("the key gives %d", status)
+		}
+		keys := w.AWS.Keys()
+		if len(keys) != 1 || !strings.HasSuffix(keys[0].Name, sub.ID) || !strings.Contains(keys[0].Description, sub.ID) {
+			t.Errorf("keys %+v", keys)
+		}
+		pass(time.Minute)
+		if err := w.APIM.Unsubscribe(t.Context(), sub.ID); err != nil {
+			t.Errorf("UNSUBSCRIBE: %v", err)
+		}
+		keysAreSubscriptions(t, w)
+		oneReplyEach(t, w)
+		healthy(t, w)
+	})
+}

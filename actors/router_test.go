@@ -4,11 +4,14 @@ import (
 	"context"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/messages"
 	"federation-agent/test/world"
 )
 
@@ -195,5 +198,53 @@ func TestACommandForAnAccountThatNobodyServesIsRefusedWithAReason(t *testing.T) 
 		if n := w.AWS.CallCount(awssim.OpCreateAPIKey); n > 0 {
 			t.Errorf("%d CreateApiKey calls", n)
 		}
+	})
+}
+
+func TestNothingIsAnsweredAfterItsDeadlineHoweverLateAnActorIs(t *testing.T) {
+	t.Run("who serves the command", func(t *testing.T) {
+		o := world.Options{Faults: &actors.Faults{Receive: func(id string, message any) {
+			if _, listed := message.(messages.Catalogue); listed && kindOf(id) == "preview" {
+				time.Sleep(55 * time.Second) // the router has answered for it by then
+			}
+		}}}
+		run(t, o, func(t *testing.T, w *world.World) {
+			w.Connected()
+			began := time.Now()
+			if p, err := w.APIM.Preview(context.Background(), world.Integration); err == nil || time.Since(began) > 51*time.Second {
+				t.Errorf("after %s: %+v", time.Since(began), p)
+			}
+			pass(5 * time.Minute)
+			oneReplyEach(t, w)
+		})
+	})
+	t.Run("the session", func(t *testing.T) {
+		var late atomic.Bool
+		o := world.Options{Faults: &actors.Faults{Receive: func(id string, message any) {
+			if a, ok := message.(messages.Answer); ok && kindOf(id) == "session" {
+				if _, key := a.Reply.(messages.Subscribed); key && late.CompareAndSwap(false, true) {
+					time.Sleep(time.Until(a.AnswerBy) + 9*time.Second) // APIM waits for one second more
+				}
+			}
+		}}}
+		run(t, o, func(t *testing.T, w *world.World) {
+			agent, api := ingested(w)
+			if sub := subscribe(w, api); sub.Status != apimsim.SubscriptionRejected || !late.Load() {
+				t.Errorf("the subscription is %s, the answer was late: %v", sub.Status, late.Load())
+			}
+			pass(5 * time.Minute)
+			for _, c := range w.APIM.Commands() {
+				if c.Type == "SUBSCRIBE" && len(c.Replies) > 0 {
+					t.Errorf("a reply after 59 s: %+v", c.Replies)
+				}
+			}
+			if late := w.APIM.ProblemsOf(apimsim.ProblemLateReply); len(late) > 0 {
+				t.Errorf("APIM noticed %v", late)
+			}
+			if j := journal(t, agent); len(j) > 0 {
+				t.Errorf("journal %v: a key that was never answered is not unconfirmed", j)
+			}
+			keysAreSubscriptions(t, w)
+		})
 	})
 }
