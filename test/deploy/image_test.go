@@ -1,0 +1,98 @@
+// Package deploy holds the files that people deploy to each other and to the program: an image is built by nobody who
+// runs these tests, so what it would hold is read.
+package deploy
+
+import (
+	"os"
+	"path"
+	"regexp"
+	"strings"
+	"testing"
+)
+
+const root = "../../"
+
+func read(t *testing.T, name string) string {
+	t.Helper()
+	text, err := os.ReadFile(root + name)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// instruction is the arguments of the last line of its kind in the image's last stage.
+func instruction(t *testing.T, dockerfile, kind string) string {
+	t.Helper()
+	stage := dockerfile[strings.LastIndex(dockerfile, "\nFROM "):]
+	found := regexp.MustCompile(`(?m)^`+kind+` (.*)$`).FindAllStringSubmatch(stage, -1)
+	if len(found) == 0 {
+		t.Fatalf("the Dockerfile's last stage has no %s", kind)
+	}
+	return found[len(found)-1][1]
+}
+
+func TestTheImageRunsTheBinaryThatItsFirstStageBuilds(t *testing.T) {
+	dockerfile := read(t, "deployments/docker/Dockerfile")
+	built := regexp.MustCompile(`go build .*-o (\S+) (\./\S+)`).FindStringSubmatch(dockerfile)
+	if built == nil {
+		t.Fatal("no go build")
+	}
+	if _, err := os.Stat(root + path.Join(built[2], "main.go")); err != nil {
+		t.Errorf("what is built: %v", err)
+	}
+	copied := regexp.MustCompile(`(?m)^COPY --from=build ` + regexp.QuoteMeta(built[1]) + ` (\S+)$`).FindStringSubmatch(dockerfile)
+	if copied == nil {
+		t.Fatalf("%s is not copied", built[1])
+	}
+	if got, want := instruction(t, dockerfile, "ENTRYPOINT"), `["`+copied[1]+`"]`; got != want {
+		t.Errorf("ENTRYPOINT %s, want %s", got, want)
+	}
+	if stamp := regexp.MustCompile(`-X main\.(\w+)=`).FindStringSubmatch(dockerfile); stamp == nil || !strings.Contains(read(t, "cmd/federation-agent/version.go"), "\n\t"+stamp[1]+" ") {
+		t.Errorf("the version is stamped into %v, which the program does not have", stamp)
+	}
+	if !strings.Contains(read(t, "go.mod"), "\ngo "+regexp.MustCompile(`ARG GO_VERSION=(\S+)`).FindStringSubmatch(dockerfile)[1]) {
+		t.Error("the image is built with another Go than go.mod asks for")
+	}
+}
+
+func TestTheImagesUserOwnsTheVolumeThatComposeAndTheREADMEMount(t *testing.T) {
+	dockerfile := read(t, "deployments/docker/Dockerfile")
+	user := instruction(t, dockerfile, "USER")
+	if !regexp.MustCompile(`^[1-9]\d*:[1-9]\d*$`).MatchString(user) {
+		t.Errorf("USER %s: Kubernetes' runAsNonRoot needs a number, and not root's", user)
+	}
+	// The default of agent.store.path is "data" in the working directory; docs/configuration.md is generated from it.
+	if !strings.Contains(read(t, "docs/configuration.md"), "`gravitee_agent_store_path` | `data` |") {
+		t.Error("agent.store.path has another default than data")
+	}
+	volume := path.Join(instruction(t, dockerfile, "WORKDIR"), "data")
+	if got, want := instruction(t, dockerfile, "VOLUME"), `["`+volume+`"]`; got != want {
+		t.Errorf("VOLUME %s, want %s", got, want)
+	}
+	if !regexp.MustCompile(`(?m)^COPY --from=build --chown=` + user + ` \S+ ` + volume + `$`).MatchString(dockerfile) {
+		t.Errorf("%s does not belong to %s: a named volume takes over its owner", volume, user)
+	}
+	compose := read(t, "deployments/compose/docker-compose.yaml")
+	mount := regexp.MustCompile(`- agent-data:(\S+)`)
+	for name, text := range map[string]string{"compose": compose, "the README": read(t, "README.md")} {
+		if got := mount.FindStringSubmatch(text); got == nil || got[1] != volume {
+			t.Errorf("%s mounts %v, want %s", name, got, volume)
+		}
+	}
+	if !strings.Contains(read(t, "docs/operations.md"), "`"+volume+"`") {
+		t.Errorf("docs/operations.md does not name %s", volume)
+	}
+	for line := range strings.Lines(compose) {
+		if line = strings.TrimSpace(line); line != "" && !strings.Contains(read(t, "README.md"), line) {
+			t.Errorf("the README's compose file lacks %q", line)
+		}
+	}
+}
+
+func TestTheREADMEBuildsTheImageThatComposeRuns(t *testing.T) {
+	image := regexp.MustCompile(`image: ([\w-]+):`).FindStringSubmatch(read(t, "deployments/compose/docker-compose.yaml"))
+	if image == nil || !strings.Contains(read(t, "README.md"), "docker build -f deployments/docker/Dockerfile -t "+image[1]+" .") {
+		t.Errorf("compose runs %v, and the README builds another", image)
+	}
+}
