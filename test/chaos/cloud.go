@@ -48,6 +48,9 @@ func newCloud(r *run) *cloud {
 
 // onCall is told each attempt as AWS saw it, before its answer leaves.
 func (c *cloud) onCall(call awssim.Call) {
+	if call.Fault == awssim.FaultTruncate {
+		c.onTruncate(call)
+	}
 	scope := awssim.Scope{Account: call.Account, Region: call.Region}
 	done := call.Outcome == awssim.OutcomeAnswered || call.Outcome == awssim.OutcomeLost
 	c.mu.Lock()
@@ -100,6 +103,20 @@ func (c *cloud) onCall(call awssim.Call) {
 	}
 	if c.run.profile.has(famCrashes) && !c.run.calm.Load() && c.run.dice.chance(c.run.profile.of(famCrashes, 0.04), "crash at aws", call.Event.String()) {
 		c.run.crashAt(call)
+	}
+}
+
+// onTruncate notes that a connection is about to be closed. If the cut comes behind the answer's last byte, nobody
+// notices, and the next attempt is sent into it.
+func (c *cloud) onTruncate(call awssim.Call) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, a := range c.attempts {
+		if a.end.IsZero() && a.accessKeyID == call.AccessKeyID && a.region == call.Region {
+			for _, link := range a.links {
+				c.run.badLink(link)
+			}
+		}
 	}
 }
 
