@@ -36,6 +36,13 @@ func (r *run) awsFault(e awssim.Event) awssim.Fault {
 		return awssim.Fault{}
 	}
 	kind, fault := r.awsFaultKind(name)
+	switch e.Operation {
+	case awssim.OpDeleteAPIKey, awssim.OpGetRestAPIs, awssim.OpGetUsagePlans:
+		// What no retry helps against: an UNSUBSCRIBE, or a listing in the middle of its pages, has to own up.
+		if r.dice.chance(0.5, "for good", name) {
+			kind, fault = "denied", denied()
+		}
+	}
 	if e.Operation == awssim.OpCreateAPIKey && fault.Status != http.StatusTooManyRequests && fault.Status != http.StatusForbidden {
 		r.mu.Lock()
 		r.unanswered[e.Key]++
@@ -71,7 +78,11 @@ func (r *run) awsFaultKind(name string) (string, awssim.Fault) {
 	if r.dice.chance(0.5, "refusal", name) {
 		return "expired", awssim.Answer(http.StatusForbidden, awssim.CodeExpiredToken, "The security token included in the request is expired")
 	}
-	return "denied", awssim.Answer(http.StatusForbidden, awssim.CodeAccessDenied, "User is not authorized to perform this")
+	return "denied", denied()
+}
+
+func denied() awssim.Fault {
+	return awssim.Answer(http.StatusForbidden, awssim.CodeAccessDenied, "User is not authorized to perform this")
 }
 
 // network is what befalls a connection.

@@ -85,7 +85,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"a plan is dropped on a failed page", "internal/apigateway/listing.go",
-			"\t\tif err := l.next(ctx); err != nil {\n\t\t\treturn err", "\t\tif err := l.next(ctx); err != nil && l.pages > 0 {\n\t\t\tl.done = true\n\t\t} else if err != nil {\n\t\t\treturn err",
+			"\t\tif err := l.next(ctx); err != nil {\n\t\t\treturn err", "\t\tif err := l.next(ctx); err != nil && l.position != nil {\n\t\t\tl.done = true\n\t\t} else if err != nil {\n\t\t\treturn err",
 		},
 		{
 			"a failed listing is an empty one", "actors/discoverer.go",
