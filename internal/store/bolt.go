@@ -41,6 +41,8 @@ type boltMedium struct {
 	db     *bbolt.DB
 	file   *os.File // the file that db works on
 	broken bool     // db panicked and may hold its own locks: it is abandoned, only its file is unlocked and closed
+	worked bool     // db has committed something
+	gaveUp error    // what db panicked with before it worked: it cannot work on this file, however whole the file looks
 }
 
 // Open gives the store kept in dir, which is made if it is not there. It never fails: what is wrong is in the Health,
@@ -78,12 +80,15 @@ func (m *boltMedium) Open(take func(Change) error) (notices []string, err error)
 	if isReadOnly(err) {
 		return m.readOnly(take, err)
 	}
+	if m.gaveUp != nil && len(damage) == 0 && (err == nil || errors.Is(err, errPanicked)) {
+		damage, err = []string{m.gaveUp.Error()}, m.release()
+	}
 	if err == nil && len(damage) > 0 {
 		notice, err := m.setAside(damage)
 		if err != nil {
 			return []string{notice}, err
 		}
-		notices = append(notices, notice)
+		notices, m.gaveUp = append(notices, notice), nil
 		if damage, err = m.open(take); err != nil || len(damage) > 0 {
 			return notices, fmt.Errorf("opening %s anew: %w %v", m.path, err, damage)
 		}
@@ -252,7 +257,7 @@ func (m *boltMedium) Commit(changes []Change) error {
 	if m.db == nil {
 		return fmt.Errorf("%s is not open", m.path)
 	}
-	return m.guarded(func() error {
+	err := m.guarded(func() error {
 		return m.db.Update(func(tx *bbolt.Tx) error {
 			for _, c := range changes {
 				bucket := tx.Bucket([]byte(c.Table))
@@ -272,11 +277,18 @@ func (m *boltMedium) Commit(changes []Change) error {
 			return nil
 		})
 	})
+	m.worked = m.worked || err == nil
+	return err
 }
 
 func (m *boltMedium) guarded(work func() error) error {
 	err := guarded(work)
-	m.broken = m.broken || errors.Is(err, errPanicked)
+	if errors.Is(err, errPanicked) {
+		m.broken = true
+		if !m.worked {
+			m.gaveUp = err
+		}
+	}
 	return err
 }
 
@@ -286,7 +298,7 @@ func (m *boltMedium) Close() error { return m.release() }
 // release closes the file and with it gives up its lock.
 func (m *boltMedium) release() error {
 	db, file, broken := m.db, m.file, m.broken
-	m.db, m.file, m.broken = nil, nil, false
+	m.db, m.file, m.broken, m.worked = nil, nil, false, false
 	switch {
 	case broken && file != nil:
 		if err := errors.Join(unlock(file), file.Close()); err != nil && !errors.Is(err, os.ErrClosed) && !errors.Is(err, syscall.EBADF) {

@@ -271,6 +271,30 @@ func TestAFileCutOffWhileInUseIsReplacedFromMemory(t *testing.T) {
 	}
 }
 
+// The file looks whole to us, and bbolt panics on it: it would at each try.
+func TestAFileOnWhichTheDatabaseGivesUpBeforeItWorkedIsMovedAside(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := openIn(t, dir)
+	must(t, s.Put(keyRecord("known", StateIntent)))
+	must(t, s.Close())
+	var refusal error
+	medium := refusing(dir, &refusal)
+	s, _ = New(medium, Options{})
+	t.Cleanup(func() { _ = s.Close() })
+	if err := medium.guarded(func() error { panic("a test's") }); err == nil {
+		t.Fatal("the panic is no error")
+	}
+	medium.db = nil // so that the next write fails
+	must(t, s.Put(keyRecord("new", StateIntent)))
+	must(t, s.Flush())
+	wantHealth(t, s.Health(), true, "corrupt-1")
+	must(t, s.Close())
+	s, _ = openIn(t, dir)
+	if diff := cmp.Diff([]string{"known", "new"}, recordIDs(t, s)); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestAnEmptyFileIsANewOne(t *testing.T) {
 	_, health := openIn(t, dirWith(t, nil))
 	wantHealth(t, health, true)

@@ -150,7 +150,8 @@ func (r *boltReader) tree(id uint64, depth int, visit func(boltItem)) {
 func (r *boltReader) node(b []byte, id uint64, depth int, visit func(boltItem)) {
 	u32 := binary.NativeEndian.Uint32
 	flags, count := binary.NativeEndian.Uint16(b[8:]), int(binary.NativeEndian.Uint16(b[10:]))
-	if (flags != boltBranch && flags != boltLeaf) || boltHeaderBytes+count*boltElementBytes > len(b) {
+	// bbolt looks at the first item of a branch before it asks how many there are.
+	if (flags != boltBranch && flags != boltLeaf) || flags == boltBranch && count == 0 || boltHeaderBytes+count*boltElementBytes > len(b) {
 		r.damaged("page %d is no page of a tree", id)
 		return
 	}
@@ -158,6 +159,10 @@ func (r *boltReader) node(b []byte, id uint64, depth int, visit func(boltItem)) 
 		at := boltHeaderBytes + i*boltElementBytes
 		element := b[at:]
 		if flags == boltBranch {
+			if end := int64(at) + int64(u32(element)) + int64(u32(element[4:])); end > int64(len(b)) {
+				r.damaged("page %d: a key lies outside of it", id)
+				return
+			}
 			r.tree(binary.NativeEndian.Uint64(element[8:]), depth+1, visit)
 			continue
 		}
