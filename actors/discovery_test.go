@@ -4,17 +4,14 @@ import (
 	"context"
 	"fmt"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/messages"
 	"federation-agent/test/world"
 )
 
@@ -468,29 +465,25 @@ func TestTheBackgroundRefreshIsOffByDefaultAndWarmsTheCacheOfThePrimaryOnly(t *t
 			healthy(t, w)
 		})
 	})
-	t.Run("on, and the refresher panics", func(t *testing.T) {
-		var once sync.Once
-		o := world.Options{
-			Settings: map[string]string{"gravitee_agent_discovery_refreshInterval": "1h"},
-			Faults: &actors.Faults{Receive: func(id string, message any) {
-				if _, listed := message.(messages.Catalogue); listed && kindOf(id) == "refresher" {
-					once.Do(func() { panic("a bug in the refresher") })
+	for kind, loses := range map[string]string{"refresher": "messages.Catalogue", "catalogue": "messages.TargetListing"} {
+		t.Run("on, and the "+kind+" panics", func(t *testing.T) {
+			o := world.Options{
+				Settings: map[string]string{"gravitee_agent_discovery_refreshInterval": "1h"}, Faults: panicOnce(kind, loses, 1),
+			}
+			run(t, o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				pass(61 * time.Minute)
+				if got := counts(w)[awssim.OpGetExport]; got != 0 {
+					t.Fatalf("%d exports: it did not panic in time", got)
 				}
-			}},
-		}
-		run(t, o, func(t *testing.T, w *world.World) {
-			w.Connected()
-			pass(61 * time.Minute)
-			if got := counts(w)[awssim.OpGetExport]; got != 0 {
-				t.Fatalf("%d exports: it did not panic in time", got)
-			}
-			pass(time.Hour)
-			if got := counts(w)[awssim.OpGetExport]; got != 8 {
-				t.Errorf("%d exports in the next round, want all 8", got)
-			}
-			healthy(t, w)
+				pass(time.Hour)
+				if got := counts(w)[awssim.OpGetExport]; got != 8 {
+					t.Errorf("%d exports in the next round, want all 8", got)
+				}
+				healthy(t, w)
+			})
 		})
-	})
+	}
 	t.Run("secondary", func(t *testing.T) {
 		o := world.Options{Settings: map[string]string{"gravitee_agent_discovery_refreshInterval": "1h"}}
 		run(t, o, func(t *testing.T, w *world.World) {

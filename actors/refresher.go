@@ -23,8 +23,9 @@ type refresher struct {
 	interval  time.Duration
 
 	primary bool
-	plan    exportPlan
-	running bool
+	// gathering: a catalogue is awaited.
+	gathering bool
+	plan      exportPlan
 }
 
 func refresherProps(env *Env, catalogue *actor.PID, interval time.Duration) *actor.Props {
@@ -61,19 +62,24 @@ func (r *refresher) Receive(ctx actor.Context) {
 	}
 }
 
-// onRefreshDue begins a round, unless the last one is still running.
+// onRefreshDue begins a round, unless the last one is still running. One whose catalogue has not come by now never gets it: it
+// was lost in a panic.
 func (r *refresher) onRefreshDue(ctx actor.Context) {
 	r.scope.after(r.interval, refreshDue{})
-	if !r.primary || r.running {
+	if !r.primary || r.plan.underWay() > 0 {
 		return
 	}
-	r.running = true
+	r.gathering = true
 	ctx.Request(r.catalogue, messages.GatherCatalogue{
 		MaxAge: r.interval, By: time.Now().Add(r.interval), Priority: apigateway.PriorityRefresh,
 	})
 }
 
 func (r *refresher) onCatalogue(ctx actor.Context, m messages.Catalogue) {
+	if !r.gathering { // the round has begun with another one
+		return
+	}
+	r.gathering = false
 	apis := complete(m)
 	r.env.Log.Debug("refreshing the export cache", logAPIs, len(apis))
 	r.plan = newExportPlan(exportsOf(apis), refreshWindow)
@@ -91,11 +97,10 @@ func (r *refresher) pull(ctx actor.Context) {
 	for r.primary {
 		export, ok := r.plan.next(time.Now())
 		if !ok {
-			break
+			return
 		}
 		r.export(ctx, export)
 	}
-	r.running = r.plan.underWay() > 0
 }
 
 func (r *refresher) export(ctx actor.Context, e messages.ExportAPI) {
