@@ -145,9 +145,10 @@ func leftFirst(apis []messages.NamedEntry, left []federation.ID) {
 }
 
 // proceed asks for what there is still room for, and answers when nothing more is under way: what is held and
-// what is under way is about one reply together. Those asked for first may come last, and still go first.
+// what is under way is about one reply together. Those asked for first may come last, and still go first. With nothing held there is
+// always room, however small the largest message.
 func (f *fetch) proceed(ctx actor.Context) {
-	for f.held+f.sizes.held(f.plan.underWay())+f.sizes.guess() <= f.spec.maxBytes {
+	for f.held+f.plan.underWay() == 0 || f.held+f.sizes.held(f.plan.underWay())+f.sizes.guess() <= f.spec.maxBytes {
 		export, ok := f.plan.next(time.Now())
 		if !ok {
 			break

@@ -56,6 +56,21 @@ func TestWhatDoesNotFitIntoAFETCHComesFirstInTheNextUntilAllCameOnce(t *testing.
 	})
 }
 
+func TestWithTheSmallestMessagesThatCanBeConfiguredFETCHesStillBringEverything(t *testing.T) {
+	o := world.Options{Settings: map[string]string{
+		"gravitee_integration_connector_ws_maxWebSocketMessageSize": "65536", "gravitee_agent_ingest_batchBytes": "32768",
+	}}
+	o.APIM.Version, o.APIM.MaxMessage = "4.4", 64<<10
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		succeed(w)
+		if n := len(w.APIM.APIs()); n != 8 {
+			t.Errorf("%d APIs", n)
+		}
+		healthy(t, w)
+	})
+}
+
 func TestAFETCHHoldsAboutOneReplyHoweverManyTargetsThereAre(t *testing.T) {
 	regions := []string{"eu-west-1", "eu-west-2", "us-east-1", "us-east-2"}
 	o := world.Options{Settings: map[string]string{
