@@ -27,13 +27,14 @@ type agentMemory struct {
 	integrations []*integrationMemory // one for each provider
 	gone         map[int]bool         // providers whose integration has ended
 	dismissed    map[int]bool         // those that APIM said good-bye to for good
+	quotas       map[string]bool      // quotas that were opened, by name
 	draining     bool
 	disorderly   bool // something was stopped while it drained, before it had ended
 	ended        func(Ending)
 }
 
 func agentProps(env *Env, cfg config.Config, ended func(Ending)) *actor.Props {
-	memory := &agentMemory{gone: map[int]bool{}, dismissed: map[int]bool{}, ended: ended}
+	memory := &agentMemory{gone: map[int]bool{}, dismissed: map[int]bool{}, quotas: map[string]bool{}, ended: ended}
 	for _, p := range cfg.Providers {
 		memory.integrations = append(memory.integrations, newIntegrationMemory(env, cfg, p))
 	}
@@ -88,10 +89,12 @@ func (a *agent) onOpenQuota(ctx actor.Context, m messages.OpenQuota) {
 		name += "-" + m.Region
 	}
 	q := a.config.Agent.Quota
-	pid, err := ctx.SpawnNamed(quotaProps(a.env, m.Account, m.Region, quota.AWSLimits(q.Rate, q.Burst, float64(q.Share)/100)), name)
+	limits := quota.AWSLimits(q.Rate, q.Burst, float64(q.Share)/100)
+	pid, err := ctx.SpawnNamed(quotaProps(a.env, m.Account, m.Region, limits, a.memory.quotas[name]), name)
 	if err != nil && !errors.Is(err, actor.ErrNameExists) {
 		panic(err)
 	}
+	a.memory.quotas[name] = true // keys are being made over restarts of the agent, too
 	ctx.Forward(pid)
 }
 

@@ -26,8 +26,12 @@ type quotaKeeper struct {
 	wake   *time.Timer
 }
 
-func quotaProps(env *Env, account, region string, limits quota.Limits) *actor.Props {
+// quotaProps makes a quota keeper; resumed says that there was one before it, of which calls may still be under way.
+func quotaProps(env *Env, account, region string, limits quota.Limits, resumed bool) *actor.Props {
 	begin := quota.NewBudget
+	if resumed {
+		begin = quota.ResumeBudget
+	}
 	return props(env, standing, func() actor.Actor {
 		q := &quotaKeeper{env: env, account: account, region: region, limits: limits, begin: begin, askers: map[uint64]*actor.PID{}}
 		begin = quota.ResumeBudget // for whoever comes after it

@@ -144,6 +144,38 @@ func TestAnIngestSurvivesAPanicInWhatItStandsOn(t *testing.T) {
 	}
 }
 
+// A key is being attached when all actors are made anew; who makes keys outlives them.
+func TestAPanicOfTheTopActorDoesNotLetTwoKeysBeAttachedAtATime(t *testing.T) {
+	b := &bomb{kind: "agent"}
+	b.left.Store(1)
+	run(t, world.Options{Faults: &actors.Faults{Receive: b.receive}}, func(t *testing.T, w *world.World) {
+		_, api := ingested(w)
+		pass(time.Minute)
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateUsagePlanKey, Times: 1, Fault: awssim.Slow(9 * time.Second)})
+		together(2, func(n int) {
+			if n == 0 {
+				_ = subscribe(w, api)
+				return
+			}
+			pass(100 * time.Millisecond) // the first one's key is being attached
+			b.armed.Store(true)
+			_, _ = w.APIM.Preview(t.Context(), world.Integration) // which the panic of the target costs
+			w.Await("the agent to be back", func() bool { return b.blown.Load() && len(w.APIM.Agents()) == 1 })
+			accepted(w, api)
+		})
+		var attached []awssim.Call
+		for _, c := range w.AWS.Calls(0) {
+			if c.Operation == awssim.OpCreateUsagePlanKey {
+				attached = append(attached, c)
+			}
+		}
+		if len(attached) != 2 || attached[1].Start.Before(attached[0].Start.Add(9*time.Second)) {
+			t.Errorf("attached: %+v", attached)
+		}
+		pass(5 * time.Minute)
+	})
+}
+
 func TestTwoIntegrationsThatLookAtOneAccountShareItsQuota(t *testing.T) {
 	const other = "99999999-2222-3333-4444-555555555555"
 	o := world.Options{
