@@ -18,8 +18,9 @@ const (
 	// holdBack is how long the first INGEST waits after a pong has proved that the controller read START_INGEST's
 	// answer: APIM stores the job only then, and drops what comes before (read in APIM 4.5 to 4.12).
 	holdBack = time.Second
-	// proofOverdue is when the news of that pong must have been lost in a panic: a connection without it ends within 15 s.
-	proofOverdue = 20 * time.Second
+	// proofOverdue is when the news of that pong must have been lost in a panic. On a slow link the answer waits up to 58 s to be
+	// written, and the pong behind it may take 15 s and, at the slowest, another half a minute.
+	proofOverdue = 2 * time.Minute
 	// keepAlive is when an empty INGEST moves the job's deadline of 5 minutes on, if nothing else does.
 	keepAlive = 2 * time.Minute
 	// checkEvery is how often a job looks whether something is due or overdue.
@@ -60,6 +61,8 @@ type ingest struct {
 	up        bool      // there is a session
 	storedBy  time.Time // when APIM has stored the job; zero while it may not know of it
 	held      *time.Timer
+	// written is closed once the job's record is; nil while there is none to be written.
+	written chan struct{}
 
 	plan     exportPlan
 	outbox   outbox
@@ -313,8 +316,12 @@ func (i *ingest) started(ctx actor.Context, total int) {
 		Integration: i.spec.integration, JobID: i.job(), APIIDs: i.spec.command.APIIDs,
 		StartedAt: i.env.Now(), LastAckAt: i.env.Now(), Total: total,
 	}
-	pipe(i.scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.Start(job) },
-		func(_ struct{}, err error) any { return jobWritten{err: err} })
+	written := make(chan struct{})
+	i.written = written
+	pipe(i.scope, func(context.Context) (struct{}, error) {
+		defer close(written)
+		return struct{}{}, env.Jobs.Start(job)
+	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
 }
 
 func (i *ingest) refuse(ctx actor.Context, ref messages.CommandRef, why string) {
@@ -350,14 +357,18 @@ func (i *ingest) end(ctx actor.Context) {
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
 	// A PID leads to its actor for as long as anybody holds it: what an ended job knew must not stay with it.
 	i.plan, i.outbox, i.inFlight, i.next = exportPlan{}, outbox{}, nil, nil
-	env, integration, job := i.env, i.spec.integration, i.job()
-	pipe(i.scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.Finish(integration, job) },
-		func(_ struct{}, err error) any {
-			if err != nil {
-				env.Log.Warn("cannot write down that an ingest job has ended", logJob, job, logError, err)
-			}
-			return jobEnded{}
-		})
+	env, integration, job, written := i.env, i.spec.integration, i.job(), i.written
+	pipe(i.scope, func(context.Context) (struct{}, error) {
+		if written != nil {
+			<-written // or a job that ends just after it began would be left on the disk, and be gone on with
+		}
+		return struct{}{}, env.Jobs.Finish(integration, job)
+	}, func(_ struct{}, err error) any {
+		if err != nil {
+			env.Log.Warn("cannot write down that an ingest job has ended", logJob, job, logError, err)
+		}
+		return jobEnded{}
+	})
 }
 
 func (i *ingest) onSessionDown() {

@@ -9,9 +9,11 @@ import (
 	"testing"
 	"time"
 
+	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/memnet"
+	"federation-agent/messages"
 	"federation-agent/test/world"
 )
 
@@ -35,31 +37,64 @@ func TestTheFirstINGESTIsHeldBackASecond(t *testing.T) {
 	})
 }
 
-// A big answer goes before START_INGEST's, which is queued for seconds: the second counts from when APIM has read it.
+// A big answer goes before START_INGEST's, which is queued for seconds, or for most of the time that it may be: the second counts from
+// when APIM has read it.
 func TestOnASlowConnectionTheFirstINGESTWaitsUntilTheAnswerToSTART_INGESTHasArrived(t *testing.T) {
-	estate := awssim.UniformEstate(awssim.UniformOptions{APIs: 40, StagesPerAPI: 3, Plans: 1, DocumentBytes: 500})
-	o := world.Options{AWS: awssim.Options{Estate: estate}, APIM: apimsim.Options{StoreDelay: 900 * time.Millisecond}, Network: func(id memnet.ID) memnet.Plan {
-		plan := memnet.NoPlan()
-		if strings.HasPrefix(id.To, "apim") {
-			plan.ToListener.Latency, plan.ToListener.Buffer = 150*time.Millisecond, 1000 // 6 KB/s
+	for queued, o := range map[time.Duration]awssim.UniformOptions{
+		2 * time.Second:  {APIs: 60, StagesPerAPI: 3, Plans: 1, DocumentBytes: 500},
+		25 * time.Second: {APIs: 600, StagesPerAPI: 3, Plans: 3, DocumentBytes: 500},
+	} {
+		t.Run(queued.String(), func(t *testing.T) {
+			o := world.Options{AWS: awssim.Options{Estate: awssim.UniformEstate(o)}, APIM: apimsim.Options{StoreDelay: 900 * time.Millisecond}}
+			o.Network = func(id memnet.ID) memnet.Plan {
+				plan := memnet.NoPlan()
+				if strings.HasPrefix(id.To, "apim") {
+					plan.ToListener.Latency, plan.ToListener.Buffer = 150*time.Millisecond, 1500 // 10 KB/s
+				}
+				return plan
+			}
+			o.Settings = map[string]string{"gravitee_agent_ingest_batchCount": "1"}
+			run(t, o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				go func() { _ = preview(w) }()
+				pass(10 * time.Millisecond)
+				job := startIngest(w)
+				for _, c := range w.APIM.Commands() {
+					if c.Type == "START_INGEST" && c.Replies[0].At.Sub(c.SentAt) < queued {
+						t.Errorf("the answer was there after %s: not enough was queued", c.Replies[0].At.Sub(c.SentAt))
+					}
+				}
+				pass(10 * time.Second)
+				if got, _ := w.APIM.Job(job.ID); got.Ingested < 10 {
+					t.Errorf("job %+v", got)
+				}
+				healthy(t, w)
+			})
+		})
+	}
+}
+
+// The last listing comes when nobody waits for START_INGEST's answer any more, and the news of that right behind it.
+func TestAJobThatEndsInTheMomentInWhichItBeginsIsNotGoneOnWith(t *testing.T) {
+	var late atomic.Bool
+	o := world.Options{Faults: &actors.Faults{Receive: func(id string, message any) {
+		if _, listed := message.(messages.Catalogue); listed && kindOf(id) == "ingest" && late.CompareAndSwap(false, true) {
+			time.Sleep(55 * time.Second) // the router has answered for it by then
 		}
-		return plan
-	}}
-	o.Settings = map[string]string{"gravitee_agent_ingest_batchCount": "1"}
+	}}}
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
-		go func() { _ = preview(w) }()
-		pass(10 * time.Millisecond)
-		job := startIngest(w)
-		for _, c := range w.APIM.Commands() {
-			if c.Type == "START_INGEST" && c.Replies[0].At.Sub(c.SentAt) < 2*time.Second {
-				t.Errorf("the answer was there after %s: nothing was queued", c.Replies[0].At.Sub(c.SentAt))
-			}
+		if job, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil {
+			t.Fatalf("job %+v", job)
 		}
-		if got := ended(w, job); got.Status != apimsim.JobSuccess || got.Ingested != 120 {
-			t.Errorf("job %+v", got)
+		pass(5 * time.Minute)
+		if !w.Log.Has("an ingest ends before it began") {
+			t.Fatal("it did not end: nothing is proved")
 		}
-		healthy(t, w)
+		if n := w.Log.Count("ingest begins"); n != 1 {
+			t.Errorf("it began %d times", n)
+		}
+		oneReplyEach(t, w)
 	})
 }
 
