@@ -130,7 +130,6 @@ func TestALargeDocumentIsWrittenWithFewAllocations(t *testing.T) {
 	}
 }
 
-// document is like an export of AWS: indented JSON with some text.
 func TestAnEncodedDocumentTakesHardlyMoreRoomThanItIsLong(t *testing.T) {
 	for _, size := range []int{40_000, 100_000, 6_000_000} {
 		encoded := exchange.AppendAPI(nil, exchange.API{
@@ -144,6 +143,7 @@ func TestAnEncodedDocumentTakesHardlyMoreRoomThanItIsLong(t *testing.T) {
 	}
 }
 
+// document is like an export of AWS: indented JSON with some text.
 func document(size int) []byte {
 	const line = "    \"/orders/{id}\" : { \"get\" : { \"description\" : \"Réads one; or none\" } },\n"
 	return []byte(strings.Repeat(line, size/len(line)+1)[:size])

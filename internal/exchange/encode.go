@@ -6,8 +6,8 @@ import (
 	"federation-agent/internal/secret"
 )
 
-// Each Append function here appends one whole frame to dst; the frames that carry lists come in parts. Fields stand in the order that Gravitee's own classes write them in, null
-// fields are left out, and every `;` within a string is \u003b.
+// Each Append function here appends one whole frame to dst; the frames that carry lists come in parts. Fields stand in the order that
+// Gravitee's own classes write them in, null fields are left out, and every `;` within a string is \u003b.
 
 // AppendHello appends the command that must come first on a connection.
 func AppendHello(dst []byte, id, targetID string) []byte {
