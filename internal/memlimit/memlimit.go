@@ -21,8 +21,9 @@ import (
 const share = 0.8
 
 // gcPercent is how much garbage, in percent of what is live, may gather between two collections. Go's 100
-// trades memory for processor time; here documents pass through all the time, collecting them takes about
-// 1 % of the processor (measured in test/load), and 13,200 of 100 KB must pass within 64 MiB.
+// trades memory for processor time; here documents pass through all the time, large and without pointers, and
+// collecting twice as often costs nothing that can be measured: 34 MiB in place of 45 for 13,200 documents of
+// 100 KB, with the same processor time (test/load -only memory).
 const gcPercent = 50
 
 // Go's own settings; whoever sets one knows better.
