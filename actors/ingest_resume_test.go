@@ -58,6 +58,26 @@ func TestAResumedJobSendsEverythingThoughItsSessionIsUpBeforeItsListings(t *test
 	}
 }
 
+// A process that comes back after minutes moves the job's deadline on at once, and APIM's answer comes while the first INGEST is held back.
+func TestAJobThatIsKeptAliveWhileItsFirstINGESTIsHeldBackSendsEverything(t *testing.T) {
+	const apart = 300 * time.Millisecond // longer than the listing takes, shorter than what is held back
+	o := world.Options{Settings: map[string]string{"gravitee_agent_ingest_batchCount": "1", "gravitee_agent_ingest_stageWorkers": "1"}}
+	o.APIM.Script = &apimsim.Script{Ingest: func(apimsim.IngestEvent) apimsim.IngestFault { return apimsim.IngestFault{AnswerDelay: apart} }}
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		job := startIngest(w)
+		w.Await("the middle of the ingest", func() bool { now, err := w.APIM.Job(job.ID); return err == nil && now.Ingested > 1 })
+		agent.Crash()
+		pass(3 * time.Minute)
+		back := time.Now()
+		w.Connected()
+		if got := ended(w, job); got.Status != apimsim.JobSuccess || len(w.APIM.APIs()) != 8 || time.Since(back) > time.Minute {
+			t.Errorf("after %s: job %+v, %d APIs", time.Since(back), got, len(w.APIM.APIs()))
+		}
+		healthy(t, w)
+	})
+}
+
 // The job's own actor panics between two batches.
 func TestAJobThatPanicsIsGoneOnWithUntilItIsDone(t *testing.T) {
 	var batches atomic.Int32

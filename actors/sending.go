@@ -11,9 +11,9 @@ import (
 	"federation-agent/messages"
 )
 
-// pull asks for as many APIs as the windows and the memory allow.
+// pull asks for as many APIs as the windows and the memory allow, once they flow: nobody takes what comes before.
 func (i *ingest) pull(ctx actor.Context) {
-	for i.outbox.hasRoom(i.plan.underWay(), i.inFlight, i.next) {
+	for i.flowing && i.outbox.hasRoom(i.plan.underWay(), i.inFlight, i.next) {
 		export, ok := i.plan.next(time.Now())
 		if !ok {
 			return
