@@ -45,6 +45,43 @@ func TestADemoOfWhichAStepFailsSaysWhichAndWhy(t *testing.T) {
 	c.says("the demo failed at Subscribe: no ingested API has a plan to subscribe to")
 }
 
+func TestTheLogThatADemoPointsAtIsThereAfterwards(t *testing.T) {
+	c := start(t, nil, append([]string{"demo", "--once"}, quick...)...)
+	if code := c.exit(); code != exitOrderly {
+		t.Fatalf("exit code %d\n%s", code, c.log)
+	}
+	_, after, _ := strings.Cut(c.stdout.String(), "Agent's log")
+	log, err := os.ReadFile(strings.Fields(after)[0])
+	if err != nil || !strings.Contains(string(log), "connected to APIM") {
+		t.Errorf("%v\n%s", err, log)
+	}
+}
+
+func TestCtrlCIsNoFailureOfTheDemo(t *testing.T) {
+	c := start(t, nil, "demo", "--once", "--quota-scale=0.05") // so slow that the first step is not the last
+	c.prints("ok     Connect")
+	c.signal(os.Interrupt)
+	if code := c.exit(); code != exitInternal {
+		t.Errorf("exit code %d", code)
+	}
+	c.says("the demo was interrupted at ")
+	if all := c.log.String() + c.stdout.String(); strings.Contains(strings.ToLower(all), "failed") {
+		t.Errorf("an interruption is called a failure\n%s", all)
+	}
+}
+
+func TestABadFlagLeavesNothingBehind(t *testing.T) {
+	directory := t.TempDir()
+	for _, flag := range []string{"--estate=nope", "--apim-version=3.20"} {
+		if c := start(t, []string{"TMPDIR=" + directory}, "demo", flag); c.exit() != exitConfiguration {
+			t.Errorf("%s: exit code %d\n%s", flag, c.exit(), c.log)
+		}
+	}
+	if left, err := os.ReadDir(directory); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %v, %v", left, err)
+	}
+}
+
 func TestADemoStaysUpUntilItIsTold(t *testing.T) {
 	c := start(t, nil, append([]string{"demo", "--verbose", "--json"}, quick...)...)
 	c.says("Still running", "is APIM's page")

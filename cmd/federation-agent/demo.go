@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
 	"io"
 	"os"
 	"path/filepath"
@@ -39,21 +38,24 @@ one named did not.`,
 	}
 	command.Flags().BoolVar(&flags.once, "once", false, "end after the last step")
 	command.Flags().BoolVar(&flags.json, "json", false, "print a summary for machines on the standard output, the story on the standard error")
-	command.Flags().BoolVar(&flags.verbose, "verbose", false, "the agent's log goes to the standard error instead of a file")
+	command.Flags().BoolVar(&flags.verbose, "verbose", false, "the agent's log goes to the standard error instead of a file that is kept")
 	flags.sandbox.add(command, "127.0.0.1:0", "127.0.0.1:0")
 	return command
 }
 
 func runDemo(p process, flags *demoFlags) error {
+	sandbox, err := startSandbox(&flags.sandbox) // first: a bad flag leaves nothing behind
+	if err != nil {
+		return err
+	}
+	defer sandbox.Close() // the demonstration is over then, and its outcome known
 	directory, err := os.MkdirTemp("", "federation-agent-demo-")
 	if err != nil {
 		return &exitError{code: exitInternal, text: "making a directory for the demo: " + err.Error()}
 	}
-	summary, err := demonstrate(p, flags, directory)
-	if err == nil || flags.verbose { // else the log in it tells more
-		if gone := os.RemoveAll(directory); gone != nil && err == nil {
-			err = &exitError{code: exitInternal, text: "removing the demo's directory: " + gone.Error()}
-		}
+	summary, err := demonstrate(p, flags, sandbox, directory)
+	if gone := os.RemoveAll(directory); gone != nil && err == nil {
+		err = &exitError{code: exitInternal, text: "removing the demo's directory: " + gone.Error()}
 	}
 	if summary != nil && flags.json {
 		encoder := json.NewEncoder(p.stdout)
@@ -63,20 +65,15 @@ func runDemo(p process, flags *demoFlags) error {
 	return err
 }
 
-// demonstrate plays the demonstration; the directory takes the agent's journal and log.
-func demonstrate(p process, flags *demoFlags, directory string) (*demo.Summary, error) {
-	log, logName, err := demoLog(p, flags, directory)
-	if err != nil {
-		return nil, err
-	}
-	sandbox, err := startSandbox(&flags.sandbox)
-	if err != nil {
-		return nil, err
-	}
-	defer sandbox.Close() // the demonstration is over, and its outcome known
+// demonstrate plays the demonstration; the directory takes the agent's journal.
+func demonstrate(p process, flags *demoFlags, sandbox *demo.Sandbox, directory string) (*demo.Summary, error) {
 	restore := ownEnvironment(p.environ, sandbox)
 	defer restore()
 	cfg, _, err := load(demoEnviron(sandbox, directory), nil)
+	if err != nil {
+		return nil, err
+	}
+	log, logName, err := demoLog(p, flags)
 	if err != nil {
 		return nil, err
 	}
@@ -101,21 +98,24 @@ func demonstrate(p process, flags *demoFlags, directory string) (*demo.Summary, 
 	}
 	summary = demo.End(summary, sandbox, agent.drain, narrator)
 	agent.close()
-	if flags.once || !summary.OK {
+	if !summary.Interrupted && (flags.once || !summary.OK) { // what was cut off is no result
 		narrator.Table(summary)
 	}
-	if !summary.OK {
+	switch {
+	case summary.Interrupted:
+		return &summary, &exitError{code: exitInternal, text: "the demo was interrupted at " + summary.Steps[len(summary.Steps)-2].Name}
+	case !summary.OK:
 		return &summary, &exitError{code: exitInternal, text: "the demo failed at " + summary.Failure + "\n" + lastLines(logName)}
 	}
 	return &summary, nil
 }
 
-// demoLog is where the agent's own log goes.
-func demoLog(p process, flags *demoFlags, directory string) (io.Writer, string, error) {
+// demoLog is where the agent's own log goes. Its file outlives the demo, whose last words point at it.
+func demoLog(p process, flags *demoFlags) (io.Writer, string, error) {
 	if flags.verbose {
 		return p.stderr, "below", nil
 	}
-	file, err := os.OpenFile(filepath.Join(directory, "agent.log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
+	file, err := os.CreateTemp("", "federation-agent-demo-*.log")
 	if err != nil {
 		return nil, "", &exitError{code: exitInternal, text: "opening the agent's log: " + err.Error()}
 	}
@@ -168,8 +168,8 @@ func untilSignal(signals <-chan os.Signal) (context.Context, context.CancelFunc)
 	ctx, cancel := context.WithCancelCause(context.Background())
 	go func() {
 		select {
-		case s := <-signals:
-			cancel(fmt.Errorf("interrupted by %s", s))
+		case <-signals:
+			cancel(demo.ErrInterrupted)
 		case <-ctx.Done():
 		}
 	}()

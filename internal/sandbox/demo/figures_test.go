@@ -66,6 +66,31 @@ func TestTheCensusCountsOnlyStagesThatAnAgentMustFind(t *testing.T) {
 	}
 }
 
+func TestTheTableSaysWhySomeStagesAreNotFound(t *testing.T) {
+	for want, s := range map[string]Summary{
+		"117 stages, all that are in a usage plan; 3 of 120 are in none":                    {Stages: 120, Expected: 117, Found: 117},
+		"6 stages, all that are in a usage plan":                                            {Stages: 6, Expected: 6, Found: 6},
+		"5 of 6 stages in a usage plan (only a part was found in time); 2 of 8 are in none": {Stages: 8, Expected: 6, Found: 5, Partial: true},
+	} {
+		if got := foundText(s); got != want {
+			t.Errorf("%q, want %q", got, want)
+		}
+	}
+}
+
+func TestTheTableSaysWhyABusySecondIsWithinTheQuota(t *testing.T) {
+	for want, u := range map[string]Usage{
+		"15 in the busiest second is within the burst of 40": {Busiest: 15, Rate: 10, Burst: 40},
+		"": {Busiest: 41, Rate: 10, Burst: 40},
+	} {
+		var told strings.Builder
+		(&Narrator{Out: &told}).Table(Summary{OK: true, QuotaScale: 1, Usage: []Usage{u}})
+		if got := told.String(); strings.Contains(got, "busiest second is within") != (want != "") || !strings.Contains(got, want) {
+			t.Errorf("%q\nwant %q", got, want)
+		}
+	}
+}
+
 func TestTheTableSaysWhySomeAPIsHaveNoDocument(t *testing.T) {
 	for documents, want := range map[int]string{
 		117: "117, 117 of them with their OpenAPI document\n",

@@ -81,7 +81,10 @@ func (n *Narrator) draw(name, detail string) {
 // Step tells how a step ended.
 func (n *Narrator) Step(s Step) {
 	mark := n.paint(green, "ok    ")
-	if !s.OK {
+	switch {
+	case s.Interrupted:
+		mark = n.paint(dim, "ended ")
+	case !s.OK:
 		mark = n.paint(red, "FAILED")
 	}
 	n.Line("  %s %-*s%s %s", mark, nameWidth, s.Name, s.Detail, n.paint(dim, fmt.Sprintf("(%.1f s)", s.Seconds)))
@@ -106,11 +109,7 @@ func (n *Narrator) Table(s Summary) {
 	row := func(name, format string, args ...any) {
 		fmt.Fprintf(rows, "  %s\t%s\n", name, fmt.Sprintf(format, args...))
 	}
-	partial := ""
-	if s.Partial {
-		partial = " (only a part was found in time)"
-	}
-	row("Found", "%d of %d stages in a usage plan%s", s.Found, s.Expected, partial)
+	row("Found", "%s", foundText(s))
 	row("Ingested", "%d, %s", s.Ingested, documentsText(s))
 	row("Keys", "%d created, %d deleted, %d left", s.KeysCreated, s.KeysDeleted, s.KeysLeft)
 	row("Problems", "%d noticed by APIM", len(s.Problems))
@@ -124,12 +123,38 @@ func (n *Narrator) Table(s Summary) {
 		fmt.Fprintf(calls, "  %s\t%s\t%d\t%d\t%.1f/s\t%s\t%d\t\n", u.Account, u.Region, u.Calls, u.Busiest, u.Average, quotaText(u), u.Throttled)
 	}
 	_ = calls.Flush()
+	n.explainBusiest(s.Usage)
 	if s.QuotaScale != 1 {
 		n.Line("  Not AWS's own quota: %s.", scaleText(s.QuotaScale))
 	}
 	for _, problem := range s.Problems {
 		n.Line("  APIM noticed: %s", problem)
 	}
+}
+
+// explainBusiest says why a second above the rate keeps to the quota all the same: AWS's token bucket lets a burst through.
+func (n *Narrator) explainBusiest(list []Usage) {
+	for _, u := range list {
+		if busiest := float64(u.Busiest); u.Rate > 0 && busiest > u.Rate && u.Busiest <= u.Burst {
+			n.Line("  (%d in the busiest second is within the burst of %d; %g/s is the average that is allowed)", u.Busiest, u.Burst, u.Rate)
+			return
+		}
+	}
+}
+
+// foundText says how many stages were found, and why not all that there are.
+func foundText(s Summary) string {
+	text := fmt.Sprintf("%s, all that are in a usage plan", plural(s.Found, "stage"))
+	if s.Found != s.Expected {
+		text = fmt.Sprintf("%d of %d stages in a usage plan", s.Found, s.Expected)
+	}
+	if s.Partial {
+		text += " (only a part was found in time)"
+	}
+	if none := s.Stages - s.Expected; none > 0 {
+		text += fmt.Sprintf("; %d of %d are in none", none, s.Stages)
+	}
+	return text
 }
 
 // documentsText says how many have a document, and that the others cannot have one: an API is ingested all the same.

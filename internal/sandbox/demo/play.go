@@ -28,6 +28,9 @@ const (
 // errAgentEnded is why a step fails when its agent is gone.
 var errAgentEnded = errors.New("the agent ended by itself")
 
+// ErrInterrupted is the cause with which a context ends a demonstration that somebody has seen enough of.
+var ErrInterrupted = errors.New("interrupted")
+
 // Play plays APIM's user against the agent that connects to the sandbox, and says how it went. agentDone
 // is closed when that agent ends; the context ends the demonstration.
 func Play(ctx context.Context, s *Sandbox, agentDone <-chan struct{}, n *Narrator) Summary {
@@ -40,8 +43,9 @@ func Play(ctx context.Context, s *Sandbox, agentDone <-chan struct{}, n *Narrato
 		case <-ctx.Done():
 		}
 	}()
+	estate := take(s.options.Estate)
 	p := &play{sandbox: s, narrator: n, started: time.Now(), summary: Summary{
-		APIMVersion: s.options.Version, Expected: take(s.options.Estate).planned, QuotaScale: cmp.Or(s.options.Quota.Scale, 1),
+		APIMVersion: s.options.Version, Stages: estate.stages, Expected: estate.planned, QuotaScale: cmp.Or(s.options.Quota.Scale, 1),
 	}}
 	if s.options.Quota.Off {
 		p.summary.QuotaScale = 0
@@ -81,14 +85,18 @@ type play struct {
 func (p *play) take(ctx context.Context, name string, do func(context.Context) (string, error)) bool {
 	began := time.Now()
 	detail, err := do(ctx)
+	interrupted := err != nil && errors.Is(context.Cause(ctx), ErrInterrupted)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil && !errors.Is(err, cause) {
+		switch cause := context.Cause(ctx); {
+		case interrupted:
+			err = cause // what the step says of it is only that it did not get further
+		case cause != nil && !errors.Is(err, cause):
 			err = errors.Join(cause, err)
 		}
 		detail = strings.ReplaceAll(err.Error(), "\n", "; ")
-		p.summary.Failure = name + ": " + detail
+		p.summary.Failure, p.summary.Interrupted = name+": "+detail, interrupted
 	}
-	step := Step{Name: name, Detail: detail, OK: err == nil, Seconds: time.Since(began).Seconds()}
+	step := Step{Name: name, Detail: detail, OK: err == nil, Interrupted: interrupted, Seconds: time.Since(began).Seconds()}
 	p.summary.Steps = append(p.summary.Steps, step)
 	p.narrator.Step(step)
 	return err == nil
@@ -157,7 +165,7 @@ func (p *play) preview(ctx context.Context) (string, error) {
 		}
 		names[api.Name] = true
 	}
-	return fmt.Sprintf("%s found, no two with the same name", plural(len(found.APIs), "API")), nil
+	return foundText(p.summary), nil
 }
 
 // ingest takes all of it in.

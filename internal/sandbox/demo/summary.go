@@ -12,12 +12,15 @@ type Summary struct {
 	OK bool `json:"ok"`
 	// Failure says which step failed, and why; empty if none did.
 	Failure string `json:"failure,omitempty"`
+	// Interrupted is whether that step failed only because somebody ended the demonstration.
+	Interrupted bool `json:"interrupted,omitempty"`
 	// APIMVersion is the version of APIM that was played.
 	APIMVersion string `json:"apimVersion,omitempty"`
 	// QuotaScale tells how much faster than AWS the stand-in was; 1 is honest, 0 is without any quota.
 	QuotaScale float64 `json:"quotaScale"`
-	// Expected is how many stages are in a usage plan, Found how many the preview showed, Ingested how many
+	// Stages is how many there are, Expected how many of them are in a usage plan, Found how many the preview showed, Ingested how many
 	// APIM took.
+	Stages    int  `json:"stages"`
 	Expected  int  `json:"expected"`
 	Found     int  `json:"found"`
 	Partial   bool `json:"partial"`
@@ -37,10 +40,12 @@ type Summary struct {
 
 // Step is one step of the demonstration.
 type Step struct {
-	Name    string  `json:"name"`
-	Detail  string  `json:"detail"`
-	OK      bool    `json:"ok"`
-	Seconds float64 `json:"seconds"`
+	Name   string `json:"name"`
+	Detail string `json:"detail"`
+	OK     bool   `json:"ok"`
+	// Interrupted is whether somebody ended the demonstration during this step.
+	Interrupted bool    `json:"interrupted,omitempty"`
+	Seconds     float64 `json:"seconds"`
 }
 
 // Usage is what one account and region was asked for, against the quota that it has.
