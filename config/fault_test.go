@@ -92,6 +92,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"header name with a blank":     {header + "name=Authori zation", header + `name: "Authori zation" is no name`},
 		"header of the handshake":      {header + "name=Sec-WebSocket-Key", header + "name: \"Sec-WebSocket-Key\" is written by the connection itself"},
 		"bearer without a token":       {header + "value=bearer ", header + "value: has no token"},
+		"token without a scheme":       {header + "value=3b1f7c2e-0001", header + "value: has no scheme; write the word bearer and a blank before the token"},
 		"token template":               {header + "value=bearer [your-token]", header + "value: still holds the words"},
 		"token with a line break":      {header + "value=bearer a\nb", header + "value: holds a line break"},
 		"second header without value":  {"gravitee_integration_connector_ws_headers_1_name=X", "gravitee_integration_connector_ws_headers_1_value: is missing"},

@@ -241,6 +241,17 @@ func TestNothingPrintsASecret(t *testing.T) {
 	}
 }
 
+func TestOnlyAnAuthorizationHeaderNeedsAScheme(t *testing.T) {
+	const header = "gravitee_integration_connector_ws_headers_0_"
+	for _, environ := range [][]string{
+		seed(header+"name=X-Token", header+"value=3b1f7c2e-0001"),
+		seed(header + "value=bearer3b1f7c2e-0001"), // APIM trims what it leaves, so that this one works
+		seed(header + "value=Basic 3b1f7c2e-0001"),
+	} {
+		mustLoad(t, sources(environ...))
+	}
+}
+
 func TestWithoutAnAuthorizationHeaderThereIsAWarning(t *testing.T) {
 	_, warnings := mustLoad(t, sources(without(seed(), "gravitee_integration_connector_ws_headers_0_name", "gravitee_integration_connector_ws_headers_0_value")...))
 	wantWarnings(t, warnings, "no Authorization header is set")

@@ -150,7 +150,16 @@ func (c *checker) checkHeader(prefix string, h Header) {
 		c.fault(prefix+"value", "still holds the words in brackets of the example file")
 	case strings.EqualFold(h.Name, "Authorization") && strings.EqualFold(strings.TrimSpace(h.Value.Reveal()), "bearer"):
 		c.fault(prefix+"value", "has no token behind the word bearer")
+	case strings.EqualFold(h.Name, "Authorization") && lacksScheme(h.Value):
+		c.fault(prefix+"value", "has no scheme; write the word bearer and a blank before the token")
 	}
+}
+
+// lacksScheme recognises a bare token. APIM takes the length of the word bearer off, whatever is there, and trims: it would look up
+// the rest of the token, while bearerTOKEN does work.
+func lacksScheme(value secret.String) bool {
+	text := strings.ToLower(strings.TrimSpace(value.Reveal()))
+	return !strings.ContainsAny(text, " \t") && !strings.HasPrefix(text, "bearer")
 }
 
 // isTemplate recognises the words in brackets of the vendor's .env example.
