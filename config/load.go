@@ -157,6 +157,7 @@ func (l *loader) finish(cfg *Config) {
 	}
 	l.adviseRegions(*cfg)
 	l.adviseToken(*cfg)
+	l.adviseSurroundings()
 }
 
 // once drops what is named a second time.

@@ -141,6 +141,14 @@ A name that stands for nothing and has no default stops the start.
 `
 
 const referenceFaults = `
+## Variables that are not this agent's own
+
+The AWS SDK reads its own variables: ` + "`AWS_ENDPOINT_URL` (also `…_API_GATEWAY` and `…_STS`)" + ` leads all calls to AWS to another place, and
+is named in a warning at the start and by ` + "`validate`" + `; ` + "`unset AWS_ENDPOINT_URL`" + ` after a sandbox.
+
+Calls to AWS heed ` + "`HTTPS_PROXY`, `HTTP_PROXY` and `NO_PROXY`" + `; the session to APIM does not: it is opened without a proxy, and a warning
+says so where one is set. Where APIM can be reached through a proxy only, this version cannot reach it.
+
 ## Faults and warnings
 
 All faults are found in one go, each on its own line: the variable as you spelled it (for YAML with file and line), what is wrong, and an
