@@ -17,6 +17,17 @@ type batch struct {
 	sentAt time.Time
 }
 
+// withoutDocument is how many of its APIs go out without one.
+func (b *batch) withoutDocument() int {
+	n := 0
+	for _, api := range b.apis {
+		if api.Bare {
+			n++
+		}
+	}
+	return n
+}
+
 func (b *batch) bytes() int {
 	size := 0
 	if b != nil {

@@ -229,6 +229,8 @@ func (i *ingest) begin(ctx actor.Context, apis []messages.NamedEntry, missing []
 			return
 		}
 	}
-	i.env.Log.Info("ingest begins", logJob, i.job(), logAPIs, len(apis), logResumed, i.spec.resumed != nil)
+	if i.spec.resumed == nil {
+		i.env.Log.Info("ingest begins", logJob, i.job(), logAPIs, len(apis))
+	}
 	i.hold()
 }

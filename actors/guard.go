@@ -31,7 +31,7 @@ func newPlanGuard() *planGuard { return &planGuard{suspected: map[federation.Tar
 // begin says so if the guard is blind: with nothing remembered, nothing can be missed.
 func (g *planGuard) begin(env *Env, integration string) {
 	if remembered, err := env.Catalogue.RememberedPlans(integration); err == nil && len(remembered) == 0 {
-		env.Log.Warn("no earlier ingest is remembered (a first start, or no volume for agent.store.path): until one ingest has ended, "+
+		env.Log.Warn("no earlier ingest is remembered (a first start, or no volume for agent.store.path, or none has ended yet): until one ingest has ended, "+
 			"a loss of plans in AWS goes unnoticed", logIntegration, integration)
 	}
 }

@@ -74,7 +74,8 @@ type ingest struct {
 	sendAt   *time.Timer
 	gatherAt *time.Timer
 	omitted  int
-	sent     int
+	sent     int // acknowledged since the job began, by an earlier life of the agent too
+	bare     int // sent without a document by this one
 	// withheld is why the last API was left out that AWS still has.
 	withheld string
 }
@@ -248,7 +249,8 @@ func (i *ingest) onStarted(ctx actor.Context) {
 // resume goes on with a job of an earlier life. One whose `done` was on its way needs no listing any more.
 func (i *ingest) resume(ctx actor.Context) {
 	job := i.spec.resumed
-	i.answered, i.total = true, job.Total
+	i.answered, i.total, i.sent = true, job.Total, len(job.Acked)
+	i.env.Log.Info("going on with an ingest that began before a restart", logJob, i.job(), logSent, i.sent, logTotal, i.total)
 	i.lastAck = i.startedAt.Add(-i.env.Now().Sub(lastMove(*job)))
 	i.storedBy = i.startedAt.Add(holdBack)
 	if job.DoneSent {

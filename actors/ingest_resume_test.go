@@ -2,6 +2,7 @@ package actors_test
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -49,6 +50,10 @@ func TestAResumedJobSendsEverythingThoughItsSessionIsUpBeforeItsListings(t *test
 				}
 				if problems := w.APIM.Problems(); len(problems) > 0 {
 					t.Errorf("APIM noticed %v\n%s", problems, w.Log)
+				}
+				counts := fmt.Sprintf("sent=%d without_document=0 omitted=0", job.Total)
+				if !w.Log.Has("going on with an ingest that began before a restart", job.ID) || !w.Log.Has("ingest done", job.ID, counts) {
+					t.Errorf("what an earlier process had sent is not counted\n%s", w.Log)
 				}
 				if w.Log.Has("in no usage plan any more") {
 					t.Errorf("APIs that were acknowledged are called lost\n%s", w.Log)

@@ -433,6 +433,9 @@ func TestADocumentTooLargeForOneINGESTGoesOutWithoutAPage(t *testing.T) {
 		if len(w.APIM.APIs()) != 8 || pages != 7 {
 			t.Errorf("%d APIs with %d pages", len(w.APIM.APIs()), pages)
 		}
+		if !w.Log.Has("ingest done", "sent=8 without_document=1 omitted=0") {
+			t.Errorf("the end of the ingest does not say that one went out without a document\n%s", w.Log)
+		}
 		healthy(t, w)
 	})
 }

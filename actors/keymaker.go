@@ -205,8 +205,7 @@ func (k *keymaker) lostCreate(record store.KeyRecord, why string) {
 	if err := k.advance(&record, store.StateLostCreate, why); err != nil {
 		k.env.Log.Error("cannot write down a lost create", logKeyName, record.KeyName, logError, err)
 	}
-	k.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+
-		"look for it by its name in the API Gateway console and delete it",
+	k.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+adviceLostCreate,
 		logKeyName, record.KeyName, logTarget, k.target, logSubscription, record.SubscriptionID, logReason, why)
 }
 

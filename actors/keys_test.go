@@ -250,6 +250,14 @@ func TestWhenTheNewKeysDeliveryIsUnprovedBothAreUnconfirmedAndTheNextSettlesIt(t
 				t.Errorf("key %s is not named", id)
 			}
 		}
+		agent.Crash()
+		agent = w.Connected()
+		pass(time.Minute)
+		for _, id := range []string{first, second} {
+			if !w.Log.Has("the key journal lists a key to be looked at: see in APIM", id) {
+				t.Errorf("what to do about key %s is not said at the next start", id)
+			}
+		}
 		_, _, third := repeat(w, api, "sub-1")
 		pass(time.Minute)
 		if keys := w.AWS.Keys(); len(keys) != 1 || keys[0].ID != third {

@@ -169,6 +169,11 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 	if frame == nil {
 		s.env.Log.Error("an answer is not one to its command; this is a bug in the agent, please report it", logCommand, m.ID)
 		frame = exchange.Parts{exchange.AppendErrorReply(nil, typ, m.ID, "internal error of the agent; see its log")}
+		if receipt != nil {
+			// What is delivered from here on is the ERROR, which holds no key.
+			receipt(wsconn.NeverSent)
+			receipt = nil
+		}
 	}
 	by := m.AnswerBy.Add(deliverWithin - answerWithin)
 	err := s.conn.SendBefore(by, receipt, frame...)

@@ -115,8 +115,7 @@ func (i *ingest) keepAlive(ctx actor.Context) {
 // conclude ends a job of which everything was sent or left out. One that sent nothing, though AWS has the APIs,
 // is not done: APIM would show a success to those who look there, and to whom the log says nothing.
 func (i *ingest) conclude(ctx actor.Context) {
-	nothing := i.sent == 0 && (i.spec.resumed == nil || len(i.spec.resumed.Acked) == 0)
-	if nothing && i.withheld != "" {
+	if i.sent == 0 && i.withheld != "" {
 		i.fail(ctx, fmt.Sprintf("nothing was ingested: all %d APIs were left out, the last because: %s", i.omitted, i.withheld))
 		return
 	}
@@ -172,13 +171,14 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 	case m.Error != "":
 		i.onIngestError(ctx, b, m.Error)
 	case b.done:
-		i.env.Log.Info("ingest done", logJob, i.job(), logSent, i.sent, logOmitted, i.omitted,
+		i.env.Log.Info("ingest done", logJob, i.job(), logSent, i.sent, logWithoutDocument, i.bare, logOmitted, i.omitted,
 			logTook, time.Since(i.startedAt).Round(time.Millisecond))
 		i.end(ctx)
 	default:
 		i.transmit(ctx)
 		if len(b.apis) > 0 {
 			i.sent += len(b.apis)
+			i.bare += b.withoutDocument()
 			i.env.Log.Info("ingesting", logJob, i.job(), logSent, i.sent, logTotal, i.total)
 		}
 		i.acknowledge(b)

@@ -69,7 +69,7 @@ func (s *stage) prepare() any {
 		input.Missing = federation.TooLarge
 		encoded = encode(federation.Build(input))
 	}
-	ready := messages.APIReady{ID: idOf(entry), JSON: encoded}
+	ready := messages.APIReady{ID: idOf(entry), JSON: encoded, Bare: input.Missing != federation.NotMissing}
 	for _, plan := range entry.Plans {
 		ready.PlanIDs = append(ready.PlanIDs, plan.ID)
 	}

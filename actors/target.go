@@ -226,7 +226,7 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 	t.failure, t.failedAt = apigateway.Explain(err), time.Now()
 	delay := backoff(t.failures, resolveFloor, resolveCap, t.env.Jitter())
 	t.failures++
-	t.env.Log.Error("AWS cannot be used in this region; the other targets go on: "+t.failure,
+	t.env.Log.Error("AWS cannot be used in this region: "+t.failure,
 		logRegion, t.spec.region, logRole, t.spec.roleARN, logError, err, logDelay, delay.Round(time.Second))
 	t.Become(t.failed)
 	for _, q := range t.takeQueue() {
@@ -243,7 +243,7 @@ func (t *target) onQuotaOpened(ctx actor.Context) {
 	t.again.Stop()
 	t.Become(t.ready)
 	ctx.Request(ctx.Parent(), messages.TargetResolved{Target: t.target()})
-	t.env.Log.Info("AWS account and region are ready", logTarget, t.target())
+	t.env.Log.Info("AWS account and region are known; their APIs are listed by the next discovery or ingest", logTarget, t.target())
 	for _, q := range t.takeQueue() {
 		t.dispatch(ctx, q)
 	}

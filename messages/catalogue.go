@@ -85,6 +85,8 @@ type APIReady struct {
 	JSON []byte
 	// PlanIDs are the plans that JSON carries.
 	PlanIDs []string
+	// Bare says that JSON carries no document: AWS can never export it, or it is larger than a message.
+	Bare bool
 }
 
 // APIOmitted says that an API is not sent this time, so that what APIM has of it stays.

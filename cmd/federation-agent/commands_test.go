@@ -102,7 +102,7 @@ func TestTheSettingsThatASandboxPrintsLeadAnAgentToIt(t *testing.T) {
 	}
 	agent := start(t, environ)
 	agent.says("connected to APIM")
-	agent.says("AWS account and region are ready", "111122223333:us-east-1")
+	agent.says("AWS account and region are known", "111122223333:us-east-1")
 	agent.signal(os.Interrupt)
 	if code := agent.exit(); code != exitOrderly {
 		t.Errorf("the agent's exit code is %d\n%s", code, agent.log)

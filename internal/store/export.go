@@ -12,8 +12,9 @@ type ExportKey struct {
 	// DeploymentID, DocumentationVersion and CanaryDeploymentID together change when the export can have changed;
 	// the last two are often empty.
 	DeploymentID, DocumentationVersion, CanaryDeploymentID string
-	// UpdatedAt is when the stage was last changed, in Unix seconds; 0 if AWS does not say. With it no state comes back: a
-	// stage that was redeployed between being listed and being exported, and then rolled back, is another state.
+	// UpdatedAt is when the stage was last changed, in Unix seconds; 0 if AWS does not say. With it no state comes back, but
+	// within that one second: a stage that was redeployed between being listed and being exported, and then rolled back,
+	// is another state.
 	UpdatedAt int64
 }
 
