@@ -85,6 +85,22 @@ func (a *agentProcess) drain() error {
 	return a.Drain(ctx, a.timeout)
 }
 
+// ingestsLeft is how many ingests are on the disk for the next process to go on with.
+func (a *agentProcess) ingestsLeft(providers []config.Provider) int {
+	if !a.store.Health().Durable {
+		return 0
+	}
+	left := 0
+	for _, p := range providers {
+		jobs, err := a.store.Running(p.IntegrationID)
+		if err != nil {
+			a.log.Warn("cannot read the running ingest jobs", logError, err)
+		}
+		left += len(jobs)
+	}
+	return left
+}
+
 // close lets go of the store, after the agent has ended.
 func (a *agentProcess) close() {
 	a.stop()

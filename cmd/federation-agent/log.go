@@ -7,6 +7,7 @@ const (
 	logCommit       = "commit"
 	logError        = "error"
 	logGo           = "go"
+	logIngestsLeft  = "ingests_left"
 	logIntegration  = "integration"
 	logIntegrations = "integrations"
 	logKeys         = "keys"
@@ -15,5 +16,6 @@ const (
 	logRegions      = "regions"
 	logSignal       = "signal"
 	logTimeout      = "timeout"
+	logTook         = "took"
 	logVersion      = "version"
 )

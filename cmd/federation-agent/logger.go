@@ -3,7 +3,9 @@ package main
 import (
 	"io"
 	"log/slog"
+	"time"
 
+	"federation-agent/actors"
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
 )
@@ -26,6 +28,17 @@ func logStart(log *slog.Logger, cfg config.Config, warnings []config.Warning) {
 	}
 	for _, w := range warnings {
 		log.Warn("configuration: " + w.String())
+	}
+}
+
+// logEnd is the last line after a signal. ingestsLeft are written down, for the next process to go on with.
+func logEnd(log *slog.Logger, ending actors.Ending, took time.Duration, ingestsLeft int) {
+	rest := []any{logTook, took.Round(time.Millisecond), logIngestsLeft, ingestsLeft}
+	switch ending {
+	case actors.Drained, actors.Dismissed:
+		log.Info("ended in order", rest...)
+	case actors.Disorderly, actors.Failed:
+		log.Warn("cut short; the next process sees to what is left", rest...)
 	}
 }
 

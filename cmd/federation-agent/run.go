@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"os"
 	"syscall"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,9 +45,14 @@ func run(p process, files []string) error {
 	case <-agent.Done():
 	case s := <-p.signals:
 		log.Info("ending in order; a second signal ends at once", logSignal, s.String(), logTimeout, agent.timeout)
+		began := time.Now()
 		if err := drainUnless(p.signals, agent); err != nil {
 			return err
 		}
+		left := agent.ingestsLeft(cfg.Providers)
+		agent.close()
+		logEnd(log, agent.Ending(), time.Since(began), left)
+		return ended(agent.Ending())
 	}
 	agent.close()
 	return ended(agent.Ending())

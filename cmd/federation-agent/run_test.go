@@ -55,6 +55,7 @@ func TestSIGTERMInTheMiddleOfAnIngestEndsInOrderWithin10Seconds(t *testing.T) {
 	if code := agent.exit(); code != exitOrderly {
 		t.Fatalf("exit code %d\n%s", code, agent.log)
 	}
+	agent.says("ended in order", "took=", "ingests_left=1")
 	if took := time.Since(began); took > 10*time.Second {
 		t.Errorf("it took %s", took)
 	}
