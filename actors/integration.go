@@ -69,7 +69,7 @@ func newIntegrationMemory(env *Env, cfg config.Config, provider config.Provider)
 		credentials: newCredentialsSource(apigateway.CredentialsOptions{
 			AccessKeyID: provider.AccessKeyID, SecretAccessKey: provider.SecretAccessKey,
 			ExternalID: cfg.Agent.AWS.ExternalID, RoleSessionName: cfg.Agent.AWS.RoleSessionName,
-			Regions: provider.Regions, HTTPClient: env.AWS,
+			Regions: provider.Regions, HTTPClient: env.AWS, Log: env.Log,
 		}),
 	}
 }

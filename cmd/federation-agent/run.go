@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"log/slog"
 	"os"
 	"syscall"
 	"time"
@@ -46,7 +47,7 @@ func run(p process, files []string) error {
 	case s := <-p.signals:
 		log.Info("ending in order; a second signal ends at once", logSignal, s.String(), logTimeout, agent.timeout)
 		began := time.Now()
-		if err := drainUnless(p.signals, agent); err != nil {
+		if err := drainUnless(p.signals, agent, log); err != nil {
 			return err
 		}
 		left := agent.ingestsLeft(cfg.Providers)
@@ -59,7 +60,7 @@ func run(p process, files []string) error {
 }
 
 // drainUnless drains, unless a second signal comes.
-func drainUnless(signals <-chan os.Signal, agent *agentProcess) error {
+func drainUnless(signals <-chan os.Signal, agent *agentProcess, log *slog.Logger) error {
 	drained := make(chan error, 1)
 	go func() { drained <- agent.drain() }()
 	select {
@@ -69,7 +70,8 @@ func drainUnless(signals <-chan os.Signal, agent *agentProcess) error {
 		}
 		return nil
 	case s := <-signals:
-		return &exitError{code: signalCode(s), text: "a second signal: ending at once"}
+		log.Warn("a second signal: ending at once", logSignal, s.String())
+		return &exitError{code: signalCode(s)}
 	}
 }
 

@@ -125,6 +125,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	if code := agent.exit(); code != exitSignal+int(syscall.SIGTERM) {
 		t.Errorf("exit code %d\n%s", code, agent.log)
 	}
+	agent.says("level=WARN", "a second signal: ending at once")
 }
 
 func TestAnAgentThatAPIMDismissesForGoodExitsWith3(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync"
 	"time"
 
@@ -32,6 +33,8 @@ type CredentialsOptions struct {
 	// HTTPClient carries all calls; nil makes one by [NewHTTPClient]. One that is not an *awshttp.BuildableClient, as in a
 	// simulation, is used as it is: AWS_CA_BUNDLE does not reach it, nor do the default chain's own calls go through it.
 	HTTPClient aws.HTTPClient
+	// Log takes the SDK's own warnings; nil leaves them to the SDK, which writes them to the standard error.
+	Log *slog.Logger
 }
 
 // DefaultSessionName names the agent's sessions in CloudTrail.
@@ -75,6 +78,9 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 		buildable = NewHTTPClient() // the SDK cannot even load AWS_CA_BUNDLE with another kind
 	}
 	load := []func(*config.LoadOptions) error{config.WithRegion(o.Regions[0]), config.WithHTTPClient(buildable)}
+	if o.Log != nil {
+		load = append(load, config.WithLogger(sdkLog(o.Log)))
+	}
 	if o.AccessKeyID != "" {
 		static := credentials.NewStaticCredentialsProvider(o.AccessKeyID, o.SecretAccessKey.Reveal(), "")
 		load = append(load, config.WithCredentialsProvider(static))
