@@ -94,7 +94,9 @@ func TestADemoStaysUpUntilItIsTold(t *testing.T) {
 func TestTheSettingsThatASandboxPrintsLeadAnAgentToIt(t *testing.T) {
 	sandbox := start(t, nil, append([]string{"sandbox", "--apim=127.0.0.1:0", "--aws=127.0.0.1:0"}, quick...)...)
 	sandbox.prints("# export gravitee_integration_providers_0_configuration_roleArn")
-	environ := []string{"gravitee_agent_store_path=" + t.TempDir()}
+	sandbox.prints("export gravitee_agent_store_path='")
+	sandbox.prints("unset AWS_ENDPOINT_URL")
+	var environ []string
 	for line := range strings.Lines(sandbox.stdout.String()) {
 		if setting, ok := strings.CutPrefix(strings.TrimSpace(line), "export "); ok {
 			environ = append(environ, strings.ReplaceAll(setting, "'", ""))

@@ -3,8 +3,11 @@ package main
 import (
 	"fmt"
 	"net"
+	"os"
+	"path/filepath"
 	"strings"
 
+	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"federation-agent/internal/sandbox/demo"
@@ -77,13 +80,16 @@ func closeSandbox(s *demo.Sandbox) error {
 func printSettings(p process, s *demo.Sandbox) {
 	fmt.Fprintf(p.stdout, "# APIM: %s/  AWS: %s  (Ctrl-C ends both)\n", s.APIMURL(), s.AWSURL())
 	fmt.Fprintf(p.stdout, "# Paste this into another shell, then: %s run\n", p.invoked())
-	for _, setting := range s.Settings() {
+	// The journal of one sandbox tells of keys and jobs that the next has never had.
+	journal := demo.Setting{Name: "gravitee_agent_store_path", Value: filepath.Join(os.TempDir(), "federation-agent-sandbox-"+uuid.NewString()[:8])}
+	for _, setting := range append(s.Settings(), journal) {
 		fmt.Fprintf(p.stdout, "export %s=%s\n", setting.Name, quote(setting.Value))
 	}
 	if roles := s.Roles(); roles.Value != "" {
 		fmt.Fprintln(p.stdout, "# With this one, too, the agent sees all accounts:")
 		fmt.Fprintf(p.stdout, "# export %s=%s\n", roles.Name, quote(roles.Value))
 	}
+	fmt.Fprintf(p.stdout, "# Afterwards, so that nothing else in that shell takes the stand-in for AWS: unset %s\n", demo.AWSEndpointVariable)
 }
 
 // quote makes one word of a text for a POSIX shell.

@@ -3,6 +3,7 @@
 package deploy
 
 import (
+	"fmt"
 	"os"
 	"path"
 	"regexp"
@@ -48,8 +49,20 @@ func TestTheImageRunsTheBinaryThatItsFirstStageBuilds(t *testing.T) {
 	if got, want := instruction(t, dockerfile, "ENTRYPOINT"), `["`+copied[1]+`"]`; got != want {
 		t.Errorf("ENTRYPOINT %s, want %s", got, want)
 	}
-	if stamp := regexp.MustCompile(`-X main\.(\w+)=`).FindStringSubmatch(dockerfile); stamp == nil || !strings.Contains(read(t, "cmd/federation-agent/version.go"), "\n\t"+stamp[1]+" ") {
-		t.Errorf("the version is stamped into %v, which the program does not have", stamp)
+	for file, argument := range map[string]string{"deployments/docker/Dockerfile": `\$\{%s\}`, "Taskfile.yml": `\{\{\.%s\}\}`} {
+		for stamp, name := range map[string]string{"version": "VERSION", "commit": "COMMIT"} {
+			if !regexp.MustCompile(`-X main\.` + stamp + `=` + fmt.Sprintf(argument, name)).MatchString(read(t, file)) {
+				t.Errorf("%s does not stamp the %s", file, stamp)
+			}
+			if !regexp.MustCompile(`(?m)^\t` + stamp + ` +string$`).MatchString(read(t, "cmd/federation-agent/version.go")) {
+				t.Errorf("the program has no variable %s to be stamped", stamp)
+			}
+		}
+	}
+	for _, name := range []string{"VERSION", "COMMIT"} {
+		if !strings.Contains(dockerfile, "\nARG "+name+"=") || !strings.Contains(read(t, "Taskfile.yml"), "--build-arg "+name+"={{."+name+"}}") {
+			t.Errorf("the image's build is not told %s", name)
+		}
 	}
 	if !strings.Contains(read(t, "go.mod"), "\ngo "+regexp.MustCompile(`ARG GO_VERSION=(\S+)`).FindStringSubmatch(dockerfile)[1]) {
 		t.Error("the image is built with another Go than go.mod asks for")
