@@ -36,11 +36,11 @@ func (f *sandboxFlags) add(command *cobra.Command, apim, aws string) {
 	flags.IntVar(&f.uniform.StagesPerAPI, "stages", 3, "of a uniform estate: stages of each REST API")
 	flags.IntVar(&f.uniform.Plans, "plans", 4, "of a uniform estate: usage plans in each account and region; 0 leaves all stages outside")
 	flags.IntVar(&f.uniform.DocumentBytes, "document-bytes", 0, "of a uniform estate: size of each export; 0 means some kilobytes")
-	flags.StringVar(&f.version, "apim-version", "4.9", "APIM's minor version, 4.4 to 4.12; 4.4 speaks the old dialect")
+	flags.StringVar(&f.version, "apim-version", "4.9", "APIM's minor version, 4.4 to 4.12; 4.4 speaks the old dialect, and 4.12 was read in its source, not tried")
 	flags.StringVar(&f.token, "token", demo.DefaultToken, "the token that APIM accepts")
 	flags.StringVar(&f.integration, "integration-id", demo.DefaultIntegrationID, "id of the integration in APIM")
-	flags.BoolVar(&f.latency, "latency", true, "whether AWS takes as long as it really does")
-	flags.BoolVar(&f.quota, "quota", true, "whether AWS's request quota holds")
+	flags.BoolVar(&f.latency, "latency", true, "AWS takes as long as it really does; --latency=false switches that off")
+	flags.BoolVar(&f.quota, "quota", true, "AWS's request quota holds; --quota=false switches it off")
 	flags.Float64Var(&f.quotaScale, "quota-scale", 1, "multiplies AWS's request quota")
 }
 
