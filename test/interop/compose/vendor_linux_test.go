@@ -153,7 +153,7 @@ func follow(ctx context.Context, t *testing.T, c controller.Controller, aws *mot
 			t.Error("the log holds a secret")
 		}
 	}
-	if !strings.Contains(log, "durable=false") {
+	if !strings.Contains(log, "the store is in memory only") {
 		t.Error("the log does not say that nothing is kept on disk")
 	}
 }
