@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/test/rig"
 )
 
@@ -155,7 +156,7 @@ func (s *summary) converge(ctx context.Context, r *rig.Rig) error {
 	err := rig.Await(ctx, jobTimeout, "the ingests to end", func() (bool, error) {
 		jobs, err := r.Jobs(ctx)
 		for _, j := range jobs {
-			if j.Status == "PENDING" {
+			if j.Status == apimsim.JobPending {
 				return false, nil
 			}
 		}
@@ -182,9 +183,9 @@ func (s *summary) converge(ctx context.Context, r *rig.Rig) error {
 
 const apiCount = apis * stages
 
-func apisOf(ctx context.Context, r *rig.Rig, integration string) ([]rig.API, error) {
+func apisOf(ctx context.Context, r *rig.Rig, integration string) ([]apimsim.APIView, error) {
 	all, err := r.APIs(ctx)
-	var its []rig.API
+	var its []apimsim.APIView
 	for _, api := range all {
 		if api.IntegrationID == integration {
 			its = append(its, api)

@@ -8,6 +8,7 @@ import (
 	"sync"
 	"time"
 
+	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/test/rig"
 )
 
@@ -65,7 +66,7 @@ func (s *storm) run(ctx context.Context) ([]drop, map[string]bool, error) {
 	s.met = map[string]bool{}
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	up := &watch{rig: s.rig, newest: map[string]rig.Agent{}}
+	up := &watch{rig: s.rig, newest: map[string]apimsim.AgentView{}}
 	var watching sync.WaitGroup
 	watching.Go(func() { up.run(ctx) })
 	defer watching.Wait()
@@ -114,7 +115,7 @@ func (s *storm) dropAll(ctx context.Context, up *watch, integration string, rand
 		if err := s.drop(ctx, k, agent, random); err != nil {
 			return err
 		}
-		if agent, err = up.after(ctx, integration, agent.Connection); err != nil {
+		if agent, err = up.after(ctx, integration, agent.Conn); err != nil {
 			return fmt.Errorf("after %q: %w", k, err)
 		}
 		s.mu.Lock()
@@ -124,7 +125,7 @@ func (s *storm) dropAll(ctx context.Context, up *watch, integration string, rand
 	return nil
 }
 
-func (s *storm) drop(ctx context.Context, k kind, agent rig.Agent, random *rand.Rand) error {
+func (s *storm) drop(ctx context.Context, k kind, agent apimsim.AgentView, random *rand.Rand) error {
 	there := true
 	switch k {
 	case goodBye:
@@ -133,15 +134,15 @@ func (s *storm) drop(ctx context.Context, k kind, agent rig.Agent, random *rand.
 		if err := s.rig.RefuseUpgrades(ctx, 1+random.IntN(2)); err != nil {
 			return err
 		}
-		there = s.rig.Wire.Cut(agent.RemoteAddress)
+		there = s.rig.Wire.Cut(agent.RemoteAddr)
 	case cut:
-		there = s.rig.Wire.Cut(agent.RemoteAddress)
+		there = s.rig.Wire.Cut(agent.RemoteAddr)
 	case holeBoth:
-		there = s.rig.Wire.Swallow(agent.RemoteAddress, true, true)
+		there = s.rig.Wire.Swallow(agent.RemoteAddr, true, true)
 	case holeToAPIM:
-		there = s.rig.Wire.Swallow(agent.RemoteAddress, false, true)
+		there = s.rig.Wire.Swallow(agent.RemoteAddr, false, true)
 	case holeToUs:
-		there = s.rig.Wire.Swallow(agent.RemoteAddress, true, false)
+		there = s.rig.Wire.Swallow(agent.RemoteAddr, true, false)
 	}
 	if !there {
 		return fmt.Errorf("the session of %s was gone before it was dropped", agent.IntegrationID)
@@ -151,7 +152,7 @@ func (s *storm) drop(ctx context.Context, k kind, agent rig.Agent, random *rand.
 
 // use plays APIM's users for as long as a session lives: an ingest, a preview, subscriptions and the end of one. What
 // a drop makes of their commands is seen in the end, in APIM.
-func (s *storm) use(ctx context.Context, integration string, apis []rig.API, life time.Duration, random *rand.Rand) {
+func (s *storm) use(ctx context.Context, integration string, apis []apimsim.APIView, life time.Duration, random *rand.Rand) {
 	at := func(do func()) {
 		pause := time.Duration(random.Int64N(int64(life)))
 		s.users.Go(func() {
@@ -181,7 +182,7 @@ func (s *storm) accepted(ctx context.Context, integration string, which int) str
 	}
 	var ids []string
 	for _, sub := range all {
-		if sub.IntegrationID == integration && sub.Status == "ACCEPTED" {
+		if sub.IntegrationID == integration && sub.Status == apimsim.SubscriptionAccepted {
 			ids = append(ids, sub.ID)
 		}
 	}
@@ -196,7 +197,7 @@ func (s *storm) noteOpenJobs(ctx context.Context, integration string) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range jobs {
-		if j.IntegrationID == integration && j.Status == "PENDING" {
+		if j.IntegrationID == integration && j.Status == apimsim.JobPending {
 			s.met[j.ID] = true
 		}
 	}

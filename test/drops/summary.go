@@ -8,6 +8,7 @@ import (
 	"strings"
 	"time"
 
+	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/test/rig"
 )
 
@@ -15,9 +16,9 @@ import (
 type summary struct {
 	drops    []drop
 	met      map[string]bool
-	jobs     []rig.Job
+	jobs     []apimsim.JobView
 	keys     rig.Count
-	problems []rig.Problem
+	problems []apimsim.Problem
 	log      string // the agent's
 
 	before, after rig.Footprint
@@ -31,17 +32,18 @@ const mayGrow = 0.25
 
 // The agent's log, where nothing else tells.
 const (
-	logConnected    = `msg="connected to APIM"`
-	logCannotDial   = `msg="cannot connect to APIM`
-	logPanic        = "this is a bug"
-	problemDropped  = "batch-dropped"
-	problemAfterEnd = "ingest-after-done"
+	logConnected  = `msg="connected to APIM"`
+	logCannotDial = `msg="cannot connect to APIM`
+	logPanic      = "this is a bug"
 )
 
 // expected are the problems that a drop causes: a command without an answer, a job whose START_INGEST was answered
 // into the void, an end of a job that is said twice as its reply was lost.
-func expected() []string {
-	return []string{"subscription-rejected", "unsubscribe-failed", "start-ingest-failed", "discovery-failed", problemDropped, problemAfterEnd}
+func expected() []apimsim.ProblemCode {
+	return []apimsim.ProblemCode{
+		apimsim.ProblemRejected, apimsim.ProblemUnsubscribe, apimsim.ProblemStartFailed, apimsim.ProblemDiscoveryFailed,
+		apimsim.ProblemBatchDropped, apimsim.ProblemAfterDone,
+	}
 }
 
 func (s *summary) print() {
@@ -62,8 +64,8 @@ func (s *summary) print() {
 	fmt.Printf("%-46s %5d\n", "ingest jobs in APIM", len(s.jobs))
 	fmt.Printf("  %-44s %5d\n", "open when their session was dropped", len(s.met))
 	fmt.Printf("  %-44s %5d\n", "ended as success", s.succeeded())
-	fmt.Printf("%-46s %5d\n", "INGESTs for a job that APIM never stored", s.problemsOf(problemDropped))
-	fmt.Printf("%-46s %5d\n", "INGESTs after a job's end", s.problemsOf(problemAfterEnd))
+	fmt.Printf("%-46s %5d\n", "INGESTs for a job that APIM never stored", s.problemsOf(apimsim.ProblemBatchDropped))
+	fmt.Printf("%-46s %5d\n", "INGESTs after a job's end", s.problemsOf(apimsim.ProblemAfterDone))
 	fmt.Printf("%-46s %8s %8s\n", "the process, at rest", "before", "after")
 	fmt.Printf("  %-44s %8.1f %8.1f\n", "resident, MiB", mib(s.before.Resident), mib(s.after.Resident))
 	fmt.Printf("  %-44s %8.1f %8.1f\n", "  of it anonymous, MiB", mib(s.before.Anonymous), mib(s.after.Anonymous))
@@ -71,21 +73,21 @@ func (s *summary) print() {
 	fmt.Printf("  %-44s %8d %8d\n", "goroutines (before: of another process)", total(s.goroutinesBefore), total(s.goroutinesAfter))
 }
 
-func mib(bytes int) float64 { return float64(bytes) / (1 << 20) }
+func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }
 
 func (s *summary) connected() int { return strings.Count(s.log, logConnected) }
 
 func (s *summary) succeeded() int {
 	n := 0
 	for _, j := range s.jobs {
-		if j.Status == "SUCCESS" {
+		if j.Status == apimsim.JobSuccess {
 			n++
 		}
 	}
 	return n
 }
 
-func (s *summary) problemsOf(code string) int {
+func (s *summary) problemsOf(code apimsim.ProblemCode) int {
 	n := 0
 	for _, p := range s.problems {
 		if p.Code == code {
@@ -119,7 +121,7 @@ func (s *summary) wrong() error {
 		fault("%d sessions, want %d: one is lost for each drop, and no other", got, want)
 	}
 	for _, j := range s.jobs {
-		if j.Status != "SUCCESS" {
+		if j.Status != apimsim.JobSuccess {
 			fault("ingest job %s ended as %s", j.ID, j.Status)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/test/rig"
 )
 
@@ -16,7 +17,7 @@ type watch struct {
 	rig *rig.Rig
 
 	mu     sync.Mutex
-	newest map[string]rig.Agent // by integration
+	newest map[string]apimsim.AgentView // by integration
 }
 
 func (w *watch) run(ctx context.Context) {
@@ -27,7 +28,7 @@ func (w *watch) run(ctx context.Context) {
 		}
 		w.mu.Lock()
 		for _, a := range agents {
-			if a.Connection > w.newest[a.IntegrationID].Connection {
+			if a.Conn > w.newest[a.IntegrationID].Conn {
 				w.newest[a.IntegrationID] = a
 			}
 		}
@@ -36,13 +37,13 @@ func (w *watch) run(ctx context.Context) {
 }
 
 // after waits for a session that is newer than a connection.
-func (w *watch) after(ctx context.Context, integration string, connection int) (rig.Agent, error) {
-	var agent rig.Agent
+func (w *watch) after(ctx context.Context, integration string, connection int) (apimsim.AgentView, error) {
+	var agent apimsim.AgentView
 	err := rig.Await(ctx, comesBackWithin, "the session of "+integration, func() (bool, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		agent = w.newest[integration]
-		return agent.Connection > connection, nil
+		return agent.Conn > connection, nil
 	})
 	return agent, err
 }

@@ -17,6 +17,7 @@ import (
 	"sync"
 	"time"
 
+	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/test/rig"
 )
 
@@ -94,7 +95,7 @@ func enough(c rig.Count, atLeast int) error {
 	return errors.Join(wrong...)
 }
 
-func ingestEverything(ctx context.Context, r *rig.Rig) ([]rig.API, error) {
+func ingestEverything(ctx context.Context, r *rig.Rig) ([]apimsim.APIView, error) {
 	agent, err := r.StartAgent(ctx)
 	if err != nil {
 		return nil, err
@@ -107,7 +108,7 @@ func ingestEverything(ctx context.Context, r *rig.Rig) ([]rig.API, error) {
 }
 
 // askForKeys plays APIM's users: some subscribe, and now and then somebody ends an accepted subscription.
-func askForKeys(ctx context.Context, r *rig.Rig, apis []rig.API, each int, random *rand.Rand) *sync.WaitGroup {
+func askForKeys(ctx context.Context, r *rig.Rig, apis []apimsim.APIView, each int, random *rand.Rand) *sync.WaitGroup {
 	var asked sync.WaitGroup
 	for range each {
 		api := apis[random.IntN(len(apis))]
@@ -130,7 +131,7 @@ func anAccepted(ctx context.Context, r *rig.Rig, random *rand.Rand) string {
 	}
 	var accepted []string
 	for _, s := range subscriptions {
-		if s.Status == "ACCEPTED" {
+		if s.Status == apimsim.SubscriptionAccepted {
 			accepted = append(accepted, s.ID)
 		}
 	}

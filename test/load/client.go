@@ -1,16 +1,14 @@
 package main
 
 import (
-	"bytes"
 	"context"
-	"encoding/json"
 	"fmt"
-	"io"
 	"net/http"
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/outside"
 )
 
 const (
@@ -24,37 +22,6 @@ const (
 
 // client drives the stand-ins over their management surfaces.
 type client struct{ apim, aws, rig string }
-
-func call(ctx context.Context, method, url string, body, into any) error {
-	var reader io.Reader
-	if body != nil {
-		encoded, err := json.Marshal(body)
-		if err != nil {
-			return err
-		}
-		reader = bytes.NewReader(encoded)
-	}
-	request, err := http.NewRequestWithContext(ctx, method, url, reader)
-	if err != nil {
-		return err
-	}
-	response, err := http.DefaultClient.Do(request)
-	if err != nil {
-		return err
-	}
-	defer response.Body.Close()
-	answer, err := io.ReadAll(response.Body)
-	if err != nil {
-		return err
-	}
-	if response.StatusCode != http.StatusOK {
-		return fmt.Errorf("%s %s: %s: %s", method, url, response.Status, answer)
-	}
-	if into == nil {
-		return nil
-	}
-	return json.Unmarshal(answer, into)
-}
 
 // await polls until so answers true, at most for d.
 func await(ctx context.Context, what string, d time.Duration, so func(context.Context) (bool, error)) error {
@@ -79,7 +46,7 @@ func (c client) awaitAgent(ctx context.Context, integration string, after time.T
 	var at time.Time
 	err := await(ctx, "the agent's HELLO", connectWithin, func(ctx context.Context) (bool, error) {
 		var agents []apimsim.AgentView
-		if err := call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/agents", nil, &agents); err != nil {
+		if err := outside.Call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/agents", nil, &agents); err != nil {
 			return false, err
 		}
 		for _, a := range agents {
@@ -95,7 +62,7 @@ func (c client) awaitAgent(ctx context.Context, integration string, after time.T
 
 func (c client) preview(ctx context.Context, integration string) (apimsim.Preview, error) {
 	var p apimsim.Preview
-	return p, call(ctx, http.MethodPost, c.apim+"/_sandbox/apim/preview", map[string]any{"integrationId": integration}, &p)
+	return p, outside.Call(ctx, http.MethodPost, c.apim+"/_sandbox/apim/preview", map[string]any{"integrationId": integration}, &p)
 }
 
 // ingestRun is one ingest from START_INGEST to the end of its job.
@@ -107,7 +74,7 @@ type ingestRun struct {
 // startIngest starts an ingest of the APIs with these ids, or of all.
 func (c client) startIngest(ctx context.Context, integration string, ids ...string) (apimsim.JobView, error) {
 	var job apimsim.JobView
-	return job, call(ctx, http.MethodPost, c.apim+"/_sandbox/apim/ingest", map[string]any{"integrationId": integration, "apiIds": ids}, &job)
+	return job, outside.Call(ctx, http.MethodPost, c.apim+"/_sandbox/apim/ingest", map[string]any{"integrationId": integration, "apiIds": ids}, &job)
 }
 
 // ingest runs one to its end.
@@ -124,7 +91,7 @@ func (c client) ingest(ctx context.Context, integration string, ids ...string) (
 func (c client) awaitJob(ctx context.Context, job apimsim.JobView) (apimsim.JobView, error) {
 	err := await(ctx, "the ingest's end", ingestWithin, func(ctx context.Context) (bool, error) {
 		var jobs []apimsim.JobView
-		if err := call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/jobs", nil, &jobs); err != nil {
+		if err := outside.Call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/jobs", nil, &jobs); err != nil {
 			return false, err
 		}
 		for _, j := range jobs {
@@ -153,19 +120,19 @@ func (c client) awaitJobUntil(ctx context.Context, job apimsim.JobView, end time
 
 func (c client) apis(ctx context.Context) ([]apimsim.APIView, error) {
 	var apis []apimsim.APIView
-	return apis, call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/apis", nil, &apis)
+	return apis, outside.Call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/apis", nil, &apis)
 }
 
 func (c client) subscribe(ctx context.Context, api, plan, application string) (apimsim.SubscriptionView, error) {
 	var s apimsim.SubscriptionView
-	return s, call(ctx, http.MethodPost, c.apim+"/_sandbox/apim/subscriptions",
+	return s, outside.Call(ctx, http.MethodPost, c.apim+"/_sandbox/apim/subscriptions",
 		map[string]any{"apiId": api, "planId": plan, "applicationName": application}, &s)
 }
 
 // problems counts what a careful operator of APIM would find wrong with an integration.
 func (c client) problems(ctx context.Context, integration string) (int, error) {
 	var all []apimsim.Problem
-	if err := call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/problems", nil, &all); err != nil {
+	if err := outside.Call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/problems", nil, &all); err != nil {
 		return 0, err
 	}
 	n := 0
@@ -179,7 +146,7 @@ func (c client) problems(ctx context.Context, integration string) (int, error) {
 
 func (c client) healthChecks(ctx context.Context, ask healthCheckRequest) (roundTrips, error) {
 	var took roundTrips
-	return took, call(ctx, http.MethodPost, c.rig+healthCheckPath, ask, &took)
+	return took, outside.Call(ctx, http.MethodPost, c.rig+healthCheckPath, ask, &took)
 }
 
 // awsCounts is what AWS counted.
@@ -190,7 +157,7 @@ type awsCounts struct {
 
 func (c client) counts(ctx context.Context) (awsCounts, error) {
 	var n awsCounts
-	return n, call(ctx, http.MethodGet, c.aws+"/_sandbox/aws/counts", nil, &n)
+	return n, outside.Call(ctx, http.MethodGet, c.aws+"/_sandbox/aws/counts", nil, &n)
 }
 
 // of adds up the attempts in an account at API Gateway, of one operation or, if it is empty, of all.
@@ -210,17 +177,17 @@ func (n awsCounts) throttled(account, user string) int {
 }
 
 func (c client) redeploy(ctx context.Context, account, region, api, stage string) error {
-	return call(ctx, http.MethodPost, c.aws+"/_sandbox/aws/redeploy",
+	return outside.Call(ctx, http.MethodPost, c.aws+"/_sandbox/aws/redeploy",
 		map[string]any{"account": account, "region": region, "restApi": api, "stage": stage}, nil)
 }
 
 func (c client) neighbour(ctx context.Context, n awssim.Neighbour) error {
-	return call(ctx, http.MethodPost, c.aws+"/_sandbox/aws/neighbours", n, nil)
+	return outside.Call(ctx, http.MethodPost, c.aws+"/_sandbox/aws/neighbours", n, nil)
 }
 
 func (c client) job(ctx context.Context, id string) (apimsim.JobView, error) {
 	var jobs []apimsim.JobView
-	if err := call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/jobs", nil, &jobs); err != nil {
+	if err := outside.Call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/jobs", nil, &jobs); err != nil {
 		return apimsim.JobView{}, err
 	}
 	for _, j := range jobs {

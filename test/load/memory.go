@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/outside"
 )
 
 // memoryScale is how far quota and latencies are scaled, for 13,200 exports would take half an hour.
@@ -32,16 +33,16 @@ func measureMemory(ctx context.Context, r *rig) ([]table, error) {
 			return []table{t}, fmt.Errorf("%s: %w", run.what, err)
 		}
 		if run.bar > 0 {
-			t.row(run.what+": highest RssAnon", inMiB(peak.anonymous), "≤ "+inMiB(run.bar), peak.anonymous <= run.bar)
+			t.row(run.what+": highest RssAnon", inMiB(peak.Anonymous), "≤ "+inMiB(run.bar), peak.Anonymous <= run.bar)
 		} else {
-			t.told(run.what+": highest RssAnon", inMiB(peak.anonymous))
+			t.told(run.what+": highest RssAnon", inMiB(peak.Anonymous))
 		}
-		t.told(run.what+": VmHWM; the ingest's time; processor time", fmt.Sprintf("%s; %s; %s", inMiB(peak.highWater), short(took), short(processor)))
+		t.told(run.what+": VmHWM; the ingest's time; processor time", fmt.Sprintf("%s; %s; %s", inMiB(peak.HighWater), short(took), short(processor)))
 	}
 	return []table{t}, nil
 }
 
-func (r *rig) peakOfIngest(ctx context.Context, big int, settings map[string]string) (memory, time.Duration, time.Duration, error) {
+func (r *rig) peakOfIngest(ctx context.Context, big int, settings map[string]string) (outside.Memory, time.Duration, time.Duration, error) {
 	const integration = "memory"
 	s, err := r.startStandIns(ctx, standInSpec{
 		Estate: awssim.UniformOptions{
@@ -51,20 +52,20 @@ func (r *rig) peakOfIngest(ctx context.Context, big int, settings map[string]str
 		Integrations: []string{integration},
 	}, -1)
 	if err != nil {
-		return memory{}, 0, 0, err
+		return outside.Memory{}, 0, 0, err
 	}
 	defer s.close()
 	p, _, err := r.connected(ctx, s, agentSpec{name: integration, integration: integration, settings: settings, cpu: -1})
 	if err != nil {
-		return memory{}, 0, 0, err
+		return outside.Memory{}, 0, 0, err
 	}
 	defer p.stop()
 	run, err := s.ingest(ctx, integration)
 	if err != nil {
-		return memory{}, 0, 0, err
+		return outside.Memory{}, 0, 0, err
 	}
 	if err := s.whole(ctx, integration, run); err != nil {
-		return memory{}, 0, 0, err
+		return outside.Memory{}, 0, 0, err
 	}
 	processor, err := p.processorTime()
 	peak, _ := p.memory()

@@ -1,7 +1,6 @@
 package main
 
 import (
-	"bufio"
 	"context"
 	"fmt"
 	"os"
@@ -14,6 +13,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/outside"
 )
 
 // sampleEvery is how often a process's memory is read.
@@ -30,17 +30,8 @@ type process struct {
 	done    chan struct{}
 
 	mu   sync.Mutex
-	peak memory
-	last memory
-}
-
-// memory is what Linux says of a process, in bytes.
-type memory struct {
-	// anonymous is RssAnon: resident, and backed by no file.
-	anonymous int64
-	// resident is VmRSS, highWater VmHWM: its highest so far.
-	resident  int64
-	highWater int64
+	peak outside.Memory
+	last outside.Memory
 }
 
 // start starts a program with a log file of its own and begins to sample.
@@ -87,13 +78,13 @@ func (p *process) sample() {
 	ticker := time.NewTicker(sampleEvery)
 	defer ticker.Stop()
 	for {
-		m, err := readMemory(p.cmd.Process.Pid)
-		if err == nil && m.anonymous > 0 {
+		m, err := outside.ReadMemory(p.cmd.Process.Pid)
+		if err == nil && m.Anonymous > 0 {
 			p.mu.Lock()
 			p.last = m
-			p.peak.anonymous = max(p.peak.anonymous, m.anonymous)
-			p.peak.resident = max(p.peak.resident, m.resident)
-			p.peak.highWater = max(p.peak.highWater, m.highWater)
+			p.peak.Anonymous = max(p.peak.Anonymous, m.Anonymous)
+			p.peak.Resident = max(p.peak.Resident, m.Resident)
+			p.peak.HighWater = max(p.peak.HighWater, m.HighWater)
 			p.mu.Unlock()
 		}
 		select {
@@ -111,7 +102,7 @@ func (p *process) said(text string) (int, error) {
 }
 
 // memory gives the highest samples and the last one.
-func (p *process) memory() (peak, last memory) {
+func (p *process) memory() (peak, last outside.Memory) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return p.peak, p.last
@@ -134,28 +125,6 @@ func (p *process) processorTime() (time.Duration, error) {
 		ticks += n
 	}
 	return time.Duration(ticks) * 10 * time.Millisecond, nil
-}
-
-// readMemory reads /proc/PID/status, which only Linux has.
-func readMemory(pid int) (memory, error) {
-	file, err := os.Open(fmt.Sprintf("/proc/%d/status", pid))
-	if err != nil {
-		return memory{}, err
-	}
-	defer file.Close()
-	var m memory
-	fields := map[string]*int64{"RssAnon": &m.anonymous, "VmRSS": &m.resident, "VmHWM": &m.highWater}
-	for lines := bufio.NewScanner(file); lines.Scan(); {
-		name, value, _ := strings.Cut(lines.Text(), ":")
-		if into := fields[name]; into != nil {
-			kib, err := strconv.ParseInt(strings.TrimSuffix(strings.TrimSpace(value), " kB"), 10, 64)
-			if err != nil {
-				return memory{}, err
-			}
-			*into = kib << 10
-		}
-	}
-	return m, nil
 }
 
 // agentSpec says how an agent is to run.

@@ -11,6 +11,7 @@ import (
 
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/outside"
 )
 
 const (
@@ -80,7 +81,7 @@ func (r *rig) repeatStart(ctx context.Context, s *standIns, integration string, 
 			err = pause(ctx, pick(r, 10*time.Second, 3*time.Second))
 		}
 		_, idle := p.memory()
-		f.residents = append(f.residents, idle.resident)
+		f.residents = append(f.residents, idle.Resident)
 		p.stop()
 		if err != nil {
 			return f, err
@@ -96,7 +97,7 @@ func (r *rig) repeatStart(ctx context.Context, s *standIns, integration string, 
 func (c client) awaitNobody(ctx context.Context) error {
 	return await(ctx, "the last agent to be gone", connectWithin, func(ctx context.Context) (bool, error) {
 		var agents []apimsim.AgentView
-		err := call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/agents", nil, &agents)
+		err := outside.Call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/agents", nil, &agents)
 		return len(agents) == 0, err
 	})
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/outside"
 )
 
 const (
@@ -42,7 +43,7 @@ func measureTargets(ctx context.Context, r *rig) ([]table, error) {
 		} else {
 			t.told(measure, figure)
 		}
-		t.told(fmt.Sprintf("%d KB documents: the core's use; highest RssAnon", bytes/1000), fmt.Sprintf("%.0f %%; %s", 100*f.processor, inMiB(f.peak.anonymous)))
+		t.told(fmt.Sprintf("%d KB documents: the core's use; highest RssAnon", bytes/1000), fmt.Sprintf("%.0f %%; %s", 100*f.processor, inMiB(f.peak.Anonymous)))
 	}
 	return []table{t}, nil
 }
@@ -52,7 +53,7 @@ type targetFigures struct {
 	window    time.Duration
 	processor float64
 	throttled int
-	peak      memory
+	peak      outside.Memory
 }
 
 func (r *rig) targetsAtWork(ctx context.Context, accounts, bytes int) (targetFigures, error) {

@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"federation-agent/internal/federation"
+	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/store"
 )
 
@@ -35,10 +36,10 @@ func (r *Rig) Count(ctx context.Context) (Count, error) {
 	wanted := map[string]string{} // key id -> subscription, of the accepted ones
 	for _, s := range subscriptions {
 		switch s.Status {
-		case "ACCEPTED":
+		case apimsim.SubscriptionAccepted:
 			c.Accepted++
 			wanted[s.Metadata[federation.MetadataKeyID]] = s.ID
-		case "REJECTED":
+		case apimsim.SubscriptionRejected:
 			c.Rejected++
 		default:
 			c.Closed++

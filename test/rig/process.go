@@ -9,6 +9,8 @@ import (
 	"strconv"
 	"strings"
 	"syscall"
+
+	"federation-agent/test/outside"
 )
 
 // Process is one that this program started, and that it alone ends, by its pid.
@@ -61,34 +63,20 @@ func (p *Process) Log() (string, error) {
 
 // Footprint is what the kernel knows that a process holds.
 type Footprint struct {
-	// Resident and Anonymous are bytes: all that is in memory, and of that what belongs to no file.
-	Resident, Anonymous int
+	outside.Memory
 	// Descriptors counts open files and sockets.
 	Descriptors int
 }
 
 // Footprint needs Linux's /proc.
 func (p *Process) Footprint() (Footprint, error) {
-	proc := filepath.Join("/proc", strconv.Itoa(p.cmd.Process.Pid))
-	status, err := os.ReadFile(filepath.Join(proc, "status"))
+	pid := p.cmd.Process.Pid
+	memory, err := outside.ReadMemory(pid)
 	if err != nil {
 		return Footprint{}, err
 	}
-	open, err := os.ReadDir(filepath.Join(proc, "fd"))
-	if err != nil {
-		return Footprint{}, err
-	}
-	f := Footprint{Descriptors: len(open)}
-	for line := range strings.Lines(string(status)) {
-		var kib int
-		if _, err := fmt.Sscanf(line, "VmRSS: %d kB", &kib); err == nil {
-			f.Resident = kib << 10
-		}
-		if _, err := fmt.Sscanf(line, "RssAnon: %d kB", &kib); err == nil {
-			f.Anonymous = kib << 10
-		}
-	}
-	return f, nil
+	open, err := os.ReadDir(filepath.Join("/proc", strconv.Itoa(pid), "fd"))
+	return Footprint{Memory: memory, Descriptors: len(open)}, err
 }
 
 // Goroutines ends the process by SIGQUIT, to which Go's runtime answers with the stacks of all goroutines, and counts

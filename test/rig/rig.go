@@ -18,6 +18,7 @@ import (
 	"sync"
 	"time"
 
+	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 )
 
@@ -174,7 +175,7 @@ func (r *Rig) StartAgent(ctx context.Context) (*Process, error) {
 	}
 	newest := 0
 	for _, a := range old {
-		newest = max(newest, a.Connection)
+		newest = max(newest, a.Conn)
 	}
 	r.started++
 	log, err := os.Create(filepath.Join(r.dir, fmt.Sprintf("agent-%03d.log", r.started)))
@@ -191,7 +192,7 @@ func (r *Rig) StartAgent(ctx context.Context) (*Process, error) {
 	p.log = log.Name()
 	err = Await(ctx, Patience, "the agent to connect", func() (bool, error) {
 		agents, err := r.Agents(ctx)
-		agents = slices.DeleteFunc(agents, func(a Agent) bool { return a.Connection <= newest })
+		agents = slices.DeleteFunc(agents, func(a apimsim.AgentView) bool { return a.Conn <= newest })
 		return len(agents) == len(r.Integrations), err
 	})
 	if err != nil {
@@ -215,7 +216,7 @@ func (r *Rig) Settle(ctx context.Context) error {
 	}
 	for _, s := range subscriptions {
 		r.mu.Lock()
-		interrupted := s.Status == "ACCEPTED" && r.ended[s.ID]
+		interrupted := s.Status == apimsim.SubscriptionAccepted && r.ended[s.ID]
 		r.mu.Unlock()
 		if !interrupted {
 			continue
