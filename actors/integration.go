@@ -26,6 +26,8 @@ const (
 	resumeAfter = 5 * time.Second
 	// ingestOverhead is room in one message for the envelope around an INGEST's APIs.
 	ingestOverhead = 1 << 10
+	// lookAgain is how often a drain looks whether the last keys are seen to: a call to AWS takes longer.
+	lookAgain = 50 * time.Millisecond
 )
 
 // integration is one configured provider: its own session, router, catalogue, targets and ingest jobs.
@@ -83,10 +85,11 @@ func integrationProps(env *Env, cfg config.Config, provider config.Provider, mem
 	})
 }
 
-// drainOverdue tells who drains that the time for an orderly end is up; resumeDue that a job which ended may
-// have to be gone on with.
+// drainOverdue tells who drains that the time for an orderly end is up; lookDue that it may have come; resumeDue that a
+// job which ended may have to be gone on with.
 type (
 	drainOverdue struct{}
+	lookDue      struct{}
 	resumeDue    struct{}
 	// jobForgotten: a job that is too old to go on with was taken off the disk, or could not be.
 	jobForgotten struct {
@@ -131,6 +134,8 @@ func (i *integration) Receive(ctx actor.Context) {
 		i.env.Log.Warn("an integration did not end in time; stopping it as it is", logIntegration, i.provider.IntegrationID)
 		i.memory.disorderly = true
 		ctx.Stop(ctx.Self())
+	case lookDue:
+		i.endOnceKeysAreSeenTo(ctx)
 	case resumeDue:
 		i.resumeJobs(ctx)
 	case jobForgotten:
@@ -332,8 +337,17 @@ func (i *integration) onDrained(ctx actor.Context) {
 	case who.Equal(i.session):
 		i.drain(ctx, messages.Drain{}, i.targets...)
 	default:
-		ctx.Stop(ctx.Self())
+		i.endOnceKeysAreSeenTo(ctx)
 	}
+}
+
+// endOnceKeysAreSeenTo ends in order: what the writers and their earlier incarnations have begun comes to its end first.
+func (i *integration) endOnceKeysAreSeenTo(ctx actor.Context) {
+	if i.memory.keymakers.atWork() {
+		i.scope.after(lookAgain, lookDue{})
+		return
+	}
+	ctx.Stop(ctx.Self())
 }
 
 // onTerminated takes note of a job's end. One that panicked is still written down, and is gone on with.

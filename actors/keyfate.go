@@ -97,6 +97,7 @@ func (k *keymaker) conclude(id string) {
 	if a == nil {
 		return
 	}
+	defer k.undertake()()
 	defer k.begin(a.subscription)()
 	fate, first := k.takeAnswer(id)
 	if !first {

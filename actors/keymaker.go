@@ -49,6 +49,19 @@ func (k *keymakers) of(env *Env, integration string, target federation.Target, c
 	return maker
 }
 
+// atWork says that a key is being made or deleted for a command, or that the fate of one's answer is awaited or acted
+// on, by whichever incarnation it was begun. A sweep is none of it: the next process goes on with that.
+func (k *keymakers) atWork() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	for _, maker := range k.made {
+		if maker.atWork() {
+			return true
+		}
+	}
+	return false
+}
+
 // keymaker does the writers' work, step by step, in goroutines that outlive the actors' incarnations: a
 // CreateApiKey that is on its way must be heard out, or its key is lost. That is why it outlives them, too.
 //
@@ -62,6 +75,8 @@ type keymaker struct {
 	mu            sync.Mutex // guards all below
 	client        apigateway.Client
 	subscriptions turns
+	// undertaken is how many commands and fates are being seen to.
+	undertaken int
 	// answers is the keys whose answer is on its way to APIM, by record id.
 	answers map[string]*keyAnswer
 	// retries is the deletions that failed, by record id.
@@ -334,6 +349,24 @@ func (k *keymaker) begin(subscription string) (end func()) {
 		defer k.mu.Unlock()
 		k.subscriptions.pass(subscription)
 	}
+}
+
+// undertake notes work that an orderly end waits for; call what it gives when that is done.
+func (k *keymaker) undertake() (done func()) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.undertaken++
+	return func() {
+		k.mu.Lock()
+		defer k.mu.Unlock()
+		k.undertaken--
+	}
+}
+
+func (k *keymaker) atWork() bool {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	return k.undertaken > 0 || len(k.answers) > 0
 }
 
 // turns are who has the turn, and who waits for it, by subscription. It is no mutex, because that would

@@ -27,10 +27,7 @@ type writer struct {
 	busy map[string]*keyWork
 	// subscriptions is what the open commands are about.
 	subscriptions map[ledgerKey]string
-	// concluding is how many answers' fates are being acted on.
-	concluding int
-	sweeping   bool
-	drainer    *actor.PID // nil unless draining
+	sweeping      bool
 }
 
 // keyWork is what is being done for one subscription.
@@ -65,7 +62,6 @@ type (
 	}
 	sweepDue  struct{}
 	sweepDone struct{}
-	concluded struct{}
 )
 
 func (w *writer) Receive(ctx actor.Context) {
@@ -85,15 +81,13 @@ func (w *writer) Receive(ctx actor.Context) {
 	case messages.Abandoned:
 		w.onAbandoned(m)
 	case messages.Drain:
-		w.drainer = ctx.Sender()
-		w.doneDraining(ctx)
+		// What came before it is begun, or was given up. The end of that is the keymaker's to tell: it knows of
+		// earlier incarnations, too.
+		ctx.Request(ctx.Sender(), messages.Drained{})
 	case sweepDue:
 		w.onSweepDue()
 	case sweepDone:
 		w.sweeping = false
-	case concluded:
-		w.concluding--
-		w.doneDraining(ctx)
 	case *actor.Stopping, *actor.Restarting:
 		w.onLeaving(ctx)
 	default:
@@ -139,14 +133,15 @@ func (w *writer) begin(subscription string, work *keyWork, asker keyAsker) {
 	work.kind, work.askers, work.saga = asker.command, []keyAsker{asker}, newSaga(w.scope)
 	w.busy[subscription] = work
 	keys, scope, current := w.keys, w.scope, work.saga
+	done := keys.undertake()
 	switch c := asker.command.(type) {
 	case messages.Subscribe:
-		detached(scope, func() (madeKey, error) { return keys.make(current, c) },
+		detached(scope, func() (madeKey, error) { defer done(); return keys.make(current, c) },
 			func(made madeKey, err error) any {
 				return keyMade{subscription: subscription, made: made, err: err}
 			})
 	case messages.Unsubscribe:
-		detached(scope, func() (struct{}, error) { return struct{}{}, keys.remove(c) },
+		detached(scope, func() (struct{}, error) { defer done(); return struct{}{}, keys.remove(c) },
 			func(_ struct{}, err error) any { return keyDeleted{subscription: subscription, err: err} })
 	}
 }
@@ -169,7 +164,7 @@ func (w *writer) onKeyMade(ctx actor.Context, m keyMade) {
 		w.env.Log.Info("an API key was made", logTarget, w.keys.target, logSubscription, m.subscription, logKey, m.made.metadata[federation.MetadataKeyID])
 		w.answer(ctx, work, messages.Subscribed{SubscriptionID: m.subscription, APIKey: m.made.value, Metadata: m.made.metadata})
 	}
-	w.next(ctx, m.subscription)
+	w.next(m.subscription)
 }
 
 func (w *writer) onKeyDeleted(ctx actor.Context, m keyDeleted) {
@@ -180,7 +175,7 @@ func (w *writer) onKeyDeleted(ctx actor.Context, m keyDeleted) {
 		w.env.Log.Info("a subscription's API keys are deleted", logTarget, w.keys.target, logSubscription, m.subscription)
 		w.answer(ctx, w.busy[m.subscription], messages.Unsubscribed{})
 	}
-	w.next(ctx, m.subscription)
+	w.next(m.subscription)
 }
 
 // answer gives all who asked for a work the same reply.
@@ -193,12 +188,11 @@ func (w *writer) answer(ctx actor.Context, work *keyWork, reply messages.Reply) 
 }
 
 // next begins what waits behind a subscription's finished work.
-func (w *writer) next(ctx actor.Context, subscription string) {
+func (w *writer) next(subscription string) {
 	work := w.busy[subscription]
 	work.saga.abandon() // it is done, and lets go of what it holds
 	if len(work.waiting) == 0 {
 		delete(w.busy, subscription)
-		w.doneDraining(ctx)
 		return
 	}
 	asker := work.waiting[0]
@@ -230,10 +224,10 @@ func (w *writer) onAnswerFate(m messages.AnswerFate) {
 }
 
 func (w *writer) conclude(record string) {
-	w.concluding++
-	keys := w.keys
-	detached(w.scope, func() (struct{}, error) { keys.conclude(record); return struct{}{}, nil },
-		func(struct{}, error) any { return concluded{} })
+	keys, scope := w.keys, w.scope
+	go func() {
+		_, _ = guarded(scope, func(context.Context) (struct{}, error) { keys.conclude(record); return struct{}{}, nil })
+	}()
 }
 
 // onSweepDue looks for records that nobody sees to.
@@ -248,13 +242,6 @@ func (w *writer) onSweepDue() {
 		keys.sweep(func() bool { return ctx.Err() != nil })
 		return struct{}{}, nil
 	}, func(struct{}, error) any { return sweepDone{} })
-}
-
-// doneDraining tells that no key is being made, unmade or concluded any more.
-func (w *writer) doneDraining(ctx actor.Context) {
-	if w.drainer != nil && len(w.busy) == 0 && w.concluding == 0 {
-		ctx.Request(w.drainer, messages.Drained{})
-	}
 }
 
 // onLeaving answers for this incarnation: what it was doing is undone by the sagas themselves, or by the

@@ -8,5 +8,6 @@ import "time"
 // Agent -> integration -> ingest jobs and router, then session, then target -> writer.
 type Drain struct{ By time.Time }
 
-// Drained tells that nothing is open any more. Router, session, target, writer -> integration.
+// Drained tells that nothing is open any more. Router, session, target, writer -> integration. A writer says so once it has begun or
+// dropped what came before: whether that has come to its end, the integration knows itself.
 type Drained struct{}
