@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -21,8 +22,14 @@ import (
 type rawClient struct {
 	t    *testing.T
 	conn *websocket.Conn
-	// reads is what the first read after pinged comes to.
-	reads chan string
+	// reads hands over what comes in after the first pinged, one by one and in order.
+	reads chan read
+}
+
+// read is what one read came to. A pong is one without a message and without an error.
+type read struct {
+	message []byte
+	err     error
 }
 
 // frame is one that came in.
@@ -162,26 +169,48 @@ func (c *rawClient) sayUnhealthy() {
 }
 
 // pinged sends a ping and returns once its pong is back: what was written before has been read by then, and no message
-// has come before the pong. From then on only writing and pinged are left: a reader waits in the background.
-func (c *rawClient) pinged() {
+// has come before the pong, but for commands of the types that are passed over. From then on only writing and pinged are
+// left: the reading is done in the background.
+func (c *rawClient) pinged(passedOver ...string) {
 	c.t.Helper()
-	ponged := make(chan struct{})
-	c.conn.SetPongHandler(func(string) error { close(ponged); return nil })
+	if c.reads == nil {
+		c.readInBackground()
+	}
 	if err := c.conn.WriteControl(websocket.PingMessage, []byte("probe"), time.Now().Add(time.Second)); err != nil {
 		c.t.Fatal(err)
 	}
-	if c.reads == nil {
-		c.reads = make(chan string, 1)
-		go func() {
+	for got := range c.reads {
+		switch {
+		case got.err != nil:
+			c.t.Fatalf("waiting for the pong: %v", got.err)
+		case got.message == nil:
+			return
+		case !slices.Contains(passedOver, c.parse(got.message).exchangeType):
+			c.t.Fatalf("before the pong came %q", got.message)
+		}
+	}
+}
+
+// readInBackground is over with the first read that fails. The channel holds nothing back, so that a pong cannot overtake
+// the messages before it.
+func (c *rawClient) readInBackground() {
+	c.reads = make(chan read)
+	hand := func(got read) {
+		select {
+		case c.reads <- got:
+		case <-c.t.Context().Done():
+		}
+	}
+	c.conn.SetPongHandler(func(string) error { hand(read{}); return nil })
+	go func() {
+		for {
 			_, message, err := c.conn.ReadMessage()
-			c.reads <- fmt.Sprintf("%q, %v", message, err)
-		}()
-	}
-	select {
-	case <-ponged:
-	case read := <-c.reads:
-		c.t.Fatalf("before the pong came %s", read)
-	}
+			hand(read{message: message, err: err})
+			if err != nil {
+				return
+			}
+		}
+	}()
 }
 
 // hello greets as an agent of the integration and expects to be accepted.

@@ -24,6 +24,7 @@ import java.net.Socket;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.UUID;
+import java.util.concurrent.ThreadLocalRandom;
 import java.util.concurrent.TimeUnit;
 import org.springframework.core.env.AbstractEnvironment;
 import org.springframework.core.env.MapPropertySource;
@@ -36,6 +37,13 @@ import org.springframework.core.env.MutablePropertySources;
 final class RunningController {
 
     private static final String LOOPBACK = "127.0.0.1";
+
+    private static final int FIRST_PORT = 20_000;
+
+    /** From here on Linux hands out ports by itself ({@code ip_local_port_range}); others begin higher. */
+    private static final int FIRST_EPHEMERAL_PORT = 32_768;
+
+    private static final int PORT_ATTEMPTS = 100;
 
     /** The controller deploys its server without telling when it is done; an idle machine needs a tenth of a second. */
     private static final long LISTENING_DEADLINE_MS = 20_000;
@@ -156,10 +164,21 @@ final class RunningController {
         }
     }
 
+    /**
+     * The controller cannot be told to take any port, so one is looked for before it binds. Not one that the kernel would
+     * hand out: those go at any moment to whatever else runs, and an agent would then speak to that.
+     */
     private static int freePort() throws IOException {
-        try (ServerSocket socket = new ServerSocket(0, 1, InetAddress.getByName(LOOPBACK))) {
-            return socket.getLocalPort();
+        IOException taken = null;
+        for (int attempt = 0; attempt < PORT_ATTEMPTS; attempt++) {
+            int port = ThreadLocalRandom.current().nextInt(FIRST_PORT, FIRST_EPHEMERAL_PORT);
+            try (ServerSocket socket = new ServerSocket(port, 1, InetAddress.getByName(LOOPBACK))) {
+                return socket.getLocalPort();
+            } catch (IOException e) {
+                taken = e;
+            }
         }
+        throw new IOException("no free port in " + PORT_ATTEMPTS + " attempts", taken);
     }
 
     private static void awaitListening(int port) throws Exception {
