@@ -133,3 +133,24 @@ func TestAFETCHDoesNotJoinOneWhoseSessionIsGone(t *testing.T) {
 		oneReplyEach(t, w)
 	})
 }
+
+func TestFETCHesThatWaitForOneThatTakesTooLongAreToldSo(t *testing.T) {
+	o := world.Options{Faults: &actors.Faults{Receive: func(id string, message any) {
+		if _, gathered := message.(messages.Catalogue); gathered && strings.Contains(id, "/fetch-") {
+			time.Sleep(51 * time.Second) // until after the first one's time, and before the others'
+		}
+	}}}
+	o.APIM.Version = "4.4"
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		together(3, func(n int) {
+			time.Sleep(time.Duration(n) * 3 * time.Second)
+			reply, err := w.APIM.SendCommand(context.Background(), world.Integration, "FETCH", struct{}{})
+			if err != nil || !strings.Contains(reply.ErrorDetails, "within 50 seconds") {
+				t.Errorf("%+v, %v", reply, err)
+			}
+		})
+		pass(time.Minute)
+		oneReplyEach(t, w)
+	})
+}

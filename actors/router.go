@@ -272,7 +272,9 @@ func (r *router) refuse(ctx actor.Context, ref messages.CommandRef, reason strin
 	if !first {
 		return nil
 	}
-	ctx.Request(asker, messages.Answer{CommandRef: ref, Reply: messages.Refused{Reason: reason}})
+	refused := messages.Answer{CommandRef: ref, Reply: messages.Refused{Reason: reason}}
+	ctx.Request(asker, refused)
+	r.answerJoined(ctx, refused)
 	r.doneDraining(ctx)
 	return server
 }
