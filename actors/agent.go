@@ -22,6 +22,12 @@ type agent struct {
 	integrations map[string]int
 }
 
+// dismissedAgain tells the agent to repeat the order to drain.
+type dismissedAgain struct {
+	who   *actor.PID
+	order messages.Drain
+}
+
 // agentMemory is what outlives the agent's restarts.
 type agentMemory struct {
 	integrations []*integrationMemory // one for each provider
@@ -57,6 +63,8 @@ func (a *agent) Receive(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 	case messages.Dismissed:
 		a.onDismissed(ctx)
+	case dismissedAgain:
+		a.drainDismissed(ctx, m)
 	case *actor.Terminated:
 		a.onTerminated(ctx, m)
 	case *actor.Stopped:
@@ -116,8 +124,19 @@ func (a *agent) onDismissed(ctx actor.Context) {
 	if !ours { // of an earlier life of the agent's
 		return
 	}
+	if a.memory.dismissed[n] { // its session began anew meanwhile
+		return
+	}
 	a.memory.dismissed[n] = true
-	ctx.Send(ctx.Sender(), messages.Drain{By: time.Now().Add(a.config.Agent.Shutdown.Timeout)})
+	a.drainDismissed(ctx, dismissedAgain{who: ctx.Sender(), order: messages.Drain{By: time.Now().Add(a.config.Agent.Shutdown.Timeout)}})
+}
+
+// drainDismissed repeats the order until the integration has ended, as [Agent.Drain] does to all.
+func (a *agent) drainDismissed(ctx actor.Context, m dismissedAgain) {
+	if _, lives := a.integrations[m.who.Id]; lives {
+		ctx.Send(m.who, m.order)
+		a.scope.after(drainAgain, m)
+	}
 }
 
 // onTerminated ends the agent with its last integration. An integration ends because it was drained or

@@ -198,3 +198,30 @@ func TestAPanicInTheMiddleOfADrainDoesNotMakeItWaitForItsEnd(t *testing.T) {
 		})
 	}
 }
+
+func TestAPanicInTheMiddleOfADismissalDoesNotMakeItWaitForItsEnd(t *testing.T) {
+	for _, kind := range []string{"integration", "router", "session", "target", "writer"} {
+		t.Run(kind, func(t *testing.T) {
+			b := &bomb{kind: kind}
+			b.left.Store(1)
+			b.armed.Store(true)
+			o := world.Options{Faults: &actors.Faults{Receive: func(id string, m any) {
+				if _, drain := m.(messages.Drain); drain {
+					b.receive(id, m)
+				}
+			}}}
+			run(t, o, func(t *testing.T, w *world.World) {
+				agent, _ := ingested(w)
+				began := time.Now()
+				w.APIM.GoodBye(world.Integration, false)
+				<-agent.Done()
+				if took := time.Since(began); took > 2*time.Second || !b.blown.Load() {
+					t.Errorf("it took %s, blown %v", took, b.blown.Load())
+				}
+				if agent.Ending() != actors.Dismissed {
+					t.Errorf("ending %v", agent.Ending())
+				}
+			})
+		})
+	}
+}

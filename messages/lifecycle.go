@@ -2,9 +2,8 @@ package messages
 
 import "time"
 
-// Drain asks for an orderly end by a deadline: refuse new work, finish or answer what is open, close. When the process
-// ends it comes again until everything has, as who was restarted meanwhile has forgotten it; one integration that was
-// dismissed gets it once, and is stopped at the deadline.
+// Drain asks for an orderly end by a deadline: refuse new work, finish or answer what is open, close. It comes
+// again until everything has ended, as who was restarted meanwhile has forgotten it.
 // Agent -> integration -> ingest jobs and router, then session, then target -> writer.
 type Drain struct{ By time.Time }
 
