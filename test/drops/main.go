@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/test/outside"
 	"federation-agent/test/rig"
 )
 
@@ -45,15 +46,7 @@ const (
 )
 
 func run(ctx context.Context, sessions, drops int, seed uint64, keep string) error {
-	dir := keep
-	if dir == "" {
-		var err error
-		if dir, err = os.MkdirTemp("", "drops-"); err != nil {
-			return err
-		}
-		defer os.RemoveAll(dir)
-	}
-	r, err := rig.New(ctx, dir, rig.Options{Integrations: sessions, APIs: apis, Stages: stages, Settings: []string{batchOfTwo}})
+	r, err := rig.New(ctx, rig.Options{Integrations: sessions, APIs: apis, Stages: stages, Dir: keep, Settings: []string{batchOfTwo}})
 	if err != nil {
 		return err
 	}
@@ -143,7 +136,7 @@ func warmUp(ctx context.Context, r *rig.Rig, agent *rig.Process) (rig.Footprint,
 	if err != nil {
 		return rig.Footprint{}, err
 	}
-	if err := rig.Sleep(ctx, rest); err != nil {
+	if err := outside.Sleep(ctx, rest); err != nil {
 		return rig.Footprint{}, err
 	}
 	return agent.Footprint()
@@ -153,7 +146,7 @@ func warmUp(ctx context.Context, r *rig.Rig, agent *rig.Process) (rig.Footprint,
 // preview says.
 func (s *summary) converge(ctx context.Context, r *rig.Rig) error {
 	const jobTimeout = 6 * time.Minute // APIM gives a job up after 5
-	err := rig.Await(ctx, jobTimeout, "the ingests to end", func() (bool, error) {
+	err := outside.Await(ctx, jobTimeout, "the ingests to end", func(ctx context.Context) (bool, error) {
 		jobs, err := r.Jobs(ctx)
 		for _, j := range jobs {
 			if j.Status == apimsim.JobPending {

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/test/outside"
 	"federation-agent/test/rig"
 )
 
@@ -105,7 +106,7 @@ func (s *storm) dropAll(ctx context.Context, up *watch, integration string, rand
 		kinds = kinds[1:]
 		life := shortestLife + time.Duration(random.Int64N(int64(longestLife-shortestLife)))
 		s.use(ctx, integration, apis, life, random)
-		if err := rig.Sleep(ctx, life); err != nil {
+		if err := outside.Sleep(ctx, life); err != nil {
 			return err
 		}
 		if err := s.noteOpenJobs(ctx, integration); err != nil {
@@ -156,7 +157,7 @@ func (s *storm) use(ctx context.Context, integration string, apis []apimsim.APIV
 	at := func(do func()) {
 		pause := time.Duration(random.Int64N(int64(life)))
 		s.users.Go(func() {
-			if rig.Sleep(ctx, pause) == nil {
+			if outside.Sleep(ctx, pause) == nil {
 				do()
 			}
 		})

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/test/outside"
 	"federation-agent/test/rig"
 )
 
@@ -21,7 +22,7 @@ type watch struct {
 }
 
 func (w *watch) run(ctx context.Context) {
-	for rig.Sleep(ctx, lookEvery) == nil {
+	for outside.Sleep(ctx, lookEvery) == nil {
 		agents, err := w.rig.Agents(ctx)
 		if err != nil {
 			continue // who waits gives up in time
@@ -39,7 +40,7 @@ func (w *watch) run(ctx context.Context) {
 // after waits for a session that is newer than a connection.
 func (w *watch) after(ctx context.Context, integration string, connection int) (apimsim.AgentView, error) {
 	var agent apimsim.AgentView
-	err := rig.Await(ctx, comesBackWithin, "the session of "+integration, func() (bool, error) {
+	err := outside.Await(ctx, comesBackWithin, "the session of "+integration, func(context.Context) (bool, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		agent = w.newest[integration]

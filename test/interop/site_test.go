@@ -1,7 +1,6 @@
 package interop
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -10,7 +9,6 @@ import (
 	"net"
 	"net/http"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -26,6 +24,7 @@ import (
 	"federation-agent/internal/store"
 	"federation-agent/test/interop/controller"
 	"federation-agent/test/interop/proxy"
+	"federation-agent/test/outside"
 )
 
 const (
@@ -103,7 +102,7 @@ type agentOptions struct {
 // the least delay before each reconnect, and an HTTP client that finds the case's AWS.
 type agent struct {
 	*actors.Agent
-	log *logbook
+	log *outside.Log
 }
 
 func (s *site) agent(o agentOptions) *agent {
@@ -132,7 +131,7 @@ func (s *site) agent(o agentOptions) *agent {
 	cfg, _, err := config.Load(config.Sources{Environ: environ})
 	must(s.t, err)
 	memory := store.NewMemory()
-	a := &agent{log: &logbook{}}
+	a := &agent{log: &outside.Log{}}
 	a.Agent = actors.Start(&actors.Env{
 		Log: slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AWS: s.httpClient(), Now: time.Now, NewID: uuid.NewString,
@@ -240,24 +239,4 @@ func (s *site) document(n int) string {
 	document, err := apigateway.Export(s.ctx, client, fmt.Sprintf("a%09d", n), "dev")
 	must(s.t, err)
 	return string(document)
-}
-
-// logbook is an agent's log.
-type logbook struct {
-	mu    sync.Mutex
-	lines bytes.Buffer
-}
-
-// Write implements io.Writer.
-func (l *logbook) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines.Write(line)
-}
-
-// String is all of it.
-func (l *logbook) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.lines.String()
 }

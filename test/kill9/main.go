@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/test/outside"
 	"federation-agent/test/rig"
 )
 
@@ -39,12 +40,7 @@ func main() {
 const longestLife = 1200 * time.Millisecond
 
 func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
-	dir, err := os.MkdirTemp("", "kill9-")
-	if err != nil {
-		return err
-	}
-	defer os.RemoveAll(dir)
-	r, err := rig.New(ctx, dir, rig.Options{Integrations: 1, APIs: 4, Stages: 2})
+	r, err := rig.New(ctx, rig.Options{Integrations: 1, APIs: 4, Stages: 2})
 	if err != nil {
 		return err
 	}
@@ -61,7 +57,7 @@ func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
 		asked := askForKeys(ctx, r, apis, each, random)
-		if err := rig.Sleep(ctx, time.Duration(random.Int64N(int64(longestLife)))); err != nil {
+		if err := outside.Sleep(ctx, time.Duration(random.Int64N(int64(longestLife)))); err != nil {
 			return err
 		}
 		if err := agent.Kill(); err != nil {

@@ -14,8 +14,6 @@ import (
 const (
 	// connectWithin is how long an agent may take to be seen, a JVM on a busy machine included.
 	connectWithin = time.Minute
-	// pollEvery is how often a state is asked for. What it waits for carries its own time or takes minutes.
-	pollEvery = 100 * time.Millisecond
 	// ingestWithin ends an ingest that does not end by itself.
 	ingestWithin = 30 * time.Minute
 )
@@ -23,28 +21,10 @@ const (
 // client drives the stand-ins over their management surfaces.
 type client struct{ apim, aws, rig string }
 
-// await polls until so answers true, at most for d.
-func await(ctx context.Context, what string, d time.Duration, so func(context.Context) (bool, error)) error {
-	ctx, cancel := context.WithTimeout(ctx, d)
-	defer cancel()
-	ticker := time.NewTicker(pollEvery)
-	defer ticker.Stop()
-	for {
-		if is, err := so(ctx); is || err != nil {
-			return err
-		}
-		select {
-		case <-ticker.C:
-		case <-ctx.Done():
-			return fmt.Errorf("waiting for %s: %w", what, ctx.Err())
-		}
-	}
-}
-
 // awaitAgent waits for an agent that greeted after an instant, and says when it did.
 func (c client) awaitAgent(ctx context.Context, integration string, after time.Time) (time.Time, error) {
 	var at time.Time
-	err := await(ctx, "the agent's HELLO", connectWithin, func(ctx context.Context) (bool, error) {
+	err := outside.Await(ctx, connectWithin, "the agent's HELLO", func(ctx context.Context) (bool, error) {
 		var agents []apimsim.AgentView
 		if err := outside.Call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/agents", nil, &agents); err != nil {
 			return false, err
@@ -89,7 +69,7 @@ func (c client) ingest(ctx context.Context, integration string, ids ...string) (
 }
 
 func (c client) awaitJob(ctx context.Context, job apimsim.JobView) (apimsim.JobView, error) {
-	err := await(ctx, "the ingest's end", ingestWithin, func(ctx context.Context) (bool, error) {
+	err := outside.Await(ctx, ingestWithin, "the ingest's end", func(ctx context.Context) (bool, error) {
 		var jobs []apimsim.JobView
 		if err := outside.Call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/jobs", nil, &jobs); err != nil {
 			return false, err

@@ -10,6 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/outside"
 )
 
 // The accounts of an honest run. Each has a quota of its own, so all of these run side by side: what they
@@ -152,7 +153,7 @@ func (h *honest) ourCalls(ctx context.Context, t *table) error {
 	t.row("calls of a preview", fmt.Sprint(calls), fmt.Sprintf("≤ %d (2 + usage-plan pages)", bar), calls <= bar)
 
 	// The listing of the preview must not be young enough to be used again, or the counts would flatter.
-	if err := pause(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
+	if err := outside.Sleep(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
 		return err
 	}
 	run, err := h.s.ingest(ctx, integration)
@@ -177,7 +178,7 @@ func (h *honest) ourCalls(ctx context.Context, t *table) error {
 				return err
 			}
 		}
-		if err := pause(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
+		if err := outside.Sleep(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
 			return err
 		}
 		if _, err := since(); err != nil {

@@ -71,7 +71,7 @@ func run(ctx context.Context, only string, quick bool, dir string) error {
 	if err != nil {
 		return err
 	}
-	defer r.close()
+	defer r.discard()
 	printMachine(quick)
 	var failures []error
 	missed := 0

@@ -9,48 +9,34 @@ import (
 	"path/filepath"
 	"strconv"
 	"sync/atomic"
+
+	"federation-agent/test/outside"
 )
 
 // rig is what all groups share: the binaries and a folder.
 type rig struct {
-	quick bool
-	dir   string
-	agent string // the built agent
-	self  string // this program
-	keep  bool
-	runs  atomic.Int64
+	quick   bool
+	dir     string
+	discard func() // of dir, in the end
+	agent   string // the built agent
+	self    string // this program
+	runs    atomic.Int64
 }
 
 func newRig(ctx context.Context, quick bool, dir string) (*rig, error) {
-	r := &rig{quick: quick, dir: dir, keep: dir != ""}
+	r := &rig{quick: quick}
 	var err error
-	if dir == "" {
-		if r.dir, err = os.MkdirTemp("", "federation-agent-load-"); err != nil {
-			return nil, err
-		}
-	} else if err = os.MkdirAll(dir, 0o755); err != nil {
+	if r.dir, r.discard, err = outside.Folder(dir); err != nil {
 		return nil, err
 	}
-	if r.dir, err = filepath.Abs(r.dir); err != nil {
-		return nil, err
+	if r.self, err = os.Executable(); err == nil {
+		r.agent, err = outside.Build(ctx, r.dir)
 	}
-	if r.self, err = os.Executable(); err != nil {
+	if err != nil {
+		r.discard()
 		return nil, err
-	}
-	r.agent = filepath.Join(r.dir, "federation-agent")
-	// As `task build` and the image build it.
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", r.agent, "./cmd/federation-agent")
-	build.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := build.CombinedOutput(); err != nil {
-		return nil, fmt.Errorf("building the agent (run this in the checkout's top folder): %w\n%s", err, output)
 	}
 	return r, nil
-}
-
-func (r *rig) close() {
-	if !r.keep {
-		_ = os.RemoveAll(r.dir) // a temporary folder that stays does no harm
-	}
 }
 
 // pick is the full figure, or the short one in a quick run.

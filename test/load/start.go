@@ -78,7 +78,7 @@ func (r *rig) repeatStart(ctx context.Context, s *standIns, integration string, 
 		at, err := s.awaitAgent(ctx, integration, p.started)
 		if err == nil {
 			f.starts = append(f.starts, at.Sub(p.started))
-			err = pause(ctx, pick(r, 10*time.Second, 3*time.Second))
+			err = outside.Sleep(ctx, pick(r, 10*time.Second, 3*time.Second))
 		}
 		_, idle := p.memory()
 		f.residents = append(f.residents, idle.Resident)
@@ -95,7 +95,7 @@ func (r *rig) repeatStart(ctx context.Context, s *standIns, integration string, 
 
 // awaitNobody waits until APIM has noticed that the last agent is gone.
 func (c client) awaitNobody(ctx context.Context) error {
-	return await(ctx, "the last agent to be gone", connectWithin, func(ctx context.Context) (bool, error) {
+	return outside.Await(ctx, connectWithin, "the last agent to be gone", func(ctx context.Context) (bool, error) {
 		var agents []apimsim.AgentView
 		err := outside.Call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/agents", nil, &agents)
 		return len(agents) == 0, err
@@ -114,16 +114,4 @@ func connectorCommand(ctx context.Context) ([]string, error) {
 		return nil, fmt.Errorf("building it with Maven: %w %s", err, output)
 	}
 	return classpathCommand(project)
-}
-
-// pause waits, unless the context ends.
-func pause(ctx context.Context, d time.Duration) error {
-	timer := time.NewTimer(d)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/test/outside"
 )
 
 const (
@@ -46,7 +47,7 @@ func (h *honest) subscriptions(ctx context.Context) (table, error) {
 		"< 1.5 s", enough && middle(took) < 1500*time.Millisecond)
 	t.row("the same: the worst", short(slices.Max(took)), "< 4 s", enough && slices.Max(took) < 4*time.Second)
 
-	if err := pause(ctx, refill); err != nil {
+	if err := outside.Sleep(ctx, refill); err != nil {
 		return t, err
 	}
 	at, accepted, err := h.subscribeAtOnce(ctx, api, leastSubscribes)
@@ -79,7 +80,7 @@ func (h *honest) firstAPI(ctx context.Context, integration string) (apimsim.APIV
 func (h *honest) subscribeDuring(ctx context.Context, job apimsim.JobView, api apimsim.APIView) (took []time.Duration, refused int, err error) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	for i := 0; ; i++ {
-		if err := pause(ctx, time.Duration(random.ExpFloat64()*float64(subscribeGap))); err != nil {
+		if err := outside.Sleep(ctx, time.Duration(random.ExpFloat64()*float64(subscribeGap))); err != nil {
 			return nil, 0, err
 		}
 		if now, err := h.s.job(ctx, job.ID); err != nil || now.Status != apimsim.JobPending {

@@ -91,14 +91,14 @@ func (r *rig) targetsAtWork(ctx context.Context, accounts, bytes int) (targetFig
 	if _, err := s.startIngest(ctx, integration); err != nil {
 		return f, err
 	}
-	if err := pause(ctx, 15*time.Second); err != nil {
+	if err := outside.Sleep(ctx, 15*time.Second); err != nil {
 		return f, err
 	}
 	before, began, cpuBefore, err := s.callsByTarget(ctx, p)
 	if err != nil {
 		return f, err
 	}
-	if err := pause(ctx, window); err != nil {
+	if err := outside.Sleep(ctx, window); err != nil {
 		return f, err
 	}
 	after, ended, cpuAfter, err := s.callsByTarget(ctx, p)

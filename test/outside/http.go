@@ -1,5 +1,6 @@
-// Package outside is what programs share that drive built agents and stand-ins as processes: the stand-ins' management
-// surfaces over HTTP, and what Linux says of a process's memory.
+// Package outside is what programs share that run the built agent and the stand-ins as processes and look at them from
+// outside: how the agent is built, the stand-ins' management surfaces over HTTP, waiting until something is so, and what
+// Linux says of a process's memory.
 package outside
 
 import (

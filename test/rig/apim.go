@@ -56,7 +56,7 @@ func (r *Rig) Ingest(ctx context.Context, integration string) error {
 	if err != nil {
 		return err
 	}
-	return Await(ctx, Patience, "an ingest to end as a success", func() (bool, error) {
+	return outside.Await(ctx, Patience, "an ingest to end as a success", func(ctx context.Context) (bool, error) {
 		jobs, err := r.Jobs(ctx)
 		for _, j := range jobs {
 			if j.ID == job.ID {

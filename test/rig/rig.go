@@ -20,13 +20,12 @@ import (
 
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/outside"
 )
 
 const (
 	// Patience bounds every wait for something that takes seconds.
 	Patience = time.Minute
-	// poll is how often a state that tells nobody of its change is looked at.
-	poll = 20 * time.Millisecond
 	// FarAway is the latency between agent and APIM, each way: that of a continent, so that much is often under way.
 	FarAway = 40 * time.Millisecond
 	// quotaScale is how many times AWS's own request quota the stand-in grants, so that minutes are enough.
@@ -39,6 +38,8 @@ type Options struct {
 	Integrations int
 	// APIs is how many REST APIs there are in each account, each with Stages stages.
 	APIs, Stages int
+	// Dir takes the built agent, its journal and its logs. Empty: a temporary folder, until [Rig.Close].
+	Dir string
 	// Settings are more of the agent's variables, NAME=VALUE.
 	Settings []string
 }
@@ -51,6 +52,7 @@ type Rig struct {
 	Integrations []string
 
 	dir, binary string
+	discard     func() // of dir
 	sandbox     *Process
 	environ     []string
 	apim, aws   string
@@ -62,23 +64,23 @@ type Rig struct {
 	repeated int             // of those, how many an interruption left accepted
 }
 
-// New builds the agent into dir, where its journal and its logs go, too, and starts the stand-ins.
-func New(ctx context.Context, dir string, o Options) (*Rig, error) {
-	r := &Rig{ended: map[string]bool{}, dir: dir, binary: filepath.Join(dir, "federation-agent")}
-	build := exec.CommandContext(ctx, "go", "build", "-o", r.binary, "./cmd/federation-agent")
-	build.Stderr = os.Stderr
-	if err := build.Run(); err != nil {
-		return nil, fmt.Errorf("building the agent: %w", err)
+// New builds the agent and starts the stand-ins.
+func New(ctx context.Context, o Options) (*Rig, error) {
+	r := &Rig{ended: map[string]bool{}}
+	var err error
+	if r.dir, r.discard, err = outside.Folder(o.Dir); err != nil {
+		return nil, err
 	}
-	settings, err := r.startSandbox(o)
+	settings, err := r.startSandbox(ctx, o)
 	if err != nil {
+		r.discard()
 		return nil, err
 	}
 	if err := r.addIntegrations(ctx, o.Integrations, settings); err != nil {
 		r.Close()
 		return nil, err
 	}
-	r.environ = append(r.environ, "AWS_EC2_METADATA_DISABLED=true", "HOME="+dir, "PATH="+os.Getenv("PATH"),
+	r.environ = append(r.environ, "AWS_EC2_METADATA_DISABLED=true", "HOME="+r.dir, "PATH="+os.Getenv("PATH"),
 		fmt.Sprintf("gravitee_agent_quota_rate=%v", quotaScale*awssim.AWSRate),
 		fmt.Sprintf("gravitee_agent_quota_burst=%v", quotaScale*awssim.AWSBurst),
 		"gravitee_agent_store_path="+r.data())
@@ -92,10 +94,14 @@ func (r *Rig) data() string { return filepath.Join(r.dir, "data") }
 func (r *Rig) Close() {
 	_ = r.sandbox.Kill()
 	r.Wire.close()
+	r.discard()
 }
 
-// startSandbox starts both stand-ins and reads from their greeting how an agent gets there.
-func (r *Rig) startSandbox(o Options) (settings map[string]string, err error) {
+// startSandbox builds the agent, starts both stand-ins, and reads from their greeting how an agent gets there.
+func (r *Rig) startSandbox(ctx context.Context, o Options) (settings map[string]string, err error) {
+	if r.binary, err = outside.Build(ctx, r.dir); err != nil {
+		return nil, err
+	}
 	cmd := exec.Command(r.binary, "sandbox", "--apim", "127.0.0.1:0", "--aws", "127.0.0.1:0", "--estate", "uniform",
 		"--accounts", fmt.Sprint(o.Integrations), "--apis", fmt.Sprint(o.APIs), "--stages", fmt.Sprint(o.Stages),
 		"--quota-scale", fmt.Sprint(quotaScale))
@@ -190,7 +196,7 @@ func (r *Rig) StartAgent(ctx context.Context) (*Process, error) {
 		return nil, err
 	}
 	p.log = log.Name()
-	err = Await(ctx, Patience, "the agent to connect", func() (bool, error) {
+	err = outside.Await(ctx, Patience, "the agent to connect", func(ctx context.Context) (bool, error) {
 		agents, err := r.Agents(ctx)
 		agents = slices.DeleteFunc(agents, func(a apimsim.AgentView) bool { return a.Conn <= newest })
 		return len(agents) == len(r.Integrations), err
@@ -227,7 +233,7 @@ func (r *Rig) Settle(ctx context.Context) error {
 		r.repeated++
 	}
 	last, since := -1, time.Now()
-	return Await(ctx, settleWithin, "the journal to come to rest", func() (bool, error) {
+	return outside.Await(ctx, settleWithin, "the journal to come to rest", func(ctx context.Context) (bool, error) {
 		var keys []json.RawMessage
 		if err := r.keys(ctx, &keys); err != nil {
 			return false, err
@@ -237,30 +243,4 @@ func (r *Rig) Settle(ctx context.Context) error {
 		}
 		return time.Since(since) > quiet, nil
 	})
-}
-
-// Await looks until something is so. Errors: that within has passed, ctx's.
-func Await(ctx context.Context, within time.Duration, what string, so func() (bool, error)) error {
-	for deadline := time.Now().Add(within); ; {
-		ok, err := so()
-		switch {
-		case ok && err == nil:
-			return nil
-		case time.Now().After(deadline):
-			return fmt.Errorf("waiting for %s: %s have passed (last error: %w)", what, within, err)
-		}
-		if err := Sleep(ctx, poll); err != nil {
-			return err
-		}
-	}
-}
-
-// Sleep waits for d. Errors: ctx's.
-func Sleep(ctx context.Context, d time.Duration) error {
-	select {
-	case <-time.After(d):
-		return nil
-	case <-ctx.Done():
-		return ctx.Err()
-	}
 }

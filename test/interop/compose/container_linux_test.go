@@ -1,7 +1,6 @@
 package compose
 
 import (
-	"bytes"
 	"context"
 	"crypto/x509"
 	"encoding/pem"
@@ -9,13 +8,12 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"sync"
 	"syscall"
 	"testing"
 	"time"
 
-	"federation-agent/test/interop/controller"
 	"federation-agent/test/missing"
+	"federation-agent/test/outside"
 )
 
 const (
@@ -25,46 +23,13 @@ const (
 	stopWithin = 10 * time.Second
 )
 
-// build makes the agent as its image does: one static file.
-func build(t *testing.T) string {
-	t.Helper()
-	root, err := controller.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	binary := filepath.Join(t.TempDir(), "federation-agent")
-	cmd := exec.CommandContext(t.Context(), "go", "build", "-o", binary, "./cmd/federation-agent")
-	cmd.Dir, cmd.Env = root, append(os.Environ(), "CGO_ENABLED=0")
-	if output, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("building the agent: %v\n%s", err, output)
-	}
-	return binary
-}
-
 // container is the agent in a root directory of its own, as in its image: the binary, the authorities to trust, and
 // nothing else. That is how it trusts the gateway's certificate without a variable more than the page's.
 type container struct {
 	cmd   *exec.Cmd
 	ended chan struct{}
 	err   error
-	log   output
-}
-
-type output struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (o *output) Write(text []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.Write(text)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.text.String()
+	log   outside.Log
 }
 
 // start starts the agent with exactly this environment. prepare may add to its root directory.

@@ -17,6 +17,7 @@ import (
 	"federation-agent/test/interop/controller"
 	"federation-agent/test/interop/moto"
 	"federation-agent/test/missing"
+	"federation-agent/test/outside"
 )
 
 const (
@@ -46,11 +47,12 @@ func TestTheVendorsComposeFileRunsThisAgent(t *testing.T) {
 	// The install comes first, outside of any case's time.
 	installing, cancel := context.WithTimeout(t.Context(), installDeadline)
 	defer cancel()
-	var logs output
+	var logs outside.Log
 	aws, err := moto.Start(installing, &logs)
 	missing.Require(t, err)
 	t.Cleanup(func() { must(t, aws.Close()) })
-	binary := build(t)
+	binary, err := outside.Build(t.Context(), t.TempDir())
+	must(t, err)
 	for _, id := range versions {
 		t.Run(id, func(t *testing.T) {
 			var javaLogs bytes.Buffer

@@ -1,7 +1,6 @@
 package moto
 
 import (
-	"bytes"
 	"context"
 	"fmt"
 	"log/slog"
@@ -9,7 +8,6 @@ import (
 	"net"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
@@ -20,6 +18,7 @@ import (
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/store"
 	"federation-agent/test/missing"
+	"federation-agent/test/outside"
 )
 
 const (
@@ -46,27 +45,10 @@ type rig struct {
 	// url is where the agent finds APIM; changed holds one token where a message has passed since it was looked at.
 	url     string
 	changed chan struct{}
-	log     log
+	// log is the agent's and moto's.
+	log outside.Log
 	// journal is the agent's; it is there once the agent was started.
 	journal *store.Store
-}
-
-// log collects what the agent and moto log.
-type log struct {
-	mu   sync.Mutex
-	text bytes.Buffer
-}
-
-func (l *log) Write(line []byte) (int, error) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.Write(line)
-}
-
-func (l *log) String() string {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.text.String()
 }
 
 func newRig(t *testing.T) *rig {

@@ -1,0 +1,42 @@
+package outside
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+// pollEvery is how often a state that tells nobody of its change is looked at. What is measured by looking is exact to
+// this; looking costs under a hundredth of a core.
+const pollEvery = 20 * time.Millisecond
+
+// Await looks until something is so. The context that so gets ends when within has passed. Errors: so's first, that within
+// has passed, ctx's.
+func Await(ctx context.Context, within time.Duration, what string, so func(context.Context) (bool, error)) error {
+	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("%s have passed", within))
+	defer cancel()
+	for {
+		is, err := so(ctx)
+		if err == nil && is {
+			return nil
+		}
+		if err == nil {
+			err = Sleep(ctx, pollEvery)
+		}
+		if err != nil {
+			return fmt.Errorf("waiting for %s: %w", what, err)
+		}
+	}
+}
+
+// Sleep waits for d. Errors: why ctx ended.
+func Sleep(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}

@@ -1,0 +1,35 @@
+package outside
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+)
+
+// Folder makes the folder dir, or a temporary one if dir is empty, and gives its absolute path. discard removes a temporary
+// one and leaves any other.
+func Folder(dir string) (path string, discard func(), err error) {
+	if dir == "" {
+		path, err = os.MkdirTemp("", "federation-agent-test-")
+		return path, func() { _ = os.RemoveAll(path) }, err // a temporary folder that stays does no harm
+	}
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return "", nil, err
+	}
+	path, err = filepath.Abs(dir)
+	return path, func() {}, err
+}
+
+// Build builds the agent into dir, as `task build` and the image build it, and gives the program's path. It wants to run
+// within the checkout.
+func Build(ctx context.Context, dir string) (string, error) {
+	program := filepath.Join(dir, "federation-agent")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "federation-agent/cmd/federation-agent")
+	build.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if output, err := build.CombinedOutput(); err != nil {
+		return "", fmt.Errorf("building the agent (run this within the checkout): %w\n%s", err, output)
+	}
+	return program, nil
+}
