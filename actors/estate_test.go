@@ -44,6 +44,22 @@ func acceptAll(o world.Options) world.Options {
 	return o
 }
 
+// otherIntegration is what [twoIntegrations] adds.
+const otherIntegration = "99999999-2222-3333-4444-555555555555"
+
+// twoIntegrations lets the agent serve two, both of the same account and region.
+func twoIntegrations(o world.Options) world.Options {
+	o.APIM.Integrations = []apimsim.Integration{{ID: world.Integration, Env: "DEFAULT"}, {ID: otherIntegration, Env: "DEFAULT"}}
+	o.Settings = map[string]string{
+		"gravitee_integration_providers_1_type":                          "aws-api-gateway",
+		"gravitee_integration_providers_1_integrationId":                 otherIntegration,
+		"gravitee_integration_providers_1_configuration_region":          "eu-west-1",
+		"gravitee_integration_providers_1_configuration_accessKeyId":     awssim.UniformAccessKeyID(0),
+		"gravitee_integration_providers_1_configuration_secretAccessKey": world.Secret,
+	}
+	return o
+}
+
 // healthy holds a world without faults to what an operator of APIM would find: nothing.
 func healthy(t *testing.T, w *world.World) {
 	t.Helper()

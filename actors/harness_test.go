@@ -1,6 +1,7 @@
 package actors_test
 
 import (
+	"bytes"
 	"context"
 	"regexp"
 	"strings"
@@ -63,6 +64,17 @@ func (k *keyValues) onMessage(m apimsim.Message) {
 	if k.next != nil {
 		k.next(m)
 	}
+}
+
+// largestOf tells, once a world has run, how large the agent's largest message was that begins so.
+func largestOf(o *world.Options, beginning string) *int {
+	largest := new(int)
+	o.APIM.OnMessage = func(m apimsim.Message) {
+		if m.Inbound && bytes.HasPrefix(m.Data, []byte(beginning)) {
+			*largest = max(*largest, len(m.Data))
+		}
+	}
+	return largest
 }
 
 // ingested starts an agent and ingests everything.

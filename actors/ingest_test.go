@@ -127,17 +127,12 @@ func TestABatchGoesOutOnBytesOnCountOrAfterItsDelay(t *testing.T) {
 	t.Run("bytes", func(t *testing.T) {
 		o := world.Options{Settings: map[string]string{"gravitee_agent_ingest_batchBytes": "65536"}}
 		o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 10, StagesPerAPI: 2, Plans: 2, DocumentBytes: 20 << 10})
-		largest := 0
-		o.APIM.OnMessage = func(m apimsim.Message) {
-			if m.Inbound && strings.Contains(string(m.Data[:min(len(m.Data), 60)]), "et:INGEST") {
-				largest = max(largest, len(m.Data))
-			}
-		}
+		largest := largestOf(&o, "t:COMMAND;;et:INGEST;;")
 		if got := batches(o, awssim.Fault{}); len(got) < 8 {
 			t.Errorf("%d batches for 20 documents of 20 KB, 64 KB a batch", len(got))
 		}
-		if largest > 65536+1024 || largest < 40<<10 {
-			t.Errorf("the largest batch has %d bytes", largest)
+		if *largest > 65536+1024 || *largest < 40<<10 {
+			t.Errorf("the largest batch has %d bytes", *largest)
 		}
 	})
 	t.Run("delay", func(t *testing.T) {

@@ -177,25 +177,13 @@ func TestAPanicOfTheTopActorDoesNotLetTwoKeysBeAttachedAtATime(t *testing.T) {
 }
 
 func TestTwoIntegrationsThatLookAtOneAccountShareItsQuota(t *testing.T) {
-	const other = "99999999-2222-3333-4444-555555555555"
-	o := world.Options{
-		AWS:  oneRegion(100, 2, 4),
-		APIM: apimsim.Options{Integrations: []apimsim.Integration{{ID: world.Integration, Env: "DEFAULT"}, {ID: other, Env: "DEFAULT"}}},
-		Settings: map[string]string{
-			"gravitee_integration_providers_1_type":                          "aws-api-gateway",
-			"gravitee_integration_providers_1_integrationId":                 other,
-			"gravitee_integration_providers_1_configuration_region":          "eu-west-1",
-			"gravitee_integration_providers_1_configuration_accessKeyId":     awssim.UniformAccessKeyID(0),
-			"gravitee_integration_providers_1_configuration_secretAccessKey": world.Secret,
-		},
-	}
-	run(t, o, func(t *testing.T, w *world.World) {
+	run(t, twoIntegrations(world.Options{AWS: oneRegion(100, 2, 4)}), func(t *testing.T, w *world.World) {
 		w.StartAgent()
 		w.Await("two sessions", func() bool { return len(w.APIM.Agents()) == 2 })
 		began := time.Now()
 		var jobs [2]apimsim.Job
 		together(2, func(n int) {
-			job, err := w.APIM.StartIngest(t.Context(), []string{world.Integration, other}[n], nil)
+			job, err := w.APIM.StartIngest(t.Context(), []string{world.Integration, otherIntegration}[n], nil)
 			if err != nil {
 				t.Error(err)
 			}

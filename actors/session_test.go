@@ -14,7 +14,6 @@ import (
 
 	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
-	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/memnet"
 	"federation-agent/internal/store/storetest"
 	"federation-agent/test/world"
@@ -350,21 +349,10 @@ func TestWithAutoReconnectTheAgentComesBackEvenAfterAGoodByeForGood(t *testing.T
 }
 
 func TestOneOfTwoIntegrationsIsDismissedAndTheOtherGoesOn(t *testing.T) {
-	const other = "99999999-2222-3333-4444-555555555555"
-	o := world.Options{
-		APIM: apimsim.Options{Integrations: []apimsim.Integration{{ID: world.Integration}, {ID: other}}},
-		Settings: map[string]string{
-			"gravitee_integration_providers_1_type":                          "aws-api-gateway",
-			"gravitee_integration_providers_1_integrationId":                 other,
-			"gravitee_integration_providers_1_configuration_region":          "eu-west-1",
-			"gravitee_integration_providers_1_configuration_accessKeyId":     awssim.UniformAccessKeyID(0),
-			"gravitee_integration_providers_1_configuration_secretAccessKey": world.Secret,
-		},
-	}
-	run(t, o, func(t *testing.T, w *world.World) {
+	run(t, twoIntegrations(world.Options{}), func(t *testing.T, w *world.World) {
 		agent := w.StartAgent()
 		w.Await("two sessions", func() bool { return len(w.APIM.Agents()) == 2 })
-		w.APIM.GoodBye(other, false)
+		w.APIM.GoodBye(otherIntegration, false)
 		pass(10 * time.Minute)
 		if a := w.APIM.Agents(); len(a) != 1 || a[0].IntegrationID != world.Integration {
 			t.Errorf("agents %v", a)
