@@ -3,7 +3,6 @@ package federation_test
 import (
 	"encoding/json"
 	"maps"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -18,16 +17,8 @@ import (
 // wire's spelling, with one REST API id, so that they fit together.
 func recordedParts(t *testing.T) (apis, stages, plans, documents map[string]string) {
 	t.Helper()
-	text, err := os.ReadFile("../apigateway/testdata/recorded.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	var recorded map[string]map[string]json.RawMessage
-	if err := json.Unmarshal(text, &recorded); err != nil {
-		t.Fatal(err)
-	}
 	apis, stages, plans, documents = map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
-	for test, steps := range recorded {
+	for test, steps := range loadRecorded(t) {
 		for step, answer := range steps {
 			var fields map[string]json.RawMessage
 			if err := json.Unmarshal(answer, &fields); err != nil {

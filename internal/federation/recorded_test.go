@@ -28,7 +28,9 @@ func (r replay) Do(in *http.Request) (*http.Response, error) {
 	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: in, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}, nil
 }
 
-func TestRecordedAnswersOfAWSGoThroughTheSDKIntoTheModel(t *testing.T) {
+// loadRecorded reads what boto3 made of AWS's answers: test -> step -> answer.
+func loadRecorded(t *testing.T) map[string]map[string]json.RawMessage {
+	t.Helper()
 	text, err := os.ReadFile("../apigateway/testdata/recorded.json")
 	if err != nil {
 		t.Fatal(err)
@@ -37,6 +39,11 @@ func TestRecordedAnswersOfAWSGoThroughTheSDKIntoTheModel(t *testing.T) {
 	if err := json.Unmarshal(text, &recorded); err != nil {
 		t.Fatal(err)
 	}
+	return recorded
+}
+
+func TestRecordedAnswersOfAWSGoThroughTheSDKIntoTheModel(t *testing.T) {
+	recorded := loadRecorded(t)
 	// step gives a recorded answer in the wire's spelling, with ids in place of the recording's placeholders.
 	step := func(test, name string) string {
 		s := string(recorded[test][name])

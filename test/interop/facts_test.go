@@ -111,8 +111,14 @@ func handsPrimaryOver(ctx context.Context, t *testing.T, c controller.Controller
 	awaitChannels(ctx, t, c, 2)
 	first.close(1000)
 	// The one who joined second has not been told anything before.
+	becomesPrimary(t, second)
+}
+
+// becomesPrimary holds the agent that remains to be told so.
+func becomesPrimary(t *testing.T, remains *rawClient) {
+	t.Helper()
 	var primary struct{ Primary bool }
-	must(t, json.Unmarshal(second.read("PRIMARY").exchange.Payload, &primary))
+	must(t, json.Unmarshal(remains.read("PRIMARY").exchange.Payload, &primary))
 	if !primary.Primary {
 		t.Error("the agent that remains was told that it is not primary")
 	}
@@ -291,11 +297,7 @@ func forgottenPrimary(ctx context.Context, t *testing.T, c controller.Controller
 	first := joined(ctx, t, c)
 	second := greeted(ctx, t, c, target)
 	first.sayUnhealthy()
-	var primary struct{ Primary bool }
-	must(t, json.Unmarshal(second.read("PRIMARY").exchange.Payload, &primary))
-	if !primary.Primary {
-		t.Error("the agent that remains was told that it is not primary")
-	}
+	becomesPrimary(t, second)
 }
 
 // agentSaysGoodBye shows that a connector's GOOD_BYE is taken for a wish to be closed: APIM handles none.

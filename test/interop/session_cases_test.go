@@ -31,9 +31,9 @@ func sessionCases() []contractCase {
 		{name: "the second of two agents takes over when the primary leaves", run: primaryLeaves},
 		{name: "the second of two agents takes over when the primary is cut off", run: primaryIsCut},
 		{name: "HEALTH_CHECK is answered each time", options: quickHealthChecks, run: answersHealthChecks},
-		{name: "GOOD_BYE with reconnect: the agent comes back", run: goodByeAndBack},
+		{name: "GOOD_BYE with reconnect: the agent comes back", run: goodByeAndBack(true, nil)},
 		{name: "GOOD_BYE without reconnect: the agent ends", run: goodByeEnds},
-		{name: "GOOD_BYE without reconnect, but autoReconnect: the agent comes back", run: goodByeAutoReconnect},
+		{name: "GOOD_BYE without reconnect, but autoReconnect: the agent comes back", run: goodByeAndBack(false, map[string]string{"gravitee_integration_connector_ws_autoReconnect": "true"})},
 		{name: "an agent that is drained leaves at once", run: drains},
 		{name: "the controller is restarted", run: controllerRestarts},
 		{name: "the controller goes with 1000 and without GOOD_BYE", run: controllerDrops},
@@ -193,14 +193,17 @@ func (s *site) goodBye(reconnect bool) {
 	}
 }
 
-func goodByeAndBack(ctx context.Context, t *testing.T, c controller.Controller) {
-	s := newSite(ctx, t, c, uniform(1))
-	s.connected(agentOptions{})
-	from := c.Events().Len()
-	s.goodBye(true)
-	_, from = s.wait(from, controller.IsHello(target, true))
-	s.wait(from, controller.HasChannels(target, 1))
-	s.served()
+// goodByeAndBack is a GOOD_BYE after which an agent with these settings is back and serves.
+func goodByeAndBack(reconnect bool, settings map[string]string) func(context.Context, *testing.T, controller.Controller) {
+	return func(ctx context.Context, t *testing.T, c controller.Controller) {
+		s := newSite(ctx, t, c, uniform(1))
+		s.connected(agentOptions{settings: settings})
+		from := c.Events().Len()
+		s.goodBye(reconnect)
+		_, from = s.wait(from, controller.IsHello(target, true))
+		s.wait(from, controller.HasChannels(target, 1))
+		s.served()
+	}
 }
 
 func goodByeEnds(ctx context.Context, t *testing.T, c controller.Controller) {
@@ -215,16 +218,6 @@ func goodByeEnds(ctx context.Context, t *testing.T, c controller.Controller) {
 	case <-ctx.Done():
 		t.Error("the agent is still there")
 	}
-}
-
-func goodByeAutoReconnect(ctx context.Context, t *testing.T, c controller.Controller) {
-	s := newSite(ctx, t, c, uniform(1))
-	s.connected(agentOptions{settings: map[string]string{"gravitee_integration_connector_ws_autoReconnect": "true"}})
-	from := c.Events().Len()
-	s.goodBye(false)
-	_, from = s.wait(from, controller.IsHello(target, true))
-	s.wait(from, controller.HasChannels(target, 1))
-	s.served()
 }
 
 func drains(ctx context.Context, t *testing.T, c controller.Controller) {
