@@ -27,7 +27,7 @@ func BenchmarkDecodeCommand(b *testing.B) {
 }
 
 func BenchmarkPeekFrame(b *testing.B) {
-	message := exchange.AppendFrame(nil, exchange.KindCommand, exchange.TypeDiscover, document(1<<20))
+	message := spell(exchange.KindCommand, exchange.TypeDiscover, document(1<<20))
 	b.ReportAllocs()
 	for b.Loop() {
 		exchange.PeekFrame(message)

@@ -74,13 +74,8 @@ type Subscription struct {
 	Metadata map[string]string
 }
 
-// The metadata keys that APIM itself fills at SUBSCRIBE.
-const (
-	// MetadataPlanID is the plan's id as the agent sent it.
-	MetadataPlanID = "planId"
-	// MetadataConsumerKey is an OAuth client's id.
-	MetadataConsumerKey = "consumerKey"
-)
+// MetadataPlanID is the metadata key under which APIM gives, at SUBSCRIBE, the plan's id as the agent sent it.
+const MetadataPlanID = "planId"
 
 // Type implements [ControllerCommand].
 func (Primary) Type() string { return TypePrimary }

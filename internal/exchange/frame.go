@@ -106,12 +106,7 @@ func split(message []byte) (kind, typ, content []byte, hasContent bool) {
 	return kind, typ, nil, false
 }
 
-// AppendFrame appends a frame around JSON that is already encoded. It is what the Append functions of this package end in; a
-// controller's stand-in writes its commands with it.
-func AppendFrame(dst []byte, kind Kind, typ string, json []byte) []byte {
-	return append(appendFrameHeader(dst, kind, typ), json...)
-}
-
+// appendFrameHeader appends all of a frame but its JSON.
 func appendFrameHeader(dst []byte, kind Kind, typ string) []byte {
 	dst = append(dst, kindPrefix...)
 	dst = append(dst, kind...)

@@ -2,11 +2,17 @@ package exchange_test
 
 import (
 	"errors"
+	"slices"
 	"strings"
 	"testing"
 
 	"federation-agent/internal/exchange"
 )
+
+// spell is a frame as the protocol spells it.
+func spell(kind exchange.Kind, typ string, json []byte) []byte {
+	return slices.Concat([]byte("t:"+string(kind)+";;et:"+typ+";;e:"), json)
+}
 
 func TestAFrameIsReadByItsPrefixes(t *testing.T) {
 	for name, c := range map[string]struct {

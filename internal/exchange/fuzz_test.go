@@ -28,7 +28,7 @@ func FuzzReadFrame(f *testing.F) {
 		if !ok || kind != frame.Kind || typ != frame.Type {
 			t.Errorf("PeekFrame says %q, %q, %v; ReadFrame %q, %q", kind, typ, ok, frame.Kind, frame.Type)
 		}
-		again, err := exchange.ReadFrame(exchange.AppendFrame(nil, frame.Kind, frame.Type, frame.JSON))
+		again, err := exchange.ReadFrame(spell(frame.Kind, frame.Type, frame.JSON))
 		if strings.HasSuffix(frame.Type, ";") {
 			return // no type of the protocol's does; with the separator behind it, it cannot be told from a shorter one
 		}

@@ -151,7 +151,7 @@ func TestWhatWeWriteIsWhatGraviteesOwnClassesWrite(t *testing.T) {
 		if err := json.Unmarshal(frame.JSON, &values); err != nil {
 			t.Fatal(err)
 		}
-		want := exchange.AppendFrame(nil, frame.Kind, frame.Type, bytes.ReplaceAll(frame.JSON, []byte(";"), []byte(`\u003b`)))
+		want := spell(frame.Kind, frame.Type, bytes.ReplaceAll(frame.JSON, []byte(";"), []byte(`\u003b`)))
 		if diff := cmp.Diff(string(want), string(write(values))); diff != "" {
 			t.Errorf("%s: %s", name, diff)
 		}

@@ -10,14 +10,10 @@ func IngestSize(id, jobID string, count, bytes int) int {
 		stringSize(id) + stringSize(TypeIngest) + stringSize(jobID) + listSize(count, bytes)
 }
 
-// DiscoverReplySize is the length of what [DiscoverReply] makes, with partial taken as false, its longer value.
+// DiscoverReplySize is the length of what [DiscoverReply] makes, with partial taken as false, its longer value. What
+// [ListReply] makes of the same is shorter by some bytes.
 func DiscoverReplySize(commandID string, count, bytes int) int {
 	return apisReplySize(TypeDiscover, commandID, count, bytes) + len(`,"isPartialDiscovery":false`)
-}
-
-// ListReplySize is the length of what [ListReply] makes.
-func ListReplySize(commandID string, count, bytes int) int {
-	return apisReplySize(TypeList, commandID, count, bytes)
 }
 
 // FetchReplySize is the length of what [FetchReply] makes.

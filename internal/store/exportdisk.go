@@ -15,10 +15,6 @@ import (
 )
 
 const (
-	// DefaultDiskExportBytes bounds the exports kept on disk: 13,200 documents (600 + 600 + 120 APIs of 10 stages, all
-	// that a region can hold) of 75 KB each.
-	DefaultDiskExportBytes = 1 << 30
-
 	// exportBlock is what a file's size is rounded up to: file systems give space in such blocks.
 	exportBlock = 4096
 

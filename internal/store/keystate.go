@@ -88,7 +88,7 @@ func (s KeyState) CanBecome(next KeyState) bool {
 	return known && (s == next || slices.Contains(allowed, next))
 }
 
-// Action is what a crash or a cut session leaves to be done about one key.
+// Action is what a crash leaves to be done about one key.
 type Action string
 
 const (
@@ -122,24 +122,6 @@ func AfterCrash(rec KeyRecord) Action {
 	// A state that this build does not know cannot be read into a record. Were it to happen, naming the key harms
 	// nobody, while deleting it might.
 	return ActionListUnconfirmed
-}
-
-// AfterCut says what follows for a record whose session was cut while the process lives on. replyMayHaveLeft is false
-// only where it is certain that no byte of the reply was written; a reply that could not be written within APIM's 60 s
-// has not left.
-func AfterCut(rec KeyRecord, replyMayHaveLeft bool) Action {
-	switch rec.State {
-	case StateCreating:
-		// The call is still running in this process: its answer, or its loss, decides.
-		return ActionKeep
-	case StateAttached, StateAnswered:
-		if replyMayHaveLeft {
-			return ActionListUnconfirmed
-		}
-		return ActionDelete
-	default:
-		return AfterCrash(rec)
-	}
 }
 
 // Step is what [Resume] wants done about one record.

@@ -7,7 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-func TestWhatFollowsFromACrashOrACutInEachState(t *testing.T) {
+func TestWhatFollowsFromACrashInEachState(t *testing.T) {
 	const (
 		forget      = store.ActionForget
 		del         = store.ActionDelete
@@ -15,31 +15,20 @@ func TestWhatFollowsFromACrashOrACutInEachState(t *testing.T) {
 		unconfirmed = store.ActionListUnconfirmed
 		lost        = store.ActionListLostCreate
 	)
-	table := []struct {
-		state                               store.KeyState
-		crash, cutNeverLeft, cutMayHaveLeft store.Action
-	}{
-		{store.StateIntent, forget, forget, forget},
-		{store.StateCreating, lost, keep, keep},
-		{store.StateCreated, del, del, del},
-		{store.StateAttached, del, del, unconfirmed},
-		{store.StateAnswered, unconfirmed, del, unconfirmed},
-		{store.StateDelivered, keep, keep, keep},
-		{store.StateUnconfirmed, unconfirmed, unconfirmed, unconfirmed},
-		{store.StateDeleting, del, del, del},
-		{store.StateLostCreate, lost, lost, lost},
-	}
-	for _, row := range table {
-		t.Run(string(row.state), func(t *testing.T) {
-			rec := store.KeyRecord{ID: "k", State: row.state}
-			if got := store.AfterCrash(rec); got != row.crash {
-				t.Errorf("after a crash: %s, want %s", got, row.crash)
-			}
-			if got := store.AfterCut(rec, false); got != row.cutNeverLeft {
-				t.Errorf("after a cut, reply never left: %s, want %s", got, row.cutNeverLeft)
-			}
-			if got := store.AfterCut(rec, true); got != row.cutMayHaveLeft {
-				t.Errorf("after a cut, reply may have left: %s, want %s", got, row.cutMayHaveLeft)
+	for state, want := range map[store.KeyState]store.Action{
+		store.StateIntent:      forget,
+		store.StateCreating:    lost,
+		store.StateCreated:     del,
+		store.StateAttached:    del,
+		store.StateAnswered:    unconfirmed,
+		store.StateDelivered:   keep,
+		store.StateUnconfirmed: unconfirmed,
+		store.StateDeleting:    del,
+		store.StateLostCreate:  lost,
+	} {
+		t.Run(string(state), func(t *testing.T) {
+			if got := store.AfterCrash(store.KeyRecord{ID: "k", State: state}); got != want {
+				t.Errorf("%s, want %s", got, want)
 			}
 		})
 	}

@@ -57,7 +57,7 @@ type Health struct {
 	Messages []string
 }
 
-// Store is a [KeyJournal], [IngestJobs] and [Catalogue] in memory, written through to a [Medium] where there is one.
+// Store is a [KeyJournal], [IngestJobs] and [Catalogue] in memory, written through to a [Medium].
 // It is safe for concurrent use; concurrent writers share a commit.
 type Store struct {
 	opts Options
@@ -66,10 +66,10 @@ type Store struct {
 	// no mutex because a simulation's medium may sleep, and in a synctest bubble time stands still while
 	// a goroutine waits for a mutex.
 	turn     chan struct{}
-	medium   Medium // nil: memory only
-	known    bool   // the medium's content was read, and nobody else can have written it since
-	failures int    // openings and commits that failed one after the other
-	skip     int    // commits to let pass before the medium is tried again
+	medium   Medium
+	known    bool // the medium's content was read, and nobody else can have written it since
+	failures int  // openings and commits that failed one after the other
+	skip     int  // commits to let pass before the medium is tried again
 
 	mu           sync.Mutex
 	state        *state
@@ -95,18 +95,14 @@ const withoutDisk = "if the agent stops now, the next one does not know of keys 
 // at 25 journal writes a second would be most of the work.
 const maxSkip = 64
 
-// NewMemory gives a store that keeps nothing beyond the process, for a machine without a writable directory.
-func NewMemory() *Store {
-	return newStore(nil, Options{}, "no directory is configured for the store: "+withoutDisk)
-}
-
 // New gives a store over a medium. It never fails: without a usable medium it runs in memory, says so in its health,
 // and tries again.
 func New(medium Medium, opts Options) (*Store, Health) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := newStore(medium, opts, "")
+	s := &Store{opts: opts, medium: medium, turn: make(chan struct{}, 1), state: newState()}
+	s.turn <- struct{}{}
 	notices, err := medium.Open(s.state.apply)
 	s.notices = notices
 	for _, notice := range notices {
@@ -120,12 +116,6 @@ func New(medium Medium, opts Options) (*Store, Health) {
 	}
 	s.known = err == nil
 	return s, s.Health()
-}
-
-func newStore(medium Medium, opts Options, problem string) *Store {
-	s := &Store{opts: opts, medium: medium, turn: make(chan struct{}, 1), state: newState(), problem: problem}
-	s.turn <- struct{}{}
-	return s
 }
 
 // Health says what the store can promise at this moment.
@@ -179,11 +169,11 @@ func (s *Store) write(u urgency, mutate func(*state) ([]Change, error)) error {
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 	}
-	if s.medium != nil && !s.degraded {
+	if !s.degraded {
 		s.pending = append(s.pending, changes...)
 	}
 	s.mu.Unlock()
-	if u == lazy || s.medium == nil {
+	if u == lazy {
 		return nil
 	}
 	return s.flush(false)
@@ -195,7 +185,7 @@ func (s *Store) Flush() error {
 	s.mu.Lock()
 	ended := s.ended
 	s.mu.Unlock()
-	if ended != nil || s.medium == nil {
+	if ended != nil {
 		return ended
 	}
 	return s.flush(true)
@@ -360,17 +350,13 @@ func (s *Store) Fence() {
 	}
 }
 
-// Close writes what is waiting and lets go of the medium. Closing twice is no error.
+// Close writes what is waiting and lets go of the medium. Errors: what is lost. Closing twice is no error.
 func (s *Store) Close() error {
 	<-s.turn
 	defer func() { s.turn <- struct{}{} }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if errors.Is(s.ended, ErrClosed) {
-		return nil
-	}
-	if s.medium == nil {
-		s.ended = ErrClosed
 		return nil
 	}
 	var lost error

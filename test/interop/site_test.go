@@ -22,6 +22,7 @@ import (
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 	"federation-agent/test/interop/controller"
 	"federation-agent/test/interop/proxy"
 	"federation-agent/test/outside"
@@ -130,7 +131,7 @@ func (s *site) agent(o agentOptions) *agent {
 	}
 	cfg, _, err := config.Load(config.Sources{Environ: environ})
 	must(s.t, err)
-	memory := store.NewMemory()
+	memory, _ := (&storetest.Model{}).Open(store.Options{})
 	a := &agent{log: &outside.Log{}}
 	a.Agent = actors.Start(&actors.Env{
 		Log: slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),

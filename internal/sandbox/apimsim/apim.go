@@ -214,20 +214,6 @@ func (a *APIM) Cut(integrationID string) {
 	}
 }
 
-// CutConn drops one connection, by its number, without a close frame.
-func (a *APIM) CutConn(conn int) {
-	if s := a.sessionByConn(conn); s != nil {
-		s.cut()
-	}
-}
-
-// CloseConn closes one connection, by its number, with a websocket close code.
-func (a *APIM) CloseConn(conn, code int, text string) {
-	if s := a.sessionByConn(conn); s != nil {
-		s.closeWith(code, text)
-	}
-}
-
 // Close ends everything at once and waits until no goroutine of the stand-in is left.
 func (a *APIM) Close() {
 	a.mu.Lock()

@@ -396,7 +396,9 @@ func closed(t *testing.T, subject Subject) {
 	s := subject.Store
 	fill(t, s)
 	want := everything(t, s, "i")
-	must(t, s.Close())
+	if err := s.Close(); (err == nil) != (subject.Reopen != nil) {
+		t.Errorf("closed with %v: what is lost is an error, and nothing else", err)
+	}
 	must(t, s.Close())
 	for name, err := range writes(s) {
 		if !errors.Is(err, store.ErrClosed) {

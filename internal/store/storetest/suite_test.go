@@ -1,6 +1,7 @@
 package storetest_test
 
 import (
+	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -11,8 +12,20 @@ import (
 )
 
 func TestMemoryBehavesAsAStore(t *testing.T) {
-	storetest.Run(t, func(*testing.T) storetest.Subject { return storetest.Subject{Store: store.NewMemory()} })
+	storetest.Run(t, func(*testing.T) storetest.Subject {
+		withoutDisk, _ := store.New(noDisk{}, store.Options{})
+		return storetest.Subject{Store: withoutDisk}
+	})
 }
+
+// noDisk is a medium that never works.
+type noDisk struct{}
+
+var errNoDisk = errors.New("there is no disk")
+
+func (noDisk) Open(func(store.Change) error) ([]string, error) { return nil, errNoDisk }
+func (noDisk) Commit([]store.Change) error                     { return errNoDisk }
+func (noDisk) Close() error                                    { return nil }
 
 func TestTheModelBehavesAsAStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Subject {

@@ -17,6 +17,7 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 	"federation-agent/test/missing"
 	"federation-agent/test/outside"
 )
@@ -143,7 +144,7 @@ func (r *rig) start(more settings) {
 	if err != nil || len(warnings) > 0 {
 		r.t.Fatalf("configuration: %v, warnings %v", err, warnings)
 	}
-	r.journal = store.NewMemory()
+	r.journal, _ = (&storetest.Model{}).Open(store.Options{})
 	agent := actors.Start(&actors.Env{
 		Log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
