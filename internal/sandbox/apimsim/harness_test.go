@@ -2,16 +2,16 @@ package apimsim
 
 import (
 	"bytes"
-	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"federation-agent/internal/sandbox/memnet"
 
 	"github.com/gorilla/websocket"
 )
@@ -21,46 +21,14 @@ const (
 	token         = "s3cr3t-token"
 )
 
-// memoryListener hands out in-memory connections, so that a test runs inside a bubble.
-type memoryListener struct {
-	conns chan net.Conn
-	done  chan struct{}
-	once  sync.Once
-}
+// address is where the stand-in listens in its network.
+const address = "apim:80"
 
-func newMemoryListener() *memoryListener {
-	return &memoryListener{conns: make(chan net.Conn), done: make(chan struct{})}
-}
-
-func (l *memoryListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memoryListener) Close() error   { l.once.Do(func() { close(l.done) }); return nil }
-func (l *memoryListener) Addr() net.Addr { return &net.UnixAddr{Name: "memory", Net: "memory"} }
-
-func (l *memoryListener) dial(ctx context.Context, _, _ string) (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.done:
-		return nil, net.ErrClosed
-	case <-ctx.Done():
-		return nil, ctx.Err()
-	}
-}
-
-// world is a stand-in with its listener.
+// world is a stand-in with its network, in a bubble.
 type world struct {
 	*testing.T
 	*APIM
-	listener *memoryListener
+	network *memnet.Network
 }
 
 func run(t *testing.T, o Options, test func(t *testing.T, w *world)) {
@@ -77,8 +45,12 @@ func run(t *testing.T, o Options, test func(t *testing.T, w *world)) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		w := &world{T: t, APIM: a, listener: newMemoryListener()}
-		if err := a.Serve(w.listener); err != nil {
+		w := &world{T: t, APIM: a, network: memnet.New(nil)}
+		l, err := w.network.Listen(address)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := a.Serve(l); err != nil {
 			t.Fatal(err)
 		}
 		defer a.Close()
@@ -87,7 +59,7 @@ func run(t *testing.T, o Options, test func(t *testing.T, w *world)) {
 }
 
 func (w *world) httpClient() *http.Client {
-	return &http.Client{Transport: &http.Transport{DialContext: w.listener.dial, DisableKeepAlives: true}}
+	return &http.Client{Transport: &http.Transport{DialContext: w.network.Dial, DisableKeepAlives: true}}
 }
 
 // message is a frame as the client reads it, with a reader of its own.
@@ -137,7 +109,7 @@ type client struct {
 }
 
 func (w *world) dialErr(path string, header http.Header) (*client, int, error) {
-	dialer := websocket.Dialer{NetDialContext: w.listener.dial, ReadBufferSize: 1 << 16, WriteBufferSize: 1 << 16}
+	dialer := websocket.Dialer{NetDialContext: w.network.Dial, ReadBufferSize: 1 << 16, WriteBufferSize: 1 << 16}
 	ws, res, err := dialer.Dial("ws://apim"+path, header)
 	if err != nil {
 		if res == nil {

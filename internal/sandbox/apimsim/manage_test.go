@@ -239,7 +239,11 @@ func TestCloseEndsEverythingEvenInTheMiddleOfWork(t *testing.T) {
 		if err := <-failed; err == nil {
 			t.Error("the command did not fail")
 		}
-		if err := w.Serve(newMemoryListener()); err == nil {
+		l, err := w.network.Listen("another:80")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := w.Serve(l); err == nil {
 			t.Error("serving after Close")
 		}
 	})

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"net"
 	"net/http"
 	"slices"
 	"testing"
@@ -14,6 +13,8 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go"
+
+	"federation-agent/internal/sandbox/memnet"
 )
 
 const (
@@ -25,7 +26,8 @@ const (
 	region1     = "eu-west-1"
 	offRegion   = "ap-east-1"
 	readerRole  = "arn:aws:iam::" + accountB + ":role/reader"
-	testBaseURL = "http://aws.test"
+	testAddress = "aws.test:80"
+	testBaseURL = "http://" + testAddress
 )
 
 func scopeA() Scope { return Scope{accountA, region1} }
@@ -81,12 +83,16 @@ func newRig(t *testing.T, o Options) *rig {
 	if err != nil {
 		t.Fatal(err)
 	}
-	l := newMemoryListener()
+	network := memnet.New(nil)
+	l, err := network.Listen(testAddress)
+	if err != nil {
+		t.Fatal(err)
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	served := make(chan error, 1)
 	go func() { served <- s.Serve(ctx, l) }()
 	transport := &http.Transport{
-		DialContext:       func(context.Context, string, string) (net.Conn, error) { return l.dial() },
+		DialContext:       network.Dial,
 		DisableKeepAlives: true, // a request must not be sent again behind the test's back
 	}
 	t.Cleanup(func() {
@@ -146,51 +152,6 @@ func must[T any](value T, err error) func(*testing.T) T {
 		return value
 	}
 }
-
-// memoryListener hands out one end of a pipe for each dial.
-type memoryListener struct {
-	conns  chan net.Conn
-	closed chan struct{}
-}
-
-func newMemoryListener() *memoryListener {
-	return &memoryListener{conns: make(chan net.Conn), closed: make(chan struct{})}
-}
-
-func (l *memoryListener) dial() (net.Conn, error) {
-	client, server := net.Pipe()
-	select {
-	case l.conns <- server:
-		return client, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memoryListener) Accept() (net.Conn, error) {
-	select {
-	case c := <-l.conns:
-		return c, nil
-	case <-l.closed:
-		return nil, net.ErrClosed
-	}
-}
-
-func (l *memoryListener) Close() error {
-	select {
-	case <-l.closed:
-	default:
-		close(l.closed)
-	}
-	return nil
-}
-
-func (l *memoryListener) Addr() net.Addr { return memoryAddr{} }
-
-type memoryAddr struct{}
-
-func (memoryAddr) Network() string { return "memory" }
-func (memoryAddr) String() string  { return "memory" }
 
 func sortedKeys[V any](m map[string]V) []string {
 	var out []string
