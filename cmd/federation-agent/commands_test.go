@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
@@ -45,15 +46,42 @@ func TestADemoOfWhichAStepFailsSaysWhichAndWhy(t *testing.T) {
 	c.says("the demo failed at Subscribe: no ingested API has a plan to subscribe to")
 }
 
-func TestTheLogThatADemoPointsAtIsThereAfterwards(t *testing.T) {
-	c := start(t, nil, append([]string{"demo", "--once"}, quick...)...)
+// logOfADemo runs one to its end, gives the log's name, and fails unless that is the log of this demo alone.
+func logOfADemo(t *testing.T, environ ...string) string {
+	t.Helper()
+	c := start(t, environ, append([]string{"demo", "--once"}, quick...)...)
 	if code := c.exit(); code != exitOrderly {
 		t.Fatalf("exit code %d\n%s", code, c.log)
 	}
 	_, after, _ := strings.Cut(c.stdout.String(), "Agent's log")
-	log, err := os.ReadFile(strings.Fields(after)[0])
-	if err != nil || !strings.Contains(string(log), "connected to APIM") {
+	name := strings.Fields(after)[0]
+	log, err := os.ReadFile(name)
+	if err != nil || strings.Count(string(log), "connected to APIM") != 1 {
 		t.Errorf("%v\n%s", err, log)
+	}
+	return name
+}
+
+func TestTheLogThatADemoPointsAtIsThereUntilTheNextDemo(t *testing.T) {
+	home, temporary := t.TempDir(), t.TempDir()
+	first := logOfADemo(t, "HOME="+home, "XDG_CACHE_HOME=", "TMPDIR="+temporary)
+	second := logOfADemo(t, "HOME="+home, "XDG_CACHE_HOME=", "TMPDIR="+temporary)
+	if first != second || !strings.HasPrefix(first, home) {
+		t.Errorf("the logs are %s and %s, want one below %s", first, second, home)
+	}
+	for _, directory := range []string{temporary, filepath.Dir(first)} {
+		left, err := os.ReadDir(directory)
+		left = slices.DeleteFunc(left, func(e os.DirEntry) bool { return filepath.Join(directory, e.Name()) == first })
+		if err != nil || len(left) > 0 {
+			t.Errorf("left behind: %v, %v", left, err)
+		}
+	}
+}
+
+func TestWithoutAHomeADemosLogIsAmongTheTemporaryFiles(t *testing.T) {
+	temporary := t.TempDir()
+	if name := logOfADemo(t, "HOME=", "XDG_CACHE_HOME=", "TMPDIR="+temporary); filepath.Dir(name) != temporary {
+		t.Errorf("the log is %s, want one in %s", name, temporary)
 	}
 }
 
@@ -73,7 +101,7 @@ func TestCtrlCIsNoFailureOfTheDemo(t *testing.T) {
 func TestABadFlagLeavesNothingBehind(t *testing.T) {
 	directory := t.TempDir()
 	for _, flag := range []string{"--estate=nope", "--apim-version=3.20"} {
-		if c := start(t, []string{"TMPDIR=" + directory}, "demo", flag); c.exit() != exitConfiguration {
+		if c := start(t, []string{"TMPDIR=" + directory, "HOME=" + directory}, "demo", flag); c.exit() != exitConfiguration {
 			t.Errorf("%s: exit code %d\n%s", flag, c.exit(), c.log)
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -38,7 +39,7 @@ one named did not.`,
 	}
 	command.Flags().BoolVar(&flags.once, "once", false, "end after the last step")
 	command.Flags().BoolVar(&flags.json, "json", false, "print a summary for machines on the standard output, the story on the standard error")
-	command.Flags().BoolVar(&flags.verbose, "verbose", false, "the agent's log goes to the standard error instead of a file that is kept")
+	command.Flags().BoolVar(&flags.verbose, "verbose", false, "the agent's log goes to the standard error instead of a file that is kept until the next demo")
 	flags.sandbox.add(command, "127.0.0.1:0", "127.0.0.1:0")
 	return command
 }
@@ -110,16 +111,37 @@ func demonstrate(p process, flags *demoFlags, sandbox *demo.Sandbox, directory s
 	return &summary, nil
 }
 
-// demoLog is where the agent's own log goes. Its file outlives the demo, whose last words point at it.
+// demoLog is where the agent's own log goes. Its file outlives the demo, whose last words point at it, until the next demo.
 func demoLog(p process, flags *demoFlags) (io.Writer, string, error) {
 	if flags.verbose {
 		return p.stderr, "below", nil
 	}
-	file, err := os.CreateTemp("", "federation-agent-demo-*.log")
+	file, err := cachedLog()
+	if err != nil {
+		// No home, as in a container, or none that can be written: such a place is not kept for long.
+		file, err = os.CreateTemp("", "federation-agent-demo-*.log")
+	}
 	if err != nil {
 		return nil, "", &exitError{code: exitInternal, text: "opening the agent's log: " + err.Error()}
 	}
 	return file, file.Name(), nil
+}
+
+// cachedLog makes the one log of demos anew in the user's cache directory. The last demo's is removed and not written over:
+// that demo may still run.
+func cachedLog() (*os.File, error) {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return nil, err
+	}
+	name := filepath.Join(cache, "federation-agent", "demo.log")
+	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
+		return nil, err
+	}
+	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
+		return nil, err
+	}
+	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
 }
 
 // demoEnviron is all that the agent is configured with.
