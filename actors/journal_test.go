@@ -69,22 +69,52 @@ func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 	}
 }
 
-func TestASessionCutBeforeTheReplyLeftHasItsKeyDeleted(t *testing.T) {
-	run(t, world.Options{}, func(t *testing.T, w *world.World) {
-		agent, api := ingested(w)
-		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateUsagePlanKey, Fault: awssim.Slow(5 * time.Second)})
-		go func() {
-			time.Sleep(2 * time.Second)
-			w.APIM.Cut(world.Integration)
-		}()
-		if sub := subscribe(w, api); sub.Status != apimsim.SubscriptionRejected {
-			t.Errorf("%s", sub.Status)
-		}
-		pass(time.Minute)
-		if keys, j := w.AWS.Keys(), journal(t, agent); len(keys) > 0 || len(j) > 0 {
-			t.Errorf("keys %v, journal %v", keys, j)
-		}
-	})
+// The table's columns for a cut session, as far as they are decided by the journal's state: the reply may have left only
+// from "answered" on, and then the connection knows whether it did.
+func TestASessionCutAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
+	for _, c := range []struct {
+		state store.KeyState
+		keys  int            // in AWS, once the dust has settled
+		then  store.KeyState // of the record; empty if it is gone
+	}{
+		{store.StateIntent, 0, ""},
+		{store.StateCreating, 0, ""},
+		{store.StateCreated, 0, ""},
+		{store.StateAttached, 0, ""},
+		{store.StateAnswered, 0, ""},
+		{store.StateDelivered, 1, store.StateDelivered},
+	} {
+		t.Run(string(c.state), func(t *testing.T) {
+			run(t, world.Options{}, func(t *testing.T, w *world.World) {
+				agent, api := ingested(w)
+				var cut atomic.Bool
+				w.Disk.OnWrite = func(write storetest.Write) storetest.Outcome {
+					for _, name := range write.Names() {
+						if strings.HasPrefix(name, "key ") && strings.HasSuffix(name, " "+string(c.state)) && cut.CompareAndSwap(false, true) {
+							w.APIM.Cut(world.Integration)
+						}
+					}
+					return storetest.Outcome{Written: true}
+				}
+				sub := subscribe(w, api)
+				want := apimsim.SubscriptionRejected
+				if c.state == store.StateDelivered {
+					want = apimsim.SubscriptionAccepted
+				}
+				pass(10 * time.Minute)
+				if !cut.Load() || sub.Status != want {
+					t.Fatalf("cut: %t, and the subscription is %s", cut.Load(), sub.Status)
+				}
+				if n := len(w.AWS.Keys()); n != c.keys {
+					t.Errorf("%d keys in AWS, want %d", n, c.keys)
+				}
+				j := journal(t, agent)
+				if c.then == "" && len(j) > 0 || c.then != "" && (j[c.then] != 1 || len(j) != 1) {
+					t.Errorf("journal %v, want one %q", j, c.then)
+				}
+			})
+		})
+	}
 }
 
 func TestASessionCutAfterTheReplyLeftHasItsKeyListedAsUnconfirmed(t *testing.T) {
