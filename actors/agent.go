@@ -42,6 +42,7 @@ type agentMemory struct {
 func agentProps(env *Env, cfg config.Config, ended func(Ending)) *actor.Props {
 	memory := &agentMemory{gone: map[int]bool{}, dismissed: map[int]bool{}, quotas: map[string]bool{}, ended: ended}
 	for _, p := range cfg.Providers {
+		env.Board.Serve(p.IntegrationID, env.Now())
 		memory.integrations = append(memory.integrations, newIntegrationMemory(env, cfg, p))
 	}
 	return props(env, standing, func() actor.Actor {
@@ -57,6 +58,8 @@ func (a *agent) Receive(ctx actor.Context) {
 		a.onOpenQuota(ctx, m)
 	case messages.Drain:
 		a.onDrain(ctx, m)
+	case messages.AreYouThere:
+		a.onAreYouThere(ctx, m)
 	case drainOverdue:
 		a.env.Log.Warn("not everything ended in time; stopping as it is")
 		a.memory.disorderly = true
@@ -116,6 +119,13 @@ func (a *agent) onDrain(ctx actor.Context, m messages.Drain) {
 		ctx.Send(actor.NewPID(ctx.Self().Address, id), m)
 	}
 	a.endIfAlone(ctx)
+}
+
+func (a *agent) onAreYouThere(ctx actor.Context, m messages.AreYouThere) {
+	ctx.Respond(messages.AgentThere{Integrations: len(a.integrations)})
+	for id := range a.integrations {
+		ctx.RequestWithCustomSender(actor.NewPID(ctx.Self().Address, id), m, ctx.Sender())
+	}
 }
 
 // onDismissed lets an integration that is not wanted any more end in order; the others go on.

@@ -8,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -41,7 +42,7 @@ func BenchmarkRouting(b *testing.B) {
 			pid: system.Root.Spawn(props(env, worker, func() actor.Actor { return answering{} })),
 		})
 	}
-	book := newLedger(targets)
+	book := newLedger(targets, func(messages.Command, status.Outcome) {})
 	router := system.Root.Spawn(routerProps(env, book, parties))
 	answers := make(chan messages.Answer, 1)
 	session := system.Root.Spawn(props(env, worker, func() actor.Actor { return asking{answers} }))

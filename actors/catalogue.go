@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/internal/federation"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
@@ -191,6 +192,7 @@ func (c *catalogue) onGatherDue(ctx actor.Context, m gatherDue) {
 }
 
 func (c *catalogue) onTargetListing(ctx actor.Context, m messages.TargetListing) {
+	c.show(m)
 	if m.Complete && !m.Narrow {
 		c.keep(m)
 	}
@@ -206,6 +208,21 @@ func (c *catalogue) onTargetListing(ctx actor.Context, m messages.TargetListing)
 	g.listings = append(g.listings, m)
 	if len(g.waiting) == 0 {
 		c.finish(ctx, m.Request, g)
+	}
+}
+
+// show notes what a listing says of its target. One whose account is not known has failed before any listing.
+func (c *catalogue) show(m messages.TargetListing) {
+	place := status.Place{Account: m.Target.Account, Region: m.Target.Region}
+	switch {
+	case m.Failure != "" && m.Target.Account != "":
+		c.env.Board.ListingFailed(c.integration, place, m.Failure, c.env.Now())
+	case m.Complete && !m.Narrow:
+		apis := map[string]bool{}
+		for _, e := range m.Entries {
+			apis[e.ID(m.Target).RestAPI] = true
+		}
+		c.env.Board.Listed(c.integration, place, len(apis), len(m.Entries), m.StartedAt)
 	}
 }
 

@@ -104,7 +104,7 @@ func (s *session) onDialed(m dialed) {
 	}
 	s.memory.attempt = 0
 	s.memory.number++
-	s.conn, s.release = m.conn, m.release
+	s.conn, s.release, s.endpoint = m.conn, m.release, m.endpoint
 	s.env.Log.Debug("websocket open, greeting", logEndpoint, m.endpoint)
 	s.Become(s.greeting)
 	s.conn.Start(connHandler{scope: s.scope, conn: s.conn})
@@ -124,6 +124,7 @@ func (s *session) onDialFailed(m dialed) {
 	delay := s.nextDelay(errors.As(m.err, &failure) && failure.Refusal())
 	s.env.Log.Log(context.Background(), level, "cannot connect to APIM: "+m.err.Error(),
 		logEndpoint, m.endpoint, logDelay, delay, logAttempt, s.memory.failures)
+	s.env.Board.SessionAway(s.spec.target, m.err.Error(), s.env.Now())
 	s.Become(s.waiting)
 	s.scope.after(delay, redial{})
 }
@@ -146,6 +147,7 @@ func (s *session) onGreeting(ctx actor.Context, message []byte) {
 			"and that the token's service account may use it",
 			logIntegration, s.target, logDelay, delay, logAttempt, s.memory.failures)
 		s.leave(ctx, exchange.CloseNormal, "HELLO was refused", s.redialAfter(delay))
+		s.env.Board.SessionAway(s.spec.target, "APIM refused this agent: "+reply.ErrorDetails, s.env.Now())
 		return
 	}
 	if id := reply.HelloTargetID(); id != "" {
@@ -154,6 +156,7 @@ func (s *session) onGreeting(ctx actor.Context, message []byte) {
 	s.readyAt = time.Now()
 	s.Become(s.ready)
 	s.conn.StartPings()
+	s.env.Board.SessionUp(s.spec.target, s.endpoint, s.env.Now())
 	s.env.Log.Info("connected to APIM", logIntegration, s.target)
 	ctx.Send(ctx.Parent(), messages.SessionUp{Session: s.memory.number})
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 )
 
@@ -31,6 +32,9 @@ type Env struct {
 	Jobs      store.IngestJobs
 	Catalogue store.Catalogue
 	Exports   store.ExportCache
+
+	// Board is where the actors note what may be seen of them; nil means one that nobody reads.
+	Board *status.Board
 
 	// tickets numbers the permits of the whole process. Start makes it.
 	tickets *atomic.Uint64

@@ -35,7 +35,7 @@ func (r *router) answerJoined(ctx actor.Context, m messages.Answer) {
 	joined := r.fetching.joined
 	r.fetching = fetching{}
 	for _, ref := range joined {
-		if asker, _, first := r.ledger.settle(ref, false, time.Now()); first {
+		if asker, _, first := r.ledger.settle(ref, outcomeOf(m.Reply), false, time.Now()); first {
 			ctx.Request(asker, messages.Answer{CommandRef: ref, Reply: m.Reply})
 		}
 	}

@@ -43,6 +43,16 @@ func (g *planGuard) suspicious() bool {
 	return len(g.suspected) > 0
 }
 
+// held says which removals wait to be seen a second time. It is called with mu.
+func (g *planGuard) held() []string {
+	held := make([]string, 0, len(g.suspected))
+	for _, loss := range g.suspected {
+		held = append(held, loss.String())
+	}
+	slices.Sort(held)
+	return held
+}
+
 // judge compares what the last ingests sent with what AWS lists now. Targets that were not listed are not
 // sent, so they lose nothing.
 func (g *planGuard) judge(env *Env, integration string, m messages.Catalogue, maxPercent int) guardVerdict {
@@ -69,6 +79,7 @@ func (g *planGuard) judge(env *Env, integration string, m messages.Catalogue, ma
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
+	defer func() { env.Board.Guard(integration, g.held()) }()
 	verdict := guardVerdict{left: map[string][]string{}}
 	var refused []string
 	var confirmed []federation.Target

@@ -12,6 +12,7 @@ import (
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
@@ -65,8 +66,11 @@ type integrationMemory struct {
 }
 
 func newIntegrationMemory(env *Env, cfg config.Config, provider config.Provider) *integrationMemory {
+	count := func(c messages.Command, as status.Outcome) {
+		env.Board.Answered(provider.IntegrationID, status.Command{Type: typeOf(c), Outcome: as})
+	}
 	return &integrationMemory{
-		ledger: newLedger(cfg.Agent.Commands.MaxOpen), session: &sessionMemory{}, guard: newPlanGuard(),
+		ledger: newLedger(cfg.Agent.Commands.MaxOpen, count), session: &sessionMemory{}, guard: newPlanGuard(),
 		leftovers: &leftovers{}, tickets: env.tickets, keymakers: &keymakers{made: map[federation.Target]*keymaker{}},
 		credentials: newCredentialsSource(apigateway.CredentialsOptions{
 			AccessKeyID: provider.AccessKeyID, SecretAccessKey: provider.SecretAccessKey,
@@ -116,6 +120,7 @@ func (i *integration) Receive(ctx actor.Context) {
 		i.tellRefresher(ctx, m)
 	case messages.PrimaryChanged:
 		i.primary = m.Primary
+		i.env.Board.Primary(i.provider.IntegrationID, m.Primary)
 		i.tellRefresher(ctx, m)
 	case messages.TellPrimary:
 		ctx.Respond(messages.PrimaryChanged{Primary: i.primary})
@@ -126,6 +131,8 @@ func (i *integration) Receive(ctx actor.Context) {
 		i.tellJobs(ctx, m)
 	case messages.Dismissed:
 		ctx.Request(ctx.Parent(), m)
+	case messages.AreYouThere:
+		ctx.Forward(i.session)
 	case messages.Drain:
 		i.onDrain(ctx, m)
 	case messages.Drained:
@@ -204,10 +211,10 @@ func (i *integration) targetSpecs(ctx actor.Context) []targetSpec {
 		account, _, _ := apigateway.AccountOfRole(role)
 		for _, region := range i.provider.Regions {
 			specs = append(specs, targetSpec{
-				region: region, roleARN: role, account: account, fallbackAccount: i.config.Agent.AWS.AccountID,
+				integration: integrationID, region: region, roleARN: role, account: account, fallbackAccount: i.config.Agent.AWS.AccountID,
 				credentials: i.memory.credentials, agent: agent,
-				permits: func(quota *actor.PID) apigateway.Permits {
-					return &permits{system: system, quota: quota, tickets: tickets}
+				permits: func(quota *actor.PID, t federation.Target) apigateway.Permits {
+					return &permits{system: system, quota: quota, tickets: tickets, target: t, board: env.Board}
 				},
 				discoverer: func(t federation.Target, c apigateway.Client) *actor.Props {
 					return discovererProps(env, discovererSpec{

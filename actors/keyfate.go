@@ -23,12 +23,6 @@ const (
 	retryCap   = 10 * time.Minute
 )
 
-// What an operator should do about a key that is listed; said when it is listed, and again at each start.
-const (
-	adviceUnconfirmed = "see in APIM whether the subscription is accepted; if it is not, delete the key in the API Gateway console"
-	adviceLostCreate  = "look for it by its name in the API Gateway console and delete it"
-)
-
 // keyAnswer is a key on its way to APIM: more than one command may have got the same.
 type keyAnswer struct {
 	saga         *saga
@@ -163,7 +157,7 @@ func (k *keymaker) unconfirmed(record store.KeyRecord) {
 	if err := k.advance(&record, store.StateUnconfirmed, "the delivery of its answer could not be proved"); err != nil {
 		k.env.Log.Error("cannot write down an unconfirmed key", logKey, record.KeyID, logError, err)
 	}
-	k.env.Log.Warn("nobody knows whether APIM has this API key: "+adviceUnconfirmed,
+	k.env.Log.Warn("nobody knows whether APIM has this API key: "+store.StateUnconfirmed.Advice(),
 		logKey, record.KeyID, logKeyName, record.KeyName, logTarget, k.target, logSubscription, record.SubscriptionID)
 }
 
@@ -277,11 +271,7 @@ func (k *keymaker) report() {
 		return
 	}
 	for _, r := range records {
-		advice := adviceUnconfirmed
-		if r.State == store.StateLostCreate {
-			advice = adviceLostCreate
-		}
-		k.env.Log.Warn("the key journal lists a key to be looked at: "+advice, logState, r.State, logKey, r.KeyID,
+		k.env.Log.Warn("the key journal lists a key to be looked at: "+r.State.Advice(), logState, r.State, logKey, r.KeyID,
 			logKeyName, r.KeyName, logTarget, k.target, logSubscription, r.SubscriptionID, logReason, r.Reason)
 	}
 }

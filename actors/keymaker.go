@@ -220,7 +220,7 @@ func (k *keymaker) lostCreate(record store.KeyRecord, why string) {
 	if err := k.advance(&record, store.StateLostCreate, why); err != nil {
 		k.env.Log.Error("cannot write down a lost create", logKeyName, record.KeyName, logError, err)
 	}
-	k.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+adviceLostCreate,
+	k.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+store.StateLostCreate.Advice(),
 		logKeyName, record.KeyName, logTarget, k.target, logSubscription, record.SubscriptionID, logReason, why)
 }
 

@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -27,6 +28,7 @@ const (
 type ledger struct {
 	mu       sync.Mutex
 	limit    int
+	settled  func(messages.Command, status.Outcome) // hears of each command that was settled
 	entries  map[ledgerKey]*ledgerEntry
 	open     int
 	answered []ledgerKey // in the order in which they were settled
@@ -66,8 +68,8 @@ const (
 	full
 )
 
-func newLedger(limit int) *ledger {
-	return &ledger{limit: limit, entries: map[ledgerKey]*ledgerEntry{}}
+func newLedger(limit int, settled func(messages.Command, status.Outcome)) *ledger {
+	return &ledger{limit: limit, settled: settled, entries: map[ledgerKey]*ledgerEntry{}}
 }
 
 func keyOf(ref messages.CommandRef) ledgerKey { return ledgerKey{session: ref.Session, id: ref.ID} }
@@ -84,6 +86,7 @@ func (l *ledger) admit(command messages.Command, asker *actor.PID, now time.Time
 	case l.open >= l.limit:
 		l.entries[key] = &ledgerEntry{}
 		l.close(key, now)
+		l.settled(command, status.Refused)
 		return full
 	}
 	l.entries[key] = &ledgerEntry{command: command, asker: asker}
@@ -116,7 +119,7 @@ func (l *ledger) assign(ref messages.CommandRef, server *actor.PID) {
 
 // settle closes a command; only the first call for it says true, with the session to reply to and the
 // actor that served it. With tellFate that actor will be told of the answer's delivery.
-func (l *ledger) settle(ref messages.CommandRef, tellFate bool, now time.Time) (asker, server *actor.PID, first bool) {
+func (l *ledger) settle(ref messages.CommandRef, as status.Outcome, tellFate bool, now time.Time) (asker, server *actor.PID, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	e := l.entries[keyOf(ref)]
@@ -127,6 +130,7 @@ func (l *ledger) settle(ref messages.CommandRef, tellFate bool, now time.Time) (
 		e.fate = e.server
 	}
 	l.open--
+	l.settled(e.command, as)
 	l.close(keyOf(ref), now)
 	return e.asker, e.server, true
 }

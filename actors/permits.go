@@ -10,6 +10,8 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -22,6 +24,9 @@ type permits struct {
 	system  *actor.ActorSystem
 	quota   *actor.PID
 	tickets *atomic.Uint64
+	// target is what the calls are for; each attempt is counted on the board.
+	target federation.Target
+	board  *status.Board
 }
 
 // permitRules are what a call asks of its permits beyond its context's deadline.
@@ -67,14 +72,13 @@ func (p *permits) Acquire(ctx context.Context, r apigateway.PermitRequest) (apig
 	}
 	switch v := verdict.(type) {
 	case messages.PermitGranted:
-		granted := permit{permits: p, ticket: ticket, undone: rules.undone}
 		if rules.granted != nil {
 			if err := rules.granted(); err != nil {
-				granted.Done(apigateway.AttemptOutcome{})
+				p.system.Root.Send(p.quota, messages.ReturnPermit{Ticket: ticket})
 				return nil, err
 			}
 		}
-		return granted, nil
+		return permit{permits: p, ticket: ticket, operation: r.Operation, undone: rules.undone}, nil
 	case messages.PermitRefused:
 		// Should the same ticket have been asked for again meanwhile, nobody waits for its grant.
 		p.system.Root.Send(p.quota, messages.ReturnPermit{Ticket: ticket})
@@ -94,14 +98,14 @@ func unwantedBy(wanted context.Context) error {
 // ask waits for the quota's verdict, and asks again now and then: a quota actor that was restarted has
 // forgotten who waits.
 func (p *permits) ask(ctx, wanted context.Context, ask messages.AcquirePermit) (any, error) {
-	ear := permitEar{heard: make(chan any, 1)}
-	pid, _ := p.system.ProcessRegistry.Add(ear, "permit"+p.system.ProcessRegistry.NextID())
+	listener := ear{heard: make(chan any, 1)}
+	pid, _ := p.system.ProcessRegistry.Add(listener, "permit"+p.system.ProcessRegistry.NextID())
 	defer p.system.ProcessRegistry.Remove(pid)
 	for {
 		p.system.Root.RequestWithCustomSender(p.quota, ask, pid)
 		again := time.NewTimer(askAgain)
 		select {
-		case verdict := <-ear.heard:
+		case verdict := <-listener.heard:
 			again.Stop()
 			return verdict, nil
 		case <-ctx.Done():
@@ -115,29 +119,12 @@ func (p *permits) ask(ctx, wanted context.Context, ask messages.AcquirePermit) (
 	}
 }
 
-// permitEar is a process that hears one verdict for a goroutine. The library's Future would do, were it not
-// a data race to send it a second message, as a quota that is asked twice may.
-type permitEar struct{ heard chan any }
-
-// SendUserMessage implements actor.Process.
-func (e permitEar) SendUserMessage(_ *actor.PID, message any) {
-	select {
-	case e.heard <- actor.UnwrapEnvelopeMessage(message):
-	default:
-	}
-}
-
-// SendSystemMessage implements actor.Process.
-func (permitEar) SendSystemMessage(*actor.PID, any) {}
-
-// Stop implements actor.Process.
-func (permitEar) Stop(*actor.PID) {}
-
 // permit is the leave to make one attempt.
 type permit struct {
-	permits *permits
-	ticket  uint64
-	undone  func()
+	permits   *permits
+	ticket    uint64
+	operation string
+	undone    func()
 }
 
 // Done implements apigateway.Permit.
@@ -145,5 +132,9 @@ func (p permit) Done(outcome apigateway.AttemptOutcome) {
 	if p.undone != nil && outcome.Undone() {
 		p.undone()
 	}
+	p.permits.board.Called(status.Call{
+		Place:     status.Place{Account: p.permits.target.Account, Region: p.permits.target.Region},
+		Operation: p.operation, Result: outcome.Class.String(),
+	})
 	p.permits.system.Root.Send(p.permits.quota, messages.ReturnPermit{Ticket: p.ticket, Outcome: outcome})
 }

@@ -6,6 +6,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/internal/quota"
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -48,6 +49,7 @@ func (q *quotaKeeper) Receive(ctx actor.Context) {
 		q.budget = q.begin(q.limits, time.Now())
 	case messages.OpenQuota:
 		ctx.Request(ctx.Sender(), messages.QuotaOpened(m))
+		q.grant(ctx) // shows the budget
 	case messages.AcquirePermit:
 		q.onAcquirePermit(ctx, m)
 	case messages.ReturnPermit:
@@ -89,6 +91,7 @@ func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit)
 func (q *quotaKeeper) grant(ctx actor.Context) {
 	now := time.Now()
 	decision := q.budget.Advance(now)
+	q.env.Board.Quota(status.Place{Account: q.account, Region: q.region}, status.Quota{Rate: q.budget.Rate(), Share: q.limits.Rate})
 	for _, ticket := range decision.Granted {
 		q.answer(ctx, ticket, messages.PermitGranted{Ticket: ticket})
 	}

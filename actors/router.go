@@ -7,6 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/internal/federation"
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -243,7 +244,7 @@ func (r *router) onServing(ctx actor.Context, m messages.Serving) {
 // onAnswer passes a command's one answer on; whoever answers second is told that nobody listens.
 func (r *router) onAnswer(ctx actor.Context, m messages.Answer) {
 	tellFate := wantsFate(m.Reply)
-	asker, _, first := r.ledger.settle(m.CommandRef, tellFate, time.Now())
+	asker, _, first := r.ledger.settle(m.CommandRef, outcomeOf(m.Reply), tellFate, time.Now())
 	if first {
 		ctx.Request(asker, m)
 		r.answerJoined(ctx, m)
@@ -266,9 +267,17 @@ func wantsFate(r messages.Reply) bool {
 	}
 }
 
+// outcomeOf is what a reply makes of its command.
+func outcomeOf(r messages.Reply) status.Outcome {
+	if _, refused := r.(messages.Refused); refused {
+		return status.Refused
+	}
+	return status.Succeeded
+}
+
 // refuse answers a command ERROR, if it is still open, and says who served it.
 func (r *router) refuse(ctx actor.Context, ref messages.CommandRef, reason string) (server *actor.PID) {
-	asker, server, first := r.ledger.settle(ref, false, time.Now())
+	asker, server, first := r.ledger.settle(ref, status.Refused, false, time.Now())
 	if !first {
 		return nil
 	}
@@ -307,7 +316,7 @@ func (r *router) onServerGone(ctx actor.Context, m serverGone) {
 // onSessionDown gives up what came by a session that is gone: nobody can be answered any more.
 func (r *router) onSessionDown(ctx actor.Context, m messages.SessionDown) {
 	for _, c := range r.ledger.unsettled(func(c openCommand) bool { return c.Ref().Session == m.Session }) {
-		_, server, first := r.ledger.settle(c.Ref(), false, time.Now())
+		_, server, first := r.ledger.settle(c.Ref(), status.Unanswered, false, time.Now())
 		if first && server != nil {
 			ctx.Send(server, messages.Abandoned{CommandRef: c.Ref(), Why: "the session to APIM is gone: " + m.Why})
 		}

@@ -28,6 +28,7 @@ import (
 
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -52,6 +53,8 @@ type Agent struct {
 	top    *actor.PID
 	done   chan struct{}
 	ending Ending
+	// integrations is how many are configured.
+	integrations int
 }
 
 // Start starts an agent. It returns at once: connecting and everything else goes on behind it.
@@ -59,10 +62,13 @@ func Start(env *Env, cfg config.Config) *Agent {
 	env.tickets = &atomic.Uint64{}
 	life, end := context.WithCancel(context.Background())
 	env.life = life
+	if env.Board == nil {
+		env.Board = status.NewBoard()
+	}
 	if env.AWS == nil {
 		env.AWS = apigateway.NewHTTPClient() // one for the process: targets share its connections
 	}
-	a := &Agent{done: make(chan struct{})}
+	a := &Agent{done: make(chan struct{}), integrations: len(cfg.Providers)}
 	a.system = actor.NewActorSystem(
 		// The library logs dead letters with their whole payload at Info.
 		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(onlyWarnings{env.Log.Handler()}) }),

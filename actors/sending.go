@@ -178,6 +178,7 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 		i.transmit(ctx)
 		if len(b.apis) > 0 {
 			i.sent += len(b.apis)
+			i.env.Board.Ingested(i.spec.integration, len(b.apis))
 			i.bare += b.withoutDocument()
 			i.env.Log.Info("ingesting", logJob, i.job(), logSent, i.sent, logTotal, i.total)
 		}

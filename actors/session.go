@@ -36,14 +36,15 @@ type session struct {
 	spec   sessionSpec
 	target string // the integration id that HELLO says
 
-	conn    *wsconn.Conn
-	release func() bool // see [dialed]
-	helloID string
-	dialect exchange.Dialect
-	readyAt time.Time
-	watch   commandWatch
-	types   map[string]string        // open commands: their type on the wire
-	pending map[string]pendingIngest // INGESTs without a reply
+	conn     *wsconn.Conn
+	endpoint string      // where conn leads
+	release  func() bool // see [dialed]
+	helloID  string
+	dialect  exchange.Dialect
+	readyAt  time.Time
+	watch    commandWatch
+	types    map[string]string        // open commands: their type on the wire
+	pending  map[string]pendingIngest // INGESTs without a reply
 	// left is what follows when the connection that is being left has ended.
 	left func(actor.Context)
 }
@@ -102,9 +103,12 @@ type (
 	greetOverdue struct{ conn *wsconn.Conn }
 )
 
-// Receive leaves it to the present state, but for the end of this incarnation: its socket goes with it.
+// Receive leaves it to the present state, but for the end of this incarnation, whose socket goes with it, and a sign of
+// life, which is the same in all of them.
 func (s *session) Receive(ctx actor.Context) {
 	switch ctx.Message().(type) {
+	case messages.AreYouThere:
+		ctx.Respond(messages.SessionThere{})
 	case *actor.Restarting, *actor.Stopping:
 		if s.conn != nil {
 			s.down(ctx, whyEnded)
@@ -252,6 +256,7 @@ func (s *session) leave(ctx actor.Context, code int, reason string, then func(ac
 // end is for good.
 func (s *session) end(ctx actor.Context) {
 	s.Become(s.closed)
+	s.env.Board.SessionEnded(s.spec.target, s.env.Now())
 	ctx.Request(ctx.Parent(), s.memory.ended)
 }
 
@@ -264,6 +269,7 @@ func (s *session) forgetConn() {
 func (s *session) down(ctx actor.Context, why string) {
 	s.readyAt = time.Time{}
 	s.watch.stop()
+	s.env.Board.SessionAway(s.spec.target, why, s.env.Now())
 	for id, p := range s.pending {
 		delete(s.pending, id)
 		ctx.Send(p.job, messages.IngestLost{Batch: p.batch})

@@ -10,6 +10,7 @@ import (
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -48,14 +49,15 @@ type target struct {
 
 // targetSpec is what a target is made of.
 type targetSpec struct {
-	region  string
-	roleARN string
+	integration string
+	region      string
+	roleARN     string
 	// account is known from the role's ARN, else empty.
 	account string
 	// fallbackAccount is configured for where STS cannot be reached.
 	fallbackAccount string
 	credentials     *credentialsSource
-	permits         func(quota *actor.PID) apigateway.Permits
+	permits         func(quota *actor.PID, target federation.Target) apigateway.Permits
 	agent           *actor.PID
 	discoverer      func(federation.Target, apigateway.Client) *actor.Props
 	writer          func(federation.Target, apigateway.Client) *actor.Props
@@ -178,6 +180,7 @@ func (t *target) target() federation.Target {
 // resolve finds credentials and account, off the actor's own goroutine: files are read and STS is asked.
 func (t *target) resolve() {
 	spec, env := t.spec, t.env
+	t.show(status.Resolving)
 	t.resolveAfter(2 * resolveWithin) // should the quota's answer get lost, the whole is tried again
 	pipe(t.scope, func(ctx context.Context) (targetResolved, error) {
 		ctx, cancel := context.WithTimeout(ctx, resolveWithin)
@@ -229,6 +232,7 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 	t.env.Log.Error("AWS cannot be used in this region: "+t.failure,
 		logRegion, t.spec.region, logRole, t.spec.roleARN, logError, err, logDelay, delay.Round(time.Second))
 	t.Become(t.failed)
+	t.show(status.Failed)
 	for _, q := range t.takeQueue() {
 		t.refuse(ctx, q)
 	}
@@ -237,11 +241,12 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 
 // onQuotaOpened completes the target: the sender is the account's quota.
 func (t *target) onQuotaOpened(ctx actor.Context) {
-	client := apigateway.NewClient(t.client, apigateway.Options{Permits: t.spec.permits(ctx.Sender()), Jitter: t.env.Jitter})
+	client := apigateway.NewClient(t.client, apigateway.Options{Permits: t.spec.permits(ctx.Sender(), t.target()), Jitter: t.env.Jitter})
 	t.discoverer = ctx.SpawnPrefix(t.spec.discoverer(t.target(), client), "discoverer-")
 	t.writer = ctx.SpawnPrefix(t.spec.writer(t.target(), client), "writer-")
 	t.again.Stop()
 	t.Become(t.ready)
+	t.show(status.Ready)
 	ctx.Request(ctx.Parent(), messages.TargetResolved{Target: t.target()})
 	t.env.Log.Info("AWS account and region are known; their APIs are listed by the next discovery or ingest", logTarget, t.target())
 	for _, q := range t.takeQueue() {
@@ -253,6 +258,15 @@ func (t *target) takeQueue() []queuedMessage {
 	queue := t.queue
 	t.queue = nil
 	return queue
+}
+
+// show notes how the target stands. While it is tried again after a failure, the failure still stands.
+func (t *target) show(state status.TargetState) {
+	shown := status.Target{Region: t.spec.region, Role: t.spec.roleARN, Account: t.account, State: state, Since: t.env.Now()}
+	if state != status.Ready {
+		shown.Failure = t.failure
+	}
+	t.env.Board.Target(t.spec.integration, shown)
 }
 
 // refuse answers what cannot be served, each in its own kind.

@@ -97,6 +97,7 @@ const stagePattern = "integration.providers[#].configuration.#_stage"
 func (l *loader) fill() Config {
 	values := l.defaults()
 	lists := map[string]map[int]string{}
+	users := map[string]secret.String{}
 	for _, key := range sortedKeys(l.settings) {
 		f, ok := l.fieldOf(key)
 		if !ok {
@@ -105,6 +106,10 @@ func (l *loader) fill() Config {
 		value, err := f.canonicalValue(l.settings[key].value)
 		if err != nil {
 			l.reject(key, err.Error())
+			continue
+		}
+		if name, ok := userOf(key); ok {
+			users[name] = secret.New(value)
 			continue
 		}
 		_, indexes := toPattern(key)
@@ -134,6 +139,9 @@ func (l *loader) fill() Config {
 	if err != nil {
 		// Every value was checked above; the library's text may repeat one, so only the fact is told.
 		l.faults = append(l.faults, Fault{Variable: "configuration", Text: "cannot be read for a reason that this version does not know"})
+	}
+	if len(users) > 0 {
+		cfg.Services.HTTP.Authentication.Users = users
 	}
 	return cfg
 }

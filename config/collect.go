@@ -10,7 +10,7 @@ import (
 // ignoredGroups are the parts of the vendor's configuration that this agent does not read, with what to
 // do instead. Those are named once each and otherwise let be, so that the vendor's files load.
 var ignoredGroups = map[string]string{
-	"services":   "this version has no services of the vendor's node to configure",
+	"services":   "of the vendor's node this agent has services.core.http and services.metrics, and no more of these than its documentation names",
 	"secrets":    "this version asks no secret manager; put secrets into environment variables",
 	"log":        "set " + ownPrefix + "agent_log_level instead",
 	"logging":    "set " + ownPrefix + "agent_log_level instead",
@@ -48,8 +48,9 @@ func (l *loader) collect() {
 		}
 		root := strings.FieldsFunc(key, func(r rune) bool { return r == '.' || r == '[' })
 		pattern, _ := toPattern(key)
+		_, isUser := userOf(key)
 		switch {
-		case slices.Contains(known, pattern):
+		case isUser, slices.Contains(known, pattern):
 			l.take(key)
 		case len(root) > 0 && (root[0] == "integration" || root[0] == "agent"):
 			l.unknown(s, key)
@@ -103,6 +104,9 @@ func matchVariable(forms map[string]string, name string) (string, bool) {
 		rest, ok := strings.CutPrefix(name, prefix)
 		if !ok {
 			continue
+		}
+		if key, ok := matchUser(rest); ok {
+			return key, true
 		}
 		pattern, indexes := toPattern(rest)
 		if key, ok := forms[pattern]; ok {

@@ -26,6 +26,7 @@ import (
 type Config struct {
 	Connector Connector  `envPrefix:"integration.connector.ws." title:"Connection to Gravitee APIM"`
 	Providers []Provider `envPrefix:"integration.providers_" title:"Integrations with AWS API Gateway"`
+	Services  Services   `envPrefix:"services."`
 	Agent     Agent      `envPrefix:"agent."`
 }
 

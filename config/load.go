@@ -134,7 +134,7 @@ func (l *loader) resolve() {
 
 // placeholderFault hides the name where the value is a secret, since it would be a part of it.
 func placeholderFault(f field, err error) string {
-	if f.kind == kindSecret {
+	if f.kind == kindSecret || f.kind == kindUsers {
 		return "holds a ${…} placeholder that cannot be resolved"
 	}
 	return err.Error()

@@ -29,6 +29,12 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 			Type: "aws-api-gateway", IntegrationID: "7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12", Regions: []string{"eu-west-1"},
 			AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: secret.New(secretKey),
 		}},
+		Services: config.Services{
+			HTTP: config.NodeHTTP{
+				Enabled: true, Port: 18084, Host: "localhost", Authentication: config.NodeAuthentication{Type: config.AuthenticationBasic},
+			},
+			Metrics: config.NodeMetrics{Prometheus: true},
+		},
 		Agent: config.Agent{
 			Log:       config.Log{Level: slog.LevelInfo, Format: "text"},
 			Quota:     config.Quota{Share: 70, Rate: 10, Burst: 40, Scope: config.ScopeAccountRegion},

@@ -23,6 +23,7 @@ const (
 	kindLevel
 	kindCommaList   // one value with commas: regions, roles
 	kindIndexedList // one value an index: endpoints, stages
+	kindUsers       // one secret a name: passwords
 )
 
 // field is one leaf of Config.
@@ -96,6 +97,8 @@ func kindOf(f reflect.StructField) kind {
 		return kindSecret
 	case reflect.TypeFor[time.Duration]():
 		return kindDuration
+	case reflect.TypeFor[map[string]secret.String]():
+		return kindUsers
 	case reflect.TypeFor[slog.Level]():
 		return kindLevel
 	}

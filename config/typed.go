@@ -29,8 +29,6 @@ func (f field) canonicalValue(text string) (string, error) {
 			return strconv.FormatInt(n, 10), err
 		}
 		return text, nil
-	case kindLevel:
-		text = strings.ToLower(text)
 	case kindCommaList:
 		var parts []string
 		for part := range strings.SplitSeq(text, ",") {
@@ -39,6 +37,9 @@ func (f field) canonicalValue(text string) (string, error) {
 			}
 		}
 		return strings.Join(parts, ","), nil
+	}
+	if len(f.oneOf) > 0 {
+		text = strings.ToLower(text) // as gravitee-node takes them
 	}
 	if len(f.oneOf) > 0 && !slices.Contains(f.oneOf, text) {
 		return "", fmt.Errorf("%s is not one of %s", show(text), strings.Join(f.oneOf, ", "))

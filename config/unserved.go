@@ -41,6 +41,7 @@ var unservedKeys = []unserved{
 	{key: "system.proxy.port", under: connectorPrefix + keyProxyEnabled, doc: "As proxy.port, for proxy.useSystemProxy."},
 	{key: "system.proxy.username", under: connectorPrefix + keyProxyEnabled, doc: "As proxy.username, for proxy.useSystemProxy."},
 	{key: "system.proxy.password", under: connectorPrefix + keyProxyEnabled, doc: "As proxy.password, for proxy.useSystemProxy."},
+	{key: servicesPrefix + "secured", harmless: "false", doc: "TLS for the node API."},
 	{key: "cloud.token", doc: "Token of Gravitee Cloud, instead of endpoint and header."},
 }
 
@@ -91,7 +92,7 @@ func (l *loader) refuse(u unserved, s setting) {
 	case u.harmless == "":
 		l.rejectWith(s, "is not served by this version; remove it, or switch it off", variableName(u.under), "NONE")
 	default:
-		l.rejectWith(s, "TLS stores and proxies are not served by this version; only "+u.harmless+" is accepted", s.variable, u.harmless)
+		l.rejectWith(s, "TLS settings and proxies are not served by this version; only "+u.harmless+" is accepted", s.variable, u.harmless)
 	}
 }
 

@@ -46,6 +46,9 @@ func (c *checker) err() error {
 // fieldOf finds the field that a canonical key sets.
 func (c *checker) fieldOf(key string) (field, bool) {
 	pattern, _ := toPattern(key)
+	if _, ok := userOf(key); ok {
+		pattern = usersPattern
+	}
 	i := slices.IndexFunc(c.fields, func(f field) bool { return f.pattern == pattern })
 	if i < 0 {
 		return field{}, false
@@ -104,6 +107,7 @@ func (c *checker) check(cfg Config) {
 		ids[p.IntegrationID] = i
 	}
 	c.checkLimits(cfg)
+	c.checkServices(cfg.Services)
 	c.checkAgent(cfg)
 }
 

@@ -32,17 +32,18 @@ func TestAnUnknownVariableIsAWarningWithTheNearestName(t *testing.T) {
 }
 
 func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
-	yaml := files{"g.yml": "services:\n  core:\n    http: {port: 18084, host: 0.0.0.0}\nsecrets:\n  kubernetes: {enabled: true}\nplugins:\n  path: [a, b]\n"}
+	yaml := files{"g.yml": "services:\n  core:\n    http: {port: 18084, host: 0.0.0.0, secured: false, idleTimeout: 1}\n  reporting: {enabled: true}\nsecrets:\n  kubernetes: {enabled: true}\nplugins:\n  path: [a, b]\n"}
 	_, warnings := mustLoad(t, config.Sources{
-		Environ:  seed("GRAVITEE_LOG_LEVEL=DEBUG", "gravitee_services_metrics_enabled=true", "GRAVITEE_HOME=/opt"),
+		Environ:  seed("GRAVITEE_LOG_LEVEL=DEBUG", "gravitee_services_metrics_enabled=true", "gravitee_services_metrics_labels_0=x", "GRAVITEE_HOME=/opt"),
 		Files:    []string{"g.yml"},
 		ReadFile: yaml.read,
 	})
 	wantWarnings(t, warnings,
 		"log.* is not read: set gravitee_agent_log_level instead (found: GRAVITEE_LOG_LEVEL)",
-		"plugins.* is not read: this agent has no such settings (found: g.yml:7: plugins.path[0], g.yml:7: plugins.path[1])",
+		"plugins.* is not read: this agent has no such settings (found: g.yml:8: plugins.path[0], g.yml:8: plugins.path[1])",
 		"secrets.* is not read: this version asks no secret manager",
-		"services.* is not read: this version has no services of the vendor's node to configure (found: gravitee_services_metrics_enabled, g.yml:3: services.core.http.host, g.yml:3: services.core.http.port)",
+		"services.* is not read: of the vendor's node this agent has services.core.http and services.metrics, and no more of these than its documentation names "+
+			"(found: gravitee_services_metrics_labels_0, g.yml:3: services.core.http.idleTimeout, g.yml:4: services.reporting.enabled)",
 	)
 }
 

@@ -7,6 +7,19 @@ import "time"
 // Agent -> integration -> ingest jobs and router, then session, then target -> writer.
 type Drain struct{ By time.Time }
 
+// AreYouThere asks for a sign of life: node API -> agent, which answers [AgentThere] -> every integration -> its session,
+// which answers [SessionThere].
+type AreYouThere struct{}
+
+// AgentThere is the agent's sign of life. Agent -> who asked.
+type AgentThere struct {
+	// Integrations is how many were asked on: as many sessions are to answer.
+	Integrations int
+}
+
+// SessionThere is a session's sign of life, whether or not it is connected. Session -> who asked.
+type SessionThere struct{}
+
 // Drained tells that nothing is open any more. Router, session, target, writer -> integration. A writer says so once it has begun or
 // dropped what came before: whether that has come to its end, the integration knows itself.
 type Drained struct{}

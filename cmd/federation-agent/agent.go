@@ -10,6 +10,8 @@ import (
 
 	"federation-agent/actors"
 	"federation-agent/config"
+	"federation-agent/internal/node"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 )
 
@@ -23,6 +25,7 @@ const (
 // agentProcess is a running agent with its store.
 type agentProcess struct {
 	*actors.Agent
+	node     *node.Server // nil where it is switched off
 	log      *slog.Logger
 	store    *store.Store
 	timeout  time.Duration
@@ -30,8 +33,12 @@ type agentProcess struct {
 	stop     context.CancelFunc
 }
 
-// startAgent opens the store and starts the agent.
-func startAgent(cfg config.Config, log *slog.Logger) *agentProcess {
+// startAgent takes the node API's port, opens the store and starts the agent.
+func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
+	listener, err := listenNode(cfg.Services.HTTP)
+	if err != nil {
+		return nil, err
+	}
 	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{
 		Logger: log,
 		Adopted: func(records []store.KeyRecord) {
@@ -41,11 +48,15 @@ func startAgent(cfg config.Config, log *slog.Logger) *agentProcess {
 	ctx, stop := context.WithCancel(context.Background())
 	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, flushing: make(chan struct{}), stop: stop}
 	go a.flush(ctx)
+	board := status.NewBoard()
 	a.Agent = actors.Start(&actors.Env{
 		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
-		Keys: journal, Jobs: journal, Catalogue: journal, Exports: openExports(cfg.Agent.Cache, log),
+		Keys: journal, Jobs: journal, Catalogue: journal, Exports: openExports(cfg.Agent.Cache, log), Board: board,
 	}, cfg)
-	return a
+	if listener != nil {
+		a.node = serveNode(listener, cfg.Services, a, board)
+	}
+	return a, nil
 }
 
 // openExports opens the export cache: on disk, else in memory, or none where it is switched off.
@@ -101,8 +112,13 @@ func (a *agentProcess) ingestsLeft(providers []config.Provider) int {
 	return left
 }
 
-// close lets go of the store, after the agent has ended.
+// close ends the node API and lets go of the store, after the agent has ended.
 func (a *agentProcess) close() {
+	if a.node != nil {
+		ctx, cancel := context.WithTimeout(context.Background(), nodeCloses)
+		a.node.Close(ctx)
+		cancel()
+	}
 	a.stop()
 	<-a.flushing
 	durable := a.store.Health().Durable

@@ -42,7 +42,7 @@ func start(t *testing.T, environ []string, args ...string) *child {
 	t.Helper()
 	c := &child{t: t, stdout: newWatched(), log: newWatched(), ended: make(chan struct{})}
 	c.cmd = exec.Command(os.Args[0], args...)
-	c.cmd.Env = append([]string{asMain + "=1", "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true"}, environ...)
+	c.cmd.Env = append([]string{asMain + "=1", "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true", nodeEnabled + "=false"}, environ...)
 	c.cmd.Stdout, c.cmd.Stderr = c.stdout, c.log
 	if err := c.cmd.Start(); err != nil {
 		t.Fatal(err)

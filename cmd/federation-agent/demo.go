@@ -85,7 +85,10 @@ func demonstrate(p process, flags *demoFlags, sandbox *demo.Sandbox, directory s
 	narrator.Line("  AWS           %s  %s", sandbox.AWSURL(), sandbox.Census())
 	narrator.Line("  Agent's log   %s", logName)
 	narrator.Line("")
-	agent := startAgent(cfg, newLogger(log, cfg.Agent.Log))
+	agent, err := startAgent(cfg, newLogger(log, cfg.Agent.Log))
+	if err != nil {
+		return nil, err
+	}
 	ctx, interrupted := untilSignal(p.signals)
 	defer interrupted()
 	summary := demo.Play(ctx, sandbox, agent.Done(), narrator)
@@ -148,7 +151,8 @@ func cachedLog() (*os.File, error) {
 func demoEnviron(s *demo.Sandbox, directory string) []string {
 	settings := append(s.Settings(),
 		demo.Setting{Name: "gravitee_agent_store_path", Value: filepath.Join(directory, "journal")},
-		demo.Setting{Name: "gravitee_agent_log_level", Value: "debug"})
+		demo.Setting{Name: "gravitee_agent_log_level", Value: "debug"},
+		demo.Setting{Name: nodeEnabled, Value: "false"}) // APIM's page is what one looks at here
 	if roles := s.Roles(); roles.Value != "" {
 		settings = append(settings, roles)
 	}

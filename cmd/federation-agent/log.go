@@ -3,6 +3,7 @@ package main
 // The names of log fields, as actors/log.go has them for what happens later: a search or an alert finds both.
 const (
 	logAccounts     = "accounts"
+	logAddress      = "address"
 	logBytes        = "bytes"
 	logCommit       = "commit"
 	logError        = "error"

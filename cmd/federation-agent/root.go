@@ -46,6 +46,6 @@ environment and from gravitee.yml files; docs/configuration.md lists all of it.
 	}
 	root.Flags().AddFlagSet(run.Flags())
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(run, validateCommand(p), versionCommand(p), sandboxCommand(p), demoCommand(p))
+	root.AddCommand(run, validateCommand(p), healthCommand(p), statusCommand(p), versionCommand(p), sandboxCommand(p), demoCommand(p))
 	return root
 }

@@ -41,7 +41,10 @@ func run(p process, files []string) error {
 	if soft := memlimit.Set(p.environ); soft > 0 {
 		log.Info("keeping below the memory limit of the container", logLimit, soft)
 	}
-	agent := startAgent(cfg, log)
+	agent, err := startAgent(cfg, log)
+	if err != nil {
+		return err
+	}
 	select {
 	case <-agent.Done():
 	case s := <-p.signals:

@@ -82,13 +82,15 @@ func printSettings(p process, s *demo.Sandbox) {
 	fmt.Fprintf(p.stdout, "# Paste this into another shell, then: %s run\n", p.invoked())
 	// The journal of one sandbox tells of keys and jobs that the next has never had.
 	journal := demo.Setting{Name: "gravitee_agent_store_path", Value: filepath.Join(os.TempDir(), "federation-agent-sandbox-"+uuid.NewString()[:8])}
-	for _, setting := range append(s.Settings(), journal) {
+	open := demo.Setting{Name: nodeAuthentication, Value: "none"}
+	for _, setting := range append(s.Settings(), journal, open) {
 		fmt.Fprintf(p.stdout, "export %s=%s\n", setting.Name, quote(setting.Value))
 	}
 	if roles := s.Roles(); roles.Value != "" {
 		fmt.Fprintln(p.stdout, "# With this one, too, the agent sees all accounts:")
 		fmt.Fprintf(p.stdout, "# export %s=%s\n", roles.Name, quote(roles.Value))
 	}
+	fmt.Fprintf(p.stdout, "# The agent's own page, once it runs: http://localhost:%d/_node/federation\n", nodeDefaultPort)
 	fmt.Fprintf(p.stdout, "# Afterwards, so that nothing else in that shell takes the stand-in for AWS: unset %s\n", demo.AWSEndpointVariable)
 }
 

@@ -48,6 +48,7 @@ func printSummary(p process, cfg config.Config) error {
 	q := cfg.Agent.Quota
 	fmt.Fprintf(out, "  Quota\t%d %% of %g requests a second, burst %d\n", q.Share, q.Rate, q.Burst)
 	fmt.Fprintf(out, "  Journal\t%s\n", cfg.Agent.Store.Path)
+	fmt.Fprintf(out, "  Node API\t%s\n", nodeSummary(cfg.Services.HTTP))
 	return out.Flush()
 }
 

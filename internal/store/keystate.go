@@ -88,6 +88,18 @@ func (s KeyState) CanBecome(next KeyState) bool {
 	return known && (s == next || slices.Contains(allowed, next))
 }
 
+// Advice is what an operator should do about a key in this state; empty where there is nothing to do.
+func (s KeyState) Advice() string {
+	switch s {
+	case StateUnconfirmed:
+		return "see in APIM whether the subscription is accepted; if it is not, delete the key in the API Gateway console"
+	case StateLostCreate:
+		return "look for it by its name in the API Gateway console and delete it"
+	default:
+		return ""
+	}
+}
+
 // Action is what a crash leaves to be done about one key.
 type Action string
 

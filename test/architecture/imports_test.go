@@ -50,6 +50,18 @@ func walls() []wall {
 			why: "what is remembered and shared out does not depend on who asks",
 		},
 		{
+			from: `^internal/status$`, forbid: ours,
+			why: "the board is values and a lock: every actor writes on it, and whoever reads it needs no actor",
+		},
+		{
+			from: `^internal/node$`, forbid: ours + `(actors|messages|config|internal/(exchange|federation|apigateway|quota|sandbox))`,
+			why: "what is shown to people comes from the board and the journal: the node API is in no actor's way, and knows no credentials but its own",
+		},
+		{
+			from: `^actors$`, forbid: ours + `internal/node|^github\.com/prometheus/`,
+			why: "actors note what can be seen on the board; who shows it to whom is not theirs",
+		},
+		{
 			from: `^messages$`, forbid: ours + `(actors|config|internal/(exchange|store|quota|sandbox))|^github\.com/aws/`,
 			why: "messages are values that any actor may read; both protocol dialects end at the session",
 		},
@@ -70,7 +82,7 @@ func walls() []wall {
 			why: "a stand-in that shared code with the agent would share its mistakes",
 		},
 		{
-			from: `^(actors|config|messages|cmd|internal/(exchange|federation|apigateway|store|quota|secret).*)$`, forbid: ours + `test/`,
+			from: `^(actors|config|messages|cmd|internal/(exchange|federation|apigateway|store|quota|secret|status|node).*)$`, forbid: ours + `test/`,
 			why: "what ships does not depend on what tests it",
 		},
 	}

@@ -155,6 +155,7 @@ func (r *rig) startAgent(ctx context.Context, s *standIns, spec agentSpec) (*pro
 		"gravitee_integration_providers_0_configuration_accessKeyId":     awssim.UniformAccessKeyID(spec.account),
 		"gravitee_integration_providers_0_configuration_secretAccessKey": "any-secret-will-do",
 		"gravitee_agent_store_path":                                      filepath.Join(dir, "data"),
+		"gravitee_services_core_http_port":                               "0", // served, as in production, but nobody collides
 	}
 	for name, value := range spec.settings {
 		variables[name] = value

@@ -83,7 +83,7 @@ func New(ctx context.Context, o Options) (*Rig, error) {
 	r.environ = append(r.environ, "AWS_EC2_METADATA_DISABLED=true", "HOME="+r.dir, "PATH="+os.Getenv("PATH"),
 		fmt.Sprintf("gravitee_agent_quota_rate=%v", quotaScale*awssim.AWSRate),
 		fmt.Sprintf("gravitee_agent_quota_burst=%v", quotaScale*awssim.AWSBurst),
-		"gravitee_agent_store_path="+r.data())
+		"gravitee_agent_store_path="+r.data(), "gravitee_services_core_http_port=0")
 	r.environ = append(r.environ, o.Settings...)
 	return r, nil
 }

@@ -22,6 +22,7 @@ import (
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/memnet"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
 )
@@ -76,6 +77,7 @@ type Instance struct {
 	// Name is the instance's on the network, and the beginning of every id that it makes.
 	Name   string
 	Store  *store.Store
+	Board  *status.Board
 	world  *World
 	disk   *storetest.Model
 	http   *http.Transport
@@ -236,6 +238,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 	}
 	i.Store, _ = i.disk.Open(store.Options{})
 	var jitter atomic.Int64
+	i.Board = status.NewBoard()
 	i.Agent = actors.Start(&actors.Env{
 		Log: slog.New(slog.NewTextHandler(w.Log.of(i.Name), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
@@ -246,7 +249,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		NewID:  func() string { return fmt.Sprintf("%s-%05d", i.Name, w.ids.Add(1)) },
 		Jitter: func() float64 { return float64(jitter.Add(1)%7) / 7 },
 		Keys:   i.Store, Jobs: i.Store, Catalogue: i.Store, Exports: w.Exports,
-		Faults: faults,
+		Board: i.Board, Faults: faults,
 	}, cfg)
 	w.running = append(w.running, i)
 	return i

@@ -32,7 +32,7 @@ type container struct {
 	log   outside.Log
 }
 
-// start starts the agent with exactly this environment. prepare may add to its root directory.
+// start starts the agent with this environment, and its node API on any free port: a container has ports of its own. prepare may add to its root directory.
 func start(t *testing.T, binary string, environment []string, authority *x509.Certificate, prepare func(root string)) *container {
 	t.Helper()
 	root := t.TempDir()
@@ -50,7 +50,7 @@ func start(t *testing.T, binary string, environment []string, authority *x509.Ce
 	t.Cleanup(func() { must(t, os.Chmod(root, 0o755)) })
 
 	c := &container{cmd: exec.Command("/federation-agent"), ended: make(chan struct{})}
-	c.cmd.Dir, c.cmd.Env = "/", environment
+	c.cmd.Dir, c.cmd.Env = "/", append([]string{"gravitee_services_core_http_port=0"}, environment...)
 	c.cmd.Stdout, c.cmd.Stderr, c.cmd.WaitDelay = &c.log, &c.log, stopWithin
 	c.cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: root}
 	if os.Geteuid() == 0 {

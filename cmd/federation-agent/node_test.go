@@ -1,0 +1,227 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"syscall"
+	"testing"
+
+	"federation-agent/config"
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/internal/sandbox/demo"
+	"federation-agent/internal/secret"
+)
+
+const nodePassword = "a-password-that-must-never-be-shown"
+
+// withNode are the settings that let a child serve its node API on a port of its own.
+func withNode(more ...string) []string {
+	return append([]string{
+		nodeEnabled + "=true", nodePort + "=0", nodeUsers + "admin=" + nodePassword, "gravitee_services_metrics_enabled=true",
+	}, more...)
+}
+
+// nodeURL is where a child serves it.
+func nodeURL(c *child) string {
+	c.t.Helper()
+	c.says("the node API is served", "address=127.0.0.1:")
+	found := regexp.MustCompile(`address=(127\.0\.0\.1:\d+)`).FindStringSubmatch(c.log.String())
+	if found == nil {
+		c.t.Fatalf("no address\n%s", c.log)
+	}
+	return "http://" + found[1]
+}
+
+// look asks a child's node API.
+func look(t *testing.T, url, accept string) (code int, body string) {
+	t.Helper()
+	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	request.SetBasicAuth("admin", nodePassword)
+	request.Header.Set("Accept", accept)
+	response, err := http.DefaultClient.Do(request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer response.Body.Close()
+	text, err := io.ReadAll(response.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return response.StatusCode, string(text)
+}
+
+func TestTheNodeAPILivesAsLongAsTheAgentAndShowsNoSecret(t *testing.T) {
+	s := newSandbox(t, nil)
+	agent := start(t, settings(t, s, withNode("gravitee_agent_log_level=debug")...))
+	connected(t, s)
+	url := nodeURL(agent)
+	for _, path := range []string{"/_node", "/_node/health", "/_node/federation", "/_node/metrics/prometheus"} {
+		for _, accept := range []string{"application/json", "text/html"} {
+			code, body := look(t, url+path, accept)
+			if code != http.StatusOK {
+				t.Errorf("%s: %d %s", path, code, body)
+			}
+			for _, secret := range []string{demo.DefaultToken, "sandbox-secret", nodePassword} {
+				if strings.Contains(body, secret) || strings.Contains(agent.log.String(), secret) {
+					t.Errorf("%s, or the log, shows %q\n%s", path, secret, body)
+				}
+			}
+		}
+	}
+	if response, err := http.Get(url + "/_node/health"); err != nil || response.StatusCode != http.StatusUnauthorized {
+		t.Errorf("without a password: %v %v", response, err)
+	}
+	agent.signal(syscall.SIGTERM)
+	if code := agent.exit(); code != exitOrderly {
+		t.Errorf("exit code %d\n%s", code, agent.log)
+	}
+	if _, err := net.Dial("tcp", strings.TrimPrefix(url, "http://")); err == nil {
+		t.Error("the port is still served")
+	}
+}
+
+func TestAPortThatIsTakenStopsTheStartAndNamesTheVariables(t *testing.T) {
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	s := newSandbox(t, nil)
+	agent := start(t, settings(t, s, nodeEnabled+"=true", fmt.Sprintf("%s=%d", nodePort, taken.Addr().(*net.TCPAddr).Port)))
+	if code := agent.exit(); code != exitConfiguration {
+		t.Errorf("exit code %d", code)
+	}
+	agent.says("fault: ", nodePort, "address already in use", nodeEnabled+"=false")
+	if len(s.APIM.Agents()) > 0 {
+		t.Error("it connected all the same")
+	}
+}
+
+func TestWithoutAUserNobodyIsLetInAndTheLogSaysWhatToSet(t *testing.T) {
+	s := newSandbox(t, nil)
+	agent := start(t, settings(t, s, nodeEnabled+"=true", nodePort+"=0"))
+	url := nodeURL(agent)
+	agent.says("nobody is let in, as no user is configured; set " + nodeUsers + "NAME")
+	if code, body := look(t, url+"/_node/health", ""); code != http.StatusUnauthorized {
+		t.Errorf("%d %s", code, body)
+	}
+}
+
+func TestAKeyLostToKill9IsOnTheStatusOfTheNextProcess(t *testing.T) {
+	s := newSandbox(t, nil)
+	environ := settings(t, s, withNode()...)
+	agent := start(t, environ)
+	connected(t, s)
+	job, err := s.APIM.StartIngest(t.Context(), demo.DefaultIntegrationID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, s, "the ingest", func() bool {
+		now, err := s.APIM.Job(job.ID)
+		return err == nil && now.Status != apimsim.JobPending
+	})
+	s.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateAPIKey, Fault: awssim.Of(awssim.FaultHangAfter)})
+	api := s.APIM.APIs()[0]
+	go s.APIM.Subscribe(t.Context(), api.ID, api.Plans[0].ID, "Shop", "") // it is never answered
+	await(t, s, "the key that nobody hears of", func() bool { return len(s.AWS.Keys()) > 0 })
+	agent.signal(syscall.SIGKILL)
+	agent.exit()
+
+	again := start(t, environ)
+	url := nodeURL(again)
+	again.says("the answer to CreateApiKey was lost")
+	var status struct {
+		Keys struct {
+			LostCreates []struct{ KeyName, Account, Region, Subscription, Do string }
+		}
+	}
+	_, body := look(t, url+"/_node/federation", "")
+	if err := json.Unmarshal([]byte(body), &status); err != nil {
+		t.Fatal(err)
+	}
+	key := s.AWS.Keys()[0]
+	if lost := status.Keys.LostCreates; len(lost) != 1 || lost[0].KeyName != key.Name || lost[0].Region != "eu-west-1" || !strings.Contains(lost[0].Do, "delete it") {
+		t.Errorf("the status lists %+v, and AWS has %q\n%s", lost, key.Name, again.log)
+	}
+	if _, page := look(t, url+"/_node/federation", "text/html"); !strings.Contains(page, "Lost creates: 1") {
+		t.Errorf("the page does not list it\n%s", page)
+	}
+}
+
+func TestHealthAndStatusAskTheRunningAgent(t *testing.T) {
+	code := http.StatusOK
+	asked := ""
+	agent := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if user, password, ok := r.BasicAuth(); !ok || user != "admin" || password != nodePassword {
+			w.WriteHeader(http.StatusUnauthorized)
+			return
+		}
+		asked = r.URL.Path
+		w.WriteHeader(code)
+		fmt.Fprintln(w, "what it says")
+	}))
+	defer agent.Close()
+	port := agent.Listener.Addr().(*net.TCPAddr).Port
+	users := map[string]secret.String{"admin": secret.New(nodePassword), "other": secret.New("x")}
+	good := config.NodeHTTP{
+		Enabled: true, Host: "0.0.0.0", Port: port, Authentication: config.NodeAuthentication{Type: config.AuthenticationBasic, Users: users},
+	}
+	stranger, off, anyPort := good, good, good
+	stranger.Authentication.Users, off.Enabled, anyPort.Port = nil, false, 0
+	for name, c := range map[string]struct {
+		cfg           config.NodeHTTP
+		answer        int
+		exit          int
+		prints, tells string
+	}{
+		"healthy":     {good, http.StatusOK, exitOrderly, "what it says\n", ""},
+		"unhealthy":   {good, http.StatusInternalServerError, exitInternal, "what it says\n", "500"},
+		"a stranger":  {stranger, http.StatusOK, exitInternal, "", "lets nobody in"},
+		"off":         {off, http.StatusOK, exitConfiguration, "", nodeEnabled},
+		"on any port": {anyPort, http.StatusOK, exitConfiguration, "", nodePort},
+	} {
+		code = c.answer
+		var out bytes.Buffer
+		exit, text := exitOrderly, ""
+		var failed *exitError
+		if errors.As(ask(process{stdout: &out}, c.cfg, "/_node/health"), &failed) {
+			exit, text = failed.code, failed.text
+		}
+		if exit != c.exit || out.String() != c.prints || !strings.Contains(text, c.tells) {
+			t.Errorf("%s: exit %d %q, printed %q", name, exit, text, out.String())
+		}
+	}
+	if asked != "/_node/health" {
+		t.Errorf("asked for %q", asked)
+	}
+	agent.Close()
+	var nobody *exitError
+	err := ask(process{stdout: io.Discard}, good, "/_node/health")
+	if !errors.As(err, &nobody) || nobody.code != exitInternal || !strings.Contains(nobody.text, "no agent answers here") {
+		t.Errorf("nobody answers: %v", err)
+	}
+	for host, want := range map[string]string{"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1", "10.0.0.7": "10.0.0.7"} {
+		if got := reachable(host); got != want {
+			t.Errorf("%s is reached at %s, want %s", host, got, want)
+		}
+	}
+}
+
+func TestTheSandboxNamesThePortThatTheAgentTakes(t *testing.T) {
+	cfg, _, err := load(settings(t, newSandbox(t, nil)), nil)
+	if err != nil || cfg.Services.HTTP.Port != nodeDefaultPort {
+		t.Errorf("%v, port %d, and the sandbox names %d", err, cfg.Services.HTTP.Port, nodeDefaultPort)
+	}
+}

@@ -1,0 +1,121 @@
+package node_test
+
+import (
+	"net/http"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/status"
+)
+
+func TestHealthIs200WhenAllProbesAreHealthyElse500(t *testing.T) {
+	r := newRig(t, nil)
+	code, probes := r.probes("/_node/health")
+	if code != http.StatusOK || len(probes) != 5 {
+		t.Errorf("%d %+v", code, probes)
+	}
+	for name, p := range probes {
+		if !p.Healthy || p.Message != "" {
+			t.Errorf("%s: %+v", name, p)
+		}
+	}
+	r.options.Board.SessionAway(integration, "no route to host", r.now)
+	r.now = r.now.Add(10 * time.Minute)
+	if code, probes := r.probes("/_node/health"); code != http.StatusInternalServerError || probes["session"].Healthy || !probes["store"].Healthy {
+		t.Errorf("%d %+v", code, probes)
+	}
+}
+
+func TestProbesAreChosenAndAnUnknownOneIsUnhealthy(t *testing.T) {
+	r := newRig(t, nil)
+	good, unknown := probe{Healthy: true}, probe{Message: "probe not found"}
+	for query, want := range map[string]struct {
+		code   int
+		probes map[string]probe
+	}{
+		"store,session":              {http.StatusOK, map[string]probe{"store": good, "session": good}},
+		"store&probes=session,store": {http.StatusOK, map[string]probe{"store": good, "session": good}},
+		"store,nothing":              {http.StatusInternalServerError, map[string]probe{"store": good, "nothing": unknown}},
+		"":                           {http.StatusInternalServerError, map[string]probe{"": unknown}},
+	} {
+		code, probes := r.probes("/_node/health?probes=" + query)
+		if diff := cmp.Diff(want.probes, probes); diff != "" || code != want.code {
+			t.Errorf("%q: %d, want %d (-want +got)\n%s", query, code, want.code, diff)
+		}
+	}
+}
+
+func TestASessionThatIsAwayIsUnhealthyOnlyAfterTenMinutes(t *testing.T) {
+	r := newRig(t, nil)
+	r.options.Board.SessionAway(integration, "connection refused", r.now)
+	r.now = r.now.Add(10*time.Minute - time.Second)
+	r.wantProbe("session", true, integration, "9m59s", "connection refused", "keeps trying")
+	r.now = r.now.Add(time.Second)
+	r.wantProbe("session", false, "10m0s")
+	r.options.Board.SessionUp(integration, "https://apim", r.now)
+	r.wantProbe("session", true)
+}
+
+func TestOneIntegrationWithASessionKeepsTheProcessHealthy(t *testing.T) {
+	r := newRig(t, nil)
+	r.options.Board.Serve("other", r.now)
+	r.options.Board.SessionAway("other", "Integration not found", r.now)
+	r.now = r.now.Add(24 * time.Hour)
+	r.wantProbe("session", true, "integration other", "24h0m0s", "Integration not found")
+	r.options.Board.SessionAway(integration, "cut", r.now)
+	r.wantProbe("session", false, "other", integration)
+	r.options.Board.SessionEnded("other", r.now)
+	r.wantProbe("session", true, integration)
+}
+
+func TestADegradedStoreIsHealthyAndSaysWhatCannotBePromised(t *testing.T) {
+	r := newRig(t, nil)
+	r.health = inMemory().Health()
+	r.wantProbe("store", true, "if the agent stops now", "plan-loss guard is blind")
+	if r.health.Durable {
+		t.Error("a store in memory is durable")
+	}
+}
+
+func TestATrippedGuardIsHealthyAndSaysWhatToDo(t *testing.T) {
+	r := newRig(t, nil)
+	r.options.Board.Guard(integration, []string{"111122223333:eu-west-1: 4 of 4 plans"})
+	r.wantProbe("plan-guard", true, integration, "4 of 4 plans", "start the ingest again in a minute")
+	r.options.Board.Guard(integration, nil)
+	r.wantProbe("plan-guard", true)
+}
+
+func TestListedKeysAreHealthyAndPointAtTheStatusPage(t *testing.T) {
+	r := newRig(t, nil)
+	r.wantProbe("keys", true)
+	r.listKeys()
+	r.wantProbe("keys", true, "1 unconfirmed keys", "1 lost creates", "/_node/federation")
+}
+
+func TestActorsThatAreSilentAreUnhealthyOnlyAfterTwoMinutes(t *testing.T) {
+	r := newRig(t, nil)
+	r.now = r.now.Add(time.Hour) // nobody asked for long: the silence begins with the first question
+	r.alive = errSilent
+	r.wantProbe("actors", true, errSilent.Error())
+	r.now = r.now.Add(2*time.Minute - time.Second)
+	r.wantProbe("actors", true, "1m59s")
+	r.now = r.now.Add(time.Second)
+	r.wantProbe("actors", false, errSilent.Error())
+	r.alive = nil
+	r.wantProbe("actors", true)
+	r.alive = errSilent
+	r.wantProbe("actors", true, "0s")
+}
+
+func TestAnIntegrationThatHasNotConnectedYetIsHealthyAtFirst(t *testing.T) {
+	r := newRig(t, nil)
+	r.options.Board = status.NewBoard()
+	r.options.Board.Serve(integration, r.now)
+	r.rebuild()
+	r.now = r.now.Add(30 * time.Second)
+	r.wantProbe("session", true, "30s")
+	r.now = r.now.Add(10 * time.Minute)
+	r.wantProbe("session", false, "10m30s")
+}

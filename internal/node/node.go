@@ -1,0 +1,122 @@
+// Package node is the agent's window: health, metrics and a status page over HTTP, at the paths of gravitee-node's
+// management API. It only reads; what it shows comes from the board, the journal and one question to the actors. It holds
+// no secret but the passwords of those who may look.
+package node
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync"
+	"time"
+
+	"federation-agent/internal/secret"
+	"federation-agent/internal/status"
+	"federation-agent/internal/store"
+)
+
+const (
+	// headerWithin and requestWithin bound how long a caller may take to ask: the API is for probes and people on the
+	// same network, and who asks slower than that only holds a connection.
+	headerWithin  = 5 * time.Second
+	requestWithin = 10 * time.Second
+	// answerWithin bounds how long an answer may take to be read, a metrics page over a poor link included.
+	answerWithin = 30 * time.Second
+	// idleFor keeps the connection of a probe that comes every 10 s.
+	idleFor = time.Minute
+	// maxHeader is room for credentials and a list of probes.
+	maxHeader = 16 << 10
+)
+
+// Build says which program this is.
+type Build struct{ Version, Commit, Go string }
+
+// Options are what a [Server] shows and to whom.
+type Options struct {
+	// ID is made anew for each process, Name is the program's.
+	ID, Name string
+	Build    Build
+	// Open lets everybody in. Otherwise one of Users must show a password; without any, nobody is let in.
+	Open  bool
+	Users map[string]secret.String
+	// Metrics says whether metrics are served.
+	Metrics bool
+
+	Board *status.Board
+	Keys  store.KeyJournal
+	Jobs  store.IngestJobs
+	// StoreHealth says what the store can promise.
+	StoreHealth func() store.Health
+	// Alive asks the actors for a sign of life.
+	Alive func(context.Context) error
+	// Now is the wall clock of the board's writers.
+	Now func() time.Time
+	Log *slog.Logger
+}
+
+// Listen takes the port, so that a start can fail before anything else lives. Port 0 is any free one. localhost is the
+// loopback address even where an image has no file that says so.
+func Listen(host string, port int) (net.Listener, error) {
+	if host == "localhost" {
+		host = "127.0.0.1"
+	}
+	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+}
+
+// Server serves the node API.
+type Server struct {
+	http  *http.Server
+	log   *slog.Logger
+	ended chan struct{}
+}
+
+// Serve begins to answer on a listener, which it closes at its end.
+func Serve(l net.Listener, o Options) *Server {
+	s := &Server{log: o.Log, ended: make(chan struct{}), http: &http.Server{
+		Handler: Handler(o), ReadHeaderTimeout: headerWithin, ReadTimeout: requestWithin, WriteTimeout: answerWithin,
+		IdleTimeout: idleFor, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+	}}
+	go func() {
+		defer close(s.ended)
+		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+			s.log.Error("the node API has ended; health and metrics are not served any more", "error", err)
+		}
+	}()
+	return s
+}
+
+// Close lets answers that are under way go out until the context ends, and then cuts them off.
+func (s *Server) Close(ctx context.Context) {
+	if s.http.Shutdown(ctx) != nil {
+		_ = s.http.Close() // the listener is closed already, and the connections are given up
+	}
+	<-s.ended
+}
+
+// api is what the handlers share.
+type api struct {
+	Options
+
+	mu sync.Mutex
+	// silentSince is since when the actors have given no sign of life, as far as anybody asked; zero if they last did.
+	silentSince time.Time
+	// refusedAt is when the log last said that somebody was not let in.
+	refusedAt time.Time
+}
+
+// Handler is the node API without a network.
+func Handler(o Options) http.Handler {
+	a := &api{Options: o}
+	mux := http.NewServeMux()
+	mux.HandleFunc("GET /_node", a.info)
+	mux.HandleFunc("GET /_node/{$}", a.info)
+	mux.HandleFunc("GET /_node/health", a.health)
+	mux.HandleFunc("GET /_node/federation", a.federation)
+	if o.Metrics {
+		mux.Handle("GET /_node/metrics/prometheus", a.metrics())
+	}
+	return a.guarded(mux)
+}

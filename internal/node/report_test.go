@@ -1,0 +1,230 @@
+package node_test
+
+import (
+	"encoding/json"
+	"net"
+	"net/http"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/node"
+	"federation-agent/internal/secret"
+	"federation-agent/internal/status"
+	"federation-agent/internal/store"
+)
+
+func (r *rig) rebuild() { r.handler = node.Handler(r.options) }
+
+func listenerPort(t *testing.T, address string) int {
+	t.Helper()
+	_, port, err := net.SplitHostPort(address)
+	if err != nil {
+		t.Fatal(err)
+	}
+	n, err := strconv.Atoi(port)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
+// put brings a record through the states to the last one.
+func (r *rig) put(rec store.KeyRecord, states ...store.KeyState) {
+	r.t.Helper()
+	for _, rec.State = range states {
+		if err := r.journal.Put(rec); err != nil {
+			r.t.Fatal(err)
+		}
+	}
+}
+
+// listKeys has one unconfirmed key and one lost create in the journal, and keys of which nobody has to know.
+func (r *rig) listKeys() {
+	r.t.Helper()
+	record := func(n, name string) store.KeyRecord {
+		return store.KeyRecord{
+			ID: "record-" + n, Integration: integration, Account: "111122223333", Region: "eu-west-1", SubscriptionID: "sub-" + n,
+			APIID: "111122223333:eu-west-1:a1b2c3:prod", UsagePlanID: "plan-1", KeyName: name, CreatedAt: r.now, UpdatedAt: r.now,
+		}
+	}
+	made := []store.KeyState{store.StateIntent, store.StateCreating, store.StateCreated, store.StateAttached, store.StateAnswered}
+	unconfirmed := record("1", "Shop <script> / sub-1")
+	unconfirmed.KeyID, unconfirmed.Reason = "key-1", "the delivery of its answer could not be proved"
+	r.put(unconfirmed, append(made, store.StateUnconfirmed)...)
+	r.put(record("2", "Shop / sub-2"), store.StateIntent, store.StateCreating, store.StateLostCreate)
+	delivered := record("3", "Shop / sub-3")
+	delivered.KeyID = "key-3"
+	r.put(delivered, append(made, store.StateDelivered)...)
+	going := record("4", "Shop / sub-4")
+	going.KeyID = "key-4"
+	r.put(going, store.StateIntent, store.StateCreating, store.StateCreated, store.StateDeleting)
+	r.put(record("5", "Shop / sub-5"), store.StateIntent)
+}
+
+// busy fills the board.
+func (r *rig) busy() {
+	place := status.Place{Account: "111122223333", Region: "eu-west-1"}
+	b := r.options.Board
+	b.Primary(integration, true)
+	b.Target(integration, status.Target{Region: "us-east-1", Role: "arn:aws:iam::444455556666:role/x", State: status.Failed, Since: r.now, Failure: "enable the region"})
+	b.Target(integration, status.Target{Region: "eu-west-1", Account: place.Account, State: status.Ready, Since: r.now})
+	b.Listed(integration, place, 3, 6, r.now.Add(-time.Minute))
+	b.Quota(place, status.Quota{Rate: 3.5, Share: 7})
+	b.Called(status.Call{Place: place, Operation: "GetRestApis", Result: "ok"})
+	b.Called(status.Call{Place: place, Operation: "GetRestApis", Result: status.Throttled})
+	b.Answered(integration, status.Command{Type: "SUBSCRIBE", Outcome: status.Refused})
+	b.Ingested(integration, 6)
+	if err := r.journal.Start(store.IngestJob{Integration: integration, JobID: "job-1", StartedAt: r.now, Total: 6}); err != nil {
+		r.t.Fatal(err)
+	}
+	if err := r.journal.Acknowledge(integration, "job-1", []string{"a", "b"}, r.now); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func TestTheStatusNamesEveryKeyThatIsToBeLookedAt(t *testing.T) {
+	r := newRig(t, nil)
+	r.listKeys()
+	_, body := r.get("/_node/federation")
+	var got struct {
+		Keys struct {
+			Unconfirmed, LostCreates []map[string]any
+			UnderWay, BeingDeleted   int
+		}
+	}
+	if err := json.Unmarshal([]byte(body), &got); err != nil {
+		t.Fatal(err)
+	}
+	listed := func(n string, more map[string]any) []map[string]any {
+		entry := map[string]any{
+			"account": "111122223333", "region": "eu-west-1", "usagePlanId": "plan-1", "integration": integration,
+			"subscription": "sub-" + n, "api": "111122223333:eu-west-1:a1b2c3:prod", "since": r.now.UTC().Format(time.RFC3339),
+		}
+		for k, v := range more {
+			entry[k] = v
+		}
+		return []map[string]any{entry}
+	}
+	want := got
+	want.Keys.Unconfirmed = listed("1", map[string]any{
+		"keyId": "key-1", "keyName": "Shop <script> / sub-1", "reason": "the delivery of its answer could not be proved",
+		"do": "see in APIM whether the subscription is accepted; if it is not, delete the key in the API Gateway console",
+	})
+	want.Keys.LostCreates = listed("2", map[string]any{
+		"keyName": "Shop / sub-2", "do": "look for it by its name in the API Gateway console and delete it",
+	})
+	want.Keys.UnderWay, want.Keys.BeingDeleted = 1, 1
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+func TestTheStatusShowsSessionsTargetsIngestsAndQuotas(t *testing.T) {
+	r := newRig(t, nil)
+	r.busy()
+	code, body := r.get("/_node/federation")
+	for _, text := range []string{
+		`"state": "connected"`, `"endpoint": "https://apim.example.com/integration-controller"`, `"primary": true`, `"connects": 1`,
+		`"state": "failed"`, `"failure": "enable the region"`, `"role": "arn:aws:iam::444455556666:role/x"`,
+		`"listedAt": "` + r.now.Add(-time.Minute).UTC().Format(time.RFC3339) + `"`, `"restApis": 3`, `"stages": 6`,
+		`"job": "job-1"`, `"total": 6`, `"acknowledged": 2`, `"apisIngested": 6`,
+		`"rate": 3.5`, `"share": 7`, `"calls": 2`, `"throttled": 1`, `"type": "SUBSCRIBE"`, `"outcome": "error"`, `"durable": true`,
+	} {
+		if code != http.StatusOK || !strings.Contains(body, text) {
+			t.Errorf("%d, the status lacks %s\n%s", code, text, body)
+		}
+	}
+}
+
+func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
+	r := newRig(t, nil)
+	r.busy()
+	r.listKeys()
+	r.health = inMemory().Health()
+	r.options.Board.Guard(integration, []string{"4 of 4 plans"})
+	accepting := func(accept string) (string, string) {
+		answer := r.ask(http.MethodGet, "/_node/federation", func(r *http.Request) { r.Header.Set("Accept", accept) })
+		if answer.Code != http.StatusOK {
+			t.Fatalf("%s: %d %s\n%s", accept, answer.Code, answer.Body, r.log.String())
+		}
+		return answer.Header().Get("Content-Type"), answer.Body.String()
+	}
+	for _, accept := range []string{"", "*/*", "application/json"} {
+		if kind, _ := accepting(accept); kind != "application/json" {
+			t.Errorf("%q gets %s", accept, kind)
+		}
+	}
+	kind, page := accepting("text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8")
+	if kind != "text/html; charset=utf-8" {
+		t.Errorf("a browser gets %s", kind)
+	}
+	for _, text := range []string{
+		"Unconfirmed keys: 1", "key-1", "Shop &lt;script&gt; / sub-1", "see in APIM whether the subscription is accepted",
+		"Lost creates: 1", "Shop / sub-2", "look for it by its name", "does not outlive this process", "plan-loss guard is blind", "4 of 4 plans",
+		integration, "connected", "enable the region", "job-1", "2 of 6", "3.50", "SUBSCRIBE error: 1", "not known yet", "</html>",
+	} {
+		if !strings.Contains(page, text) {
+			t.Errorf("the page lacks %q\n%s", text, page)
+		}
+	}
+	if strings.Contains(page, "<script") {
+		t.Error("a key's name is not escaped")
+	}
+}
+
+func TestMetricsAreServedOnlyWhenEnabledAndCountWhatTheStatusShows(t *testing.T) {
+	if code, _ := newRig(t, nil).get("/_node/metrics/prometheus"); code != http.StatusNotFound {
+		t.Errorf("%d where metrics are not enabled", code)
+	}
+	r := newRig(t, func(o *node.Options) { o.Metrics = true })
+	r.busy()
+	r.listKeys()
+	r.options.Board.SessionAway(integration, "cut", r.now)
+	r.options.Board.SessionUp(integration, "https://apim", r.now)
+	r.options.Board.Serve("idle", r.now)
+	code, body := r.get("/_node/metrics/prometheus")
+	one := `{integration="` + integration + `"}`
+	for _, line := range []string{
+		`federation_agent_build_info{commit="abc",goversion="go1.26",version="1.2.3"} 1`,
+		"federation_agent_session_up" + one + " 1", `federation_agent_session_up{integration="idle"} 0`,
+		"federation_agent_session_reconnects_total" + one + " 1", `federation_agent_session_reconnects_total{integration="idle"} 0`,
+		`federation_agent_commands_total{integration="` + integration + `",outcome="error",type="SUBSCRIBE"} 1`,
+		`federation_agent_aws_calls_total{account="111122223333",operation="GetRestApis",region="eu-west-1",result="ok"} 1`,
+		`federation_agent_aws_calls_total{account="111122223333",operation="GetRestApis",region="eu-west-1",result="throttled"} 1`,
+		"federation_agent_ingested_apis_total" + one + " 6",
+		"federation_agent_unconfirmed_keys" + one + " 1", `federation_agent_unconfirmed_keys{integration="idle"} 0`,
+		"federation_agent_lost_creates" + one + " 1", "federation_agent_plan_guard_tripped" + one + " 0",
+		"federation_agent_store_degraded 0", "go_goroutines ",
+	} {
+		if code != http.StatusOK || !strings.Contains(body, "\n"+line) {
+			t.Errorf("%d, the metrics lack %s", code, line)
+		}
+	}
+	r.health = inMemory().Health()
+	if _, body := r.get("/_node/metrics/prometheus"); !strings.Contains(body, "\nfederation_agent_store_degraded 1") {
+		t.Error("a store in memory is not degraded")
+	}
+}
+
+func TestNoPasswordIsInAnyAnswer(t *testing.T) {
+	r := newRig(t, func(o *node.Options) {
+		o.Open, o.Metrics, o.Users = false, true, map[string]secret.String{"admin": secret.New(password)}
+	})
+	r.busy()
+	r.listKeys()
+	for _, path := range []string{"/_node", "/_node/health", "/_node/federation", "/_node/metrics/prometheus"} {
+		for _, accept := range []string{"text/html", "application/json"} {
+			answer := r.ask(http.MethodGet, path, func(r *http.Request) {
+				r.SetBasicAuth("admin", password)
+				r.Header.Set("Accept", accept)
+			})
+			if answer.Code != http.StatusOK || strings.Contains(answer.Body.String(), password) {
+				t.Errorf("%s: %d %s", path, answer.Code, answer.Body)
+			}
+		}
+	}
+}

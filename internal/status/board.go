@@ -1,0 +1,186 @@
+// Package status is the board on which the actors note what can be seen of them from outside: sessions, targets, what was
+// counted. Whoever serves health, metrics or a status page reads it, so that no question has to wait in an actor's mailbox,
+// and none is in an actor's way.
+//
+// It holds what somebody may see: no secret, no token and no key value belongs on it. Its size is bounded by the
+// configuration: integrations, targets, and for each the kinds of commands and calls.
+package status
+
+import (
+	"cmp"
+	"slices"
+	"sync"
+	"time"
+)
+
+// Board is safe for concurrent use. Instants are the writer's wall clock.
+type Board struct {
+	mu           sync.Mutex
+	integrations map[string]*integration
+	order        []string // the integrations' ids, as configured
+	quotas       map[Place]Quota
+	calls        map[Call]uint64
+}
+
+// Place is an account and region of AWS.
+type Place struct{ Account, Region string }
+
+type integration struct {
+	session  Session
+	targets  []Target
+	listings map[Place]Listing
+	guard    []string
+	commands map[Command]uint64
+	ingested uint64
+}
+
+// NewBoard gives an empty board.
+func NewBoard() *Board {
+	return &Board{integrations: map[string]*integration{}, quotas: map[Place]Quota{}, calls: map[Call]uint64{}}
+}
+
+// Serve puts an integration on the board; what is told of one that is not on it is dropped.
+func (b *Board) Serve(id string, at time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.integrations[id] != nil {
+		return
+	}
+	b.order = append(b.order, id)
+	b.integrations[id] = &integration{
+		session: Session{State: Away, Since: at}, listings: map[Place]Listing{}, commands: map[Command]uint64{},
+	}
+}
+
+// with changes one integration's part.
+func (b *Board) with(id string, change func(*integration)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if i := b.integrations[id]; i != nil {
+		change(i)
+	}
+}
+
+// SessionUp notes that APIM accepted the agent at an endpoint.
+func (b *Board) SessionUp(id, endpoint string, at time.Time) {
+	b.with(id, func(i *integration) {
+		i.session.State, i.session.Since, i.session.Endpoint, i.session.Primary = Up, at, endpoint, nil
+		i.session.Connects++
+	})
+}
+
+// SessionAway notes that there is no session to APIM, or still none, and why.
+func (b *Board) SessionAway(id, why string, at time.Time) {
+	b.with(id, func(i *integration) {
+		if i.session.State != Away {
+			i.session.State, i.session.Since = Away, at
+		}
+		i.session.Endpoint, i.session.Primary = "", nil
+		i.session.LastError, i.session.LastErrorAt = why, at
+	})
+}
+
+// SessionEnded notes that no session will be made any more.
+func (b *Board) SessionEnded(id string, at time.Time) {
+	b.with(id, func(i *integration) {
+		i.session.State, i.session.Since, i.session.Endpoint, i.session.Primary = Ended, at, "", nil
+	})
+}
+
+// Primary notes whether APIM made this agent the integration's primary.
+func (b *Board) Primary(id string, primary bool) {
+	b.with(id, func(i *integration) { i.session.Primary = &primary })
+}
+
+// Answered counts a command that has had its one answer, or will have none.
+func (b *Board) Answered(id string, c Command) {
+	b.with(id, func(i *integration) { i.commands[c]++ })
+}
+
+// Ingested counts APIs that APIM has acknowledged; one that is ingested again counts again.
+func (b *Board) Ingested(id string, apis int) {
+	b.with(id, func(i *integration) { i.ingested += uint64(apis) })
+}
+
+// Guard notes which removals of plans the plan-loss guard holds back, in words; none means that it holds nothing back.
+func (b *Board) Guard(id string, held []string) {
+	b.with(id, func(i *integration) { i.guard = slices.Clone(held) })
+}
+
+// Target notes how a region with a role stands.
+func (b *Board) Target(id string, t Target) {
+	b.with(id, func(i *integration) {
+		for n := range i.targets {
+			if old := &i.targets[n]; old.Region == t.Region && old.Role == t.Role {
+				if old.State == t.State && old.Failure == t.Failure {
+					t.Since = old.Since
+				}
+				*old = t
+				return
+			}
+		}
+		i.targets = append(i.targets, t)
+	})
+}
+
+// Listed notes a complete listing.
+func (b *Board) Listed(id string, p Place, apis, stages int, at time.Time) {
+	b.with(id, func(i *integration) { i.listings[p] = Listing{At: at, APIs: apis, Stages: stages} })
+}
+
+// ListingFailed notes why a listing did not come to its end; what the last complete one said stays.
+func (b *Board) ListingFailed(id string, p Place, why string, at time.Time) {
+	b.with(id, func(i *integration) {
+		l := i.listings[p]
+		l.Failure, l.FailedAt = why, at
+		i.listings[p] = l
+	})
+}
+
+// Quota notes what an account and region's budget is now.
+func (b *Board) Quota(p Place, q Quota) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.quotas[p] = q
+}
+
+// Called counts one attempt of one call to API Gateway.
+func (b *Board) Called(c Call) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.calls[c]++
+}
+
+// Read gives a copy of all that is on the board: integrations as configured, everything else in order.
+func (b *Board) Read() Snapshot {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := Snapshot{Quotas: make(map[Place]Quota, len(b.quotas)), Calls: make(map[Call]uint64, len(b.calls))}
+	for p, q := range b.quotas {
+		s.Quotas[p] = q
+	}
+	for c, n := range b.calls {
+		s.Calls[c] = n
+	}
+	for _, id := range b.order {
+		s.Integrations = append(s.Integrations, b.integrations[id].read(id))
+	}
+	return s
+}
+
+func (i *integration) read(id string) Integration {
+	out := Integration{
+		ID: id, Session: i.session, Targets: slices.Clone(i.targets), Guard: slices.Clone(i.guard),
+		Commands: make(map[Command]uint64, len(i.commands)), IngestedAPIs: i.ingested,
+	}
+	for c, n := range i.commands {
+		out.Commands[c] = n
+	}
+	for n, t := range out.Targets {
+		out.Targets[n].Listing = i.listings[Place{t.Account, t.Region}]
+	}
+	slices.SortFunc(out.Targets, func(a, b Target) int {
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Role, b.Role))
+	})
+	return out
+}
