@@ -70,8 +70,12 @@ func TestABurstOfLongAnswersOverASlowLinkCostsNoSession(t *testing.T) {
 				}
 			}()
 			pass(time.Second)
+			asked := time.Now()
 			if succeeded, _ := replies(w, 3, "HEALTH_CHECK"); succeeded != 3 {
 				t.Errorf("%d of 3 health checks are answered", succeeded)
+			}
+			if took := time.Since(asked); took > 6*time.Second { // one message of 256 KiB and what is in the buffer
+				t.Errorf("the health checks' answers took %s", took)
 			}
 			<-answered
 		}

@@ -2,6 +2,7 @@ package wsconn
 
 import (
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -217,8 +218,8 @@ func (c *Conn) finish() {
 			timer.Stop()
 		}
 	}
-	pings, queue, info := c.unanswered, c.queue, c.info
-	c.unanswered, c.queue = nil, nil
+	pings, queue, info := c.unanswered, slices.Concat(c.short, c.long), c.info
+	c.unanswered, c.outbox = nil, outbox{}
 	c.mu.Unlock()
 
 	for _, ping := range pings {

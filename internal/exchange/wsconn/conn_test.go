@@ -253,6 +253,7 @@ func TestThePeersCloseIsAnsweredInTheMiddleOfALongMessage(t *testing.T) {
 	inBubble(t, smallBuffer(100_000), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		_ = s.conn.Send(make([]byte, 1<<20), got.of(0))
+		synctest.Wait() // it is being written
 		_ = s.conn.Send([]byte("never"), got.of(1))
 		synctest.Wait()
 		s.peer.write(opClose, true, closeFrame(1001, ""))

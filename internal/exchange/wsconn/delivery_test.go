@@ -95,6 +95,7 @@ func TestWhatHasNoByteWrittenIsNeverSent(t *testing.T) {
 	inBubble(t, smallBuffer(1000), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		_ = s.conn.Send(make([]byte, 5000), got.of(0))
+		synctest.Wait() // it is being written
 		_ = s.conn.Send([]byte("b"), got.of(1))
 		s.closed(t)
 		if a, b := got.once(t, 0), got.once(t, 1); a != wsconn.Unproved || b != wsconn.NeverSent {
@@ -170,6 +171,32 @@ func TestSendNeverBlocksAndTheQueueIsBounded(t *testing.T) {
 		}
 		if err := s.conn.Send(make([]byte, 10_000), nil); err != nil {
 			t.Errorf("when there is room again: %v", err)
+		}
+	})
+}
+
+func TestAShortMessageWaitsForTheOneThatIsBeingWrittenAndForNoLongOne(t *testing.T) {
+	inBubble(t, smallBuffer(100), wsconn.Options{}, func(t *testing.T, s *session) {
+		var got receipts
+		long := func(name string) []byte { return []byte(name + strings.Repeat("x", 5000)) }
+		_ = s.conn.Send(long("a"), nil)
+		synctest.Wait() // it is being written
+		_ = s.conn.SendBefore(time.Time{}, nil, long("b"))
+		_ = s.conn.Send([]byte("1"), got.of(0))
+		_ = s.conn.Send(long("c"), nil)
+		_ = s.conn.Send([]byte("2"), nil)
+		var order strings.Builder
+		for range 5 {
+			order.WriteString(s.peer.expect(opBinary).payload[:1])
+			if order.String() == "a1" {
+				s.peer.write(opPong, true, s.peer.expect(opPing).payload)
+			}
+		}
+		if order.String() != "a12bc" {
+			t.Errorf("they came as %s", order.String())
+		}
+		if o := got.once(t, 0); o != wsconn.Delivered {
+			t.Errorf("the short one is %v", o)
 		}
 	})
 }

@@ -18,14 +18,16 @@ type item struct {
 	receipt  receipt
 }
 
-// outbox is what waits to be written.
+// outbox is what waits to be written. What is short goes first: a key or a state of health waits for the one message that is being
+// written, which nothing but a control frame may interrupt (RFC 6455, 5.4), and not for all that a slow link has before it.
 type outbox struct {
-	queue       []item
+	short, long []item
 	queuedBytes int
 }
 
 // Send queues a binary message, which is the connection's from then on, and returns. receipt, unless nil, is called exactly once, from
-// any goroutine and possibly before Send returns; it must not block. A ping follows the message when there is a receipt.
+// any goroutine and possibly before Send returns; it must not block. A ping follows the message when there is a receipt. Messages of at
+// most 4 KiB go out before longer ones that wait; otherwise the order stays.
 //
 // The error, one of [ErrClosed], [ErrTooLarge] and [ErrQueueFull], says why the message was not even queued; the receipt has then been
 // called with NeverSent.
@@ -56,18 +58,19 @@ func (c *Conn) enqueue(i item) error {
 		return ErrClosed
 	case i.size > c.options.MaxMessageSize:
 		return ErrTooLarge
-	case len(c.queue) > 0 && c.queuedBytes+i.cost() > c.options.room(i.size):
+	case c.queuedBytes > 0 && c.queuedBytes+i.cost() > c.options.room(i.size):
 		return ErrQueueFull
 	}
-	c.queue = append(c.queue, i)
+	queue := c.lane(i)
+	*queue = append(*queue, i)
 	c.queuedBytes += i.cost()
 	c.wakeWriter()
 	return nil
 }
 
 const (
-	// shortMessage in bytes is far more than a key, a state of health or an error takes. What is as short finds room where
-	// longer messages do not, up to shortReserve more, so that it is never the burst of long ones that it is lost to.
+	// shortMessage in bytes is far more than a key, a state of health or an error takes. What is as short goes before what is longer,
+	// and finds room where that does not, up to shortReserve more, so that it is never the burst of long ones that it is lost to.
 	shortMessage = 4 << 10
 	shortReserve = 1 << 20
 )
@@ -85,13 +88,23 @@ const perMessage = 256
 
 func (i item) cost() int { return i.size + perMessage }
 
-func (o *outbox) dequeue() (item, bool) {
-	if len(o.queue) == 0 {
-		return item{}, false
+// lane is the queue that a message waits in.
+func (o *outbox) lane(i item) *[]item {
+	if i.size <= shortMessage {
+		return &o.short
 	}
-	first := o.queue[0]
-	o.queue[0] = item{} // or the array would keep the message alive
-	o.queue = o.queue[1:]
-	o.queuedBytes -= first.cost()
-	return first, true
+	return &o.long
+}
+
+func (o *outbox) dequeue() (item, bool) {
+	for _, queue := range []*[]item{&o.short, &o.long} {
+		if len(*queue) > 0 {
+			first := (*queue)[0]
+			(*queue)[0] = item{} // or the array would keep the message alive
+			*queue = (*queue)[1:]
+			o.queuedBytes -= first.cost()
+			return first, true
+		}
+	}
+	return item{}, false
 }
