@@ -45,7 +45,7 @@ const (
 // that were not acknowledged go again on the next one. Parent: integration.
 //
 // Its states: gathering -> holding -> sending -> ending. What it does in gathering stands in gather.go, in
-// sending in sending.go.
+// sending in sending.go, how it deals with START_INGEST in starting.go.
 type ingest struct {
 	scoped
 	actor.Behavior
@@ -53,8 +53,11 @@ type ingest struct {
 	spec    ingestSpec
 	parties ingestParties
 
-	open      []messages.CommandRef // START_INGESTs to be answered
-	answered  bool                  // APIM knows of the job, as far as can be known
+	open []messages.CommandRef // START_INGESTs to be answered
+	// awaiting is the START_INGESTs by which APIM may yet take the job: open, or answered and of unknown fate. It is nil once
+	// one of them was read, or may have been.
+	awaiting  map[ledgerKey]bool
+	answered  bool // APIM knows of the job, as far as can be known
 	total     int
 	startedAt time.Time
 	lastAck   time.Time // when APIM last moved the job's deadline on
@@ -242,6 +245,7 @@ func (i *ingest) onStarted(ctx actor.Context) {
 		return
 	}
 	i.open = []messages.CommandRef{i.spec.command.CommandRef}
+	i.awaiting = map[ledgerKey]bool{keyOf(i.spec.command.CommandRef): true}
 	ctx.Request(i.parties.router, messages.Serving{CommandRef: i.spec.command.CommandRef})
 	i.gather(ctx, i.spec.command.AnswerBy.Add(-startMargin))
 }
@@ -276,74 +280,6 @@ func (i *ingest) hold() {
 		wait = time.Until(i.storedBy)
 	}
 	i.held = i.scope.after(wait, heldBack{})
-}
-
-// onAnswerFate hears what became of START_INGEST's answer. Unproved, APIM may have the job: the next session will show.
-func (i *ingest) onAnswerFate(ctx actor.Context, m messages.AnswerFate) {
-	switch {
-	case !i.storedBy.IsZero(): // an answer before it was told of
-	case m.Delivery == messages.NeverSent:
-		i.onAbandoned(ctx, messages.Abandoned{CommandRef: m.CommandRef, Why: "the answer to START_INGEST never left"})
-	default:
-		i.storedBy = time.Now().Add(holdBack)
-		if i.held != nil {
-			i.held.Stop()
-			i.hold()
-		}
-	}
-}
-
-// onSameJobAgain serves a START_INGEST that was repeated with the same job id: one job, one answer each.
-func (i *ingest) onSameJobAgain(ctx actor.Context, m messages.StartIngest) {
-	ctx.Request(i.parties.router, messages.Serving{CommandRef: m.CommandRef})
-	if i.answered {
-		ctx.Request(i.parties.router, messages.Answer{CommandRef: m.CommandRef, Reply: messages.IngestStarted{JobID: i.job(), Total: i.total}})
-		return
-	}
-	i.open = append(i.open, m.CommandRef)
-}
-
-// started answers START_INGEST and writes the job down: from now on APIM has it.
-func (i *ingest) started(ctx actor.Context, total int) {
-	i.answered, i.total = true, total
-	i.lastAck = time.Now()
-	for _, ref := range i.open {
-		ctx.Request(i.parties.router, messages.Answer{CommandRef: ref, Reply: messages.IngestStarted{JobID: i.job(), Total: total}})
-	}
-	i.open = nil
-	if total == 0 {
-		return // APIM ends it at once
-	}
-	env, job := i.env, store.IngestJob{
-		Integration: i.spec.integration, JobID: i.job(), APIIDs: i.spec.command.APIIDs,
-		StartedAt: i.env.Now(), LastAckAt: i.env.Now(), Total: total,
-	}
-	written := make(chan struct{})
-	i.written = written
-	pipe(i.scope, func(context.Context) (struct{}, error) {
-		defer close(written)
-		return struct{}{}, env.Jobs.Start(job)
-	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
-}
-
-func (i *ingest) refuse(ctx actor.Context, ref messages.CommandRef, why string) {
-	ctx.Request(i.parties.router, messages.Answer{CommandRef: ref, Reply: messages.Refused{Reason: why}})
-}
-
-func (i *ingest) refuseOpen(ctx actor.Context, why string) {
-	for _, ref := range i.open {
-		i.refuse(ctx, ref, why)
-	}
-	i.open = nil
-}
-
-// onAbandoned ends a job that APIM never heard of: the answer to its START_INGEST came too late, or the
-// session went down before it.
-func (i *ingest) onAbandoned(ctx actor.Context, m messages.Abandoned) {
-	if m.CommandRef.ID == i.spec.command.ID && m.CommandRef.Session == i.spec.command.Session {
-		i.env.Log.Warn("an ingest ends before it began: APIM does not wait for it any more", logJob, i.job(), logReason, m.Why)
-		i.end(ctx)
-	}
 }
 
 // fail ends the job without `done`: in APIM it times out, which is the truth.

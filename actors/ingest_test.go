@@ -558,6 +558,79 @@ func TestTheSameJobStartedTwiceIsOneJobWithOneAnswerEach(t *testing.T) {
 	})
 }
 
+// Two START_INGESTs of one job, and an agent so slow that the first one's answer is of no use any more. The second's is.
+func TestAJobWhoseFirstSTART_INGESTWasGivenUpRunsForWhoHasTheAnswerToTheSecond(t *testing.T) {
+	for name, slow := range map[string]struct{ job, session time.Duration }{
+		"its answer never left":     {job: 20 * time.Second, session: 38500 * time.Millisecond},
+		"it was answered too late":  {job: 52 * time.Second},
+		"it was answered with both": {job: 20 * time.Second},
+	} {
+		t.Run(name, func(t *testing.T) {
+			var ids atomic.Int64
+			id := func(n int64) string { return fmt.Sprintf("apim-%05d", n) }
+			var gathered, answering atomic.Bool
+			o := world.Options{
+				APIM: apimsim.Options{NewID: func() string { return id(ids.Add(1)) }},
+				Faults: &actors.Faults{Receive: func(actorID string, message any) {
+					switch message.(type) {
+					case messages.Catalogue:
+						if kindOf(actorID) == "ingest" && gathered.CompareAndSwap(false, true) {
+							time.Sleep(slow.job)
+						}
+					case messages.Answer:
+						if kindOf(actorID) == "session" && answering.CompareAndSwap(false, true) {
+							time.Sleep(slow.session)
+						}
+					}
+				}},
+			}
+			run(t, o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				pass(time.Second)
+				job := id(ids.Load() + 2) // behind the next command's id
+				go func() {
+					_, _ = w.APIM.SendCommand(context.Background(), world.Integration, "START_INGEST", map[string]any{"ingestJobId": job, "apiIds": []string{}})
+				}()
+				pass(10 * time.Second)
+				second := startIngest(w)
+				if second.ID != job {
+					t.Fatalf("the second is job %s, the first %s", second.ID, job)
+				}
+				if got := ended(w, second); got.Status != apimsim.JobSuccess || got.Ingested != 8 {
+					t.Errorf("job %+v", got)
+				}
+			})
+		})
+	}
+}
+
+func TestAJobOfWhichNoSTART_INGESTIsAnsweredInTimeEnds(t *testing.T) {
+	var gathered atomic.Bool
+	o := world.Options{Faults: &actors.Faults{Receive: func(actorID string, message any) {
+		if _, listed := message.(messages.Catalogue); listed && kindOf(actorID) == "ingest" && gathered.CompareAndSwap(false, true) {
+			time.Sleep(65 * time.Second)
+		}
+	}}}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		together(2, func(n int) {
+			time.Sleep(time.Duration(n) * 10 * time.Second)
+			reply, err := w.APIM.SendCommand(context.Background(), world.Integration, "START_INGEST", map[string]any{"ingestJobId": "j", "apiIds": []string{}})
+			if err != nil || reply.Status != apimsim.StatusError {
+				t.Errorf("%v, %v", reply, err)
+			}
+		})
+		pass(time.Minute)
+		if n := w.Log.Count("an ingest ends before it began"); n != 1 {
+			t.Errorf("%d ended", n)
+		}
+		if dropped := w.APIM.ProblemsOf(apimsim.ProblemBatchDropped); len(dropped) > 0 {
+			t.Errorf("it was sent: %v", dropped)
+		}
+		oneReplyEach(t, w)
+	})
+}
+
 func TestATwiceWantedIngestRunsBesideTheFirstAndAThirdIsRefused(t *testing.T) {
 	run(t, world.Options{AWS: withLatency(oneRegion(20, 3, 2))}, func(t *testing.T, w *world.World) {
 		w.Connected()
