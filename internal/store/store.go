@@ -58,7 +58,8 @@ type Health struct {
 }
 
 // Store is a [KeyJournal], [IngestJobs] and [Catalogue] in memory, written through to a [Medium].
-// It is safe for concurrent use; concurrent writers share a commit.
+// It is safe for concurrent use; concurrent writers share a commit. Reads are answered from memory and never wait for
+// the medium, so that an actor may read while it serves a message.
 type Store struct {
 	opts Options
 

@@ -112,6 +112,37 @@ func TestACrashDuringAWriteLosesIt(t *testing.T) {
 	}
 }
 
+// Actors read while they serve a message: a disk that hangs must not hold them up.
+func TestReadsAreAnsweredFromMemoryWhileAWriteHangs(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		const hangs = time.Minute
+		at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+		model := &storetest.Model{OnWrite: func(storetest.Write) storetest.Outcome {
+			time.Sleep(hangs)
+			return storetest.Outcome{}
+		}}
+		s, _ := model.Open(store.Options{})
+		go func() { _ = s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: at}) }()
+		synctest.Wait()
+		began := time.Now()
+		jobs, err := s.Running("i")
+		must(t, err)
+		if len(jobs) != 1 {
+			t.Errorf("%d jobs: one is being written", len(jobs))
+		}
+		_, err = s.Records(store.Filter{})
+		must(t, err)
+		_, err = s.Listings("i")
+		must(t, err)
+		_, err = s.RememberedPlans("i")
+		must(t, err)
+		if took := time.Since(began); took > 0 {
+			t.Errorf("the reads took %s", took)
+		}
+		time.Sleep(hangs)
+	})
+}
+
 func TestADegradedStoreComesBackByItselfAndSaysBoth(t *testing.T) {
 	full := true
 	model := &storetest.Model{OnWrite: func(storetest.Write) storetest.Outcome {
