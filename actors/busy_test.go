@@ -158,3 +158,35 @@ func TestFETCHesThatWaitForOneThatTakesTooLongAreToldSo(t *testing.T) {
 		oneReplyEach(t, w)
 	})
 }
+
+// A link so slow that one message takes longer than APIM waits for an answer, and lives all the same.
+func TestAStateOfHealthThatIsTooLateIsNotSent(t *testing.T) {
+	crawl := func(id memnet.ID) memnet.Plan {
+		plan := memnet.NoPlan()
+		if !strings.HasPrefix(id.To, "aws") {
+			plan.ToListener.Latency, plan.ToListener.Buffer = time.Second, 9<<10 // 9 KiB/s
+		}
+		return plan
+	}
+	o := world.Options{Network: crawl}
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 500, StagesPerAPI: 10, Plans: 4})
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		go func() { _, _ = w.APIM.SendCommand(context.Background(), world.Integration, "DISCOVER", struct{}{}) }()
+		pass(2 * time.Second) // the preview is being written, for some 80 s
+		if reply, err := w.APIM.SendCommand(context.Background(), world.Integration, "HEALTH_CHECK", struct{}{}); err == nil {
+			t.Fatalf("%v was in time: nothing is proved", reply)
+		}
+		pass(time.Minute)
+		for _, c := range w.APIM.Commands() {
+			for _, r := range c.Replies {
+				if took := r.At.Sub(c.SentAt); c.Type == "HEALTH_CHECK" && took > time.Minute {
+					t.Errorf("an answer came after %s", took)
+				}
+			}
+		}
+		if len(w.APIM.EndedSessions()) > 0 {
+			t.Errorf("%+v", w.APIM.EndedSessions())
+		}
+	})
+}

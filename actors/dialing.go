@@ -109,7 +109,7 @@ func (s *session) onDialed(m dialed) {
 	s.Become(s.greeting)
 	s.conn.Start(connHandler{scope: s.scope, conn: s.conn})
 	s.helloID = s.env.NewID()
-	s.send(exchange.AppendHello(nil, s.helloID, s.target))
+	s.sent(s.conn.Send(exchange.AppendHello(nil, s.helloID, s.target), nil))
 	s.scope.after(greetWithin, greetOverdue{s.conn})
 }
 

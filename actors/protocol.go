@@ -117,7 +117,7 @@ func (s *session) open(ctx actor.Context, id string, command exchange.Controller
 		s.env.Log.Warn("ignoring a command that came twice", logCommand, id)
 	case full:
 		s.env.Log.Warn("refusing a command: too many are open", logCommand, id)
-		s.send(exchange.AppendErrorReply(nil, command.Type(), id,
+		s.replyNow(exchange.AppendErrorReply(nil, command.Type(), id,
 			"busy: as many commands are open as agent.commands.maxOpen allows; try again later"))
 	case admitted:
 		s.types[id] = command.Type()
@@ -128,8 +128,13 @@ func (s *session) open(ctx actor.Context, id string, command exchange.Controller
 // replyOnce answers a command on the spot, unless it is a duplicate.
 func (s *session) replyOnce(id string, reply []byte) {
 	if s.spec.ledger.note(s.memory.number, id, time.Now()) {
-		s.send(reply)
+		s.replyNow(reply)
 	}
+}
+
+// replyNow sends the reply to a command that has just come. One that would leave too late is not sent.
+func (s *session) replyNow(reply []byte) {
+	s.sent(s.conn.SendBefore(time.Now().Add(deliverWithin), nil, reply))
 }
 
 // onGoodBye leaves as the controller asks.
@@ -221,8 +226,6 @@ func (s *session) onSendIngest(ctx actor.Context, m messages.SendIngest) {
 	s.pending[id] = pendingIngest{batch: m.Batch, job: ctx.Sender()}
 	s.sent(err)
 }
-
-func (s *session) send(frame []byte) { s.sent(s.conn.Send(frame, nil)) }
 
 // sent drops a connection that has no room even for what is short: its peer does not read. What a closed one does
 // not take is lost with it, and its end is reported.
