@@ -44,15 +44,18 @@ func (c *crash) Error() string { return fmt.Sprintf("panic: %v", c.value) }
 // and the supervision of its children.
 //
 // The guard logs a panic with its stack; swallows those of an actor that is on its way out, which would
-// leave a zombie parent; answers the command that a panic costs; and keeps the actor's [scope].
+// leave a zombie parent; answers the command that a panic costs; and keeps the actor's [scope]. It passes nothing
+// on to an actor that is on its way out but the news of that and of its children's ends: the library would, and a
+// child that is made after the others were told to stop is waited for, and never stopped.
 func props(env *Env, k kind, produce func() actor.Actor) *actor.Props {
+	children := &supervisor{env: env, failures: map[string]failures{}}
 	return actor.PropsFromProducer(produce,
-		actor.WithReceiverMiddleware(guard(env, k)),
-		actor.WithSupervisor(&supervisor{env: env, failures: map[string]failures{}}),
+		actor.WithReceiverMiddleware(guard(env, k, children)),
+		actor.WithSupervisor(children),
 	)
 }
 
-func guard(env *Env, k kind) actor.ReceiverMiddleware {
+func guard(env *Env, k kind, children *supervisor) actor.ReceiverMiddleware {
 	return func(next actor.ReceiverFunc) actor.ReceiverFunc {
 		return func(ctx actor.ReceiverContext, envelope *actor.MessageEnvelope) {
 			holder, scoped := ctx.Actor().(scopeHolder)
@@ -60,22 +63,29 @@ func guard(env *Env, k kind) actor.ReceiverMiddleware {
 			leaving := scoped && holder.scopeClosed() // a child's Terminated, for one
 			switch m := message.(type) {
 			case *actor.Started:
+				children.parentLives(true)
 				if scoped {
 					holder.openScope(env, ctx.ActorSystem(), ctx.Self())
 				}
 			case *actor.Stopping, *actor.Restarting:
 				leaving = true
+				children.parentLives(false)
 				if scoped {
 					holder.closeScope()
 				}
 			case *actor.Stopped:
 				leaving = true
+			case *actor.Terminated:
 			case scopedMessage:
 				if !m.scope.alive() {
 					return
 				}
 				envelope = &actor.MessageEnvelope{Header: envelope.Header, Message: m.message, Sender: envelope.Sender}
 				message = m.message
+			default:
+				if leaving {
+					return
+				}
 			}
 			defer func() {
 				value := recover()
@@ -114,11 +124,27 @@ type failures struct {
 
 // supervisor restarts a standing child after a delay that doubles from restartFloor to restartCap with
 // jitter, and starts over after a healthy minute; it never gives up. A worker is stopped.
+//
+// While the parent is on its way out no child is restarted: a restart would bring back one that was told to stop
+// and still waits for its own children, and the parent would wait for it for ever.
 type supervisor struct {
 	env *Env
 
 	mu       sync.Mutex
 	failures map[string]failures
+	// life numbers the parent's incarnations and what is between them, in which it is 0.
+	life, lives uint64
+}
+
+// parentLives notes the begin and the end of an incarnation of the parent.
+func (s *supervisor) parentLives(yes bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.life = 0
+	if yes {
+		s.lives++
+		s.life = s.lives
+	}
 }
 
 // HandleFailure implements actor.SupervisorStrategy.
@@ -127,14 +153,25 @@ func (s *supervisor) HandleFailure(_ *actor.ActorSystem, parent actor.Supervisor
 		parent.StopChildren(child)
 		return
 	}
-	delay := s.delay(child.Id, time.Now())
-	s.env.Log.Warn("restarting an actor", logActor, child.Id, logDelay, delay)
-	time.AfterFunc(delay, func() { parent.RestartChildren(child) })
-}
-
-func (s *supervisor) delay(child string, now time.Time) time.Duration {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	life := s.life
+	if life == 0 {
+		return // the child is told to stop
+	}
+	delay := s.delay(child.Id, time.Now())
+	s.env.Log.Warn("restarting an actor", logActor, child.Id, logDelay, delay)
+	time.AfterFunc(delay, func() {
+		s.mu.Lock() // held meanwhile, or the order to stop might overtake this one
+		defer s.mu.Unlock()
+		if s.life == life {
+			parent.RestartChildren(child)
+		}
+	})
+}
+
+// delay is called with mu.
+func (s *supervisor) delay(child string, now time.Time) time.Duration {
 	f := s.failures[child]
 	if now.Sub(f.last) > restartHealthy {
 		f.count = 0
