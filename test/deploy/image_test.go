@@ -109,3 +109,23 @@ func TestTheREADMEBuildsTheImageThatComposeRuns(t *testing.T) {
 		t.Errorf("compose runs %v, and the README builds another", image)
 	}
 }
+
+func TestTheHealthCheckAsksTheProgramThatTheImageHoldsAndThePortIsTheProgramsOwn(t *testing.T) {
+	dockerfile, compose := read(t, "deployments/docker/Dockerfile"), read(t, "deployments/compose/docker-compose.yaml")
+	entrypoint := regexp.MustCompile(`^\["(\S+)"\]$`).FindStringSubmatch(instruction(t, dockerfile, "ENTRYPOINT"))
+	check := regexp.MustCompile(`(?m)^ +test: \["CMD", "(\S+)", "(\w+)"\]$`).FindStringSubmatch(compose)
+	if entrypoint == nil || check == nil || check[1] != entrypoint[1] {
+		t.Fatalf("the health check calls %q, the image holds %q", check, entrypoint)
+	}
+	if !strings.Contains(read(t, "cmd/federation-agent/ask.go"), `Use:   "`+check[2]+`"`) {
+		t.Errorf("the program has no subcommand %s", check[2])
+	}
+	// In the image nobody is let in without a user, and the check has none.
+	if !strings.Contains(compose, "- gravitee_services_core_http_authentication_type=none\n") || strings.Contains(compose, "services_core_http_host") {
+		t.Error("the health check is not let in, or others are")
+	}
+	port := instruction(t, dockerfile, "EXPOSE")
+	if !strings.Contains(read(t, "docs/configuration.md"), "`gravitee_services_core_http_port` | `"+port+"` |") {
+		t.Errorf("EXPOSE %s is not the default port", port)
+	}
+}
