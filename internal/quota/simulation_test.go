@@ -143,7 +143,7 @@ func TestAtTheDefaultShareNobodyIsThrottledBesideANeighbourInBursts(t *testing.T
 	}
 }
 
-func TestAtTheWholeShareUnderTwoPercentOfOursAreThrottledAndTheNeighbourGetsThrough(t *testing.T) {
+func TestAtTheWholeShareUnderTwoPercentOfOursAreThrottledAndGivingWayIsNotGivingUp(t *testing.T) {
 	got := scene{
 		share: 1, length: 10 * time.Minute, neighbourBurst: 15, neighbourEvery: 5 * time.Second,
 		workers: map[apigateway.Priority]int{apigateway.PriorityIngest: 24},

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 )
 
@@ -77,8 +78,12 @@ func (r *rig) healthDuringIngest(ctx context.Context, scale float64, divisor, ap
 	if busy, err = s.healthChecks(ctx, checks); err != nil {
 		return idle, busy, err
 	}
-	if done, err := s.job(ctx, job.ID); err != nil || done.Ingested == int(done.Total) {
-		return idle, busy, fmt.Errorf("the ingest was over before the checks were: nothing is proved (%w)", err)
+	done, err := s.job(ctx, job.ID)
+	if err == nil && (done.Status != apimsim.JobPending || done.Ingested == int(done.Total)) {
+		err = fmt.Errorf("the ingest (%s, %d of %d) was over before the checks were: nothing is proved", done.Status, done.Ingested, done.Total)
+	}
+	if err != nil {
+		return idle, busy, err
 	}
 	return idle, busy, nil
 }

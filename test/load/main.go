@@ -2,8 +2,8 @@
 // one would do instead. It builds the agent, starts the stand-ins in a process of their own, and prints
 // Markdown tables. Its bars are those of docs/performance.md.
 //
-//	go run ./test/load                      everything, about twenty minutes
-//	go run ./test/load -quick               everything on a small estate, about four; proves the rig, not the bars
+//	go run ./test/load                      everything, some 35 minutes
+//	go run ./test/load -quick               everything on a small estate, some minutes; proves the rig, not the bars
 //	go run ./test/load -only memory,start   these groups
 package main
 
