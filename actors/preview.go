@@ -56,9 +56,12 @@ func (p *preview) Receive(ctx actor.Context) {
 }
 
 func (p *preview) reply(m messages.Catalogue) messages.Reply {
-	if failures := failuresOf(m.Listings); len(m.APIs) == 0 && len(failures) == len(m.Listings) {
-		// Nothing works: an empty preview would look like an empty account.
-		return messages.Refused{Reason: "AWS could not be listed: " + strings.Join(failures, "; ")}
+	if len(m.APIs) == 0 && !m.Complete {
+		// An empty preview would look like an empty account: that it is partial, APIM reads from 4.9 only.
+		if failures := failuresOf(m.Listings); len(failures) > 0 {
+			return messages.Refused{Reason: "AWS could not be listed: " + strings.Join(failures, "; ")}
+		}
+		return messages.Refused{Reason: "AWS was not listed in time; the listing goes on, so discover again in a moment"}
 	}
 	found := messages.Discovered{Partial: !m.Complete}
 	bytes := 0

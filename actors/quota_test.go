@@ -86,6 +86,36 @@ func TestASUBSCRIBEDuringAnIngestGoesFirst(t *testing.T) {
 	})
 }
 
+func TestWhatFindsNoRoomInTheQuotaBeforeItsDeadlineIsRefusedASUBSCRIBEAtOnceAPreviewNotAsEmpty(t *testing.T) {
+	run(t, world.Options{}, func(t *testing.T, w *world.World) {
+		_, api := ingested(w)
+		pass(2 * time.Minute)
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetRestAPIs, Times: 1, Fault: awssim.Throttling(time.Minute)})
+		together(2, func(n int) {
+			if n == 0 {
+				if p, err := w.APIM.Preview(t.Context(), world.Integration); err == nil || !strings.Contains(err.Error(), "not listed in time") {
+					t.Errorf("previewed: %+v, %v", p, err)
+				}
+				return
+			}
+			pass(time.Second) // AWS has said by now that it wants a minute's rest
+			began := time.Now()
+			s := subscribe(w, api)
+			if s.Status != apimsim.SubscriptionRejected || !strings.Contains(s.Reason, "quota is used up") || time.Since(began) > time.Second {
+				t.Errorf("subscribed: %s (%s) after %s", s.Status, s.Reason, time.Since(began))
+			}
+		})
+		if n := w.AWS.CallCount(awssim.OpCreateAPIKey); n > 0 {
+			t.Errorf("%d CreateApiKey", n)
+		}
+		pass(time.Minute)
+		if p := preview(w); len(p.APIs) != 8 || p.Partial {
+			t.Errorf("a minute later: %+v", p)
+		}
+		oneReplyEach(t, w)
+	})
+}
+
 // ingestedOne is an agent that has ingested one API.
 func ingestedOne(w *world.World) (*world.Instance, apimsim.API) {
 	w.T.Helper()
