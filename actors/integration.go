@@ -56,6 +56,7 @@ type integrationMemory struct {
 	session     *sessionMemory
 	guard       *planGuard
 	leftovers   *leftovers
+	documents   *room
 	credentials *credentialsSource
 	keymakers   *keymakers
 	tickets     *atomic.Uint64
@@ -71,7 +72,8 @@ func newIntegrationMemory(env *Env, cfg config.Config, provider config.Provider)
 	}
 	return &integrationMemory{
 		ledger: newLedger(cfg.Agent.Commands.MaxOpen, count), session: &sessionMemory{}, guard: newPlanGuard(),
-		leftovers: &leftovers{}, tickets: env.tickets, keymakers: &keymakers{made: map[federation.Target]*keymaker{}},
+		leftovers: &leftovers{}, documents: newRoom(cfg.Agent.Ingest.MemoryBytes),
+		tickets: env.tickets, keymakers: &keymakers{made: map[federation.Target]*keymaker{}},
 		credentials: newCredentialsSource(apigateway.CredentialsOptions{
 			AccessKeyID: provider.AccessKeyID, SecretAccessKey: provider.SecretAccessKey,
 			ExternalID: cfg.Agent.AWS.ExternalID, RoleSessionName: cfg.Agent.AWS.RoleSessionName,
@@ -202,7 +204,7 @@ func (i *integration) targetSpecs(ctx actor.Context) []targetSpec {
 		roles = []string{""}
 	}
 	env, agent, self, tickets, system := i.env, ctx.Parent(), ctx.Self(), i.memory.tickets, ctx.ActorSystem()
-	keymakers := i.memory.keymakers
+	keymakers, documents := i.memory.keymakers, i.memory.documents
 	settings := i.config.Agent.Ingest
 	filter := federation.Filter{AcceptWithoutPlan: i.provider.AcceptAPIWithoutUsagePlan, Stages: i.provider.Stages}
 	integrationID, maxBytes := i.provider.IntegrationID, i.maxIngest()
@@ -219,7 +221,7 @@ func (i *integration) targetSpecs(ctx actor.Context) []targetSpec {
 				discoverer: func(t federation.Target, c apigateway.Client) *actor.Props {
 					return discovererProps(env, discovererSpec{
 						target: t, client: c, filter: filter, workers: settings.StageWorkers,
-						stage:     func(task stageTask) *actor.Props { return stageProps(env, task, maxBytes) },
+						stage:     func(task stageTask) *actor.Props { return stageProps(env, task, maxBytes, documents) },
 						forgotten: self,
 					})
 				},

@@ -19,6 +19,8 @@ type stage struct {
 	task stageTask
 	// maxBytes is how large the encoded API may be to fit into one INGEST.
 	maxBytes int
+	// claim is what its document takes of the integration's room, until it is answered.
+	claim *claim
 }
 
 // stageDone is a stage worker's one answer to its discoverer.
@@ -27,8 +29,10 @@ type stageDone struct {
 	answer any
 }
 
-func stageProps(env *Env, task stageTask, maxBytes int) *actor.Props {
-	return props(env, worker, func() actor.Actor { return &stage{env: env, task: task, maxBytes: maxBytes} })
+func stageProps(env *Env, task stageTask, maxBytes int, room *room) *actor.Props {
+	return props(env, worker, func() actor.Actor {
+		return &stage{env: env, task: task, maxBytes: maxBytes, claim: room.claim()}
+	})
 }
 
 func (s *stage) Receive(ctx actor.Context) {
@@ -36,6 +40,7 @@ func (s *stage) Receive(ctx actor.Context) {
 		unexpected(s.env, ctx)
 		return
 	}
+	defer s.claim.Drop()
 	answer := s.prepare()
 	if s.task.ctx.Err() == nil { // else it is the discoverer that has ended, and its exports are asked for again
 		ctx.Request(ctx.Parent(), stageDone{answer: answer})
@@ -84,6 +89,11 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 		key.DeploymentID, key.DocumentationVersion, key.CanaryDeploymentID = d.DeploymentID, d.DocumentationVersion, d.CanaryDeploymentID
 		key.UpdatedAt = d.UpdatedAt
 	}
+	if bytes := s.env.Exports.Size(key); bytes > 0 {
+		if err := s.claim.Take(ctx, bytes); err != nil {
+			return store.Export{}, err
+		}
+	}
 	kept, hit, err := s.env.Exports.Get(key)
 	if err != nil {
 		s.env.Log.Debug("cannot read the export cache", logAPI, idOf(entry), logError, err)
@@ -91,7 +101,7 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	if hit {
 		return kept, nil
 	}
-	document, err := apigateway.Export(ctx, s.task.client, entry.API.ID, entry.Stage)
+	document, err := apigateway.Export(apigateway.WithRoom(ctx, s.claim), s.task.client, entry.API.ID, entry.Stage)
 	export := store.Export{Document: document}
 	switch {
 	case err != nil && apigateway.Classify(err) == apigateway.NotExportable:

@@ -45,7 +45,11 @@ func (a attempts) install(stack *middleware.Stack) error {
 		if c, ok := ctx.Value(callKey{}).(*call); ok {
 			c.sent = true
 		}
-		return next.HandleDeserialize(ctx, in)
+		out, metadata, err := next.HandleDeserialize(ctx, in)
+		if err == nil {
+			err = takeRoom(ctx, out.RawResponse)
+		}
+		return out, metadata, err
 	})
 	return stack.Deserialize.Add(sent, middleware.After)
 }
@@ -84,6 +88,9 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 	if err == nil {
 		outcome = AttemptOutcome{Class: OK}
 		return out, metadata, nil
+	}
+	if room, ok := roomOf(ctx); ok {
+		room.Drop() // what was read of the answer is garbage, and the next attempt may be long in coming
 	}
 	failure := a.failure(ctx, c, operation, err)
 	outcome = AttemptOutcome{Throttled: failure.class == Throttled, RetryAfter: failure.retryAfter, Class: failure.class}

@@ -55,6 +55,8 @@ type Export struct {
 type ExportCache interface {
 	// Get gives the export kept for exactly this key. The document is the caller's own.
 	Get(ExportKey) (Export, bool, error)
+	// Size is about how many bytes [ExportCache.Get] would read for the key's stage; 0 if nothing is kept.
+	Size(ExportKey) int64
 	// Put keeps an export and lets go of what was kept for an earlier deployment of the same stage. The document
 	// is not kept by reference.
 	Put(ExportKey, Export) error
@@ -65,6 +67,9 @@ type None struct{}
 
 // Get implements [ExportCache].
 func (None) Get(ExportKey) (Export, bool, error) { return Export{}, false, nil }
+
+// Size implements [ExportCache].
+func (None) Size(ExportKey) int64 { return 0 }
 
 // Put implements [ExportCache].
 func (None) Put(ExportKey, Export) error { return nil }

@@ -77,6 +77,9 @@ func TestBothExportCachesKeepOneDocumentAStage(t *testing.T) {
 			c := open(5 * exportBlock)
 			a, b := exportKey(1, "d1"), exportKey(2, "d1")
 			wantMiss(t, c, a)
+			if size := c.Size(a); size != 0 {
+				t.Errorf("%d bytes of what is not kept", size)
+			}
 			document := []byte(`{"openapi":"3.0.1"}`)
 			must(t, c.Put(a, Export{Document: document}))
 			document[0] = 'X'
@@ -97,6 +100,10 @@ func TestBothExportCachesKeepOneDocumentAStage(t *testing.T) {
 				wantMiss(t, c, other)
 			}
 			wantExport(t, c, a, Export{Document: []byte(`{"openapi":"3.0.1"}`)})
+
+			if size := c.Size(a); size < 19 || size > exportBlock {
+				t.Errorf("a document of 19 bytes is said to take %d", size)
+			}
 
 			newer := exportKey(1, "d2")
 			must(t, c.Put(newer, Export{Document: []byte{}}))

@@ -153,6 +153,14 @@ func (c *DiskExports) Get(key ExportKey) (Export, bool, error) {
 	return export, true, nil
 }
 
+// Size implements [ExportCache]. It is what the file takes on disk, whichever deployment it is of.
+func (c *DiskExports) Size(key ExportKey) int64 {
+	<-c.scanned
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.index.size(key.slot())
+}
+
 // learn notes the version of a file of an earlier process, unless the file was replaced meanwhile.
 func (c *DiskExports) learn(slot slotID, version uint64) {
 	c.mu.Lock()

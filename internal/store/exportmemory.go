@@ -41,6 +41,13 @@ func (c *MemoryExports) Get(key ExportKey) (Export, bool, error) {
 	return export, true, nil
 }
 
+// Size implements [ExportCache].
+func (c *MemoryExports) Size(key ExportKey) int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.index.size(key.slot())
+}
+
 // Put implements [ExportCache]; it never returns an error. An export larger than the whole cache is not kept.
 func (c *MemoryExports) Put(key ExportKey, export Export) error {
 	export.Document = slices.Clone(export.Document)

@@ -34,6 +34,14 @@ func (l *lru[T]) get(slot slotID) (value T, ok bool) {
 	return l.entries[i].value, true
 }
 
+// size is what is kept for a slot, 0 if nothing is. It is no use of it.
+func (l *lru[T]) size(slot slotID) int64 {
+	if i, ok := l.at[slot]; ok {
+		return l.entries[i].size
+	}
+	return 0
+}
+
 // set keeps a value as the most recently used and gives the slots that had to go for it: its own, where it is larger
 // than all there may be.
 func (l *lru[T]) set(slot slotID, size int64, value T) (out []slotID) {

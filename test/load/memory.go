@@ -19,16 +19,19 @@ func measureMemory(ctx context.Context, r *rig) ([]table, error) {
 	for _, run := range []struct {
 		what string
 		big  int
-		gogc string // empty: what the agent chooses itself
-		bar  int64  // 0: none
+		// together: the big ones are all stages of two REST APIs, else they lie far apart.
+		together bool
+		gogc     string // empty: what the agent chooses itself
+		bar      int64  // 0: none
 	}{
 		{what: "100 KB documents", bar: 64 * mib},
-		{what: "20 documents of 6 MB among them", big: 20, bar: 128 * mib},
+		{what: "20 documents of 6 MB among them, far apart", big: 20, bar: 128 * mib},
+		{what: "20 documents of 6 MB among them, two REST APIs", big: 20, together: true, bar: 128 * mib},
 		{what: "100 KB documents, with Go's own GOGC=100", gogc: "100"},
 	} {
 		settings := scaled(memoryScale)
 		settings["GOGC"] = run.gogc
-		peak, took, processor, err := r.peakOfIngest(ctx, run.big, settings)
+		peak, took, processor, err := r.peakOfIngest(ctx, run.big, run.together, settings)
 		if err != nil {
 			return []table{t}, fmt.Errorf("%s: %w", run.what, err)
 		}
@@ -42,11 +45,12 @@ func measureMemory(ctx context.Context, r *rig) ([]table, error) {
 	return []table{t}, nil
 }
 
-func (r *rig) peakOfIngest(ctx context.Context, big int, settings map[string]string) (outside.Memory, time.Duration, time.Duration, error) {
+func (r *rig) peakOfIngest(ctx context.Context, big int, together bool, settings map[string]string) (outside.Memory, time.Duration, time.Duration, error) {
 	const integration = "memory"
 	s, err := r.startStandIns(ctx, standInSpec{
 		Estate: awssim.UniformOptions{
 			APIs: pick(r, 1320, 132), StagesPerAPI: 10, Plans: 100, DocumentBytes: 100_000, BigDocuments: big, BigDocumentBytes: 6_000_000,
+			BigTogether: together,
 		},
 		Scale: memoryScale, LatencyDivisor: memoryScale / 5,
 		Integrations: []string{integration},

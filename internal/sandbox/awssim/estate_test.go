@@ -80,6 +80,25 @@ func TestTheDemoEstateIsWhatItsCommentSays(t *testing.T) {
 	}
 }
 
+func TestBigDocumentsThatLieTogetherAreAllStagesOfRESTAPIsInARow(t *testing.T) {
+	e := UniformEstate(UniformOptions{APIs: 61, StagesPerAPI: 10, DocumentBytes: 1, BigDocuments: 20, BigDocumentBytes: 2, BigTogether: true})
+	var whole []int
+	for i, api := range e.Accounts[0].Regions[0].RestAPIs {
+		big := 0
+		for _, s := range api.Stages {
+			big += s.DocumentBytes - 1
+		}
+		if big == len(api.Stages) {
+			whole = append(whole, i)
+		} else if big > 0 {
+			t.Errorf("%d of %d stages of one REST API", big, len(api.Stages))
+		}
+	}
+	if len(whole) != 2 || whole[1] != whole[0]+1 {
+		t.Errorf("got %v", whole)
+	}
+}
+
 func TestAUniformEstateHasWhatWasAskedFor(t *testing.T) {
 	type link struct{ api, stage string }
 	e := UniformEstate(UniformOptions{Accounts: 2, Regions: []string{"eu-west-1", "us-east-1"}, APIs: 60, StagesPerAPI: 10, Plans: 7, DocumentBytes: 2048, BigDocuments: 20, BigDocumentBytes: 6 << 20})

@@ -22,6 +22,8 @@ type UniformOptions struct {
 	DocumentBytes    int
 	BigDocuments     int
 	BigDocumentBytes int
+	// BigTogether makes the big documents those of REST APIs in a row, as they are where an API is large on all stages.
+	BigTogether bool
 }
 
 // uniformDate is when everything in a uniform estate was made: a constant, so that runs can be compared.
@@ -105,7 +107,7 @@ func uniformRegion(name string, stages []string, o UniformOptions) Region {
 		api := &region.RestAPIs[n/len(stages)]
 		stage := stages[n%len(stages)]
 		bytes := o.DocumentBytes
-		if isBig(n, total, o.BigDocuments) {
+		if o.isBig(n, total) {
 			bytes = o.BigDocumentBytes
 		}
 		api.Stages = append(api.Stages, Stage{Name: stage, DeploymentID: fmt.Sprintf("d%05d", n), DocumentBytes: bytes})
@@ -117,7 +119,12 @@ func uniformRegion(name string, stages []string, o UniformOptions) Region {
 	return region
 }
 
-// isBig spreads `big` of `total` evenly: the n-th is big where the running share passes a whole number.
-func isBig(n, total, big int) bool {
-	return (n+1)*big/total > n*big/total
+// isBig says whether the n-th of so many documents is big: spread evenly, where the running share passes a whole number;
+// together, from the middle on.
+func (o UniformOptions) isBig(n, total int) bool {
+	if o.BigTogether {
+		first := total / 2 / o.StagesPerAPI * o.StagesPerAPI
+		return n >= first && n < first+o.BigDocuments
+	}
+	return (n+1)*o.BigDocuments/total > n*o.BigDocuments/total
 }

@@ -1,0 +1,84 @@
+package apigateway
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// roomLog is a Room, and a body, that write down what happens in what order.
+type roomLog struct {
+	events []string
+	full   bool
+}
+
+func (l *roomLog) Take(ctx context.Context, bytes int64) error {
+	l.events = append(l.events, fmt.Sprint("take ", bytes))
+	if l.full {
+		<-ctx.Done()
+		return ctx.Err()
+	}
+	return nil
+}
+
+func (l *roomLog) Drop() { l.events = append(l.events, "drop") }
+
+// answer is an export of which only a part arrives unless whole.
+func (l *roomLog) answer(whole bool) func(*http.Request) (*http.Response, error) {
+	return func(r *http.Request) (*http.Response, error) {
+		const document = `{"openapi":"3.0.1"}`
+		res := response(r, 200, nil, document)
+		body := io.Reader(strings.NewReader(document))
+		if !whole {
+			body = io.MultiReader(strings.NewReader(document[:5]), readerFunc(func([]byte) (int, error) {
+				return 0, io.ErrUnexpectedEOF
+			}))
+		}
+		res.Body = io.NopCloser(readerFunc(func(p []byte) (int, error) {
+			if len(l.events) == 0 || l.events[len(l.events)-1] != "read" {
+				l.events = append(l.events, "read")
+			}
+			return body.Read(p)
+		}))
+		return res, nil
+	}
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
+
+func TestADocumentIsReadOnlyOnceThereIsRoomAndAFailedAttemptGivesItBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &roomLog{}
+		w := &wire{answer: answers(l.answer(false), l.answer(true))}
+		if _, err := Export(WithRoom(t.Context(), l), w.client(nil), "a", "s"); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"take 19", "read", "drop", "take 19", "read"}; !slices.Equal(l.events, want) {
+			t.Errorf("%q, want %q", l.events, want)
+		}
+	})
+}
+
+func TestTheWaitForRoomEndsWithTheCaller(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &roomLog{full: true}
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		w := &wire{answer: answers(l.answer(true))}
+		_, err := Export(WithRoom(ctx, l), w.client(nil), "a", "s")
+		wantClass(t, err, Unavailable)
+		if !errors.Is(err, context.DeadlineExceeded) || l.events[len(l.events)-1] != "drop" {
+			t.Errorf("%v after %q", err, l.events)
+		}
+		wantCalls(t, w, 1)
+	})
+}
