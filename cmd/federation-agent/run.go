@@ -38,7 +38,7 @@ func run(p process, files []string) error {
 	}
 	log := newLogger(p.stderr, cfg.Agent.Log)
 	logStart(log, cfg, warnings)
-	if soft := memlimit.Set(p.environ); soft > 0 {
+	if soft := memlimit.Set(p.environ, os.DirFS("/")); soft > 0 {
 		log.Info("keeping below the memory limit of the container", logLimit, soft)
 	}
 	agent, err := startAgent(cfg, log)

@@ -7,7 +7,6 @@ import (
 	"bufio"
 	"errors"
 	"io/fs"
-	"os"
 	"path"
 	"runtime/debug"
 	"slices"
@@ -35,16 +34,16 @@ const (
 // ErrNone means that no limit is set: the process is in no cgroup that has one, or not on Linux.
 var ErrNone = errors.New("no memory limit is set for this process")
 
-// Set tunes the collector and sets Go's soft memory limit from the cgroup's. It returns that limit, in
-// bytes: 0 where there is none. What the user has set by Go's own variables stays.
-func Set(environ []string) int64 {
+// Set tunes the collector and sets Go's soft memory limit from the cgroup's, read from a file system that is rooted at /.
+// It returns that limit, in bytes: 0 where there is none. What the user has set by Go's own variables stays.
+func Set(environ []string, root fs.FS) int64 {
 	if !isSet(environ, PercentVariable) {
 		debug.SetGCPercent(gcPercent)
 	}
 	if isSet(environ, LimitVariable) {
 		return 0
 	}
-	limit, err := OfCgroup(os.DirFS("/"))
+	limit, err := OfCgroup(root)
 	if err != nil {
 		return 0
 	}

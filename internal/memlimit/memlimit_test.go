@@ -58,6 +58,14 @@ func TestTheLeastLimitOfAllCgroupsAboveCounts(t *testing.T) {
 	}
 }
 
+// container is what a process in a container of 100 MB sees.
+func container() fstest.MapFS {
+	return fstest.MapFS{
+		"proc/self/cgroup":         {Data: []byte("0::/\n")},
+		"sys/fs/cgroup/memory.max": {Data: []byte("100000000\n")},
+	}
+}
+
 // restore puts the collector back as it was when the test ends.
 func restore(t *testing.T) {
 	limit, percent := debug.SetMemoryLimit(-1), debug.SetGCPercent(100)
@@ -77,7 +85,7 @@ func percent() int {
 func TestWhoeverSetsGosOwnVariablesKnowsBetter(t *testing.T) {
 	restore(t)
 	before := debug.SetMemoryLimit(-1)
-	if got := memlimit.Set([]string{"PATH=/", memlimit.LimitVariable + "=40MiB", memlimit.PercentVariable + "=70"}); got != 0 {
+	if got := memlimit.Set([]string{"PATH=/", memlimit.LimitVariable + "=40MiB", memlimit.PercentVariable + "=70"}, container()); got != 0 {
 		t.Errorf("set %d", got)
 	}
 	if after := debug.SetMemoryLimit(-1); after != before {
@@ -88,13 +96,24 @@ func TestWhoeverSetsGosOwnVariablesKnowsBetter(t *testing.T) {
 	}
 }
 
-func TestAnEmptyVariableIsNone(t *testing.T) {
+func TestTheSoftLimitIsEightyPercentOfTheContainersAndAnEmptyVariableIsNone(t *testing.T) {
 	restore(t)
-	soft := memlimit.Set([]string{memlimit.LimitVariable + "=", memlimit.PercentVariable + "="})
+	const want = 80_000_000
+	if soft := memlimit.Set([]string{memlimit.LimitVariable + "=", memlimit.PercentVariable + "="}, container()); soft != want {
+		t.Errorf("said %d, want %d", soft, want)
+	}
+	if now := debug.SetMemoryLimit(-1); now != want {
+		t.Errorf("the limit is %d, want %d", now, want)
+	}
 	if now := percent(); now >= 100 {
 		t.Errorf("the collector's percentage is %d, not below Go's own", now)
 	}
-	if now := debug.SetMemoryLimit(-1); soft != 0 && now != soft {
-		t.Errorf("the limit is %d, said %d", now, soft)
+}
+
+func TestWithoutAContainersLimitGosOwnStays(t *testing.T) {
+	restore(t)
+	before := debug.SetMemoryLimit(-1)
+	if soft := memlimit.Set(nil, fstest.MapFS{}); soft != 0 || debug.SetMemoryLimit(-1) != before {
+		t.Errorf("said %d; the limit went from %d to %d", soft, before, debug.SetMemoryLimit(-1))
 	}
 }
