@@ -142,10 +142,15 @@ func NewBudget(limits Limits, now time.Time) *Budget {
 	return b
 }
 
-// ResumeBudget starts anew after a budget that was lost in a panic. What that one granted may still be on its way, so an
-// operation that is bounded in flight waits for as long as an attempt may take.
+// ResumeBudget starts anew after a budget that was lost in a panic. That one may have spent all it had, so this one begins
+// with nothing; and what it granted may still be on its way, so an operation that is bounded in flight waits for as long as
+// an attempt may take.
 func ResumeBudget(limits Limits, now time.Time) *Budget {
 	b := NewBudget(limits, now)
+	b.all.tokens = 0
+	for _, own := range b.each {
+		own.tokens = 0
+	}
 	b.aloneFrom = map[string]time.Time{}
 	for name, limit := range limits.Operations {
 		if limit.InFlight > 0 {

@@ -155,6 +155,20 @@ func TestAfterAPanicNoCreateUsagePlanKeyGoesBeforeTheLastOneMustHaveEnded(t *tes
 	}
 }
 
+// One token a panic would be a call a panic, however empty the bucket was.
+func TestALostBudgetBringsNoCallAlong(t *testing.T) {
+	d := newDesk(t, defaults())
+	for range 20 {
+		d.budget = quota.ResumeBudget(defaults(), d.now)
+		for _, operation := range []string{"GetStages", "CreateApiKey", "DeleteApiKey"} {
+			d.ask(operation, apigateway.PriorityKeys, 0)
+		}
+		if granted := d.budget.Advance(d.now).Granted; len(granted) > 0 {
+			t.Fatalf("%d calls are granted in the instant in which the budget was lost", len(granted))
+		}
+	}
+}
+
 func TestKeyOperationsKeepTheirOwnLimitsAsWell(t *testing.T) {
 	for _, operation := range []string{"CreateApiKey", "DeleteApiKey"} {
 		t.Run(operation, func(t *testing.T) {
