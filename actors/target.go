@@ -37,6 +37,7 @@ type target struct {
 	account string
 
 	client     aws.Config
+	resolved   bool // account and client are known
 	discoverer *actor.PID
 	writer     *actor.PID
 	queue      []queuedMessage
@@ -221,7 +222,7 @@ func (t *target) onResolved(ctx actor.Context, m targetResolved) {
 		return
 	}
 	t.failures = 0
-	t.account, t.client = m.account, m.config
+	t.account, t.client, t.resolved = m.account, m.config, true
 	ctx.Request(t.spec.agent, messages.OpenQuota{Account: t.account, Region: t.spec.region})
 }
 
@@ -241,6 +242,9 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 
 // onQuotaOpened completes the target: the sender is the account's quota.
 func (t *target) onQuotaOpened(ctx actor.Context) {
+	if !t.resolved {
+		return // asked for by an incarnation that panicked; this one asks for its own
+	}
 	client := apigateway.NewClient(t.client, apigateway.Options{Permits: t.spec.permits(ctx.Sender(), t.target()), Jitter: t.env.Jitter})
 	t.discoverer = ctx.SpawnPrefix(t.spec.discoverer(t.target(), client), "discoverer-")
 	t.writer = ctx.SpawnPrefix(t.spec.writer(t.target(), client), "writer-")

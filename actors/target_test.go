@@ -3,11 +3,14 @@ package actors_test
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
+	"federation-agent/actors"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/messages"
 	"federation-agent/test/world"
 )
 
@@ -51,6 +54,35 @@ func TestTheAccountOfARoleIsReadFromItsARN(t *testing.T) {
 				t.Errorf("the key for %s does not work", api.ProviderID)
 			}
 		}
+	})
+}
+
+// The quota that its predecessor asked for comes before it knows its own credentials.
+func TestATargetThatPanickedWhileItsQuotaWasOpenedServesAgain(t *testing.T) {
+	var asked, panicked atomic.Bool
+	o := world.Options{
+		Settings: map[string]string{provider + "roleArn": awssim.UniformRoleARN(0)},
+		Faults: &actors.Faults{Receive: func(actorID string, message any) {
+			switch message.(type) {
+			case messages.OpenQuota:
+				asked.Store(true)
+				for !panicked.Load() { // the answer follows while the target waits to be restarted
+					time.Sleep(time.Millisecond)
+				}
+			case messages.ListTarget:
+				if kindOf(actorID) == "target" && asked.Load() && panicked.CompareAndSwap(false, true) {
+					panic("of the test")
+				}
+			}
+		}},
+	}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		_, _ = w.APIM.Preview(context.Background(), world.Integration) // what the panic loses may fail
+		if !panicked.Load() {
+			t.Fatal("the target did not panic")
+		}
+		succeed(w)
 	})
 }
 
