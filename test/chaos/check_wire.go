@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"federation-agent/internal/federation"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/test/world"
 )
@@ -90,6 +91,25 @@ func (r *run) checkPlanDeleted(p apimsim.Problem) {
 	}
 }
 
+// checkGuard: an ingest of nothing at all has just been let through. Where the last links to plans went less than a minute
+// ago, and APIM had taken one of them, no second listing can have shown that yet. It needs the wire's lock.
+func (w *wire) checkGuard() {
+	r := w.run
+	if len(r.scopes()) > 1 || len(r.slots) > 1 || r.disksFailed() {
+		return // another account or region has APIs, another replica took them, or what was sent is forgotten
+	}
+	before, since := r.estate.bare()
+	if time.Since(since) >= federation.SecondLook {
+		return
+	}
+	for _, i := range w.ingests {
+		if i.status == apimsim.StatusSucceeded && slices.ContainsFunc(i.apis, func(id string) bool { return len(before.plans[id]) > 0 }) {
+			r.violated("removal-unseen", "all plans went %s ago, and an ingest goes through that knows of none", time.Since(since))
+			return
+		}
+	}
+}
+
 // checkJobs: a job that ended as a success has sent, or named, all that it was asked for.
 func (r *run) checkJobs() {
 	for _, job := range r.world.APIM.Jobs() {
@@ -167,11 +187,11 @@ func (r *run) checkLog() {
 	r.checkSecrets("an error text", errors)
 }
 
-// share is what the agent may use of AWS's quota.
+// AWS's quota for each account and region, in requests a second and requests.
 const (
-	shareOfRate   = 7.0
-	shareOfBurst  = 28.0
-	shareOfWrites = 3.5 // of CreateApiKey and DeleteApiKey each
+	quotaRate   = 10.0
+	quotaBurst  = 40.0
+	quotaWrites = 5.0 // a second, of CreateApiKey and DeleteApiKey each
 )
 
 // checkQuota holds each process's attempts to its share, as buckets would that are full at first.
@@ -196,7 +216,7 @@ func (r *run) checkQuota() {
 		}
 		scope := c.accounts[a.accessKeyID] + "/" + a.region
 		r.count("attempts at AWS", 1)
-		for operation, limit := range limitsOf(a.operation) {
+		for operation, limit := range r.shape.limitsOf(a.operation) {
 			b := budget{a.agent, scope, operation}
 			if buckets[b] == nil {
 				buckets[b] = &allowance{tokens: limit.burst, at: a.start}
@@ -222,10 +242,11 @@ func (r *run) checkQuota() {
 
 type limit struct{ rate, burst float64 }
 
-func limitsOf(operation string) map[string]limit {
-	limits := map[string]limit{"all": {shareOfRate, shareOfBurst}}
+func (s shape) limitsOf(operation string) map[string]limit {
+	share := float64(s.share) / 100
+	limits := map[string]limit{"all": {quotaRate * share, quotaBurst * share}}
 	if operation == "CreateApiKey" || operation == "DeleteApiKey" {
-		limits[operation] = limit{shareOfWrites, max(1, shareOfWrites)}
+		limits[operation] = limit{quotaWrites * share, max(1, quotaWrites*share)}
 	}
 	return limits
 }

@@ -22,7 +22,7 @@ type cloud struct {
 	mu  sync.Mutex
 
 	accounts map[string]string // of access key ids
-	secrets  []string          // key values
+	secrets  []string          // key values, and the tokens of sessions
 	keys     map[string]awssim.APIKey
 	gone     map[string]bool     // keys that were deleted
 	plans    map[string][]string // plans that a key was ever attached to
@@ -172,6 +172,9 @@ func (e *edge) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := e.run.cloud
 	c.mu.Lock()
 	c.attempts = append(c.attempts, a)
+	if token := req.Header.Get("X-Amz-Security-Token"); token != "" && !slices.Contains(c.secrets, token) {
+		c.secrets = append(c.secrets, token)
+	}
 	c.mu.Unlock()
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		c.mu.Lock()

@@ -14,15 +14,26 @@ type shape struct {
 	accounts int
 	regions  []string
 	roles    bool // the agent assumes a role in each account
+	share    int  // of AWS's quota, in percent, that the agent may use
 }
 
+const (
+	// usualShare is the agent's default. No estate here is large enough to reach it, so some agents get
+	// smallShare: one that asks no budget then goes over it with its first ingest.
+	usualShare = 70
+	smallShare = 10
+)
+
 func newShape(d dice) shape {
-	s := shape{accounts: 1, regions: []string{"eu-west-1"}}
+	s := shape{accounts: 1, regions: []string{"eu-west-1"}, share: usualShare}
 	if d.chance(0.5, "shape", "regions") {
 		s.regions = append(s.regions, "us-east-1")
 	}
 	if d.chance(0.2, "shape", "accounts") {
 		s.accounts = 2
+	}
+	if d.chance(0.3, "shape", "share") {
+		s.share = smallShare
 	}
 	s.roles = s.accounts > 1 || d.chance(0.3, "shape", "roles")
 	return s

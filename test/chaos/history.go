@@ -70,6 +70,18 @@ func (h *estateHistory) between(a, b time.Time) []estateAt {
 	return out
 }
 
+// bare is since when no API has been in a plan, and what there was before; the zero time if there always was one, or one
+// is now. Only the first such time counts: what came back and went again may have been seen to go before.
+func (h *estateHistory) bare() (before estateAt, since time.Time) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	first := slices.IndexFunc(h.all, func(e estateAt) bool { return len(e.plans) == 0 })
+	if first < 1 || slices.ContainsFunc(h.all[first:], func(e estateAt) bool { return len(e.plans) > 0 }) {
+		return estateAt{}, time.Time{}
+	}
+	return h.all[first-1], h.all[first].at
+}
+
 // everLinked reports whether an API was in a plan in one of the estates.
 func everLinked(estates []estateAt, api, plan string) bool {
 	return slices.ContainsFunc(estates, func(e estateAt) bool { return slices.Contains(e.plans[api], plan) })

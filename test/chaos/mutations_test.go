@@ -52,6 +52,10 @@ func mutations() []mutationOf {
 			"\t\tk.undo(&record, err.Error(), by)\n", "\t\t_ = by\n\t\tk.forget(record)\n",
 		},
 		{
+			"a proved delivery is not believed", "actors/protocol.go",
+			"\t\treturn messages.Delivered\n", "\t\treturn messages.Unproved\n",
+		},
+		{
 			"delivery is not proved", "actors/protocol.go",
 			"\treturn messages.Unproved\n", "\treturn messages.Delivered\n",
 		},
@@ -64,12 +68,20 @@ func mutations() []mutationOf {
 			"\tif apigateway.Classify(err) != apigateway.AnswerLost {", "\tif err != nil {",
 		},
 		{
+			"a refused CreateApiKey is listed as a lost one", "internal/apigateway/attempt.go",
+			"\tcase Unavailable, Internal:\n\tdefault:", "\tcase Throttled:\n\t\tif operation == opCreateAPIKey {\n\t\t\treturn AnswerLost\n\t\t}\n\t\treturn class\n\tcase Unavailable, Internal:\n\tdefault:",
+		},
+		{
 			"UNSUBSCRIBE succeeds though the key could not be deleted", "actors/keymaker.go",
 			"\t\treturn errors.Join(failures...)\n", "\t\t_ = errors.Join(failures...)\n",
 		},
 		{
 			"a duplicate command is served again", "actors/ledger.go",
 			"\tcase l.entries[key] != nil:\n\t\treturn duplicate\n\tcase l.open", "\tcase l.open",
+		},
+		{
+			"an answer is sent twice", "actors/protocol.go",
+			"\terr := s.conn.SendBefore(by, receipt, frame...)\n", "\t_ = s.conn.SendBefore(by, nil, frame...)\n\terr := s.conn.SendBefore(by, receipt, frame...)\n",
 		},
 		{
 			"a ledger entry is lost when its command is handed on", "actors/ledger.go",
@@ -82,6 +94,10 @@ func mutations() []mutationOf {
 		{
 			"a permit is not taken", "internal/apigateway/attempt.go",
 			"\tif a.permits != nil {", "\tif a.permits != nil && c.attempts == 1 {",
+		},
+		{
+			"a permit costs nothing", "internal/quota/budget.go",
+			"\t\tb.all.tokens--\n", "",
 		},
 		{
 			"a plan is dropped on a failed page", "internal/apigateway/listing.go",
@@ -106,6 +122,14 @@ func mutations() []mutationOf {
 		{
 			"a batch counts as taken when its answer is lost", "actors/ingest.go",
 			"\t\ti.up = false\n\t\ti.lose()\n", "\t\ti.up = false\n\t\ti.acknowledge(b)\n\t\ti.inFlight = nil\n",
+		},
+		{
+			"a mass removal goes through at once", "actors/guard.go",
+			"\tif len(refused) > 0 {", "\tif len(refused) > len(before) {",
+		},
+		{
+			"what APIM has beyond AWS is not named", "actors/gather.go",
+			"\tif len(lost) > 0 {\n", "\tif len(lost) > len(known) {\n",
 		},
 		{
 			"names depend on what is sent", "actors/gather.go",

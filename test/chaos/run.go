@@ -117,6 +117,7 @@ func stacks() string {
 func (r *run) worldOptions() world.Options {
 	version := []string{"4.9", "4.9", "4.9", "4.12", "4.10", "4.5", "4.4"}[r.dice.below(7, "apim version")]
 	settings := map[string]string{
+		"gravitee_agent_quota_share":                            fmt.Sprint(r.shape.share),
 		"gravitee_integration_providers_0_configuration_region": strings.Join(r.shape.regions, ","),
 		"gravitee_agent_ingest_batchCount":                      fmt.Sprint(r.dice.between(1, 3, "batch count")),
 		"gravitee_agent_ingest_batchDelay":                      fmt.Sprintf("%ds", r.dice.between(1, 10, "batch delay")),
@@ -130,6 +131,7 @@ func (r *run) worldOptions() world.Options {
 		settings["gravitee_integration_providers_0_configuration_roleArn"] = strings.Join(roles, ",")
 	}
 	r.count("apim "+version, 1)
+	r.count(fmt.Sprintf("share of the quota: %d %%", r.shape.share), 1)
 	return world.Options{
 		Settings: settings,
 		Network:  r.network,

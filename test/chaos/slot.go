@@ -205,7 +205,7 @@ func (r *run) onReceive(l *life) func(string, any) {
 			return
 		}
 		if r.dice.chance(r.profile.of(famPanics, 0.0015), "panic", name) {
-			r.strike("panic", "%s", name)
+			r.strike("panic of the "+kind, "%s", name)
 			r.mu.Lock()
 			r.panics = append(r.panics, panicked{agent: l.name, kind: kind, at: time.Now()})
 			r.mu.Unlock()

@@ -83,6 +83,7 @@ type exchange struct {
 		APIID        string          `json:"apiId"`
 		APIs         []exchangedAPI  `json:"apis"`
 		Done         bool            `json:"done"`
+		Total        int             `json:"total"`
 		Partial      bool            `json:"isPartialDiscovery"`
 		Subscription exchangedSubscr `json:"subscription"`
 	} `json:"payload"`
@@ -256,6 +257,9 @@ func (w *wire) onReply(m apimsim.Message, kind string, e exchange) {
 	}
 	if kind == "UNSUBSCRIBE" && reply.status == apimsim.StatusSucceeded && c.keyID != "" && w.run.cloud.exists(c.keyID) {
 		w.run.violated("unsubscribed-early", "UNSUBSCRIBE %s of %s is answered SUCCEEDED, and key %s is still there", c.id, c.subscription, c.keyID)
+	}
+	if kind == "START_INGEST" && reply.status == apimsim.StatusSucceeded && len(c.apiIDs) == 0 && e.Payload.Total == 0 {
+		w.checkGuard()
 	}
 	if kind == "DISCOVER" && reply.status == apimsim.StatusSucceeded && !e.Payload.Partial {
 		w.checkPreview(e.Payload.APIs)
