@@ -12,7 +12,7 @@ import "slices"
 //	creating     just before CreateApiKey       list as lost create  keep: answer is due  (cannot be)
 //	             (intent again once AWS refused that attempt: nothing was made, and another may follow)
 //	created      AWS gave the key's id          delete               delete               (cannot be)
-//	attached     CreateUsagePlanKey succeeded   delete               delete               list as unconfirmed
+//	attached     CreateUsagePlanKey succeeded   delete               delete               (cannot be)
 //	answered     just before the reply's write  list as unconfirmed  delete               list as unconfirmed
 //	delivered    the reply's ping was answered  keep                 keep                 keep
 //	unconfirmed  delivery could not be proved   list as unconfirmed  list as unconfirmed  list as unconfirmed
@@ -61,7 +61,7 @@ func (s KeyState) becomes() (next []KeyState, known bool) {
 	case StateCreated:
 		next = []KeyState{StateAttached, StateDeleting}
 	case StateAttached:
-		next = []KeyState{StateAnswered, StateUnconfirmed, StateDeleting}
+		next = []KeyState{StateAnswered, StateDeleting}
 	case StateAnswered:
 		next = []KeyState{StateDelivered, StateUnconfirmed, StateDeleting}
 	case StateDelivered:

@@ -95,7 +95,7 @@ func TestAStateIsReachedOnlyThroughTheOnesBeforeIt(t *testing.T) {
 		store.StateIntent:      {store.StateCreating},
 		store.StateCreating:    {store.StateIntent, store.StateCreated, store.StateLostCreate},
 		store.StateCreated:     {store.StateAttached, store.StateDeleting},
-		store.StateAttached:    {store.StateAnswered, store.StateUnconfirmed, store.StateDeleting},
+		store.StateAttached:    {store.StateAnswered, store.StateDeleting},
 		store.StateAnswered:    {store.StateDelivered, store.StateUnconfirmed, store.StateDeleting},
 		store.StateDelivered:   {store.StateUnconfirmed, store.StateDeleting},
 		store.StateUnconfirmed: {store.StateDelivered, store.StateDeleting},
