@@ -27,8 +27,14 @@ func partitionOf(name string) (partition string, listed bool) {
 	return "", false
 }
 
-// nearestRegion gives the known region that is most like a word.
-func nearestRegion(word string) string { return nearestPattern(word, region.All()) }
+// likeRegion asks whether the known region that is most like a word was meant; nothing where none is like it, as with Ireland.
+func likeRegion(word string) string {
+	nearest, distance := nearestPattern(word, region.All())
+	if distance > maxSlip {
+		return ""
+	}
+	return "; did you mean " + nearest + "?"
+}
 
 // roleARN is documented by AWS: arn:PARTITION:iam::ACCOUNT:role/PATH/NAME, the name having at most 64 characters.
 var roleARN = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::[0-9]{12}:role/(?:[!-~]{1,510}/)?[\w+=,.@-]{1,64}$`)
@@ -80,7 +86,7 @@ func (c *checker) checkRegions(i int, regions []string) (found []string) {
 	for _, name := range regions {
 		partition, _ := partitionOf(name)
 		if partition == "" {
-			c.fault(key, "%s is no AWS region; did you mean %s?", show(name), nearestRegion(name))
+			c.fault(key, "%s is no AWS region%s", show(name), likeRegion(name))
 			continue
 		}
 		found = append(found, partition)
@@ -122,8 +128,8 @@ func (l *loader) adviseRegions(cfg Config) {
 		for _, name := range p.Regions {
 			if partition, listed := partitionOf(name); partition != "" && !listed {
 				key := providerKey(i, "configuration.region")
-				l.warn(key, fmt.Sprintf("%s: %s is not a region that this version knows; if it is no new one, did you mean %s?",
-					l.settings[key], show(name), nearestRegion(name)))
+				l.warn(key, fmt.Sprintf("%s: %s is not a region that this version knows; check it, unless it is a new one%s",
+					l.settings[key], show(name), likeRegion(name)))
 			}
 		}
 	}

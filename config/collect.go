@@ -35,7 +35,7 @@ func (l *loader) collect() {
 		}
 		rest, prefixed := cutPrefix(name)
 		switch group, _, _ := strings.Cut(underscored(strings.ToLower(rest)), "_"); {
-		case isOurs(name):
+		case isOurs(name), prefixed && isSlip(rest, known):
 			l.unknown(setting{variable: name}, rest)
 		case prefixed && ignoredGroups[group] != "":
 			ignored[group] = append(ignored[group], name)
@@ -52,7 +52,7 @@ func (l *loader) collect() {
 		switch {
 		case isUser, slices.Contains(known, pattern):
 			l.take(key)
-		case len(root) > 0 && (root[0] == "integration" || root[0] == "agent"):
+		case len(root) > 0 && (root[0] == "integration" || root[0] == "agent"), isSlip(key, known):
 			l.unknown(s, key)
 		case len(root) > 0:
 			ignored[root[0]] = append(ignored[root[0]], s.String())
@@ -140,7 +140,8 @@ func isOurs(name string) bool {
 // federates or whom it trusts, else a warning.
 func (l *loader) unknown(s setting, rest string) {
 	pattern, indexes := toPattern(rest)
-	nearest := withIndexes(nearestPattern(pattern, l.patterns()), indexes)
+	meant, _ := nearestPattern(pattern, l.patterns())
+	nearest := withIndexes(meant, indexes)
 	suggestion := nearest
 	if s.at == "" {
 		suggestion = variableName(nearest)
@@ -148,7 +149,7 @@ func (l *loader) unknown(s setting, rest string) {
 	lower := underscored(strings.ToLower(pattern))
 	text := "is not a setting of this agent; did you mean " + suggestion + "?"
 	switch {
-	case strings.Contains(lower, "providers") && strings.Contains(lower, "stage"):
+	case strings.Contains(lower, "stage") && (strings.HasPrefix(lower, "integration_") || strings.HasPrefix(meant, "integration.")):
 		l.faults = append(l.faults, Fault{Key: rest, Variable: s.String(), Text: text + " A stage filter that is not read would let every stage through"})
 	case strings.Contains(lower, "_ws_ssl_"), strings.Contains(lower, "_ws_proxy_"):
 		l.faults = append(l.faults, Fault{Key: rest, Variable: s.String(), Text: text + " A TLS or proxy setting is never ignored"})

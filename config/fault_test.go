@@ -100,6 +100,7 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"integration id template":      {provider0 + "integrationId=[your-integration-id]", provider0 + "integrationId: still holds the words"},
 		"integration id in quotes":     {provider0 + `integrationId="x"`, provider0 + "integrationId: holds a blank or a quote"},
 		"region template":              {provider0 + "configuration_region=[your-aws-region]", provider0 + `configuration_region: "[your-aws-region]" is no AWS region`},
+		"region in words":              {provider0 + "configuration_region=Ireland", provider0 + `configuration_region: "Ireland" is no AWS region (for example`},
 		"region in upper case":         {provider0 + "configuration_region=EU-WEST-1", "did you mean eu-west-1?"},
 		"role that is a user":          {roles + "=arn:aws:iam::123456789012:user/x", roles + ": role 1 of 1 is not the ARN of an IAM role"},
 		"role of 11 digits":            {roles + "=arn:aws:iam::12345678901:role/x", roles + ": role 1 of 1 is not the ARN"},

@@ -205,6 +205,11 @@ func TestAMisspelledStageFilterStopsTheStartBecauseItWouldFailOpen(t *testing.T)
 		wantFaults(t, faultsOf(t, sources(seed(variable+"=dev")...)),
 			variable+": is not a setting of this agent; did you mean gravitee_integration_providers_0_configuration_0_stage? A stage filter that is not read would let every stage through")
 	}
+	for _, name := range []string{
+		"gravitee_integration_provider_0_configuration_0_stage", "gravitee_intergration_providers_0_configuration_0_stage", "gravitee_integration_stages",
+	} {
+		wantFaults(t, faultsOf(t, sources(seed(name+"=dev")...)), name+": is not a setting of this agent; did you mean ")
+	}
 	yaml := files{"g.yml": "integration:\n  providers:\n    - configuration:\n        stages: [dev]\n"}
 	wantFaults(t, faultsOf(t, config.Sources{Environ: seed(), Files: []string{"g.yml"}, ReadFile: yaml.read}),
 		"g.yml:4: integration.providers[0].configuration.stages[0]: is not a setting")

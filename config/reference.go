@@ -154,7 +154,8 @@ says so where one is set. Where APIM can be reached through a proxy only, this v
 All faults are found in one go, each on its own line: the variable as you spelled it (for YAML with file and line), what is wrong, and an
 accepted example. With any fault the agent does not start.
 
-A variable of the groups ` + "`integration` and `agent`" + ` that is no setting is a warning that names the nearest setting. It is a fault
+A variable of the groups ` + "`integration` and `agent`" + ` that is no setting, or one behind a Gravitee prefix that is a setting but for
+two letters, is a warning that names the nearest setting. It is a fault
 where ignoring it would federate more than was asked for (anything like a stage filter) or trust somebody else (` + "`ssl`, `proxy`" + `).
 
 Regions are compared with those that the AWS SDK knows, because the SDK makes a host name of any word. A new number in a known area

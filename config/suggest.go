@@ -2,15 +2,25 @@ package config
 
 import "strings"
 
-// nearestPattern gives the known pattern with the least edit distance, whatever the case and separators.
-func nearestPattern(pattern string, known []string) string {
-	best, least := "", -1
+// maxSlip is how many edits a slip of the fingers takes: a letter too many, one too few, or two that changed places.
+const maxSlip = 2
+
+// nearestPattern gives the known pattern with the least edit distance, whatever the case and separators, and that distance.
+func nearestPattern(pattern string, known []string) (best string, least int) {
+	least = -1
 	for _, k := range known {
 		if d := editDistance(squash(pattern), squash(k)); least < 0 || d < least {
 			best, least = k, d
 		}
 	}
-	return best
+	return best, least
+}
+
+// isSlip tells whether a name is a known one but for a slip of the fingers, wherever in it: also in its first word.
+func isSlip(name string, known []string) bool {
+	pattern, _ := toPattern(name)
+	_, distance := nearestPattern(pattern, known)
+	return distance <= maxSlip
 }
 
 // squash leaves only what tells two names apart to a reader.

@@ -21,14 +21,19 @@ func TestAnUnknownVariableIsAWarningWithTheNearestName(t *testing.T) {
 		"gravitee_agent_loglevel":                                             "gravitee_agent_log_level",
 		"Gravitee_agent_quota_share":                                          "gravitee_agent_quota_share",
 		"gravitee_integration_connector_ws_max_web_socket_frame_size":         "gravitee_integration_connector_ws_maxWebSocketFrameSize",
+		"gravitee_intergration_connector_ws_endpoints_1":                      "gravitee_integration_connector_ws_endpoints_1",
+		"gravitee_agnet_log_level":                                            "gravitee_agent_log_level",
+		"GRAVITEE_SERVICE_METRICS_ENABLED":                                    "gravitee_services_metrics_enabled",
+		"gravitee_services_core_htp_port":                                     "gravitee_services_core_http_port",
 		"gravitee_integration_providers_0_configuration_acceptApiNoUsagePlan": "gravitee_integration_providers_0_configuration_acceptApiWithoutUsagePlan",
 	} {
 		_, warnings := mustLoad(t, sources(seed(name+"=x")...))
 		wantWarnings(t, warnings, name+": is not a setting of this agent; did you mean "+nearest+"?")
 	}
-	yaml := files{"g.yml": "integration:\n  connector:\n    ws:\n      endpoint: x\n"}
+	yaml := files{"g.yml": "integration:\n  connector:\n    ws:\n      endpoint: x\nservices:\n  core:\n    htp:\n      port: 1\n"}
 	_, warnings := mustLoad(t, config.Sources{Environ: seed(), Files: []string{"g.yml"}, ReadFile: yaml.read})
-	wantWarnings(t, warnings, "g.yml:4: integration.connector.ws.endpoint: is not a setting of this agent; did you mean integration.connector.ws.endpoints[0]?")
+	wantWarnings(t, warnings, "g.yml:4: integration.connector.ws.endpoint: is not a setting of this agent; did you mean integration.connector.ws.endpoints[0]?",
+		"g.yml:8: services.core.htp.port: is not a setting of this agent; did you mean services.core.http.port?")
 }
 
 func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
@@ -104,7 +109,7 @@ func TestASecretReferenceIsRefusedOnlyWhileItsProviderIsEnabled(t *testing.T) {
 
 func TestARegionOfAKnownAreaThatIsNewIsAWarning(t *testing.T) {
 	cfg, warnings := mustLoad(t, sources(seed(provider0+"configuration_region=eu-west-9")...))
-	wantWarnings(t, warnings, provider0+`configuration_region: "eu-west-9" is not a region that this version knows; if it is no new one, did you mean eu-west-`)
+	wantWarnings(t, warnings, provider0+`configuration_region: "eu-west-9" is not a region that this version knows; check it, unless it is a new one; did you mean eu-west-`)
 	if cfg.Providers[0].Regions[0] != "eu-west-9" {
 		t.Errorf("%v", cfg.Providers[0].Regions)
 	}
