@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"net"
 	"os"
 	"path/filepath"
 	"slices"
@@ -209,8 +210,25 @@ func TestACommandLineThatCannotBeReadIsAConfigurationFault(t *testing.T) {
 }
 
 func TestVersionSaysWhatWasBuilt(t *testing.T) {
-	c := start(t, nil, "version")
-	if code := c.exit(); code != exitOrderly || !strings.Contains(c.stdout.String(), "federation-agent ") || !strings.Contains(c.stdout.String(), "go1.") {
-		t.Errorf("exit code %d\n%s", code, c.stdout.String())
+	for _, spelling := range []string{"version", "--version"} {
+		c := start(t, nil, spelling)
+		if code := c.exit(); code != exitOrderly || !strings.Contains(c.stdout.String(), "federation-agent ") || !strings.Contains(c.stdout.String(), "go1.") {
+			t.Errorf("%s: exit code %d\n%s", spelling, code, c.stdout.String())
+		}
 	}
+}
+
+func TestAWrongFlagAndATakenPortSayWhereToLook(t *testing.T) {
+	c := start(t, nil, "sandbox", "--prot=1")
+	c.exit()
+	c.says("unknown flag: --prot")
+	c.says("Run federation-agent sandbox --help")
+	taken, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer taken.Close()
+	c = start(t, nil, "sandbox", "--apim=127.0.0.1:0", "--aws="+taken.Addr().String())
+	c.exit()
+	c.says("the AWS stand-in cannot listen", "--aws takes another address")
 }

@@ -13,13 +13,13 @@ func execute(p process) int {
 	root.SetArgs(p.args)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
-	err := root.Execute()
+	command, err := root.ExecuteC()
 	var exit *exitError
 	switch {
 	case err == nil:
 		return exitOrderly
 	case !errors.As(err, &exit): // cobra's own: a command line that it cannot read
-		exit = &exitError{code: exitConfiguration, text: err.Error() + "\nRun federation-agent --help for what there is."}
+		exit = &exitError{code: exitConfiguration, text: err.Error() + "\nRun " + command.CommandPath() + " --help for what there is."}
 	}
 	if exit.text != "" {
 		fmt.Fprintln(p.stderr, exit.text)
@@ -44,6 +44,8 @@ environment and from gravitee.yml files; docs/configuration.md lists all of it.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
+	root.Version = thisBuild().Version // what makes cobra take --version; the line is that of the subcommand
+	root.SetVersionTemplate(thisBuild().line())
 	root.Flags().AddFlagSet(run.Flags())
 	root.CompletionOptions.HiddenDefaultCmd = true
 	root.AddCommand(run, validateCommand(p), healthCommand(p), statusCommand(p), versionCommand(p), sandboxCommand(p), demoCommand(p))

@@ -29,7 +29,7 @@ func sandboxCommand(p process) *cobra.Command {
 prints the settings that lead an agent to them. The page of the APIM stand-in previews, ingests and
 subscribes; the same can be done with HTTP below /_sandbox/.
 
-Neither asks who you are, and both show keys: keep them on the loopback interface.`,
+That page and /_sandbox/ let everybody in and show keys: keep both stand-ins on the loopback interface.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runSandbox(p, &flags) },
 	}

@@ -55,14 +55,17 @@ func (b build) orUnknown() build {
 	return b
 }
 
+func (b build) line() string {
+	return fmt.Sprintf("federation-agent %s (commit %s, %s)\n", b.Version, b.Commit, b.Go)
+}
+
 func versionCommand(p process) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Prints version, commit and Go version",
 		Args:  cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
-			b := thisBuild()
-			_, err := fmt.Fprintf(p.stdout, "federation-agent %s (commit %s, %s)\n", b.Version, b.Commit, b.Go)
+			_, err := fmt.Fprint(p.stdout, thisBuild().line())
 			return err
 		},
 	}

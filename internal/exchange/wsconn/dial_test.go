@@ -57,7 +57,7 @@ func TestARefusedUpgradeSaysWhatToCheck(t *testing.T) {
 		"401":               {status(401), wsconn.ClassUnauthorized, 401, true, "check the token"},
 		"403":               {status(403), wsconn.ClassForbidden, 403, true, "firewalls"},
 		"404":               {status(404), wsconn.ClassNotFound, 404, true, "check the endpoint"},
-		"407":               {status(407), wsconn.ClassProxyAuth, 407, true, "proxy's user name"},
+		"407":               {status(407), wsconn.ClassProxyAuth, 407, true, "cannot go through a proxy"},
 		"410":               {status(410), wsconn.ClassGone, 410, true, "controller is stopping"},
 		"500":               {status(500), wsconn.ClassServerError, 500, true, "check APIM's log"},
 		"502":               {status(502), wsconn.ClassUnavailable, 502, false, "APIM is not there"},

@@ -111,21 +111,21 @@ func (e *DialError) advice() string {
 	case ClassRefused:
 		return "nothing listens there: check the endpoint's host and port, and that APIM runs"
 	case ClassTimeout:
-		return "nothing answered in time: check the endpoint's host and port, firewalls, and whether a proxy is needed"
+		return "nothing answered in time: check the endpoint's host and port, firewalls, and whether only a proxy leads there, which this version cannot use"
 	case ClassUnreachable:
-		return "check this machine's network, firewalls, and whether a proxy is needed"
+		return "check this machine's network, firewalls, and whether only a proxy leads there, which this version cannot use"
 	case ClassTLS:
 		return tlsAdvice(e.Err)
 	case ClassNoAnswer:
 		return "what listens there speaks no HTTP or hung up: check the port, and http against https in the endpoint"
 	case ClassUnauthorized:
-		return "check the token in the Authorization header (bearer, not expired, of this organization) and that APIM's licence includes federation"
+		return "check the token in the Authorization header (integration.connector.ws.headers; bearer, not expired, of this organization) and that APIM's licence includes federation"
 	case ClassForbidden:
 		return "something before APIM forbids the request: check firewalls, and that the endpoint is the integration controller's"
 	case ClassNotFound:
 		return "no integration controller at this path: check the endpoint (usually https://HOST/integration-controller; APIM itself listens on 8072 without a path) and that federation is enabled in APIM"
 	case ClassProxyAuth:
-		return "the proxy wants credentials: check the proxy's user name and password"
+		return "a proxy answered in APIM's place and wants credentials: check the endpoint; this version cannot go through a proxy"
 	case ClassGone:
 		return "the controller is stopping; another node may answer soon"
 	case ClassServerError:

@@ -92,7 +92,7 @@ func listen(address string) (net.Listener, error) {
 func (s *Sandbox) listen() error {
 	apim, err := listen(s.options.APIMAddress)
 	if err != nil {
-		return fmt.Errorf("listening for the APIM stand-in: %w", err)
+		return fmt.Errorf("the APIM stand-in cannot listen: %w; --apim takes another address, with port 0 a free one", err)
 	}
 	s.apimURL = "http://" + reachable(apim.Addr())
 	if err := s.APIM.Serve(apim); err != nil {
@@ -100,7 +100,7 @@ func (s *Sandbox) listen() error {
 	}
 	aws, err := listen(s.options.AWSAddress)
 	if err != nil {
-		return fmt.Errorf("listening for the AWS stand-in: %w", err)
+		return fmt.Errorf("the AWS stand-in cannot listen: %w; --aws takes another address, with port 0 a free one", err)
 	}
 	s.awsURL = "http://" + reachable(aws.Addr())
 	ctx, stop := context.WithCancel(context.Background())
