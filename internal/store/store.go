@@ -256,7 +256,7 @@ func (s *Store) degrade(err error) {
 	s.skip = min(1<<min(s.failures, 16), maxSkip)
 	s.failures++
 	before := s.problem
-	s.problem = fmt.Sprintf("the store is in memory only (%v): %s; it is written as soon as the disk takes it", err, withoutDisk)
+	s.problem = fmt.Sprintf("the store is in memory only (%v): %s; it is written as soon as the disk takes it (agent.store.path says which directory)", err, withoutDisk)
 	if s.problem != before {
 		s.opts.Logger.Error("store: " + s.problem)
 	}
