@@ -206,7 +206,7 @@ func TestAMisspelledStageFilterStopsTheStartBecauseItWouldFailOpen(t *testing.T)
 			variable+": is not a setting of this agent; did you mean gravitee_integration_providers_0_configuration_0_stage? A stage filter that is not read would let every stage through")
 	}
 	for _, name := range []string{
-		"gravitee_integration_provider_0_configuration_0_stage", "gravitee_intergration_providers_0_configuration_0_stage", "gravitee_integration_stages",
+		"gravitee_integration_provider_0_configuration_0_stage", "gravitee_integratin_providers_0_configuration_0_stage", "gravitee_integration_stages",
 	} {
 		wantFaults(t, faultsOf(t, sources(seed(name+"=dev")...)), name+": is not a setting of this agent; did you mean ")
 	}

@@ -21,7 +21,7 @@ func TestAnUnknownVariableIsAWarningWithTheNearestName(t *testing.T) {
 		"gravitee_agent_loglevel":                                             "gravitee_agent_log_level",
 		"Gravitee_agent_quota_share":                                          "gravitee_agent_quota_share",
 		"gravitee_integration_connector_ws_max_web_socket_frame_size":         "gravitee_integration_connector_ws_maxWebSocketFrameSize",
-		"gravitee_intergration_connector_ws_endpoints_1":                      "gravitee_integration_connector_ws_endpoints_1",
+		"gravitee_integratin_connector_ws_endpoints_1":                        "gravitee_integration_connector_ws_endpoints_1",
 		"gravitee_agnet_log_level":                                            "gravitee_agent_log_level",
 		"GRAVITEE_SERVICE_METRICS_ENABLED":                                    "gravitee_services_metrics_enabled",
 		"gravitee_services_core_htp_port":                                     "gravitee_services_core_http_port",
