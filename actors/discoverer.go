@@ -17,7 +17,7 @@ import (
 // worker for each document. Parent: target.
 //
 // Whoever asks for a listing while one is going on shares it. One that a deadline cuts goes on behind the
-// answer; one that failed goes on where it stopped when the next one asks.
+// answer; one that failed, or that could not be had in time, goes on where it stopped when the next one asks.
 type discoverer struct {
 	scoped
 	env  *Env
@@ -79,6 +79,7 @@ type (
 		run    *listingRun
 		api    string // of a GetStages
 		stages []*apigateway.Stage
+		by     time.Time // of a list: when it was to be there, for all who waited for it; zero if for some it had no such time
 		err    error
 	}
 	askerDue struct{ request uint64 }
@@ -129,6 +130,7 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 	if d.run == nil {
 		d.run = newListingRun(d.spec.client, d.spec.filter, now)
 	}
+	d.run.idle = false
 	d.run.full = d.run.full || len(m.Only) == 0
 	d.run.resume(now, m.MaxAge)
 	d.proceed(ctx)
@@ -136,19 +138,39 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 
 // proceed starts what the run needs next.
 func (d *discoverer) proceed(ctx actor.Context) {
-	run, client, priority := d.run, d.spec.client, d.priority()
+	run, client, priority, by := d.run, d.spec.client, d.priority(), d.by()
 	for _, next := range run.next() {
 		pipe(d.scope, func(ctx context.Context) ([]*apigateway.Stage, error) {
 			ctx = apigateway.WithPriority(ctx, priority)
-			if next.api == "" {
-				return nil, next.list(ctx)
+			if next.api != "" {
+				return apigateway.ListStages(ctx, client, next.api)
 			}
-			return apigateway.ListStages(ctx, client, next.api)
+			if !by.IsZero() {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithDeadline(ctx, by)
+				defer cancel()
+			}
+			return nil, next.list(ctx)
 		}, func(stages []*apigateway.Stage, err error) any {
-			return listingStep{run: run, api: next.api, stages: stages, err: err}
+			return listingStep{run: run, api: next.api, stages: stages, by: by, err: err}
 		})
 	}
 	d.settle(ctx)
+}
+
+// by is until when the lists are of use to any who waits for them; zero if there is no such time, as behind an answer.
+// Stages have none: those that came are shown without the others.
+func (d *discoverer) by() time.Time {
+	var by time.Time
+	for _, a := range d.askers {
+		if a.By.IsZero() {
+			return time.Time{}
+		}
+		if a.By.After(by) {
+			by = a.By
+		}
+	}
+	return by
 }
 
 // priority is that of the most urgent who waits. A listing that goes on behind an answer is still one that
@@ -165,10 +187,31 @@ func (d *discoverer) priority() apigateway.Priority {
 }
 
 func (d *discoverer) onListingStep(ctx actor.Context, m listingStep) {
-	if m.run == d.run {
-		d.run.take(m, time.Now())
-		d.proceed(ctx)
+	if m.run != d.run {
+		return
 	}
+	now := time.Now()
+	if m.ranOut(now) {
+		d.onRanOut(ctx, m, now)
+		m.err = nil
+	}
+	d.run.take(m, now)
+	d.proceed(ctx)
+}
+
+// onRanOut answers those who cannot have the lists in time. For who has more time they are asked for again; for
+// nobody only if time itself ran out, as the next to ask must be told at once too.
+func (d *discoverer) onRanOut(ctx actor.Context, m listingStep, now time.Time) {
+	d.env.Log.Warn("AWS cannot be listed before who waits for it must be answered; what came is kept for the next: "+
+		apigateway.Explain(m.err), logTarget, d.spec.target, logError, m.err)
+	for _, a := range d.takeAskers() {
+		if a.By.IsZero() || a.By.After(m.by) {
+			d.askers = append(d.askers, a)
+			continue
+		}
+		ctx.Request(a.pid, d.partial(a.Request, ""))
+	}
+	d.run.idle = len(d.askers) == 0 && now.Before(m.by)
 }
 
 // settle answers the askers whom the run can serve, or all if it has come to an end, good or bad.

@@ -15,6 +15,9 @@ const (
 	// resumeWithin is how old the first part of a listing may be for the rest to be added to it. Listing the
 	// largest account that AWS allows takes about four minutes.
 	resumeWithin = 10 * time.Minute
+	// lastTry is how long before a list's time a failure may be for want of it: no longer wait than 8 s stands between two
+	// attempts, unless AWS names one, and none is begun that would outlast the deadline.
+	lastTry = 8 * time.Second
 )
 
 // listingRun is one listing of a target, on its way. The lists of REST APIs and of usage plans are read
@@ -38,6 +41,8 @@ type listingRun struct {
 
 	running int
 	failure error
+	// idle says that the lists could not be had in time for anybody: nothing is asked for until somebody asks again.
+	idle bool
 }
 
 // listingCall is one thing to ask AWS for: a whole list, or the stages of api.
@@ -84,7 +89,7 @@ func (r *listingRun) listed() bool { return !r.listedAt.IsZero() }
 
 // next is what can be asked for now.
 func (r *listingRun) next() []listingCall {
-	if r.failure != nil {
+	if r.failure != nil || r.idle {
 		return nil
 	}
 	var calls []listingCall
@@ -109,6 +114,21 @@ func (r *listingRun) next() []listingCall {
 		calls = append(calls, listingCall{api: api})
 	}
 	return calls
+}
+
+// ranOut says that a list failed for want of time: its time has come, or neither the quota nor AWS lets it through before.
+func (s listingStep) ranOut(now time.Time) bool {
+	if s.err == nil || s.by.IsZero() {
+		return false
+	}
+	switch apigateway.Classify(s.err) {
+	case apigateway.NoPermit, apigateway.Throttled:
+		return true
+	case apigateway.Unavailable, apigateway.Unreachable:
+		return s.by.Sub(now) <= lastTry
+	default:
+		return !now.Before(s.by)
+	}
 }
 
 // take notes what a call has brought.

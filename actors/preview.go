@@ -61,7 +61,7 @@ func (p *preview) reply(m messages.Catalogue) messages.Reply {
 		if failures := failuresOf(m.Listings); len(failures) > 0 {
 			return messages.Refused{Reason: "AWS could not be listed: " + strings.Join(failures, "; ")}
 		}
-		return messages.Refused{Reason: "AWS was not listed in time; the listing goes on, so discover again in a moment"}
+		return messages.Refused{Reason: "AWS was not listed in time, or its request quota has no room before; what was listed is kept: discover again in a moment"}
 	}
 	found := messages.Discovered{Partial: !m.Complete}
 	bytes := 0

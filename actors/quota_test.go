@@ -90,7 +90,7 @@ func TestWhatFindsNoRoomInTheQuotaBeforeItsDeadlineIsRefusedASUBSCRIBEAtOnceAPre
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
 		_, api := ingested(w)
 		pass(2 * time.Minute)
-		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetRestAPIs, Times: 1, Fault: awssim.Throttling(time.Minute)})
+		resting(w)
 		together(2, func(n int) {
 			if n == 0 {
 				if p, err := w.APIM.Preview(t.Context(), world.Integration); err == nil || !strings.Contains(err.Error(), "not listed in time") {
@@ -114,6 +114,100 @@ func TestWhatFindsNoRoomInTheQuotaBeforeItsDeadlineIsRefusedASUBSCRIBEAtOnceAPre
 		}
 		oneReplyEach(t, w)
 	})
+}
+
+// resting has AWS answer the next listing of REST APIs that it wants a minute's rest, which is longer than any command may take.
+func resting(w *world.World) {
+	w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetRestAPIs, Times: 1, Fault: awssim.Throttling(time.Minute)})
+}
+
+// toldAtOnce is a preview that cannot have its listing in time, and is not kept waiting for the news.
+func toldAtOnce(t *testing.T, w *world.World) {
+	t.Helper()
+	began := time.Now()
+	p, err := w.APIM.Preview(t.Context(), world.Integration)
+	if err == nil || !strings.Contains(err.Error(), "not listed in time") {
+		t.Errorf("previewed: %+v, %v", p, err)
+	}
+	if took := time.Since(began); took > 2*time.Second {
+		t.Errorf("told after %s", took)
+	}
+}
+
+func TestAPreviewThatCannotHaveItsListingInTimeIsToldAtOnceAndTheNextOneToo(t *testing.T) {
+	run(t, world.Options{AWS: withLatency(oneRegion(4, 2, 2))}, func(t *testing.T, w *world.World) {
+		w.Connected()
+		resting(w)
+		toldAtOnce(t, w)
+		pass(5 * time.Second)
+		toldAtOnce(t, w)
+		pass(time.Minute)
+		if p := preview(w); len(p.APIs) != 8 || p.Partial {
+			t.Errorf("a minute later: %+v", p)
+		}
+		// The throttled one and a good one each: nothing that was refused a permit was sent.
+		if got := counts(w); got[awssim.OpGetRestAPIs] != 2 || got[awssim.OpGetUsagePlans] > 2 {
+			t.Errorf("calls: %v", got)
+		}
+		oneReplyEach(t, w)
+	})
+}
+
+func TestASTARTINGESTThatCannotHaveItsListingInTimeIsAnsweredAtOnceAndItsJobGoesOn(t *testing.T) {
+	run(t, world.Options{AWS: withLatency(oneRegion(4, 2, 2))}, func(t *testing.T, w *world.World) {
+		w.Connected()
+		resting(w)
+		began := time.Now()
+		job := startIngest(w)
+		if took := time.Since(began); took > 2*time.Second {
+			t.Errorf("answered after %s", took)
+		}
+		if got := ended(w, job); got.Status != apimsim.JobSuccess || got.Ingested != 8 {
+			t.Errorf("job: %+v", got)
+		}
+		oneReplyEach(t, w)
+	})
+}
+
+func TestAPreviewsDeadlineDoesNotFailAnIngestThatSharesItsListing(t *testing.T) {
+	for name, c := range map[string]struct {
+		ingest, preview time.Duration // when they come
+		told            func(*testing.T, *world.World)
+	}{
+		"the preview first": {ingest: 10 * time.Millisecond, told: toldAtOnce},
+		// It waits with the ingest, which has no deadline any more.
+		"the ingest first": {preview: 10 * time.Millisecond, told: func(t *testing.T, w *world.World) {
+			if p, err := w.APIM.Preview(t.Context(), world.Integration); err == nil || !strings.Contains(err.Error(), "not listed in time") {
+				t.Errorf("previewed: %+v, %v", p, err)
+			}
+		}},
+		"the preview when AWS's rest ends before its deadline": {preview: 20 * time.Second, told: func(t *testing.T, w *world.World) {
+			if p := preview(w); len(p.APIs) != 8 || p.Partial {
+				t.Errorf("previewed: %+v", p)
+			}
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, world.Options{AWS: withLatency(oneRegion(4, 2, 2))}, func(t *testing.T, w *world.World) {
+				w.Connected()
+				resting(w)
+				var job apimsim.Job
+				together(2, func(n int) {
+					if n == 0 {
+						pass(c.ingest)
+						job = startIngest(w)
+						return
+					}
+					pass(c.preview)
+					c.told(t, w)
+				})
+				if got := ended(w, job); got.Status != apimsim.JobSuccess || got.Ingested != 8 {
+					t.Errorf("job: %+v", got)
+				}
+				oneReplyEach(t, w)
+			})
+		})
+	}
 }
 
 // ingestedOne is an agent that has ingested one API.
