@@ -346,11 +346,11 @@ func (b *keyBook) proof(rec listed, answered time.Time) proofOf {
 		return proofOf{}
 	}
 	conn := w.conn(c.conn)
-	if b.run.isBadLink(conn.link) {
-		return proofOf{missing: "a fault of the connection"}
-	}
 	end, over := b.ended[c.conn]
 	if len(c.replies) == 0 {
+		if conn.struckBy(answered.Add(fateWindow)) {
+			return proofOf{missing: "a fault of the connection kept the answer from arriving"}
+		}
 		if over && end.After(answered.Add(-time.Minute)) {
 			return proofOf{missing: "the connection ended before the answer came"}
 		}
@@ -358,6 +358,10 @@ func (b *keyBook) proof(rec listed, answered time.Time) proofOf {
 	}
 	at, proved := conn.proofAt(c.replies[0].at)
 	switch {
+	case !proved && conn.struckBy(answered.Add(fateWindow)):
+		return proofOf{missing: "a fault of the connection kept ping or pong from arriving"}
+	case proved && conn.struckBy(at.Add(slowestLatency)):
+		return proofOf{missing: "a fault of the connection before the pong had come"}
 	case !proved && (conn.noPong || over):
 		return proofOf{missing: "no pong was sent"}
 	case over && end.Before(at.Add(slowestLatency)):

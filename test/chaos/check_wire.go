@@ -32,7 +32,7 @@ func (r *run) checkReplies() {
 		r.wire.mu.Unlock()
 		until := c.written.Add(time.Minute + time.Second)
 		end, over := ended[c.conn]
-		if (over && !end.After(until)) || now.Before(until) || r.isBadLink(conn.link) || r.endedBefore(conn.agent, until) {
+		if (over && !end.After(until)) || now.Before(until) || conn.struckBy(until) || r.endedBefore(conn.agent, until) {
 			continue
 		}
 		r.violated("reply-missing", "%s %s was written to connection %d at +%.3fs, the session lived on, and no answer came",

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/memnet"
 )
 
 // wire is the observer at APIM's end of the websockets. It reads every message by itself.
@@ -29,7 +30,7 @@ type wire struct {
 // connection is one websocket.
 type connection struct {
 	agent string // the instance at its other end, once it has said HELLO
-	link  string // its name in the network
+	link  *memnet.Link
 	// pings are the inbound ones with a payload, pongs the outbound answers.
 	pings, pongs []seenFrame
 	noPong       bool // a pong was withheld
@@ -201,8 +202,8 @@ func (w *wire) onHello(conn int, id string) {
 	c := w.conn(conn)
 	c.agent = id[:strings.LastIndexByte(id, '-')]
 	for _, link := range w.run.world.Network.Links() {
-		if linkID := link.ID(); linkID.From == c.agent && strings.HasPrefix(linkID.To, "apim") {
-			c.link = linkID.String()
+		if id := link.ID(); id.From == c.agent && strings.HasPrefix(id.To, "apim") {
+			c.link = link
 		}
 	}
 }
@@ -345,6 +346,16 @@ func (w *wire) checkAPIs(since time.Time, apis []exchangedAPI) {
 			w.run.violated("page-missing", "API %s is sent without its document", api.ID)
 		}
 	}
+}
+
+// struckBy reports whether a cut or a black hole of the connection was reached by an instant: one that was planned for
+// a byte that was never written excuses nothing.
+func (c *connection) struckBy(at time.Time) bool {
+	if c.link == nil {
+		return false
+	}
+	struck := c.link.Struck()
+	return !struck.IsZero() && !struck.After(at)
 }
 
 // proofAt is when the controller's pong proved that a reply had arrived; false if it never did.

@@ -17,6 +17,7 @@ type Link struct {
 	mu      sync.Mutex // guards both directions and both ends
 	changed *sync.Cond
 	resetAt time.Time // when the cut can be noticed; zero: no cut
+	struck  time.Time // when a fault first took something; zero: none did
 }
 
 // direction carries bytes one way.
@@ -73,6 +74,7 @@ func (l *Link) Cut() {
 			}
 		}
 	}
+	l.strike(now)
 	l.reset(now)
 }
 
@@ -81,6 +83,15 @@ func (l *Link) BlackHole() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.dialerEnd.in.holed, l.dialerEnd.out.holed = true, true
+	l.strike(time.Now())
+}
+
+// Struck tells when a cut or a black hole, planned or called for, was reached first; the zero time if none was. A fault that is
+// planned for a byte that nobody wrote has changed nothing.
+func (l *Link) Struck() time.Time {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.struck
 }
 
 // Written tells how many bytes each end's writes were accepted for.
@@ -94,6 +105,13 @@ func (l *Link) over() bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	return l.dialerEnd.closed && l.listenerEnd.closed
+}
+
+// strike notes that a fault was reached. The first counts.
+func (l *Link) strike(at time.Time) {
+	if l.struck.IsZero() {
+		l.struck = at
+	}
 }
 
 // reset notes a cut. The earliest counts.
@@ -232,6 +250,9 @@ func (c *conn) send(p []byte, now time.Time) {
 		arrives = int(max(0, left))
 		d.holed = true
 		c.link.reset(due)
+	}
+	if d.holed {
+		c.link.strike(now)
 	}
 	d.sent += int64(len(p))
 	if arrives > 0 {

@@ -347,3 +347,38 @@ func TestHTTPWorksOverItInABubble(t *testing.T) {
 		_ = server.Close()
 	})
 }
+
+func TestALinkTellsWhenItsFaultWasReached(t *testing.T) {
+	for name, edit := range map[string]func(*memnet.Plan){
+		"cut":        func(p *memnet.Plan) { p.ToListener.CutAfter = 6 },
+		"black hole": func(p *memnet.Plan) { p.ToListener.BlackHoleAfter = 7 },
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				n := memnet.New(func(memnet.ID) memnet.Plan { return plan(edit) })
+				l, err := n.Listen("x:1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				defer func() { _ = l.Close() }()
+				a, err := n.Dial(t.Context(), "tcp", "x:1")
+				if err != nil {
+					t.Fatal(err)
+				}
+				link := n.Links()[0]
+				_, _ = a.Write([]byte("here")) // the faults come behind it
+				if at := link.Struck(); !at.IsZero() {
+					t.Errorf("struck at %v, and no byte has met the fault", at)
+				}
+				time.Sleep(time.Second)
+				reached := time.Now()
+				_, _ = a.Write([]byte("gone")) // a write into a fault succeeds
+				time.Sleep(time.Second)
+				link.Cut()
+				if at := link.Struck(); !at.Equal(reached) {
+					t.Errorf("struck at %v, want %v: the first fault counts", at, reached)
+				}
+			})
+		})
+	}
+}
