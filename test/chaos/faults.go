@@ -95,8 +95,7 @@ func (r *run) network(id memnet.ID) memnet.Plan {
 		family, p = famAWSNet, 0.04
 	}
 	if toAPIM && r.profile.has(famNetwork) {
-		plan.ToListener.Latency = r.dice.duration(0, 150*time.Millisecond, "latency up", name)
-		plan.ToDialer.Latency = r.dice.duration(0, 150*time.Millisecond, "latency down", name)
+		plan.ToListener.Latency, plan.ToDialer.Latency = r.latencies(name)
 		if r.dice.chance(0.2, "buffer", name) {
 			plan.ToListener.Buffer = r.dice.between(slowBuffer, 10*slowBuffer, "buffer size", name)
 		}
@@ -132,6 +131,14 @@ func (r *run) network(id memnet.ID) memnet.Plan {
 	}
 	r.badLink(name)
 	return plan
+}
+
+// latencies are those of a websocket's connection to APIM.
+func (r *run) latencies(name string) (up, down time.Duration) {
+	if !r.profile.has(famNetwork) {
+		return 0, 0
+	}
+	return r.dice.duration(0, 150*time.Millisecond, "latency up", name), r.dice.duration(0, 150*time.Millisecond, "latency down", name)
 }
 
 // script is what APIM does wrong.

@@ -38,6 +38,7 @@ func (r *run) judge() {
 	r.checkReplies()
 	r.checkProblems()
 	r.checkJobs()
+	r.checkDone()
 	r.checkJobsLeft()
 	r.checkQuota()
 	r.checkLog()

@@ -116,6 +116,10 @@ func mutations() []mutationOf {
 			"func (p *exportPlan) finished() bool {\n\tif len(p.open) > 0 {\n\t\treturn false\n\t}", "func (p *exportPlan) finished() bool {",
 		},
 		{
+			"done is sent again though it was taken", "actors/sending.go",
+			"\tcase b.done:\n\t\ti.env.Log.Info(", "\tcase b.done && i.doneTry == 0:\n\t\ti.doneTry++\n\t\ti.sayDone()\n\tcase b.done:\n\t\ti.env.Log.Info(",
+		},
+		{
 			"batches do not wait for each other", "actors/sending.go",
 			"\tif i.inFlight == nil {\n\t\ti.inFlight, i.next = i.next, nil", "\tif i.inFlight == nil || i.next != nil {\n\t\ti.inFlight, i.next = i.next, nil",
 		},

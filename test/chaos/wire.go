@@ -63,7 +63,11 @@ type ingestMessage struct {
 	at     time.Time
 	apis   []string
 	done   bool
+	conn   int
+	agent  string
 	status string // what it was answered; empty: nothing
+	// answered is when that was written.
+	answered time.Time
 }
 
 type ingestJob struct {
@@ -183,12 +187,12 @@ func (w *wire) onMessage(m apimsim.Message) {
 	case m.Inbound && name == "HELLO":
 		w.onHello(m.Conn, e.ID)
 	case m.Inbound && name == "INGEST":
-		w.onIngest(e)
+		w.onIngest(m.Conn, e)
 	case !m.Inbound && kind == "COMMAND":
 		w.onCommand(m.Conn, name, e)
 	case !m.Inbound && name == "INGEST":
 		if i := w.ingests[e.CommandID]; i != nil {
-			i.status = e.CommandStatus
+			i.status, i.answered = e.CommandStatus, time.Now()
 		}
 	}
 	if m.Inbound && name != "SUBSCRIBE" {
@@ -287,8 +291,8 @@ const (
 	listingAge = 11 * time.Minute
 )
 
-func (w *wire) onIngest(e exchange) {
-	i := &ingestMessage{job: e.Payload.IngestJobID, at: time.Now(), done: e.Payload.Done}
+func (w *wire) onIngest(conn int, e exchange) {
+	i := &ingestMessage{job: e.Payload.IngestJobID, at: time.Now(), done: e.Payload.Done, conn: conn, agent: w.conn(conn).agent}
 	for _, api := range e.Payload.APIs {
 		i.apis = append(i.apis, api.ID)
 	}
