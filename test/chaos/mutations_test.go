@@ -93,7 +93,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"a permit is not taken", "internal/apigateway/attempt.go",
-			"\tif a.permits != nil {", "\tif a.permits != nil && c.attempts == 1 {",
+			"\tif a.permits != nil {", "\tif a.permits != nil && operation != \"GetExport\" {",
 		},
 		{
 			"a permit costs nothing", "internal/quota/budget.go",
