@@ -9,6 +9,7 @@ import (
 
 	"federation-agent/actors"
 	"federation-agent/internal/sandbox/memnet"
+	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
 	"federation-agent/test/world"
 )
@@ -18,6 +19,10 @@ const (
 	restartDelay = 20 * time.Second
 	// flushEvery is how often the agent's command brings the store to disk.
 	flushEvery = 30 * time.Second
+	// exportsRoom, in bytes, holds every document of an estate: here it is a crash that empties the cache.
+	exportsRoom = 1 << 30
+	// exportsLost is how likely a crash takes the cache along.
+	exportsLost = 0.5
 )
 
 // slot is a replica as its orchestrator sees it: a volume, and one process after another.
@@ -25,6 +30,8 @@ type slot struct {
 	run  *run
 	name string
 	disk *storetest.Model
+	// exports is the cache on its volume. Nothing of it is synced, so a crash may take all of it.
+	exports store.ExportCache
 	// writes is what was written to the disk, in order.
 	journal journal
 	life    *life
@@ -43,7 +50,7 @@ type life struct {
 }
 
 func (r *run) newSlot(name string) *slot {
-	s := &slot{run: r, name: name, disk: &storetest.Model{}, journal: newJournal()}
+	s := &slot{run: r, name: name, disk: &storetest.Model{}, exports: store.NewMemoryExports(exportsRoom), journal: newJournal()}
 	s.disk.OnWrite, s.disk.OnOpen = s.onWrite, s.onOpen
 	r.slots = append(r.slots, s)
 	return s
@@ -59,9 +66,10 @@ func (s *slot) start() {
 	r.lives = append(r.lives, l)
 	r.mu.Unlock()
 	instance := r.world.StartAgentWith(world.AgentOptions{
-		Disk: s.disk,
-		Now:  func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
-		AWS:  r.carrier,
+		Disk:    s.disk,
+		Exports: s.exports,
+		Now:     func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
+		AWS:     r.carrier,
 		Faults: func(name string) *actors.Faults {
 			l.name = name
 			return &actors.Faults{Receive: r.onReceive(l)}
@@ -128,6 +136,10 @@ func (r *run) bury(l *life) {
 	}
 	l.slot.journal.onCrash() // what a refusing disk has not taken is gone, in whatever order the process ended
 	r.note("gone  %s (crashed: %t)", l.name, crashed)
+	if crashed && r.dice.chance(exportsLost, "exports lost", l.name) {
+		r.strike("exports lost in a crash", "%s", l.slot.name)
+		l.slot.exports = store.NewMemoryExports(exportsRoom)
+	}
 	if l.slot.wanted {
 		delay := r.dice.duration(100*time.Millisecond, restartDelay, "restart", l.name)
 		if r.calm.Load() {

@@ -88,6 +88,8 @@ type Instance struct {
 type AgentOptions struct {
 	// Disk is its own, as another replica has; nil means the world's.
 	Disk *storetest.Model
+	// Exports is its cache of exports; nil means the world's.
+	Exports store.ExportCache
 	// Now is its wall clock; nil means the bubble's.
 	Now func() time.Time
 	// AWS, where set, stands between the agent and the network.
@@ -216,6 +218,9 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 	if o.Disk != nil {
 		i.disk = o.Disk
 	}
+	if o.Exports == nil {
+		o.Exports = w.Exports
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -248,7 +253,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		Now:    o.Now,
 		NewID:  func() string { return fmt.Sprintf("%s-%05d", i.Name, w.ids.Add(1)) },
 		Jitter: func() float64 { return float64(jitter.Add(1)%7) / 7 },
-		Keys:   i.Store, Jobs: i.Store, Catalogue: i.Store, Exports: w.Exports,
+		Keys:   i.Store, Jobs: i.Store, Catalogue: i.Store, Exports: o.Exports,
 		Board: i.Board, Faults: faults,
 	}, cfg)
 	w.running = append(w.running, i)
