@@ -33,7 +33,7 @@ func measureHealth(ctx context.Context, r *rig) ([]table, error) {
 		if run.scale == 1 {
 			t.told(fmt.Sprintf("%d checks, nothing else to do", len(idle.Checks)), percentiles(idle.Checks))
 			t.told("bare TCP round trips beside them", percentiles(idle.Bare))
-			t.row(measure, percentiles(busy.Checks), "p99 ≤ 1 ms", at(busy.Checks, 0.99) <= time.Millisecond)
+			t.judged(r, measure, percentiles(busy.Checks), "p99 ≤ 1 ms", at(busy.Checks, 0.99) <= time.Millisecond)
 		} else {
 			t.told(measure, percentiles(busy.Checks))
 		}

@@ -169,7 +169,8 @@ func (h *honest) ourCalls(ctx context.Context, t *table) error {
 	// The bucket was full: its burst costs no time.
 	allowed := time.Duration((float64(calls) - 0.7*awssim.AWSBurst) / shareOfQuota * float64(time.Second))
 	ratio := run.took.Seconds() / allowed.Seconds()
-	t.row(fmt.Sprintf("first ingest, %d calls: its time / the time that 7 calls a second after a burst of 28 take", calls),
+	// The listings and the last exports' latency are seconds: of a short ingest they are more than 3 %.
+	t.judged(h.rig, fmt.Sprintf("first ingest, %d calls: its time / the time that 7 calls a second after a burst of 28 take", calls),
 		fmt.Sprintf("%s / %s = %.3f", short(run.took), short(allowed), ratio), "≤ 1.03", ratio <= 1.03)
 
 	for _, redeployed := range []int{0, 5} {

@@ -3,7 +3,7 @@
 // Markdown tables. Its bars are those of docs/performance.md.
 //
 //	go run ./test/load                      everything, some 35 minutes
-//	go run ./test/load -quick               everything on a small estate, some minutes; proves the rig, not the bars
+//	go run ./test/load -quick               everything on a small estate, some minutes; proves the rig. Bars that need the full size are not judged
 //	go run ./test/load -only memory,start   these groups
 package main
 
@@ -45,7 +45,7 @@ func main() {
 		names = append(names, g.name)
 	}
 	only := flag.String("only", "", "comma-separated `GROUPS` of "+strings.Join(names, ", ")+"; default all")
-	quick := flag.Bool("quick", false, "small estates and short runs")
+	quick := flag.Bool("quick", false, "small estates and short runs; bars that need the full size are not judged")
 	keep := flag.String("dir", "", "`FOLDER` for binaries, logs and stores, kept afterwards; default a temporary one")
 	flag.Parse()
 

@@ -42,15 +42,16 @@ func (h *honest) neighbours(ctx context.Context) (table, error) {
 		work    func(context.Context, int, time.Duration) (lost int, err error)
 		bar     string
 		reached func(neighbourFigures) bool
+		long    bool // a minute is too short to judge it
 	}{
 		{"ours, default share (70 %)", accountNeighbour, h.ingestFor(nil), "0 / 0 lost / 0", func(f neighbourFigures) bool {
 			return f.throttled == 0 && f.lost == 0 && f.neighboursRefused == 0
-		}},
+		}, false},
 		{"ours, share 100 %", accountFullShare, h.ingestFor(map[string]string{"gravitee_agent_quota_share": "100"}), "< 2 %, none lost", func(f neighbourFigures) bool {
 			return f.rate() < 0.02 && f.lost == 0
-		}},
-		{"(a) SDK, standard retries, 20 workers", accountNeighbourStandard, h.baselineFor(aws.RetryModeStandard), "", nil},
-		{"(b) SDK, adaptive mode, 20 workers", accountNeighbourAdaptive, h.baselineFor(aws.RetryModeAdaptive), "", nil},
+		}, true},
+		{"(a) SDK, standard retries, 20 workers", accountNeighbourStandard, h.baselineFor(aws.RetryModeStandard), "", nil, false},
+		{"(b) SDK, adaptive mode, 20 workers", accountNeighbourAdaptive, h.baselineFor(aws.RetryModeAdaptive), "", nil, false},
 	}
 	figures := make([]neighbourFigures, len(arms))
 	errs := make([]error, len(arms))
@@ -62,10 +63,9 @@ func (h *honest) neighbours(ctx context.Context) (table, error) {
 	for i, arm := range arms {
 		f, verdict := figures[i], ""
 		if arm.reached != nil {
-			verdict = "yes"
-			if errs[i] != nil || !arm.reached(f) {
-				verdict = "**no**"
-				t.misses++
+			verdict = notJudged
+			if errs[i] != nil || !h.quick || !arm.long {
+				verdict = t.verdict(errs[i] == nil && arm.reached(f))
 			}
 		}
 		t.rows = append(t.rows, []string{arm.name, f.ours(), f.theirs(), arm.bar, verdict})

@@ -39,7 +39,7 @@ func measureTargets(ctx context.Context, r *rig) ([]table, error) {
 		figure := fmt.Sprintf("%.1f %% the least, %.1f %% the median, %.1f %% the most; 429s: %d", 100*least, 100*middle(f.shares), 100*most, f.throttled)
 		measure := fmt.Sprintf("%d KB documents: each target's calls over %s, as a part of its share", bytes/1000, f.window.Round(time.Second))
 		if bytes == 2_000 {
-			t.row(measure, figure, "≥ 97 %", least >= targetsBar)
+			t.judged(r, measure, figure, "≥ 97 %", least >= targetsBar)
 		} else {
 			t.told(measure, figure)
 		}
