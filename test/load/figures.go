@@ -27,13 +27,13 @@ func middleAndWorst(values []time.Duration) string {
 func short(d time.Duration) string {
 	switch {
 	case d >= 10*time.Second:
-		return d.Round(100 * time.Millisecond).String()
+		return fmt.Sprintf("%.1f s", d.Seconds())
 	case d >= time.Second:
-		return d.Round(10 * time.Millisecond).String()
+		return fmt.Sprintf("%.2f s", d.Seconds())
 	case d >= 10*time.Millisecond:
-		return d.Round(time.Millisecond).String()
+		return fmt.Sprintf("%.0f ms", d.Seconds()*1e3)
 	}
-	return d.Round(10 * time.Microsecond).String()
+	return fmt.Sprintf("%.2f ms", d.Seconds()*1e3)
 }
 
 // classpathCommand starts the connector of a compiled Maven project.

@@ -42,13 +42,13 @@ type honest struct {
 	apis, stages int
 
 	mu     sync.Mutex
-	tables map[int]table
+	tables map[int][]table
 	errs   []error
 }
 
 // measureHonest makes every measurement that must not be scaled.
 func measureHonest(ctx context.Context, r *rig) ([]table, error) {
-	h := &honest{rig: r, apis: pick(r, 600, 40), stages: 3, tables: map[int]table{}}
+	h := &honest{rig: r, apis: pick(r, 600, 40), stages: 3, tables: map[int][]table{}}
 	spec := standInSpec{
 		Estate: awssim.UniformOptions{Accounts: honestAccounts, APIs: h.apis, StagesPerAPI: h.stages, Plans: 30, DocumentBytes: 10_000},
 		Scale:  1, LatencyDivisor: 1,
@@ -62,24 +62,34 @@ func measureHonest(ctx context.Context, r *rig) ([]table, error) {
 	}
 	defer h.s.close()
 	var all sync.WaitGroup
-	parts := []func(context.Context) (table, error){h.calls, h.neighbours, h.subscriptions, h.restarts}
+	parts := []func(context.Context) ([]table, error){h.calls, alone(h.neighbours), alone(h.subscriptions), alone(h.restarts)}
 	for i, part := range parts {
 		all.Go(func() {
-			t, err := part(ctx)
+			made, err := part(ctx)
 			h.mu.Lock()
 			defer h.mu.Unlock()
-			h.tables[i] = t
+			h.tables[i] = made
 			h.errs = append(h.errs, err)
 		})
 	}
 	all.Wait()
 	var tables []table
 	for i := range parts {
-		if len(h.tables[i].rows) > 0 {
-			tables = append(tables, h.tables[i])
+		for _, t := range h.tables[i] {
+			if len(t.rows) > 0 {
+				tables = append(tables, t)
+			}
 		}
 	}
 	return tables, errors.Join(h.errs...)
+}
+
+// alone is a part that makes one table.
+func alone(part func(context.Context) (table, error)) func(context.Context) ([]table, error) {
+	return func(ctx context.Context) ([]table, error) {
+		t, err := part(ctx)
+		return []table{t}, err
+	}
 }
 
 func integrationOf(account int) string { return fmt.Sprintf("honest-%d", account) }
@@ -99,37 +109,61 @@ func (h *honest) callsOf(ctx context.Context, account int) (calls, throttled int
 	return n.of(id, ""), n.throttled(id, agentUser), err
 }
 
+// allExported is what it took to list an account and to export all of its stages, from nothing.
+type allExported struct {
+	calls, throttled, lost, missing int
+	took                            time.Duration
+}
+
+func (e allExported) row(who string, stages int) []string {
+	return []string{
+		who, fmt.Sprint(e.calls), fmt.Sprint(e.throttled), fmt.Sprint(e.lost), fmt.Sprintf("%d of %d", e.missing, stages), short(e.took),
+	}
+}
+
 // calls counts the calls of preview, ingest and re-ingest, times the ingest, and has the SDK do the same work.
-func (h *honest) calls(ctx context.Context) (table, error) {
+func (h *honest) calls(ctx context.Context) ([]table, error) {
 	t := measures(fmt.Sprintf("Calls and time of %d REST APIs x %d stages, nobody else there", h.apis, h.stages))
-	var others [2]string
+	beside := table{
+		title:   "The same work from nothing, side by side",
+		columns: []string{"who", "calls", "of them 429", "lost for good", "stages not exported", "time"},
+	}
+	var others [2]allExported
+	var errs [3]error
 	var all sync.WaitGroup
 	for i, mode := range []aws.RetryMode{aws.RetryModeStandard, aws.RetryModeAdaptive} {
-		all.Go(func() { others[i] = h.baselineAlone(ctx, accountStandard+i, mode) })
+		all.Go(func() { others[i], errs[i] = h.baselineAlone(ctx, accountStandard+i, mode) })
 	}
-	err := h.ourCalls(ctx, &t)
+	var ours allExported
+	ours, errs[2] = h.ourCalls(ctx, &t)
 	all.Wait()
-	t.told("(a) SDK, standard retries, 20 workers, default pages: the same from nothing", others[0])
-	t.told("(b) SDK, adaptive mode, 20 workers, default pages: the same from nothing", others[1])
-	return t, err
-}
-
-func (h *honest) baselineAlone(ctx context.Context, account int, mode aws.RetryMode) string {
-	b := newBaseline(h.s, account, mode)
-	took := b.pass(ctx, h.stages)
-	calls, throttled, err := h.callsOf(ctx, account)
-	if err != nil {
-		return err.Error()
+	if err := errors.Join(errs[:]...); err != nil {
+		return []table{t}, err
 	}
-	return fmt.Sprintf("%d calls, of them %d answered 429; %d lost for good, with them %d of %d stages; %s",
-		calls, throttled, b.lost.Load(), b.missing.Load(), h.apis*h.stages, short(took))
+	stages := h.apis * h.stages
+	beside.rows = [][]string{
+		others[0].row("(a) SDK, standard retries, 20 workers, default pages", stages),
+		others[1].row("(b) SDK, adaptive mode, 20 workers, default pages", stages),
+		ours.row("(c) this agent", stages),
+	}
+	return []table{t, beside}, nil
 }
 
-func (h *honest) ourCalls(ctx context.Context, t *table) error {
+func (h *honest) baselineAlone(ctx context.Context, account int, mode aws.RetryMode) (allExported, error) {
+	b := newBaseline(h.s, account, mode)
+	e := allExported{took: b.pass(ctx, h.stages)}
+	var err error
+	e.calls, e.throttled, err = h.callsOf(ctx, account)
+	e.lost, e.missing = int(b.lost.Load()), int(b.missing.Load())
+	return e, err
+}
+
+func (h *honest) ourCalls(ctx context.Context, t *table) (allExported, error) {
+	var first allExported
 	integration, account := integrationOf(accountCalls), awssim.UniformAccount(accountCalls)
 	p, err := h.agent(ctx, accountCalls, nil)
 	if err != nil {
-		return err
+		return first, err
 	}
 	defer p.stop()
 	made := 0
@@ -143,28 +177,35 @@ func (h *honest) ourCalls(ctx context.Context, t *table) error {
 	listings := pages(h.apis) + pages(30)
 
 	if _, err := h.s.preview(ctx, integration); err != nil {
-		return err
+		return first, err
 	}
 	calls, err := since()
 	if err != nil {
-		return err
+		return first, err
 	}
 	bar := 2 + pages(30)
 	t.row("calls of a preview", fmt.Sprint(calls), fmt.Sprintf("≤ %d (2 + usage-plan pages)", bar), calls <= bar)
 
 	// The listing of the preview must not be young enough to be used again, or the counts would flatter.
 	if err := outside.Sleep(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
-		return err
+		return first, err
 	}
 	run, err := h.s.ingest(ctx, integration)
 	if err != nil {
-		return err
+		return first, err
 	}
 	if err := h.s.whole(ctx, integration, run); err != nil {
-		return err
+		return first, err
 	}
 	if calls, err = since(); err != nil {
-		return err
+		return first, err
+	}
+	first = allExported{calls: calls, missing: h.apis*h.stages - run.job.Ingested, took: run.took}
+	if _, first.throttled, err = h.callsOf(ctx, accountCalls); err != nil {
+		return first, err
+	}
+	if first.lost, err = p.said(leftOut); err != nil {
+		return first, err
 	}
 	// The bucket was full: its burst costs no time.
 	allowed := time.Duration((float64(calls) - 0.7*awssim.AWSBurst) / shareOfQuota * float64(time.Second))
@@ -176,21 +217,21 @@ func (h *honest) ourCalls(ctx context.Context, t *table) error {
 	for _, redeployed := range []int{0, 5} {
 		for i := range redeployed {
 			if err := h.s.redeploy(ctx, account, "eu-west-1", fmt.Sprintf("a%09d", i*7), "prod"); err != nil {
-				return err
+				return first, err
 			}
 		}
 		if err := outside.Sleep(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
-			return err
+			return first, err
 		}
 		if _, err := since(); err != nil {
-			return err
+			return first, err
 		}
 		run, err := h.s.ingest(ctx, integration)
 		if err != nil {
-			return err
+			return first, err
 		}
 		if calls, err = since(); err != nil {
-			return err
+			return first, err
 		}
 		bar := listings + h.apis + redeployed
 		t.row(fmt.Sprintf("calls of a re-ingest, %d stages redeployed (%s)", redeployed, short(run.took)), fmt.Sprint(calls),
@@ -198,5 +239,5 @@ func (h *honest) ourCalls(ctx context.Context, t *table) error {
 	}
 	_, throttled, err := h.callsOf(ctx, accountCalls)
 	t.row("429s in all of this", fmt.Sprint(throttled), "0", throttled == 0)
-	return err
+	return first, err
 }
