@@ -10,6 +10,9 @@ import (
 	"federation-agent/internal/sandbox/awssim"
 )
 
+// checkEvery spaces the checks so that 2,000 of them see some ten batches of an ingest: one goes every 10 s.
+const checkEvery = 50 * time.Millisecond
+
 // measureHealth asks for HEALTH_CHECKs while an ingest runs: at the honest quota, where a bar stands, and
 // at a scaled one, where the agent is busy. Before, it asks an agent that does nothing. Beside each check goes a bare
 // round trip of TCP: on a machine that others use, its tail is theirs.
@@ -25,8 +28,8 @@ func measureHealth(ctx context.Context, r *rig) ([]table, error) {
 		divisor int
 		apis    int
 	}{
-		{"honest quota", 1, 1, pick(r, 200, 40)},
-		{"quota x 20, latencies / 20", 20, 20, pick(r, 1300, 600)},
+		{"honest quota", 1, 1, pick(r, 250, 60)},
+		{"quota x 20, latencies / 20", 20, 20, pick(r, 5000, 1000)},
 	} {
 		idle, busy, err := r.healthDuringIngest(ctx, run.scale, run.divisor, run.apis, count)
 		if err != nil {
@@ -74,7 +77,7 @@ func (r *rig) healthDuringIngest(ctx context.Context, scale float64, divisor, ap
 		return idle, busy, err
 	}
 	defer echo.Close()
-	checks := healthCheckRequest{Integration: integration, Count: count, Every: 10 * time.Millisecond, Echo: echo.Addr().String()}
+	checks := healthCheckRequest{Integration: integration, Count: count, Every: checkEvery, Echo: echo.Addr().String()}
 	if idle, err = s.healthChecks(ctx, checks); err != nil {
 		return idle, busy, err
 	}

@@ -2,7 +2,7 @@
 // one would do instead. It builds the agent, starts the stand-ins in a process of their own, and prints
 // Markdown tables. Its bars are those of docs/performance.md.
 //
-//	go run ./test/load                      everything, some 35 minutes
+//	go run ./test/load                      everything, some 40 minutes
 //	go run ./test/load -quick               everything on a small estate, some minutes; proves the rig. Bars that need the full size are not judged
 //	go run ./test/load -only memory,start   these groups
 package main
