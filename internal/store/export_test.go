@@ -12,6 +12,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -182,6 +183,27 @@ func TestTheDiskCacheSurvivesARestart(t *testing.T) {
 	<-c.scanned
 	if _, used := exportFiles(t, dir); used > 11*exportBlock || used < 10*exportBlock { // one block is the README
 		t.Errorf("%d bytes are left", used)
+	}
+}
+
+func TestTheLeastRecentlyUsedExportGoesFirstAfterARestartToo(t *testing.T) {
+	dir := t.TempDir()
+	const limit = 3 * exportBlock
+	first := openExports(t, dir, limit)
+	export := Export{Document: []byte(`{"openapi":"3.0.1"}`)}
+	for n := range 3 {
+		key := exportKey(n, "d1")
+		must(t, first.Put(key, export))
+		written := time.Now().Add(time.Duration(n-3) * time.Hour)
+		must(t, os.Chtimes(first.path(key.slot()), written, written))
+	}
+	wantExport(t, first, exportKey(0, "d1"), export) // the oldest is used
+
+	second := openExports(t, dir, limit)
+	must(t, second.Put(exportKey(3, "d1"), export))
+	wantMiss(t, second, exportKey(1, "d1"))
+	for _, n := range []int{0, 2, 3} {
+		wantExport(t, second, exportKey(n, "d1"), export)
 	}
 }
 

@@ -62,13 +62,13 @@ func OpenExports(dir string, limit int64) (*DiskExports, error) {
 	return c, nil
 }
 
-// scan builds the index from the directory, the files written last as the most recently used, and removes what is
+// scan builds the index from the directory, the files written or read last as the most recently used, and removes what is
 // too much and what a stopped process left half-written.
 func (c *DiskExports) scan() {
 	type found struct {
-		slot    slotID
-		size    int64
-		written time.Time
+		slot slotID
+		size int64
+		used time.Time
 	}
 	var files []found
 	for shard := range 256 {
@@ -89,7 +89,7 @@ func (c *DiskExports) scan() {
 		}
 	}
 	slices.SortFunc(files, func(a, b found) int {
-		return cmp.Or(a.written.Compare(b.written), slices.Compare(a.slot[:], b.slot[:]))
+		return cmp.Or(a.used.Compare(b.used), slices.Compare(a.slot[:], b.slot[:]))
 	})
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,6 +150,10 @@ func (c *DiskExports) Get(key ExportKey) (Export, bool, error) {
 	if kept != key {
 		return Export{}, false, nil
 	}
+	// For the order in which the next process finds the files. It takes microseconds beside the read; where it fails, the
+	// order is that of writing.
+	now := time.Now()
+	_ = os.Chtimes(c.path(slot), now, now)
 	return export, true, nil
 }
 
