@@ -151,7 +151,7 @@ func (h *honest) calls(ctx context.Context) ([]table, error) {
 
 func (h *honest) baselineAlone(ctx context.Context, account int, mode aws.RetryMode) (allExported, error) {
 	b := newBaseline(h.s, account, mode)
-	e := allExported{took: b.pass(ctx, h.stages)}
+	e := allExported{took: b.pass(ctx, h.apis, h.stages)}
 	var err error
 	e.calls, e.throttled, err = h.callsOf(ctx, account)
 	e.lost, e.missing = int(b.lost.Load()), int(b.missing.Load())

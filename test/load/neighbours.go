@@ -130,7 +130,7 @@ func (h *honest) baselineFor(mode aws.RetryMode) func(context.Context, int, time
 		ctx, cancel := context.WithTimeout(ctx, d)
 		defer cancel()
 		for ctx.Err() == nil {
-			b.pass(ctx, h.stages)
+			b.pass(ctx, h.apis, h.stages)
 		}
 		return int(b.lost.Load()), nil
 	}
