@@ -22,7 +22,7 @@ type cloud struct {
 	mu  sync.Mutex
 
 	accounts map[string]string // of access key ids
-	secrets  []string          // key values, and the tokens of sessions
+	secrets  []string          // key values, and the tokens and secret keys of sessions
 	keys     map[string]awssim.APIKey
 	gone     map[string]bool     // keys that were deleted
 	plans    map[string][]string // plans that a key was ever attached to
@@ -172,9 +172,7 @@ func (e *edge) RoundTrip(req *http.Request) (*http.Response, error) {
 	c := e.run.cloud
 	c.mu.Lock()
 	c.attempts = append(c.attempts, a)
-	if token := req.Header.Get("X-Amz-Security-Token"); token != "" && !slices.Contains(c.secrets, token) {
-		c.secrets = append(c.secrets, token)
-	}
+	c.watch(req.Header.Get("X-Amz-Security-Token"))
 	c.mu.Unlock()
 	trace := &httptrace.ClientTrace{GotConn: func(info httptrace.GotConnInfo) {
 		c.mu.Lock()
@@ -202,11 +200,39 @@ type watchedBody struct {
 	io.ReadCloser
 	cloud   *cloud
 	attempt *attempt
+	session []byte // what was read so far, if it is STS's
+}
+
+// sessionSecrets are what AssumeRole's answer holds that must not be seen.
+var sessionSecrets = regexp.MustCompile(`<(?:SecretAccessKey|SessionToken)>([^<]+)</`)
+
+// watchSession has the secrets watched for that AssumeRole has answered so far. It needs the cloud's lock.
+func (b *watchedBody) watchSession(read []byte) {
+	b.session = append(b.session, read...)
+	for _, found := range sessionSecrets.FindAllSubmatch(b.session, -1) {
+		if b.cloud.watch(string(found[1])) {
+			b.cloud.run.count("secrets of sessions watched for", 1)
+		}
+	}
+}
+
+// watch adds a secret to those that nobody may see; false if it is none, or known. It needs the lock.
+func (c *cloud) watch(secret string) bool {
+	if secret == "" || slices.Contains(c.secrets, secret) {
+		return false
+	}
+	c.secrets = append(c.secrets, secret)
+	return true
 }
 
 // Read implements io.Reader.
 func (b *watchedBody) Read(p []byte) (int, error) {
 	n, err := b.ReadCloser.Read(p)
+	if b.attempt.operation == "sts" {
+		b.cloud.mu.Lock()
+		b.watchSession(p[:n])
+		b.cloud.mu.Unlock()
+	}
 	if err != nil {
 		b.cloud.mu.Lock()
 		defer b.cloud.mu.Unlock()

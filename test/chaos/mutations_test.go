@@ -148,6 +148,10 @@ func mutations() []mutationOf {
 			"\tw.sweeping = true\n", "\tif true {\n\t\treturn\n\t}\n\tw.sweeping = true\n",
 		},
 		{
+			"a session's secret key is in an error", "internal/apigateway/credentials.go",
+			"\tp := aws.NewCredentialsCache(assume, ", "\tp := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {\n\t\tv, err := assume.Retrieve(ctx)\n\t\tif err == nil {\n\t\t\terr = errors.New(v.SecretAccessKey)\n\t\t}\n\t\treturn v, err\n\t}), ",
+		},
+		{
 			"a key's value is in the log", "actors/keymaker.go",
 			"\tk.answering(record, s)\n\tref :=", "\tk.env.Log.Debug(\"a key\", \"value\", value.Reveal())\n\tk.answering(record, s)\n\tref :=",
 		},
