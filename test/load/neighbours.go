@@ -44,10 +44,10 @@ func (h *honest) neighbours(ctx context.Context) (table, error) {
 		reached func(neighbourFigures) bool
 		long    bool // a minute is too short to judge it
 	}{
-		{"ours, default share (70 %)", accountNeighbour, h.ingestFor(nil), "0 / 0 lost / 0", func(f neighbourFigures) bool {
+		{"(c) this agent, default share (70 %)", accountNeighbour, h.ingestFor(nil), "0 / 0 lost / 0", func(f neighbourFigures) bool {
 			return f.throttled == 0 && f.lost == 0 && f.neighboursRefused == 0
 		}, false},
-		{"ours, share 100 %", accountFullShare, h.ingestFor(map[string]string{"gravitee_agent_quota_share": "100"}), "< 2 %, none lost", func(f neighbourFigures) bool {
+		{"(c) this agent, share 100 %", accountFullShare, h.ingestFor(map[string]string{"gravitee_agent_quota_share": "100"}), "< 2 %, none lost", func(f neighbourFigures) bool {
 			return f.rate() < 0.02 && f.lost == 0
 		}, true},
 		{"(a) SDK, standard retries, 20 workers", accountNeighbourStandard, h.baselineFor(aws.RetryModeStandard), "", nil, false},
