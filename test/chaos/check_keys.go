@@ -161,6 +161,11 @@ func (b *keyBook) outOfReach(key awssim.APIKey) string {
 		if record, ok := b.run.commandRecord(c.id); ok && c.replies[i].at.Sub(record.SentAt) > time.Minute {
 			return "its SUBSCRIBE was late already when it came"
 		}
+		told := w.told[c.subscription]
+		if b.subs[c.subscription].Status == apimsim.SubscriptionDeleted && !w.unsubscribed[c.subscription] && told[len(told)-1] == key.ID {
+			// APIM gives back what is accepted, then deletes the plan with what was accepted meanwhile.
+			return "its subscription was deleted with its plan, and no UNSUBSCRIBE came"
+		}
 		if b.madeByAnother(key.ID, c.subscription) {
 			return "its subscription was subscribed again on another replica"
 		}

@@ -82,6 +82,13 @@ func (h *estateHistory) bare() (before estateAt, since time.Time) {
 	return h.all[first-1], h.all[first].at
 }
 
+// everPlanned reports whether an API was in any plan at any time: no other is ingested.
+func (h *estateHistory) everPlanned(id string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.ContainsFunc(h.all, func(e estateAt) bool { return len(e.plans[id]) > 0 })
+}
+
 // everLinked reports whether an API was in a plan in one of the estates.
 func everLinked(estates []estateAt, api, plan string) bool {
 	return slices.ContainsFunc(estates, func(e estateAt) bool { return slices.Contains(e.plans[api], plan) })

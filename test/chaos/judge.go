@@ -186,6 +186,9 @@ func (r *run) checkConvergence(when string) {
 			continue
 		}
 		r.count("APIs beyond AWS", 1)
+		if !r.estate.everPlanned(id) {
+			r.violated("api-invented", "%s, API %s is in APIM, and AWS never had it in a plan", when, id)
+		}
 		if !legacy && len(r.slots) == 1 && !r.slots[0].journal.everFailed() && !r.world.Log.Has("APIM keeps what it has of them", id) {
 			r.violated("api-unnamed", "%s, API %s is in APIM only, and no log line named it", when, id)
 		}
