@@ -19,6 +19,9 @@ const slowest = 45 * time.Second
 // frame of 64 KiB within the 10 s that the agent gives one: a connection slower than that is cut, and rightly.
 const slowBuffer = 4000
 
+// latestCopy is how far behind its first writing a command may come again: its sender's 60 s are not over by then.
+const latestCopy = 40 * time.Second
+
 // awsFault is what befalls an attempt at AWS.
 func (r *run) awsFault(e awssim.Event) awssim.Fault {
 	if r.calm.Load() {
@@ -206,8 +209,14 @@ func (r *run) commandFault(e apimsim.CommandEvent) apimsim.CommandFault {
 		r.strike("command lost", "%s", name)
 		return apimsim.CommandFault{Lose: true}
 	case 2, 3:
-		r.strike("command repeated", "%s", name)
-		return apimsim.CommandFault{Copies: r.dice.between(1, 3, "copies", name)}
+		fault := apimsim.CommandFault{Copies: r.dice.between(1, 3, "copies", name)}
+		if r.dice.chance(0.5, "copies late", name) { // most are answered by then
+			fault.CopyDelay = r.dice.duration(time.Second, latestCopy, "copy delay", name)
+			r.strike("command repeated late", "%s", name)
+		} else {
+			r.strike("command repeated", "%s", name)
+		}
+		return fault
 	case 4:
 		r.strike("command reordered", "%s", name)
 		return apimsim.CommandFault{HoldBack: true}

@@ -172,6 +172,11 @@ func (a *APIM) writeCommand(s *session, data []byte, fault CommandFault) {
 		s.cut()
 		return
 	}
+	if fault.Copies > 0 && fault.CopyDelay > 0 {
+		later := CommandFault{Delay: fault.CopyDelay, Copies: fault.Copies - 1}
+		a.spawn(func() { a.writeCommand(s, data, later) })
+		fault.Copies = 0
+	}
 	items := make([]outItem, 0, fault.Copies+1)
 	for range fault.Copies + 1 {
 		items = append(items, outItem{kind: websocket.BinaryMessage, data: data})

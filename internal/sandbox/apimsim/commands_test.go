@@ -143,6 +143,8 @@ func TestCommandsAreLostRepeatedReorderedAndCutAsScripted(t *testing.T) {
 			return CommandFault{Lose: true}
 		case "THRICE":
 			return CommandFault{Copies: 2}
+		case "LATER":
+			return CommandFault{Copies: 2, CopyDelay: 9 * time.Second}
 		case "BACK":
 			return CommandFault{HoldBack: e.Nth == 1}
 		case "SLOW":
@@ -167,6 +169,14 @@ func TestCommandsAreLostRepeatedReorderedAndCutAsScripted(t *testing.T) {
 		c.expect("SLOW")
 		if time.Since(start) != 7*time.Second {
 			t.Errorf("after %s", time.Since(start))
+		}
+		start = time.Now()
+		go w.SendCommand(t.Context(), integrationID, "LATER", nil) // nobody answers
+		for _, after := range []time.Duration{0, 9 * time.Second, 9 * time.Second} {
+			c.expect("LATER")
+			if time.Since(start) != after {
+				t.Errorf("a copy came after %s, not %s", time.Since(start), after)
+			}
 		}
 		go w.SendCommand(t.Context(), integrationID, "LAST", nil) // nobody answers
 		c.expect("LAST")

@@ -40,6 +40,7 @@ type CommandFault struct {
 	Delay     time.Duration // before it is written
 	Lose      bool          // never written
 	Copies    int           // how many more times it is written
+	CopyDelay time.Duration // between it and its copies; 0: right behind it
 	HoldBack  bool          // written right after the next command on this connection: reordered
 	CutBefore bool          // the connection is cut instead of writing it
 	CutAfter  bool          // the connection is cut right after it was written
