@@ -132,7 +132,7 @@ type Ingest struct {
 	BatchBytes            int           `env:"batchBytes" envDefault:"1MiB" size:"" range:"1024,1073741824" doc:"A batch goes out when it holds this much. At most the largest message." example:"512KiB"`
 	BatchCount            int           `env:"batchCount" envDefault:"50" range:"1,10000" doc:"A batch goes out when it holds this many APIs." example:"20"`
 	BatchDelay            time.Duration `env:"batchDelay" envDefault:"10s" range:"100ms,2m" doc:"A batch goes out when its first API has waited this long." example:"5s"`
-	MemoryBytes           int           `env:"memoryBytes" envDefault:"8MiB" size:"" range:"1024,1073741824" doc:"Documents held at a time, per integration. At least one batch; a single larger document passes alone." example:"16MiB"`
+	MemoryBytes           int           `env:"memoryBytes" envDefault:"8MiB" size:"" range:"1024,1073741824" doc:"Documents held at a time, per integration, as far as their size is known before they come (operations.md, Memory). At least one batch; a single larger document passes alone." example:"16MiB"`
 	StageWorkers          int           `env:"stageWorkers" envDefault:"16" range:"1,1000" doc:"Stages exported at a time, per account and region." example:"8"`
 	MaxPlanRemovalPercent int           `env:"maxPlanRemovalPercent" envDefault:"50" range:"0,100" doc:"An ingest that would take away a larger part of an account's and region's known plans is refused until a second listing shows the same." example:"20"`
 }
