@@ -67,15 +67,26 @@ func cutCommand(action proxy.Action, behind int) func(context.Context, *testing.
 		}
 		p := s.proxy(onFirst(trigger))
 		s.connected(agentOptions{via: p.Address()})
-		outcome := s.send(controller.Command{Type: previewType(c)})
-		if outcome.Failure == nil || outcome.Failure.Kind != controller.FailureClosed {
-			t.Errorf("the preview came to %+v %+v, want a channel that closed", outcome.Reply, outcome.Failure)
-		}
-		s.reached(p)
+		s.cutUnder(p, controller.Command{Type: previewType(c)})
 		if apis := s.served(); len(apis) != 300 {
 			t.Errorf("%d APIs after the cut", len(apis))
 		}
 	}
+}
+
+// cutUnder sends a command under which the connection is cut: it fails as the channel closes. One that the controller
+// loses as the channel comes up (FINDINGS.md, 20) is sent once more.
+func (s *site) cutUnder(p *proxy.Proxy, command controller.Command) {
+	s.t.Helper()
+	outcome := s.send(command)
+	if outcome.Failure != nil && outcome.Failure.Kind == controller.FailureTimeout {
+		s.t.Logf("%s was lost or not answered; sending it again", command.Type)
+		outcome = s.send(command)
+	}
+	if outcome.Failure == nil || outcome.Failure.Kind != controller.FailureClosed {
+		s.t.Errorf("%s came to %+v %+v, want a channel that closed", command.Type, outcome.Reply, outcome.Failure)
+	}
+	s.reached(p)
 }
 
 // bulky is an estate whose ingest takes several messages of many frames each.
@@ -118,11 +129,7 @@ func cutFetch(ctx context.Context, t *testing.T, c controller.Controller) {
 		Then: &proxy.Trigger{Direction: proxy.ToTarget, Bytes: 300_000, Action: proxy.CutBefore},
 	}))
 	s.connected(agentOptions{via: p.Address()})
-	outcome := s.send(controller.Command{Type: "FETCH", Payload: map[string]any{"apis": []string{}}})
-	if outcome.Failure == nil || outcome.Failure.Kind != controller.FailureClosed {
-		t.Errorf("the FETCH came to %+v %+v, want a channel that closed", outcome.Reply, outcome.Failure)
-	}
-	s.reached(p)
+	s.cutUnder(p, controller.Command{Type: "FETCH", Payload: map[string]any{"apis": []string{}}})
 	s.served()
 	if diff := cmp.Diff(allIDs(8), idsOf(s.ingest("job"))); diff != "" {
 		t.Error(diff)
