@@ -154,6 +154,7 @@ func (s *session) onGreeting(ctx actor.Context, message []byte) {
 		s.target = id
 	}
 	s.readyAt = time.Now()
+	s.expect(s.readyAt)
 	s.Become(s.ready)
 	s.conn.StartPings()
 	s.env.Board.SessionUp(s.spec.target, s.endpoint, s.env.Now())

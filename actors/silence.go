@@ -18,9 +18,13 @@ const (
 	silentFor = 150 * time.Second
 	// silentRounds is how many HEALTH_CHECKs must be missing where a controller is set to ask more rarely.
 	silentRounds = 5
+	// uncheckedFor is how long a session may be without its first HEALTH_CHECK, as long as nobody knows how often this
+	// controller asks: thirty of APIM's intervals. The first may be what was lost, and then nothing else ever comes. A controller that
+	// never asks sees a new session after each quarter of an hour without a command, which costs it nothing.
+	uncheckedFor = 15 * time.Minute
 )
 
-// commandWatch is what a session knows of its controller's habits. It begins with the first HEALTH_CHECK.
+// commandWatch is what a session knows of its controller's habits.
 type commandWatch struct {
 	checked time.Time     // the latest HEALTH_CHECK
 	longest time.Duration // between two of them, or the session's begin and the first
@@ -31,7 +35,12 @@ type commandWatch struct {
 // silent is what the watch tells its session.
 type silent struct{ conn *wsconn.Conn }
 
-func (w *commandWatch) patience() time.Duration { return max(silentFor, silentRounds*w.longest) }
+func (w *commandWatch) patience() time.Duration {
+	if w.checked.IsZero() {
+		return uncheckedFor
+	}
+	return max(silentFor, silentRounds*w.longest)
+}
 
 func (w *commandWatch) stop() {
 	if w.timer != nil {
@@ -53,9 +62,12 @@ func (s *session) heard(command exchange.ControllerCommand) {
 		}
 		w.longest, w.checked = max(w.longest, now.Sub(since)), now
 	}
-	if w.checked.IsZero() {
-		return
-	}
+	s.expect(now)
+}
+
+// expect waits for the next command, from now on.
+func (s *session) expect(now time.Time) {
+	w := &s.watch
 	w.heard = now
 	if w.timer != nil {
 		w.timer.Stop()

@@ -34,9 +34,40 @@ func TestASessionThatAPIM48HasForgottenIsLeftAndMadeAnew(t *testing.T) {
 	})
 }
 
-func TestAControllerThatAsksRarelyOrNeverIsNotTakenForSilent(t *testing.T) {
+func TestASessionWhoseFirstHEALTH_CHECKIsLostIsLeftAndMadeAnew(t *testing.T) {
+	first := func(e apimsim.CommandEvent) apimsim.CommandFault {
+		return apimsim.CommandFault{Lose: e.Type == "HEALTH_CHECK" && e.Nth == 1}
+	}
+	world.Run(t, world.Options{APIM: apimsim.Options{Version: "4.8", Script: &apimsim.Script{Command: first}}}, func(t *testing.T, w *world.World) {
+		w.Connected()
+		time.Sleep(14 * time.Minute)
+		synctest.Wait()
+		if _, err := w.APIM.Preview(context.Background(), world.Integration); !errors.Is(err, apimsim.ErrNoAgent) {
+			t.Fatalf("APIM has not forgotten the agent: %v", err)
+		}
+		time.Sleep(90 * time.Second)
+		synctest.Wait()
+		if preview, err := w.APIM.Preview(context.Background(), world.Integration); err != nil || len(preview.APIs) == 0 {
+			t.Errorf("a preview after the silence: %+v, %v", preview, err)
+		}
+	})
+}
+
+func TestAControllerThatNeverAsksIsServedOverOneSessionAfterAnother(t *testing.T) {
+	world.Run(t, world.Options{APIM: apimsim.Options{Version: "4.8", HealthCheckInterval: 10_000 * time.Hour}}, func(t *testing.T, w *world.World) {
+		w.Connected()
+		for range 10 {
+			time.Sleep(50 * time.Minute)
+			if _, err := w.APIM.Preview(context.Background(), world.Integration); err != nil {
+				t.Fatal(err)
+			}
+		}
+	})
+}
+
+func TestAControllerThatAsksRarelyIsNotTakenForSilent(t *testing.T) {
 	for name, interval := range map[string]time.Duration{
-		"every ten minutes": 10 * time.Minute, "never": 10_000 * time.Hour, "as usual": 30 * time.Second,
+		"every ten minutes": 10 * time.Minute, "as usual": 30 * time.Second,
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Up to 4.8 a socket may stay without HEALTH_CHECK for ever.
