@@ -13,6 +13,33 @@ import (
 	"federation-agent/test/world"
 )
 
+// onceWritten does something the first time that a key's record is written with a state, and decides about that write.
+// It gives whether that has happened.
+func onceWritten(w *world.World, state store.KeyState, do func() storetest.Outcome) *atomic.Bool {
+	var done atomic.Bool
+	w.Disk.OnWrite = func(write storetest.Write) storetest.Outcome {
+		for _, name := range write.Names() {
+			if strings.HasPrefix(name, "key ") && strings.HasSuffix(name, " "+string(state)) && done.CompareAndSwap(false, true) {
+				return do()
+			}
+		}
+		return storetest.Outcome{}
+	}
+	return &done
+}
+
+// leaves holds AWS to so many keys, and an agent's journal to one record of a state, or to none where it is empty.
+func leaves(t *testing.T, w *world.World, agent *world.Instance, keys int, then store.KeyState) {
+	t.Helper()
+	if n := len(w.AWS.Keys()); n != keys {
+		t.Errorf("%d keys in AWS, want %d", n, keys)
+	}
+	j := journal(t, agent)
+	if then == "" && len(j) > 0 || then != "" && (j[then] != 1 || len(j) != 1) {
+		t.Errorf("journal %v, want one %q", j, then)
+	}
+}
+
 func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 	for _, c := range []struct {
 		state store.KeyState
@@ -29,16 +56,10 @@ func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 		t.Run(string(c.state), func(t *testing.T) {
 			run(t, world.Options{}, func(t *testing.T, w *world.World) {
 				agent, api := ingested(w)
-				var crashed atomic.Bool
-				w.Disk.OnWrite = func(write storetest.Write) storetest.Outcome {
-					for _, name := range write.Names() {
-						if strings.HasPrefix(name, "key ") && strings.HasSuffix(name, " "+string(c.state)) && crashed.CompareAndSwap(false, true) {
-							w.Network.Fence(agent.Name)
-							return storetest.Outcome{Crash: true, Written: true}
-						}
-					}
-					return storetest.Outcome{}
-				}
+				crashed := onceWritten(w, c.state, func() storetest.Outcome {
+					w.Network.Fence(agent.Name)
+					return storetest.Outcome{Crash: true, Written: true}
+				})
 				sub := subscribe(w, api)
 				pass(time.Second)
 				if !crashed.Load() {
@@ -47,13 +68,7 @@ func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 				agent.Crash()
 				next := w.StartAgent()
 				pass(10 * time.Minute)
-				if n := len(w.AWS.Keys()); n != c.keys {
-					t.Errorf("%d keys in AWS, want %d", n, c.keys)
-				}
-				j := journal(t, next)
-				if c.then == "" && len(j) > 0 || c.then != "" && (j[c.then] != 1 || len(j) != 1) {
-					t.Errorf("journal %v, want one %q", j, c.then)
-				}
+				leaves(t, w, next, c.keys, c.then)
 				want := apimsim.SubscriptionRejected
 				if c.state == store.StateDelivered {
 					want = apimsim.SubscriptionAccepted
@@ -87,15 +102,10 @@ func TestASessionCutAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) 
 		t.Run(string(c.state), func(t *testing.T) {
 			run(t, world.Options{}, func(t *testing.T, w *world.World) {
 				agent, api := ingested(w)
-				var cut atomic.Bool
-				w.Disk.OnWrite = func(write storetest.Write) storetest.Outcome {
-					for _, name := range write.Names() {
-						if strings.HasPrefix(name, "key ") && strings.HasSuffix(name, " "+string(c.state)) && cut.CompareAndSwap(false, true) {
-							w.APIM.Cut(world.Integration)
-						}
-					}
-					return storetest.Outcome{Written: true}
-				}
+				cut := onceWritten(w, c.state, func() storetest.Outcome {
+					w.APIM.Cut(world.Integration)
+					return storetest.Outcome{}
+				})
 				sub := subscribe(w, api)
 				want := apimsim.SubscriptionRejected
 				if c.state == store.StateDelivered {
@@ -105,13 +115,7 @@ func TestASessionCutAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) 
 				if !cut.Load() || sub.Status != want {
 					t.Fatalf("cut: %t, and the subscription is %s", cut.Load(), sub.Status)
 				}
-				if n := len(w.AWS.Keys()); n != c.keys {
-					t.Errorf("%d keys in AWS, want %d", n, c.keys)
-				}
-				j := journal(t, agent)
-				if c.then == "" && len(j) > 0 || c.then != "" && (j[c.then] != 1 || len(j) != 1) {
-					t.Errorf("journal %v, want one %q", j, c.then)
-				}
+				leaves(t, w, agent, c.keys, c.then)
 			})
 		})
 	}

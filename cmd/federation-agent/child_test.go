@@ -10,6 +10,7 @@ import (
 	"testing"
 	"time"
 
+	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
 )
@@ -187,4 +188,17 @@ func await(t *testing.T, s *demo.Sandbox, what string, so func() bool) {
 func connected(t *testing.T, s *demo.Sandbox) {
 	t.Helper()
 	await(t, s, "the agent's HELLO", func() bool { return len(s.APIM.Agents()) > 0 })
+}
+
+// ingested has APIM ingest everything.
+func ingested(t *testing.T, s *demo.Sandbox) {
+	t.Helper()
+	job, err := s.APIM.StartIngest(t.Context(), demo.DefaultIntegrationID, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	await(t, s, "the ingest", func() bool {
+		now, err := s.APIM.Job(job.ID)
+		return err == nil && now.Status == apimsim.JobSuccess
+	})
 }

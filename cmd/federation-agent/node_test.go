@@ -15,7 +15,6 @@ import (
 	"testing"
 
 	"federation-agent/config"
-	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
 	"federation-agent/internal/secret"
@@ -124,14 +123,7 @@ func TestAKeyLostToKill9IsOnTheStatusOfTheNextProcess(t *testing.T) {
 	environ := settings(t, s, withNode()...)
 	agent := start(t, environ)
 	connected(t, s)
-	job, err := s.APIM.StartIngest(t.Context(), demo.DefaultIntegrationID, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	await(t, s, "the ingest", func() bool {
-		now, err := s.APIM.Job(job.ID)
-		return err == nil && now.Status != apimsim.JobPending
-	})
+	ingested(t, s)
 	s.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateAPIKey, Fault: awssim.Of(awssim.FaultHangAfter)})
 	api := s.APIM.APIs()[0]
 	go s.APIM.Subscribe(t.Context(), api.ID, api.Plans[0].ID, "Shop", "") // it is never answered

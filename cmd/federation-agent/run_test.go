@@ -101,14 +101,7 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	s.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateAPIKey, Fault: awssim.Of(awssim.FaultHang)})
 	agent := start(t, settings(t, s, "gravitee_agent_shutdown_timeout=5m"))
 	connected(t, s)
-	job, err := s.APIM.StartIngest(t.Context(), demo.DefaultIntegrationID, nil)
-	if err != nil {
-		t.Fatal(err)
-	}
-	await(t, s, "the ingest", func() bool {
-		now, err := s.APIM.Job(job.ID)
-		return err == nil && now.Status == apimsim.JobSuccess
-	})
+	ingested(t, s)
 	api := s.APIM.APIs()[0]
 	go s.APIM.Subscribe(context.Background(), api.ID, api.Plans[0].ID, "Shop", "") // it is never answered
 	await(t, s, "the question for a key", func() bool {
