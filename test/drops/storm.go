@@ -170,27 +170,10 @@ func (s *storm) use(ctx context.Context, integration string, apis []apimsim.APIV
 	}
 	which := random.IntN(1 << 16)
 	at(func() {
-		if id := s.accepted(ctx, integration, which); id != "" {
+		if id := s.rig.AnAccepted(ctx, integration, keepAccepted, which); id != "" {
 			_ = s.rig.Unsubscribe(ctx, id)
 		}
 	})
-}
-
-func (s *storm) accepted(ctx context.Context, integration string, which int) string {
-	all, err := s.rig.Subscriptions(ctx)
-	if err != nil {
-		return ""
-	}
-	var ids []string
-	for _, sub := range all {
-		if sub.IntegrationID == integration && sub.Status == apimsim.SubscriptionAccepted {
-			ids = append(ids, sub.ID)
-		}
-	}
-	if len(ids) <= keepAccepted {
-		return ""
-	}
-	return ids[which%len(ids)]
 }
 
 func (s *storm) noteOpenJobs(ctx context.Context, integration string) error {

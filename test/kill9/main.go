@@ -39,6 +39,9 @@ func main() {
 // longestLife is how long an agent may live after it connected: about as long as a round's subscriptions take.
 const longestLife = 1200 * time.Millisecond
 
+// keepAccepted subscriptions are never ended: enough must be left at the end.
+const keepAccepted = 19
+
 func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
 	r, err := rig.New(ctx, rig.Options{Integrations: 1, APIs: 4, Stages: 2})
 	if err != nil {
@@ -114,27 +117,10 @@ func askForKeys(ctx context.Context, r *rig.Rig, apis []apimsim.APIView, each in
 			_ = r.Subscribe(ctx, api) // REJECTED is what a kill does
 		})
 	}
-	if id := anAccepted(ctx, r, random); id != "" {
+	if id := r.AnAccepted(ctx, apis[0].IntegrationID, keepAccepted, random.IntN(1<<16)); id != "" {
 		asked.Go(func() { _ = r.Unsubscribe(ctx, id) }) // a kill in the middle leaves it ACCEPTED, see Settle
 	}
 	return &asked
-}
-
-func anAccepted(ctx context.Context, r *rig.Rig, random *rand.Rand) string {
-	subscriptions, err := r.Subscriptions(ctx)
-	if err != nil {
-		return ""
-	}
-	var accepted []string
-	for _, s := range subscriptions {
-		if s.Status == apimsim.SubscriptionAccepted {
-			accepted = append(accepted, s.ID)
-		}
-	}
-	if len(accepted) < 20 { // enough must be left at the end
-		return ""
-	}
-	return accepted[random.IntN(len(accepted))]
 }
 
 // settle lets one more agent live until nothing is left to delete, and ends it in order.

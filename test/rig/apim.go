@@ -75,6 +75,25 @@ func (r *Rig) Subscribe(ctx context.Context, api apimsim.APIView) error {
 	return r.post(ctx, "subscriptions", map[string]any{"apiId": api.ID, "planId": api.Plans[0].ID, "applicationName": "rig"}, nil)
 }
 
+// AnAccepted chooses one of an integration's accepted subscriptions, by any number. It gives none while there are no
+// more than keep of them, or APIM does not answer.
+func (r *Rig) AnAccepted(ctx context.Context, integration string, keep, which int) string {
+	subscriptions, err := r.Subscriptions(ctx)
+	if err != nil {
+		return ""
+	}
+	var accepted []string
+	for _, s := range subscriptions {
+		if s.IntegrationID == integration && s.Status == apimsim.SubscriptionAccepted {
+			accepted = append(accepted, s.ID)
+		}
+	}
+	if len(accepted) <= keep {
+		return ""
+	}
+	return accepted[which%len(accepted)]
+}
+
 // Unsubscribe plays a user who ends a subscription. An error leaves it accepted; [Rig.Settle] asks again.
 func (r *Rig) Unsubscribe(ctx context.Context, id string) error {
 	r.mu.Lock()
