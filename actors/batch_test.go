@@ -6,8 +6,8 @@ import (
 	"time"
 
 	"federation-agent/config"
-	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/messages"
 )
 
@@ -107,7 +107,7 @@ func TestAnOutboxHasRoomAsFarAsItsShareGoesAndAlwaysForOne(t *testing.T) {
 func named(target federation.Target, api string, stages ...string) []messages.NamedEntry {
 	var entries []messages.NamedEntry
 	for _, s := range stages {
-		entries = append(entries, messages.NamedEntry{Target: target, Entry: federation.Entry{API: &apigateway.RestAPI{ID: api}, Stage: s}})
+		entries = append(entries, messages.NamedEntry{Target: target, Entry: federation.Entry{API: &gateway.RestAPI{ID: api}, Stage: s}})
 	}
 	return entries
 }

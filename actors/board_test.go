@@ -12,7 +12,7 @@ import (
 	"time"
 
 	"federation-agent/actors"
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/node"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/status"
@@ -188,7 +188,7 @@ func TestASessionThatHangsGivesNoSignOfLife(t *testing.T) {
 }
 
 func TestTheBoardNamesAThrottleAsItsClassDoes(t *testing.T) {
-	if apigateway.Throttled.String() != status.Throttled {
-		t.Errorf("%s, not %s: the status page would count none", apigateway.Throttled, status.Throttled)
+	if gateway.Throttled.String() != status.Throttled {
+		t.Errorf("%s, not %s: the status page would count none", gateway.Throttled, status.Throttled)
 	}
 }

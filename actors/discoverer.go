@@ -10,6 +10,7 @@ import (
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/messages"
 )
 
@@ -44,7 +45,7 @@ type discovererSpec struct {
 // finishedListing is a complete listing.
 type finishedListing struct {
 	entries    []federation.Entry
-	plans      []*apigateway.UsagePlan
+	plans      []*gateway.UsagePlan
 	startedAt  time.Time
 	finishedAt time.Time
 	// unseen: it ended behind an answer that a deadline cut, so nobody has got it yet.
@@ -78,7 +79,7 @@ type (
 	listingStep struct {
 		run    *listingRun
 		api    string // of a GetStages
-		stages []*apigateway.Stage
+		stages []*gateway.Stage
 		by     time.Time // of a list: when it was to be there, for all who waited for it; zero if for some it had no such time
 		err    error
 	}
@@ -140,7 +141,7 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 func (d *discoverer) proceed(ctx actor.Context) {
 	run, client, priority, by := d.run, d.spec.client, d.priority(), d.by()
 	for _, next := range run.next() {
-		pipe(d.scope, func(ctx context.Context) ([]*apigateway.Stage, error) {
+		pipe(d.scope, func(ctx context.Context) ([]*gateway.Stage, error) {
 			ctx = apigateway.WithPriority(ctx, priority)
 			if next.api != "" {
 				return apigateway.ListStages(ctx, client, next.api)
@@ -151,7 +152,7 @@ func (d *discoverer) proceed(ctx actor.Context) {
 				defer cancel()
 			}
 			return nil, next.list(ctx)
-		}, func(stages []*apigateway.Stage, err error) any {
+		}, func(stages []*gateway.Stage, err error) any {
 			return listingStep{run: run, api: next.api, stages: stages, by: by, err: err}
 		})
 	}
@@ -175,11 +176,11 @@ func (d *discoverer) by() time.Time {
 
 // priority is that of the most urgent who waits. A listing that goes on behind an answer is still one that
 // somebody wants.
-func (d *discoverer) priority() apigateway.Priority {
+func (d *discoverer) priority() gateway.Priority {
 	if len(d.askers) == 0 {
-		return apigateway.PriorityIngest
+		return gateway.PriorityIngest
 	}
-	priority := apigateway.PriorityRefresh
+	priority := gateway.PriorityRefresh
 	for _, a := range d.askers {
 		priority = min(priority, a.Priority)
 	}
@@ -291,5 +292,5 @@ func (d *discoverer) partial(request uint64, failure string) messages.TargetList
 
 // isNotFound reports whether AWS says that what was asked for does not exist.
 func isNotFound(err error) bool {
-	return err != nil && apigateway.Classify(err) == apigateway.NotFound && !errors.Is(err, context.Canceled)
+	return err != nil && apigateway.Classify(err) == gateway.NotFound && !errors.Is(err, context.Canceled)
 }

@@ -9,6 +9,7 @@ import (
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/messages"
 )
 
@@ -47,7 +48,7 @@ type stageTask struct {
 // stagesListed is the end of a GetStages for exports.
 type stagesListed struct {
 	api    string
-	stages []*apigateway.Stage
+	stages []*gateway.Stage
 	err    error
 }
 
@@ -79,7 +80,7 @@ func (d *discoverer) onExportAPI(ctx actor.Context, m messages.ExportAPI) {
 func (d *discoverer) listStages(ctx actor.Context) {
 	q := &d.exports
 	for len(q.listing) < stageListings {
-		next, priority := -1, apigateway.Priority(0)
+		next, priority := -1, gateway.Priority(0)
 		for i, api := range q.apis {
 			if p := urgency(q.wanting[api]); next < 0 || p < priority {
 				next, priority = i, p
@@ -97,17 +98,17 @@ func (d *discoverer) listStages(ctx actor.Context) {
 		q.listing[api] = true
 		client := d.spec.client
 		// The call has no deadline: somebody with more time may join those who want it.
-		pipe(d.scope, func(ctx context.Context) ([]*apigateway.Stage, error) {
+		pipe(d.scope, func(ctx context.Context) ([]*gateway.Stage, error) {
 			return apigateway.ListStages(apigateway.WithPriority(ctx, priority), client, api)
-		}, func(stages []*apigateway.Stage, err error) any {
+		}, func(stages []*gateway.Stage, err error) any {
 			return stagesListed{api: api, stages: stages, err: err}
 		})
 	}
 }
 
 // urgency is the priority of the most urgent.
-func urgency(exports []export) apigateway.Priority {
-	priority := apigateway.PriorityRefresh
+func urgency(exports []export) gateway.Priority {
+	priority := gateway.PriorityRefresh
 	for _, e := range exports {
 		priority = min(priority, e.Priority)
 	}
@@ -123,7 +124,7 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 	exports := d.exports.wanting[m.api]
 	delete(d.exports.wanting, m.api)
 	delete(d.exports.listing, m.api)
-	byName := make(map[string]*apigateway.Stage, len(m.stages))
+	byName := make(map[string]*gateway.Stage, len(m.stages))
 	for _, s := range m.stages {
 		byName[s.Name] = s
 	}
@@ -178,13 +179,13 @@ func (q *exportQueue) nextStage(workers int) int {
 	refreshing := 0
 	for _, task := range q.working {
 		busy[idOf(task.entry)] = true
-		if task.export.Priority == apigateway.PriorityRefresh {
+		if task.export.Priority == gateway.PriorityRefresh {
 			refreshing++
 		}
 	}
 	best := -1
 	for i, task := range q.waiting {
-		held := task.export.Priority == apigateway.PriorityRefresh && refreshing >= max(1, workers/refreshWorkers)
+		held := task.export.Priority == gateway.PriorityRefresh && refreshing >= max(1, workers/refreshWorkers)
 		if held || busy[idOf(task.entry)] {
 			continue
 		}

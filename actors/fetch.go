@@ -10,9 +10,9 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"federation-agent/internal/apigateway"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/messages"
 )
 
@@ -85,7 +85,7 @@ func (f *fetch) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		ctx.Request(f.spec.catalogue, messages.GatherCatalogue{
-			MaxAge: f.spec.maxAge, By: f.spec.command.AnswerBy.Add(-fetchListing), Priority: apigateway.PriorityPreview,
+			MaxAge: f.spec.maxAge, By: f.spec.command.AnswerBy.Add(-fetchListing), Priority: gateway.PriorityPreview,
 		})
 		f.scope.after(time.Until(f.spec.command.AnswerBy.Add(-fetchMargin)), fetchDue{})
 	case messages.Catalogue:
@@ -153,7 +153,7 @@ func (f *fetch) proceed(ctx actor.Context) {
 		if !ok {
 			break
 		}
-		export.Priority, export.By = apigateway.PriorityPreview, f.spec.command.AnswerBy.Add(-fetchMargin)
+		export.Priority, export.By = gateway.PriorityPreview, f.spec.command.AnswerBy.Add(-fetchMargin)
 		ctx.Request(f.spec.catalogue, export)
 	}
 	if f.plan.underWay() == 0 {

@@ -10,8 +10,8 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/messages"
 )
 
@@ -32,7 +32,7 @@ func (i *ingest) gather(ctx actor.Context, by time.Time) {
 		i.gatherAfter(gatherOverdue)
 	}
 	ctx.Request(i.parties.catalogue, messages.GatherCatalogue{
-		Only: i.spec.command.APIIDs, MaxAge: age, By: by, Priority: apigateway.PriorityIngest,
+		Only: i.spec.command.APIIDs, MaxAge: age, By: by, Priority: gateway.PriorityIngest,
 	})
 }
 

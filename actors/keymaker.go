@@ -10,6 +10,7 @@ import (
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
@@ -152,7 +153,7 @@ func (k *keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 	if err := k.env.Keys.Put(record); err != nil {
 		return madeKey{}, fmt.Errorf("%w; no key is made that could be forgotten", journalError(err))
 	}
-	ctx, client := apigateway.WithPriority(context.Background(), apigateway.PriorityKeys), k.aws()
+	ctx, client := apigateway.WithPriority(context.Background(), gateway.PriorityKeys), k.aws()
 
 	creating := withPermitRules(ctx, permitRules{
 		by: c.AnswerBy.Add(-createMargin), wanted: s.wanted,
@@ -207,7 +208,7 @@ func (k *keymaker) refused(record *store.KeyRecord) {
 
 // notCreated ends a record without a key: AWS refused, or nobody knows.
 func (k *keymaker) notCreated(record store.KeyRecord, err error) error {
-	if apigateway.Classify(err) != apigateway.AnswerLost {
+	if apigateway.Classify(err) != gateway.AnswerLost {
 		k.forget(record)
 		return err
 	}
@@ -284,7 +285,7 @@ func (k *keymaker) undo(record *store.KeyRecord, why string, by time.Time) {
 // deleting is the context of a DeleteApiKey: until by, if there is such a time, and begun only while the
 // agent lives.
 func (k *keymaker) deleting(by time.Time) (context.Context, context.CancelFunc) {
-	ctx := withPermitRules(apigateway.WithPriority(context.Background(), apigateway.PriorityKeys), permitRules{wanted: k.env.life})
+	ctx := withPermitRules(apigateway.WithPriority(context.Background(), gateway.PriorityKeys), permitRules{wanted: k.env.life})
 	if by.IsZero() {
 		return ctx, func() {}
 	}

@@ -7,6 +7,7 @@ import (
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 )
 
 const (
@@ -29,8 +30,8 @@ type listingRun struct {
 
 	begun    time.Time // of the two lists
 	listedAt time.Time // when both were whole; zero until then
-	apis     *apigateway.Listing[*apigateway.RestAPI]
-	plans    *apigateway.Listing[*apigateway.UsagePlan]
+	apis     *apigateway.Listing[*gateway.RestAPI]
+	plans    *apigateway.Listing[*gateway.UsagePlan]
 
 	// full says that somebody wants, or has wanted, the stages outside usage plans too.
 	full        bool
@@ -122,9 +123,9 @@ func (s listingStep) ranOut(now time.Time) bool {
 		return false
 	}
 	switch apigateway.Classify(s.err) {
-	case apigateway.NoPermit, apigateway.Throttled:
+	case gateway.NoPermit, gateway.Throttled:
 		return true
-	case apigateway.Unavailable, apigateway.Unreachable:
+	case gateway.Unavailable, gateway.Unreachable:
 		return s.by.Sub(now) <= lastTry
 	default:
 		return !now.Before(s.by)

@@ -5,8 +5,8 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 )
 
 func TestAListingThatForgetsOldStagesAsksForAllOfThemAgain(t *testing.T) {
@@ -14,7 +14,7 @@ func TestAListingThatForgetsOldStagesAsksForAllOfThemAgain(t *testing.T) {
 	r := newListingRun(nil, federation.Filter{AcceptWithoutPlan: true}, begin)
 	r.full = true
 	r.listedAt = begin // both lists were read, and of two APIs one's stages are known
-	r.stages = federation.Stages{"a": {&apigateway.Stage{Name: "prod"}}}
+	r.stages = federation.Stages{"a": {&gateway.Stage{Name: "prod"}}}
 	r.wanted = []string{"b"}
 	r.running = 1
 	r.take(listingStep{api: "b", err: errors.New("refused")}, begin)

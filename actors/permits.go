@@ -11,6 +11,7 @@ import (
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
@@ -49,19 +50,17 @@ func withPermitRules(ctx context.Context, r permitRules) context.Context {
 }
 
 // Acquire implements apigateway.Permits.
-func (p *permits) Acquire(ctx context.Context, r apigateway.PermitRequest) (apigateway.Permit, error) {
+func (p *permits) Acquire(ctx context.Context, r gateway.PermitRequest) (apigateway.Permit, error) {
 	rules, _ := ctx.Value(permitRulesKey{}).(permitRules)
 	if rules.wanted == nil {
 		rules.wanted = context.Background()
 	}
-	by := rules.by
-	if by.IsZero() {
-		by, _ = ctx.Deadline()
+	r.By = rules.by
+	if r.By.IsZero() {
+		r.By, _ = ctx.Deadline()
 	}
 	ticket := p.tickets.Add(1)
-	verdict, err := p.ask(ctx, rules.wanted, messages.AcquirePermit{
-		Ticket: ticket, Operation: r.Operation, Priority: r.Priority, By: by,
-	})
+	verdict, err := p.ask(ctx, rules.wanted, messages.AcquirePermit{Ticket: ticket, PermitRequest: r})
 	if err == nil {
 		// An attempt must not begin once nobody wants it, though its permit came at the same moment.
 		err = cmp.Or(ctx.Err(), unwantedBy(rules.wanted))
@@ -123,18 +122,18 @@ func (p *permits) ask(ctx, wanted context.Context, ask messages.AcquirePermit) (
 type permit struct {
 	permits   *permits
 	ticket    uint64
-	operation string
+	operation gateway.Operation
 	undone    func()
 }
 
 // Done implements apigateway.Permit.
-func (p permit) Done(outcome apigateway.AttemptOutcome) {
+func (p permit) Done(outcome gateway.Outcome) {
 	if p.undone != nil && outcome.Undone() {
 		p.undone()
 	}
 	p.permits.board.Called(status.Call{
 		Place:     status.Place{Account: p.permits.target.Account, Region: p.permits.target.Region},
-		Operation: p.operation, Result: outcome.Class.String(),
+		Operation: string(p.operation), Result: outcome.Class.String(),
 	})
 	p.permits.system.Root.Send(p.permits.quota, messages.ReturnPermit{Ticket: p.ticket, Outcome: outcome})
 }

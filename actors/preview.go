@@ -6,9 +6,9 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"federation-agent/internal/apigateway"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/messages"
 )
 
@@ -43,7 +43,7 @@ func (p *preview) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		ctx.Request(p.catalogue, messages.GatherCatalogue{
-			MaxAge: p.maxAge, By: p.command.AnswerBy.Add(-previewMargin), Priority: apigateway.PriorityPreview,
+			MaxAge: p.maxAge, By: p.command.AnswerBy.Add(-previewMargin), Priority: gateway.PriorityPreview,
 		})
 	case messages.Catalogue:
 		ctx.Request(ctx.Parent(), messages.Answer{CommandRef: p.command.CommandRef, Reply: p.reply(m)})

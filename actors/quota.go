@@ -5,6 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/quota"
 	"federation-agent/internal/status"
 	"federation-agent/messages"
@@ -62,9 +63,7 @@ func (q *quotaKeeper) Receive(ctx actor.Context) {
 }
 
 func (q *quotaKeeper) onAcquirePermit(ctx actor.Context, m messages.AcquirePermit) {
-	refusal, queued := q.budget.Ask(time.Now(), quota.Request{
-		Ticket: m.Ticket, Operation: m.Operation, Priority: m.Priority, By: m.By,
-	})
+	refusal, queued := q.budget.Ask(time.Now(), m.Ticket, m.PermitRequest)
 	if !queued {
 		ctx.Respond(messages.PermitRefused(refusal))
 		return
@@ -80,7 +79,7 @@ func (q *quotaKeeper) onAcquirePermit(ctx actor.Context, m messages.AcquirePermi
 func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit) {
 	q.budget.Return(m.Ticket)
 	delete(q.askers, m.Ticket)
-	if m.Outcome.Throttled && q.budget.Throttled(time.Now(), m.Outcome.RetryAfter) {
+	if m.Outcome.Class == gateway.Throttled && q.budget.Throttled(time.Now(), m.Outcome.RetryAfter) {
 		q.env.Log.Warn("AWS throttled a call; slowing down", logAccount, q.account, logRegion, q.region,
 			logRate, q.budget.Rate(), logShare, q.limits.Rate)
 	}

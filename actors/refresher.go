@@ -5,7 +5,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 	"federation-agent/messages"
 )
 
@@ -71,7 +71,7 @@ func (r *refresher) onRefreshDue(ctx actor.Context) {
 	}
 	r.gathering = true
 	ctx.Request(r.catalogue, messages.GatherCatalogue{
-		MaxAge: r.interval, By: time.Now().Add(r.interval), Priority: apigateway.PriorityRefresh,
+		MaxAge: r.interval, By: time.Now().Add(r.interval), Priority: gateway.PriorityRefresh,
 	})
 }
 
@@ -104,6 +104,6 @@ func (r *refresher) pull(ctx actor.Context) {
 }
 
 func (r *refresher) export(ctx actor.Context, e messages.ExportAPI) {
-	e.Priority = apigateway.PriorityRefresh
+	e.Priority = gateway.PriorityRefresh
 	ctx.Request(r.catalogue, e)
 }

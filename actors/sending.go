@@ -7,7 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 	"federation-agent/messages"
 )
 
@@ -23,7 +23,7 @@ func (i *ingest) pull(ctx actor.Context) {
 }
 
 func (i *ingest) export(ctx actor.Context, e messages.ExportAPI) {
-	e.Priority = apigateway.PriorityIngest
+	e.Priority = gateway.PriorityIngest
 	ctx.Request(i.parties.catalogue, e)
 }
 

@@ -8,6 +8,7 @@ import (
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
@@ -104,7 +105,7 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	document, err := apigateway.Export(apigateway.WithRoom(ctx, s.claim), s.task.client, entry.API.ID, entry.Stage)
 	export := store.Export{Document: document}
 	switch {
-	case err != nil && apigateway.Classify(err) == apigateway.NotExportable:
+	case err != nil && apigateway.Classify(err) == gateway.NotExportable:
 		s.env.Log.Warn("a stage can never be exported as it is; its API goes out without a document: "+apigateway.Explain(err),
 			logAPI, idOf(entry), logError, err)
 		export.NotExportable = apigateway.Explain(err)

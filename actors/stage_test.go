@@ -15,6 +15,7 @@ import (
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
@@ -94,7 +95,7 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 					all.Go(func() {
 						s := &stage{env: env, claim: room.claim(), maxBytes: 10 * limit, task: stageTask{
 							ctx: t.Context(), client: client,
-							entry: messages.NamedEntry{Entry: federation.Entry{API: &apigateway.RestAPI{ID: "a"}, Stage: "prod"}},
+							entry: messages.NamedEntry{Entry: federation.Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "prod"}},
 						}}
 						if answer, ready := s.prepare().(messages.APIReady); !ready || answer.Bare {
 							t.Errorf("not ready: %+v", answer)

@@ -10,6 +10,7 @@ import (
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
@@ -196,7 +197,7 @@ func (t *target) resolve() {
 		}
 		r.account, err = spec.credentials.account(ctx, spec.region, spec.roleARN)
 		// Any other error says something of the credentials, which the configured account must not hide.
-		if apigateway.Classify(err) == apigateway.Unreachable && spec.fallbackAccount != "" {
+		if apigateway.Classify(err) == gateway.Unreachable && spec.fallbackAccount != "" {
 			env.Log.Warn("cannot ask STS for the account; taking the configured one",
 				logRegion, spec.region, logAccount, spec.fallbackAccount, logError, err)
 			r.account, err = spec.fallbackAccount, nil

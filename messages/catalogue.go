@@ -3,8 +3,8 @@ package messages
 import (
 	"time"
 
-	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 )
 
 // GatherCatalogue asks for the APIs of all targets: preview, fetch, ingest, refresher -> catalogue.
@@ -16,7 +16,7 @@ type GatherCatalogue struct {
 	MaxAge time.Duration
 	// By is when the answer must be there, complete or not; zero waits until every target is complete or failed.
 	By       time.Time
-	Priority apigateway.Priority
+	Priority gateway.Priority
 }
 
 // Catalogue is what the targets have, named. Catalogue -> whoever gathered.
@@ -42,7 +42,7 @@ type ListTarget struct {
 	Request  uint64
 	MaxAge   time.Duration
 	By       time.Time
-	Priority apigateway.Priority
+	Priority gateway.Priority
 	// Only are the APIs that matter; empty means all.
 	Only []federation.ID
 }
@@ -61,7 +61,7 @@ type TargetListing struct {
 	// Narrow says that only some APIs were asked for: other entries may be missing.
 	Narrow bool
 	// Plans are all usage plans, if Complete: what the entries' filter leaves out too.
-	Plans []*apigateway.UsagePlan
+	Plans []*gateway.UsagePlan
 	// Failure says why it is not complete, for people; empty if it is complete or still going on.
 	Failure string
 	// StartedAt is when the listing of the usage plans was begun.
@@ -73,7 +73,7 @@ type TargetListing struct {
 type ExportAPI struct {
 	// Entries are of one REST API and one target.
 	Entries  []NamedEntry
-	Priority apigateway.Priority
+	Priority gateway.Priority
 	// By is when an answer is of no use any more; zero means there is no such time.
 	By time.Time
 }

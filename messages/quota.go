@@ -3,7 +3,7 @@ package messages
 import (
 	"time"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 )
 
 // OpenQuota asks for the quota actor of an account and region; it answers with [QuotaOpened], as the
@@ -17,11 +17,8 @@ type QuotaOpened struct{ Account, Region string }
 // [PermitRefused]. The SDK's middleware, on behalf of a worker -> quota.
 type AcquirePermit struct {
 	// Ticket is unique in the process. Asking again with the same one asks for the same permit.
-	Ticket    uint64
-	Operation string
-	Priority  apigateway.Priority
-	// By is when the permit is of no use any more; zero means there is no such time.
-	By time.Time
+	Ticket uint64
+	gateway.PermitRequest
 }
 
 // PermitGranted lets one attempt go. Quota -> the asker.
@@ -38,5 +35,5 @@ type PermitRefused struct {
 // The SDK's middleware -> quota.
 type ReturnPermit struct {
 	Ticket  uint64
-	Outcome apigateway.AttemptOutcome
+	Outcome gateway.Outcome
 }

@@ -8,6 +8,8 @@ import (
 
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
+
+	"federation-agent/internal/gateway"
 )
 
 // attempts is the middleware that every attempt goes through: it takes the permit, runs the attempt's clock, says what the
@@ -71,34 +73,34 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 	}
 	c.attempts++
 	c.sent = false
-	operation := awsmiddleware.GetOperationName(ctx)
+	operation := gateway.Operation(awsmiddleware.GetOperationName(ctx))
 
-	outcome := AttemptOutcome{Class: Internal} // what a panic in the transport leaves
+	outcome := gateway.Outcome{Class: gateway.Internal} // what a panic in the transport leaves
 	if a.permits != nil {
-		permit, err := a.permits.Acquire(ctx, PermitRequest{Operation: operation, Priority: PriorityOf(ctx)})
+		permit, err := a.permits.Acquire(ctx, gateway.PermitRequest{Operation: operation, Priority: PriorityOf(ctx)})
 		if err != nil {
 			return out, metadata, a.failure(ctx, c, operation, err)
 		}
 		defer func() { permit.Done(outcome) }()
 	}
 
-	attemptCtx, cancel := context.WithTimeout(ctx, AttemptTime(operation))
+	attemptCtx, cancel := context.WithTimeout(ctx, operation.AttemptTime())
 	defer cancel()
 	out, metadata, err = next.HandleFinalize(attemptCtx, in)
 	if err == nil {
-		outcome = AttemptOutcome{Class: OK}
+		outcome = gateway.Outcome{Class: gateway.OK}
 		return out, metadata, nil
 	}
 	if room, ok := roomOf(ctx); ok {
 		room.Drop() // what was read of the answer is garbage, and the next attempt may be long in coming
 	}
 	failure := a.failure(ctx, c, operation, err)
-	outcome = AttemptOutcome{Throttled: failure.class == Throttled, RetryAfter: failure.retryAfter, Class: failure.class}
+	outcome = gateway.Outcome{RetryAfter: failure.retryAfter, Class: failure.class}
 	return out, metadata, failure
 }
 
 // failure says what a failed attempt means and whether another one follows.
-func (a attempts) failure(ctx context.Context, c *call, operation string, err error) *attemptError {
+func (a attempts) failure(ctx context.Context, c *call, operation gateway.Operation, err error) *attemptError {
 	f := &attemptError{
 		operation:  operation,
 		region:     awsmiddleware.GetRegion(ctx),
@@ -110,7 +112,7 @@ func (a attempts) failure(ctx context.Context, c *call, operation string, err er
 	if deadline, ok := ctx.Deadline(); ok {
 		left = max(time.Until(deadline), 0)
 	}
-	if f.class == ExpiredCredentials {
+	if f.class == gateway.ExpiredCredentials {
 		a.renew()
 	}
 	if ctx.Err() == nil {
@@ -121,20 +123,20 @@ func (a attempts) failure(ctx context.Context, c *call, operation string, err er
 
 // classOfAttempt refines [classifyOf] with what only the attempt knows: whether anything was sent, and whether it was the
 // caller who went away.
-func classOfAttempt(operation string, err error, sent bool, caller error) Class {
+func classOfAttempt(operation gateway.Operation, err error, sent bool, caller error) gateway.Class {
 	class := classifyOf(operation, err)
 	switch class {
-	case Unreachable, Cancelled:
+	case gateway.Unreachable, gateway.Cancelled:
 		if !sent && errors.Is(caller, context.DeadlineExceeded) {
-			return NoPermit // the deadline came while waiting for one
+			return gateway.NoPermit // the deadline came while waiting for one
 		}
-	case Unavailable, Internal:
+	case gateway.Unavailable, gateway.Internal:
 	default:
 		return class
 	}
-	creates := operation == opCreateAPIKey || operation == opCreateUsagePlanKey
+	creates := operation == gateway.CreateAPIKey || operation == gateway.CreateUsagePlanKey
 	if creates && sent && !neverLeft(err) && !answeredNo(err) {
-		return AnswerLost
+		return gateway.AnswerLost
 	}
 	return class
 }
@@ -171,16 +173,16 @@ const (
 //
 // left is the time until the deadline, negative without one: a wait that would outlast it is not begun, so that the
 // caller learns the reason now. jitter is in [0, 1).
-func nextAttempt(operation string, class Class, made int, retryAfter, left time.Duration, jitter float64) (bool, time.Duration) {
+func nextAttempt(operation gateway.Operation, class gateway.Class, made int, retryAfter, left time.Duration, jitter float64) (bool, time.Duration) {
 	limit := 0
 	switch class {
-	case Throttled, ConflictRetryable:
+	case gateway.Throttled, gateway.ConflictRetryable:
 		limit = maxRefusals
-	case Unavailable, Unreachable, AnswerLost:
-		if operation != opCreateAPIKey {
+	case gateway.Unavailable, gateway.Unreachable, gateway.AnswerLost:
+		if operation != gateway.CreateAPIKey {
 			limit = maxFaults
 		}
-	case ExpiredCredentials:
+	case gateway.ExpiredCredentials:
 		limit = maxExpired
 	}
 	if made >= limit {
@@ -200,9 +202,9 @@ func nextAttempt(operation string, class Class, made int, retryAfter, left time.
 
 // attemptError is how the last attempt failed and what the retry loop is to do about it.
 type attemptError struct {
-	operation  string
+	operation  gateway.Operation
 	region     string
-	class      Class
+	class      gateway.Class
 	retryAfter time.Duration
 	retry      bool
 	delay      time.Duration

@@ -5,36 +5,39 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"federation-agent/internal/gateway"
 )
 
 func TestCreateAPIKeyIsRepeatedOnlyWhenAWSRefusedItNeverWhenItsAnswerWasLost(t *testing.T) {
 	for name, c := range map[string]struct {
 		first func(*http.Request) (*http.Response, error)
 		calls int
-		class Class
+		class gateway.Class
 	}{
-		"throttled":                  {throttled, 2, OK},
-		"throttled by the old code":  {fault(429, "LimitExceededException", "Too Many Requests"), 2, OK},
-		"try again later":            {busy, 2, OK},
-		"hard limit":                 {fault(429, "LimitExceededException", "Maximum number of API keys reached"), 1, HardLimit},
-		"denied":                     {fault(403, "AccessDeniedException", "not authorized"), 1, AccessDenied},
-		"invalid":                    {fault(400, "BadRequestException", "Invalid API Key name"), 1, Invalid},
-		"503":                        {fault(503, "ServiceUnavailableException", "later"), 1, AnswerLost},
-		"500 without a code":         {html(500), 1, AnswerLost},
-		"502 of a proxy":             {html(502), 1, AnswerLost},
-		"connection reset":           {reset, 1, AnswerLost},
-		"no answer in time":          {silent, 1, AnswerLost},
-		"400 without AWS's words":    {html(400), 1, Unavailable},
-		"an answer that breaks off":  {ok(201, `{"id":"key1","va`), 1, AnswerLost},
-		"an answer without id":       {ok(201, `{}`), 1, AnswerLost},
-		"nobody listens":             {refused, 1, Unreachable},
-		"a host that does not exist": {nameless, 1, Unreachable},
+		"throttled":                  {throttled, 2, gateway.OK},
+		"throttled by the old code":  {fault(429, "LimitExceededException", "Too Many Requests"), 2, gateway.OK},
+		"try again later":            {busy, 2, gateway.OK},
+		"hard limit":                 {fault(429, "LimitExceededException", "Maximum number of API keys reached"), 1, gateway.HardLimit},
+		"denied":                     {fault(403, "AccessDeniedException", "not authorized"), 1, gateway.AccessDenied},
+		"invalid":                    {fault(400, "BadRequestException", "Invalid API Key name"), 1, gateway.Invalid},
+		"503":                        {fault(503, "ServiceUnavailableException", "later"), 1, gateway.AnswerLost},
+		"500 without a code":         {html(500), 1, gateway.AnswerLost},
+		"502 of a proxy":             {html(502), 1, gateway.AnswerLost},
+		"connection reset":           {reset, 1, gateway.AnswerLost},
+		"no answer in time":          {silent, 1, gateway.AnswerLost},
+		"400 without AWS's words":    {html(400), 1, gateway.Unavailable},
+		"an answer that breaks off":  {ok(201, `{"id":"key1","va`), 1, gateway.AnswerLost},
+		"an answer without id":       {ok(201, `{}`), 1, gateway.AnswerLost},
+		"nobody listens":             {refused, 1, gateway.Unreachable},
+		"a host that does not exist": {nameless, 1, gateway.Unreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -43,7 +46,7 @@ func TestCreateAPIKeyIsRepeatedOnlyWhenAWSRefusedItNeverWhenItsAnswerWasLost(t *
 				wantClass(t, err, c.class)
 				wantCalls(t, w, c.calls)
 				wantNoSecret(t, err)
-				if c.class == OK && (id != "key1" || value.Reveal() != "the-key-value-0123456789") {
+				if c.class == gateway.OK && (id != "key1" || value.Reveal() != "the-key-value-0123456789") {
 					t.Errorf("key = %q", id)
 				}
 			})
@@ -91,9 +94,9 @@ func TestAHardLimitIsAnAnswerAndNoThrottle(t *testing.T) {
 		permits := &counter{}
 		w := &wire{answer: answers(fault(429, "LimitExceededException", "Maximum number of Api Keys for this account has been reached"))}
 		_, _, err := CreateKey(t.Context(), w.client(permits), "name", "")
-		wantClass(t, err, HardLimit)
+		wantClass(t, err, gateway.HardLimit)
 		wantCalls(t, w, 1)
-		if permits.outcomes[0].Throttled {
+		if permits.outcomes[0].Class == gateway.Throttled {
 			t.Error("a hard limit was reported as a throttle")
 		}
 	})
@@ -105,18 +108,17 @@ func TestEveryAttemptTakesAPermitAndReportsItsOutcomeRetriesIncluded(t *testing.
 		w := &wire{answer: answers(
 			fault(429, "TooManyRequestsException", "Too Many Requests", "Retry-After", "3"),
 			fault(503, "ServiceUnavailableException", "later"), silent, reset, noAPIs)}
-		if _, err := ListRESTAPIs(WithPriority(t.Context(), PriorityPreview), w.client(permits)); err != nil {
+		if _, err := ListRESTAPIs(WithPriority(t.Context(), gateway.PriorityPreview), w.client(permits)); err != nil {
 			t.Fatal(err)
 		}
 		wantCalls(t, w, 5)
-		if got, want := fmt.Sprint(permits.requests), fmt.Sprint([]PermitRequest{
-			{"GetRestApis", PriorityPreview}, {"GetRestApis", PriorityPreview}, {"GetRestApis", PriorityPreview},
-			{"GetRestApis", PriorityPreview}, {"GetRestApis", PriorityPreview}}); got != want {
+		if got, want := fmt.Sprint(permits.requests), fmt.Sprint(slices.Repeat([]gateway.PermitRequest{
+			{Operation: gateway.GetRestApis, Priority: gateway.PriorityPreview}}, 5)); got != want {
 			t.Errorf("permits = %s, want %s", got, want)
 		}
-		if got, want := fmt.Sprint(permits.outcomes), fmt.Sprint([]AttemptOutcome{
-			{Throttled: true, RetryAfter: 3 * time.Second, Class: Throttled},
-			{Class: Unavailable}, {Class: Unreachable}, {Class: Unreachable}, {Class: OK}}); got != want {
+		if got, want := fmt.Sprint(permits.outcomes), fmt.Sprint([]gateway.Outcome{
+			{RetryAfter: 3 * time.Second, Class: gateway.Throttled},
+			{Class: gateway.Unavailable}, {Class: gateway.Unreachable}, {Class: gateway.Unreachable}, {Class: gateway.OK}}); got != want {
 			t.Errorf("outcomes = %s, want %s", got, want)
 		}
 	})
@@ -142,7 +144,7 @@ func TestAWaitThatOutlastsTheDeadlineIsNotBegun(t *testing.T) {
 		w := &wire{answer: answers(fault(429, "TooManyRequestsException", "Too Many Requests", "Retry-After", "30"))}
 		begun := time.Now()
 		_, err := ListRESTAPIs(ctx, w.client(nil))
-		wantClass(t, err, Throttled)
+		wantClass(t, err, gateway.Throttled)
 		if took := time.Since(begun); took != 0 {
 			t.Errorf("told after %v, not at once", took)
 		}
@@ -182,11 +184,11 @@ func TestOneCallIsNotTriedForEver(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(*http.Request) (*http.Response, error)
 		calls  int
-		class  Class
+		class  gateway.Class
 	}{
-		"throttles": {throttled, maxRefusals, Throttled},
-		"faults":    {fault(503, "ServiceUnavailableException", "later"), maxFaults, Unavailable},
-		"silence":   {silent, maxFaults, Unreachable},
+		"throttles": {throttled, maxRefusals, gateway.Throttled},
+		"faults":    {fault(503, "ServiceUnavailableException", "later"), maxFaults, gateway.Unavailable},
+		"silence":   {silent, maxFaults, gateway.Unreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -203,7 +205,7 @@ func TestACallWithoutAPermitIsToldSoAtOnceAndNothingIsSent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: answers(noAPIs)}
 		_, err := ListRESTAPIs(t.Context(), w.client(&counter{err: ErrNoPermit}))
-		wantClass(t, err, NoPermit)
+		wantClass(t, err, gateway.NoPermit)
 		wantCalls(t, w, 0)
 	})
 }
@@ -215,7 +217,7 @@ func TestADeadlineWhileWaitingForAPermitLosesNoAnswer(t *testing.T) {
 		permits := &counter{wait: time.Minute}
 		w := &wire{answer: answers(keyMade)}
 		_, _, err := CreateKey(ctx, w.client(permits), "name", "")
-		wantClass(t, err, NoPermit)
+		wantClass(t, err, gateway.NoPermit)
 		wantCalls(t, w, 0)
 		if len(permits.outcomes) != 0 {
 			t.Error("a permit that was never given was given back")
@@ -240,7 +242,7 @@ func TestWhoGoesAwayDuringACreateLeavesAnAnswerLost(t *testing.T) {
 				defer cancel()
 				w := &wire{answer: answers(silent)}
 				_, _, err := CreateKey(ctx, w.client(nil), "name", "")
-				wantClass(t, err, AnswerLost)
+				wantClass(t, err, gateway.AnswerLost)
 				wantCalls(t, w, 1)
 			})
 		})
@@ -253,7 +255,7 @@ func TestWhoGoesAwayDuringAReadIsCancelled(t *testing.T) {
 		time.AfterFunc(time.Second, cancel)
 		w := &wire{answer: answers(silent)}
 		_, err := ListRESTAPIs(ctx, w.client(nil))
-		wantClass(t, err, Cancelled)
+		wantClass(t, err, gateway.Cancelled)
 		wantCalls(t, w, 1)
 	})
 }
@@ -266,7 +268,7 @@ func TestAPermitIsGivenBackWhenTheAttemptPanics(t *testing.T) {
 			defer func() { _ = recover() }()
 			_, _ = ListRESTAPIs(t.Context(), w.client(permits))
 		}()
-		if got := fmt.Sprint(permits.outcomes); got != fmt.Sprint([]AttemptOutcome{{Class: Internal}}) {
+		if got := fmt.Sprint(permits.outcomes); got != fmt.Sprint([]gateway.Outcome{{Class: gateway.Internal}}) {
 			t.Errorf("outcomes = %s", got)
 		}
 	})
@@ -281,7 +283,7 @@ func TestAnAttemptWithoutCredentialsTakesNoPermit(t *testing.T) {
 			return aws.Credentials{}, errors.New("nothing configured")
 		})
 		_, err := ListRESTAPIs(t.Context(), NewClient(cfg, Options{Permits: permits}))
-		wantClass(t, err, BadCredentials)
+		wantClass(t, err, gateway.BadCredentials)
 		if len(permits.requests) != 0 {
 			t.Error("a permit was asked for")
 		}
@@ -335,7 +337,7 @@ func TestExpiredCredentialsAreRenewedOnce(t *testing.T) {
 		}
 		w.answer = answers(fault(403, "ExpiredTokenException", "expired"))
 		_, err := ListRESTAPIs(t.Context(), NewClient(cfg, Options{}))
-		wantClass(t, err, ExpiredCredentials)
+		wantClass(t, err, gateway.ExpiredCredentials)
 		wantCalls(t, w, 4)
 	})
 }
@@ -364,8 +366,8 @@ func TestAWrongClockOfThisMachineIsCorrected(t *testing.T) {
 
 func TestDelaysGrowAreJitteredAndCapped(t *testing.T) {
 	for made := 1; made < maxRefusals; made++ {
-		again, low := nextAttempt(opGetExport, Throttled, made, 0, -1, 0)
-		_, high := nextAttempt(opGetExport, Throttled, made, 0, -1, 0.999)
+		again, low := nextAttempt(gateway.GetExport, gateway.Throttled, made, 0, -1, 0)
+		_, high := nextAttempt(gateway.GetExport, gateway.Throttled, made, 0, -1, 0.999)
 		step := min(firstDelay<<(made-1), maxDelay)
 		if !again || low != step/2 || high <= low || high > step {
 			t.Errorf("after attempt %d: %v to %v of a step of %v", made, low, high, step)
@@ -374,10 +376,10 @@ func TestDelaysGrowAreJitteredAndCapped(t *testing.T) {
 }
 
 func TestPriorityTravelsWithTheContext(t *testing.T) {
-	if got := PriorityOf(t.Context()); got != PriorityRefresh {
+	if got := PriorityOf(t.Context()); got != gateway.PriorityRefresh {
 		t.Errorf("a context without priority counts as %v", got)
 	}
-	if got := PriorityOf(WithPriority(t.Context(), PriorityKeys)); got != PriorityKeys {
+	if got := PriorityOf(WithPriority(t.Context(), gateway.PriorityKeys)); got != gateway.PriorityKeys {
 		t.Errorf("priority = %v", got)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/secret"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -12,13 +13,13 @@ import (
 )
 
 // ListStages gives all stages of a REST API. AWS does not page them.
-func ListStages(ctx context.Context, c Client, apiID string) ([]*Stage, error) {
+func ListStages(ctx context.Context, c Client, apiID string) ([]*gateway.Stage, error) {
 	out, err := c.GetStages(ctx, &apigateway.GetStagesInput{RestApiId: aws.String(apiID)})
 	if err != nil {
-		return nil, failed(opGetStages, "listing the stages of REST API "+apiID, err)
+		return nil, failed(gateway.GetStages, "listing the stages of REST API "+apiID, err)
 	}
 	if out.Item == nil {
-		return nil, failed(opGetStages, "listing the stages of REST API "+apiID, errNoList)
+		return nil, failed(gateway.GetStages, "listing the stages of REST API "+apiID, errNoList)
 	}
 	return each(out.Item, stageOf), nil
 }
@@ -34,16 +35,16 @@ func Export(ctx context.Context, c Client, apiID, stage string) ([]byte, error) 
 		Accepts:    aws.String("application/json"),
 	})
 	if err != nil {
-		return nil, failed(opGetExport, doing, err)
+		return nil, failed(gateway.GetExport, doing, err)
 	}
 	if len(out.Body) == 0 {
-		return nil, failed(opGetExport, doing, errEmptyExport)
+		return nil, failed(gateway.GetExport, doing, errEmptyExport)
 	}
 	return out.Body, nil
 }
 
 // CreateKey makes an enabled API key, attached to nothing yet. It is sent again only when AWS refused it: a failure of
-// class [AnswerLost] may have left a key behind, of unknown id.
+// class [gateway.AnswerLost] may have left a key behind, of unknown id.
 func CreateKey(ctx context.Context, c Client, name, description string) (id string, value secret.String, err error) {
 	const doing = "creating an API key"
 	out, err := c.CreateApiKey(ctx, &apigateway.CreateApiKeyInput{
@@ -52,14 +53,14 @@ func CreateKey(ctx context.Context, c Client, name, description string) (id stri
 		Enabled:     true, // without it the key is made disabled
 	})
 	if err != nil {
-		return "", secret.String{}, failed(opCreateAPIKey, doing, err)
+		return "", secret.String{}, failed(gateway.CreateAPIKey, doing, err)
 	}
 	if aws.ToString(out.Id) == "" {
-		return "", secret.String{}, &Error{Doing: doing, Class: AnswerLost, Operation: opCreateAPIKey, Err: errNoKey}
+		return "", secret.String{}, &Error{Doing: doing, Class: gateway.AnswerLost, Operation: gateway.CreateAPIKey, Err: errNoKey}
 	}
 	if aws.ToString(out.Value) == "" {
 		// The id is given too: the caller must delete the key.
-		return *out.Id, secret.String{}, &Error{Doing: doing, Class: Internal, Operation: opCreateAPIKey, Err: errNoKey}
+		return *out.Id, secret.String{}, &Error{Doing: doing, Class: gateway.Internal, Operation: gateway.CreateAPIKey, Err: errNoKey}
 	}
 	return *out.Id, secret.New(*out.Value), nil
 }
@@ -72,19 +73,19 @@ func AttachKey(ctx context.Context, c Client, planID, keyID string) error {
 		KeyId:       aws.String(keyID),
 		KeyType:     aws.String("API_KEY"),
 	})
-	if err == nil || Classify(err) == Conflict {
+	if err == nil || Classify(err) == gateway.Conflict {
 		return nil
 	}
-	return failed(opCreateUsagePlanKey, fmt.Sprintf("attaching API key %s to usage plan %s", keyID, planID), err)
+	return failed(gateway.CreateUsagePlanKey, fmt.Sprintf("attaching API key %s to usage plan %s", keyID, planID), err)
 }
 
 // DeleteKey deletes a key, which also takes it out of its usage plans. That it is gone already is a success.
 func DeleteKey(ctx context.Context, c Client, keyID string) error {
 	_, err := c.DeleteApiKey(ctx, &apigateway.DeleteApiKeyInput{ApiKey: aws.String(keyID)})
-	if err == nil || Classify(err) == NotFound {
+	if err == nil || Classify(err) == gateway.NotFound {
 		return nil
 	}
-	return failed(opDeleteAPIKey, "deleting API key "+keyID, err)
+	return failed(gateway.DeleteAPIKey, "deleting API key "+keyID, err)
 }
 
 var (

@@ -7,6 +7,8 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/gateway"
 )
 
 func TestAKeyIsCreatedEnabledAndWithoutTags(t *testing.T) {
@@ -31,7 +33,7 @@ func TestAKeyIsCreatedEnabledAndWithoutTags(t *testing.T) {
 func TestAKeyWithoutAValueIsGivenBackForDeletion(t *testing.T) {
 	w := &wire{answer: answers(ok(201, `{"id":"key1"}`))}
 	id, value, err := CreateKey(t.Context(), w.client(nil), "n", "")
-	wantClass(t, err, Internal)
+	wantClass(t, err, gateway.Internal)
 	if id != "key1" || !value.IsZero() {
 		t.Errorf("id = %q", id)
 	}
@@ -63,7 +65,7 @@ func TestAttachingWaitsForAnotherChangeToEnd(t *testing.T) {
 
 func TestAttachingToAPlanThatIsGoneFails(t *testing.T) {
 	w := &wire{answer: answers(fault(404, "NotFoundException", "Invalid Usage Plan identifier specified"))}
-	wantClass(t, AttachKey(t.Context(), w.client(nil), "p", "k"), NotFound)
+	wantClass(t, AttachKey(t.Context(), w.client(nil), "p", "k"), gateway.NotFound)
 }
 
 func TestDeletingAKeyThatIsGoneIsASuccess(t *testing.T) {
@@ -82,7 +84,7 @@ func TestDeletingAKeyThatIsGoneIsASuccess(t *testing.T) {
 func TestA404OfAProxyDoesNotCountAsADeletedKey(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: answers(html(404))}
-		wantClass(t, DeleteKey(t.Context(), w.client(nil), "key1"), Unavailable)
+		wantClass(t, DeleteKey(t.Context(), w.client(nil), "key1"), gateway.Unavailable)
 	})
 }
 
@@ -105,7 +107,7 @@ func TestAnExportIsOpenAPI3InJSONWithoutExtensionsThatLeakBackEnds(t *testing.T)
 func TestAnEmptyExportIsAFailureAndNoDocument(t *testing.T) {
 	w := &wire{answer: answers(ok(200, ""))}
 	_, err := Export(t.Context(), w.client(nil), "api1", "prod")
-	wantClass(t, err, Unavailable)
+	wantClass(t, err, gateway.Unavailable)
 }
 
 func TestStagesCostOneCallAndTellWhatTheirExportDependsOn(t *testing.T) {
@@ -118,7 +120,7 @@ func TestStagesCostOneCallAndTellWhatTheirExportDependsOn(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantCalls(t, w, 1)
-	want := []*Stage{
+	want := []*gateway.Stage{
 		{Name: "prod", Description: "live", DeploymentID: "d1", DocumentationVersion: "7", CanaryDeploymentID: "d2", UpdatedAt: 1700000000, Tags: map[string]string{"team": "a"}},
 		{Name: "dev", DeploymentID: "d1"},
 	}

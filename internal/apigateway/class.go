@@ -11,73 +11,14 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/retry"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+
+	"federation-agent/internal/gateway"
 )
-
-// Class is what a failure means for the one who asked.
-type Class int
-
-// The classes of failure.
-const (
-	// OK: nothing failed.
-	OK Class = iota
-	// Throttled: AWS refused because of the request rate, ours or a neighbour's. Nothing was done.
-	Throttled
-	// ConflictRetryable: AWS refused because something else was being changed. Nothing was done.
-	ConflictRetryable
-	// NoPermit: our own quota has no room before the deadline. Nothing was sent.
-	NoPermit
-	// Unavailable: AWS answered with a fault of its own (5xx) or with something unreadable.
-	Unavailable
-	// Unreachable: no answer: a network fault or a time-out. For a create that was sent it is [AnswerLost] instead.
-	Unreachable
-	// AnswerLost: a create was sent, and nobody knows whether AWS did it.
-	AnswerLost
-	// HardLimit: a resource limit of the account ("Maximum number of …"). It passes only when somebody makes room.
-	HardLimit
-	// AccessDenied: the credentials are good, but a permission is missing.
-	AccessDenied
-	// BadCredentials: the access key, its secret, or the role is wrong.
-	BadCredentials
-	// ExpiredCredentials: temporary credentials have run out.
-	ExpiredCredentials
-	// RegionUnavailable: the region does not know the access key, which is how a region that is not enabled answers.
-	RegionUnavailable
-	// NotFound: API Gateway says that there is no such thing.
-	NotFound
-	// Conflict: it exists already. For a key and a plan it means "attached already".
-	Conflict
-	// NotExportable: this stage can never be exported as it is.
-	NotExportable
-	// Invalid: AWS refused the request itself.
-	Invalid
-	// Cancelled: the one who asked has gone.
-	Cancelled
-	// Internal: none of the above.
-	Internal
-)
-
-// classNames are used in logs and metrics.
-func classNames() []string {
-	return []string{
-		"ok", "throttled", "conflict_retryable", "no_permit", "unavailable", "unreachable", "answer_lost", "hard_limit",
-		"access_denied", "bad_credentials", "expired_credentials", "region_unavailable", "not_found", "conflict",
-		"not_exportable", "invalid", "cancelled", "internal",
-	}
-}
-
-// String names the class for logs and metrics.
-func (c Class) String() string {
-	names := classNames()
-	if c < 0 || int(c) >= len(names) {
-		return "internal"
-	}
-	return names[c]
-}
 
 // Classify tells what an error of this package's functions, or of a [Client], means.
-func Classify(err error) Class {
+func Classify(err error) gateway.Class {
 	if err == nil {
-		return OK
+		return gateway.OK
 	}
 	var e *Error
 	if errors.As(err, &e) {
@@ -112,20 +53,20 @@ type unreadable struct{ text string }
 func (e *unreadable) Error() string { return e.text }
 
 // classify looks at one raw SDK error. What AWS says by code is matched by code: half of these are not modelled as Go types.
-func classify(err error) Class {
+func classify(err error) gateway.Class {
 	_, operation := origin(err)
 	return classifyOf(operation, err)
 }
 
 // classifyOf is for an error that does not name its operation yet.
-func classifyOf(operation string, err error) Class {
+func classifyOf(operation gateway.Operation, err error) gateway.Class {
 	switch {
 	case errors.Is(err, ErrNoPermit):
-		return NoPermit
+		return gateway.NoPermit
 	case errors.Is(err, context.Canceled):
-		return Cancelled
+		return gateway.Cancelled
 	case errors.As(err, new(*unreadable)):
-		return Unavailable
+		return gateway.Unavailable
 	}
 	service, _ := origin(err)
 	var answer smithy.APIError
@@ -139,89 +80,89 @@ func classifyOf(operation string, err error) Class {
 	case serviceSTS:
 		return classifySTS(code, status)
 	default:
-		return BadCredentials // instance metadata, SSO …: the default chain found no credentials
+		return gateway.BadCredentials // instance metadata, SSO …: the default chain found no credentials
 	}
 	switch code {
 	case "LimitExceededException":
 		if isThrottleText(message) {
-			return Throttled
+			return gateway.Throttled
 		}
-		return HardLimit
+		return gateway.HardLimit
 	case "ConflictException":
 		if isTryAgainText(message) {
-			return ConflictRetryable
+			return gateway.ConflictRetryable
 		}
-		return Conflict
+		return gateway.Conflict
 	case "NotFoundException":
-		return NotFound
+		return gateway.NotFound
 	case "BadRequestException", "ValidationException":
-		if operation == opGetExport && isNotExportableText(message) {
-			return NotExportable
+		if operation == gateway.GetExport && isNotExportableText(message) {
+			return gateway.NotExportable
 		}
-		return Invalid
+		return gateway.Invalid
 	case "UnrecognizedClientException", "InvalidClientTokenId":
-		return RegionUnavailable
+		return gateway.RegionUnavailable
 	case "ServiceUnavailableException", "InternalFailure", "InternalServerError", "InternalServiceError":
-		return Unavailable
+		return gateway.Unavailable
 	}
 	return classifyCommon(code, status)
 }
 
 // classifySTS is for the calls behind the credentials. Here an unknown access key is simply bad: it was tried where it
 // must be known.
-func classifySTS(code string, status int) Class {
+func classifySTS(code string, status int) gateway.Class {
 	if code == "InvalidClientTokenId" || code == "UnrecognizedClientException" {
-		return BadCredentials
+		return gateway.BadCredentials
 	}
 	return classifyCommon(code, status)
 }
 
 // classifyCommon knows the codes that all of AWS shares.
-func classifyCommon(code string, status int) Class {
+func classifyCommon(code string, status int) gateway.Class {
 	if _, throttle := retry.DefaultThrottleErrorCodes[code]; throttle {
-		return Throttled
+		return gateway.Throttled
 	}
 	switch code {
 	case "AccessDeniedException", "AccessDenied", "UnauthorizedException", "OptInRequired", "RegionDisabledException":
-		return AccessDenied
+		return gateway.AccessDenied
 	case "ExpiredTokenException", "ExpiredToken", "RequestExpired":
-		return ExpiredCredentials
+		return gateway.ExpiredCredentials
 	case "InvalidSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationTokenException", "MissingAuthenticationToken",
 		"IncompleteSignatureException", "IncompleteSignature", "AuthFailure", "RequestTimeTooSkewed":
-		return BadCredentials
+		return gateway.BadCredentials
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
-		return Throttled
+		return gateway.Throttled
 	case status >= http.StatusInternalServerError, code == "" || code == unknownCode:
 		// Not in AWS's words: a proxy or another server answered, whose 403 or 404 says nothing about AWS.
-		return Unavailable
+		return gateway.Unavailable
 	default:
-		return Invalid
+		return gateway.Invalid
 	}
 }
 
 // classifySilence is for errors that are no answer of AWS's.
-func classifySilence(err error, service string) Class {
+func classifySilence(err error, service string) gateway.Class {
 	var connection interface{ ConnectionError() bool }
 	var timeout interface{ Timeout() bool }
 	var validation interface{ ValidationErrors() bool }
 	switch {
 	case service != serviceID && service != serviceSTS:
-		return BadCredentials
+		return gateway.BadCredentials
 	case statusOf(err) == http.StatusTooManyRequests:
-		return Throttled
+		return gateway.Throttled
 	case statusOf(err) > 0:
-		return Unavailable // there was an answer, but none that can be read
+		return gateway.Unavailable // there was an answer, but none that can be read
 	case errors.As(err, &connection) && connection.ConnectionError(),
 		errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
-		return Unreachable
+		return gateway.Unreachable
 	case errors.As(err, &validation):
-		return Invalid
+		return gateway.Invalid
 	case isSigningText(err.Error()):
-		return BadCredentials
+		return gateway.BadCredentials
 	default:
-		return Internal
+		return gateway.Internal
 	}
 }
 
@@ -258,11 +199,11 @@ const (
 
 // origin is the service and operation where the error arose: the innermost, as a call that needs credentials fails
 // because STS did.
-func origin(err error) (service, operation string) {
+func origin(err error) (service string, operation gateway.Operation) {
 	service = serviceID
 	var op *smithy.OperationError
 	for errors.As(err, &op) {
-		service, operation, err = op.ServiceID, op.OperationName, op.Err
+		service, operation, err = op.ServiceID, gateway.Operation(op.OperationName), op.Err
 	}
 	return service, operation
 }

@@ -12,31 +12,33 @@ import (
 	"time"
 
 	"github.com/aws/smithy-go"
+
+	"federation-agent/internal/gateway"
 )
 
 func TestErrorsAreClassifiedByCodeAlsoWhereTheSDKHasNoTypeForThem(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(*http.Request) (*http.Response, error)
-		want   Class
+		want   gateway.Class
 	}{
-		"AccessDeniedException":              {fault(403, "AccessDeniedException", "User: arn:aws:iam::1:user/x is not authorized to perform: apigateway:GET"), AccessDenied},
-		"UnauthorizedException":              {fault(401, "UnauthorizedException", "no"), AccessDenied},
-		"ExpiredTokenException":              {fault(403, "ExpiredTokenException", "expired"), ExpiredCredentials},
-		"a region that is not enabled":       {fault(403, "UnrecognizedClientException", "The security token included in the request is invalid."), RegionUnavailable},
-		"the same by its other name":         {fault(403, "InvalidClientTokenId", "The security token included in the request is invalid."), RegionUnavailable},
-		"a wrong secret":                     {fault(403, "InvalidSignatureException", "The request signature we calculated does not match"), BadCredentials},
-		"NotFoundException":                  {fault(404, "NotFoundException", "Invalid stage identifier specified"), NotFound},
-		"a 404 that is not AWS's":            {html(404), Unavailable},
-		"a 403 that is not AWS's":            {html(403), Unavailable},
-		"BadRequestException":                {fault(400, "BadRequestException", "Invalid limit"), Invalid},
-		"ValidationException":                {fault(400, "ValidationException", "1 validation error detected"), Invalid},
-		"models that are not JSON":           {fault(400, "BadRequestException", "JSON body models are not found"), NotExportable},
-		"a throttle by a code of all of AWS": {fault(400, "ThrottlingException", "Rate exceeded"), Throttled},
-		"429 without a code":                 {html(429), Throttled},
-		"ServiceUnavailableException":        {fault(503, "ServiceUnavailableException", "later"), Unavailable},
-		"InternalFailure":                    {fault(500, "InternalFailure", "later"), Unavailable},
-		"a code in a namespace":              {fault(404, "com.amazonaws.apigateway#NotFoundException:http://internal/", "x"), NotFound},
-		"a conflict that is for good":        {fault(409, "ConflictException", "API Key already exists"), Conflict},
+		"AccessDeniedException":              {fault(403, "AccessDeniedException", "User: arn:aws:iam::1:user/x is not authorized to perform: apigateway:GET"), gateway.AccessDenied},
+		"UnauthorizedException":              {fault(401, "UnauthorizedException", "no"), gateway.AccessDenied},
+		"ExpiredTokenException":              {fault(403, "ExpiredTokenException", "expired"), gateway.ExpiredCredentials},
+		"a region that is not enabled":       {fault(403, "UnrecognizedClientException", "The security token included in the request is invalid."), gateway.RegionUnavailable},
+		"the same by its other name":         {fault(403, "InvalidClientTokenId", "The security token included in the request is invalid."), gateway.RegionUnavailable},
+		"a wrong secret":                     {fault(403, "InvalidSignatureException", "The request signature we calculated does not match"), gateway.BadCredentials},
+		"NotFoundException":                  {fault(404, "NotFoundException", "Invalid stage identifier specified"), gateway.NotFound},
+		"a 404 that is not AWS's":            {html(404), gateway.Unavailable},
+		"a 403 that is not AWS's":            {html(403), gateway.Unavailable},
+		"BadRequestException":                {fault(400, "BadRequestException", "Invalid limit"), gateway.Invalid},
+		"ValidationException":                {fault(400, "ValidationException", "1 validation error detected"), gateway.Invalid},
+		"models that are not JSON":           {fault(400, "BadRequestException", "JSON body models are not found"), gateway.NotExportable},
+		"a throttle by a code of all of AWS": {fault(400, "ThrottlingException", "Rate exceeded"), gateway.Throttled},
+		"429 without a code":                 {html(429), gateway.Throttled},
+		"ServiceUnavailableException":        {fault(503, "ServiceUnavailableException", "later"), gateway.Unavailable},
+		"InternalFailure":                    {fault(500, "InternalFailure", "later"), gateway.Unavailable},
+		"a code in a namespace":              {fault(404, "com.amazonaws.apigateway#NotFoundException:http://internal/", "x"), gateway.NotFound},
+		"a conflict that is for good":        {fault(409, "ConflictException", "API Key already exists"), gateway.Conflict},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -56,7 +58,7 @@ func TestOnlyAnExportCanBeNotExportable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: answers(fault(400, "BadRequestException", "JSON body models are not found"))}
 		_, err := ListStages(t.Context(), w.client(nil), "api1")
-		wantClass(t, err, Invalid)
+		wantClass(t, err, gateway.Invalid)
 	})
 }
 
@@ -96,7 +98,7 @@ func TestCredentialsThatCannotBeHadAreToldByTheSDKsText(t *testing.T) {
 func TestADefaultChainThatFindsNothingSaysWhatToSet(t *testing.T) {
 	imds := &smithy.OperationError{ServiceID: "API Gateway", OperationName: "GetRestApis", Err: fmt.Errorf("get identity: %w",
 		&smithy.OperationError{ServiceID: "ec2imds", OperationName: "GetMetadata", Err: context.DeadlineExceeded})}
-	wantClass(t, imds, BadCredentials)
+	wantClass(t, imds, gateway.BadCredentials)
 	if got := Explain(imds); !strings.Contains(got, "accessKeyId") {
 		t.Errorf("explanation: %q", got)
 	}
@@ -116,7 +118,7 @@ func TestAMissingPermissionIsNamedWithItsResource(t *testing.T) {
 	} {
 		w := &wire{answer: denied}
 		err := call(t.Context(), w.client(nil))
-		wantClass(t, err, AccessDenied)
+		wantClass(t, err, gateway.AccessDenied)
 		if got := Explain(err); !strings.HasSuffix(got, want) {
 			t.Errorf("explanation %q does not end with %q", got, want)
 		}
@@ -163,16 +165,16 @@ func TestRetryAfterThatMakesNoSenseIsIgnoredOrCapped(t *testing.T) {
 
 func TestEachClassHasItsOwnName(t *testing.T) {
 	seen := map[string]bool{}
-	for c := OK; c <= Internal; c++ {
+	for c := gateway.OK; c <= gateway.Internal; c++ {
 		if seen[c.String()] {
 			t.Errorf("%d has the name of another class: %s", c, c)
 		}
 		seen[c.String()] = true
 	}
-	wantClass(t, nil, OK)
-	wantClass(t, errors.New("whatever"), Internal)
-	for class, want := range map[Class]bool{AnswerLost: false, OK: false, Internal: false, HardLimit: true, Throttled: true, NoPermit: true} {
-		if got := (AttemptOutcome{Class: class}).Undone(); got != want {
+	wantClass(t, nil, gateway.OK)
+	wantClass(t, errors.New("whatever"), gateway.Internal)
+	for class, want := range map[gateway.Class]bool{gateway.AnswerLost: false, gateway.OK: false, gateway.Internal: false, gateway.HardLimit: true, gateway.Throttled: true, gateway.NoPermit: true} {
+		if got := (gateway.Outcome{Class: class}).Undone(); got != want {
 			t.Errorf("%s was surely not done: %v", class, got)
 		}
 	}

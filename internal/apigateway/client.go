@@ -7,7 +7,6 @@ package apigateway
 import (
 	"context"
 	"math/rand/v2"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
@@ -48,30 +47,3 @@ func NewClient(cfg aws.Config, o Options) Client {
 		so.APIOptions = append(so.APIOptions, attempts{permits: o.Permits, jitter: o.Jitter, renew: renew}.install)
 	})
 }
-
-// Times that one attempt may take. A permit is waited for before this clock starts.
-const (
-	// listAttempt bounds a listing or a key write; AWS answers these in 50 to 150 ms, so this is far beyond a slow day.
-	listAttempt = 15 * time.Second
-	// exportAttempt bounds an export: AWS's own integration limit is 29 s, large definitions take seconds.
-	exportAttempt = 40 * time.Second
-)
-
-// AttemptTime is how long one attempt of an operation may take.
-func AttemptTime(operation string) time.Duration {
-	if operation == opGetExport {
-		return exportAttempt
-	}
-	return listAttempt
-}
-
-// The operations, by the SDK's names.
-const (
-	opGetRestAPIs        = "GetRestApis"
-	opGetUsagePlans      = "GetUsagePlans"
-	opGetStages          = "GetStages"
-	opGetExport          = "GetExport"
-	opCreateAPIKey       = "CreateApiKey"
-	opCreateUsagePlanKey = "CreateUsagePlanKey"
-	opDeleteAPIKey       = "DeleteApiKey"
-)

@@ -16,6 +16,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/secret"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -176,7 +177,7 @@ func TestAnAccessKeyThatNoRegionKnowsIsBad(t *testing.T) {
 		w := &wire{answer: answers(stsFault(403, "InvalidClientTokenId", "The security token included in the request is invalid."))}
 		c := newCredentials(t, w, CredentialsOptions{Regions: []string{"eu-west-1"}})
 		_, err := c.AccountID(t.Context(), "eu-west-1", "")
-		wantClass(t, err, BadCredentials)
+		wantClass(t, err, gateway.BadCredentials)
 		wantNoSecret(t, err)
 		if !strings.Contains(Explain(err), "accessKeyId") {
 			t.Errorf("explanation: %s", Explain(err))
@@ -190,7 +191,7 @@ func TestARoleThatMayNotBeAssumedFailsItsTargetWithAReason(t *testing.T) {
 		w := &wire{answer: answers(stsFault(403, "AccessDenied", "User: x is not authorized to perform: sts:AssumeRole"))}
 		c := newCredentials(t, w, CredentialsOptions{Regions: []string{"eu-west-1"}})
 		_, err := ListRESTAPIs(t.Context(), NewClient(c.Config("eu-west-1", role), Options{}))
-		wantClass(t, err, AccessDenied)
+		wantClass(t, err, gateway.AccessDenied)
 		if !strings.Contains(Explain(err), "trust policy") {
 			t.Errorf("explanation: %s", Explain(err))
 		}
@@ -249,7 +250,7 @@ func TestWithoutAnyCredentialsTheErrorSaysWhatToSet(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err = ListRESTAPIs(t.Context(), NewClient(c.Config("eu-west-1", ""), Options{}))
-	wantClass(t, err, BadCredentials)
+	wantClass(t, err, gateway.BadCredentials)
 	if !strings.Contains(Explain(err), "accessKeyId") {
 		t.Errorf("explanation: %s (%v)", Explain(err), err)
 	}

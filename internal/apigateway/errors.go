@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/region"
 )
 
@@ -11,9 +12,9 @@ import (
 type Error struct {
 	// Doing reads as a gerund: "listing REST APIs in eu-west-1".
 	Doing string
-	Class Class
+	Class gateway.Class
 	// Operation is the SDK's name of the operation, Region where it was asked; both may be empty.
-	Operation string
+	Operation gateway.Operation
 	Region    string
 	Err       error
 }
@@ -25,7 +26,7 @@ func (e *Error) Error() string { return e.Doing + ": " + e.Err.Error() }
 func (e *Error) Unwrap() error { return e.Err }
 
 // failed wraps an SDK error; doing is completed with the region where it is known.
-func failed(operation, doing string, err error) error {
+func failed(operation gateway.Operation, doing string, err error) error {
 	e := &Error{Doing: doing, Class: Classify(err), Operation: operation, Err: err}
 	var a *attemptError
 	if errors.As(err, &a) {
@@ -43,7 +44,7 @@ func Explain(err error) string {
 		return ""
 	}
 	var e *Error
-	operation, region := "", ""
+	operation, region := gateway.Operation(""), ""
 	if errors.As(err, &e) {
 		operation, region = e.Operation, e.Region
 	}
@@ -60,40 +61,40 @@ func Explain(err error) string {
 		where = region
 	}
 	switch Classify(err) {
-	case Throttled:
+	case gateway.Throttled:
 		return "AWS throttled the call: somebody else uses the account's quota of 10 control-plane requests a second; it is tried again, or lower the agent's share of the quota"
-	case NoPermit:
+	case gateway.NoPermit:
 		return "the agent's share of the AWS request quota is used up until after the deadline; try again, or raise the share"
-	case ConflictRetryable:
+	case gateway.ConflictRetryable:
 		return "AWS was busy with another change of the same account and region; try again"
-	case Unavailable:
+	case gateway.Unavailable:
 		return "AWS, or something between, answered with a fault; if it lasts, check proxies, AWS_ENDPOINT_URL and the AWS health page"
-	case Unreachable:
+	case gateway.Unreachable:
 		return fmt.Sprintf("API Gateway's endpoint in %s did not answer; check the network, DNS, proxy variables and AWS_ENDPOINT_URL", where)
-	case AnswerLost:
+	case gateway.AnswerLost:
 		return "AWS's answer was lost, so nobody knows whether it was done; it is not repeated"
-	case HardLimit:
+	case gateway.HardLimit:
 		return "a resource limit of the AWS account is reached; delete what is not needed or ask AWS to raise it"
-	case AccessDenied:
+	case gateway.AccessDenied:
 		return "the credentials lack the permission " + permission(operation, region)
-	case BadCredentials:
+	case gateway.BadCredentials:
 		if isSigningText(err.Error()) {
 			return noCredentials
 		}
 		return "AWS does not accept the credentials; check accessKeyId and secretAccessKey (a wrong secret or a wrong clock gives this too), or the role's chain"
-	case ExpiredCredentials:
+	case gateway.ExpiredCredentials:
 		return "the temporary credentials have expired; check what renews them"
-	case RegionUnavailable:
+	case gateway.RegionUnavailable:
 		return fmt.Sprintf("%s does not know the access key: enable the region for the account, or, if every region says so, check accessKeyId", where)
-	case NotFound:
+	case gateway.NotFound:
 		return "API Gateway says that it does not exist (any more); list again"
-	case Conflict:
+	case gateway.Conflict:
 		return "API Gateway says that it exists already"
-	case NotExportable:
+	case gateway.NotExportable:
 		return "API Gateway cannot export this stage: the API has a model that is not JSON Schema; change the model's content type or go without its document"
-	case Invalid:
+	case gateway.Invalid:
 		return "API Gateway refused the request as invalid"
-	case Cancelled:
+	case gateway.Cancelled:
 		return "the agent gave the call up"
 	default:
 		return "the call failed in a way that the agent does not know; see the error's text"
@@ -102,15 +103,15 @@ func Explain(err error) string {
 
 const noCredentials = "no AWS credentials were found: set accessKeyId and secretAccessKey, or give the machine or pod a role"
 
-func explainSTS(class Class, operation string) string {
+func explainSTS(class gateway.Class, operation gateway.Operation) string {
 	switch {
-	case class == AccessDenied && operation == "AssumeRole":
+	case class == gateway.AccessDenied && operation == "AssumeRole":
 		return "the role may not be assumed: check roleArn, the role's trust policy, its external id, and that the agent's own identity is allowed sts:AssumeRole on it"
-	case class == BadCredentials:
+	case class == gateway.BadCredentials:
 		return "AWS STS does not accept the credentials; check accessKeyId and secretAccessKey, and this machine's clock"
-	case class == ExpiredCredentials:
+	case class == gateway.ExpiredCredentials:
 		return "the temporary credentials have expired; check what renews them"
-	case class == Unreachable:
+	case class == gateway.Unreachable:
 		return "AWS STS did not answer; check the network, DNS, proxy variables and AWS_ENDPOINT_URL"
 	default:
 		return "AWS STS refused to give credentials; see the error's text"
@@ -118,7 +119,7 @@ func explainSTS(class Class, operation string) string {
 }
 
 // permission names the IAM action and resource that an operation needs.
-func permission(operation, in string) string {
+func permission(operation gateway.Operation, in string) string {
 	partition := "aws"
 	if in == "" {
 		in = "*"
@@ -128,19 +129,19 @@ func permission(operation, in string) string {
 	verb := "GET"
 	var path string
 	switch operation {
-	case opGetRestAPIs:
+	case gateway.GetRestApis:
 		path = "/restapis"
-	case opGetUsagePlans:
+	case gateway.GetUsagePlans:
 		path = "/usageplans"
-	case opGetStages:
+	case gateway.GetStages:
 		path = "/restapis/*"
-	case opGetExport:
+	case gateway.GetExport:
 		path = "/restapis/*/stages/*"
-	case opCreateAPIKey:
+	case gateway.CreateAPIKey:
 		verb, path = "POST", "/apikeys"
-	case opCreateUsagePlanKey:
+	case gateway.CreateUsagePlanKey:
 		verb, path = "POST", "/usageplans/*/keys"
-	case opDeleteAPIKey:
+	case gateway.DeleteAPIKey:
 		verb, path = "DELETE", "/apikeys/*"
 	default:
 		return "for this call"

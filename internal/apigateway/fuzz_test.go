@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 	"time"
+
+	"federation-agent/internal/gateway"
 )
 
 func FuzzWhateverAWSAnswersIsClassifiedAndACreateIsSentOnce(f *testing.F) {
@@ -37,7 +39,7 @@ func FuzzWhateverAWSAnswersIsClassifiedAndACreateIsSentOnce(f *testing.F) {
 		_, stageErr := ListStages(ctx, client, "a")
 		_, exportErr := Export(ctx, client, "a", "s")
 		for _, err := range []error{err, planErr, stageErr, exportErr, DeleteKey(ctx, client, "k"), AttachKey(ctx, client, "p", "k")} {
-			if (Classify(err) == OK) != (err == nil) || (Explain(err) == "") != (err == nil) {
+			if (Classify(err) == gateway.OK) != (err == nil) || (Explain(err) == "") != (err == nil) {
 				t.Errorf("%v is of class %v", err, Classify(err))
 			}
 		}

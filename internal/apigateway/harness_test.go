@@ -15,6 +15,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"federation-agent/internal/gateway"
 )
 
 // wire stands where the network would be: it answers each request from a script and keeps what was asked.
@@ -120,13 +122,13 @@ var (
 // counter is a Permits that grants all and counts.
 type counter struct {
 	mu       sync.Mutex
-	requests []PermitRequest
-	outcomes []AttemptOutcome
+	requests []gateway.PermitRequest
+	outcomes []gateway.Outcome
 	wait     time.Duration
 	err      error
 }
 
-func (c *counter) Acquire(ctx context.Context, r PermitRequest) (Permit, error) {
+func (c *counter) Acquire(ctx context.Context, r gateway.PermitRequest) (Permit, error) {
 	c.mu.Lock()
 	c.requests = append(c.requests, r)
 	wait, err := c.wait, c.err
@@ -142,13 +144,13 @@ func (c *counter) Acquire(ctx context.Context, r PermitRequest) (Permit, error) 
 	}
 }
 
-func (c *counter) Done(o AttemptOutcome) {
+func (c *counter) Done(o gateway.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.outcomes = append(c.outcomes, o)
 }
 
-func wantClass(t *testing.T, err error, want Class) {
+func wantClass(t *testing.T, err error, want gateway.Class) {
 	t.Helper()
 	if got := Classify(err); got != want {
 		t.Errorf("class = %v, want %v (error: %v)", got, want, err)
@@ -172,12 +174,12 @@ func wantNoSecret(t *testing.T, err error) {
 }
 
 // ListRESTAPIs is a listing of REST APIs from beginning to end.
-func ListRESTAPIs(ctx context.Context, c Client) ([]*RestAPI, error) {
+func ListRESTAPIs(ctx context.Context, c Client) ([]*gateway.RestAPI, error) {
 	return list(ctx, NewRESTAPIs(c))
 }
 
 // ListUsagePlans is a listing of usage plans from beginning to end.
-func ListUsagePlans(ctx context.Context, c Client) ([]*UsagePlan, error) {
+func ListUsagePlans(ctx context.Context, c Client) ([]*gateway.UsagePlan, error) {
 	return list(ctx, NewUsagePlans(c))
 }
 

@@ -6,6 +6,8 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+
+	"federation-agent/internal/gateway"
 )
 
 // pageSize is the most that API Gateway gives on a page; the default of 25 costs twenty times the calls.
@@ -15,7 +17,7 @@ const pageSize = 500
 // where the last one ended. Only a listing that is Done is the whole list; there is no way to take a part for it.
 // One goroutine at a time uses it.
 type Listing[T any] struct {
-	operation string
+	operation gateway.Operation
 	doing     string
 	page      func(ctx context.Context, position *string) (items []T, next *string, err error)
 	id        func(T) string
@@ -28,12 +30,12 @@ type Listing[T any] struct {
 }
 
 // NewRESTAPIs lists the REST APIs of the client's target.
-func NewRESTAPIs(c Client) *Listing[*RestAPI] {
-	return &Listing[*RestAPI]{
-		operation: opGetRestAPIs,
+func NewRESTAPIs(c Client) *Listing[*gateway.RestAPI] {
+	return &Listing[*gateway.RestAPI]{
+		operation: gateway.GetRestApis,
 		doing:     "listing REST APIs",
-		id:        func(r *RestAPI) string { return r.ID },
-		page: func(ctx context.Context, position *string) ([]*RestAPI, *string, error) {
+		id:        func(r *gateway.RestAPI) string { return r.ID },
+		page: func(ctx context.Context, position *string) ([]*gateway.RestAPI, *string, error) {
 			out, err := c.GetRestApis(ctx, &apigateway.GetRestApisInput{Limit: aws.Int32(pageSize), Position: position})
 			if err != nil {
 				return nil, nil, err
@@ -47,12 +49,12 @@ func NewRESTAPIs(c Client) *Listing[*RestAPI] {
 }
 
 // NewUsagePlans lists the usage plans of the client's target, each with all of its stages.
-func NewUsagePlans(c Client) *Listing[*UsagePlan] {
-	return &Listing[*UsagePlan]{
-		operation: opGetUsagePlans,
+func NewUsagePlans(c Client) *Listing[*gateway.UsagePlan] {
+	return &Listing[*gateway.UsagePlan]{
+		operation: gateway.GetUsagePlans,
 		doing:     "listing usage plans",
-		id:        func(p *UsagePlan) string { return p.ID },
-		page: func(ctx context.Context, position *string) ([]*UsagePlan, *string, error) {
+		id:        func(p *gateway.UsagePlan) string { return p.ID },
+		page: func(ctx context.Context, position *string) ([]*gateway.UsagePlan, *string, error) {
 			out, err := c.GetUsagePlans(ctx, &apigateway.GetUsagePlansInput{Limit: aws.Int32(pageSize), Position: position})
 			if err != nil {
 				return nil, nil, err
@@ -79,7 +81,7 @@ func (l *Listing[T]) Run(ctx context.Context) error {
 func (l *Listing[T]) next(ctx context.Context) error {
 	items, next, err := l.page(ctx, l.position)
 	if err != nil {
-		if Classify(err) == Invalid && l.position != nil {
+		if Classify(err) == gateway.Invalid && l.position != nil {
 			l.restart()
 		}
 		return failed(l.operation, l.doing, err)

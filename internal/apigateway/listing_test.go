@@ -5,6 +5,8 @@ import (
 	"net/http"
 	"testing"
 	"testing/synctest"
+
+	"federation-agent/internal/gateway"
 )
 
 // page is one page with one REST API.
@@ -12,7 +14,7 @@ func page(id, next string) func(*http.Request) (*http.Response, error) {
 	return ok(200, fmt.Sprintf(`{"item":[{"id":%q,"name":"n"}],"position":%q}`, id, next))
 }
 
-func ids(apis []*RestAPI) string {
+func ids(apis []*gateway.RestAPI) string {
 	out := ""
 	for _, a := range apis {
 		out += a.ID
@@ -53,7 +55,7 @@ func TestAPageThatFailsIsAFailureAndNeverAShorterList(t *testing.T) {
 		if err == nil || apis != nil {
 			t.Errorf("%s page failed, and the list was %q", name, ids(apis))
 		}
-		wantClass(t, err, AccessDenied)
+		wantClass(t, err, gateway.AccessDenied)
 	}
 }
 
@@ -83,7 +85,7 @@ func TestAListingGoesOnWhereItEndedAndSkipsNothing(t *testing.T) {
 func TestAPositionThatRepeatsEndsTheListingAsAFailure(t *testing.T) {
 	w := &wire{answer: answers(page("a", "p2"), page("b", "p3"), page("c", "p2"))}
 	l := NewRESTAPIs(w.client(nil))
-	wantClass(t, l.Run(t.Context()), Internal)
+	wantClass(t, l.Run(t.Context()), gateway.Internal)
 	wantCalls(t, w, 3)
 	if len(l.items) != 0 {
 		t.Error("what such a listing gave was kept")
@@ -93,7 +95,7 @@ func TestAPositionThatRepeatsEndsTheListingAsAFailure(t *testing.T) {
 func TestAPositionThatAWSForgotStartsTheListingOver(t *testing.T) {
 	w := &wire{answer: answers(page("a", "p2"), fault(400, "BadRequestException", "Invalid position"), page("b", ""))}
 	l := NewRESTAPIs(w.client(nil))
-	wantClass(t, l.Run(t.Context()), Invalid)
+	wantClass(t, l.Run(t.Context()), gateway.Invalid)
 	if err := l.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -131,11 +133,11 @@ func TestAnAnswerWithoutAListIsNotAnEmptyList(t *testing.T) {
 		synctest.Test(t, func(t *testing.T) {
 			w := &wire{answer: answers(ok(200, body))}
 			_, err := ListUsagePlans(t.Context(), w.client(nil))
-			wantClass(t, err, Unavailable)
+			wantClass(t, err, gateway.Unavailable)
 			_, err = ListRESTAPIs(t.Context(), w.client(nil))
-			wantClass(t, err, Unavailable)
+			wantClass(t, err, gateway.Unavailable)
 			_, err = ListStages(t.Context(), w.client(nil), "a")
-			wantClass(t, err, Unavailable)
+			wantClass(t, err, gateway.Unavailable)
 		})
 	}
 }

@@ -8,6 +8,8 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/gateway"
 )
 
 // every gives all recorded steps by "test/step", so that no shape of AWS's is left out because nobody thought of it.
@@ -49,8 +51,8 @@ type recordedAPI struct {
 	Tags                                         map[string]string
 }
 
-func (r recordedAPI) value() *RestAPI {
-	return &RestAPI{
+func (r recordedAPI) value() *gateway.RestAPI {
+	return &gateway.RestAPI{
 		ID: r.ID, Name: r.Name, Description: r.Description, Version: r.Version, KeySource: r.APIKeySource,
 		EndpointTypes: r.EndpointConfiguration.Types, VPCEndpointIDs: r.EndpointConfiguration.VpcEndpointIDs,
 		EndpointDisabled: r.DisableExecuteAPIEndpoint, Tags: r.Tags,
@@ -71,7 +73,7 @@ func TestEveryRecordedRESTAPIBecomesItsValueFieldByField(t *testing.T) {
 			continue
 		}
 		seen++
-		var want []*RestAPI
+		var want []*gateway.RestAPI
 		for _, r := range recorded {
 			want = append(want, r.value())
 		}
@@ -107,9 +109,9 @@ func TestEveryRecordedStageBecomesItsValueFieldByField(t *testing.T) {
 			continue
 		}
 		seen++
-		var want []*Stage
+		var want []*gateway.Stage
 		for _, r := range recorded {
-			s := &Stage{
+			s := &gateway.Stage{
 				Name: r.StageName, Description: r.Description, DeploymentID: r.DeploymentID,
 				DocumentationVersion: r.DocumentationVersion, CanaryDeploymentID: r.CanarySettings.DeploymentID, Tags: r.Tags,
 			}
@@ -143,15 +145,15 @@ func TestEveryRecordedUsagePlanBecomesItsValueFieldByField(t *testing.T) {
 			continue
 		}
 		seen++
-		want := &UsagePlan{ID: r.ID, Name: r.Name}
+		want := &gateway.UsagePlan{ID: r.ID, Name: r.Name}
 		if r.Throttle != nil {
-			want.Throttle = &Throttle{Rate: r.Throttle.RateLimit, Burst: r.Throttle.BurstLimit}
+			want.Throttle = &gateway.Throttle{Rate: r.Throttle.RateLimit, Burst: r.Throttle.BurstLimit}
 		}
 		got, err := ListUsagePlans(t.Context(), (&wire{answer: answers(listed(t, text))}).client(nil))
 		if err != nil {
 			t.Errorf("%s: %v", path, err)
 		}
-		if diff := cmp.Diff([]*UsagePlan{want}, got); diff != "" {
+		if diff := cmp.Diff([]*gateway.UsagePlan{want}, got); diff != "" {
 			t.Errorf("%s:\n%s", path, diff)
 		}
 	}
@@ -201,17 +203,17 @@ func TestEveryRecordedExportPassesByteForByte(t *testing.T) {
 }
 
 // recordedClasses says what each recorded refusal means, by AWS's code and the beginning of its message.
-var recordedClasses = map[string]Class{
-	"ConflictException/Unable to complete operation due to concurrent": ConflictRetryable,
-	"NotFoundException/Invalid API identifier specified":               NotFound,
-	"ValidationException/1 validation error detected":                  Invalid,
-	"BadRequestException/Description cannot be an empty string":        Invalid,
-	"BadRequestException/Invalid minimum compression size":             Invalid,
-	"BadRequestException/Invalid API Key name, can be at most":         Invalid,
-	"BadRequestException/API Key value exceeds maximum size":           Invalid,
-	"BadRequestException/API Key value should be at least":             Invalid,
-	"BadRequestException/Invalid patch path":                           Invalid,
-	"BadRequestException/Invalid API Key description specified":        Invalid,
+var recordedClasses = map[string]gateway.Class{
+	"ConflictException/Unable to complete operation due to concurrent": gateway.ConflictRetryable,
+	"NotFoundException/Invalid API identifier specified":               gateway.NotFound,
+	"ValidationException/1 validation error detected":                  gateway.Invalid,
+	"BadRequestException/Description cannot be an empty string":        gateway.Invalid,
+	"BadRequestException/Invalid minimum compression size":             gateway.Invalid,
+	"BadRequestException/Invalid API Key name, can be at most":         gateway.Invalid,
+	"BadRequestException/API Key value exceeds maximum size":           gateway.Invalid,
+	"BadRequestException/API Key value should be at least":             gateway.Invalid,
+	"BadRequestException/Invalid patch path":                           gateway.Invalid,
+	"BadRequestException/Invalid API Key description specified":        gateway.Invalid,
 }
 
 func TestEveryRecordedRefusalHasItsClassForEachOperation(t *testing.T) {
@@ -225,7 +227,7 @@ func TestEveryRecordedRefusalHasItsClassForEachOperation(t *testing.T) {
 				continue
 			}
 			seen++
-			want, said := Internal, false
+			want, said := gateway.Internal, false
 			for beginning, class := range recordedClasses {
 				if strings.HasPrefix(r.Error.Code+"/"+r.Error.Message, beginning) {
 					want, said = class, true
@@ -247,8 +249,8 @@ func TestEveryRecordedRefusalHasItsClassForEachOperation(t *testing.T) {
 			_, _, err = CreateKey(t.Context(), (&wire{answer: refused}).client(nil), "n", "")
 			wantClass(t, err, want)
 			wantClass(t, AttachKey(t.Context(), (&wire{answer: refused}).client(nil), "p", "k"), want)
-			if want == NotFound { // what is gone already is what was wanted
-				want = OK
+			if want == gateway.NotFound { // what is gone already is what was wanted
+				want = gateway.OK
 			}
 			wantClass(t, DeleteKey(t.Context(), (&wire{answer: refused}).client(nil), "k"), want)
 		}

@@ -10,6 +10,8 @@ import (
 	"testing/synctest"
 
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/gateway"
 )
 
 // recorded is testdata/recorded.json: test -> step -> what boto3 made of AWS's answer.
@@ -78,7 +80,7 @@ func TestRecordedRESTAPIsBecomeValues(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]*RestAPI{{ID: "<id:1>", Name: "<name:1>", Description: "this is my api", KeySource: "HEADER",
+	if diff := cmp.Diff([]*gateway.RestAPI{{ID: "<id:1>", Name: "<name:1>", Description: "this is my api", KeySource: "HEADER",
 		EndpointTypes: []string{"EDGE"}, Tags: map[string]string{"MY_TAG1": "MY_VALUE1"}}}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -100,7 +102,7 @@ func TestRecordedStagesBecomeValuesWithTheirDeployments(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]*Stage{
+	if diff := cmp.Diff([]*gateway.Stage{
 		{Name: "stage1", DeploymentID: "<deployment-id:1>", UpdatedAt: recordedTime}, {Name: "stage2", DeploymentID: "<deployment-id:2>", UpdatedAt: recordedTime},
 	}, got); diff != "" {
 		t.Error(diff)
@@ -129,7 +131,7 @@ func TestARecordedUsagePlanBecomesAValue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]*UsagePlan{{ID: "<id:1>", Name: "<name:1>", Throttle: &Throttle{Rate: 10, Burst: 20}}}, got); diff != "" {
+	if diff := cmp.Diff([]*gateway.UsagePlan{{ID: "<id:1>", Name: "<name:1>", Throttle: &gateway.Throttle{Rate: 10, Burst: 20}}}, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -158,13 +160,13 @@ func TestARecordedExportPassesAsItIs(t *testing.T) {
 func TestRecordedErrorsHaveTheirClasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := loadRecorded(t)
-		for path, want := range map[string]Class{
-			"TestApiGatewayApiAuthorizer::test_authorizer_crud_no_api/wrong-rest-api-id-create-authorizer":                    ConflictRetryable,
-			"TestApiGatewayApiAuthorizer::test_authorizer_crud_no_api/wrong-rest-api-id-get-authorizers":                      NotFound,
-			"TestApiGatewayApiRestApi::test_create_rest_api_verify_defaults/create-with-empty-ip-address-type-and-wrong-type": Invalid,
-			"TestApigatewayApiKeysCrud::test_create_api_key_with_invalid_name/create-api-key-name-too-long":                   Invalid,
-			"TestApigatewayApiKeysCrud::test_update_api_key_invalid_description_length/create-api-key-description-too-long":   Invalid,
-			"TestApiGatewayApiRestApi::test_get_api_case_insensitive/get-api-upper-case":                                      NotFound,
+		for path, want := range map[string]gateway.Class{
+			"TestApiGatewayApiAuthorizer::test_authorizer_crud_no_api/wrong-rest-api-id-create-authorizer":                    gateway.ConflictRetryable,
+			"TestApiGatewayApiAuthorizer::test_authorizer_crud_no_api/wrong-rest-api-id-get-authorizers":                      gateway.NotFound,
+			"TestApiGatewayApiRestApi::test_create_rest_api_verify_defaults/create-with-empty-ip-address-type-and-wrong-type": gateway.Invalid,
+			"TestApigatewayApiKeysCrud::test_create_api_key_with_invalid_name/create-api-key-name-too-long":                   gateway.Invalid,
+			"TestApigatewayApiKeysCrud::test_update_api_key_invalid_description_length/create-api-key-description-too-long":   gateway.Invalid,
+			"TestApiGatewayApiRestApi::test_get_api_case_insensitive/get-api-upper-case":                                      gateway.NotFound,
 		} {
 			test, step, _ := strings.Cut(path, "/")
 			w := &wire{answer: answers(onWire(t, r[test][step]))}

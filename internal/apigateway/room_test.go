@@ -11,6 +11,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"federation-agent/internal/gateway"
 )
 
 // roomLog is a Room, and a body, that write down what happens in what order.
@@ -75,7 +77,7 @@ func TestTheWaitForRoomEndsWithTheCaller(t *testing.T) {
 		defer cancel()
 		w := &wire{answer: answers(l.answer(true))}
 		_, err := Export(WithRoom(ctx, l), w.client(nil), "a", "s")
-		wantClass(t, err, Unavailable)
+		wantClass(t, err, gateway.Unavailable)
 		if !errors.Is(err, context.DeadlineExceeded) || l.events[len(l.events)-1] != "drop" {
 			t.Errorf("%v after %q", err, l.events)
 		}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/region"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -62,7 +63,7 @@ func firstThatKnows[T any](ctx context.Context, clients stsRegions, ask func(con
 			first = err
 		}
 		switch Classify(err) {
-		case BadCredentials, Unreachable, Unavailable:
+		case gateway.BadCredentials, gateway.Unreachable, gateway.Unavailable:
 		default:
 			return nil, err
 		}

@@ -4,23 +4,23 @@ import (
 	"fmt"
 	"testing"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 )
 
 // aRegion is the largest that AWS allows for regional APIs: 600 with 10 stages each, in 300 usage plans.
-func aRegion() ([]*apigateway.RestAPI, []*apigateway.UsagePlan) {
+func aRegion() ([]*gateway.RestAPI, []*gateway.UsagePlan) {
 	const apis, stages, plans = 600, 10, 300
-	var a []*apigateway.RestAPI
-	p := make([]*apigateway.UsagePlan, plans)
+	var a []*gateway.RestAPI
+	p := make([]*gateway.UsagePlan, plans)
 	for n := range p {
-		p[n] = &apigateway.UsagePlan{ID: fmt.Sprintf("p%d", n), Name: fmt.Sprintf("plan %d", n)}
+		p[n] = &gateway.UsagePlan{ID: fmt.Sprintf("p%d", n), Name: fmt.Sprintf("plan %d", n)}
 	}
 	for n := range apis {
-		api := &apigateway.RestAPI{ID: fmt.Sprintf("a%d", n), Name: fmt.Sprintf("service %d", n%500)}
+		api := &gateway.RestAPI{ID: fmt.Sprintf("a%d", n), Name: fmt.Sprintf("service %d", n%500)}
 		a = append(a, api)
 		for s := range stages {
 			plan := p[(n*stages+s)%plans]
-			plan.Stages = append(plan.Stages, apigateway.PlanStage{APIID: api.ID, Stage: fmt.Sprintf("stage%d", s)})
+			plan.Stages = append(plan.Stages, gateway.PlanStage{APIID: api.ID, Stage: fmt.Sprintf("stage%d", s)})
 		}
 	}
 	return a, p

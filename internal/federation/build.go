@@ -1,7 +1,7 @@
 package federation
 
 import (
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 )
 
 // Missing says why an API goes out without its document.
@@ -68,7 +68,7 @@ func Summarize(t Target, e Entry, name string) Summary {
 	return Summary{UniqueID: id, ID: id, Name: name, Version: version(e.API)}
 }
 
-func version(api *apigateway.RestAPI) string {
+func version(api *gateway.RestAPI) string {
 	if v := Cut(line(api.Version), maxVersion); v != "" {
 		return v
 	}

@@ -5,27 +5,27 @@ import (
 	"strings"
 	"testing"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 // sample is an input with all there is.
 func sample() Input {
-	gold := &apigateway.UsagePlan{ID: "gold", Name: "Gold", Description: "For partners",
-		Throttle: &apigateway.Throttle{Rate: 10, Burst: 20}, Quota: &apigateway.Quota{Limit: 5000, Period: "MONTH"},
-		Stages: []apigateway.PlanStage{
-			{APIID: "a1b2c3", Stage: "prod", Throttle: map[string]apigateway.Throttle{"/pets/GET": {Rate: 0.5, Burst: 1}, "//POST": {Rate: 1}}},
-			{APIID: "a1b2c3", Stage: "dev", Throttle: map[string]apigateway.Throttle{"/dev/GET": {Rate: 99}}},
-			{APIID: "other", Stage: "prod", Throttle: map[string]apigateway.Throttle{"/other/GET": {Rate: 98}}},
+	gold := &gateway.UsagePlan{ID: "gold", Name: "Gold", Description: "For partners",
+		Throttle: &gateway.Throttle{Rate: 10, Burst: 20}, Quota: &gateway.Quota{Limit: 5000, Period: "MONTH"},
+		Stages: []gateway.PlanStage{
+			{APIID: "a1b2c3", Stage: "prod", Throttle: map[string]gateway.Throttle{"/pets/GET": {Rate: 0.5, Burst: 1}, "//POST": {Rate: 1}}},
+			{APIID: "a1b2c3", Stage: "dev", Throttle: map[string]gateway.Throttle{"/dev/GET": {Rate: 99}}},
+			{APIID: "other", Stage: "prod", Throttle: map[string]gateway.Throttle{"/other/GET": {Rate: 98}}},
 		}}
 	return Input{
 		Target: west,
 		Entry: Entry{
-			API: &apigateway.RestAPI{ID: "a1b2c3", Name: "Orders", Description: "All orders", Version: "1.2", EndpointTypes: []string{"REGIONAL"},
+			API: &gateway.RestAPI{ID: "a1b2c3", Name: "Orders", Description: "All orders", Version: "1.2", EndpointTypes: []string{"REGIONAL"},
 				Tags: map[string]string{"team": "shop", "Cost Center": "42"}},
-			Stage: "prod", Plans: []*apigateway.UsagePlan{gold},
-			Details: &apigateway.Stage{Name: "prod", Description: "live traffic", Tags: map[string]string{"team": "ops"}},
+			Stage: "prod", Plans: []*gateway.UsagePlan{gold},
+			Details: &gateway.Stage{Name: "prod", Description: "live traffic", Tags: map[string]string{"team": "ops"}},
 		},
 		Name:     "Orders",
 		Document: []byte(`{"openapi":"3.0.1"}`),
@@ -61,7 +61,7 @@ func TestUniqueIDAndPlanIDsDependOnAWSsIDsAlone(t *testing.T) {
 	api, plan := *in.Entry.API, *in.Entry.Plans[0]
 	api.Name, api.Description, api.Version, api.Tags, api.EndpointTypes, api.KeySource = "n", "d", "v", nil, nil, "AUTHORIZER"
 	plan.Name, plan.Description, plan.Throttle, plan.Quota, plan.Stages = "n", "d", nil, nil, nil
-	in.Entry.API, in.Entry.Plans = &api, []*apigateway.UsagePlan{&plan}
+	in.Entry.API, in.Entry.Plans = &api, []*gateway.UsagePlan{&plan}
 	after := Build(in)
 	if before.UniqueID != after.UniqueID || before.ID != after.ID || before.Plans[0].ID != after.Plans[0].ID {
 		t.Errorf("ids changed: %s -> %s, %s -> %s", before.UniqueID, after.UniqueID, before.Plans[0].ID, after.Plans[0].ID)
@@ -101,7 +101,7 @@ func valueOf(api API, name string) string {
 }
 
 func TestNothingIsNullInAnAPIThatHasNothing(t *testing.T) {
-	api := Build(Input{Target: west, Entry: Entry{API: &apigateway.RestAPI{ID: "a"}, Stage: "s", Plans: []*apigateway.UsagePlan{{ID: "p"}}}, Name: "a"})
+	api := Build(Input{Target: west, Entry: Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "s", Plans: []*gateway.UsagePlan{{ID: "p"}}}, Name: "a"})
 	if api.Pages == nil || api.Plans == nil || api.Metadata == nil || api.ConnectionDetails == nil || api.Plans[0].Characteristics == nil {
 		t.Errorf("something is null: %+v", api)
 	}
@@ -116,7 +116,7 @@ func TestNothingIsNullInAnAPIThatHasNothing(t *testing.T) {
 			t.Errorf("empty metadata %+v", m)
 		}
 	}
-	none := Build(Input{Target: west, Entry: Entry{API: &apigateway.RestAPI{ID: "a"}, Stage: "s"}, Name: "a"})
+	none := Build(Input{Target: west, Entry: Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "s"}, Name: "a"})
 	if none.Plans == nil {
 		t.Error("plans are null")
 	}
@@ -148,13 +148,13 @@ func TestTheDocumentIsPassedOnByteForByte(t *testing.T) {
 
 func TestASecondDescriptionIsNotRepeated(t *testing.T) {
 	in := sample()
-	in.Entry.Details = &apigateway.Stage{Name: "prod", Description: "All orders"}
+	in.Entry.Details = &gateway.Stage{Name: "prod", Description: "All orders"}
 	if got := Build(in).Description; got != "All orders" {
 		t.Errorf("description = %q", got)
 	}
 	api := *in.Entry.API
 	api.Description, in.Entry.API = "", &api
-	in.Entry.Details = &apigateway.Stage{Name: "prod", Description: "live"}
+	in.Entry.Details = &gateway.Stage{Name: "prod", Description: "live"}
 	if got := Build(in).Description; got != "Stage prod: live" {
 		t.Errorf("description = %q", got)
 	}
@@ -164,14 +164,14 @@ func TestEveryTextIsWithinTheLimitsOfTheSQLBackendCutVisibly(t *testing.T) {
 	long := strings.Repeat("wörd🚀", 700)
 	in := sample()
 	in.Name = NewNames(nil).Of(prod, long)
-	methods := map[string]apigateway.Throttle{}
+	methods := map[string]gateway.Throttle{}
 	for i := range 60 {
-		methods[fmt.Sprintf("/%s/%d/GET", strings.Repeat("long", 30), i)] = apigateway.Throttle{Rate: 1234.5, Burst: 98765}
+		methods[fmt.Sprintf("/%s/%d/GET", strings.Repeat("long", 30), i)] = gateway.Throttle{Rate: 1234.5, Burst: 98765}
 	}
-	in.Entry.API = &apigateway.RestAPI{ID: "a1b2c3", Name: long, Description: long, Version: long, Tags: map[string]string{long: long, long + "2": long, "": ""}}
-	in.Entry.Plans = []*apigateway.UsagePlan{{ID: "p", Name: long, Description: long, Throttle: &apigateway.Throttle{Rate: 1e12, Burst: 1 << 30},
-		Stages: []apigateway.PlanStage{{APIID: "a1b2c3", Stage: "prod", Throttle: methods}}}}
-	in.Entry.Details = &apigateway.Stage{Name: "prod", Description: long, Tags: map[string]string{long: long}}
+	in.Entry.API = &gateway.RestAPI{ID: "a1b2c3", Name: long, Description: long, Version: long, Tags: map[string]string{long: long, long + "2": long, "": ""}}
+	in.Entry.Plans = []*gateway.UsagePlan{{ID: "p", Name: long, Description: long, Throttle: &gateway.Throttle{Rate: 1e12, Burst: 1 << 30},
+		Stages: []gateway.PlanStage{{APIID: "a1b2c3", Stage: "prod", Throttle: methods}}}}
+	in.Entry.Details = &gateway.Stage{Name: "prod", Description: long, Tags: map[string]string{long: long}}
 	api := Build(in)
 	wantWithinLimits(t, api)
 	p := api.Plans[0]
@@ -226,10 +226,10 @@ func FuzzWhateverAWSSaysTheAPIIsWithinTheLimits(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, description, version, tag, value, method string, rate float64, burst int32) {
 		in := sample()
 		in.Name = NewNames(nil).Of(prod, name)
-		in.Entry.API = &apigateway.RestAPI{ID: "a1b2c3", Name: name, Description: description, Version: version, Tags: map[string]string{tag: value, tag + " ": value, strings.ToUpper(tag): value}}
-		in.Entry.Plans = []*apigateway.UsagePlan{{ID: "p", Name: name, Description: description, Throttle: &apigateway.Throttle{Rate: rate, Burst: burst},
-			Quota:  &apigateway.Quota{Limit: burst, Period: tag},
-			Stages: []apigateway.PlanStage{{APIID: "a1b2c3", Stage: "prod", Throttle: map[string]apigateway.Throttle{method: {Rate: rate, Burst: burst}}}}}}
+		in.Entry.API = &gateway.RestAPI{ID: "a1b2c3", Name: name, Description: description, Version: version, Tags: map[string]string{tag: value, tag + " ": value, strings.ToUpper(tag): value}}
+		in.Entry.Plans = []*gateway.UsagePlan{{ID: "p", Name: name, Description: description, Throttle: &gateway.Throttle{Rate: rate, Burst: burst},
+			Quota:  &gateway.Quota{Limit: burst, Period: tag},
+			Stages: []gateway.PlanStage{{APIID: "a1b2c3", Stage: "prod", Throttle: map[string]gateway.Throttle{method: {Rate: rate, Burst: burst}}}}}}
 		api := Build(in)
 		wantWithinLimits(t, api)
 		if diff := cmp.Diff(api, Build(in)); diff != "" {

@@ -4,17 +4,17 @@ import (
 	"cmp"
 	"slices"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 )
 
 // Entry is one (REST API, stage) of a target with all of its usage plans. It shares the listings' values.
 type Entry struct {
-	API   *apigateway.RestAPI
+	API   *gateway.RestAPI
 	Stage string
 	// Plans are the usage plans that the stage is in, each once, by id.
-	Plans []*apigateway.UsagePlan
+	Plans []*gateway.UsagePlan
 	// Details are the stage as GetStages gave it, nil if that was not asked.
-	Details *apigateway.Stage
+	Details *gateway.Stage
 }
 
 // ID is the entry's identity in a target.
@@ -37,7 +37,7 @@ func (f Filter) Accepts(stage string) bool {
 
 // Stages holds what GetStages gave, by REST API id. An API that was not asked for is absent; one without stages has an
 // empty list.
-type Stages map[string][]*apigateway.Stage
+type Stages map[string][]*gateway.Stage
 
 // Entries turns *complete* listings of one target into its entries, ordered by API name, REST API id and stage.
 //
@@ -48,7 +48,7 @@ type Stages map[string][]*apigateway.Stage
 //	in no usage plan, given by GetStages           | left out | entry without plans
 //
 // and the filter's stage names hold for all.
-func Entries(apis []*apigateway.RestAPI, plans []*apigateway.UsagePlan, stages Stages, f Filter) []Entry {
+func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages, f Filter) []Entry {
 	inPlans := plansByPair(plans)
 	var out []Entry
 	for _, api := range apis {
@@ -80,12 +80,12 @@ func Entries(apis []*apigateway.RestAPI, plans []*apigateway.UsagePlan, stages S
 
 // StagesWanted are the REST APIs whose stages must be asked for before [Entries] is complete: none by default, as usage
 // plans name their stages; with AcceptWithoutPlan each API, but those whose wanted stages are all in plans already.
-func StagesWanted(apis []*apigateway.RestAPI, plans []*apigateway.UsagePlan, f Filter) []*apigateway.RestAPI {
+func StagesWanted(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, f Filter) []*gateway.RestAPI {
 	if !f.AcceptWithoutPlan {
 		return nil
 	}
 	inPlans := plansByPair(plans)
-	var out []*apigateway.RestAPI
+	var out []*gateway.RestAPI
 	for _, api := range apis {
 		missing := func(stage string) bool { return len(inPlans[api.ID][stage]) == 0 }
 		if len(f.Stages) == 0 || slices.ContainsFunc(f.Stages, missing) {
@@ -96,8 +96,8 @@ func StagesWanted(apis []*apigateway.RestAPI, plans []*apigateway.UsagePlan, f F
 }
 
 // plansByPair turns usage plans round: REST API id -> stage -> plans, each plan once, by id.
-func plansByPair(plans []*apigateway.UsagePlan) map[string]map[string][]*apigateway.UsagePlan {
-	out := map[string]map[string][]*apigateway.UsagePlan{}
+func plansByPair(plans []*gateway.UsagePlan) map[string]map[string][]*gateway.UsagePlan {
+	out := map[string]map[string][]*gateway.UsagePlan{}
 	for _, plan := range plans {
 		for _, link := range plan.Stages {
 			if link.APIID == "" || link.Stage == "" || plan.ID == "" {
@@ -105,7 +105,7 @@ func plansByPair(plans []*apigateway.UsagePlan) map[string]map[string][]*apigate
 			}
 			byStage := out[link.APIID]
 			if byStage == nil {
-				byStage = map[string][]*apigateway.UsagePlan{}
+				byStage = map[string][]*gateway.UsagePlan{}
 				out[link.APIID] = byStage
 			}
 			byStage[link.Stage] = append(byStage[link.Stage], plan)
@@ -113,8 +113,8 @@ func plansByPair(plans []*apigateway.UsagePlan) map[string]map[string][]*apigate
 	}
 	for _, byStage := range out {
 		for stage, ps := range byStage {
-			slices.SortFunc(ps, func(a, b *apigateway.UsagePlan) int { return cmp.Compare(a.ID, b.ID) })
-			byStage[stage] = slices.CompactFunc(ps, func(a, b *apigateway.UsagePlan) bool { return a.ID == b.ID })
+			slices.SortFunc(ps, func(a, b *gateway.UsagePlan) int { return cmp.Compare(a.ID, b.ID) })
+			byStage[stage] = slices.CompactFunc(ps, func(a, b *gateway.UsagePlan) bool { return a.ID == b.ID })
 		}
 	}
 	return out

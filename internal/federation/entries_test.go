@@ -5,27 +5,27 @@ import (
 	"strings"
 	"testing"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 
 	"github.com/google/go-cmp/cmp"
 )
 
-func api(id, name string) *apigateway.RestAPI { return &apigateway.RestAPI{ID: id, Name: name} }
+func api(id, name string) *gateway.RestAPI { return &gateway.RestAPI{ID: id, Name: name} }
 
 // plan is a usage plan with links written "api/stage".
-func plan(id string, links ...string) *apigateway.UsagePlan {
-	p := &apigateway.UsagePlan{ID: id, Name: "plan " + id}
+func plan(id string, links ...string) *gateway.UsagePlan {
+	p := &gateway.UsagePlan{ID: id, Name: "plan " + id}
 	for _, l := range links {
 		a, s, _ := strings.Cut(l, "/")
-		p.Stages = append(p.Stages, apigateway.PlanStage{APIID: a, Stage: s})
+		p.Stages = append(p.Stages, gateway.PlanStage{APIID: a, Stage: s})
 	}
 	return p
 }
 
-func stage(names ...string) []*apigateway.Stage {
-	out := []*apigateway.Stage{}
+func stage(names ...string) []*gateway.Stage {
+	out := []*gateway.Stage{}
 	for _, n := range names {
-		out = append(out, &apigateway.Stage{Name: n})
+		out = append(out, &gateway.Stage{Name: n})
 	}
 	return out
 }
@@ -50,8 +50,8 @@ func texts(entries []Entry) []string {
 }
 
 func TestUsagePlansTurnedRoundGiveTheEntries(t *testing.T) {
-	apis := []*apigateway.RestAPI{api("b", "Beta"), api("a", "Alpha"), api("c", "Alpha"), api("", "Nameless")}
-	plans := []*apigateway.UsagePlan{
+	apis := []*gateway.RestAPI{api("b", "Beta"), api("a", "Alpha"), api("c", "Alpha"), api("", "Nameless")}
+	plans := []*gateway.UsagePlan{
 		plan("p2", "a/prod", "b/prod", "gone/prod"), plan("p1", "a/prod", "a/dev", "a/prod"), plan("p3"), plan("p1", "a/prod"),
 	}
 	for name, c := range map[string]struct {
@@ -86,8 +86,8 @@ func TestUsagePlansTurnedRoundGiveTheEntries(t *testing.T) {
 }
 
 func TestEntriesDoNotDependOnTheOrderOfTheListings(t *testing.T) {
-	apis := []*apigateway.RestAPI{api("a", "X"), api("b", "X"), api("c", "W")}
-	plans := []*apigateway.UsagePlan{plan("p1", "a/s", "b/s", "c/s"), plan("p2", "b/s", "a/t")}
+	apis := []*gateway.RestAPI{api("a", "X"), api("b", "X"), api("c", "W")}
+	plans := []*gateway.UsagePlan{plan("p1", "a/s", "b/s", "c/s"), plan("p2", "b/s", "a/t")}
 	want := texts(Entries(apis, plans, nil, Filter{}))
 	slices.Reverse(apis)
 	slices.Reverse(plans)
@@ -97,8 +97,8 @@ func TestEntriesDoNotDependOnTheOrderOfTheListings(t *testing.T) {
 }
 
 func TestStagesAreAskedForOnlyWhereUsagePlansDoNotTell(t *testing.T) {
-	apis := []*apigateway.RestAPI{api("a", "A"), api("b", "B")}
-	plans := []*apigateway.UsagePlan{plan("p1", "a/prod", "a/dev", "b/prod")}
+	apis := []*gateway.RestAPI{api("a", "A"), api("b", "B")}
+	plans := []*gateway.UsagePlan{plan("p1", "a/prod", "a/dev", "b/prod")}
 	for _, c := range []struct {
 		filter Filter
 		want   string

@@ -6,7 +6,7 @@ import (
 	"slices"
 	"time"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 )
 
 // PlanLinks are the usage plans that each API is in, by plan id.
@@ -14,7 +14,7 @@ type PlanLinks map[ID][]string
 
 // LinksOf are the plan links that a listing of usage plans shows for a target, whatever the filters: a stage that is no
 // longer wanted has lost nothing.
-func LinksOf(t Target, plans []*apigateway.UsagePlan) PlanLinks {
+func LinksOf(t Target, plans []*gateway.UsagePlan) PlanLinks {
 	links := PlanLinks{}
 	for api, byStage := range plansByPair(plans) {
 		for stage, ps := range byStage {

@@ -5,14 +5,14 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 
 	"github.com/google/go-cmp/cmp"
 )
 
 var west = Target{Account: one, Region: "eu-west-1"}
 
-func links(t Target, plans ...*apigateway.UsagePlan) PlanLinks { return LinksOf(t, plans) }
+func links(t Target, plans ...*gateway.UsagePlan) PlanLinks { return LinksOf(t, plans) }
 
 func TestPlanLossesFollowTheTruthTable(t *testing.T) {
 	before := links(west, plan("p1", "a/s", "b/s", "c/s", "d/s", "e/s"), plan("p2", "a/s", "b/s", "c/s", "d/s", "e/s")) // ten links

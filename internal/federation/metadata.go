@@ -8,7 +8,7 @@ import (
 	"strings"
 	"unicode"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/region"
 )
 
@@ -69,7 +69,7 @@ func documentText(missing Missing) string {
 	}
 }
 
-func endpointType(api *apigateway.RestAPI) string {
+func endpointType(api *gateway.RestAPI) string {
 	text := strings.Join(api.EndpointTypes, ", ")
 	if len(api.VPCEndpointIDs) > 0 {
 		text += " (" + strings.Join(api.VPCEndpointIDs, ", ") + ")"
@@ -78,7 +78,7 @@ func endpointType(api *apigateway.RestAPI) string {
 }
 
 // invokeURL is where a stage is called, or why there is no such address.
-func invokeURL(id ID, api *apigateway.RestAPI) string {
+func invokeURL(id ID, api *gateway.RestAPI) string {
 	if api.EndpointDisabled {
 		return "none: the default endpoint is disabled, callers use a custom domain name"
 	}

@@ -9,7 +9,7 @@ import (
 	"strconv"
 	"strings"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 )
 
 // maxMethodLimits bounds how many single methods' limits a plan lists; a reader looks the rest up in AWS.
@@ -35,7 +35,7 @@ func plans(e Entry) []Plan {
 }
 
 // characteristics say what a plan allows, for people. A value that AWS leaves out is not said.
-func characteristics(p *apigateway.UsagePlan, apiID, stage string) []string {
+func characteristics(p *gateway.UsagePlan, apiID, stage string) []string {
 	out := []string{}
 	add := func(text string) {
 		text = Cut(text, MaxCharacteristic)
@@ -50,7 +50,7 @@ func characteristics(p *apigateway.UsagePlan, apiID, stage string) []string {
 	if p.Quota != nil && p.Quota.Limit > 0 {
 		add(quotaText(*p.Quota))
 	}
-	overrides := map[string]apigateway.Throttle{}
+	overrides := map[string]gateway.Throttle{}
 	for _, link := range p.Stages {
 		if link.APIID == apiID && link.Stage == stage {
 			maps.Copy(overrides, link.Throttle)
@@ -81,12 +81,12 @@ func burstText(burst int32) string {
 	return "burst " + grouped(float64(burst))
 }
 
-func quotaText(q apigateway.Quota) string {
+func quotaText(q gateway.Quota) string {
 	return amount(float64(q.Limit), "request") + " per " + strings.ToLower(line(q.Period))
 }
 
 // methodText says a single method's limits. AWS's key is "/path/METHOD"; a long path is cut so that the numbers stay.
-func methodText(method string, t apigateway.Throttle) string {
+func methodText(method string, t gateway.Throttle) string {
 	var limits []string
 	for _, text := range []string{rateText(t.Rate), burstText(t.Burst)} {
 		if text != "" {

@@ -10,7 +10,7 @@ import (
 	"slices"
 	"time"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 )
 
 const (
@@ -38,7 +38,7 @@ type Limits struct {
 	Rate  float64
 	Burst float64
 	// Operations have limits of their own beside.
-	Operations map[string]OperationLimit
+	Operations map[gateway.Operation]OperationLimit
 }
 
 // OperationLimit is the limit of one operation.
@@ -63,21 +63,12 @@ func AWSLimits(rate float64, burst int, share float64) Limits {
 	return Limits{
 		Rate:  rate * share,
 		Burst: max(1, float64(burst)*share),
-		Operations: map[string]OperationLimit{
-			"CreateUsagePlanKey": {InFlight: 1, Rank: 0},
-			"DeleteApiKey":       {Rate: rate * share * keyRateOfQuota, Rank: 1},
-			"CreateApiKey":       {Rate: rate * share * keyRateOfQuota, Rank: 2, Brings: 1},
+		Operations: map[gateway.Operation]OperationLimit{
+			gateway.CreateUsagePlanKey: {InFlight: 1, Rank: 0},
+			gateway.DeleteAPIKey:       {Rate: rate * share * keyRateOfQuota, Rank: 1},
+			gateway.CreateAPIKey:       {Rate: rate * share * keyRateOfQuota, Rank: 2, Brings: 1},
 		},
 	}
-}
-
-// Request asks for one attempt.
-type Request struct {
-	Ticket    uint64
-	Operation string
-	Priority  apigateway.Priority
-	// By is when a permit is of no use any more; zero means there is no such time.
-	By time.Time
 }
 
 // Refusal is a request that cannot be granted in time.
@@ -99,22 +90,23 @@ type Decision struct {
 type Budget struct {
 	limits Limits
 	all    bucket
-	each   map[string]*bucket
+	each   map[gateway.Operation]*bucket
 
 	waiting  []waiting // in the order in which they go: priority, rank, arrival
 	arrivals uint64
-	inFlight map[uint64]string
-	running  map[string]int
+	inFlight map[uint64]gateway.Operation
+	running  map[gateway.Operation]int
 	grants   int
 
 	pausedUntil time.Time
 	throttledAt time.Time
 	// aloneFrom is when an operation that is bounded in flight may go: what a lost budget granted may run until then.
-	aloneFrom map[string]time.Time
+	aloneFrom map[gateway.Operation]time.Time
 }
 
 type waiting struct {
-	Request
+	gateway.PermitRequest
+	ticket  uint64
 	rank    int
 	arrival uint64
 }
@@ -129,9 +121,9 @@ func NewBudget(limits Limits, now time.Time) *Budget {
 	b := &Budget{
 		limits:   limits,
 		all:      bucket{rate: limits.Rate, burst: limits.Burst, tokens: startTokens, at: now},
-		each:     map[string]*bucket{},
-		inFlight: map[uint64]string{},
-		running:  map[string]int{},
+		each:     map[gateway.Operation]*bucket{},
+		inFlight: map[uint64]gateway.Operation{},
+		running:  map[gateway.Operation]int{},
 	}
 	for name, limit := range limits.Operations {
 		if limit.Rate > 0 {
@@ -151,10 +143,10 @@ func ResumeBudget(limits Limits, now time.Time) *Budget {
 	for _, own := range b.each {
 		own.tokens = 0
 	}
-	b.aloneFrom = map[string]time.Time{}
+	b.aloneFrom = map[gateway.Operation]time.Time{}
 	for name, limit := range limits.Operations {
 		if limit.InFlight > 0 {
-			b.aloneFrom[name] = now.Add(apigateway.AttemptTime(name))
+			b.aloneFrom[name] = now.Add(name.AttemptTime())
 		}
 	}
 	return b
@@ -162,23 +154,23 @@ func ResumeBudget(limits Limits, now time.Time) *Budget {
 
 // Ask queues a request, or refuses it at once if it cannot be granted in time. A ticket that waits
 // already, or holds a permit, stays where it is.
-func (b *Budget) Ask(now time.Time, r Request) (Refusal, bool) {
-	if _, holds := b.inFlight[r.Ticket]; holds {
+func (b *Budget) Ask(now time.Time, ticket uint64, r gateway.PermitRequest) (Refusal, bool) {
+	if _, holds := b.inFlight[ticket]; holds {
 		return Refusal{}, true
 	}
-	if slices.ContainsFunc(b.waiting, func(w waiting) bool { return w.Ticket == r.Ticket }) {
+	if slices.ContainsFunc(b.waiting, func(w waiting) bool { return w.ticket == ticket }) {
 		return Refusal{}, true
 	}
 	b.advance(now)
 	b.arrivals++
-	w := waiting{Request: r, rank: b.limits.Operations[r.Operation].Rank, arrival: b.arrivals}
+	w := waiting{PermitRequest: r, ticket: ticket, rank: b.limits.Operations[r.Operation].Rank, arrival: b.arrivals}
 	at, _ := slices.BinarySearchFunc(b.waiting, w, waiting.compare)
 	var ahead queue
 	for _, other := range b.waiting[:at] {
 		ahead.add(b.limits, other)
 	}
 	if wait := b.wait(now, w, ahead); w.late(now, wait) {
-		return Refusal{Ticket: r.Ticket, Wait: wait}, false
+		return Refusal{Ticket: ticket, Wait: wait}, false
 	}
 	b.waiting = slices.Insert(b.waiting, at, w)
 	return Refusal{}, true
@@ -204,7 +196,7 @@ func (b *Budget) Return(ticket uint64) {
 		}
 		return
 	}
-	b.waiting = slices.DeleteFunc(b.waiting, func(w waiting) bool { return w.Ticket == ticket })
+	b.waiting = slices.DeleteFunc(b.waiting, func(w waiting) bool { return w.ticket == ticket })
 }
 
 // Throttled says that AWS refused an attempt as one too many, ours or a neighbour's: the rate goes down
@@ -243,10 +235,10 @@ func (b *Budget) Advance(now time.Time) Decision {
 		if own := b.each[w.Operation]; own != nil {
 			own.tokens--
 		}
-		b.inFlight[w.Ticket] = w.Operation
+		b.inFlight[w.ticket] = w.Operation
 		b.running[w.Operation]++
 		b.grants++
-		d.Granted = append(d.Granted, w.Ticket)
+		d.Granted = append(d.Granted, w.ticket)
 	}
 	d.Next = b.next(now)
 	return d
@@ -284,7 +276,7 @@ func (b *Budget) pick(now time.Time) int {
 	return best
 }
 
-func (b *Budget) ready(now time.Time, operation string) bool {
+func (b *Budget) ready(now time.Time, operation gateway.Operation) bool {
 	if now.Before(b.aloneFrom[operation]) {
 		return false
 	}
@@ -303,7 +295,7 @@ func (b *Budget) refuse(now time.Time) []Refusal {
 	kept := b.waiting[:0]
 	for _, w := range b.waiting {
 		if wait := b.wait(now, w, ahead); w.late(now, wait) {
-			refused = append(refused, Refusal{Ticket: w.Ticket, Wait: wait})
+			refused = append(refused, Refusal{Ticket: w.ticket, Wait: wait})
 			continue
 		}
 		ahead.add(b.limits, w)
@@ -318,7 +310,7 @@ func (b *Budget) refuse(now time.Time) []Refusal {
 type queue struct {
 	calls float64
 	// of each operation with a limit of its own
-	each map[string]float64
+	each map[gateway.Operation]float64
 }
 
 func (q *queue) add(limits Limits, w waiting) {
@@ -328,7 +320,7 @@ func (q *queue) add(limits Limits, w waiting) {
 		return
 	}
 	if q.each == nil {
-		q.each = map[string]float64{}
+		q.each = map[gateway.Operation]float64{}
 	}
 	q.each[w.Operation]++
 }

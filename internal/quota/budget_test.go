@@ -6,7 +6,7 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/quota"
 )
 
@@ -31,7 +31,7 @@ func (d *desk) after(wait time.Duration) quota.Decision {
 }
 
 // ask queues a request that may be granted within a time, 0 for any, and fails the test if it is refused.
-func (d *desk) ask(operation string, p apigateway.Priority, within time.Duration) uint64 {
+func (d *desk) ask(operation gateway.Operation, p gateway.Priority, within time.Duration) uint64 {
 	d.t.Helper()
 	ticket, refusal, ok := d.try(operation, p, within)
 	if !ok {
@@ -40,13 +40,13 @@ func (d *desk) ask(operation string, p apigateway.Priority, within time.Duration
 	return ticket
 }
 
-func (d *desk) try(operation string, p apigateway.Priority, within time.Duration) (uint64, quota.Refusal, bool) {
+func (d *desk) try(operation gateway.Operation, p gateway.Priority, within time.Duration) (uint64, quota.Refusal, bool) {
 	d.ticket++
-	r := quota.Request{Ticket: d.ticket, Operation: operation, Priority: p}
+	r := gateway.PermitRequest{Operation: operation, Priority: p}
 	if within > 0 {
 		r.By = d.now.Add(within)
 	}
-	refusal, ok := d.budget.Ask(d.now, r)
+	refusal, ok := d.budget.Ask(d.now, d.ticket, r)
 	return d.ticket, refusal, ok
 }
 
@@ -75,7 +75,7 @@ func (d *desk) follow(limit time.Duration) map[uint64]time.Duration {
 func TestANewProcessStartsWithANearlyEmptyBucket(t *testing.T) {
 	d := newDesk(t, defaults())
 	for range 40 {
-		d.ask("GetStages", apigateway.PriorityIngest, 0)
+		d.ask("GetStages", gateway.PriorityIngest, 0)
 	}
 	if got := len(d.after(0).Granted); got != 1 {
 		t.Errorf("%d granted at once, want 1", got)
@@ -89,7 +89,7 @@ func TestAnIdleBudgetSavesUpItsShareOfTheBurstAndNoMore(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(time.Hour)
 	for range 100 {
-		d.ask("GetStages", apigateway.PriorityIngest, 0)
+		d.ask("GetStages", gateway.PriorityIngest, 0)
 	}
 	if got := len(d.after(0).Granted); got != 28 {
 		t.Errorf("%d granted, want 28", got)
@@ -99,7 +99,7 @@ func TestAnIdleBudgetSavesUpItsShareOfTheBurstAndNoMore(t *testing.T) {
 func TestWhoeverWaitsIsGrantedWhenTheBudgetSaysSo(t *testing.T) {
 	d := newDesk(t, defaults())
 	for n := range 60 {
-		d.ask([]string{"GetExport", "CreateApiKey", "CreateUsagePlanKey", "DeleteApiKey"}[n%4], apigateway.Priority(1+n%4), 0)
+		d.ask([]gateway.Operation{"GetExport", "CreateApiKey", "CreateUsagePlanKey", "DeleteApiKey"}[n%4], gateway.Priority(1+n%4), 0)
 	}
 	if granted := d.follow(time.Minute); len(granted) != 60 {
 		t.Errorf("%d of 60 granted", len(granted))
@@ -109,12 +109,12 @@ func TestWhoeverWaitsIsGrantedWhenTheBudgetSaysSo(t *testing.T) {
 func TestTheMostUrgentGoFirstAndEqualsInTheOrderOfTheirArrival(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(time.Hour)
-	refresh := d.ask("GetExport", apigateway.PriorityRefresh, 0)
-	ingest1 := d.ask("GetExport", apigateway.PriorityIngest, 0)
-	ingest2 := d.ask("GetStages", apigateway.PriorityIngest, 0)
-	preview := d.ask("GetRestApis", apigateway.PriorityPreview, 0)
-	create := d.ask("CreateApiKey", apigateway.PriorityKeys, 0)
-	attach := d.ask("CreateUsagePlanKey", apigateway.PriorityKeys, 0)
+	refresh := d.ask("GetExport", gateway.PriorityRefresh, 0)
+	ingest1 := d.ask("GetExport", gateway.PriorityIngest, 0)
+	ingest2 := d.ask("GetStages", gateway.PriorityIngest, 0)
+	preview := d.ask("GetRestApis", gateway.PriorityPreview, 0)
+	create := d.ask("CreateApiKey", gateway.PriorityKeys, 0)
+	attach := d.ask("CreateUsagePlanKey", gateway.PriorityKeys, 0)
 	want := []uint64{attach, create, preview, ingest1, ingest2, refresh}
 	if got := d.after(0).Granted; !slices.Equal(got, want) {
 		t.Errorf("got %v, want %v", got, want)
@@ -124,9 +124,9 @@ func TestTheMostUrgentGoFirstAndEqualsInTheOrderOfTheirArrival(t *testing.T) {
 func TestCreateUsagePlanKeyGoesOneAtATime(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(time.Hour)
-	first := d.ask("CreateUsagePlanKey", apigateway.PriorityKeys, 0)
-	second := d.ask("CreateUsagePlanKey", apigateway.PriorityKeys, 0)
-	other := d.ask("GetExport", apigateway.PriorityIngest, 0)
+	first := d.ask("CreateUsagePlanKey", gateway.PriorityKeys, 0)
+	second := d.ask("CreateUsagePlanKey", gateway.PriorityKeys, 0)
+	other := d.ask("GetExport", gateway.PriorityIngest, 0)
 	if got := d.after(0).Granted; !slices.Equal(got, []uint64{first, other}) {
 		t.Fatalf("got %v, want the first and the other operation", got)
 	}
@@ -143,12 +143,12 @@ func TestCreateUsagePlanKeyGoesOneAtATime(t *testing.T) {
 func TestAfterAPanicNoCreateUsagePlanKeyGoesBeforeTheLastOneMustHaveEnded(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.budget = quota.ResumeBudget(defaults(), d.now)
-	alone := apigateway.AttemptTime("CreateUsagePlanKey")
-	if _, refusal, ok := d.try("CreateUsagePlanKey", apigateway.PriorityKeys, alone-time.Second); ok || refusal.Wait < alone {
+	alone := gateway.Operation("CreateUsagePlanKey").AttemptTime()
+	if _, refusal, ok := d.try("CreateUsagePlanKey", gateway.PriorityKeys, alone-time.Second); ok || refusal.Wait < alone {
 		t.Errorf("one that cannot wait so long is to wait %s", refusal.Wait)
 	}
-	attach := d.ask("CreateUsagePlanKey", apigateway.PriorityKeys, time.Minute)
-	other := d.ask("GetStages", apigateway.PriorityIngest, 0)
+	attach := d.ask("CreateUsagePlanKey", gateway.PriorityKeys, time.Minute)
+	other := d.ask("GetStages", gateway.PriorityIngest, 0)
 	granted := d.follow(time.Minute)
 	if granted[attach] != alone || granted[other] > time.Second {
 		t.Errorf("CreateUsagePlanKey goes after %s, GetStages after %s", granted[attach], granted[other])
@@ -160,8 +160,8 @@ func TestALostBudgetBringsNoCallAlong(t *testing.T) {
 	d := newDesk(t, defaults())
 	for range 20 {
 		d.budget = quota.ResumeBudget(defaults(), d.now)
-		for _, operation := range []string{"GetStages", "CreateApiKey", "DeleteApiKey"} {
-			d.ask(operation, apigateway.PriorityKeys, 0)
+		for _, operation := range []gateway.Operation{"GetStages", "CreateApiKey", "DeleteApiKey"} {
+			d.ask(operation, gateway.PriorityKeys, 0)
 		}
 		if granted := d.budget.Advance(d.now).Granted; len(granted) > 0 {
 			t.Fatalf("%d calls are granted in the instant in which the budget was lost", len(granted))
@@ -170,11 +170,11 @@ func TestALostBudgetBringsNoCallAlong(t *testing.T) {
 }
 
 func TestKeyOperationsKeepTheirOwnLimitsAsWell(t *testing.T) {
-	for _, operation := range []string{"CreateApiKey", "DeleteApiKey"} {
-		t.Run(operation, func(t *testing.T) {
+	for _, operation := range []gateway.Operation{"CreateApiKey", "DeleteApiKey"} {
+		t.Run(string(operation), func(t *testing.T) {
 			d := newDesk(t, defaults())
 			for range 36 {
-				d.ask(operation, apigateway.PriorityKeys, 0)
+				d.ask(operation, gateway.PriorityKeys, 0)
 			}
 			granted := d.follow(time.Minute)
 			var last time.Duration
@@ -192,7 +192,7 @@ func TestWhatCannotBeGrantedInTimeIsRefusedAtOnce(t *testing.T) {
 	d := newDesk(t, defaults())
 	granted := 0
 	for n := range 100 {
-		if _, refusal, ok := d.try("GetExport", apigateway.PriorityPreview, 5*time.Second); ok {
+		if _, refusal, ok := d.try("GetExport", gateway.PriorityPreview, 5*time.Second); ok {
 			granted++
 		} else if n < 35 || refusal.Wait <= 5*time.Second {
 			t.Fatalf("request %d refused for a wait of %s", n, refusal.Wait)
@@ -211,7 +211,7 @@ func TestAWaitThatGrowsTooLongIsRefusedAtOnceNotAtItsDeadline(t *testing.T) {
 		d := newDesk(t, defaults())
 		d.after(0)
 		for range 70 {
-			d.ask("GetExport", apigateway.PriorityPreview, 10*time.Second)
+			d.ask("GetExport", gateway.PriorityPreview, 10*time.Second)
 		}
 		d.budget.Throttled(d.now, 0)
 		refused := len(d.after(0).Refused)
@@ -221,7 +221,7 @@ func TestAWaitThatGrowsTooLongIsRefusedAtOnceNotAtItsDeadline(t *testing.T) {
 	})
 	t.Run("since AWS said how long to wait", func(t *testing.T) {
 		d := newDesk(t, defaults())
-		late := d.ask("GetExport", apigateway.PriorityPreview, 10*time.Second)
+		late := d.ask("GetExport", gateway.PriorityPreview, 10*time.Second)
 		d.budget.Throttled(d.now, 15*time.Second)
 		if got := d.after(0).Refused; len(got) != 1 || got[0].Ticket != late {
 			t.Errorf("refused: %v", got)
@@ -229,9 +229,9 @@ func TestAWaitThatGrowsTooLongIsRefusedAtOnceNotAtItsDeadline(t *testing.T) {
 	})
 	t.Run("since more urgent requests came", func(t *testing.T) {
 		d := newDesk(t, defaults())
-		late := d.ask("GetExport", apigateway.PriorityIngest, 2*time.Second)
+		late := d.ask("GetExport", gateway.PriorityIngest, 2*time.Second)
 		for range 20 {
-			d.ask("GetRestApis", apigateway.PriorityPreview, 0)
+			d.ask("GetRestApis", gateway.PriorityPreview, 0)
 		}
 		if got := d.after(0).Refused; len(got) != 1 || got[0].Ticket != late {
 			t.Errorf("refused: %v", got)
@@ -240,8 +240,8 @@ func TestAWaitThatGrowsTooLongIsRefusedAtOnceNotAtItsDeadline(t *testing.T) {
 	t.Run("since its operation runs elsewhere", func(t *testing.T) {
 		d := newDesk(t, defaults())
 		d.after(time.Hour)
-		d.ask("CreateUsagePlanKey", apigateway.PriorityKeys, 0)
-		late := d.ask("CreateUsagePlanKey", apigateway.PriorityKeys, 3*time.Second)
+		d.ask("CreateUsagePlanKey", gateway.PriorityKeys, 0)
+		late := d.ask("CreateUsagePlanKey", gateway.PriorityKeys, 3*time.Second)
 		decision := d.after(0)
 		if wait := decision.Next.Sub(d.now); wait < 3*time.Second || wait > 3100*time.Millisecond {
 			t.Fatalf("the next look is due in %s", wait)
@@ -261,7 +261,7 @@ func TestAThrottleLowersTheRateAtOnceAndItComesBackGradually(t *testing.T) {
 	if got := d.budget.Rate(); math.Abs(got-4.9) > 1e-9 {
 		t.Errorf("rate %.2f, want 4.9", got)
 	}
-	d.ask("GetExport", apigateway.PriorityKeys, 0)
+	d.ask("GetExport", gateway.PriorityKeys, 0)
 	if got := d.after(400 * time.Millisecond).Granted; len(got) != 0 {
 		t.Error("granted while AWS's bucket is empty")
 	}
@@ -312,7 +312,7 @@ func TestRetryAfterIsHonouredAndNoBurstFollowsIt(t *testing.T) {
 	d.after(time.Hour)
 	d.budget.Throttled(d.now, 30*time.Second)
 	for range 100 {
-		d.ask("GetExport", apigateway.PriorityKeys, 0)
+		d.ask("GetExport", gateway.PriorityKeys, 0)
 	}
 	if got := d.after(29900 * time.Millisecond).Granted; len(got) != 0 {
 		t.Fatalf("%d granted before AWS said so", len(got))
@@ -325,16 +325,16 @@ func TestRetryAfterIsHonouredAndNoBurstFollowsIt(t *testing.T) {
 func TestATicketIsGrantedOnceHoweverOftenItIsAskedFor(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(time.Hour)
-	r := quota.Request{Ticket: 7, Operation: "GetExport", Priority: apigateway.PriorityIngest}
+	r := gateway.PermitRequest{Operation: "GetExport", Priority: gateway.PriorityIngest}
 	for range 3 {
-		if _, ok := d.budget.Ask(d.now, r); !ok {
+		if _, ok := d.budget.Ask(d.now, 7, r); !ok {
 			t.Fatal("refused")
 		}
 	}
 	if got := d.after(0).Granted; !slices.Equal(got, []uint64{7}) {
 		t.Fatalf("granted %v", got)
 	}
-	if _, ok := d.budget.Ask(d.now, r); !ok || !d.budget.Holds(7) {
+	if _, ok := d.budget.Ask(d.now, 7, r); !ok || !d.budget.Holds(7) {
 		t.Error("whoever holds a permit keeps it")
 	}
 	if got := d.after(time.Hour).Granted; len(got) != 0 {
@@ -349,10 +349,10 @@ func TestATicketIsGrantedOnceHoweverOftenItIsAskedFor(t *testing.T) {
 func TestWhoGivesUpWaitingTakesNoPermit(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(0)
-	d.ask("GetExport", apigateway.PriorityIngest, 0)
+	d.ask("GetExport", gateway.PriorityIngest, 0)
 	d.after(0)
-	gone := d.ask("GetExport", apigateway.PriorityIngest, 0)
-	stays := d.ask("GetExport", apigateway.PriorityIngest, 0)
+	gone := d.ask("GetExport", gateway.PriorityIngest, 0)
+	stays := d.ask("GetExport", gateway.PriorityIngest, 0)
 	d.budget.Return(gone)
 	d.budget.Return(99) // of another life
 	if got := d.after(time.Second).Granted; !slices.Equal(got, []uint64{stays}) {

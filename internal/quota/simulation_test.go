@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/quota"
 )
 
@@ -40,9 +40,9 @@ func (a *aws) admits(now time.Time) bool {
 type run struct {
 	calls, throttled                   int // ours: attempts
 	neighbourCalls, neighbourThrottled int
-	done                               map[apigateway.Priority]int
-	longest                            map[apigateway.Priority]time.Duration // wait for a permit
-	rates                              []float64                             // each second
+	done                               map[gateway.Priority]int
+	longest                            map[gateway.Priority]time.Duration // wait for a permit
+	rates                              []float64                          // each second
 }
 
 // scene is one account for a while: so many workers of each priority that ask without a pause, with AWS's
@@ -50,14 +50,14 @@ type run struct {
 type scene struct {
 	share          float64
 	length         time.Duration
-	workers        map[apigateway.Priority]int
+	workers        map[gateway.Priority]int
 	neighbourBurst int
 	neighbourEvery time.Duration
 }
 
 // worker makes one call after the other; a throttled one again after a delay, as the SDK's loop does.
 type worker struct {
-	priority apigateway.Priority
+	priority gateway.Priority
 	ticket   uint64 // of the permit waited for or held, 0 if none
 	asked    time.Time
 	free     time.Time // when the attempt ends, or the next one may begin
@@ -71,7 +71,7 @@ func (s scene) play() run {
 	begin := start()
 	account := newAWS()
 	budget := quota.NewBudget(quota.AWSLimits(awsRate, awsBurst, s.share), begin)
-	result := run{done: map[apigateway.Priority]int{}, longest: map[apigateway.Priority]time.Duration{}}
+	result := run{done: map[gateway.Priority]int{}, longest: map[gateway.Priority]time.Duration{}}
 	var workers []*worker
 	for priority, n := range s.workers {
 		for range n {
@@ -104,7 +104,7 @@ func (s scene) play() run {
 				ticket++
 				w.ticket, w.asked = ticket, now
 				byTicket[ticket] = w
-				budget.Ask(now, quota.Request{Ticket: ticket, Operation: "GetExport", Priority: w.priority})
+				budget.Ask(now, ticket, gateway.PermitRequest{Operation: "GetExport", Priority: w.priority})
 			}
 		}
 		for _, granted := range budget.Advance(now).Granted {
@@ -131,7 +131,7 @@ func TestAtTheDefaultShareNobodyIsThrottledBesideANeighbourInBursts(t *testing.T
 		t.Run(name, func(t *testing.T) {
 			got := scene{
 				share: 0.7, length: 10 * time.Minute, neighbourBurst: 15, neighbourEvery: every,
-				workers: map[apigateway.Priority]int{apigateway.PriorityIngest: 24},
+				workers: map[gateway.Priority]int{gateway.PriorityIngest: 24},
 			}.play()
 			if got.throttled != 0 || got.neighbourThrottled != 0 {
 				t.Errorf("throttled: %d of our %d, %d of the neighbour's %d", got.throttled, got.calls, got.neighbourThrottled, got.neighbourCalls)
@@ -146,7 +146,7 @@ func TestAtTheDefaultShareNobodyIsThrottledBesideANeighbourInBursts(t *testing.T
 func TestAtTheWholeShareUnderTwoPercentOfOursAreThrottledAndGivingWayIsNotGivingUp(t *testing.T) {
 	got := scene{
 		share: 1, length: 10 * time.Minute, neighbourBurst: 15, neighbourEvery: 5 * time.Second,
-		workers: map[apigateway.Priority]int{apigateway.PriorityIngest: 24},
+		workers: map[gateway.Priority]int{gateway.PriorityIngest: 24},
 	}.play()
 	t.Logf("%d calls, %d throttled; the neighbour's: %d of %d", got.calls, got.throttled, got.neighbourThrottled, got.neighbourCalls)
 	if share := float64(got.throttled) / float64(got.calls); got.throttled == 0 || share >= 0.02 {
@@ -160,19 +160,19 @@ func TestAtTheWholeShareUnderTwoPercentOfOursAreThrottledAndGivingWayIsNotGiving
 func TestNoPriorityStarves(t *testing.T) {
 	got := scene{
 		share: 0.7, length: 5 * time.Minute,
-		workers: map[apigateway.Priority]int{
-			apigateway.PriorityKeys: 20, apigateway.PriorityPreview: 20, apigateway.PriorityIngest: 20, apigateway.PriorityRefresh: 4,
+		workers: map[gateway.Priority]int{
+			gateway.PriorityKeys: 20, gateway.PriorityPreview: 20, gateway.PriorityIngest: 20, gateway.PriorityRefresh: 4,
 		},
 	}.play()
 	t.Logf("done %v, longest waits %v", got.done, got.longest)
 	// Fewer of the urgent workers ask at once than the share serves, so the others live on what is left and on
 	// the turn that goes to the oldest.
-	for _, p := range []apigateway.Priority{apigateway.PriorityKeys, apigateway.PriorityPreview, apigateway.PriorityIngest, apigateway.PriorityRefresh} {
+	for _, p := range []gateway.Priority{gateway.PriorityKeys, gateway.PriorityPreview, gateway.PriorityIngest, gateway.PriorityRefresh} {
 		if got.done[p] == 0 {
 			t.Errorf("%s starved", p)
 		}
 	}
-	if got.done[apigateway.PriorityKeys] < 10*got.done[apigateway.PriorityIngest] {
+	if got.done[gateway.PriorityKeys] < 10*got.done[gateway.PriorityIngest] {
 		t.Errorf("keys must go first: %v", got.done)
 	}
 }
@@ -185,7 +185,7 @@ func TestTwentyRestartsInAMinuteAreNotThrottled(t *testing.T) {
 		budget := quota.NewBudget(quota.AWSLimits(awsRate, awsBurst, 0.7), from)
 		for range 100 { // far more than can be granted
 			ticket++
-			budget.Ask(from, quota.Request{Ticket: ticket, Operation: "GetStages", Priority: apigateway.PriorityIngest})
+			budget.Ask(from, ticket, gateway.PermitRequest{Operation: "GetStages", Priority: gateway.PriorityIngest})
 		}
 		for now := from; now.Before(from.Add(3 * time.Second)); now = now.Add(5 * time.Millisecond) {
 			for range budget.Advance(now).Granted {

@@ -61,15 +61,15 @@ func mutations() []mutationOf {
 		},
 		{
 			"a lost CreateApiKey is repeated", "internal/apigateway/attempt.go",
-			"\t\tif operation != opCreateAPIKey {\n\t\t\tlimit = maxFaults\n\t\t}", "\t\tlimit = maxFaults",
+			"\t\tif operation != gateway.CreateAPIKey {\n\t\t\tlimit = maxFaults\n\t\t}", "\t\tlimit = maxFaults",
 		},
 		{
 			"a lost create is not listed", "actors/keymaker.go",
-			"\tif apigateway.Classify(err) != apigateway.AnswerLost {", "\tif err != nil {",
+			"\tif apigateway.Classify(err) != gateway.AnswerLost {", "\tif err != nil {",
 		},
 		{
 			"a refused CreateApiKey is listed as a lost one", "internal/apigateway/attempt.go",
-			"\tcase Unavailable, Internal:\n\tdefault:", "\tcase Throttled:\n\t\tif operation == opCreateAPIKey {\n\t\t\treturn AnswerLost\n\t\t}\n\t\treturn class\n\tcase Unavailable, Internal:\n\tdefault:",
+			"\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:", "\tcase gateway.Throttled:\n\t\tif operation == gateway.CreateAPIKey {\n\t\t\treturn gateway.AnswerLost\n\t\t}\n\t\treturn class\n\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:",
 		},
 		{
 			"UNSUBSCRIBE succeeds though the key could not be deleted", "actors/keymaker.go",

@@ -10,6 +10,7 @@ import (
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/secret"
 )
@@ -47,9 +48,9 @@ func (r *run) expected() (map[string]wantedAPI, error) {
 		id := f.entry.ID(f.target)
 		document, err := apigateway.Export(context.Background(), f.client, f.entry.API.ID, f.entry.Stage)
 		missing := federation.NotMissing
-		if err != nil && apigateway.Classify(err) == apigateway.NotExportable {
+		if err != nil && apigateway.Classify(err) == gateway.NotExportable {
 			missing = federation.NeverExportable
-		} else if apigateway.Classify(err) == apigateway.NotFound {
+		} else if apigateway.Classify(err) == gateway.NotFound {
 			continue // in a plan, but not there: nothing can be sent of it
 		} else if err != nil {
 			return nil, err
@@ -73,7 +74,7 @@ func (r *run) expected() (map[string]wantedAPI, error) {
 	return wanted, nil
 }
 
-func list(client apigateway.Client) ([]*apigateway.RestAPI, []*apigateway.UsagePlan, error) {
+func list(client apigateway.Client) ([]*gateway.RestAPI, []*gateway.UsagePlan, error) {
 	apis, plans := apigateway.NewRESTAPIs(client), apigateway.NewUsagePlans(client)
 	if err := apis.Run(context.Background()); err != nil {
 		return nil, nil, err
