@@ -104,17 +104,17 @@ func TestAnOutboxHasRoomAsFarAsItsShareGoesAndAlwaysForOne(t *testing.T) {
 	}
 }
 
-func named(target federation.Target, api string, stages ...string) []messages.NamedEntry {
-	var entries []messages.NamedEntry
+func named(target federation.Target, api string, stages ...string) []federation.NamedEntry {
+	var entries []federation.NamedEntry
 	for _, s := range stages {
-		entries = append(entries, messages.NamedEntry{Target: target, Entry: federation.Entry{API: &gateway.RestAPI{ID: api}, Stage: s}})
+		entries = append(entries, federation.NamedEntry{Target: target, Entry: federation.Entry{API: &gateway.RestAPI{ID: api}, Stage: s}})
 	}
 	return entries
 }
 
 func TestASlowTargetHoldsNoOtherUp(t *testing.T) {
 	slow, fast := federation.Target{Account: "1", Region: "a"}, federation.Target{Account: "1", Region: "b"}
-	var apis []messages.NamedEntry
+	var apis []federation.NamedEntry
 	for n := range 6 {
 		apis = append(apis, named(slow, fmt.Sprint("s", n), "x", "y")...)
 		apis = append(apis, named(fast, fmt.Sprint("f", n), "x", "y")...)
@@ -130,7 +130,7 @@ func TestASlowTargetHoldsNoOtherUp(t *testing.T) {
 		asked[target] += len(e.Entries)
 		if target == fast {
 			for _, entry := range e.Entries {
-				p.arrived(idOf(entry))
+				p.arrived(entry.ID())
 			}
 		}
 	}
@@ -141,7 +141,7 @@ func TestASlowTargetHoldsNoOtherUp(t *testing.T) {
 	if len(again) != 2 || len(again[0].Entries) != 2 || len(p.again(fast)) != 0 {
 		t.Errorf("again: %+v", again)
 	}
-	if p.arrived(idOf(again[0].Entries[0])) != true || p.arrived(idOf(again[0].Entries[0])) != false {
+	if p.arrived(again[0].Entries[0].ID()) != true || p.arrived(again[0].Entries[0].ID()) != false {
 		t.Error("an answer counts once")
 	}
 }

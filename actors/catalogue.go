@@ -338,7 +338,7 @@ func (c *catalogue) finish(ctx actor.Context, request uint64, g *gathering) {
 				continue
 			}
 			seen[id] = true
-			result.APIs = append(result.APIs, messages.NamedEntry{Target: l.Target, Entry: e, Name: c.names.Of(id, e.API.Name)})
+			result.APIs = append(result.APIs, federation.NamedEntry{Target: l.Target, Entry: e, Name: c.names.Of(id, e.API.Name)})
 		}
 	}
 	if result.Complete && len(g.Only) == 0 {
@@ -349,9 +349,9 @@ func (c *catalogue) finish(ctx actor.Context, request uint64, g *gathering) {
 
 // warnUnusedStages names what the stage filter asks for and nothing has: with other stages found, a misspelt
 // one would go unnoticed. It says so once.
-func (c *catalogue) warnUnusedStages(apis []messages.NamedEntry) {
+func (c *catalogue) warnUnusedStages(apis []federation.NamedEntry) {
 	unused := slices.DeleteFunc(slices.Clone(c.stages), func(stage string) bool {
-		return slices.ContainsFunc(apis, func(e messages.NamedEntry) bool { return e.Stage == stage })
+		return slices.ContainsFunc(apis, func(e federation.NamedEntry) bool { return e.Stage == stage })
 	})
 	if len(unused) > 0 && !slices.Equal(unused, c.unused) {
 		c.env.Log.Warn("the stage filter (configuration.0_stage, 1_stage …) names stages of which nothing is federated: "+
@@ -375,7 +375,7 @@ func (c *catalogue) onExportAPI(ctx actor.Context, m messages.ExportAPI) {
 		}
 	}
 	for _, e := range m.Entries {
-		ctx.Request(ctx.Sender(), messages.APIOmitted{ID: idOf(e), Why: "its account and region are not ready"})
+		ctx.Request(ctx.Sender(), messages.APIOmitted{ID: e.ID(), Why: "its account and region are not ready"})
 	}
 }
 

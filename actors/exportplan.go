@@ -20,7 +20,7 @@ type exportPlan struct {
 }
 
 type openExport struct {
-	entry messages.NamedEntry
+	entry federation.NamedEntry
 	since time.Time
 }
 
@@ -52,7 +52,7 @@ func (p *exportPlan) next(now time.Time) (messages.ExportAPI, bool) {
 		p.queues[target] = queue[1:]
 		p.asked[target] += len(export.Entries)
 		for _, e := range export.Entries {
-			p.open[idOf(e)] = openExport{entry: e, since: now}
+			p.open[e.ID()] = openExport{entry: e, since: now}
 		}
 		return export, true
 	}
@@ -74,13 +74,13 @@ func (p *exportPlan) arrived(id federation.ID) bool {
 
 // again is what is to be asked for once more, as its target has forgotten it; the zero target means all.
 func (p *exportPlan) again(target federation.Target) []messages.ExportAPI {
-	var entries []messages.NamedEntry
+	var entries []federation.NamedEntry
 	for id, o := range p.open {
 		if target == (federation.Target{}) || id.Target() == target {
 			entries = append(entries, o.entry)
 		}
 	}
-	slices.SortFunc(entries, func(a, b messages.NamedEntry) int {
+	slices.SortFunc(entries, func(a, b federation.NamedEntry) int {
 		return slices.Compare([]string{a.API.ID, a.Stage}, []string{b.API.ID, b.Stage})
 	})
 	return exportsOf(entries)
@@ -111,12 +111,12 @@ func (p *exportPlan) finished() bool {
 }
 
 // complete is the APIs of the targets whose listing is complete: the others may lack plans.
-func complete(m messages.Catalogue) []messages.NamedEntry {
+func complete(m messages.Catalogue) []federation.NamedEntry {
 	whole := map[federation.Target]bool{}
 	for _, l := range m.Listings {
 		whole[l.Target] = whole[l.Target] || l.Complete
 	}
-	var apis []messages.NamedEntry
+	var apis []federation.NamedEntry
 	for _, a := range m.APIs {
 		if whole[a.Target] {
 			apis = append(apis, a)
@@ -126,12 +126,12 @@ func complete(m messages.Catalogue) []messages.NamedEntry {
 }
 
 // exportsOf groups APIs by REST API: one GetStages serves all stages of one. The order stays.
-func exportsOf(apis []messages.NamedEntry) []messages.ExportAPI {
+func exportsOf(apis []federation.NamedEntry) []messages.ExportAPI {
 	type restAPI struct {
 		target federation.Target
 		id     string
 	}
-	keyOf := func(a messages.NamedEntry) restAPI { return restAPI{target: a.Target, id: a.API.ID} }
+	keyOf := func(a federation.NamedEntry) restAPI { return restAPI{target: a.Target, id: a.API.ID} }
 	stages := map[restAPI]int{}
 	for _, a := range apis {
 		stages[keyOf(a)]++
@@ -144,9 +144,20 @@ func exportsOf(apis []messages.NamedEntry) []messages.ExportAPI {
 		if !seen {
 			i = len(exports)
 			index[key] = i
-			exports = append(exports, messages.ExportAPI{Entries: make([]messages.NamedEntry, 0, stages[key])})
+			exports = append(exports, messages.ExportAPI{Entries: make([]federation.NamedEntry, 0, stages[key])})
 		}
 		exports[i].Entries = append(exports[i].Entries, a)
 	}
 	return exports
+}
+
+// failuresOf says why targets could not be listed, each with its name.
+func failuresOf(listings []messages.TargetListing) []string {
+	var failures []string
+	for _, l := range listings {
+		if l.Failure != "" {
+			failures = append(failures, l.Target.String()+": "+l.Failure)
+		}
+	}
+	return failures
 }

@@ -38,7 +38,7 @@ func (e export) late(now time.Time) bool { return !e.By.IsZero() && now.After(e.
 
 // stageTask is one stage to make ready.
 type stageTask struct {
-	entry messages.NamedEntry
+	entry federation.NamedEntry
 	// client and ctx are for the worker's one call; ctx ends with the discoverer's incarnation.
 	client apigateway.Client
 	ctx    context.Context
@@ -134,9 +134,9 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 		for _, entry := range entries {
 			switch stage := byName[entry.Stage]; {
 			case m.err != nil && !isNotFound(m.err):
-				ctx.Request(e.asker, messages.APIOmitted{ID: idOf(entry), Why: apigateway.Explain(m.err)})
+				ctx.Request(e.asker, messages.APIOmitted{ID: entry.ID(), Why: apigateway.Explain(m.err)})
 			case stage == nil:
-				ctx.Request(e.asker, messages.APIOmitted{ID: idOf(entry), Why: "AWS has no such stage any more", Gone: true})
+				ctx.Request(e.asker, messages.APIOmitted{ID: entry.ID(), Why: "AWS has no such stage any more", Gone: true})
 			default:
 				entry.Details = stage
 				e.Entries = append(e.Entries, entry)
@@ -164,7 +164,7 @@ func (d *discoverer) employ(ctx actor.Context) {
 		task := d.exports.waiting[next]
 		d.exports.waiting = slices.Delete(d.exports.waiting, next, next+1)
 		if task.export.late(time.Now()) {
-			ctx.Request(task.export.asker, messages.APIOmitted{ID: idOf(task.entry), Why: "there was no time left for it"})
+			ctx.Request(task.export.asker, messages.APIOmitted{ID: task.entry.ID(), Why: "there was no time left for it"})
 			continue
 		}
 		worker := ctx.SpawnPrefix(d.spec.stage(task), "stage-")
@@ -178,7 +178,7 @@ func (q *exportQueue) nextStage(workers int) int {
 	busy := make(map[federation.ID]bool, len(q.working))
 	refreshing := 0
 	for _, task := range q.working {
-		busy[idOf(task.entry)] = true
+		busy[task.entry.ID()] = true
 		if task.export.Priority == gateway.PriorityRefresh {
 			refreshing++
 		}
@@ -186,7 +186,7 @@ func (q *exportQueue) nextStage(workers int) int {
 	best := -1
 	for i, task := range q.waiting {
 		held := task.export.Priority == gateway.PriorityRefresh && refreshing >= max(1, workers/refreshWorkers)
-		if held || busy[idOf(task.entry)] {
+		if held || busy[task.entry.ID()] {
 			continue
 		}
 		if best < 0 || task.export.Priority < q.waiting[best].export.Priority {
@@ -215,10 +215,7 @@ func (d *discoverer) onStageGone(ctx actor.Context, m stageGone) {
 	}
 	delete(d.exports.working, m.who.Id)
 	ctx.Request(task.export.asker, messages.APIOmitted{
-		ID: idOf(task.entry), Why: "the agent failed while it prepared this API; see its log",
+		ID: task.entry.ID(), Why: "the agent failed while it prepared this API; see its log",
 	})
 	d.employ(ctx)
 }
-
-// idOf is an entry's identity.
-func idOf(e messages.NamedEntry) federation.ID { return e.ID(e.Target) }

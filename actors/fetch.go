@@ -127,20 +127,20 @@ func (f *fetch) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 	}
 	leftFirst(apis, f.spec.leftovers.get())
 	for _, api := range apis {
-		f.asked = append(f.asked, idOf(api))
+		f.asked = append(f.asked, api.ID())
 	}
 	f.plan = newExportPlan(exportsOf(apis), f.spec.window)
 	f.proceed(ctx)
 }
 
 // leftFirst puts what was left over first, in its own order.
-func leftFirst(apis []messages.NamedEntry, left []federation.ID) {
+func leftFirst(apis []federation.NamedEntry, left []federation.ID) {
 	order := make(map[federation.ID]int, len(left))
 	for n, id := range left {
 		order[id] = n - len(left) // before 0, which the others have
 	}
-	slices.SortStableFunc(apis, func(a, b messages.NamedEntry) int {
-		return cmp.Compare(order[idOf(a)], order[idOf(b)])
+	slices.SortStableFunc(apis, func(a, b federation.NamedEntry) int {
+		return cmp.Compare(order[a.ID()], order[b.ID()])
 	})
 }
 

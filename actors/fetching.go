@@ -29,7 +29,7 @@ func (r *router) fetch(ctx actor.Context, c messages.Fetch) {
 
 // answerJoined answers those that wait for the reply to a FETCH.
 func (r *router) answerJoined(ctx actor.Context, m messages.Answer) {
-	if keyOf(m.CommandRef) != keyOf(r.fetching.leader) {
+	if m.CommandRef.Key() != r.fetching.leader.Key() {
 		return
 	}
 	joined := r.fetching.joined

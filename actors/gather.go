@@ -92,7 +92,7 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 }
 
 // wanted is the APIs that this job is about, and the ids among those asked for that are not there.
-func (i *ingest) wanted(apis []messages.NamedEntry) (chosen []messages.NamedEntry, missing []string) {
+func (i *ingest) wanted(apis []federation.NamedEntry) (chosen []federation.NamedEntry, missing []string) {
 	chosen, missing = choose(apis, i.spec.command.APIIDs)
 	if len(missing) > 0 {
 		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, or are in no usage plan any more; what APIM has of them stays",
@@ -103,13 +103,13 @@ func (i *ingest) wanted(apis []messages.NamedEntry) (chosen []messages.NamedEntr
 
 // choose picks the APIs with the given ids, all if there are none. A bare REST API id, as other agents
 // made them, means its API where that is the only one.
-func choose(apis []messages.NamedEntry, ids []string) (chosen []messages.NamedEntry, missing []string) {
+func choose(apis []federation.NamedEntry, ids []string) (chosen []federation.NamedEntry, missing []string) {
 	if len(ids) == 0 {
 		return apis, nil
 	}
-	byID := make(map[federation.ID]messages.NamedEntry, len(apis))
+	byID := make(map[federation.ID]federation.NamedEntry, len(apis))
 	for _, e := range apis {
-		byID[idOf(e)] = e
+		byID[e.ID()] = e
 	}
 	known := federation.NewKnown(maps.Keys(byID))
 	taken := map[federation.ID]bool{}
@@ -119,8 +119,8 @@ func choose(apis []messages.NamedEntry, ids []string) (chosen []messages.NamedEn
 			missing = append(missing, text)
 			continue
 		}
-		if !taken[idOf(e)] {
-			taken[idOf(e)] = true
+		if !taken[e.ID()] {
+			taken[e.ID()] = true
 			chosen = append(chosen, e)
 		}
 	}
@@ -128,7 +128,7 @@ func choose(apis []messages.NamedEntry, ids []string) (chosen []messages.NamedEn
 }
 
 // meant is the API that an id of APIM's means.
-func meant(text string, known federation.Known, byID map[federation.ID]messages.NamedEntry) (e messages.NamedEntry, ok bool) {
+func meant(text string, known federation.Known, byID map[federation.ID]federation.NamedEntry) (e federation.NamedEntry, ok bool) {
 	ref, err := federation.ParseRef(text)
 	if err != nil {
 		return e, false
@@ -151,7 +151,7 @@ func some(ids []string) string {
 }
 
 // nameLost names the APIs that were sent before and are not sent now: APIM keeps what it has.
-func (i *ingest) nameLost(apis []messages.NamedEntry, m messages.Catalogue) {
+func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.Catalogue) {
 	if len(i.spec.command.APIIDs) > 0 {
 		return
 	}
@@ -160,7 +160,7 @@ func (i *ingest) nameLost(apis []messages.NamedEntry, m messages.Catalogue) {
 		return
 	}
 	for _, e := range apis {
-		delete(known, idOf(e).String())
+		delete(known, e.ID().String())
 	}
 	var lost []string
 	for _, l := range m.Listings {
@@ -203,13 +203,13 @@ func (i *ingest) estimate(m messages.Catalogue) int {
 
 // begin answers START_INGEST, if it is not answered yet, and holds the first INGEST back. A total of 0 is
 // only said after complete, successful listings.
-func (i *ingest) begin(ctx actor.Context, apis []messages.NamedEntry, missing []string, targetsFailed bool) {
+func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing []string, targetsFailed bool) {
 	if i.spec.resumed != nil {
 		acked := make(map[string]bool, len(i.spec.resumed.Acked))
 		for _, id := range i.spec.resumed.Acked {
 			acked[id] = true
 		}
-		apis = slices.DeleteFunc(apis, func(e messages.NamedEntry) bool { return acked[idOf(e).String()] })
+		apis = slices.DeleteFunc(apis, func(e federation.NamedEntry) bool { return acked[e.ID().String()] })
 	}
 	i.plan = newExportPlan(exportsOf(apis), i.spec.settings.StageWorkers)
 	if !i.answered {

@@ -56,7 +56,7 @@ type ingest struct {
 	open []messages.CommandRef // START_INGESTs to be answered
 	// awaiting is the START_INGESTs by which APIM may yet take the job: open, or answered and of unknown fate. It is nil once
 	// one of them was read, or may have been.
-	awaiting  map[ledgerKey]bool
+	awaiting  map[messages.CommandKey]bool
 	answered  bool // APIM knows of the job, as far as can be known
 	total     int
 	startedAt time.Time
@@ -245,7 +245,7 @@ func (i *ingest) onStarted(ctx actor.Context) {
 		return
 	}
 	i.open = []messages.CommandRef{i.spec.command.CommandRef}
-	i.awaiting = map[ledgerKey]bool{keyOf(i.spec.command.CommandRef): true}
+	i.awaiting = map[messages.CommandKey]bool{i.spec.command.CommandRef.Key(): true}
 	ctx.Request(i.parties.router, messages.Serving{CommandRef: i.spec.command.CommandRef})
 	i.gather(ctx, i.spec.command.AnswerBy.Add(-startMargin))
 }

@@ -30,7 +30,7 @@ type keyAnswer struct {
 	since        time.Time
 	// handed: the answer was given to the router, so it may have left.
 	handed  bool
-	pending map[ledgerKey]bool
+	pending map[messages.CommandKey]bool
 	best    messages.Delivery
 }
 
@@ -46,7 +46,7 @@ func (k *keymaker) answering(record store.KeyRecord, s *saga) {
 	defer k.mu.Unlock()
 	k.answers[record.ID] = &keyAnswer{
 		saga: s, subscription: record.SubscriptionID, since: time.Now(),
-		pending: map[ledgerKey]bool{}, best: messages.NeverSent,
+		pending: map[messages.CommandKey]bool{}, best: messages.NeverSent,
 	}
 }
 
@@ -61,7 +61,7 @@ func (k *keymaker) hand(record string, commands []messages.CommandRef) bool {
 	}
 	a.handed = true
 	for _, c := range commands {
-		a.pending[keyOf(c)] = true
+		a.pending[c.Key()] = true
 	}
 	return true
 }
@@ -72,10 +72,10 @@ func (k *keymaker) heard(m messages.AnswerFate) (record string, all bool) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	for id, a := range k.answers {
-		if !a.pending[keyOf(m.CommandRef)] {
+		if !a.pending[m.CommandRef.Key()] {
 			continue
 		}
-		delete(a.pending, keyOf(m.CommandRef))
+		delete(a.pending, m.CommandRef.Key())
 		a.best = min(a.best, m.Delivery)
 		return id, len(a.pending) == 0
 	}

@@ -111,9 +111,6 @@ type madeKey struct {
 	metadata map[string]string
 }
 
-// errUnwanted ends what nobody waits for.
-var errUnwanted = errors.New("nobody waits for it any more")
-
 // make makes a key and attaches it to its plan. Whatever fails after CreateApiKey, the key is deleted
 // again before the error is returned, or its deletion is in the journal.
 func (k *keymaker) make(s *saga, c messages.Subscribe) (madeKey, error) {

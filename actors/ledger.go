@@ -29,14 +29,9 @@ type ledger struct {
 	mu       sync.Mutex
 	limit    int
 	settled  func(messages.Command, status.Outcome) // hears of each command that was settled
-	entries  map[ledgerKey]*ledgerEntry
+	entries  map[messages.CommandKey]*ledgerEntry
 	open     int
-	answered []ledgerKey // in the order in which they were settled
-}
-
-type ledgerKey struct {
-	session uint64
-	id      string
+	answered []messages.CommandKey // in the order in which they were settled
 }
 
 type ledgerEntry struct {
@@ -69,17 +64,15 @@ const (
 )
 
 func newLedger(limit int, settled func(messages.Command, status.Outcome)) *ledger {
-	return &ledger{limit: limit, settled: settled, entries: map[ledgerKey]*ledgerEntry{}}
+	return &ledger{limit: limit, settled: settled, entries: map[messages.CommandKey]*ledgerEntry{}}
 }
-
-func keyOf(ref messages.CommandRef) ledgerKey { return ledgerKey{session: ref.Session, id: ref.ID} }
 
 // admit opens a command that asker's reply is to go to.
 func (l *ledger) admit(command messages.Command, asker *actor.PID, now time.Time) admission {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget(now)
-	key := keyOf(command.Ref())
+	key := command.Ref().Key()
 	switch {
 	case l.entries[key] != nil:
 		return duplicate
@@ -99,7 +92,7 @@ func (l *ledger) note(session uint64, id string, now time.Time) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.forget(now)
-	key := ledgerKey{session: session, id: id}
+	key := messages.CommandKey{Session: session, ID: id}
 	if l.entries[key] != nil {
 		return false
 	}
@@ -112,7 +105,7 @@ func (l *ledger) note(session uint64, id string, now time.Time) bool {
 func (l *ledger) assign(ref messages.CommandRef, server *actor.PID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if e := l.entries[keyOf(ref)]; e != nil {
+	if e := l.entries[ref.Key()]; e != nil {
 		e.server = server
 	}
 }
@@ -122,7 +115,7 @@ func (l *ledger) assign(ref messages.CommandRef, server *actor.PID) {
 func (l *ledger) settle(ref messages.CommandRef, as status.Outcome, tellFate bool, now time.Time) (asker, server *actor.PID, first bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entries[keyOf(ref)]
+	e := l.entries[ref.Key()]
 	if e == nil || !e.settled.IsZero() {
 		return nil, nil, false
 	}
@@ -131,7 +124,7 @@ func (l *ledger) settle(ref messages.CommandRef, as status.Outcome, tellFate boo
 	}
 	l.open--
 	l.settled(e.command, as)
-	l.close(keyOf(ref), now)
+	l.close(ref.Key(), now)
 	return e.asker, e.server, true
 }
 
@@ -139,7 +132,7 @@ func (l *ledger) settle(ref messages.CommandRef, as status.Outcome, tellFate boo
 func (l *ledger) takeFate(ref messages.CommandRef) *actor.PID {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entries[keyOf(ref)]
+	e := l.entries[ref.Key()]
 	if e == nil {
 		return nil
 	}
@@ -152,7 +145,7 @@ func (l *ledger) takeFate(ref messages.CommandRef) *actor.PID {
 func (l *ledger) isOpen(ref messages.CommandRef) (server *actor.PID, open bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	e := l.entries[keyOf(ref)]
+	e := l.entries[ref.Key()]
 	if e == nil || !e.settled.IsZero() {
 		return nil, false
 	}
@@ -189,7 +182,7 @@ func (l *ledger) quiet() bool {
 }
 
 // close marks an entry as settled. What the command carried is of no use any more.
-func (l *ledger) close(key ledgerKey, now time.Time) {
+func (l *ledger) close(key messages.CommandKey, now time.Time) {
 	e := l.entries[key]
 	e.settled, e.command = now, nil
 	l.answered = append(l.answered, key)

@@ -3,6 +3,7 @@ package actors
 import (
 	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"sync/atomic"
 	"time"
@@ -19,6 +20,9 @@ import (
 // askAgain is how long a worker waits for the quota's answer before it asks for the same permit again:
 // a quota actor that was restarted has forgotten who waits.
 const askAgain = 5 * time.Second
+
+// errUnwanted ends what nobody waits for.
+var errUnwanted = errors.New("nobody waits for it any more")
 
 // permits asks a quota actor on behalf of the SDK's middleware, which runs in workers' goroutines.
 type permits struct {

@@ -84,13 +84,3 @@ func (p *preview) reply(m messages.Catalogue) messages.Reply {
 	p.env.Log.Info("previewed", logAPIs, len(found.Summaries), logPartial, found.Partial)
 	return found
 }
-
-func failuresOf(listings []messages.TargetListing) []string {
-	var failures []string
-	for _, l := range listings {
-		if l.Failure != "" {
-			failures = append(failures, l.Target.String()+": "+l.Failure)
-		}
-	}
-	return failures
-}

@@ -22,6 +22,9 @@ const (
 	restartHealthy = time.Minute
 )
 
+// whyPanicked is the answer to a command that a panic cost.
+const whyPanicked = "the agent failed while it served this command; see its log, then try again"
+
 // kind says what a panic costs.
 type kind int
 
@@ -107,10 +110,13 @@ func guard(env *Env, k kind, children *supervisor) actor.ReceiverMiddleware {
 	}
 }
 
-// answerFor answers the command that was lost in a panic. One that the router lost, its ledger still has.
+// commandKeeper is an actor that has noted a command elsewhere before it comes to serve it.
+type commandKeeper interface{ KeepsCommands() }
+
+// answerFor answers the command that was lost in a panic, unless its actor has noted it elsewhere.
 func answerFor(ctx actor.ReceiverContext, message any, asker *actor.PID) {
 	command, ok := message.(messages.Command)
-	if _, isRouter := ctx.Actor().(*router); !ok || isRouter || asker == nil {
+	if _, kept := ctx.Actor().(commandKeeper); !ok || kept || asker == nil {
 		return
 	}
 	ctx.ActorSystem().Root.Send(asker, messages.Answer{CommandRef: command.Ref(), Reply: messages.Refused{Reason: whyPanicked}})

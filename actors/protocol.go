@@ -165,7 +165,7 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 	}
 	delete(s.types, m.ID)
 	var receipt func(wsconn.Outcome)
-	if wantsFate(m.Reply) {
+	if m.NeedsProof() {
 		// Reported from the connection's own goroutine: whatever happens to this actor, the fate is told.
 		asker := ctx.Sender()
 		receipt = func(o wsconn.Outcome) { s.tellFate(asker, m.CommandRef, deliveryOf(o)) }

@@ -61,10 +61,12 @@ type (
 
 // Why the router answers for others.
 const (
-	whyPanicked = "the agent failed while it served this command; see its log, then try again"
 	whyOverdue  = "the agent could not do this within 50 seconds; see its log, then try again"
 	whyDraining = "the agent is shutting down; try again in a moment"
 )
+
+// KeepsCommands says that a command which a panic costs is not lost: the ledger has it.
+func (r *router) KeepsCommands() {}
 
 func (r *router) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -243,7 +245,7 @@ func (r *router) onServing(ctx actor.Context, m messages.Serving) {
 
 // onAnswer passes a command's one answer on; whoever answers second is told that nobody listens.
 func (r *router) onAnswer(ctx actor.Context, m messages.Answer) {
-	tellFate := wantsFate(m.Reply)
+	tellFate := m.NeedsProof()
 	asker, _, first := r.ledger.settle(m.CommandRef, outcomeOf(m.Reply), tellFate, time.Now())
 	if first {
 		ctx.Request(asker, m)
@@ -253,17 +255,6 @@ func (r *router) onAnswer(ctx actor.Context, m messages.Answer) {
 	}
 	if tellFate && ctx.Sender() != nil {
 		ctx.Send(ctx.Sender(), messages.AnswerFate{CommandRef: m.CommandRef, Delivery: messages.NeverSent})
-	}
-}
-
-// wantsFate reports whether somebody must be sure that an answer arrived: whoever gave a key away, and whoever must not
-// send an INGEST before APIM knows of its job.
-func wantsFate(r messages.Reply) bool {
-	switch r.(type) {
-	case messages.Subscribed, messages.IngestStarted:
-		return true
-	default:
-		return false
 	}
 }
 

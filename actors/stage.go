@@ -59,7 +59,7 @@ func (s *stage) prepare() any {
 	entry := s.task.entry
 	exported, err := s.export(ctx)
 	if err != nil {
-		return messages.APIOmitted{ID: idOf(entry), Why: apigateway.Explain(err), Gone: isNotFound(err)}
+		return messages.APIOmitted{ID: entry.ID(), Why: apigateway.Explain(err), Gone: isNotFound(err)}
 	}
 	input := federation.Input{
 		Target: entry.Target, Entry: entry.Entry, Name: entry.Name,
@@ -71,11 +71,11 @@ func (s *stage) prepare() any {
 	encoded := encode(federation.Build(input))
 	if len(encoded) > s.maxBytes {
 		s.env.Log.Warn("a document does not fit into one message; its API goes out without it",
-			logAPI, idOf(entry), logBytes, len(exported.Document))
+			logAPI, entry.ID(), logBytes, len(exported.Document))
 		input.Missing = federation.TooLarge
 		encoded = encode(federation.Build(input))
 	}
-	ready := messages.APIReady{ID: idOf(entry), JSON: encoded, Bare: input.Missing != federation.NotMissing}
+	ready := messages.APIReady{ID: entry.ID(), JSON: encoded, Bare: input.Missing != federation.NotMissing}
 	for _, plan := range entry.Plans {
 		ready.PlanIDs = append(ready.PlanIDs, plan.ID)
 	}
@@ -97,7 +97,7 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	}
 	kept, hit, err := s.env.Exports.Get(key)
 	if err != nil {
-		s.env.Log.Debug("cannot read the export cache", logAPI, idOf(entry), logError, err)
+		s.env.Log.Debug("cannot read the export cache", logAPI, entry.ID(), logError, err)
 	}
 	if hit {
 		return kept, nil
@@ -107,13 +107,13 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	switch {
 	case err != nil && apigateway.Classify(err) == gateway.NotExportable:
 		s.env.Log.Warn("a stage can never be exported as it is; its API goes out without a document: "+apigateway.Explain(err),
-			logAPI, idOf(entry), logError, err)
+			logAPI, entry.ID(), logError, err)
 		export.NotExportable = apigateway.Explain(err)
 	case err != nil:
 		return store.Export{}, err
 	}
 	if err := s.env.Exports.Put(key, export); err != nil {
-		s.env.Log.Debug("cannot write the export cache", logAPI, idOf(entry), logError, err)
+		s.env.Log.Debug("cannot write the export cache", logAPI, entry.ID(), logError, err)
 	}
 	return export, nil
 }

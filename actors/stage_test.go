@@ -95,7 +95,7 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 					all.Go(func() {
 						s := &stage{env: env, claim: room.claim(), maxBytes: 10 * limit, task: stageTask{
 							ctx: t.Context(), client: client,
-							entry: messages.NamedEntry{Entry: federation.Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "prod"}},
+							entry: federation.NamedEntry{Entry: federation.Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "prod"}},
 						}}
 						if answer, ready := s.prepare().(messages.APIReady); !ready || answer.Bare {
 							t.Errorf("not ready: %+v", answer)

@@ -30,7 +30,7 @@ func (i *ingest) onAnswerFate(ctx actor.Context, m messages.AnswerFate) {
 func (i *ingest) onSameJobAgain(ctx actor.Context, m messages.StartIngest) {
 	ctx.Request(i.parties.router, messages.Serving{CommandRef: m.CommandRef})
 	if i.awaiting != nil {
-		i.awaiting[keyOf(m.CommandRef)] = true
+		i.awaiting[m.CommandRef.Key()] = true
 	}
 	if i.answered {
 		ctx.Request(i.parties.router, messages.Answer{CommandRef: m.CommandRef, Reply: messages.IngestStarted{JobID: i.job(), Total: i.total}})
@@ -76,10 +76,10 @@ func (i *ingest) refuseOpen(ctx actor.Context, why string) {
 // onAbandoned ends a job that APIM never heard of: the answer to each START_INGEST of it came too late, or the
 // session went down before it.
 func (i *ingest) onAbandoned(ctx actor.Context, m messages.Abandoned) {
-	if !i.awaiting[keyOf(m.CommandRef)] {
+	if !i.awaiting[m.CommandRef.Key()] {
 		return
 	}
-	delete(i.awaiting, keyOf(m.CommandRef))
+	delete(i.awaiting, m.CommandRef.Key())
 	if len(i.awaiting) == 0 {
 		i.env.Log.Warn("an ingest ends before it began: APIM does not wait for it any more", logJob, i.job(), logReason, m.Why)
 		i.end(ctx)

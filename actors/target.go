@@ -281,7 +281,7 @@ func (t *target) refuse(ctx actor.Context, q queuedMessage) {
 		ctx.Request(q.sender, messages.TargetListing{Request: m.Request, Target: t.target(), Failure: t.failure})
 	case messages.ExportAPI:
 		for _, e := range m.Entries {
-			ctx.Request(q.sender, messages.APIOmitted{ID: e.ID(e.Target), Why: t.failure})
+			ctx.Request(q.sender, messages.APIOmitted{ID: e.ID(), Why: t.failure})
 		}
 	case messages.AnswerFate:
 		t.queue = append(t.queue, q) // the writer, when there is one, must know

@@ -26,7 +26,7 @@ type writer struct {
 	// busy is the subscriptions that something is being done for, with what waits behind it.
 	busy map[string]*keyWork
 	// subscriptions is what the open commands are about.
-	subscriptions map[ledgerKey]string
+	subscriptions map[messages.CommandKey]string
 	sweeping      bool
 }
 
@@ -45,7 +45,7 @@ type keyAsker struct {
 
 func writerProps(env *Env, keys *keymaker) *actor.Props {
 	return props(env, standing, func() actor.Actor {
-		return &writer{env: env, keys: keys, busy: map[string]*keyWork{}, subscriptions: map[ledgerKey]string{}}
+		return &writer{env: env, keys: keys, busy: map[string]*keyWork{}, subscriptions: map[messages.CommandKey]string{}}
 	})
 }
 
@@ -103,7 +103,7 @@ func (w *writer) onStarted() {
 
 func (w *writer) onCommand(ctx actor.Context, subscription string, c messages.Command) {
 	asker := keyAsker{command: c, router: ctx.Sender()}
-	w.subscriptions[keyOf(c.Ref())] = subscription
+	w.subscriptions[c.Ref().Key()] = subscription
 	work := w.busy[subscription]
 	switch {
 	case work == nil:
@@ -181,7 +181,7 @@ func (w *writer) onKeyDeleted(ctx actor.Context, m keyDeleted) {
 // answer gives all who asked for a work the same reply.
 func (w *writer) answer(ctx actor.Context, work *keyWork, reply messages.Reply) {
 	for _, a := range work.askers {
-		delete(w.subscriptions, keyOf(a.command.Ref()))
+		delete(w.subscriptions, a.command.Ref().Key())
 		ctx.Request(a.router, messages.Answer{CommandRef: a.command.Ref(), Reply: reply})
 	}
 	work.askers = nil
@@ -202,13 +202,13 @@ func (w *writer) next(subscription string) {
 
 // onAbandoned stops work that nobody waits for: what is made is undone.
 func (w *writer) onAbandoned(m messages.Abandoned) {
-	key := keyOf(m.CommandRef)
+	key := m.CommandRef.Key()
 	work := w.busy[w.subscriptions[key]]
 	delete(w.subscriptions, key)
 	if work == nil {
 		return
 	}
-	gone := func(a keyAsker) bool { return keyOf(a.command.Ref()) == key }
+	gone := func(a keyAsker) bool { return a.command.Ref().Key() == key }
 	work.waiting = slices.DeleteFunc(work.waiting, gone)
 	work.askers = slices.DeleteFunc(work.askers, gone)
 	if len(work.askers) == 0 {

@@ -21,17 +21,10 @@ type GatherCatalogue struct {
 
 // Catalogue is what the targets have, named. Catalogue -> whoever gathered.
 type Catalogue struct {
-	APIs     []NamedEntry
+	APIs     []federation.NamedEntry
 	Listings []TargetListing
 	// Complete says that every target's listing is complete.
 	Complete bool
-}
-
-// NamedEntry is one API to federate: a (REST API, stage) of a target, with the name that tells it apart.
-type NamedEntry struct {
-	Target federation.Target
-	federation.Entry
-	Name string
 }
 
 // ListTarget asks a target for its listing: catalogue -> target -> discoverer.
@@ -72,7 +65,7 @@ type TargetListing struct {
 // answered by one [APIReady] or one [APIOmitted]. Ingest, fetch, refresher -> catalogue -> target -> discoverer.
 type ExportAPI struct {
 	// Entries are of one REST API and one target.
-	Entries  []NamedEntry
+	Entries  []federation.NamedEntry
 	Priority gateway.Priority
 	// By is when an answer is of no use any more; zero means there is no such time.
 	By time.Time

@@ -17,6 +17,15 @@ type CommandRef struct {
 	AnswerBy time.Time
 }
 
+// CommandKey is what identifies a command: its session and its id. It is fit to be a map's key.
+type CommandKey struct {
+	Session uint64
+	ID      string
+}
+
+// Key is what identifies the command.
+func (r CommandRef) Key() CommandKey { return CommandKey{Session: r.Session, ID: r.ID} }
+
 // Ref gives the reference itself, so that whatever embeds one is a [Command].
 func (r CommandRef) Ref() CommandRef { return r }
 
@@ -75,6 +84,17 @@ type Serving struct{ CommandRef }
 type Answer struct {
 	CommandRef
 	Reply Reply
+}
+
+// NeedsProof reports whether somebody must be sure that the answer arrived: whoever gave a key away, and whoever must
+// not send an INGEST before APIM knows of its job.
+func (a Answer) NeedsProof() bool {
+	switch a.Reply.(type) {
+	case Subscribed, IngestStarted:
+		return true
+	default:
+		return false
+	}
 }
 
 // Reply is what an answer says.

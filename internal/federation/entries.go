@@ -119,3 +119,13 @@ func plansByPair(plans []*gateway.UsagePlan) map[string]map[string][]*gateway.Us
 	}
 	return out
 }
+
+// NamedEntry is one API to federate: a (REST API, stage) of a target, with the name that tells it apart.
+type NamedEntry struct {
+	Target Target
+	Entry
+	Name string
+}
+
+// ID is the API's identity.
+func (e NamedEntry) ID() ID { return e.Entry.ID(e.Target) }
