@@ -8,7 +8,8 @@ import (
 
 	"github.com/google/uuid"
 
-	"federation-agent/actors"
+	actors "federation-agent/actors/agent"
+	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/node"
 	"federation-agent/internal/status"
@@ -49,7 +50,7 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, flushing: make(chan struct{}), stop: stop}
 	go a.flush(ctx)
 	board := status.NewBoard()
-	a.Agent = actors.Start(&actors.Env{
+	a.Agent = actors.Start(&life.Env{
 		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
 		Keys: journal, Jobs: journal, Catalogue: journal, Exports: openExports(cfg.Agent.Cache, log), Board: board,
 	}, cfg)

@@ -5,7 +5,7 @@ import (
 	"log/slog"
 	"time"
 
-	"federation-agent/actors"
+	actors "federation-agent/actors/agent"
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
 )

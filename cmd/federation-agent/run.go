@@ -9,7 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"federation-agent/actors"
+	actors "federation-agent/actors/agent"
 	"federation-agent/internal/memlimit"
 )
 

@@ -10,7 +10,7 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/actors"
+	actors "federation-agent/actors/agent"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"

@@ -58,7 +58,7 @@ func walls() []wall {
 			why: "what is shown to people comes from the board and the journal: the node API is in no actor's way, and knows no credentials but its own",
 		},
 		{
-			from: `^actors$`, forbid: ours + `internal/node|^github\.com/prometheus/`,
+			from: `^actors/`, forbid: ours + `internal/node|^github\.com/prometheus/`,
 			why: "actors note what can be seen on the board; who shows it to whom is not theirs",
 		},
 		{
@@ -70,7 +70,7 @@ func walls() []wall {
 			why: "configuration is read before anything else lives",
 		},
 		{
-			from: `^actors$`, forbid: ours + `(cmd|test|internal/sandbox)`,
+			from: `^actors/`, forbid: ours + `(cmd|test|internal/sandbox)`,
 			why: "the agent does not know that it may be running against stand-ins",
 		},
 		{
@@ -82,7 +82,7 @@ func walls() []wall {
 			why: "a stand-in that shared code with the agent would share its mistakes",
 		},
 		{
-			from: `^(actors|config|messages|cmd|internal/(exchange|federation|apigateway|store|quota|secret|status|node).*)$`, forbid: ours + `test/`,
+			from: `^(actors/.*|config|messages|cmd|internal/(exchange|federation|apigateway|store|quota|secret|status|node).*)$`, forbid: ours + `test/`,
 			why: "what ships does not depend on what tests it",
 		},
 	}
@@ -151,7 +151,7 @@ func list(t *testing.T) []listed {
 }
 
 func TestOnlyOneFileMakesProps(t *testing.T) {
-	files, err := filepath.Glob(filepath.Join(root(t), "actors", "*.go"))
+	files, err := filepath.Glob(filepath.Join(root(t), "actors", "*", "*.go"))
 	if err != nil || len(files) == 0 {
 		t.Fatalf("no actors found: %v", err)
 	}

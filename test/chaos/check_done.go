@@ -65,7 +65,7 @@ func (r *run) doneLost(done *ingestMessage, ended map[int]time.Time) bool {
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.panics, func(p panicked) bool {
 		return p.agent == done.agent && slices.Contains(doneActors(), p.kind) && !p.at.Before(done.at.Add(-time.Second)) && !p.at.After(until)
-	}) || slices.ContainsFunc(r.lives, func(l *life) bool {
+	}) || slices.ContainsFunc(r.lives, func(l *lifetime) bool {
 		return l.name == done.agent && !l.ended.IsZero() && !l.ended.Before(done.at) && !l.ended.After(until)
 	})
 }

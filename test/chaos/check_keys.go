@@ -404,7 +404,7 @@ func (b *keyBook) lostCreates(name string) int {
 
 // diedBefore reports whether an attempt's process died while it was on its way. It needs the run's lock.
 func (r *run) diedBefore(a *attempt) bool {
-	return slices.ContainsFunc(r.lives, func(l *life) bool {
+	return slices.ContainsFunc(r.lives, func(l *lifetime) bool {
 		return l.name == a.agent && !l.ended.IsZero() && (a.end.IsZero() || !l.ended.After(a.end))
 	})
 }
@@ -425,7 +425,7 @@ func (j journal) creatingAtDeath(name string, r *run) int {
 			return a.agent == agent && a.operation == awssim.OpCreateAPIKey && a.key == name && !a.start.Before(at) && (!a.complete || a.status >= 500)
 		})
 		r.mu.Lock()
-		died := slices.ContainsFunc(r.lives, func(l *life) bool {
+		died := slices.ContainsFunc(r.lives, func(l *lifetime) bool {
 			return l.name == agent && !l.ended.IsZero() && !l.ended.Before(at) && l.ended.Sub(at) < time.Minute
 		})
 		r.mu.Unlock()

@@ -44,7 +44,7 @@ func (r *run) checkReplies() {
 func (r *run) endedBefore(agent string, at time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.lives, func(l *life) bool { return l.name == agent && !l.ended.IsZero() && !l.ended.After(at) })
+	return slices.ContainsFunc(r.lives, func(l *lifetime) bool { return l.name == agent && !l.ended.IsZero() && !l.ended.After(at) })
 }
 
 // neverRight are the problems that APIM may see under no fault.

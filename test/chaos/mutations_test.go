@@ -40,23 +40,23 @@ func mutations() []mutationOf {
 			"func (s *Store) Put(rec KeyRecord) error {\n\treturn s.write(durable,", "func (s *Store) Put(rec KeyRecord) error {\n\treturn s.write(lazy,",
 		},
 		{
-			"`answered` is not written before the reply", "actors/keymaker.go",
+			"`answered` is not written before the reply", "actors/keys/keymaker.go",
 			"\t\terr = k.advance(&record, store.StateAnswered, \"\")\n", "\t\trecord.State = store.StateAnswered\n",
 		},
 		{
-			"the old key is deleted before the new one is answered", "actors/keymaker.go",
+			"the old key is deleted before the new one is answered", "actors/keys/keymaker.go",
 			"\tk.answering(record, s)\n\tref :=", "\tif old, _ := k.records(store.Filter{SubscriptionID: c.SubscriptionID}); record.Replaces != \"\" {\n\t\tk.undo(&old[0], \"replaced\", c.AnswerBy)\n\t}\n\tk.answering(record, s)\n\tref :=",
 		},
 		{
-			"a key that nobody will hear of is not undone", "actors/keymaker.go",
+			"a key that nobody will hear of is not undone", "actors/keys/keymaker.go",
 			"\t\tk.undo(&record, err.Error(), by)\n", "\t\t_ = by\n\t\tk.forget(record)\n",
 		},
 		{
-			"a proved delivery is not believed", "actors/protocol.go",
+			"a proved delivery is not believed", "actors/session/protocol.go",
 			"\t\treturn messages.Delivered\n", "\t\treturn messages.Unproved\n",
 		},
 		{
-			"delivery is not proved", "actors/protocol.go",
+			"delivery is not proved", "actors/session/protocol.go",
 			"\treturn messages.Unproved\n", "\treturn messages.Delivered\n",
 		},
 		{
@@ -64,7 +64,7 @@ func mutations() []mutationOf {
 			"\t\tif operation != gateway.CreateAPIKey {\n\t\t\tlimit = maxFaults\n\t\t}", "\t\tlimit = maxFaults",
 		},
 		{
-			"a lost create is not listed", "actors/keymaker.go",
+			"a lost create is not listed", "actors/keys/keymaker.go",
 			"\tif apigateway.Classify(err) != gateway.AnswerLost {", "\tif err != nil {",
 		},
 		{
@@ -72,24 +72,24 @@ func mutations() []mutationOf {
 			"\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:", "\tcase gateway.Throttled:\n\t\tif operation == gateway.CreateAPIKey {\n\t\t\treturn gateway.AnswerLost\n\t\t}\n\t\treturn class\n\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:",
 		},
 		{
-			"UNSUBSCRIBE succeeds though the key could not be deleted", "actors/keymaker.go",
+			"UNSUBSCRIBE succeeds though the key could not be deleted", "actors/keys/keymaker.go",
 			"\t\treturn errors.Join(failures...)\n", "\t\t_ = errors.Join(failures...)\n",
 		},
 		{
-			"a duplicate command is served again", "actors/ledger.go",
-			"\tcase l.entries[key] != nil:\n\t\treturn duplicate\n\tcase l.open", "\tcase l.open",
+			"a duplicate command is served again", "actors/command/ledger.go",
+			"\tcase l.entries[key] != nil:\n\t\treturn Duplicate\n\tcase l.open", "\tcase l.open",
 		},
 		{
-			"an answer is sent twice", "actors/protocol.go",
+			"an answer is sent twice", "actors/session/protocol.go",
 			"\terr := s.conn.SendBefore(by, receipt, frame...)\n", "\t_ = s.conn.SendBefore(by, nil, frame...)\n\terr := s.conn.SendBefore(by, receipt, frame...)\n",
 		},
 		{
-			"a ledger entry is lost when its command is handed on", "actors/ledger.go",
+			"a ledger entry is lost when its command is handed on", "actors/command/ledger.go",
 			"\t\te.server = server\n", "\t\tl.close(keyOf(ref), e.settled.AddDate(1, 0, 0))\n",
 		},
 		{
-			"a command's deadline is forgotten", "actors/router.go",
-			"\tr.scope.after(time.Until(ref.AnswerBy), commandOverdue{ref})\n", "\tr.scope.after(time.Until(ref.AnswerBy.AddDate(1, 0, 0)), commandOverdue{ref})\n",
+			"a command's deadline is forgotten", "actors/command/router.go",
+			"\tr.Scope.After(time.Until(ref.AnswerBy), commandOverdue{ref})\n", "\tr.scope.after(time.Until(ref.AnswerBy.AddDate(1, 0, 0)), commandOverdue{ref})\n",
 		},
 		{
 			"a permit is not taken", "internal/apigateway/attempt.go",
@@ -104,47 +104,47 @@ func mutations() []mutationOf {
 			"\t\tif err := l.next(ctx); err != nil {\n\t\t\treturn err", "\t\tif err := l.next(ctx); err != nil && l.position != nil {\n\t\t\tl.done = true\n\t\t} else if err != nil {\n\t\t\treturn err",
 		},
 		{
-			"a failed listing is an empty one", "actors/discoverer.go",
+			"a failed listing is an empty one", "actors/discovery/discoverer.go",
 			"ctx.Request(a.pid, d.partial(a.Request, apigateway.Explain(run.failure)))", "ctx.Request(a.pid, messages.TargetListing{Request: a.Request, Target: d.spec.target, Complete: true})",
 		},
 		{
-			"the first INGEST is not held back", "actors/ingest.go",
+			"the first INGEST is not held back", "actors/ingest/ingest.go",
 			"\tholdBack = time.Second\n", "\tholdBack = time.Millisecond\n",
 		},
 		{
-			"done is sent before everything is there", "actors/exportplan.go",
-			"func (p *exportPlan) finished() bool {\n\tif len(p.open) > 0 {\n\t\treturn false\n\t}", "func (p *exportPlan) finished() bool {",
+			"done is sent before everything is there", "internal/exports/exportplan.go",
+			"func (p *ExportPlan) Finished() bool {\n\tif len(p.open) > 0 {\n\t\treturn false\n\t}", "func (p *ExportPlan) Finished() bool {",
 		},
 		{
-			"done is sent again though it was taken", "actors/sending.go",
+			"done is sent again though it was taken", "actors/ingest/sending.go",
 			"\tcase b.done:\n\t\ti.env.Log.Info(", "\tcase b.done && i.doneTry == 0:\n\t\ti.doneTry++\n\t\ti.sayDone()\n\tcase b.done:\n\t\ti.env.Log.Info(",
 		},
 		{
-			"batches do not wait for each other", "actors/sending.go",
+			"batches do not wait for each other", "actors/ingest/sending.go",
 			"\tif i.inFlight == nil {\n\t\ti.inFlight, i.next = i.next, nil", "\tif i.inFlight == nil || i.next != nil {\n\t\ti.inFlight, i.next = i.next, nil",
 		},
 		{
-			"a batch counts as taken when its answer is lost", "actors/ingest.go",
+			"a batch counts as taken when its answer is lost", "actors/ingest/ingest.go",
 			"\t\ti.up = false\n\t\ti.lose()\n", "\t\ti.up = false\n\t\ti.acknowledge(b)\n\t\ti.inFlight = nil\n",
 		},
 		{
-			"a mass removal goes through at once", "actors/guard.go",
+			"a mass removal goes through at once", "actors/ingest/guard.go",
 			"\tif len(refused) > 0 {", "\tif len(refused) > len(before) {",
 		},
 		{
-			"what APIM has beyond AWS is not named", "actors/gather.go",
+			"what APIM has beyond AWS is not named", "actors/ingest/gather.go",
 			"\tif len(lost) > 0 {\n", "\tif len(lost) > len(known) {\n",
 		},
 		{
-			"names depend on what is sent", "actors/gather.go",
-			"\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n", "\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: idOf(e), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Name = federation.NewNames(named).Of(idOf(chosen[n]), chosen[n].API.Name)\n\t}\n",
+			"names depend on what is sent", "actors/ingest/gather.go",
+			"\tchosen, missing = choose(apis, i.spec.Command.APIIDs)\n", "\tchosen, missing = choose(apis, i.spec.Command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: idOf(e), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Name = federation.NewNames(named).Of(idOf(chosen[n]), chosen[n].API.Name)\n\t}\n",
 		},
 		{
-			"an export is kept over a redeployment", "actors/stage.go",
+			"an export is kept over a redeployment", "actors/discovery/stage.go",
 			"\tif d := entry.Details; d != nil {", "\tif d := entry.Details; d != nil && d.DeploymentID == \"\" {",
 		},
 		{
-			"what a dead process left is not swept", "actors/writer.go",
+			"what a dead process left is not swept", "actors/keys/writer.go",
 			"\tw.sweeping = true\n", "\tif true {\n\t\treturn\n\t}\n\tw.sweeping = true\n",
 		},
 		{
@@ -152,7 +152,7 @@ func mutations() []mutationOf {
 			"\tp := aws.NewCredentialsCache(assume, ", "\tp := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {\n\t\tv, err := assume.Retrieve(ctx)\n\t\tif err == nil {\n\t\t\terr = errors.New(v.SecretAccessKey)\n\t\t}\n\t\treturn v, err\n\t}), ",
 		},
 		{
-			"a key's value is in the log", "actors/keymaker.go",
+			"a key's value is in the log", "actors/keys/keymaker.go",
 			"\tk.answering(record, s)\n\tref :=", "\tk.env.Log.Debug(\"a key\", \"value\", value.Reveal())\n\tk.answering(record, s)\n\tref :=",
 		},
 	}

@@ -45,7 +45,7 @@ type run struct {
 	wire     *wire
 	cloud    *cloud
 	slots    []*slot
-	dying    chan *life
+	dying    chan *lifetime
 	commands sync.WaitGroup // what people started and is not answered yet
 	clock    atomic.Int64   // how far the agents' wall clock is off
 
@@ -55,7 +55,7 @@ type run struct {
 	violations []Violation
 	badLinks   map[string]bool // connections that a fault befell
 	panics     []panicked
-	lives      []*life        // of all slots
+	lives      []*lifetime    // of all slots
 	unanswered map[string]int // faults that leave a CreateApiKey without an answer, by key name
 	foreign    []awssim.APIKey
 }
@@ -148,7 +148,7 @@ func (r *run) worldOptions() world.Options {
 // live is the run itself: faults, calm, judgement.
 func (r *run) live(w *world.World, plan []step) {
 	r.world, r.began = w, time.Now()
-	r.dying = make(chan *life, 64) // of the bubble, or waiting for it would not count as such
+	r.dying = make(chan *lifetime, 64) // of the bubble, or waiting for it would not count as such
 	r.estate = newEstateHistory(r)
 	r.plantForeignKeys()
 	main := r.newSlot("main")

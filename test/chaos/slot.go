@@ -7,7 +7,7 @@ import (
 	"strings"
 	"time"
 
-	"federation-agent/actors"
+	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/memnet"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
@@ -34,12 +34,12 @@ type slot struct {
 	exports store.ExportCache
 	// writes is what was written to the disk, in order.
 	journal journal
-	life    *life
+	life    *lifetime
 	wanted  bool // it shall run
 }
 
-// life is one process.
-type life struct {
+// lifetime is one process.
+type lifetime struct {
 	slot     *slot
 	instance *world.Instance
 	name     string
@@ -60,7 +60,7 @@ func (r *run) newSlot(name string) *slot {
 func (s *slot) start() {
 	r := s.run
 	s.wanted = true
-	l := &life{slot: s, stop: make(chan struct{})}
+	l := &lifetime{slot: s, stop: make(chan struct{})}
 	r.mu.Lock()
 	s.life = l
 	r.lives = append(r.lives, l)
@@ -70,9 +70,9 @@ func (s *slot) start() {
 		Exports: s.exports,
 		Now:     func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
 		AWS:     r.carrier,
-		Faults: func(name string) *actors.Faults {
+		Faults: func(name string) *life.Faults {
 			l.name = name
-			return &actors.Faults{Receive: r.onReceive(l)}
+			return &life.Faults{Receive: r.onReceive(l)}
 		},
 	})
 	r.mu.Lock()
@@ -98,10 +98,10 @@ func (s *slot) start() {
 }
 
 // crash is the instant in which the process dies, wherever it is at; until buries it. False if it is dead.
-func (l *life) crash() bool { return l.die(func() { l.instance.Fence() }) }
+func (l *lifetime) crash() bool { return l.die(func() { l.instance.Fence() }) }
 
 // die is crash with a way of its own to cut the process off.
-func (l *life) die(fence func()) bool {
+func (l *lifetime) die(fence func()) bool {
 	r := l.slot.run
 	r.mu.Lock()
 	if l.crashed || !l.ended.IsZero() || l.instance == nil {
@@ -117,7 +117,7 @@ func (l *life) die(fence func()) bool {
 }
 
 // bury takes away what is left of a process, and has it started again.
-func (r *run) bury(l *life) {
+func (r *run) bury(l *lifetime) {
 	if l.over {
 		return
 	}
@@ -201,7 +201,7 @@ func (s *slot) revive() {
 }
 
 // onReceive makes actors panic, and the process die, at the nth message of a type to a kind of actor.
-func (r *run) onReceive(l *life) func(string, any) {
+func (r *run) onReceive(l *lifetime) func(string, any) {
 	seen := newCounter()
 	return func(actorID string, message any) {
 		kind := kindOf(actorID)
@@ -242,14 +242,14 @@ func kindOf(actorID string) string {
 }
 
 // current is the slot's process.
-func (s *slot) current() *life {
+func (s *slot) current() *lifetime {
 	s.run.mu.Lock()
 	defer s.run.mu.Unlock()
 	return s.life
 }
 
 // links are the life's open connections to a side.
-func (l *life) links(to string) []*memnet.Link {
+func (l *lifetime) links(to string) []*memnet.Link {
 	var links []*memnet.Link
 	for _, link := range l.slot.run.world.Network.Links() {
 		if id := link.ID(); id.From == l.name && strings.HasPrefix(id.To, to) {

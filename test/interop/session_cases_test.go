@@ -5,7 +5,7 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/actors"
+	actors "federation-agent/actors/agent"
 	"federation-agent/test/interop/controller"
 	"federation-agent/test/interop/proxy"
 )

@@ -131,7 +131,7 @@ func measure(agent *world.Instance) state {
 	for range 3 {
 		runtime.GC()
 	}
-	return state{goroutines: runtime.NumGoroutine(), actors: agent.Actors(), heap: heapOfAgent()}
+	return state{goroutines: runtime.NumGoroutine(), actors: len(agent.Actors()), heap: heapOfAgent()}
 }
 
 // heapOfAgent adds up what is live and was not allocated by the stand-ins, the network in memory, the disk

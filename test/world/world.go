@@ -17,7 +17,8 @@ import (
 	"testing/synctest"
 	"time"
 
-	"federation-agent/actors"
+	actors "federation-agent/actors/agent"
+	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
@@ -50,7 +51,7 @@ type Options struct {
 	Settings map[string]string
 	// Network says what befalls each connection; nil means nothing.
 	Network func(memnet.ID) memnet.Plan
-	Faults  *actors.Faults
+	Faults  *life.Faults
 }
 
 // World is one.
@@ -95,7 +96,7 @@ type AgentOptions struct {
 	// AWS, where set, stands between the agent and the network.
 	AWS func(name string, network http.RoundTripper) http.RoundTripper
 	// Faults, where set, are its own; nil means the world's.
-	Faults func(name string) *actors.Faults
+	Faults func(name string) *life.Faults
 }
 
 // Run makes a world in a bubble of its own and lets test live in it. When test returns, everything is
@@ -244,7 +245,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 	i.Store, _ = i.disk.Open(store.Options{})
 	var jitter atomic.Int64
 	i.Board = status.NewBoard()
-	i.Agent = actors.Start(&actors.Env{
+	i.Agent = actors.Start(&life.Env{
 		Log: slog.New(slog.NewTextHandler(w.Log.of(i.Name), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dial(ctx, network, address)

@@ -1,0 +1,219 @@
+package command
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/exchange"
+	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+	"federation-agent/messages"
+)
+
+const (
+	// fetchListing is how long before its deadline a fetch goes on with the listings that it has.
+	fetchListing = 20 * time.Second
+	// fetchMargin is how long before its deadline a fetch answers with the APIs that are ready.
+	fetchMargin = 2 * time.Second
+)
+
+// fetch serves FETCH of APIM 4.4: all APIs whole in one reply, up to the message limit and as far as the time
+// goes. What did not fit is named in the log and comes first in the next FETCH. There is one at a time (see
+// [fetching]), so that its documents are held once. Parent: router.
+type fetch struct {
+	life.Scoped
+	env  *life.Env
+	spec FetchSpec
+
+	// gathered says that a catalogue has come.
+	gathered bool
+
+	plan  exports.ExportPlan
+	asked []federation.ID // all APIs of this fetch, those left over first
+	ready map[federation.ID][]byte
+	held  int // bytes of ready
+	sizes exports.DocumentSizes
+	// omitted cannot be had now, so they are not left over; withheld is why, of the last that AWS still has.
+	omitted  map[federation.ID]bool
+	withheld string
+}
+
+// FetchSpec is what a fetch is made of.
+type FetchSpec struct {
+	Command   messages.Fetch
+	Catalogue *actor.PID
+	MaxAge    time.Duration
+	// maxBytes is the largest reply, window how many stages of a target are made ready at a time.
+	MaxBytes, Window int
+	Leftovers        *Leftovers
+}
+
+// Leftovers is what did not fit into the last FETCH, in the order in which it was asked for: who has waited
+// longest comes first. It outlives the router; one whose session went down may still be running beside the next.
+type Leftovers struct {
+	mu  sync.Mutex
+	ids []federation.ID
+}
+
+func (l *Leftovers) get() []federation.ID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.ids
+}
+
+func (l *Leftovers) set(ids []federation.ID) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.ids = ids
+}
+
+type fetchDue struct{}
+
+func FetchProps(env *life.Env, spec FetchSpec) *actor.Props {
+	return life.Props(env, life.Worker, func() actor.Actor {
+		return &fetch{env: env, spec: spec, ready: map[federation.ID][]byte{}, omitted: map[federation.ID]bool{}}
+	})
+}
+
+func (f *fetch) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		ctx.Request(f.spec.Catalogue, messages.GatherCatalogue{
+			MaxAge: f.spec.MaxAge, By: f.spec.Command.AnswerBy.Add(-fetchListing), Priority: gateway.PriorityPreview,
+		})
+		f.Scope.After(time.Until(f.spec.Command.AnswerBy.Add(-fetchMargin)), fetchDue{})
+	case messages.Catalogue:
+		f.onCatalogue(ctx, m)
+	case messages.APIReady:
+		f.onReady(ctx, m)
+	case messages.APIOmitted:
+		f.onOmitted(ctx, m)
+	case fetchDue:
+		f.onDue(ctx)
+	case messages.Abandoned:
+		ctx.Stop(ctx.Self())
+	default:
+		life.Unexpected(f.env, ctx)
+	}
+}
+
+// onDue answers with what there is. Without a catalogue nothing is known: an empty reply would say that
+// there is nothing, and the catalogue that was lost leaves no other answer than ERROR.
+func (f *fetch) onDue(ctx actor.Context) {
+	if !f.gathered {
+		f.answer(ctx, messages.Refused{Reason: "AWS was not listed in time; fetch again"})
+		return
+	}
+	f.finish(ctx)
+}
+
+// onCatalogue asks for the documents of every API that is known with its complete plans.
+func (f *fetch) onCatalogue(ctx actor.Context, m messages.Catalogue) {
+	f.gathered = true
+	failures := exports.FailuresOf(m.Listings)
+	for _, failure := range failures {
+		f.env.Log.Warn("a target is left out of this fetch", life.LogReason, failure)
+	}
+	apis := exports.Complete(m)
+	if len(apis) == 0 && !m.Complete {
+		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + strings.Join(append(failures, "time ran out"), "; ")})
+		return
+	}
+	leftFirst(apis, f.spec.Leftovers.get())
+	for _, api := range apis {
+		f.asked = append(f.asked, api.ID())
+	}
+	f.plan = exports.NewExportPlan(exports.ExportsOf(apis), f.spec.Window)
+	f.proceed(ctx)
+}
+
+// leftFirst puts what was left over first, in its own order.
+func leftFirst(apis []federation.NamedEntry, left []federation.ID) {
+	order := make(map[federation.ID]int, len(left))
+	for n, id := range left {
+		order[id] = n - len(left) // before 0, which the others have
+	}
+	slices.SortStableFunc(apis, func(a, b federation.NamedEntry) int {
+		return cmp.Compare(order[a.ID()], order[b.ID()])
+	})
+}
+
+// proceed asks for what there is still room for, and answers when nothing more is under way: what is held and
+// what is under way is about one reply together. Those asked for first may come last, and still go first. With nothing held there is
+// always room, however small the largest message.
+func (f *fetch) proceed(ctx actor.Context) {
+	for f.held+f.plan.UnderWay() == 0 || f.held+f.sizes.Held(f.plan.UnderWay())+f.sizes.Guess() <= f.spec.MaxBytes {
+		export, ok := f.plan.Next(time.Now())
+		if !ok {
+			break
+		}
+		export.Priority, export.By = gateway.PriorityPreview, f.spec.Command.AnswerBy.Add(-fetchMargin)
+		ctx.Request(f.spec.Catalogue, export)
+	}
+	if f.plan.UnderWay() == 0 {
+		f.finish(ctx)
+	}
+}
+
+func (f *fetch) onReady(ctx actor.Context, m messages.APIReady) {
+	if !f.plan.Arrived(m.ID) {
+		return
+	}
+	f.ready[m.ID] = m.JSON
+	f.held += len(m.JSON)
+	f.sizes.Came(len(m.JSON))
+	f.proceed(ctx)
+}
+
+func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
+	if !f.plan.Arrived(m.ID) {
+		return
+	}
+	f.omitted[m.ID] = true
+	if !m.Gone {
+		f.withheld = m.Why
+	}
+	f.env.Log.Warn("an API is left out of this fetch", life.LogAPI, m.ID, life.LogReason, m.Why)
+	f.proceed(ctx)
+}
+
+// finish answers with what is ready and fits, in the order in which it was asked for.
+func (f *fetch) finish(ctx actor.Context) {
+	var reply [][]byte
+	var left []federation.ID
+	bytes := 0
+	for _, id := range f.asked {
+		encoded, ready := f.ready[id]
+		switch {
+		case ready && exchange.FetchReplySize(f.spec.Command.ID, len(reply)+1, bytes+len(encoded)) <= f.spec.MaxBytes:
+			reply = append(reply, encoded)
+			bytes += len(encoded)
+		case !f.omitted[id]:
+			left = append(left, id)
+		}
+	}
+	f.spec.Leftovers.set(left)
+	if len(left) > 0 {
+		f.env.Log.Warn("APIs did not fit into this fetch; they come first in the next one, so fetch again",
+			life.LogAPIs, len(left), life.LogSent, len(reply), life.LogLeft, left)
+	}
+	if len(reply) == 0 && len(left) == 0 && f.withheld != "" {
+		// An empty reply would say that there is nothing.
+		f.answer(ctx, messages.Refused{Reason: fmt.Sprintf("none of %d APIs could be had, the last because: %s", len(f.asked), f.withheld)})
+		return
+	}
+	f.answer(ctx, messages.Fetched{APIs: reply})
+}
+
+func (f *fetch) answer(ctx actor.Context, reply messages.Reply) {
+	ctx.Request(ctx.Parent(), messages.Answer{CommandRef: f.spec.Command.CommandRef, Reply: reply})
+	ctx.Stop(ctx.Self())
+}

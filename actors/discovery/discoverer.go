@@ -1,0 +1,297 @@
+package discovery
+
+import (
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+	"federation-agent/messages"
+)
+
+// discoverer lists a target's REST APIs and usage plans, decides what needs asking, and spawns a stage
+// worker for each document. Parent: target.
+//
+// Whoever asks for a listing while one is going on shares it. One that a deadline cuts goes on behind the
+// answer; one that failed, or that could not be had in time, goes on where it stopped when the next one asks.
+type discoverer struct {
+	life.Scoped
+	env  *life.Env
+	spec DiscovererSpec
+
+	last    *finishedListing
+	run     *listingRun
+	askers  []listingAsker
+	exports exportQueue
+}
+
+// DiscovererSpec is what a discoverer is made of.
+type DiscovererSpec struct {
+	Target federation.Target
+	Client apigateway.Client
+	Filter federation.Filter
+	// workers is how many stages are exported at a time.
+	Workers int
+	Stage   func(StageTask) *actor.Props
+	// forgotten is told of a start: what was to be exported then is forgotten.
+	Forgotten *actor.PID
+}
+
+// finishedListing is a complete listing.
+type finishedListing struct {
+	entries    []federation.Entry
+	plans      []*gateway.UsagePlan
+	startedAt  time.Time
+	finishedAt time.Time
+	// unseen: it ended behind an answer that a deadline cut, so nobody has got it yet.
+	unseen bool
+}
+
+// serves says that the listing is young enough for who asks. One that nobody has seen yet serves for as
+// long as it took: else a listing that takes longer than a command may could never be had whole.
+func (l *finishedListing) serves(m messages.ListTarget, now time.Time) bool {
+	if l == nil || m.MaxAge <= 0 {
+		return false
+	}
+	age := now.Sub(l.finishedAt)
+	return age <= m.MaxAge || l.unseen && age <= l.finishedAt.Sub(l.startedAt)
+}
+
+type listingAsker struct {
+	pid *actor.PID
+	messages.ListTarget
+}
+
+func DiscovererProps(env *life.Env, spec DiscovererSpec) *actor.Props {
+	return life.Props(env, life.Standing, func() actor.Actor {
+		return &discoverer{env: env, spec: spec, exports: newExportQueue()}
+	})
+}
+
+// What the discoverer tells itself.
+type (
+	// listingStep is the end of one call, or of one whole paged list, of a run.
+	listingStep struct {
+		run    *listingRun
+		api    string // of a GetStages
+		stages []*gateway.Stage
+		by     time.Time // of a list: when it was to be there, for all who waited for it; zero if for some it had no such time
+		err    error
+	}
+	askerDue struct{ request uint64 }
+)
+
+func (d *discoverer) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		ctx.Request(d.spec.Forgotten, messages.ExportsForgotten{Target: d.spec.Target})
+	case messages.ListTarget:
+		d.onListTarget(ctx, m)
+	case listingStep:
+		d.onListingStep(ctx, m)
+	case askerDue:
+		d.onAskerDue(ctx, m)
+	case messages.ExportAPI:
+		d.onExportAPI(ctx, m)
+	case stagesListed:
+		d.onStagesListed(ctx, m)
+	case stageDone:
+		d.onStageDone(ctx, m)
+	case *actor.Terminated:
+		// A system message overtakes the answer that the worker may have sent just before its end.
+		ctx.Send(ctx.Self(), stageGone{m.Who})
+	case stageGone:
+		d.onStageGone(ctx, m)
+	default:
+		life.Unexpected(d.env, ctx)
+	}
+}
+
+func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
+	now := time.Now()
+	if d.last.serves(m, now) {
+		d.last.unseen = false
+		ctx.Request(ctx.Sender(), d.complete(m.Request))
+		return
+	}
+	for _, a := range d.askers {
+		if a.Request == m.Request && a.pid.Equal(ctx.Sender()) {
+			return // asked again: it is being seen to
+		}
+	}
+	d.askers = append(d.askers, listingAsker{pid: ctx.Sender(), ListTarget: m})
+	if !m.By.IsZero() {
+		d.Scope.After(m.By.Sub(now), askerDue{request: m.Request})
+	}
+	if d.run == nil {
+		d.run = newListingRun(d.spec.Client, d.spec.Filter, now)
+	}
+	d.run.idle = false
+	d.run.full = d.run.full || len(m.Only) == 0
+	d.run.resume(now, m.MaxAge)
+	d.proceed(ctx)
+}
+
+// proceed starts what the run needs next.
+func (d *discoverer) proceed(ctx actor.Context) {
+	run, client, priority, by := d.run, d.spec.Client, d.priority(), d.by()
+	for _, next := range run.next() {
+		life.Pipe(d.Scope, func(ctx context.Context) ([]*gateway.Stage, error) {
+			ctx = apigateway.WithPriority(ctx, priority)
+			if next.api != "" {
+				return apigateway.ListStages(ctx, client, next.api)
+			}
+			if !by.IsZero() {
+				var cancel context.CancelFunc
+				ctx, cancel = context.WithDeadline(ctx, by)
+				defer cancel()
+			}
+			return nil, next.list(ctx)
+		}, func(stages []*gateway.Stage, err error) any {
+			return listingStep{run: run, api: next.api, stages: stages, by: by, err: err}
+		})
+	}
+	d.settle(ctx)
+}
+
+// by is until when the lists are of use to any who waits for them; zero if there is no such time, as behind an answer.
+// Stages have none: those that came are shown without the others.
+func (d *discoverer) by() time.Time {
+	var by time.Time
+	for _, a := range d.askers {
+		if a.By.IsZero() {
+			return time.Time{}
+		}
+		if a.By.After(by) {
+			by = a.By
+		}
+	}
+	return by
+}
+
+// priority is that of the most urgent who waits. A listing that goes on behind an answer is still one that
+// somebody wants.
+func (d *discoverer) priority() gateway.Priority {
+	if len(d.askers) == 0 {
+		return gateway.PriorityIngest
+	}
+	priority := gateway.PriorityRefresh
+	for _, a := range d.askers {
+		priority = min(priority, a.Priority)
+	}
+	return priority
+}
+
+func (d *discoverer) onListingStep(ctx actor.Context, m listingStep) {
+	if m.run != d.run {
+		return
+	}
+	now := time.Now()
+	if m.ranOut(now) {
+		d.onRanOut(ctx, m, now)
+		m.err = nil
+	}
+	d.run.take(m, now)
+	d.proceed(ctx)
+}
+
+// onRanOut answers those who cannot have the lists in time. For who has more time they are asked for again; for
+// nobody only if time itself ran out, as the next to ask must be told at once too.
+func (d *discoverer) onRanOut(ctx actor.Context, m listingStep, now time.Time) {
+	d.env.Log.Warn("AWS cannot be listed before who waits for it must be answered; what came is kept for the next: "+
+		apigateway.Explain(m.err), life.LogTarget, d.spec.Target, life.LogError, m.err)
+	for _, a := range d.takeAskers() {
+		if a.By.IsZero() || a.By.After(m.by) {
+			d.askers = append(d.askers, a)
+			continue
+		}
+		ctx.Request(a.pid, d.partial(a.Request, ""))
+	}
+	d.run.idle = len(d.askers) == 0 && now.Before(m.by)
+}
+
+// settle answers the askers whom the run can serve, or all if it has come to an end, good or bad.
+func (d *discoverer) settle(ctx actor.Context) {
+	run := d.run
+	switch {
+	case run.complete():
+		plans, _ := run.plans.All()
+		d.last = &finishedListing{
+			entries: run.entries(), plans: plans, startedAt: run.begun, finishedAt: time.Now(), unseen: len(d.askers) == 0,
+		}
+		d.run = nil
+		for _, a := range d.takeAskers() {
+			ctx.Request(a.pid, d.complete(a.Request))
+		}
+	case run.failure != nil && run.running == 0:
+		d.env.Log.Warn("a listing failed; what it has is kept for the next: "+apigateway.Explain(run.failure),
+			life.LogTarget, d.spec.Target, life.LogError, run.failure)
+		for _, a := range d.takeAskers() {
+			ctx.Request(a.pid, d.partial(a.Request, apigateway.Explain(run.failure)))
+		}
+	case run.listed():
+		d.settleNarrow(ctx)
+	}
+}
+
+// settleNarrow answers those who want certain APIs only: the two lists are enough for them.
+func (d *discoverer) settleNarrow(ctx actor.Context) {
+	for _, a := range d.takeAskers() {
+		if len(a.Only) == 0 {
+			d.askers = append(d.askers, a)
+			continue
+		}
+		plans, _ := d.run.plans.All()
+		entries := d.run.only(d.spec.Target, a.Only)
+		ctx.Request(a.pid, messages.TargetListing{
+			Request: a.Request, Target: d.spec.Target, Entries: entries, Estimate: len(entries),
+			Plans: plans, Complete: true, Narrow: true, StartedAt: d.run.begun,
+		})
+	}
+}
+
+func (d *discoverer) takeAskers() []listingAsker {
+	askers := d.askers
+	d.askers = nil
+	return askers
+}
+
+// onAskerDue answers who cannot wait any longer with what there is; the listing goes on behind it.
+func (d *discoverer) onAskerDue(ctx actor.Context, m askerDue) {
+	for i, a := range d.askers {
+		if a.Request == m.request {
+			d.askers = slices.Delete(d.askers, i, i+1)
+			ctx.Request(a.pid, d.partial(a.Request, ""))
+			return
+		}
+	}
+}
+
+func (d *discoverer) complete(request uint64) messages.TargetListing {
+	return messages.TargetListing{
+		Request: request, Target: d.spec.Target, Entries: d.last.entries, Estimate: len(d.last.entries),
+		Plans: d.last.plans, Complete: true, StartedAt: d.last.startedAt,
+	}
+}
+
+func (d *discoverer) partial(request uint64, failure string) messages.TargetListing {
+	l := messages.TargetListing{Request: request, Target: d.spec.Target, Failure: failure}
+	if d.run != nil {
+		l.Entries, l.Estimate, l.StartedAt = d.run.entries(), d.run.estimate(), d.run.begun
+	}
+	if d.last != nil {
+		l.Estimate = max(l.Estimate, len(d.last.entries))
+	}
+	return l
+}
+
+// isNotFound reports whether AWS says that what was asked for does not exist.
+func isNotFound(err error) bool {
+	return err != nil && apigateway.Classify(err) == gateway.NotFound && !errors.Is(err, context.Canceled)
+}

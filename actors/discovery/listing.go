@@ -1,0 +1,221 @@
+package discovery
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+)
+
+const (
+	// stageListings is how many GetStages run at a time: at 150 ms each they keep the share of the quota busy.
+	stageListings = 8
+	// resumeWithin is how old the first part of a listing may be for the rest to be added to it. Listing the
+	// largest account that AWS allows takes about four minutes.
+	resumeWithin = 10 * time.Minute
+	// lastTry is how long before a list's time a failure may be for want of it: no longer wait than 8 s stands between two
+	// attempts, unless AWS names one, and none is begun that would outlast the deadline.
+	lastTry = 8 * time.Second
+)
+
+// listingRun is one listing of a target, on its way. The lists of REST APIs and of usage plans are read
+// side by side, then, if APIs outside usage plans count too and somebody wants all of them, the stages of
+// each API. It does no I/O: it says what to ask for, and takes what came.
+type listingRun struct {
+	client apigateway.Client
+	filter federation.Filter
+
+	begun    time.Time // of the two lists
+	listedAt time.Time // when both were whole; zero until then
+	apis     *apigateway.Listing[*gateway.RestAPI]
+	plans    *apigateway.Listing[*gateway.UsagePlan]
+
+	// full says that somebody wants, or has wanted, the stages outside usage plans too.
+	full        bool
+	stages      federation.Stages
+	stagesBegun time.Time
+	wanted      []string        // APIs whose stages are still to be asked for
+	asked       map[string]bool // those being asked
+
+	running int
+	failure error
+	// idle says that the lists could not be had in time for anybody: nothing is asked for until somebody asks again.
+	idle bool
+}
+
+// listingCall is one thing to ask AWS for: a whole list, or the stages of api.
+type listingCall struct {
+	api  string
+	list func(context.Context) error
+}
+
+func newListingRun(client apigateway.Client, filter federation.Filter, now time.Time) *listingRun {
+	r := &listingRun{client: client, filter: filter, asked: map[string]bool{}}
+	r.restart(now)
+	r.forgetStages(now)
+	return r
+}
+
+// restart has the two lists read anew. Stages that are known stay: they are what costs a call each.
+func (r *listingRun) restart(now time.Time) {
+	r.begun, r.listedAt = now, time.Time{}
+	r.apis, r.plans = apigateway.NewRESTAPIs(r.client), apigateway.NewUsagePlans(r.client)
+}
+
+func (r *listingRun) forgetStages(now time.Time) {
+	r.stages, r.stagesBegun = federation.Stages{}, now
+}
+
+// resume makes a run that has stopped fit to go on: what is too old is read again.
+func (r *listingRun) resume(now time.Time, maxAge time.Duration) {
+	if r.running > 0 {
+		return
+	}
+	r.failure = nil
+	tooOld := now.Sub(r.stagesBegun) > resumeWithin
+	if tooOld {
+		r.forgetStages(now)
+	}
+	// With the stages gone, only the lists say which are wanted again.
+	if tooOld || r.listed() && now.Sub(r.listedAt) > maxAge || now.Sub(r.begun) > resumeWithin {
+		r.restart(now)
+	}
+}
+
+// listed says that both lists are whole.
+func (r *listingRun) listed() bool { return !r.listedAt.IsZero() }
+
+// next is what can be asked for now.
+func (r *listingRun) next() []listingCall {
+	if r.failure != nil || r.idle {
+		return nil
+	}
+	var calls []listingCall
+	if !r.listed() {
+		if r.running > 0 {
+			return nil
+		}
+		if !r.apis.Done() {
+			calls = append(calls, listingCall{list: r.apis.Run})
+		}
+		if !r.plans.Done() {
+			calls = append(calls, listingCall{list: r.plans.Run})
+		}
+		r.running += len(calls)
+		return calls
+	}
+	for r.full && len(r.wanted) > 0 && r.running < stageListings {
+		api := r.wanted[0]
+		r.wanted = r.wanted[1:]
+		r.asked[api] = true
+		r.running++
+		calls = append(calls, listingCall{api: api})
+	}
+	return calls
+}
+
+// ranOut says that a list failed for want of time: its time has come, or neither the quota nor AWS lets it through before.
+func (s listingStep) ranOut(now time.Time) bool {
+	if s.err == nil || s.by.IsZero() {
+		return false
+	}
+	switch apigateway.Classify(s.err) {
+	case gateway.NoPermit, gateway.Throttled:
+		return true
+	case gateway.Unavailable, gateway.Unreachable:
+		return s.by.Sub(now) <= lastTry
+	default:
+		return !now.Before(s.by)
+	}
+}
+
+// take notes what a call has brought.
+func (r *listingRun) take(step listingStep, now time.Time) {
+	r.running--
+	delete(r.asked, step.api)
+	switch {
+	case step.api == "":
+		if step.err != nil {
+			r.failure = step.err
+		}
+		r.finishLists(now)
+	case isNotFound(step.err): // deleted since it was listed
+		r.stages[step.api] = nil
+	case step.err != nil:
+		// At the end, so that one API that fails again and again does not keep the others from being listed.
+		r.wanted = append(r.wanted, step.api)
+		r.failure = step.err
+	default:
+		r.stages[step.api] = step.stages
+	}
+}
+
+func (r *listingRun) finishLists(now time.Time) {
+	if r.listed() || r.running > 0 || !r.apis.Done() || !r.plans.Done() {
+		return
+	}
+	r.listedAt = now
+	r.wanted = nil
+	apis, _ := r.apis.All()
+	plans, _ := r.plans.All()
+	for _, api := range federation.StagesWanted(apis, plans, r.filter) {
+		if _, known := r.stages[api.ID]; !known {
+			r.wanted = append(r.wanted, api.ID)
+		}
+	}
+}
+
+// complete says that nothing is missing.
+func (r *listingRun) complete() bool {
+	return r.listed() && len(r.wanted) == 0 && r.running == 0
+}
+
+// entries are those that are known: none before both lists are whole, as an API must never be shown
+// without its plans.
+func (r *listingRun) entries() []federation.Entry {
+	if !r.listed() {
+		return nil
+	}
+	apis, _ := r.apis.All()
+	plans, _ := r.plans.All()
+	return federation.Entries(apis, plans, r.stages, r.filter)
+}
+
+// only is the entries with these ids. One that is in no usage plan needs no GetStages here: its id names
+// its stage, and its export asks whether AWS has it.
+func (r *listingRun) only(target federation.Target, ids []federation.ID) []federation.Entry {
+	var found []federation.Entry
+	for _, e := range r.entries() {
+		if slices.Contains(ids, e.ID(target)) {
+			found = append(found, e)
+		}
+	}
+	if !r.filter.AcceptWithoutPlan {
+		return found
+	}
+	apis, _ := r.apis.All()
+	for _, id := range ids {
+		_, known := r.stages[id.RestAPI]
+		if known || id.Target() != target || !r.filter.Accepts(id.Stage) ||
+			slices.ContainsFunc(found, func(e federation.Entry) bool { return e.ID(target) == id }) {
+			continue
+		}
+		for _, api := range apis {
+			if api.ID == id.RestAPI {
+				found = append(found, federation.Entry{API: api, Stage: id.Stage})
+			}
+		}
+	}
+	return found
+}
+
+// estimate is how many entries there will be: what is known, and at least one for each other REST API.
+func (r *listingRun) estimate() int {
+	if !r.listed() {
+		return 1
+	}
+	return len(r.entries()) + len(r.wanted) + len(r.asked)
+}

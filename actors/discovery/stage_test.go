@@ -1,0 +1,119 @@
+package discovery
+
+import (
+	"bytes"
+	"io"
+	"log/slog"
+	"net/http"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+	"federation-agent/internal/store"
+	"federation-agent/messages"
+)
+
+// documents serves exports of one size, of which it counts how many are held at a time: from the first byte that is read.
+type documents struct {
+	size int
+
+	mu         sync.Mutex
+	held, most int
+}
+
+func (d *documents) hold() {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.held++
+	d.most = max(d.most, d.held)
+}
+
+// Do implements aws.HTTPClient.
+func (d *documents) Do(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, Request: r, ContentLength: int64(d.size),
+		Body: &heldBody{Reader: bytes.NewReader(make([]byte, d.size)), first: sync.OnceFunc(d.hold)},
+	}, nil
+}
+
+type heldBody struct {
+	io.Reader
+	first func()
+}
+
+func (b *heldBody) Read(p []byte) (int, error) {
+	b.first()
+	return b.Reader.Read(p)
+}
+
+func (*heldBody) Close() error { return nil }
+
+// cached is a cache that has every document.
+type cached struct{ *documents }
+
+func (c cached) Get(store.ExportKey) (store.Export, bool, error) {
+	c.hold()
+	return store.Export{Document: make([]byte, c.size)}, true, nil
+}
+
+func (c cached) Size(store.ExportKey) int64 { return int64(c.size) }
+
+func (cached) Put(store.ExportKey, store.Export) error { return nil }
+
+// The stages of one REST API are asked for together, before anybody knows that each is large.
+func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
+	const workers, limit = 8, 1 << 20
+	for name, c := range map[string]struct {
+		size, want int
+		cached     bool
+	}{
+		"large ones, one at a time":                {size: limit, want: 1},
+		"large ones of the cache, one at a time":   {size: limit, want: 1, cached: true},
+		"small ones, as many as there are workers": {size: limit / exports.Copies / workers, want: workers},
+		"some, as many as there is room for":       {size: limit / exports.Copies / 3, want: 3},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				served := &documents{size: c.size}
+				env := &life.Env{Log: slog.New(slog.DiscardHandler), Exports: store.None{}}
+				if c.cached {
+					env.Exports = cached{served}
+				}
+				client := apigateway.NewClient(aws.Config{
+					Region: "eu-west-1", HTTPClient: served, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+				}, apigateway.Options{})
+				room := exports.NewRoom(limit)
+				var all sync.WaitGroup
+				for range workers {
+					all.Go(func() {
+						s := &stage{env: env, claim: room.Claim(), maxBytes: 10 * limit, task: StageTask{
+							ctx: t.Context(), client: client,
+							entry: federation.NamedEntry{Entry: federation.Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "prod"}},
+						}}
+						if answer, ready := s.prepare().(messages.APIReady); !ready || answer.Bare {
+							t.Errorf("not ready: %+v", answer)
+						}
+						time.Sleep(time.Second) // until all who may have begun
+						served.mu.Lock()
+						served.held--
+						served.mu.Unlock()
+						s.claim.Drop()
+					})
+				}
+				all.Wait()
+				if served.most != c.want {
+					t.Errorf("%d documents of %d bytes were held at a time, want %d", served.most, c.size, c.want)
+				}
+			})
+		})
+	}
+}

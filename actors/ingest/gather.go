@@ -1,0 +1,238 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+	"federation-agent/messages"
+)
+
+const (
+	// listAgain is the delay before a listing that failed behind an answered START_INGEST is asked for again.
+	listAgain = 20 * time.Second
+	// gatherOverdue is when the catalogue is asked once more: one that was restarted has forgotten who asked.
+	// To ask again while it is still listing costs nothing, as all who ask share the listing.
+	gatherOverdue = 2 * time.Minute
+)
+
+func (i *ingest) gather(ctx actor.Context, by time.Time) {
+	age := i.spec.ListingAge
+	if i.spec.Guard.suspicious() {
+		age = 0 // a listing that was used before proves nothing
+	}
+	if by.IsZero() {
+		i.gatherAfter(gatherOverdue)
+	}
+	ctx.Request(i.parties.Catalogue, messages.GatherCatalogue{
+		Only: i.spec.Command.APIIDs, MaxAge: age, By: by, Priority: gateway.PriorityIngest,
+	})
+}
+
+// gatherAfter replaces the timer: two side by side would each start two more.
+func (i *ingest) gatherAfter(d time.Duration) {
+	if i.gatherAt != nil {
+		i.gatherAt.Stop()
+	}
+	i.gatherAt = i.Scope.After(d, gatherMore{})
+}
+
+// onCatalogue begins the job once every target is listed or has failed; before that it only answers with
+// an estimate.
+func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
+	failures := exports.FailuresOf(m.Listings)
+	pending, listed := 0, 0
+	for _, l := range m.Listings {
+		switch {
+		case l.Complete:
+			listed++
+		case l.Failure == "":
+			pending++
+		}
+	}
+	switch {
+	case len(m.Listings) == 0:
+		i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) is of an account and region that is configured: "+
+			"check the provider's configuration.region, configuration.roleArn and credentials", some(i.spec.Command.APIIDs)))
+		return
+	case pending > 0:
+		if !i.answered {
+			i.started(ctx, i.estimate(m))
+		}
+		i.gather(ctx, time.Time{})
+		return
+	case listed == 0 && i.answered && time.Since(i.startedAt) < JobDeadline-listAgain:
+		i.env.Log.Warn("no target could be listed; trying again while APIM holds the job", life.LogJob, i.job(),
+			life.LogDelay, listAgain, life.LogReason, strings.Join(failures, "; "))
+		i.gatherAfter(listAgain)
+		return
+	case listed == 0:
+		i.fail(ctx, "AWS could not be listed: "+strings.Join(failures, "; "))
+		return
+	}
+	for _, failure := range failures {
+		i.env.Log.Error("a target is left out of this ingest; what APIM has of it stays", life.LogJob, i.job(), life.LogReason, failure)
+	}
+	verdict := i.spec.Guard.judge(i.env, i.spec.Integration, m, i.spec.Settings.MaxPlanRemovalPercent)
+	if verdict.refusal != "" {
+		i.fail(ctx, verdict.refusal)
+		return
+	}
+	apis, missing := i.wanted(exports.Complete(m))
+	i.nameLost(apis, m)
+	i.acceptLoss(verdict.left)
+	i.begin(ctx, apis, missing, len(failures) > 0)
+}
+
+// wanted is the APIs that this job is about, and the ids among those asked for that are not there.
+func (i *ingest) wanted(apis []federation.NamedEntry) (chosen []federation.NamedEntry, missing []string) {
+	chosen, missing = choose(apis, i.spec.Command.APIIDs)
+	if len(missing) > 0 {
+		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, or are in no usage plan any more; what APIM has of them stays",
+			life.LogJob, i.job(), life.LogLeft, missing)
+	}
+	return chosen, missing
+}
+
+// choose picks the APIs with the given ids, all if there are none. A bare REST API id, as other agents
+// made them, means its API where that is the only one.
+func choose(apis []federation.NamedEntry, ids []string) (chosen []federation.NamedEntry, missing []string) {
+	if len(ids) == 0 {
+		return apis, nil
+	}
+	byID := make(map[federation.ID]federation.NamedEntry, len(apis))
+	for _, e := range apis {
+		byID[e.ID()] = e
+	}
+	known := federation.NewKnown(maps.Keys(byID))
+	taken := map[federation.ID]bool{}
+	for _, text := range ids {
+		e, ok := meant(text, known, byID)
+		if !ok {
+			missing = append(missing, text)
+			continue
+		}
+		if !taken[e.ID()] {
+			taken[e.ID()] = true
+			chosen = append(chosen, e)
+		}
+	}
+	return chosen, missing
+}
+
+// meant is the API that an id of APIM's means.
+func meant(text string, known federation.Known, byID map[federation.ID]federation.NamedEntry) (e federation.NamedEntry, ok bool) {
+	ref, err := federation.ParseRef(text)
+	if err != nil {
+		return e, false
+	}
+	id, err := known.API(ref)
+	if err != nil {
+		return e, false
+	}
+	e, ok = byID[id]
+	return e, ok
+}
+
+// some is the first few of a list, for people.
+func some(ids []string) string {
+	const few = 3
+	if len(ids) <= few {
+		return strings.Join(ids, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(ids[:few], ", "), len(ids)-few)
+}
+
+// nameLost names the APIs that were sent before and are not sent now: APIM keeps what it has.
+func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.Catalogue) {
+	if len(i.spec.Command.APIIDs) > 0 {
+		return
+	}
+	known, err := i.env.Catalogue.RememberedPlans(i.spec.Integration)
+	if err != nil {
+		return
+	}
+	for _, e := range apis {
+		delete(known, e.ID().String())
+	}
+	var lost []string
+	for _, l := range m.Listings {
+		for id := range known {
+			if parsed, err := federation.ParseID(id); err == nil && l.Complete && parsed.Target() == l.Target {
+				lost = append(lost, id)
+			}
+		}
+	}
+	if len(lost) > 0 {
+		slices.Sort(lost)
+		i.env.Log.Warn("APIs that were ingested before are deleted, filtered out or in no usage plan any more; "+
+			"APIM keeps what it has of them: delete them there if they are gone for good", life.LogJob, i.job(), life.LogLeft, slices.Compact(lost))
+	}
+}
+
+// acceptLoss remembers that AWS took plans away, so that they are no loss the next time: the APIs that lost
+// their last one are not sent, which is when it would be remembered otherwise.
+func (i *ingest) acceptLoss(left map[string][]string) {
+	if len(left) == 0 {
+		return
+	}
+	env, integration := i.env, i.spec.Integration
+	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
+		return struct{}{}, env.Catalogue.RememberPlans(integration, left)
+	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
+}
+
+// estimate is the total as far as it can be known; never 0, which would end the job.
+func (i *ingest) estimate(m messages.Catalogue) int {
+	if n := len(i.spec.Command.APIIDs); n > 0 {
+		return n
+	}
+	total := 0
+	for _, l := range m.Listings {
+		total += l.Estimate
+	}
+	return max(1, total)
+}
+
+// begin answers START_INGEST, if it is not answered yet, and holds the first INGEST back. A total of 0 is
+// only said after complete, successful listings.
+func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing []string, targetsFailed bool) {
+	if i.spec.Resumed != nil {
+		acked := make(map[string]bool, len(i.spec.Resumed.Acked))
+		for _, id := range i.spec.Resumed.Acked {
+			acked[id] = true
+		}
+		apis = slices.DeleteFunc(apis, func(e federation.NamedEntry) bool { return acked[e.ID().String()] })
+	}
+	i.plan = exports.NewExportPlan(exports.ExportsOf(apis), i.spec.Settings.StageWorkers)
+	if !i.answered {
+		switch {
+		case len(apis) == 0 && len(missing) > 0:
+			i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) could be found in AWS, or is in a usage plan any more: "+
+				"discover again; what APIM has of them stays", some(missing)))
+			return
+		case len(apis) == 0 && targetsFailed:
+			i.fail(ctx, "nothing to ingest: the targets that could be listed have no API in a usage plan, and the others could not be listed")
+			return
+		}
+		i.started(ctx, len(apis))
+		if len(apis) == 0 {
+			i.env.Log.Info("nothing to ingest", life.LogJob, i.job())
+			i.end(ctx)
+			return
+		}
+	}
+	if i.spec.Resumed == nil {
+		i.env.Log.Info("ingest begins", life.LogJob, i.job(), life.LogAPIs, len(apis))
+	}
+	i.hold()
+}

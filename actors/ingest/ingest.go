@@ -1,0 +1,370 @@
+// Package ingest is the actor that carries out one ingest job of APIM's.
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/config"
+	"federation-agent/internal/exports"
+	"federation-agent/internal/store"
+	"federation-agent/messages"
+)
+
+const (
+	// startMargin is how long before its deadline a START_INGEST is answered with an estimate.
+	startMargin = 5 * time.Second
+	// holdBack is how long the first INGEST waits after a pong has proved that the controller read START_INGEST's
+	// answer: APIM stores the job only then, and drops what comes before (read in APIM 4.5 to 4.12).
+	holdBack = time.Second
+	// proofOverdue is when the news of that pong must have been lost in a panic. On a slow link the answer waits up to 58 s to be
+	// written, and the pong behind it may take 15 s and, at the slowest, another half a minute.
+	proofOverdue = 2 * time.Minute
+	// keepAlive is when an empty INGEST moves the job's deadline of 5 minutes on, if nothing else does.
+	keepAlive = 2 * time.Minute
+	// checkEvery is how often a job looks whether something is due or overdue.
+	checkEvery = 30 * time.Second
+	// jobDeadline is how long APIM holds a job without an INGEST (read in APIM 4.9).
+	JobDeadline = 5 * time.Minute
+	// answerOverdue is how long one INGEST may take in APIM while the session lives: after twice its own
+	// deadline for the job there is nothing to wait for.
+	answerOverdue = 2 * JobDeadline
+	// exportOverdue is how long an API may take to get ready. Even at a tenth of the quota, a target's
+	// window of stages is through in a few minutes.
+	exportOverdue = 10 * time.Minute
+	// doneTries is how often `done` is sent if APIM answers it ERROR.
+	doneTries = 3
+	// deferFor is how long a batch waits that the connection had no room for: at the slowest link that can deliver
+	// the largest message within 60 s, some 200 KB have left by then.
+	deferFor = time.Second
+)
+
+// ingest is one ingest job: it learns what there is, answers START_INGEST, then has the APIs made ready,
+// a window of them at a time, and sends them batch by batch, `done` last. It outlives sessions: batches
+// that were not acknowledged go again on the next one. Parent: integration.
+//
+// Its states: gathering -> holding -> sending -> ending. What it does in gathering stands in gather.go, in
+// sending in sending.go, how it deals with START_INGEST in starting.go.
+type ingest struct {
+	life.Scoped
+	actor.Behavior
+	env     *life.Env
+	spec    Spec
+	parties Parties
+
+	open []messages.CommandRef // START_INGESTs to be answered
+	// awaiting is the START_INGESTs by which APIM may yet take the job: open, or answered and of unknown fate. It is nil once
+	// one of them was read, or may have been.
+	awaiting  map[messages.CommandKey]bool
+	answered  bool // APIM knows of the job, as far as can be known
+	total     int
+	startedAt time.Time
+	lastAck   time.Time // when APIM last moved the job's deadline on
+	up        bool      // there is a session
+	storedBy  time.Time // when APIM has stored the job; zero while it may not know of it
+	held      *time.Timer
+	// written is closed once the job's record is; nil while there is none to be written.
+	written chan struct{}
+
+	plan     exports.ExportPlan
+	outbox   outbox
+	inFlight *batch // in hand: on its way, or to go once there is a session
+	next     *batch // follows it
+	number   int    // of the last batch sent
+	flowing  bool
+	doneTry  int
+	sendAt   *time.Timer
+	gatherAt *time.Timer
+	omitted  int
+	sent     int // acknowledged since the job began, by an earlier life of the agent too
+	bare     int // sent without a document by this one
+	// withheld is why the last API was left out that AWS still has.
+	withheld string
+}
+
+// Spec is what a job is made of.
+type Spec struct {
+	Integration string
+	Command     messages.StartIngest
+	Settings    config.Ingest
+	ListingAge  time.Duration
+	// resumed is the job's record, if an earlier life of the agent began it.
+	Resumed *store.IngestJob
+	Guard   *PlanGuard
+	// maxBytes is how large the API objects of one INGEST may be together.
+	MaxBytes int
+	Up       bool
+}
+
+type Parties struct {
+	Session, Catalogue, Router *actor.PID
+}
+
+func Props(env *life.Env, spec Spec, parties Parties) *actor.Props {
+	return life.Props(env, life.Worker, func() actor.Actor {
+		i := &ingest{Behavior: actor.NewBehavior(), env: env, spec: spec, parties: parties, up: spec.Up}
+		i.Become(i.gathering)
+		return i
+	})
+}
+
+// What an ingest job tells itself.
+type (
+	gatherMore struct{}
+	heldBack   struct{}
+	jobWritten struct{ err error }
+	planNoted  struct {
+		batch *batch
+		err   error
+	}
+	doneNoted struct {
+		batch *batch
+		err   error
+	}
+	batchDue struct{}
+	sendDue  struct{}
+	checkDue struct{}
+	jobEnded struct{}
+)
+
+// Receive implements actor.Actor: the behaviour does.
+func (i *ingest) Receive(ctx actor.Context) { i.Behavior.Receive(ctx) }
+
+// gathering: the listings are not complete, so no API is sent yet.
+func (i *ingest) gathering(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		i.onStarted(ctx)
+	case messages.Catalogue:
+		i.onCatalogue(ctx, m)
+	case gatherMore:
+		i.gather(ctx, time.Time{})
+	default:
+		i.anytime(ctx)
+	}
+}
+
+// holding: START_INGEST is answered, the answer is on its way, or APIM is storing the job.
+func (i *ingest) holding(ctx actor.Context) {
+	switch ctx.Message().(type) {
+	case heldBack:
+		i.held = nil
+		i.Become(i.sending)
+		i.flowing = true
+		i.pull(ctx)
+		i.proceed(ctx)
+	default:
+		i.anytime(ctx)
+	}
+}
+
+// sending: APIs are made ready and sent.
+func (i *ingest) sending(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.APIReady:
+		i.onReady(ctx, m)
+	case messages.APIOmitted:
+		i.onOmitted(ctx, m)
+	case messages.ExportsForgotten:
+		i.onExportsForgotten(ctx, m)
+	case planNoted:
+		i.onPlanNoted(ctx, m)
+	case doneNoted:
+		i.onDoneNoted(ctx, m)
+	case batchDue:
+		i.proceed(ctx)
+	default:
+		i.anytime(ctx)
+	}
+}
+
+// ending: the job is being forgotten; whatever comes now comes too late.
+func (i *ingest) ending(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case jobEnded, messages.Drain:
+		ctx.Stop(ctx.Self())
+	case messages.StartIngest:
+		i.refuse(ctx, m.CommandRef, "this ingest job has just ended; start another one")
+	case messages.AnswerFate:
+		// There is nothing to send any more.
+	default:
+		life.Unexpected(i.env, ctx)
+	}
+}
+
+// anytime is what may happen in every state but the last.
+func (i *ingest) anytime(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.SessionUp:
+		i.onSessionUp(ctx)
+	case messages.SessionDown:
+		i.onSessionDown()
+	case messages.StartIngest:
+		i.onSameJobAgain(ctx, m)
+	case messages.Abandoned:
+		i.onAbandoned(ctx, m)
+	case messages.AnswerFate:
+		i.onAnswerFate(ctx, m)
+	case messages.IngestAnswered:
+		i.onIngestAnswered(ctx, m)
+	case messages.IngestLost:
+		i.onIngestLost(m)
+	case messages.IngestDeferred:
+		i.onIngestDeferred(m)
+	case sendDue:
+		i.transmit(ctx)
+	case messages.IngestShare:
+		i.outbox.share = m.Bytes
+	case messages.ExportsForgotten, gatherMore, heldBack:
+		// Nothing was asked for yet; the catalogue answered in time; the APIs flow.
+	case checkDue:
+		i.onCheckDue(ctx)
+	case jobWritten:
+		if m.err != nil {
+			i.env.Log.Warn("cannot write down how far the ingest job is: it may not go on after a restart, or send again what was sent", life.LogJob, i.job(), life.LogError, m.err)
+		}
+	case messages.Drain:
+		// The job stays written down; the next process goes on with it while APIM holds it.
+		i.refuseOpen(ctx, "the agent is shutting down; try again in a moment")
+		ctx.Stop(ctx.Self())
+	default:
+		life.Unexpected(i.env, ctx)
+	}
+}
+
+func (i *ingest) job() string { return i.spec.Command.JobID }
+
+func (i *ingest) onStarted(ctx actor.Context) {
+	i.startedAt = time.Now()
+	i.lastAck = i.startedAt
+	i.outbox = newOutbox(i.spec.Settings, i.spec.MaxBytes)
+	i.Scope.After(checkEvery, checkDue{})
+	if i.spec.Resumed != nil {
+		i.resume(ctx)
+		return
+	}
+	i.open = []messages.CommandRef{i.spec.Command.CommandRef}
+	i.awaiting = map[messages.CommandKey]bool{i.spec.Command.CommandRef.Key(): true}
+	ctx.Request(i.parties.Router, messages.Serving{CommandRef: i.spec.Command.CommandRef})
+	i.gather(ctx, i.spec.Command.AnswerBy.Add(-startMargin))
+}
+
+// resume goes on with a job of an earlier life. One whose `done` was on its way needs no listing any more.
+func (i *ingest) resume(ctx actor.Context) {
+	job := i.spec.Resumed
+	i.answered, i.total, i.sent = true, job.Total, len(job.Acked)
+	i.env.Log.Info("going on with an ingest that began before a restart", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
+	i.lastAck = i.startedAt.Add(-i.env.Now().Sub(LastMove(*job)))
+	i.storedBy = i.startedAt.Add(holdBack)
+	if job.DoneSent {
+		i.hold()
+		return
+	}
+	i.gather(ctx, time.Time{})
+}
+
+// LastMove is when a job's deadline in APIM was last moved on, by the wall clock.
+func LastMove(job store.IngestJob) time.Time {
+	if job.LastAckAt.After(job.StartedAt) {
+		return job.LastAckAt
+	}
+	return job.StartedAt
+}
+
+// hold waits until APIM has stored the job; then the APIs flow.
+func (i *ingest) hold() {
+	i.Become(i.holding)
+	wait := proofOverdue
+	if !i.storedBy.IsZero() {
+		wait = time.Until(i.storedBy)
+	}
+	i.held = i.Scope.After(wait, heldBack{})
+}
+
+// fail ends the job without `done`: in APIM it times out, which is the truth.
+func (i *ingest) fail(ctx actor.Context, why string) {
+	i.env.Log.Error("the ingest failed", life.LogJob, i.job(), life.LogReason, why)
+	i.refuseOpen(ctx, why)
+	i.end(ctx)
+}
+
+// end forgets the job, then stops.
+func (i *ingest) end(ctx actor.Context) {
+	i.Become(i.ending)
+	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
+	// A PID leads to its actor for as long as anybody holds it: what an ended job knew must not stay with it.
+	i.plan, i.outbox, i.inFlight, i.next = exports.ExportPlan{}, outbox{}, nil, nil
+	env, integration, job, written := i.env, i.spec.Integration, i.job(), i.written
+	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
+		if written != nil {
+			<-written // or a job that ends just after it began would be left on the disk, and be gone on with
+		}
+		return struct{}{}, env.Jobs.Finish(integration, job)
+	}, func(_ struct{}, err error) any {
+		if err != nil {
+			env.Log.Warn("cannot write down that an ingest job has ended", life.LogJob, job, life.LogError, err)
+		}
+		return jobEnded{}
+	})
+}
+
+func (i *ingest) onSessionDown() {
+	i.up = false
+	i.lose()
+}
+
+// onIngestLost hears that an INGEST went down with its session, or that there is none.
+func (i *ingest) onIngestLost(m messages.IngestLost) {
+	if b := i.inFlight; b != nil && b.number == m.Batch {
+		i.up = false
+		i.lose()
+	}
+}
+
+// onIngestDeferred keeps the batch in hand for a moment: APIM is to read first what it was sent before.
+func (i *ingest) onIngestDeferred(m messages.IngestDeferred) {
+	if b := i.inFlight; b != nil && b.number == m.Batch {
+		i.lose()
+		i.Scope.After(deferFor, sendDue{})
+	}
+}
+
+// lose has the batch that is on its way sent again by the next session: nobody will answer it any more.
+func (i *ingest) lose() {
+	if i.inFlight != nil {
+		i.inFlight.number = 0
+	}
+}
+
+// onSessionUp goes on with the same job, if APIM still holds it.
+func (i *ingest) onSessionUp(ctx actor.Context) {
+	i.up = true
+	i.lose()
+	if !i.answered { // its START_INGEST went down with its session
+		i.end(ctx)
+		return
+	}
+	if time.Since(i.lastAck) > JobDeadline {
+		i.fail(ctx, fmt.Sprintf("the session was away for longer than the %s that APIM holds a job; start the ingest again", JobDeadline))
+		return
+	}
+	i.transmit(ctx)
+	i.keepAlive(ctx)
+	i.proceed(ctx)
+}
+
+// onCheckDue moves the job's deadline on if nothing else has for a while, and gives up on what never came.
+func (i *ingest) onCheckDue(ctx actor.Context) {
+	i.Scope.After(checkEvery, checkDue{})
+	i.keepAlive(ctx)
+	for _, id := range i.plan.Overdue(time.Now().Add(-exportOverdue)) {
+		i.onOmitted(ctx, messages.APIOmitted{ID: id, Why: "it did not get ready in time"})
+	}
+	if b := i.inFlight; b != nil && b.number > 0 && time.Since(b.sentAt) > answerOverdue {
+		i.fail(ctx, fmt.Sprintf("APIM did not answer an INGEST within %s", answerOverdue))
+	}
+}

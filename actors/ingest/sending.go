@@ -1,0 +1,229 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/gateway"
+	"federation-agent/messages"
+)
+
+// pull asks for as many APIs as the windows and the memory allow, once they flow: nobody takes what comes before.
+func (i *ingest) pull(ctx actor.Context) {
+	for i.flowing && i.outbox.hasRoom(i.plan.UnderWay(), i.inFlight, i.next) {
+		export, ok := i.plan.Next(time.Now())
+		if !ok {
+			return
+		}
+		i.export(ctx, export)
+	}
+}
+
+func (i *ingest) export(ctx actor.Context, e messages.ExportAPI) {
+	e.Priority = gateway.PriorityIngest
+	ctx.Request(i.parties.Catalogue, e)
+}
+
+func (i *ingest) onReady(ctx actor.Context, m messages.APIReady) {
+	if !i.plan.Arrived(m.ID) {
+		return
+	}
+	i.outbox.add(m, time.Now())
+	i.pull(ctx)
+	i.proceed(ctx)
+}
+
+func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
+	if !i.plan.Arrived(m.ID) {
+		return
+	}
+	i.omitted++
+	if !m.Gone {
+		i.withheld = m.Why
+	}
+	i.env.Log.Warn("an API is left out of this ingest; what APIM has of it stays", life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)
+	i.pull(ctx)
+	i.proceed(ctx)
+}
+
+// onExportsForgotten asks again for what a discoverer that crashed was working on.
+func (i *ingest) onExportsForgotten(ctx actor.Context, m messages.ExportsForgotten) {
+	for _, e := range i.plan.Again(m.Target) {
+		i.export(ctx, e)
+	}
+}
+
+// proceed gets the next batch ready, if one is due. While another is on its way only a full one is: it is
+// written down meanwhile, so that with many targets the disk's time does not add to APIM's.
+func (i *ingest) proceed(ctx actor.Context) {
+	if !i.flowing || !i.up || i.next != nil || i.inFlight != nil && !i.outbox.full() {
+		return
+	}
+	now := time.Now()
+	// With no room for another document, and none under way, waiting would bring nothing.
+	last := i.plan.Finished() || i.plan.UnderWay() == 0 && !i.outbox.hasRoom(0)
+	if b := i.outbox.take(now, last); b != nil {
+		i.next = b
+		i.pull(ctx)
+		i.notePlans(b)
+		return
+	}
+	if i.plan.Finished() && i.outbox.empty() {
+		i.conclude(ctx)
+		return
+	}
+	if due, waiting := i.outbox.due(); waiting {
+		if i.sendAt != nil {
+			i.sendAt.Stop()
+		}
+		i.sendAt = i.Scope.After(due.Sub(now), batchDue{})
+	}
+}
+
+// notePlans writes down which plans a batch carries before it leaves: APIM may take it though its answer
+// is lost.
+func (i *ingest) notePlans(b *batch) {
+	env, integration := i.env, i.spec.Integration
+	plans := make(map[string][]string, len(b.apis))
+	for _, api := range b.apis {
+		plans[api.ID.String()] = api.PlanIDs
+	}
+	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
+		return struct{}{}, env.Catalogue.RememberPlans(integration, plans)
+	}, func(_ struct{}, err error) any { return planNoted{batch: b, err: err} })
+}
+
+func (i *ingest) onPlanNoted(ctx actor.Context, m planNoted) {
+	if m.err != nil {
+		i.env.Log.Warn("cannot remember which plans were sent: a later loss of plans may go unnoticed", life.LogJob, i.job(), life.LogError, m.err)
+	}
+	m.batch.noted = true
+	i.transmit(ctx)
+}
+
+// keepAlive moves the job's deadline on if nothing else has for a while.
+func (i *ingest) keepAlive(ctx actor.Context) {
+	if i.answered && i.up && i.inFlight == nil && i.next == nil && time.Since(i.lastAck) >= keepAlive {
+		i.inFlight = &batch{noted: true}
+		i.transmit(ctx)
+	}
+}
+
+// conclude ends a job of which everything was sent or left out. One that sent nothing, though AWS has the APIs,
+// is not done: APIM would show a success to those who look there, and to whom the log says nothing.
+func (i *ingest) conclude(ctx actor.Context) {
+	if i.sent == 0 && i.withheld != "" {
+		i.fail(ctx, fmt.Sprintf("nothing was ingested: all %d APIs were left out, the last because: %s", i.omitted, i.withheld))
+		return
+	}
+	i.sayDone()
+}
+
+// sayDone writes down that `done` goes out, then sends it.
+func (i *ingest) sayDone() {
+	b := &batch{done: true}
+	i.inFlight = b
+	env, integration, job := i.env, i.spec.Integration, i.job()
+	life.Pipe(i.Scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.SendingDone(integration, job) },
+		func(_ struct{}, err error) any { return doneNoted{batch: b, err: err} })
+}
+
+func (i *ingest) onDoneNoted(ctx actor.Context, m doneNoted) {
+	if m.err != nil {
+		i.env.Log.Warn("cannot write down that the end of an ingest job goes out", life.LogJob, i.job(), life.LogError, m.err)
+	}
+	m.batch.noted = true
+	i.transmit(ctx)
+}
+
+// transmit gives the batch in hand to the session, if it is written down and not on its way yet; without a
+// session it goes when there is one. One batch is on its way at a time.
+func (i *ingest) transmit(ctx actor.Context) {
+	if i.inFlight == nil {
+		i.inFlight, i.next = i.next, nil
+	}
+	b := i.inFlight
+	if b == nil || !b.noted || b.number > 0 || !i.up {
+		return
+	}
+	i.number++
+	b.number, b.sentAt = i.number, time.Now()
+	send := messages.SendIngest{Batch: b.number, JobID: i.job(), Done: b.done}
+	for _, api := range b.apis {
+		send.APIs = append(send.APIs, api.JSON)
+	}
+	ctx.Request(i.parties.Session, send)
+}
+
+func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) {
+	b := i.inFlight
+	if b == nil || b.number != m.Batch {
+		return
+	}
+	i.inFlight = nil
+	if m.Error == "" {
+		i.lastAck = time.Now()
+	}
+	switch {
+	case m.Error != "":
+		i.onIngestError(ctx, b, m.Error)
+	case b.done:
+		i.env.Log.Info("ingest done", life.LogJob, i.job(), life.LogSent, i.sent, life.LogWithoutDocument, i.bare, life.LogOmitted, i.omitted,
+			life.LogTook, time.Since(i.startedAt).Round(time.Millisecond))
+		i.end(ctx)
+	default:
+		i.transmit(ctx)
+		if len(b.apis) > 0 {
+			i.sent += len(b.apis)
+			i.env.Board.Ingested(i.spec.Integration, len(b.apis))
+			i.bare += b.withoutDocument()
+			i.env.Log.Info("ingesting", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
+		}
+		i.acknowledge(b)
+		i.pull(ctx)
+		i.proceed(ctx)
+	}
+}
+
+// acknowledge writes down what APIM has, so that a resumed job does not send it again. Nothing waits for it:
+// an acknowledgement that is lost only means that its batch goes once more.
+func (i *ingest) acknowledge(b *batch) {
+	env, integration, job, now := i.env, i.spec.Integration, i.job(), i.env.Now()
+	ids := make([]string, len(b.apis))
+	for n, api := range b.apis {
+		ids[n] = api.ID.String()
+	}
+	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
+		return struct{}{}, env.Jobs.Acknowledge(integration, job, ids, now)
+	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
+}
+
+// onIngestError sends a refused batch again in halves; an API that fails alone is left out and named.
+func (i *ingest) onIngestError(ctx actor.Context, b *batch, reason string) {
+	switch {
+	case b.done:
+		i.doneTry++
+		if i.doneTry >= doneTries {
+			i.fail(ctx, "APIM does not take the end of the job: "+reason)
+			return
+		}
+		i.Scope.After(holdBack, batchDue{})
+		return
+	case len(b.apis) == 0: // a keep-alive
+		i.env.Log.Warn("APIM refused to keep the job alive", life.LogJob, i.job(), life.LogReason, reason)
+	case len(b.apis) == 1:
+		i.omitted++
+		i.withheld = "APIM refuses it: " + reason
+		i.env.Log.Error("APIM refuses an API; it is left out of this ingest", life.LogJob, i.job(), life.LogAPI, b.apis[0].ID, life.LogReason, reason)
+	default:
+		i.env.Log.Warn("APIM refused a batch; sending it again in halves", life.LogJob, i.job(), life.LogAPIs, len(b.apis), life.LogReason, reason)
+		i.outbox.halve(b)
+	}
+	i.transmit(ctx)
+	i.pull(ctx)
+	i.proceed(ctx)
+}

@@ -1,0 +1,60 @@
+// Package life is what every actor stands on: its Props with guard and supervision, its scope for I/O and timers, the
+// delays between tries, the names of log fields, and what reaches the actors from outside ([Env]).
+package life
+
+import (
+	"context"
+	"log/slog"
+	"net"
+	"sync/atomic"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+
+	"federation-agent/internal/status"
+	"federation-agent/internal/store"
+)
+
+// Env is all that reaches the actors from outside. It is injected at the top, so that the whole agent
+// runs in a simulation.
+type Env struct {
+	Log *slog.Logger
+	// Dial opens the websocket's TCP connection; nil means the system's.
+	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// AWS carries the calls to AWS; nil means the network.
+	AWS aws.HTTPClient
+	// Now is the wall clock. It is used for what is written down, never for timers.
+	Now func() time.Time
+	// NewID makes ids that are unique among all agents: command ids, key records.
+	NewID func() string
+	// Jitter gives numbers in [0, 1).
+	Jitter func() float64
+
+	Keys      store.KeyJournal
+	Jobs      store.IngestJobs
+	Catalogue store.Catalogue
+	Exports   store.ExportCache
+
+	// Board is where the actors note what may be seen of them; nil means one that nobody reads.
+	Board *status.Board
+
+	// tickets numbers the permits of the whole process. Start makes it.
+	Tickets *atomic.Uint64
+	// life ends with the agent: whatever waits for leave to begin gives up then. Start makes it.
+	Life context.Context
+
+	// Faults is nil but in tests.
+	Faults *Faults
+}
+
+// Faults lets a test make any actor panic on any message.
+type Faults struct {
+	// Receive is called before each message with the actor's id; it may panic.
+	Receive func(actorID string, message any)
+}
+
+func (f *Faults) receive(actorID string, message any) {
+	if f != nil && f.Receive != nil {
+		f.Receive(actorID, message)
+	}
+}

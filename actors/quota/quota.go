@@ -1,0 +1,126 @@
+// Package quota holds the actor that owns the request budget of one account and region, and the way to ask it.
+package quota
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/config"
+	"federation-agent/internal/gateway"
+	"federation-agent/internal/quota"
+	"federation-agent/internal/status"
+	"federation-agent/messages"
+)
+
+// quotaKeeper owns the request budget of one account and region in the whole process: it grants permits
+// by priority, one per attempt, and gives way when AWS throttles. Parent: agent.
+//
+// Its state is lost in a restart, on purpose: it starts again with a nearly empty bucket, holds back what
+// must not overlap with a call that it has forgotten, and who waits for a permit asks again.
+type quotaKeeper struct {
+	life.Scoped
+	env             *life.Env
+	account, region string
+	limits          quota.Limits
+	begin           func(quota.Limits, time.Time) *quota.Budget
+
+	budget *quota.Budget
+	askers map[uint64]*actor.PID
+	wake   *time.Timer
+}
+
+// Name is the name of the quota actor of an account and region.
+func Name(settings config.Quota, account, region string) string {
+	if settings.Scope == config.ScopeAccountRegion {
+		return "quota-" + account + "-" + region
+	}
+	return "quota-" + account
+}
+
+// Props makes a quota actor; resumed says that there was one before it, of which calls may still be under way.
+func Props(env *life.Env, settings config.Quota, account, region string, resumed bool) *actor.Props {
+	limits := quota.AWSLimits(settings.Rate, settings.Burst, float64(settings.Share)/100)
+	begin := quota.NewBudget
+	if resumed {
+		begin = quota.ResumeBudget
+	}
+	return life.Props(env, life.Standing, func() actor.Actor {
+		q := &quotaKeeper{env: env, account: account, region: region, limits: limits, begin: begin, askers: map[uint64]*actor.PID{}}
+		begin = quota.ResumeBudget // for whoever comes after it
+		return q
+	})
+}
+
+// budgetDue tells the keeper that waiting requests may have become ready.
+type budgetDue struct{}
+
+func (q *quotaKeeper) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		q.budget = q.begin(q.limits, time.Now())
+	case messages.OpenQuota:
+		ctx.Request(ctx.Sender(), messages.QuotaOpened(m))
+		q.grant(ctx) // shows the budget
+	case messages.AcquirePermit:
+		q.onAcquirePermit(ctx, m)
+	case messages.ReturnPermit:
+		q.onReturnPermit(ctx, m)
+	case budgetDue:
+		q.grant(ctx)
+	default:
+		life.Unexpected(q.env, ctx)
+	}
+}
+
+func (q *quotaKeeper) onAcquirePermit(ctx actor.Context, m messages.AcquirePermit) {
+	refusal, queued := q.budget.Ask(time.Now(), m.Ticket, m.PermitRequest)
+	if !queued {
+		ctx.Respond(messages.PermitRefused(refusal))
+		return
+	}
+	if q.budget.Holds(m.Ticket) { // asked again because the grant was lost on its way
+		ctx.Respond(messages.PermitGranted{Ticket: m.Ticket})
+		return
+	}
+	q.askers[m.Ticket] = ctx.Sender()
+	q.grant(ctx)
+}
+
+func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit) {
+	q.budget.Return(m.Ticket)
+	delete(q.askers, m.Ticket)
+	if m.Outcome.Class == gateway.Throttled && q.budget.Throttled(time.Now(), m.Outcome.RetryAfter) {
+		q.env.Log.Warn("AWS throttled a call; slowing down", life.LogAccount, q.account, life.LogRegion, q.region,
+			life.LogRate, q.budget.Rate(), life.LogShare, q.limits.Rate)
+	}
+	q.grant(ctx)
+}
+
+// grant answers whoever may go now, or has no chance any more, and wakes up for the next.
+func (q *quotaKeeper) grant(ctx actor.Context) {
+	now := time.Now()
+	decision := q.budget.Advance(now)
+	q.env.Board.Quota(status.Place{Account: q.account, Region: q.region}, status.Quota{Rate: q.budget.Rate(), Share: q.limits.Rate})
+	for _, ticket := range decision.Granted {
+		q.answer(ctx, ticket, messages.PermitGranted{Ticket: ticket})
+	}
+	for _, refusal := range decision.Refused {
+		q.answer(ctx, refusal.Ticket, messages.PermitRefused(refusal))
+	}
+	if q.wake != nil {
+		q.wake.Stop()
+		q.wake = nil
+	}
+	if !decision.Next.IsZero() {
+		q.wake = q.Scope.After(max(0, decision.Next.Sub(now)), budgetDue{})
+	}
+}
+
+func (q *quotaKeeper) answer(ctx actor.Context, ticket uint64, verdict any) {
+	if asker := q.askers[ticket]; asker != nil {
+		delete(q.askers, ticket)
+		ctx.Send(asker, verdict)
+	}
+}

@@ -1,0 +1,78 @@
+package session
+
+import (
+	"federation-agent/internal/exchange"
+	"federation-agent/messages"
+)
+
+// inOneLanguage turns a command of either dialect into the agent's own.
+func inOneLanguage(ref messages.CommandRef, command exchange.ControllerCommand) messages.Command {
+	switch c := command.(type) {
+	case exchange.StartIngest:
+		return messages.StartIngest{CommandRef: ref, JobID: c.JobID, APIIDs: c.APIIDs}
+	case exchange.Fetch:
+		return messages.Fetch{CommandRef: ref}
+	case exchange.Subscribe:
+		return messages.Subscribe{
+			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.Subscription.ID,
+			ApplicationID: c.Subscription.ApplicationID, ApplicationName: c.Subscription.ApplicationName,
+			PlanID: c.Subscription.Metadata[exchange.MetadataPlanID], Type: string(c.Subscription.Type),
+		}
+	case exchange.Unsubscribe:
+		return messages.Unsubscribe{
+			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.Subscription.ID, Metadata: c.Subscription.Metadata,
+		}
+	default: // DISCOVER and LIST
+		return messages.Discover{CommandRef: ref}
+	}
+}
+
+// TypeOf is a command's type in the newer dialect, whichever it came in.
+func TypeOf(c messages.Command) string {
+	switch c.(type) {
+	case messages.StartIngest:
+		return exchange.TypeStartIngest
+	case messages.Fetch:
+		return exchange.TypeFetch
+	case messages.Subscribe:
+		return exchange.TypeSubscribe
+	case messages.Unsubscribe:
+		return exchange.TypeUnsubscribe
+	default:
+		return exchange.TypeDiscover
+	}
+}
+
+// inDialect is the frame that answers a command of type typ; nil if the answer is of another command.
+func inDialect(typ string, a messages.Answer) exchange.Parts {
+	switch r := a.Reply.(type) {
+	case messages.Refused:
+		return exchange.Parts{exchange.AppendErrorReply(nil, typ, a.ID, r.Reason)}
+	case messages.Discovered:
+		switch typ {
+		case exchange.TypeDiscover:
+			return exchange.DiscoverReply(a.ID, r.Summaries, r.Partial)
+		case exchange.TypeList:
+			return exchange.ListReply(a.ID, r.Summaries)
+		}
+	case messages.Fetched:
+		if typ == exchange.TypeFetch {
+			return exchange.FetchReply(a.ID, r.APIs)
+		}
+	case messages.IngestStarted:
+		if typ == exchange.TypeStartIngest {
+			return exchange.Parts{exchange.AppendStartIngestReply(nil, a.ID, r.JobID, int64(r.Total))}
+		}
+	case messages.Subscribed:
+		if typ == exchange.TypeSubscribe {
+			return exchange.Parts{exchange.AppendSubscribeReply(nil, a.ID, exchange.SubscriptionResult{
+				SubscriptionID: r.SubscriptionID, APIKey: r.APIKey, Metadata: r.Metadata,
+			})}
+		}
+	case messages.Unsubscribed:
+		if typ == exchange.TypeUnsubscribe {
+			return exchange.Parts{exchange.AppendUnsubscribeReply(nil, a.ID)}
+		}
+	}
+	return nil
+}

@@ -1,0 +1,198 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/exchange"
+	"federation-agent/internal/exchange/wsconn"
+	"federation-agent/messages"
+)
+
+// How a session gets a connection, and when it tries again.
+const (
+	// redialFloor is the least time between two attempts to connect: never zero, or a server that accepts
+	// and drops is hammered.
+	redialFloor = time.Second
+	// redialLost caps the delay after a connection was lost or could not be made.
+	redialLost = 30 * time.Second
+	// redialRefused caps the delay after a refusal: somebody must change something first.
+	redialRefused = 5 * time.Minute
+	// stableAfter is how long a session must live for its delay to start over.
+	stableAfter = time.Minute
+)
+
+// connHandler passes what a connection receives on to its session.
+type connHandler struct {
+	scope *life.Scope
+	conn  *wsconn.Conn
+}
+
+// OnMessage implements wsconn.Handler.
+func (h connHandler) OnMessage(message []byte) {
+	h.scope.Tell(frameCame{conn: h.conn, message: message})
+}
+
+// OnClosed implements wsconn.Handler.
+func (h connHandler) OnClosed(info wsconn.CloseInfo) {
+	h.scope.Tell(connClosed{conn: h.conn, info: info})
+}
+
+// onStarted dials at once the first time; an incarnation that follows a failed one waits its turn.
+func (s *session) onStarted(ctx actor.Context) {
+	switch {
+	case s.memory.ended != nil:
+		s.end(ctx)
+	case s.memory.attempt == 0 && s.memory.number == 0:
+		s.Scope.After(0, redial{})
+	default:
+		s.Scope.After(s.nextDelay(false), redial{})
+	}
+}
+
+// dial opens a websocket to the next endpoint.
+func (s *session) dial() {
+	s.Become(s.dialing)
+	endpoints := s.spec.Connector.Endpoints
+	endpoint := endpoints[s.memory.attempt%len(endpoints)]
+	s.memory.attempt++
+	s.env.Log.Debug("connecting", life.LogEndpoint, endpoint)
+	options, err := s.options(endpoint)
+	life.Pipe(s.Scope, func(ctx context.Context) (dialed, error) {
+		if err != nil {
+			return dialed{}, err
+		}
+		conn, err := wsconn.Dial(ctx, options)
+		if err != nil {
+			return dialed{}, err
+		}
+		// Whatever becomes of this message, the socket does not outlive the actor.
+		release := context.AfterFunc(ctx, func() { conn.Close(exchange.CloseTryAgainLater, whyEnded) })
+		return dialed{conn: conn, release: release}, nil
+	}, func(d dialed, err error) any {
+		d.endpoint, d.err = endpoint, err
+		return d
+	})
+}
+
+func (s *session) options(endpoint string) (wsconn.Options, error) {
+	url, err := exchange.URL(endpoint)
+	if err != nil {
+		return wsconn.Options{}, err
+	}
+	header := http.Header{}
+	for _, h := range s.spec.Connector.Headers {
+		header.Add(h.Name, h.Value.Reveal())
+	}
+	return wsconn.Options{
+		URL: url, Header: header, NetDial: s.env.Dial,
+		MaxFrameSize: s.spec.Connector.MaxFrameSize, MaxMessageSize: s.spec.Connector.MaxMessageSize,
+		Credits: credits, NeedsCredit: exchange.NeedsCredit,
+	}, nil
+}
+
+func (s *session) onDialed(m dialed) {
+	if m.err != nil {
+		s.onDialFailed(m)
+		return
+	}
+	s.memory.attempt = 0
+	s.memory.number++
+	s.conn, s.release, s.endpoint = m.conn, m.release, m.endpoint
+	s.env.Log.Debug("websocket open, greeting", life.LogEndpoint, m.endpoint)
+	s.Become(s.greeting)
+	s.conn.Start(connHandler{scope: s.Scope, conn: s.conn})
+	s.helloID = s.env.NewID()
+	s.sent(s.conn.Send(exchange.AppendHello(nil, s.helloID, s.target), nil))
+	s.Scope.After(greetWithin, greetOverdue{s.conn})
+}
+
+// onDialFailed says in one line what the user must check. It is a warning as long as another endpoint has
+// not been tried.
+func (s *session) onDialFailed(m dialed) {
+	level := slog.LevelError
+	if s.memory.attempt < len(s.spec.Connector.Endpoints) {
+		level = slog.LevelWarn
+	}
+	var failure *wsconn.DialError
+	delay := s.nextDelay(errors.As(m.err, &failure) && failure.Refusal())
+	s.env.Log.Log(context.Background(), level, "cannot connect to APIM: "+m.err.Error(),
+		life.LogEndpoint, m.endpoint, life.LogDelay, delay, life.LogAttempt, s.memory.failures)
+	s.env.Board.SessionAway(s.spec.Target, m.err.Error(), s.env.Now())
+	s.Become(s.waiting)
+	s.Scope.After(delay, redial{})
+}
+
+// onGreeting waits for HELLO's reply; what comes before it, though nothing should, is served as usual.
+func (s *session) onGreeting(ctx actor.Context, message []byte) {
+	frame, err := exchange.ReadFrame(message)
+	if err != nil || frame.Kind != exchange.KindReply {
+		s.onFrame(ctx, message)
+		return
+	}
+	reply, err := exchange.DecodeReply(frame)
+	if err != nil || reply.CommandID != s.helloID {
+		return
+	}
+	if reply.Status == exchange.StatusError {
+		delay := s.nextDelay(true)
+		s.env.Log.Error("APIM refused this agent: "+reply.ErrorDetails+
+			"; check that an AWS API Gateway integration with this id exists in APIM (the provider's integrationId), "+
+			"and that the token's service account may use it",
+			life.LogIntegration, s.target, life.LogDelay, delay, life.LogAttempt, s.memory.failures)
+		s.leave(ctx, exchange.CloseNormal, "HELLO was refused", s.redialAfter(delay))
+		s.env.Board.SessionAway(s.spec.Target, "APIM refused this agent: "+reply.ErrorDetails, s.env.Now())
+		return
+	}
+	if id := reply.HelloTargetID(); id != "" {
+		s.target = id
+	}
+	s.readyAt = time.Now()
+	s.expect(s.readyAt)
+	s.Become(s.ready)
+	s.conn.StartPings()
+	s.env.Board.SessionUp(s.spec.Target, s.endpoint, s.env.Now())
+	s.env.Log.Info("connected to APIM", life.LogIntegration, s.target)
+	ctx.Send(ctx.Parent(), messages.SessionUp{Session: s.memory.number})
+}
+
+// nextDelay is how long to wait before the next attempt: it grows with each failure since the last stable
+// session.
+func (s *session) nextDelay(refused bool) time.Duration {
+	if !s.readyAt.IsZero() && time.Since(s.readyAt) >= stableAfter {
+		s.memory.failures = 0
+	}
+	ceiling := redialLost
+	if refused {
+		ceiling = redialRefused
+	}
+	delay := life.Backoff(s.memory.failures, redialFloor, ceiling, s.env.Jitter())
+	s.memory.failures++
+	return delay.Round(time.Millisecond)
+}
+
+// redialAfter is what follows when a connection has ended: the next one, after a delay.
+func (s *session) redialAfter(delay time.Duration) func(actor.Context) {
+	return func(actor.Context) {
+		s.Become(s.waiting)
+		s.Scope.After(delay, redial{})
+	}
+}
+
+// reasonOf says in words how a connection ended.
+func reasonOf(info wsconn.CloseInfo) string {
+	if info.Err != nil {
+		return info.Err.Error()
+	}
+	if info.Reason != "" {
+		return info.Reason
+	}
+	return fmt.Sprintf("websocket close code %d", info.Code)
+}

@@ -1,0 +1,239 @@
+package session
+
+import (
+	"errors"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/command"
+	"federation-agent/actors/life"
+	"federation-agent/internal/exchange"
+	"federation-agent/internal/exchange/wsconn"
+	"federation-agent/messages"
+)
+
+// What a session says and hears once its websocket is open.
+
+// onFrame serves what came by the socket.
+func (s *session) onFrame(ctx actor.Context, message []byte) {
+	if exchange.NeedsCredit(message) {
+		// The frame is out of the queue, and the ledger bounds how many commands wait behind it.
+		s.conn.ReturnCredit()
+	}
+	frame, err := exchange.ReadFrame(message)
+	if err != nil {
+		s.onFrameError(ctx, err)
+		return
+	}
+	if frame.Kind == exchange.KindReply {
+		s.onReply(ctx, frame)
+		return
+	}
+	id, command, err := exchange.DecodeCommand(frame)
+	var payload *exchange.PayloadError
+	switch {
+	case err == nil:
+		s.onCommand(ctx, id, command)
+	case errors.As(err, &payload):
+		s.env.Log.Warn("APIM sent a command that cannot be read", life.LogCommand, id, life.LogError, err)
+		s.replyOnce(id, exchange.AppendErrorReply(nil, payload.CommandType, id, "the agent cannot read this command: "+payload.Reason))
+	default:
+		s.onFrameError(ctx, err)
+	}
+}
+
+func (s *session) onFrameError(ctx actor.Context, err error) {
+	var frame *exchange.FrameError
+	if errors.As(err, &frame) && frame.Silent() {
+		s.env.Log.Warn("ignoring what cannot be read", life.LogError, err)
+		return
+	}
+	code := exchange.CloseProtocolError
+	if frame != nil {
+		code = frame.CloseCode
+	}
+	delay := s.nextDelay(false)
+	s.env.Log.Error("APIM broke the exchange protocol; connecting anew", life.LogError, err, life.LogDelay, delay)
+	s.leave(ctx, code, err.Error(), s.redialAfter(delay))
+}
+
+func (s *session) onReply(ctx actor.Context, frame exchange.Frame) {
+	reply, err := exchange.DecodeReply(frame)
+	if err != nil {
+		s.onFrameError(ctx, err)
+		return
+	}
+	pending, known := s.pending[reply.CommandID]
+	if !known {
+		s.env.Log.Debug("ignoring a reply to nothing", life.LogCommand, reply.CommandID)
+		return
+	}
+	if reply.Status != exchange.StatusSucceeded && reply.Status != exchange.StatusError {
+		return // PENDING or IN_PROGRESS: the answer is still to come
+	}
+	delete(s.pending, reply.CommandID)
+	answered := messages.IngestAnswered{Batch: pending.batch}
+	if reply.Status == exchange.StatusError {
+		answered.Error = reply.ErrorDetails
+		if answered.Error == "" {
+			answered.Error = "APIM gave no reason"
+		}
+	}
+	ctx.Send(pending.job, answered)
+}
+
+// onCommand answers what is the session's own matter, and passes the rest on in the agent's one language.
+func (s *session) onCommand(ctx actor.Context, id string, command exchange.ControllerCommand) {
+	s.heard(command)
+	if d := exchange.DialectOf(command.Type()); d != exchange.DialectUnknown && d != s.dialect {
+		s.dialect = d
+		s.env.Log.Info("APIM's dialect is known", life.LogDialect, d)
+	}
+	switch c := command.(type) {
+	case exchange.Primary:
+		s.env.Log.Info("APIM says whether this agent is the integration's primary", life.LogPrimary, c.Primary)
+		s.replyOnce(id, exchange.AppendPrimaryReply(nil, id))
+		ctx.Send(ctx.Parent(), messages.PrimaryChanged{Primary: c.Primary})
+	case exchange.HealthCheck:
+		// Unhealthy would make APIM drop this session, which helps against nothing that may be wrong here.
+		s.replyOnce(id, exchange.AppendHealthCheckReply(nil, id, true, ""))
+	case exchange.GoodBye:
+		s.onGoodBye(ctx, c)
+	case exchange.Unhandled:
+		s.replyOnce(id, exchange.AppendNoReply(nil, id, c.Type()))
+	case exchange.Unknown:
+		s.replyOnce(id, exchange.AppendUnknownReply(nil, id))
+	default:
+		s.open(ctx, id, command)
+	}
+}
+
+// open writes a command into the ledger and passes it on.
+func (s *session) open(ctx actor.Context, id string, asked exchange.ControllerCommand) {
+	now := time.Now()
+	ref := messages.CommandRef{ID: id, Session: s.memory.number, AnswerBy: now.Add(answerWithin)}
+	work := inOneLanguage(ref, asked)
+	switch s.spec.Ledger.Admit(work, ctx.Self(), now) {
+	case command.Duplicate:
+		s.env.Log.Warn("ignoring a command that came twice", life.LogCommand, id)
+	case command.Full:
+		s.env.Log.Warn("refusing a command: too many are open", life.LogCommand, id)
+		s.replyNow(exchange.AppendErrorReply(nil, asked.Type(), id,
+			"busy: as many commands are open as agent.commands.maxOpen allows; try again later"))
+	case command.Admitted:
+		s.types[id] = asked.Type()
+		ctx.Request(s.spec.Router, work)
+	}
+}
+
+// replyOnce answers a command on the spot, unless it is a duplicate.
+func (s *session) replyOnce(id string, reply []byte) {
+	if s.spec.Ledger.Note(s.memory.number, id, time.Now()) {
+		s.replyNow(reply)
+	}
+}
+
+// replyNow sends the reply to a command that has just come. One that would leave too late is not sent.
+func (s *session) replyNow(reply []byte) {
+	s.sent(s.conn.SendBefore(time.Now().Add(deliverWithin), nil, reply))
+}
+
+// onGoodBye leaves as the controller asks.
+func (s *session) onGoodBye(ctx actor.Context, c exchange.GoodBye) {
+	switch {
+	case c.Reconnect:
+		delay := s.nextDelay(false)
+		s.env.Log.Info("APIM says good-bye and asks to come back", life.LogDelay, delay)
+		s.leave(ctx, exchange.CloseTryAgainLater, "reconnecting as asked", s.redialAfter(delay))
+	case s.spec.Connector.AutoReconnect:
+		delay := s.nextDelay(true)
+		s.env.Log.Warn("APIM says good-bye for good; coming back all the same because autoReconnect is on", life.LogDelay, delay)
+		s.leave(ctx, exchange.CloseNormal, "good-bye", s.redialAfter(delay))
+	default:
+		s.env.Log.Error("APIM says good-bye for good: the integration was deleted, or the agent is not wanted any more; " +
+			"to come back even so, set gravitee_integration_connector_ws_autoReconnect=true")
+		s.memory.ended = messages.Dismissed{}
+		s.leave(ctx, exchange.CloseNormal, "good-bye for good", s.end)
+	}
+}
+
+// onAnswer sends a command's answer, in the dialect in which it was asked.
+func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
+	typ, open := s.types[m.ID]
+	if m.Session != s.memory.number || !open {
+		s.tellFate(ctx.Sender(), m.CommandRef, messages.NeverSent)
+		return
+	}
+	delete(s.types, m.ID)
+	var receipt func(wsconn.Outcome)
+	if m.NeedsProof() {
+		// Reported from the connection's own goroutine: whatever happens to this actor, the fate is told.
+		asker := ctx.Sender()
+		receipt = func(o wsconn.Outcome) { s.tellFate(asker, m.CommandRef, deliveryOf(o)) }
+	}
+	frame := inDialect(typ, m)
+	if frame == nil {
+		s.env.Log.Error("an answer is not one to its command; this is a bug in the agent, please report it", life.LogCommand, m.ID)
+		frame = exchange.Parts{exchange.AppendErrorReply(nil, typ, m.ID, "internal error of the agent; see its log")}
+		if receipt != nil {
+			// What is delivered from here on is the ERROR, which holds no key.
+			receipt(wsconn.NeverSent)
+			receipt = nil
+		}
+	}
+	by := m.AnswerBy.Add(deliverWithin - answerWithin)
+	err := s.conn.SendBefore(by, receipt, frame...)
+	switch {
+	case errors.Is(err, wsconn.ErrTooLarge):
+		s.env.Log.Error("an answer exceeds the largest message", life.LogCommand, m.ID)
+		err = s.conn.SendBefore(by, nil, exchange.AppendErrorReply(nil, typ, m.ID,
+			"the answer exceeds integration.connector.ws.maxWebSocketMessageSize"))
+	case errors.Is(err, wsconn.ErrQueueFull):
+		s.env.Log.Warn("the connection to APIM is too slow for the answers that are asked for; this one is answered ERROR", life.LogCommand, m.ID)
+		err = s.conn.SendBefore(by, nil, exchange.AppendErrorReply(nil, typ, m.ID,
+			"busy: the answers to earlier commands still wait to be read by APIM; try again in a moment"))
+	}
+	s.sent(err)
+}
+
+// tellFate may be called from any goroutine.
+func (s *session) tellFate(asker *actor.PID, ref messages.CommandRef, d messages.Delivery) {
+	if asker != nil {
+		s.Scope.System.Root.Send(asker, messages.AnswerFate{CommandRef: ref, Delivery: d})
+	}
+}
+
+func deliveryOf(o wsconn.Outcome) messages.Delivery {
+	switch o {
+	case wsconn.Delivered:
+		return messages.Delivered
+	case wsconn.NeverSent:
+		return messages.NeverSent
+	}
+	return messages.Unproved
+}
+
+func (s *session) onSendIngest(ctx actor.Context, m messages.SendIngest) {
+	id := s.env.NewID()
+	err := s.conn.SendBefore(time.Time{}, nil, exchange.Ingest(id, m.JobID, m.APIs, m.Done)...)
+	if errors.Is(err, wsconn.ErrTooLarge) {
+		ctx.Respond(messages.IngestAnswered{Batch: m.Batch, Error: "larger than integration.connector.ws.maxWebSocketMessageSize"})
+		return
+	}
+	if errors.Is(err, wsconn.ErrQueueFull) {
+		ctx.Respond(messages.IngestDeferred{Batch: m.Batch})
+		return
+	}
+	s.pending[id] = pendingIngest{batch: m.Batch, job: ctx.Sender()}
+	s.sent(err)
+}
+
+// sent drops a connection that has no room even for what is short: its peer does not read. What a closed one does
+// not take is lost with it, and its end is reported.
+func (s *session) sent(err error) {
+	if err != nil && !errors.Is(err, wsconn.ErrClosed) {
+		s.env.Log.Warn("cannot send to APIM; dropping the connection", life.LogError, err)
+		s.conn.Abort(err)
+	}
+}

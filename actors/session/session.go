@@ -1,0 +1,298 @@
+// Package session is the actor that keeps one websocket to APIM's integration controller. Both protocol dialects end
+// here: behind it there is one language.
+package session
+
+import (
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/command"
+	"federation-agent/actors/life"
+	"federation-agent/config"
+	"federation-agent/internal/exchange"
+	"federation-agent/internal/exchange/wsconn"
+	"federation-agent/messages"
+)
+
+const (
+	// answerWithin is how long the agent takes for a command at most: the controller gives up after 60 s,
+	// and an answer needs time to travel.
+	answerWithin = 50 * time.Second
+	// deliverWithin is when an answer is of no use any more: just before the controller's 60 s.
+	deliverWithin = 58 * time.Second
+	// greetWithin is how long the controller may take to answer HELLO: as long as it gives commands itself.
+	greetWithin = time.Minute
+	// credits is how many commands may be between the socket and the ledger: enough never to wait in
+	// practice, few enough that memory is bounded.
+	credits = 64
+)
+
+// session keeps one websocket to the controller: it dials, greets, serves, and comes back when it is lost.
+// Both protocol dialects end here. Parent: integration.
+//
+// Its states: waiting -> dialing -> greeting -> ready -> leaving -> waiting …, and closed at the end.
+type session struct {
+	life.Scoped
+	actor.Behavior
+	env    *life.Env
+	memory *Memory
+	spec   Spec
+	target string // the integration id that HELLO says
+
+	conn     *wsconn.Conn
+	endpoint string      // where conn leads
+	release  func() bool // see [dialed]
+	helloID  string
+	dialect  exchange.Dialect
+	readyAt  time.Time
+	watch    commandWatch
+	types    map[string]string        // open commands: their type on the wire
+	pending  map[string]pendingIngest // INGESTs without a reply
+	// left is what follows when the connection that is being left has ended.
+	left func(actor.Context)
+}
+
+// Spec is what a session is made of.
+type Spec struct {
+	Connector config.Connector
+	Target    string
+	Ledger    *command.Ledger
+	Router    *actor.PID
+}
+
+// Memory is what a session keeps over restarts.
+type Memory struct {
+	number   uint64 // of the newest connection: it names the session
+	attempt  int    // endpoints[attempt % size] is next
+	failures int    // since the last stable session
+	// ended is what the parent is told when no connection is made any more: Drained or Dismissed; else nil.
+	ended any
+}
+
+type pendingIngest struct {
+	batch int
+	job   *actor.PID
+}
+
+func Props(env *life.Env, memory *Memory, spec Spec) *actor.Props {
+	return life.Props(env, life.Standing, func() actor.Actor {
+		s := &session{
+			Behavior: actor.NewBehavior(), env: env, memory: memory, spec: spec, target: spec.Target,
+			types: map[string]string{}, pending: map[string]pendingIngest{},
+		}
+		s.Become(s.waiting)
+		return s
+	})
+}
+
+// What the session tells itself. conn says which connection it is about: a word of an old one is dropped.
+type (
+	redial struct{}
+	dialed struct {
+		endpoint string
+		conn     *wsconn.Conn
+		// release is called when the connection has ended: until then it ends with the session's scope.
+		release func() bool
+		err     error
+	}
+	frameCame struct {
+		conn    *wsconn.Conn
+		message []byte
+	}
+	connClosed struct {
+		conn *wsconn.Conn
+		info wsconn.CloseInfo
+	}
+	greetOverdue struct{ conn *wsconn.Conn }
+)
+
+// Receive leaves it to the present state, but for the end of this incarnation, whose socket goes with it, and a sign of
+// life, which is the same in all of them.
+func (s *session) Receive(ctx actor.Context) {
+	switch ctx.Message().(type) {
+	case messages.AreYouThere:
+		ctx.Respond(messages.SessionThere{})
+	case *actor.Restarting, *actor.Stopping:
+		if s.conn != nil {
+			s.down(ctx, whyEnded)
+		}
+	default:
+		s.Behavior.Receive(ctx)
+	}
+}
+
+// whyEnded is said where a session's actor ends without having closed its connection.
+const whyEnded = "the agent's session has ended"
+
+// waiting: for the next attempt.
+func (s *session) waiting(ctx actor.Context) {
+	switch ctx.Message().(type) {
+	case *actor.Started:
+		s.onStarted(ctx)
+	case redial:
+		s.dial()
+	default:
+		s.offline(ctx)
+	}
+}
+
+// dialing: the websocket is being opened.
+func (s *session) dialing(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case dialed:
+		s.onDialed(m)
+	default:
+		s.offline(ctx)
+	}
+}
+
+// greeting: HELLO is out, its reply is not in.
+func (s *session) greeting(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case frameCame:
+		if m.conn == s.conn {
+			s.onGreeting(ctx, m.message)
+		}
+	case greetOverdue:
+		if m.conn == s.conn {
+			delay := s.nextDelay(false)
+			s.env.Log.Warn("the controller did not answer HELLO within a minute; trying again", life.LogDelay, delay)
+			s.leave(ctx, exchange.CloseTryAgainLater, "no reply to HELLO", s.redialAfter(delay))
+		}
+	case messages.SendIngest:
+		ctx.Respond(messages.IngestLost{Batch: m.Batch})
+	default:
+		s.connected(ctx)
+	}
+}
+
+// ready: HELLO was accepted; commands are served.
+func (s *session) ready(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case frameCame:
+		if m.conn == s.conn {
+			s.onFrame(ctx, m.message)
+		}
+	case messages.SendIngest:
+		s.onSendIngest(ctx, m)
+	case silent:
+		if m.conn == s.conn {
+			s.onSilent(ctx)
+		}
+	default:
+		s.connected(ctx)
+	}
+}
+
+// connected is what both states with a connection do.
+func (s *session) connected(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.Answer:
+		s.onAnswer(ctx, m)
+	case connClosed:
+		s.onConnLost(ctx, m)
+	case messages.Drain:
+		s.memory.ended = messages.Drained{}
+		s.leave(ctx, exchange.CloseNormal, "the agent is shutting down", s.end)
+	case greetOverdue, frameCame, silent:
+		// It was answered in time; or a connection's that is gone.
+	default:
+		life.Unexpected(s.env, ctx)
+	}
+}
+
+// leaving: the connection is being closed; what is queued still goes out.
+func (s *session) leaving(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case connClosed:
+		if m.conn == s.conn {
+			s.forgetConn()
+			s.left(ctx)
+		}
+	case messages.Drain:
+		s.memory.ended = messages.Drained{}
+		s.left = s.end
+	default:
+		s.offline(ctx)
+	}
+}
+
+// closed: for good.
+func (s *session) closed(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case dialed:
+		if m.err == nil {
+			m.release()
+			m.conn.Close(exchange.CloseNormal, "the agent is shutting down")
+		}
+	case redial:
+	default:
+		s.offline(ctx)
+	}
+}
+
+// offline is what every state without a session does.
+func (s *session) offline(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.Answer:
+		s.tellFate(ctx.Sender(), m.CommandRef, messages.NeverSent)
+	case messages.SendIngest:
+		ctx.Respond(messages.IngestLost{Batch: m.Batch})
+	case messages.Drain:
+		s.memory.ended = messages.Drained{}
+		s.end(ctx)
+	case frameCame, connClosed, greetOverdue, silent:
+		// Of a connection that is gone.
+	default:
+		life.Unexpected(s.env, ctx)
+	}
+}
+
+// leave closes the connection; then follows when it has ended. What was pending on it is lost at once.
+func (s *session) leave(ctx actor.Context, code int, reason string, then func(actor.Context)) {
+	s.conn.Close(code, reason)
+	s.down(ctx, reason)
+	s.left = then
+	s.Become(s.leaving)
+}
+
+// end is for good.
+func (s *session) end(ctx actor.Context) {
+	s.Become(s.closed)
+	s.env.Board.SessionEnded(s.spec.Target, s.env.Now())
+	ctx.Request(ctx.Parent(), s.memory.ended)
+}
+
+func (s *session) forgetConn() {
+	s.release()
+	s.conn, s.release = nil, nil
+}
+
+// down tells that the session is gone and what was pending on it is lost.
+func (s *session) down(ctx actor.Context, why string) {
+	s.readyAt = time.Time{}
+	s.watch.stop()
+	s.env.Board.SessionAway(s.spec.Target, why, s.env.Now())
+	for id, p := range s.pending {
+		delete(s.pending, id)
+		ctx.Send(p.job, messages.IngestLost{Batch: p.batch})
+	}
+	clear(s.types)
+	gone := messages.SessionDown{Session: s.memory.number, Why: why}
+	ctx.Send(s.spec.Router, gone)
+	ctx.Send(ctx.Parent(), gone)
+}
+
+// onConnLost is the everyday loss of a connection.
+func (s *session) onConnLost(ctx actor.Context, m connClosed) {
+	if m.conn != s.conn {
+		return
+	}
+	delay := s.nextDelay(false)
+	s.env.Log.Warn("the connection to APIM is closed; connecting again",
+		life.LogStatus, m.info.Code, life.LogReason, reasonOf(m.info), life.LogDelay, delay, life.LogAttempt, s.memory.failures)
+	s.forgetConn()
+	s.down(ctx, reasonOf(m.info))
+	s.redialAfter(delay)(ctx)
+}

@@ -1,0 +1,535 @@
+package acceptance
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/world"
+)
+
+func TestAPreviewOf600APIsInPlansCostsTheListingsPagesAndNothingElse(t *testing.T) {
+	run(t, world.Options{AWS: withLatency(oneRegion(600, 3, 20))}, func(t *testing.T, w *world.World) {
+		w.Connected()
+		p := preview(w)
+		if len(p.APIs) != 1800 || p.Partial {
+			t.Errorf("%d APIs, partial %v", len(p.APIs), p.Partial)
+		}
+		want := map[string]int64{awssim.OpGetRestAPIs: 2, awssim.OpGetUsagePlans: 1, awssim.OpGetCallerIdentity: 1}
+		if diff := cmp.Diff(want, counts(w)); diff != "" {
+			t.Error(diff)
+		}
+		pass(2 * time.Minute)
+		preview(w)
+		delete(want, awssim.OpGetCallerIdentity) // once per start
+		if diff := cmp.Diff(want, counts(w)); diff != "" {
+			t.Errorf("the second: %s", diff)
+		}
+		healthy(t, w)
+	})
+}
+
+func TestARoleARNSaysTheAccountWithoutACallToSTS(t *testing.T) {
+	o := world.Options{Settings: map[string]string{
+		"gravitee_integration_providers_0_configuration_roleArn": awssim.UniformRoleARN(0),
+	}}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		preview(w)
+		if n := counts(w)[awssim.OpGetCallerIdentity]; n != 0 {
+			t.Errorf("%d GetCallerIdentity", n)
+		}
+	})
+}
+
+func TestAnIngestAsksOneGetStagesAnAPIAndExportsOnlyWhatChanged(t *testing.T) {
+	run(t, world.Options{AWS: withLatency(oneRegion(60, 3, 5))}, func(t *testing.T, w *world.World) {
+		w.Connected()
+		succeed(w)
+		listings := map[string]int64{awssim.OpGetRestAPIs: 1, awssim.OpGetUsagePlans: 1, awssim.OpGetStages: 60}
+		first := counts(w)
+		if first[awssim.OpGetExport] != 180 || first[awssim.OpGetStages] != 60 {
+			t.Errorf("the first: %v", first)
+		}
+		pass(2 * time.Minute)
+		succeed(w)
+		if diff := cmp.Diff(listings, counts(w)); diff != "" {
+			t.Errorf("nothing changed: %s", diff)
+		}
+		for _, id := range providerIDs(w)[:5] {
+			scope, api, stage := partOf(id)
+			if _, err := w.AWS.Redeploy(scope, api, stage); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(2 * time.Minute)
+		succeed(w)
+		listings[awssim.OpGetExport] = 5
+		if diff := cmp.Diff(listings, counts(w)); diff != "" {
+			t.Errorf("5 redeployed: %s", diff)
+		}
+		healthy(t, w)
+	})
+}
+
+func TestAStageThatIsRedeployedWhileItIsExportedAndThenRolledBackShowsTheRightDocument(t *testing.T) {
+	var redeploy atomic.Pointer[func()]
+	o := world.Options{AWS: oneRegion(1, 1, 1)}
+	o.AWS.Faults = func(e awssim.Event) awssim.Fault {
+		if r := redeploy.Load(); e.Operation == awssim.OpGetExport && e.N == 1 && r != nil {
+			(*r)()
+		}
+		return awssim.Fault{}
+	}
+	run(t, o, func(t *testing.T, w *world.World) {
+		const api, stage = "a000000000", "dev"
+		const rolledBack = "d00000"
+		var meanwhile string
+		hit := func() { meanwhile, _ = w.AWS.Redeploy(uniform(), api, stage) }
+		redeploy.Store(&hit)
+		w.Connected()
+		succeed(w)
+		document := func() string {
+			t.Helper()
+			pages := w.APIM.APIs()[0].Pages
+			if len(pages) != 1 {
+				t.Fatalf("%d pages", len(pages))
+			}
+			return pages[0].Content
+		}
+		if !strings.Contains(document(), meanwhile) || meanwhile == "" {
+			t.Fatalf("deployment %q is not in the document: nothing was redeployed in time", meanwhile)
+		}
+		pass(2 * time.Minute)
+		if err := w.AWS.PutStage(uniform(), api, awssim.Stage{Name: stage, DeploymentID: rolledBack}); err != nil {
+			t.Fatal(err)
+		}
+		succeed(w)
+		if got := document(); !strings.Contains(got, rolledBack) || strings.Contains(got, meanwhile) {
+			t.Errorf("the stage is back at deployment %s, and APIM shows %s", rolledBack, meanwhile)
+		}
+	})
+}
+
+func TestAnIngestRightAfterAPreviewReusesItsListing(t *testing.T) {
+	for name, c := range map[string]struct {
+		wait time.Duration
+		want int64
+	}{"within the minute": {50 * time.Second, 1}, "later": {70 * time.Second, 2}} {
+		t.Run(name, func(t *testing.T) {
+			run(t, world.Options{}, func(t *testing.T, w *world.World) {
+				w.Connected()
+				preview(w)
+				pass(c.wait)
+				succeed(w)
+				got := counts(w)
+				if got[awssim.OpGetRestAPIs] != c.want || got[awssim.OpGetUsagePlans] != c.want {
+					t.Errorf("calls: %v, want %d listings", got, c.want)
+				}
+			})
+		})
+	}
+}
+
+func TestAnIngestOfAFewAPIsAsksOnlyForWhatTheseNeed(t *testing.T) {
+	t.Run("in plans: other regions are not listed", func(t *testing.T) {
+		run(t, twoRegions(world.Options{}), func(t *testing.T, w *world.World) {
+			w.Connected()
+			all := preview(w)
+			pass(2 * time.Minute)
+			counts(w)
+			id := all.APIs[0].ID
+			succeed(w, id)
+			want := map[string]int64{
+				awssim.OpGetRestAPIs: 1, awssim.OpGetUsagePlans: 1, awssim.OpGetStages: 1, awssim.OpGetExport: 1,
+			}
+			if diff := cmp.Diff(want, counts(w)); diff != "" {
+				t.Error(diff)
+			}
+			if got := providerIDs(w); len(got) != 1 || got[0] != id {
+				t.Errorf("APIM has %v", got)
+			}
+			healthy(t, w)
+		})
+	})
+	t.Run("outside plans: other APIs' stages are not asked for", func(t *testing.T) {
+		run(t, acceptAll(world.Options{AWS: oneRegion(30, 2, 0)}), func(t *testing.T, w *world.World) {
+			w.Connected()
+			all := preview(w)
+			pass(2 * time.Minute)
+			counts(w)
+			succeed(w, all.APIs[0].ID, all.APIs[1].ID)
+			want := map[string]int64{
+				awssim.OpGetRestAPIs: 1, awssim.OpGetUsagePlans: 1, awssim.OpGetStages: 1, awssim.OpGetExport: 2,
+			}
+			if diff := cmp.Diff(want, counts(w)); diff != "" {
+				t.Error(diff)
+			}
+			healthy(t, w)
+		})
+	})
+}
+
+func TestCommandsAtTheSameTimeShareListingsAndGetStages(t *testing.T) {
+	o := acceptAll(world.Options{AWS: withLatency(oneRegion(20, 2, 4))})
+	o.Settings["gravitee_integration_providers_0_configuration_acceptApiWithoutUsagePlan"] = "false"
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		var jobs [2]apimsim.Job
+		together(3, func(n int) {
+			if n == 2 {
+				preview(w)
+				return
+			}
+			jobs[n] = startIngest(w)
+		})
+		for _, job := range jobs {
+			if got := ended(w, job); got.Status != apimsim.JobSuccess || got.Ingested != 40 {
+				t.Errorf("job: %+v", got)
+			}
+		}
+		got := counts(w)
+		if got[awssim.OpGetRestAPIs] != 1 || got[awssim.OpGetUsagePlans] != 1 {
+			t.Errorf("listings are not shared: %v", got)
+		}
+		// Both jobs go at their own pace: what one asks for after the other has its answer is asked again.
+		if got[awssim.OpGetExport] != 40 || got[awssim.OpGetStages] >= 40 {
+			t.Errorf("got %v", got)
+		}
+		healthy(t, w)
+	})
+}
+
+func TestAPreviewOf1320APIsOutsidePlansIsPartialAtFirstAndCompleteFourMinutesLater(t *testing.T) {
+	for name, after := range map[string]time.Duration{"four minutes": 4 * time.Minute, "five and a half minutes": 330 * time.Second} {
+		t.Run(name, func(t *testing.T) {
+			run(t, acceptAll(world.Options{AWS: withLatency(oneRegion(1320, 1, 0))}), func(t *testing.T, w *world.World) {
+				w.Connected()
+				began := time.Now()
+				first := preview(w)
+				if took := time.Since(began); took > 50*time.Second || !first.Partial {
+					t.Errorf("the first took %s, partial %v", took, first.Partial)
+				}
+				pass(after - time.Since(began))
+				second := preview(w)
+				if second.Partial || len(second.APIs) != 1320 {
+					t.Errorf("the second: %d APIs, partial %v", len(second.APIs), second.Partial)
+				}
+				if n := counts(w)[awssim.OpGetStages]; n != 1320 {
+					t.Errorf("%d GetStages: the second must not start over", n)
+				}
+				healthy(t, w)
+			})
+		})
+	}
+}
+
+func TestAPreviewStaysBelowNinetyPercentOfTheMessageLimitAndSaysWhatIsMissing(t *testing.T) {
+	t.Run("13,200 stages fit", func(t *testing.T) {
+		o := world.Options{AWS: oneRegion(1320, 10, 5)}
+		largest := largestOf(&o, "t:REPLY;;")
+		run(t, o, func(t *testing.T, w *world.World) {
+			w.Connected()
+			p := preview(w)
+			if len(p.APIs) != 13200 || p.Partial || *largest > 13_107_200*9/10 {
+				t.Errorf("%d APIs in %d bytes, partial %v", len(p.APIs), *largest, p.Partial)
+			}
+			healthy(t, w)
+		})
+	})
+	for version, says := range map[string]bool{"4.4": false, "": true} { // LIST has no field for it
+		t.Run("what does not fit makes it partial; APIM "+version, func(t *testing.T) {
+			o := world.Options{AWS: oneRegion(300, 3, 5), Settings: map[string]string{
+				"gravitee_integration_connector_ws_maxWebSocketMessageSize": "65536", "gravitee_agent_ingest_batchBytes": "32768",
+			}}
+			o.APIM.Version = version
+			largest := largestOf(&o, "t:REPLY;;")
+			run(t, o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				p := preview(w)
+				if p.Partial != says || len(p.APIs) < 100 || len(p.APIs) == 900 || *largest > 65536*9/10 || *largest < 65536*88/100 {
+					t.Errorf("%d APIs in %d bytes, partial %v", len(p.APIs), *largest, p.Partial)
+				}
+				healthy(t, w)
+			})
+		})
+	}
+}
+
+func TestAFailedTargetIsLeftOutAndTheOthersGo(t *testing.T) {
+	run(t, twoRegions(world.Options{}), func(t *testing.T, w *world.World) {
+		if err := w.AWS.SetDisabled(awssim.Scope{Account: awssim.UniformAccount(0), Region: "us-east-1"}, true); err != nil {
+			t.Fatal(err)
+		}
+		w.Connected()
+		if p := preview(w); !p.Partial || len(p.APIs) != 8 {
+			t.Errorf("%d APIs, partial %v", len(p.APIs), p.Partial)
+		}
+		job := succeed(w)
+		if job.Total != 8 || len(w.APIM.APIs()) != 8 {
+			t.Errorf("job %+v, %d APIs", job, len(w.APIM.APIs()))
+		}
+		if !w.Log.Has("a target is left out of this ingest", "us-east-1") {
+			t.Error("the log does not name it")
+		}
+		healthy(t, w)
+	})
+}
+
+func TestWhenNothingCanBeListedPreviewAndIngestAreRefusedNotEmpty(t *testing.T) {
+	run(t, world.Options{}, func(t *testing.T, w *world.World) {
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetUsagePlans, Fault: awssim.Answer(403, awssim.CodeAccessDenied, "no")})
+		w.Connected()
+		if p, err := w.APIM.Preview(context.Background(), world.Integration); err == nil {
+			t.Errorf("preview: %+v", p)
+		}
+		if job, err := w.APIM.StartIngest(context.Background(), world.Integration, nil); err == nil {
+			t.Errorf("ingest: %+v", job)
+		}
+	})
+}
+
+func TestAPageThatFailsNeverLooksLikeNoPlans(t *testing.T) {
+	for name, fault := range map[string]awssim.Fault{
+		"throttled":      awssim.Throttling(0),
+		"5xx":            awssim.Unavailable(),
+		"answer cut off": awssim.Truncate(40),
+		"denied":         awssim.Answer(403, awssim.CodeAccessDenied, "not allowed"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			// 600 plans are two pages; the second fails.
+			run(t, acceptAll(world.Options{AWS: oneRegion(300, 2, 600)}), func(t *testing.T, w *world.World) {
+				w.Connected()
+				succeed(w)
+				before := plansOf(w)
+				if len(before) != 600 {
+					t.Fatalf("%d plans", len(before))
+				}
+				w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetUsagePlans, Skip: 1, Fault: fault})
+				pass(2 * time.Minute)
+				job, err := w.APIM.StartIngest(context.Background(), world.Integration, nil)
+				if err == nil {
+					ended(w, job)
+				}
+				w.AWS.Script().Clear()
+				if diff := cmp.Diff(before, plansOf(w)); diff != "" {
+					t.Errorf("plans in APIM changed: %s", diff)
+				}
+				if deleted := w.APIM.ProblemsOf(apimsim.ProblemPlanDeleted); len(deleted) > 0 {
+					t.Errorf("%d plans deleted", len(deleted))
+				}
+			})
+		})
+	}
+}
+
+// plansOf is every plan in APIM.
+func plansOf(w *world.World) map[string]bool {
+	got := map[string]bool{}
+	for _, api := range w.APIM.APIs() {
+		for _, p := range api.Plans {
+			got[api.ProviderID+" "+p.ProviderID] = true
+		}
+	}
+	return got
+}
+
+func TestNamesStayWhenATargetFailsOrOnlyAPartIsIngested(t *testing.T) {
+	o := twoRegions(world.Options{})
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		succeed(w)
+		before := names(w)
+		same := func(when string) {
+			t.Helper()
+			if diff := cmp.Diff(before, names(w)); diff != "" {
+				t.Errorf("%s: %s", when, diff)
+			}
+		}
+		pass(2 * time.Minute)
+		succeed(w, providerIDs(w)[0])
+		same("a part is ingested")
+		other := awssim.Scope{Account: awssim.UniformAccount(0), Region: "us-east-1"}
+		if err := w.AWS.SetDisabled(other, true); err != nil {
+			t.Fatal(err)
+		}
+		pass(2 * time.Minute)
+		succeed(w)
+		same("a target fails")
+		agent.Drain()
+		w.StartAgent()
+		w.Await("the new agent", func() bool { return len(w.APIM.Agents()) > 0 })
+		succeed(w)
+		same("a target fails from the start")
+	})
+}
+
+func TestATargetThatWasNeverListedDisfiguresNoNameOfTheOthersAndIsNamedInTheLog(t *testing.T) {
+	o := twoRegions(world.Options{AWS: awssim.Options{}})
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 3, StagesPerAPI: 1, Plans: 1, Regions: []string{"eu-west-1", "us-east-1"}})
+	region := &o.AWS.Estate.Accounts[0].Regions[1]
+	region.RestAPIs[0].Name, region.RestAPIs[1].Name = "only here", "nor there"
+	run(t, o, func(t *testing.T, w *world.World) {
+		west, east := uniform(), awssim.Scope{Account: uniform().Account, Region: "us-east-1"}
+		if err := w.AWS.SetDisabled(east, true); err != nil {
+			t.Fatal(err)
+		}
+		w.Connected()
+		succeed(w)
+		id := func(s awssim.Scope, api int) string { return fmt.Sprintf("%s:%s:a%09d:dev", s.Account, s.Region, api) }
+		want := map[string]string{id(west, 0): "service-1", id(west, 1): "service-2", id(west, 2): "service-3"}
+		if diff := cmp.Diff(want, names(w)); diff != "" {
+			t.Errorf("while the other region fails: %s", diff)
+		}
+		pass(2 * time.Minute)
+		succeed(w)
+		if n := w.Log.Count("level=WARN", "a target was never listed", "us-east-1", "reason="); n != 1 {
+			t.Errorf("the log names the target %d times", n)
+		}
+		if err := w.AWS.SetDisabled(east, false); err != nil {
+			t.Fatal(err)
+		}
+		pass(10 * time.Minute)
+		succeed(w)
+		want[id(west, 2)] = "service-3 [eu-west-1]"
+		want[id(east, 0)], want[id(east, 1)], want[id(east, 2)] = "only here", "nor there", "service-3 [us-east-1]"
+		if diff := cmp.Diff(want, names(w)); diff != "" {
+			t.Errorf("once the other region is listed: %s", diff)
+		}
+	})
+}
+
+func TestListingsOfTargetsThatAreNotConfiguredAnyMoreAreForgotten(t *testing.T) {
+	run(t, world.Options{}, func(t *testing.T, w *world.World) {
+		agent := w.StartAgent()
+		gone := "999999999999:eu-west-1"
+		if err := agent.Store.SaveListing(world.Integration, gone, nil); err != nil {
+			t.Fatal(err)
+		}
+		agent.Drain()
+		agent = w.Connected()
+		preview(w)
+		w.Await("it to be forgotten", func() bool {
+			known, err := agent.Store.Listings(world.Integration)
+			_, still := known[gone]
+			return err == nil && len(known) == 1 && !still
+		})
+		for _, api := range preview(w).APIs {
+			if api.Name == "" {
+				t.Errorf("no name: %+v", api)
+			}
+		}
+	})
+}
+
+func TestTheBackgroundRefreshIsOffByDefaultAndWarmsTheCacheOfThePrimaryOnly(t *testing.T) {
+	t.Run("off", func(t *testing.T) {
+		run(t, world.Options{}, func(t *testing.T, w *world.World) {
+			w.Connected()
+			pass(24 * time.Hour)
+			if got := counts(w); len(got) > 1 { // the account's identity is asked for once
+				t.Errorf("calls without a command: %v", got)
+			}
+		})
+	})
+	t.Run("on", func(t *testing.T) {
+		o := world.Options{Settings: map[string]string{"gravitee_agent_discovery_refreshInterval": "1h"}}
+		run(t, o, func(t *testing.T, w *world.World) {
+			w.Connected()
+			pass(61 * time.Minute)
+			if got := counts(w)[awssim.OpGetExport]; got != 8 {
+				t.Errorf("%d exports, want all 8", got)
+			}
+			pass(time.Hour)
+			if got := counts(w); got[awssim.OpGetExport] != 0 || got[awssim.OpGetStages] != 4 {
+				t.Errorf("the second round: %v", got)
+			}
+			succeed(w)
+			if got := counts(w)[awssim.OpGetExport]; got != 0 {
+				t.Errorf("%d exports though the cache is warm", got)
+			}
+			healthy(t, w)
+		})
+	})
+	for kind, loses := range map[string]string{"refresher": "messages.Catalogue", "catalogue": "messages.TargetListing"} {
+		t.Run("on, and the "+kind+" panics", func(t *testing.T) {
+			o := world.Options{
+				Settings: map[string]string{"gravitee_agent_discovery_refreshInterval": "1h"}, Faults: panicOnce(kind, loses, 1),
+			}
+			run(t, o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				pass(61 * time.Minute)
+				if got := counts(w)[awssim.OpGetExport]; got != 0 {
+					t.Fatalf("%d exports: it did not panic in time", got)
+				}
+				pass(time.Hour)
+				if got := counts(w)[awssim.OpGetExport]; got != 8 {
+					t.Errorf("%d exports in the next round, want all 8", got)
+				}
+				healthy(t, w)
+			})
+		})
+	}
+	t.Run("secondary", func(t *testing.T) {
+		o := world.Options{Settings: map[string]string{"gravitee_agent_discovery_refreshInterval": "1h"}}
+		run(t, o, func(t *testing.T, w *world.World) {
+			w.StartAgent()
+			w.StartAgent()
+			pass(61 * time.Minute)
+			if got := counts(w)[awssim.OpGetRestAPIs]; got != 1 {
+				t.Errorf("%d listings by two agents: only the primary refreshes", got)
+			}
+		})
+	})
+}
+
+func TestTwoRolesOfOneAccountShowItsAPIsOnceAndShareItsQuota(t *testing.T) {
+	o := world.Options{AWS: oneRegion(200, 2, 0)}
+	account := &o.AWS.Estate.Accounts[0]
+	second := account.Roles[0]
+	second.Name = "second"
+	account.Roles = append(account.Roles, second)
+	o = acceptAll(o)
+	o.Settings["gravitee_integration_providers_0_configuration_roleArn"] =
+		fmt.Sprintf("%s,%s", awssim.UniformRoleARN(0), awssim.RoleARN(*account, "second"))
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		began := time.Now()
+		job := succeed(w)
+		if job.Ingested != 400 || len(w.APIM.APIs()) != 400 {
+			t.Errorf("job %+v, %d APIs", job, len(w.APIM.APIs()))
+		}
+		calls := float64(w.AWS.CallCount(""))
+		if took := time.Since(began).Seconds(); calls/took > 7.1 {
+			t.Errorf("%.0f calls in %.0f s: more than the share of one account", calls, took)
+		}
+		if n := len(w.AWS.Throttled()); n > 0 {
+			t.Errorf("throttled: %v", w.AWS.Throttled())
+		}
+	})
+}
+
+func TestAStageFilterThatNamesAnUnknownStageBesideKnownOnesIsToldOnce(t *testing.T) {
+	o := world.Options{Settings: map[string]string{
+		"gravitee_integration_providers_0_configuration_0_stage": "dev", "gravitee_integration_providers_0_configuration_1_stage": "prd",
+	}}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		for range 2 {
+			if p := preview(w); len(p.APIs) != 4 {
+				t.Errorf("%d APIs", len(p.APIs))
+			}
+			pass(2 * time.Minute)
+		}
+		if n := w.Log.Count("level=WARN", "the stage filter", "stages=[prd]"); n != 1 {
+			t.Errorf("the log names the stage %d times", n)
+		}
+	})
+}

@@ -1,0 +1,2 @@
+// Package acceptance holds the tests of the whole agent between both stand-ins, in virtual time: what only the whole shows.
+package acceptance
