@@ -29,9 +29,9 @@ type Catalogue struct {
 
 // ListTarget asks a target for its listing: catalogue -> target -> discoverer.
 //
-// It is answered once, by By at the latest, with what is known then. Asking again with the same number
-// is harmless: it asks for the same answer.
+// It is answered once, by By at the latest, with what is known then.
 type ListTarget struct {
+	// Request is the catalogue's number of the question.
 	Request  uint64
 	MaxAge   time.Duration
 	By       time.Time
@@ -92,11 +92,6 @@ type APIOmitted struct {
 	Gone bool
 }
 
-// ExportsForgotten tells that an actor on the way of an [ExportAPI] has just started, so that what an earlier
-// incarnation was asked to export may not come. The zero target means all.
-// Discoverer, catalogue -> integration -> ingest jobs, refresher, which ask again.
-type ExportsForgotten struct{ Target federation.Target }
-
 // LocateAPI asks which target has a REST API that is known by its bare id only: router -> catalogue.
 type LocateAPI struct{ RestAPI string }
 
@@ -107,10 +102,3 @@ type APILocated struct {
 	Target  federation.Target
 	Failure string
 }
-
-// TellAccount asks a target for a [TargetResolved]; one that does not know its account yet says so once it does.
-// Who restarts asks, as the news may have been lost in its crash. Router, catalogue -> target.
-type TellAccount struct{}
-
-// TargetResolved tells which account a target turned out to be of. Target -> router, catalogue.
-type TargetResolved struct{ Target federation.Target }

@@ -33,7 +33,8 @@ func (r CommandRef) Ref() CommandRef { return r }
 // and from there to the actor that serves it.
 type Command interface {
 	Ref() CommandRef
-	command()
+	// Name is the command's type as APIM 4.5 and later call it, whichever dialect it came in.
+	Name() string
 }
 
 // Discover asks for a preview of the APIs: DISCOVER, or LIST of APIM 4.4.
@@ -70,11 +71,20 @@ type Unsubscribe struct {
 	Metadata       map[string]string
 }
 
-func (Discover) command()    {}
-func (Fetch) command()       {}
-func (StartIngest) command() {}
-func (Subscribe) command()   {}
-func (Unsubscribe) command() {}
+// Name implements [Command].
+func (Discover) Name() string { return "DISCOVER" }
+
+// Name implements [Command]. Only APIM 4.4 has this one.
+func (Fetch) Name() string { return "FETCH" }
+
+// Name implements [Command].
+func (StartIngest) Name() string { return "START_INGEST" }
+
+// Name implements [Command].
+func (Subscribe) Name() string { return "SUBSCRIBE" }
+
+// Name implements [Command].
+func (Unsubscribe) Name() string { return "UNSUBSCRIBE" }
 
 // Serving tells the router which actor serves a command from now on, so that its end is noticed:
 // ingest job -> router.
@@ -161,8 +171,7 @@ func (d Delivery) String() string {
 	return "unknown"
 }
 
-// AnswerFate tells what became of an [Answer]: session -> router -> the actor that served the command (target -> writer,
-// or ingest). Only answers that someone must be sure of (a [Subscribed], an [IngestStarted]) are reported on.
+// AnswerFate tells what became of an [Answer] that needs a proof: session -> the actor that answered.
 type AnswerFate struct {
 	CommandRef
 	Delivery Delivery

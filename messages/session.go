@@ -1,28 +1,20 @@
 package messages
 
-// SessionUp tells that a session is ready: HELLO was accepted. Session -> integration -> ingest jobs.
-type SessionUp struct {
-	// Session numbers the sessions of one integration in this process, from 1.
-	Session uint64
-}
+// SessionUp tells that a session is ready: HELLO was accepted. Session -> ingest jobs, which send by it.
+type SessionUp struct{}
 
-// SessionDown tells that a session is gone: what was pending on it is lost. Session -> router, and integration
-// -> ingest jobs, refresher.
+// SessionDown tells that a session is gone: what was pending on it is lost. Session -> router, ingest jobs, refresher.
 type SessionDown struct {
+	// Session is the number that the session's commands bear.
 	Session uint64
 	Why     string
 }
 
-// PrimaryChanged tells whether this agent is the integration's primary connector. Session -> integration
-// -> refresher.
+// PrimaryChanged tells whether this agent is the integration's primary connector. Session -> refresher.
 type PrimaryChanged struct{ Primary bool }
 
-// TellPrimary asks for a [PrimaryChanged]: refresher -> integration, when it starts, as one that was restarted has
-// forgotten it.
-type TellPrimary struct{}
-
 // Dismissed tells that the controller sent GOOD_BYE without reconnect: the agent stays away for good.
-// Session -> integration -> agent.
+// Session -> integration.
 type Dismissed struct{}
 
 // SendIngest asks the session to send one INGEST: ingest job -> session.

@@ -18,38 +18,33 @@ type agent struct {
 	life.Scoped
 	env    *life.Env
 	config config.Config
-	memory *agentMemory
+	memory *memory
 	// integrations is the providers' indexes, by actor.
 	integrations map[string]int
 }
 
-// dismissedAgain tells the agent to repeat the order to drain.
-type dismissedAgain struct {
-	who   *actor.PID
-	order messages.Drain
-}
-
-// agentMemory is what outlives the agent's restarts.
-type agentMemory struct {
-	integrations []*integrationMemory // one for each provider
-	gone         map[int]bool         // providers whose integration has ended
-	dismissed    map[int]bool         // those that APIM said good-bye to for good
-	quotas       map[string]bool      // quotas that were opened, by name
-	draining     bool
-	disorderly   bool // something was stopped while it drained, before it had ended
-	ended        func(Ending)
+// memory is what outlives the agent's restarts.
+type memory struct {
+	gone       map[int]bool    // providers whose integration has ended
+	dismissed  int             // how many of them because APIM said good-bye for good
+	quotas     map[string]bool // quotas that were opened, by name
+	draining   bool
+	disorderly bool // something was stopped while it drained, before it had ended
+	ended      func(Ending)
 }
 
 func agentProps(env *life.Env, cfg config.Config, ended func(Ending)) *actor.Props {
-	memory := &agentMemory{gone: map[int]bool{}, dismissed: map[int]bool{}, quotas: map[string]bool{}, ended: ended}
+	kept := &memory{gone: map[int]bool{}, quotas: map[string]bool{}, ended: ended}
 	for _, p := range cfg.Providers {
 		env.Board.Serve(p.IntegrationID, env.Now())
-		memory.integrations = append(memory.integrations, newIntegrationMemory(env, cfg, p))
 	}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &agent{env: env, config: cfg, memory: memory, integrations: map[string]int{}}
+		return &agent{env: env, config: cfg, memory: kept, integrations: map[string]int{}}
 	})
 }
+
+// integrationGone is what the agent tells itself: news of an integration's end overtake what it said before.
+type integrationGone struct{ who *actor.PID }
 
 func (a *agent) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -65,12 +60,12 @@ func (a *agent) Receive(ctx actor.Context) {
 		a.env.Log.Warn("not everything ended in time; stopping as it is")
 		a.memory.disorderly = true
 		ctx.Stop(ctx.Self())
-	case messages.Dismissed:
-		a.onDismissed(ctx)
-	case dismissedAgain:
-		a.drainDismissed(ctx, m)
+	case ended:
+		a.onEnded(ctx, m)
 	case *actor.Terminated:
-		a.onTerminated(ctx, m)
+		ctx.Send(ctx.Self(), integrationGone{m.Who})
+	case integrationGone:
+		a.onIntegrationGone(ctx, m)
 	case *actor.Stopped:
 		a.memory.ended(a.ending())
 	default:
@@ -86,8 +81,8 @@ func (a *agent) onStarted(ctx actor.Context) {
 		return
 	}
 	for n, p := range a.config.Providers {
-		if !a.memory.gone[n] && !a.memory.dismissed[n] {
-			pid := ctx.SpawnPrefix(integrationProps(a.env, a.config, p, a.memory.integrations[n]), "integration-")
+		if !a.memory.gone[n] {
+			pid := ctx.SpawnPrefix(integrationProps(a.env, a.config, p), "integration-")
 			a.integrations[pid.Id] = n
 		}
 	}
@@ -105,7 +100,7 @@ func (a *agent) onOpenQuota(ctx actor.Context, m messages.OpenQuota) {
 	ctx.Forward(pid)
 }
 
-// onDrain passes the order on, each time that it comes: see [Agent.Drain].
+// onDrain passes the order on. It comes again and again, see [Agent.Drain].
 func (a *agent) onDrain(ctx actor.Context, m messages.Drain) {
 	if !a.memory.draining {
 		a.memory.draining = true
@@ -124,38 +119,25 @@ func (a *agent) onAreYouThere(ctx actor.Context, m messages.AreYouThere) {
 	}
 }
 
-// onDismissed lets an integration that is not wanted any more end in order; the others go on.
-func (a *agent) onDismissed(ctx actor.Context) {
+// onEnded notes how an integration ends. It ends because it was drained or dismissed; the supervisor ends none.
+func (a *agent) onEnded(ctx actor.Context, m ended) {
 	n, ours := a.integrations[ctx.Sender().Id]
-	if !ours { // of an earlier life of the agent's
+	if !ours || a.memory.gone[n] {
 		return
 	}
-	if a.memory.dismissed[n] { // its session began anew meanwhile
-		return
-	}
-	a.memory.dismissed[n] = true
-	a.drainDismissed(ctx, dismissedAgain{who: ctx.Sender(), order: messages.Drain{By: time.Now().Add(a.config.Agent.Shutdown.Timeout)}})
-}
-
-// drainDismissed repeats the order until the integration has ended, as [Agent.Drain] does to all.
-func (a *agent) drainDismissed(ctx actor.Context, m dismissedAgain) {
-	if _, lives := a.integrations[m.who.Id]; lives {
-		ctx.Send(m.who, m.order)
-		a.Scope.After(drainAgain, m)
-	}
-}
-
-// onTerminated ends the agent with its last integration. An integration ends because it was drained or
-// dismissed; the supervisor ends none.
-func (a *agent) onTerminated(ctx actor.Context, m *actor.Terminated) {
-	n, ours := a.integrations[m.Who.Id]
-	if !ours || a.ScopeClosed() { // a quota; or the agent itself is on its way out, or to its next start
-		return
-	}
-	delete(a.integrations, m.Who.Id)
 	a.memory.gone[n] = true
-	a.memory.disorderly = a.memory.disorderly || a.memory.draining && a.memory.integrations[n].disorderly
-	a.endIfAlone(ctx)
+	if m.dismissed {
+		a.memory.dismissed++
+	}
+	a.memory.disorderly = a.memory.disorderly || a.memory.draining && m.disorderly
+}
+
+// onIntegrationGone ends the agent with its last integration.
+func (a *agent) onIntegrationGone(ctx actor.Context, m integrationGone) {
+	if _, ours := a.integrations[m.who.Id]; ours { // else a quota
+		delete(a.integrations, m.who.Id)
+		a.endIfAlone(ctx)
+	}
 }
 
 func (a *agent) endIfAlone(ctx actor.Context) {
@@ -170,7 +152,7 @@ func (a *agent) ending() Ending {
 		return Disorderly
 	case a.memory.draining:
 		return Drained
-	case len(a.memory.dismissed) == len(a.config.Providers):
+	case a.memory.dismissed == len(a.config.Providers):
 		return Dismissed
 	}
 	return Failed

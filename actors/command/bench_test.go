@@ -10,6 +10,7 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/status"
+	"federation-agent/internal/targets"
 	"federation-agent/messages"
 )
 
@@ -33,18 +34,17 @@ func (a asking) Receive(ctx actor.Context) {
 
 // BenchmarkRouting is a command's way from the session by the router to one of 200 targets and its answer's way back.
 func BenchmarkRouting(b *testing.B) {
-	const targets = 200
-	env := &life.Env{Log: slog.New(slog.DiscardHandler), Now: time.Now}
+	const size = 200
+	env := &life.Env{Log: slog.New(slog.DiscardHandler), Now: time.Now, Board: status.NewBoard()}
 	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return env.Log }))
-	parties := RouterParties{}
-	for n := range targets {
-		parties.Targets = append(parties.Targets, &TargetParty{
-			Region: "eu-west-1", Account: fmt.Sprintf("%012d", n),
-			Pid: system.Root.Spawn(life.Props(env, life.Worker, func() actor.Actor { return answering{} })),
+	var rows []targets.Row[*actor.PID]
+	for n := range size {
+		rows = append(rows, targets.Row[*actor.PID]{
+			Region: "eu-west-1", Account: fmt.Sprintf("%012d", n), Ready: true,
+			Writer: system.Root.Spawn(life.Props(env, life.Worker, func() actor.Actor { return answering{} })),
 		})
 	}
-	book := NewLedger(targets, func(messages.Command, status.Outcome) {})
-	router := system.Root.Spawn(RouterProps(env, book, parties))
+	router := system.Root.Spawn(RouterProps(env, RouterSpec{Targets: targets.New(rows...)}))
 	answers := make(chan messages.Answer, 1)
 	session := system.Root.Spawn(life.Props(env, life.Worker, func() actor.Actor { return asking{answers} }))
 	b.ReportAllocs()
@@ -53,10 +53,7 @@ func BenchmarkRouting(b *testing.B) {
 		n++
 		command := messages.Unsubscribe{
 			CommandRef: messages.CommandRef{ID: fmt.Sprint(n), Session: 1, AnswerBy: time.Now().Add(time.Minute)},
-			APIID:      fmt.Sprintf("%012d:eu-west-1:a1b2c3d4e5:prod", n%targets),
-		}
-		if book.Admit(command, session, time.Now()) != Admitted {
-			b.Fatal("not admitted")
+			APIID:      fmt.Sprintf("%012d:eu-west-1:a1b2c3d4e5:prod", n%size),
 		}
 		system.Root.RequestWithCustomSender(router, command, session)
 		if answer := <-answers; answer.ID != command.ID {

@@ -5,16 +5,17 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/discovery"
 	"federation-agent/actors/life"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/targets"
 	"federation-agent/messages"
 )
 
@@ -31,7 +32,7 @@ const (
 type fetch struct {
 	life.Scoped
 	env  *life.Env
-	spec FetchSpec
+	spec fetchSpec
 
 	// gathered says that a catalogue has come.
 	gathered bool
@@ -46,38 +47,25 @@ type fetch struct {
 	withheld string
 }
 
-// FetchSpec is what a fetch is made of.
-type FetchSpec struct {
-	Command   messages.Fetch
-	Catalogue *actor.PID
-	MaxAge    time.Duration
+// fetchSpec is what a fetch is made of.
+type fetchSpec struct {
+	command   messages.Fetch
+	catalogue *actor.PID
+	targets   *targets.Directory[*actor.PID]
+	maxAge    time.Duration
 	// maxBytes is the largest reply, window how many stages of a target are made ready at a time.
-	MaxBytes, Window int
-	Leftovers        *Leftovers
+	maxBytes, window int
+	// leftover is what did not fit into the last one.
+	leftover []federation.ID
 }
 
-// Leftovers is what did not fit into the last FETCH, in the order in which it was asked for: who has waited
-// longest comes first. It outlives the router; one whose session went down may still be running beside the next.
-type Leftovers struct {
-	mu  sync.Mutex
-	ids []federation.ID
-}
-
-func (l *Leftovers) get() []federation.ID {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	return l.ids
-}
-
-func (l *Leftovers) set(ids []federation.ID) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	l.ids = ids
-}
+// leftOver tells the router what did not fit, in the order in which it was asked for: what has waited longest comes
+// first in the next FETCH.
+type leftOver struct{ ids []federation.ID }
 
 type fetchDue struct{}
 
-func FetchProps(env *life.Env, spec FetchSpec) *actor.Props {
+func fetchProps(env *life.Env, spec fetchSpec) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
 		return &fetch{env: env, spec: spec, ready: map[federation.ID][]byte{}, omitted: map[federation.ID]bool{}}
 	})
@@ -86,10 +74,10 @@ func FetchProps(env *life.Env, spec FetchSpec) *actor.Props {
 func (f *fetch) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(f.spec.Catalogue, messages.GatherCatalogue{
-			MaxAge: f.spec.MaxAge, By: f.spec.Command.AnswerBy.Add(-fetchListing), Priority: gateway.PriorityPreview,
+		ctx.Request(f.spec.catalogue, messages.GatherCatalogue{
+			MaxAge: f.spec.maxAge, By: f.spec.command.AnswerBy.Add(-fetchListing), Priority: gateway.PriorityPreview,
 		})
-		f.Scope.After(time.Until(f.spec.Command.AnswerBy.Add(-fetchMargin)), fetchDue{})
+		f.Scope.After(time.Until(f.spec.command.AnswerBy.Add(-fetchMargin)), fetchDue{})
 	case messages.Catalogue:
 		f.onCatalogue(ctx, m)
 	case messages.APIReady:
@@ -127,11 +115,11 @@ func (f *fetch) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + strings.Join(append(failures, "time ran out"), "; ")})
 		return
 	}
-	leftFirst(apis, f.spec.Leftovers.get())
+	leftFirst(apis, f.spec.leftover)
 	for _, api := range apis {
 		f.asked = append(f.asked, api.ID())
 	}
-	f.plan = exports.NewExportPlan(exports.ExportsOf(apis), f.spec.Window)
+	f.plan = exports.NewExportPlan(exports.ExportsOf(apis), f.spec.window)
 	f.proceed(ctx)
 }
 
@@ -150,13 +138,13 @@ func leftFirst(apis []federation.NamedEntry, left []federation.ID) {
 // what is under way is about one reply together. Those asked for first may come last, and still go first. With nothing held there is
 // always room, however small the largest message.
 func (f *fetch) proceed(ctx actor.Context) {
-	for f.held+f.plan.UnderWay() == 0 || f.held+f.sizes.Held(f.plan.UnderWay())+f.sizes.Guess() <= f.spec.MaxBytes {
+	for f.held+f.plan.UnderWay() == 0 || f.held+f.sizes.Held(f.plan.UnderWay())+f.sizes.Guess() <= f.spec.maxBytes {
 		export, ok := f.plan.Next(time.Now())
 		if !ok {
 			break
 		}
-		export.Priority, export.By = gateway.PriorityPreview, f.spec.Command.AnswerBy.Add(-fetchMargin)
-		ctx.Request(f.spec.Catalogue, export)
+		export.Priority, export.By = gateway.PriorityPreview, f.spec.command.AnswerBy.Add(-fetchMargin)
+		discovery.RequestExport(ctx, f.spec.targets, export)
 	}
 	if f.plan.UnderWay() == 0 {
 		f.finish(ctx)
@@ -193,14 +181,14 @@ func (f *fetch) finish(ctx actor.Context) {
 	for _, id := range f.asked {
 		encoded, ready := f.ready[id]
 		switch {
-		case ready && exchange.FetchReplySize(f.spec.Command.ID, len(reply)+1, bytes+len(encoded)) <= f.spec.MaxBytes:
+		case ready && exchange.FetchReplySize(f.spec.command.ID, len(reply)+1, bytes+len(encoded)) <= f.spec.maxBytes:
 			reply = append(reply, encoded)
 			bytes += len(encoded)
 		case !f.omitted[id]:
 			left = append(left, id)
 		}
 	}
-	f.spec.Leftovers.set(left)
+	ctx.Send(ctx.Parent(), leftOver{left})
 	if len(left) > 0 {
 		f.env.Log.Warn("APIs did not fit into this fetch; they come first in the next one, so fetch again",
 			life.LogAPIs, len(left), life.LogSent, len(reply), life.LogLeft, left)
@@ -214,6 +202,6 @@ func (f *fetch) finish(ctx actor.Context) {
 }
 
 func (f *fetch) answer(ctx actor.Context, reply messages.Reply) {
-	ctx.Request(ctx.Parent(), messages.Answer{CommandRef: f.spec.Command.CommandRef, Reply: reply})
+	ctx.Request(ctx.Parent(), messages.Answer{CommandRef: f.spec.command.CommandRef, Reply: reply})
 	ctx.Stop(ctx.Self())
 }

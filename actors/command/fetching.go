@@ -1,10 +1,9 @@
 package command
 
 import (
-	"time"
-
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -18,25 +17,29 @@ type fetching struct {
 
 // fetch serves a FETCH, by the reply to the one that is being served already, if there is one.
 func (r *router) fetch(ctx actor.Context, c messages.Fetch) {
-	if server, open := r.ledger.isOpen(r.fetching.leader); open {
-		r.ledger.assign(c.CommandRef, server)
+	if leader := r.memory.open[r.fetching.leader.Key()]; leader != nil {
+		r.memory.assign(c.CommandRef, leader.server)
 		r.fetching.joined = append(r.fetching.joined, c.CommandRef)
 		return
 	}
 	r.fetching = fetching{leader: c.CommandRef}
-	r.ledger.assign(c.CommandRef, ctx.SpawnPrefix(r.parties.Fetch(c), "fetch-"))
+	r.memory.assign(c.CommandRef, ctx.SpawnPrefix(fetchProps(r.env, fetchSpec{
+		command: c, catalogue: r.spec.Catalogue, targets: r.spec.Targets, maxAge: r.spec.ListingMaxAge,
+		maxBytes: r.spec.MaxMessage, window: r.spec.StageWorkers, leftover: r.memory.leftover,
+	}), "fetch-"))
 }
 
 // answerJoined answers those that wait for the reply to a FETCH.
-func (r *router) answerJoined(ctx actor.Context, m messages.Answer) {
-	if m.CommandRef.Key() != r.fetching.leader.Key() {
+func (r *router) answerJoined(ctx actor.Context, m messages.Answer, outcome status.Outcome) {
+	if m.Key() != r.fetching.leader.Key() {
 		return
 	}
 	joined := r.fetching.joined
 	r.fetching = fetching{}
 	for _, ref := range joined {
-		if asker, _, first := r.ledger.settle(ref, outcomeOf(m.Reply), false, time.Now()); first {
-			ctx.Request(asker, messages.Answer{CommandRef: ref, Reply: m.Reply})
+		if c := r.memory.settle(ref); c != nil {
+			ctx.Send(c.asker, messages.Answer{CommandRef: ref, Reply: m.Reply})
+			r.answered(ctx, c, outcome)
 		}
 	}
 }

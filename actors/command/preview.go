@@ -26,26 +26,20 @@ const (
 // Parent: router.
 type preview struct {
 	life.Scoped
-	env       *life.Env
-	command   messages.Discover
-	catalogue *actor.PID
-	maxAge    time.Duration
-	maxBytes  int
+	env     *life.Env
+	command messages.Discover
+	spec    RouterSpec
 }
 
-func PreviewProps(env *life.Env, command messages.Discover, catalogue *actor.PID, maxAge time.Duration, maxMessage int) *actor.Props {
-	return life.Props(env, life.Worker, func() actor.Actor {
-		return &preview{
-			env: env, command: command, catalogue: catalogue, maxAge: maxAge, maxBytes: int(float64(maxMessage) * previewFill),
-		}
-	})
+func previewProps(env *life.Env, command messages.Discover, spec RouterSpec) *actor.Props {
+	return life.Props(env, life.Worker, func() actor.Actor { return &preview{env: env, command: command, spec: spec} })
 }
 
 func (p *preview) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(p.catalogue, messages.GatherCatalogue{
-			MaxAge: p.maxAge, By: p.command.AnswerBy.Add(-previewMargin), Priority: gateway.PriorityPreview,
+		ctx.Request(p.spec.Catalogue, messages.GatherCatalogue{
+			MaxAge: p.spec.ListingMaxAge, By: p.command.AnswerBy.Add(-previewMargin), Priority: gateway.PriorityPreview,
 		})
 	case messages.Catalogue:
 		ctx.Request(ctx.Parent(), messages.Answer{CommandRef: p.command.CommandRef, Reply: p.reply(m)})
@@ -70,7 +64,7 @@ func (p *preview) reply(m messages.Catalogue) messages.Reply {
 	for _, api := range m.APIs {
 		summary := federation.Summarize(api.Target, api.Entry, api.Name)
 		encoded := exchange.AppendAPISummary(nil, exchange.APISummary(summary))
-		if exchange.DiscoverReplySize(p.command.ID, len(found.Summaries)+1, bytes+len(encoded)) > p.maxBytes {
+		if exchange.DiscoverReplySize(p.command.ID, len(found.Summaries)+1, bytes+len(encoded)) > int(float64(p.spec.MaxMessage)*previewFill) {
 			found.Partial = true
 			p.env.Log.Warn("the preview does not fit into one message; it is cut, an ingest of everything is not",
 				life.LogAPIs, len(m.APIs), life.LogSent, len(found.Summaries))

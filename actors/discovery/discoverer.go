@@ -39,8 +39,6 @@ type DiscovererSpec struct {
 	// workers is how many stages are exported at a time.
 	Workers int
 	Stage   func(StageTask) *actor.Props
-	// forgotten is told of a start: what was to be exported then is forgotten.
-	Forgotten *actor.PID
 }
 
 // finishedListing is a complete listing.
@@ -69,7 +67,7 @@ type listingAsker struct {
 }
 
 func DiscovererProps(env *life.Env, spec DiscovererSpec) *actor.Props {
-	return life.Props(env, life.Standing, func() actor.Actor {
+	return life.Props(env, life.Part, func() actor.Actor {
 		return &discoverer{env: env, spec: spec, exports: newExportQueue()}
 	})
 }
@@ -90,7 +88,6 @@ type (
 func (d *discoverer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(d.spec.Forgotten, messages.ExportsForgotten{Target: d.spec.Target})
 	case messages.ListTarget:
 		d.onListTarget(ctx, m)
 	case listingStep:
@@ -119,11 +116,6 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 		d.last.unseen = false
 		ctx.Request(ctx.Sender(), d.complete(m.Request))
 		return
-	}
-	for _, a := range d.askers {
-		if a.Request == m.Request && a.pid.Equal(ctx.Sender()) {
-			return // asked again: it is being seen to
-		}
 	}
 	d.askers = append(d.askers, listingAsker{pid: ctx.Sender(), ListTarget: m})
 	if !m.By.IsZero() {

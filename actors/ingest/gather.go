@@ -20,30 +20,16 @@ import (
 const (
 	// listAgain is the delay before a listing that failed behind an answered START_INGEST is asked for again.
 	listAgain = 20 * time.Second
-	// gatherOverdue is when the catalogue is asked once more: one that was restarted has forgotten who asked.
-	// To ask again while it is still listing costs nothing, as all who ask share the listing.
-	gatherOverdue = 2 * time.Minute
 )
 
 func (i *ingest) gather(ctx actor.Context, by time.Time) {
-	age := i.spec.ListingAge
-	if i.spec.Guard.suspicious() {
-		age = 0 // a listing that was used before proves nothing
+	age := i.all.ListingAge
+	if i.spec.fresh {
+		age = 0
 	}
-	if by.IsZero() {
-		i.gatherAfter(gatherOverdue)
-	}
-	ctx.Request(i.parties.Catalogue, messages.GatherCatalogue{
-		Only: i.spec.Command.APIIDs, MaxAge: age, By: by, Priority: gateway.PriorityIngest,
+	ctx.Request(i.all.Catalogue, messages.GatherCatalogue{
+		Only: i.spec.command.APIIDs, MaxAge: age, By: by, Priority: gateway.PriorityIngest,
 	})
-}
-
-// gatherAfter replaces the timer: two side by side would each start two more.
-func (i *ingest) gatherAfter(d time.Duration) {
-	if i.gatherAt != nil {
-		i.gatherAt.Stop()
-	}
-	i.gatherAt = i.Scope.After(d, gatherMore{})
 }
 
 // onCatalogue begins the job once every target is listed or has failed; before that it only answers with
@@ -62,7 +48,7 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 	switch {
 	case len(m.Listings) == 0:
 		i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) is of an account and region that is configured: "+
-			"check the provider's configuration.region, configuration.roleArn and credentials", some(i.spec.Command.APIIDs)))
+			"check the provider's configuration.region, configuration.roleArn and credentials", some(i.spec.command.APIIDs)))
 		return
 	case pending > 0:
 		if !i.answered {
@@ -70,10 +56,10 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 		}
 		i.gather(ctx, time.Time{})
 		return
-	case listed == 0 && i.answered && time.Since(i.startedAt) < JobDeadline-listAgain:
+	case listed == 0 && i.answered && time.Since(i.startedAt) < jobDeadline-listAgain:
 		i.env.Log.Warn("no target could be listed; trying again while APIM holds the job", life.LogJob, i.job(),
 			life.LogDelay, listAgain, life.LogReason, strings.Join(failures, "; "))
-		i.gatherAfter(listAgain)
+		i.Scope.After(listAgain, gatherMore{})
 		return
 	case listed == 0:
 		i.fail(ctx, "AWS could not be listed: "+strings.Join(failures, "; "))
@@ -82,7 +68,12 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 	for _, failure := range failures {
 		i.env.Log.Error("a target is left out of this ingest; what APIM has of it stays", life.LogJob, i.job(), life.LogReason, failure)
 	}
-	verdict := i.spec.Guard.judge(i.env, i.spec.Integration, m, i.spec.Settings.MaxPlanRemovalPercent)
+	ctx.Request(ctx.Parent(), judgeLosses{m})
+}
+
+// onLossesJudged begins the job, unless it would delete plans that AWS has not clearly said are gone.
+func (i *ingest) onLossesJudged(ctx actor.Context, judged lossesJudged) {
+	m, verdict := judged.catalogue, judged.verdict
 	if verdict.refusal != "" {
 		i.fail(ctx, verdict.refusal)
 		return
@@ -90,12 +81,12 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 	apis, missing := i.wanted(exports.Complete(m))
 	i.nameLost(apis, m)
 	i.acceptLoss(verdict.left)
-	i.begin(ctx, apis, missing, len(failures) > 0)
+	i.begin(ctx, apis, missing, len(exports.FailuresOf(m.Listings)) > 0)
 }
 
 // wanted is the APIs that this job is about, and the ids among those asked for that are not there.
 func (i *ingest) wanted(apis []federation.NamedEntry) (chosen []federation.NamedEntry, missing []string) {
-	chosen, missing = choose(apis, i.spec.Command.APIIDs)
+	chosen, missing = choose(apis, i.spec.command.APIIDs)
 	if len(missing) > 0 {
 		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, or are in no usage plan any more; what APIM has of them stays",
 			life.LogJob, i.job(), life.LogLeft, missing)
@@ -154,10 +145,10 @@ func some(ids []string) string {
 
 // nameLost names the APIs that were sent before and are not sent now: APIM keeps what it has.
 func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.Catalogue) {
-	if len(i.spec.Command.APIIDs) > 0 {
+	if len(i.spec.command.APIIDs) > 0 {
 		return
 	}
-	known, err := i.env.Catalogue.RememberedPlans(i.spec.Integration)
+	known, err := i.env.Catalogue.RememberedPlans(i.all.Integration)
 	if err != nil {
 		return
 	}
@@ -185,7 +176,7 @@ func (i *ingest) acceptLoss(left map[string][]string) {
 	if len(left) == 0 {
 		return
 	}
-	env, integration := i.env, i.spec.Integration
+	env, integration := i.env, i.all.Integration
 	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
 		return struct{}{}, env.Catalogue.RememberPlans(integration, left)
 	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
@@ -193,7 +184,7 @@ func (i *ingest) acceptLoss(left map[string][]string) {
 
 // estimate is the total as far as it can be known; never 0, which would end the job.
 func (i *ingest) estimate(m messages.Catalogue) int {
-	if n := len(i.spec.Command.APIIDs); n > 0 {
+	if n := len(i.spec.command.APIIDs); n > 0 {
 		return n
 	}
 	total := 0
@@ -206,14 +197,14 @@ func (i *ingest) estimate(m messages.Catalogue) int {
 // begin answers START_INGEST, if it is not answered yet, and holds the first INGEST back. A total of 0 is
 // only said after complete, successful listings.
 func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing []string, targetsFailed bool) {
-	if i.spec.Resumed != nil {
-		acked := make(map[string]bool, len(i.spec.Resumed.Acked))
-		for _, id := range i.spec.Resumed.Acked {
+	if i.spec.resumed != nil {
+		acked := make(map[string]bool, len(i.spec.resumed.Acked))
+		for _, id := range i.spec.resumed.Acked {
 			acked[id] = true
 		}
 		apis = slices.DeleteFunc(apis, func(e federation.NamedEntry) bool { return acked[e.ID().String()] })
 	}
-	i.plan = exports.NewExportPlan(exports.ExportsOf(apis), i.spec.Settings.StageWorkers)
+	i.plan = exports.NewExportPlan(exports.ExportsOf(apis), i.all.Settings.StageWorkers)
 	if !i.answered {
 		switch {
 		case len(apis) == 0 && len(missing) > 0:
@@ -231,7 +222,7 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 			return
 		}
 	}
-	if i.spec.Resumed == nil {
+	if i.spec.resumed == nil {
 		i.env.Log.Info("ingest begins", life.LogJob, i.job(), life.LogAPIs, len(apis))
 	}
 	i.hold()

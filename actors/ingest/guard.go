@@ -4,18 +4,25 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/federation"
 	"federation-agent/messages"
 )
 
-// PlanGuard keeps an ingest from taking plans away that AWS has not clearly said are gone: APIM deletes a
+// planGuard keeps an ingest from taking plans away that AWS has not clearly said are gone: APIM deletes a
 // plan that is missing, with all of its subscriptions. It outlives the jobs, whose refusals it remembers.
-type PlanGuard struct {
-	mu        sync.Mutex
+type planGuard struct {
 	suspected map[federation.Target]federation.Loss
+}
+
+// judgeLosses asks what a catalogue would take away: job -> jobs.
+type judgeLosses struct{ catalogue messages.Catalogue }
+
+// lossesJudged answers it.
+type lossesJudged struct {
+	catalogue messages.Catalogue
+	verdict   guardVerdict
 }
 
 // guardVerdict is what the guard makes of a catalogue.
@@ -27,10 +34,10 @@ type guardVerdict struct {
 	left map[string][]string
 }
 
-func NewPlanGuard() *PlanGuard { return &PlanGuard{suspected: map[federation.Target]federation.Loss{}} }
+func newPlanGuard() planGuard { return planGuard{suspected: map[federation.Target]federation.Loss{}} }
 
 // Begin says so if the guard is blind: with nothing remembered, nothing can be missed.
-func (g *PlanGuard) Begin(env *life.Env, integration string) {
+func (g *planGuard) begin(env *life.Env, integration string) {
 	if remembered, err := env.Catalogue.RememberedPlans(integration); err == nil && len(remembered) == 0 {
 		env.Log.Warn("no earlier ingest is remembered (a first start, or no volume for agent.store.path, or none has ended yet): until one ingest has ended, "+
 			"a loss of plans in AWS goes unnoticed", life.LogIntegration, integration)
@@ -38,14 +45,12 @@ func (g *PlanGuard) Begin(env *life.Env, integration string) {
 }
 
 // suspicious says that a mass removal waits to be seen a second time, in a fresh listing.
-func (g *PlanGuard) suspicious() bool {
-	g.mu.Lock()
-	defer g.mu.Unlock()
+func (g *planGuard) suspicious() bool {
 	return len(g.suspected) > 0
 }
 
-// held says which removals wait to be seen a second time. It is called with mu.
-func (g *PlanGuard) held() []string {
+// held says which removals wait to be seen a second time.
+func (g *planGuard) held() []string {
 	held := make([]string, 0, len(g.suspected))
 	for _, loss := range g.suspected {
 		held = append(held, loss.String())
@@ -56,7 +61,7 @@ func (g *PlanGuard) held() []string {
 
 // judge compares what the last ingests sent with what AWS lists now. Targets that were not listed are not
 // sent, so they lose nothing.
-func (g *PlanGuard) judge(env *life.Env, integration string, m messages.Catalogue, maxPercent int) guardVerdict {
+func (g *planGuard) judge(env *life.Env, integration string, m messages.Catalogue, maxPercent int) guardVerdict {
 	remembered, err := env.Catalogue.RememberedPlans(integration)
 	if err != nil {
 		env.Log.Warn("cannot read which plans were sent; a loss of plans may go unnoticed", life.LogError, err)
@@ -78,8 +83,6 @@ func (g *PlanGuard) judge(env *life.Env, integration string, m messages.Catalogu
 			}
 		}
 	}
-	g.mu.Lock()
-	defer g.mu.Unlock()
 	defer func() { env.Board.Guard(integration, g.held()) }()
 	verdict := guardVerdict{left: map[string][]string{}}
 	var refused []string
@@ -108,7 +111,7 @@ func (g *PlanGuard) judge(env *life.Env, integration string, m messages.Catalogu
 }
 
 // refuses says whether one target's loss is to be seen a second time first.
-func (g *PlanGuard) refuses(env *life.Env, loss federation.Loss) bool {
+func (g *planGuard) refuses(env *life.Env, loss federation.Loss) bool {
 	first, known := g.suspected[loss.Target]
 	switch {
 	case loss.Verdict == federation.Nothing:

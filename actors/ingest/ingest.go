@@ -9,7 +9,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
-	"federation-agent/config"
 	"federation-agent/internal/exports"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
@@ -21,18 +20,15 @@ const (
 	// holdBack is how long the first INGEST waits after a pong has proved that the controller read START_INGEST's
 	// answer: APIM stores the job only then, and drops what comes before (read in APIM 4.5 to 4.12).
 	holdBack = time.Second
-	// proofOverdue is when the news of that pong must have been lost in a panic. On a slow link the answer waits up to 58 s to be
-	// written, and the pong behind it may take 15 s and, at the slowest, another half a minute.
-	proofOverdue = 2 * time.Minute
 	// keepAlive is when an empty INGEST moves the job's deadline of 5 minutes on, if nothing else does.
 	keepAlive = 2 * time.Minute
 	// checkEvery is how often a job looks whether something is due or overdue.
 	checkEvery = 30 * time.Second
 	// jobDeadline is how long APIM holds a job without an INGEST (read in APIM 4.9).
-	JobDeadline = 5 * time.Minute
+	jobDeadline = 5 * time.Minute
 	// answerOverdue is how long one INGEST may take in APIM while the session lives: after twice its own
 	// deadline for the job there is nothing to wait for.
-	answerOverdue = 2 * JobDeadline
+	answerOverdue = 2 * jobDeadline
 	// exportOverdue is how long an API may take to get ready. Even at a tenth of the quota, a target's
 	// window of stages is through in a few minutes.
 	exportOverdue = 10 * time.Minute
@@ -53,8 +49,9 @@ type ingest struct {
 	life.Scoped
 	actor.Behavior
 	env     *life.Env
-	spec    Spec
-	parties Parties
+	all     Spec
+	spec    jobSpec
+	session *actor.PID // nil while there is none
 
 	open []messages.CommandRef // START_INGESTs to be answered
 	// awaiting is the START_INGESTs by which APIM may yet take the job: open, or answered and of unknown fate. It is nil once
@@ -64,9 +61,8 @@ type ingest struct {
 	total     int
 	startedAt time.Time
 	lastAck   time.Time // when APIM last moved the job's deadline on
-	up        bool      // there is a session
 	storedBy  time.Time // when APIM has stored the job; zero while it may not know of it
-	held      *time.Timer
+	held      bool      // it holds the first INGEST back
 	// written is closed once the job's record is; nil while there is none to be written.
 	written chan struct{}
 
@@ -86,27 +82,22 @@ type ingest struct {
 	withheld string
 }
 
-// Spec is what a job is made of.
-type Spec struct {
-	Integration string
-	Command     messages.StartIngest
-	Settings    config.Ingest
-	ListingAge  time.Duration
+// jobSpec is what one job has beyond the [Spec] of all.
+type jobSpec struct {
+	command messages.StartIngest
+	// router gets the answers; nil for a job that is resumed.
+	router *actor.PID
+	// session is how INGESTs go out; nil while there is none.
+	session *actor.PID
 	// resumed is the job's record, if an earlier life of the agent began it.
-	Resumed *store.IngestJob
-	Guard   *PlanGuard
-	// maxBytes is how large the API objects of one INGEST may be together.
-	MaxBytes int
-	Up       bool
+	resumed *store.IngestJob
+	// fresh: a listing that was used before is of no use.
+	fresh bool
 }
 
-type Parties struct {
-	Session, Catalogue, Router *actor.PID
-}
-
-func Props(env *life.Env, spec Spec, parties Parties) *actor.Props {
+func jobProps(env *life.Env, all Spec, spec jobSpec) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
-		i := &ingest{Behavior: actor.NewBehavior(), env: env, spec: spec, parties: parties, up: spec.Up}
+		i := &ingest{Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.session}
 		i.Become(i.gathering)
 		return i
 	})
@@ -141,6 +132,8 @@ func (i *ingest) gathering(ctx actor.Context) {
 		i.onStarted(ctx)
 	case messages.Catalogue:
 		i.onCatalogue(ctx, m)
+	case lossesJudged:
+		i.onLossesJudged(ctx, m)
 	case gatherMore:
 		i.gather(ctx, time.Time{})
 	default:
@@ -152,7 +145,6 @@ func (i *ingest) gathering(ctx actor.Context) {
 func (i *ingest) holding(ctx actor.Context) {
 	switch ctx.Message().(type) {
 	case heldBack:
-		i.held = nil
 		i.Become(i.sending)
 		i.flowing = true
 		i.pull(ctx)
@@ -169,8 +161,6 @@ func (i *ingest) sending(ctx actor.Context) {
 		i.onReady(ctx, m)
 	case messages.APIOmitted:
 		i.onOmitted(ctx, m)
-	case messages.ExportsForgotten:
-		i.onExportsForgotten(ctx, m)
 	case planNoted:
 		i.onPlanNoted(ctx, m)
 	case doneNoted:
@@ -219,8 +209,6 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.transmit(ctx)
 	case messages.IngestShare:
 		i.outbox.share = m.Bytes
-	case messages.ExportsForgotten, gatherMore, heldBack:
-		// Nothing was asked for yet; the catalogue answered in time; the APIs flow.
 	case checkDue:
 		i.onCheckDue(ctx)
 	case jobWritten:
@@ -236,29 +224,29 @@ func (i *ingest) anytime(ctx actor.Context) {
 	}
 }
 
-func (i *ingest) job() string { return i.spec.Command.JobID }
+func (i *ingest) job() string { return i.spec.command.JobID }
 
 func (i *ingest) onStarted(ctx actor.Context) {
 	i.startedAt = time.Now()
 	i.lastAck = i.startedAt
-	i.outbox = newOutbox(i.spec.Settings, i.spec.MaxBytes)
+	i.outbox = newOutbox(i.all.Settings, i.all.MaxBytes)
 	i.Scope.After(checkEvery, checkDue{})
-	if i.spec.Resumed != nil {
+	if i.spec.resumed != nil {
 		i.resume(ctx)
 		return
 	}
-	i.open = []messages.CommandRef{i.spec.Command.CommandRef}
-	i.awaiting = map[messages.CommandKey]bool{i.spec.Command.CommandRef.Key(): true}
-	ctx.Request(i.parties.Router, messages.Serving{CommandRef: i.spec.Command.CommandRef})
-	i.gather(ctx, i.spec.Command.AnswerBy.Add(-startMargin))
+	i.open = []messages.CommandRef{i.spec.command.CommandRef}
+	i.awaiting = map[messages.CommandKey]bool{i.spec.command.CommandRef.Key(): true}
+	ctx.Request(i.spec.router, messages.Serving{CommandRef: i.spec.command.CommandRef})
+	i.gather(ctx, i.spec.command.AnswerBy.Add(-startMargin))
 }
 
 // resume goes on with a job of an earlier life. One whose `done` was on its way needs no listing any more.
 func (i *ingest) resume(ctx actor.Context) {
-	job := i.spec.Resumed
+	job := i.spec.resumed
 	i.answered, i.total, i.sent = true, job.Total, len(job.Acked)
 	i.env.Log.Info("going on with an ingest that began before a restart", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
-	i.lastAck = i.startedAt.Add(-i.env.Now().Sub(LastMove(*job)))
+	i.lastAck = i.startedAt.Add(-i.env.Now().Sub(lastMove(*job)))
 	i.storedBy = i.startedAt.Add(holdBack)
 	if job.DoneSent {
 		i.hold()
@@ -267,22 +255,26 @@ func (i *ingest) resume(ctx actor.Context) {
 	i.gather(ctx, time.Time{})
 }
 
-// LastMove is when a job's deadline in APIM was last moved on, by the wall clock.
-func LastMove(job store.IngestJob) time.Time {
+// lastMove is when a job's deadline in APIM was last moved on, by the wall clock.
+func lastMove(job store.IngestJob) time.Time {
 	if job.LastAckAt.After(job.StartedAt) {
 		return job.LastAckAt
 	}
 	return job.StartedAt
 }
 
-// hold waits until APIM has stored the job; then the APIs flow.
+// hold waits until APIM has stored the job; then the APIs flow. The fate of the answer to START_INGEST says when.
 func (i *ingest) hold() {
 	i.Become(i.holding)
-	wait := proofOverdue
-	if !i.storedBy.IsZero() {
-		wait = time.Until(i.storedBy)
+	i.held = true
+	i.flowOnceStored()
+}
+
+// flowOnceStored lets a job that holds flow, once it is known when APIM has stored it.
+func (i *ingest) flowOnceStored() {
+	if i.held && !i.storedBy.IsZero() {
+		i.Scope.After(time.Until(i.storedBy), heldBack{})
 	}
-	i.held = i.Scope.After(wait, heldBack{})
 }
 
 // fail ends the job without `done`: in APIM it times out, which is the truth.
@@ -298,7 +290,7 @@ func (i *ingest) end(ctx actor.Context) {
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
 	// A PID leads to its actor for as long as anybody holds it: what an ended job knew must not stay with it.
 	i.plan, i.outbox, i.inFlight, i.next = exports.ExportPlan{}, outbox{}, nil, nil
-	env, integration, job, written := i.env, i.spec.Integration, i.job(), i.written
+	env, integration, job, written := i.env, i.all.Integration, i.job(), i.written
 	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
 		if written != nil {
 			<-written // or a job that ends just after it began would be left on the disk, and be gone on with
@@ -313,14 +305,14 @@ func (i *ingest) end(ctx actor.Context) {
 }
 
 func (i *ingest) onSessionDown() {
-	i.up = false
+	i.session = nil
 	i.lose()
 }
 
 // onIngestLost hears that an INGEST went down with its session, or that there is none.
 func (i *ingest) onIngestLost(m messages.IngestLost) {
 	if b := i.inFlight; b != nil && b.number == m.Batch {
-		i.up = false
+		i.session = nil
 		i.lose()
 	}
 }
@@ -342,14 +334,14 @@ func (i *ingest) lose() {
 
 // onSessionUp goes on with the same job, if APIM still holds it.
 func (i *ingest) onSessionUp(ctx actor.Context) {
-	i.up = true
+	i.session = ctx.Sender()
 	i.lose()
 	if !i.answered { // its START_INGEST went down with its session
 		i.end(ctx)
 		return
 	}
-	if time.Since(i.lastAck) > JobDeadline {
-		i.fail(ctx, fmt.Sprintf("the session was away for longer than the %s that APIM holds a job; start the ingest again", JobDeadline))
+	if time.Since(i.lastAck) > jobDeadline {
+		i.fail(ctx, fmt.Sprintf("the session was away for longer than the %s that APIM holds a job; start the ingest again", jobDeadline))
 		return
 	}
 	i.transmit(ctx)

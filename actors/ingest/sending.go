@@ -7,6 +7,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/discovery"
 	"federation-agent/actors/life"
 	"federation-agent/internal/gateway"
 	"federation-agent/messages"
@@ -25,7 +26,7 @@ func (i *ingest) pull(ctx actor.Context) {
 
 func (i *ingest) export(ctx actor.Context, e messages.ExportAPI) {
 	e.Priority = gateway.PriorityIngest
-	ctx.Request(i.parties.Catalogue, e)
+	discovery.RequestExport(ctx, i.all.Targets, e)
 }
 
 func (i *ingest) onReady(ctx actor.Context, m messages.APIReady) {
@@ -50,17 +51,10 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	i.proceed(ctx)
 }
 
-// onExportsForgotten asks again for what a discoverer that crashed was working on.
-func (i *ingest) onExportsForgotten(ctx actor.Context, m messages.ExportsForgotten) {
-	for _, e := range i.plan.Again(m.Target) {
-		i.export(ctx, e)
-	}
-}
-
 // proceed gets the next batch ready, if one is due. While another is on its way only a full one is: it is
 // written down meanwhile, so that with many targets the disk's time does not add to APIM's.
 func (i *ingest) proceed(ctx actor.Context) {
-	if !i.flowing || !i.up || i.next != nil || i.inFlight != nil && !i.outbox.full() {
+	if !i.flowing || i.session == nil || i.next != nil || i.inFlight != nil && !i.outbox.full() {
 		return
 	}
 	now := time.Now()
@@ -87,7 +81,7 @@ func (i *ingest) proceed(ctx actor.Context) {
 // notePlans writes down which plans a batch carries before it leaves: APIM may take it though its answer
 // is lost.
 func (i *ingest) notePlans(b *batch) {
-	env, integration := i.env, i.spec.Integration
+	env, integration := i.env, i.all.Integration
 	plans := make(map[string][]string, len(b.apis))
 	for _, api := range b.apis {
 		plans[api.ID.String()] = api.PlanIDs
@@ -107,7 +101,7 @@ func (i *ingest) onPlanNoted(ctx actor.Context, m planNoted) {
 
 // keepAlive moves the job's deadline on if nothing else has for a while.
 func (i *ingest) keepAlive(ctx actor.Context) {
-	if i.answered && i.up && i.inFlight == nil && i.next == nil && time.Since(i.lastAck) >= keepAlive {
+	if i.answered && i.session != nil && i.inFlight == nil && i.next == nil && time.Since(i.lastAck) >= keepAlive {
 		i.inFlight = &batch{noted: true}
 		i.transmit(ctx)
 	}
@@ -127,7 +121,7 @@ func (i *ingest) conclude(ctx actor.Context) {
 func (i *ingest) sayDone() {
 	b := &batch{done: true}
 	i.inFlight = b
-	env, integration, job := i.env, i.spec.Integration, i.job()
+	env, integration, job := i.env, i.all.Integration, i.job()
 	life.Pipe(i.Scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.SendingDone(integration, job) },
 		func(_ struct{}, err error) any { return doneNoted{batch: b, err: err} })
 }
@@ -147,7 +141,7 @@ func (i *ingest) transmit(ctx actor.Context) {
 		i.inFlight, i.next = i.next, nil
 	}
 	b := i.inFlight
-	if b == nil || !b.noted || b.number > 0 || !i.up {
+	if b == nil || !b.noted || b.number > 0 || i.session == nil {
 		return
 	}
 	i.number++
@@ -156,7 +150,7 @@ func (i *ingest) transmit(ctx actor.Context) {
 	for _, api := range b.apis {
 		send.APIs = append(send.APIs, api.JSON)
 	}
-	ctx.Request(i.parties.Session, send)
+	ctx.Request(i.session, send)
 }
 
 func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) {
@@ -179,7 +173,7 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 		i.transmit(ctx)
 		if len(b.apis) > 0 {
 			i.sent += len(b.apis)
-			i.env.Board.Ingested(i.spec.Integration, len(b.apis))
+			i.env.Board.Ingested(i.all.Integration, len(b.apis))
 			i.bare += b.withoutDocument()
 			i.env.Log.Info("ingesting", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
 		}
@@ -192,7 +186,7 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 // acknowledge writes down what APIM has, so that a resumed job does not send it again. Nothing waits for it:
 // an acknowledgement that is lost only means that its batch goes once more.
 func (i *ingest) acknowledge(b *batch) {
-	env, integration, job, now := i.env, i.spec.Integration, i.job(), i.env.Now()
+	env, integration, job, now := i.env, i.all.Integration, i.job(), i.env.Now()
 	ids := make([]string, len(b.apis))
 	for n, api := range b.apis {
 		ids[n] = api.ID.String()

@@ -34,6 +34,9 @@ type Keymakers struct {
 	Made map[federation.Target]*Keymaker
 }
 
+// NewKeymakers gives an integration's, of which there are none yet.
+func NewKeymakers() *Keymakers { return &Keymakers{Made: map[federation.Target]*Keymaker{}} }
+
 // Of gives a target's keymaker, which works with this client from now on.
 func (k *Keymakers) Of(env *life.Env, integration string, target federation.Target, client apigateway.Client) *Keymaker {
 	k.mu.Lock()

@@ -73,6 +73,12 @@ func Pipe[T any](s *Scope, work func(context.Context) (T, error), wrap func(T, e
 	}()
 }
 
+// Do is Pipe for work that has no result but its error.
+func Do(s *Scope, work func(context.Context) error, wrap func(error) any) {
+	Pipe(s, func(ctx context.Context) (struct{}, error) { return struct{}{}, work(ctx) },
+		func(_ struct{}, err error) any { return wrap(err) })
+}
+
 func Guarded[T any](s *Scope, work func(context.Context) (T, error)) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {

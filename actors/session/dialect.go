@@ -27,22 +27,6 @@ func inOneLanguage(ref messages.CommandRef, command exchange.ControllerCommand) 
 	}
 }
 
-// TypeOf is a command's type in the newer dialect, whichever it came in.
-func TypeOf(c messages.Command) string {
-	switch c.(type) {
-	case messages.StartIngest:
-		return exchange.TypeStartIngest
-	case messages.Fetch:
-		return exchange.TypeFetch
-	case messages.Subscribe:
-		return exchange.TypeSubscribe
-	case messages.Unsubscribe:
-		return exchange.TypeUnsubscribe
-	default:
-		return exchange.TypeDiscover
-	}
-}
-
 // inDialect is the frame that answers a command of type typ; nil if the answer is of another command.
 func inDialect(typ string, a messages.Answer) exchange.Parts {
 	switch r := a.Reply.(type) {

@@ -125,7 +125,7 @@ func (s *session) onDialFailed(m dialed) {
 	delay := s.nextDelay(errors.As(m.err, &failure) && failure.Refusal())
 	s.env.Log.Log(context.Background(), level, "cannot connect to APIM: "+m.err.Error(),
 		life.LogEndpoint, m.endpoint, life.LogDelay, delay, life.LogAttempt, s.memory.failures)
-	s.env.Board.SessionAway(s.spec.Target, m.err.Error(), s.env.Now())
+	s.env.Board.SessionAway(s.spec.Integration, m.err.Error(), s.env.Now())
 	s.Become(s.waiting)
 	s.Scope.After(delay, redial{})
 }
@@ -148,7 +148,7 @@ func (s *session) onGreeting(ctx actor.Context, message []byte) {
 			"and that the token's service account may use it",
 			life.LogIntegration, s.target, life.LogDelay, delay, life.LogAttempt, s.memory.failures)
 		s.leave(ctx, exchange.CloseNormal, "HELLO was refused", s.redialAfter(delay))
-		s.env.Board.SessionAway(s.spec.Target, "APIM refused this agent: "+reply.ErrorDetails, s.env.Now())
+		s.env.Board.SessionAway(s.spec.Integration, "APIM refused this agent: "+reply.ErrorDetails, s.env.Now())
 		return
 	}
 	if id := reply.HelloTargetID(); id != "" {
@@ -158,9 +158,9 @@ func (s *session) onGreeting(ctx actor.Context, message []byte) {
 	s.expect(s.readyAt)
 	s.Become(s.ready)
 	s.conn.StartPings()
-	s.env.Board.SessionUp(s.spec.Target, s.endpoint, s.env.Now())
+	s.env.Board.SessionUp(s.spec.Integration, s.endpoint, s.env.Now())
 	s.env.Log.Info("connected to APIM", life.LogIntegration, s.target)
-	ctx.Send(ctx.Parent(), messages.SessionUp{Session: s.memory.number})
+	ctx.Request(s.spec.Jobs, messages.SessionUp{})
 }
 
 // nextDelay is how long to wait before the next attempt: it grows with each failure since the last stable

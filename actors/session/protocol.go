@@ -6,10 +6,10 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"federation-agent/actors/command"
 	"federation-agent/actors/life"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exchange/wsconn"
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -94,7 +94,10 @@ func (s *session) onCommand(ctx actor.Context, id string, command exchange.Contr
 	case exchange.Primary:
 		s.env.Log.Info("APIM says whether this agent is the integration's primary", life.LogPrimary, c.Primary)
 		s.replyOnce(id, exchange.AppendPrimaryReply(nil, id))
-		ctx.Send(ctx.Parent(), messages.PrimaryChanged{Primary: c.Primary})
+		s.env.Board.Primary(s.spec.Integration, c.Primary)
+		if s.spec.Refresher != nil {
+			ctx.Send(s.spec.Refresher, messages.PrimaryChanged{Primary: c.Primary})
+		}
 	case exchange.HealthCheck:
 		// Unhealthy would make APIM drop this session, which helps against nothing that may be wrong here.
 		s.replyOnce(id, exchange.AppendHealthCheckReply(nil, id, true, ""))
@@ -109,27 +112,29 @@ func (s *session) onCommand(ctx actor.Context, id string, command exchange.Contr
 	}
 }
 
-// open writes a command into the ledger and passes it on.
+// open passes a command on, unless it is a duplicate or too many are open.
 func (s *session) open(ctx actor.Context, id string, asked exchange.ControllerCommand) {
 	now := time.Now()
+	if !s.seen.first(id, now) {
+		s.env.Log.Warn("ignoring a command that came twice", life.LogCommand, id)
+		return
+	}
 	ref := messages.CommandRef{ID: id, Session: s.memory.number, AnswerBy: now.Add(answerWithin)}
 	work := inOneLanguage(ref, asked)
-	switch s.spec.Ledger.Admit(work, ctx.Self(), now) {
-	case command.Duplicate:
-		s.env.Log.Warn("ignoring a command that came twice", life.LogCommand, id)
-	case command.Full:
+	if len(s.types) >= s.spec.MaxOpen {
 		s.env.Log.Warn("refusing a command: too many are open", life.LogCommand, id)
+		s.env.Board.Answered(s.spec.Integration, status.Command{Type: work.Name(), Outcome: status.Refused})
 		s.replyNow(exchange.AppendErrorReply(nil, asked.Type(), id,
 			"busy: as many commands are open as agent.commands.maxOpen allows; try again later"))
-	case command.Admitted:
-		s.types[id] = asked.Type()
-		ctx.Request(s.spec.Router, work)
+		return
 	}
+	s.types[id] = asked.Type()
+	ctx.Request(s.spec.Router, work)
 }
 
 // replyOnce answers a command on the spot, unless it is a duplicate.
 func (s *session) replyOnce(id string, reply []byte) {
-	if s.spec.Ledger.Note(s.memory.number, id, time.Now()) {
+	if s.seen.first(id, time.Now()) {
 		s.replyNow(reply)
 	}
 }
@@ -169,8 +174,12 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 	var receipt func(wsconn.Outcome)
 	if m.NeedsProof() {
 		// Reported from the connection's own goroutine: whatever happens to this actor, the fate is told.
-		asker := ctx.Sender()
-		receipt = func(o wsconn.Outcome) { s.tellFate(asker, m.CommandRef, deliveryOf(o)) }
+		asker, conn := ctx.Sender(), s.conn
+		s.unproved++
+		receipt = func(o wsconn.Outcome) {
+			s.tellFate(asker, m.CommandRef, deliveryOf(o))
+			s.Scope.Tell(answerProved{conn})
+		}
 	}
 	frame := inDialect(typ, m)
 	if frame == nil {

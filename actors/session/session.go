@@ -7,7 +7,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"federation-agent/actors/command"
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/exchange"
@@ -36,7 +35,7 @@ type session struct {
 	life.Scoped
 	actor.Behavior
 	env    *life.Env
-	memory *Memory
+	memory *memory
 	spec   Spec
 	target string // the integration id that HELLO says
 
@@ -47,8 +46,11 @@ type session struct {
 	dialect  exchange.Dialect
 	readyAt  time.Time
 	watch    commandWatch
+	seen     seen                     // commands that came by conn
 	types    map[string]string        // open commands: their type on the wire
 	pending  map[string]pendingIngest // INGESTs without a reply
+	unproved int                      // answers that somebody must be sure of and that no pong has proved
+	draining bool                     // the connection is to be left once no answer is unproved
 	// left is what follows when the connection that is being left has ended.
 	left func(actor.Context)
 }
@@ -56,13 +58,16 @@ type session struct {
 // Spec is what a session is made of.
 type Spec struct {
 	Connector config.Connector
-	Target    string
-	Ledger    *command.Ledger
-	Router    *actor.PID
+	// Integration is the integration's id.
+	Integration string
+	// MaxOpen is how many commands may be open at a time.
+	MaxOpen int
+	// Router gets the commands; Jobs, and Refresher if there is one, hear how the session stands.
+	Router, Jobs, Refresher *actor.PID
 }
 
-// Memory is what a session keeps over restarts.
-type Memory struct {
+// memory is what a session keeps over restarts.
+type memory struct {
 	number   uint64 // of the newest connection: it names the session
 	attempt  int    // endpoints[attempt % size] is next
 	failures int    // since the last stable session
@@ -75,10 +80,12 @@ type pendingIngest struct {
 	job   *actor.PID
 }
 
-func Props(env *life.Env, memory *Memory, spec Spec) *actor.Props {
+// Props makes a session.
+func Props(env *life.Env, spec Spec) *actor.Props {
+	kept := &memory{}
 	return life.Props(env, life.Standing, func() actor.Actor {
 		s := &session{
-			Behavior: actor.NewBehavior(), env: env, memory: memory, spec: spec, target: spec.Target,
+			Behavior: actor.NewBehavior(), env: env, memory: kept, spec: spec, target: spec.Integration,
 			types: map[string]string{}, pending: map[string]pendingIngest{},
 		}
 		s.Become(s.waiting)
@@ -105,6 +112,9 @@ type (
 		info wsconn.CloseInfo
 	}
 	greetOverdue struct{ conn *wsconn.Conn }
+	// answerProved: the fate of an answer that somebody must be sure of is known.
+	answerProved struct{ conn *wsconn.Conn }
+	drainDue     struct{ conn *wsconn.Conn }
 )
 
 // Receive leaves it to the present state, but for the end of this incarnation, whose socket goes with it, and a sign of
@@ -192,9 +202,18 @@ func (s *session) connected(ctx actor.Context) {
 		s.onAnswer(ctx, m)
 	case connClosed:
 		s.onConnLost(ctx, m)
+	case answerProved:
+		if m.conn == s.conn {
+			s.unproved--
+			s.leaveDrained(ctx)
+		}
 	case messages.Drain:
-		s.memory.ended = messages.Drained{}
-		s.leave(ctx, exchange.CloseNormal, "the agent is shutting down", s.end)
+		s.onDrain(ctx, m)
+	case drainDue:
+		if m.conn == s.conn {
+			s.unproved = 0
+			s.leaveDrained(ctx)
+		}
 	case greetOverdue, frameCame, silent:
 		// It was answered in time; or a connection's that is gone.
 	default:
@@ -242,10 +261,27 @@ func (s *session) offline(ctx actor.Context) {
 	case messages.Drain:
 		s.memory.ended = messages.Drained{}
 		s.end(ctx)
-	case frameCame, connClosed, greetOverdue, silent:
+	case frameCame, connClosed, greetOverdue, silent, answerProved, drainDue:
 		// Of a connection that is gone.
 	default:
 		life.Unexpected(s.env, ctx)
+	}
+}
+
+// onDrain leaves the connection in order: not before the last answer is proved that somebody must be sure of. Else there
+// would be a key that nobody knows to be accepted. When the time is up it is left all the same.
+func (s *session) onDrain(ctx actor.Context, m messages.Drain) {
+	s.memory.ended = messages.Drained{}
+	if !s.draining {
+		s.draining = true
+		s.Scope.After(time.Until(m.By), drainDue{s.conn})
+	}
+	s.leaveDrained(ctx)
+}
+
+func (s *session) leaveDrained(ctx actor.Context) {
+	if s.draining && s.unproved <= 0 {
+		s.leave(ctx, exchange.CloseNormal, "the agent is shutting down", s.end)
 	}
 }
 
@@ -260,7 +296,7 @@ func (s *session) leave(ctx actor.Context, code int, reason string, then func(ac
 // end is for good.
 func (s *session) end(ctx actor.Context) {
 	s.Become(s.closed)
-	s.env.Board.SessionEnded(s.spec.Target, s.env.Now())
+	s.env.Board.SessionEnded(s.spec.Integration, s.env.Now())
 	ctx.Request(ctx.Parent(), s.memory.ended)
 }
 
@@ -273,15 +309,19 @@ func (s *session) forgetConn() {
 func (s *session) down(ctx actor.Context, why string) {
 	s.readyAt = time.Time{}
 	s.watch.stop()
-	s.env.Board.SessionAway(s.spec.Target, why, s.env.Now())
+	s.env.Board.SessionAway(s.spec.Integration, why, s.env.Now())
 	for id, p := range s.pending {
 		delete(s.pending, id)
 		ctx.Send(p.job, messages.IngestLost{Batch: p.batch})
 	}
 	clear(s.types)
+	s.seen, s.unproved, s.draining = seen{}, 0, false
 	gone := messages.SessionDown{Session: s.memory.number, Why: why}
-	ctx.Send(s.spec.Router, gone)
-	ctx.Send(ctx.Parent(), gone)
+	for _, who := range []*actor.PID{s.spec.Router, s.spec.Jobs, s.spec.Refresher} {
+		if who != nil {
+			ctx.Send(who, gone)
+		}
+	}
 }
 
 // onConnLost is the everyday loss of a connection.

@@ -56,6 +56,15 @@ type Target struct {
 // String is "ACCOUNT:REGION".
 func (t Target) String() string { return t.Account + idSeparator + t.Region }
 
+// ParseTarget reads what [Target.String] writes.
+func ParseTarget(s string) (Target, error) {
+	account, region, found := strings.Cut(s, idSeparator)
+	if !found || account == "" || region == "" || strings.Contains(region, idSeparator) {
+		return Target{}, fmt.Errorf("reading target %q: it is not ACCOUNT:REGION", s)
+	}
+	return Target{Account: account, Region: region}, nil
+}
+
 // Ref is an API as a command names it: by a whole [ID], or by a bare REST API id that another agent ingested, which must be
 // looked up among the [Known] and is only good while it is unambiguous.
 type Ref struct {

@@ -21,7 +21,6 @@ func TestAnOrderlyEndLeavesNoKeyThatIsStillBeingUndone(t *testing.T) {
 		{kind: "writer", on: "keys.keyMade", took: time.Second},
 		// The command is given up 5 s later, while its key is being attached.
 		{kind: "writer", on: "messages.Drain", took: 2600 * time.Millisecond},
-		{kind: "target", on: "messages.Drain", took: 2600 * time.Millisecond},
 	} {
 		t.Run(c.kind+" on "+c.on, func(t *testing.T) {
 			b := &bomb{kind: c.kind}

@@ -78,7 +78,7 @@ func TestOnASlowConnectionTheFirstINGESTWaitsUntilTheAnswerToSTART_INGESTHasArri
 func TestAJobThatEndsInTheMomentInWhichItBeginsIsNotGoneOnWith(t *testing.T) {
 	var late atomic.Bool
 	o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
-		if _, listed := message.(messages.Catalogue); listed && kindOf(id) == "ingest" && late.CompareAndSwap(false, true) {
+		if fmt.Sprintf("%T", message) == "ingest.lossesJudged" && late.CompareAndSwap(false, true) {
 			time.Sleep(55 * time.Second) // the router has answered for it by then
 		}
 	}}}

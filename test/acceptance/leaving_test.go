@@ -43,7 +43,7 @@ func TestWhoIsOnItsWayOutMakesNoChild(t *testing.T) {
 	})
 }
 
-// A discoverer fails, and is told to stop before its restart is due; it waits for a stage's worker.
+// A discoverer fails, and with it its target, which is told to stop before its restart is due; it waits for a stage's worker.
 func TestARestartThatWasDueDoesNotBringBackWhoIsOnItsWayOut(t *testing.T) {
 	var listings atomic.Int32
 	o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
@@ -57,7 +57,7 @@ func TestARestartThatWasDueDoesNotBringBackWhoIsOnItsWayOut(t *testing.T) {
 	run(t, o, func(t *testing.T, w *world.World) {
 		agent := w.Connected()
 		startIngest(w)
-		w.Await("the discoverer to fail", func() bool { return w.Log.Has("restarting an actor", "discoverer") })
+		w.Await("the discoverer to fail", func() bool { return w.Log.Has("restarting an actor", "target") })
 		agent.Kill()
 		if left := actorsOf(agent); len(left) > 0 {
 			t.Errorf("actors left: %v", left)

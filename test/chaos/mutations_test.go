@@ -76,20 +76,20 @@ func mutations() []mutationOf {
 			"\t\treturn errors.Join(failures...)\n", "\t\t_ = errors.Join(failures...)\n",
 		},
 		{
-			"a duplicate command is served again", "actors/command/ledger.go",
-			"\tcase l.entries[key] != nil:\n\t\treturn Duplicate\n\tcase l.open", "\tcase l.open",
+			"a duplicate command is served again", "actors/session/seen.go",
+			"\tif _, known := s.at[id]; known {\n\t\treturn false\n\t}\n", "",
 		},
 		{
 			"an answer is sent twice", "actors/session/protocol.go",
 			"\terr := s.conn.SendBefore(by, receipt, frame...)\n", "\t_ = s.conn.SendBefore(by, nil, frame...)\n\terr := s.conn.SendBefore(by, receipt, frame...)\n",
 		},
 		{
-			"a ledger entry is lost when its command is handed on", "actors/command/ledger.go",
-			"\t\te.server = server\n", "\t\tl.close(keyOf(ref), e.settled.AddDate(1, 0, 0))\n",
+			"an open command is forgotten when it is handed on", "actors/command/open.go",
+			"\t\tc.server = server\n", "\t\tdelete(m.open, ref.Key())\n",
 		},
 		{
 			"a command's deadline is forgotten", "actors/command/router.go",
-			"\tr.Scope.After(time.Until(ref.AnswerBy), commandOverdue{ref})\n", "\tr.scope.after(time.Until(ref.AnswerBy.AddDate(1, 0, 0)), commandOverdue{ref})\n",
+			"\tr.Scope.After(time.Until(ref.AnswerBy), commandOverdue{ref})\n", "\tr.Scope.After(time.Until(ref.AnswerBy.AddDate(1, 0, 0)), commandOverdue{ref})\n",
 		},
 		{
 			"a permit is not taken", "internal/apigateway/attempt.go",
@@ -125,7 +125,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"a batch counts as taken when its answer is lost", "actors/ingest/ingest.go",
-			"\t\ti.up = false\n\t\ti.lose()\n", "\t\ti.up = false\n\t\ti.acknowledge(b)\n\t\ti.inFlight = nil\n",
+			"\t\ti.session = nil\n\t\ti.lose()\n", "\t\ti.session = nil\n\t\ti.acknowledge(b)\n\t\ti.inFlight = nil\n",
 		},
 		{
 			"a mass removal goes through at once", "actors/ingest/guard.go",
@@ -137,7 +137,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"names depend on what is sent", "actors/ingest/gather.go",
-			"\tchosen, missing = choose(apis, i.spec.Command.APIIDs)\n", "\tchosen, missing = choose(apis, i.spec.Command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: idOf(e), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Name = federation.NewNames(named).Of(idOf(chosen[n]), chosen[n].API.Name)\n\t}\n",
+			"\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n", "\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: e.ID(), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Name = federation.NewNames(named).Of(chosen[n].ID(), chosen[n].API.Name)\n\t}\n",
 		},
 		{
 			"an export is kept over a redeployment", "actors/discovery/stage.go",

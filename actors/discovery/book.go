@@ -1,0 +1,83 @@
+package discovery
+
+import (
+	"slices"
+
+	"federation-agent/internal/federation"
+	"federation-agent/internal/store"
+)
+
+// book is the last complete listing of every target, and the names judged over them. It is pure.
+//
+// Names are judged over all of it, whatever is being sent, so that a target that fails, or an ingest of a few APIs,
+// renames nothing. A target that was never listed to the end is no part of that: its own APIs show their stage, and the
+// others are called what they will be called, but where names turn out to be the same.
+type book struct {
+	listings map[federation.Target][]store.RememberedAPI
+	names    federation.Names
+	// judgedFor are the configured targets that names were judged for; nil since something changed.
+	judgedFor []federation.Target
+}
+
+func newBook() book { return book{listings: map[federation.Target][]store.RememberedAPI{}} }
+
+// keep takes a complete listing; it says false if the listing says nothing new.
+func (b *book) keep(target federation.Target, apis []store.RememberedAPI) bool {
+	if old, known := b.listings[target]; known && slices.Equal(old, apis) {
+		return false
+	}
+	b.listings[target], b.judgedFor = apis, nil
+	return true
+}
+
+// judge judges all names for the configured targets, and gives those whose listing belongs to none of them any more:
+// they are forgotten. A target whose account is empty may be any that was listed in its region. It is called when names
+// are needed and not at each listing, or the work would grow with the square of the targets.
+func (b *book) judge(configured []federation.Target) (forgotten []federation.Target) {
+	if b.judgedFor != nil && slices.Equal(b.judgedFor, configured) {
+		return nil
+	}
+	b.judgedFor = configured
+	var all []federation.Named
+	for target, apis := range b.listings {
+		if !slices.ContainsFunc(configured, func(c federation.Target) bool {
+			return c == target || c.Account == "" && c.Region == target.Region
+		}) {
+			delete(b.listings, target)
+			forgotten = append(forgotten, target)
+			continue
+		}
+		for _, a := range apis {
+			if id, err := federation.ParseID(a.ID); err == nil {
+				all = append(all, federation.Named{ID: id, Name: a.Name})
+			}
+		}
+	}
+	b.names = federation.NewNames(all)
+	return forgotten
+}
+
+// everListed says that a target, or, while its account is not known, some target in its region, was listed.
+func (b *book) everListed(t federation.Target) bool {
+	if t.Account != "" {
+		_, listed := b.listings[t]
+		return listed
+	}
+	for target := range b.listings {
+		if target.Region == t.Region {
+			return true
+		}
+	}
+	return false
+}
+
+// ids yields the id of every API.
+func (b *book) ids(yield func(federation.ID) bool) {
+	for _, apis := range b.listings {
+		for _, a := range apis {
+			if id, err := federation.ParseID(a.ID); err == nil && !yield(id) {
+				return
+			}
+		}
+	}
+}

@@ -1,0 +1,178 @@
+package ingest
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/config"
+	"federation-agent/internal/store"
+	"federation-agent/internal/targets"
+	"federation-agent/messages"
+)
+
+const (
+	// maxJobs bounds the ingest jobs of one integration: each has a listing of everything, and APIM sends one at a time.
+	maxJobs = 2
+	// resumeAfter is how long a job that panicked waits for its next life: one that always panics must not spin until
+	// APIM gives it up.
+	resumeAfter = 5 * time.Second
+)
+
+// jobs begins ingest jobs, resumes those of an earlier life, tells them how the session stands, and owns the plan-loss
+// guard, which outlives each of them. Parent: integration.
+type jobs struct {
+	life.Scoped
+	env     *life.Env
+	spec    Spec
+	session *sessionMemory
+	guard   planGuard
+	running map[string]*actor.PID
+	// draining: no job is begun any more.
+	draining bool
+}
+
+// sessionMemory outlives a restart: the session says once that it is there.
+type sessionMemory struct{ pid *actor.PID } // nil while there is none
+
+// Spec is what an integration's ingest jobs are made of.
+type Spec struct {
+	Integration string
+	Settings    config.Ingest
+	Catalogue   *actor.PID
+	Targets     *targets.Directory[*actor.PID]
+	// ListingAge is how old a listing may be to be used again.
+	ListingAge time.Duration
+	// MaxBytes is how large the API objects of one INGEST may be together.
+	MaxBytes int
+}
+
+// JobsProps makes the jobs of an integration.
+func JobsProps(env *life.Env, spec Spec) *actor.Props {
+	session := &sessionMemory{}
+	return life.Props(env, life.Standing, func() actor.Actor {
+		return &jobs{env: env, spec: spec, session: session, guard: newPlanGuard(), running: map[string]*actor.PID{}}
+	})
+}
+
+// What jobs tells itself.
+type (
+	// resumeDue: a job that ended may have to be resumed.
+	resumeDue struct{}
+	// jobForgotten: a job that is too old to be resumed was taken off the disk, or could not be.
+	jobForgotten struct {
+		job string
+		err error
+	}
+)
+
+func (j *jobs) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		j.onStarted(ctx)
+	case messages.StartIngest:
+		j.onStartIngest(ctx, m)
+	case messages.SessionUp:
+		j.session.pid = ctx.Sender()
+		j.tell(ctx, m)
+	case messages.SessionDown:
+		j.session.pid = nil
+		j.tell(ctx, m)
+	case messages.Abandoned:
+		j.tell(ctx, m)
+	case messages.Drain:
+		j.draining = true
+		j.tell(ctx, m)
+	case judgeLosses:
+		ctx.Respond(lossesJudged{
+			catalogue: m.catalogue,
+			verdict:   j.guard.judge(j.env, j.spec.Integration, m.catalogue, j.spec.Settings.MaxPlanRemovalPercent),
+		})
+	case resumeDue:
+		j.resume(ctx)
+	case jobForgotten:
+		if m.err != nil {
+			j.env.Log.Warn("cannot forget an ingest job", life.LogJob, m.job, life.LogError, m.err)
+		}
+	case *actor.Terminated:
+		j.onTerminated(ctx, m)
+	default:
+		life.Unexpected(j.env, ctx)
+	}
+}
+
+func (j *jobs) onStarted(ctx actor.Context) {
+	j.guard.begin(j.env, j.spec.Integration)
+	j.resume(ctx)
+	j.Scope.After(resumeAfter, resumeDue{}) // the record of a job that this restart ended may be still on its way
+}
+
+// onStartIngest begins a job. The same job once more is that job's matter.
+func (j *jobs) onStartIngest(ctx actor.Context, m messages.StartIngest) {
+	switch job := j.running[m.JobID]; {
+	case job != nil:
+		ctx.Forward(job)
+	case j.draining || len(j.running) >= maxJobs:
+		ctx.Respond(messages.Answer{CommandRef: m.CommandRef, Reply: messages.Refused{Reason: fmt.Sprintf(
+			"%d ingests of this integration are running already; try again when one has ended", len(j.running))}})
+	default:
+		j.begin(ctx, m, nil)
+	}
+}
+
+func (j *jobs) begin(ctx actor.Context, m messages.StartIngest, resumed *store.IngestJob) {
+	job := ctx.SpawnPrefix(jobProps(j.env, j.spec, jobSpec{
+		command: m, router: ctx.Sender(), session: j.session.pid, resumed: resumed, fresh: j.guard.suspicious(),
+	}), "ingest-")
+	j.running[m.JobID] = job
+	j.shareMemory(ctx)
+}
+
+// resume resumes the jobs of an earlier life that APIM still holds, and forgets the others.
+func (j *jobs) resume(ctx actor.Context) {
+	recorded, err := j.env.Jobs.Running(j.spec.Integration)
+	if err != nil {
+		j.env.Log.Warn("cannot read the running ingest jobs", life.LogError, err)
+		return
+	}
+	for _, job := range recorded {
+		switch {
+		case j.draining || j.running[job.JobID] != nil:
+		case j.env.Now().Sub(lastMove(job)) > jobDeadline:
+			j.env.Log.Warn("an ingest job of an earlier life is too old to be resumed; start it again", life.LogJob, job.JobID)
+			life.Do(j.Scope, func(context.Context) error { return j.env.Jobs.Finish(j.spec.Integration, job.JobID) },
+				func(err error) any { return jobForgotten{job: job.JobID, err: err} })
+		default:
+			j.begin(ctx, messages.StartIngest{JobID: job.JobID, APIIDs: job.APIIDs}, &job)
+		}
+	}
+}
+
+// shareMemory divides the bound on documents held among the jobs that run.
+func (j *jobs) shareMemory(ctx actor.Context) {
+	j.tell(ctx, messages.IngestShare{Bytes: j.spec.Settings.MemoryBytes / max(1, len(j.running))})
+}
+
+// tell passes news on to every job, as from its sender.
+func (j *jobs) tell(ctx actor.Context, news any) {
+	for _, job := range j.running {
+		ctx.RequestWithCustomSender(job, news, ctx.Sender())
+	}
+}
+
+// onTerminated notes a job's end. One that panicked is still written down, and is resumed.
+func (j *jobs) onTerminated(ctx actor.Context, m *actor.Terminated) {
+	if j.ScopeClosed() {
+		return
+	}
+	for id, job := range j.running {
+		if job.Equal(m.Who) {
+			delete(j.running, id)
+			j.shareMemory(ctx)
+			j.Scope.After(resumeAfter, resumeDue{})
+		}
+	}
+}
