@@ -6,14 +6,17 @@ import (
 	"federation-agent/internal/secret"
 )
 
+// AnswerWithin is how long the agent takes for a command at most: the controller gives up after 60 s, and an answer
+// needs time to travel.
+const AnswerWithin = 50 * time.Second
+
 // CommandRef identifies one command of one session and says until when it must be answered.
 type CommandRef struct {
 	// ID is the command's id as the controller chose it.
 	ID string
 	// Session is the number of the session that it came by. A reply can only go back by the same one.
 	Session uint64
-	// AnswerBy is the instant after which no answer is sent any more: 50 s after the command came,
-	// well within the 60 s after which the controller stops listening.
+	// AnswerBy is the instant after which no answer is sent any more: [AnswerWithin] after the command came.
 	AnswerBy time.Time
 }
 

@@ -7,14 +7,20 @@
 //	   ├─ session      the websocket to APIM's integration controller
 //	   ├─ router       command in -> the actor that serves it -> one reply out
 //	   │  └─ preview, fetch   one per command
+//	   ├─ jobs         begins and resumes ingests
+//	   │  └─ ingest           one per job
 //	   ├─ catalogue    what all targets have, with names that tell them apart
-//	   ├─ ingest       one per job
-//	   └─ target       one per account x region
-//	      ├─ discoverer   listings
-//	      │  └─ stage        one per (REST API, stage) to export
-//	      └─ writer       API keys
+//	   ├─ refresher    keeps the export cache warm
+//	   ├─ identity     whose account the credentials are of
+//	   ├─ target       one per account x region
+//	   │  └─ discoverer       listings
+//	   │     └─ stage         one per (REST API, stage) to export
+//	   └─ keys         opens the writers
+//	      └─ writer           one per account x region: API keys
+//	         └─ saga          one per subscription that has work
 //
-// Everything that decides is a pure function elsewhere; the actors hold what changes.
+// Router, jobs, catalogue, refresher, identity and targets restart together: each waits for answers of the others. The
+// session and the keys restart alone. Everything that decides is a pure function elsewhere; the actors hold what changes.
 package agent
 
 import (
@@ -59,10 +65,11 @@ type Agent struct {
 }
 
 // Start starts an agent. It returns at once: connecting and everything else goes on behind it.
-func Start(env *life.Env, cfg config.Config) *Agent {
+func Start(given life.Env, cfg config.Config) *Agent {
+	env := &given
 	env.Tickets = &atomic.Uint64{}
-	life, end := context.WithCancel(context.Background())
-	env.Life = life
+	alive, end := context.WithCancel(context.Background())
+	env.Life = alive
 	if env.Board == nil {
 		env.Board = status.NewBoard()
 	}

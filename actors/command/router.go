@@ -56,11 +56,14 @@ type (
 	drainDue   struct{}
 )
 
-// Why the router answers for others.
-const (
-	whyOverdue  = "the agent could not do this within 50 seconds; see its log, then try again"
-	whyDraining = "the agent is shutting down; try again in a moment"
-)
+// whyDraining is the answer to a command that an orderly end leaves no time for.
+const whyDraining = "the agent is shutting down; try again in a moment"
+
+// whyOverdue is the answer to a command whose time is up.
+func whyOverdue() string {
+	return fmt.Sprintf("the agent could not do this within %.0f seconds; see its log, then try again",
+		messages.AnswerWithin.Seconds())
+}
 
 func (r *router) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -84,7 +87,7 @@ func (r *router) Receive(ctx actor.Context) {
 	case drainDue:
 		r.onDrainDue(ctx)
 	case commandOverdue:
-		r.abandon(ctx, m.ref, whyOverdue)
+		r.abandon(ctx, m.ref, whyOverdue())
 	case *actor.Terminated:
 		// A system message overtakes the answer that the server may have sent just before its end.
 		ctx.Send(ctx.Self(), serverGone{m.Who})

@@ -119,7 +119,7 @@ func (s *session) open(ctx actor.Context, id string, asked exchange.ControllerCo
 		s.env.Log.Warn("ignoring a command that came twice", life.LogCommand, id)
 		return
 	}
-	ref := messages.CommandRef{ID: id, Session: s.memory.number, AnswerBy: now.Add(answerWithin)}
+	ref := messages.CommandRef{ID: id, Session: s.memory.number, AnswerBy: now.Add(messages.AnswerWithin)}
 	work := inOneLanguage(ref, asked)
 	if len(s.types) >= s.spec.MaxOpen {
 		s.env.Log.Warn("refusing a command: too many are open", life.LogCommand, id)
@@ -191,7 +191,7 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 			receipt = nil
 		}
 	}
-	by := m.AnswerBy.Add(deliverWithin - answerWithin)
+	by := m.AnswerBy.Add(deliverWithin - messages.AnswerWithin)
 	err := s.conn.SendBefore(by, receipt, frame...)
 	switch {
 	case errors.Is(err, wsconn.ErrTooLarge):

@@ -15,9 +15,6 @@ import (
 )
 
 const (
-	// answerWithin is how long the agent takes for a command at most: the controller gives up after 60 s,
-	// and an answer needs time to travel.
-	answerWithin = 50 * time.Second
 	// deliverWithin is when an answer is of no use any more: just before the controller's 60 s.
 	deliverWithin = 58 * time.Second
 	// greetWithin is how long the controller may take to answer HELLO: as long as it gives commands itself.

@@ -50,7 +50,7 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, flushing: make(chan struct{}), stop: stop}
 	go a.flush(ctx)
 	board := status.NewBoard()
-	a.Agent = actors.Start(&life.Env{
+	a.Agent = actors.Start(life.Env{
 		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
 		Keys: journal, Jobs: journal, Catalogue: journal, Exports: openExports(cfg.Agent.Cache, log), Board: board,
 	}, cfg)

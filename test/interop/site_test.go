@@ -134,7 +134,7 @@ func (s *site) agent(o agentOptions) *agent {
 	must(s.t, err)
 	memory, _ := (&storetest.Model{}).Open(store.Options{})
 	a := &agent{log: &outside.Log{}}
-	a.Agent = actors.Start(&life.Env{
+	a.Agent = actors.Start(life.Env{
 		Log: slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AWS: s.httpClient(), Now: time.Now, NewID: uuid.NewString,
 		Jitter: func() float64 { return 0 },

@@ -245,7 +245,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 	i.Store, _ = i.disk.Open(store.Options{})
 	var jitter atomic.Int64
 	i.Board = status.NewBoard()
-	i.Agent = actors.Start(&life.Env{
+	i.Agent = actors.Start(life.Env{
 		Log: slog.New(slog.NewTextHandler(w.Log.of(i.Name), &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dial(ctx, network, address)

@@ -146,7 +146,7 @@ func (r *rig) start(more settings) {
 		r.t.Fatalf("configuration: %v, warnings %v", err, warnings)
 	}
 	r.journal, _ = (&storetest.Model{}).Open(store.Options{})
-	agent := actors.Start(&life.Env{
+	agent := actors.Start(life.Env{
 		Log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
 		Keys: r.journal, Jobs: r.journal, Catalogue: r.journal, Exports: store.NewMemoryExports(store.DefaultMemoryExportBytes),
