@@ -1,0 +1,180 @@
+package life
+
+import (
+	"log/slog"
+	"slices"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+)
+
+// family is a parent with children of every kind; each notes what it hears under its name.
+type family struct {
+	t      *testing.T
+	system *actor.ActorSystem
+	env    *Env
+	heard  chan string
+	child  map[string]*actor.PID
+}
+
+type member struct {
+	Scoped
+	family *family
+	name   string
+	begin  func(actor.Context)
+}
+
+type (
+	explode struct{}
+	say     struct{ word string }
+	block   struct{ d time.Duration }
+)
+
+func (m *member) Receive(ctx actor.Context) {
+	switch message := ctx.Message().(type) {
+	case *actor.Started:
+		m.family.heard <- m.name + " begins"
+		if m.begin != nil {
+			m.begin(ctx)
+		}
+	case *actor.Stopped:
+		m.family.heard <- m.name + " ends"
+	case say:
+		m.family.heard <- m.name + " " + message.word
+	case block:
+		time.Sleep(message.d)
+	case explode:
+		panic("a test's")
+	}
+}
+
+func (f *family) props(name string, kind Kind, begin func(actor.Context), together ...string) *actor.Props {
+	return Props(f.env, kind, func() actor.Actor { return &member{family: f, name: name, begin: begin} }, together...)
+}
+
+// inFamily runs test with a parent whose children a, b restart together and c alone; p is a part of a, w a worker of b.
+func inFamily(t *testing.T, test func(*testing.T, *family)) {
+	synctest.Test(t, func(t *testing.T) {
+		f := &family{
+			t: t, env: &Env{Log: slog.New(slog.DiscardHandler), Jitter: func() float64 { return 0 }},
+			heard: make(chan string, 1000), child: map[string]*actor.PID{},
+		}
+		f.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return f.env.Log }))
+		spawn := func(ctx actor.Context, name string, kind Kind, begin func(actor.Context)) {
+			f.child[name] = ctx.SpawnPrefix(f.props(name, kind, begin), name+"-")
+		}
+		parent := f.system.Root.Spawn(f.props("parent", Standing, func(ctx actor.Context) {
+			spawn(ctx, "a", Standing, func(ctx actor.Context) { spawn(ctx, "p", Part, nil) })
+			spawn(ctx, "b", Standing, func(ctx actor.Context) { spawn(ctx, "w", Worker, nil) })
+			spawn(ctx, "c", Standing, nil)
+		}, "a-", "b-"))
+		f.news("parent begins", "a begins", "b begins", "c begins", "p begins", "w begins")
+		test(t, f)
+		_ = f.system.Root.StopFuture(parent).Wait()
+		time.Sleep(3 * time.Second) // the library's dead letters have a timer of their own
+	})
+}
+
+func (f *family) tell(name string, message any) { f.system.Root.Send(f.child[name], message) }
+
+// news is all that was heard since the last call, in any order.
+func (f *family) news(want ...string) {
+	f.t.Helper()
+	synctest.Wait()
+	var got []string
+	for len(f.heard) > 0 {
+		got = append(got, <-f.heard)
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		f.t.Errorf("heard %s, want %s", strings.Join(got, ", "), strings.Join(want, ", "))
+	}
+}
+
+func TestWhoCannotDoWithoutEachOtherRestartsTogether(t *testing.T) {
+	inFamily(t, func(_ *testing.T, f *family) {
+		f.tell("a", explode{})
+		f.news()
+		time.Sleep(restartFloor)
+		f.news("p ends", "w ends", "a begins", "b begins", "p begins", "w begins")
+	})
+}
+
+func TestWhoRestartsAloneTakesNobodyAlong(t *testing.T) {
+	inFamily(t, func(_ *testing.T, f *family) {
+		f.tell("c", explode{})
+		time.Sleep(restartFloor)
+		f.news("c begins")
+	})
+}
+
+func TestAPartFailsWithItsParent(t *testing.T) {
+	inFamily(t, func(_ *testing.T, f *family) {
+		f.tell("p", explode{})
+		time.Sleep(restartFloor)
+		f.news("p ends", "w ends", "a begins", "b begins", "p begins", "w begins")
+	})
+}
+
+func TestAWorkerThatFailsEnds(t *testing.T) {
+	inFamily(t, func(_ *testing.T, f *family) {
+		f.tell("w", explode{})
+		time.Sleep(time.Hour)
+		f.news("w ends")
+	})
+}
+
+// What waits in the mailbox of one that restarts only because another failed is for its next incarnation, also while it
+// waits for its own child to end.
+func TestARestartLosesNoMessageOfAHealthyActor(t *testing.T) {
+	inFamily(t, func(_ *testing.T, f *family) {
+		f.tell("w", block{time.Second})
+		f.tell("a", explode{})
+		time.Sleep(restartFloor + time.Millisecond)
+		f.tell("b", say{"hears"})
+		f.news("p ends", "a begins", "p begins")
+		time.Sleep(time.Second)
+		f.news("w ends", "b begins", "w begins", "b hears")
+	})
+}
+
+func TestTwoFailuresAtATimeAreOneRestart(t *testing.T) {
+	inFamily(t, func(_ *testing.T, f *family) {
+		f.tell("a", explode{})
+		f.tell("b", explode{})
+		time.Sleep(time.Hour)
+		f.news("p ends", "w ends", "a begins", "b begins", "p begins", "w begins")
+	})
+}
+
+func TestTheDelayGrowsAndStartsOverAfterAHealthyMinute(t *testing.T) {
+	inFamily(t, func(t *testing.T, f *family) {
+		for n := range 12 {
+			f.tell("c", explode{})
+			delay := Backoff(n, restartFloor, restartCap, 0)
+			time.Sleep(delay - time.Millisecond)
+			f.news()
+			time.Sleep(time.Millisecond)
+			f.news("c begins")
+			if n == 11 && delay != restartCap/2 {
+				t.Errorf("the last delay is %s", delay)
+			}
+		}
+		time.Sleep(restartHealthy + time.Second)
+		f.tell("c", explode{})
+		time.Sleep(restartFloor)
+		f.news("c begins")
+	})
+}
+
+func TestNobodyIsBroughtBackByAParentThatEnds(t *testing.T) {
+	inFamily(t, func(_ *testing.T, f *family) {
+		f.tell("w", block{time.Second}) // the parent waits for b, which waits for w
+		f.tell("a", explode{})
+		synctest.Wait()
+	})
+}
