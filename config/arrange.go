@@ -2,102 +2,80 @@ package config
 
 import (
 	"fmt"
-	"maps"
 	"reflect"
 	"slices"
 	"strings"
-
-	"github.com/caarlos0/env/v11"
-
-	"federation-agent/internal/secret"
 )
 
-// arrange puts the flat map in order for the library, which would end a list silently at a gap and knows
-// nothing of stage filters that begin at 1.
-func (l *loader) arrange() {
-	for _, list := range []string{connectorPrefix + "endpoints", connectorPrefix + "headers", "integration.providers"} {
-		l.endAtGap(list)
-	}
-	l.renumberStages()
-}
-
-// endAtGap drops what lies beyond a list's first missing index, as the vendor's agent does, and says so.
+// endAtGap drops what is beyond a list's first missing index, as the vendor's agent does, and says so.
 func (l *loader) endAtGap(list string) {
-	byIndex := map[int][]string{}
+	present := map[int]bool{}
 	for key := range l.rejected {
-		if n, ok := listIndex(key, list); ok {
-			byIndex[n] = append(byIndex[n], key)
-		}
+		present[listIndex(key, list)] = true
 	}
-	for _, key := range sortedKeys(l.settings) {
-		if n, ok := listIndex(key, list); ok {
-			byIndex[n] = append(byIndex[n], key)
-		}
+	keys := sortedKeys(l.settings)
+	for _, key := range keys {
+		present[listIndex(key, list)] = true
 	}
 	gap := 0
-	for byIndex[gap] != nil {
+	for present[gap] {
 		gap++
 	}
 	var beyond []string
-	for _, n := range slices.Sorted(maps.Keys(byIndex)) {
-		for _, key := range byIndex[n] {
-			if s, ok := l.settings[key]; ok && n > gap {
-				beyond = append(beyond, s.String())
-				delete(l.settings, key)
-			}
+	for _, key := range keys {
+		if listIndex(key, list) > gap {
+			beyond = append(beyond, l.settings[key].String())
+			delete(l.settings, key)
 		}
 	}
 	if len(beyond) > 0 {
-		l.warn(list, fmt.Sprintf("%s[%d] is missing, and the list ends there; not read: %s", list, gap, strings.Join(beyond, ", ")))
+		l.warn(list, fmt.Sprintf("%s[%d] is missing, and the list ends there; not read: %s",
+			list, gap, strings.Join(beyond, ", ")))
 	}
 }
 
-// listIndex tells which element of a list a key belongs to.
-func listIndex(key, list string) (int, bool) {
-	rest, ok := strings.CutPrefix(key, list+"[")
-	if !ok {
-		return 0, false
+// listIndex tells which element of a list a key belongs to; -1 for none.
+func listIndex(key, list string) int {
+	pattern, indexes := toPattern(key)
+	if !strings.HasPrefix(pattern, list+"["+indexMark+"]") {
+		return -1
 	}
-	number, _, _ := strings.Cut(rest, "]")
-	return index(number)
+	return indexes[0]
 }
+
+const stagePattern = "integration.providers[#].configuration.#_stage"
 
 // renumberStages closes the gaps that blank entries left: 0_stage blank and 1_stage=dev filter to dev.
 func (l *loader) renumberStages() {
-	stages := map[int]map[int]setting{}
+	filters := map[int][]string{} // by provider
 	for _, key := range sortedKeys(l.settings) {
 		pattern, indexes := toPattern(key)
 		if pattern != stagePattern {
 			continue
 		}
-		if stages[indexes[0]] == nil {
-			stages[indexes[0]] = map[int]setting{}
-		}
-		stages[indexes[0]][indexes[1]] = l.settings[key]
+		stage, provider := l.settings[key], indexes[0]
 		delete(l.settings, key)
-	}
-	for _, provider := range slices.Sorted(maps.Keys(stages)) {
-		byIndex, seen := stages[provider], map[string]bool{}
-		for _, from := range slices.Sorted(maps.Keys(byIndex)) {
-			stage := byIndex[from]
-			if seen[stage.value] {
-				l.warn(stage.key, stage.String()+": names a stage that is in the filter already")
-				continue
-			}
-			l.settings[withIndexes(stagePattern, []int{provider, len(seen)})] = stage
-			seen[stage.value] = true
+		if slices.Contains(filters[provider], stage.value) {
+			l.warn(stage.key, stage.String()+": names a stage that is in the filter already")
+			continue
 		}
+		l.settings[withIndexes(stagePattern, provider, len(filters[provider]))] = stage
+		filters[provider] = append(filters[provider], stage.value)
 	}
 }
 
-const stagePattern = "integration.providers[#].configuration.#_stage"
-
-// fill checks each value's form, so that a fault names the variable, and lets the library fill the struct
-// with those that pass.
-func (l *loader) fill() Config {
-	values := l.defaults()
-	lists := map[string]map[int]string{}
-	users := map[string]secret.String{}
+// fill sets each field to its default and then to the value of each key. A value that the field does not take is a
+// fault that names the variable.
+func (l *loader) fill() (cfg Config) {
+	root := reflect.ValueOf(&cfg).Elem()
+	for _, f := range l.fields {
+		if f.def != "" && !strings.Contains(f.pattern, indexMark) {
+			value, err := f.canonicalValue(f.def)
+			if err == nil { // a test holds every default to it
+				f.set(root, f.pattern, value)
+			}
+		}
+	}
 	for _, key := range sortedKeys(l.settings) {
 		f, ok := l.fieldOf(key)
 		if !ok {
@@ -108,54 +86,34 @@ func (l *loader) fill() Config {
 			l.reject(key, err.Error())
 			continue
 		}
-		if name, ok := userOf(key); ok {
-			users[name] = secret.New(value)
-			continue
-		}
-		_, indexes := toPattern(key)
-		name := withIndexes(f.envKey, indexes)
-		if f.kind != kindIndexedList {
-			values[name] = value
-			continue
-		}
-		if lists[name] == nil {
-			lists[name] = map[int]string{}
-		}
-		lists[name][indexes[len(indexes)-1]] = value
-	}
-	for name, byIndex := range lists {
-		var items []string
-		for _, i := range slices.Sorted(maps.Keys(byIndex)) {
-			items = append(items, byIndex[i])
-		}
-		values[name] = strings.Join(items, "\n")
-	}
-	cfg, err := env.ParseAsWithOptions[Config](env.Options{
-		Environment: values,
-		FuncMap: map[reflect.Type]env.ParserFunc{
-			reflect.TypeFor[secret.String](): func(v string) (any, error) { return secret.New(v), nil },
-		},
-	})
-	if err != nil {
-		// Every value was checked above; the library's text may repeat one, so only the fact is told.
-		l.faults = append(l.faults, Fault{Variable: "configuration", Text: "cannot be read for a reason that this version does not know"})
-	}
-	if len(users) > 0 {
-		cfg.Services.HTTP.Authentication.Users = users
+		f.set(root, key, value)
 	}
 	return cfg
 }
 
-// defaults gives the struct's defaults in the library's form, to which 1MiB is no number.
-func (l *loader) defaults() map[string]string {
-	values := map[string]string{}
-	for _, f := range l.fields {
-		if f.def == "" || strings.Contains(f.envKey, indexMark) {
-			continue
+// set puts a value where its key says. Lists grow to hold it.
+func (f field) set(root reflect.Value, key string, value any) {
+	_, indexes := toPattern(key)
+	at := root
+	for _, i := range f.path {
+		if at.Kind() == reflect.Slice {
+			for at.Len() <= indexes[0] {
+				at.Set(reflect.Append(at, reflect.Zero(at.Type().Elem())))
+			}
+			at, indexes = at.Index(indexes[0]), indexes[1:]
 		}
-		if value, err := f.canonicalValue(f.def); err == nil {
-			values[f.envKey] = value
-		}
+		at = at.Field(i)
 	}
-	return values
+	v := reflect.ValueOf(value)
+	switch user, isUser := userOf(key); {
+	case isUser:
+		if at.IsNil() {
+			at.Set(reflect.MakeMap(at.Type()))
+		}
+		at.SetMapIndex(reflect.ValueOf(user), v)
+	case f.kind == kindIndexedList: // keys come in the order of their indexes
+		at.Set(reflect.AppendSlice(at, v))
+	default:
+		at.Set(v.Convert(at.Type()))
+	}
 }

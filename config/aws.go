@@ -3,13 +3,15 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 
 	"federation-agent/internal/region"
 )
 
 // regionShape is AREA-DIRECTION-NUMBER.
-var regionShape = regexp.MustCompile(`^([a-z]+(?:-[a-z]+)?)-((?:north|south)?(?:east|west)|north|south|central)-[1-9][0-9]?$`)
+var regionShape = regexp.MustCompile(
+	`^([a-z]+(?:-[a-z]+)?)-((?:north|south)?(?:east|west)|north|south|central)-[1-9][0-9]?$`)
 
 // partitionOf tells which partition a region belongs to, and whether it is in the list. A region that AWS
 // opens later in a known area is taken with a warning, so that this list never locks anybody out; a name that
@@ -27,7 +29,8 @@ func partitionOf(name string) (partition string, listed bool) {
 	return "", false
 }
 
-// likeRegion asks whether the known region that is most like a word was meant; nothing where none is like it, as with Ireland.
+// likeRegion asks whether the known region that is most like a word was meant. It is empty where none is like it, as
+// with Ireland.
 func likeRegion(word string) string {
 	nearest, distance := nearestPattern(word, region.All())
 	if distance > maxSlip {
@@ -40,20 +43,21 @@ func likeRegion(word string) string {
 var roleARN = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::[0-9]{12}:role/(?:[!-~]{1,510}/)?[\w+=,.@-]{1,64}$`)
 
 func (c *checker) checkProvider(i int, p Provider) {
+	kind, id := providerKey(i, "type"), providerKey(i, "integrationId")
 	switch p.Type {
 	case ProviderType:
 	case "":
-		c.fault(providerKey(i, "type"), "is missing")
+		c.fault(kind, "is missing")
 	default:
-		c.fault(providerKey(i, "type"), "%s is not served; this agent is for %s", show(p.Type), ProviderType)
+		c.fault(kind, "%s is not served; this agent is for %s", show(p.Type), ProviderType)
 	}
 	switch {
 	case p.IntegrationID == "":
-		c.fault(providerKey(i, "integrationId"), "is missing: the id that the integration's Overview page in the APIM console shows")
-	case strings.Contains(p.IntegrationID, "[your-"):
-		c.fault(providerKey(i, "integrationId"), "still holds the words in brackets of the example file")
+		c.fault(id, "is missing: the id that the integration's Overview page in the APIM console shows")
+	case isTemplate(p.IntegrationID):
+		c.fault(id, templateText)
 	case strings.ContainsAny(p.IntegrationID, " \t\r\n\"'"):
-		c.fault(providerKey(i, "integrationId"), "holds a blank or a quote; write the id alone")
+		c.fault(id, "holds a blank or a quote; write the id alone")
 	}
 	c.checkKeys(i, p)
 	found := c.checkRegions(i, p.Regions)
@@ -62,18 +66,19 @@ func (c *checker) checkProvider(i int, p Provider) {
 }
 
 func (c *checker) checkKeys(i int, p Provider) {
+	const both = "set both, or neither to use the AWS SDK's default chain"
 	id, key := providerKey(i, "configuration.accessKeyId"), providerKey(i, "configuration.secretAccessKey")
 	switch {
 	case p.AccessKeyID == "" && !p.SecretAccessKey.IsZero():
-		c.fault(id, "is missing, though the secret access key is set; set both, or neither to use the AWS SDK's default chain")
+		c.fault(id, "is missing, though the secret access key is set; "+both)
 	case p.AccessKeyID != "" && p.SecretAccessKey.IsZero():
-		c.fault(key, "is missing, though the access key id is set; set both, or neither to use the AWS SDK's default chain")
+		c.fault(key, "is missing, though the access key id is set; "+both)
 	}
-	if strings.Contains(p.AccessKeyID, "[your-") {
-		c.fault(id, "still holds the words in brackets of the example file")
+	if isTemplate(p.AccessKeyID) {
+		c.fault(id, templateText)
 	}
-	if isTemplate(p.SecretAccessKey) {
-		c.fault(key, "still holds the words in brackets of the example file")
+	if isTemplate(p.SecretAccessKey.Reveal()) {
+		c.fault(key, templateText)
 	}
 }
 
@@ -102,11 +107,10 @@ func (c *checker) checkRoles(i int, roles, regionPartitions []string) {
 			c.fault(key, "role %d of %d is not the ARN of an IAM role", n+1, len(roles))
 			continue
 		}
-		for _, partition := range regionPartitions {
-			if partition != m[1] {
-				c.fault(key, "role %d of %d is of the partition %s, a region of %s; no role works across partitions", n+1, len(roles), m[1], partition)
-				break
-			}
+		other := slices.IndexFunc(regionPartitions, func(partition string) bool { return partition != m[1] })
+		if other >= 0 {
+			c.fault(key, "role %d of %d is of the partition %s, a region of %s; no role works across partitions",
+				n+1, len(roles), m[1], regionPartitions[other])
 		}
 	}
 }
@@ -117,7 +121,8 @@ var stageName = regexp.MustCompile(`^[\w-]{1,128}$`)
 func (c *checker) checkStages(i int, stages []string) {
 	for n, stage := range stages {
 		if !stageName.MatchString(stage) {
-			c.fault(providerKey(i, fmt.Sprintf("configuration.%d_stage", n)), "%s is no stage name: letters, digits, - and _ only, one stage for each index", show(stage))
+			c.fault(providerKey(i, fmt.Sprintf("configuration.%d_stage", n)),
+				"%s is no stage name: letters, digits, - and _ only, one stage for each index", show(stage))
 		}
 	}
 }
@@ -128,8 +133,8 @@ func (l *loader) adviseRegions(cfg Config) {
 		for _, name := range p.Regions {
 			if partition, listed := partitionOf(name); partition != "" && !listed {
 				key := providerKey(i, "configuration.region")
-				l.warn(key, fmt.Sprintf("%s: %s is not a region that this version knows; check it, unless it is a new one%s",
-					l.settings[key], show(name), likeRegion(name)))
+				const text = "%s: %s is not a region that this version knows; check it, unless it is a new one%s"
+				l.warn(key, fmt.Sprintf(text, l.settings[key], show(name), likeRegion(name)))
 			}
 		}
 	}

@@ -1,16 +1,19 @@
 package config
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 )
 
-// ignoredGroups are the parts of the vendor's configuration that this agent does not read, with what to
-// do instead. Those are named once each and otherwise let be, so that the vendor's files load.
+// ignoredGroups are the parts of the vendor's configuration that this agent does not read, with what to do instead.
+// Each is named once and otherwise ignored, so that the vendor's files load.
 var ignoredGroups = map[string]string{
-	"services":   "of the vendor's node this agent has services.core.http and services.metrics, and no more of these than its documentation names",
+	"services": "of the vendor's node this agent has services.core.http and services.metrics, " +
+		"and no more of these than its documentation names",
 	"secrets":    "this version asks no secret manager; put secrets into environment variables",
 	"log":        "set " + ownPrefix + "agent_log_level instead",
 	"logging":    "set " + ownPrefix + "agent_log_level instead",
@@ -20,21 +23,19 @@ var ignoredGroups = map[string]string{
 	"kubernetes": "this version reads nothing from Kubernetes; put secrets into environment variables",
 }
 
-// collect finds every key that is set, under whatever spelling, and says what nobody will read.
+// collect finds every key that is set, in whatever spelling, and reports what is not read.
 func (l *loader) collect() {
 	known := l.patterns()
 	forms := formsOf(known)
 	ignored := map[string][]string{}
 	for _, name := range slices.Sorted(maps.Keys(l.environ)) {
-		if strings.TrimSpace(l.environ[name]) == "" {
-			continue
-		}
-		if key, ok := matchVariable(forms, name); ok {
-			l.take(key)
-			continue
-		}
+		key, isKey := matchVariable(forms, name)
 		rest, prefixed := cutPrefix(name)
-		switch group, _, _ := strings.Cut(underscored(strings.ToLower(rest)), "_"); {
+		group, _, _ := strings.Cut(underscored(strings.ToLower(rest)), "_")
+		switch {
+		case strings.TrimSpace(l.environ[name]) == "":
+		case isKey:
+			l.take(key)
 		case isOurs(name), prefixed && isSlip(rest, known):
 			l.unknown(setting{variable: name}, rest)
 		case prefixed && ignoredGroups[group] != "":
@@ -42,28 +43,22 @@ func (l *loader) collect() {
 		}
 	}
 	for _, key := range slices.Sorted(maps.Keys(l.yaml)) {
-		s := l.yaml[key]
-		if strings.TrimSpace(s.value) == "" {
-			continue
-		}
-		root := strings.FieldsFunc(key, func(r rune) bool { return r == '.' || r == '[' })
 		pattern, _ := toPattern(key)
-		_, isUser := userOf(key)
-		switch {
-		case isUser, slices.Contains(known, pattern):
+		group, _, _ := strings.Cut(strings.ReplaceAll(key, "[", "."), ".")
+		switch s := l.yaml[key]; {
+		case strings.TrimSpace(s.value) == "":
+		case slices.Contains(known, pattern):
 			l.take(key)
-		case len(root) > 0 && (root[0] == "integration" || root[0] == "agent"), isSlip(key, known):
+		case group == "integration", group == "agent", isSlip(key, known):
 			l.unknown(s, key)
-		case len(root) > 0:
-			ignored[root[0]] = append(ignored[root[0]], s.String())
+		default:
+			ignored[group] = append(ignored[group], s.String())
 		}
 	}
 	for _, group := range slices.Sorted(maps.Keys(ignored)) {
-		text := ignoredGroups[group]
-		if text == "" {
-			text = "this agent has no such settings"
-		}
-		l.warn(group+".*", fmt.Sprintf("%s.* is not read: %s (found: %s)", group, text, strings.Join(ignored[group], ", ")))
+		instead := cmp.Or(ignoredGroups[group], "this agent has no such settings")
+		found := strings.Join(ignored[group], ", ")
+		l.warn(group+".*", fmt.Sprintf("%s.* is not read: %s (found: %s)", group, instead, found))
 	}
 }
 
@@ -85,7 +80,7 @@ func formsOf(patterns []string) map[string]string {
 	return forms
 }
 
-// patterns lists the known keys: ours, those of a later version, and those that name files.
+// patterns lists the known keys: ours, the vendor's that are not served, and those that name files.
 func (l *loader) patterns() []string {
 	patterns := []string{keyOwnFiles, keyVendorFiles}
 	for _, f := range l.fields {
@@ -100,7 +95,7 @@ func (l *loader) patterns() []string {
 
 // matchVariable gives the canonical key that an environment variable sets.
 func matchVariable(forms map[string]string, name string) (string, bool) {
-	for _, prefix := range append(prefixes[:], "") {
+	for _, prefix := range prefixes {
 		rest, ok := strings.CutPrefix(name, prefix)
 		if !ok {
 			continue
@@ -110,7 +105,7 @@ func matchVariable(forms map[string]string, name string) (string, bool) {
 		}
 		pattern, indexes := toPattern(rest)
 		if key, ok := forms[pattern]; ok {
-			return withIndexes(key, indexes), true
+			return withIndexes(key, indexes...), true
 		}
 	}
 	return "", false
@@ -118,8 +113,8 @@ func matchVariable(forms map[string]string, name string) (string, bool) {
 
 // cutPrefix takes a Gravitee prefix off, in whatever case, so that a misspelled prefix is noticed.
 func cutPrefix(name string) (rest string, prefixed bool) {
-	if lower := strings.ToLower(name); strings.HasPrefix(lower, "gravitee_") || strings.HasPrefix(lower, "gravitee.") {
-		return name[len("gravitee_"):], true
+	if strings.HasPrefix(underscored(strings.ToLower(name)), ownPrefix) {
+		return name[len(ownPrefix):], true
 	}
 	return name, false
 }
@@ -128,34 +123,43 @@ func cutPrefix(name string) (rest string, prefixed bool) {
 // prefix only the vendor's two groups count: CI systems have AGENT_… and compose files INTEGRATION_ID.
 func isOurs(name string) bool {
 	rest, prefixed := cutPrefix(name)
-	rest = strings.ReplaceAll(underscored(strings.ToLower(rest)), "-", "_") + "_"
-	groups := []string{"integration_connector_", "integration_providers_", "integration_providers["}
+	rest = strings.NewReplacer(".", "_", "-", "_", "[", "_").Replace(strings.ToLower(rest)) + "_"
+	groups := []string{"integration_connector_", "integration_providers_"}
 	if prefixed {
 		groups = []string{"integration_", "agent_"}
 	}
 	return slices.ContainsFunc(groups, func(group string) bool { return strings.HasPrefix(rest, group) })
 }
 
-// unknown reports a variable that sets nothing. It is a fault where its loss would widen what the agent
-// federates or whom it trusts, else a warning.
+// unknown reports a variable that sets nothing. It is a fault where ignoring it would federate more, or trust more,
+// than was asked for; else a warning.
 func (l *loader) unknown(s setting, rest string) {
 	pattern, indexes := toPattern(rest)
 	meant, _ := nearestPattern(pattern, l.patterns())
-	nearest := withIndexes(meant, indexes)
-	suggestion := nearest
+	suggestion := withIndexes(meant, indexes...)
 	if s.at == "" {
-		suggestion = variableName(nearest)
+		suggestion = variableName(suggestion)
 	}
-	lower := underscored(strings.ToLower(pattern))
 	text := "is not a setting of this agent; did you mean " + suggestion + "?"
-	switch {
-	case strings.Contains(lower, "stage") && (strings.HasPrefix(lower, "integration_") || strings.HasPrefix(meant, "integration.")):
-		l.faults = append(l.faults, Fault{Key: rest, Variable: s.String(), Text: text + " A stage filter that is not read would let every stage through"})
+	switch lower := underscored(strings.ToLower(pattern)); {
+	case strings.Contains(lower, "stage") &&
+		(strings.HasPrefix(lower, "integration_") || strings.HasPrefix(meant, "integration.")):
+		text += " A stage filter that is not read would let every stage through"
 	case strings.Contains(lower, "_ws_ssl_"), strings.Contains(lower, "_ws_proxy_"):
-		l.faults = append(l.faults, Fault{Key: rest, Variable: s.String(), Text: text + " A TLS or proxy setting is never ignored"})
+		text += " A TLS or proxy setting is never ignored"
 	default:
 		l.warn(rest, s.String()+": "+text)
+		return
 	}
+	l.faults = append(l.faults, Fault{Key: rest, Variable: s.String(), Text: text})
 }
 
-func sortedKeys(m map[string]setting) []string { return slices.Sorted(maps.Keys(m)) }
+// sortedKeys gives keys in order, with the indexes of lists as numbers: 10 after 9.
+func sortedKeys(m map[string]setting) []string {
+	natural := func(key string) string {
+		return digits.ReplaceAllStringFunc(key, func(n string) string { return fmt.Sprintf("%*s", maxIndexDigits, n) })
+	}
+	return slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Compare(natural(a), natural(b)) })
+}
+
+var digits = regexp.MustCompile(`[0-9]+`)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -11,8 +12,8 @@ import (
 // normaliseEndpoint brings an endpoint into the form that the session appends its path to: http or https,
 // without query and without one trailing slash. Its errors do not repeat the URL, which may hold a password.
 func normaliseEndpoint(raw string) (string, error) {
-	if strings.Contains(raw, "[your-") {
-		return "", errors.New("still holds the words in brackets of the example file")
+	if isTemplate(raw) {
+		return "", errors.New(templateText)
 	}
 	if strings.ContainsAny(raw, "\"' ,") {
 		return "", errors.New("holds a quote, a blank or a comma; write one URL, without quotes, for each index")
@@ -50,14 +51,10 @@ func normaliseEndpoint(raw string) (string, error) {
 
 // adviseToken warns where APIM is certain to refuse the agent.
 func (l *loader) adviseToken(cfg Config) {
-	if l.partial {
-		return
+	if !l.partial && !slices.ContainsFunc(cfg.Connector.Headers, Header.isAuthorization) {
+		key := connectorPrefix + "headers[0].name"
+		l.warn(key, variableName(key)+": no Authorization header is set; APIM answers 401 without one")
 	}
-	for _, h := range cfg.Connector.Headers {
-		if strings.EqualFold(h.Name, "Authorization") {
-			return
-		}
-	}
-	key := connectorPrefix + "headers[0].name"
-	l.warn(key, variableName(key)+": no Authorization header is set; APIM answers 401 without one")
 }
+
+func (h Header) isAuthorization() bool { return strings.EqualFold(h.Name, "Authorization") }

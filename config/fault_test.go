@@ -69,6 +69,15 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 	}
 }
 
+func TestALaterProviderIsCheckedThoughNothingOfTheFirstOneCanBeRead(t *testing.T) {
+	const first, second = "gravitee_integration_providers_0_", "gravitee_integration_providers_1_"
+	environ := append([]string{second + "type=kong"}, without(seed(), first+"type", first+"configuration_region",
+		first+"configuration_accessKeyId", first+"configuration_secretAccessKey", first+"integrationId")...)
+	wantFaults(t, faultsOf(t, sources(append(environ, first+"type=${NOBODY}")...)),
+		first+"type: the placeholder", first+"integrationId: is missing", first+"configuration_region: is missing",
+		second+`type: "kong" is not served`, second+"integrationId: is missing", second+"configuration_region: is missing")
+}
+
 func TestAnEmptyEnvironmentNamesAllThatIsNeeded(t *testing.T) {
 	wantFaults(t, faultsOf(t, sources()),
 		"gravitee_integration_connector_ws_endpoints_0: is missing",

@@ -3,11 +3,12 @@ package config
 import (
 	"fmt"
 	"maps"
+	"regexp"
 	"strings"
 )
 
-// Keys that name the YAML files. They are looked for in this order, after the --config flag; the first
-// one that is set counts alone.
+// Keys that name the YAML files. They are looked for in this order, after the --config flag; only the first
+// one that is set counts.
 const (
 	keyOwnFiles    = "agent.config"
 	keyVendorFiles = "gravitee.conf"
@@ -21,29 +22,30 @@ const javaOptions = "JDK_JAVA_OPTIONS"
 
 // fileList says which YAML files are to be read, weakest first, and who says so.
 func (l *loader) fileList() (files []string, source string) {
-	if files = splitList(l.flagFiles); len(files) > 0 {
+	if files = splitList(l.flagFiles...); len(files) > 0 {
 		return files, flagFiles
 	}
 	for _, key := range []string{keyOwnFiles, keyVendorFiles} {
 		if s, ok := l.find(key); ok {
-			return splitList([]string{s.value}), s.variable
+			return splitList(s.value), s.variable
 		}
 	}
-	if strings.Contains(l.environ[javaOptions], "-Dintegration.") {
+	options := l.environ[javaOptions]
+	if strings.Contains(options, "-Dintegration.") {
 		l.faults = append(l.faults, Fault{
 			Key: "integration", Variable: javaOptions,
-			Text:    "only -D" + keyVendorFiles + " is read from here; write each -Dintegration… as an environment variable",
+			Text: "only -D" + keyVendorFiles + " is read from here; " +
+				"write each -Dintegration… as an environment variable",
 			Example: variableName("integration.providers[0].type") + "=" + ProviderType,
 		})
 	}
-	value, err := javaProperty(l.environ[javaOptions], keyVendorFiles)
+	value, err := javaProperty(options, keyVendorFiles)
 	if err != nil {
 		l.faults = append(l.faults, Fault{
-			Key: keyVendorFiles, Variable: javaOptions, Text: err.Error(),
-			Example: exampleFile(javaOptions),
+			Key: keyVendorFiles, Variable: javaOptions, Text: err.Error(), Example: exampleFile(javaOptions),
 		})
 	}
-	return splitList([]string{value}), javaOptions + " (-D" + keyVendorFiles + ")"
+	return splitList(value), javaOptions + " (-D" + keyVendorFiles + ")"
 }
 
 // readFiles lays out the YAML files as one flat map; a later file overrides single keys of an earlier one.
@@ -60,7 +62,7 @@ func (l *loader) readFiles() {
 		}
 		settings, fault := flattenYAML(name, content)
 		if fault != nil {
-			l.faults = append(l.faults, Fault{Variable: fault.at, Text: fault.text})
+			l.faults = append(l.faults, *fault)
 			continue
 		}
 		maps.Copy(l.yaml, settings)
@@ -79,8 +81,8 @@ func exampleFile(source string) string {
 	return source + "=" + file
 }
 
-func splitList(values []string) []string {
-	var list []string
+// splitList gives the parts between commas, without blanks and blank parts.
+func splitList(values ...string) (list []string) {
 	for _, value := range values {
 		for part := range strings.SplitSeq(value, ",") {
 			if part = strings.TrimSpace(part); part != "" {
@@ -91,36 +93,23 @@ func splitList(values []string) []string {
 	return list
 }
 
-// javaProperty finds -Dname=value among options separated by white space, as the java launcher splits them:
-// either quote keeps white space together, nothing escapes. The last one counts.
-func javaProperty(options, name string) (string, error) {
-	var args []string
-	var arg strings.Builder
-	var quote rune
-	for _, r := range options {
-		switch {
-		case quote != 0 && r == quote:
-			quote = 0
-		case quote != 0:
-			arg.WriteRune(r)
-		case r == '"' || r == '\'':
-			quote = r
-		case strings.ContainsRune(" \t\n\r\f\v", r):
-			args = append(args, arg.String())
-			arg.Reset()
-		default:
-			arg.WriteRune(r)
+var (
+	// javaArgument is one option as the java launcher splits them: at white space, which either kind of quote keeps
+	// together; nothing escapes a quote.
+	javaArgument = regexp.MustCompile(`(?:"[^"]*"|'[^']*'|[^"'\s\v])+`)
+	javaQuoted   = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
+)
+
+// javaProperty finds -Dname=value among the options of a JVM. The last one counts.
+func javaProperty(options, name string) (value string, err error) {
+	for _, arg := range javaArgument.FindAllString(options, -1) {
+		if v, ok := strings.CutPrefix(javaQuoted.ReplaceAllString(arg, "$1$2"), "-D"+name+"="); ok {
+			value = strings.TrimSpace(v)
 		}
 	}
-	args = append(args, arg.String())
-	value := ""
-	for _, a := range args {
-		if v, ok := strings.CutPrefix(a, "-D"+name+"="); ok {
-			value = v
-		}
+	rest := javaArgument.ReplaceAllString(options, "")
+	if open := strings.IndexAny(rest, `"'`); open >= 0 && strings.Contains(options, "-D"+name) {
+		return "", fmt.Errorf("has a %c that is never closed, so -D%s cannot be told", rest[open], name)
 	}
-	if quote != 0 && strings.Contains(options, "-D"+name) {
-		return "", fmt.Errorf("has a %c that is never closed, so -D%s cannot be told", quote, name)
-	}
-	return strings.TrimSpace(value), nil
+	return value, nil
 }

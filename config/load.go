@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"os"
 	"path/filepath"
 	"slices"
@@ -12,7 +13,7 @@ import (
 type Sources struct {
 	// Environ holds NAME=value texts, as os.Environ gives them.
 	Environ []string
-	// Files are the values of the --config flag; each may name several files with commas. With none,
+	// Files are the values of the --config flag; each may name several files with commas. Without them,
 	// the environment says which files are read, if any.
 	Files []string
 	// ReadFile reads a file; nil means os.ReadFile.
@@ -29,7 +30,10 @@ func Load(src Sources) (Config, []Warning, error) {
 	l.collect()
 	l.resolve()
 	l.checkUnserved()
-	l.arrange()
+	for _, list := range []string{connectorPrefix + "endpoints", connectorPrefix + "headers", "integration.providers"} {
+		l.endAtGap(list)
+	}
+	l.renumberStages()
 	cfg := l.fill()
 	l.finish(&cfg)
 	l.check(cfg)
@@ -79,11 +83,9 @@ func newLoader(src Sources) *loader {
 	if l.readFile == nil {
 		l.readFile = os.ReadFile
 	}
-	for _, entry := range src.Environ {
+	for _, entry := range slices.Backward(src.Environ) { // the first one of a name counts, as it does for os.Getenv
 		name, value, _ := strings.Cut(entry, "=")
-		if _, twice := l.environ[name]; !twice { // the first one counts, as it does for os.Getenv
-			l.environ[name] = value
-		}
+		l.environ[name] = value
 	}
 	return l
 }
@@ -92,7 +94,7 @@ func newLoader(src Sources) *loader {
 // YAML. An empty value is an absent one.
 func (l *loader) find(key string) (setting, bool) {
 	forms := spellings(key)
-	for _, prefix := range append(prefixes[:], "") {
+	for _, prefix := range prefixes {
 		for _, form := range forms {
 			if value := strings.TrimSpace(l.environ[prefix+form]); value != "" {
 				return setting{key: key, value: value, variable: prefix + form}, true
@@ -115,29 +117,22 @@ func (l *loader) resolve() {
 		f, isField := l.fieldOf(key)
 		e := expander{lookup: func(name string) (string, bool) { found, ok := l.find(name); return found.value, ok }}
 		value, err := e.expand(s.value)
-		if err != nil {
-			if isField {
-				l.reject(key, placeholderFault(f, err))
-			}
-			continue
-		}
-		if s.value = strings.TrimSpace(value); s.value == "" {
+		s.value = strings.TrimSpace(value)
+		switch {
+		case err != nil && !isField:
+		case err != nil && (f.kind == kindSecret || f.kind == kindUsers): // the name would be a part of the secret
+			l.reject(key, "holds a ${…} placeholder that cannot be resolved")
+		case err != nil:
+			l.reject(key, err.Error())
+		case s.value == "":
 			delete(l.settings, key)
-			continue
-		}
-		l.settings[key] = s
-		if isField {
-			l.resolveReference(s)
+		default:
+			l.settings[key] = s
+			if isField {
+				l.resolveReference(s)
+			}
 		}
 	}
-}
-
-// placeholderFault hides the name where the value is a secret, since it would be a part of it.
-func placeholderFault(f field, err error) string {
-	if f.kind == kindSecret || f.kind == kindUsers {
-		return "holds a ${…} placeholder that cannot be resolved"
-	}
-	return err.Error()
 }
 
 // finish brings valid values into the one form that the rest of the program expects.
@@ -152,35 +147,25 @@ func (l *loader) finish(cfg *Config) {
 		p.Regions = l.once(providerKey(i, "configuration.region"), p.Regions)
 		p.RoleARNs = l.once(providerKey(i, "configuration.roleArn"), p.RoleARNs)
 	}
-	if cfg.Agent.Cache.Path == "" {
-		cfg.Agent.Cache.Path = filepath.Join(cfg.Agent.Store.Path, "exports")
-	}
+	cfg.Agent.Cache.Path = cmp.Or(cfg.Agent.Cache.Path, filepath.Join(cfg.Agent.Store.Path, "exports"))
 	l.adviseRegions(*cfg)
 	l.adviseToken(*cfg)
 	l.adviseSurroundings()
 }
 
 // once drops what is named a second time.
-func (l *loader) once(key string, values []string) []string {
-	var kept, twice []string
+func (l *loader) once(key string, values []string) (kept []string) {
+	var twice []string
 	for _, v := range values {
 		switch {
 		case !slices.Contains(kept, v):
 			kept = append(kept, v)
-		case !slices.Contains(twice, v):
-			twice = append(twice, v)
+		case !slices.Contains(twice, show(v)):
+			twice = append(twice, show(v))
 		}
 	}
 	if len(twice) > 0 {
-		l.warn(key, l.settings[key].String()+": named more than once, counted once: "+joinShown(twice))
+		l.warn(key, l.settings[key].String()+": named more than once, counted once: "+strings.Join(twice, ", "))
 	}
 	return kept
-}
-
-func joinShown(values []string) string {
-	shown := make([]string, len(values))
-	for i, v := range values {
-		shown[i] = show(v)
-	}
-	return strings.Join(shown, ", ")
 }

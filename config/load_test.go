@@ -243,6 +243,19 @@ func TestEndpointsAreTakenInOrderAndNormalised(t *testing.T) {
 	}
 }
 
+func TestListsAreInTheOrderOfTheirNumbers(t *testing.T) {
+	environ, want := seed(), []string{"https://apim.example.com/integration-controller"}
+	for i := 1; i < 12; i++ {
+		url := fmt.Sprintf("https://apim-%d.example.com", i)
+		environ = append(environ, fmt.Sprintf("gravitee_integration_connector_ws_endpoints_%d=%s", i, url))
+		want = append(want, url)
+	}
+	cfg, _ := mustLoad(t, sources(environ...))
+	if diff := cmp.Diff(want, cfg.Connector.Endpoints); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestNothingPrintsASecret(t *testing.T) {
 	cfg, _ := mustLoad(t, sources(seed()...))
 	for _, printed := range []string{fmt.Sprintf("%v", cfg), fmt.Sprintf("%+v", cfg), fmt.Sprintf("%#v", cfg)} {

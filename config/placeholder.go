@@ -7,8 +7,8 @@ import (
 )
 
 const (
-	// maxExpansions and maxExpanded stop placeholders that contain each other. A cycle is found by the
-	// first limit, a doubling chain by the second.
+	// maxExpansions and maxExpanded (bytes) stop placeholders that contain each other. A cycle is found by the first
+	// limit, a chain in which each doubles the next by the second.
 	maxExpansions = 1000
 	maxExpanded   = 64 << 10
 )
@@ -26,31 +26,27 @@ type expander struct {
 func (e *expander) expand(text string) (string, error) {
 	var b strings.Builder
 	for {
-		start := strings.Index(text, "${")
-		if start < 0 {
+		before, rest, found := strings.Cut(text, "${")
+		end, colon := scanPlaceholder(rest)
+		if !found || end < 0 { // no placeholder: the text stays as it is
 			b.WriteString(text)
-			break
+			return b.String(), nil
 		}
-		end := closing(text, start+2)
-		if end < 0 {
-			b.WriteString(text) // no placeholder: the text stays as it is
-			break
-		}
-		value, err := e.placeholder(text[start+2 : end])
+		value, err := e.placeholder(rest[:end], colon)
 		if err != nil {
 			return "", err
 		}
-		b.WriteString(text[:start])
+		b.WriteString(before)
 		b.WriteString(value)
 		if b.Len() > maxExpanded {
 			return "", errPlaceholderLoop
 		}
-		text = text[end+1:]
+		text = rest[end+1:]
 	}
-	return b.String(), nil
 }
 
-func (e *expander) placeholder(body string) (string, error) {
+// placeholder gives the value of what stands between the braces; colon is where its default begins, or -1.
+func (e *expander) placeholder(body string, colon int) (string, error) {
 	if e.count++; e.count > maxExpansions {
 		return "", errPlaceholderLoop
 	}
@@ -58,7 +54,10 @@ func (e *expander) placeholder(body string) (string, error) {
 	if value, ok := e.lookup(body); ok {
 		return e.expand(value)
 	}
-	name, fallback, hasDefault := cutDefault(body)
+	name, hasDefault := body, colon >= 0
+	if hasDefault {
+		name = body[:colon]
+	}
 	name, err := e.expand(name)
 	if err != nil {
 		return "", err
@@ -67,46 +66,26 @@ func (e *expander) placeholder(body string) (string, error) {
 		return e.expand(value)
 	}
 	if !hasDefault {
-		return "", unresolved{name: name}
+		return "", fmt.Errorf("the placeholder %s stands for nothing: set it, or write ${name:default}", show(name))
 	}
-	return e.expand(fallback)
+	return e.expand(body[colon+1:])
 }
 
-// unresolved names a placeholder that stands for nothing.
-type unresolved struct{ name string }
-
-func (u unresolved) Error() string {
-	return fmt.Sprintf("the placeholder %s stands for nothing: set it, or write ${name:default}", show(u.name))
-}
-
-// closing finds the brace that ends the placeholder whose body begins at start.
-func closing(text string, start int) int {
-	depth := 1
-	for i := start; i < len(text); i++ {
+// scanPlaceholder finds, in the text behind a "${", the brace that ends the placeholder and the first colon outside of
+// nested placeholders; -1 for what is not there.
+func scanPlaceholder(text string) (end, colon int) {
+	depth, colon := 1, -1
+	for i := range len(text) {
 		switch {
 		case strings.HasPrefix(text[i:], "${"):
 			depth++
 		case text[i] == '}':
 			if depth--; depth == 0 {
-				return i
+				return i, colon
 			}
+		case text[i] == ':' && depth == 1 && colon < 0:
+			colon = i
 		}
 	}
-	return -1
-}
-
-// cutDefault splits name:default at the first colon outside of a nested placeholder.
-func cutDefault(body string) (name, fallback string, found bool) {
-	depth := 0
-	for i := 0; i < len(body); i++ {
-		switch {
-		case strings.HasPrefix(body[i:], "${"):
-			depth++
-		case body[i] == '}' && depth > 0:
-			depth--
-		case body[i] == ':' && depth == 0:
-			return body[:i], body[i+1:], true
-		}
-	}
-	return body, "", false
+	return -1, colon
 }

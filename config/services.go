@@ -1,26 +1,29 @@
 package config
 
 import (
+	"maps"
 	"slices"
 	"strings"
 
 	"federation-agent/internal/secret"
 )
 
-// Services configures the node API: health, metrics and the status page. Keys and defaults are gravitee-node's, but for
-// the port, which is the one that the vendor's agents use.
+// Services configures the node API: health, metrics and the status page. Keys and defaults are gravitee-node's, except
+// for the port, which is the one that the vendor's agents use.
 type Services struct {
-	HTTP    NodeHTTP    `envPrefix:"core.http." title:"Node API: health, metrics, status page"`
-	Metrics NodeMetrics `envPrefix:"metrics." title:"Node API: health, metrics, status page"`
+	HTTP    NodeHTTP    `key:"core.http." title:"Node API: health, metrics, status page"`
+	Metrics NodeMetrics `key:"metrics." title:"Node API: health, metrics, status page"`
 }
 
 // NodeHTTP says where the node API listens and who may read it.
 type NodeHTTP struct {
-	Enabled bool `env:"enabled" envDefault:"true" doc:"Whether the agent serves its node API: health, metrics, status page." example:"false"`
-	// Port 0 takes any free one, which the log names.
-	Port           int                `env:"port" envDefault:"18084" range:"0,65535" doc:"TCP port of the node API. 0 takes any free one; the log says which." example:"18084"`
-	Host           string             `env:"host" envDefault:"localhost" doc:"Host name or address that the node API listens on. Kubernetes probes need 0.0.0.0." example:"0.0.0.0"`
-	Authentication NodeAuthentication `envPrefix:"authentication."`
+	// Whether the agent serves its node API: health, metrics, status page.
+	Enabled bool `key:"enabled" default:"true" example:"false"`
+	// TCP port of the node API. 0 takes any free one; the log says which.
+	Port int `key:"port" default:"18084" range:"0,65535" example:"18084"`
+	// Host name or address that the node API listens on. Kubernetes probes need 0.0.0.0.
+	Host           string             `key:"host" default:"localhost" example:"0.0.0.0"`
+	Authentication NodeAuthentication `key:"authentication."`
 }
 
 // The types of authentication.
@@ -29,18 +32,21 @@ const (
 	AuthenticationNone  = "none"
 )
 
-// NodeAuthentication says who may read the node API.
+// NodeAuthentication says who may read the node API. Type is AuthenticationBasic or AuthenticationNone; Users holds
+// passwords by name.
 type NodeAuthentication struct {
-	// Type is AuthenticationBasic or AuthenticationNone.
-	Type string `env:"type" envDefault:"basic" oneof:"basic,none" doc:"How callers of the node API show who they are. With basic and no user nobody can: every request is answered 401." example:"none"`
-	// Users holds passwords by name.
-	Users map[string]secret.String `env:"users" key:"users.NAME" doc:"Password of the user NAME. Written in capitals as a whole, the variable names a user in small letters. Never printed." example:"a-long-password"`
+	// How callers of the node API show who they are. With basic and no user, every request is answered 401.
+	Type string `key:"type" default:"basic" oneof:"basic,none" example:"none"`
+	// Password of the user NAME. A variable in capitals as a whole names a user in small letters. Never printed.
+	Users map[string]secret.String `key:"users.NAME" example:"a-long-password"`
 }
 
 // NodeMetrics says whether metrics are served.
 type NodeMetrics struct {
-	Enabled    bool `env:"enabled" envDefault:"false" doc:"Whether the node API serves metrics." example:"true"`
-	Prometheus bool `env:"prometheus.enabled" envDefault:"true" doc:"Whether they are served in the form of Prometheus, where metrics are enabled." example:"true"`
+	// Whether the node API serves metrics.
+	Enabled bool `key:"enabled" default:"false" example:"true"`
+	// Whether they are served in the form of Prometheus, where metrics are enabled.
+	Prometheus bool `key:"prometheus.enabled" default:"true" example:"true"`
 }
 
 const (
@@ -50,8 +56,8 @@ const (
 	usersPattern = usersKey + "NAME"
 )
 
-// matchUser gives the canonical key of a variable, its prefix taken off, that holds a user's password. gravitee-node looks
-// a user up by the name that a caller gives, in every spelling of the key; so names come out of the variables here.
+// matchUser gives the canonical key of a variable, its prefix taken off, that holds a user's password. gravitee-node
+// searches for the name that a caller gives, in every spelling of the key; here the names come from the variables.
 func matchUser(name string) (key string, ok bool) {
 	for _, form := range spellings(usersKey) {
 		user, found := strings.CutPrefix(name, form)
@@ -73,18 +79,9 @@ func (c *checker) checkServices(services Services) {
 	if strings.ContainsAny(services.HTTP.Host, "/@ \t") {
 		c.fault(servicesPrefix+"host", "%s is not a host name or address alone", show(services.HTTP.Host))
 	}
-	for _, name := range sortedUsers(services) {
+	for _, name := range slices.Sorted(maps.Keys(services.HTTP.Authentication.Users)) {
 		if strings.Contains(name, ":") {
 			c.fault(usersKey+name, "names a user with a colon, which ends a user's name in basic authentication")
 		}
 	}
-}
-
-func sortedUsers(s Services) []string {
-	names := make([]string, 0, len(s.HTTP.Authentication.Users))
-	for name := range s.HTTP.Authentication.Users {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
 }

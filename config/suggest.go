@@ -2,10 +2,11 @@ package config
 
 import "strings"
 
-// maxSlip is how many edits a slip of the fingers takes: a letter too many, one too few, or two that changed places.
+// maxSlip is the edit distance of a typing error: a letter too many, one missing, or two that changed places.
 const maxSlip = 2
 
-// nearestPattern gives the known pattern with the least edit distance, whatever the case and separators, and that distance.
+// nearestPattern gives the known pattern with the least edit distance, and that distance. Case and separators do not
+// count.
 func nearestPattern(pattern string, known []string) (best string, least int) {
 	least = -1
 	for _, k := range known {
@@ -16,7 +17,7 @@ func nearestPattern(pattern string, known []string) (best string, least int) {
 	return best, least
 }
 
-// isSlip tells whether a name is a known one but for a slip of the fingers, wherever in it: also in its first word.
+// isSlip tells whether a name is a known one with a typing error anywhere in it, its first word included.
 func isSlip(name string, known []string) bool {
 	pattern, _ := toPattern(name)
 	_, distance := nearestPattern(pattern, known)
@@ -28,7 +29,7 @@ func squash(name string) string {
 	return strings.NewReplacer(".", "", "_", "", "-", "", "[", "", "]", "").Replace(strings.ToLower(name))
 }
 
-// maxSuggested bounds the work for a name that is no name at all.
+// maxSuggested is how many bytes of a name are compared. Longer names are no typing errors.
 const maxSuggested = 200
 
 // editDistance is Levenshtein's: insertions, deletions and substitutions of one byte.

@@ -1,94 +1,90 @@
 package config
 
 import (
+	"cmp"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
+
+	"federation-agent/internal/secret"
 )
 
-// canonicalValue checks a value's form and gives it as the library reads it: sizes in bytes, booleans as
-// true or false, lists without blanks. Its errors say what is accepted and never repeat a secret.
-func (f field) canonicalValue(text string) (string, error) {
-	if strings.ContainsFunc(text, func(r rune) bool { return r < ' ' || r == 0x7f }) {
-		return "", errors.New("holds a line break or another control character")
-	}
-	switch f.kind {
-	case kindBool:
-		b, err := parseBool(text)
-		return strconv.FormatBool(b), err
-	case kindInt, kindSize, kindFloat, kindDuration:
-		if err := f.inRange(text); err != nil {
-			return "", err
-		}
-		if f.kind == kindSize {
-			n, err := parseSize(text)
-			return strconv.FormatInt(n, 10), err
-		}
-		return text, nil
-	case kindCommaList:
-		var parts []string
-		for part := range strings.SplitSeq(text, ",") {
-			if part = strings.TrimSpace(part); part != "" {
-				parts = append(parts, part)
-			}
-		}
-		return strings.Join(parts, ","), nil
+// canonicalValue reads a value as its field holds it; a number of any kind as a float64, which is exact for whole
+// numbers within every range. Its errors say what is accepted and never repeat a secret.
+func (f field) canonicalValue(text string) (any, error) {
+	if strings.ContainsFunc(text, isControl) {
+		return nil, errors.New("holds a line break or another control character")
 	}
 	if len(f.oneOf) > 0 {
 		text = strings.ToLower(text) // as gravitee-node takes them
+		if !slices.Contains(f.oneOf, text) {
+			return nil, fmt.Errorf("%s is not one of %s", show(text), strings.Join(f.oneOf, ", "))
+		}
 	}
-	if len(f.oneOf) > 0 && !slices.Contains(f.oneOf, text) {
-		return "", fmt.Errorf("%s is not one of %s", show(text), strings.Join(f.oneOf, ", "))
+	switch f.kind {
+	case kindSecret, kindUsers:
+		return secret.New(text), nil
+	case kindBool:
+		return parseBool(text)
+	case kindInt, kindSize, kindFloat, kindDuration:
+		return f.inRange(text)
+	case kindLevel:
+		var level slog.Level
+		err := level.UnmarshalText([]byte(text))
+		return level, err
+	case kindCommaList:
+		return splitList(text), nil
+	case kindIndexedList:
+		return []string{text}, nil
+	case kindText:
 	}
 	return text, nil
 }
 
-// inRange reports a number, size or duration outside of the field's limits.
-func (f field) inRange(text string) error {
+func isControl(r rune) bool { return r < ' ' || r == 0x7f }
+
+// inRange reads a number, size or duration within the field's limits.
+func (f field) inRange(text string) (float64, error) {
 	value, err := f.number(text)
-	if err != nil {
-		return err
-	}
 	low, errLow := f.number(f.min)
 	high, errHigh := f.number(f.max)
-	if err := errors.Join(errLow, errHigh); err != nil {
-		return err
+	if err := cmp.Or(err, errLow, errHigh); err != nil {
+		return 0, err
 	}
 	if value < low || value > high {
-		return fmt.Errorf("%s is not between %s and %s", show(text), f.min, f.max)
+		return 0, fmt.Errorf("%s is not between %s and %s", show(text), f.min, f.max)
 	}
-	return nil
+	return value, nil
 }
 
-// number gives an integer, size (bytes), decimal or duration (nanoseconds) for comparison.
+// numbers says how each kind of number is read, and what it is called.
+var numbers = map[kind]struct {
+	parse func(text string) (float64, error)
+	name  string
+}{
+	kindInt: {
+		func(text string) (float64, error) { n, err := strconv.Atoi(text); return float64(n), err },
+		"a whole number",
+	},
+	kindSize:  {parseSize, "a size such as 65536, 512KiB or 8MiB"},
+	kindFloat: {func(text string) (float64, error) { return strconv.ParseFloat(text, 64) }, "a number"},
+	kindDuration: {
+		func(text string) (float64, error) { d, err := time.ParseDuration(text); return float64(d), err },
+		"a duration such as 500ms, 10s or 1m30s",
+	},
+}
+
 func (f field) number(text string) (float64, error) {
-	switch f.kind {
-	case kindSize:
-		n, err := parseSize(text)
-		return float64(n), err
-	case kindDuration:
-		d, err := time.ParseDuration(text)
-		if err != nil {
-			return 0, fmt.Errorf("%s is not a duration such as 500ms, 10s or 1m30s", show(text))
-		}
-		return float64(d), nil
-	case kindFloat:
-		n, err := strconv.ParseFloat(text, 64)
-		if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
-			return 0, fmt.Errorf("%s is not a number", show(text))
-		}
-		return n, nil
-	default:
-		n, err := strconv.Atoi(text)
-		if err != nil {
-			return 0, fmt.Errorf("%s is not a whole number", show(text))
-		}
-		return float64(n), nil
+	n, err := numbers[f.kind].parse(text)
+	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
+		return 0, fmt.Errorf("%s is not %s", show(text), numbers[f.kind].name)
 	}
+	return n, nil
 }
 
 func parseBool(text string) (bool, error) {
@@ -102,8 +98,8 @@ func parseBool(text string) (bool, error) {
 	return false, fmt.Errorf("%s is neither true nor false", show(text))
 }
 
-// parseSize reads bytes, with KiB, MiB or GiB behind the number if wanted.
-func parseSize(text string) (int64, error) {
+// parseSize reads a number of bytes, with KiB, MiB or GiB behind it if wanted.
+func parseSize(text string) (float64, error) {
 	digits, unit := text, int64(1)
 	for i, suffix := range []string{"KiB", "MiB", "GiB"} {
 		if d, ok := strings.CutSuffix(text, suffix); ok {
@@ -111,8 +107,8 @@ func parseSize(text string) (int64, error) {
 		}
 	}
 	n, err := strconv.ParseInt(digits, 10, 64)
-	if err != nil || n < 0 || n > math.MaxInt64/unit {
-		return 0, fmt.Errorf("%s is not a size such as 65536, 512KiB or 8MiB", show(text))
+	if n < 0 || n > math.MaxInt64/unit {
+		err = strconv.ErrRange
 	}
-	return n * unit, nil
+	return float64(n * unit), err
 }

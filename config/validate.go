@@ -6,8 +6,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"federation-agent/internal/secret"
 )
 
 // ProviderType is the only kind of integration that this agent serves.
@@ -46,9 +44,6 @@ func (c *checker) err() error {
 // fieldOf finds the field that a canonical key sets.
 func (c *checker) fieldOf(key string) (field, bool) {
 	pattern, _ := toPattern(key)
-	if _, ok := userOf(key); ok {
-		pattern = usersPattern
-	}
 	i := slices.IndexFunc(c.fields, func(f field) bool { return f.pattern == pattern })
 	if i < 0 {
 		return field{}, false
@@ -101,7 +96,8 @@ func (c *checker) check(cfg Config) {
 	for i, p := range cfg.Providers {
 		c.checkProvider(i, p)
 		if first, twice := ids[p.IntegrationID]; twice && p.IntegrationID != "" {
-			c.fault(providerKey(i, "integrationId"), "is the integration of providers[%d] already; each provider needs an integration of its own", first)
+			c.fault(providerKey(i, "integrationId"),
+				"is the integration of providers[%d] already; each provider needs an integration of its own", first)
 			continue
 		}
 		ids[p.IntegrationID] = i
@@ -145,44 +141,37 @@ func (c *checker) checkHeader(prefix string, h Header) {
 	case ownHeaders.MatchString(h.Name):
 		c.fault(prefix+"name", "%s is written by the connection itself", show(h.Name))
 	}
+	value := h.Value.Reveal()
+	scheme := strings.ToLower(strings.TrimSpace(value))
 	switch {
-	case h.Value.IsZero():
+	case value == "":
 		c.fault(prefix+"value", "is missing: the header has a name only")
-	case strings.ContainsFunc(h.Value.Reveal(), func(r rune) bool { return r < ' ' && r != '\t' || r == 0x7f }):
+	case strings.ContainsFunc(value, func(r rune) bool { return isControl(r) && r != '\t' }):
 		c.fault(prefix+"value", "holds a line break or another control character")
-	case isTemplate(h.Value):
-		c.fault(prefix+"value", "still holds the words in brackets of the example file")
-	case strings.EqualFold(h.Name, "Authorization") && strings.EqualFold(strings.TrimSpace(h.Value.Reveal()), "bearer"):
+	case isTemplate(value):
+		c.fault(prefix+"value", templateText)
+	case h.isAuthorization() && scheme == "bearer":
 		c.fault(prefix+"value", "has no token behind the word bearer")
-	case strings.EqualFold(h.Name, "Authorization") && lacksScheme(h.Value):
+	case h.isAuthorization() && !strings.ContainsAny(scheme, " \t") && !strings.HasPrefix(scheme, "bearer"):
+		// APIM takes the length of the word bearer off, whatever is there, and trims: it would look up the rest of the
+		// token, while bearerTOKEN does work.
 		c.fault(prefix+"value", "has no scheme; write the word bearer and a blank before the token")
 	}
 }
 
-// lacksScheme recognises a bare token. APIM takes the length of the word bearer off, whatever is there, and trims: it would look up
-// the rest of the token, while bearerTOKEN does work.
-func lacksScheme(value secret.String) bool {
-	text := strings.ToLower(strings.TrimSpace(value.Reveal()))
-	return !strings.ContainsAny(text, " \t") && !strings.HasPrefix(text, "bearer")
-}
+const templateText = "still holds the words in brackets of the example file"
 
 // isTemplate recognises the words in brackets of the vendor's .env example.
-func isTemplate(value secret.String) bool { return strings.Contains(value.Reveal(), "[your-") }
+func isTemplate(value string) bool { return strings.Contains(value, "[your-") }
 
 // checkLimits holds every field to the range or list in its tag.
 func (c *checker) checkLimits(cfg Config) {
 	root := reflect.ValueOf(cfg)
 	for _, f := range c.fields {
-		if strings.Contains(f.envKey, indexMark) || f.min == "" && len(f.oneOf) == 0 {
+		if f.min == "" && len(f.oneOf) == 0 { // no value in a list has limits
 			continue
 		}
 		text := strings.ToLower(fmt.Sprint(root.FieldByIndex(f.path).Interface()))
-		if f.min != "" {
-			if err := f.inRange(text); err != nil {
-				c.fault(f.pattern, "%v", err)
-			}
-			continue
-		}
 		if _, err := f.canonicalValue(text); err != nil {
 			c.fault(f.pattern, "%v", err)
 		}
@@ -205,7 +194,8 @@ func (c *checker) checkAgent(cfg Config) {
 	if !roleSessionName.MatchString(a.AWS.RoleSessionName) {
 		c.fault("agent.aws.roleSessionName", "must be 2 to 64 letters, digits or _+=,.@-")
 	}
-	if id := a.AWS.ExternalID; id != "" && (len(id) < minExternalID || len(id) > maxExternalID || !externalID.MatchString(id)) {
+	id := a.AWS.ExternalID
+	if id != "" && (len(id) < minExternalID || len(id) > maxExternalID || !externalID.MatchString(id)) {
 		c.fault("agent.aws.externalId", "must be 2 to 1224 letters, digits or _+=,.@:/-")
 	}
 	if a.Ingest.BatchBytes > cfg.Connector.MaxMessageSize {
@@ -213,7 +203,8 @@ func (c *checker) checkAgent(cfg Config) {
 			a.Ingest.BatchBytes, cfg.Connector.MaxMessageSize, connectorPrefix+"maxWebSocketMessageSize")
 	}
 	if a.Ingest.MemoryBytes < a.Ingest.BatchBytes {
-		c.fault("agent.ingest.memoryBytes", "%d is less than one batch, %d (agent.ingest.batchBytes)", a.Ingest.MemoryBytes, a.Ingest.BatchBytes)
+		c.fault("agent.ingest.memoryBytes", "%d is less than one batch, %d (agent.ingest.batchBytes)",
+			a.Ingest.MemoryBytes, a.Ingest.BatchBytes)
 	}
 	if a.Store.Path == "" {
 		c.fault("agent.store.path", "is missing: the directory of the journal")

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -20,18 +21,13 @@ const (
 	maxYAMLNodes = 100_000
 )
 
-// yamlFault is a file that cannot be understood.
-type yamlFault struct {
-	at   string // FILE:LINE
-	text string
-}
-
 // flattenYAML lays a file out as a.b[0].c -> value. Values keep the text that was written, so that an
-// account id does not become an octal number. Several documents in one file are taken in turn.
-func flattenYAML(name string, content []byte) (map[string]setting, *yamlFault) {
+// account id does not become an octal number. Several documents in one file are read in turn. The fault, if any, says
+// why the file cannot be understood.
+func flattenYAML(name string, content []byte) (map[string]setting, *Fault) {
 	f := flattener{name: name, out: map[string]setting{}}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
-	for {
+	for f.fault == nil {
 		var document yaml.Node
 		err := decoder.Decode(&document)
 		if errors.Is(err, io.EOF) {
@@ -40,104 +36,92 @@ func flattenYAML(name string, content []byte) (map[string]setting, *yamlFault) {
 		if err != nil {
 			return nil, malformed(name, content, err)
 		}
-		if fault := f.document(&document); fault != nil {
-			return nil, fault
-		}
+		f.document(&document)
 	}
+	return nil, f.fault
 }
 
+// flattener gathers values until there is a fault. Behind a fault it reads on and gathers nothing.
 type flattener struct {
 	name  string
 	out   map[string]setting
 	nodes int
+	fault *Fault
 }
 
-func (f *flattener) document(n *yaml.Node) *yamlFault {
+func (f *flattener) document(n *yaml.Node) {
 	for _, root := range n.Content {
-		if root.Kind == yaml.ScalarNode && root.Tag == "!!null" {
-			continue // a file of comments
-		}
-		if root.Kind != yaml.MappingNode {
-			return f.fault(root, "must begin with a mapping such as `integration:`")
-		}
-		if fault := f.node("", root, 0); fault != nil {
-			return fault
+		switch {
+		case root.Kind == yaml.ScalarNode && root.Tag == "!!null": // a file of comments
+		case root.Kind != yaml.MappingNode:
+			f.fail(root, "must begin with a mapping such as `integration:`")
+		default:
+			f.node("", root, 0)
 		}
 	}
-	return nil
 }
 
-func (f *flattener) node(key string, n *yaml.Node, depth int) *yamlFault {
+func (f *flattener) node(key string, n *yaml.Node, depth int) {
 	if f.nodes++; depth > maxYAMLDepth || f.nodes > maxYAMLNodes {
-		return f.fault(n, "is nested too deeply or repeats itself through aliases")
+		f.fail(n, "is nested too deeply or repeats itself through aliases")
 	}
-	switch n.Kind {
-	case yaml.AliasNode:
-		return f.node(key, n.Alias, depth+1)
-	case yaml.MappingNode:
-		return f.mapping(key, n, depth)
-	case yaml.SequenceNode:
+	switch {
+	case f.fault != nil: // and aliases are not followed any more
+	case n.Kind == yaml.AliasNode:
+		f.node(key, n.Alias, depth+1)
+	case n.Kind == yaml.MappingNode:
+		f.mapping(key, n, depth)
+	case n.Kind == yaml.SequenceNode:
 		for i, item := range n.Content {
-			if fault := f.node(fmt.Sprintf("%s[%d]", key, i), item, depth+1); fault != nil {
-				return fault
-			}
+			f.node(fmt.Sprintf("%s[%d]", key, i), item, depth+1)
 		}
-	case yaml.ScalarNode:
-		if n.Tag != "!!null" {
-			f.out[key] = setting{key: key, value: n.Value, variable: key, at: fmt.Sprintf("%s:%d", f.name, n.Line)}
-		}
+	case n.Tag != "!!null":
+		f.out[key] = setting{key: key, value: n.Value, variable: key, at: fmt.Sprintf("%s:%d", f.name, n.Line)}
 	}
-	return nil
 }
 
-func (f *flattener) mapping(key string, n *yaml.Node, depth int) *yamlFault {
+func (f *flattener) mapping(key string, n *yaml.Node, depth int) {
 	// Merged mappings go first: the keys written out override them.
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		if n.Content[i].Tag == "!!merge" {
-			if fault := f.merge(key, n.Content[i+1], depth); fault != nil {
-				return fault
-			}
+	for pair := range slices.Chunk(n.Content, 2) {
+		if pair[0].Tag == "!!merge" {
+			f.merge(key, pair[1], depth)
 		}
 	}
 	seen := map[string]bool{}
-	for i := 0; i+1 < len(n.Content); i += 2 {
-		name, value := n.Content[i], n.Content[i+1]
-		if name.Tag == "!!merge" {
+	for pair := range slices.Chunk(n.Content, 2) {
+		name := pair[0]
+		switch {
+		case name.Tag == "!!merge":
 			continue
-		}
-		if name.Kind != yaml.ScalarNode {
-			return f.fault(name, "a key must be a plain word")
-		}
-		if seen[name.Value] {
-			return f.fault(name, fmt.Sprintf("the key %s stands twice in the same mapping", show(name.Value)))
+		case name.Kind != yaml.ScalarNode:
+			f.fail(name, "a key must be a plain word")
+		case seen[name.Value]:
+			f.fail(name, fmt.Sprintf("the key %s stands twice in the same mapping", show(name.Value)))
 		}
 		seen[name.Value] = true
 		full := name.Value
 		if key != "" {
-			full = key + "." + name.Value
+			full = key + "." + full
 		}
-		if fault := f.node(full, value, depth+1); fault != nil {
-			return fault
-		}
+		f.node(full, pair[1], depth+1)
 	}
-	return nil
 }
 
-func (f *flattener) merge(key string, n *yaml.Node, depth int) *yamlFault {
+func (f *flattener) merge(key string, n *yaml.Node, depth int) {
 	if n.Kind != yaml.SequenceNode {
-		return f.node(key, n, depth+1)
+		f.node(key, n, depth+1)
+		return
 	}
-	// Of several merged mappings the first one wins, so it is laid down last.
-	for i := len(n.Content) - 1; i >= 0; i-- {
-		if fault := f.node(key, n.Content[i], depth+1); fault != nil {
-			return fault
-		}
+	for _, merged := range slices.Backward(n.Content) { // the first one wins, so it is laid down last
+		f.node(key, merged, depth+1)
 	}
-	return nil
 }
 
-func (f *flattener) fault(n *yaml.Node, text string) *yamlFault {
-	return &yamlFault{at: fmt.Sprintf("%s:%d", f.name, n.Line), text: text}
+// fail notes the first fault.
+func (f *flattener) fail(n *yaml.Node, text string) {
+	if f.fault == nil {
+		f.fault = &Fault{Variable: fmt.Sprintf("%s:%d", f.name, n.Line), Text: text}
+	}
 }
 
 var (
@@ -147,23 +131,24 @@ var (
 
 // malformed turns the library's error into file, line and message. The name of an unknown anchor is left out:
 // it may be a password that begins with an asterisk.
-func malformed(name string, content []byte, err error) *yamlFault {
+func malformed(name string, content []byte, err error) *Fault {
 	text := strings.TrimPrefix(err.Error(), "yaml: ")
 	line := "1" // the library says nothing of the line if it is the first
 	if m := lineInError.FindStringSubmatch(text); m != nil {
 		line, text = m[1], m[2]
 	} else if m := unknownAnchor.FindStringSubmatch(text); m != nil {
-		line, text = lineOf(content, bytes.Index(content, []byte("*"+m[1]))), "unknown anchor; quote a value that begins with *"
+		line = lineOf(content, bytes.Index(content, []byte("*"+m[1])))
+		text = "unknown anchor; quote a value that begins with *"
 	} else if at := firstUnreadable(content); at >= 0 {
 		line = lineOf(content, at)
 	}
-	return &yamlFault{at: name + ":" + line, text: "malformed YAML: " + strings.Join(strings.Fields(text), " ")}
+	return &Fault{Variable: name + ":" + line, Text: "malformed YAML: " + strings.Join(strings.Fields(text), " ")}
 }
 
 // firstUnreadable finds what is no text at all: YAML forbids control characters, and UTF-8 is the only encoding here.
 func firstUnreadable(content []byte) int {
 	return bytes.IndexFunc(content, func(r rune) bool {
-		return r == utf8.RuneError || r < ' ' && !strings.ContainsRune("\t\r\n", r) || r == 0x7f
+		return r == utf8.RuneError || isControl(r) && !strings.ContainsRune("\t\r\n", r)
 	})
 }
 
