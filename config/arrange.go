@@ -56,7 +56,7 @@ func (l *loader) renumberStages() {
 		stage, provider := l.settings[key], indexes[0]
 		delete(l.settings, key)
 		if slices.Contains(filters[provider], stage.value) {
-			l.warn(stage.key, stage.String()+": names a stage that is in the filter already")
+			l.warn(stage.key, stage.String()+": names a stage that is already in the filter")
 			continue
 		}
 		l.settings[withIndexes(stagePattern, provider, len(filters[provider]))] = stage
@@ -71,7 +71,7 @@ func (l *loader) fill() (cfg Config) {
 	for _, f := range l.fields {
 		if f.def != "" && !strings.Contains(f.pattern, indexMark) {
 			value, err := f.canonicalValue(f.def)
-			if err == nil { // a test holds every default to it
+			if err == nil { // a test checks every default
 				f.set(root, f.pattern, value)
 			}
 		}

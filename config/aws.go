@@ -13,9 +13,9 @@ import (
 var regionShape = regexp.MustCompile(
 	`^([a-z]+(?:-[a-z]+)?)-((?:north|south)?(?:east|west)|north|south|central)-[1-9][0-9]?$`)
 
-// partitionOf tells which partition a region belongs to, and whether it is in the list. A region that AWS
-// opens later in a known area is taken with a warning, so that this list never locks anybody out; a name that
-// no rule of AWS's would give is not.
+// partitionOf gives the partition of a region, and whether the region is in the list. A region that AWS opens later in
+// a known area is accepted with a warning, so that an old list excludes nobody. A name of another form has no
+// partition.
 func partitionOf(name string) (partition string, listed bool) {
 	if region.Known(name) {
 		return region.PartitionOf(name).ID, true
@@ -57,7 +57,7 @@ func (c *checker) checkProvider(i int, p Provider) {
 	case isTemplate(p.IntegrationID):
 		c.fault(id, templateText)
 	case strings.ContainsAny(p.IntegrationID, " \t\r\n\"'"):
-		c.fault(id, "holds a blank or a quote; write the id alone")
+		c.fault(id, "contains a space or a quote; write only the id")
 	}
 	c.checkKeys(i, p)
 	found := c.checkRegions(i, p.Regions)
@@ -82,16 +82,16 @@ func (c *checker) checkKeys(i int, p Provider) {
 	}
 }
 
-// checkRegions gives the partitions of the valid ones.
+// checkRegions gives the partitions of the valid regions.
 func (c *checker) checkRegions(i int, regions []string) (found []string) {
 	key := providerKey(i, "configuration.region")
 	if len(regions) == 0 {
-		c.fault(key, "is missing: the AWS region, or several with commas; AWS_REGION is not taken for it")
+		c.fault(key, "is missing: the AWS region, or several with commas; AWS_REGION does not replace it")
 	}
 	for _, name := range regions {
 		partition, _ := partitionOf(name)
 		if partition == "" {
-			c.fault(key, "%s is no AWS region%s", show(name), likeRegion(name))
+			c.fault(key, "%s is not an AWS region%s", show(name), likeRegion(name))
 			continue
 		}
 		found = append(found, partition)
@@ -109,7 +109,7 @@ func (c *checker) checkRoles(i int, roles, regionPartitions []string) {
 		}
 		other := slices.IndexFunc(regionPartitions, func(partition string) bool { return partition != m[1] })
 		if other >= 0 {
-			c.fault(key, "role %d of %d is of the partition %s, a region of %s; no role works across partitions",
+			c.fault(key, "role %d of %d is in the partition %s, but a region is in %s; no role works across partitions",
 				n+1, len(roles), m[1], regionPartitions[other])
 		}
 	}
@@ -122,12 +122,12 @@ func (c *checker) checkStages(i int, stages []string) {
 	for n, stage := range stages {
 		if !stageName.MatchString(stage) {
 			c.fault(providerKey(i, fmt.Sprintf("configuration.%d_stage", n)),
-				"%s is no stage name: letters, digits, - and _ only, one stage for each index", show(stage))
+				"%s is not a stage name: letters, digits, - and _ only, one stage for each index", show(stage))
 		}
 	}
 }
 
-// adviseRegions warns of regions that this version has not heard of.
+// adviseRegions warns of regions that this version does not know.
 func (l *loader) adviseRegions(cfg Config) {
 	for i, p := range cfg.Providers {
 		for _, name := range p.Regions {

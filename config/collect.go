@@ -12,9 +12,9 @@ import (
 // ignoredGroups are the parts of the vendor's configuration that this agent does not read, with what to do instead.
 // Each is named once and otherwise ignored, so that the vendor's files load.
 var ignoredGroups = map[string]string{
-	"services": "of the vendor's node this agent has services.core.http and services.metrics, " +
-		"and no more of these than its documentation names",
-	"secrets":    "this version asks no secret manager; put secrets into environment variables",
+	"services": "this agent has only those settings of services.core.http and services.metrics " +
+		"that its documentation names",
+	"secrets":    "this version reads no secret manager; put secrets into environment variables",
 	"log":        "set " + ownPrefix + "agent_log_level instead",
 	"logging":    "set " + ownPrefix + "agent_log_level instead",
 	"logger":     "set " + ownPrefix + "agent_log_level instead",

@@ -16,7 +16,7 @@ func normaliseEndpoint(raw string) (string, error) {
 		return "", errors.New(templateText)
 	}
 	if strings.ContainsAny(raw, "\"' ,") {
-		return "", errors.New("holds a quote, a blank or a comma; write one URL, without quotes, for each index")
+		return "", errors.New("contains a quote, a space or a comma; write one URL, without quotes, for each index")
 	}
 	u, err := url.Parse(raw)
 	if err != nil {
@@ -36,9 +36,9 @@ func normaliseEndpoint(raw string) (string, error) {
 	case u.Hostname() == "":
 		return "", errors.New("names no host")
 	case u.User != nil:
-		return "", errors.New("must not hold a user name or password; set a header instead")
+		return "", errors.New("must not contain a user name or password; set a header instead")
 	case u.Fragment != "":
-		return "", errors.New("must not hold a fragment (#…)")
+		return "", errors.New("must not contain a fragment (#…)")
 	}
 	if port := u.Port(); port != "" {
 		if n, err := strconv.ParseUint(port, 10, 16); err != nil || n == 0 {

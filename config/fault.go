@@ -5,14 +5,14 @@ import (
 	"strings"
 )
 
-// Fault is one value that keeps the agent from starting.
+// Fault is one reason why the agent does not start.
 type Fault struct {
 	// Key is the canonical key, such as integration.providers[0].type. Empty where a file or flag is at fault.
 	Key string
-	// Variable is what the user has to change, as the user spelled it; where it is missing, the
+	// Variable is what the user has to change, as the user spelled it. Where it is missing, it is the
 	// environment variable that sets it. A YAML key has its file and line before it.
 	Variable string
-	// Text says what is wrong. It holds no secret.
+	// Text says what is wrong. It contains no secret.
 	Text string
 	// Example is a whole assignment that would be accepted; empty where none can be given.
 	Example string
@@ -26,7 +26,7 @@ func (f Fault) Error() string {
 	return fmt.Sprintf("%s: %s (for example %s)", f.Variable, f.Text, f.Example)
 }
 
-// Faults are all faults of one configuration, found in one go. It is the error of [Load] and [Config.Validate].
+// Faults are all faults of one configuration. It is the error of [Load] and [Config.Validate].
 type Faults []Fault
 
 // Error lists every fault on its own line.
@@ -47,22 +47,22 @@ func (f Faults) Unwrap() []error {
 	return errs
 }
 
-// Warning is something in the configuration that has no effect, or not the one that it seems to have.
+// Warning is something in the configuration that has no effect, or another one than it seems to have.
 type Warning struct {
 	// Key is the canonical key, or a whole group such as services.*
 	Key string
-	// Text is one line that names the variables. It holds no secret.
+	// Text is one line that names the variables. It contains no secret.
 	Text string
 }
 
 // String gives the warning's text.
 func (w Warning) String() string { return w.Text }
 
-// maxShown is the longest value repeated in a message. Regions, types and durations are shorter; tokens
-// and secret keys, which users paste into the wrong variable, are longer.
+// maxShown is the longest value that a message repeats, in bytes. Regions, types and durations are shorter; tokens and
+// secret keys, which users paste into the wrong variable, are longer.
 const maxShown = 32
 
-// show quotes a value where that cannot give a misplaced secret away.
+// show quotes a value unless it may be a secret in the wrong variable.
 func show(value string) string {
 	if len(value) > maxShown {
 		return fmt.Sprintf("a value of %d characters", len([]rune(value)))

@@ -16,7 +16,7 @@ func TestAFaultIsOneLineWithTheVariableAndAnAcceptedExample(t *testing.T) {
 		want    string
 	}{
 		"bad region": {seed(provider0 + "configuration_region=eu-wset-1"),
-			`gravitee_integration_providers_0_configuration_region: "eu-wset-1" is no AWS region; did you mean eu-west-1? (for example gravitee_integration_providers_0_configuration_region=eu-west-1)`},
+			`gravitee_integration_providers_0_configuration_region: "eu-wset-1" is not an AWS region; did you mean eu-west-1? (for example gravitee_integration_providers_0_configuration_region=eu-west-1)`},
 		"missing endpoint": {without(seed(), "gravitee_integration_connector_ws_endpoints_0"),
 			"gravitee_integration_connector_ws_endpoints_0: is missing: the address of APIM's integration controller (for example gravitee_integration_connector_ws_endpoints_0=https://apim.example.com/integration-controller)"},
 		"missing integration id": {without(seed(), provider0+"integrationId"),
@@ -41,7 +41,7 @@ func TestAFaultNamesTheVariableAsTheUserSpelledIt(t *testing.T) {
 
 func TestAFaultOfAStageBehindBlanksNamesItsOwnVariable(t *testing.T) {
 	wantFaults(t, faultsOf(t, sources(seed(provider0+"configuration_5_stage=prod,dev")...)),
-		provider0+`configuration_5_stage: "prod,dev" is no stage name`)
+		provider0+`configuration_5_stage: "prod,dev" is not a stage name`)
 }
 
 func TestAllFaultsAreReportedAtOnce(t *testing.T) {
@@ -60,8 +60,8 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 		provider0+`configuration_acceptApiWithoutUsagePlan: "maybe" is neither true nor false`,
 		`gravitee_integration_connector_ws_endpoints_0: has the scheme "ftp"`,
 		provider0+`type: "kong" is not served; this agent is for aws-api-gateway`,
-		provider0+`configuration_region: "a" is no AWS region`,
-		provider0+`configuration_region: "b" is no AWS region`,
+		provider0+`configuration_region: "a" is not an AWS region`,
+		provider0+`configuration_region: "b" is not an AWS region`,
 	)
 	var first config.Fault
 	if !errors.As(error(faults), &first) || first.Key != "agent.cache.maxBytes" {
@@ -91,36 +91,36 @@ func TestValuesThatAreRefused(t *testing.T) {
 		"endpoint without scheme":      {endpoint + "=apim.example.com", endpoint + ": has no scheme"},
 		"endpoint without host":        {endpoint + "=https:///x", endpoint + ": names no host"},
 		"endpoint with a password":     {endpoint + "=https://u:" + secretKey + "@h", endpoint + ": "},
-		"endpoint with userinfo":       {endpoint + "=https://u:p@h", endpoint + ": must not hold a user name or password"},
-		"endpoint with a fragment":     {endpoint + "=https://h/#x", endpoint + ": must not hold a fragment"},
+		"endpoint with userinfo":       {endpoint + "=https://u:p@h", endpoint + ": must not contain a user name or password"},
+		"endpoint with a fragment":     {endpoint + "=https://h/#x", endpoint + ": must not contain a fragment"},
 		"endpoint with a port of 0":    {endpoint + "=https://h:0", endpoint + ": has a port that is not between"},
 		"endpoint with a port too big": {endpoint + "=https://h:65536", endpoint + ": has a port that is not between"},
-		"endpoint in quotes":           {endpoint + `="https://h"`, endpoint + ": holds a quote"},
-		"endpoint template":            {endpoint + "=https://[your-APIM-management-API-host]/x", endpoint + ": still holds the words in brackets"},
+		"endpoint in quotes":           {endpoint + `="https://h"`, endpoint + ": contains a quote"},
+		"endpoint template":            {endpoint + "=https://[your-APIM-management-API-host]/x", endpoint + ": still contains a placeholder"},
 		"endpoint that is no URL":      {endpoint + "=https://%zz", endpoint + ": is not a URL"},
-		"header name with a blank":     {header + "name=Authori zation", header + `name: "Authori zation" is no name`},
-		"header of the handshake":      {header + "name=Sec-WebSocket-Key", header + "name: \"Sec-WebSocket-Key\" is written by the connection itself"},
+		"header name with a blank":     {header + "name=Authori zation", header + `name: "Authori zation" is not the name of an HTTP header`},
+		"header of the handshake":      {header + "name=Sec-WebSocket-Key", header + "name: \"Sec-WebSocket-Key\" is set by the connection itself"},
 		"bearer without a token":       {header + "value=bearer ", header + "value: has no token"},
-		"token without a scheme":       {header + "value=3b1f7c2e-0001", header + "value: has no scheme; write the word bearer and a blank before the token"},
-		"token template":               {header + "value=bearer [your-token]", header + "value: still holds the words"},
-		"token with a line break":      {header + "value=bearer a\nb", header + "value: holds a line break"},
+		"token without a scheme":       {header + "value=3b1f7c2e-0001", header + "value: has no scheme; write the word bearer and a space before the token"},
+		"token template":               {header + "value=bearer [your-token]", header + "value: still contains a placeholder"},
+		"token with a line break":      {header + "value=bearer a\nb", header + "value: contains a line break"},
 		"second header without value":  {"gravitee_integration_connector_ws_headers_1_name=X", "gravitee_integration_connector_ws_headers_1_value: is missing"},
 		"second header without name":   {"gravitee_integration_connector_ws_headers_1_value=X", "gravitee_integration_connector_ws_headers_1_name: is missing"},
-		"integration id template":      {provider0 + "integrationId=[your-integration-id]", provider0 + "integrationId: still holds the words"},
-		"integration id in quotes":     {provider0 + `integrationId="x"`, provider0 + "integrationId: holds a blank or a quote"},
-		"region template":              {provider0 + "configuration_region=[your-aws-region]", provider0 + `configuration_region: "[your-aws-region]" is no AWS region`},
-		"region in words":              {provider0 + "configuration_region=Ireland", provider0 + `configuration_region: "Ireland" is no AWS region (for example`},
+		"integration id template":      {provider0 + "integrationId=[your-integration-id]", provider0 + "integrationId: still contains a placeholder"},
+		"integration id in quotes":     {provider0 + `integrationId="x"`, provider0 + "integrationId: contains a space or a quote"},
+		"region template":              {provider0 + "configuration_region=[your-aws-region]", provider0 + `configuration_region: "[your-aws-region]" is not an AWS region`},
+		"region in words":              {provider0 + "configuration_region=Ireland", provider0 + `configuration_region: "Ireland" is not an AWS region (for example`},
 		"region in upper case":         {provider0 + "configuration_region=EU-WEST-1", "did you mean eu-west-1?"},
 		"role that is a user":          {roles + "=arn:aws:iam::123456789012:user/x", roles + ": role 1 of 1 is not the ARN of an IAM role"},
 		"role of 11 digits":            {roles + "=arn:aws:iam::12345678901:role/x", roles + ": role 1 of 1 is not the ARN"},
-		"role of another partition":    {roles + "=arn:aws-cn:iam::123456789012:role/x", roles + ": role 1 of 1 is of the partition aws-cn, a region of aws"},
-		"key id template":              {provider0 + "configuration_accessKeyId=[your-key-id]", provider0 + "configuration_accessKeyId: still holds"},
+		"role of another partition":    {roles + "=arn:aws-cn:iam::123456789012:role/x", roles + ": role 1 of 1 is in the partition aws-cn, but a region is in aws"},
+		"key id template":              {provider0 + "configuration_accessKeyId=[your-key-id]", provider0 + "configuration_accessKeyId: still contains a placeholder"},
 		"account id of 11 digits":      {"gravitee_agent_aws_accountId=12345678901", "gravitee_agent_aws_accountId: is not an account id of 12 digits"},
 		"session name with a blank":    {"gravitee_agent_aws_roleSessionName=a b", "gravitee_agent_aws_roleSessionName: must be"},
 		"external id of one letter":    {"gravitee_agent_aws_externalId=a", "gravitee_agent_aws_externalId: must be"},
 		"external id too long":         {"gravitee_agent_aws_externalId=" + strings.Repeat("a", 1225), "gravitee_agent_aws_externalId: must be"},
 		"batch over the message":       {"gravitee_integration_connector_ws_maxWebSocketMessageSize=1000000", "agent_ingest_batchBytes: 1048576 is more than the largest message"},
-		"memory under a batch":         {"gravitee_agent_ingest_memoryBytes=1MiB\x00", "gravitee_agent_ingest_memoryBytes: holds a line break or another control character"},
+		"memory under a batch":         {"gravitee_agent_ingest_memoryBytes=1MiB\x00", "gravitee_agent_ingest_memoryBytes: contains a line break or another control character"},
 		"memory less than a batch":     {"gravitee_agent_ingest_memoryBytes=2048", "gravitee_agent_ingest_memoryBytes: 2048 is less than one batch"},
 		"quota scope":                  {"gravitee_agent_quota_scope=region", "gravitee_agent_quota_scope: \"region\" is not one of account-region, account"},
 		"duration out of range":        {"gravitee_agent_shutdown_timeout=1h", "gravitee_agent_shutdown_timeout: \"1h\" is not between 1s and 5m"},
@@ -139,7 +139,7 @@ func TestAnAccessKeyNeedsBothHalvesOrNeither(t *testing.T) {
 func TestTwoProvidersMayNotShareAnIntegration(t *testing.T) {
 	const second = "gravitee_integration_providers_1_"
 	wantFaults(t, faultsOf(t, sources(seed(second+"type=aws-api-gateway", second+"configuration_region=us-east-1",
-		second+"integrationId=7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12")...)), second+"integrationId: is the integration of providers[0] already")
+		second+"integrationId=7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12")...)), second+"integrationId: is already the integration of providers[0]")
 }
 
 func TestASecretInTheWrongVariableIsNotRepeated(t *testing.T) {

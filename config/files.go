@@ -7,7 +7,7 @@ import (
 	"strings"
 )
 
-// Keys that name the YAML files. They are looked for in this order, after the --config flag; only the first
+// Keys that name the YAML files. They are searched in this order, after the --config flag; only the first
 // one that is set counts.
 const (
 	keyOwnFiles    = "agent.config"
@@ -20,7 +20,7 @@ const flagFiles = "--config"
 // javaOptions is where the vendor's Helm chart passes gravitee.conf, because its agent runs in a JVM.
 const javaOptions = "JDK_JAVA_OPTIONS"
 
-// fileList says which YAML files are to be read, weakest first, and who says so.
+// fileList gives the YAML files to read, weakest first, and the source that names them.
 func (l *loader) fileList() (files []string, source string) {
 	if files = splitList(l.flagFiles...); len(files) > 0 {
 		return files, flagFiles
@@ -48,7 +48,7 @@ func (l *loader) fileList() (files []string, source string) {
 	return splitList(value), javaOptions + " (-D" + keyVendorFiles + ")"
 }
 
-// readFiles lays out the YAML files as one flat map; a later file overrides single keys of an earlier one.
+// readFiles flattens the YAML files into one map; a later file overrides single keys of an earlier one.
 func (l *loader) readFiles() {
 	files, source := l.fileList()
 	for _, name := range files {
@@ -69,7 +69,7 @@ func (l *loader) readFiles() {
 	}
 }
 
-// exampleFile names a file in the way that the source does.
+// exampleFile is an example of how the source names a file.
 func exampleFile(source string) string {
 	const file = "/etc/federation-agent/gravitee.yml"
 	switch {
@@ -81,7 +81,7 @@ func exampleFile(source string) string {
 	return source + "=" + file
 }
 
-// splitList gives the parts between commas, without blanks and blank parts.
+// splitList gives the parts between commas, without spaces around them and without empty ones.
 func splitList(values ...string) (list []string) {
 	for _, value := range values {
 		for part := range strings.SplitSeq(value, ",") {
@@ -94,8 +94,8 @@ func splitList(values ...string) (list []string) {
 }
 
 var (
-	// javaArgument is one option as the java launcher splits them: at white space, which either kind of quote keeps
-	// together; nothing escapes a quote.
+	// javaArgument is one option as the java launcher splits them: at white space outside of single or double quotes.
+	// Nothing escapes a quote.
 	javaArgument = regexp.MustCompile(`(?:"[^"]*"|'[^']*'|[^"'\s\v])+`)
 	javaQuoted   = regexp.MustCompile(`"([^"]*)"|'([^']*)'`)
 )
@@ -109,7 +109,7 @@ func javaProperty(options, name string) (value string, err error) {
 	}
 	rest := javaArgument.ReplaceAllString(options, "")
 	if open := strings.IndexAny(rest, `"'`); open >= 0 && strings.Contains(options, "-D"+name) {
-		return "", fmt.Errorf("has a %c that is never closed, so -D%s cannot be told", rest[open], name)
+		return "", fmt.Errorf("has a %c that is never closed, so -D%s cannot be read", rest[open], name)
 	}
 	return value, nil
 }

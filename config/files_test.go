@@ -127,7 +127,7 @@ func TestMalformedYAMLIsNamedWithFileLineAndMessage(t *testing.T) {
 		"no UTF-8":          {"a: 1\nb: \xff\n", "g.yml:2: malformed YAML: "},
 		"line 1":            {"a: b: c\n", "g.yml:1: malformed YAML: mapping values are not allowed"},
 		"a list":            {"- a\n- b\n", "g.yml:1: must begin with a mapping"},
-		"a key twice":       {"agent:\n  log:\n    level: info\n    level: debug\n", `g.yml:4: the key "level" stands twice`},
+		"a key twice":       {"agent:\n  log:\n    level: info\n    level: debug\n", `g.yml:4: the key "level" is twice in the same mapping`},
 		"an endless alias":  {"a: &a\n  b: *a\n", "is nested too deeply or repeats itself"},
 		"doubling aliases":  {doublingAliases(), "is nested too deeply or repeats itself"},
 		"a key of a list":   {"? [a, b]\n: c\n", "g.yml:1: a key must be a plain word"},
@@ -206,10 +206,10 @@ func TestPlaceholders(t *testing.T) {
 
 func TestAPlaceholderThatCannotBeResolvedStopsTheStart(t *testing.T) {
 	const key = "gravitee_agent_aws_externalId"
-	wantFaults(t, faultsOf(t, sources(seed(key+"=${NOBODY}")...)), key+`: the placeholder "NOBODY" stands for nothing: set it, or write ${name:default}`)
+	wantFaults(t, faultsOf(t, sources(seed(key+"=${NOBODY}")...)), key+`: the placeholder "NOBODY" has no value: set it, or write ${name:default}`)
 	wantFaults(t, faultsOf(t, sources(seed(key+"=${A}", "A=${B}", "B=${A}")...)), key+": its ${…} placeholders contain each other or grow without end")
 	long := strings.Repeat("x", 1<<10)
 	wantFaults(t, faultsOf(t, sources(seed(key+"="+strings.Repeat("${A}", 100), "A="+long)...)), key+": its ${…} placeholders contain each other or grow without end")
 	wantFaults(t, faultsOf(t, sources(seed("gravitee_integration_providers_0_configuration_secretAccessKey=ab${pass}word")...)),
-		"gravitee_integration_providers_0_configuration_secretAccessKey: holds a ${…} placeholder that cannot be resolved")
+		"gravitee_integration_providers_0_configuration_secretAccessKey: contains a ${…} placeholder that cannot be resolved")
 }

@@ -11,7 +11,7 @@ import (
 
 // Sources are the places that a configuration is read from.
 type Sources struct {
-	// Environ holds NAME=value texts, as os.Environ gives them.
+	// Environ is a list of NAME=value, as os.Environ gives it.
 	Environ []string
 	// Files are the values of the --config flag; each may name several files with commas. Without them,
 	// the environment says which files are read, if any.
@@ -20,9 +20,8 @@ type Sources struct {
 	ReadFile func(name string) ([]byte, error)
 }
 
-// Load reads, orders, fills and validates the configuration. The error, if any, is of type [Faults] and
-// holds all that keeps the agent from starting. Warnings are given in either case. Nothing in a warning or
-// an error is a secret.
+// Load reads, orders, fills and validates the configuration. The error, if any, is of type [Faults] and contains every
+// reason why the agent cannot start. Warnings are given in either case. No warning and no error contains a secret.
 func Load(src Sources) (Config, []Warning, error) {
 	l := newLoader(src)
 	l.readFiles()
@@ -51,7 +50,7 @@ type setting struct {
 	at       string // FILE:LINE, for YAML
 }
 
-// String names the setting for a message, on one line whatever the name holds.
+// String names the setting for a message, on one line whatever characters the name has.
 func (s setting) String() string {
 	name := s.variable
 	if s.at != "" {
@@ -90,8 +89,8 @@ func newLoader(src Sources) *loader {
 	return l
 }
 
-// find looks a key up as the vendor's agent does: the environment with a prefix, the plain environment,
-// YAML. An empty value is an absent one.
+// find searches a key as the vendor's agent does: the environment with a prefix, the environment without one, YAML.
+// An empty value counts as not set.
 func (l *loader) find(key string) (setting, bool) {
 	forms := spellings(key)
 	for _, prefix := range prefixes {
@@ -121,7 +120,7 @@ func (l *loader) resolve() {
 		switch {
 		case err != nil && !isField:
 		case err != nil && (f.kind == kindSecret || f.kind == kindUsers): // the name would be a part of the secret
-			l.reject(key, "holds a ${…} placeholder that cannot be resolved")
+			l.reject(key, "contains a ${…} placeholder that cannot be resolved")
 		case err != nil:
 			l.reject(key, err.Error())
 		case s.value == "":
@@ -135,7 +134,7 @@ func (l *loader) resolve() {
 	}
 }
 
-// finish brings valid values into the one form that the rest of the program expects.
+// finish brings valid values into the form that the rest of the program expects.
 func (l *loader) finish(cfg *Config) {
 	for i, raw := range cfg.Connector.Endpoints {
 		if endpoint, err := normaliseEndpoint(raw); err == nil {
@@ -153,7 +152,7 @@ func (l *loader) finish(cfg *Config) {
 	l.adviseSurroundings()
 }
 
-// once drops what is named a second time.
+// once removes repeated values.
 func (l *loader) once(key string, values []string) (kept []string) {
 	var twice []string
 	for _, v := range values {

@@ -45,12 +45,13 @@ func (e *expander) expand(text string) (string, error) {
 	}
 }
 
-// placeholder gives the value of what stands between the braces; colon is where its default begins, or -1.
+// placeholder gives the value of the text between the braces. colon is the index of the colon before its default, or
+// -1.
 func (e *expander) placeholder(body string, colon int) (string, error) {
 	if e.count++; e.count > maxExpansions {
 		return "", errPlaceholderLoop
 	}
-	// The whole is tried before it is split at the colon: a name may itself have one.
+	// The whole text is tried before it is split at the colon: a name may itself contain one.
 	if value, ok := e.lookup(body); ok {
 		return e.expand(value)
 	}
@@ -66,13 +67,13 @@ func (e *expander) placeholder(body string, colon int) (string, error) {
 		return e.expand(value)
 	}
 	if !hasDefault {
-		return "", fmt.Errorf("the placeholder %s stands for nothing: set it, or write ${name:default}", show(name))
+		return "", fmt.Errorf("the placeholder %s has no value: set it, or write ${name:default}", show(name))
 	}
 	return e.expand(body[colon+1:])
 }
 
-// scanPlaceholder finds, in the text behind a "${", the brace that ends the placeholder and the first colon outside of
-// nested placeholders; -1 for what is not there.
+// scanPlaceholder finds, in the text after a "${", the brace that ends the placeholder and the first colon outside of
+// nested placeholders. Each is -1 where there is none.
 func scanPlaceholder(text string) (end, colon int) {
 	depth, colon := 1, -1
 	for i := range len(text) {

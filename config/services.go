@@ -32,7 +32,7 @@ const (
 	AuthenticationNone  = "none"
 )
 
-// NodeAuthentication says who may read the node API. Type is AuthenticationBasic or AuthenticationNone; Users holds
+// NodeAuthentication says who may read the node API. Type is AuthenticationBasic or AuthenticationNone; Users are
 // passwords by name.
 type NodeAuthentication struct {
 	// How callers of the node API show who they are. With basic and no user, every request is answered 401.
@@ -56,7 +56,7 @@ const (
 	usersPattern = usersKey + "NAME"
 )
 
-// matchUser gives the canonical key of a variable, its prefix taken off, that holds a user's password. gravitee-node
+// matchUser gives the canonical key of a variable, without its prefix, that sets a user's password. gravitee-node
 // searches for the name that a caller gives, in every spelling of the key; here the names come from the variables.
 func matchUser(name string) (key string, ok bool) {
 	for _, form := range spellings(usersKey) {
@@ -72,12 +72,12 @@ func matchUser(name string) (key string, ok bool) {
 	return "", false
 }
 
-// userOf is the user that a key holds the password of.
+// userOf is the user whose password a key sets.
 func userOf(key string) (name string, ok bool) { return strings.CutPrefix(key, usersKey) }
 
 func (c *checker) checkServices(services Services) {
 	if strings.ContainsAny(services.HTTP.Host, "/@ \t") {
-		c.fault(servicesPrefix+"host", "%s is not a host name or address alone", show(services.HTTP.Host))
+		c.fault(servicesPrefix+"host", "%s must be only a host name or an address", show(services.HTTP.Host))
 	}
 	for _, name := range slices.Sorted(maps.Keys(services.HTTP.Authentication.Users)) {
 		if strings.Contains(name, ":") {

@@ -85,13 +85,13 @@ func TestAFaultyNodeAPIIsNamedByItsVariable(t *testing.T) {
 	for assignment, want := range map[string]string{
 		nodeHTTP + "port=65536":                        `"65536" is not between 0 and 65535 (for example ` + nodeHTTP + "port=18084)",
 		nodeHTTP + "port=http":                         `"http" is not a whole number`,
-		nodeHTTP + "host=http://localhost":             "is not a host name or address alone",
+		nodeHTTP + "host=http://localhost":             "must be only a host name or an address",
 		nodeHTTP + "enabled=perhaps":                   `"perhaps" is neither true nor false`,
 		nodeHTTP + "authentication_type=digest":        `"digest" is not one of basic, none`,
 		nodeHTTP + "secured=true":                      "only false is accepted",
 		nodeHTTP + "authentication_users_a:b=password": "names a user with a colon",
 		"gravitee_services_metrics_enabled=2":          `"2" is neither true nor false`,
-		nodeHTTP + "authentication_users_a=${nothing}": "holds a ${…} placeholder that cannot be resolved",
+		nodeHTTP + "authentication_users_a=${nothing}": "contains a ${…} placeholder that cannot be resolved",
 		nodeHTTP + "authentication_users_a=" + kubeRef: "kubernetes:// references are not served by this version",
 	} {
 		wantFaults(t, faultsOf(t, sources(seed(assignment)...)), want)

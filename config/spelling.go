@@ -12,8 +12,8 @@ var prefixes = []string{"gravitee_", "gravitee.", "GRAVITEE_", "GRAVITEE.", ""}
 // ownPrefix is the one used when a message has to choose a spelling.
 const ownPrefix = "gravitee_"
 
-// spellings lists the names under which a key is found, strongest first: as it is, dots as underscores,
-// without hyphens, both; the same with [i] as .i; and all of these in upper case. They are never mixed.
+// spellings lists the names under which a key is found, strongest first: as it is, dots as underscores, without
+// hyphens, both; the same with [i] as .i; and all of these in upper case. A mixture of them is not read.
 func spellings(key string) []string {
 	var forms []string
 	for _, k := range []string{key, withoutBrackets(key)} {
@@ -33,7 +33,7 @@ func withoutBrackets(key string) string { return strings.NewReplacer("[", ".", "
 // variableName is the spelling that this agent's documentation and messages use for a key.
 func variableName(key string) string { return ownPrefix + underscored(withoutBrackets(key)) }
 
-// indexMark stands for a list index in a pattern.
+// indexMark is the place of a list index in a pattern.
 const indexMark = "#"
 
 // maxIndexDigits keeps an index an int on every platform. No list is longer.

@@ -6,17 +6,18 @@ import (
 	"strings"
 )
 
-// endpointVariables lead the AWS SDK elsewhere: for all services, or for one of the two that are called
+// endpointVariables send the AWS SDK's calls to another host: for all services, or for one of the two that are called
 // (AWS SDKs and Tools Reference Guide, "Service-specific endpoints").
 var endpointVariables = []string{"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_API_GATEWAY", "AWS_ENDPOINT_URL_STS"}
 
 // endpointsIgnored switches them off.
 const endpointsIgnored = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 
-// proxyVariables are read by Go's http.ProxyFromEnvironment, and so by the AWS SDK; the session dials without it.
+// proxyVariables are read by Go's http.ProxyFromEnvironment, and so by the AWS SDK. The session to APIM does not use
+// it.
 var proxyVariables = []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"}
 
-// adviseSurroundings warns of variables that are no settings of this agent, but change where its connections go.
+// adviseSurroundings warns of variables that are not settings of this agent, but change where its connections go.
 func (l *loader) adviseSurroundings() {
 	if !strings.EqualFold(l.environ[endpointsIgnored], "true") {
 		for _, name := range endpointVariables {
@@ -27,16 +28,16 @@ func (l *loader) adviseSurroundings() {
 	}
 	for _, name := range proxyVariables {
 		if l.environ[name] != "" {
-			l.warn(name, name+" is set: only calls to AWS heed it; the session to APIM is opened without a proxy")
+			l.warn(name, name+" is set: only calls to AWS use it; the session to APIM is opened without a proxy")
 		}
 	}
 }
 
-// hostOf shows of a URL what holds no password.
+// hostOf shows the part of a URL that contains no password.
 func hostOf(raw string) string {
 	u, err := url.Parse(raw)
 	if err != nil || u.Host == "" {
-		return "what it names"
+		return "the host that it names"
 	}
 	return strconv.Quote(u.Scheme + "://" + u.Host)
 }

@@ -9,7 +9,7 @@ func TestWhatLeadsTheCallsToAWSElsewhereIsAWarning(t *testing.T) {
 	_, warnings := mustLoad(t, sources(seed("AWS_ENDPOINT_URL=http://user:hidden@127.0.0.1:4566/x", "AWS_ENDPOINT_URL_STS=%zz")...))
 	wantWarnings(t, warnings,
 		`AWS_ENDPOINT_URL is set: calls to AWS go to "http://127.0.0.1:4566" instead of AWS itself`,
-		"AWS_ENDPOINT_URL_STS is set: calls to AWS go to what it names")
+		"AWS_ENDPOINT_URL_STS is set: calls to AWS go to the host that it names")
 	for _, w := range warnings {
 		if strings.Contains(w.String(), "hidden") {
 			t.Errorf("a password is shown: %s", w)
@@ -22,6 +22,6 @@ func TestWhatLeadsTheCallsToAWSElsewhereIsAWarning(t *testing.T) {
 func TestAProxyOfTheEnvironmentIsAWarning(t *testing.T) {
 	_, warnings := mustLoad(t, sources(seed("HTTPS_PROXY=http://user:hidden@proxy:3128", "http_proxy=proxy", "NO_PROXY=x", "HTTP_PROXY=")...))
 	wantWarnings(t, warnings,
-		"HTTPS_PROXY is set: only calls to AWS heed it; the session to APIM is opened without a proxy",
-		"http_proxy is set: only calls to AWS heed it; the session to APIM is opened without a proxy")
+		"HTTPS_PROXY is set: only calls to AWS use it; the session to APIM is opened without a proxy",
+		"http_proxy is set: only calls to AWS use it; the session to APIM is opened without a proxy")
 }

@@ -18,10 +18,10 @@ import (
 // numbers within every range. Its errors say what is accepted and never repeat a secret.
 func (f field) canonicalValue(text string) (any, error) {
 	if strings.ContainsFunc(text, isControl) {
-		return nil, errors.New("holds a line break or another control character")
+		return nil, errors.New("contains a line break or another control character")
 	}
 	if len(f.oneOf) > 0 {
-		text = strings.ToLower(text) // as gravitee-node takes them
+		text = strings.ToLower(text) // gravitee-node accepts any case, too
 		if !slices.Contains(f.oneOf, text) {
 			return nil, fmt.Errorf("%s is not one of %s", show(text), strings.Join(f.oneOf, ", "))
 		}
@@ -88,7 +88,7 @@ func (f field) number(text string) (float64, error) {
 }
 
 func parseBool(text string) (bool, error) {
-	// Spring, which reads these files in the vendor's agent, takes the same words.
+	// Spring, which reads these files in the vendor's agent, accepts the same words.
 	switch strings.ToLower(text) {
 	case "true", "on", "yes", "1":
 		return true, nil
@@ -98,7 +98,7 @@ func parseBool(text string) (bool, error) {
 	return false, fmt.Errorf("%s is neither true nor false", show(text))
 }
 
-// parseSize reads a number of bytes, with KiB, MiB or GiB behind it if wanted.
+// parseSize reads a number of bytes, with an optional KiB, MiB or GiB after it.
 func parseSize(text string) (float64, error) {
 	digits, unit := text, int64(1)
 	for i, suffix := range []string{"KiB", "MiB", "GiB"} {

@@ -11,8 +11,8 @@ import (
 // ProviderType is the only kind of integration that this agent serves.
 const ProviderType = "aws-api-gateway"
 
-// Validate reports all faults of a configuration at once, as [Faults]. [Load] has done so already, with the
-// user's own spellings; this one is for configurations that code has made.
+// Validate reports all faults of a configuration at once, as [Faults]. [Load] does so too, with the user's own
+// spellings; Validate is for configurations that code has made.
 func (c Config) Validate() error {
 	checks := newChecker()
 	checks.check(c)
@@ -23,9 +23,9 @@ func (c Config) Validate() error {
 type checker struct {
 	fields   []field
 	settings map[string]setting
-	// rejected keys are at fault already; nothing more is said of them.
+	// rejected keys have a fault already; they get no second one.
 	rejected map[string]bool
-	// partial means that a file could not be read, so that nothing can be said of what is missing.
+	// partial means that a file could not be read, so that it is unknown what is missing.
 	partial bool
 	faults  Faults
 }
@@ -67,7 +67,7 @@ func (c *checker) fault(key, format string, args ...any) {
 	c.rejectWith(s, fmt.Sprintf(format, args...), s.variable, f.example)
 }
 
-// reject adds the only fault that a key will have, and takes its value out.
+// reject adds the only fault that a key will have, and removes its value.
 func (c *checker) reject(key, text string) {
 	c.fault(key, "%s", text)
 	c.rejected[key] = true
@@ -85,11 +85,11 @@ func (c *checker) rejectWith(s setting, text, variable, example string) {
 	c.faults = append(c.faults, Fault{Key: s.key, Variable: s.String(), Text: text, Example: assignment})
 }
 
-// check judges values; their form was judged before.
+// check checks the values. Their form was checked before.
 func (c *checker) check(cfg Config) {
 	c.checkConnector(cfg.Connector)
 	if len(cfg.Providers) == 0 {
-		// An empty one makes the faults name all that is needed.
+		// With an empty one, the faults name every setting that is needed.
 		cfg.Providers = []Provider{{}}
 	}
 	ids := map[string]int{}
@@ -97,7 +97,7 @@ func (c *checker) check(cfg Config) {
 		c.checkProvider(i, p)
 		if first, twice := ids[p.IntegrationID]; twice && p.IntegrationID != "" {
 			c.fault(providerKey(i, "integrationId"),
-				"is the integration of providers[%d] already; each provider needs an integration of its own", first)
+				"is already the integration of providers[%d]; each provider needs an integration of its own", first)
 			continue
 		}
 		ids[p.IntegrationID] = i
@@ -135,36 +135,36 @@ var (
 func (c *checker) checkHeader(prefix string, h Header) {
 	switch {
 	case h.Name == "":
-		c.fault(prefix+"name", "is missing: its value is set, but not which header it is for")
+		c.fault(prefix+"name", "is missing: the header has a value but no name")
 	case !headerName.MatchString(h.Name):
-		c.fault(prefix+"name", "%s is no name of an HTTP header", show(h.Name))
+		c.fault(prefix+"name", "%s is not the name of an HTTP header", show(h.Name))
 	case ownHeaders.MatchString(h.Name):
-		c.fault(prefix+"name", "%s is written by the connection itself", show(h.Name))
+		c.fault(prefix+"name", "%s is set by the connection itself", show(h.Name))
 	}
 	value := h.Value.Reveal()
 	scheme := strings.ToLower(strings.TrimSpace(value))
 	switch {
 	case value == "":
-		c.fault(prefix+"value", "is missing: the header has a name only")
+		c.fault(prefix+"value", "is missing: the header has a name but no value")
 	case strings.ContainsFunc(value, func(r rune) bool { return isControl(r) && r != '\t' }):
-		c.fault(prefix+"value", "holds a line break or another control character")
+		c.fault(prefix+"value", "contains a line break or another control character")
 	case isTemplate(value):
 		c.fault(prefix+"value", templateText)
 	case h.isAuthorization() && scheme == "bearer":
-		c.fault(prefix+"value", "has no token behind the word bearer")
+		c.fault(prefix+"value", "has no token after the word bearer")
 	case h.isAuthorization() && !strings.ContainsAny(scheme, " \t") && !strings.HasPrefix(scheme, "bearer"):
-		// APIM takes the length of the word bearer off, whatever is there, and trims: it would look up the rest of the
-		// token, while bearerTOKEN does work.
-		c.fault(prefix+"value", "has no scheme; write the word bearer and a blank before the token")
+		// APIM removes as many characters as the word bearer has, whatever they are, and trims. It would search for the
+		// rest of the token. bearerTOKEN does work.
+		c.fault(prefix+"value", "has no scheme; write the word bearer and a space before the token")
 	}
 }
 
-const templateText = "still holds the words in brackets of the example file"
+const templateText = "still contains a placeholder of the example file"
 
 // isTemplate recognises the words in brackets of the vendor's .env example.
 func isTemplate(value string) bool { return strings.Contains(value, "[your-") }
 
-// checkLimits holds every field to the range or list in its tag.
+// checkLimits checks every field against the range or list in its tag.
 func (c *checker) checkLimits(cfg Config) {
 	root := reflect.ValueOf(cfg)
 	for _, f := range c.fields {

@@ -46,8 +46,8 @@ func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
 	wantWarnings(t, warnings,
 		"log.* is not read: set gravitee_agent_log_level instead (found: GRAVITEE_LOG_LEVEL)",
 		"plugins.* is not read: this agent has no such settings (found: g.yml:8: plugins.path[0], g.yml:8: plugins.path[1])",
-		"secrets.* is not read: this version asks no secret manager",
-		"services.* is not read: of the vendor's node this agent has services.core.http and services.metrics, and no more of these than its documentation names "+
+		"secrets.* is not read: this version reads no secret manager",
+		"services.* is not read: this agent has only those settings of services.core.http and services.metrics that its documentation names "+
 			"(found: gravitee_services_metrics_labels_0, g.yml:3: services.core.http.idleTimeout, g.yml:4: services.reporting.enabled)",
 	)
 }

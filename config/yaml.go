@@ -21,9 +21,9 @@ const (
 	maxYAMLNodes = 100_000
 )
 
-// flattenYAML lays a file out as a.b[0].c -> value. Values keep the text that was written, so that an
-// account id does not become an octal number. Several documents in one file are read in turn. The fault, if any, says
-// why the file cannot be understood.
+// flattenYAML turns a file into a.b[0].c -> value. Values keep the text that was written, so that an account id does
+// not become an octal number. Several documents in one file are read in turn. The fault, if any, says why the file
+// cannot be understood.
 func flattenYAML(name string, content []byte) (map[string]setting, *Fault) {
 	f := flattener{name: name, out: map[string]setting{}}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
@@ -41,7 +41,7 @@ func flattenYAML(name string, content []byte) (map[string]setting, *Fault) {
 	return nil, f.fault
 }
 
-// flattener gathers values until there is a fault. Behind a fault it reads on and gathers nothing.
+// flattener gathers values until there is a fault.
 type flattener struct {
 	name  string
 	out   map[string]setting
@@ -66,7 +66,7 @@ func (f *flattener) node(key string, n *yaml.Node, depth int) {
 		f.fail(n, "is nested too deeply or repeats itself through aliases")
 	}
 	switch {
-	case f.fault != nil: // and aliases are not followed any more
+	case f.fault != nil: // aliases are not followed any more
 	case n.Kind == yaml.AliasNode:
 		f.node(key, n.Alias, depth+1)
 	case n.Kind == yaml.MappingNode:
@@ -96,7 +96,7 @@ func (f *flattener) mapping(key string, n *yaml.Node, depth int) {
 		case name.Kind != yaml.ScalarNode:
 			f.fail(name, "a key must be a plain word")
 		case seen[name.Value]:
-			f.fail(name, fmt.Sprintf("the key %s stands twice in the same mapping", show(name.Value)))
+			f.fail(name, fmt.Sprintf("the key %s is twice in the same mapping", show(name.Value)))
 		}
 		seen[name.Value] = true
 		full := name.Value
@@ -112,7 +112,7 @@ func (f *flattener) merge(key string, n *yaml.Node, depth int) {
 		f.node(key, n, depth+1)
 		return
 	}
-	for _, merged := range slices.Backward(n.Content) { // the first one wins, so it is laid down last
+	for _, merged := range slices.Backward(n.Content) { // the first one wins, so it is written last
 		f.node(key, merged, depth+1)
 	}
 }

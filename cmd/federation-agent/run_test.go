@@ -178,7 +178,7 @@ func TestBadInputIsAnsweredWithWhatToChange(t *testing.T) {
 		},
 		"malformed region": {
 			setting: provider + "configuration_region=europe", exit: exitConfiguration,
-			says: []string{"fault: " + provider + "configuration_region", `"europe" is no AWS region`, "=eu-west-1"},
+			says: []string{"fault: " + provider + "configuration_region", `"europe" is not an AWS region`, "=eu-west-1"},
 		},
 		"unknown region": {
 			setting: provider + "configuration_region=eu-west-9",
