@@ -4,6 +4,8 @@ import (
 	"context"
 	"log/slog"
 	"math/rand/v2"
+	"net"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -17,9 +19,9 @@ import (
 )
 
 const (
-	// flushEvery is how often what waits for the disk is written, and a failed disk tried again.
+	// flushEvery is the time between two writes of what waits for the disk, and between two tries of a failed disk.
 	flushEvery = 30 * time.Second
-	// drainGrace is how much longer than the agent's own deadline its end is waited for: it stops its actors then.
+	// drainGrace is added to the agent's own deadline, because the agent stops its actors only then.
 	drainGrace = time.Second
 )
 
@@ -30,25 +32,29 @@ type agentProcess struct {
 	log      *slog.Logger
 	store    *store.Store
 	timeout  time.Duration
-	flushing chan struct{} // closed when the flusher has ended
+	flushing sync.WaitGroup
 	stop     context.CancelFunc
 }
 
 // startAgent takes the node API's port, opens the store and starts the agent.
 func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
-	listener, err := listenNode(cfg.Services.HTTP)
-	if err != nil {
-		return nil, err
+	var listener net.Listener // none where the node API is switched off
+	if cfg.Services.HTTP.Enabled {
+		var err error
+		if listener, err = listenNode(cfg.Services.HTTP); err != nil {
+			return nil, err
+		}
 	}
 	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{
 		Logger: log,
 		Adopted: func(records []store.KeyRecord) {
-			log.Warn("the disk is back with keys of an earlier life; they are seen to within half a minute", logKeys, len(records))
+			log.Warn("the disk is back with keys of an earlier process; they are handled within half a minute",
+				logKeys, len(records))
 		},
 	})
 	ctx, stop := context.WithCancel(context.Background())
-	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, flushing: make(chan struct{}), stop: stop}
-	go a.flush(ctx)
+	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, stop: stop}
+	a.flushing.Go(func() { a.flush(ctx) })
 	board := status.NewBoard()
 	a.Agent = actors.Start(life.Env{
 		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
@@ -60,7 +66,7 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 	return a, nil
 }
 
-// openExports opens the export cache: on disk, else in memory, or none where it is switched off.
+// openExports opens the export cache: on disk, else in memory; none where it is switched off.
 func openExports(cfg config.Cache, log *slog.Logger) store.ExportCache {
 	if cfg.MaxBytes == 0 {
 		return store.None{}
@@ -70,17 +76,15 @@ func openExports(cfg config.Cache, log *slog.Logger) store.ExportCache {
 		return cache
 	}
 	limit := min(cfg.MaxBytes, store.DefaultMemoryExportBytes)
-	log.Warn("the export cache cannot be on disk; keeping a small one in memory", logPath, cfg.Path, logBytes, limit, logError, err)
+	log.Warn("the export cache cannot be on disk; keeping a small one in memory",
+		logPath, cfg.Path, logBytes, limit, logError, err)
 	return store.NewMemoryExports(limit)
 }
 
 func (a *agentProcess) flush(ctx context.Context) {
-	defer close(a.flushing)
-	ticker := time.NewTicker(flushEvery)
-	defer ticker.Stop()
-	for {
+	for tick := time.Tick(flushEvery); ; {
 		select {
-		case <-ticker.C:
+		case <-tick:
 			if err := a.store.Flush(); err != nil {
 				a.log.Warn("writing the store", logError, err)
 			}
@@ -97,7 +101,7 @@ func (a *agentProcess) drain() error {
 	return a.Drain(ctx, a.timeout)
 }
 
-// ingestsLeft is how many ingests are on the disk for the next process to go on with.
+// ingestsLeft is how many ingests are on the disk for the next process to resume.
 func (a *agentProcess) ingestsLeft(providers []config.Provider) int {
 	if !a.store.Health().Durable {
 		return 0
@@ -113,7 +117,7 @@ func (a *agentProcess) ingestsLeft(providers []config.Provider) int {
 	return left
 }
 
-// close ends the node API and lets go of the store, after the agent has ended.
+// close ends the node API and closes the store, after the agent has ended.
 func (a *agentProcess) close() {
 	if a.node != nil {
 		ctx, cancel := context.WithTimeout(context.Background(), nodeCloses)
@@ -121,12 +125,12 @@ func (a *agentProcess) close() {
 		cancel()
 	}
 	a.stop()
-	<-a.flushing
+	a.flushing.Wait()
 	durable := a.store.Health().Durable
 	switch err := a.store.Close(); {
 	case err == nil:
-	case !durable: // what follows from that was said when the disk failed
-		a.log.Error("the store's disk did not come back: what was kept in memory only is lost with this process")
+	case !durable: // the consequences were logged when the disk failed
+		a.log.Error("the store's disk did not come back: data that was only in memory is lost with this process")
 	default:
 		a.log.Error("closing the store", logError, err)
 	}

@@ -4,23 +4,20 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"io"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"federation-agent/internal/sandbox/demo"
 )
 
 // demoFlags are the demonstration's own.
 type demoFlags struct {
-	sandbox sandboxFlags
-	once    bool
-	json    bool
-	verbose bool
+	sandboxFlags
+	once, json, verbose bool
 }
 
 func demoCommand(p process) *cobra.Command {
@@ -29,34 +26,36 @@ func demoCommand(p process) *cobra.Command {
 		Use:   "demo",
 		Short: "Shows the agent at work against stand-ins for APIM and AWS",
 		Long: `Starts both stand-ins on the loopback interface, runs the real agent against them over real sockets, and
-plays APIM's user: preview, ingest, subscribe, call the API with the new key, unsubscribe. Quota and
-latencies are those of AWS unless told otherwise.
+acts as APIM's user: preview, ingest, subscribe, call the API with the new key, unsubscribe. Quota and
+latencies are those of AWS unless flags change them.
 
-It stays up afterwards until Ctrl-C, so that one can look around. Exit code 0: every step went well; 1: the
-one named did not.`,
+Afterwards it keeps running until Ctrl-C, so that you can look around. Exit code 0: every step succeeded;
+1: the step that is named failed.`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runDemo(p, &flags) },
 	}
 	command.Flags().BoolVar(&flags.once, "once", false, "end after the last step")
-	command.Flags().BoolVar(&flags.json, "json", false, "print a summary for machines on the standard output, the story on the standard error")
-	command.Flags().BoolVar(&flags.verbose, "verbose", false, "the agent's log goes to the standard error instead of a file that is kept until the next demo")
-	flags.sandbox.add(command, "127.0.0.1:0", "127.0.0.1:0")
+	command.Flags().BoolVar(&flags.json, "json", false,
+		"print a summary for programs on the standard output, the narration on the standard error")
+	command.Flags().BoolVar(&flags.verbose, "verbose", false,
+		"write the agent's log to the standard error instead of a file that is kept until the next demo")
+	flags.add(command, "127.0.0.1:0", "127.0.0.1:0")
 	return command
 }
 
 func runDemo(p process, flags *demoFlags) error {
-	sandbox, err := startSandbox(&flags.sandbox) // first: a bad flag leaves nothing behind
+	sandbox, err := startSandbox(&flags.sandboxFlags) // first: a bad flag leaves nothing behind
 	if err != nil {
 		return err
 	}
-	defer sandbox.Close() // the demonstration is over then, and its outcome known
+	defer sandbox.Close() // the demonstration has ended then, and its result is known
 	directory, err := os.MkdirTemp("", "federation-agent-demo-")
 	if err != nil {
-		return &exitError{code: exitInternal, text: "making a directory for the demo: " + err.Error()}
+		return exit(exitInternal, "making a directory for the demo: %v", err)
 	}
 	summary, err := demonstrate(p, flags, sandbox, directory)
-	if gone := os.RemoveAll(directory); gone != nil && err == nil {
-		err = &exitError{code: exitInternal, text: "removing the demo's directory: " + gone.Error()}
+	if left := os.RemoveAll(directory); left != nil && err == nil {
+		err = exit(exitInternal, "removing the demo's directory: %v", left)
 	}
 	if summary != nil && flags.json {
 		encoder := json.NewEncoder(p.stdout)
@@ -66,22 +65,24 @@ func runDemo(p process, flags *demoFlags) error {
 	return err
 }
 
-// demonstrate plays the demonstration; the directory takes the agent's journal.
+// demonstrate runs the demonstration. The agent's journal is in the directory.
 func demonstrate(p process, flags *demoFlags, sandbox *demo.Sandbox, directory string) (*demo.Summary, error) {
-	restore := ownEnvironment(p.environ, sandbox)
-	defer restore()
+	replaceAWSEnvironment(p.environ, sandbox)
 	cfg, _, err := load(demoEnviron(sandbox, directory), nil)
 	if err != nil {
 		return nil, err
 	}
-	log, logName, err := demoLog(p, flags)
-	if err != nil {
-		return nil, err
+	log, logName := p.stderr, "below"
+	if !flags.verbose {
+		file, err := demoLog()
+		if err != nil {
+			return nil, exit(exitInternal, "opening the agent's log: %v", err)
+		}
+		log, logName = file, file.Name()
 	}
-
 	narrator := narratorFor(p, flags.json)
-	narrator.Title("Federation agent " + thisBuild().Version + " against stand-ins for Gravitee APIM and AWS API Gateway")
-	narrator.Line("  APIM %-8s %s/", flags.sandbox.version, sandbox.APIMURL())
+	narrator.Title("Federation agent " + thisBuild().Version + " with stand-ins for Gravitee APIM and AWS API Gateway")
+	narrator.Line("  APIM %-8s %s/", flags.Version, sandbox.APIMURL())
 	narrator.Line("  AWS           %s  %s", sandbox.AWSURL(), sandbox.Census())
 	narrator.Line("  Agent's log   %s", logName)
 	narrator.Line("")
@@ -89,8 +90,12 @@ func demonstrate(p process, flags *demoFlags, sandbox *demo.Sandbox, directory s
 	if err != nil {
 		return nil, err
 	}
-	ctx, interrupted := untilSignal(p.signals)
-	defer interrupted()
+	ctx, interrupt := context.WithCancelCause(context.Background())
+	defer interrupt(nil)
+	go func() { // without a signal it ends with the process, which is soon
+		<-p.signals
+		interrupt(demo.ErrInterrupted)
+	}()
 	summary := demo.Play(ctx, sandbox, agent.Done(), narrator)
 	if !flags.once && summary.OK {
 		narrator.Table(summary)
@@ -102,110 +107,76 @@ func demonstrate(p process, flags *demoFlags, sandbox *demo.Sandbox, directory s
 	}
 	summary = demo.End(summary, sandbox, agent.drain, narrator)
 	agent.close()
-	if !summary.Interrupted && (flags.once || !summary.OK) { // what was cut off is no result
+	if !summary.Interrupted && (flags.once || !summary.OK) { // an interrupted demonstration has no result
 		narrator.Table(summary)
 	}
 	switch {
 	case summary.Interrupted:
-		return &summary, &exitError{code: exitInternal, text: "the demo was interrupted at " + summary.Steps[len(summary.Steps)-2].Name}
+		return &summary, exit(exitInternal, "the demo was interrupted at %s", summary.Steps[len(summary.Steps)-2].Name)
 	case !summary.OK:
-		return &summary, &exitError{code: exitInternal, text: "the demo failed at " + summary.Failure + "\n" + lastLines(logName)}
+		return &summary, exit(exitInternal, "the demo failed at %s\n%s", summary.Failure, lastLines(logName))
 	}
 	return &summary, nil
 }
 
-// demoLog is where the agent's own log goes. Its file outlives the demo, whose last words point at it, until the next demo.
-func demoLog(p process, flags *demoFlags) (io.Writer, string, error) {
-	if flags.verbose {
-		return p.stderr, "below", nil
+// narratorFor narrates on the standard output, or on the standard error where the standard output is for programs.
+func narratorFor(p process, programs bool) *demo.Narrator {
+	out := p.stdout
+	if programs {
+		out = p.stderr
 	}
-	file, err := cachedLog()
-	if err != nil {
-		// No home, as in a container, or none that can be written: such a place is not kept for long.
-		file, err = os.CreateTemp("", "federation-agent-demo-*.log")
-	}
-	if err != nil {
-		return nil, "", &exitError{code: exitInternal, text: "opening the agent's log: " + err.Error()}
-	}
-	return file, file.Name(), nil
+	file, isFile := out.(*os.File)
+	live := isFile && term.IsTerminal(int(file.Fd()))
+	return &demo.Narrator{Out: out, Live: live, Colour: live && os.Getenv("NO_COLOR") == ""} // https://no-color.org
 }
 
-// cachedLog makes the one log of demos anew in the user's cache directory. The last demo's is removed and not written over:
-// that demo may still run.
-func cachedLog() (*os.File, error) {
-	cache, err := os.UserCacheDir()
-	if err != nil {
-		return nil, err
+// demoLog makes the file of the agent's own log. There is only one, in the user's cache directory, and it is kept until
+// the next demo. That removes the file and does not overwrite it, because the last demo may still run.
+func demoLog() (*os.File, error) {
+	if cache, err := os.UserCacheDir(); err == nil {
+		name := filepath.Join(cache, "federation-agent", "demo.log")
+		_ = os.MkdirAll(filepath.Dir(name), 0o700) // if this or the next line fails, the file cannot be made either
+		_ = os.Remove(name)
+		if file, err := os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600); err == nil {
+			return file, nil
+		}
 	}
-	name := filepath.Join(cache, "federation-agent", "demo.log")
-	if err := os.MkdirAll(filepath.Dir(name), 0o700); err != nil {
-		return nil, err
-	}
-	if err := os.Remove(name); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		return nil, err
-	}
-	return os.OpenFile(name, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	// There is no home directory that can be written, as in a container.
+	return os.CreateTemp("", "federation-agent-demo-*.log")
 }
 
-// demoEnviron is all that the agent is configured with.
-func demoEnviron(s *demo.Sandbox, directory string) []string {
+// demoEnviron is the whole configuration of the agent.
+func demoEnviron(s *demo.Sandbox, directory string) (environ []string) {
 	settings := append(s.Settings(),
 		demo.Setting{Name: "gravitee_agent_store_path", Value: filepath.Join(directory, "journal")},
 		demo.Setting{Name: "gravitee_agent_log_level", Value: "debug"},
-		demo.Setting{Name: nodeEnabled, Value: "false"}) // APIM's page is what one looks at here
-	if roles := s.Roles(); roles.Value != "" {
-		settings = append(settings, roles)
-	}
-	environ := make([]string, len(settings))
-	for i, setting := range settings {
-		environ[i] = setting.Name + "=" + setting.Value
+		demo.Setting{Name: nodeEnabled, Value: "false"}, // the page to look at is APIM's
+		s.Roles())
+	for _, setting := range settings {
+		environ = append(environ, setting.Name+"="+setting.Value)
 	}
 	return environ
 }
 
-// ownEnvironment leads the AWS SDK, which reads the process's environment and no other, to the stand-in, and
-// keeps it from whatever the user's own AWS setup says. What it gives puts everything back.
-func ownEnvironment(environ []string, s *demo.Sandbox) (restore func()) {
-	theirs := map[string]string{}
+// replaceAWSEnvironment sends the AWS SDK, which reads only the environment of its process, to the stand-in, and
+// removes the user's own AWS settings. Nothing puts them back: the process ends with the demonstration.
+func replaceAWSEnvironment(environ []string, s *demo.Sandbox) {
 	for _, entry := range environ {
-		if name, value, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") {
-			theirs[name] = value
-			_ = os.Unsetenv(name) // fails for no name that the environment gave
+		if name, _, _ := strings.Cut(entry, "="); strings.HasPrefix(name, "AWS_") {
+			_ = os.Unsetenv(name) // does not fail for a name that the environment gave
 		}
 	}
-	ours := map[string]string{
+	for name, value := range map[string]string{
 		demo.AWSEndpointVariable: s.AWSURL(), "AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
-	}
-	for name, value := range ours {
-		_ = os.Setenv(name, value) // fails for no name like these
-	}
-	return func() {
-		for name := range ours {
-			_ = os.Unsetenv(name) // as above
-		}
-		for name, value := range theirs {
-			_ = os.Setenv(name, value) // as above
-		}
+	} {
+		_ = os.Setenv(name, value) // does not fail for such a name
 	}
 }
 
-// untilSignal is a context that the first signal ends.
-func untilSignal(signals <-chan os.Signal) (context.Context, context.CancelFunc) {
-	ctx, cancel := context.WithCancelCause(context.Background())
-	go func() {
-		select {
-		case <-signals:
-			cancel(demo.ErrInterrupted)
-		case <-ctx.Done():
-		}
-	}()
-	return ctx, func() { cancel(nil) }
-}
-
-// shownLines is how much of a log's end is shown where the demo failed.
+// shownLines is how many lines of the agent's log are shown where the demo failed.
 const shownLines = 10
 
-// lastLines is the end of the agent's log; empty where it went elsewhere.
+// lastLines is the end of the agent's log; empty where it is not in a file.
 func lastLines(name string) string {
 	text, err := os.ReadFile(name)
 	if err != nil {

@@ -1,7 +1,9 @@
 package main
 
-// Exit codes. An orchestrator that restarts on failure does right with each of them but exitDismissed,
-// which it may want to treat as the end.
+import "fmt"
+
+// Exit codes. An orchestrator may restart the agent after each of them, except exitDismissed, which it may want to
+// treat as the end.
 const (
 	exitOrderly       = 0
 	exitInternal      = 1
@@ -12,9 +14,9 @@ const (
 )
 
 const exitCodes = `Exit codes:
-  0  ended in order, as asked by SIGTERM or SIGINT
+  0  ended in order, after SIGTERM or SIGINT
   1  internal failure: the agent ended by itself, or not in order; or a step of the demo failed
-  2  configuration fault (all are printed), a wrong flag, or a port that is taken: nothing was started
+  2  configuration fault (all are printed), a wrong flag, or a port that is in use: nothing was started
   3  dismissed for good: APIM said good-bye without reconnect to every integration
   A second signal ends the process at once, with 128 + the signal's number.`
 
@@ -26,3 +28,7 @@ type exitError struct {
 
 // Error implements error.
 func (e *exitError) Error() string { return e.text }
+
+func exit(code int, format string, args ...any) error {
+	return &exitError{code: code, text: fmt.Sprintf(format, args...)}
+}

@@ -1,14 +1,31 @@
 package main
 
 import (
-	"errors"
 	"fmt"
 	"strings"
+
+	"github.com/spf13/cobra"
 
 	"federation-agent/config"
 )
 
-// load reads the configuration. Where it is faulty, the error holds warnings and faults for the user.
+// configured makes a subcommand that loads the configuration before it does anything else.
+func configured(p process, command *cobra.Command, do func(config.Config, []config.Warning) error) *cobra.Command {
+	var files []string
+	command.Flags().StringArrayVar(&files, "config", nil,
+		"gravitee.yml `FILE[,FILE]`, later ones override; the environment overrides all of them")
+	command.Args = cobra.NoArgs
+	command.RunE = func(*cobra.Command, []string) error {
+		cfg, warnings, err := load(p.environ, files)
+		if err != nil {
+			return err
+		}
+		return do(cfg, warnings)
+	}
+	return command
+}
+
+// load reads the configuration. Where it is faulty, the error contains warnings and faults for the user.
 func load(environ, files []string) (config.Config, []config.Warning, error) {
 	cfg, warnings, err := config.Load(config.Sources{Environ: environ, Files: files})
 	if err == nil {
@@ -18,21 +35,9 @@ func load(environ, files []string) (config.Config, []config.Warning, error) {
 	for _, w := range warnings {
 		fmt.Fprintf(&text, "warning: %s\n", w)
 	}
-	var faults config.Faults
-	if !errors.As(err, &faults) {
-		faults = config.Faults{{Text: err.Error()}}
-	}
+	faults := strings.Split(err.Error(), "\n")
 	for _, f := range faults {
-		fmt.Fprintf(&text, "fault: %s\n", f.Error())
+		fmt.Fprintf(&text, "fault: %s\n", f)
 	}
-	fmt.Fprintf(&text, "The configuration has %s; nothing was started.", count(len(faults), "fault"))
-	return cfg, warnings, &exitError{code: exitConfiguration, text: text.String()}
-}
-
-// count spells a number of things.
-func count(n int, thing string) string {
-	if n == 1 {
-		return "1 " + thing
-	}
-	return fmt.Sprintf("%d %ss", n, thing)
+	return cfg, nil, exit(exitConfiguration, "%sConfiguration faults: %d. Nothing was started.", &text, len(faults))
 }

@@ -1,6 +1,6 @@
 package main
 
-// The names of log fields, as actors/log.go has them for what happens later: a search or an alert finds both.
+// The names of log fields. The actors use the same ones, so that a search or an alert finds both.
 const (
 	logAccounts     = "accounts"
 	logAddress      = "address"

@@ -1,6 +1,6 @@
-// Command federation-agent feeds the REST APIs of AWS API Gateway to Gravitee APIM and turns APIM's
-// subscriptions into API keys. Its other subcommands check a configuration, start stand-ins for APIM and
-// AWS, and show the whole at work; see federation-agent --help.
+// Command federation-agent sends the REST APIs of AWS API Gateway to Gravitee APIM and turns APIM's subscriptions into
+// API keys. Its other subcommands check a configuration, start stand-ins for APIM and AWS, and demonstrate the agent;
+// see federation-agent --help.
 package main
 
 import (
@@ -13,28 +13,25 @@ import (
 )
 
 func main() {
-	// Two, so that the second one is not lost while the first is being looked at.
+	// Two, so that the second signal is not lost while the first one is handled.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	os.Exit(execute(process{
-		program: os.Args[0], args: os.Args[1:], environ: os.Environ(), stdout: os.Stdout, stderr: os.Stderr, signals: signals,
-	}))
+	os.Exit(execute(process{os.Args[0], os.Args[1:], os.Environ(), os.Stdout, os.Stderr, signals}))
 }
 
-// process is what a command is given of the world around it.
+// process is what a command may use of the process that it runs in.
 type process struct {
-	// program is what the user called, or what go run made and called.
-	program string
-	args    []string
-	environ []string
-	stdout  io.Writer
-	stderr  io.Writer
-	signals <-chan os.Signal
+	// program is the path that the user called, or that go run built and called.
+	program        string
+	args, environ  []string
+	stdout, stderr io.Writer
+	signals        <-chan os.Signal
 }
 
-// invoked is how the program is called again, by who started it in this way.
+// invoked is how the user who started the program calls it again.
 func (p process) invoked() string {
-	if strings.Contains(filepath.ToSlash(p.program), "/go-build") { // go run runs what it built in a directory of this name, and deletes it
+	// go run builds into a directory of this name, and deletes it.
+	if strings.Contains(filepath.ToSlash(p.program), "/go-build") {
 		return "go run ./cmd/federation-agent"
 	}
 	return p.program

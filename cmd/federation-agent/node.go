@@ -1,9 +1,10 @@
 package main
 
 import (
-	"fmt"
+	"maps"
 	"net"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -22,64 +23,53 @@ const (
 	nodeUsers   = "gravitee_services_core_http_authentication_users_"
 	// nodeAuthentication is the variable that says whether users have to show who they are.
 	nodeAuthentication = "gravitee_services_core_http_authentication_type"
-	// nodeDefaultPort is where the node API is found unless the configuration says otherwise.
+	// nodeDefaultPort is the node API's port unless the configuration says otherwise.
 	nodeDefaultPort = 18084
-	// nodeCloses is how long answers under way may take at the end: Docker kills 10 s after SIGTERM, and the drain has
-	// had 9 of them.
+	// nodeCloses is how long answers that are being sent may take at the end: Docker kills 10 s after SIGTERM, and the
+	// drain takes up to 9 s.
 	nodeCloses = 500 * time.Millisecond
 	// nodeName is what the node API calls this program.
 	nodeName = "federation-agent-aws-api-gateway"
 )
 
-// listenNode takes the node API's port; no listener where it is switched off.
+// listenNode takes the node API's port.
 func listenNode(cfg config.NodeHTTP) (net.Listener, error) {
-	if !cfg.Enabled {
-		return nil, nil
-	}
 	listener, err := node.Listen(cfg.Host, cfg.Port)
 	if err != nil {
-		return nil, &exitError{code: exitConfiguration, text: fmt.Sprintf(
-			"fault: %s, %s: the node API (health, metrics) cannot listen: %v; choose another port (0 takes any free one) or host, or switch it off with %s=false\nNothing was started.",
-			nodePort, nodeHost, err, nodeEnabled)}
+		return nil, exit(exitConfiguration, "fault: %s, %s: the node API (health, metrics) cannot listen: %v; "+
+			"choose another port (0 takes any free one) or host, or switch it off with %s=false\nNothing was started.",
+			nodePort, nodeHost, err, nodeEnabled)
 	}
 	return listener, nil
 }
 
 // serveNode serves the node API of a running agent.
 func serveNode(l net.Listener, cfg config.Services, a *agentProcess, board *status.Board) *node.Server {
-	b := thisBuild()
 	a.log.Info("the node API is served: "+access(cfg.HTTP.Authentication), logAddress, l.Addr().String())
 	return node.Serve(l, node.Options{
-		ID: uuid.NewString(), Name: nodeName, Build: node.Build(b),
+		ID: uuid.NewString(), Name: nodeName, Build: thisBuild(),
 		Open: cfg.HTTP.Authentication.Type == config.AuthenticationNone, Users: cfg.HTTP.Authentication.Users,
-		Metrics: cfg.Metrics.Enabled && cfg.Metrics.Prometheus,
-		Board:   board, Keys: a.store, Jobs: a.store, StoreHealth: a.store.Health, Alive: a.Alive, Now: time.Now, Log: a.log,
+		Metrics: cfg.Metrics.Enabled && cfg.Metrics.Prometheus, Board: board, Keys: a.store, Jobs: a.store,
+		StoreHealth: a.store.Health, Alive: a.Alive, Now: time.Now, Log: a.log,
 	})
 }
 
-// access says who is let in.
+// access says who may read the node API.
 func access(a config.NodeAuthentication) string {
-	if a.Type == config.AuthenticationNone {
-		return "whoever reaches it is let in"
-	}
-	if len(a.Users) == 0 {
+	switch {
+	case a.Type == config.AuthenticationNone:
+		return "open to every caller"
+	case len(a.Users) == 0:
 		return "nobody is let in, as no user is configured; set " + nodeUsers + "NAME to a password"
 	}
-	return "let in are the users " + strings.Join(userNames(a), ", ")
+	return "open to the users " + strings.Join(userNames(a), ", ")
 }
 
-func userNames(a config.NodeAuthentication) []string {
-	names := make([]string, 0, len(a.Users))
-	for name := range a.Users {
-		names = append(names, name)
-	}
-	slices.Sort(names)
-	return names
-}
+func userNames(a config.NodeAuthentication) []string { return slices.Sorted(maps.Keys(a.Users)) }
 
 func nodeSummary(cfg config.NodeHTTP) string {
 	if !cfg.Enabled {
 		return "off"
 	}
-	return net.JoinHostPort(cfg.Host, fmt.Sprint(cfg.Port)) + ": " + access(cfg.Authentication)
+	return net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)) + ": " + access(cfg.Authentication)
 }

@@ -180,7 +180,7 @@ func TestHealthAndStatusAskTheRunningAgent(t *testing.T) {
 	}{
 		"healthy":     {good, http.StatusOK, exitOrderly, "what it says\n", ""},
 		"unhealthy":   {good, http.StatusInternalServerError, exitInternal, "what it says\n", "500"},
-		"a stranger":  {stranger, http.StatusOK, exitInternal, "", "lets nobody in"},
+		"a stranger":  {stranger, http.StatusOK, exitInternal, "", "accepts no user"},
 		"off":         {off, http.StatusOK, exitConfiguration, "", nodeEnabled},
 		"on any port": {anyPort, http.StatusOK, exitConfiguration, "", nodePort},
 	} {

@@ -7,24 +7,24 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// execute carries one command line out and gives the process's exit code.
+// execute runs one command line and gives the process's exit code.
 func execute(p process) int {
 	root := rootCommand(p)
 	root.SetArgs(p.args)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
 	command, err := root.ExecuteC()
-	var exit *exitError
-	switch {
-	case err == nil:
+	if err == nil {
 		return exitOrderly
-	case !errors.As(err, &exit): // cobra's own: a command line that it cannot read
-		exit = &exitError{code: exitConfiguration, text: err.Error() + "\nRun " + command.CommandPath() + " --help for what there is."}
 	}
-	if exit.text != "" {
-		fmt.Fprintln(p.stderr, exit.text)
+	failed, ok := errors.AsType[*exitError](err)
+	if !ok { // cobra's own: a command line that it cannot read
+		failed = &exitError{exitConfiguration, err.Error() + "\nRun " + command.CommandPath() + " --help for a list."}
 	}
-	return exit.code
+	if failed.text != "" {
+		fmt.Fprintln(p.stderr, failed.text)
+	}
+	return failed.code
 }
 
 func rootCommand(p process) *cobra.Command {
@@ -32,10 +32,10 @@ func rootCommand(p process) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "federation-agent",
 		Short: "Federates AWS API Gateway with Gravitee APIM",
-		Long: `Keeps a session to Gravitee APIM, discovers the REST APIs of AWS API Gateway, feeds them to APIM's
+		Long: `Keeps a session to Gravitee APIM, discovers the REST APIs of AWS API Gateway, sends them to APIM's
 ingestion, and turns subscriptions into API keys.
 
-Without a subcommand it runs the agent, as federation-agent run does. The configuration comes from the
+Without a subcommand it runs the agent, as federation-agent run does. The configuration is read from the
 environment and from gravitee.yml files; docs/configuration.md lists all of it.
 
 ` + exitCodes,
@@ -44,10 +44,11 @@ environment and from gravitee.yml files; docs/configuration.md lists all of it.
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
-	root.Version = thisBuild().Version // what makes cobra take --version; the line is that of the subcommand
-	root.SetVersionTemplate(thisBuild().line())
+	root.Version = thisBuild().Version // enables --version; it prints the line of the subcommand
+	root.SetVersionTemplate(versionLine())
 	root.Flags().AddFlagSet(run.Flags())
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(run, validateCommand(p), healthCommand(p), statusCommand(p), versionCommand(p), sandboxCommand(p), demoCommand(p))
+	root.AddCommand(run, validateCommand(p), healthCommand(p), statusCommand(p), versionCommand(p),
+		sandboxCommand(p), demoCommand(p))
 	return root
 }

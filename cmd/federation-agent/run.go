@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"log/slog"
 	"os"
 	"syscall"
@@ -10,32 +9,20 @@ import (
 	"github.com/spf13/cobra"
 
 	actors "federation-agent/actors/agent"
+	"federation-agent/config"
 	"federation-agent/internal/memlimit"
 )
 
 func runCommand(p process) *cobra.Command {
-	var files []string
-	command := &cobra.Command{
+	return configured(p, &cobra.Command{
 		Use:   "run",
 		Short: "Runs the agent (the default)",
-		Long:  "Runs the agent until SIGTERM or SIGINT, then ends it in order within gravitee_agent_shutdown_timeout.\n\n" + exitCodes,
-		Args:  cobra.NoArgs,
-		RunE:  func(*cobra.Command, []string) error { return run(p, files) },
-	}
-	configFlag(command, &files)
-	return command
+		Long: "Runs the agent until SIGTERM or SIGINT, then ends in order within gravitee_agent_shutdown_timeout.\n\n" +
+			exitCodes,
+	}, func(cfg config.Config, warnings []config.Warning) error { return run(p, cfg, warnings) })
 }
 
-func configFlag(command *cobra.Command, files *[]string) {
-	command.Flags().StringArrayVar(files, "config", nil,
-		"gravitee.yml `FILE[,FILE]`, later ones override; the environment overrides all of them")
-}
-
-func run(p process, files []string) error {
-	cfg, warnings, err := load(p.environ, files)
-	if err != nil {
-		return err
-	}
+func run(p process, cfg config.Config, warnings []config.Warning) error {
 	log := newLogger(p.stderr, cfg.Agent.Log)
 	logStart(log, cfg, warnings)
 	if soft := memlimit.Set(p.environ, os.DirFS("/")); soft > 0 {
@@ -47,6 +34,7 @@ func run(p process, files []string) error {
 	}
 	select {
 	case <-agent.Done():
+		agent.close()
 	case s := <-p.signals:
 		log.Info("ending in order; a second signal ends at once", logSignal, s.String(), logTimeout, agent.timeout)
 		began := time.Now()
@@ -56,9 +44,7 @@ func run(p process, files []string) error {
 		left := agent.ingestsLeft(cfg.Providers)
 		agent.close()
 		logEnd(log, agent.Ending(), time.Since(began), left)
-		return ended(agent.Ending())
 	}
-	agent.close()
 	return ended(agent.Ending())
 }
 
@@ -69,20 +55,14 @@ func drainUnless(signals <-chan os.Signal, agent *agentProcess, log *slog.Logger
 	select {
 	case err := <-drained:
 		if err != nil {
-			return &exitError{code: exitInternal, text: fmt.Sprintf("the agent did not end in time: %v", err)}
+			return exit(exitInternal, "the agent did not end in time: %v", err)
 		}
 		return nil
 	case s := <-signals:
 		log.Warn("a second signal: ending at once", logSignal, s.String())
-		return &exitError{code: signalCode(s)}
+		number, _ := s.(syscall.Signal) // every signal that Go delivers is one
+		return &exitError{code: exitSignal + int(number)}
 	}
-}
-
-func signalCode(s os.Signal) int {
-	if number, ok := s.(syscall.Signal); ok {
-		return exitSignal + int(number)
-	}
-	return exitInternal
 }
 
 func ended(e actors.Ending) error {
@@ -90,7 +70,8 @@ func ended(e actors.Ending) error {
 	case actors.Drained:
 		return nil
 	case actors.Dismissed:
-		return &exitError{code: exitDismissed, text: "APIM dismissed every integration of this agent for good"}
+		return exit(exitDismissed, "APIM dismissed every integration of this agent for good")
+	case actors.Failed, actors.Disorderly:
 	}
-	return &exitError{code: exitInternal, text: "the agent ended without being asked to, or not in order; its log says more"}
+	return exit(exitInternal, "the agent ended by itself, or not in order; see its log")
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"fmt"
 	"strings"
 	"text/tabwriter"
@@ -11,29 +12,21 @@ import (
 )
 
 func validateCommand(p process) *cobra.Command {
-	var files []string
-	command := &cobra.Command{
+	return configured(p, &cobra.Command{
 		Use:   "validate",
 		Short: "Checks the configuration without starting anything",
-		Long:  "Loads the configuration as run does, prints warnings and all faults, or a summary without secrets.\nExit code 0: it is good. 2: it is not.",
-		Args:  cobra.NoArgs,
-		RunE: func(*cobra.Command, []string) error {
-			cfg, warnings, err := load(p.environ, files)
-			if err != nil {
-				return err
-			}
-			for _, w := range warnings {
-				fmt.Fprintf(p.stderr, "warning: %s\n", w)
-			}
-			return printSummary(p, cfg)
-		},
-	}
-	configFlag(command, &files)
-	return command
+		Long: "Loads the configuration as run does. Prints warnings and all faults, or a summary without secrets.\n" +
+			"Exit code 0: it is good. 2: it is not.",
+	}, func(cfg config.Config, warnings []config.Warning) error {
+		for _, w := range warnings {
+			fmt.Fprintf(p.stderr, "warning: %s\n", w)
+		}
+		return printSummary(p, cfg)
+	})
 }
 
-// printSummary shows what would be run. Header values, secret keys and tokens are not in it; an access key's id is, as it
-// tells which of several is meant and opens nothing.
+// printSummary shows what would be run. It contains no header values, secret keys or tokens. It contains the id of an
+// access key, which tells the key from others and gives access to nothing.
 func printSummary(p process, cfg config.Config) error {
 	out := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "The configuration is good.")
@@ -42,26 +35,12 @@ func printSummary(p process, cfg config.Config) error {
 		fmt.Fprintf(out, "  Integration\t%s\n", provider.IntegrationID)
 		fmt.Fprintf(out, "    regions\t%s\n", strings.Join(provider.Regions, ", "))
 		fmt.Fprintf(out, "    accounts\t%s\n", strings.Join(accountsOf(provider), ", "))
-		fmt.Fprintf(out, "    credentials\t%s\n", credentialsOf(provider))
-		fmt.Fprintf(out, "    stages\t%s\n", orAll(provider.Stages))
+		fmt.Fprintf(out, "    access key\t%s\n", cmp.Or(provider.AccessKeyID, "none: the AWS SDK's default chain"))
+		fmt.Fprintf(out, "    stages\t%s\n", cmp.Or(strings.Join(provider.Stages, ", "), "all"))
 	}
 	q := cfg.Agent.Quota
 	fmt.Fprintf(out, "  Quota\t%d %% of %g requests a second, burst %d\n", q.Share, q.Rate, q.Burst)
 	fmt.Fprintf(out, "  Journal\t%s\n", cfg.Agent.Store.Path)
 	fmt.Fprintf(out, "  Node API\t%s\n", nodeSummary(cfg.Services.HTTP))
 	return out.Flush()
-}
-
-func credentialsOf(p config.Provider) string {
-	if p.AccessKeyID == "" {
-		return "the AWS SDK's default chain"
-	}
-	return "access key " + p.AccessKeyID
-}
-
-func orAll(stages []string) string {
-	if len(stages) == 0 {
-		return "all"
-	}
-	return strings.Join(stages, ", ")
 }
