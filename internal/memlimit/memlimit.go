@@ -1,6 +1,6 @@
-// Package memlimit sets Go's collector up for a small container. Go does not read the container's memory
-// limit itself (as of 1.26), so that a burst of large documents could get the container killed for garbage
-// that was only waiting to be collected.
+// Package memlimit configures Go's garbage collector for a small container. Go does not read the container's memory
+// limit itself (as of 1.26). A burst of large documents could get the container killed for garbage that is not yet
+// collected.
 package memlimit
 
 import (
@@ -14,18 +14,18 @@ import (
 	"strings"
 )
 
-// share is the part of the container's memory that Go's heap and stacks may fill before the collector
-// works harder. The rest is for what Go does not count and the kernel does: the journal's mapped pages,
-// the buffers of sockets, and what is allocated while a collection is under way.
+// share is the part of the container's memory that Go's heap and stacks may fill before the collector works harder. The
+// rest is for memory that the kernel counts and Go does not: the journal's mapped pages, the buffers of sockets, and
+// what is allocated during a collection.
 const share = 0.8
 
-// gcPercent is how much garbage, in percent of what is live, may gather between two collections. Go's 100
-// trades memory for processor time; here documents pass through all the time, large and without pointers, and
-// collecting twice as often costs nothing that can be measured: 34 MiB in place of 45 for 13,200 documents of
-// 100 KB, with the same processor time (test/load -only memory).
+// gcPercent is how much garbage, in percent of the live memory, may be there at the next collection. Go's default of
+// 100 saves processor time. Here most memory is documents, large and without pointers, and collecting twice as often
+// costs no measurable time: 34 MiB instead of 45 for 13,200 documents of 100 KB, with the same processor time
+// (test/load -only memory).
 const gcPercent = 50
 
-// Go's own settings; whoever sets one knows better.
+// Go's own settings. A user who sets one has a reason, so that it is kept.
 const (
 	LimitVariable   = "GOMEMLIMIT"
 	PercentVariable = "GOGC"
@@ -34,8 +34,8 @@ const (
 // ErrNone means that no limit is set: the process is in no cgroup that has one, or not on Linux.
 var ErrNone = errors.New("no memory limit is set for this process")
 
-// Set tunes the collector and sets Go's soft memory limit from the cgroup's, read from a file system that is rooted at /.
-// It returns that limit, in bytes: 0 where there is none. What the user has set by Go's own variables stays.
+// Set tunes the collector and sets Go's soft memory limit from the cgroup's, read from a file system that is rooted at
+// /. It returns that limit, in bytes: 0 where there is none. What the user set by Go's own variables is kept.
 func Set(environ []string, root fs.FS) int64 {
 	if !isSet(environ, PercentVariable) {
 		debug.SetGCPercent(gcPercent)
@@ -59,8 +59,8 @@ func isSet(environ []string, name string) bool {
 	})
 }
 
-// OfCgroup is the least memory limit, in bytes, of the process's cgroup and those above it, in cgroup v2 or
-// v1, read from a file system that is rooted at /. It is [ErrNone] where none is set.
+// OfCgroup is the lowest memory limit, in bytes, of the process's cgroup and of those above it, in cgroup v2 or v1,
+// read from a file system that is rooted at /. The error is [ErrNone] where none is set.
 func OfCgroup(root fs.FS) (int64, error) {
 	file, err := root.Open("proc/self/cgroup")
 	if err != nil {
@@ -98,7 +98,8 @@ func OfCgroup(root fs.FS) (int64, error) {
 	return least, nil
 }
 
-// unlimited is what cgroup v1 says instead of "max": the largest number of whole pages. Anything near it is none.
+// unlimited, in bytes, is near what cgroup v1 says instead of "max": the largest number of whole pages. A limit above
+// it is none.
 const unlimited = 1 << 60
 
 func read(root fs.FS, name string) (int64, bool) {

@@ -11,12 +11,12 @@ import (
 const (
 	// realm is gravitee-node's.
 	realm = `Basic realm="gravitee.io"`
-	// refusalsApart is how far apart the log says that somebody was not let in: a probe with an old password
-	// asks every few seconds.
+	// refusalsApart is the least time between two log lines about refused callers: a probe with an old password asks
+	// every few seconds.
 	refusalsApart = time.Minute
 )
 
-// guarded lets in who may look, and keeps what is shown out of caches and frames.
+// guarded lets in the callers that may read, and keeps answers out of caches and frames.
 func (a *api) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
@@ -35,7 +35,7 @@ func (a *api) guarded(next http.Handler) http.Handler {
 // allowed takes the same time for a wrong name as for a wrong password, of any length.
 func (a *api) allowed(r *http.Request) bool {
 	name, given, ok := r.BasicAuth()
-	if !ok { // as a browser asks first
+	if !ok { // a browser's first request
 		return false
 	}
 	password, known := a.Users[name]
@@ -47,7 +47,7 @@ func (a *api) allowed(r *http.Request) bool {
 	return false
 }
 
-// sayRefused names neither user nor password: people mistake the one field for the other.
+// sayRefused names neither user nor password, because people confuse the two fields.
 func (a *api) sayRefused(r *http.Request) {
 	a.mu.Lock()
 	defer a.mu.Unlock()

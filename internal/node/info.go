@@ -5,7 +5,7 @@ import (
 	"net/http"
 )
 
-// nodeInfo is gravitee-node's form of what a node says of itself.
+// nodeInfo describes a node in gravitee-node's form.
 type nodeInfo struct {
 	ID       string            `json:"id"`
 	Name     string            `json:"name"`
@@ -24,11 +24,11 @@ type nodeVersion struct {
 func (a *api) info(w http.ResponseWriter, _ *http.Request) {
 	writeJSON(w, http.StatusOK, nodeInfo{
 		ID: a.ID, Name: a.Name, Metadata: map[string]string{"go": a.Build.Go},
-		Version: nodeVersion{Major: a.Build.Version, Number: a.Build.Version, Build: a.Build.Commit, Revision: a.Build.Commit},
+		Version: nodeVersion{a.Build.Version, a.Build.Version, a.Build.Commit, a.Build.Commit},
 	})
 }
 
-// writeJSON writes a value of this package's own, which can always be encoded; a caller that has gone cannot be told.
+// writeJSON writes a value of this package, which can always be encoded. A caller that has gone gets no error.
 func writeJSON(w http.ResponseWriter, code int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)

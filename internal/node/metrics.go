@@ -1,6 +1,7 @@
 package node
 
 import (
+	"errors"
 	"log/slog"
 	"net/http"
 
@@ -9,99 +10,90 @@ import (
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
 	"federation-agent/internal/status"
-	"federation-agent/internal/store"
 )
 
-// maxScrapes is how many scrapes may run at a time, as in gravitee-node; those beyond are answered 503.
+// maxScrapes is how many scrapes may run at a time, as in gravitee-node. More are answered 503.
 const maxScrapes = 3
 
 // metrics serves the board's counts, the journal's lists and the Go runtime's figures.
 func (a *api) metrics() http.Handler {
 	registry := prometheus.NewRegistry()
-	registry.MustRegister(collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}), newCollector(a))
+	process := collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})
+	registry.MustRegister(collectors.NewGoCollector(), process, collector{a})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn), MaxRequestsInFlight: maxScrapes, Timeout: requestWithin,
-		ErrorHandling: promhttp.ContinueOnError, // a journal that cannot be read hides nothing else
+		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn), Timeout: requestWithin,
+		MaxRequestsInFlight: maxScrapes,
+		ErrorHandling:       promhttp.ContinueOnError, // a journal that cannot be read hides nothing else
 	})
 }
 
-// collector reads what it tells at each scrape; nothing is counted twice. The number of series is bounded by the
+// collector reads the figures at each scrape; nothing is counted twice. The number of series is bounded by the
 // configuration: integrations, and accounts and regions times operations and results.
-type collector struct {
-	*api
-	build, up, reconnects, commands, calls, ingested, unconfirmed, lostCreates, guard, degraded *prometheus.Desc
+type collector struct{ *api }
+
+// metric is one metric's description. Labels follow the help.
+func metric(name, help string, labels ...string) *prometheus.Desc {
+	return prometheus.NewDesc("federation_agent_"+name, help, labels, nil)
 }
 
-func newCollector(a *api) *collector {
-	desc := func(name, help string, labels ...string) *prometheus.Desc {
-		return prometheus.NewDesc("federation_agent_"+name, help, labels, nil)
-	}
-	return &collector{
-		api:         a,
-		build:       desc("build_info", "Which program this is; always 1.", "version", "commit", "goversion"),
-		up:          desc("session_up", "Whether the integration has a session to APIM.", "integration"),
-		reconnects:  desc("session_reconnects_total", "Sessions to APIM after the first one.", "integration"),
-		commands:    desc("commands_total", "Commands from APIM by what came of them: succeeded, error, unanswered.", "integration", "type", "outcome"),
-		calls:       desc("aws_calls_total", "Attempts to call API Gateway, retries included, by result: ok, throttled, ….", "account", "region", "operation", "result"),
-		ingested:    desc("ingested_apis_total", "APIs that APIM has acknowledged; one ingested again counts again.", "integration"),
-		unconfirmed: desc("unconfirmed_keys", "API keys of which nobody knows whether APIM has them; /_node/federation names them.", "integration"),
-		lostCreates: desc("lost_creates", "API keys that AWS may have made without its answer arriving; /_node/federation names them.", "integration"),
-		guard:       desc("plan_guard_tripped", "Whether the plan-loss guard refuses the integration's ingests.", "integration"),
-		degraded:    desc("store_degraded", "Whether what is written does not outlive the process."),
-	}
-}
+var (
+	buildInfo       = metric("build_info", "Which program this is; always 1.", "version", "commit", "goversion")
+	storeDegraded   = metric("store_degraded", "Whether new data is lost with the process.")
+	sessionUp       = metric("session_up", "Whether the integration has a session to APIM.", "integration")
+	reconnects      = metric("session_reconnects_total", "Sessions to APIM after the first one.", "integration")
+	commands        = metric("commands_total", "Commands from APIM by outcome.", "integration", "type", "outcome")
+	ingestedAPIs    = metric("ingested_apis_total", "APIs that APIM acknowledged, repeated ones too.", "integration")
+	guardTripped    = metric("plan_guard_tripped", "Whether the plan-loss guard refuses the ingests.", "integration")
+	unconfirmedKeys = metric("unconfirmed_keys", "API keys that APIM may have; see /_node/federation.", "integration")
+	lostCreates     = metric("lost_creates", "API keys that AWS may have made; see /_node/federation.", "integration")
+	awsCalls        = metric("aws_calls_total", "Calls to API Gateway, retries included.",
+		"account", "region", "operation", "result")
+)
 
-// Describe implements prometheus.Collector.
-func (c *collector) Describe(descs chan<- *prometheus.Desc) {
-	for _, d := range []*prometheus.Desc{
-		c.build, c.up, c.reconnects, c.commands, c.calls, c.ingested, c.unconfirmed, c.lostCreates, c.guard, c.degraded,
-	} {
-		descs <- d
-	}
-}
+// Describe implements prometheus.Collector. It declares nothing, so that a new metric needs no second list; the
+// registry then checks every metric when it is collected.
+func (c collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
-func (c *collector) Collect(out chan<- prometheus.Metric) {
+func (c collector) Collect(out chan<- prometheus.Metric) {
 	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
 	}
 	count := func(d *prometheus.Desc, n uint64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 	}
-	board := c.Board.Read()
-	gauge(c.build, 1, c.Build.Version, c.Build.Commit, c.Build.Go)
-	gauge(c.degraded, oneIf(!c.StoreHealth().Durable))
-	unconfirmed, lostCreates := map[string]int{}, map[string]int{}
+	board, keys := c.Board.Read(), c.keys()
+	gauge(buildInfo, 1, c.Build.Version, c.Build.Commit, c.Build.Go)
+	gauge(storeDegraded, oneIf(!c.StoreHealth().Durable))
 	for _, i := range board.Integrations {
-		unconfirmed[i.ID], lostCreates[i.ID] = 0, 0 // so that a series does not begin with its first trouble
-		gauge(c.up, oneIf(i.Session.State == status.Up), i.ID)
-		gauge(c.guard, oneIf(len(i.Guard) > 0), i.ID)
-		count(c.reconnects, max(i.Session.Connects, 1)-1, i.ID)
-		count(c.ingested, i.IngestedAPIs, i.ID)
+		gauge(sessionUp, oneIf(i.Session.State == status.Up), i.ID)
+		gauge(guardTripped, oneIf(len(i.Guard) > 0), i.ID)
+		count(reconnects, max(i.Session.Connects, 1)-1, i.ID)
+		count(ingestedAPIs, i.IngestedAPIs, i.ID)
 		for command, n := range i.Commands {
-			count(c.commands, n, i.ID, command.Type, string(command.Outcome))
+			count(commands, n, i.ID, command.Type, string(command.Outcome))
 		}
 	}
 	for call, n := range board.Calls {
-		count(c.calls, n, call.Account, call.Region, call.Operation, call.Result)
+		count(awsCalls, n, call.Account, call.Region, call.Operation, call.Result)
 	}
-	records, err := c.Keys.Records(store.Filter{States: listed()})
-	if err != nil {
-		out <- prometheus.NewInvalidMetric(c.unconfirmed, err)
+	if keys.Problem != "" {
+		out <- prometheus.NewInvalidMetric(unconfirmedKeys, errors.New(keys.Problem))
 		return
 	}
-	for _, r := range records {
-		if r.State == store.StateLostCreate {
-			lostCreates[r.Integration]++
-		} else {
-			unconfirmed[r.Integration]++
+	for desc, listed := range map[*prometheus.Desc][]keyReport{
+		unconfirmedKeys: keys.Unconfirmed, lostCreates: keys.LostCreates,
+	} {
+		counts := map[string]int{}
+		for _, i := range board.Integrations {
+			counts[i.ID] = 0 // a series begins before its first key
 		}
-	}
-	for id, n := range unconfirmed {
-		gauge(c.unconfirmed, float64(n), id)
-	}
-	for id, n := range lostCreates {
-		gauge(c.lostCreates, float64(n), id)
+		for _, k := range listed {
+			counts[k.Integration]++
+		}
+		for id, n := range counts {
+			gauge(desc, float64(n), id)
+		}
 	}
 }
 

@@ -1,6 +1,6 @@
-// Package node is the agent's window: health, metrics and a status page over HTTP, at the paths of gravitee-node's
-// management API. It only reads; what it shows comes from the board, the journal and one question to the actors. It holds
-// no secret but the passwords of those who may look.
+// Package node serves health, metrics and a status page over HTTP, at the paths of gravitee-node's management API. It
+// only reads: the board, the journal and the answer to one question to the actors. Its only secrets are the passwords
+// of its users.
 package node
 
 import (
@@ -19,24 +19,24 @@ import (
 )
 
 const (
-	// headerWithin and requestWithin bound how long a caller may take to ask: the API is for probes and people on the
-	// same network, and who asks slower than that only holds a connection.
+	// headerWithin and requestWithin bound how long a request may take to arrive: the API is for probes and people on
+	// the same network, and a slower caller only occupies a connection.
 	headerWithin  = 5 * time.Second
 	requestWithin = 10 * time.Second
-	// answerWithin bounds how long an answer may take to be read, a metrics page over a poor link included.
+	// answerWithin bounds how long an answer may take to be read, also a metrics page over a slow link.
 	answerWithin = 30 * time.Second
 	// idleFor keeps the connection of a probe that comes every 10 s.
 	idleFor = time.Minute
-	// maxHeader is room for credentials and a list of probes.
+	// maxHeader, in bytes, has room for credentials and a list of probes.
 	maxHeader = 16 << 10
 )
 
 // Build says which program this is.
 type Build struct{ Version, Commit, Go string }
 
-// Options are what a [Server] shows and to whom.
+// Options say what a [Server] shows and to whom.
 type Options struct {
-	// ID is made anew for each process, Name is the program's.
+	// ID is new for each process, Name is the program's.
 	ID, Name string
 	Build    Build
 	// Open lets everybody in. Otherwise one of Users must show a password; without any, nobody is let in.
@@ -48,7 +48,7 @@ type Options struct {
 	Board *status.Board
 	Keys  store.KeyJournal
 	Jobs  store.IngestJobs
-	// StoreHealth says what the store can promise.
+	// StoreHealth says what the store can guarantee.
 	StoreHealth func() store.Health
 	// Alive asks the actors for a sign of life.
 	Alive func(context.Context) error
@@ -57,8 +57,8 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Listen takes the port, so that a start can fail before anything else lives. Port 0 is any free one. localhost is the
-// loopback address even where an image has no file that says so.
+// Listen takes the port, so that a start can fail before anything else is started. Port 0 is any free one. localhost is
+// the loopback address, also in an image without /etc/hosts.
 func Listen(host string, port int) (net.Listener, error) {
 	if host == "localhost" {
 		host = "127.0.0.1"
@@ -73,7 +73,7 @@ type Server struct {
 	ended chan struct{}
 }
 
-// Serve begins to answer on a listener, which it closes at its end.
+// Serve begins to answer on a listener. The listener is closed with the server.
 func Serve(l net.Listener, o Options) *Server {
 	s := &Server{log: o.Log, ended: make(chan struct{}), http: &http.Server{
 		Handler: Handler(o), ReadHeaderTimeout: headerWithin, ReadTimeout: requestWithin, WriteTimeout: answerWithin,
@@ -82,13 +82,13 @@ func Serve(l net.Listener, o Options) *Server {
 	go func() {
 		defer close(s.ended)
 		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
-			s.log.Error("the node API has ended; health and metrics are not served any more", "error", err)
+			s.log.Error("the node API has ended; health and metrics are no longer served", "error", err)
 		}
 	}()
 	return s
 }
 
-// Close lets answers that are under way go out until the context ends, and then cuts them off.
+// Close waits for the answers that are being sent until the context ends, and then cuts them off.
 func (s *Server) Close(ctx context.Context) {
 	if s.http.Shutdown(ctx) != nil {
 		_ = s.http.Close() // the listener is closed already, and the connections are given up
@@ -101,9 +101,10 @@ type api struct {
 	Options
 
 	mu sync.Mutex
-	// silentSince is since when the actors have given no sign of life, as far as anybody asked; zero if they last did.
+	// silentSince is the first question of those in a row that the actors did not answer; zero if they answered the
+	// last.
 	silentSince time.Time
-	// refusedAt is when the log last said that somebody was not let in.
+	// refusedAt is when the log last named a refused caller.
 	refusedAt time.Time
 }
 

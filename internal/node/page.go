@@ -13,7 +13,7 @@ import (
 //go:embed page.html
 var pageText string
 
-// federation is the status page: HTML for who asks for it by name, as browsers do, and JSON for everybody else.
+// federation is the status page: HTML for callers that accept it, as browsers do, and JSON for all others.
 func (a *api) federation(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept")
 	report := a.report()
@@ -21,7 +21,7 @@ func (a *api) federation(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusOK, report)
 		return
 	}
-	// It is parsed for each who looks: a template that nobody asks for would cost the idle process its memory.
+	// It is parsed for each request: a parsed template would cost the idle process memory.
 	var page bytes.Buffer
 	parsed, err := template.New("page").Funcs(pageFuncs(report.Now)).Parse(pageText)
 	if err == nil {
@@ -33,10 +33,10 @@ func (a *api) federation(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(page.Bytes()) // a caller that has gone cannot be told
+	_, _ = w.Write(page.Bytes()) // a caller that has gone gets no error
 }
 
-// keyList is one list of keys with what is to be said of all of them.
+// keyList is one list of keys with a text about all of them.
 type keyList struct {
 	Title, Text string
 	Keys        []keyReport
@@ -54,14 +54,10 @@ func pageFuncs(now time.Time) template.FuncMap {
 			return fmt.Sprintf("%s (%s ago)", t.UTC().Format(time.DateTime), now.Sub(t).Round(time.Second))
 		},
 		"yes": func(b *bool) string {
-			switch {
-			case b == nil:
+			if b == nil {
 				return "not said yet"
-			case *b:
-				return "yes"
-			default:
-				return "no"
 			}
+			return map[bool]string{true: "yes", false: "no"}[*b]
 		},
 	}
 }

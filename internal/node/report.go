@@ -9,7 +9,8 @@ import (
 	"federation-agent/internal/store"
 )
 
-// report is the status page as data. Names and forms of its fields do not change between versions; some may be added.
+// report is the status page as data. The names and forms of its fields do not change between versions; new ones may be
+// added.
 type report struct {
 	Now     time.Time   `json:"now"`
 	Agent   agentReport `json:"agent"`
@@ -32,12 +33,12 @@ type storeReport struct {
 	Messages []string `json:"messages,omitempty"`
 }
 
-// keysReport is what the key journal says, but for the keys that were delivered: there is nothing to be done about those.
+// keysReport is the key journal without the delivered keys, which need no attention.
 type keysReport struct {
 	Problem     string      `json:"problem,omitempty"`
 	Unconfirmed []keyReport `json:"unconfirmed"`
 	LostCreates []keyReport `json:"lostCreates"`
-	// UnderWay are keys being made or answered, BeingDeleted those on their way out.
+	// UnderWay are keys that are being made or answered, BeingDeleted those that are being deleted.
 	UnderWay     int `json:"underWay"`
 	BeingDeleted int `json:"beingDeleted"`
 }
@@ -45,10 +46,9 @@ type keysReport struct {
 type keyReport struct {
 	// ID is AWS's id of the key, absent for a lost create.
 	ID string `json:"keyId,omitempty"`
-	// Name is what the key was asked for under: application and subscription.
-	Name         string    `json:"keyName"`
-	Account      string    `json:"account"`
-	Region       string    `json:"region"`
+	// Name is the key's name in AWS: application and subscription.
+	Name string `json:"keyName"`
+	status.Place
 	UsagePlan    string    `json:"usagePlanId"`
 	Integration  string    `json:"integration"`
 	Subscription string    `json:"subscription"`
@@ -60,11 +60,8 @@ type keyReport struct {
 }
 
 type quota struct {
-	Account string `json:"account"`
-	Region  string `json:"region"`
-	// Rate is what the agent allows itself now, Share the most that it would, in requests a second.
-	Rate  float64 `json:"rate"`
-	Share float64 `json:"share"`
+	status.Place
+	status.Quota
 	// Calls and Throttled are since the process began.
 	Calls     uint64 `json:"calls"`
 	Throttled uint64 `json:"throttled"`
@@ -72,36 +69,12 @@ type quota struct {
 
 type served struct {
 	ID       string          `json:"id"`
-	Session  sessionReport   `json:"session"`
+	Session  status.Session  `json:"session"`
 	Guard    []string        `json:"planGuardHolds,omitempty"`
-	Targets  []targetReport  `json:"targets"`
+	Targets  []status.Target `json:"targets"`
 	Ingests  []ingestReport  `json:"ingests"`
 	Ingested uint64          `json:"apisIngested"`
 	Commands []commandReport `json:"commands"`
-}
-
-type sessionReport struct {
-	State       status.SessionState `json:"state"`
-	Since       time.Time           `json:"since"`
-	Endpoint    string              `json:"endpoint,omitempty"`
-	Primary     *bool               `json:"primary,omitempty"`
-	Connects    uint64              `json:"connects"`
-	LastError   string              `json:"lastError,omitempty"`
-	LastErrorAt time.Time           `json:"lastErrorAt,omitzero"`
-}
-
-type targetReport struct {
-	Account         string             `json:"account,omitempty"`
-	Region          string             `json:"region"`
-	Role            string             `json:"role,omitempty"`
-	State           status.TargetState `json:"state"`
-	Since           time.Time          `json:"since"`
-	Failure         string             `json:"failure,omitempty"`
-	ListedAt        time.Time          `json:"listedAt,omitzero"`
-	APIs            int                `json:"restApis"`
-	Stages          int                `json:"stages"`
-	ListingFailure  string             `json:"listingFailure,omitempty"`
-	ListingFailedAt time.Time          `json:"listingFailedAt,omitzero"`
 }
 
 type ingestReport struct {
@@ -114,9 +87,8 @@ type ingestReport struct {
 }
 
 type commandReport struct {
-	Type    string         `json:"type"`
-	Outcome status.Outcome `json:"outcome"`
-	Count   uint64         `json:"count"`
+	status.Command
+	Count uint64 `json:"count"`
 }
 
 func (a *api) report() report {
@@ -134,14 +106,15 @@ func (a *api) report() report {
 	return r
 }
 
-// keys reads the journal. Records that were delivered, the most by far, are not copied.
+// keys reads the journal. Delivered keys, by far the most, are not copied.
 func (a *api) keys() keysReport {
 	out := keysReport{Unconfirmed: []keyReport{}, LostCreates: []keyReport{}}
-	records, err := a.Keys.Records(store.Filter{States: append(listed(),
-		store.StateIntent, store.StateCreating, store.StateCreated, store.StateAttached, store.StateAnswered, store.StateDeleting)})
+	records, err := a.Keys.Records(store.Filter{States: []store.KeyState{
+		store.StateUnconfirmed, store.StateLostCreate, store.StateDeleting,
+		store.StateIntent, store.StateCreating, store.StateCreated, store.StateAttached, store.StateAnswered,
+	}})
 	if err != nil {
 		out.Problem = err.Error()
-		return out
 	}
 	for _, r := range records {
 		switch r.State {
@@ -151,8 +124,9 @@ func (a *api) keys() keysReport {
 			out.LostCreates = append(out.LostCreates, keyOf(r))
 		case store.StateDeleting:
 			out.BeingDeleted++
-		default:
+		case store.StateIntent, store.StateCreating, store.StateCreated, store.StateAttached, store.StateAnswered:
 			out.UnderWay++
+		case store.StateDelivered: // needs no attention
 		}
 	}
 	return out
@@ -160,15 +134,16 @@ func (a *api) keys() keysReport {
 
 func keyOf(r store.KeyRecord) keyReport {
 	return keyReport{
-		ID: r.KeyID, Name: r.KeyName, Account: r.Account, Region: r.Region, UsagePlan: r.UsagePlanID, Integration: r.Integration,
-		Subscription: r.SubscriptionID, API: r.APIID, Since: r.CreatedAt, Reason: r.Reason, Do: r.State.Advice(),
+		ID: r.KeyID, Name: r.KeyName, Place: status.Place{Account: r.Account, Region: r.Region},
+		UsagePlan: r.UsagePlanID, Integration: r.Integration, Subscription: r.SubscriptionID, API: r.APIID,
+		Since: r.CreatedAt, Reason: r.Reason, Do: r.State.Advice(),
 	}
 }
 
 func quotasOf(board status.Snapshot) []quota {
 	quotas := make([]quota, 0, len(board.Quotas))
 	for p, q := range board.Quotas {
-		row := quota{Account: p.Account, Region: p.Region, Rate: q.Rate, Share: q.Share}
+		row := quota{Place: p, Quota: q}
 		for c, n := range board.Calls {
 			if c.Place == p {
 				row.Calls += n
@@ -187,32 +162,32 @@ func quotasOf(board status.Snapshot) []quota {
 
 func (a *api) serving(i status.Integration) served {
 	out := served{
-		ID: i.ID, Guard: i.Guard, Ingested: i.IngestedAPIs, Ingests: []ingestReport{}, Commands: []commandReport{},
-		Targets: make([]targetReport, 0, len(i.Targets)),
-		Session: sessionReport{
-			State: i.Session.State, Since: i.Session.Since.UTC(), Endpoint: i.Session.Endpoint, Primary: i.Session.Primary,
-			Connects: i.Session.Connects, LastError: i.Session.LastError, LastErrorAt: i.Session.LastErrorAt.UTC(),
-		},
+		ID: i.ID, Session: i.Session, Guard: i.Guard, Targets: append([]status.Target{}, i.Targets...),
+		Ingested: i.IngestedAPIs, Ingests: []ingestReport{}, Commands: []commandReport{},
 	}
-	for _, t := range i.Targets {
-		out.Targets = append(out.Targets, targetReport{
-			Account: t.Account, Region: t.Region, Role: t.Role, State: t.State, Since: t.Since.UTC(), Failure: t.Failure,
-			ListedAt: t.Listing.At.UTC(), APIs: t.Listing.APIs, Stages: t.Listing.Stages,
-			ListingFailure: t.Listing.Failure, ListingFailedAt: t.Listing.FailedAt.UTC(),
+	utc(&out.Session.Since, &out.Session.LastErrorAt)
+	for n := range out.Targets {
+		t := &out.Targets[n]
+		utc(&t.Since, &t.At, &t.FailedAt)
+	}
+	jobs, _ := a.Jobs.Running(i.ID) // the store's own messages say when it cannot be read
+	for _, j := range jobs {
+		out.Ingests = append(out.Ingests, ingestReport{
+			Job: j.JobID, StartedAt: j.StartedAt, LastAckAt: j.LastAckAt,
+			Total: j.Total, Acked: len(j.Acked), Ending: j.DoneSent,
 		})
 	}
-	if jobs, err := a.Jobs.Running(i.ID); err == nil { // the store's own trouble is told beside it
-		for _, j := range jobs {
-			out.Ingests = append(out.Ingests, ingestReport{
-				Job: j.JobID, StartedAt: j.StartedAt, LastAckAt: j.LastAckAt, Total: j.Total, Acked: len(j.Acked), Ending: j.DoneSent,
-			})
-		}
-	}
 	for c, n := range i.Commands {
-		out.Commands = append(out.Commands, commandReport{Type: c.Type, Outcome: c.Outcome, Count: n})
+		out.Commands = append(out.Commands, commandReport{Command: c, Count: n})
 	}
 	slices.SortFunc(out.Commands, func(a, b commandReport) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Outcome, b.Outcome))
 	})
 	return out
+}
+
+func utc(instants ...*time.Time) {
+	for _, at := range instants {
+		*at = at.UTC()
+	}
 }

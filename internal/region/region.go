@@ -6,7 +6,7 @@ import (
 	"strings"
 )
 
-// Partition is one of AWS's separate worlds. Regions, accounts and ARNs of one mean nothing in another.
+// Partition is a separate part of AWS. Its regions, accounts and ARNs are unknown in other partitions.
 type Partition struct {
 	ID string // as in an ARN: aws, aws-cn, aws-us-gov …
 	// Suffix is the domain that service and API host names end with.
@@ -16,15 +16,15 @@ type Partition struct {
 	regions []string
 }
 
-// partitions are those of the SDK's version in go.mod (its partitions.json; a test compares the two): the SDK keeps them
-// internal, and resolves an unknown region silently to a host that does not exist.
+// partitions are those of the SDK's version in go.mod (its partitions.json; a test compares the two): the SDK keeps
+// them internal, and resolves an unknown region silently to a host that does not exist.
 func partitions() []Partition {
 	return []Partition{
-		{"aws", "amazonaws.com", "us-east-1", strings.Fields(`af-south-1 ap-east-1 ap-east-2 ap-northeast-1
-			ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2 ap-southeast-3 ap-southeast-4
-			ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1 eu-central-1 eu-central-2 eu-north-1 eu-south-1
-			eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1 me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1
-			us-east-2 us-west-1 us-west-2`)},
+		{"aws", "amazonaws.com", "us-east-1", strings.Fields(`af-south-1 ap-east-1 ap-east-2
+			ap-northeast-1 ap-northeast-2 ap-northeast-3 ap-south-1 ap-south-2 ap-southeast-1 ap-southeast-2
+			ap-southeast-3 ap-southeast-4 ap-southeast-5 ap-southeast-6 ap-southeast-7 ca-central-1 ca-west-1
+			eu-central-1 eu-central-2 eu-north-1 eu-south-1 eu-south-2 eu-west-1 eu-west-2 eu-west-3 il-central-1
+			me-central-1 me-south-1 mx-central-1 sa-east-1 us-east-1 us-east-2 us-west-1 us-west-2`)},
 		{"aws-cn", "amazonaws.com.cn", "cn-north-1", strings.Fields("cn-north-1 cn-northwest-1")},
 		{"aws-us-gov", "amazonaws.com", "us-gov-west-1", strings.Fields("us-gov-east-1 us-gov-west-1")},
 		{"aws-eusc", "amazonaws.eu", "eusc-de-east-1", strings.Fields("eusc-de-east-1")},
@@ -35,7 +35,7 @@ func partitions() []Partition {
 	}
 }
 
-// All are the regions that this build knows, in order.
+// All are the regions that this build knows, sorted.
 func All() []string {
 	var all []string
 	for _, p := range partitions() {
@@ -48,8 +48,8 @@ func All() []string {
 // Known reports whether a region is one of [All].
 func Known(name string) bool { return slices.Contains(All(), name) }
 
-// PartitionOf is the partition of a region. A region that this build does not know is taken to be in the partition whose
-// known regions begin alike, else in "aws".
+// PartitionOf is the partition of a region. A region that this build does not know counts as one of the
+// partition whose known regions begin with the same words, else of "aws".
 func PartitionOf(name string) Partition {
 	all := partitions()
 	for _, p := range all {
@@ -67,7 +67,7 @@ func PartitionOf(name string) Partition {
 	return all[0]
 }
 
-// stem is what tells a region's partition: "us-gov" of us-gov-west-1, "us-iso" of us-iso-east-1, "cn" of cn-north-1.
+// stem is the part of a region's name that shows its partition: "us-gov" of us-gov-west-1, "cn" of cn-north-1.
 func stem(name string) string {
 	parts := strings.Split(name, "-")
 	if len(parts) < 3 {

@@ -1,5 +1,5 @@
-// Package secret keeps credentials and key values out of logs, error texts, messages and JSON:
-// whatever formats, logs or marshals a [String] sees only that there is one.
+// Package secret keeps credentials and key values out of logs, error texts, messages and JSON: code that formats, logs
+// or marshals a [String] gets [Redacted] instead of its text.
 package secret
 
 import (
@@ -7,16 +7,16 @@ import (
 	"log/slog"
 )
 
-// Redacted stands wherever a secret would have been printed.
+// Redacted is printed instead of a secret.
 const Redacted = "[redacted]"
 
-// String is a text that nobody but the code which needs it may see. Its zero value is "no secret".
+// String is a text that only the code which needs it may see. Its zero value is "no secret".
 type String struct{ value string }
 
 // New wraps a secret text.
 func New(value string) String { return String{value: value} }
 
-// Reveal gives the text itself. Call it only where the text goes to the peer it is meant for.
+// Reveal gives the text itself. Call it only to send the text to the peer that needs it.
 func (s String) Reveal() string { return s.value }
 
 // IsZero reports whether there is no secret.

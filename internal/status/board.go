@@ -1,13 +1,14 @@
-// Package status is the board on which the actors note what can be seen of them from outside: sessions, targets, what was
-// counted. Whoever serves health, metrics or a status page reads it, so that no question has to wait in an actor's mailbox,
-// and none is in an actor's way.
+// Package status is the board on which the actors note what can be seen of them from outside: sessions, targets,
+// counts. Health, metrics and the status page read it, so that no question waits in an actor's mailbox or delays an
+// actor.
 //
-// It holds what somebody may see: no secret, no token and no key value belongs on it. Its size is bounded by the
+// No secret, token or key value belongs on it: everybody who reads the node API may see it. Its size is bounded by the
 // configuration: integrations, targets, and for each the kinds of commands and calls.
 package status
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,7 +24,10 @@ type Board struct {
 }
 
 // Place is an account and region of AWS.
-type Place struct{ Account, Region string }
+type Place struct {
+	Account string `json:"account"`
+	Region  string `json:"region"`
+}
 
 type integration struct {
 	session  Session
@@ -39,7 +43,7 @@ func NewBoard() *Board {
 	return &Board{integrations: map[string]*integration{}, quotas: map[Place]Quota{}, calls: map[Call]uint64{}}
 }
 
-// Serve puts an integration on the board; what is told of one that is not on it is dropped.
+// Serve puts an integration on the board. Notes about an integration that is not on it are dropped.
 func (b *Board) Serve(id string, at time.Time) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -80,7 +84,7 @@ func (b *Board) SessionAway(id, why string, at time.Time) {
 	})
 }
 
-// SessionEnded notes that no session will be made any more.
+// SessionEnded notes that there will be no more session.
 func (b *Board) SessionEnded(id string, at time.Time) {
 	b.with(id, func(i *integration) {
 		i.session.State, i.session.Since, i.session.Endpoint, i.session.Primary = Ended, at, "", nil
@@ -92,7 +96,7 @@ func (b *Board) Primary(id string, primary bool) {
 	b.with(id, func(i *integration) { i.session.Primary = &primary })
 }
 
-// Answered counts a command that has had its one answer, or will have none.
+// Answered counts a command that had its one answer, or will have none.
 func (b *Board) Answered(id string, c Command) {
 	b.with(id, func(i *integration) { i.commands[c]++ })
 }
@@ -102,12 +106,12 @@ func (b *Board) Ingested(id string, apis int) {
 	b.with(id, func(i *integration) { i.ingested += uint64(apis) })
 }
 
-// Guard notes which removals of plans the plan-loss guard holds back, in words; none means that it holds nothing back.
+// Guard notes in words which removals of plans the plan-loss guard refuses; none means that it refuses nothing.
 func (b *Board) Guard(id string, held []string) {
 	b.with(id, func(i *integration) { i.guard = slices.Clone(held) })
 }
 
-// Target notes how a region with a role stands.
+// Target notes the state of a region with a role.
 func (b *Board) Target(id string, t Target) {
 	b.with(id, func(i *integration) {
 		for n := range i.targets {
@@ -128,7 +132,7 @@ func (b *Board) Listed(id string, p Place, apis, stages int, at time.Time) {
 	b.with(id, func(i *integration) { i.listings[p] = Listing{At: at, APIs: apis, Stages: stages} })
 }
 
-// ListingFailed notes why a listing did not come to its end; what the last complete one said stays.
+// ListingFailed notes why a listing was not complete. The result of the last complete one stays.
 func (b *Board) ListingFailed(id string, p Place, why string, at time.Time) {
 	b.with(id, func(i *integration) {
 		l := i.listings[p]
@@ -137,7 +141,7 @@ func (b *Board) ListingFailed(id string, p Place, why string, at time.Time) {
 	})
 }
 
-// Quota notes what an account and region's budget is now.
+// Quota notes the present budget of an account and region.
 func (b *Board) Quota(p Place, q Quota) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -151,17 +155,11 @@ func (b *Board) Called(c Call) {
 	b.calls[c]++
 }
 
-// Read gives a copy of all that is on the board: integrations as configured, everything else in order.
+// Read gives a copy of the board: integrations in the order of the configuration, everything else sorted.
 func (b *Board) Read() Snapshot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := Snapshot{Quotas: make(map[Place]Quota, len(b.quotas)), Calls: make(map[Call]uint64, len(b.calls))}
-	for p, q := range b.quotas {
-		s.Quotas[p] = q
-	}
-	for c, n := range b.calls {
-		s.Calls[c] = n
-	}
+	s := Snapshot{Quotas: maps.Clone(b.quotas), Calls: maps.Clone(b.calls)}
 	for _, id := range b.order {
 		s.Integrations = append(s.Integrations, b.integrations[id].read(id))
 	}
@@ -171,10 +169,7 @@ func (b *Board) Read() Snapshot {
 func (i *integration) read(id string) Integration {
 	out := Integration{
 		ID: id, Session: i.session, Targets: slices.Clone(i.targets), Guard: slices.Clone(i.guard),
-		Commands: make(map[Command]uint64, len(i.commands)), IngestedAPIs: i.ingested,
-	}
-	for c, n := range i.commands {
-		out.Commands[c] = n
+		Commands: maps.Clone(i.commands), IngestedAPIs: i.ingested,
 	}
 	for n, t := range out.Targets {
 		out.Targets[n].Listing = i.listings[Place{t.Account, t.Region}]

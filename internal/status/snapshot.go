@@ -2,7 +2,8 @@ package status
 
 import "time"
 
-// Snapshot is what was on the board at one moment.
+// Snapshot is the content of the board at one moment. The names in JSON are those of the status page: they do not
+// change between versions, but new ones may be added.
 type Snapshot struct {
 	Integrations []Integration
 	Quotas       map[Place]Quota
@@ -15,7 +16,7 @@ type Integration struct {
 	ID      string
 	Session Session
 	Targets []Target
-	// Guard says in words which removals of plans the plan-loss guard holds back.
+	// Guard says in words which removals of plans the plan-loss guard refuses.
 	Guard        []string
 	Commands     map[Command]uint64
 	IngestedAPIs uint64
@@ -30,25 +31,25 @@ const (
 	Away SessionState = "away"
 	// Up: APIM accepted the agent.
 	Up SessionState = "connected"
-	// Ended: there will be none any more: the agent is shutting down, or APIM dismissed it for good.
+	// Ended: there will be no more session: the agent is shutting down, or APIM dismissed it for good.
 	Ended SessionState = "ended"
 )
 
 // Session is one integration's session to APIM.
 type Session struct {
-	State SessionState
-	// Since is when it came to this state.
-	Since time.Time
-	// Endpoint is the configured URL that it is connected to, empty without a session. It holds no user or password:
+	State SessionState `json:"state"`
+	// Since is when the session came to this state.
+	Since time.Time `json:"since"`
+	// Endpoint is the configured URL that it is connected to, empty without a session. It contains no user or password:
 	// the configuration refuses them.
-	Endpoint string
+	Endpoint string `json:"endpoint,omitempty"`
 	// Primary is nil as long as APIM has not said.
-	Primary *bool
+	Primary *bool `json:"primary,omitempty"`
 	// Connects is how many sessions APIM has accepted.
-	Connects uint64
-	// LastError is why there was no session the last time that there was none; it stays while a session lives.
-	LastError   string
-	LastErrorAt time.Time
+	Connects uint64 `json:"connects"`
+	// LastError is why there was no session the last time. It stays while there is a session.
+	LastError   string    `json:"lastError,omitempty"`
+	LastErrorAt time.Time `json:"lastErrorAt,omitzero"`
 }
 
 // TargetState says whether AWS can be used with a role in a region.
@@ -63,37 +64,39 @@ const (
 
 // Target is one region with one role.
 type Target struct {
-	Region string
-	// Role is the role's ARN, empty for the credentials' own account.
-	Role string
 	// Account is empty until it is known.
-	Account string
-	State   TargetState
-	// Since is when it came to this state.
-	Since time.Time
+	Account string `json:"account,omitempty"`
+	Region  string `json:"region"`
+	// Role is the role's ARN, empty for the credentials' own account.
+	Role  string      `json:"role,omitempty"`
+	State TargetState `json:"state"`
+	// Since is when the target came to this state.
+	Since time.Time `json:"since"`
 	// Failure says why it failed, for people.
-	Failure string
-	Listing Listing
+	Failure string `json:"failure,omitempty"`
+	Listing
 }
 
-// Listing is what a target's listings said since the process began.
+// Listing is the result of a target's listings since the process began.
 type Listing struct {
-	// At is when the last complete one was begun; zero means that there was none.
-	At time.Time
-	// APIs and Stages are what it had to federate: REST APIs, and federated APIs of which each stage is one.
-	APIs, Stages int
-	// Failure is why one was not complete, empty once a later one was.
-	Failure  string
-	FailedAt time.Time
+	// At is when the last complete listing began; zero means that there was none.
+	At time.Time `json:"listedAt,omitzero"`
+	// APIs and Stages are what it found to federate: REST APIs, and their stages, each of which is one federated API.
+	APIs   int `json:"restApis"`
+	Stages int `json:"stages"`
+	// Failure is why a listing was not complete, empty once a later one was.
+	Failure  string    `json:"listingFailure,omitempty"`
+	FailedAt time.Time `json:"listingFailedAt,omitzero"`
 }
 
 // Quota is the budget of one account and region, in requests a second.
 type Quota struct {
 	// Rate is what the agent allows itself now, Share the most that it would.
-	Rate, Share float64
+	Rate  float64 `json:"rate"`
+	Share float64 `json:"share"`
 }
 
-// Call is a kind of attempt: its operation as the SDK names it, and what came of it ("ok", "throttled", …).
+// Call is a kind of attempt: its operation as the SDK names it, and its result ("ok", "throttled", …).
 type Call struct {
 	Place
 	Operation, Result string
@@ -102,13 +105,13 @@ type Call struct {
 // Throttled is the [Call.Result] of what AWS refused because of the request rate.
 const Throttled = "throttled"
 
-// Command is a kind of command from APIM and what came of it.
+// Command is a kind of command from APIM and its outcome.
 type Command struct {
-	Type    string
-	Outcome Outcome
+	Type    string  `json:"type"`
+	Outcome Outcome `json:"outcome"`
 }
 
-// Outcome is what came of a command.
+// Outcome is the result of a command.
 type Outcome string
 
 // The outcomes.
