@@ -16,11 +16,14 @@ func TestAFaultIsOneLineWithTheVariableAndAnAcceptedExample(t *testing.T) {
 		want    string
 	}{
 		"bad region": {seed(provider0 + "configuration_region=eu-wset-1"),
-			`gravitee_integration_providers_0_configuration_region: "eu-wset-1" is not an AWS region; did you mean eu-west-1? (for example gravitee_integration_providers_0_configuration_region=eu-west-1)`},
+			provider0 + `configuration_region: "eu-wset-1" is not an AWS region; did you mean eu-west-1? ` +
+				"(for example gravitee_integration_providers_0_configuration_region=eu-west-1)"},
 		"missing endpoint": {without(seed(), "gravitee_integration_connector_ws_endpoints_0"),
-			"gravitee_integration_connector_ws_endpoints_0: is missing: the address of APIM's integration controller (for example gravitee_integration_connector_ws_endpoints_0=https://apim.example.com/integration-controller)"},
+			ws + "endpoints_0: is missing: the address of APIM's integration controller " +
+				"(for example " + ws + "endpoints_0=https://apim.example.com/integration-controller)"},
 		"missing integration id": {without(seed(), provider0+"integrationId"),
-			"gravitee_integration_providers_0_integrationId: is missing: the id that the integration's Overview page in the APIM console shows (for example gravitee_integration_providers_0_integrationId=7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12)"},
+			provider0 + "integrationId: is missing: the id that the integration's Overview page in the APIM console shows " +
+				"(for example " + provider0 + "integrationId=7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12)"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if got := faultsOf(t, sources(tc.environ...)).Error(); got != tc.want {
@@ -32,7 +35,11 @@ func TestAFaultIsOneLineWithTheVariableAndAnAcceptedExample(t *testing.T) {
 
 func TestAFaultNamesTheVariableAsTheUserSpelledIt(t *testing.T) {
 	for _, name := range []string{"GRAVITEE_AGENT_QUOTA_SHARE", "gravitee.agent.quota.share", "agent_quota_share"} {
-		wantFaults(t, faultsOf(t, sources(seed(name+"=700")...)), name+`: "700" is not between 1 and 100 (for example `+name+"=50)")
+		wantFaults(
+			t,
+			faultsOf(t, sources(seed(name+"=700")...)),
+			name+`: "700" is not between 1 and 100 (for example `+name+"=50)",
+		)
 	}
 	yaml := files{"conf/g.yml": "agent:\n  quota:\n    share: seventy\n"}
 	wantFaults(t, faultsOf(t, config.Sources{Environ: seed(), Files: []string{"conf/g.yml"}, ReadFile: yaml.read}),
@@ -46,9 +53,16 @@ func TestAFaultOfAStageBehindBlanksNamesItsOwnVariable(t *testing.T) {
 
 func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 	faults := faultsOf(t, sources(seed(
-		"gravitee_agent_log_level=loud", "gravitee_agent_commands_maxOpen=99999999999999999999", provider0+"configuration_acceptApiWithoutUsagePlan=maybe",
-		"gravitee_integration_connector_ws_endpoints_0=ftp://x", provider0+"type=kong", provider0+"configuration_region=a,us-east-1,b",
-		"gravitee_agent_ingest_batchDelay=10", "gravitee_agent_ingest_batchBytes=12 parsecs", "gravitee_agent_quota_rate=NaN", "gravitee_agent_cache_maxBytes=-1",
+		"gravitee_agent_log_level=loud",
+		"gravitee_agent_commands_maxOpen=99999999999999999999",
+		provider0+"configuration_acceptApiWithoutUsagePlan=maybe",
+		ws+"endpoints_0=ftp://x",
+		provider0+"type=kong",
+		provider0+"configuration_region=a,us-east-1,b",
+		"gravitee_agent_ingest_batchDelay=10",
+		"gravitee_agent_ingest_batchBytes=12 parsecs",
+		"gravitee_agent_quota_rate=NaN",
+		"gravitee_agent_cache_maxBytes=-1",
 	)...))
 	wantFaults(t, faults,
 		`gravitee_agent_cache_maxBytes: "-1" is not a size such as 65536, 512KiB or 8MiB`,
@@ -73,57 +87,135 @@ func TestALaterProviderIsCheckedThoughNothingOfTheFirstOneCanBeRead(t *testing.T
 	const first, second = "gravitee_integration_providers_0_", "gravitee_integration_providers_1_"
 	environ := append([]string{second + "type=kong"}, without(seed(), first+"type", first+"configuration_region",
 		first+"configuration_accessKeyId", first+"configuration_secretAccessKey", first+"integrationId")...)
-	wantFaults(t, faultsOf(t, sources(append(environ, first+"type=${NOBODY}")...)),
-		first+"type: the placeholder", first+"integrationId: is missing", first+"configuration_region: is missing",
-		second+`type: "kong" is not served`, second+"integrationId: is missing", second+"configuration_region: is missing")
+	wantFaults(
+		t,
+		faultsOf(t, sources(append(environ, first+"type=${NOBODY}")...)),
+		first+"type: the placeholder",
+		first+"integrationId: is missing",
+		first+"configuration_region: is missing",
+		second+`type: "kong" is not served`,
+		second+"integrationId: is missing",
+		second+"configuration_region: is missing",
+	)
 }
 
 func TestAnEmptyEnvironmentNamesAllThatIsNeeded(t *testing.T) {
-	wantFaults(t, faultsOf(t, sources()),
+	wantFaults(
+		t,
+		faultsOf(t, sources()),
 		"gravitee_integration_connector_ws_endpoints_0: is missing",
-		provider0+"type: is missing", provider0+"integrationId: is missing", provider0+"configuration_region: is missing")
+		provider0+"type: is missing",
+		provider0+"integrationId: is missing",
+		provider0+"configuration_region: is missing",
+	)
 }
 
 func TestValuesThatAreRefused(t *testing.T) {
 	endpoint, header := "gravitee_integration_connector_ws_endpoints_0", "gravitee_integration_connector_ws_headers_0_"
 	roles := provider0 + "configuration_roleArn"
 	for name, tc := range map[string]struct{ assignment, want string }{
-		"endpoint without scheme":      {endpoint + "=apim.example.com", endpoint + ": has no scheme"},
-		"endpoint without host":        {endpoint + "=https:///x", endpoint + ": names no host"},
-		"endpoint with a password":     {endpoint + "=https://u:" + secretKey + "@h", endpoint + ": "},
-		"endpoint with userinfo":       {endpoint + "=https://u:p@h", endpoint + ": must not contain a user name or password"},
+		"endpoint without scheme":  {endpoint + "=apim.example.com", endpoint + ": has no scheme"},
+		"endpoint without host":    {endpoint + "=https:///x", endpoint + ": names no host"},
+		"endpoint with a password": {endpoint + "=https://u:" + secretKey + "@h", endpoint + ": "},
+		"endpoint with userinfo": {
+			endpoint + "=https://u:p@h",
+			endpoint + ": must not contain a user name or password",
+		},
 		"endpoint with a fragment":     {endpoint + "=https://h/#x", endpoint + ": must not contain a fragment"},
 		"endpoint with a port of 0":    {endpoint + "=https://h:0", endpoint + ": has a port that is not between"},
 		"endpoint with a port too big": {endpoint + "=https://h:65536", endpoint + ": has a port that is not between"},
 		"endpoint in quotes":           {endpoint + `="https://h"`, endpoint + ": contains a quote"},
-		"endpoint template":            {endpoint + "=https://[your-APIM-management-API-host]/x", endpoint + ": still contains a placeholder"},
-		"endpoint that is no URL":      {endpoint + "=https://%zz", endpoint + ": is not a URL"},
-		"header name with a blank":     {header + "name=Authori zation", header + `name: "Authori zation" is not the name of an HTTP header`},
-		"header of the handshake":      {header + "name=Sec-WebSocket-Key", header + "name: \"Sec-WebSocket-Key\" is set by the connection itself"},
-		"bearer without a token":       {header + "value=bearer ", header + "value: has no token"},
-		"token without a scheme":       {header + "value=3b1f7c2e-0001", header + "value: has no scheme; write the word bearer and a space before the token"},
-		"token template":               {header + "value=bearer [your-token]", header + "value: still contains a placeholder"},
-		"token with a line break":      {header + "value=bearer a\nb", header + "value: contains a line break"},
-		"second header without value":  {"gravitee_integration_connector_ws_headers_1_name=X", "gravitee_integration_connector_ws_headers_1_value: is missing"},
-		"second header without name":   {"gravitee_integration_connector_ws_headers_1_value=X", "gravitee_integration_connector_ws_headers_1_name: is missing"},
-		"integration id template":      {provider0 + "integrationId=[your-integration-id]", provider0 + "integrationId: still contains a placeholder"},
-		"integration id in quotes":     {provider0 + `integrationId="x"`, provider0 + "integrationId: contains a space or a quote"},
-		"region template":              {provider0 + "configuration_region=[your-aws-region]", provider0 + `configuration_region: "[your-aws-region]" is not an AWS region`},
-		"region in words":              {provider0 + "configuration_region=Ireland", provider0 + `configuration_region: "Ireland" is not an AWS region (for example`},
-		"region in upper case":         {provider0 + "configuration_region=EU-WEST-1", "did you mean eu-west-1?"},
-		"role that is a user":          {roles + "=arn:aws:iam::123456789012:user/x", roles + ": role 1 of 1 is not the ARN of an IAM role"},
-		"role of 11 digits":            {roles + "=arn:aws:iam::12345678901:role/x", roles + ": role 1 of 1 is not the ARN"},
-		"role of another partition":    {roles + "=arn:aws-cn:iam::123456789012:role/x", roles + ": role 1 of 1 is in the partition aws-cn, but a region is in aws"},
-		"key id template":              {provider0 + "configuration_accessKeyId=[your-key-id]", provider0 + "configuration_accessKeyId: still contains a placeholder"},
-		"account id of 11 digits":      {"gravitee_agent_aws_accountId=12345678901", "gravitee_agent_aws_accountId: is not an account id of 12 digits"},
-		"session name with a blank":    {"gravitee_agent_aws_roleSessionName=a b", "gravitee_agent_aws_roleSessionName: must be"},
-		"external id of one letter":    {"gravitee_agent_aws_externalId=a", "gravitee_agent_aws_externalId: must be"},
-		"external id too long":         {"gravitee_agent_aws_externalId=" + strings.Repeat("a", 1225), "gravitee_agent_aws_externalId: must be"},
-		"batch over the message":       {"gravitee_integration_connector_ws_maxWebSocketMessageSize=1000000", "agent_ingest_batchBytes: 1048576 is more than the largest message"},
-		"memory under a batch":         {"gravitee_agent_ingest_memoryBytes=1MiB\x00", "gravitee_agent_ingest_memoryBytes: contains a line break or another control character"},
-		"memory less than a batch":     {"gravitee_agent_ingest_memoryBytes=2048", "gravitee_agent_ingest_memoryBytes: 2048 is less than one batch"},
-		"quota scope":                  {"gravitee_agent_quota_scope=region", "gravitee_agent_quota_scope: \"region\" is not one of account-region, account"},
-		"duration out of range":        {"gravitee_agent_shutdown_timeout=1h", "gravitee_agent_shutdown_timeout: \"1h\" is not between 1s and 5m"},
+		"endpoint template": {
+			endpoint + "=https://[your-APIM-management-API-host]/x",
+			endpoint + ": still contains a placeholder",
+		},
+		"endpoint that is no URL": {endpoint + "=https://%zz", endpoint + ": is not a URL"},
+		"header name with a blank": {
+			header + "name=Authori zation",
+			header + `name: "Authori zation" is not the name of an HTTP header`,
+		},
+		"header of the handshake": {
+			header + "name=Sec-WebSocket-Key",
+			header + "name: \"Sec-WebSocket-Key\" is set by the connection itself",
+		},
+		"bearer without a token": {header + "value=bearer ", header + "value: has no token"},
+		"token without a scheme": {
+			header + "value=3b1f7c2e-0001",
+			header + "value: has no scheme; write the word bearer and a space before the token",
+		},
+		"token template": {
+			header + "value=bearer [your-token]",
+			header + "value: still contains a placeholder",
+		},
+		"token with a line break":     {header + "value=bearer a\nb", header + "value: contains a line break"},
+		"second header without value": {ws + "headers_1_name=X", ws + "headers_1_value: is missing"},
+		"second header without name":  {ws + "headers_1_value=X", ws + "headers_1_name: is missing"},
+		"integration id template": {
+			provider0 + "integrationId=[your-integration-id]",
+			provider0 + "integrationId: still contains a placeholder",
+		},
+		"integration id in quotes": {
+			provider0 + `integrationId="x"`,
+			provider0 + "integrationId: contains a space or a quote",
+		},
+		"region template": {
+			provider0 + "configuration_region=[your-aws-region]",
+			provider0 + `configuration_region: "[your-aws-region]" is not an AWS region`,
+		},
+		"region in words": {
+			provider0 + "configuration_region=Ireland",
+			provider0 + `configuration_region: "Ireland" is not an AWS region (for example`,
+		},
+		"region in upper case": {provider0 + "configuration_region=EU-WEST-1", "did you mean eu-west-1?"},
+		"role that is a user": {
+			roles + "=arn:aws:iam::123456789012:user/x",
+			roles + ": role 1 of 1 is not the ARN of an IAM role",
+		},
+		"role of 11 digits": {
+			roles + "=arn:aws:iam::12345678901:role/x",
+			roles + ": role 1 of 1 is not the ARN",
+		},
+		"role of another partition": {
+			roles + "=arn:aws-cn:iam::123456789012:role/x",
+			roles + ": role 1 of 1 is in the partition aws-cn, but a region is in aws",
+		},
+		"key id template": {
+			provider0 + "configuration_accessKeyId=[your-key-id]",
+			provider0 + "configuration_accessKeyId: still contains a placeholder",
+		},
+		"account id of 11 digits": {
+			"gravitee_agent_aws_accountId=12345678901",
+			"gravitee_agent_aws_accountId: is not an account id of 12 digits",
+		},
+		"session name with a blank": {
+			"gravitee_agent_aws_roleSessionName=a b",
+			"gravitee_agent_aws_roleSessionName: must be",
+		},
+		"external id of one letter": {"gravitee_agent_aws_externalId=a", "gravitee_agent_aws_externalId: must be"},
+		"external id too long": {
+			"gravitee_agent_aws_externalId=" + strings.Repeat("a", 1225),
+			"gravitee_agent_aws_externalId: must be",
+		},
+		"batch over the message": {
+			ws + "maxWebSocketMessageSize=1000000",
+			"agent_ingest_batchBytes: 1048576 is more than the largest message",
+		},
+		"memory under a batch": {
+			"gravitee_agent_ingest_memoryBytes=1MiB\x00",
+			"gravitee_agent_ingest_memoryBytes: contains a line break or another control character",
+		},
+		"memory less than a batch": {
+			"gravitee_agent_ingest_memoryBytes=2048",
+			"gravitee_agent_ingest_memoryBytes: 2048 is less than one batch",
+		},
+		"quota scope": {
+			"gravitee_agent_quota_scope=region",
+			"gravitee_agent_quota_scope: \"region\" is not one of account-region, account",
+		},
+		"duration out of range": {
+			"gravitee_agent_shutdown_timeout=1h",
+			"gravitee_agent_shutdown_timeout: \"1h\" is not between 1s and 5m",
+		},
 	} {
 		t.Run(name, func(t *testing.T) { wantFaults(t, faultsOf(t, sources(seed(tc.assignment)...)), tc.want) })
 	}
@@ -138,16 +230,21 @@ func TestAnAccessKeyNeedsBothHalvesOrNeither(t *testing.T) {
 
 func TestTwoProvidersMayNotShareAnIntegration(t *testing.T) {
 	const second = "gravitee_integration_providers_1_"
-	wantFaults(t, faultsOf(t, sources(seed(second+"type=aws-api-gateway", second+"configuration_region=us-east-1",
-		second+"integrationId=7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12")...)), second+"integrationId: is already the integration of providers[0]")
+	wantFaults(t, faultsOf(t, sources(seed(
+		second+"type=aws-api-gateway",
+		second+"configuration_region=us-east-1",
+		second+"integrationId=7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12",
+	)...)), second+"integrationId: is already the integration of providers[0]")
 }
 
 func TestASecretInTheWrongVariableIsNotRepeated(t *testing.T) {
 	for _, variable := range []string{
-		provider0 + "configuration_region", provider0 + "type", provider0 + "configuration_0_stage", provider0 + "configuration_roleArn",
-		provider0 + "integrationId", "gravitee_agent_quota_share", "gravitee_agent_log_level", "gravitee_agent_shutdown_timeout",
-		"gravitee_agent_cache_maxBytes", "gravitee_integration_connector_ws_endpoints_0", "gravitee_integration_connector_ws_keepAlive",
-		"gravitee_integration_connector_ws_headers_0_name", "gravitee_agent_aws_accountId", "gravitee_integration_connector_ws_ssl_trustAll",
+		provider0 + "configuration_region", provider0 + "type", provider0 + "configuration_0_stage",
+		provider0 + "configuration_roleArn",
+		provider0 + "integrationId", "gravitee_agent_quota_share", "gravitee_agent_log_level",
+		"gravitee_agent_shutdown_timeout",
+		"gravitee_agent_cache_maxBytes", ws + "endpoints_0", ws + "keepAlive",
+		ws + "headers_0_name", "gravitee_agent_aws_accountId", ws + "ssl_trustAll",
 	} {
 		faultsOf(t, sources(seed(variable+"="+secretKey+" "+token)...))
 	}
@@ -160,6 +257,11 @@ func TestValidateNamesTheVariablesOfAConfigurationThatCodeMade(t *testing.T) {
 	if !errors.As(cfg.Validate(), &faults) {
 		t.Fatal("taken")
 	}
-	wantFaults(t, faults, provider0+"configuration_region: is missing",
-		`gravitee_agent_log_format: "xml" is not one of text, json`, `gravitee_agent_quota_share: "0" is not between 1 and 100`)
+	wantFaults(
+		t,
+		faults,
+		provider0+"configuration_region: is missing",
+		`gravitee_agent_log_format: "xml" is not one of text, json`,
+		`gravitee_agent_quota_share: "0" is not between 1 and 100`,
+	)
 }

@@ -93,7 +93,9 @@ func TestARealFileIsRead(t *testing.T) {
 func TestANamedFileThatCannotBeReadStopsTheStart(t *testing.T) {
 	const file = "/etc/federation-agent/gravitee.yml"
 	examples := map[string]string{
-		"--config": "--config " + file, "GRAVITEE_AGENT_CONFIG": "GRAVITEE_AGENT_CONFIG=" + file, "gravitee_conf": "gravitee_conf=" + file,
+		"--config":                           "--config " + file,
+		"GRAVITEE_AGENT_CONFIG":              "GRAVITEE_AGENT_CONFIG=" + file,
+		"gravitee_conf":                      "gravitee_conf=" + file,
 		"JDK_JAVA_OPTIONS (-Dgravitee.conf)": "JDK_JAVA_OPTIONS=-Dgravitee.conf=" + file,
 	}
 	for source, src := range map[string]config.Sources{
@@ -112,25 +114,44 @@ func TestANamedFileThatCannotBeReadStopsTheStart(t *testing.T) {
 }
 
 func TestJavaOptionsAreReadForTheFilesOnly(t *testing.T) {
-	wantFaults(t, faultsOf(t, sources(seed(`JDK_JAVA_OPTIONS="-Dgravitee.conf=a.yml`)...)), `JDK_JAVA_OPTIONS: has a " that is never closed`)
-	wantFaults(t, faultsOf(t, sources(seed("JDK_JAVA_OPTIONS=-Dintegration.providers[0].configuration.0_stage=dev")...)),
-		"JDK_JAVA_OPTIONS: only -Dgravitee.conf is read from here")
+	wantFaults(
+		t,
+		faultsOf(t, sources(seed(`JDK_JAVA_OPTIONS="-Dgravitee.conf=a.yml`)...)),
+		`JDK_JAVA_OPTIONS: has a " that is never closed`,
+	)
+	wantFaults(
+		t,
+		faultsOf(t, sources(seed("JDK_JAVA_OPTIONS=-Dintegration.providers[0].configuration.0_stage=dev")...)),
+		"JDK_JAVA_OPTIONS: only -Dgravitee.conf is read from here",
+	)
 	mustLoad(t, sources(seed("JDK_JAVA_OPTIONS=-Xmx512m -Dfoo='unclosed")...))
 }
 
 func TestMalformedYAMLIsNamedWithFileLineAndMessage(t *testing.T) {
 	for name, tc := range map[string]struct{ content, want string }{
-		"a tab":             {"integration:\n\tconnector: x\n", "g.yml:2: malformed YAML: found character that cannot start any token"},
-		"a colon too many":  {"integration:\n  a: b: c\n", "g.yml:2: malformed YAML: mapping values are not allowed in this context"},
-		"an unknown anchor": {"a: 1\nb: *secretThatNobodySees\n", "g.yml:2: malformed YAML: unknown anchor; quote a value that begins with *"},
-		"binary":            {"a: 1\nb: 2\nc: \x01\n", "g.yml:3: malformed YAML: control characters are not allowed"},
-		"no UTF-8":          {"a: 1\nb: \xff\n", "g.yml:2: malformed YAML: "},
-		"line 1":            {"a: b: c\n", "g.yml:1: malformed YAML: mapping values are not allowed"},
-		"a list":            {"- a\n- b\n", "g.yml:1: must begin with a mapping"},
-		"a key twice":       {"agent:\n  log:\n    level: info\n    level: debug\n", `g.yml:4: the key "level" is twice in the same mapping`},
-		"an endless alias":  {"a: &a\n  b: *a\n", "is nested too deeply or repeats itself"},
-		"doubling aliases":  {doublingAliases(), "is nested too deeply or repeats itself"},
-		"a key of a list":   {"? [a, b]\n: c\n", "g.yml:1: a key must be a plain word"},
+		"a tab": {
+			"integration:\n\tconnector: x\n",
+			"g.yml:2: malformed YAML: found character that cannot start any token",
+		},
+		"a colon too many": {
+			"integration:\n  a: b: c\n",
+			"g.yml:2: malformed YAML: mapping values are not allowed in this context",
+		},
+		"an unknown anchor": {
+			"a: 1\nb: *secretThatNobodySees\n",
+			"g.yml:2: malformed YAML: unknown anchor; quote a value that begins with *",
+		},
+		"binary":   {"a: 1\nb: 2\nc: \x01\n", "g.yml:3: malformed YAML: control characters are not allowed"},
+		"no UTF-8": {"a: 1\nb: \xff\n", "g.yml:2: malformed YAML: "},
+		"line 1":   {"a: b: c\n", "g.yml:1: malformed YAML: mapping values are not allowed"},
+		"a list":   {"- a\n- b\n", "g.yml:1: must begin with a mapping"},
+		"a key twice": {
+			"agent:\n  log:\n    level: info\n    level: debug\n",
+			`g.yml:4: the key "level" is twice in the same mapping`,
+		},
+		"an endless alias": {"a: &a\n  b: *a\n", "is nested too deeply or repeats itself"},
+		"doubling aliases": {doublingAliases(), "is nested too deeply or repeats itself"},
+		"a key of a list":  {"? [a, b]\n: c\n", "g.yml:1: a key must be a plain word"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			src := config.Sources{Environ: seed(), Files: []string{"g.yml"}, ReadFile: files{"g.yml": tc.content}.read}
@@ -150,14 +171,24 @@ func doublingAliases() string {
 
 func TestAFileThatCannotBeReadIsNotFollowedByAllThatIsMissingWithoutIt(t *testing.T) {
 	for want, src := range map[string]config.Sources{
-		"g.yml:2: malformed YAML: mapping values are not allowed in this context": {Files: []string{"g.yml"}, ReadFile: files{"g.yml": "integration:\n  a: b: c\n"}.read},
-		"--config: the file g.yml cannot be read":                                 {Files: []string{"g.yml"}, ReadFile: files{}.read},
+		"g.yml:2: malformed YAML: mapping values are not allowed in this context": {
+			Files:    []string{"g.yml"},
+			ReadFile: files{"g.yml": "integration:\n  a: b: c\n"}.read,
+		},
+		"--config: the file g.yml cannot be read": {
+			Files:    []string{"g.yml"},
+			ReadFile: files{}.read,
+		},
 	} {
 		wantFaults(t, faultsOf(t, src), want)
 		_, warnings, _ := config.Load(src)
 		wantWarnings(t, warnings)
 	}
-	src := config.Sources{Environ: []string{"gravitee_agent_quota_share=0"}, Files: []string{"g.yml"}, ReadFile: files{}.read}
+	src := config.Sources{
+		Environ:  []string{"gravitee_agent_quota_share=0"},
+		Files:    []string{"g.yml"},
+		ReadFile: files{}.read,
+	}
 	wantFaults(t, faultsOf(t, src), "--config: the file g.yml", "gravitee_agent_quota_share: ")
 }
 
@@ -196,7 +227,17 @@ func TestPlaceholders(t *testing.T) {
 		"two":                          {"${NAME}/${NAME}", "ext/ext"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			cfg, _ := mustLoad(t, sources(seed("gravitee_agent_aws_externalId="+tc.value, "NAME=ext", "EMPTY=", "WHICH=NAME", "CHAIN=${NAME}")...))
+			cfg, _ := mustLoad(
+				t,
+				sources(
+					seed(
+						"gravitee_agent_aws_externalId="+tc.value,
+						"NAME=ext",
+						"EMPTY=",
+						"WHICH=NAME",
+						"CHAIN=${NAME}",
+					)...),
+			)
 			if cfg.Agent.AWS.ExternalID != tc.want {
 				t.Errorf("%q, want %q", cfg.Agent.AWS.ExternalID, tc.want)
 			}
@@ -206,10 +247,22 @@ func TestPlaceholders(t *testing.T) {
 
 func TestAPlaceholderThatCannotBeResolvedStopsTheStart(t *testing.T) {
 	const key = "gravitee_agent_aws_externalId"
-	wantFaults(t, faultsOf(t, sources(seed(key+"=${NOBODY}")...)), key+`: the placeholder "NOBODY" has no value: set it, or write ${name:default}`)
-	wantFaults(t, faultsOf(t, sources(seed(key+"=${A}", "A=${B}", "B=${A}")...)), key+": its ${…} placeholders contain each other or grow without end")
+	wantFaults(
+		t,
+		faultsOf(t, sources(seed(key+"=${NOBODY}")...)),
+		key+`: the placeholder "NOBODY" has no value: set it, or write ${name:default}`,
+	)
+	wantFaults(
+		t,
+		faultsOf(t, sources(seed(key+"=${A}", "A=${B}", "B=${A}")...)),
+		key+": its ${…} placeholders contain each other or grow without end",
+	)
 	long := strings.Repeat("x", 1<<10)
-	wantFaults(t, faultsOf(t, sources(seed(key+"="+strings.Repeat("${A}", 100), "A="+long)...)), key+": its ${…} placeholders contain each other or grow without end")
-	wantFaults(t, faultsOf(t, sources(seed("gravitee_integration_providers_0_configuration_secretAccessKey=ab${pass}word")...)),
-		"gravitee_integration_providers_0_configuration_secretAccessKey: contains a ${…} placeholder that cannot be resolved")
+	wantFaults(
+		t,
+		faultsOf(t, sources(seed(key+"="+strings.Repeat("${A}", 100), "A="+long)...)),
+		key+": its ${…} placeholders contain each other or grow without end",
+	)
+	wantFaults(t, faultsOf(t, sources(seed(provider0+"configuration_secretAccessKey=ab${pass}word")...)),
+		provider0+"configuration_secretAccessKey: contains a ${…} placeholder that cannot be resolved")
 }

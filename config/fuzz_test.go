@@ -11,11 +11,15 @@ import (
 // FuzzLoad feeds an environment (one assignment a line) and a YAML file on top of a sound environment. Whatever
 // they hold, Load ends, explains a refusal, gives nothing that Validate refuses, and shows no secret.
 func FuzzLoad(f *testing.F) {
-	f.Add("gravitee_integration_providers_0_configuration_1_stage=dev", strings.ReplaceAll(wholeYAML, "${TOKEN:none}", "x"))
+	f.Add(provider0+"configuration_1_stage=dev", strings.ReplaceAll(wholeYAML, "${TOKEN:none}", "x"))
 	f.Add("GRAVITEE_AGENT_QUOTA_SHARE=101\ngravitee_cloud_token=x", "a: &a\n  b: *a\n")
 	f.Add("gravitee_agent_aws_externalId=${A:${B:${A}}}\nA=${B}\nB=${A}", "agent:\n  <<: {log: {level: debug}}\n")
 	f.Fuzz(func(t *testing.T, environ, yaml string) {
-		src := config.Sources{Environ: seed(strings.Split(environ, "\n")...), Files: []string{"g.yml"}, ReadFile: files{"g.yml": yaml}.read}
+		src := config.Sources{
+			Environ:  seed(strings.Split(environ, "\n")...),
+			Files:    []string{"g.yml"},
+			ReadFile: files{"g.yml": yaml}.read,
+		}
 		cfg, warnings, err := config.Load(src)
 		// A placeholder may carry a secret to where none belongs; that is the user's doing.
 		misled := strings.Contains(environ+yaml, "${")

@@ -23,7 +23,14 @@ func TestTheSDKPutsEveryRegionIntoThePartitionThatWeDo(t *testing.T) {
 		if !regionShape.MatchString(name) {
 			t.Errorf("%s is not of the shape that we expect", name)
 		}
-		endpoint, err := resolver.ResolveEndpoint(context.Background(), apigateway.EndpointParameters{Region: aws.String(name), UseFIPS: aws.Bool(false), UseDualStack: aws.Bool(false)})
+		endpoint, err := resolver.ResolveEndpoint(
+			context.Background(),
+			apigateway.EndpointParameters{
+				Region:       aws.String(name),
+				UseFIPS:      aws.Bool(false),
+				UseDualStack: aws.Bool(false),
+			},
+		)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -34,7 +41,10 @@ func TestTheSDKPutsEveryRegionIntoThePartitionThatWeDo(t *testing.T) {
 }
 
 func TestAWordThatNoRuleOfAWSGivesIsNoRegion(t *testing.T) {
-	for _, word := range []string{"", "eu", "eu-west", "eu-west-", "eu-west-0", "eu-wset-1", "xx-west-1", "eu_west_1", "eu-west-1a", "aws-global", "us-gov-west-1x", "eu-west-100"} {
+	for _, word := range []string{
+		"", "eu", "eu-west", "eu-west-", "eu-west-0", "eu-wset-1", "xx-west-1", "eu_west_1", "eu-west-1a", "aws-global",
+		"us-gov-west-1x", "eu-west-100",
+	} {
 		if partition, listed := partitionOf(word); partition != "" || listed {
 			t.Errorf("%q is taken for a region of %s", word, partition)
 		}
@@ -84,7 +94,10 @@ func TestEveryFieldIsDocumentedWithAValidExampleAndDefault(t *testing.T) {
 				t.Errorf("%s does not take its own %q: %v", f.pattern, value, err)
 			}
 		}
-		if isNumber := slices.Contains([]kind{kindInt, kindSize, kindFloat, kindDuration}, f.kind); isNumber != (f.min != "" && f.max != "") {
+		if isNumber := slices.Contains(
+			[]kind{kindInt, kindSize, kindFloat, kindDuration},
+			f.kind,
+		); isNumber != (f.min != "" && f.max != "") {
 			t.Errorf("%s: a number needs a range, and nothing else has one", f.pattern)
 		}
 	}
@@ -92,16 +105,17 @@ func TestEveryFieldIsDocumentedWithAValidExampleAndDefault(t *testing.T) {
 
 func TestAllKeysOfTheVendorsTablesAreKnown(t *testing.T) {
 	known := newLoader(Sources{}).patterns()
-	for _, key := range strings.Fields(`endpoints[#] headers[#].name headers[#].value autoReconnect keepAlive maxWebSocketFrameSize maxWebSocketMessageSize
-		ssl.trustAll ssl.verifyHost ssl.keystore.type ssl.keystore.path ssl.keystore.password ssl.truststore.type ssl.truststore.path
-		ssl.truststore.content ssl.truststore.password ssl.truststore.alias proxy.enabled proxy.type proxy.host proxy.port proxy.username
-		proxy.password proxy.useSystemProxy`) {
+	for key := range strings.FieldsSeq(`endpoints[#] headers[#].name headers[#].value autoReconnect keepAlive
+		maxWebSocketFrameSize maxWebSocketMessageSize
+		ssl.trustAll ssl.verifyHost ssl.keystore.type ssl.keystore.path ssl.keystore.password ssl.truststore.type
+		ssl.truststore.path ssl.truststore.content ssl.truststore.password ssl.truststore.alias
+		proxy.enabled proxy.type proxy.host proxy.port proxy.username proxy.password proxy.useSystemProxy`) {
 		if !slices.Contains(known, connectorPrefix+key) {
 			t.Errorf("%s is unknown", key)
 		}
 	}
-	for _, key := range strings.Fields(`type integrationId configuration.region configuration.accessKeyId configuration.secretAccessKey
-		configuration.roleArn configuration.acceptApiWithoutUsagePlan configuration.#_stage`) {
+	for key := range strings.FieldsSeq(`type integrationId configuration.region configuration.accessKeyId
+		configuration.secretAccessKey configuration.roleArn configuration.acceptApiWithoutUsagePlan configuration.#_stage`) {
 		if !slices.Contains(known, "integration.providers[#]."+key) {
 			t.Errorf("%s is unknown", key)
 		}

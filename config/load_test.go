@@ -3,6 +3,7 @@ package config_test
 import (
 	"fmt"
 	"log/slog"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -16,7 +17,18 @@ import (
 var sameSecret = cmp.Comparer(func(a, b secret.String) bool { return a.Reveal() == b.Reveal() })
 
 func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
-	cfg, warnings := mustLoad(t, sources(seed("ROLE_BASED_AUTH=true", "WS_ORG_ID=DEFAULT", "INTEGRATION_ID=x", "AWS_REGION=us-west-2", "GRAVITEE_HOME=/opt", "AGENT_ID=7")...))
+	cfg, warnings := mustLoad(
+		t,
+		sources(
+			seed(
+				"ROLE_BASED_AUTH=true",
+				"WS_ORG_ID=DEFAULT",
+				"INTEGRATION_ID=x",
+				"AWS_REGION=us-west-2",
+				"GRAVITEE_HOME=/opt",
+				"AGENT_ID=7",
+			)...),
+	)
 	wantWarnings(t, warnings)
 	want := config.Config{
 		Connector: config.Connector{
@@ -25,13 +37,21 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 			KeepAlive:    true,
 			MaxFrameSize: 65536, MaxMessageSize: 13107200,
 		},
-		Providers: []config.Provider{{
-			Type: "aws-api-gateway", IntegrationID: "7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12", Regions: []string{"eu-west-1"},
-			AccessKeyID: "AKIAIOSFODNN7EXAMPLE", SecretAccessKey: secret.New(secretKey),
-		}},
+		Providers: []config.Provider{
+			{
+				Type:            "aws-api-gateway",
+				IntegrationID:   "7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12",
+				Regions:         []string{"eu-west-1"},
+				AccessKeyID:     "AKIAIOSFODNN7EXAMPLE",
+				SecretAccessKey: secret.New(secretKey),
+			},
+		},
 		Services: config.Services{
 			HTTP: config.NodeHTTP{
-				Enabled: true, Port: 18084, Host: "localhost", Authentication: config.NodeAuthentication{Type: config.AuthenticationBasic},
+				Enabled:        true,
+				Port:           18084,
+				Host:           "localhost",
+				Authentication: config.NodeAuthentication{Type: config.AuthenticationBasic},
 			},
 			Metrics: config.NodeMetrics{Prometheus: true},
 		},
@@ -57,13 +77,27 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 
 func TestEveryAgentSettingCanBeSet(t *testing.T) {
 	cfg, warnings := mustLoad(t, sources(seed(
-		"gravitee_agent_log_level=DEBUG", "gravitee_agent_log_format=json", "GRAVITEE_AGENT_QUOTA_SHARE=55",
-		"gravitee_agent_quota_rate=9.5", "gravitee_agent_quota_burst=30", "gravitee_agent_quota_scope=account",
-		"gravitee_agent_aws_accountId=012345678901", "gravitee_agent_aws_roleSessionName=me", "gravitee_agent_aws_externalId=ext:1",
-		"gravitee_agent_commands_maxOpen=7", "gravitee_agent_discovery_listingMaxAge=90s", "gravitee_agent_discovery_refreshInterval=1h",
-		"gravitee_agent_ingest_batchBytes=512KiB", "gravitee_agent_ingest_batchCount=3", "gravitee_agent_ingest_batchDelay=1s",
-		"gravitee_agent_ingest_memoryBytes=2MiB", "gravitee_agent_ingest_stageWorkers=4", "gravitee_agent_ingest_maxPlanRemovalPercent=0",
-		"gravitee_agent_store_path=/var/lib/agent", "gravitee_agent_cache_maxBytes=3GiB", "gravitee_agent_shutdown_timeout=5s",
+		"gravitee_agent_log_level=DEBUG",
+		"gravitee_agent_log_format=json",
+		"GRAVITEE_AGENT_QUOTA_SHARE=55",
+		"gravitee_agent_quota_rate=9.5",
+		"gravitee_agent_quota_burst=30",
+		"gravitee_agent_quota_scope=account",
+		"gravitee_agent_aws_accountId=012345678901",
+		"gravitee_agent_aws_roleSessionName=me",
+		"gravitee_agent_aws_externalId=ext:1",
+		"gravitee_agent_commands_maxOpen=7",
+		"gravitee_agent_discovery_listingMaxAge=90s",
+		"gravitee_agent_discovery_refreshInterval=1h",
+		"gravitee_agent_ingest_batchBytes=512KiB",
+		"gravitee_agent_ingest_batchCount=3",
+		"gravitee_agent_ingest_batchDelay=1s",
+		"gravitee_agent_ingest_memoryBytes=2MiB",
+		"gravitee_agent_ingest_stageWorkers=4",
+		"gravitee_agent_ingest_maxPlanRemovalPercent=0",
+		"gravitee_agent_store_path=/var/lib/agent",
+		"gravitee_agent_cache_maxBytes=3GiB",
+		"gravitee_agent_shutdown_timeout=5s",
 	)...))
 	wantWarnings(t, warnings)
 	want := config.Agent{
@@ -72,10 +106,16 @@ func TestEveryAgentSettingCanBeSet(t *testing.T) {
 		AWS:       config.AWS{AccountID: "012345678901", RoleSessionName: "me", ExternalID: "ext:1"},
 		Commands:  config.Commands{MaxOpen: 7},
 		Discovery: config.Discovery{ListingMaxAge: 90 * time.Second, RefreshInterval: time.Hour},
-		Ingest:    config.Ingest{BatchBytes: 512 << 10, BatchCount: 3, BatchDelay: time.Second, MemoryBytes: 2 << 20, StageWorkers: 4},
-		Store:     config.Store{Path: "/var/lib/agent"},
-		Cache:     config.Cache{Path: "/var/lib/agent/exports", MaxBytes: 3 << 30},
-		Shutdown:  config.Shutdown{Timeout: 5 * time.Second},
+		Ingest: config.Ingest{
+			BatchBytes:   512 << 10,
+			BatchCount:   3,
+			BatchDelay:   time.Second,
+			MemoryBytes:  2 << 20,
+			StageWorkers: 4,
+		},
+		Store:    config.Store{Path: "/var/lib/agent"},
+		Cache:    config.Cache{Path: "/var/lib/agent/exports", MaxBytes: 3 << 30},
+		Shutdown: config.Shutdown{Timeout: 5 * time.Second},
 	}
 	if diff := cmp.Diff(want, cfg.Agent); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
@@ -102,20 +142,30 @@ func TestAKeyIsFoundUnderEverySpellingOfTheVendor(t *testing.T) {
 
 func TestNoOtherSpellingIsRead(t *testing.T) {
 	for _, name := range []string{
-		"Gravitee_integration_providers_0_configuration_roleArn", "gravitee_Integration_providers_0_configuration_roleArn",
-		"gravitee_integration_providers_0_configuration_rolearn", "gravitee_integration.providers_0_configuration_roleArn",
-		"gravitee_integration_providers_00_configuration_roleArn", "gravitee_integration-providers-0-configuration-roleArn",
+		"Gravitee_integration_providers_0_configuration_roleArn",
+		"gravitee_Integration_providers_0_configuration_roleArn",
+		provider0 + "configuration_rolearn", "gravitee_integration.providers_0_configuration_roleArn",
+		"gravitee_integration_providers_00_configuration_roleArn",
+		"gravitee_integration-providers-0-configuration-roleArn",
 	} {
 		cfg, warnings := mustLoad(t, sources(seed(name+"=arn:aws:iam::123456789012:role/r")...))
 		if len(cfg.Providers[0].RoleARNs) != 0 {
 			t.Errorf("%s is read", name)
 		}
-		wantWarnings(t, warnings, name+": is not a setting of this agent; did you mean gravitee_integration_providers_0_configuration_roleArn?")
+		wantWarnings(
+			t,
+			warnings,
+			name+": is not a setting of this agent; did you mean "+
+				"gravitee_integration_providers_0_configuration_roleArn?",
+		)
 	}
 }
 
 func TestThePrefixedEnvironmentIsStrongerThanThePlainOneAndThatThanYAML(t *testing.T) {
-	yaml := files{"a.yml": "agent: {commands: {maxOpen: 1}, log: {format: json}}", "b.yml": "agent: {commands: {maxOpen: 2}}"}
+	yaml := files{
+		"a.yml": "agent: {commands: {maxOpen: 1}, log: {format: json}}",
+		"b.yml": "agent: {commands: {maxOpen: 2}}",
+	}
 	src := config.Sources{Environ: seed(), Files: []string{"a.yml, b.yml"}, ReadFile: yaml.read}
 	want := func(n int) {
 		t.Helper()
@@ -128,16 +178,18 @@ func TestThePrefixedEnvironmentIsStrongerThanThePlainOneAndThatThanYAML(t *testi
 	src.Environ = append(src.Environ, "AGENT_COMMANDS_MAXOPEN=3")
 	want(3)
 	for i, prefix := range []string{"GRAVITEE.", "GRAVITEE_", "gravitee.", "gravitee_"} {
-		src.Environ = append(src.Environ, prefix+"agent_commands_maxOpen="+fmt.Sprint(4+i))
+		src.Environ = append(src.Environ, prefix+"agent_commands_maxOpen="+strconv.Itoa(4+i))
 		want(4 + i)
 	}
 }
 
 func TestAnEmptyValueIsAnAbsentOne(t *testing.T) {
 	src := config.Sources{
-		Environ:  seed("gravitee_agent_log_format=", "gravitee_agent_commands_maxOpen=  ", "gravitee_integration_connector_ws_proxy_enabled="),
-		Files:    []string{"a.yml"},
-		ReadFile: files{"a.yml": "agent:\n  log:\n    format: json\n  commands:\n    maxOpen:\n  quota:\n    share: ''\n"}.read,
+		Environ: seed("gravitee_agent_log_format=", "gravitee_agent_commands_maxOpen=  ", ws+"proxy_enabled="),
+		Files:   []string{"a.yml"},
+		ReadFile: files{
+			"a.yml": "agent:\n  log:\n    format: json\n  commands:\n    maxOpen:\n  quota:\n    share: ''\n",
+		}.read,
 	}
 	cfg, warnings := mustLoad(t, src)
 	wantWarnings(t, warnings)
@@ -147,20 +199,27 @@ func TestAnEmptyValueIsAnAbsentOne(t *testing.T) {
 }
 
 func TestPlainAWSRegionIsNotTakenForTheRegion(t *testing.T) {
-	src := sources(append(without(seed(), "gravitee_integration_providers_0_configuration_region"), "AWS_REGION=eu-west-1")...)
+	src := sources(append(without(seed(), provider0+"configuration_region"), "AWS_REGION=eu-west-1")...)
 	wantFaults(t, faultsOf(t, src), "gravitee_integration_providers_0_configuration_region: is missing")
 }
 
 func TestRegionsAndRolesAreCommaListsWithoutRepeats(t *testing.T) {
 	cfg, warnings := mustLoad(t, sources(seed(
 		"gravitee_integration_providers_0_configuration_region=eu-west-1, us-east-1,,eu-west-1",
-		"gravitee_integration_providers_0_configuration_roleArn=arn:aws:iam::111111111111:role/a,arn:aws:iam::222222222222:role/path/b",
+		provider0+"configuration_roleArn=arn:aws:iam::111111111111:role/a,arn:aws:iam::222222222222:role/path/b",
 	)...))
-	wantWarnings(t, warnings, `gravitee_integration_providers_0_configuration_region: named more than once, counted once: "eu-west-1"`)
+	wantWarnings(
+		t,
+		warnings,
+		`gravitee_integration_providers_0_configuration_region: named more than once, counted once: "eu-west-1"`,
+	)
 	if diff := cmp.Diff([]string{"eu-west-1", "us-east-1"}, cfg.Providers[0].Regions); diff != "" {
 		t.Error(diff)
 	}
-	if diff := cmp.Diff([]string{"arn:aws:iam::111111111111:role/a", "arn:aws:iam::222222222222:role/path/b"}, cfg.Providers[0].RoleARNs); diff != "" {
+	if diff := cmp.Diff(
+		[]string{"arn:aws:iam::111111111111:role/a", "arn:aws:iam::222222222222:role/path/b"},
+		cfg.Providers[0].RoleARNs,
+	); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -171,15 +230,30 @@ func TestABlankStageFilterFiltersNothingAndAGapDoesNotOpenTheFilter(t *testing.T
 		environ []string
 		want    []string
 	}{
-		"all blank":                    {[]string{stem + "0_stage= "}, nil},
-		"0 blank and 1 set":            {[]string{stem + "1_stage=dev"}, []string{"dev"}},
-		"0 and 1 set":                  {[]string{stem + "0_stage=prod", stem + "1_stage=dev"}, []string{"prod", "dev"}},
-		"only 7 set":                   {[]string{stem + "7_stage=dev"}, []string{"dev"}},
-		"ten in numeric order":         {[]string{stem + "10_stage=last", stem + "9_stage=first"}, []string{"first", "last"}},
-		"upper case":                   {[]string{strings.ToUpper(stem) + "3_STAGE=dev"}, []string{"dev"}},
-		"the key as it is":             {[]string{"integration.providers[0].configuration.2_stage=dev"}, []string{"dev"}},
-		"a placeholder that is blank":  {[]string{stem + "0_stage=${NOTHING:}", stem + "1_stage=${STAGE}", "STAGE=dev"}, []string{"dev"}},
-		"the same twice, counted once": {[]string{stem + "0_stage=dev", stem + "1_stage=dev", stem + "2_stage=qa"}, []string{"dev", "qa"}},
+		"all blank":         {[]string{stem + "0_stage= "}, nil},
+		"0 blank and 1 set": {[]string{stem + "1_stage=dev"}, []string{"dev"}},
+		"0 and 1 set": {
+			[]string{stem + "0_stage=prod", stem + "1_stage=dev"},
+			[]string{"prod", "dev"},
+		},
+		"only 7 set": {[]string{stem + "7_stage=dev"}, []string{"dev"}},
+		"ten in numeric order": {
+			[]string{stem + "10_stage=last", stem + "9_stage=first"},
+			[]string{"first", "last"},
+		},
+		"upper case": {[]string{strings.ToUpper(stem) + "3_STAGE=dev"}, []string{"dev"}},
+		"the key as it is": {
+			[]string{"integration.providers[0].configuration.2_stage=dev"},
+			[]string{"dev"},
+		},
+		"a placeholder that is blank": {
+			[]string{stem + "0_stage=${NOTHING:}", stem + "1_stage=${STAGE}", "STAGE=dev"},
+			[]string{"dev"},
+		},
+		"the same twice, counted once": {
+			[]string{stem + "0_stage=dev", stem + "1_stage=dev", stem + "2_stage=qa"},
+			[]string{"dev", "qa"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, _ := mustLoad(t, sources(append(tc.environ, without(seed(), stem+"0_stage", stem+"1_stage")...)...))
@@ -192,9 +266,14 @@ func TestABlankStageFilterFiltersNothingAndAGapDoesNotOpenTheFilter(t *testing.T
 
 func TestStageFiltersOfTwoProvidersAreKeptApart(t *testing.T) {
 	const second = "gravitee_integration_providers_1_"
-	cfg, _ := mustLoad(t, sources(seed(second+"type=aws-api-gateway", second+"integrationId=other", second+"configuration_region=us-east-1",
-		second+"configuration_4_stage=qa")...))
-	if len(cfg.Providers) != 2 || len(cfg.Providers[0].Stages) != 0 || len(cfg.Providers[1].Stages) != 1 || cfg.Providers[1].Stages[0] != "qa" {
+	cfg, _ := mustLoad(
+		t,
+		sources(
+			seed(second+"type=aws-api-gateway", second+"integrationId=other", second+"configuration_region=us-east-1",
+				second+"configuration_4_stage=qa")...),
+	)
+	if len(cfg.Providers) != 2 || len(cfg.Providers[0].Stages) != 0 || len(cfg.Providers[1].Stages) != 1 ||
+		cfg.Providers[1].Stages[0] != "qa" {
 		t.Errorf("%+v", cfg.Providers)
 	}
 }
@@ -202,13 +281,23 @@ func TestStageFiltersOfTwoProvidersAreKeptApart(t *testing.T) {
 func TestAMisspelledStageFilterStopsTheStartBecauseItWouldFailOpen(t *testing.T) {
 	for _, name := range []string{"stage", "stages", "stage_0", "00_stage", "0_Stage", "0_stages"} {
 		variable := "gravitee_integration_providers_0_configuration_" + name
-		wantFaults(t, faultsOf(t, sources(seed(variable+"=dev")...)),
-			variable+": is not a setting of this agent; did you mean gravitee_integration_providers_0_configuration_0_stage? A stage filter that is not read would let every stage through")
+		wantFaults(
+			t,
+			faultsOf(t, sources(seed(variable+"=dev")...)),
+			variable+": is not a setting of this agent; did you mean "+
+				"gravitee_integration_providers_0_configuration_0_stage? A stage filter that is not read would let "+
+				"every stage through",
+		)
 	}
 	for _, name := range []string{
-		"gravitee_integration_provider_0_configuration_0_stage", "gravitee_integratin_providers_0_configuration_0_stage", "gravitee_integration_stages",
+		"gravitee_integration_provider_0_configuration_0_stage",
+		"gravitee_integratin_providers_0_configuration_0_stage", "gravitee_integration_stages",
 	} {
-		wantFaults(t, faultsOf(t, sources(seed(name+"=dev")...)), name+": is not a setting of this agent; did you mean ")
+		wantFaults(
+			t,
+			faultsOf(t, sources(seed(name+"=dev")...)),
+			name+": is not a setting of this agent; did you mean ",
+		)
 	}
 	yaml := files{"g.yml": "integration:\n  providers:\n    - configuration:\n        stages: [dev]\n"}
 	wantFaults(t, faultsOf(t, config.Sources{Environ: seed(), Files: []string{"g.yml"}, ReadFile: yaml.read}),
@@ -221,9 +310,13 @@ func TestListsEndAtTheirFirstGapWithAWarning(t *testing.T) {
 		"gravitee_integration_connector_ws_headers_2_name=X-Two", "gravitee_integration_connector_ws_headers_2_value=v",
 		"GRAVITEE_INTEGRATION_PROVIDERS_3_TYPE=aws-api-gateway",
 	)...))
-	wantWarnings(t, warnings,
-		"integration.connector.ws.endpoints[1] is missing, and the list ends there; not read: gravitee_integration_connector_ws_endpoints_2",
-		"integration.connector.ws.headers[1] is missing, and the list ends there; not read: gravitee_integration_connector_ws_headers_2_name, gravitee_integration_connector_ws_headers_2_value",
+	wantWarnings(
+		t,
+		warnings,
+		"integration.connector.ws.endpoints[1] is missing, and the list ends there; not read: "+
+			"gravitee_integration_connector_ws_endpoints_2",
+		"integration.connector.ws.headers[1] is missing, and the list ends there; not read: "+
+			"gravitee_integration_connector_ws_headers_2_name, gravitee_integration_connector_ws_headers_2_value",
 		"integration.providers[1] is missing, and the list ends there; not read: GRAVITEE_INTEGRATION_PROVIDERS_3_TYPE",
 	)
 	if len(cfg.Connector.Endpoints) != 1 || len(cfg.Connector.Headers) != 1 || len(cfg.Providers) != 1 {
@@ -277,6 +370,6 @@ func TestOnlyAnAuthorizationHeaderNeedsAScheme(t *testing.T) {
 }
 
 func TestWithoutAnAuthorizationHeaderThereIsAWarning(t *testing.T) {
-	_, warnings := mustLoad(t, sources(without(seed(), "gravitee_integration_connector_ws_headers_0_name", "gravitee_integration_connector_ws_headers_0_value")...))
+	_, warnings := mustLoad(t, sources(without(seed(), ws+"headers_0_name", ws+"headers_0_value")...))
 	wantWarnings(t, warnings, "no Authorization header is set")
 }

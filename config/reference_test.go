@@ -55,7 +55,11 @@ func reference(t *testing.T) []byte {
 		Ignored                                  map[string]string
 		OwnFiles, VendorFiles, Flag, JavaOptions string
 	}{
-		Ignored: ignoredGroups, OwnFiles: keyOwnFiles, VendorFiles: keyVendorFiles, Flag: flagFiles, JavaOptions: javaOptions,
+		Ignored:     ignoredGroups,
+		OwnFiles:    keyOwnFiles,
+		VendorFiles: keyVendorFiles,
+		Flag:        flagFiles,
+		JavaOptions: javaOptions,
 	}
 	comments := commentsOfFields(t)
 	for _, f := range schema() {
@@ -63,7 +67,10 @@ func reference(t *testing.T) []byte {
 			data.Sections = append(data.Sections, section{Title: f.title})
 		}
 		last := &data.Sections[len(data.Sections)-1]
-		last.Fields = append(last.Fields, entry{Key: withIndexes(f.pattern), Default: code(f.def), Meaning: meaning(f, comments)})
+		last.Fields = append(
+			last.Fields,
+			entry{Key: withIndexes(f.pattern), Default: code(f.def), Meaning: meaning(f, comments)},
+		)
 	}
 	for _, u := range unservedKeys {
 		data.Unserved = append(data.Unserved, unservedKey{Key: u.key, Harmless: harmless(u), Doc: u.doc})
@@ -150,7 +157,10 @@ func commentsOfFields(t *testing.T) map[string]string {
 			if structure, ok := declared.Type.(*ast.StructType); ok {
 				for _, f := range structure.Fields.List {
 					for _, fieldName := range f.Names {
-						comments[declared.Name.Name+"."+fieldName.Name] = strings.Join(strings.Fields(f.Doc.Text()), " ")
+						comments[declared.Name.Name+"."+fieldName.Name] = strings.Join(
+							strings.Fields(f.Doc.Text()),
+							" ",
+						)
 					}
 				}
 			}

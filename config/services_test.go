@@ -31,15 +31,21 @@ func TestTheNodeAPIIsSetAsTheVendorsChartSetsIt(t *testing.T) {
 `}
 	want := config.Services{
 		HTTP: config.NodeHTTP{
-			Enabled: true, Port: 18085, Host: "0.0.0.0",
-			Authentication: config.NodeAuthentication{Type: config.AuthenticationBasic, Users: map[string]secret.String{"admin": secret.New("adminadmin")}},
+			Enabled: true,
+			Port:    18085,
+			Host:    "0.0.0.0",
+			Authentication: config.NodeAuthentication{
+				Type:  config.AuthenticationBasic,
+				Users: map[string]secret.String{"admin": secret.New("adminadmin")},
+			},
 		},
 		Metrics: config.NodeMetrics{Enabled: true},
 	}
 	for name, src := range map[string]config.Sources{
 		"YAML": {Environ: seed(), Files: []string{"g.yml"}, ReadFile: chart.read},
-		"environment": sources(seed(nodeHTTP+"enabled=true", nodeHTTP+"port=18085", nodeHTTP+"host=0.0.0.0", nodeHTTP+"authentication_type=basic",
-			nodeHTTP+"authentication_users_admin=adminadmin", "gravitee_services_metrics_enabled=true", "gravitee_services_metrics_prometheus_enabled=false")...),
+		"environment": sources(seed(nodeHTTP+"enabled=true", nodeHTTP+"port=18085", nodeHTTP+"host=0.0.0.0",
+			nodeHTTP+"authentication_type=basic", nodeHTTP+"authentication_users_admin=adminadmin",
+			"gravitee_services_metrics_enabled=true", "gravitee_services_metrics_prometheus_enabled=false")...),
 	} {
 		cfg, warnings := mustLoad(t, src)
 		wantWarnings(t, warnings)
@@ -59,7 +65,11 @@ func TestUsersAreFoundUnderEverySpellingOfTheVendor(t *testing.T) {
 	} {
 		cfg, warnings := mustLoad(t, sources(seed(variable+"=pw")...))
 		wantWarnings(t, warnings)
-		if diff := cmp.Diff(map[string]secret.String{want: secret.New("pw")}, cfg.Services.HTTP.Authentication.Users, sameSecret); diff != "" {
+		if diff := cmp.Diff(
+			map[string]secret.String{want: secret.New("pw")},
+			cfg.Services.HTTP.Authentication.Users,
+			sameSecret,
+		); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", variable, diff)
 		}
 	}
@@ -83,7 +93,8 @@ func TestTheEnvironmentsPasswordIsStrongerThanTheFiles(t *testing.T) {
 
 func TestAFaultyNodeAPIIsNamedByItsVariable(t *testing.T) {
 	for assignment, want := range map[string]string{
-		nodeHTTP + "port=65536":                        `"65536" is not between 0 and 65535 (for example ` + nodeHTTP + "port=18084)",
+		nodeHTTP + "port=65536": `"65536" is not between 0 and 65535 (for example ` +
+			nodeHTTP + "port=18084)",
 		nodeHTTP + "port=http":                         `"http" is not a whole number`,
 		nodeHTTP + "host=http://localhost":             "must be only a host name or an address",
 		nodeHTTP + "enabled=perhaps":                   `"perhaps" is neither true nor false`,

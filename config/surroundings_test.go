@@ -6,7 +6,10 @@ import (
 )
 
 func TestWhatLeadsTheCallsToAWSElsewhereIsAWarning(t *testing.T) {
-	_, warnings := mustLoad(t, sources(seed("AWS_ENDPOINT_URL=http://user:hidden@127.0.0.1:4566/x", "AWS_ENDPOINT_URL_STS=%zz")...))
+	_, warnings := mustLoad(
+		t,
+		sources(seed("AWS_ENDPOINT_URL=http://user:hidden@127.0.0.1:4566/x", "AWS_ENDPOINT_URL_STS=%zz")...),
+	)
 	wantWarnings(t, warnings,
 		`AWS_ENDPOINT_URL is set: calls to AWS go to "http://127.0.0.1:4566" instead of AWS itself`,
 		"AWS_ENDPOINT_URL_STS is set: calls to AWS go to the host that it names")
@@ -15,12 +18,18 @@ func TestWhatLeadsTheCallsToAWSElsewhereIsAWarning(t *testing.T) {
 			t.Errorf("a password is shown: %s", w)
 		}
 	}
-	_, warnings = mustLoad(t, sources(seed("AWS_ENDPOINT_URL=http://127.0.0.1:4566", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true")...))
+	_, warnings = mustLoad(
+		t,
+		sources(seed("AWS_ENDPOINT_URL=http://127.0.0.1:4566", "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS=true")...),
+	)
 	wantWarnings(t, warnings)
 }
 
 func TestAProxyOfTheEnvironmentIsAWarning(t *testing.T) {
-	_, warnings := mustLoad(t, sources(seed("HTTPS_PROXY=http://user:hidden@proxy:3128", "http_proxy=proxy", "NO_PROXY=x", "HTTP_PROXY=")...))
+	_, warnings := mustLoad(
+		t,
+		sources(seed("HTTPS_PROXY=http://user:hidden@proxy:3128", "http_proxy=proxy", "NO_PROXY=x", "HTTP_PROXY=")...),
+	)
 	wantWarnings(t, warnings,
 		"HTTPS_PROXY is set: only calls to AWS use it; the session to APIM is opened without a proxy",
 		"http_proxy is set: only calls to AWS use it; the session to APIM is opened without a proxy")

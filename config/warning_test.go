@@ -13,42 +13,64 @@ const (
 
 func TestAnUnknownVariableIsAWarningWithTheNearestName(t *testing.T) {
 	for name, nearest := range map[string]string{
-		"gravitee_integration_providers_0_integrationid":                      "gravitee_integration_providers_0_integrationId",
-		"GRAVITEE_INTEGRATION_PROVIDERS_1_CONFIGURATION_ROLE_ARN":             "gravitee_integration_providers_1_configuration_roleArn",
-		"integration_providers_0_configuration_acessKeyId":                    "gravitee_integration_providers_0_configuration_accessKeyId",
-		"gravitee_integration_connector_ws_endpoint_0":                        "gravitee_integration_connector_ws_endpoints_0",
-		"gravitee_integration_connector_ws_headers_3_nme":                     "gravitee_integration_connector_ws_headers_3_name",
-		"gravitee_agent_loglevel":                                             "gravitee_agent_log_level",
-		"Gravitee_agent_quota_share":                                          "gravitee_agent_quota_share",
-		"gravitee_integration_connector_ws_max_web_socket_frame_size":         "gravitee_integration_connector_ws_maxWebSocketFrameSize",
-		"gravitee_integratin_connector_ws_endpoints_1":                        "gravitee_integration_connector_ws_endpoints_1",
-		"gravitee_agnet_log_level":                                            "gravitee_agent_log_level",
-		"GRAVITEE_SERVICE_METRICS_ENABLED":                                    "gravitee_services_metrics_enabled",
-		"gravitee_services_core_htp_port":                                     "gravitee_services_core_http_port",
-		"gravitee_integration_providers_0_configuration_acceptApiNoUsagePlan": "gravitee_integration_providers_0_configuration_acceptApiWithoutUsagePlan",
+		provider0 + "integrationid": provider0 + "integrationId",
+		"GRAVITEE_INTEGRATION_PROVIDERS_1_CONFIGURATION_ROLE_ARN": "" +
+			"gravitee_integration_providers_1_configuration_roleArn",
+		"integration_providers_0_configuration_acessKeyId": provider0 + "configuration_accessKeyId",
+		ws + "endpoint_0":                                ws + "endpoints_0",
+		ws + "headers_3_nme":                             ws + "headers_3_name",
+		"gravitee_agent_loglevel":                        "gravitee_agent_log_level",
+		"Gravitee_agent_quota_share":                     "gravitee_agent_quota_share",
+		ws + "max_web_socket_frame_size":                 ws + "maxWebSocketFrameSize",
+		"gravitee_integratin_connector_ws_endpoints_1":   ws + "endpoints_1",
+		"gravitee_agnet_log_level":                       "gravitee_agent_log_level",
+		"GRAVITEE_SERVICE_METRICS_ENABLED":               "gravitee_services_metrics_enabled",
+		"gravitee_services_core_htp_port":                "gravitee_services_core_http_port",
+		provider0 + "configuration_acceptApiNoUsagePlan": provider0 + "configuration_acceptApiWithoutUsagePlan",
 	} {
 		_, warnings := mustLoad(t, sources(seed(name+"=x")...))
 		wantWarnings(t, warnings, name+": is not a setting of this agent; did you mean "+nearest+"?")
 	}
-	yaml := files{"g.yml": "integration:\n  connector:\n    ws:\n      endpoint: x\nservices:\n  core:\n    htp:\n      port: 1\n"}
+	yaml := files{
+		"g.yml": "integration:\n  connector:\n    ws:\n      endpoint: x\nservices:\n  core:\n    htp:\n      port: " +
+			"1\n",
+	}
 	_, warnings := mustLoad(t, config.Sources{Environ: seed(), Files: []string{"g.yml"}, ReadFile: yaml.read})
-	wantWarnings(t, warnings, "g.yml:4: integration.connector.ws.endpoint: is not a setting of this agent; did you mean integration.connector.ws.endpoints[0]?",
-		"g.yml:8: services.core.htp.port: is not a setting of this agent; did you mean services.core.http.port?")
+	wantWarnings(
+		t,
+		warnings,
+		"g.yml:4: integration.connector.ws.endpoint: is not a setting of this agent; did you mean "+
+			"integration.connector.ws.endpoints[0]?",
+		"g.yml:8: services.core.htp.port: is not a setting of this agent; did you mean services.core.http.port?",
+	)
 }
 
 func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
-	yaml := files{"g.yml": "services:\n  core:\n    http: {port: 18084, host: 0.0.0.0, secured: false, idleTimeout: 1}\n  reporting: {enabled: true}\nsecrets:\n  kubernetes: {enabled: true}\nplugins:\n  path: [a, b]\n"}
+	yaml := files{
+		"g.yml": "services:\n  core:\n    http: {port: 18084, host: 0.0.0.0, secured: false, idleTimeout: 1}\n  " +
+			"reporting: {enabled: true}\nsecrets:\n  kubernetes: {enabled: true}\nplugins:\n  path: [a, b]\n",
+	}
 	_, warnings := mustLoad(t, config.Sources{
-		Environ:  seed("GRAVITEE_LOG_LEVEL=DEBUG", "gravitee_services_metrics_enabled=true", "gravitee_services_metrics_labels_0=x", "GRAVITEE_HOME=/opt"),
+		Environ: seed(
+			"GRAVITEE_LOG_LEVEL=DEBUG",
+			"gravitee_services_metrics_enabled=true",
+			"gravitee_services_metrics_labels_0=x",
+			"GRAVITEE_HOME=/opt",
+		),
 		Files:    []string{"g.yml"},
 		ReadFile: yaml.read,
 	})
-	wantWarnings(t, warnings,
+	wantWarnings(
+		t,
+		warnings,
 		"log.* is not read: set gravitee_agent_log_level instead (found: GRAVITEE_LOG_LEVEL)",
-		"plugins.* is not read: this agent has no such settings (found: g.yml:8: plugins.path[0], g.yml:8: plugins.path[1])",
+		"plugins.* is not read: this agent has no such settings (found: g.yml:8: plugins.path[0], g.yml:8: "+
+			"plugins.path[1])",
 		"secrets.* is not read: this version reads no secret manager",
-		"services.* is not read: this agent has only those settings of services.core.http and services.metrics that its documentation names "+
-			"(found: gravitee_services_metrics_labels_0, g.yml:3: services.core.http.idleTimeout, g.yml:4: services.reporting.enabled)",
+		"services.* is not read: this agent has only those settings of services.core.http and services.metrics that "+
+			"its documentation names "+
+			"(found: gravitee_services_metrics_labels_0, g.yml:3: services.core.http.idleTimeout, g.yml:4: "+
+			"services.reporting.enabled)",
 	)
 }
 
@@ -79,8 +101,16 @@ func TestWhatWouldChangeWhomWeTrustOrHowWeConnectStopsTheStart(t *testing.T) {
 
 func TestAHarmlessValueOfWhatIsNotServedIsTaken(t *testing.T) {
 	_, warnings := mustLoad(t, sources(seed(
-		ws+"ssl_trustAll=false", ws+"ssl_verifyHost=TRUE", ws+"ssl_keystore_type=none", ws+"ssl_keystore_password=pw", ws+"ssl_truststore_type=NONE",
-		ws+"ssl_truststore_path=/t", ws+"proxy_enabled=false", ws+"proxy_host=h", ws+"proxy_password=${NOBODY}", "gravitee_system_proxy_host=h",
+		ws+"ssl_trustAll=false",
+		ws+"ssl_verifyHost=TRUE",
+		ws+"ssl_keystore_type=none",
+		ws+"ssl_keystore_password=pw",
+		ws+"ssl_truststore_type=NONE",
+		ws+"ssl_truststore_path=/t",
+		ws+"proxy_enabled=false",
+		ws+"proxy_host=h",
+		ws+"proxy_password=${NOBODY}",
+		"gravitee_system_proxy_host=h",
 	)...))
 	wantWarnings(t, warnings)
 }
@@ -96,20 +126,36 @@ func TestASecretReferenceIsRefusedOnlyWhileItsProviderIsEnabled(t *testing.T) {
 	const reference = "secret://vault/aws:key?namespace=n"
 	variable := provider0 + "configuration_secretAccessKey"
 	cfg, warnings := mustLoad(t, sources(seed(variable+"="+reference, "gravitee_secrets_vault_enabled=false")...))
-	wantWarnings(t, warnings, "secrets.* is not read", variable+": begins with secret:// but its provider is not enabled, so the text itself is the value")
+	wantWarnings(
+		t,
+		warnings,
+		"secrets.* is not read",
+		variable+": begins with secret:// but its provider is not enabled, so the text itself is the value",
+	)
 	if got := cfg.Providers[0].SecretAccessKey.Reveal(); got != reference {
 		t.Errorf("the text became %s", got)
 	}
 	wantFaults(t, faultsOf(t, sources(seed(variable+"="+reference, "GRAVITEE_SECRETS_VAULT_ENABLED=true")...)),
 		variable+": secret:// references are not served by this version; put the value itself here")
 	yaml := files{"g.yml": "secrets: {vault: {enabled: true}}"}
-	wantFaults(t, faultsOf(t, config.Sources{Environ: seed(variable + "=" + reference), Files: []string{"g.yml"}, ReadFile: yaml.read}),
-		variable+": secret:// references are not served by this version")
+	wantFaults(
+		t,
+		faultsOf(
+			t,
+			config.Sources{Environ: seed(variable + "=" + reference), Files: []string{"g.yml"}, ReadFile: yaml.read},
+		),
+		variable+": secret:// references are not served by this version",
+	)
 }
 
 func TestARegionOfAKnownAreaThatIsNewIsAWarning(t *testing.T) {
 	cfg, warnings := mustLoad(t, sources(seed(provider0+"configuration_region=eu-west-9")...))
-	wantWarnings(t, warnings, provider0+`configuration_region: "eu-west-9" is not a region that this version knows; check it, unless it is a new one; did you mean eu-west-`)
+	wantWarnings(
+		t,
+		warnings,
+		provider0+`configuration_region: "eu-west-9" is not a region that this version knows; `+
+			"check it, unless it is a new one; did you mean eu-west-",
+	)
 	if cfg.Providers[0].Regions[0] != "eu-west-9" {
 		t.Errorf("%v", cfg.Providers[0].Regions)
 	}

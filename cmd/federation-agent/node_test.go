@@ -187,8 +187,7 @@ func TestHealthAndStatusAskTheRunningAgent(t *testing.T) {
 		code = c.answer
 		var out bytes.Buffer
 		exit, text := exitOrderly, ""
-		var failed *exitError
-		if errors.As(ask(process{stdout: &out}, c.cfg, "/_node/health"), &failed) {
+		if failed, ok := errors.AsType[*exitError](ask(process{stdout: &out}, c.cfg, "/_node/health")); ok {
 			exit, text = failed.code, failed.text
 		}
 		if exit != c.exit || out.String() != c.prints || !strings.Contains(text, c.tells) {

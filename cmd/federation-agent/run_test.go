@@ -238,8 +238,7 @@ func TestAnEndThatIsNotInOrderExitsWith1(t *testing.T) {
 		actors.Drained: exitOrderly, actors.Disorderly: exitInternal, actors.Failed: exitInternal, actors.Dismissed: exitDismissed,
 	} {
 		code := exitOrderly
-		var exit *exitError
-		if errors.As(ended(ending), &exit) {
+		if exit, ok := errors.AsType[*exitError](ended(ending)); ok {
 			code = exit.code
 		}
 		if code != want {

@@ -23,22 +23,27 @@ func TestTheLeastLimitOfAllCgroupsAboveCounts(t *testing.T) {
 		},
 		"the pod's limit holds for its container": {
 			map[string]string{
-				"proc/self/cgroup": v2, "sys/fs/cgroup/pod/container/memory.max": "max\n", "sys/fs/cgroup/pod/memory.max": "1000000\n",
+				"proc/self/cgroup": v2, "sys/fs/cgroup/pod/container/memory.max": "max\n",
+				"sys/fs/cgroup/pod/memory.max": "1000000\n",
 			}, 1_000_000,
 		},
 		"the container's is lower than the pod's": {
 			map[string]string{
-				"proc/self/cgroup": v2, "sys/fs/cgroup/pod/container/memory.max": "500000", "sys/fs/cgroup/pod/memory.max": "1000000",
+				"proc/self/cgroup": v2, "sys/fs/cgroup/pod/container/memory.max": "500000",
+				"sys/fs/cgroup/pod/memory.max": "1000000",
 			}, 500_000,
 		},
 		"version 1": {
 			map[string]string{
-				"proc/self/cgroup": "12:cpu,cpuacct:/a\n7:memory:/a\n", "sys/fs/cgroup/memory/a/memory.limit_in_bytes": "2000000\n",
-				"sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+				"proc/self/cgroup": "12:cpu,cpuacct:/a\n7:memory:/a\n",
+				"sys/fs/cgroup/memory/a/memory.limit_in_bytes": "2000000\n",
+				"sys/fs/cgroup/memory/memory.limit_in_bytes":   "9223372036854771712\n",
 			}, 2_000_000,
 		},
 		"version 1 without a limit": {
-			map[string]string{"proc/self/cgroup": "7:memory:/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n"}, 0,
+			map[string]string{
+				"proc/self/cgroup": "7:memory:/\n", "sys/fs/cgroup/memory/memory.limit_in_bytes": "9223372036854771712\n",
+			}, 0,
 		},
 		"lines that make no sense": {
 			map[string]string{"proc/self/cgroup": "x\n0::\n", "sys/fs/cgroup/memory.max": "-5\n"}, 0,
@@ -85,7 +90,10 @@ func percent() int {
 func TestWhoeverSetsGosOwnVariablesKnowsBetter(t *testing.T) {
 	restore(t)
 	before := debug.SetMemoryLimit(-1)
-	if got := memlimit.Set([]string{"PATH=/", memlimit.LimitVariable + "=40MiB", memlimit.PercentVariable + "=70"}, container()); got != 0 {
+	if got := memlimit.Set(
+		[]string{"PATH=/", memlimit.LimitVariable + "=40MiB", memlimit.PercentVariable + "=70"},
+		container(),
+	); got != 0 {
 		t.Errorf("set %d", got)
 	}
 	if after := debug.SetMemoryLimit(-1); after != before {
@@ -99,7 +107,10 @@ func TestWhoeverSetsGosOwnVariablesKnowsBetter(t *testing.T) {
 func TestTheSoftLimitIsEightyPercentOfTheContainersAndAnEmptyVariableIsNone(t *testing.T) {
 	restore(t)
 	const want = 80_000_000
-	if soft := memlimit.Set([]string{memlimit.LimitVariable + "=", memlimit.PercentVariable + "="}, container()); soft != want {
+	if soft := memlimit.Set(
+		[]string{memlimit.LimitVariable + "=", memlimit.PercentVariable + "="},
+		container(),
+	); soft != want {
 		t.Errorf("said %d, want %d", soft, want)
 	}
 	if now := debug.SetMemoryLimit(-1); now != want {

@@ -23,7 +23,10 @@ func TestHealthIs200WhenAllProbesAreHealthyElse500(t *testing.T) {
 	}
 	r.options.Board.SessionAway(integration, "no route to host", r.now)
 	r.now = r.now.Add(10 * time.Minute)
-	if code, probes := r.probes("/_node/health"); code != http.StatusInternalServerError || probes["session"].Healthy || !probes["store"].Healthy {
+	if code, probes := r.probes(
+		"/_node/health",
+	); code != http.StatusInternalServerError || probes["session"].Healthy ||
+		!probes["store"].Healthy {
 		t.Errorf("%d %+v", code, probes)
 	}
 }
@@ -37,8 +40,11 @@ func TestProbesAreChosenAndAnUnknownOneIsUnhealthy(t *testing.T) {
 	}{
 		"store,session":              {http.StatusOK, map[string]probe{"store": good, "session": good}},
 		"store&probes=session,store": {http.StatusOK, map[string]probe{"store": good, "session": good}},
-		"store,nothing":              {http.StatusInternalServerError, map[string]probe{"store": good, "nothing": unknown}},
-		"":                           {http.StatusInternalServerError, map[string]probe{"": unknown}},
+		"store,nothing": {
+			http.StatusInternalServerError,
+			map[string]probe{"store": good, "nothing": unknown},
+		},
+		"": {http.StatusInternalServerError, map[string]probe{"": unknown}},
 	} {
 		code, probes := r.probes("/_node/health?probes=" + query)
 		if diff := cmp.Diff(want.probes, probes); diff != "" || code != want.code {

@@ -39,8 +39,13 @@ func newRig(t *testing.T, change func(*node.Options)) *rig {
 	t.Helper()
 	r := &rig{t: t, journal: inMemory(), health: store.Health{Durable: true}, now: time.Unix(1_800_000_000, 0)}
 	r.options = node.Options{
-		ID: "node-1", Name: "federation-agent", Build: node.Build{Version: "1.2.3", Commit: "abc", Go: "go1.26"}, Open: true,
-		Board: status.NewBoard(), Keys: r.journal, Jobs: r.journal,
+		ID:          "node-1",
+		Name:        "federation-agent",
+		Build:       node.Build{Version: "1.2.3", Commit: "abc", Go: "go1.26"},
+		Open:        true,
+		Board:       status.NewBoard(),
+		Keys:        r.journal,
+		Jobs:        r.journal,
 		StoreHealth: func() store.Health { return r.health },
 		Alive:       func(context.Context) error { return r.alive },
 		Now:         func() time.Time { return r.now },
@@ -111,7 +116,9 @@ func TestTheNodeSaysWhatItIs(t *testing.T) {
 	r := newRig(t, nil)
 	for _, path := range []string{"/_node", "/_node/"} {
 		code, body := r.get(path)
-		for _, text := range []string{`"id": "node-1"`, `"name": "federation-agent"`, `"MAJOR_VERSION": "1.2.3"`, `"REVISION": "abc"`, `"metadata"`} {
+		for _, text := range []string{
+			`"id": "node-1"`, `"name": "federation-agent"`, `"MAJOR_VERSION": "1.2.3"`, `"REVISION": "abc"`, `"metadata"`,
+		} {
 			if code != http.StatusOK || !strings.Contains(body, text) {
 				t.Errorf("%s: %d %s lacks %s", path, code, body, text)
 			}
@@ -121,7 +128,10 @@ func TestTheNodeSaysWhatItIs(t *testing.T) {
 
 func TestNothingButTheDocumentedIsServedAndOnlyToBeRead(t *testing.T) {
 	r := newRig(t, nil)
-	for _, path := range []string{"/", "/_node/configuration", "/_node/logging", "/_node/nothing", "/_node/metrics/prometheus", "/hooks", "/debug/pprof/"} {
+	for _, path := range []string{
+		"/", "/_node/configuration", "/_node/logging", "/_node/nothing", "/_node/metrics/prometheus", "/hooks",
+		"/debug/pprof/",
+	} {
 		if code, body := r.get(path); code != http.StatusNotFound {
 			t.Errorf("%s: %d %s", path, code, body)
 		}
@@ -163,7 +173,8 @@ func TestOnlyAUserWithTheRightPasswordIsLetIn(t *testing.T) {
 			if answer.Code != want {
 				t.Errorf("%s, %s: %d, want %d", name, path, answer.Code, want)
 			}
-			if answer.Code == http.StatusUnauthorized && answer.Header().Get("WWW-Authenticate") != `Basic realm="gravitee.io"` {
+			if answer.Code == http.StatusUnauthorized &&
+				answer.Header().Get("WWW-Authenticate") != `Basic realm="gravitee.io"` {
 				t.Errorf("%s: asks for %q", name, answer.Header().Get("WWW-Authenticate"))
 			}
 		}
@@ -214,7 +225,10 @@ func TestAServerEndsWithinItsTimeAndAnswersUntilThen(t *testing.T) {
 	if answer.StatusCode != http.StatusOK {
 		t.Errorf("%s", answer.Status)
 	}
-	ctx, cancel := context.WithTimeout(context.Background(), time.Nanosecond) // the connection still has its answer unread
+	ctx, cancel := context.WithTimeout(
+		context.Background(),
+		time.Nanosecond,
+	) // the connection still has its answer unread
 	defer cancel()
 	server.Close(ctx)
 	if err := answer.Body.Close(); err != nil {

@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"encoding/json"
+	"maps"
 	"net"
 	"net/http"
 	"strconv"
@@ -47,11 +48,25 @@ func (r *rig) listKeys() {
 	r.t.Helper()
 	record := func(n, name string) store.KeyRecord {
 		return store.KeyRecord{
-			ID: "record-" + n, Integration: integration, Account: "111122223333", Region: "eu-west-1", SubscriptionID: "sub-" + n,
-			APIID: "111122223333:eu-west-1:a1b2c3:prod", UsagePlanID: "plan-1", KeyName: name, CreatedAt: r.now, UpdatedAt: r.now,
+			ID:             "record-" + n,
+			Integration:    integration,
+			Account:        "111122223333",
+			Region:         "eu-west-1",
+			SubscriptionID: "sub-" + n,
+			APIID:          "111122223333:eu-west-1:a1b2c3:prod",
+			UsagePlanID:    "plan-1",
+			KeyName:        name,
+			CreatedAt:      r.now,
+			UpdatedAt:      r.now,
 		}
 	}
-	made := []store.KeyState{store.StateIntent, store.StateCreating, store.StateCreated, store.StateAttached, store.StateAnswered}
+	made := []store.KeyState{
+		store.StateIntent,
+		store.StateCreating,
+		store.StateCreated,
+		store.StateAttached,
+		store.StateAnswered,
+	}
 	unconfirmed := record("1", "Shop <script> / sub-1")
 	unconfirmed.KeyID, unconfirmed.Reason = "key-1", "the delivery of its answer could not be proved"
 	r.put(unconfirmed, append(made, store.StateUnconfirmed)...)
@@ -70,7 +85,16 @@ func (r *rig) busy() {
 	place := status.Place{Account: "111122223333", Region: "eu-west-1"}
 	b := r.options.Board
 	b.Primary(integration, true)
-	b.Target(integration, status.Target{Region: "us-east-1", Role: "arn:aws:iam::444455556666:role/x", State: status.Failed, Since: r.now, Failure: "enable the region"})
+	b.Target(
+		integration,
+		status.Target{
+			Region:  "us-east-1",
+			Role:    "arn:aws:iam::444455556666:role/x",
+			State:   status.Failed,
+			Since:   r.now,
+			Failure: "enable the region",
+		},
+	)
 	b.Target(integration, status.Target{Region: "eu-west-1", Account: place.Account, State: status.Ready, Since: r.now})
 	b.Listed(integration, place, 3, 6, r.now.Add(-time.Minute))
 	b.Quota(place, status.Quota{Rate: 3.5, Share: 7})
@@ -78,7 +102,9 @@ func (r *rig) busy() {
 	b.Called(status.Call{Place: place, Operation: "GetRestApis", Result: status.Throttled})
 	b.Answered(integration, status.Command{Type: "SUBSCRIBE", Outcome: status.Refused})
 	b.Ingested(integration, 6)
-	if err := r.journal.Start(store.IngestJob{Integration: integration, JobID: "job-1", StartedAt: r.now, Total: 6}); err != nil {
+	if err := r.journal.Start(
+		store.IngestJob{Integration: integration, JobID: "job-1", StartedAt: r.now, Total: 6},
+	); err != nil {
 		r.t.Fatal(err)
 	}
 	if err := r.journal.Acknowledge(integration, "job-1", []string{"a", "b"}, r.now); err != nil {
@@ -101,18 +127,24 @@ func TestTheStatusNamesEveryKeyThatIsToBeLookedAt(t *testing.T) {
 	}
 	listed := func(n string, more map[string]any) []map[string]any {
 		entry := map[string]any{
-			"account": "111122223333", "region": "eu-west-1", "usagePlanId": "plan-1", "integration": integration,
-			"subscription": "sub-" + n, "api": "111122223333:eu-west-1:a1b2c3:prod", "since": r.now.UTC().Format(time.RFC3339),
+			"account":      "111122223333",
+			"region":       "eu-west-1",
+			"usagePlanId":  "plan-1",
+			"integration":  integration,
+			"subscription": "sub-" + n,
+			"api":          "111122223333:eu-west-1:a1b2c3:prod",
+			"since":        r.now.UTC().Format(time.RFC3339),
 		}
-		for k, v := range more {
-			entry[k] = v
-		}
+		maps.Copy(entry, more)
 		return []map[string]any{entry}
 	}
 	want := got
 	want.Keys.Unconfirmed = listed("1", map[string]any{
-		"keyId": "key-1", "keyName": "Shop <script> / sub-1", "reason": "the delivery of its answer could not be proved",
-		"do": "see in APIM whether the subscription is accepted; if it is not, delete the key in the API Gateway console",
+		"keyId":   "key-1",
+		"keyName": "Shop <script> / sub-1",
+		"reason":  "the delivery of its answer could not be proved",
+		"do": "see in APIM whether the subscription is accepted; if it is not, delete the key in the API " +
+			"Gateway console",
 	})
 	want.Keys.LostCreates = listed("2", map[string]any{
 		"keyName": "Shop / sub-2", "do": "look for it by its name in the API Gateway console and delete it",
@@ -128,11 +160,13 @@ func TestTheStatusShowsSessionsTargetsIngestsAndQuotas(t *testing.T) {
 	r.busy()
 	code, body := r.get("/_node/federation")
 	for _, text := range []string{
-		`"state": "connected"`, `"endpoint": "https://apim.example.com/integration-controller"`, `"primary": true`, `"connects": 1`,
+		`"state": "connected"`, `"endpoint": "https://apim.example.com/integration-controller"`, `"primary": true`,
+		`"connects": 1`,
 		`"state": "failed"`, `"failure": "enable the region"`, `"role": "arn:aws:iam::444455556666:role/x"`,
 		`"listedAt": "` + r.now.Add(-time.Minute).UTC().Format(time.RFC3339) + `"`, `"restApis": 3`, `"stages": 6`,
 		`"job": "job-1"`, `"total": 6`, `"acknowledged": 2`, `"apisIngested": 6`,
-		`"rate": 3.5`, `"share": 7`, `"calls": 2`, `"throttled": 1`, `"type": "SUBSCRIBE"`, `"outcome": "error"`, `"durable": true`,
+		`"rate": 3.5`, `"share": 7`, `"calls": 2`, `"throttled": 1`, `"type": "SUBSCRIBE"`, `"outcome": "error"`,
+		`"durable": true`,
 	} {
 		if code != http.StatusOK || !strings.Contains(body, text) {
 			t.Errorf("%d, the status lacks %s\n%s", code, text, body)
@@ -163,9 +197,12 @@ func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
 		t.Errorf("a browser gets %s", kind)
 	}
 	for _, text := range []string{
-		"Unconfirmed keys: 1", "key-1", "Shop &lt;script&gt; / sub-1", "see in APIM whether the subscription is accepted",
-		"Lost creates: 1", "Shop / sub-2", "look for it by its name", "does not outlive this process", "plan-loss guard is blind", "4 of 4 plans",
-		integration, "connected", "enable the region", "job-1", "2 of 6", "3.50", "SUBSCRIBE error: 1", "not known yet", "</html>",
+		"Unconfirmed keys: 1", "key-1", "Shop &lt;script&gt; / sub-1",
+		"see in APIM whether the subscription is accepted",
+		"Lost creates: 1", "Shop / sub-2", "look for it by its name", "does not outlive this process",
+		"plan-loss guard is blind", "4 of 4 plans",
+		integration, "connected", "enable the region", "job-1", "2 of 6", "3.50", "SUBSCRIBE error: 1", "not known yet",
+		"</html>",
 	} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the page lacks %q\n%s", text, page)
@@ -188,13 +225,15 @@ func TestMetricsAreServedOnlyWhenEnabledAndCountWhatTheStatusShows(t *testing.T)
 	r.options.Board.Serve("idle", r.now)
 	code, body := r.get("/_node/metrics/prometheus")
 	one := `{integration="` + integration + `"}`
+	const calls = `account="111122223333",operation="GetRestApis",region="eu-west-1"`
 	for _, line := range []string{
 		`federation_agent_build_info{commit="abc",goversion="go1.26",version="1.2.3"} 1`,
 		"federation_agent_session_up" + one + " 1", `federation_agent_session_up{integration="idle"} 0`,
-		"federation_agent_session_reconnects_total" + one + " 1", `federation_agent_session_reconnects_total{integration="idle"} 0`,
+		"federation_agent_session_reconnects_total" + one + " 1",
+		`federation_agent_session_reconnects_total{integration="idle"} 0`,
 		`federation_agent_commands_total{integration="` + integration + `",outcome="error",type="SUBSCRIBE"} 1`,
-		`federation_agent_aws_calls_total{account="111122223333",operation="GetRestApis",region="eu-west-1",result="ok"} 1`,
-		`federation_agent_aws_calls_total{account="111122223333",operation="GetRestApis",region="eu-west-1",result="throttled"} 1`,
+		`federation_agent_aws_calls_total{` + calls + `,result="ok"} 1`,
+		`federation_agent_aws_calls_total{` + calls + `,result="throttled"} 1`,
 		"federation_agent_ingested_apis_total" + one + " 6",
 		"federation_agent_unconfirmed_keys" + one + " 1", `federation_agent_unconfirmed_keys{integration="idle"} 0`,
 		"federation_agent_lost_creates" + one + " 1", "federation_agent_plan_guard_tripped" + one + " 0",

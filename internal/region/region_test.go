@@ -15,7 +15,9 @@ func TestRegionsAndPartitionsAreThoseOfTheSDK(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	text, err := os.ReadFile(filepath.Join(strings.TrimSpace(string(dir)), "internal/endpoints/awsrulesfn/partitions.json"))
+	text, err := os.ReadFile(
+		filepath.Join(strings.TrimSpace(string(dir)), "internal/endpoints/awsrulesfn/partitions.json"),
+	)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -41,7 +43,14 @@ func TestRegionsAndPartitionsAreThoseOfTheSDK(t *testing.T) {
 				t.Errorf("%s is not known", region)
 			}
 			if got := PartitionOf(region); got.ID != p.ID || got.Suffix != p.Outputs.DNSSuffix {
-				t.Errorf("%s is in %s (%s), the SDK says %s (%s)", region, got.ID, got.Suffix, p.ID, p.Outputs.DNSSuffix)
+				t.Errorf(
+					"%s is in %s (%s), the SDK says %s (%s)",
+					region,
+					got.ID,
+					got.Suffix,
+					p.ID,
+					p.Outputs.DNSSuffix,
+				)
 			}
 		}
 	}
@@ -54,7 +63,8 @@ func TestRegionsAndPartitionsAreThoseOfTheSDK(t *testing.T) {
 
 func TestARegionOfTomorrowFindsItsPartition(t *testing.T) {
 	for region, want := range map[string]string{
-		"eu-west-9": "aws", "cn-south-1": "aws-cn", "us-gov-north-1": "aws-us-gov", "us-iso-north-1": "aws-iso", "nowhere": "aws", "": "aws",
+		"eu-west-9": "aws", "cn-south-1": "aws-cn", "us-gov-north-1": "aws-us-gov", "us-iso-north-1": "aws-iso",
+		"nowhere": "aws", "": "aws",
 	} {
 		if got := PartitionOf(region).ID; got != want {
 			t.Errorf("%s is in %s, want %s", region, got, want)

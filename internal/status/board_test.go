@@ -16,21 +16,33 @@ func TestASessionsStateBeginsWhenItChangesAndItsLastErrorStays(t *testing.T) {
 	b.Serve("i", at(0))
 	b.SessionAway("i", "no route", at(5))
 	session := func() status.Session { return b.Read().Integrations[0].Session }
-	if diff := cmp.Diff(status.Session{State: status.Away, Since: at(0), LastError: "no route", LastErrorAt: at(5)}, session()); diff != "" {
+	if diff := cmp.Diff(
+		status.Session{State: status.Away, Since: at(0), LastError: "no route", LastErrorAt: at(5)},
+		session(),
+	); diff != "" {
 		t.Errorf("away since the start (-want +got)\n%s", diff)
 	}
 	b.SessionUp("i", "https://apim", at(10))
 	b.Primary("i", true)
 	primary := true
 	want := status.Session{
-		State: status.Up, Since: at(10), Endpoint: "https://apim", Primary: &primary, Connects: 1, LastError: "no route", LastErrorAt: at(5),
+		State:       status.Up,
+		Since:       at(10),
+		Endpoint:    "https://apim",
+		Primary:     &primary,
+		Connects:    1,
+		LastError:   "no route",
+		LastErrorAt: at(5),
 	}
 	if diff := cmp.Diff(want, session()); diff != "" {
 		t.Errorf("connected (-want +got)\n%s", diff)
 	}
 	b.SessionAway("i", "cut", at(20))
 	b.SessionAway("i", "no route", at(30))
-	if diff := cmp.Diff(status.Session{State: status.Away, Since: at(20), Connects: 1, LastError: "no route", LastErrorAt: at(30)}, session()); diff != "" {
+	if diff := cmp.Diff(
+		status.Session{State: status.Away, Since: at(20), Connects: 1, LastError: "no route", LastErrorAt: at(30)},
+		session(),
+	); diff != "" {
 		t.Errorf("away again (-want +got)\n%s", diff)
 	}
 	b.SessionEnded("i", at(40))
@@ -65,7 +77,13 @@ func TestAFailedListingLeavesWhatTheLastCompleteOneSaid(t *testing.T) {
 func TestWhatWasReadDoesNotChange(t *testing.T) {
 	b := status.NewBoard()
 	b.Serve("i", at(0))
-	command, call := status.Command{Type: "DISCOVER", Outcome: status.Succeeded}, status.Call{Operation: "GetRestApis", Result: "ok"}
+	command, call := status.Command{
+		Type:    "DISCOVER",
+		Outcome: status.Succeeded,
+	}, status.Call{
+		Operation: "GetRestApis",
+		Result:    "ok",
+	}
 	note := func() {
 		b.Answered("i", command)
 		b.Called(call)
