@@ -181,7 +181,7 @@ func (c *checker) checkLimits(cfg Config) {
 var (
 	accountID       = regexp.MustCompile(`^[0-9]{12}$`)
 	roleSessionName = regexp.MustCompile(`^[\w+=,.@-]{2,64}$`) // AWS documents it so for AssumeRole
-	externalID      = regexp.MustCompile(`^[\w+=,.@:/-]+$`)    // likewise, within the bounds below
+	externalID      = regexp.MustCompile(`^[\w+=,.@:/-]+$`)    // so documented, too, within the bounds below
 )
 
 const minExternalID, maxExternalID = 2, 1224

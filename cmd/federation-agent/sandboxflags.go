@@ -12,7 +12,7 @@ import (
 	"federation-agent/internal/sandbox/demo"
 )
 
-// sandboxFlags are what sandbox and demo can be told about the stand-ins.
+// sandboxFlags configure the stand-ins of sandbox and demo.
 type sandboxFlags struct {
 	demo.Options
 	estate         string
