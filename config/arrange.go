@@ -2,9 +2,12 @@ package config
 
 import (
 	"fmt"
-	"reflect"
 	"slices"
 	"strings"
+
+	"github.com/caarlos0/env/v11"
+
+	"federation-agent/internal/secret"
 )
 
 // endAtGap drops what is beyond a list's first missing index, as the vendor's agent does, and says so.
@@ -64,56 +67,56 @@ func (l *loader) renumberStages() {
 	}
 }
 
-// fill sets each field to its default and then to the value of each key. A value that the field does not take is a
-// fault that names the variable.
+const (
+	// elementMark is how a pattern goes on behind a list of structs.
+	elementMark = "[" + indexMark + "]."
+	// listSeparator is the envSeparator of the lists of texts that have an index. No value contains it, since none
+	// contains a control character.
+	listSeparator = "\n"
+)
+
+// fill checks each value, so that a fault names the variable, and lets caarlos0/env fill the struct with the defaults
+// and with the values that pass.
 func (l *loader) fill() (cfg Config) {
-	root := reflect.ValueOf(&cfg).Elem()
-	for _, f := range l.fields {
-		if f.def != "" && !strings.Contains(f.pattern, indexMark) {
-			value, err := f.canonicalValue(f.def)
-			if err == nil { // a test checks every default
-				f.set(root, f.pattern, value)
-			}
-		}
-	}
+	values := map[string]string{} // never nil: the library would read the process's environment
+	users := map[string]secret.String{}
 	for _, key := range sortedKeys(l.settings) {
 		f, ok := l.fieldOf(key)
 		if !ok {
 			continue
 		}
 		value, err := f.canonicalValue(l.settings[key].value)
-		if err != nil {
+		name := libraryKey(key)
+		user, isUser := userOf(key)
+		switch {
+		case err != nil:
 			l.reject(key, err.Error())
-			continue
+		case isUser:
+			users[user] = secret.New(value)
+		case f.kind == kindIndexedList && values[name] != "": // keys come in the order of their indexes
+			values[name] += listSeparator + value
+		default:
+			values[name] = value
 		}
-		f.set(root, key, value)
+	}
+	for key := range l.rejected { // an element is still one when all its values are refused: the list goes on behind it
+		values[libraryKey(key)] += ""
+	}
+	if err := env.ParseWithOptions(&cfg, env.Options{Environment: values, FuncMap: parsers}); err != nil {
+		l.faults = append(l.faults, Fault{Variable: "configuration", Text: "a fault of this program: " + err.Error()})
+	}
+	if len(users) > 0 {
+		cfg.Services.HTTP.Authentication.Users = users
 	}
 	return cfg
 }
 
-// set puts a value where its key says. Lists grow to hold it.
-func (f field) set(root reflect.Value, key string, value any) {
-	_, indexes := toPattern(key)
-	at := root
-	for _, i := range f.path {
-		if at.Kind() == reflect.Slice {
-			for at.Len() <= indexes[0] {
-				at.Set(reflect.Append(at, reflect.Zero(at.Type().Elem())))
-			}
-			at, indexes = at.Index(indexes[0]), indexes[1:]
-		}
-		at = at.Field(i)
+// libraryKey is the name under which caarlos0/env looks for a key's value: the index of an element is written between
+// underscores behind the prefix of the list. A list of texts is one value.
+func libraryKey(key string) string {
+	pattern, indexes := toPattern(key)
+	if list, last, isElement := strings.Cut(pattern, elementMark); isElement {
+		return fmt.Sprintf("%s%s_%d_%s", list, elementMark, indexes[0], last)
 	}
-	v := reflect.ValueOf(value)
-	switch user, isUser := userOf(key); {
-	case isUser:
-		if at.IsNil() {
-			at.Set(reflect.MakeMap(at.Type()))
-		}
-		at.SetMapIndex(reflect.ValueOf(user), v)
-	case f.kind == kindIndexedList: // keys come in the order of their indexes
-		at.Set(reflect.AppendSlice(at, v))
-	default:
-		at.Set(v.Convert(at.Type()))
-	}
+	return pattern
 }

@@ -21,15 +21,15 @@ import (
 // Config is everything that can be set. It is read once, at start-up, and does not change afterwards.
 // [Load] makes one that is complete and valid.
 //
-// A key is written in the tags alone: those of the enclosing fields and of the field itself, one after the other, with
-// # for the index of a list. default and example are values as a user writes them, size marks a number of bytes, range
-// and oneof limit the value, title begins a section of the reference page. The comment above a field is what that page
-// says about it; what only code has to know is in the comment of its type.
+// A key is written in the tags alone: envPrefix of the enclosing fields and env of the field itself, one after the
+// other, with # for the index of a list. envDefault and example are values as a user writes them, size marks a number
+// of bytes, range and oneof limit the value, title begins a section of the reference page. The comment above a field is
+// what that page says about it; what only code has to know is in the comment of its type.
 type Config struct {
-	Connector Connector  `key:"integration.connector.ws." title:"Connection to Gravitee APIM"`
-	Providers []Provider `key:"integration.providers[#]." title:"Integrations with AWS API Gateway"`
-	Services  Services   `key:"services."`
-	Agent     Agent      `key:"agent."`
+	Connector Connector  `envPrefix:"integration.connector.ws." title:"Connection to Gravitee APIM"`
+	Providers []Provider `envPrefix:"integration.providers[#]." title:"Integrations with AWS API Gateway"`
+	Services  Services   `envPrefix:"services."`
+	Agent     Agent      `envPrefix:"agent."`
 }
 
 // Connector says how APIM's integration controller is reached. All integrations share it. Endpoints are http or https
@@ -39,88 +39,88 @@ type Connector struct {
 	// Address of APIM's integration controller: http or https (ws and wss mean the same). One trailing slash and any
 	// query are dropped. Several are tried in turn; the list ends at its first gap. At least one is required. Where to
 	// find it: the management API's host, usually with the path /integration-controller.
-	Endpoints []string `key:"endpoints[#]" example:"https://apim.example.com/integration-controller"`
-	Headers   []Header `key:"headers[#]."`
+	Endpoints []string `env:"endpoints[#]" envSeparator:"\n" example:"https://apim.example.com/integration-controller"`
+	Headers   []Header `envPrefix:"headers[#]."`
 	// Whether the agent connects again even after APIM ended the session for good (GOOD_BYE without reconnect). After a
 	// lost connection or a refusal it always does.
-	AutoReconnect bool `key:"autoReconnect" default:"false" example:"true"`
+	AutoReconnect bool `env:"autoReconnect" envDefault:"false" example:"true"`
 	// Read for compatibility. This agent always pings, every 5 s.
-	KeepAlive bool `key:"keepAlive" default:"true" example:"true"`
+	KeepAlive bool `env:"keepAlive" envDefault:"true" example:"true"`
 	// Largest websocket frame sent. A larger message is sent in continuation frames. Must not exceed the controller's
 	// own limit.
-	MaxFrameSize int `key:"maxWebSocketFrameSize" default:"65536" size:"" range:"1KiB,16MiB" example:"64KiB"`
+	MaxFrameSize int `env:"maxWebSocketFrameSize" envDefault:"65536" size:"" range:"1KiB,16MiB" example:"64KiB"`
 	// Largest message sent or accepted. Must not exceed the controller's own limit.
-	MaxMessageSize int `key:"maxWebSocketMessageSize" default:"13107200" size:"" range:"64KiB,1GiB" example:"12800KiB"`
+	MaxMessageSize int `env:"maxWebSocketMessageSize" envDefault:"13107200" size:"" range:"64KiB,1GiB" example:"12800KiB"`
 }
 
 // Header is one header of the HTTP request that opens the websocket.
 type Header struct {
 	// Name of a request header sent to APIM. The list ends at its first gap.
-	Name string `key:"name" example:"Authorization"`
+	Name string `env:"name" example:"Authorization"`
 	// Its value. For Authorization: the word bearer, a space, and the token of a service account that may create, read,
 	// update and delete integrations. Never printed. Where to find it: APIM console, the service account's personal
 	// access tokens.
-	Value secret.String `key:"value" example:"bearer 00000000-0000-0000-0000-000000000000"`
+	Value secret.String `env:"value" example:"bearer 00000000-0000-0000-0000-000000000000"`
 }
 
 // Provider is one integration of APIM with the accounts and regions that it covers: every region with every role. No
 // two providers share an IntegrationID. There is at least one region. Regions, RoleARNs and Stages repeat no value.
 type Provider struct {
 	// Kind of the integration. Required; this agent serves aws-api-gateway only.
-	Type string `key:"type" example:"aws-api-gateway"`
+	Type string `env:"type" example:"aws-api-gateway"`
 	// Id of the integration in APIM. Required, and different for each provider. Where to find it: APIM console,
 	// Integrations, the integration's Overview page.
-	IntegrationID string `key:"integrationId" example:"7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12"`
+	IntegrationID string `env:"integrationId" example:"7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12"`
 	// AWS region, or several with commas. Required: the environment's AWS_REGION does not replace it. Where to find it:
 	// the region selector of the AWS console.
-	Regions []string `key:"configuration.region" example:"eu-west-1"`
+	Regions []string `env:"configuration.region" example:"eu-west-1"`
 	// IAM role to assume, or several with commas. Every region is read with every role. Without one, the agent serves
 	// the account of its credentials. Where to find it: IAM console, Roles, the role's Summary.
-	RoleARNs []string `key:"configuration.roleArn" example:"arn:aws:iam::123456789012:role/gravitee-federation"`
+	RoleARNs []string `env:"configuration.roleArn" example:"arn:aws:iam::123456789012:role/gravitee-federation"`
 	// Static access key id. Without it the default chain of the AWS SDK is used (environment, profile, web identity,
 	// container, instance). Where to find it: IAM console, Security credentials.
-	AccessKeyID string `key:"configuration.accessKeyId" example:"AKIAIOSFODNN7EXAMPLE"`
+	AccessKeyID string `env:"configuration.accessKeyId" example:"AKIAIOSFODNN7EXAMPLE"`
 	// Secret of that access key. Never printed. Where to find it: AWS shows it once, when the access key is made.
-	SecretAccessKey secret.String `key:"configuration.secretAccessKey" example:"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"`
+	SecretAccessKey secret.String `env:"configuration.secretAccessKey" example:"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"`
 	// Whether APIs that are in no usage plan are federated too. Costs one AWS call more per API.
-	AcceptAPIWithoutUsagePlan bool `key:"configuration.acceptApiWithoutUsagePlan" default:"false" example:"true"`
+	AcceptAPIWithoutUsagePlan bool `env:"configuration.acceptApiWithoutUsagePlan" envDefault:"false" example:"true"`
 	// Stage filter: with any entry, only the stages named are federated. Blank entries are skipped, at any index. Where
 	// to find it: API Gateway console, Stages.
-	Stages []string `key:"configuration.#_stage" example:"prod"`
+	Stages []string `env:"configuration.#_stage" envSeparator:"\n" example:"prod"`
 }
 
 // Agent holds this agent's own settings.
 type Agent struct {
-	Log       Log       `key:"log." title:"Log"`
-	Quota     Quota     `key:"quota." title:"Share of AWS's request quota"`
-	AWS       AWS       `key:"aws." title:"AWS identity"`
-	Commands  Commands  `key:"commands." title:"Commands from APIM"`
-	Discovery Discovery `key:"discovery." title:"Discovery"`
-	Ingest    Ingest    `key:"ingest." title:"Ingest"`
-	Store     Store     `key:"store." title:"Journal"`
-	Cache     Cache     `key:"cache." title:"Export cache"`
-	Shutdown  Shutdown  `key:"shutdown." title:"Shutdown"`
+	Log       Log       `envPrefix:"log." title:"Log"`
+	Quota     Quota     `envPrefix:"quota." title:"Share of AWS's request quota"`
+	AWS       AWS       `envPrefix:"aws." title:"AWS identity"`
+	Commands  Commands  `envPrefix:"commands." title:"Commands from APIM"`
+	Discovery Discovery `envPrefix:"discovery." title:"Discovery"`
+	Ingest    Ingest    `envPrefix:"ingest." title:"Ingest"`
+	Store     Store     `envPrefix:"store." title:"Journal"`
+	Cache     Cache     `envPrefix:"cache." title:"Export cache"`
+	Shutdown  Shutdown  `envPrefix:"shutdown." title:"Shutdown"`
 }
 
 // Log configures the program's log, which goes to the standard error.
 type Log struct {
 	// Least level that is logged.
-	Level slog.Level `key:"level" default:"info" oneof:"debug,info,warn,error" example:"debug"`
+	Level slog.Level `env:"level" envDefault:"info" oneof:"debug,info,warn,error" example:"debug"`
 	// Form of a log line.
-	Format string `key:"format" default:"text" oneof:"text,json" example:"json"`
+	Format string `env:"format" envDefault:"text" oneof:"text,json" example:"json"`
 }
 
 // Quota says what AWS allows and how much of it this agent may use. AWS documents 10 control-plane requests a
 // second with a burst of 40 for everyone together; it cannot be raised.
 type Quota struct {
 	// Percentage of the rate and burst that the agent uses. The rest is left to other users of the account.
-	Share int `key:"share" default:"70" range:"1,100" example:"50"`
+	Share int `env:"share" envDefault:"70" range:"1,100" example:"50"`
 	// Requests a second that AWS allows. Raise it only for a stand-in.
-	Rate float64 `key:"rate" default:"10" range:"0.1,100000" example:"10"`
+	Rate float64 `env:"rate" envDefault:"10" range:"0.1,100000" example:"10"`
 	// Burst of requests that AWS allows. Raise it only for a stand-in.
-	Burst int `key:"burst" default:"40" range:"1,1000000" example:"40"`
+	Burst int `env:"burst" envDefault:"40" range:"1,1000000" example:"40"`
 	// What one quota belongs to. AWS documents it per account; in practice it is kept for each account and region.
-	Scope string `key:"scope" default:"account-region" oneof:"account-region,account" example:"account"`
+	Scope string `env:"scope" envDefault:"account-region" oneof:"account-region,account" example:"account"`
 }
 
 // The scopes of a request quota.
@@ -133,63 +133,63 @@ const (
 type AWS struct {
 	// The 12-digit account of the credentials. Needed only where STS cannot be reached and no role names the account.
 	// Where to find it: the account menu of the AWS console.
-	AccountID string `key:"accountId" example:"123456789012"`
+	AccountID string `env:"accountId" example:"123456789012"`
 	// Session name of an assumed role, as CloudTrail shows it: 2 to 64 letters, digits or _+=,.@-
-	RoleSessionName string `key:"roleSessionName" default:"gravitee-federation-agent" example:"my-federation-agent"`
+	RoleSessionName string `env:"roleSessionName" envDefault:"gravitee-federation-agent" example:"my-federation-agent"`
 	// External id that the roles' trust policies ask for: 2 to 1224 letters, digits or _+=,.@:/-
 	// Where to find it: the role's trust policy, condition sts:ExternalId.
-	ExternalID string `key:"externalId" example:"my-organization"`
+	ExternalID string `env:"externalId" example:"my-organization"`
 }
 
 // Commands bounds what APIM may ask at a time.
 type Commands struct {
 	// Commands that may be open per integration. More are answered ERROR, busy, at once.
-	MaxOpen int `key:"maxOpen" default:"256" range:"1,100000" example:"256"`
+	MaxOpen int `env:"maxOpen" envDefault:"256" range:"1,100000" example:"256"`
 }
 
 // Discovery configures listings of REST APIs and usage plans.
 type Discovery struct {
 	// Age up to which the listing of a preview is used by the ingest that follows it.
-	ListingMaxAge time.Duration `key:"listingMaxAge" default:"1m" range:"0s,1h" example:"2m"`
+	ListingMaxAge time.Duration `env:"listingMaxAge" envDefault:"1m" range:"0s,1h" example:"2m"`
 	// Time between background refreshes of the export cache, made by the primary agent only. 0s: none.
-	RefreshInterval time.Duration `key:"refreshInterval" default:"0s" range:"0s,168h" example:"1h"`
+	RefreshInterval time.Duration `env:"refreshInterval" envDefault:"0s" range:"0s,168h" example:"1h"`
 }
 
 // Ingest bounds an ingest job. Sizes are in bytes.
 type Ingest struct {
 	// A batch is sent when it holds this much. At most the largest message.
-	BatchBytes int `key:"batchBytes" default:"1MiB" size:"" range:"1KiB,1GiB" example:"512KiB"`
+	BatchBytes int `env:"batchBytes" envDefault:"1MiB" size:"" range:"1KiB,1GiB" example:"512KiB"`
 	// A batch is sent when it holds this many APIs.
-	BatchCount int `key:"batchCount" default:"50" range:"1,10000" example:"20"`
+	BatchCount int `env:"batchCount" envDefault:"50" range:"1,10000" example:"20"`
 	// A batch is sent when its first API has waited this long.
-	BatchDelay time.Duration `key:"batchDelay" default:"10s" range:"100ms,2m" example:"5s"`
+	BatchDelay time.Duration `env:"batchDelay" envDefault:"10s" range:"100ms,2m" example:"5s"`
 	// Documents held at a time, per integration, as far as their size is known before they are read (operations.md,
 	// Memory). At least one batch; a single larger document is processed alone.
-	MemoryBytes int `key:"memoryBytes" default:"8MiB" size:"" range:"1KiB,1GiB" example:"16MiB"`
+	MemoryBytes int `env:"memoryBytes" envDefault:"8MiB" size:"" range:"1KiB,1GiB" example:"16MiB"`
 	// Stages exported at a time, per account and region.
-	StageWorkers int `key:"stageWorkers" default:"16" range:"1,1000" example:"8"`
+	StageWorkers int `env:"stageWorkers" envDefault:"16" range:"1,1000" example:"8"`
 	// An ingest that would remove a larger part of an account's and region's known plans is refused until a second
 	// listing shows the same.
-	MaxPlanRemovalPercent int `key:"maxPlanRemovalPercent" default:"50" range:"0,100" example:"20"`
+	MaxPlanRemovalPercent int `env:"maxPlanRemovalPercent" envDefault:"50" range:"0,100" example:"20"`
 }
 
 // Store says where the journal of keys and jobs lives.
 type Store struct {
 	// Directory of the journal, relative to the working directory. Put it on a volume: it records which keys are not
 	// yet confirmed.
-	Path string `key:"path" default:"data" example:"/var/lib/federation-agent"`
+	Path string `env:"path" envDefault:"data" example:"/var/lib/federation-agent"`
 }
 
 // Cache says where exported documents are kept between ingests. It can be deleted at any time.
 type Cache struct {
 	// Directory of the export cache. Without it: the directory exports below agent.store.path.
-	Path string `key:"path" example:"/var/cache/federation-agent"`
+	Path string `env:"path" example:"/var/cache/federation-agent"`
 	// Largest size of the cache on disk; the least recently used documents are deleted first. 0: no cache.
-	MaxBytes int64 `key:"maxBytes" default:"512MiB" size:"" range:"0,1024GiB" example:"1GiB"`
+	MaxBytes int64 `env:"maxBytes" envDefault:"512MiB" size:"" range:"0,1024GiB" example:"1GiB"`
 }
 
 // Shutdown bounds an orderly end.
 type Shutdown struct {
 	// Time for an orderly end after SIGTERM. By default Kubernetes kills after 30 s and Docker after 10 s.
-	Timeout time.Duration `key:"timeout" default:"8s" range:"1s,5m" example:"8s"`
+	Timeout time.Duration `env:"timeout" envDefault:"8s" range:"1s,5m" example:"8s"`
 }

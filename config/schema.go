@@ -2,7 +2,6 @@ package config
 
 import (
 	"cmp"
-	"log/slog"
 	"reflect"
 	"slices"
 	"strings"
@@ -22,7 +21,6 @@ const (
 	kindSize
 	kindFloat
 	kindDuration
-	kindLevel
 	kindCommaList   // one value with commas: regions, roles
 	kindIndexedList // one value an index: endpoints, stages
 	kindUsers       // one secret a name: passwords
@@ -46,20 +44,21 @@ func schema() []field { return walk(reflect.TypeFor[Config](), "", "", nil) }
 func walk(t reflect.Type, prefix, title string, path []int) (fields []field) {
 	for i := range t.NumField() {
 		f := t.Field(i)
-		pattern, path := prefix+f.Tag.Get("key"), append(slices.Clone(path), i)
+		path := append(slices.Clone(path), i)
 		title := cmp.Or(f.Tag.Get("title"), title)
-		if strings.HasSuffix(pattern, ".") {
+		if below, ok := f.Tag.Lookup("envPrefix"); ok {
 			inner := f.Type
 			if inner.Kind() == reflect.Slice {
 				inner = inner.Elem()
 			}
-			fields = append(fields, walk(inner, pattern, title, path)...)
+			fields = append(fields, walk(inner, prefix+below, title, path)...)
 			continue
 		}
 		low, high, _ := strings.Cut(f.Tag.Get("range"), ",")
 		fields = append(fields, field{
-			pattern: pattern, path: path, kind: kindOf(f), title: title, def: f.Tag.Get("default"),
-			example: f.Tag.Get("example"), min: low, max: high, oneOf: splitList(f.Tag.Get("oneof")),
+			pattern: prefix + f.Tag.Get("env"), path: path, kind: kindOf(f), title: title,
+			def: f.Tag.Get("envDefault"), example: f.Tag.Get("example"),
+			min: low, max: high, oneOf: splitList(f.Tag.Get("oneof")),
 		})
 	}
 	return fields
@@ -83,10 +82,8 @@ func kindOf(f reflect.StructField) kind {
 		return kindFloat
 	case time.Duration:
 		return kindDuration
-	case slog.Level:
-		return kindLevel
 	case []string:
-		if strings.Contains(f.Tag.Get("key"), indexMark) {
+		if strings.Contains(f.Tag.Get("env"), indexMark) {
 			return kindIndexedList
 		}
 		return kindCommaList

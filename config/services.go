@@ -11,19 +11,19 @@ import (
 // Services configures the node API: health, metrics and the status page. Keys and defaults are gravitee-node's, except
 // for the port, which is the one that the vendor's agents use.
 type Services struct {
-	HTTP    NodeHTTP    `key:"core.http." title:"Node API: health, metrics, status page"`
-	Metrics NodeMetrics `key:"metrics." title:"Node API: health, metrics, status page"`
+	HTTP    NodeHTTP    `envPrefix:"core.http." title:"Node API: health, metrics, status page"`
+	Metrics NodeMetrics `envPrefix:"metrics." title:"Node API: health, metrics, status page"`
 }
 
 // NodeHTTP says where the node API listens and who may read it.
 type NodeHTTP struct {
 	// Whether the agent serves its node API: health, metrics, status page.
-	Enabled bool `key:"enabled" default:"true" example:"false"`
+	Enabled bool `env:"enabled" envDefault:"true" example:"false"`
 	// TCP port of the node API. 0 takes any free one; the log says which.
-	Port int `key:"port" default:"18084" range:"0,65535" example:"18084"`
+	Port int `env:"port" envDefault:"18084" range:"0,65535" example:"18084"`
 	// Host name or address that the node API listens on. Kubernetes probes need 0.0.0.0.
-	Host           string             `key:"host" default:"localhost" example:"0.0.0.0"`
-	Authentication NodeAuthentication `key:"authentication."`
+	Host           string             `env:"host" envDefault:"localhost" example:"0.0.0.0"`
+	Authentication NodeAuthentication `envPrefix:"authentication."`
 }
 
 // The types of authentication.
@@ -36,17 +36,17 @@ const (
 // passwords by name.
 type NodeAuthentication struct {
 	// How callers of the node API show who they are. With basic and no user, every request is answered 401.
-	Type string `key:"type" default:"basic" oneof:"basic,none" example:"none"`
+	Type string `env:"type" envDefault:"basic" oneof:"basic,none" example:"none"`
 	// Password of the user NAME. A variable in capitals as a whole names a user in small letters. Never printed.
-	Users map[string]secret.String `key:"users.NAME" example:"a-long-password"`
+	Users map[string]secret.String `env:"users.NAME" example:"a-long-password"`
 }
 
 // NodeMetrics says whether metrics are served.
 type NodeMetrics struct {
 	// Whether the node API serves metrics.
-	Enabled bool `key:"enabled" default:"false" example:"true"`
+	Enabled bool `env:"enabled" envDefault:"false" example:"true"`
 	// Whether they are served in the form of Prometheus, where metrics are enabled.
-	Prometheus bool `key:"prometheus.enabled" default:"true" example:"true"`
+	Prometheus bool `env:"prometheus.enabled" envDefault:"true" example:"true"`
 }
 
 const (

@@ -4,65 +4,68 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
-	"log/slog"
 	"math"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
 	"time"
 
+	"github.com/caarlos0/env/v11"
+
 	"federation-agent/internal/secret"
 )
 
-// canonicalValue reads a value as its field holds it; a number of any kind as a float64, which is exact for whole
-// numbers within every range. Its errors say what is accepted and never repeat a secret.
-func (f field) canonicalValue(text string) (any, error) {
+// parsers let caarlos0/env read a value as the checks do: its own know neither MiB nor yes.
+var parsers = map[reflect.Type]env.ParserFunc{
+	reflect.TypeFor[bool]():          func(text string) (any, error) { return parseBool(text) },
+	reflect.TypeFor[int]():           func(text string) (any, error) { n, err := parseSize(text); return int(n), err },
+	reflect.TypeFor[int64]():         func(text string) (any, error) { n, err := parseSize(text); return int64(n), err },
+	reflect.TypeFor[secret.String](): func(text string) (any, error) { return secret.New(text), nil },
+}
+
+// canonicalValue checks a value and gives it as the library reads it. Its errors say what is accepted and never repeat
+// a secret.
+func (f field) canonicalValue(text string) (string, error) {
 	if strings.ContainsFunc(text, isControl) {
-		return nil, errors.New("contains a line break or another control character")
+		return "", errors.New("contains a line break or another control character")
 	}
 	if len(f.oneOf) > 0 {
 		text = strings.ToLower(text) // gravitee-node accepts any case, too
 		if !slices.Contains(f.oneOf, text) {
-			return nil, fmt.Errorf("%s is not one of %s", show(text), strings.Join(f.oneOf, ", "))
+			return "", fmt.Errorf("%s is not one of %s", show(text), strings.Join(f.oneOf, ", "))
 		}
 	}
 	switch f.kind {
-	case kindSecret, kindUsers:
-		return secret.New(text), nil
 	case kindBool:
-		return parseBool(text)
+		_, err := parseBool(text)
+		return text, err
 	case kindInt, kindSize, kindFloat, kindDuration:
-		return f.inRange(text)
-	case kindLevel:
-		var level slog.Level
-		err := level.UnmarshalText([]byte(text))
-		return level, err
+		return text, f.inRange(text)
 	case kindCommaList:
-		return splitList(text), nil
-	case kindIndexedList:
-		return []string{text}, nil
-	case kindText:
+		return strings.Join(splitList(text), ","), nil
 	}
 	return text, nil
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// inRange reads a number, size or duration within the field's limits.
-func (f field) inRange(text string) (float64, error) {
+// inRange refuses what is not a number, size or duration within the field's limits.
+func (f field) inRange(text string) error {
 	value, err := f.number(text)
 	low, errLow := f.number(f.min)
 	high, errHigh := f.number(f.max)
 	if err := cmp.Or(err, errLow, errHigh); err != nil {
-		return 0, err
+		return err
 	}
 	if value < low || value > high {
-		return 0, fmt.Errorf("%s is not between %s and %s", show(text), f.min, f.max)
+		return fmt.Errorf("%s is not between %s and %s", show(text), f.min, f.max)
 	}
-	return value, nil
+	return nil
 }
 
-// numbers says how each kind of number is read, and what it is called.
+// numbers says how each kind of number is read, and what it is called. A float64 is exact for whole numbers within
+// every range.
 var numbers = map[kind]struct {
 	parse func(text string) (float64, error)
 	name  string
