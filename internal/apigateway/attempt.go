@@ -6,18 +6,19 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/smithy-go/middleware"
 
 	"federation-agent/internal/gateway"
 )
 
-// attempts is the middleware that every attempt goes through: it takes the permit, runs the attempt's clock, says what the
-// outcome means, and decides whether there is another attempt. The SDK's retry loop around it only does as it is told.
+// attempts is the middleware that every attempt passes. It takes the permit, limits the attempt's time, classifies the
+// outcome, and decides whether another attempt follows. The SDK's retry loop around it only carries out that decision.
 type attempts struct {
 	permits Permits
 	jitter  func() float64
-	renew   func() // makes the next attempt get fresh credentials
+	renew   func() // makes the next attempt fetch fresh credentials
 }
 
 const (
@@ -27,26 +28,25 @@ const (
 )
 
 func (a attempts) install(stack *middleware.Stack) error {
-	begin := middleware.InitializeMiddlewareFunc(callID, func(ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler) (
-		middleware.InitializeOutput, middleware.Metadata, error,
-	) {
+	begin := middleware.InitializeMiddlewareFunc(callID, func(
+		ctx context.Context, in middleware.InitializeInput, next middleware.InitializeHandler,
+	) (middleware.InitializeOutput, middleware.Metadata, error) {
 		return next.HandleInitialize(context.WithValue(ctx, callKey{}, &call{}), in)
 	})
 	if err := stack.Initialize.Add(begin, middleware.After); err != nil {
 		return err
 	}
-	// Within the retry loop, and after the credentials are there: an attempt that STS stops costs API Gateway nothing.
-	// Before signing, because a signature made before a long wait is stale.
-	if err := stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc(attemptsID, a.attempt), "GetIdentity", middleware.After); err != nil {
+	// Inside the retry loop, and after the credentials are there: an attempt that fails at STS costs API Gateway nothing.
+	// Before the signature, because a signature made before a long wait is too old.
+	attempt := middleware.FinalizeMiddlewareFunc(attemptsID, a.attempt)
+	if err := stack.Finalize.Insert(attempt, "GetIdentity", middleware.After); err != nil {
 		return err
 	}
-	// Innermost: whatever fails before this never left the process.
-	sent := middleware.DeserializeMiddlewareFunc(sentID, func(ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler) (
-		middleware.DeserializeOutput, middleware.Metadata, error,
-	) {
-		if c, ok := ctx.Value(callKey{}).(*call); ok {
-			c.sent = true
-		}
+	// Innermost: a request that fails before this never left the process.
+	sent := middleware.DeserializeMiddlewareFunc(sentID, func(
+		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
+	) (middleware.DeserializeOutput, middleware.Metadata, error) {
+		callOf(ctx).sent = true
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		if err == nil {
 			err = takeRoom(ctx, out.RawResponse)
@@ -58,24 +58,29 @@ func (a attempts) install(stack *middleware.Stack) error {
 
 type callKey struct{}
 
-// call is the state of one operation over its attempts. One goroutine uses it.
+// call is the state of one call over its attempts. Only one goroutine uses it.
 type call struct {
 	attempts int
-	sent     bool // the attempt that is running has reached the transport
+	sent     bool // the current attempt has reached the transport
+}
+
+// callOf returns the call that the first middleware put into the context.
+func callOf(ctx context.Context) *call {
+	if c, ok := ctx.Value(callKey{}).(*call); ok {
+		return c
+	}
+	return &call{}
 }
 
 func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler) (
 	out middleware.FinalizeOutput, metadata middleware.Metadata, err error,
 ) {
-	c, ok := ctx.Value(callKey{}).(*call)
-	if !ok {
-		c = &call{}
-	}
+	c := callOf(ctx)
 	c.attempts++
 	c.sent = false
 	operation := gateway.Operation(awsmiddleware.GetOperationName(ctx))
 
-	outcome := gateway.Outcome{Class: gateway.Internal} // what a panic in the transport leaves
+	outcome := gateway.Outcome{Class: gateway.Internal} // stays if the transport panics
 	if a.permits != nil {
 		permit, err := a.permits.Acquire(ctx, gateway.PermitRequest{Operation: operation, Priority: PriorityOf(ctx)})
 		if err != nil {
@@ -92,22 +97,21 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 		return out, metadata, nil
 	}
 	if room, ok := roomOf(ctx); ok {
-		room.Drop() // what was read of the answer is garbage, and the next attempt may be long in coming
+		room.Drop() // the part of the answer that was read is useless, and the next attempt may come much later
 	}
 	failure := a.failure(ctx, c, operation, err)
 	outcome = gateway.Outcome{RetryAfter: failure.retryAfter, Class: failure.class}
 	return out, metadata, failure
 }
 
-// failure says what a failed attempt means and whether another one follows.
+// failure classifies a failed attempt and decides whether another one follows.
 func (a attempts) failure(ctx context.Context, c *call, operation gateway.Operation, err error) *attemptError {
 	f := &attemptError{
-		operation:  operation,
 		region:     awsmiddleware.GetRegion(ctx),
+		class:      classOfAttempt(operation, err, c.sent, ctx.Err()),
 		retryAfter: RetryAfter(err),
 		err:        err,
 	}
-	f.class = classOfAttempt(operation, err, c.sent, ctx.Err())
 	left := time.Duration(-1)
 	if deadline, ok := ctx.Deadline(); ok {
 		left = max(time.Until(deadline), 0)
@@ -121,14 +125,14 @@ func (a attempts) failure(ctx context.Context, c *call, operation gateway.Operat
 	return f
 }
 
-// classOfAttempt refines [classifyOf] with what only the attempt knows: whether anything was sent, and whether it was the
-// caller who went away.
+// classOfAttempt refines [classifyOf] with what only the attempt knows: whether a request was sent, and whether the
+// caller gave up (caller is the error of its context).
 func classOfAttempt(operation gateway.Operation, err error, sent bool, caller error) gateway.Class {
 	class := classifyOf(operation, err)
 	switch class {
 	case gateway.Unreachable, gateway.Cancelled:
 		if !sent && errors.Is(caller, context.DeadlineExceeded) {
-			return gateway.NoPermit // the deadline came while waiting for one
+			return gateway.NoPermit // the deadline came during the wait for a permit
 		}
 	case gateway.Unavailable, gateway.Internal:
 	default:
@@ -141,39 +145,45 @@ func classOfAttempt(operation gateway.Operation, err error, sent bool, caller er
 	return class
 }
 
-// answeredNo reports whether the answer's status alone says that nothing was done, be its text AWS's, a proxy's or cut off: any 4xx.
+// answeredNo reports whether the answer's status alone says that AWS did nothing. Every 4xx says so, even if the text
+// comes from a proxy or is cut off.
 func answeredNo(err error) bool {
 	status := statusOf(err)
 	return status >= http.StatusBadRequest && status < http.StatusInternalServerError
 }
 
-// How often and how far apart one call is tried. The quota decides the pace of all calls together; these only keep one
-// call from hammering, and from never ending where the caller has set no deadline.
+// These limit how often one call is tried, and how long it waits between two attempts. The quota decides the rate of
+// all calls together. The limits only stop one call from calling AWS too often, and from going on for ever if the
+// caller has set no deadline.
 const (
-	// maxRefusals is for throttles and "try again later": nothing was done, and each try waits its turn in the quota.
+	// maxRefusals is for throttles and for "try again later": AWS did nothing, and each attempt waits for its permit.
 	maxRefusals = 10
-	// maxFaults is for 5xx, time-outs and network faults of calls that may be repeated.
+	// maxFaults is for 5xx, timeouts and network faults of calls that may be repeated.
 	maxFaults = 5
-	// maxExpired gives fresh credentials one try.
+	// maxExpired allows one attempt with fresh credentials.
 	maxExpired = 2
-	// firstDelay is that before the second attempt, doubled each time up to maxDelay. AWS refills ten requests a second,
-	// so shorter waits only collect more refusals; longer ones than maxDelay waste a command's 50 s.
+	// firstDelay is the delay before the second attempt. It doubles with each attempt, up to maxDelay. AWS refills ten
+	// requests a second, so shorter delays only collect more refusals.
 	firstDelay = 400 * time.Millisecond
-	maxDelay   = 8 * time.Second
+	// maxDelay is the longest delay between two attempts, if AWS asks for no longer one. More would waste too much of
+	// the 50 s in which a command must be answered.
+	maxDelay = 8 * time.Second
 )
 
-// nextAttempt decides whether attempt number made is followed by another, and after what delay.
+// nextAttempt decides whether another attempt follows, and after what delay. made is the number of attempts so far.
 //
 //	class                     | CreateApiKey | every other operation
-//	Throttled, "try again"    | yes          | yes     (AWS refused: nothing was done)
-//	Unavailable, Unreachable  | no           | yes     (reads; DeleteApiKey and CreateUsagePlanKey are idempotent)
-//	AnswerLost                | no           | yes     (a second CreateApiKey makes a second key)
-//	ExpiredCredentials        | once         | once    (with fresh ones; AWS refused)
+//	Throttled, "try again"    | yes          | yes     (AWS refused and did nothing)
+//	Unavailable, Unreachable  | no           | yes     (every other operation is idempotent)
+//	AnswerLost                | no           | yes     (a second CreateApiKey creates a second key)
+//	ExpiredCredentials        | once         | once    (with fresh credentials; AWS refused)
 //	any other                 | no           | no
 //
-// left is the time until the deadline, negative without one: a wait that would outlast it is not begun, so that the
-// caller learns the reason now. jitter is in [0, 1).
-func nextAttempt(operation gateway.Operation, class gateway.Class, made int, retryAfter, left time.Duration, jitter float64) (bool, time.Duration) {
+// left is the time until the deadline, negative without one. A delay that would end after the deadline is not begun, so
+// that the caller learns the reason at once. jitter is in [0, 1).
+func nextAttempt(
+	operation gateway.Operation, class gateway.Class, made int, retryAfter, left time.Duration, jitter float64,
+) (bool, time.Duration) {
 	limit := 0
 	switch class {
 	case gateway.Throttled, gateway.ConflictRetryable:
@@ -184,6 +194,7 @@ func nextAttempt(operation gateway.Operation, class gateway.Class, made int, ret
 		}
 	case gateway.ExpiredCredentials:
 		limit = maxExpired
+	default: // no other class passes by itself
 	}
 	if made >= limit {
 		return false, 0
@@ -191,7 +202,7 @@ func nextAttempt(operation gateway.Operation, class gateway.Class, made int, ret
 	step := min(firstDelay<<(made-1), maxDelay)
 	delay := step/2 + time.Duration(jitter*float64(step/2))
 	if retryAfter > 0 {
-		// Spread what AWS asks for as well, or all that were refused together come back together.
+		// Jitter here too, or all calls that were refused together come back together.
 		delay = max(delay, retryAfter+time.Duration(jitter*float64(firstDelay)))
 	}
 	if left >= 0 && delay >= left {
@@ -200,9 +211,8 @@ func nextAttempt(operation gateway.Operation, class gateway.Class, made int, ret
 	return true, delay
 }
 
-// attemptError is how the last attempt failed and what the retry loop is to do about it.
+// attemptError is the failure of the last attempt, and what the retry loop does next.
 type attemptError struct {
-	operation  gateway.Operation
 	region     string
 	class      gateway.Class
 	retryAfter time.Duration
@@ -214,39 +224,28 @@ type attemptError struct {
 func (e *attemptError) Error() string { return e.err.Error() }
 func (e *attemptError) Unwrap() error { return e.err }
 
-// retryer hands attemptError's decision to the SDK's loop. It has no tokens: a bucket that a throttle storm empties makes
-// calls fail for good, and the permits are the limit here.
-type retryer struct{}
+// retryer gives the decision of an attemptError to the SDK's loop. It has no retry tokens: many throttles at once would
+// empty their bucket and then fail calls for good, and the permits already limit the calls.
+type retryer struct{ aws.NopRetryer }
 
 // IsErrorRetryable implements aws.Retryer.
 func (retryer) IsErrorRetryable(err error) bool {
-	// The SDK wraps what it takes for clock skew, corrects its clock, and wants one more try with a fresh signature. AWS
-	// has refused the first, so even CreateApiKey may follow it.
+	// If the SDK takes an error for clock skew, it wraps it, corrects its clock, and wants one more attempt with a new
+	// signature. AWS has refused the first attempt, so CreateApiKey may be repeated too.
 	if skew, ok := err.(interface{ RetryableError() bool }); ok && skew.RetryableError() {
 		return true
 	}
-	var a *attemptError
-	return errors.As(err, &a) && a.retry
+	a, ok := errors.AsType[*attemptError](err)
+	return ok && a.retry
 }
 
-// MaxAttempts implements aws.Retryer: zero is no limit, as [nextAttempt] has its own.
+// MaxAttempts implements aws.Retryer. Zero means no limit: [nextAttempt] has its own.
 func (retryer) MaxAttempts() int { return 0 }
 
 // RetryDelay implements aws.Retryer.
 func (retryer) RetryDelay(_ int, err error) (time.Duration, error) {
-	var a *attemptError
-	if errors.As(err, &a) && a.retry {
+	if a, ok := errors.AsType[*attemptError](err); ok && a.retry {
 		return a.delay, nil
 	}
 	return firstDelay, nil
 }
-
-// GetRetryToken implements aws.Retryer.
-func (retryer) GetRetryToken(context.Context, error) (func(error) error, error) {
-	return noRelease, nil
-}
-
-// GetInitialToken implements aws.Retryer.
-func (retryer) GetInitialToken() func(error) error { return noRelease }
-
-func noRelease(error) error { return nil }

@@ -15,50 +15,45 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// Classify tells what an error of this package's functions, or of a [Client], means.
+// Classify says what an error of this package's functions, or of a [Client], means.
 func Classify(err error) gateway.Class {
 	if err == nil {
 		return gateway.OK
 	}
-	var e *Error
-	if errors.As(err, &e) {
+	if e, ok := errors.AsType[*Error](err); ok {
 		return e.Class
 	}
-	var a *attemptError
-	if errors.As(err, &a) {
+	if a, ok := errors.AsType[*attemptError](err); ok {
 		return a.class
 	}
-	return classify(err)
+	_, operation := origin(err)
+	return classifyOf(operation, err)
 }
 
-// RetryAfter is how long AWS asked to wait before the next attempt; zero if it did not say. At most a minute counts.
+// RetryAfter is how long AWS asked to wait before the next attempt, zero if it did not say. It is at most a minute.
 func RetryAfter(err error) time.Duration {
-	var answer *awshttp.ResponseError
-	if !errors.As(err, &answer) || answer.Response == nil || answer.Response.Response == nil {
+	answer, ok := errors.AsType[*awshttp.ResponseError](err)
+	if !ok || answer.Response == nil || answer.Response.Response == nil {
 		return 0
 	}
-	seconds, parseErr := strconv.ParseFloat(strings.TrimSpace(answer.Response.Header.Get("Retry-After")), 64)
+	header := strings.TrimSpace(answer.Response.Header.Get("Retry-After"))
+	seconds, parseErr := strconv.ParseFloat(header, 64)
 	if parseErr != nil || !(seconds > 0) {
 		return 0
 	}
 	return min(time.Duration(min(seconds, maxRetryAfter.Seconds())*float64(time.Second)), maxRetryAfter)
 }
 
-// maxRetryAfter caps what AWS, or something that stands between, may make us wait.
+// maxRetryAfter limits how long AWS, or a proxy on the way, can make the agent wait.
 const maxRetryAfter = time.Minute
 
-// unreadable is a fault that the SDK did not find in an answer.
+// unreadable is a fault in an answer that the SDK did not find.
 type unreadable struct{ text string }
 
 func (e *unreadable) Error() string { return e.text }
 
-// classify looks at one raw SDK error. What AWS says by code is matched by code: half of these are not modelled as Go types.
-func classify(err error) gateway.Class {
-	_, operation := origin(err)
-	return classifyOf(operation, err)
-}
-
-// classifyOf is for an error that does not name its operation yet.
+// classifyOf classifies an SDK error. The operation is a parameter because the error of an attempt does not name it
+// yet. What AWS says by code is matched by code, because half of the codes have no Go type in the SDK.
 func classifyOf(operation gateway.Operation, err error) gateway.Class {
 	switch {
 	case errors.Is(err, ErrNoPermit):
@@ -69,8 +64,8 @@ func classifyOf(operation gateway.Operation, err error) gateway.Class {
 		return gateway.Unavailable
 	}
 	service, _ := origin(err)
-	var answer smithy.APIError
-	if !errors.As(err, &answer) {
+	answer, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
 		return classifySilence(err, service)
 	}
 	code, message := bareCode(answer.ErrorCode()), answer.ErrorMessage()
@@ -108,8 +103,8 @@ func classifyOf(operation gateway.Operation, err error) gateway.Class {
 	return classifyCommon(code, status)
 }
 
-// classifySTS is for the calls behind the credentials. Here an unknown access key is simply bad: it was tried where it
-// must be known.
+// classifySTS is for the calls that fetch credentials. An unknown access key is wrong here, because the key was tried
+// where it must be known.
 func classifySTS(code string, status int) gateway.Class {
 	if code == "InvalidClientTokenId" || code == "UnrecognizedClientException" {
 		return gateway.BadCredentials
@@ -117,7 +112,7 @@ func classifySTS(code string, status int) gateway.Class {
 	return classifyCommon(code, status)
 }
 
-// classifyCommon knows the codes that all of AWS shares.
+// classifyCommon knows the codes that all AWS services share.
 func classifyCommon(code string, status int) gateway.Class {
 	if _, throttle := retry.DefaultThrottleErrorCodes[code]; throttle {
 		return gateway.Throttled
@@ -127,22 +122,23 @@ func classifyCommon(code string, status int) gateway.Class {
 		return gateway.AccessDenied
 	case "ExpiredTokenException", "ExpiredToken", "RequestExpired":
 		return gateway.ExpiredCredentials
-	case "InvalidSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationTokenException", "MissingAuthenticationToken",
-		"IncompleteSignatureException", "IncompleteSignature", "AuthFailure", "RequestTimeTooSkewed":
+	case "InvalidSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationTokenException",
+		"MissingAuthenticationToken", "IncompleteSignatureException", "IncompleteSignature", "AuthFailure",
+		"RequestTimeTooSkewed":
 		return gateway.BadCredentials
 	}
 	switch {
 	case status == http.StatusTooManyRequests:
 		return gateway.Throttled
 	case status >= http.StatusInternalServerError, code == "" || code == unknownCode:
-		// Not in AWS's words: a proxy or another server answered, whose 403 or 404 says nothing about AWS.
+		// Not AWS's words: a proxy or another server answered, and its 403 or 404 says nothing about AWS.
 		return gateway.Unavailable
 	default:
 		return gateway.Invalid
 	}
 }
 
-// classifySilence is for errors that are no answer of AWS's.
+// classifySilence is for errors that are not an answer of AWS.
 func classifySilence(err error, service string) gateway.Class {
 	var connection interface{ ConnectionError() bool }
 	var timeout interface{ Timeout() bool }
@@ -153,7 +149,7 @@ func classifySilence(err error, service string) gateway.Class {
 	case statusOf(err) == http.StatusTooManyRequests:
 		return gateway.Throttled
 	case statusOf(err) > 0:
-		return gateway.Unavailable // there was an answer, but none that can be read
+		return gateway.Unavailable // there was an answer, but it cannot be read
 	case errors.As(err, &connection) && connection.ConnectionError(),
 		errors.As(err, &timeout) && timeout.Timeout(), errors.Is(err, context.DeadlineExceeded):
 		return gateway.Unreachable
@@ -166,39 +162,39 @@ func classifySilence(err error, service string) gateway.Class {
 	}
 }
 
-// Where AWS leaves nothing but a text to go by, it is read here and nowhere else.
+// Some errors of AWS can be told apart by their text only. These functions read such texts, and no other code does.
 
-// isThrottleText tells "Too Many Requests" from "Maximum number of …": both are LimitExceededException.
+// isThrottleText tells "Too Many Requests" from "Maximum number of …". Both are LimitExceededException.
 func isThrottleText(message string) bool {
 	m := strings.ToLower(message)
 	return strings.Contains(m, "too many requests") || strings.Contains(m, "rate exceeded")
 }
 
-// isTryAgainText tells a change going on elsewhere from a thing that exists: both are ConflictException.
+// isTryAgainText tells another change that is still running from a resource that exists. Both are ConflictException.
 func isTryAgainText(message string) bool {
 	m := strings.ToLower(message)
 	return strings.Contains(m, "try again later") || strings.Contains(m, "concurrent modification")
 }
 
-// isNotExportableText tells a definition that no export can ever be made of from a request that is wrong.
+// isNotExportableText tells a definition that AWS can never export from a wrong request.
 func isNotExportableText(message string) bool {
 	return strings.Contains(strings.ToLower(message), "models are not found")
 }
 
-// isSigningText tells that the SDK found no credentials to sign with: it wraps whatever went wrong in a plain error.
+// isSigningText reports whether the SDK found no credentials to sign with. The SDK wraps the cause in a plain error.
 func isSigningText(message string) bool {
 	return strings.Contains(message, "get identity:") || strings.Contains(message, "failed to refresh cached credentials")
 }
 
-// serviceID and serviceSTS are the SDK's names of the services; unknownCode is its code for an answer without one.
+// serviceID and serviceSTS are the SDK's names of the services. unknownCode is its code for an answer without a code.
 const (
 	serviceID   = "API Gateway"
 	serviceSTS  = "STS"
 	unknownCode = "UnknownError"
 )
 
-// origin is the service and operation where the error arose: the innermost, as a call that needs credentials fails
-// because STS did.
+// origin is the service and operation in which the error arose. That is the innermost one: a call that needs
+// credentials fails because STS failed.
 func origin(err error) (service string, operation gateway.Operation) {
 	service = serviceID
 	var op *smithy.OperationError
@@ -217,7 +213,7 @@ func statusOf(err error) int {
 	return 0
 }
 
-// bareCode drops what AWS sometimes puts around a code: "com.amazonaws#Code:http://…".
+// bareCode removes what AWS sometimes writes around a code: "com.amazonaws#Code:http://…".
 func bareCode(code string) string {
 	if _, after, ok := strings.Cut(code, "#"); ok {
 		code = after

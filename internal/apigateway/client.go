@@ -1,7 +1,8 @@
-// Package apigateway reaches AWS API Gateway (REST APIs) and STS through one narrow interface: credentials for each
-// target, listings that can be continued, exports, key writes, error classes, and one permit for every attempt.
+// Package apigateway calls AWS API Gateway (REST APIs) and STS through one narrow interface. It holds the credentials
+// of each target, listings that can be resumed, exports, calls that create and delete keys, the classes of AWS's
+// errors, and the permit that each attempt needs.
 //
-// It knows nothing of actors, configuration or the exchange protocol.
+// It does not know the actors, the configuration or the exchange protocol.
 package apigateway
 
 import (
@@ -9,22 +10,24 @@ import (
 	"math/rand/v2"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	sdk "github.com/aws/aws-sdk-go-v2/service/apigateway"
 )
 
-// Client is all that the agent ever asks of API Gateway, with the SDK's exact signatures. Each of these operations is
-// possible under the minimum policy, and no other is needed.
+// Client is everything that the agent asks of API Gateway, with the SDK's exact signatures. The minimum policy allows
+// each of these operations, and the agent needs no other.
 type Client interface {
-	GetRestApis(context.Context, *apigateway.GetRestApisInput, ...func(*apigateway.Options)) (*apigateway.GetRestApisOutput, error)
-	GetUsagePlans(context.Context, *apigateway.GetUsagePlansInput, ...func(*apigateway.Options)) (*apigateway.GetUsagePlansOutput, error)
-	GetStages(context.Context, *apigateway.GetStagesInput, ...func(*apigateway.Options)) (*apigateway.GetStagesOutput, error)
-	GetExport(context.Context, *apigateway.GetExportInput, ...func(*apigateway.Options)) (*apigateway.GetExportOutput, error)
-	CreateApiKey(context.Context, *apigateway.CreateApiKeyInput, ...func(*apigateway.Options)) (*apigateway.CreateApiKeyOutput, error)
-	CreateUsagePlanKey(context.Context, *apigateway.CreateUsagePlanKeyInput, ...func(*apigateway.Options)) (*apigateway.CreateUsagePlanKeyOutput, error)
-	DeleteApiKey(context.Context, *apigateway.DeleteApiKeyInput, ...func(*apigateway.Options)) (*apigateway.DeleteApiKeyOutput, error)
+	GetRestApis(context.Context, *sdk.GetRestApisInput, ...func(*sdk.Options)) (*sdk.GetRestApisOutput, error)
+	GetUsagePlans(context.Context, *sdk.GetUsagePlansInput, ...func(*sdk.Options)) (*sdk.GetUsagePlansOutput, error)
+	GetStages(context.Context, *sdk.GetStagesInput, ...func(*sdk.Options)) (*sdk.GetStagesOutput, error)
+	GetExport(context.Context, *sdk.GetExportInput, ...func(*sdk.Options)) (*sdk.GetExportOutput, error)
+	CreateApiKey(context.Context, *sdk.CreateApiKeyInput, ...func(*sdk.Options)) (*sdk.CreateApiKeyOutput, error)
+	CreateUsagePlanKey(
+		context.Context, *sdk.CreateUsagePlanKeyInput, ...func(*sdk.Options),
+	) (*sdk.CreateUsagePlanKeyOutput, error)
+	DeleteApiKey(context.Context, *sdk.DeleteApiKeyInput, ...func(*sdk.Options)) (*sdk.DeleteApiKeyOutput, error)
 }
 
-// Options are what a client of one target (account x region) needs beside the SDK's own configuration.
+// Options are what a client of one target (account x region) needs in addition to the SDK's own configuration.
 type Options struct {
 	// Permits is asked before every attempt, retries included. Nil means that no permit is needed.
 	Permits Permits
@@ -32,8 +35,8 @@ type Options struct {
 	Jitter func() float64
 }
 
-// NewClient makes the client of one target. cfg comes from [Credentials.Config]; clients share nothing but the HTTP
-// client and the credentials in it.
+// NewClient makes the client of one target. cfg comes from [Credentials.Config]. Clients share only the HTTP client and
+// the credentials in it.
 func NewClient(cfg aws.Config, o Options) Client {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
@@ -42,7 +45,7 @@ func NewClient(cfg aws.Config, o Options) Client {
 	if cache, ok := cfg.Credentials.(interface{ Invalidate() }); ok {
 		renew = cache.Invalidate
 	}
-	return apigateway.NewFromConfig(cfg, func(so *apigateway.Options) {
+	return sdk.NewFromConfig(cfg, func(so *sdk.Options) {
 		so.Retryer = retryer{}
 		so.APIOptions = append(so.APIOptions, attempts{permits: o.Permits, jitter: o.Jitter, renew: renew}.install)
 	})

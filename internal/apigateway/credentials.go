@@ -5,10 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 	"sync"
 	"time"
-
-	"federation-agent/internal/secret"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
@@ -17,41 +16,45 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"federation-agent/internal/secret"
 )
 
 // CredentialsOptions say how one integration signs in to AWS.
 type CredentialsOptions struct {
-	// AccessKeyID and SecretAccessKey are static keys; without them the SDK's default chain is used (environment,
+	// AccessKeyID and SecretAccessKey are static keys. Without them the SDK's default chain is used (environment,
 	// profiles, IRSA, ECS, EKS Pod Identity, EC2 instance roles).
 	AccessKeyID     string
 	SecretAccessKey secret.String
-	// ExternalID goes with every AssumeRole, if not empty. RoleSessionName defaults to [DefaultSessionName].
+	// ExternalID is sent with every AssumeRole, unless it is empty. RoleSessionName defaults to [DefaultSessionName].
 	ExternalID      string
 	RoleSessionName string
-	// Regions are those of the integration, at least one. STS is asked in the first that answers.
+	// Regions are the regions of the integration, at least one. STS is called in the first of them that answers.
 	Regions []string
-	// HTTPClient carries all calls; nil makes one by [NewHTTPClient]. One that is not an *awshttp.BuildableClient, as in a
-	// simulation, is used as it is: AWS_CA_BUNDLE does not reach it, nor do the default chain's own calls go through it.
+	// HTTPClient carries all calls. Nil means a client of [NewHTTPClient]. A client that is not an
+	// *awshttp.BuildableClient, as in a simulation, is used as it is: AWS_CA_BUNDLE has no effect on it, and the default
+	// chain does not use it for its own calls.
 	HTTPClient aws.HTTPClient
-	// Log takes the SDK's own warnings; nil leaves them to the SDK, which writes them to the standard error.
+	// Log takes the SDK's own warnings. Nil leaves them to the SDK, which writes them to the standard error.
 	Log *slog.Logger
 }
 
-// DefaultSessionName names the agent's sessions in CloudTrail.
+// DefaultSessionName is the name of the agent's sessions in CloudTrail.
 const DefaultSessionName = "federation-agent"
 
-// appID names the agent in the user agent header, unless AWS_SDK_UA_APP_ID says otherwise.
+// appID names the agent in the user agent header, unless AWS_SDK_UA_APP_ID gives another name.
 const appID = "federation-agent"
 
 const (
-	// sessionTime is asked for at AssumeRole. A role chained from another role's session gets an hour at most.
+	// sessionTime is the duration that AssumeRole asks for. A role that is assumed from another role's session gets one
+	// hour at most.
 	sessionTime = time.Hour
-	// renewBefore is how long before their end credentials are renewed, so that none runs out during a call or while
-	// STS is away for a moment.
+	// renewBefore is how long before their expiry credentials are renewed. So none expires during a call, or while STS
+	// does not answer for a moment.
 	renewBefore = 5 * time.Minute
 )
 
-// Credentials gives each target of one integration its configuration. The credentials of a role are got once and shared
+// Credentials gives each target of one integration its configuration. A role's credentials are fetched once and shared
 // by all regions. It is safe for concurrent use.
 type Credentials struct {
 	base    aws.Config
@@ -61,8 +64,8 @@ type Credentials struct {
 	roles map[string]aws.CredentialsProvider
 }
 
-// NewCredentials reads the SDK's own configuration (AWS_ENDPOINT_URL, AWS_CA_BUNDLE, AWS_PROFILE … are honoured) and asks
-// AWS nothing yet.
+// NewCredentials reads the SDK's own configuration (AWS_ENDPOINT_URL, AWS_CA_BUNDLE, AWS_PROFILE …). It does not call
+// AWS yet.
 func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, error) {
 	if len(o.Regions) == 0 {
 		return nil, errors.New("loading the AWS configuration: no region is given")
@@ -75,7 +78,7 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 	}
 	buildable, ok := o.HTTPClient.(*awshttp.BuildableClient)
 	if !ok {
-		buildable = NewHTTPClient() // the SDK cannot even load AWS_CA_BUNDLE with another kind
+		buildable = NewHTTPClient() // with any other kind the SDK cannot even load AWS_CA_BUNDLE
 	}
 	load := []func(*config.LoadOptions) error{config.WithRegion(o.Regions[0]), config.WithHTTPClient(buildable)}
 	if o.Log != nil {
@@ -90,7 +93,7 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
 	if loaded, isBuildable := base.HTTPClient.(*awshttp.BuildableClient); ok && isBuildable {
-		// The SDK copies a buildable client for each service client it adjusts, each copy with its own connections.
+		// Without this, each service client that changes the HTTP client's options gets a copy with connections of its own.
 		base.HTTPClient = loaded.Freeze()
 	} else {
 		base.HTTPClient = o.HTTPClient
@@ -129,23 +132,22 @@ func (c *Credentials) role(roleARN string) aws.CredentialsProvider {
 	return p
 }
 
-// AccountID asks STS whose credentials a target uses (GetCallerIdentity, which needs no permission). Where the role's ARN
-// says it, [AccountOfRole] costs nothing.
+// AccountID asks STS for the account of a target's credentials (GetCallerIdentity, which needs no permission). Where
+// the role's ARN names the account, [AccountOfRole] needs no call.
 func (c *Credentials) AccountID(ctx context.Context, region, roleARN string) (string, error) {
-	cfg := c.Config(region, roleARN)
-	out, err := c.sts(cfg).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	out, err := c.sts(c.Config(region, roleARN)).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
+	if err == nil && aws.ToString(out.Account) == "" {
+		err = errNoAccount
+	}
 	if err != nil {
 		return "", failed("GetCallerIdentity", "asking AWS STS for the account id for "+region, err)
-	}
-	if aws.ToString(out.Account) == "" {
-		return "", failed("GetCallerIdentity", "asking AWS STS for the account id for "+region, errNoAccount)
 	}
 	return *out.Account, nil
 }
 
 var errNoAccount = errors.New("AWS STS answered without an account id")
 
-// AccountOfRole is the account and partition that a role's ARN names.
+// AccountOfRole is the account and the partition that a role's ARN names.
 func AccountOfRole(roleARN string) (account, partition string, ok bool) {
 	a, err := arn.Parse(roleARN)
 	if err != nil || a.Service != "iam" || !isAccount(a.AccountID) {
@@ -155,14 +157,4 @@ func AccountOfRole(roleARN string) (account, partition string, ok bool) {
 }
 
 // isAccount reports whether a text is an AWS account id: twelve digits.
-func isAccount(s string) bool {
-	if len(s) != 12 {
-		return false
-	}
-	for _, r := range s {
-		if r < '0' || r > '9' {
-			return false
-		}
-	}
-	return true
-}
+func isAccount(s string) bool { return len(s) == 12 && strings.Trim(s, "0123456789") == "" }

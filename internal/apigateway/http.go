@@ -9,19 +9,20 @@ import (
 )
 
 const (
-	// dialTime and handshakeTime fail a dead address well within an attempt's time.
+	// dialTime and handshakeTime end the attempt at an address that does not answer, long before the attempt's own time
+	// ends.
 	dialTime      = 5 * time.Second
 	handshakeTime = 5 * time.Second
-	// idleTime bounds how many connections are kept: at 7 requests a second a target needs a handful at a time, and all
-	// of them are gone this long after the work is. Keeping them during work matters: without, hundreds of targets would
+	// idleTime is how long an idle connection is kept. At 7 requests a second a target needs a few connections, and all of
+	// them are closed this long after the work ends. During work they must be kept: otherwise hundreds of targets would
 	// open a connection for every request.
 	idleTime = 15 * time.Second
-	// maxIdle is a ceiling for an integration, above what 200 targets at full share have in use.
+	// maxIdle limits the idle connections of an integration. It is more than 200 targets at their full rate use.
 	maxIdle = 2048
 )
 
-// NewHTTPClient makes the HTTP client that [NewCredentials] builds on; all targets of an integration share its connections. It takes proxies from the environment,
-// and the SDK adds AWS_CA_BUNDLE to it.
+// NewHTTPClient makes the HTTP client that [NewCredentials] uses. All targets of an integration share its connections.
+// It reads proxies from the environment, and the SDK adds AWS_CA_BUNDLE to it.
 func NewHTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTime }).
@@ -30,6 +31,6 @@ func NewHTTPClient() *awshttp.BuildableClient {
 			t.IdleConnTimeout = idleTime
 			t.MaxIdleConns = maxIdle
 			t.MaxIdleConnsPerHost = maxIdle
-			t.MaxConnsPerHost = 0 // a wait for a connection would eat the attempt's time; the quota is the limit
+			t.MaxConnsPerHost = 0 // the quota is the limit; a wait for a connection would use up the attempt's time
 		})
 }

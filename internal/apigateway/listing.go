@@ -5,17 +5,17 @@ import (
 	"errors"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
-	"github.com/aws/aws-sdk-go-v2/service/apigateway"
+	sdk "github.com/aws/aws-sdk-go-v2/service/apigateway"
 
 	"federation-agent/internal/gateway"
 )
 
-// pageSize is the most that API Gateway gives on a page; the default of 25 costs twenty times the calls.
+// pageSize is the largest page that API Gateway gives. The default of 25 costs twenty times as many calls.
 const pageSize = 500
 
-// Listing reads all pages of a list, and can be interrupted: after a failure, or a deadline, the next [Listing.Run] goes on
-// where the last one ended. Only a listing that is Done is the whole list; there is no way to take a part for it.
-// One goroutine at a time uses it.
+// Listing reads all pages of a list. After a failure or a deadline, the next [Listing.Run] continues where the last one
+// stopped. Only [Listing.All] of a listing that is Done gives items, so that nobody can take a part for the whole list.
+// Only one goroutine at a time may use it.
 type Listing[T any] struct {
 	operation gateway.Operation
 	doing     string
@@ -36,12 +36,12 @@ func NewRESTAPIs(c Client) *Listing[*gateway.RestAPI] {
 		doing:     "listing REST APIs",
 		id:        func(r *gateway.RestAPI) string { return r.ID },
 		page: func(ctx context.Context, position *string) ([]*gateway.RestAPI, *string, error) {
-			out, err := c.GetRestApis(ctx, &apigateway.GetRestApisInput{Limit: aws.Int32(pageSize), Position: position})
+			out, err := c.GetRestApis(ctx, &sdk.GetRestApisInput{Limit: aws.Int32(pageSize), Position: position})
+			if err == nil && out.Items == nil {
+				err = errNoList
+			}
 			if err != nil {
 				return nil, nil, err
-			}
-			if out.Items == nil {
-				return nil, nil, errNoList
 			}
 			return each(out.Items, restAPIOf), out.Position, nil
 		},
@@ -55,20 +55,20 @@ func NewUsagePlans(c Client) *Listing[*gateway.UsagePlan] {
 		doing:     "listing usage plans",
 		id:        func(p *gateway.UsagePlan) string { return p.ID },
 		page: func(ctx context.Context, position *string) ([]*gateway.UsagePlan, *string, error) {
-			out, err := c.GetUsagePlans(ctx, &apigateway.GetUsagePlansInput{Limit: aws.Int32(pageSize), Position: position})
+			out, err := c.GetUsagePlans(ctx, &sdk.GetUsagePlansInput{Limit: aws.Int32(pageSize), Position: position})
+			if err == nil && out.Items == nil {
+				err = errNoList
+			}
 			if err != nil {
 				return nil, nil, err
-			}
-			if out.Items == nil {
-				return nil, nil, errNoList
 			}
 			return each(out.Items, usagePlanOf), out.Position, nil
 		},
 	}
 }
 
-// Run reads on until the list is whole. A page that fails ends it with an [*Error]; the pages before it are kept for the
-// next Run. A position that AWS does not take any more makes the next Run start over.
+// Run reads pages until the list is complete. If a page fails, Run returns an [*Error] and keeps the earlier pages for
+// the next Run. If AWS refuses a position that it gave before, the next Run starts again with the first page.
 func (l *Listing[T]) Run(ctx context.Context) error {
 	for !l.done {
 		if err := l.next(ctx); err != nil {
@@ -104,7 +104,8 @@ func (l *Listing[T]) next(ctx context.Context) error {
 	return nil
 }
 
-// keep adds items but those already had: what is made or deleted while pages are read moves items over a page's edge.
+// keep adds the items that it does not have yet. Items that are created or deleted while pages are read move other
+// items to the next or the previous page.
 func (l *Listing[T]) keep(items []T) {
 	if l.ids == nil {
 		l.ids = map[string]struct{}{}
@@ -123,17 +124,17 @@ func (l *Listing[T]) restart() {
 	l.items, l.ids, l.position, l.asked = nil, nil, nil, nil
 }
 
-// errNoList is an answer of somebody else's: an empty list of AWS's is an empty list (recorded of keys), and taking {} for one
-// would delete the plans of a whole target.
-var errNoList = &unreadable{"the answer has no list in it: it is not API Gateway's"}
+// errNoList is an answer that does not come from AWS, which writes an empty list as an empty list (recorded for keys).
+// To take {} for one would delete the plans of a whole target.
+var errNoList = &unreadable{"the answer holds no list, so it is not API Gateway's"}
 
 // errPositionRepeats guards against a list without an end.
 var errPositionRepeats = errors.New("AWS gave the same page position twice")
 
-// Done reports whether the list is whole.
+// Done reports whether the list is complete.
 func (l *Listing[T]) Done() bool { return l.done }
 
-// All is the whole list, and false as long as it is not whole.
+// All returns the whole list, and false as long as it is not complete.
 func (l *Listing[T]) All() ([]T, bool) {
 	if !l.done {
 		return nil, false

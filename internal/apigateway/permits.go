@@ -9,7 +9,7 @@ import (
 
 type priorityKey struct{}
 
-// WithPriority marks all calls made with the context.
+// WithPriority sets the priority of all calls that use the context.
 func WithPriority(ctx context.Context, p gateway.Priority) context.Context {
 	return context.WithValue(ctx, priorityKey{}, p)
 }
@@ -23,17 +23,17 @@ func PriorityOf(ctx context.Context) gateway.Priority {
 }
 
 // Permits grants one attempt at a time. It is asked before every attempt of every API Gateway call, retries included,
-// and never for STS, whose quota is another one.
+// and never for STS, which has a quota of its own.
 type Permits interface {
-	// Acquire waits until the attempt may be made. It fails with [ErrNoPermit], at once, when there will be none
-	// before the context's deadline, and with the context's error when that ends first.
+	// Acquire waits until the attempt may be made. It fails with [ErrNoPermit], at once, if no permit is possible before
+	// the context's deadline, and with the context's error if the context ends first.
 	Acquire(context.Context, gateway.PermitRequest) (Permit, error)
 }
 
-// Permit is the leave to make one attempt.
+// Permit allows one attempt.
 type Permit interface {
-	// Done is called exactly once, when the attempt has ended, whatever its outcome. An operation that must run alone
-	// (CreateUsagePlanKey) is over then.
+	// Done is called exactly once, when the attempt has ended, whatever its outcome. It lets the next attempt of an
+	// operation run that may not overlap with itself (CreateUsagePlanKey).
 	Done(gateway.Outcome)
 }
 

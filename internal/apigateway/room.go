@@ -6,11 +6,11 @@ import (
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
-// Room bounds the bytes of the answers that are read at a time. It is for exports, which may be of any size: AWS tells it
-// only when it begins to answer, and the rest stays where it is until it is read.
+// Room limits how many bytes of answers are in memory at the same time. It is for exports, whose size has no limit. AWS
+// tells the size only at the beginning of its answer; the rest of the answer waits in the connection until it is read.
 type Room interface {
-	// Take waits until there is room for an answer of so many bytes, after giving back what was taken before. It fails
-	// with the context's error only. The wait is part of the attempt's time.
+	// Take gives back what was taken before, then waits until there is room for an answer of this many bytes. It fails
+	// only with the context's error. The wait is part of the attempt's time.
 	Take(ctx context.Context, bytes int64) error
 	// Drop gives back what was taken, if anything was.
 	Drop()
@@ -18,8 +18,8 @@ type Room interface {
 
 type roomKey struct{}
 
-// WithRoom has the answer to a call made with the context ask for room before it is read. What an answer that was read
-// has taken is the caller's to give back, what one that failed has is given back here.
+// WithRoom makes the answer to a call with this context wait for room before it is read. The caller must give back the
+// room of an answer that was read. The room of a failed answer is given back here.
 func WithRoom(ctx context.Context, room Room) context.Context {
 	return context.WithValue(ctx, roomKey{}, room)
 }
@@ -29,7 +29,8 @@ func roomOf(ctx context.Context) (Room, bool) {
 	return room, ok
 }
 
-// takeRoom asks for room for an answer whose head is there. One that does not tell its size is read without.
+// takeRoom waits for room for an answer whose header has arrived. An answer that does not tell its size is read without
+// room.
 func takeRoom(ctx context.Context, raw any) error {
 	room, wanted := roomOf(ctx)
 	answer, ok := raw.(*smithyhttp.Response)

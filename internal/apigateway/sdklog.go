@@ -7,8 +7,8 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-// sdkLog passes on what the SDK itself has to say, which would else go to the standard error in a form of its own. No
-// request or response is in it: the SDK's client log mode, which would log them, is not switched on.
+// sdkLog writes the SDK's own log lines to the agent's log. Otherwise the SDK would write them to the standard error,
+// in another format. They hold no request and no response, because the SDK's client log mode is not switched on.
 func sdkLog(log *slog.Logger) logging.Logger {
 	return logging.LoggerFunc(func(kind logging.Classification, format string, values ...any) {
 		text := "the AWS SDK says: " + fmt.Sprintf(format, values...)

@@ -6,11 +6,10 @@ import (
 	"net"
 )
 
-// neverLeft reports whether a transport error proves that no byte of the request was sent: no connection was made. Any
-// other error counts as sent.
+// neverLeft reports whether a transport error proves that no byte of the request was sent, because there was no
+// connection. Any other error counts as sent.
 func neverLeft(err error) bool {
-	var dial *net.OpError
-	var dns *net.DNSError
-	var certificate *tls.CertificateVerificationError
-	return errors.As(err, &dial) && dial.Op == "dial" || errors.As(err, &dns) || errors.As(err, &certificate)
+	operation, ok := errors.AsType[*net.OpError](err)
+	return ok && operation.Op == "dial" ||
+		errors.As(err, new(*net.DNSError)) || errors.As(err, new(*tls.CertificateVerificationError))
 }

@@ -5,24 +5,24 @@ import (
 	"slices"
 	"time"
 
-	"federation-agent/internal/gateway"
-	"federation-agent/internal/region"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+
+	"federation-agent/internal/gateway"
+	"federation-agent/internal/region"
 )
 
-// stsTime bounds what one region may take, the SDK's repeats included. Without it, one STS connection that is dead without
-// a word holds up every call with that role for good: the SDK fetches credentials once for all who wait, apart from their
-// contexts.
+// stsTime limits the time in one region, the SDK's retries included. The SDK fetches a role's credentials once for all
+// calls that wait, without their contexts. So without a limit, one STS connection that stays silent would block all
+// calls with that role for ever.
 const stsTime = 15 * time.Second
 
-// stsRegions asks STS in one region after the other. A region that is not enabled does not know anybody's access key, and a
-// region may be out of reach: neither says that the credentials are bad while another region has not been asked.
+// stsRegions calls STS in one region after the other. A region that is not enabled knows no access key at all, and a
+// region may not answer. Neither means that the credentials are wrong as long as another region has not been asked.
 type stsRegions []*sts.Client
 
-// sts makes STS clients with a configuration's credentials for its own region, the integration's other regions, and last a
-// region that is always enabled.
+// sts makes STS clients with a configuration's credentials: for its own region, then for the integration's other
+// regions, and last for a region that is always enabled.
 func (c *Credentials) sts(cfg aws.Config) stsRegions {
 	regions := append([]string{cfg.Region}, c.options.Regions...)
 	regions = append(regions, region.PartitionOf(cfg.Region).Home)
@@ -37,20 +37,28 @@ func (c *Credentials) sts(cfg aws.Config) stsRegions {
 }
 
 // AssumeRole implements stscreds.AssumeRoleAPIClient.
-func (s stsRegions) AssumeRole(ctx context.Context, in *sts.AssumeRoleInput, options ...func(*sts.Options)) (*sts.AssumeRoleOutput, error) {
+func (s stsRegions) AssumeRole(
+	ctx context.Context, in *sts.AssumeRoleInput, options ...func(*sts.Options),
+) (*sts.AssumeRoleOutput, error) {
 	return firstThatKnows(ctx, s, func(ctx context.Context, c *sts.Client) (*sts.AssumeRoleOutput, error) {
 		return c.AssumeRole(ctx, in, options...)
 	})
 }
 
 // GetCallerIdentity has the SDK's signature.
-func (s stsRegions) GetCallerIdentity(ctx context.Context, in *sts.GetCallerIdentityInput, options ...func(*sts.Options)) (*sts.GetCallerIdentityOutput, error) {
+func (s stsRegions) GetCallerIdentity(
+	ctx context.Context, in *sts.GetCallerIdentityInput, options ...func(*sts.Options),
+) (*sts.GetCallerIdentityOutput, error) {
 	return firstThatKnows(ctx, s, func(ctx context.Context, c *sts.Client) (*sts.GetCallerIdentityOutput, error) {
 		return c.GetCallerIdentity(ctx, in, options...)
 	})
 }
 
-func firstThatKnows[T any](ctx context.Context, clients stsRegions, ask func(context.Context, *sts.Client) (*T, error)) (*T, error) {
+// firstThatKnows returns the first region's answer that is not a failure which another region may not have. If all
+// regions fail so, it returns the first error.
+func firstThatKnows[T any](
+	ctx context.Context, clients stsRegions, ask func(context.Context, *sts.Client) (*T, error),
+) (*T, error) {
 	var first error
 	for _, c := range clients {
 		regionCtx, cancel := context.WithTimeout(ctx, stsTime)
