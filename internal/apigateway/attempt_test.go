@@ -16,16 +16,18 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-func TestCreateAPIKeyIsRepeatedOnlyWhenAWSRefusedItNeverWhenItsAnswerWasLost(t *testing.T) {
+func TestCreateAPIKeyIsRepeatedOnlyIfAWSRefusedIt(t *testing.T) {
 	for name, c := range map[string]struct {
 		first func(*http.Request) (*http.Response, error)
 		calls int
 		class gateway.Class
 	}{
-		"throttled":                  {throttled, 2, gateway.OK},
-		"throttled by the old code":  {fault(429, "LimitExceededException", "Too Many Requests"), 2, gateway.OK},
-		"try again later":            {busy, 2, gateway.OK},
-		"hard limit":                 {fault(429, "LimitExceededException", "Maximum number of API keys reached"), 1, gateway.HardLimit},
+		"throttled":                 {throttled, 2, gateway.OK},
+		"throttled by the old code": {fault(429, "LimitExceededException", "Too Many Requests"), 2, gateway.OK},
+		"try again later":           {busy, 2, gateway.OK},
+		"hard limit": {
+			fault(429, "LimitExceededException", "Maximum number of API keys reached"), 1, gateway.HardLimit,
+		},
 		"denied":                     {fault(403, "AccessDeniedException", "not authorized"), 1, gateway.AccessDenied},
 		"invalid":                    {fault(400, "BadRequestException", "Invalid API Key name"), 1, gateway.Invalid},
 		"503":                        {fault(503, "ServiceUnavailableException", "later"), 1, gateway.AnswerLost},
@@ -61,9 +63,13 @@ func TestEveryOtherOperationIsRepeatedAfterALostAnswer(t *testing.T) {
 	}{
 		"GetRestApis":   {func(ctx context.Context, c Client) error { _, err := ListRESTAPIs(ctx, c); return err }, noAPIs},
 		"GetUsagePlans": {func(ctx context.Context, c Client) error { _, err := ListUsagePlans(ctx, c); return err }, noAPIs},
-		"GetStages":     {func(ctx context.Context, c Client) error { _, err := ListStages(ctx, c, "a"); return err }, noAPIs},
-		"GetExport":     {func(ctx context.Context, c Client) error { _, err := Export(ctx, c, "a", "s"); return err }, ok(200, `{}`)},
-		"DeleteApiKey":  {func(ctx context.Context, c Client) error { return DeleteKey(ctx, c, "k") }, ok(202, "")},
+		"GetStages": {
+			func(ctx context.Context, c Client) error { _, err := ListStages(ctx, c, "a"); return err }, noAPIs,
+		},
+		"GetExport": {
+			func(ctx context.Context, c Client) error { _, err := Export(ctx, c, "a", "s"); return err }, ok(200, `{}`),
+		},
+		"DeleteApiKey": {func(ctx context.Context, c Client) error { return DeleteKey(ctx, c, "k") }, ok(202, "")},
 		"CreateUsagePlanKey": {func(ctx context.Context, c Client) error { return AttachKey(ctx, c, "p", "k") },
 			ok(201, `{"id":"k","type":"API_KEY"}`)},
 	}
@@ -89,10 +95,12 @@ func TestEveryOtherOperationIsRepeatedAfterALostAnswer(t *testing.T) {
 	}
 }
 
-func TestAHardLimitIsAnAnswerAndNoThrottle(t *testing.T) {
+func TestAHardLimitIsNoThrottle(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		permits := &counter{}
-		w := &wire{answer: answers(fault(429, "LimitExceededException", "Maximum number of Api Keys for this account has been reached"))}
+		w := &wire{answer: answers(fault(
+			429, "LimitExceededException", "Maximum number of Api Keys for this account has been reached",
+		))}
 		_, _, err := CreateKey(t.Context(), w.client(permits), "name", "")
 		wantClass(t, err, gateway.HardLimit)
 		wantCalls(t, w, 1)
@@ -102,7 +110,7 @@ func TestAHardLimitIsAnAnswerAndNoThrottle(t *testing.T) {
 	})
 }
 
-func TestEveryAttemptTakesAPermitAndReportsItsOutcomeRetriesIncluded(t *testing.T) {
+func TestEveryAttemptTakesAPermitAndReportsItsOutcome(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		permits := &counter{}
 		w := &wire{answer: answers(
@@ -118,7 +126,8 @@ func TestEveryAttemptTakesAPermitAndReportsItsOutcomeRetriesIncluded(t *testing.
 		}
 		if got, want := fmt.Sprint(permits.outcomes), fmt.Sprint([]gateway.Outcome{
 			{RetryAfter: 3 * time.Second, Class: gateway.Throttled},
-			{Class: gateway.Unavailable}, {Class: gateway.Unreachable}, {Class: gateway.Unreachable}, {Class: gateway.OK}}); got != want {
+			{Class: gateway.Unavailable}, {Class: gateway.Unreachable}, {Class: gateway.Unreachable}, {Class: gateway.OK},
+		}); got != want {
 			t.Errorf("outcomes = %s, want %s", got, want)
 		}
 	})
@@ -137,7 +146,7 @@ func TestRetryAfterSecondsIsHonoured(t *testing.T) {
 	})
 }
 
-func TestAWaitThatOutlastsTheDeadlineIsNotBegun(t *testing.T) {
+func TestADelayThatEndsAfterTheDeadlineIsNotBegun(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
 		defer cancel()
@@ -146,13 +155,13 @@ func TestAWaitThatOutlastsTheDeadlineIsNotBegun(t *testing.T) {
 		_, err := ListRESTAPIs(ctx, w.client(nil))
 		wantClass(t, err, gateway.Throttled)
 		if took := time.Since(begun); took != 0 {
-			t.Errorf("told after %v, not at once", took)
+			t.Errorf("failed after %v, not at once", took)
 		}
 	})
 }
 
-func TestAThrottleStormFailsNoCall(t *testing.T) {
-	// The SDK's standard mode loses 87 of 300 such calls: three attempts, and a bucket of tokens that runs dry.
+func TestManyThrottlesAtOnceFailNoCall(t *testing.T) {
+	// The SDK's standard mode loses 87 of 300 such calls: it makes three attempts, and its retry tokens run out.
 	synctest.Test(t, func(t *testing.T) {
 		var mu sync.Mutex
 		tries := map[string]int{}
@@ -201,7 +210,7 @@ func TestOneCallIsNotTriedForEver(t *testing.T) {
 	}
 }
 
-func TestACallWithoutAPermitIsToldSoAtOnceAndNothingIsSent(t *testing.T) {
+func TestACallWithoutAPermitFailsAtOnceAndSendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: answers(noAPIs)}
 		_, err := ListRESTAPIs(t.Context(), w.client(&counter{err: ErrNoPermit}))
@@ -210,7 +219,7 @@ func TestACallWithoutAPermitIsToldSoAtOnceAndNothingIsSent(t *testing.T) {
 	})
 }
 
-func TestADeadlineWhileWaitingForAPermitLosesNoAnswer(t *testing.T) {
+func TestADeadlineDuringTheWaitForAPermitIsNoLostAnswer(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
@@ -225,7 +234,7 @@ func TestADeadlineWhileWaitingForAPermitLosesNoAnswer(t *testing.T) {
 	})
 }
 
-func TestWhoGoesAwayDuringACreateLeavesAnAnswerLost(t *testing.T) {
+func TestACreateWhoseCallerLeavesHasALostAnswer(t *testing.T) {
 	for name, cut := range map[string]func(context.Context) (context.Context, context.CancelFunc){
 		"deadline": func(ctx context.Context) (context.Context, context.CancelFunc) {
 			return context.WithTimeout(ctx, time.Second)
@@ -249,7 +258,7 @@ func TestWhoGoesAwayDuringACreateLeavesAnAnswerLost(t *testing.T) {
 	}
 }
 
-func TestWhoGoesAwayDuringAReadIsCancelled(t *testing.T) {
+func TestAReadWhoseCallerLeavesIsCancelled(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		time.AfterFunc(time.Second, cancel)
@@ -290,7 +299,7 @@ func TestAnAttemptWithoutCredentialsTakesNoPermit(t *testing.T) {
 	})
 }
 
-func TestTheSignatureIsMadeAfterThePermitWasWaitedFor(t *testing.T) {
+func TestTheSignatureIsMadeAfterTheWaitForAPermit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: answers(noAPIs)}
 		if _, err := ListRESTAPIs(t.Context(), w.client(&counter{wait: 10 * time.Minute})); err != nil {
@@ -323,17 +332,21 @@ func TestAnExportMayTakeAsLongAsAWSMayNeed(t *testing.T) {
 
 func TestExpiredCredentialsAreRenewedOnce(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		w := &wire{answer: answers(fault(403, "ExpiredTokenException", "The security token included in the request is expired"), keyMade)}
+		w := &wire{answer: answers(
+			fault(403, "ExpiredTokenException", "The security token included in the request is expired"), keyMade,
+		)}
 		cfg, got := w.config(), 0
 		cfg.Credentials = aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(context.Context) (aws.Credentials, error) {
 			got++
-			return aws.Credentials{AccessKeyID: fmt.Sprint("AKID", got), SecretAccessKey: "s", CanExpire: true, Expires: time.Now().Add(time.Hour)}, nil
+			return aws.Credentials{
+				AccessKeyID: fmt.Sprint("AKID", got), SecretAccessKey: "s", CanExpire: true, Expires: time.Now().Add(time.Hour),
+			}, nil
 		}))
 		if _, _, err := CreateKey(t.Context(), NewClient(cfg, Options{}), "name", ""); err != nil {
 			t.Fatal(err)
 		}
 		if got != 2 {
-			t.Errorf("credentials were got %d times, want 2", got)
+			t.Errorf("credentials were fetched %d times, want 2", got)
 		}
 		w.answer = answers(fault(403, "ExpiredTokenException", "expired"))
 		_, err := ListRESTAPIs(t.Context(), NewClient(cfg, Options{}))
@@ -364,7 +377,7 @@ func TestAWrongClockOfThisMachineIsCorrected(t *testing.T) {
 	})
 }
 
-func TestDelaysGrowAreJitteredAndCapped(t *testing.T) {
+func TestDelaysGrowWithJitterUpToTheLongest(t *testing.T) {
 	for made := 1; made < maxRefusals; made++ {
 		again, low := nextAttempt(gateway.GetExport, gateway.Throttled, made, 0, -1, 0)
 		_, high := nextAttempt(gateway.GetExport, gateway.Throttled, made, 0, -1, 0.999)
@@ -375,7 +388,7 @@ func TestDelaysGrowAreJitteredAndCapped(t *testing.T) {
 	}
 }
 
-func TestPriorityTravelsWithTheContext(t *testing.T) {
+func TestThePriorityIsTheContexts(t *testing.T) {
 	if got := PriorityOf(t.Context()); got != gateway.PriorityRefresh {
 		t.Errorf("a context without priority counts as %v", got)
 	}

@@ -21,7 +21,8 @@ func TestAKeyIsCreatedEnabledAndWithoutTags(t *testing.T) {
 	if err := json.Unmarshal([]byte(r.body), &got); err != nil {
 		t.Fatal(err)
 	}
-	// Without enabled the key is made disabled; tags need a permission beyond the minimum policy; a value is AWS's to give.
+	// AWS creates a disabled key unless enabled is sent. Tags need a permission beyond the minimum policy. AWS chooses the
+	// key's value.
 	if diff := cmp.Diff(map[string]any{"name": "App / sub", "description": "text", "enabled": true}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -30,7 +31,7 @@ func TestAKeyIsCreatedEnabledAndWithoutTags(t *testing.T) {
 	}
 }
 
-func TestAKeyWithoutAValueIsGivenBackForDeletion(t *testing.T) {
+func TestTheIDOfAKeyWithoutAValueIsReturnedSoThatItCanBeDeleted(t *testing.T) {
 	w := &wire{answer: answers(ok(201, `{"id":"key1"}`))}
 	id, value, err := CreateKey(t.Context(), w.client(nil), "n", "")
 	wantClass(t, err, gateway.Internal)
@@ -63,12 +64,12 @@ func TestAttachingWaitsForAnotherChangeToEnd(t *testing.T) {
 	})
 }
 
-func TestAttachingToAPlanThatIsGoneFails(t *testing.T) {
+func TestAttachingToAPlanThatDoesNotExistFails(t *testing.T) {
 	w := &wire{answer: answers(fault(404, "NotFoundException", "Invalid Usage Plan identifier specified"))}
 	wantClass(t, AttachKey(t.Context(), w.client(nil), "p", "k"), gateway.NotFound)
 }
 
-func TestDeletingAKeyThatIsGoneIsASuccess(t *testing.T) {
+func TestDeletingAKeyThatDoesNotExistIsASuccess(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: answers(reset, fault(404, "NotFoundException", "Invalid API Key identifier specified"))}
 		if err := DeleteKey(t.Context(), w.client(nil), "key1"); err != nil {
@@ -88,7 +89,7 @@ func TestA404OfAProxyDoesNotCountAsADeletedKey(t *testing.T) {
 	})
 }
 
-func TestAnExportIsOpenAPI3InJSONWithoutExtensionsThatLeakBackEnds(t *testing.T) {
+func TestAnExportIsOpenAPI3InJSONWithoutAWSsExtensions(t *testing.T) {
 	const document = `{"openapi":"3.0.1", "info":{"title":"a;;b"}}`
 	w := &wire{answer: answers(ok(200, document))}
 	got, err := Export(t.Context(), w.client(nil), "api1", "prod")
@@ -104,15 +105,16 @@ func TestAnExportIsOpenAPI3InJSONWithoutExtensionsThatLeakBackEnds(t *testing.T)
 	}
 }
 
-func TestAnEmptyExportIsAFailureAndNoDocument(t *testing.T) {
+func TestAnEmptyExportIsAFailure(t *testing.T) {
 	w := &wire{answer: answers(ok(200, ""))}
 	_, err := Export(t.Context(), w.client(nil), "api1", "prod")
 	wantClass(t, err, gateway.Unavailable)
 }
 
-func TestStagesCostOneCallAndTellWhatTheirExportDependsOn(t *testing.T) {
+func TestOneCallListsAllStagesWithWhatTheirExportsDependOn(t *testing.T) {
 	w := &wire{answer: answers(ok(200, `{"item":[
-		{"stageName":"prod","deploymentId":"d1","documentationVersion":"7","canarySettings":{"deploymentId":"d2","stageVariableOverrides":{"password":"hunter2"}},
+		{"stageName":"prod","deploymentId":"d1","documentationVersion":"7",
+		 "canarySettings":{"deploymentId":"d2","stageVariableOverrides":{"password":"hunter2"}},
 		 "variables":{"password":"hunter2"},"lastUpdatedDate":1700000000,"description":"live","tags":{"team":"a"}},
 		{"stageName":"dev","deploymentId":"d1"}]}`))}
 	got, err := ListStages(t.Context(), w.client(nil), "api1")
@@ -121,7 +123,10 @@ func TestStagesCostOneCallAndTellWhatTheirExportDependsOn(t *testing.T) {
 	}
 	wantCalls(t, w, 1)
 	want := []*gateway.Stage{
-		{Name: "prod", Description: "live", DeploymentID: "d1", DocumentationVersion: "7", CanaryDeploymentID: "d2", UpdatedAt: 1700000000, Tags: map[string]string{"team": "a"}},
+		{
+			Name: "prod", Description: "live", DeploymentID: "d1", DocumentationVersion: "7", CanaryDeploymentID: "d2",
+			UpdatedAt: 1700000000, Tags: map[string]string{"team": "a"},
+		},
 		{Name: "dev", DeploymentID: "d1"},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -16,29 +16,49 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-func TestErrorsAreClassifiedByCodeAlsoWhereTheSDKHasNoTypeForThem(t *testing.T) {
+func TestErrorsAreClassifiedByTheirCode(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer func(*http.Request) (*http.Response, error)
 		want   gateway.Class
 	}{
-		"AccessDeniedException":              {fault(403, "AccessDeniedException", "User: arn:aws:iam::1:user/x is not authorized to perform: apigateway:GET"), gateway.AccessDenied},
-		"UnauthorizedException":              {fault(401, "UnauthorizedException", "no"), gateway.AccessDenied},
-		"ExpiredTokenException":              {fault(403, "ExpiredTokenException", "expired"), gateway.ExpiredCredentials},
-		"a region that is not enabled":       {fault(403, "UnrecognizedClientException", "The security token included in the request is invalid."), gateway.RegionUnavailable},
-		"the same by its other name":         {fault(403, "InvalidClientTokenId", "The security token included in the request is invalid."), gateway.RegionUnavailable},
-		"a wrong secret":                     {fault(403, "InvalidSignatureException", "The request signature we calculated does not match"), gateway.BadCredentials},
-		"NotFoundException":                  {fault(404, "NotFoundException", "Invalid stage identifier specified"), gateway.NotFound},
-		"a 404 that is not AWS's":            {html(404), gateway.Unavailable},
-		"a 403 that is not AWS's":            {html(403), gateway.Unavailable},
-		"BadRequestException":                {fault(400, "BadRequestException", "Invalid limit"), gateway.Invalid},
-		"ValidationException":                {fault(400, "ValidationException", "1 validation error detected"), gateway.Invalid},
-		"models that are not JSON":           {fault(400, "BadRequestException", "JSON body models are not found"), gateway.NotExportable},
+		"AccessDeniedException": {
+			fault(403, "AccessDeniedException", "User: arn:aws:iam::1:user/x is not authorized to perform: apigateway:GET"),
+			gateway.AccessDenied,
+		},
+		"UnauthorizedException": {fault(401, "UnauthorizedException", "no"), gateway.AccessDenied},
+		"ExpiredTokenException": {fault(403, "ExpiredTokenException", "expired"), gateway.ExpiredCredentials},
+		"a region that is not enabled": {
+			fault(403, "UnrecognizedClientException", "The security token included in the request is invalid."),
+			gateway.RegionUnavailable,
+		},
+		"the same by its other name": {
+			fault(403, "InvalidClientTokenId", "The security token included in the request is invalid."),
+			gateway.RegionUnavailable,
+		},
+		"a wrong secret": {
+			fault(403, "InvalidSignatureException", "The request signature we calculated does not match"),
+			gateway.BadCredentials,
+		},
+		"NotFoundException": {
+			fault(404, "NotFoundException", "Invalid stage identifier specified"), gateway.NotFound,
+		},
+		"a 404 that is not AWS's": {html(404), gateway.Unavailable},
+		"a 403 that is not AWS's": {html(403), gateway.Unavailable},
+		"BadRequestException":     {fault(400, "BadRequestException", "Invalid limit"), gateway.Invalid},
+		"ValidationException": {
+			fault(400, "ValidationException", "1 validation error detected"), gateway.Invalid,
+		},
+		"models that are not JSON": {
+			fault(400, "BadRequestException", "JSON body models are not found"), gateway.NotExportable,
+		},
 		"a throttle by a code of all of AWS": {fault(400, "ThrottlingException", "Rate exceeded"), gateway.Throttled},
 		"429 without a code":                 {html(429), gateway.Throttled},
 		"ServiceUnavailableException":        {fault(503, "ServiceUnavailableException", "later"), gateway.Unavailable},
 		"InternalFailure":                    {fault(500, "InternalFailure", "later"), gateway.Unavailable},
-		"a code in a namespace":              {fault(404, "com.amazonaws.apigateway#NotFoundException:http://internal/", "x"), gateway.NotFound},
-		"a conflict that is for good":        {fault(409, "ConflictException", "API Key already exists"), gateway.Conflict},
+		"a code in a namespace": {
+			fault(404, "com.amazonaws.apigateway#NotFoundException:http://internal/", "x"), gateway.NotFound,
+		},
+		"a conflict that is for good": {fault(409, "ConflictException", "API Key already exists"), gateway.Conflict},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -46,7 +66,7 @@ func TestErrorsAreClassifiedByCodeAlsoWhereTheSDKHasNoTypeForThem(t *testing.T) 
 				_, err := Export(t.Context(), w.client(nil), "api1", "prod")
 				wantClass(t, err, c.want)
 				if Explain(err) == "" {
-					t.Error("nothing tells a newcomer what to check")
+					t.Error("the explanation does not say what to check")
 				}
 				wantNoSecret(t, err)
 			})
@@ -89,15 +109,20 @@ func TestAConflictIsRetryableOnlyWithTryAgainLater(t *testing.T) {
 	}
 }
 
-func TestCredentialsThatCannotBeHadAreToldByTheSDKsText(t *testing.T) {
-	if !isSigningText("operation error API Gateway: GetRestApis, get identity: get credentials: failed") || isSigningText("connection reset") {
-		t.Error("the SDK's words for missing credentials are not known")
+func TestMissingCredentialsAreRecognisedByTheSDKsText(t *testing.T) {
+	const text = "operation error API Gateway: GetRestApis, get identity: get credentials: failed"
+	if !isSigningText(text) || isSigningText("connection reset") {
+		t.Error("the SDK's text for missing credentials is not recognised")
 	}
 }
 
 func TestADefaultChainThatFindsNothingSaysWhatToSet(t *testing.T) {
-	imds := &smithy.OperationError{ServiceID: "API Gateway", OperationName: "GetRestApis", Err: fmt.Errorf("get identity: %w",
-		&smithy.OperationError{ServiceID: "ec2imds", OperationName: "GetMetadata", Err: context.DeadlineExceeded})}
+	metadata := &smithy.OperationError{
+		ServiceID: "ec2imds", OperationName: "GetMetadata", Err: context.DeadlineExceeded,
+	}
+	imds := &smithy.OperationError{
+		ServiceID: "API Gateway", OperationName: "GetRestApis", Err: fmt.Errorf("get identity: %w", metadata),
+	}
 	wantClass(t, imds, gateway.BadCredentials)
 	if got := Explain(imds); !strings.Contains(got, "accessKeyId") {
 		t.Errorf("explanation: %q", got)
@@ -108,13 +133,32 @@ func TestAMissingPermissionIsNamedWithItsResource(t *testing.T) {
 	policy := minimumPolicy(t)
 	denied := answers(fault(403, "AccessDeniedException", "not authorized"))
 	for want, call := range map[string]func(context.Context, Client) error{
-		"apigateway:GET on arn:aws:apigateway:eu-west-1::/restapis":            func(ctx context.Context, c Client) error { _, err := ListRESTAPIs(ctx, c); return err },
-		"apigateway:GET on arn:aws:apigateway:eu-west-1::/usageplans":          func(ctx context.Context, c Client) error { _, err := ListUsagePlans(ctx, c); return err },
-		"apigateway:GET on arn:aws:apigateway:eu-west-1::/restapis/*":          func(ctx context.Context, c Client) error { _, err := ListStages(ctx, c, "a"); return err },
-		"apigateway:GET on arn:aws:apigateway:eu-west-1::/restapis/*/stages/*": func(ctx context.Context, c Client) error { _, err := Export(ctx, c, "a", "s"); return err },
-		"apigateway:POST on arn:aws:apigateway:eu-west-1::/apikeys":            func(ctx context.Context, c Client) error { _, _, err := CreateKey(ctx, c, "n", ""); return err },
-		"apigateway:POST on arn:aws:apigateway:eu-west-1::/usageplans/*/keys":  func(ctx context.Context, c Client) error { return AttachKey(ctx, c, "p", "k") },
-		"apigateway:DELETE on arn:aws:apigateway:eu-west-1::/apikeys/*":        func(ctx context.Context, c Client) error { return DeleteKey(ctx, c, "k") },
+		"apigateway:GET on arn:aws:apigateway:eu-west-1::/restapis": func(ctx context.Context, c Client) error {
+			_, err := ListRESTAPIs(ctx, c)
+			return err
+		},
+		"apigateway:GET on arn:aws:apigateway:eu-west-1::/usageplans": func(ctx context.Context, c Client) error {
+			_, err := ListUsagePlans(ctx, c)
+			return err
+		},
+		"apigateway:GET on arn:aws:apigateway:eu-west-1::/restapis/*": func(ctx context.Context, c Client) error {
+			_, err := ListStages(ctx, c, "a")
+			return err
+		},
+		"apigateway:GET on arn:aws:apigateway:eu-west-1::/restapis/*/stages/*": func(ctx context.Context, c Client) error {
+			_, err := Export(ctx, c, "a", "s")
+			return err
+		},
+		"apigateway:POST on arn:aws:apigateway:eu-west-1::/apikeys": func(ctx context.Context, c Client) error {
+			_, _, err := CreateKey(ctx, c, "n", "")
+			return err
+		},
+		"apigateway:POST on arn:aws:apigateway:eu-west-1::/usageplans/*/keys": func(ctx context.Context, c Client) error {
+			return AttachKey(ctx, c, "p", "k")
+		},
+		"apigateway:DELETE on arn:aws:apigateway:eu-west-1::/apikeys/*": func(ctx context.Context, c Client) error {
+			return DeleteKey(ctx, c, "k")
+		},
 	} {
 		w := &wire{answer: denied}
 		err := call(t.Context(), w.client(nil))
@@ -122,13 +166,14 @@ func TestAMissingPermissionIsNamedWithItsResource(t *testing.T) {
 		if got := Explain(err); !strings.HasSuffix(got, want) {
 			t.Errorf("explanation %q does not end with %q", got, want)
 		}
-		if arn := strings.Replace(want[strings.Index(want, "arn:"):], "eu-west-1", "*", 1); !strings.Contains(policy, `"`+arn+`"`) {
+		arn := strings.Replace(want[strings.Index(want, "arn:"):], "eu-west-1", "*", 1)
+		if !strings.Contains(policy, `"`+arn+`"`) {
 			t.Errorf("%s is not in the minimum policy", arn)
 		}
 	}
 }
 
-// minimumPolicy is what users grant; the agent needs nothing beyond it.
+// minimumPolicy is the policy that users grant. The agent needs no other permission.
 func minimumPolicy(t *testing.T) string {
 	t.Helper()
 	text, err := os.ReadFile("testdata/minimum-policy.json")
@@ -138,7 +183,7 @@ func minimumPolicy(t *testing.T) string {
 	return string(text)
 }
 
-func TestAnErrorReadsAsAGerundWithRegion(t *testing.T) {
+func TestAnErrorNamesWhatWasBeingDoneAndTheRegion(t *testing.T) {
 	w := &wire{answer: answers(fault(403, "AccessDeniedException", "no"))}
 	_, err := ListRESTAPIs(t.Context(), w.client(nil))
 	if !strings.HasPrefix(err.Error(), "listing REST APIs in eu-west-1: ") {
@@ -146,13 +191,23 @@ func TestAnErrorReadsAsAGerundWithRegion(t *testing.T) {
 	}
 }
 
-func TestRetryAfterThatMakesNoSenseIsIgnoredOrCapped(t *testing.T) {
+func TestAnInvalidRetryAfterIsIgnoredOrCapped(t *testing.T) {
 	for header, want := range map[string]time.Duration{
-		"": 0, "soon": 0, "-5": 0, "NaN": 0, "0": 0, "2.5": 2500 * time.Millisecond, "1e300": maxRetryAfter, "99999": maxRetryAfter, "+Inf": maxRetryAfter,
+		"":      0,
+		"soon":  0,
+		"-5":    0,
+		"NaN":   0,
+		"0":     0,
+		"2.5":   2500 * time.Millisecond,
+		"1e300": maxRetryAfter,
+		"99999": maxRetryAfter,
+		"+Inf":  maxRetryAfter,
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			permits := &counter{}
-			w := &wire{answer: answers(fault(429, "TooManyRequestsException", "Too Many Requests", "Retry-After", header), noAPIs)}
+			w := &wire{answer: answers(
+				fault(429, "TooManyRequestsException", "Too Many Requests", "Retry-After", header), noAPIs,
+			)}
 			if _, err := ListRESTAPIs(t.Context(), w.client(permits)); err != nil {
 				t.Fatal(err)
 			}
@@ -173,9 +228,23 @@ func TestEachClassHasItsOwnName(t *testing.T) {
 	}
 	wantClass(t, nil, gateway.OK)
 	wantClass(t, errors.New("whatever"), gateway.Internal)
-	for class, want := range map[gateway.Class]bool{gateway.AnswerLost: false, gateway.OK: false, gateway.Internal: false, gateway.HardLimit: true, gateway.Throttled: true, gateway.NoPermit: true} {
+	for class, want := range map[gateway.Class]bool{
+		gateway.AnswerLost: false, gateway.OK: false, gateway.Internal: false, gateway.HardLimit: true,
+		gateway.Throttled: true, gateway.NoPermit: true,
+	} {
 		if got := (gateway.Outcome{Class: class}).Undone(); got != want {
-			t.Errorf("%s was surely not done: %v", class, got)
+			t.Errorf("Undone of %s is %v", class, got)
 		}
+	}
+}
+
+func TestEachClassHasItsOwnExplanation(t *testing.T) {
+	seen := map[string]bool{"": true}
+	for c := gateway.OK + 1; c <= gateway.Internal; c++ {
+		got := Explain(&Error{Class: c, Err: errors.New("whatever")})
+		if seen[got] {
+			t.Errorf("%s has no explanation of its own: %q", c, got)
+		}
+		seen[got] = true
 	}
 }

@@ -16,10 +16,10 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/secret"
-
-	"github.com/aws/aws-sdk-go-v2/aws"
 )
 
 // quiet hides this machine's own AWS configuration from a test.
@@ -28,9 +28,17 @@ func quiet(t *testing.T) {
 	none := filepath.Join(t.TempDir(), "none")
 	for name, value := range map[string]string{
 		"AWS_CONFIG_FILE": none, "AWS_SHARED_CREDENTIALS_FILE": none, "AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "",
-		"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "AWS_ENDPOINT_URL": "", "AWS_REGION": "",
-		"AWS_WEB_IDENTITY_TOKEN_FILE": "", "AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "", "AWS_CONTAINER_CREDENTIALS_FULL_URI": "",
-		"AWS_CA_BUNDLE": "", "AWS_SDK_UA_APP_ID": "", "AWS_MAX_ATTEMPTS": "",
+		"AWS_ACCESS_KEY_ID":                      "",
+		"AWS_SECRET_ACCESS_KEY":                  "",
+		"AWS_SESSION_TOKEN":                      "",
+		"AWS_ENDPOINT_URL":                       "",
+		"AWS_REGION":                             "",
+		"AWS_WEB_IDENTITY_TOKEN_FILE":            "",
+		"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI": "",
+		"AWS_CONTAINER_CREDENTIALS_FULL_URI":     "",
+		"AWS_CA_BUNDLE":                          "",
+		"AWS_SDK_UA_APP_ID":                      "",
+		"AWS_MAX_ATTEMPTS":                       "",
 	} {
 		t.Setenv(name, value)
 	}
@@ -48,7 +56,8 @@ func stsAnswer(disabled ...string) func(int, *http.Request) (*http.Response, err
 			return noAPIs(r)
 		}
 		return response(r, 200, http.Header{"Content-Type": {"text/xml"}}, fmt.Sprintf(`<R><AssumeRoleResult><Credentials>
-			<AccessKeyId>ASIA%d</AccessKeyId><SecretAccessKey>assumed-the-secret</SecretAccessKey><SessionToken>token</SessionToken>
+			<AccessKeyId>ASIA%d</AccessKeyId><SecretAccessKey>assumed-the-secret</SecretAccessKey>
+			<SessionToken>token</SessionToken>
 			<Expiration>%s</Expiration></Credentials></AssumeRoleResult>
 			<GetCallerIdentityResult><Account>123456789012</Account></GetCallerIdentityResult></R>`,
 			n, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))), nil
@@ -57,11 +66,13 @@ func stsAnswer(disabled ...string) func(int, *http.Request) (*http.Response, err
 
 func stsFault(status int, code, message string) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) {
-		return response(r, status, nil, fmt.Sprintf("<ErrorResponse><Error><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", code, message)), nil
+		return response(r, status, nil, fmt.Sprintf(
+			"<ErrorResponse><Error><Code>%s</Code><Message>%s</Message></Error></ErrorResponse>", code, message,
+		)), nil
 	}
 }
 
-// stsForms are the STS requests among those that were sent.
+// stsForms are the forms of the STS requests that were sent.
 func stsForms(t *testing.T, w *wire) []url.Values {
 	t.Helper()
 	var out []url.Values
@@ -93,12 +104,14 @@ func newCredentials(t *testing.T, w *wire, o CredentialsOptions) *Credentials {
 
 const role = "arn:aws:iam::210987654321:role/federation"
 
-func TestARoleIsAssumedOnceForAllRegionsAndRenewedBeforeItExpires(t *testing.T) {
+func TestARoleIsAssumedOnceForAllRegionsAndAgainBeforeItExpires(t *testing.T) {
 	quiet(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: stsAnswer()}
 		permits := &counter{}
-		c := newCredentials(t, w, CredentialsOptions{Regions: []string{"eu-west-1", "us-east-1", "ap-south-1"}, ExternalID: "shared-id", RoleSessionName: "me"})
+		c := newCredentials(t, w, CredentialsOptions{
+			Regions: []string{"eu-west-1", "us-east-1", "ap-south-1"}, ExternalID: "shared-id", RoleSessionName: "me",
+		})
 		var wg sync.WaitGroup
 		for _, region := range []string{"eu-west-1", "us-east-1", "ap-south-1"} {
 			client := NewClient(c.Config(region, role), Options{Permits: permits, Jitter: half})
@@ -116,7 +129,11 @@ func TestARoleIsAssumedOnceForAllRegionsAndRenewedBeforeItExpires(t *testing.T) 
 			t.Fatalf("%d AssumeRole calls, want 1", len(forms))
 		}
 		for field, want := range map[string]string{
-			"Action": "AssumeRole", "RoleArn": role, "RoleSessionName": "me", "DurationSeconds": "3600", "ExternalId": "shared-id",
+			"Action":          "AssumeRole",
+			"RoleArn":         role,
+			"RoleSessionName": "me",
+			"DurationSeconds": "3600",
+			"ExternalId":      "shared-id",
 		} {
 			if got := forms[0].Get(field); got != want {
 				t.Errorf("%s = %q, want %q", field, got, want)
@@ -138,7 +155,7 @@ func TestARoleIsAssumedOnceForAllRegionsAndRenewedBeforeItExpires(t *testing.T) 
 	})
 }
 
-func TestTheAccountIsAskedOfSTS(t *testing.T) {
+func TestSTSNamesTheAccount(t *testing.T) {
 	quiet(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: stsAnswer()}
@@ -151,7 +168,7 @@ func TestTheAccountIsAskedOfSTS(t *testing.T) {
 	})
 }
 
-func TestADisabledRegionDoesNotMakeTheCredentialsBad(t *testing.T) {
+func TestADisabledRegionDoesNotMakeTheCredentialsWrong(t *testing.T) {
 	quiet(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: stsAnswer("ap-east-1")}
@@ -171,10 +188,12 @@ func TestADisabledRegionDoesNotMakeTheCredentialsBad(t *testing.T) {
 	})
 }
 
-func TestAnAccessKeyThatNoRegionKnowsIsBad(t *testing.T) {
+func TestAnAccessKeyThatNoRegionKnowsIsWrong(t *testing.T) {
 	quiet(t)
 	synctest.Test(t, func(t *testing.T) {
-		w := &wire{answer: answers(stsFault(403, "InvalidClientTokenId", "The security token included in the request is invalid."))}
+		w := &wire{answer: answers(stsFault(
+			403, "InvalidClientTokenId", "The security token included in the request is invalid.",
+		))}
 		c := newCredentials(t, w, CredentialsOptions{Regions: []string{"eu-west-1"}})
 		_, err := c.AccountID(t.Context(), "eu-west-1", "")
 		wantClass(t, err, gateway.BadCredentials)
@@ -185,7 +204,7 @@ func TestAnAccessKeyThatNoRegionKnowsIsBad(t *testing.T) {
 	})
 }
 
-func TestARoleThatMayNotBeAssumedFailsItsTargetWithAReason(t *testing.T) {
+func TestARoleThatMayNotBeAssumedFailsWithAReason(t *testing.T) {
 	quiet(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: answers(stsFault(403, "AccessDenied", "User: x is not authorized to perform: sts:AssumeRole"))}
@@ -199,7 +218,7 @@ func TestARoleThatMayNotBeAssumedFailsItsTargetWithAReason(t *testing.T) {
 	})
 }
 
-func TestTheSDKsOwnVariablesWork(t *testing.T) {
+func TestTheSDKsOwnVariablesAreRead(t *testing.T) {
 	quiet(t)
 	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9/base")
 	t.Setenv("AWS_ACCESS_KEY_ID", "AKIDENV")
@@ -219,7 +238,8 @@ func TestTheSDKsOwnVariablesWork(t *testing.T) {
 		if r.request.URL.Host != "127.0.0.1:9" || !strings.HasPrefix(r.request.URL.Path, "/base") {
 			t.Errorf("sent to %s", r.request.URL)
 		}
-		if auth := r.request.Header.Get("Authorization"); !strings.Contains(auth, "AKIDENV/") || !strings.Contains(auth, "/us-east-1/") {
+		auth := r.request.Header.Get("Authorization")
+		if !strings.Contains(auth, "AKIDENV/") || !strings.Contains(auth, "/us-east-1/") {
 			t.Errorf("signed as %s", auth)
 		}
 		if agent := r.request.Header.Get("User-Agent"); !strings.Contains(agent, "app/"+appID) {
@@ -278,9 +298,10 @@ func TestTheAccountOfARoleIsReadFromItsARN(t *testing.T) {
 	}
 }
 
-func TestTheSharedHTTPClientKeepsConnectionsOnlyWhileThereIsWork(t *testing.T) {
+func TestTheSharedHTTPClientKeepsConnectionsOnlyDuringWork(t *testing.T) {
 	transport := NewHTTPClient().GetTransport()
-	if transport.IdleConnTimeout != idleTime || transport.MaxIdleConns != maxIdle || transport.MaxConnsPerHost != 0 || transport.Proxy == nil {
+	if transport.IdleConnTimeout != idleTime || transport.MaxIdleConns != maxIdle || transport.MaxConnsPerHost != 0 ||
+		transport.Proxy == nil {
 		t.Errorf("transport = %+v", transport)
 	}
 }
@@ -299,7 +320,9 @@ func TestAllTargetsOfAnIntegrationShareTheirConnections(t *testing.T) {
 	server.Start()
 	defer server.Close()
 	t.Setenv("AWS_ENDPOINT_URL", server.URL)
-	c, err := NewCredentials(t.Context(), CredentialsOptions{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret.New("s"), Regions: []string{"eu-west-1"}})
+	c, err := NewCredentials(t.Context(), CredentialsOptions{
+		AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret.New("s"), Regions: []string{"eu-west-1"},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -313,14 +336,15 @@ func TestAllTargetsOfAnIntegrationShareTheirConnections(t *testing.T) {
 	}
 }
 
-func TestACABundleIsHonouredAndDoesNotStopASimulation(t *testing.T) {
+func TestACABundleIsUsedAndDoesNotStopASimulation(t *testing.T) {
 	quiet(t)
 	bundle := filepath.Join(t.TempDir(), "ca.pem")
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
 		_, _ = w.Write([]byte(`{"item":[]}`))
 	}))
 	defer server.Close()
-	if err := os.WriteFile(bundle, pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw}), 0o600); err != nil {
+	certificate := pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: server.Certificate().Raw})
+	if err := os.WriteFile(bundle, certificate, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	t.Setenv("AWS_CA_BUNDLE", bundle)
@@ -338,7 +362,7 @@ func TestACABundleIsHonouredAndDoesNotStopASimulation(t *testing.T) {
 	}
 }
 
-func TestAnSTSThatNeverAnswersIsGivenUpForTheNextRegion(t *testing.T) {
+func TestTheNextRegionIsAskedWhenSTSDoesNotAnswer(t *testing.T) {
 	quiet(t)
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{}

@@ -11,7 +11,10 @@ import (
 
 func FuzzWhateverAWSAnswersIsClassifiedAndACreateIsSentOnce(f *testing.F) {
 	f.Add(200, "", "", `{"item":[{"id":"a","name":"b","endpointConfiguration":{"types":["EDGE"]}}],"position":"x"}`)
-	f.Add(200, "", "", `{"item":[{"id":"p","apiStages":[{"apiId":"a","stage":"s","throttle":{"/GET":{"rateLimit":"NaN"}}}],"quota":{}}]}`)
+	f.Add(
+		200, "", "",
+		`{"item":[{"id":"p","apiStages":[{"apiId":"a","stage":"s","throttle":{"/GET":{"rateLimit":"NaN"}}}],"quota":{}}]}`,
+	)
 	f.Add(201, "", "", `{"id":"k","value":"v"}`)
 	f.Add(429, "TooManyRequestsException", "1", `{"message":"Too Many Requests"}`)
 	f.Add(409, "ConflictException", "x", `{"message":null}`)
@@ -27,7 +30,7 @@ func FuzzWhateverAWSAnswersIsClassifiedAndACreateIsSentOnce(f *testing.F) {
 			h.Set("Retry-After", retryAfter)
 			return response(r, status, h, body), nil
 		}}
-		// Shorter than any wait between attempts, so that none is waited for.
+		// Shorter than any delay between attempts, so that there is only one attempt.
 		ctx, cancel := context.WithTimeout(t.Context(), firstDelay/4)
 		defer cancel()
 		client := w.client(nil)
@@ -38,7 +41,9 @@ func FuzzWhateverAWSAnswersIsClassifiedAndACreateIsSentOnce(f *testing.F) {
 		_, planErr := ListUsagePlans(ctx, client)
 		_, stageErr := ListStages(ctx, client, "a")
 		_, exportErr := Export(ctx, client, "a", "s")
-		for _, err := range []error{err, planErr, stageErr, exportErr, DeleteKey(ctx, client, "k"), AttachKey(ctx, client, "p", "k")} {
+		for _, err := range []error{
+			err, planErr, stageErr, exportErr, DeleteKey(ctx, client, "k"), AttachKey(ctx, client, "p", "k"),
+		} {
 			if (Classify(err) == gateway.OK) != (err == nil) || (Explain(err) == "") != (err == nil) {
 				t.Errorf("%v is of class %v", err, Classify(err))
 			}

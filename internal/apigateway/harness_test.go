@@ -19,7 +19,7 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// wire stands where the network would be: it answers each request from a script and keeps what was asked.
+// wire stands in for the network. It answers each request from a script and keeps the requests.
 type wire struct {
 	mu     sync.Mutex
 	seen   []seen
@@ -58,14 +58,14 @@ func (w *wire) config() aws.Config {
 	}
 }
 
-// half is jitter that is always in the middle.
+// half is jitter that is always 0.5.
 func half() float64 { return 0.5 }
 
 func (w *wire) client(permits Permits) Client {
 	return NewClient(w.config(), Options{Permits: permits, Jitter: half})
 }
 
-// answers plays the given answers in turn, the last one for ever.
+// answers gives the answers of the script one after the other, and then the last one again and again.
 func answers(script ...func(*http.Request) (*http.Response, error)) func(int, *http.Request) (*http.Response, error) {
 	return func(n int, r *http.Request) (*http.Response, error) { return script[min(n, len(script))-1](r) }
 }
@@ -74,7 +74,7 @@ func ok(status int, body string) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) { return response(r, status, nil, body), nil }
 }
 
-// fault is an error as AWS's REST JSON protocol words it.
+// fault is an error in AWS's REST JSON protocol.
 func fault(status int, code, message string, headers ...string) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) {
 		h := http.Header{"X-Amzn-Errortype": {code}}
@@ -111,15 +111,17 @@ func response(r *http.Request, status int, h http.Header, body string) *http.Res
 
 var (
 	throttled = fault(429, "TooManyRequestsException", "Too Many Requests")
-	busy      = fault(409, "ConflictException", "Unable to complete operation due to concurrent modification. Please try again later.")
-	reset     = broken(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET})
-	refused   = broken(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
-	nameless  = broken(&net.DNSError{Err: "no such host", Name: "apigateway.eu-west-9.amazonaws.com", IsNotFound: true})
-	keyMade   = ok(201, `{"id":"key1","value":"the-key-value-0123456789","enabled":true}`)
-	noAPIs    = ok(200, `{"item":[]}`)
+	busy      = fault(
+		409, "ConflictException", "Unable to complete operation due to concurrent modification. Please try again later.",
+	)
+	reset    = broken(&net.OpError{Op: "read", Net: "tcp", Err: syscall.ECONNRESET})
+	refused  = broken(&net.OpError{Op: "dial", Net: "tcp", Err: syscall.ECONNREFUSED})
+	nameless = broken(&net.DNSError{Err: "no such host", Name: "apigateway.eu-west-9.amazonaws.com", IsNotFound: true})
+	keyMade  = ok(201, `{"id":"key1","value":"the-key-value-0123456789","enabled":true}`)
+	noAPIs   = ok(200, `{"item":[]}`)
 )
 
-// counter is a Permits that grants all and counts.
+// counter is a Permits that grants every permit and counts them.
 type counter struct {
 	mu       sync.Mutex
 	requests []gateway.PermitRequest
@@ -173,12 +175,12 @@ func wantNoSecret(t *testing.T, err error) {
 	}
 }
 
-// ListRESTAPIs is a listing of REST APIs from beginning to end.
+// ListRESTAPIs lists all REST APIs.
 func ListRESTAPIs(ctx context.Context, c Client) ([]*gateway.RestAPI, error) {
 	return list(ctx, NewRESTAPIs(c))
 }
 
-// ListUsagePlans is a listing of usage plans from beginning to end.
+// ListUsagePlans lists all usage plans.
 func ListUsagePlans(ctx context.Context, c Client) ([]*gateway.UsagePlan, error) {
 	return list(ctx, NewUsagePlans(c))
 }

@@ -3,6 +3,7 @@ package apigateway
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"testing"
 	"testing/synctest"
 
@@ -15,14 +16,14 @@ func page(id, next string) func(*http.Request) (*http.Response, error) {
 }
 
 func ids(apis []*gateway.RestAPI) string {
-	out := ""
+	var out strings.Builder
 	for _, a := range apis {
-		out += a.ID
+		out.WriteString(a.ID)
 	}
-	return out
+	return out.String()
 }
 
-func TestListingsAskForPagesOf500AndFollowThePosition(t *testing.T) {
+func TestAListingAsksForPagesOf500AndFollowsThePosition(t *testing.T) {
 	w := &wire{answer: answers(page("a", "p2"), page("b", "p3"), page("c", ""))}
 	apis, err := ListRESTAPIs(t.Context(), w.client(nil))
 	if err != nil || ids(apis) != "abc" {
@@ -59,7 +60,7 @@ func TestAPageThatFailsIsAFailureAndNeverAShorterList(t *testing.T) {
 	}
 }
 
-func TestAListingGoesOnWhereItEndedAndSkipsNothing(t *testing.T) {
+func TestAListingContinuesWhereItStoppedAndSkipsNothing(t *testing.T) {
 	w := &wire{answer: answers(page("a", "p2"), fault(403, "AccessDeniedException", "no"), page("b", "p3"), page("c", ""))}
 	l := NewRESTAPIs(w.client(nil))
 	if err := l.Run(t.Context()); err == nil {
@@ -82,17 +83,17 @@ func TestAListingGoesOnWhereItEndedAndSkipsNothing(t *testing.T) {
 	wantCalls(t, w, 4)
 }
 
-func TestAPositionThatRepeatsEndsTheListingAsAFailure(t *testing.T) {
+func TestAPositionThatRepeatsFailsTheListing(t *testing.T) {
 	w := &wire{answer: answers(page("a", "p2"), page("b", "p3"), page("c", "p2"))}
 	l := NewRESTAPIs(w.client(nil))
 	wantClass(t, l.Run(t.Context()), gateway.Internal)
 	wantCalls(t, w, 3)
 	if len(l.items) != 0 {
-		t.Error("what such a listing gave was kept")
+		t.Error("the items of such a listing were kept")
 	}
 }
 
-func TestAPositionThatAWSForgotStartsTheListingOver(t *testing.T) {
+func TestAPositionThatAWSRefusesStartsTheListingAgain(t *testing.T) {
 	w := &wire{answer: answers(page("a", "p2"), fault(400, "BadRequestException", "Invalid position"), page("b", ""))}
 	l := NewRESTAPIs(w.client(nil))
 	wantClass(t, l.Run(t.Context()), gateway.Invalid)
@@ -103,7 +104,7 @@ func TestAPositionThatAWSForgotStartsTheListingOver(t *testing.T) {
 		t.Errorf("list = %s", ids(all))
 	}
 	if got := w.requests()[2].request.URL.Query().Get("position"); got != "" {
-		t.Errorf("went on at %q", got)
+		t.Errorf("continued at %q", got)
 	}
 }
 
@@ -129,7 +130,9 @@ func TestAThrottledPageIsAskedForAgainAtItsOwnPosition(t *testing.T) {
 }
 
 func TestAnAnswerWithoutAListIsNotAnEmptyList(t *testing.T) {
-	for _, body := range []string{`{}`, `{"item":null}`, `{"message":"welcome to the hotel's network"}`, `[]`, `null`, ``} {
+	for _, body := range []string{
+		`{}`, `{"item":null}`, `{"message":"welcome to the hotel's network"}`, `[]`, `null`, ``,
+	} {
 		synctest.Test(t, func(t *testing.T) {
 			w := &wire{answer: answers(ok(200, body))}
 			_, err := ListUsagePlans(t.Context(), w.client(nil))
@@ -142,8 +145,8 @@ func TestAnAnswerWithoutAListIsNotAnEmptyList(t *testing.T) {
 	}
 }
 
-func TestAnEmptyListOfAWSsIsAnEmptyList(t *testing.T) {
-	// Recorded of API keys; all of API Gateway's lists have this shape.
+func TestAnEmptyListOfAWSIsAnEmptyList(t *testing.T) {
+	// Recorded for API keys. All lists of API Gateway have this shape.
 	r := loadRecorded(t)["TestApigatewayApiKeysCrud::test_get_api_keys"]["get-api-keys"]
 	w := &wire{answer: answers(onWire(t, r))}
 	if apis, err := ListRESTAPIs(t.Context(), w.client(nil)); err != nil || len(apis) != 0 {

@@ -12,7 +12,7 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// every gives all recorded steps by "test/step", so that no shape of AWS's is left out because nobody thought of it.
+// every returns all recorded steps by "test/step", so that no shape of an answer is forgotten.
 func every(t *testing.T) map[string]json.RawMessage {
 	t.Helper()
 	steps := map[string]json.RawMessage{}
@@ -24,7 +24,7 @@ func every(t *testing.T) map[string]json.RawMessage {
 	return steps
 }
 
-// shape reads a step with the recording's own names, apart from the SDK's types.
+// shape reads a step by the recording's own field names, without the SDK's types.
 func shape[T any](t *testing.T, text json.RawMessage) (fields map[string]json.RawMessage, value T) {
 	t.Helper()
 	if err := json.Unmarshal(text, &fields); err != nil {
@@ -36,11 +36,11 @@ func shape[T any](t *testing.T, text json.RawMessage) (fields map[string]json.Ra
 	return fields, value
 }
 
-// known counts the steps of a kind, so that a kind that is no longer found fails its test.
+// known checks the number of steps of a kind, so that a test fails if it finds no steps any more.
 func known(t *testing.T, seen, want int) {
 	t.Helper()
 	if seen != want {
-		t.Errorf("%d recorded steps are of this kind, not %d: a change of the recording must be looked at", seen, want)
+		t.Errorf("%d recorded steps are of this kind, not %d; check what has changed in the recording", seen, want)
 	}
 }
 
@@ -186,7 +186,7 @@ func TestEveryRecordedNewKeyAndAttachmentIsRead(t *testing.T) {
 	known(t, attached, 2)
 }
 
-func TestEveryRecordedExportPassesByteForByte(t *testing.T) {
+func TestEveryRecordedExportIsReturnedUnchanged(t *testing.T) {
 	seen := 0
 	for path, text := range every(t) {
 		fields, _ := shape[struct{}](t, text)
@@ -202,7 +202,7 @@ func TestEveryRecordedExportPassesByteForByte(t *testing.T) {
 	known(t, seen, 8)
 }
 
-// recordedClasses says what each recorded refusal means, by AWS's code and the beginning of its message.
+// recordedClasses are the classes of the recorded refusals, by AWS's code and the beginning of its message.
 var recordedClasses = map[string]gateway.Class{
 	"ConflictException/Unable to complete operation due to concurrent": gateway.ConflictRetryable,
 	"NotFoundException/Invalid API identifier specified":               gateway.NotFound,
@@ -216,7 +216,7 @@ var recordedClasses = map[string]gateway.Class{
 	"BadRequestException/Invalid API Key description specified":        gateway.Invalid,
 }
 
-func TestEveryRecordedRefusalHasItsClassForEachOperation(t *testing.T) {
+func TestEveryRecordedRefusalHasItsClassInEachOperation(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		seen := 0
 		for path, text := range every(t) {
@@ -234,7 +234,7 @@ func TestEveryRecordedRefusalHasItsClassForEachOperation(t *testing.T) {
 				}
 			}
 			if !said {
-				t.Errorf("%s: nobody has said what %s %q means", path, r.Error.Code, r.Error.Message)
+				t.Errorf("%s: no class is given for %s %q", path, r.Error.Code, r.Error.Message)
 				continue
 			}
 			refused := answers(onWire(t, text))
@@ -249,7 +249,7 @@ func TestEveryRecordedRefusalHasItsClassForEachOperation(t *testing.T) {
 			_, _, err = CreateKey(t.Context(), (&wire{answer: refused}).client(nil), "n", "")
 			wantClass(t, err, want)
 			wantClass(t, AttachKey(t.Context(), (&wire{answer: refused}).client(nil), "p", "k"), want)
-			if want == gateway.NotFound { // what is gone already is what was wanted
+			if want == gateway.NotFound { // a key that does not exist any more is a success
 				want = gateway.OK
 			}
 			wantClass(t, DeleteKey(t.Context(), (&wire{answer: refused}).client(nil), "k"), want)
@@ -258,10 +258,13 @@ func TestEveryRecordedRefusalHasItsClassForEachOperation(t *testing.T) {
 	})
 }
 
-// foreign are the recorded steps that answer operations which the agent has no permission for, or no use.
-var foreign = []string{"get-api-keys", "get-apis-keys", "get-up-keys", "update-api-key", "create-deployment", "create-canary-deployment", "delete-rest-api"}
+// foreign are the recorded steps of operations that the agent does not use.
+var foreign = []string{
+	"get-api-keys", "get-apis-keys", "get-up-keys", "update-api-key", "create-deployment", "create-canary-deployment",
+	"delete-rest-api",
+}
 
-func TestNoRecordedStepIsLeftUnread(t *testing.T) {
+func TestEveryRecordedStepIsReadByATest(t *testing.T) {
 	for path, text := range every(t) {
 		fields, r := shape[struct {
 			Items []map[string]json.RawMessage

@@ -14,7 +14,7 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// recorded is testdata/recorded.json: test -> step -> what boto3 made of AWS's answer.
+// recorded is testdata/recorded.json: test -> step -> AWS's answer as boto3 read it.
 type recorded map[string]map[string]json.RawMessage
 
 func loadRecorded(t *testing.T) recorded {
@@ -30,8 +30,8 @@ func loadRecorded(t *testing.T) recorded {
 	return r
 }
 
-// onWire turns a recorded step back into the answer that was on the wire: times are numbers, lists are called item, and an
-// error's code is a header.
+// onWire turns a recorded step into the answer that AWS sent: times are numbers, lists are called item, and the code of
+// an error is a header.
 func onWire(t *testing.T, step json.RawMessage) func(*http.Request) (*http.Response, error) {
 	t.Helper()
 	var fields map[string]json.RawMessage
@@ -64,7 +64,7 @@ func onWire(t *testing.T, step json.RawMessage) func(*http.Request) (*http.Respo
 	return ok(meta.HTTPStatusCode, strings.ReplaceAll(string(body), `"datetime"`, strconv.Itoa(recordedTime)))
 }
 
-// recordedTime stands for every time in the recorded answers, which have been made anonymous.
+// recordedTime replaces every time in the recorded answers, from which the times were removed.
 const recordedTime = 1700000000
 
 // listed wraps one recorded resource as the only item of a list.
@@ -75,17 +75,24 @@ func listed(t *testing.T, step json.RawMessage) func(*http.Request) (*http.Respo
 
 func TestRecordedRESTAPIsBecomeValues(t *testing.T) {
 	r := loadRecorded(t)
-	w := &wire{answer: answers(onWire(t, r["TestApiGatewayApiRestApi::test_create_rest_api_with_tags"]["get-rest-apis-w-tags"]))}
+	w := &wire{answer: answers(onWire(
+		t, r["TestApiGatewayApiRestApi::test_create_rest_api_with_tags"]["get-rest-apis-w-tags"],
+	))}
 	got, err := ListRESTAPIs(t.Context(), w.client(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]*gateway.RestAPI{{ID: "<id:1>", Name: "<name:1>", Description: "this is my api", KeySource: "HEADER",
-		EndpointTypes: []string{"EDGE"}, Tags: map[string]string{"MY_TAG1": "MY_VALUE1"}}}, got); diff != "" {
+	want := []*gateway.RestAPI{{
+		ID: "<id:1>", Name: "<name:1>", Description: "this is my api", KeySource: "HEADER",
+		EndpointTypes: []string{"EDGE"}, Tags: map[string]string{"MY_TAG1": "MY_VALUE1"},
+	}}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 	for step, types := range map[string]string{
-		"create-with-edge-default": "EDGE", "create-with-regional-default": "REGIONAL", "create-with-private-default": "PRIVATE",
+		"create-with-edge-default":     "EDGE",
+		"create-with-regional-default": "REGIONAL",
+		"create-with-private-default":  "PRIVATE",
 	} {
 		w := &wire{answer: answers(listed(t, r["TestApiGatewayApiRestApi::test_create_rest_api_verify_defaults"][step]))}
 		got, err := ListRESTAPIs(t.Context(), w.client(nil))
@@ -97,13 +104,16 @@ func TestRecordedRESTAPIsBecomeValues(t *testing.T) {
 
 func TestRecordedStagesBecomeValuesWithTheirDeployments(t *testing.T) {
 	r := loadRecorded(t)
-	w := &wire{answer: answers(onWire(t, r["TestApiGatewayStage::test_get_stages_filters_by_deployment_id"]["all-stages"]))}
+	w := &wire{answer: answers(onWire(
+		t, r["TestApiGatewayStage::test_get_stages_filters_by_deployment_id"]["all-stages"],
+	))}
 	got, err := ListStages(t.Context(), w.client(nil), "a")
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff([]*gateway.Stage{
-		{Name: "stage1", DeploymentID: "<deployment-id:1>", UpdatedAt: recordedTime}, {Name: "stage2", DeploymentID: "<deployment-id:2>", UpdatedAt: recordedTime},
+		{Name: "stage1", DeploymentID: "<deployment-id:1>", UpdatedAt: recordedTime},
+		{Name: "stage2", DeploymentID: "<deployment-id:2>", UpdatedAt: recordedTime},
 	}, got); diff != "" {
 		t.Error(diff)
 	}
@@ -126,12 +136,15 @@ func TestRecordedStagesBecomeValuesWithTheirDeployments(t *testing.T) {
 
 func TestARecordedUsagePlanBecomesAValue(t *testing.T) {
 	r := loadRecorded(t)
-	w := &wire{answer: answers(listed(t, r["TestApigatewayApiKeysCrud::test_create_usage_plan_with_throttle"]["create-usage-plan-burst-gt-rate"]))}
+	w := &wire{answer: answers(listed(
+		t, r["TestApigatewayApiKeysCrud::test_create_usage_plan_with_throttle"]["create-usage-plan-burst-gt-rate"],
+	))}
 	got, err := ListUsagePlans(t.Context(), w.client(nil))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if diff := cmp.Diff([]*gateway.UsagePlan{{ID: "<id:1>", Name: "<name:1>", Throttle: &gateway.Throttle{Rate: 10, Burst: 20}}}, got); diff != "" {
+	want := []*gateway.UsagePlan{{ID: "<id:1>", Name: "<name:1>", Throttle: &gateway.Throttle{Rate: 10, Burst: 20}}}
+	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
@@ -148,7 +161,7 @@ func TestRecordedKeysAndAttachmentsAreRead(t *testing.T) {
 	}
 }
 
-func TestARecordedExportPassesAsItIs(t *testing.T) {
+func TestARecordedExportIsReturnedUnchanged(t *testing.T) {
 	r := loadRecorded(t)["test_export_oas30_openapi[TEST_IMPORT_PETS]"]["get-export"]
 	w := &wire{answer: answers(onWire(t, r))}
 	got, err := Export(t.Context(), w.client(nil), "a", "s")
@@ -160,13 +173,15 @@ func TestARecordedExportPassesAsItIs(t *testing.T) {
 func TestRecordedErrorsHaveTheirClasses(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := loadRecorded(t)
+		const api, keys = "TestApiGatewayApi", "TestApigatewayApiKeysCrud::test_"
 		for path, want := range map[string]gateway.Class{
-			"TestApiGatewayApiAuthorizer::test_authorizer_crud_no_api/wrong-rest-api-id-create-authorizer":                    gateway.ConflictRetryable,
-			"TestApiGatewayApiAuthorizer::test_authorizer_crud_no_api/wrong-rest-api-id-get-authorizers":                      gateway.NotFound,
-			"TestApiGatewayApiRestApi::test_create_rest_api_verify_defaults/create-with-empty-ip-address-type-and-wrong-type": gateway.Invalid,
-			"TestApigatewayApiKeysCrud::test_create_api_key_with_invalid_name/create-api-key-name-too-long":                   gateway.Invalid,
-			"TestApigatewayApiKeysCrud::test_update_api_key_invalid_description_length/create-api-key-description-too-long":   gateway.Invalid,
-			"TestApiGatewayApiRestApi::test_get_api_case_insensitive/get-api-upper-case":                                      gateway.NotFound,
+			api + "Authorizer::test_authorizer_crud_no_api/wrong-rest-api-id-create-authorizer": gateway.ConflictRetryable,
+			api + "Authorizer::test_authorizer_crud_no_api/wrong-rest-api-id-get-authorizers":   gateway.NotFound,
+			api + "RestApi::test_create_rest_api_verify_defaults/" +
+				"create-with-empty-ip-address-type-and-wrong-type": gateway.Invalid,
+			keys + "create_api_key_with_invalid_name/create-api-key-name-too-long":                 gateway.Invalid,
+			keys + "update_api_key_invalid_description_length/create-api-key-description-too-long": gateway.Invalid,
+			api + "RestApi::test_get_api_case_insensitive/get-api-upper-case":                      gateway.NotFound,
 		} {
 			test, step, _ := strings.Cut(path, "/")
 			w := &wire{answer: answers(onWire(t, r[test][step]))}

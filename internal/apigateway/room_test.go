@@ -15,7 +15,7 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// roomLog is a Room, and a body, that write down what happens in what order.
+// roomLog is a Room, and a body, that record the order of events.
 type roomLog struct {
 	events []string
 	full   bool
@@ -32,7 +32,7 @@ func (l *roomLog) Take(ctx context.Context, bytes int64) error {
 
 func (l *roomLog) Drop() { l.events = append(l.events, "drop") }
 
-// answer is an export of which only a part arrives unless whole.
+// answer is an export. Only a part of it arrives unless whole is true.
 func (l *roomLog) answer(whole bool) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) {
 		const document = `{"openapi":"3.0.1"}`
@@ -57,7 +57,7 @@ type readerFunc func([]byte) (int, error)
 
 func (f readerFunc) Read(p []byte) (int, error) { return f(p) }
 
-func TestADocumentIsReadOnlyOnceThereIsRoomAndAFailedAttemptGivesItBack(t *testing.T) {
+func TestADocumentIsReadOnlyWhenThereIsRoomAndAFailedAttemptGivesItBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &roomLog{}
 		w := &wire{answer: answers(l.answer(false), l.answer(true))}

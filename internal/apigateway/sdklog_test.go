@@ -9,7 +9,7 @@ import (
 	"github.com/aws/smithy-go/logging"
 )
 
-func TestTheSDKsOwnLinesGoToTheLog(t *testing.T) {
+func TestTheSDKsOwnLogLinesGoToTheAgentsLog(t *testing.T) {
 	for kind, level := range map[logging.Classification]string{logging.Warn: "WARN", logging.Debug: "DEBUG"} {
 		var written strings.Builder
 		log := slog.New(slog.NewJSONHandler(&written, &slog.HandlerOptions{Level: slog.LevelDebug}))
@@ -20,7 +20,8 @@ func TestTheSDKsOwnLinesGoToTheLog(t *testing.T) {
 		c.Config("eu-west-1", "").Logger.Logf(kind, "retry %d", 2)
 		var line struct{ Level, Msg string }
 		last := written.String()[strings.LastIndex(strings.TrimSpace(written.String()), "\n")+1:]
-		if err := json.Unmarshal([]byte(last), &line); err != nil || line.Level != level || line.Msg != "the AWS SDK says: retry 2" {
+		err = json.Unmarshal([]byte(last), &line)
+		if err != nil || line.Level != level || line.Msg != "the AWS SDK says: retry 2" {
 			t.Errorf("%v: %q", err, written.String())
 		}
 	}
