@@ -16,9 +16,6 @@ const (
 	// resumeWithin is how old the first part of a listing may be for the rest to be added to it. Listing the
 	// largest account that AWS allows takes about four minutes.
 	resumeWithin = 10 * time.Minute
-	// lastTry is how long before a list's time a failure may be for want of it: no longer wait than 8 s stands between two
-	// attempts, unless AWS names one, and none is begun that would outlast the deadline.
-	lastTry = 8 * time.Second
 )
 
 // listingRun is one listing of a target, on its way. The lists of REST APIs and of usage plans are read
@@ -126,7 +123,8 @@ func (s listingStep) ranOut(now time.Time) bool {
 	case gateway.NoPermit, gateway.Throttled:
 		return true
 	case gateway.Unavailable, gateway.Unreachable:
-		return s.by.Sub(now) <= lastTry
+		// No delay that would end after the deadline is begun, and none is longer, unless AWS asks for it.
+		return s.by.Sub(now) <= apigateway.LongestDelay
 	default:
 		return !now.Before(s.by)
 	}

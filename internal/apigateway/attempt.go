@@ -162,12 +162,12 @@ const (
 	maxFaults = 5
 	// maxExpired allows one attempt with fresh credentials.
 	maxExpired = 2
-	// firstDelay is the delay before the second attempt. It doubles with each attempt, up to maxDelay. AWS refills ten
+	// firstDelay is the delay before the second attempt. It doubles with each attempt, up to LongestDelay. AWS refills ten
 	// requests a second, so shorter delays only collect more refusals.
 	firstDelay = 400 * time.Millisecond
-	// maxDelay is the longest delay between two attempts, if AWS asks for no longer one. More would waste too much of
+	// LongestDelay is the longest delay between two attempts, if AWS asks for no longer one. More would waste too much of
 	// the 50 s in which a command must be answered.
-	maxDelay = 8 * time.Second
+	LongestDelay = 8 * time.Second
 )
 
 // nextAttempt decides whether another attempt follows, and after what delay. made is the number of attempts so far.
@@ -199,7 +199,7 @@ func nextAttempt(
 	if made >= limit {
 		return false, 0
 	}
-	step := min(firstDelay<<(made-1), maxDelay)
+	step := min(firstDelay<<(made-1), LongestDelay)
 	delay := step/2 + time.Duration(jitter*float64(step/2))
 	if retryAfter > 0 {
 		// Jitter here too, or all calls that were refused together come back together.

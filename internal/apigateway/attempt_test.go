@@ -381,7 +381,7 @@ func TestDelaysGrowWithJitterUpToTheLongest(t *testing.T) {
 	for made := 1; made < maxRefusals; made++ {
 		again, low := nextAttempt(gateway.GetExport, gateway.Throttled, made, 0, -1, 0)
 		_, high := nextAttempt(gateway.GetExport, gateway.Throttled, made, 0, -1, 0.999)
-		step := min(firstDelay<<(made-1), maxDelay)
+		step := min(firstDelay<<(made-1), LongestDelay)
 		if !again || low != step/2 || high <= low || high > step {
 			t.Errorf("after attempt %d: %v to %v of a step of %v", made, low, high, step)
 		}
