@@ -2,10 +2,10 @@ package gateway
 
 import "time"
 
-// Operation is an operation of API Gateway's control plane, by the SDK's name.
+// Operation is an operation of API Gateway's control plane. Its text is the SDK's name.
 type Operation string
 
-// The operations that the agent uses: all of them are possible under the minimum policy.
+// The operations that the agent uses. The minimum policy allows all of them.
 const (
 	GetRestApis        Operation = "GetRestApis"
 	GetUsagePlans      Operation = "GetUsagePlans"
@@ -17,13 +17,14 @@ const (
 )
 
 const (
-	// attemptTime bounds a listing or a key write. AWS answers these in 50 to 150 ms, so this is far beyond a slow day.
+	// attemptTime limits every attempt but an export. AWS answers these in 50 to 150 ms, so an attempt that takes longer
+	// is lost.
 	attemptTime = 15 * time.Second
-	// exportTime bounds an export. AWS's own integration limit is 29 s, and large definitions take seconds.
+	// exportTime limits an export. Large definitions take seconds, and AWS's own integration limit is 29 s.
 	exportTime = 40 * time.Second
 )
 
-// AttemptTime is how long one attempt may take. The wait for a permit comes before it.
+// AttemptTime is how long one attempt may take, without the wait for its permit.
 func (o Operation) AttemptTime() time.Duration {
 	if o == GetExport {
 		return exportTime

@@ -2,77 +2,73 @@ package gateway
 
 import "time"
 
-// Class is what a failure means for the one who asked.
+// Class says what a failure means for the caller.
 type Class int
 
 // The classes of failure.
 const (
 	// OK: nothing failed.
 	OK Class = iota
-	// Throttled: AWS refused because of the request rate, ours or a neighbour's. Nothing was done.
+	// Throttled: AWS refused because of the request rate of this agent or of other clients. AWS did nothing.
 	Throttled
-	// ConflictRetryable: AWS refused because something else was being changed. Nothing was done.
+	// ConflictRetryable: AWS refused because another change was running. AWS did nothing.
 	ConflictRetryable
-	// NoPermit: our own quota has no room before the deadline. Nothing was sent.
+	// NoPermit: the agent's own quota has no room before the deadline. Nothing was sent.
 	NoPermit
-	// Unavailable: AWS answered with a fault of its own (5xx) or with something unreadable.
+	// Unavailable: AWS answered with an internal fault (5xx) or with an answer that cannot be read.
 	Unavailable
-	// Unreachable: no answer: a network fault or a time-out. For a create that was sent it is [AnswerLost] instead.
+	// Unreachable: a network fault or a timeout. For a create that was sent it is [AnswerLost] instead.
 	Unreachable
-	// AnswerLost: a create was sent, and nobody knows whether AWS did it.
+	// AnswerLost: a create was sent, and it is not known whether AWS did it.
 	AnswerLost
-	// HardLimit: a resource limit of the account ("Maximum number of …"). It passes only when somebody makes room.
+	// HardLimit: a resource limit of the account ("Maximum number of …"). It ends only when somebody deletes resources.
 	HardLimit
-	// AccessDenied: the credentials are good, but a permission is missing.
+	// AccessDenied: the credentials are right, but a permission is missing.
 	AccessDenied
 	// BadCredentials: the access key, its secret, or the role is wrong.
 	BadCredentials
-	// ExpiredCredentials: temporary credentials have run out.
+	// ExpiredCredentials: temporary credentials have expired.
 	ExpiredCredentials
-	// RegionUnavailable: the region does not know the access key, which is how a region that is not enabled answers.
+	// RegionUnavailable: the region does not know the access key. A region that is not enabled answers so.
 	RegionUnavailable
-	// NotFound: API Gateway says that there is no such thing.
+	// NotFound: API Gateway says that the resource does not exist.
 	NotFound
-	// Conflict: it exists already. For a key and a plan it means "attached already".
+	// Conflict: the resource exists already. For a key and a plan it means that the key is already attached.
 	Conflict
 	// NotExportable: this stage can never be exported as it is.
 	NotExportable
 	// Invalid: AWS refused the request itself.
 	Invalid
-	// Cancelled: the one who asked has gone.
+	// Cancelled: the caller gave up.
 	Cancelled
 	// Internal: none of the above.
 	Internal
 )
 
-// classNames are used in logs and metrics.
-func classNames() []string {
-	return []string{
-		"ok", "throttled", "conflict_retryable", "no_permit", "unavailable", "unreachable", "answer_lost", "hard_limit",
-		"access_denied", "bad_credentials", "expired_credentials", "region_unavailable", "not_found", "conflict",
-		"not_exportable", "invalid", "cancelled", "internal",
-	}
+var classNames = [...]string{
+	"ok", "throttled", "conflict_retryable", "no_permit", "unavailable", "unreachable", "answer_lost", "hard_limit",
+	"access_denied", "bad_credentials", "expired_credentials", "region_unavailable", "not_found", "conflict",
+	"not_exportable", "invalid", "cancelled", "internal",
 }
 
 // String names the class for logs and metrics.
 func (c Class) String() string {
-	names := classNames()
-	if c < 0 || int(c) >= len(names) {
-		return "internal"
+	if c < OK || c > Internal {
+		c = Internal
 	}
-	return names[c]
+	return classNames[c]
 }
 
-// Outcome is how one attempt ended.
+// Outcome is the result of one attempt.
 type Outcome struct {
-	// RetryAfter is how long AWS asked to wait, zero if it did not say.
+	// RetryAfter is how long AWS asked to wait, zero if it did not ask.
 	RetryAfter time.Duration
-	// Class is how the attempt failed, [OK] if it did not.
+	// Class says how the attempt failed. It is [OK] if it did not fail.
 	Class Class
 }
 
-// Undone reports whether it is certain that the attempt made nothing: AWS refused it, or it never left. Of a create any other
-// failure is [AnswerLost], and Internal is what a panic leaves.
+// Undone reports whether the attempt certainly changed nothing: AWS refused it, or it was never sent. Any other failure
+// of a create is [AnswerLost]. Internal is the class after a panic.
 func (o Outcome) Undone() bool {
 	return o.Class != OK && o.Class != AnswerLost && o.Class != Internal
 }

@@ -2,14 +2,14 @@ package gateway
 
 import "time"
 
-// Priority orders what waits for the same quota; the smaller goes first.
+// Priority orders the calls that wait for the same quota. The smallest goes first.
 type Priority int
 
-// The priorities, most urgent first. A context that names none counts as [PriorityRefresh].
+// The priorities, the most urgent first.
 const (
 	// PriorityKeys is for SUBSCRIBE and UNSUBSCRIBE: APIM rejects the subscription for good after 60 s.
 	PriorityKeys Priority = iota + 1
-	// PriorityPreview is for DISCOVER: a person is waiting.
+	// PriorityPreview is for DISCOVER: a person waits for it.
 	PriorityPreview
 	// PriorityIngest is for START_INGEST and FETCH.
 	PriorityIngest
@@ -26,15 +26,15 @@ func (p Priority) String() string {
 		return "preview"
 	case PriorityIngest:
 		return "ingest"
-	default:
-		return "refresh"
+	case PriorityRefresh:
 	}
+	return "refresh"
 }
 
 // PermitRequest says what a permit is for.
 type PermitRequest struct {
 	Operation Operation
 	Priority  Priority
-	// By is when the permit is of no use any more; zero means that there is no such time.
+	// By is the time after which the permit is useless. Zero means that there is no such time.
 	By time.Time
 }

@@ -1,10 +1,10 @@
-// Package gateway is the vocabulary of AWS API Gateway as this agent speaks it: what it keeps of AWS's answers, the
-// names of the operations, how urgent a call is, and how an attempt ended. Plain values with nothing beneath them, so
-// that whoever decides (the mapping, the quota, the messages) needs no AWS SDK.
+// Package gateway holds the agent's own values for AWS API Gateway: what the agent keeps of AWS's answers, the names of
+// the operations, the priority of a call, and the outcome of an attempt. They are plain values and import nothing, so
+// that the packages that decide (the mapping, the quota, the messages) need no AWS SDK.
 package gateway
 
-// The values below are what the agent keeps of AWS's answers: plain, small, and never changed once made, so that they
-// are shared by pointer. Stage variables are left out on purpose: they may hold secrets.
+// The values below are what the agent keeps of AWS's answers. They are small and never change, so they are shared by
+// pointer. Stage variables are left out on purpose, because they may hold secrets.
 
 // RestAPI is a REST API as GetRestApis lists it.
 type RestAPI struct {
@@ -12,12 +12,12 @@ type RestAPI struct {
 	Name        string // not unique
 	Description string
 	Version     string
-	// KeySource is HEADER or AUTHORIZER: where the gateway reads a caller's key.
+	// KeySource is where API Gateway reads the client's API key: HEADER or AUTHORIZER.
 	KeySource string
-	// EndpointTypes are of EDGE, REGIONAL, PRIVATE.
+	// EndpointTypes are EDGE, REGIONAL or PRIVATE.
 	EndpointTypes  []string
 	VPCEndpointIDs []string
-	// EndpointDisabled says that the execute-api address is off: callers use a custom domain name.
+	// EndpointDisabled says that the execute-api address is disabled, so clients use a custom domain name.
 	EndpointDisabled bool
 	Tags             map[string]string
 }
@@ -29,13 +29,14 @@ type Stage struct {
 	DeploymentID         string
 	DocumentationVersion string
 	CanaryDeploymentID   string
-	// UpdatedAt is when the stage was last changed, in Unix seconds, which is as fine as AWS tells; 0 if it does not.
-	// What an export depends on are the three above, but only this one never comes back: a deployment does, with a rollback.
+	// UpdatedAt is the time of the stage's last change in Unix seconds, the resolution that AWS gives, or 0 if AWS gives
+	// no time. An export depends on the three fields above. A rollback can bring back their old values, but never an old
+	// UpdatedAt.
 	UpdatedAt int64
 	Tags      map[string]string
 }
 
-// UsagePlan is a usage plan as GetUsagePlans lists it, with every stage it is linked to.
+// UsagePlan is a usage plan as GetUsagePlans lists it, with all the stages that it is linked to.
 type UsagePlan struct {
 	ID          string
 	Name        string
@@ -45,21 +46,21 @@ type UsagePlan struct {
 	Stages      []PlanStage
 }
 
-// PlanStage links a usage plan to one stage of one REST API.
+// PlanStage is the link of a usage plan to one stage of one REST API.
 type PlanStage struct {
 	APIID string
 	Stage string
-	// Throttle holds the plan's limits for single methods of this stage, keyed "/path/METHOD".
+	// Throttle holds the plan's limits for single methods of this stage, by "/path/METHOD".
 	Throttle map[string]Throttle
 }
 
-// Throttle is a rate in requests per second and a burst in requests. Zero means that AWS gave none.
+// Throttle is a rate in requests per second and a burst in requests. Zero means that AWS gives none.
 type Throttle struct {
 	Rate  float64
 	Burst int32
 }
 
-// Quota is a number of requests in a DAY, WEEK or MONTH.
+// Quota is a number of requests per DAY, WEEK or MONTH.
 type Quota struct {
 	Limit  int32
 	Period string

@@ -2,7 +2,7 @@ package quota
 
 import "time"
 
-// bucket is a token bucket whose rate can change.
+// bucket is a token bucket with a rate that can change.
 type bucket struct {
 	rate, burst float64
 	tokens      float64
@@ -16,11 +16,11 @@ func (b *bucket) advance(now time.Time) {
 	}
 }
 
-// until is how long it takes until there are n tokens.
+// until is the time until there are n tokens.
 func (b *bucket) until(n float64) time.Duration {
 	if b.tokens >= n {
 		return 0
 	}
-	// Rounded up to a microsecond: a timer that fires a nanosecond early would find no token.
+	// Rounded up to a microsecond. A timer that fires a nanosecond too early would find no token.
 	return time.Duration((n-b.tokens)/b.rate*1e9).Truncate(time.Microsecond) + time.Microsecond
 }

@@ -1,8 +1,8 @@
-// Package quota shares out AWS's request quota: who may make the next call, and when.
+// Package quota shares AWS's request quota among the agent's calls. It decides which call may be made next, and when.
 //
-// AWS API Gateway's control plane takes 10 requests a second with a burst of 40 per account and region,
-// for everyone together, and it cannot be raised (AWS documents it as fixed). A [Budget] keeps this
-// agent's calls under its share of that. It is a plain state machine: time goes in, grants come out.
+// AWS API Gateway's control plane allows 10 requests a second with a burst of 40 per account and region, for all
+// clients together. AWS documents this quota as fixed. A [Budget] keeps this agent's calls under its share of the
+// quota. It is a plain state machine: time goes in, grants come out.
 package quota
 
 import (
@@ -14,52 +14,54 @@ import (
 )
 
 const (
-	// startTokens is what the bucket holds at first: nearly nothing, so that a process that restarts in a
-	// loop does not spend a burst at each start.
+	// startTokens is the number of tokens at the start. It is small, so that a process that restarts again and again does
+	// not use a burst at each start.
 	startTokens = 1
-	// fairness: one grant in so many goes to the request that has waited longest, whatever its priority, so
-	// that nobody starves.
+	// fairness is how often the oldest request is granted whatever its priority: every 16th time. So no request waits for
+	// ever.
 	fairness = 16
-	// backOff is what a throttle leaves of the rate.
+	// backOff is the factor by which a throttle lowers the rate.
 	backOff = 0.7
-	// leastShare bounds how far throttles lower the rate: below it a listing would never end.
+	// leastShare is the lowest share of the full rate to which throttles lower the rate. With less, a listing would never
+	// end.
 	leastShare = 0.1
-	// recovery is how much of the full rate comes back each second after a throttle: a minute to be whole.
+	// recovery is the share of the full rate that comes back each second after a throttle. All of it is back after a
+	// minute.
 	recovery = 1.0 / 60
-	// sameCongestion: throttles within this time of one another tell of one congestion, not of several.
+	// sameCongestion is the time within which several throttles count as one.
 	sameCongestion = time.Second
-	// pause is how long nothing is granted after a throttle that names no time: AWS's bucket is empty.
+	// pause is how long nothing is granted after a throttle that names no time, because AWS's bucket is empty.
 	pause = 500 * time.Millisecond
 )
 
 // Limits is the share of the quota that a [Budget] may use.
 type Limits struct {
-	// Rate is in requests a second, Burst in requests: both for all operations together.
+	// Rate is in requests a second, Burst in requests. Both are for all operations together.
 	Rate  float64
 	Burst float64
-	// Operations have limits of their own beside.
+	// Operations are the limits of single operations, in addition to Rate and Burst.
 	Operations map[gateway.Operation]OperationLimit
 }
 
 // OperationLimit is the limit of one operation.
 type OperationLimit struct {
-	// Rate is in requests a second; 0 means there is none.
+	// Rate is in requests a second. 0 means that there is no limit.
 	Rate float64
-	// InFlight is how many attempts may run at the same time; 0 means any number.
+	// InFlight is how many attempts may run at the same time. 0 means any number.
 	InFlight int
-	// Rank orders operations of the same priority; lower goes first.
+	// Rank orders operations of the same priority. The lowest goes first.
 	Rank int
-	// Brings is how many further calls each grant brings about: it makes waits longer than the queue shows.
+	// Brings is how many further calls follow each granted one. They make a wait longer than the queue shows.
 	Brings int
 }
 
-// AWSLimits is AWS's quota of rate and burst, of which share (0 to 1] may be used.
+// AWSLimits is the share, in (0, 1], of AWS's quota of rate and burst.
 //
-// AWS documents CreateApiKey and DeleteApiKey at 5 a second each. Calls of CreateUsagePlanKey that
-// overlap are answered 409, so it goes one at a time, and before the creation of further keys: a key
-// that is created and not attached by its deadline is of no use.
+// AWS documents 5 requests a second for CreateApiKey and for DeleteApiKey. AWS answers 409 to calls of
+// CreateUsagePlanKey that overlap, so they run one at a time. They go before CreateApiKey, because a key that is not
+// attached by its deadline is useless.
 func AWSLimits(rate float64, burst int, share float64) Limits {
-	const keyRateOfQuota = 0.5 // 5 of 10 a second, kept in proportion where a test scales the quota
+	const keyRateOfQuota = 0.5 // 5 of 10 a second, in proportion where a test scales the quota
 	return Limits{
 		Rate:  rate * share,
 		Burst: max(1, float64(burst)*share),
@@ -74,25 +76,25 @@ func AWSLimits(rate float64, burst int, share float64) Limits {
 // Refusal is a request that cannot be granted in time.
 type Refusal struct {
 	Ticket uint64
-	// Wait is how long it would have to wait.
+	// Wait is how long the request would have to wait.
 	Wait time.Duration
 }
 
-// Decision is what has become of waiting requests.
+// Decision is the result of [Budget.Advance] for the requests that wait.
 type Decision struct {
 	Granted []uint64
 	Refused []Refusal
-	// Next is when to ask again, if nothing happens before; zero means nothing waits.
+	// Next is when to call Advance again if nothing else happens before. Zero means that nothing waits.
 	Next time.Time
 }
 
-// Budget shares out one account's quota in one region. It is not safe for concurrent use.
+// Budget shares one account's quota in one region among the agent's calls. It is not safe for concurrent use.
 type Budget struct {
 	limits Limits
 	all    bucket
 	each   map[gateway.Operation]*bucket
 
-	waiting  []waiting // in the order in which they go: priority, rank, arrival
+	waiting  []waiting // in their order: priority, rank, arrival
 	arrivals uint64
 	inFlight map[uint64]gateway.Operation
 	running  map[gateway.Operation]int
@@ -100,7 +102,8 @@ type Budget struct {
 
 	pausedUntil time.Time
 	throttledAt time.Time
-	// aloneFrom is when an operation that is bounded in flight may go: what a lost budget granted may run until then.
+	// aloneFrom is when an operation with an InFlight limit may begin. Attempts that a lost budget granted may run until
+	// then.
 	aloneFrom map[gateway.Operation]time.Time
 }
 
@@ -111,12 +114,14 @@ type waiting struct {
 	arrival uint64
 }
 
-// compare orders what waits: the most urgent first, then by rank, then in the order of arrival.
+// compare orders the waiting requests by priority, then by rank, then by arrival.
 func (w waiting) compare(other waiting) int {
-	return cmp.Or(cmp.Compare(w.Priority, other.Priority), cmp.Compare(w.rank, other.rank), cmp.Compare(w.arrival, other.arrival))
+	return cmp.Or(
+		cmp.Compare(w.Priority, other.Priority), cmp.Compare(w.rank, other.rank), cmp.Compare(w.arrival, other.arrival),
+	)
 }
 
-// NewBudget starts with a nearly empty bucket.
+// NewBudget makes a budget with a nearly empty bucket.
 func NewBudget(limits Limits, now time.Time) *Budget {
 	b := &Budget{
 		limits:   limits,
@@ -127,16 +132,16 @@ func NewBudget(limits Limits, now time.Time) *Budget {
 	}
 	for name, limit := range limits.Operations {
 		if limit.Rate > 0 {
-			// A second's worth at most: AWS says no burst for these.
+			// The tokens of one second at most, because AWS documents no burst for these operations.
 			b.each[name] = &bucket{rate: limit.Rate, burst: max(1, limit.Rate), tokens: startTokens, at: now}
 		}
 	}
 	return b
 }
 
-// ResumeBudget starts anew after a budget that was lost in a panic. That one may have spent all it had, so this one begins
-// with nothing; and what it granted may still be on its way, so an operation that is bounded in flight waits for as long as
-// an attempt may take.
+// ResumeBudget makes a budget after one that was lost in a panic. The lost budget may have used all its tokens, so this
+// one starts with none. Attempts that the lost budget granted may still run, so an operation with an InFlight limit
+// waits for as long as an attempt may take.
 func ResumeBudget(limits Limits, now time.Time) *Budget {
 	b := NewBudget(limits, now)
 	b.all.tokens = 0
@@ -152,8 +157,8 @@ func ResumeBudget(limits Limits, now time.Time) *Budget {
 	return b
 }
 
-// Ask queues a request, or refuses it at once if it cannot be granted in time. A ticket that waits
-// already, or holds a permit, stays where it is.
+// Ask queues a request, or refuses it at once if it cannot be granted in time. Nothing changes for a ticket that
+// already waits or holds a permit.
 func (b *Budget) Ask(now time.Time, ticket uint64, r gateway.PermitRequest) (Refusal, bool) {
 	if _, holds := b.inFlight[ticket]; holds {
 		return Refusal{}, true
@@ -176,7 +181,7 @@ func (b *Budget) Ask(now time.Time, ticket uint64, r gateway.PermitRequest) (Ref
 	return Refusal{}, true
 }
 
-// late says that a permit after wait is of no use any more.
+// late reports whether a permit after wait would come too late.
 func (w waiting) late(now time.Time, wait time.Duration) bool {
 	return !w.By.IsZero() && now.Add(wait).After(w.By)
 }
@@ -187,7 +192,7 @@ func (b *Budget) Holds(ticket uint64) bool {
 	return holds
 }
 
-// Return ends an attempt, or takes back a request that waits.
+// Return ends an attempt, or removes a request that waits.
 func (b *Budget) Return(ticket uint64) {
 	if operation, holds := b.inFlight[ticket]; holds {
 		delete(b.inFlight, ticket)
@@ -199,9 +204,9 @@ func (b *Budget) Return(ticket uint64) {
 	b.waiting = slices.DeleteFunc(b.waiting, func(w waiting) bool { return w.ticket == ticket })
 }
 
-// Throttled says that AWS refused an attempt as one too many, ours or a neighbour's: the rate goes down
-// at once and comes back gradually, and nothing is granted, nor saved up, for a moment, or for as long as
-// AWS said. It reports whether the rate went down: throttles close together tell of one congestion.
+// Throttled notes that AWS throttled an attempt, because of this agent's calls or another client's. The rate goes down
+// at once and comes back gradually. For half a second, or for as long as AWS asked, nothing is granted and no tokens
+// are added. Throttled reports whether the rate went down: several throttles within a second lower it once.
 func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) bool {
 	b.advance(now)
 	b.all.tokens = min(b.all.tokens, 0)
@@ -216,10 +221,10 @@ func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) bool {
 	return true
 }
 
-// Rate is the rate at present, in requests a second.
+// Rate is the current rate in requests a second.
 func (b *Budget) Rate() float64 { return b.all.rate }
 
-// Advance grants what may go now, in order, and refuses what cannot be granted in time any more.
+// Advance grants the requests that may go now, in order, and refuses those that cannot be granted in time any more.
 func (b *Budget) Advance(now time.Time) Decision {
 	b.advance(now)
 	var d Decision
@@ -244,7 +249,8 @@ func (b *Budget) Advance(now time.Time) Decision {
 	return d
 }
 
-// advance lets time pass: tokens and, after a throttle, the rate come back, but not during a pause.
+// advance adds the tokens of the time that has passed and, after a throttle, raises the rate. It does neither during a
+// pause.
 func (b *Budget) advance(now time.Time) {
 	if from := b.all.at; from.Before(b.pausedUntil) {
 		b.all.at = earlier(now, b.pausedUntil)
@@ -258,7 +264,7 @@ func (b *Budget) advance(now time.Time) {
 	}
 }
 
-// pick is the index of the request that goes next, or -1 if each is held up by its operation's own limit.
+// pick is the index of the request that goes next, or -1 if every request waits for its operation's own limit.
 func (b *Budget) pick(now time.Time) int {
 	best := -1
 	oldest := b.grants%fairness == fairness-1
@@ -287,8 +293,8 @@ func (b *Budget) ready(now time.Time, operation gateway.Operation) bool {
 	return limit == 0 || b.running[operation] < limit
 }
 
-// refuse takes out what has no chance any more: its time has passed, or what goes before it takes too
-// long since the rate went down or since more urgent requests came.
+// refuse removes the requests that cannot be granted in time any more. Their time has passed, or the wait has become
+// too long because the rate went down or because more urgent requests came.
 func (b *Budget) refuse(now time.Time) []Refusal {
 	var refused []Refusal
 	var ahead queue
@@ -306,11 +312,10 @@ func (b *Budget) refuse(now time.Time) []Refusal {
 	return refused
 }
 
-// queue is what goes before a request.
+// queue counts the calls that go before a request.
 type queue struct {
 	calls float64
-	// of each operation with a limit of its own
-	each map[gateway.Operation]float64
+	each  map[gateway.Operation]float64 // only of operations with limits of their own
 }
 
 func (q *queue) add(limits Limits, w waiting) {
@@ -325,7 +330,7 @@ func (q *queue) add(limits Limits, w waiting) {
 	q.each[w.Operation]++
 }
 
-// wait is how long a request has to wait behind those that go before it, at the present rate.
+// wait is how long a request must wait for those before it, at the current rate.
 func (b *Budget) wait(now time.Time, w waiting, ahead queue) time.Duration {
 	wait := max(b.paused(now)+b.all.until(ahead.calls+1), b.aloneFrom[w.Operation].Sub(now))
 	if own := b.each[w.Operation]; own != nil {
@@ -334,10 +339,10 @@ func (b *Budget) wait(now time.Time, w waiting, ahead queue) time.Duration {
 	return wait
 }
 
-// paused is how long nothing is granted, nor saved up.
+// paused is how long the pause still lasts.
 func (b *Budget) paused(now time.Time) time.Duration { return max(0, b.pausedUntil.Sub(now)) }
 
-// next is when a waiting request may become ready, or is late, by the mere passing of time.
+// next is the first time at which a waiting request may become ready, or late, if nothing else happens.
 func (b *Budget) next(now time.Time) time.Time {
 	var next time.Time
 	for _, w := range b.waiting {
@@ -345,14 +350,14 @@ func (b *Budget) next(now time.Time) time.Time {
 			next = earlier(next, w.By.Add(time.Microsecond))
 		}
 		if limit := b.limits.Operations[w.Operation].InFlight; limit > 0 && b.running[w.Operation] >= limit {
-			continue // a returned permit wakes it
+			continue // it becomes ready when a permit is returned
 		}
 		next = earlier(next, now.Add(b.wait(now, w, queue{})))
 	}
 	return next
 }
 
-// earlier is the earlier of two instants, of which the first may be none.
+// earlier is the earlier of two times. The first may be zero, which means none.
 func earlier(a, b time.Time) time.Time {
 	if a.IsZero() || b.Before(a) {
 		return b

@@ -10,7 +10,7 @@ import (
 	"federation-agent/internal/quota"
 )
 
-// desk is a budget and its clock, moved on by hand.
+// desk is a budget and its clock, which the test sets.
 type desk struct {
 	t      *testing.T
 	budget *quota.Budget
@@ -30,7 +30,7 @@ func (d *desk) after(wait time.Duration) quota.Decision {
 	return d.budget.Advance(d.now)
 }
 
-// ask queues a request that may be granted within a time, 0 for any, and fails the test if it is refused.
+// ask queues a request that must be granted within a time, 0 for any time. The test fails if it is refused.
 func (d *desk) ask(operation gateway.Operation, p gateway.Priority, within time.Duration) uint64 {
 	d.t.Helper()
 	ticket, refusal, ok := d.try(operation, p, within)
@@ -40,7 +40,9 @@ func (d *desk) ask(operation gateway.Operation, p gateway.Priority, within time.
 	return ticket
 }
 
-func (d *desk) try(operation gateway.Operation, p gateway.Priority, within time.Duration) (uint64, quota.Refusal, bool) {
+func (d *desk) try(
+	operation gateway.Operation, p gateway.Priority, within time.Duration,
+) (uint64, quota.Refusal, bool) {
 	d.ticket++
 	r := gateway.PermitRequest{Operation: operation, Priority: p}
 	if within > 0 {
@@ -50,7 +52,7 @@ func (d *desk) try(operation gateway.Operation, p gateway.Priority, within time.
 	return d.ticket, refusal, ok
 }
 
-// follow advances only when the budget asks for it, until nothing waits, and says when each was granted.
+// follow advances only when the budget asks for it, until nothing waits. It returns when each ticket was granted.
 func (d *desk) follow(limit time.Duration) map[uint64]time.Duration {
 	d.t.Helper()
 	begin, granted := d.now, map[uint64]time.Duration{}
@@ -66,7 +68,10 @@ func (d *desk) follow(limit time.Duration) map[uint64]time.Duration {
 			return granted
 		}
 		if decision.Next.IsZero() || !decision.Next.After(d.now) || decision.Next.Sub(begin) > limit {
-			d.t.Fatalf("%d wait at %s, and the next look is due at %s", d.budget.Waiting(), d.now.Sub(begin), decision.Next.Sub(begin))
+			d.t.Fatalf(
+				"%d wait at %s, and Advance is to be called next at %s", d.budget.Waiting(), d.now.Sub(begin),
+				decision.Next.Sub(begin),
+			)
 		}
 		d.now = decision.Next
 	}
@@ -85,7 +90,7 @@ func TestANewProcessStartsWithANearlyEmptyBucket(t *testing.T) {
 	}
 }
 
-func TestAnIdleBudgetSavesUpItsShareOfTheBurstAndNoMore(t *testing.T) {
+func TestAnIdleBudgetCollectsItsShareOfTheBurstAndNoMore(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(time.Hour)
 	for range 100 {
@@ -96,17 +101,20 @@ func TestAnIdleBudgetSavesUpItsShareOfTheBurstAndNoMore(t *testing.T) {
 	}
 }
 
-func TestWhoeverWaitsIsGrantedWhenTheBudgetSaysSo(t *testing.T) {
+func TestEachRequestIsGrantedAtATimeThatTheBudgetNames(t *testing.T) {
 	d := newDesk(t, defaults())
 	for n := range 60 {
-		d.ask([]gateway.Operation{"GetExport", "CreateApiKey", "CreateUsagePlanKey", "DeleteApiKey"}[n%4], gateway.Priority(1+n%4), 0)
+		d.ask(
+			[]gateway.Operation{"GetExport", "CreateApiKey", "CreateUsagePlanKey", "DeleteApiKey"}[n%4], gateway.Priority(1+n%4),
+			0,
+		)
 	}
 	if granted := d.follow(time.Minute); len(granted) != 60 {
 		t.Errorf("%d of 60 granted", len(granted))
 	}
 }
 
-func TestTheMostUrgentGoFirstAndEqualsInTheOrderOfTheirArrival(t *testing.T) {
+func TestRequestsGoByPriorityThenByRankThenByArrival(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(time.Hour)
 	refresh := d.ask("GetExport", gateway.PriorityRefresh, 0)
@@ -121,7 +129,7 @@ func TestTheMostUrgentGoFirstAndEqualsInTheOrderOfTheirArrival(t *testing.T) {
 	}
 }
 
-func TestCreateUsagePlanKeyGoesOneAtATime(t *testing.T) {
+func TestCreateUsagePlanKeyRunsOneAtATime(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(time.Hour)
 	first := d.ask("CreateUsagePlanKey", gateway.PriorityKeys, 0)
@@ -139,13 +147,13 @@ func TestCreateUsagePlanKeyGoesOneAtATime(t *testing.T) {
 	}
 }
 
-// One that was granted before the panic may still be on its way.
-func TestAfterAPanicNoCreateUsagePlanKeyGoesBeforeTheLastOneMustHaveEnded(t *testing.T) {
+// An attempt that was granted before the panic may still run.
+func TestAfterAPanicCreateUsagePlanKeyWaitsUntilTheLastOneMustHaveEnded(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.budget = quota.ResumeBudget(defaults(), d.now)
 	alone := gateway.Operation("CreateUsagePlanKey").AttemptTime()
 	if _, refusal, ok := d.try("CreateUsagePlanKey", gateway.PriorityKeys, alone-time.Second); ok || refusal.Wait < alone {
-		t.Errorf("one that cannot wait so long is to wait %s", refusal.Wait)
+		t.Errorf("a request that cannot wait so long was told to wait %s", refusal.Wait)
 	}
 	attach := d.ask("CreateUsagePlanKey", gateway.PriorityKeys, time.Minute)
 	other := d.ask("GetStages", gateway.PriorityIngest, 0)
@@ -155,8 +163,8 @@ func TestAfterAPanicNoCreateUsagePlanKeyGoesBeforeTheLastOneMustHaveEnded(t *tes
 	}
 }
 
-// One token a panic would be a call a panic, however empty the bucket was.
-func TestALostBudgetBringsNoCallAlong(t *testing.T) {
+// With one token after each panic, each panic would allow a call, even if the bucket was empty.
+func TestALostBudgetAllowsNoExtraCall(t *testing.T) {
 	d := newDesk(t, defaults())
 	for range 20 {
 		d.budget = quota.ResumeBudget(defaults(), d.now)
@@ -164,12 +172,12 @@ func TestALostBudgetBringsNoCallAlong(t *testing.T) {
 			d.ask(operation, gateway.PriorityKeys, 0)
 		}
 		if granted := d.budget.Advance(d.now).Granted; len(granted) > 0 {
-			t.Fatalf("%d calls are granted in the instant in which the budget was lost", len(granted))
+			t.Fatalf("%d calls are granted at the time at which the budget was lost", len(granted))
 		}
 	}
 }
 
-func TestKeyOperationsKeepTheirOwnLimitsAsWell(t *testing.T) {
+func TestKeyOperationsAlsoKeepTheirOwnLimits(t *testing.T) {
 	for _, operation := range []gateway.Operation{"CreateApiKey", "DeleteApiKey"} {
 		t.Run(string(operation), func(t *testing.T) {
 			d := newDesk(t, defaults())
@@ -182,13 +190,13 @@ func TestKeyOperationsKeepTheirOwnLimitsAsWell(t *testing.T) {
 				last = max(last, at)
 			}
 			if last < 9900*time.Millisecond || last > 10100*time.Millisecond {
-				t.Errorf("36 took %s: at 3.5 a second, 35 after the first are 10 s", last)
+				t.Errorf("36 took %s; at 3.5 a second, the 35 after the first take 10 s", last)
 			}
 		})
 	}
 }
 
-func TestWhatCannotBeGrantedInTimeIsRefusedAtOnce(t *testing.T) {
+func TestARequestThatCannotBeGrantedInTimeIsRefusedAtOnce(t *testing.T) {
 	d := newDesk(t, defaults())
 	granted := 0
 	for n := range 100 {
@@ -199,15 +207,15 @@ func TestWhatCannotBeGrantedInTimeIsRefusedAtOnce(t *testing.T) {
 		}
 	}
 	if granted < 35 || granted > 36 {
-		t.Errorf("%d taken for 5 s at 7 a second and the 1 at hand", granted)
+		t.Errorf("%d accepted for 5 s at 7 a second and 1 token at the start", granted)
 	}
 	if got := len(d.follow(time.Minute)); got != granted {
-		t.Errorf("%d of the %d taken were granted: what is taken must be kept", got, granted)
+		t.Errorf("%d of the %d accepted were granted; all must be", got, granted)
 	}
 }
 
-func TestAWaitThatGrowsTooLongIsRefusedAtOnceNotAtItsDeadline(t *testing.T) {
-	t.Run("since the rate went down", func(t *testing.T) {
+func TestAWaitThatBecomesTooLongIsRefusedBeforeItsDeadline(t *testing.T) {
+	t.Run("because the rate went down", func(t *testing.T) {
 		d := newDesk(t, defaults())
 		d.after(0)
 		for range 70 {
@@ -216,10 +224,10 @@ func TestAWaitThatGrowsTooLongIsRefusedAtOnceNotAtItsDeadline(t *testing.T) {
 		d.budget.Throttled(d.now, 0)
 		refused := len(d.after(0).Refused)
 		if refused < 20 || refused > 25 {
-			t.Errorf("%d of 70 refused: at 4.9 a second after half a second's pause, 46 can still be granted", refused)
+			t.Errorf("%d of 70 refused; at 4.9 a second after half a second's pause, 46 can still be granted", refused)
 		}
 	})
-	t.Run("since AWS said how long to wait", func(t *testing.T) {
+	t.Run("because AWS said how long to wait", func(t *testing.T) {
 		d := newDesk(t, defaults())
 		late := d.ask("GetExport", gateway.PriorityPreview, 10*time.Second)
 		d.budget.Throttled(d.now, 15*time.Second)
@@ -227,7 +235,7 @@ func TestAWaitThatGrowsTooLongIsRefusedAtOnceNotAtItsDeadline(t *testing.T) {
 			t.Errorf("refused: %v", got)
 		}
 	})
-	t.Run("since more urgent requests came", func(t *testing.T) {
+	t.Run("because more urgent requests came", func(t *testing.T) {
 		d := newDesk(t, defaults())
 		late := d.ask("GetExport", gateway.PriorityIngest, 2*time.Second)
 		for range 20 {
@@ -237,14 +245,14 @@ func TestAWaitThatGrowsTooLongIsRefusedAtOnceNotAtItsDeadline(t *testing.T) {
 			t.Errorf("refused: %v", got)
 		}
 	})
-	t.Run("since its operation runs elsewhere", func(t *testing.T) {
+	t.Run("because its operation already runs", func(t *testing.T) {
 		d := newDesk(t, defaults())
 		d.after(time.Hour)
 		d.ask("CreateUsagePlanKey", gateway.PriorityKeys, 0)
 		late := d.ask("CreateUsagePlanKey", gateway.PriorityKeys, 3*time.Second)
 		decision := d.after(0)
 		if wait := decision.Next.Sub(d.now); wait < 3*time.Second || wait > 3100*time.Millisecond {
-			t.Fatalf("the next look is due in %s", wait)
+			t.Fatalf("Advance is to be called next in %s", wait)
 		}
 		if got := d.after(decision.Next.Sub(d.now)).Refused; len(got) != 1 || got[0].Ticket != late {
 			t.Errorf("refused: %v", got)
@@ -252,11 +260,11 @@ func TestAWaitThatGrowsTooLongIsRefusedAtOnceNotAtItsDeadline(t *testing.T) {
 	})
 }
 
-func TestAThrottleLowersTheRateAtOnceAndItComesBackGradually(t *testing.T) {
+func TestAThrottleLowersTheRateAtOnceAndTheRateComesBackGradually(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(time.Hour)
 	if !d.budget.Throttled(d.now, 0) {
-		t.Fatal("the first throttle of a congestion must lower the rate")
+		t.Fatal("the first throttle must lower the rate")
 	}
 	if got := d.budget.Rate(); math.Abs(got-4.9) > 1e-9 {
 		t.Errorf("rate %.2f, want 4.9", got)
@@ -281,7 +289,7 @@ func TestAThrottleLowersTheRateAtOnceAndItComesBackGradually(t *testing.T) {
 	}
 }
 
-func TestThrottlesCloseTogetherAreOneCongestion(t *testing.T) {
+func TestThrottlesWithinASecondLowerTheRateOnce(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.budget.Throttled(d.now, 0)
 	for range 20 {
@@ -292,7 +300,7 @@ func TestThrottlesCloseTogetherAreOneCongestion(t *testing.T) {
 	}
 	d.after(time.Second)
 	if !d.budget.Throttled(d.now, 0) {
-		t.Error("a second later it is another congestion")
+		t.Error("a throttle a second later must lower the rate again")
 	}
 }
 
@@ -307,7 +315,7 @@ func TestTheRateNeverFallsBelowATenthOfTheShare(t *testing.T) {
 	}
 }
 
-func TestRetryAfterIsHonouredAndNoBurstFollowsIt(t *testing.T) {
+func TestNothingIsGrantedDuringRetryAfterAndNoBurstFollows(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(time.Hour)
 	d.budget.Throttled(d.now, 30*time.Second)
@@ -315,14 +323,14 @@ func TestRetryAfterIsHonouredAndNoBurstFollowsIt(t *testing.T) {
 		d.ask("GetExport", gateway.PriorityKeys, 0)
 	}
 	if got := d.after(29900 * time.Millisecond).Granted; len(got) != 0 {
-		t.Fatalf("%d granted before AWS said so", len(got))
+		t.Fatalf("%d granted before the time that AWS named", len(got))
 	}
 	if got := d.after(1100 * time.Millisecond).Granted; len(got) < 4 || len(got) > 6 {
 		t.Errorf("%d granted in the first second after it, want about 5", len(got))
 	}
 }
 
-func TestATicketIsGrantedOnceHoweverOftenItIsAskedFor(t *testing.T) {
+func TestATicketIsGrantedOnceEvenIfItAsksAgain(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(time.Hour)
 	r := gateway.PermitRequest{Operation: "GetExport", Priority: gateway.PriorityIngest}
@@ -335,7 +343,7 @@ func TestATicketIsGrantedOnceHoweverOftenItIsAskedFor(t *testing.T) {
 		t.Fatalf("granted %v", got)
 	}
 	if _, ok := d.budget.Ask(d.now, 7, r); !ok || !d.budget.Holds(7) {
-		t.Error("whoever holds a permit keeps it")
+		t.Error("a ticket that holds a permit keeps it")
 	}
 	if got := d.after(time.Hour).Granted; len(got) != 0 {
 		t.Errorf("granted again: %v", got)
@@ -346,7 +354,7 @@ func TestATicketIsGrantedOnceHoweverOftenItIsAskedFor(t *testing.T) {
 	}
 }
 
-func TestWhoGivesUpWaitingTakesNoPermit(t *testing.T) {
+func TestARequestThatStopsWaitingTakesNoPermit(t *testing.T) {
 	d := newDesk(t, defaults())
 	d.after(0)
 	d.ask("GetExport", gateway.PriorityIngest, 0)
@@ -354,7 +362,7 @@ func TestWhoGivesUpWaitingTakesNoPermit(t *testing.T) {
 	gone := d.ask("GetExport", gateway.PriorityIngest, 0)
 	stays := d.ask("GetExport", gateway.PriorityIngest, 0)
 	d.budget.Return(gone)
-	d.budget.Return(99) // of another life
+	d.budget.Return(99) // unknown
 	if got := d.after(time.Second).Granted; !slices.Equal(got, []uint64{stays}) {
 		t.Errorf("granted %v, want %d", got, stays)
 	}

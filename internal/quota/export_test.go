@@ -1,4 +1,4 @@
 package quota
 
-// Waiting is how many requests wait.
+// Waiting is the number of requests that wait.
 func (b *Budget) Waiting() int { return len(b.waiting) }

@@ -9,16 +9,16 @@ import (
 	"federation-agent/internal/quota"
 )
 
-// AWS's quota as it is documented: the test must not take it from the code under test.
+// AWS's quota as AWS documents it. The test must not take it from the code under test.
 const (
 	awsRate  = 10.0
 	awsBurst = 40.0
 )
 
-// start is where virtual time begins.
+// start is the beginning of virtual time.
 func start() time.Time { return time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC) }
 
-// aws is the account's quota as AWS keeps it: a bucket that all share; a refusal costs nothing.
+// aws is the account's quota in AWS: one bucket for all clients. A refusal costs no token.
 type aws struct {
 	tokens float64
 	at     time.Time
@@ -36,7 +36,7 @@ func (a *aws) admits(now time.Time) bool {
 	return true
 }
 
-// run is what came of a simulation.
+// run is the result of a simulation.
 type run struct {
 	calls, throttled                   int // ours: attempts
 	neighbourCalls, neighbourThrottled int
@@ -45,8 +45,8 @@ type run struct {
 	rates                              []float64                          // each second
 }
 
-// scene is one account for a while: so many workers of each priority that ask without a pause, with AWS's
-// latencies, and a neighbour who calls in bursts.
+// scene is one account for some time: workers of each priority that call without a pause, AWS's latencies, and a
+// neighbour that calls in bursts.
 type scene struct {
 	share          float64
 	length         time.Duration
@@ -55,16 +55,16 @@ type scene struct {
 	neighbourEvery time.Duration
 }
 
-// worker makes one call after the other; a throttled one again after a delay, as the SDK's loop does.
+// worker makes one call after the other. It repeats a throttled one after a delay, as the SDK's loop does.
 type worker struct {
 	priority gateway.Priority
-	ticket   uint64 // of the permit waited for or held, 0 if none
+	ticket   uint64 // of the permit that it waits for or holds, 0 if none
 	asked    time.Time
 	free     time.Time // when the attempt ends, or the next one may begin
 	calling  bool
 }
 
-// play runs the scene in steps of 5 ms: finer than what any of the delays in it depends on.
+// play runs the scene in steps of 5 ms, which are shorter than all delays in it.
 func (s scene) play() run {
 	const step = 5 * time.Millisecond
 	random := rand.New(rand.NewPCG(1, 2))
@@ -126,7 +126,7 @@ func (s scene) play() run {
 	return result
 }
 
-func TestAtTheDefaultShareNobodyIsThrottledBesideANeighbourInBursts(t *testing.T) {
+func TestAtTheDefaultShareNoClientIsThrottledBesideANeighbourInBursts(t *testing.T) {
 	for name, every := range map[string]time.Duration{"alone": 0, "neighbour": 5 * time.Second} {
 		t.Run(name, func(t *testing.T) {
 			got := scene{
@@ -134,26 +134,34 @@ func TestAtTheDefaultShareNobodyIsThrottledBesideANeighbourInBursts(t *testing.T
 				workers: map[gateway.Priority]int{gateway.PriorityIngest: 24},
 			}.play()
 			if got.throttled != 0 || got.neighbourThrottled != 0 {
-				t.Errorf("throttled: %d of our %d, %d of the neighbour's %d", got.throttled, got.calls, got.neighbourThrottled, got.neighbourCalls)
+				t.Errorf(
+					"throttled: %d of our %d, %d of the neighbour's %d", got.throttled, got.calls, got.neighbourThrottled,
+					got.neighbourCalls,
+				)
 			}
 			if want := 7.0 * 600; float64(got.calls) < want*0.99 {
-				t.Errorf("%d calls in 10 minutes: the share allows %.0f", got.calls, want)
+				t.Errorf("%d calls in 10 minutes; the share allows %.0f", got.calls, want)
 			}
 		})
 	}
 }
 
-func TestAtTheWholeShareUnderTwoPercentOfOursAreThrottledAndGivingWayIsNotGivingUp(t *testing.T) {
+func TestAtTheFullShareLessThanTwoPercentAreThrottledAndTheAgentStillWorks(t *testing.T) {
 	got := scene{
 		share: 1, length: 10 * time.Minute, neighbourBurst: 15, neighbourEvery: 5 * time.Second,
 		workers: map[gateway.Priority]int{gateway.PriorityIngest: 24},
 	}.play()
-	t.Logf("%d calls, %d throttled; the neighbour's: %d of %d", got.calls, got.throttled, got.neighbourThrottled, got.neighbourCalls)
+	t.Logf(
+		"%d calls, %d throttled; the neighbour's: %d of %d", got.calls, got.throttled, got.neighbourThrottled,
+		got.neighbourCalls,
+	)
 	if share := float64(got.throttled) / float64(got.calls); got.throttled == 0 || share >= 0.02 {
-		t.Errorf("%d of %d throttled (%.1f %%): it must be some, and less than 2 %%", got.throttled, got.calls, 100*share)
+		t.Errorf(
+			"%d of %d throttled (%.1f %%); it must be more than none and less than 2 %%", got.throttled, got.calls, 100*share,
+		)
 	}
 	if got.calls < 5*600 {
-		t.Errorf("%d calls in 10 minutes: giving way must not be giving up", got.calls)
+		t.Errorf("%d calls in 10 minutes; the agent must still work", got.calls)
 	}
 }
 
@@ -165,9 +173,11 @@ func TestNoPriorityStarves(t *testing.T) {
 		},
 	}.play()
 	t.Logf("done %v, longest waits %v", got.done, got.longest)
-	// Fewer of the urgent workers ask at once than the share serves, so the others live on what is left and on
-	// the turn that goes to the oldest.
-	for _, p := range []gateway.Priority{gateway.PriorityKeys, gateway.PriorityPreview, gateway.PriorityIngest, gateway.PriorityRefresh} {
+	// The urgent workers together use less than the share. The others get the rest, and every 16th grant, which goes to
+	// the oldest request.
+	for _, p := range []gateway.Priority{
+		gateway.PriorityKeys, gateway.PriorityPreview, gateway.PriorityIngest, gateway.PriorityRefresh,
+	} {
 		if got.done[p] == 0 {
 			t.Errorf("%s starved", p)
 		}
@@ -183,7 +193,7 @@ func TestTwentyRestartsInAMinuteAreNotThrottled(t *testing.T) {
 	for restart := range 20 {
 		from := start().Add(time.Duration(restart) * 3 * time.Second)
 		budget := quota.NewBudget(quota.AWSLimits(awsRate, awsBurst, 0.7), from)
-		for range 100 { // far more than can be granted
+		for range 100 { // many more than can be granted
 			ticket++
 			budget.Ask(from, ticket, gateway.PermitRequest{Operation: "GetStages", Priority: gateway.PriorityIngest})
 		}
