@@ -1,25 +1,27 @@
 package exchange
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
-// ControllerCommand is a command that a controller sends to an agent: one of the types below, and no other.
+// ControllerCommand is a command that a controller sends to an agent. [DecodeCommand] returns one of the types below.
 type ControllerCommand interface {
-	// Type is the command's type on the wire, which its reply bears as well.
+	// Type is the command's type in the frame. Its reply has the same type.
 	Type() string
-	controllerCommand()
 }
 
 // Commands of every dialect.
 type (
-	// Primary tells whether this connector is the one primary of its integration. False at each new connection until told.
+	// Primary tells whether this connector is the only primary of its integration. A new connection is not the primary
+	// until this command says so.
 	Primary struct{ Primary bool }
-	// HealthCheck comes every 30 s; 60 s without an answer end the session.
+	// HealthCheck comes every 30 s. The session ends after 60 s without an answer.
 	HealthCheck struct{}
-	// GoodBye announces that the controller is leaving. It gets no reply: Reconnect asks to close with 1013 and come back,
-	// otherwise to close with 1000 and stay away.
+	// GoodBye announces that the controller leaves. It gets no reply. Reconnect asks the agent to close with 1013 and to
+	// connect again. Without it, the agent closes with 1000 and stays disconnected.
 	GoodBye struct {
 		TargetID  string
 		Reconnect bool
@@ -29,7 +31,7 @@ type (
 		APIID        string
 		Subscription Subscription
 	}
-	// Unsubscribe takes it away. Only the subscription's id and metadata are filled.
+	// Unsubscribe removes the access. Only the subscription's id and metadata are filled.
 	Unsubscribe struct {
 		APIID        string
 		Subscription Subscription
@@ -40,7 +42,7 @@ type (
 type (
 	// Discover asks for a preview.
 	Discover struct{}
-	// StartIngest asks for the APIs of these ids, or all when there are none.
+	// StartIngest asks for the APIs with these ids, or for all APIs when there are no ids.
 	StartIngest struct {
 		JobID  string
 		APIIDs []string
@@ -51,30 +53,31 @@ type (
 type (
 	// List asks for a preview.
 	List struct{}
-	// Fetch asks for all APIs, whole, in its reply.
+	// Fetch asks for all APIs, with their documents, in its reply.
 	Fetch struct{}
 )
 
-// Commands that an agent cannot serve.
+// Commands that an agent does not handle.
 type (
-	// Unhandled is a command of a type that the protocol has but that is not for agents: answered by [AppendNoReply].
+	// Unhandled is a command of a type that the protocol has, but not for agents. [AppendNoReply] answers it.
 	Unhandled struct{ CommandType string }
-	// Unknown is a command of a type that the protocol does not have: answered by [AppendUnknownReply].
+	// Unknown is a command of a type that the protocol does not have. [AppendUnknownReply] answers it.
 	Unknown struct{ CommandType string }
 )
 
-// Subscription is what SUBSCRIBE and UNSUBSCRIBE tell of a subscription. All but ID may be missing.
+// Subscription is what SUBSCRIBE and UNSUBSCRIBE say about a subscription. Everything but ID may be missing.
 type Subscription struct {
 	// ID is graviteeSubscriptionId.
 	ID              string
 	ApplicationID   string
 	ApplicationName string
 	Type            SubscriptionType
-	// Metadata hold what APIM sent as strings; numbers and booleans as their text, objects and lists as their JSON; nulls not at all.
+	// Metadata hold APIM's values as strings: numbers and booleans as their text, objects and lists as their JSON. Nulls
+	// are left out.
 	Metadata map[string]string
 }
 
-// MetadataPlanID is the metadata key under which APIM gives, at SUBSCRIBE, the plan's id as the agent sent it.
+// MetadataPlanID is the metadata key under which APIM sends, in SUBSCRIBE, the plan's id that the agent gave it.
 const MetadataPlanID = "planId"
 
 // Type implements [ControllerCommand].
@@ -110,22 +113,10 @@ func (u Unhandled) Type() string { return u.CommandType }
 // Type implements [ControllerCommand].
 func (u Unknown) Type() string { return u.CommandType }
 
-func (Primary) controllerCommand()     {}
-func (HealthCheck) controllerCommand() {}
-func (GoodBye) controllerCommand()     {}
-func (Discover) controllerCommand()    {}
-func (StartIngest) controllerCommand() {}
-func (List) controllerCommand()        {}
-func (Fetch) controllerCommand()       {}
-func (Subscribe) controllerCommand()   {}
-func (Unsubscribe) controllerCommand() {}
-func (Unhandled) controllerCommand()   {}
-func (Unknown) controllerCommand()     {}
-
-// PayloadError says that a command's envelope was read but its payload was not. Its command can be answered ERROR.
+// PayloadError says that a command's envelope was read, but not its payload. The command can be answered with ERROR.
 type PayloadError struct {
 	CommandType string
-	// Reason names the field and what is wrong with it, and quotes none of its content.
+	// Reason names the field and its fault. It quotes nothing of the content.
 	Reason string
 }
 
@@ -134,14 +125,14 @@ func (e *PayloadError) Error() string {
 	return fmt.Sprintf("reading the payload of %s: %s", e.CommandType, e.Reason)
 }
 
-// DecodeCommand reads a frame of kind COMMAND. Unknown fields are ignored; null and missing are the same.
+// DecodeCommand reads a frame of kind COMMAND. Unknown fields are ignored. Null and missing are the same.
 //
-// A *[FrameError] says that there is nobody to answer (malformed JSON, no id): it is silent, as Gravitee's own connector is. A
-// *[PayloadError] comes with the id, and is to be answered ERROR; a GOOD_BYE or PRIMARY never fails that way, since a lost one
-// does more harm than a defaulted field.
+// A *[FrameError] means that the command cannot be answered (malformed JSON, no id). It is silent, as Gravitee's own
+// connector is. A *[PayloadError] comes with the id, and the command must be answered with ERROR. GOOD_BYE and PRIMARY
+// never fail in that way, because to lose one does more harm than a field with its default value.
 func DecodeCommand(frame Frame) (id string, command ControllerCommand, err error) {
 	if frame.Kind != KindCommand {
-		return "", nil, &FrameError{CloseCode: CloseProtocolError, Reason: "not a command"}
+		return "", nil, &FrameError{CloseProtocolError, "not a command"}
 	}
 	var envelope struct {
 		ID      looseString     `json:"id"`
@@ -152,13 +143,9 @@ func DecodeCommand(frame Frame) (id string, command ControllerCommand, err error
 		return "", nil, &FrameError{Reason: "malformed command: " + jsonFault(err)}
 	}
 	if envelope.ID == "" {
-		return "", nil, &FrameError{Reason: "malformed command: it has no id, so no reply could be told from another"}
+		return "", nil, &FrameError{Reason: "malformed command: it has no id, so it cannot be answered"}
 	}
-	typ := string(envelope.Type)
-	if typ == "" {
-		typ = frame.Type
-	}
-	command, err = decodePayload(typ, envelope.Payload)
+	command, err = decodePayload(cmp.Or(string(envelope.Type), frame.Type), envelope.Payload)
 	return string(envelope.ID), command, err
 }
 
@@ -176,30 +163,29 @@ func decodePayload(typ string, payload json.RawMessage) (ControllerCommand, erro
 		var wire struct {
 			Primary looseBool `json:"primary"`
 		}
-		_ = unmarshalPayload(typ, payload, &wire) // false is what counts until told
+		_ = unmarshalPayload(typ, payload, &wire) // the default, false, is right for an unreadable payload
 		return Primary{Primary: bool(wire.Primary)}, nil
 	case TypeGoodBye:
 		var wire struct {
 			TargetID  looseString `json:"targetId"`
 			Reconnect looseBool   `json:"reconnect"`
 		}
-		_ = unmarshalPayload(typ, payload, &wire) // it leaves in any case
+		_ = unmarshalPayload(typ, payload, &wire) // the controller leaves in any case
 		return GoodBye{TargetID: string(wire.TargetID), Reconnect: bool(wire.Reconnect)}, nil
 	case TypeStartIngest:
 		return decodeStartIngest(payload)
 	case TypeSubscribe:
-		apiID, subscription, err := decodeSubscription(typ, payload)
-		return Subscribe{APIID: apiID, Subscription: subscription}, err
+		return decodeSubscribe(typ, payload)
 	case TypeUnsubscribe:
-		apiID, subscription, err := decodeSubscription(typ, payload)
-		return Unsubscribe{APIID: apiID, Subscription: subscription}, err
+		command, err := decodeSubscribe(typ, payload)
+		return Unsubscribe(command), err
 	case TypeHello, TypeIngest:
 		return Unhandled{CommandType: typ}, nil
 	}
 	return Unknown{CommandType: typ}, nil
 }
 
-func decodeStartIngest(payload json.RawMessage) (ControllerCommand, error) {
+func decodeStartIngest(payload json.RawMessage) (StartIngest, error) {
 	var wire struct {
 		JobID  looseString   `json:"ingestJobId"`
 		APIIDs []looseString `json:"apiIds"`
@@ -210,18 +196,19 @@ func decodeStartIngest(payload json.RawMessage) (ControllerCommand, error) {
 	if wire.JobID == "" {
 		return StartIngest{}, &PayloadError{TypeStartIngest, "ingestJobId is missing"}
 	}
+	if slices.Contains(wire.APIIDs, "") {
+		// Without it the list may be empty, which asks for all APIs.
+		return StartIngest{}, &PayloadError{TypeStartIngest, "apiIds holds an empty id"}
+	}
 	command := StartIngest{JobID: string(wire.JobID)}
 	for _, id := range wire.APIIDs {
-		if id == "" {
-			// Dropping it could turn "this one" into "all", which is what an empty list means.
-			return StartIngest{}, &PayloadError{TypeStartIngest, "apiIds holds an empty id"}
-		}
 		command.APIIDs = append(command.APIIDs, string(id))
 	}
 	return command, nil
 }
 
-func decodeSubscription(typ string, payload json.RawMessage) (apiID string, s Subscription, err error) {
+// decodeSubscribe reads the payload of SUBSCRIBE and of UNSUBSCRIBE.
+func decodeSubscribe(typ string, payload json.RawMessage) (Subscribe, error) {
 	var wire struct {
 		APIID        looseString `json:"apiId"`
 		Subscription struct {
@@ -233,18 +220,18 @@ func decodeSubscription(typ string, payload json.RawMessage) (apiID string, s Su
 		} `json:"subscription"`
 	}
 	if err := unmarshalPayload(typ, payload, &wire); err != nil {
-		return "", Subscription{}, err
+		return Subscribe{}, err
 	}
 	if wire.Subscription.ID == "" {
-		return "", Subscription{}, &PayloadError{typ, "subscription.graviteeSubscriptionId is missing"}
+		return Subscribe{}, &PayloadError{typ, "subscription.graviteeSubscriptionId is missing"}
 	}
-	return string(wire.APIID), Subscription{
+	return Subscribe{APIID: string(wire.APIID), Subscription: Subscription{
 		ID:              string(wire.Subscription.ID),
 		ApplicationID:   string(wire.Subscription.ApplicationID),
 		ApplicationName: string(wire.Subscription.ApplicationName),
 		Type:            SubscriptionType(wire.Subscription.Type),
 		Metadata:        wire.Subscription.Metadata,
-	}, nil
+	}}, nil
 }
 
 func unmarshalPayload(typ string, payload json.RawMessage, into any) error {

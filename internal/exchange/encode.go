@@ -6,10 +6,11 @@ import (
 	"federation-agent/internal/secret"
 )
 
-// Each Append function here appends one whole frame to dst; the frames that carry lists come in parts. Fields stand in the order that
-// Gravitee's own classes write them in, null fields are left out, and every `;` within a string is \u003b.
+// Each Append function here appends one whole frame to dst. The frames that hold lists are returned in parts. The
+// fields stand in the order in which Gravitee's own classes write them, null fields are left out, and every `;` within
+// a string is \u003b.
 
-// AppendHello appends the command that must come first on a connection.
+// AppendHello appends the command that must be the first on a connection.
 func AppendHello(dst []byte, id, targetID string) []byte {
 	o := beginCommand(dst, TypeHello, id)
 	o.field("targetId", targetID)
@@ -17,131 +18,125 @@ func AppendHello(dst []byte, id, targetID string) []byte {
 	return o.end()
 }
 
-// Ingest is INGEST, the one command besides HELLO that an agent sends (APIM 4.5 and later), in parts. Each of apis is what
-// [AppendAPI] wrote. done ends the job; false moves its deadline. The list is never null, which would close the socket.
+// Ingest is INGEST, the only command besides HELLO that an agent sends (APIM 4.5 and later), in parts. Each of apis
+// comes from [AppendAPI]. done ends the job; without it, the job's deadline is extended. The list is never null,
+// because a null list closes the socket.
 func Ingest(id, jobID string, apis [][]byte, done bool) Parts {
 	o := beginCommand(nil, TypeIngest, id)
 	o.field("ingestJobId", jobID)
-	o.key("apis")
-	tail := payload{object{dst: []byte("]")}}
-	tail.key("done")
-	tail.dst = strconv.AppendBool(tail.dst, done)
-	return listed(o, apis, tail)
+	return o.withAPIs(apis, func(rest *object) { rest.boolean("done", done) })
 }
 
 // AppendPrimaryReply answers PRIMARY.
 func AppendPrimaryReply(dst []byte, commandID string) []byte {
-	return beginReply(dst, TypePrimary, commandID, StatusSucceeded, "").end()
+	o := beginSuccess(dst, TypePrimary, commandID)
+	return o.end()
 }
 
-// AppendHealthCheckReply answers HEALTH_CHECK. Unhealthy makes the controller say GOOD_BYE and drop this channel, so say it only
-// where that helps. detail is left out when empty.
+// AppendHealthCheckReply answers HEALTH_CHECK. If the agent says that it is not healthy, the controller sends GOOD_BYE
+// and drops this channel, so say it only where that helps. An empty detail is left out.
 func AppendHealthCheckReply(dst []byte, commandID string, healthy bool, detail string) []byte {
-	o := beginReply(dst, TypeHealthCheck, commandID, StatusSucceeded, "")
-	o.key("healthy")
-	o.dst = strconv.AppendBool(o.dst, healthy)
+	o := beginSuccess(dst, TypeHealthCheck, commandID)
+	o.boolean("healthy", healthy)
 	o.optional("detail", detail)
 	return o.end()
 }
 
-// DiscoverReply answers DISCOVER, in parts. Each of apis is what [AppendAPISummary] wrote. partial says that something is missing,
-// because a target failed or time ran out; APIM reads it from 4.9.
+// DiscoverReply answers DISCOVER, in parts. Each of apis comes from [AppendAPISummary]. partial says that APIs are
+// missing, because a target failed or because there was too little time. APIM reads it from 4.9 on.
 func DiscoverReply(commandID string, apis [][]byte, partial bool) Parts {
-	o := beginReply(nil, TypeDiscover, commandID, StatusSucceeded, "")
-	o.key("apis")
-	tail := payload{object{dst: []byte("]")}}
-	tail.key("isPartialDiscovery")
-	tail.dst = strconv.AppendBool(tail.dst, partial)
-	return listed(o, apis, tail)
+	o := beginSuccess(nil, TypeDiscover, commandID)
+	return o.withAPIs(apis, func(rest *object) { rest.boolean("isPartialDiscovery", partial) })
 }
 
-// ListReply answers LIST (4.4), in parts. Each of apis is what [AppendAPISummary] wrote.
+// ListReply answers LIST (4.4), in parts. Each of apis comes from [AppendAPISummary].
 func ListReply(commandID string, apis [][]byte) Parts {
-	return apisReply(TypeList, commandID, apis)
+	o := beginSuccess(nil, TypeList, commandID)
+	return o.withAPIs(apis, nothing)
 }
 
-// FetchReply answers FETCH (4.4), in parts. Each of apis is what [AppendAPI] wrote.
+// FetchReply answers FETCH (4.4), in parts. Each of apis comes from [AppendAPI].
 func FetchReply(commandID string, apis [][]byte) Parts {
-	return apisReply(TypeFetch, commandID, apis)
+	o := beginSuccess(nil, TypeFetch, commandID)
+	return o.withAPIs(apis, nothing)
 }
 
-func apisReply(typ, commandID string, apis [][]byte) Parts {
-	o := beginReply(nil, typ, commandID, StatusSucceeded, "")
-	o.key("apis")
-	return listed(o, apis, payload{object{dst: []byte("]")}})
-}
+func nothing(*object) {}
 
-// AppendStartIngestReply answers START_INGEST. total 0 ends the job at once as a success.
+// AppendStartIngestReply answers START_INGEST. With total 0 the job ends at once as a success.
 func AppendStartIngestReply(dst []byte, commandID, jobID string, total int64) []byte {
-	o := beginReply(dst, TypeStartIngest, commandID, StatusSucceeded, "")
+	o := beginSuccess(dst, TypeStartIngest, commandID)
 	o.field("ingestJobId", jobID)
 	o.key("total")
 	o.dst = strconv.AppendInt(o.dst, total, 10)
 	return o.end()
 }
 
-// SubscriptionResult is what SUBSCRIBE yields.
+// SubscriptionResult is the result of SUBSCRIBE.
 type SubscriptionResult struct {
 	// SubscriptionID is the command's graviteeSubscriptionId.
 	SubscriptionID string
-	// Metadata replace the subscription's in APIM and are shown in its console, so they hold no secret.
+	// Metadata replace the subscription's metadata in APIM. Its console shows them, so they hold no secret.
 	Metadata map[string]string
 	APIKey   secret.String
 }
 
-// AppendSubscribeReply answers SUBSCRIBE. This frame is the one place where a key's value is written.
+// AppendSubscribeReply answers SUBSCRIBE. A key's value is written only in this frame.
 func AppendSubscribeReply(dst []byte, commandID string, result SubscriptionResult) []byte {
-	o := beginReply(dst, TypeSubscribe, commandID, StatusSucceeded, "")
-	o.key("subscription")
-	o.dst = append(o.dst, '{')
+	o := beginSuccess(dst, TypeSubscribe, commandID)
+	o.begin("subscription")
 	o.field("graviteeSubscriptionId", result.SubscriptionID)
 	o.stringMap("metadata", result.Metadata)
 	o.optional("apiKey", result.APIKey.Reveal())
-	o.dst = append(o.dst, '}')
 	return o.end()
 }
 
 // AppendUnsubscribeReply answers UNSUBSCRIBE.
 func AppendUnsubscribeReply(dst []byte, commandID string) []byte {
-	return beginReply(dst, TypeUnsubscribe, commandID, StatusSucceeded, "").end()
+	o := beginSuccess(dst, TypeUnsubscribe, commandID)
+	return o.end()
 }
 
-// AppendErrorReply answers a command of any served type with ERROR; details are for a human and hold no secret.
+// AppendErrorReply answers a command of any type with ERROR. details are for a person and hold no secret.
 func AppendErrorReply(dst []byte, commandType, commandID, details string) []byte {
-	o := beginReplyFields(dst, commandType, commandID, StatusError, details)
-	return append(o.dst, '}')
+	o := beginReply(dst, commandType, commandID, StatusError, details)
+	return o.end()
 }
 
-// AppendNoReply answers a command of a type that is known but that an agent does not serve ([Unhandled]).
+// AppendNoReply answers a command of a known type that an agent does not handle ([Unhandled]).
 func AppendNoReply(dst []byte, commandID, commandType string) []byte {
 	details := "No handler found for command type '" + commandType + "'. Ignoring"
-	return beginReply(dst, TypeNoReply, commandID, StatusError, details).end()
+	o := beginReply(dst, TypeNoReply, commandID, StatusError, details)
+	o.begin("payload")
+	return o.end()
 }
 
-// AppendUnknownReply answers a command of a type that is not known at all ([Unknown]).
+// AppendUnknownReply answers a command of an unknown type ([Unknown]).
 func AppendUnknownReply(dst []byte, commandID string) []byte {
-	return beginReply(dst, TypeUnknown, commandID, StatusError, "Command unknown").end()
+	o := beginReply(dst, TypeUnknown, commandID, StatusError, "Command unknown")
+	o.begin("payload")
+	return o.end()
 }
 
-// payload is the innermost object of a frame that is being written.
-type payload struct{ object }
-
-// end closes payload and frame.
-func (p payload) end() []byte { return append(p.dst, '}', '}') }
-
-func beginCommand(dst []byte, typ, id string) payload {
-	o := object{dst: append(appendFrameHeader(dst, KindCommand, typ), '{')}
+// beginCommand begins a command. Its payload is open.
+func beginCommand(dst []byte, typ, id string) object {
+	o := newFrame(dst, KindCommand, typ)
 	o.field("id", id)
 	o.field("type", typ)
-	return beginPayload(o)
+	o.begin("payload")
+	return o
 }
 
-func beginReply(dst []byte, typ, commandID string, status Status, details string) payload {
-	return beginPayload(beginReplyFields(dst, typ, commandID, status, details))
+// beginSuccess begins a reply that says SUCCEEDED. Its payload is open.
+func beginSuccess(dst []byte, typ, commandID string) object {
+	o := beginReply(dst, typ, commandID, StatusSucceeded, "")
+	o.begin("payload")
+	return o
 }
 
-func beginReplyFields(dst []byte, typ, commandID string, status Status, details string) object {
-	o := object{dst: append(appendFrameHeader(dst, KindReply, typ), '{')}
+// beginReply begins a reply without a payload.
+func beginReply(dst []byte, typ, commandID string, status Status, details string) object {
+	o := newFrame(dst, KindReply, typ)
 	o.field("commandId", commandID)
 	o.field("type", typ)
 	o.field("commandStatus", string(status))
@@ -149,8 +144,7 @@ func beginReplyFields(dst []byte, typ, commandID string, status Status, details 
 	return o
 }
 
-func beginPayload(o object) payload {
-	o.key("payload")
-	o.dst = append(o.dst, '{')
-	return payload{o}
+func newFrame(dst []byte, kind Kind, typ string) object {
+	header := kindPrefix + string(kind) + separator + typePrefix + typ + separator + contentPrefix
+	return newObject(append(dst, header...))
 }

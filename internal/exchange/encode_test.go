@@ -109,7 +109,8 @@ func TestAFrameIsAppendedToWhatIsThere(t *testing.T) {
 	}
 }
 
-// Controllers up to exchange 2.0.1 split the whole frame on `;;`, so none may stand in the JSON, wherever the text comes from.
+// Controllers up to exchange 2.0.1 split the whole frame on `;;`, so none may stand in the JSON, wherever the text
+// comes from.
 func TestASemicolonInAnyStringIsWrittenEscaped(t *testing.T) {
 	const odd = `a;;b;"\`
 	api := exchange.AppendAPI(nil, exchange.API{

@@ -1,7 +1,8 @@
 package exchange
 
-// Enum values are small integers here, so that no value which a controller does not know can reach the wire by accident: an
-// unknown one makes it fail to read the whole message. A value out of range is written as the type's zero value.
+// The enums are small integers, so that no value which a controller does not know can be sent by accident: with an
+// unknown value, the controller cannot read the whole message. A value out of range is written as the type's zero
+// value.
 
 // APIType is an API's `type`.
 type APIType uint8
@@ -12,10 +13,8 @@ const (
 	APITypeMessage
 )
 
-var apiTypeNames = [...]string{"PROXY", "MESSAGE"}
-
-// String gives the value on the wire.
-func (t APIType) String() string { return enumName(apiTypeNames[:], uint8(t)) }
+// String is the value in a message.
+func (t APIType) String() string { return enumName(t, "PROXY", "MESSAGE") }
 
 // PageType is a page's `pageType`. APIM imports only SWAGGER and ASYNCAPI pages.
 type PageType uint8
@@ -29,10 +28,10 @@ const (
 	PageTypeMarkdownTemplate
 )
 
-var pageTypeNames = [...]string{"SWAGGER", "ASYNCAPI", "ASCIIDOC", "MARKDOWN", "MARKDOWN_TEMPLATE"}
-
-// String gives the value on the wire.
-func (t PageType) String() string { return enumName(pageTypeNames[:], uint8(t)) }
+// String is the value in a message.
+func (t PageType) String() string {
+	return enumName(t, "SWAGGER", "ASYNCAPI", "ASCIIDOC", "MARKDOWN", "MARKDOWN_TEMPLATE")
+}
 
 // PlanSecurity is a plan's `planSecurityType`.
 type PlanSecurity uint8
@@ -44,10 +43,8 @@ const (
 	PlanSecurityJWT
 )
 
-var planSecurityNames = [...]string{"API_KEY", "OAUTH2", "JWT"}
-
-// String gives the value on the wire.
-func (s PlanSecurity) String() string { return enumName(planSecurityNames[:], uint8(s)) }
+// String is the value in a message.
+func (s PlanSecurity) String() string { return enumName(s, "API_KEY", "OAUTH2", "JWT") }
 
 // MetadataFormat is a metadata entry's `format`.
 type MetadataFormat uint8
@@ -62,23 +59,23 @@ const (
 	FormatURL
 )
 
-var metadataFormatNames = [...]string{"STRING", "NUMERIC", "BOOLEAN", "DATE", "MAIL", "URL"}
+// String is the value in a message.
+func (f MetadataFormat) String() string {
+	return enumName(f, "STRING", "NUMERIC", "BOOLEAN", "DATE", "MAIL", "URL")
+}
 
-// String gives the value on the wire.
-func (f MetadataFormat) String() string { return enumName(metadataFormatNames[:], uint8(f)) }
-
-func enumName(names []string, value uint8) string {
+func enumName[T ~uint8](value T, names ...string) string {
 	if int(value) >= len(names) {
 		value = 0
 	}
 	return names[value]
 }
 
-// SubscriptionType is a subscription's `type`, as a controller sent it: one that this package does not know is kept as it is, so
-// that the refusal can name it.
+// SubscriptionType is a subscription's `type` as the controller sent it. An unknown type is kept as it is, so that the
+// refusal can name it.
 type SubscriptionType string
 
-// The types of subscription. UNSUBSCRIBE carries none.
+// The types of subscription. UNSUBSCRIBE has none.
 const (
 	SubscriptionAPIKey SubscriptionType = "API_KEY"
 	SubscriptionOAuth  SubscriptionType = "OAUTH"
@@ -98,9 +95,5 @@ const (
 
 // Known reports whether the protocol has this status.
 func (s Status) Known() bool {
-	switch s {
-	case StatusPending, StatusInProgress, StatusSucceeded, StatusError:
-		return true
-	}
-	return false
+	return s == StatusPending || s == StatusInProgress || s == StatusSucceeded || s == StatusError
 }

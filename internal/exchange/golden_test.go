@@ -16,8 +16,8 @@ import (
 	"federation-agent/internal/secret"
 )
 
-// goldenVersions are the published versions of Gravitee's exchange whose frames are recorded in testdata/golden/VERSION/*.frame: for
-// APIM 4.4, 4.5 to 4.8, 4.9 and 4.10, and 4.11.
+// goldenVersions are the published versions of Gravitee's exchange whose frames are recorded in
+// testdata/golden/VERSION/*.frame: for APIM 4.4, 4.5 to 4.8, 4.9 and 4.10, and 4.11.
 var goldenVersions = []string{"1.5.2", "1.8.2", "1.9.1", "2.0.1"}
 
 const goldenRoot = "testdata/golden"

@@ -1,91 +1,75 @@
 package exchange
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 )
 
-// Gravitee's JSON library turns scalars into strings, and a controller's stored metadata may hold anything. The types here read
-// what it would read, so that one odd value costs nothing.
+// Gravitee's JSON library turns scalars into strings, and the stored metadata of a subscription may hold any JSON. The
+// types here read what that library would read, so that one unusual value does not make a whole command unreadable.
 
-// looseString takes a string as it is, null as empty, and anything else as its JSON text.
+// looseString reads a string as it is, null as empty, and anything else as its JSON text.
 type looseString string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (s *looseString) UnmarshalJSON(data []byte) error {
-	text, err := looseText(data)
-	*s = looseString(text)
-	return err
+	switch {
+	case string(data) == "null":
+		*s = ""
+	case data[0] == '"':
+		return json.Unmarshal(data, (*string)(s))
+	default:
+		*s = looseString(data)
+	}
+	return nil
 }
 
-// looseBool takes true, "true" and non-zero numbers as true, everything else as false.
+// looseBool reads true, "true" and numbers other than zero as true, and everything else as false.
 type looseBool bool
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (b *looseBool) UnmarshalJSON(data []byte) error {
-	text, err := looseText(data)
+	var text looseString
+	err := text.UnmarshalJSON(data)
 	var number json.Number
-	if json.Unmarshal(data, &number) == nil {
-		value, _ := number.Float64()
-		*b = value != 0
-		return nil
-	}
-	*b = text == "true"
+	_ = json.Unmarshal(data, &number) // what is no number leaves it empty, which is zero
+	value, _ := number.Float64()
+	*b = text == "true" || value != 0
 	return err
 }
 
-// looseStringMap is an object of loose strings, nulls left out. Something that is no object is an empty map.
+// looseStringMap reads an object of loose strings without its nulls, and anything else as an empty map.
 type looseStringMap map[string]string
 
 // UnmarshalJSON implements json.Unmarshaler.
 func (m *looseStringMap) UnmarshalJSON(data []byte) error {
-	var raw map[string]json.RawMessage
-	if json.Unmarshal(data, &raw) != nil || len(raw) == 0 {
+	var values map[string]*looseString
+	_ = json.Unmarshal(data, &values) // what is no object leaves it empty
+	if len(values) == 0 {
 		*m = nil
-		return nil //nolint:nilerr // what is no object counts as an empty one
+		return nil
 	}
-	values := make(looseStringMap, len(raw))
-	for key, value := range raw {
-		if bytes.Equal(value, []byte("null")) {
-			continue
+	*m = make(looseStringMap, len(values))
+	for key, value := range values {
+		if value != nil {
+			(*m)[key] = string(*value)
 		}
-		text, err := looseText(value)
-		if err != nil {
-			return err
-		}
-		values[key] = text
 	}
-	*m = values
 	return nil
 }
 
-func looseText(data []byte) (string, error) {
-	if bytes.Equal(data, []byte("null")) {
-		return "", nil
-	}
-	if len(data) > 0 && data[0] == '"' {
-		var text string
-		err := json.Unmarshal(data, &text)
-		return text, err
-	}
-	return string(data), nil
-}
-
-// jsonFault words a fault of encoding/json without the content it stumbled over, which may be a key.
+// jsonFault describes an error of encoding/json without quoting the input, which may be a key.
 func jsonFault(err error) string {
-	var syntax *json.SyntaxError
-	if errors.As(err, &syntax) {
+	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Sprintf("malformed JSON at byte %d", syntax.Offset)
 	}
-	var mismatch *json.UnmarshalTypeError
-	if errors.As(err, &mismatch) {
-		field := mismatch.Field
-		if field == "" {
-			field = "the JSON itself"
-		}
-		return fmt.Sprintf("%s has the wrong type", field)
+	mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err)
+	switch {
+	case !ok:
+		return "malformed JSON"
+	case mismatch.Field == "":
+		return "the JSON itself has the wrong type"
 	}
-	return "malformed JSON"
+	return mismatch.Field + " has the wrong type"
 }

@@ -8,26 +8,26 @@ import (
 )
 
 const (
-	// ProtocolHeader is the upgrade request's header that names the protocol version. Without it, or with a value that it does
-	// not know, a controller speaks the legacy protocol.
+	// ProtocolHeader is the header of the upgrade request that names the protocol version. Without it, or with a value
+	// that a controller does not know, the controller speaks the legacy protocol.
 	ProtocolHeader = "X-Gravitee-Exchange-Protocol"
-	// ProtocolV1 is the only value of [ProtocolHeader] that this package speaks.
+	// ProtocolV1 is the only value of [ProtocolHeader] that this package supports.
 	ProtocolV1 = "v1"
 	// Path is what every connector appends to the configured endpoint.
 	Path = "/exchange/controller"
-	// Provider is the integration's provider that an agent for AWS API Gateway says HELLO with.
+	// Provider is the integration's provider in the HELLO of an agent for AWS API Gateway.
 	Provider = "aws-api-gateway"
 
-	// DefaultMaxFrameSize is how many bytes of payload a websocket frame may have, on both sides, unless both are configured
+	// DefaultMaxFrameSize is the largest payload of a websocket frame in bytes, for both sides, unless both are configured
 	// otherwise. A controller closes the connection on a larger frame.
 	DefaultMaxFrameSize = 65536
 	// DefaultMaxMessageSize is the same for a whole message.
 	DefaultMaxMessageSize = 13107200
 )
 
-// Close codes of the protocol's own rules; those of a websocket's own faults are wsconn's.
+// Close codes of the protocol's own rules. The close codes for faults of the websocket itself are in wsconn.
 const (
-	// CloseNormal ends a session after a GOOD_BYE without reconnect; only after it a connector may stay away.
+	// CloseNormal ends a session after a GOOD_BYE without reconnect. Only after it may a connector stay disconnected.
 	CloseNormal = 1000
 	// CloseProtocolError answers a frame that is neither COMMAND nor REPLY, and a COMMAND without content.
 	CloseProtocolError = 1002
@@ -39,35 +39,33 @@ const (
 	CloseTryAgainLater = 1013
 )
 
-// URL gives the websocket URL of the configured endpoint: http becomes ws and https wss (ws and wss are taken as synonyms, a
-// kindness: Gravitee's own connector refuses them), one trailing slash is trimmed, [Path] is appended, query and fragment are
-// dropped. It fails on another scheme, a missing host, or credentials in the URL; its error never shows those.
+const acceptedEndpoint = "; accepted: https://HOST/integration-controller"
+
+// URL returns the websocket URL of the configured endpoint. http becomes ws, and https becomes wss. ws and wss are
+// accepted too, though Gravitee's own connector refuses them. One slash at the end is removed, [Path] is appended, and
+// query and fragment are dropped. URL fails on another scheme, a missing host, or credentials in the endpoint. Its
+// error never shows the credentials.
 func URL(endpoint string) (string, error) {
-	u, err := url.Parse(strings.TrimSpace(endpoint))
+	u, err := url.Parse(strings.TrimSpace(endpoint)) // lower-cases the scheme
 	if err != nil {
 		// The parser's own text quotes its input, which may hold a password.
-		return "", errors.New("endpoint is not a URL; accepted: https://HOST/integration-controller")
+		return "", errors.New("endpoint is not a URL" + acceptedEndpoint)
 	}
-	switch strings.ToLower(u.Scheme) {
-	case "http", "ws":
-		u.Scheme = "ws"
-	case "https", "wss":
-		u.Scheme = "wss"
-	case "":
-		return "", errors.New("endpoint has no scheme; accepted: https://HOST/integration-controller")
-	default:
-		return "", fmt.Errorf("endpoint has the scheme %q; accepted: http or https, as in https://HOST/integration-controller", u.Scheme)
+	scheme, known := map[string]string{"http": "ws", "ws": "ws", "https": "wss", "wss": "wss"}[u.Scheme]
+	switch {
+	case u.Scheme == "":
+		return "", errors.New("endpoint has no scheme" + acceptedEndpoint)
+	case !known:
+		return "", fmt.Errorf("endpoint has the scheme %q, which is not http or https%s", u.Scheme, acceptedEndpoint)
+	case u.Hostname() == "":
+		return "", errors.New("endpoint has no host" + acceptedEndpoint)
+	case u.User != nil:
+		return "", errors.New("endpoint has a user name or password, which a websocket URL may not have; use a header")
 	}
-	if u.Hostname() == "" {
-		return "", errors.New("endpoint has no host; accepted: https://HOST/integration-controller")
-	}
-	if u.User != nil {
-		return "", errors.New("endpoint holds a user name or password, which a websocket URL may not; put them into a header")
-	}
-	joined := url.URL{Scheme: u.Scheme, Host: u.Host}
-	joined.Path = strings.TrimSuffix(u.Path, "/") + Path
-	if u.RawPath != "" {
-		joined.RawPath = strings.TrimSuffix(u.RawPath, "/") + Path
+	joined := url.URL{
+		Scheme: scheme, Host: u.Host,
+		Path:    strings.TrimSuffix(u.Path, "/") + Path,
+		RawPath: strings.TrimSuffix(u.EscapedPath(), "/") + Path,
 	}
 	return joined.String(), nil
 }

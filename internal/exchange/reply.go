@@ -1,6 +1,9 @@
 package exchange
 
-import "encoding/json"
+import (
+	"cmp"
+	"encoding/json"
+)
 
 // Reply is a controller's answer to HELLO or INGEST.
 type Reply struct {
@@ -8,15 +11,15 @@ type Reply struct {
 	Type         string
 	Status       Status
 	ErrorDetails string
-	// Payload is a part of the frame that it was read from; it may be missing.
+	// Payload is a part of the frame. It may be missing.
 	Payload json.RawMessage
 }
 
-// DecodeReply reads a frame of kind REPLY. Its errors are *[FrameError]; malformed JSON, a missing commandId and an unknown status
-// are ignored in silence, so that the command runs into its own deadline.
+// DecodeReply reads a frame of kind REPLY. Its errors are *[FrameError]. A reply with malformed JSON, without a
+// commandId or with an unknown status is ignored, so that the command ends at its own deadline.
 func DecodeReply(frame Frame) (Reply, error) {
 	if frame.Kind != KindReply {
-		return Reply{}, &FrameError{CloseCode: CloseProtocolError, Reason: "not a reply"}
+		return Reply{}, &FrameError{CloseProtocolError, "not a reply"}
 	}
 	var wire struct {
 		CommandID    looseString     `json:"commandId"`
@@ -29,11 +32,8 @@ func DecodeReply(frame Frame) (Reply, error) {
 		return Reply{}, &FrameError{Reason: "malformed reply: " + jsonFault(err)}
 	}
 	reply := Reply{
-		CommandID: string(wire.CommandID), Type: string(wire.Type), Status: Status(wire.Status),
+		CommandID: string(wire.CommandID), Type: cmp.Or(string(wire.Type), frame.Type), Status: Status(wire.Status),
 		ErrorDetails: string(wire.ErrorDetails), Payload: wire.Payload,
-	}
-	if reply.Type == "" {
-		reply.Type = frame.Type
 	}
 	if reply.CommandID == "" {
 		return Reply{}, &FrameError{Reason: "malformed reply: it has no commandId"}
@@ -44,13 +44,13 @@ func DecodeReply(frame Frame) (Reply, error) {
 	return reply, nil
 }
 
-// HelloTargetID is the target id that a HELLO reply says is the one to use from then on, or "" where it says none.
+// HelloTargetID is the target id that a HELLO reply tells the agent to use from now on, or "" if it tells none.
 func (r Reply) HelloTargetID() string {
 	var wire struct {
 		TargetID looseString `json:"targetId"`
 	}
-	if r.Type != TypeHello || len(r.Payload) == 0 || json.Unmarshal(r.Payload, &wire) != nil {
-		return ""
+	if r.Type == TypeHello {
+		_ = json.Unmarshal(r.Payload, &wire) // an unreadable payload tells none
 	}
 	return string(wire.TargetID)
 }

@@ -1,34 +1,29 @@
 package exchange
 
-// The sizes here are exact, so that a caller can fill a message up to a limit before it writes it: count is the number of encoded
-// elements, bytes the sum of their lengths.
+// These sizes are exact, so that a caller can fill a message up to a limit before it writes it. count is the number of
+// encoded APIs, bytes is the sum of their lengths.
 
-// IngestSize is the length of what [Ingest] makes, with done taken as false, its longer value.
+// IngestSize is the length of an [Ingest] with done false, which is the longer value.
 func IngestSize(id, jobID string, count, bytes int) int {
-	return frameSize(KindCommand, TypeIngest) +
-		len(`{"id":,"type":,"payload":{"ingestJobId":,"apis":[],"done":false}}`) +
-		stringSize(id) + stringSize(TypeIngest) + stringSize(jobID) + listSize(count, bytes)
+	return withAPIsSize(Ingest(id, jobID, nil, false), count, bytes)
 }
 
-// DiscoverReplySize is the length of what [DiscoverReply] makes, with partial taken as false, its longer value. What
-// [ListReply] makes of the same is shorter by some bytes.
+// DiscoverReplySize is the length of a [DiscoverReply] with partial false, which is the longer value. A [ListReply] of
+// the same APIs is a few bytes shorter.
 func DiscoverReplySize(commandID string, count, bytes int) int {
-	return apisReplySize(TypeDiscover, commandID, count, bytes) + len(`,"isPartialDiscovery":false`)
+	return withAPIsSize(DiscoverReply(commandID, nil, false), count, bytes)
 }
 
-// FetchReplySize is the length of what [FetchReply] makes.
+// FetchReplySize is the length of a [FetchReply].
 func FetchReplySize(commandID string, count, bytes int) int {
-	return apisReplySize(TypeFetch, commandID, count, bytes)
+	return withAPIsSize(FetchReply(commandID, nil), count, bytes)
 }
 
-func apisReplySize(typ, commandID string, count, bytes int) int {
-	return frameSize(KindReply, typ) +
-		len(`{"commandId":,"type":,"commandStatus":"SUCCEEDED","payload":{"apis":[]}}`) +
-		stringSize(commandID) + stringSize(typ) + listSize(count, bytes)
+// withAPIsSize is the length of a frame once APIs stand in its empty list, with commas between them.
+func withAPIsSize(empty Parts, count, bytes int) int {
+	size := bytes + max(0, count-1)
+	for _, part := range empty {
+		size += len(part)
+	}
+	return size
 }
-
-func frameSize(kind Kind, typ string) int {
-	return len(kindPrefix) + len(kind) + len(separator) + len(typePrefix) + len(typ) + len(separator) + len(contentPrefix)
-}
-
-func listSize(count, bytes int) int { return bytes + max(0, count-1) }

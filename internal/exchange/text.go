@@ -1,88 +1,54 @@
 package exchange
 
-import "unicode/utf8"
+import (
+	"fmt"
+	"unicode/utf8"
+)
 
-const hexDigits = "0123456789abcdef"
-
-// plain tells which ASCII bytes stand in a JSON string as they are. Besides what JSON asks for, `;` does not: controllers up to
-// exchange 2.0.1 split the whole frame on `;;` and would cut the JSON off there (run).
-var plain = func() (table [utf8.RuneSelf]bool) {
-	for b := range table {
-		table[b] = b >= ' ' && b != '"' && b != '\\' && b != ';'
+// escapes holds what is written in a JSON string instead of an ASCII byte, and "" for a byte that is written as it is.
+// JSON does not require an escape for `;`. But controllers up to exchange 2.0.1 split the whole frame on `;;`, and
+// would cut the JSON off there (seen in a run).
+var escapes = func() (table [utf8.RuneSelf]string) {
+	for b := range ' ' {
+		table[b] = fmt.Sprintf(`\u%04x`, b)
 	}
+	table['\n'], table['\r'], table['\t'], table['\b'], table['\f'] = `\n`, `\r`, `\t`, `\b`, `\f`
+	table['"'], table['\\'], table[';'] = `\"`, `\\`, `\u003b`
 	return table
 }()
 
-// appendString appends text as a JSON string. Invalid UTF-8 becomes U+FFFD, byte by byte, as encoding/json does.
+// appendString appends text as a JSON string. Each byte of invalid UTF-8 becomes U+FFFD, as in encoding/json.
 func appendString[T string | []byte](dst []byte, text T) []byte {
 	dst = append(dst, '"')
 	start := 0
 	for i := 0; i < len(text); {
-		b := text[i]
-		if b < utf8.RuneSelf {
-			if plain[b] {
+		size := 1
+		var escape string
+		if b := text[i]; b < utf8.RuneSelf {
+			if escape = escapes[b]; escape == "" {
 				i++
 				continue
 			}
-			dst = append(dst, text[start:i]...)
-			dst = appendEscaped(dst, b)
-			i++
-			start = i
+		} else if escape, size = invalid(text[i:min(len(text), i+utf8.UTFMax)]); escape == "" {
+			i += size
 			continue
 		}
-		r, size := decodeRune(text[i:min(len(text), i+utf8.UTFMax)])
-		if r == utf8.RuneError && size == 1 {
-			dst = append(dst, text[start:i]...)
-			dst = utf8.AppendRune(dst, utf8.RuneError)
-			i++
-			start = i
-			continue
-		}
+		dst = append(dst, text[start:i]...)
+		dst = append(dst, escape...)
 		i += size
+		start = i
 	}
 	dst = append(dst, text[start:]...)
 	return append(dst, '"')
 }
 
-func appendEscaped(dst []byte, b byte) []byte {
-	switch b {
-	case '"', '\\':
-		return append(dst, '\\', b)
-	case '\n':
-		return append(dst, '\\', 'n')
-	case '\r':
-		return append(dst, '\\', 'r')
-	case '\t':
-		return append(dst, '\\', 't')
-	case '\b':
-		return append(dst, '\\', 'b')
-	case '\f':
-		return append(dst, '\\', 'f')
-	}
-	return append(dst, '\\', 'u', '0', '0', hexDigits[b>>4], hexDigits[b&0xf])
-}
-
-// decodeRune copies at most four bytes, so that neither a string nor a document has to be converted whole.
-func decodeRune[T string | []byte](text T) (rune, int) {
+// invalid returns what is written instead of the text's first rune, "" if it is valid, and the rune's size in bytes. It
+// copies at most four bytes, so that neither a string nor a document must be converted as a whole.
+func invalid[T string | []byte](text T) (escape string, size int) {
 	var head [utf8.UTFMax]byte
-	n := copy(head[:], text)
-	return utf8.DecodeRune(head[:n])
-}
-
-// stringSize is the length of what [appendString] writes.
-func stringSize(text string) int {
-	size := len(`""`)
-	for _, r := range text { // an invalid byte ranges as U+FFFD, which is what is written for it
-		switch {
-		case r >= utf8.RuneSelf:
-			size += utf8.RuneLen(r)
-		case plain[r]:
-			size++
-		case r == '"' || r == '\\' || r == '\n' || r == '\r' || r == '\t' || r == '\b' || r == '\f':
-			size += len(`\n`)
-		default:
-			size += len(`\u003b`)
-		}
+	r, size := utf8.DecodeRune(head[:copy(head[:], text)])
+	if r == utf8.RuneError && size == 1 {
+		escape = string(utf8.RuneError)
 	}
-	return size
+	return escape, size
 }

@@ -14,18 +14,19 @@ const (
 	// TypeList and TypeFetch are discovery and ingest in APIM 4.4.
 	TypeList  = "LIST"
 	TypeFetch = "FETCH"
-	// TypeNoReply answers a command of a known type that nobody serves.
+	// TypeNoReply answers a command of a known type that the agent does not handle.
 	TypeNoReply = "NO_REPLY"
-	// TypeUnknown answers a command of a type that is not known at all.
+	// TypeUnknown answers a command of an unknown type.
 	TypeUnknown = "UNKNOWN"
 )
 
-// Dialect is the set of commands that a controller uses. It is known from what the controller sends, never from configuration.
+// Dialect is the set of commands that a controller uses. It follows from the commands that the controller sends, never
+// from configuration.
 type Dialect uint8
 
 // The dialects.
 const (
-	// DialectUnknown: the controller has not yet sent a command that tells.
+	// DialectUnknown: the controller has not sent a command that only one dialect has.
 	DialectUnknown Dialect = iota
 	// DialectV44 is APIM 4.4: LIST and FETCH.
 	DialectV44
@@ -34,17 +35,9 @@ const (
 )
 
 // String implements fmt.Stringer.
-func (d Dialect) String() string {
-	switch d {
-	case DialectV44:
-		return "4.4"
-	case DialectV45:
-		return "4.5 and later"
-	}
-	return "unknown"
-}
+func (d Dialect) String() string { return enumName(d, "unknown", "4.4", "4.5 and later") }
 
-// DialectOf tells the dialect from a command's type; most types are common to both and tell nothing.
+// DialectOf is the dialect of a command's type. Most types are in both dialects and say nothing.
 func DialectOf(commandType string) Dialect {
 	switch commandType {
 	case TypeList, TypeFetch:
@@ -55,17 +48,10 @@ func DialectOf(commandType string) Dialect {
 	return DialectUnknown
 }
 
-// NeedsCredit reports whether a message is one that makes work: a command other than HEALTH_CHECK, GOOD_BYE and PRIMARY. Replies
-// and those three must pass even while no further work is taken, or a busy agent would look dead. A message that cannot be read
-// needs none, since it makes none.
+// NeedsCredit reports whether a message makes work: a command other than HEALTH_CHECK, GOOD_BYE and PRIMARY. Replies
+// and those three must pass even while the agent accepts no further work, or a busy agent would look dead. A message
+// that cannot be read makes no work and needs no credit.
 func NeedsCredit(message []byte) bool {
-	kind, typ, ok := PeekFrame(message)
-	if !ok || kind == KindReply {
-		return false
-	}
-	switch typ {
-	case TypeHealthCheck, TypeGoodBye, TypePrimary:
-		return false
-	}
-	return true
+	kind, typ, _ := PeekFrame(message)
+	return kind == KindCommand && typ != TypeHealthCheck && typ != TypeGoodBye && typ != TypePrimary
 }

@@ -3,85 +3,80 @@ package wsconn
 import (
 	"errors"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
 	"github.com/gorilla/websocket"
 )
 
-// Outcome is what became of a message.
+// Outcome is what happened to a message.
 type Outcome uint8
 
 // The outcomes.
 const (
-	// Delivered: the pong to the ping behind the message came, so the peer's side has read the message.
+	// Delivered: the pong to the ping after the message came, so the peer has read the message.
 	Delivered Outcome = iota + 1
-	// Unproved: a byte of it may have been written, and the pong never came.
+	// Unproved: a byte of the message may have been written, and the pong never came.
 	Unproved
-	// NeverSent: not one byte of it was written.
+	// NeverSent: no byte of the message was written.
 	NeverSent
 )
 
-// String implements fmt.Stringer.
-func (o Outcome) String() string {
-	switch o {
-	case Delivered:
-		return "delivered"
-	case Unproved:
-		return "unproved"
-	case NeverSent:
-		return "never sent"
-	}
-	return "unknown"
-}
+var outcomeNames = [...]string{"unknown", Delivered: "delivered", Unproved: "unproved", NeverSent: "never sent"}
 
-// Why a message is not taken.
+// String implements fmt.Stringer.
+func (o Outcome) String() string { return outcomeNames[o] }
+
+// Why a message is not accepted.
 var (
 	// ErrClosed: the connection is closing or closed.
 	ErrClosed = errors.New("websocket is closed")
-	// ErrTooLarge: the message exceeds MaxMessageSize; the peer would close the connection.
+	// ErrTooLarge: the message is larger than MaxMessageSize. The peer would close the connection.
 	ErrTooLarge = errors.New("message exceeds the websocket's message limit")
-	// ErrQueueFull: MaxQueuedBytes would wait. The peer reads more slowly than it is written to; for a message of at most 4 KiB, it
-	// does not read at all.
-	ErrQueueFull = errors.New("too much waits to be written to the websocket")
+	// ErrQueueFull: more than MaxQueuedBytes would wait. The peer reads too slowly. If the message has at most 4 KiB, the
+	// peer does not read at all.
+	ErrQueueFull = errors.New("too many bytes wait to be written to the websocket")
 )
 
 // Why a connection ended, where no close frame says so (CloseInfo.Err).
 var (
 	// ErrPongTimeout: a ping was not answered in time, so the connection is half-open or the peer hangs.
 	ErrPongTimeout = errors.New("no pong within its deadline")
-	// ErrNoCredit: no credit came back for as long as a pong may take, so whoever takes messages over hangs.
-	ErrNoCredit = errors.New("messages were not taken over in time")
+	// ErrNoCredit: no credit came back for as long as a pong may take, so the handler hangs.
+	ErrNoCredit = errors.New("messages were not accepted in time")
 	// ErrTextMessage: the peer sent a text message, which the protocol does not have.
 	ErrTextMessage = errors.New("the peer sent a text message")
-	// ErrMessageTooBig: the peer sent a message over MaxMessageSize.
+	// ErrMessageTooBig: the peer sent a message larger than MaxMessageSize.
 	ErrMessageTooBig = errors.New("the peer sent a message over the limit")
 	// ErrAborted: [Conn.Abort] was called without a reason.
 	ErrAborted = errors.New("the connection was dropped")
-	// ErrCloseTimeout: the peer did not answer the close frame, or did not read what was queued before it, within CloseTimeout.
+	// ErrCloseTimeout: the peer did not answer the close frame, or did not read the messages before it, within
+	// CloseTimeout.
 	ErrCloseTimeout = errors.New("the close was not answered in time")
 )
 
 // CloseInfo says how a connection ended.
 type CloseInfo struct {
-	// Code is the close frame's: the peer's, or ours when we closed first. 1005 is a close frame without a code, 1006 no close frame.
+	// Code is the close frame's: the peer's, or ours when we closed first. 1005 is a close frame without a code, 1006
+	// means that there was no close frame.
 	Code int
 	// Reason is the close frame's text.
 	Reason string
-	// Err is what went wrong, nil for a clean close by either side.
+	// Err is the fault, nil after a clean close by either side.
 	Err error
-	// Remote tells that the peer's close frame came first.
+	// Remote says that the peer's close frame came first.
 	Remote bool
 }
 
-// Handler is told what a connection receives. Its methods are called from the connection's own goroutines, one at a time, and must not
-// block: they pass on.
+// Handler receives what comes over a connection. Its methods are called from the connection's own goroutines, one at a
+// time. They must not block, but pass on.
 type Handler interface {
-	// OnMessage is given each binary message, in order; the slice is the handler's from then on. It is not called once [Conn.Close]
-	// was, but for a message that was on its way to it just then.
+	// OnMessage is called for each binary message, in order. The slice belongs to the handler. After [Conn.Close] it is
+	// only called for a message that was already being handed over.
 	OnMessage(message []byte)
-	// OnClosed is called exactly once, when the connection has ended, both goroutines write and read no more, and all receipts of
-	// messages that were taken have been given.
+	// OnClosed is called exactly once: when the connection has ended, both goroutines read and write no more, and all
+	// receipts were called.
 	OnClosed(info CloseInfo)
 }
 
@@ -89,17 +84,17 @@ type Handler interface {
 type Conn struct {
 	options Options
 	ws      *websocket.Conn
-	raw     *meter // beneath TLS: counts what may have left
+	raw     *meter // beneath TLS: counts the bytes that may have been sent
 	top     *meter // above TLS: tells a lost connection from a broken protocol
 	handler Handler
 
-	credits    chan struct{} // holds the credits that are free
-	wake       chan struct{} // tells the writer that there is something to do
-	leaving    chan struct{} // closed when we close: no message is handed over any more
+	credits    chan struct{} // holds the free credits
+	wake       chan struct{} // tells the writer that there is work
+	leaving    chan struct{} // closed when we close: no message goes to the handler any more
 	down       chan struct{} // closed when the connection has ended
 	writerDone chan struct{}
 
-	mu      sync.Mutex // guards all below
+	mu      sync.Mutex // guards everything below
 	started bool
 	ended   bool
 	info    CloseInfo
@@ -108,14 +103,15 @@ type Conn struct {
 	closing closing
 }
 
-// closing is how far a close has come.
+// closing is the state of a close.
 type closing struct {
-	asked  bool       // by us: nothing more is taken, the queue is written out
+	asked  bool       // by us: nothing more is accepted, the queue is still written
 	sent   bool       // our close frame is written
-	info   CloseInfo  // what we close with
-	remote *CloseInfo // the peer's close frame, to be answered
+	info   CloseInfo  // how we close
+	remote *CloseInfo // the peer's close frame, which must be answered
 	timer  *time.Timer
-	// writeErr is why the writer failed; lastWords ends the connection for it, unless the reader finds the peer's close frame first.
+	// writeErr is the writer's fault. lastWords ends the connection because of it, unless the reader finds the peer's
+	// close frame first.
 	writeErr  error
 	lastWords *time.Timer
 }
@@ -137,7 +133,8 @@ func newConn(options Options, ws *websocket.Conn, raw, top *meter) *Conn {
 	return c
 }
 
-// Start begins to read and write; the handler is called until OnClosed. A second call, or one after Close or Abort, changes nothing.
+// Start begins to read and write. The handler is called until OnClosed. Start does nothing if it was called before, or
+// after Close or Abort.
 func (c *Conn) Start(handler Handler) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -150,35 +147,39 @@ func (c *Conn) Start(handler Handler) {
 	go c.run()
 }
 
-// ReturnCredit says that a message for which NeedsCredit is true has been taken over. Call it once for each.
+// ReturnCredit says that a message for which NeedsCredit is true was accepted. Call it once for each such message.
 func (c *Conn) ReturnCredit() {
 	select {
 	case c.credits <- struct{}{}:
-	default: // more than were taken; the limit stays what it is
+	default: // more than were taken; the limit does not grow
 	}
 }
 
-// Close ends the connection: what is queued is written, then a close frame, then the peer's answer to it is waited for, all within
-// CloseTimeout. From now on nothing is taken to be sent. A second call changes nothing. The reason is cut to what a close frame
-// holds. A code that may not stand in a frame (1005, 1006, 1015) sends a frame without one.
+// Close ends the connection: the queue is written, then a close frame, then Close waits for the peer's answer, all
+// within CloseTimeout and in the background. From now on no message is accepted. A second call does nothing. The reason
+// is cut to the size of a close frame. For a code that may not stand in a frame (1005, 1006, 1015), the frame has no
+// code.
 func (c *Conn) Close(code int, reason string) {
 	c.closeWith(CloseInfo{Code: code, Reason: closeReason(reason)})
 }
 
-// Abort drops the connection at once: no close frame, code 1006. err says why; nil is [ErrAborted].
+// Abort drops the connection at once: no close frame, code 1006. err says why, nil means [ErrAborted].
 func (c *Conn) Abort(err error) {
 	if err == nil {
-		err = ErrAborted // a clean end would say goodbye in TLS first, which can take seconds
+		err = ErrAborted // without an error, end would close TLS cleanly, which can take seconds
 	}
 	c.Start(discard{})
-	c.end(CloseInfo{Code: websocket.CloseAbnormalClosure, Err: err})
+	c.lose(err)
 }
 
+// lose ends the connection without a close frame.
+func (c *Conn) lose(err error) { c.end(CloseInfo{Code: websocket.CloseAbnormalClosure, Err: err}) }
+
 func (c *Conn) closeWith(info CloseInfo) {
-	c.Start(discard{}) // if it never was: the close needs both goroutines
+	c.Start(discard{}) // does nothing if it was started; a close needs both goroutines
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.ended || c.closing.asked || c.closing.remote != nil {
+	if c.leaves() {
 		return
 	}
 	c.closing.asked = true
@@ -193,7 +194,10 @@ func (c *Conn) closeWith(info CloseInfo) {
 	c.wakeWriter()
 }
 
-// end is the one way in which a connection ends. The first caller's info counts.
+// leaves reports whether the connection has ended, or either side closes it.
+func (c *Conn) leaves() bool { return c.ended || c.closing.asked || c.closing.remote != nil }
+
+// end is the only way in which a connection ends. The info of the first call counts.
 func (c *Conn) end(info CloseInfo) {
 	c.mu.Lock()
 	if c.ended {
@@ -205,15 +209,15 @@ func (c *Conn) end(info CloseInfo) {
 	close(c.down)
 	c.mu.Unlock()
 	if info.Err == nil {
-		_ = c.ws.Close() // with TLS this says goodbye there too
+		_ = c.ws.Close() // closes TLS cleanly too
 	}
 	_ = c.raw.Close()
 }
 
-// finish runs when both goroutines are through: it gives what receipts are left, and the handler its last call.
+// finish runs when both goroutines have ended. It calls the receipts that are left, and the handler for the last time.
 func (c *Conn) finish() {
 	c.mu.Lock()
-	for _, timer := range []*time.Timer{c.interval, c.watchdog, c.closing.timer, c.closing.lastWords} {
+	for _, timer := range []*time.Timer{c.interval, c.closing.timer, c.closing.lastWords} {
 		if timer != nil {
 			timer.Stop()
 		}
@@ -223,6 +227,7 @@ func (c *Conn) finish() {
 	c.mu.Unlock()
 
 	for _, ping := range pings {
+		ping.overdue.Stop()
 		ping.receipt.give(Unproved)
 	}
 	for _, item := range queue {
@@ -238,22 +243,16 @@ func (c *Conn) wakeWriter() {
 	}
 }
 
+// discard is the handler of a connection that is closed before it was started.
 type discard struct{}
 
 func (discard) OnMessage([]byte)   {}
 func (discard) OnClosed(CloseInfo) {}
 
-// maxCloseReason is what RFC 6455 leaves of a control frame's 125 bytes beside the code.
+// maxCloseReason in bytes is what RFC 6455 leaves for the reason: 125 bytes of a control frame, without the code.
 const maxCloseReason = 123
 
-// closeReason cuts a reason at a character boundary.
+// closeReason cuts a reason after a whole character.
 func closeReason(reason string) string {
-	size := 0
-	for i, r := range reason {
-		if i+len(string(r)) > maxCloseReason {
-			break
-		}
-		size = i + len(string(r))
-	}
-	return reason[:size]
+	return strings.ToValidUTF8(reason[:min(len(reason), maxCloseReason)], "")
 }

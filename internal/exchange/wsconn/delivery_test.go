@@ -236,7 +236,8 @@ func TestAPeerThatDoesNotReadRunsIntoTheWriteTimeout(t *testing.T) {
 	})
 }
 
-// Whatever byte a connection is cut at, and in either direction: each message has exactly one receipt, and it is never a lie.
+// Whatever byte a connection is cut at, and in either direction: each message has exactly one receipt, and it is never
+// a lie.
 func TestReceiptsAreTrueWhereverTheConnectionIsCut(t *testing.T) {
 	const messages = 4
 	sizes := [messages]int{10, 150, 0, 90}

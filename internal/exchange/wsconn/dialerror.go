@@ -6,6 +6,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,7 +18,7 @@ import (
 	"federation-agent/internal/secret"
 )
 
-// Class tells why a connection could not be opened, by what the user must check.
+// Class says why a connection could not be opened, by what the user must check.
 type Class string
 
 // The classes.
@@ -41,182 +42,184 @@ const (
 	ClassNoWebSocket  Class = "not a websocket"
 )
 
+// classes says for each class whether it is a refusal ([DialError.Refusal]), and what to check.
+var classes = map[Class]struct {
+	refusal bool
+	advice  string
+}{
+	ClassCancelled: {false, "the agent cancelled the attempt"},
+	ClassOptions:   {true, "check the endpoint and the configured headers"},
+	ClassDNS:       {false, "check the endpoint's host name and this machine's DNS"},
+	ClassRefused: {false, "no program listens there: check the endpoint's host and port, " +
+		"and whether APIM runs"},
+	ClassTimeout: {false, "there was no answer in time: check the endpoint's host and port, firewalls, " +
+		"and whether only a proxy leads there, which this version cannot use"},
+	ClassUnreachable: {false, "check this machine's network, firewalls, " +
+		"and whether only a proxy leads there, which this version cannot use"},
+	ClassTLS: {true, "the TLS handshake failed: check the port, certificates, and proxies on the way"},
+	ClassNoAnswer: {false, "the program that listens there speaks no HTTP or hung up: check the port, " +
+		"and http against https in the endpoint"},
+	ClassUnauthorized: {true, "check the token in the Authorization header (integration.connector.ws.headers; bearer, " +
+		"not expired, of this organization) and that APIM's licence includes federation"},
+	ClassForbidden: {true, "a proxy or firewall before APIM forbids the request: check firewalls, " +
+		"and that the endpoint is the integration controller's"},
+	ClassNotFound: {true, "there is no integration controller at this path: check the endpoint " +
+		"(usually https://HOST/integration-controller; APIM itself listens on 8072 without a path) " +
+		"and that federation is enabled in APIM"},
+	ClassProxyAuth: {true, "a proxy answered instead of APIM and asks for credentials: check the endpoint; " +
+		"this version cannot go through a proxy"},
+	ClassGone:        {true, "the controller is stopping; another node may answer soon"},
+	ClassServerError: {true, "APIM failed while it checked the token: check APIM's log, and the token"},
+	ClassUnavailable: {false, "a gateway answered that APIM is not there: check that APIM's integration controller runs"},
+	ClassRedirect: {true, "redirects are not followed, because the token would be sent there too: " +
+		"check the endpoint"},
+	ClassNoWebSocket: {true, "the answer is no websocket: check the endpoint, " +
+		"and that proxies and load balancers on the way let websockets pass"},
+}
+
+// statusClasses are the classes of single HTTP statuses. classOfStatus has the ranges.
+var statusClasses = map[int]Class{
+	http.StatusUnauthorized:       ClassUnauthorized,
+	http.StatusForbidden:          ClassForbidden,
+	http.StatusNotFound:           ClassNotFound,
+	http.StatusProxyAuthRequired:  ClassProxyAuth,
+	http.StatusGone:               ClassGone,
+	http.StatusBadGateway:         ClassUnavailable,
+	http.StatusServiceUnavailable: ClassUnavailable,
+	http.StatusGatewayTimeout:     ClassUnavailable,
+}
+
+func classOfStatus(status int) Class {
+	class, single := statusClasses[status]
+	switch {
+	case single:
+		return class
+	case status >= 300 && status < 400:
+		return ClassRedirect
+	case status >= 500:
+		return ClassServerError
+	}
+	return ClassNoWebSocket
+}
+
 // DialError says why a connection could not be opened. It holds no header that was sent.
 type DialError struct {
 	Class Class
-	// Status is the HTTP status of the answer, 0 where there was none.
+	// Status is the HTTP status of the answer, 0 if there was none.
 	Status int
 	// Body is the beginning of the answer, at most 200 printable characters, without the secrets that were sent.
 	Body string
-	// HTML tells that the answer is a page for humans: a proxy, a login page or an ingress answered, not APIM.
+	// HTML says that the answer is a page for humans: a proxy, a login page or an ingress answered, not APIM.
 	HTML bool
-	// Location is where a redirect points, without query and credentials. It is not followed.
+	// Location is the target of a redirect, without query and credentials. The redirect is not followed.
 	Location string
-	// Server is who says to have answered (the Server header).
+	// Server is the Server header of the answer.
 	Server string
-	// Err is the fault beneath, nil for an HTTP answer.
+	// Err is the cause, nil for an HTTP answer.
 	Err error
 }
 
-// Error implements error: what happened and what to check.
+// Error implements error. It says what happened and what to check.
 func (e *DialError) Error() string {
-	var text strings.Builder
-	switch {
-	case e.Status != 0:
-		fmt.Fprintf(&text, "the upgrade was answered with %d", e.Status)
-		if name := http.StatusText(e.Status); name != "" {
-			text.WriteString(" " + name)
-		}
-		if e.Server != "" {
-			text.WriteString(" by " + e.Server)
-		}
-	case e.Err != nil:
-		text.WriteString(e.Err.Error())
-	default:
-		text.WriteString(string(e.Class))
+	if e.Status == 0 {
+		return e.Err.Error() + ": " + e.Advice()
 	}
-	return text.String() + ": " + e.Advice()
+	text := strings.TrimSpace(fmt.Sprintf("the upgrade was answered with %d %s", e.Status, http.StatusText(e.Status)))
+	if e.Server != "" {
+		text += " by " + e.Server
+	}
+	return text + ": " + e.Advice()
 }
 
-// Unwrap gives the fault beneath.
+// Unwrap returns the cause.
 func (e *DialError) Unwrap() error { return e.Err }
 
-// Refusal reports whether something answered and said no, so that trying again soon helps nobody. A lost network, a name that does
-// not resolve and a gateway without a backend (502, 503, 504) are no refusals.
-func (e *DialError) Refusal() bool {
-	switch e.Class {
-	case ClassCancelled, ClassDNS, ClassRefused, ClassTimeout, ClassUnreachable, ClassNoAnswer, ClassUnavailable:
-		return false
-	}
-	return true
-}
+// Refusal reports whether a peer answered and refused, so that a new attempt soon does not help. A lost network, an
+// unknown name, and a gateway without APIM behind it (502, 503, 504) are no refusals.
+func (e *DialError) Refusal() bool { return classes[e.Class].refusal }
 
-// Advice tells in one sentence what to check.
+// Advice says in one sentence what to check.
 func (e *DialError) Advice() string {
-	advice := e.advice()
+	advice := classes[e.Class].advice
+	if e.Class == ClassTLS {
+		advice = tlsAdvice(e.Err)
+	}
+	if e.Location != "" {
+		advice += ", it points to " + e.Location
+	}
 	if e.HTML {
-		advice += "; the answer is an HTML page, so a proxy, a login page or an ingress answered in APIM's place"
+		advice += "; the answer is an HTML page, so a proxy, a login page or an ingress answered instead of APIM"
 	}
 	return advice
 }
 
-func (e *DialError) advice() string {
-	switch e.Class {
-	case ClassCancelled:
-		return "the agent gave the attempt up"
-	case ClassOptions:
-		return "check the endpoint and the configured headers"
-	case ClassDNS:
-		return "check the endpoint's host name and this machine's DNS"
-	case ClassRefused:
-		return "nothing listens there: check the endpoint's host and port, and that APIM runs"
-	case ClassTimeout:
-		return "nothing answered in time: check the endpoint's host and port, firewalls, and whether only a proxy leads there, which this version cannot use"
-	case ClassUnreachable:
-		return "check this machine's network, firewalls, and whether only a proxy leads there, which this version cannot use"
-	case ClassTLS:
-		return tlsAdvice(e.Err)
-	case ClassNoAnswer:
-		return "what listens there speaks no HTTP or hung up: check the port, and http against https in the endpoint"
-	case ClassUnauthorized:
-		return "check the token in the Authorization header (integration.connector.ws.headers; bearer, not expired, of this organization) and that APIM's licence includes federation"
-	case ClassForbidden:
-		return "something before APIM forbids the request: check firewalls, and that the endpoint is the integration controller's"
-	case ClassNotFound:
-		return "no integration controller at this path: check the endpoint (usually https://HOST/integration-controller; APIM itself listens on 8072 without a path) and that federation is enabled in APIM"
-	case ClassProxyAuth:
-		return "a proxy answered in APIM's place and wants credentials: check the endpoint; this version cannot go through a proxy"
-	case ClassGone:
-		return "the controller is stopping; another node may answer soon"
-	case ClassServerError:
-		return "APIM failed while it checked the token: check APIM's log, and the token"
-	case ClassUnavailable:
-		return "a gateway answered that APIM is not there: check that APIM's integration controller runs"
-	case ClassRedirect:
-		if e.Location != "" {
-			return "redirects are not followed, for the token would go along: check the endpoint, it points to " + e.Location
-		}
-		return "redirects are not followed, for the token would go along: check the endpoint"
-	}
-	return "what answered is no websocket: check the endpoint, and that proxies and load balancers on the way let websockets pass"
-}
-
 func tlsAdvice(err error) string {
-	var authority x509.UnknownAuthorityError
-	var hostname x509.HostnameError
-	var invalid x509.CertificateInvalidError
-	var record tls.RecordHeaderError
+	invalid, isInvalid := errors.AsType[x509.CertificateInvalidError](err)
 	switch {
-	case errors.As(err, &authority):
-		return "the server's certificate is signed by an authority that this machine does not trust: add it to the trust store"
-	case errors.As(err, &hostname):
+	case errors.As(err, new(x509.UnknownAuthorityError)):
+		return "the server's certificate is signed by an authority that this machine does not trust: " +
+			"add it to the trust store"
+	case errors.As(err, new(x509.HostnameError)):
 		return "the server's certificate is for another host name: check the endpoint's host"
-	case errors.As(err, &invalid) && invalid.Reason == x509.Expired:
+	case isInvalid && invalid.Reason == x509.Expired:
 		return "the server's certificate has expired or is not valid yet: renew it, or check this machine's clock"
-	case errors.As(err, &invalid):
+	case isInvalid:
 		return "the server's certificate may not be used for this: check it, and the trust store"
-	case errors.As(err, &record):
+	case errors.As(err, new(tls.RecordHeaderError)):
 		return "the server does not speak TLS on this port: check the port, and http against https in the endpoint"
 	case isAlert(err):
 		return "the server refused the TLS handshake: check whether it asks for a client certificate, and its TLS versions"
 	}
-	return "the TLS handshake failed: check the port, certificates, and proxies on the way"
+	return classes[ClassTLS].advice
 }
 
-// isAlert reports whether the peer ended TLS with an alert. crypto/tls has no exported type for that, but this operation's name. With
-// TLS 1.3 an alert over a missing client certificate comes only after the handshake, in place of an answer.
+// isAlert reports whether the peer ended TLS with an alert. crypto/tls exports no type for an alert, only this
+// operation's name. With TLS 1.3, the alert about a missing client certificate comes only after the handshake, instead
+// of an answer.
 func isAlert(err error) bool {
-	var operation *net.OpError
-	return errors.As(err, &operation) && operation.Op == "remote error"
+	operation, ok := errors.AsType[*net.OpError](err)
+	return ok && operation.Op == "remote error"
 }
 
-// phase is how far an attempt came before it failed without an HTTP answer.
-type phase uint8
-
-const (
-	phasePreparing phase = iota // no connection was asked for: URL or headers are at fault
-	phaseDialing                // no connection was had
-	phaseTalking                // a connection was had
-)
-
-// withoutAnswer makes the error of an attempt that no HTTP answer came to. cause is why its context ended, or nil.
-func withoutAnswer(reached phase, cause, err error) *DialError {
-	class := classify(reached, cause, err)
+// withoutAnswer makes the error of an attempt without an HTTP answer. cause is the error of its context, or nil.
+func (a *attempt) withoutAnswer(cause, err error) *DialError {
+	class := a.classify(cause, err)
 	if (class == ClassTimeout || class == ClassCancelled) && cause != nil {
-		err = cause // what the interrupted call says of it ("use of closed network connection") misleads
+		err = cause // the interrupted call's own error ("use of closed network connection") would mislead
 	}
-	return &DialError{Class: class, Err: boundedError(err)}
+	return &DialError{Class: class, Err: bounded{err}}
 }
 
-func classify(reached phase, cause, err error) Class {
-	var dns *net.DNSError
-	var secured *tlsError
+func (a *attempt) classify(cause, err error) Class {
 	switch {
 	case errors.Is(cause, context.Canceled):
 		return ClassCancelled
-	case reached == phasePreparing:
+	case !a.dialled:
 		return ClassOptions
-	case errors.As(err, &dns):
+	case errors.As(err, new(*net.DNSError)):
 		return ClassDNS
 	case cause != nil, errors.Is(err, os.ErrDeadlineExceeded):
 		return ClassTimeout
 	case errors.Is(err, syscall.ECONNREFUSED):
 		return ClassRefused
-	case reached == phaseDialing:
-		var network net.Error
-		if errors.As(err, &network) && network.Timeout() {
-			return ClassTimeout
-		}
+	case a.raw == nil && isTimeout(err):
+		return ClassTimeout
+	case a.raw == nil:
 		return ClassUnreachable
-	case errors.As(err, &secured), isAlert(err):
+	case errors.As(err, new(*tlsError)), isAlert(err):
 		return ClassTLS
 	}
 	return ClassNoAnswer
 }
 
-// answered makes the error of an attempt that was answered, but not with a websocket.
+func isTimeout(err error) bool {
+	network, ok := errors.AsType[net.Error](err)
+	return ok && network.Timeout()
+}
+
+// answered makes the error of an attempt with an HTTP answer that is not a websocket.
 func answered(options Options, response *http.Response) *DialError {
-	body := readSnippet(response)
+	body, _ := io.ReadAll(response.Body) // the first kilobyte, which gorilla has kept
 	hide := secretsOf(options.Header)
 	mediaType := strings.ToLower(response.Header.Get("Content-Type"))
 	e := &DialError{
@@ -226,54 +229,24 @@ func answered(options Options, response *http.Response) *DialError {
 		HTML:   strings.Contains(mediaType, "html") || looksLikeHTML(body),
 		Server: printable(hide.Replace(response.Header.Get("Server")), maxServerName),
 	}
-	if e.Class == ClassRedirect {
-		e.Location = printable(hide.Replace(redirectTarget(response)), maxSnippet)
+	if target, err := response.Location(); err == nil && e.Class == ClassRedirect {
+		// Without its query and credentials, which may be the state of a login.
+		bare := url.URL{Scheme: target.Scheme, Host: target.Host, Path: target.Path}
+		e.Location = printable(hide.Replace(bare.String()), maxSnippet)
 	}
 	return e
-}
-
-func classOfStatus(status int) Class {
-	switch status {
-	case http.StatusUnauthorized:
-		return ClassUnauthorized
-	case http.StatusForbidden:
-		return ClassForbidden
-	case http.StatusNotFound:
-		return ClassNotFound
-	case http.StatusProxyAuthRequired:
-		return ClassProxyAuth
-	case http.StatusGone:
-		return ClassGone
-	case http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
-		return ClassUnavailable
-	}
-	switch {
-	case status >= 300 && status < 400:
-		return ClassRedirect
-	case status >= 500:
-		return ClassServerError
-	}
-	return ClassNoWebSocket
-}
-
-// redirectTarget is where a redirect points, without its query and credentials, which may be a login's state.
-func redirectTarget(response *http.Response) string {
-	target, err := response.Location()
-	if err != nil {
-		return ""
-	}
-	return (&url.URL{Scheme: target.Scheme, Host: target.Host, Path: target.Path}).String()
 }
 
 const (
 	// maxSnippet and maxServerName, in characters, keep a log line readable.
 	maxSnippet    = 200
 	maxServerName = 60
-	// minSecret is the shortest header value that is hidden: shorter ones are words such as "v1".
+	// minSecret is the shortest header value that is hidden. Shorter values are words such as "v1".
 	minSecret = 8
 )
 
-// secretsOf hides what was sent in headers, should a proxy's page repeat it: each value, and each word of it ("bearer TOKEN").
+// secretsOf hides the header values that were sent, in case a proxy's page repeats them: each value, and each word of
+// it ("bearer TOKEN").
 func secretsOf(header http.Header) *strings.Replacer {
 	var pairs []string
 	for _, values := range header {
@@ -293,35 +266,18 @@ func looksLikeHTML(body []byte) bool {
 	return strings.HasPrefix(start, "<!doctype html") || strings.HasPrefix(start, "<html")
 }
 
-// printable turns text from outside into at most limit harmless characters on one line.
+// printable turns a peer's text into one line of at most limit printable characters.
 func printable(text string, limit int) string {
-	var out strings.Builder
-	count := 0
-	for _, word := range strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) }) {
-		if count > 0 {
-			out.WriteByte(' ')
-			count++
-		}
-		for _, r := range word {
-			if count >= limit {
-				return out.String() + "…"
-			}
-			out.WriteRune(r)
-			count++
-		}
+	words := strings.FieldsFunc(text, func(r rune) bool { return unicode.IsSpace(r) || !unicode.IsPrint(r) })
+	line := []rune(strings.Join(words, " "))
+	if len(line) > limit {
+		return string(line[:limit]) + "…"
 	}
-	return out.String()
+	return string(line)
 }
 
-// bounded is an error whose text may quote what a peer sent.
+// bounded is an error whose text may quote a peer.
 type bounded struct{ err error }
 
 func (e bounded) Error() string { return printable(e.err.Error(), maxSnippet) }
 func (e bounded) Unwrap() error { return e.err }
-
-func boundedError(err error) error {
-	if err == nil {
-		return nil
-	}
-	return bounded{err}
-}

@@ -1,13 +1,13 @@
-// Package wsconn is one websocket to an integration controller: dialled, read by one goroutine, written by another, and closed for
-// good. Reconnecting is the session's task.
+// Package wsconn is one websocket to an integration controller: one goroutine reads it, another writes it, and once
+// closed it stays closed. To connect again is the session's task.
 //
-//   - The reader hands whole messages to the [Handler]. It never waits for what a message asks for: a message that makes work takes
-//     a credit, and the credit comes back as soon as somebody took the message over ([Conn.ReturnCredit]), not when the work is done.
-//     That is why waiting for one is safe: pongs and close frames are processed within the same read call, and a reader that waited
-//     for work would let a healthy connection die of its own pong deadline.
-//   - The writer alone writes: messages, pings, pongs and the close frame. Between two frames of a long message it lets control
-//     frames pass. (gorilla/websocket itself writes a close frame where the peer breaks RFC 6455 or the message limit; the connection
-//     is over then.)
-//   - A ping follows each message whose delivery is to be proved. Controllers answer it only after they have read what came before
-//     (run with exchange 1.8.2 and 2.0.1), so its pong proves delivery.
+//   - The reader gives whole messages to the [Handler]. It never waits for the work that a message asks for. A message
+//     that makes work takes a credit. The credit comes back as soon as the message was accepted ([Conn.ReturnCredit]),
+//     not when the work is done. So to wait for a credit is safe. A reader that waited for the work would let a healthy
+//     connection end at its own pong deadline, because pongs and close frames are read by the same call.
+//   - Only the writer writes: messages, pings, pongs and the close frame. Between two frames of a long message it
+//     writes the control frames that wait. (gorilla/websocket itself writes a close frame if the peer breaks RFC 6455 or
+//     the message limit. The connection is over then.)
+//   - A ping follows each message whose delivery must be proved. Controllers answer it only after they have read the
+//     message (seen in runs with exchange 1.8.2 and 2.0.1), so the pong proves the delivery.
 package wsconn

@@ -11,29 +11,31 @@ import (
 )
 
 const (
-	// DefaultPingInterval is what both sides of Gravitee's exchange use.
+	// DefaultPingInterval is the interval of both sides of Gravitee's exchange.
 	DefaultPingInterval = 5 * time.Second
-	// DefaultPongTimeout notices a half-open connection well within the 60 s after which a command is lost to its sender, and
-	// forgives a controller's garbage collection.
+	// DefaultPongTimeout detects a half-open connection long before the 60 s after which the sender of a command gives up.
+	// It still allows for a garbage collection of the controller.
 	DefaultPongTimeout = 15 * time.Second
-	// DefaultWriteTimeout bounds the writing of one frame to a peer that does not read.
+	// DefaultWriteTimeout limits the writing of one frame to a peer that does not read.
 	DefaultWriteTimeout = 10 * time.Second
-	// DefaultHandshakeTimeout bounds DNS, TCP, TLS and the upgrade together.
+	// DefaultHandshakeTimeout limits DNS, TCP, TLS and the upgrade together.
 	DefaultHandshakeTimeout = 15 * time.Second
-	// DefaultCloseTimeout bounds a whole close, what is queued included; an agent that is told to stop has 10 s in all.
+	// DefaultCloseTimeout limits a whole close, including the messages in the queue. An agent that must stop has 10 s in
+	// all.
 	DefaultCloseTimeout = 5 * time.Second
-	// DefaultCredits is how many messages that make work may wait to be taken over.
+	// DefaultCredits is how many messages that make work may wait to be accepted.
 	DefaultCredits = 64
-	// queuedMessages is how many messages of the largest size may wait to be written. It bounds what a burst of commands with long
-	// answers may hold, whatever the peer reads.
+	// queuedMessages is how many messages of the largest size may wait to be written. It limits the memory for many
+	// commands with long answers, even if the peer does not read.
 	queuedMessages = 4
 
-	// echoTimeout is how long the answer to the peer's close frame may take: the peer is leaving anyway.
+	// echoTimeout is how long the answer to the peer's close frame may take. The peer leaves in any case.
 	echoTimeout = time.Second
-	// minThroughput in bytes a second is the slowest link that can deliver a message of the largest size within the 60 s that its
-	// sender waits. A ping gets that much more time for what was written before it and not yet proved to have arrived.
+	// minThroughput in bytes a second is the slowest link that can deliver a message of the largest size within the 60 s
+	// that its sender waits. The deadline of a ping is extended by the time that this link needs for the unproved bytes
+	// before it.
 	minThroughput = exchange.DefaultMaxMessageSize / 60
-	// handshakeBytes bounds what the peer may send before the upgrade is done; a real answer takes a few hundred bytes.
+	// handshakeBytes limits what the peer may send before the upgrade is done. A real answer has a few hundred bytes.
 	handshakeBytes = 256 << 10
 )
 
@@ -41,19 +43,20 @@ const (
 type Options struct {
 	// URL is a ws or wss URL; see exchange.URL.
 	URL string
-	// Header goes with the upgrade request; [exchange.ProtocolHeader] is added. Its values are secrets: they are in no error.
+	// Header is sent with the upgrade request. [exchange.ProtocolHeader] is added. Its values are secrets and stand in no
+	// error.
 	Header http.Header
-	// NetDial opens the TCP connection, or whatever stands for it; nil means a net.Dialer.
+	// NetDial opens the TCP connection, or its stand-in. Nil means a net.Dialer.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// TLS is for wss; nil means the system's roots. Its ServerName, when empty, is the URL's host.
+	// TLS is for wss. Nil means the system's roots. An empty ServerName means the URL's host.
 	TLS *tls.Config
 
-	// MaxFrameSize and MaxMessageSize in bytes: what is written never exceeds them. What is read may not exceed MaxMessageSize;
-	// frames larger than MaxFrameSize are read, since that costs nothing.
+	// MaxFrameSize and MaxMessageSize in bytes are never exceeded in writing. In reading, a message may not exceed
+	// MaxMessageSize. Frames larger than MaxFrameSize are read, because that costs nothing.
 	MaxFrameSize   int
 	MaxMessageSize int
-	// MaxQueuedBytes bounds what waits to be written; by default four messages of MaxMessageSize. One message always fits, and
-	// messages of at most 4 KiB have 1 MiB more.
+	// MaxQueuedBytes limits the bytes that wait to be written. The default is four messages of MaxMessageSize. One message
+	// always has room, and messages of at most 4 KiB have 1 MiB more.
 	MaxQueuedBytes int
 
 	PingInterval     time.Duration
@@ -62,9 +65,10 @@ type Options struct {
 	HandshakeTimeout time.Duration
 	CloseTimeout     time.Duration
 
-	// Credits is how many messages for which NeedsCredit is true may be handed over and not yet be taken ([Conn.ReturnCredit]).
+	// Credits is how many messages for which NeedsCredit is true may be with the handler and not yet be accepted
+	// ([Conn.ReturnCredit]).
 	Credits int
-	// NeedsCredit tells which messages take one; nil means none.
+	// NeedsCredit reports whether a message takes a credit. Nil means that none does.
 	NeedsCredit func(message []byte) bool
 }
 

@@ -2,7 +2,7 @@ package wsconn
 
 import "time"
 
-// receipt is told once what became of a message; nil where nobody wants to know.
+// receipt is called once with the outcome of a message. It is nil if nobody wants to know the outcome.
 type receipt func(Outcome)
 
 func (r receipt) give(outcome Outcome) {
@@ -18,26 +18,27 @@ type item struct {
 	receipt  receipt
 }
 
-// outbox is what waits to be written. What is short goes first: a key or a state of health waits for the one message that is being
-// written, which nothing but a control frame may interrupt (RFC 6455, 5.4), and not for all that a slow link has before it.
+// outbox holds the messages that wait to be written. Short ones go first: a key or a health reply waits only for the
+// message that is being written, which no message can interrupt (RFC 6455, 5.4), and not for all long messages on a
+// slow link.
 type outbox struct {
 	short, long []item
 	queuedBytes int
 }
 
-// Send queues a binary message, which is the connection's from then on, and returns. receipt, unless nil, is called exactly once, from
-// any goroutine and possibly before Send returns; it must not block. A ping follows the message when there is a receipt. Messages of at
-// most 4 KiB go out before longer ones that wait; otherwise the order stays.
+// Send queues a binary message and returns. The message belongs to the connection from then on. receipt, unless nil, is
+// called exactly once, from any goroutine and possibly before Send returns. It must not block. With a receipt, a ping
+// follows the message. Messages of at most 4 KiB are written before longer ones that wait. Otherwise the order stays.
 //
-// The error, one of [ErrClosed], [ErrTooLarge] and [ErrQueueFull], says why the message was not even queued; the receipt has then been
-// called with NeverSent.
+// The error, one of [ErrClosed], [ErrTooLarge] and [ErrQueueFull], says why the message was not queued. The receipt was
+// then called with NeverSent.
 func (c *Conn) Send(message []byte, receipt func(Outcome)) error {
 	return c.SendBefore(time.Time{}, receipt, message)
 }
 
-// SendBefore is Send for a message that is of no use after the deadline: it is dropped as NeverSent when the deadline has come before
-// its writing began. A zero deadline is none. The message may come in parts, so that large ones need not be copied together; none of
-// them may change any more.
+// SendBefore is Send for a message that is useless after the deadline: it is dropped as NeverSent if its writing has
+// not begun by then. A zero deadline means none. The message may come in parts, so that large parts need not be copied
+// together. The parts may not change any more.
 func (c *Conn) SendBefore(deadline time.Time, receipt func(Outcome), parts ...[]byte) error {
 	size := 0
 	for _, part := range parts {
@@ -50,57 +51,43 @@ func (c *Conn) SendBefore(deadline time.Time, receipt func(Outcome), parts ...[]
 	return err
 }
 
+const (
+	// shortMessage in bytes is much more than a key, a health reply or an error needs. Messages of this size go before
+	// longer ones. They have shortReserve more bytes of room, so that long messages cannot use up their room.
+	shortMessage = 4 << 10
+	shortReserve = 1 << 20
+	// perMessage is what a queued message takes in memory besides its bytes. It also limits the number of empty messages.
+	perMessage = 256
+)
+
+func (i item) cost() int { return i.size + perMessage }
+
 func (c *Conn) enqueue(i item) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	queue, room := &c.long, c.options.MaxQueuedBytes
+	if i.size <= shortMessage {
+		queue, room = &c.short, room+shortReserve
+	}
 	switch {
-	case c.ended || c.closing.asked || c.closing.remote != nil:
+	case c.leaves():
 		return ErrClosed
 	case i.size > c.options.MaxMessageSize:
 		return ErrTooLarge
-	case c.queuedBytes > 0 && c.queuedBytes+i.cost() > c.options.room(i.size):
+	case c.queuedBytes > 0 && c.queuedBytes+i.cost() > room:
 		return ErrQueueFull
 	}
-	queue := c.lane(i)
 	*queue = append(*queue, i)
 	c.queuedBytes += i.cost()
 	c.wakeWriter()
 	return nil
 }
 
-const (
-	// shortMessage in bytes is far more than a key, a state of health or an error takes. What is as short goes before what is longer,
-	// and finds room where that does not, up to shortReserve more, so that it is never the burst of long ones that it is lost to.
-	shortMessage = 4 << 10
-	shortReserve = 1 << 20
-)
-
-// room is how many bytes may be queued once a message of that size is.
-func (o Options) room(size int) int {
-	if size <= shortMessage {
-		return o.MaxQueuedBytes + shortReserve
-	}
-	return o.MaxQueuedBytes
-}
-
-// perMessage is what a queued message holds in memory beside its bytes; it also bounds the number of empty ones.
-const perMessage = 256
-
-func (i item) cost() int { return i.size + perMessage }
-
-// lane is the queue that a message waits in.
-func (o *outbox) lane(i item) *[]item {
-	if i.size <= shortMessage {
-		return &o.short
-	}
-	return &o.long
-}
-
 func (o *outbox) dequeue() (item, bool) {
 	for _, queue := range []*[]item{&o.short, &o.long} {
 		if len(*queue) > 0 {
 			first := (*queue)[0]
-			(*queue)[0] = item{} // or the array would keep the message alive
+			(*queue)[0] = item{} // otherwise the array would keep the message in memory
 			*queue = (*queue)[1:]
 			o.queuedBytes -= first.cost()
 			return first, true

@@ -1,30 +1,29 @@
 package wsconn
 
 import (
+	"slices"
 	"strconv"
 	"time"
-
-	"github.com/gorilla/websocket"
 )
 
-// pinger is what is known of pings, ours and the peer's. It is guarded by the connection's mutex.
+// pinger is the state of the pings of both sides. The connection's mutex guards it.
 type pinger struct {
 	interval   *time.Timer // runs once StartPings was called
 	pingDue    bool
 	lastPing   uint64
 	unanswered []ping // in the order in which they were written
 	proved     int64  // bytes written before the last ping that was answered
-	watchdog   *time.Timer
-	stalled    bool // the reader waits for a credit, so pongs cannot be seen
+	stalled    bool   // the reader waits for a credit and cannot see pongs
 
 	pongDue bool
-	pong    []byte // the payload of the peer's last ping; older ones need no answer (RFC 6455, 5.5.3)
+	pong    []byte // the payload of the peer's last ping; earlier ones need no answer (RFC 6455, 5.5.3)
 }
 
 type ping struct {
 	payload  string
 	written  int64 // bytes written before it
 	deadline time.Time
+	overdue  *time.Timer // fires at the deadline
 	receipt  receipt
 }
 
@@ -49,78 +48,55 @@ func (c *Conn) pingTick() {
 	c.interval.Reset(c.options.PingInterval)
 }
 
-// expectPong notes a ping that is about to be written and gives its payload, which no other ping of this connection has.
+// expectPong records a ping that is about to be written and returns its payload, which is unique on this connection.
 func (c *Conn) expectPong(r receipt) []byte {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.lastPing++
 	written := c.raw.written.Load()
 	patience := c.options.PongTimeout + time.Duration(written-c.proved)*time.Second/minThroughput
-	p := ping{
-		payload: strconv.FormatUint(c.lastPing, 36), written: written,
-		deadline: time.Now().Add(patience), receipt: r,
-	}
-	c.unanswered = append(c.unanswered, p)
-	if len(c.unanswered) == 1 {
-		c.watch()
-	}
-	return []byte(p.payload)
+	payload := strconv.FormatUint(c.lastPing, 36)
+	c.unanswered = append(c.unanswered, ping{
+		payload: payload, written: written, receipt: r,
+		deadline: time.Now().Add(patience), overdue: time.AfterFunc(patience, c.pongOverdue),
+	})
+	return []byte(payload)
 }
 
-// watch sets the watchdog to the oldest ping's deadline. Pongs come in order, so the others cannot be overdue before it.
-func (c *Conn) watch() {
-	if len(c.unanswered) == 0 {
-		if c.watchdog != nil {
-			c.watchdog.Stop()
-		}
-		return
-	}
-	wait := time.Until(c.unanswered[0].deadline)
-	if c.watchdog == nil {
-		c.watchdog = time.AfterFunc(wait, c.pongOverdue)
-		return
-	}
-	c.watchdog.Reset(wait)
-}
-
+// pongOverdue ends the connection if the oldest ping is overdue. Its pong may have come just before.
 func (c *Conn) pongOverdue() {
 	c.mu.Lock()
-	if c.ended || len(c.unanswered) == 0 || time.Now().Before(c.unanswered[0].deadline) {
-		c.mu.Unlock()
-		return
-	}
+	overdue := len(c.unanswered) > 0 && !time.Now().Before(c.unanswered[0].deadline)
 	err := ErrPongTimeout
 	if c.stalled {
 		err = ErrNoCredit
 	}
 	c.mu.Unlock()
-	c.end(CloseInfo{Code: websocket.CloseAbnormalClosure, Err: err})
+	if overdue {
+		c.lose(err)
+	}
 }
 
-// ponged is called by the reader. A pong answers its ping and all before it (RFC 6455, 5.5.3); one that nobody waits for says nothing.
+// ponged is called by the reader. A pong answers its ping and all pings before it (RFC 6455, 5.5.3). A pong that
+// answers no ping is ignored.
 func (c *Conn) ponged(payload string) error {
 	c.mu.Lock()
-	answered := 0
-	for i, p := range c.unanswered {
-		if p.payload == payload {
-			answered = i + 1
-			c.proved = p.written
-			break
-		}
-	}
+	answered := 1 + slices.IndexFunc(c.unanswered, func(p ping) bool { return p.payload == payload })
 	done := c.unanswered[:answered]
 	c.unanswered = c.unanswered[answered:]
 	if answered > 0 {
-		c.watch()
+		c.proved = done[answered-1].written
 	}
 	c.mu.Unlock()
 	for _, p := range done {
+		p.overdue.Stop()
 		p.receipt.give(Delivered)
 	}
 	return nil
 }
 
-// pinged is called by the reader; the writer answers, so that a reader never waits for a peer that does not read.
+// pinged is called by the reader. The writer sends the answer, so that the reader never waits for a peer that does not
+// read.
 func (c *Conn) pinged(payload string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -29,7 +29,9 @@ func (c *Conn) readLoop() {
 			return
 		}
 		if messageType == websocket.TextMessage {
-			c.closeWith(CloseInfo{Code: websocket.CloseUnsupportedData, Reason: "Unsupported text frame", Err: ErrTextMessage})
+			c.closeWith(CloseInfo{
+				Code: websocket.CloseUnsupportedData, Reason: "Unsupported text frame", Err: ErrTextMessage,
+			})
 		}
 		c.deliver(buffer.Bytes())
 		if buffer.Cap() > keepBuffer {
@@ -38,22 +40,22 @@ func (c *Conn) readLoop() {
 	}
 }
 
-// keepBuffer is the largest buffer that is kept from one message to the next: commands are small, a large one is rare.
+// keepBuffer is the largest buffer that is kept for the next message. Commands are small, and a large one is rare.
 const keepBuffer = 64 << 10
 
-// deliver hands a message over, after it got its credit. Once we close, messages are read only for the pongs and the close frame
-// behind them.
+// deliver gives a message to the handler once it has its credit. After we have closed, messages are read only for the
+// pongs and the close frame behind them.
 func (c *Conn) deliver(message []byte) {
-	if c.isClosing() {
-		return
-	}
-	if c.options.NeedsCredit(message) && !c.takeCredit() {
+	c.mu.Lock()
+	leaving := c.closing.asked || c.ended
+	c.mu.Unlock()
+	if leaving || c.options.NeedsCredit(message) && !c.takeCredit() {
 		return
 	}
 	c.handler.OnMessage(bytes.Clone(message))
 }
 
-// takeCredit reports whether there was one before the connection was closed.
+// takeCredit waits for a credit. It returns false if the connection was closed first.
 func (c *Conn) takeCredit() bool {
 	select {
 	case <-c.credits:
@@ -77,13 +79,7 @@ func (c *Conn) setStalled(stalled bool) {
 	c.stalled = stalled
 }
 
-func (c *Conn) isClosing() bool {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return c.closing.asked || c.ended
-}
-
-// peerCloses is called when the peer's close frame is read. The answer is the writer's, if ours is not out already.
+// peerCloses is called when the peer's close frame was read. The writer answers it, unless our own close frame is sent.
 func (c *Conn) peerCloses(code int, reason string) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -96,20 +92,21 @@ func (c *Conn) peerCloses(code int, reason string) error {
 
 func (c *Conn) readFailed(err error) {
 	c.mu.Lock()
-	remote, sent, ours, writeErr := c.closing.remote, c.closing.sent, c.closing.info, c.closing.writeErr
+	closing := c.closing
 	c.mu.Unlock()
 	switch {
-	case remote != nil:
-		c.awaitEcho(*remote)
-	case sent:
-		c.end(ours)
+	case closing.remote != nil:
+		c.awaitEcho()
+		c.end(*closing.remote)
+	case closing.sent:
+		c.end(closing.info)
 	case errors.Is(err, websocket.ErrReadLimit):
 		c.linger()
 		c.end(CloseInfo{Code: websocket.CloseMessageTooBig, Err: ErrMessageTooBig})
-	case writeErr != nil:
-		c.end(CloseInfo{Code: websocket.CloseAbnormalClosure, Err: writeErr})
+	case closing.writeErr != nil:
+		c.lose(closing.writeErr)
 	case c.top.readFailed.Load():
-		c.end(CloseInfo{Code: websocket.CloseAbnormalClosure, Err: err})
+		c.lose(err)
 	default:
 		c.linger()
 		c.end(CloseInfo{Code: websocket.CloseProtocolError, Err: err})
@@ -117,18 +114,15 @@ func (c *Conn) readFailed(err error) {
 }
 
 // awaitEcho gives the writer a moment to answer the peer's close frame.
-func (c *Conn) awaitEcho(remote CloseInfo) {
-	timer := time.NewTimer(echoTimeout)
-	defer timer.Stop()
+func (c *Conn) awaitEcho() {
 	select {
 	case <-c.writerDone:
-	case <-timer.C:
+	case <-time.After(echoTimeout):
 	}
-	c.end(remote)
 }
 
-// linger reads on after gorilla wrote a close frame of its own, until the peer hangs up: closing a TCP connection with bytes unread
-// resets it, and the peer might never see why.
+// linger reads on after gorilla wrote a close frame, until the peer hangs up. To close a TCP connection with unread
+// bytes would reset it, and the peer might never see the close frame.
 func (c *Conn) linger() {
 	_ = c.top.SetReadDeadline(time.Now().Add(c.options.CloseTimeout))
 	_, _ = io.Copy(io.Discard, c.top)

@@ -3,20 +3,18 @@ package wsconn
 import (
 	"errors"
 	"io"
-	"net"
 	"time"
 
 	"github.com/gorilla/websocket"
 )
 
-// errLeaving ends the writer once a close frame is written.
+// errLeaving ends the writer after a close frame was written.
 var errLeaving = errors.New("a close frame was written")
 
 func (c *Conn) writeLoop() {
 	defer close(c.writerDone)
 	for {
-		err := c.writeWhatWaits()
-		if err != nil {
+		if err := c.writeAll(); err != nil {
 			c.writeFailed(err)
 			return
 		}
@@ -28,8 +26,8 @@ func (c *Conn) writeLoop() {
 	}
 }
 
-// writeWhatWaits writes until nothing waits.
-func (c *Conn) writeWhatWaits() error {
+// writeAll writes until nothing waits to be written.
+func (c *Conn) writeAll() error {
 	for {
 		if err := c.writeControls(); err != nil {
 			return err
@@ -51,7 +49,7 @@ func (c *Conn) writeWhatWaits() error {
 	}
 }
 
-// writeControls answers the peer's close frame or ping, and pings when it is time to. It runs between any two frames.
+// writeControls answers the peer's close frame or ping, and pings if a ping is due. It runs between any two frames.
 func (c *Conn) writeControls() error {
 	c.mu.Lock()
 	remote, pongDue, pong, pingDue := c.closing.remote, c.pongDue, c.pong, c.pingDue
@@ -91,17 +89,17 @@ func (c *Conn) writeItem(i item) error {
 	if i.receipt == nil {
 		return nil
 	}
-	// From here on the receipt is the ping's: finish gives it if the pong does not.
+	// From here on the receipt belongs to the ping. If the pong does not come, finish calls it.
 	return c.writeControl(websocket.PingMessage, c.expectPong(i.receipt))
 }
 
-// writeMessage writes a message frame by frame, each with its own deadline, and control frames in between.
+// writeMessage writes a message frame by frame, each frame with its own deadline, and control frames between them.
 func (c *Conn) writeMessage(parts [][]byte) error {
 	w, err := c.ws.NextWriter(websocket.BinaryMessage)
 	if err != nil {
 		return err
 	}
-	room := c.options.MaxFrameSize // in gorilla's buffer, which goes out as one frame when more comes or the writer is closed
+	room := c.options.MaxFrameSize // in gorilla's buffer, which becomes one frame when it is full or the writer is closed
 	for _, part := range parts {
 		for len(part) > room {
 			if err := c.fill(w, part[:room]); err != nil {
@@ -121,7 +119,7 @@ func (c *Conn) writeMessage(parts [][]byte) error {
 	return w.Close()
 }
 
-// fill puts bytes into gorilla's buffer; a full one goes out first.
+// fill puts bytes into gorilla's buffer. A full buffer is written first.
 func (c *Conn) fill(w io.Writer, payload []byte) error {
 	c.setWriteDeadline()
 	_, err := w.Write(payload)
@@ -129,7 +127,7 @@ func (c *Conn) fill(w io.Writer, payload []byte) error {
 }
 
 func (c *Conn) setWriteDeadline() {
-	_ = c.ws.SetWriteDeadline(time.Now().Add(c.options.WriteTimeout)) // it only notes the time and cannot fail
+	_ = c.ws.SetWriteDeadline(time.Now().Add(c.options.WriteTimeout)) // it only stores the time and cannot fail
 }
 
 func (c *Conn) writeControl(messageType int, payload []byte) error {
@@ -139,7 +137,7 @@ func (c *Conn) writeControl(messageType int, payload []byte) error {
 func (c *Conn) writeClose() error {
 	c.mu.Lock()
 	info := c.closing.info
-	c.closing.sent = true // before it is: the answer may be read before the call returns
+	c.closing.sent = true // before it is sent: the answer may be read before the call returns
 	c.mu.Unlock()
 	if err := c.writeControl(websocket.CloseMessage, closePayload(info)); err != nil {
 		c.mu.Lock()
@@ -158,20 +156,18 @@ func closePayload(info CloseInfo) []byte {
 	return websocket.FormatCloseMessage(info.Code, info.Reason)
 }
 
-// writeFailed ends the connection. Where a close frame of ours is out, the reader knows how it ends; and a peer that hung up may have
-// said why, in a close frame that the reader has yet to see.
+// writeFailed ends the connection. If our close frame was sent, the reader knows how the connection ends. A peer that
+// hung up may have sent its reason in a close frame that the reader has not read yet.
 func (c *Conn) writeFailed(err error) {
 	if errors.Is(err, errLeaving) || errors.Is(err, websocket.ErrCloseSent) {
 		return
 	}
-	info := CloseInfo{Code: websocket.CloseAbnormalClosure, Err: err}
-	var network net.Error
-	if errors.As(err, &network) && network.Timeout() {
-		c.end(info)
+	if isTimeout(err) {
+		c.lose(err)
 		return
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.closing.writeErr = err
-	c.closing.lastWords = time.AfterFunc(echoTimeout, func() { c.end(info) })
+	c.closing.lastWords = time.AfterFunc(echoTimeout, func() { c.lose(err) })
 }
