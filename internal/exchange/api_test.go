@@ -13,25 +13,38 @@ import (
 
 func TestAnAPIIsWrittenInTheDocumentedOrder(t *testing.T) {
 	got := exchange.AppendAPI(nil, exchange.API{
-		UniqueID: "111122223333:eu-west-1:abc:prod", ID: "111122223333:eu-west-1:abc:prod", Name: "Orders", Version: "2", Description: "d",
+		UniqueID: "111122223333:eu-west-1:abc:prod", ID: "111122223333:eu-west-1:abc:prod",
+		Name: "Orders", Version: "2", Description: "d",
 		ConnectionDetails: map[string]string{"stage": "prod", "region": "eu-west-1"},
 		Type:              exchange.APITypeMessage,
-		Pages:             []exchange.Page{{Type: exchange.PageTypeSwagger, Content: []byte("{\n\t\"openapi\": \"3.0.1\"}"), Filename: "orders.json"}},
-		Plans:             []exchange.Plan{{ID: "p", Name: "Gold", Description: "g", Security: exchange.PlanSecurityJWT, Characteristics: []string{"10/s", "burst 40"}}},
-		Metadata:          []exchange.Metadata{{Name: "region", Value: "eu-west-1"}, {Name: "url", Value: "https://x", Format: exchange.FormatURL}},
+		Pages: []exchange.Page{{
+			Type: exchange.PageTypeSwagger, Content: []byte("{\n\t\"openapi\": \"3.0.1\"}"), Filename: "orders.json",
+		}},
+		Plans: []exchange.Plan{{
+			ID: "p", Name: "Gold", Description: "g", Security: exchange.PlanSecurityJWT,
+			Characteristics: []string{"10/s", "burst 40"},
+		}},
+		Metadata: []exchange.Metadata{
+			{Name: "region", Value: "eu-west-1"}, {Name: "url", Value: "https://x", Format: exchange.FormatURL},
+		},
 	})
-	const want = `{"uniqueId":"111122223333:eu-west-1:abc:prod","id":"111122223333:eu-west-1:abc:prod","name":"Orders","version":"2","description":"d",` +
+	const want = `{"uniqueId":"111122223333:eu-west-1:abc:prod","id":"111122223333:eu-west-1:abc:prod",` +
+		`"name":"Orders","version":"2","description":"d",` +
 		`"connectionDetails":{"region":"eu-west-1","stage":"prod"},"type":"MESSAGE",` +
 		`"pages":[{"pageType":"SWAGGER","content":"{\n\t\"openapi\": \"3.0.1\"}","filename":"orders.json"}],` +
-		`"plans":[{"id":"p","name":"Gold","description":"g","planSecurityType":"JWT","characteristics":["10/s","burst 40"]}],` +
-		`"metadata":[{"name":"region","value":"eu-west-1","format":"STRING"},{"name":"url","value":"https://x","format":"URL"}]}`
+		`"plans":[{"id":"p","name":"Gold","description":"g","planSecurityType":"JWT",` +
+		`"characteristics":["10/s","burst 40"]}],` +
+		`"metadata":[{"name":"region","value":"eu-west-1","format":"STRING"},` +
+		`{"name":"url","value":"https://x","format":"URL"}]}`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestWhatAPIMMustNotFindNullIsAlwaysWritten(t *testing.T) {
-	got := exchange.AppendAPI(nil, exchange.API{Plans: make([]exchange.Plan, 1), Pages: make([]exchange.Page, 1), Metadata: make([]exchange.Metadata, 1)})
+func TestFieldsThatAPIMNeedsAreAlwaysWritten(t *testing.T) {
+	got := exchange.AppendAPI(nil, exchange.API{
+		Plans: make([]exchange.Plan, 1), Pages: make([]exchange.Page, 1), Metadata: make([]exchange.Metadata, 1),
+	})
 	const want = `{"uniqueId":"","id":"","name":"","type":"PROXY",` +
 		`"pages":[{"pageType":"SWAGGER","content":"","filename":""}],` +
 		`"plans":[{"id":"","name":"","planSecurityType":"API_KEY"}],` +
@@ -57,10 +70,18 @@ func TestAnUnknownEnumValueIsNeverWritten(t *testing.T) {
 		known  []string
 		format func(uint8) string
 	}{
-		"API type":        {[]string{"PROXY", "MESSAGE"}, func(v uint8) string { return exchange.APIType(v).String() }},
-		"page type":       {[]string{"SWAGGER", "ASYNCAPI", "ASCIIDOC", "MARKDOWN", "MARKDOWN_TEMPLATE"}, func(v uint8) string { return exchange.PageType(v).String() }},
-		"plan security":   {[]string{"API_KEY", "OAUTH2", "JWT"}, func(v uint8) string { return exchange.PlanSecurity(v).String() }},
-		"metadata format": {[]string{"STRING", "NUMERIC", "BOOLEAN", "DATE", "MAIL", "URL"}, func(v uint8) string { return exchange.MetadataFormat(v).String() }},
+		"API type": {[]string{"PROXY", "MESSAGE"}, func(v uint8) string { return exchange.APIType(v).String() }},
+		"page type": {
+			[]string{"SWAGGER", "ASYNCAPI", "ASCIIDOC", "MARKDOWN", "MARKDOWN_TEMPLATE"},
+			func(v uint8) string { return exchange.PageType(v).String() },
+		},
+		"plan security": {[]string{"API_KEY", "OAUTH2", "JWT"}, func(v uint8) string {
+			return exchange.PlanSecurity(v).String()
+		}},
+		"metadata format": {
+			[]string{"STRING", "NUMERIC", "BOOLEAN", "DATE", "MAIL", "URL"},
+			func(v uint8) string { return exchange.MetadataFormat(v).String() },
+		},
 	} {
 		for v := range 256 {
 			want := c.known[0]
@@ -81,9 +102,9 @@ func TestADiscoverySummaryCarriesFourFields(t *testing.T) {
 	}
 }
 
-func TestADocumentArrivesAsItWas(t *testing.T) {
+func TestADocumentArrivesUnchanged(t *testing.T) {
 	every := make([]byte, 0, 1<<18)
-	for r := rune(0); r < 0x11000; r++ {
+	for r := range rune(0x11000) {
 		every = append(every, string(r)...)
 	}
 	for name, content := range map[string]string{
@@ -109,7 +130,7 @@ func TestADocumentArrivesAsItWas(t *testing.T) {
 	}
 }
 
-// asJSONDoes is what encoding/json makes of a text: itself, with invalid UTF-8 replaced.
+// asJSONDoes is a text as encoding/json writes it, with invalid UTF-8 replaced.
 func asJSONDoes(t testing.TB, text string) string {
 	t.Helper()
 	encoded, err := json.Marshal(text)
@@ -130,20 +151,20 @@ func TestALargeDocumentIsWrittenWithFewAllocations(t *testing.T) {
 	}
 }
 
-func TestAnEncodedDocumentTakesHardlyMoreRoomThanItIsLong(t *testing.T) {
+func TestTheBufferOfAnEncodedDocumentIsHardlyLargerThanTheDocument(t *testing.T) {
 	for _, size := range []int{40_000, 100_000, 6_000_000} {
 		encoded := exchange.AppendAPI(nil, exchange.API{
 			UniqueID: "u", ID: "i", Name: "n", Pages: []exchange.Page{{Content: document(size), Filename: "openapi.json"}},
 			Plans: []exchange.Plan{{ID: "p", Name: "plan"}}, Metadata: []exchange.Metadata{{Name: "a", Value: "b"}},
 		})
-		const sizeClass = 8 << 10 // what Go rounds an allocation of this size up to
+		const sizeClass = 8 << 10 // Go rounds an allocation of this size up to a multiple of it
 		if spare := cap(encoded) - len(encoded); spare > 2*sizeClass {
-			t.Errorf("%d bytes to spare behind %d", spare, len(encoded))
+			t.Errorf("%d unused bytes after %d", spare, len(encoded))
 		}
 	}
 }
 
-// document is like an export of AWS: indented JSON with some text.
+// document is similar to an export of AWS: indented JSON with some text.
 func document(size int) []byte {
 	const line = "    \"/orders/{id}\" : { \"get\" : { \"description\" : \"Réads one; or none\" } },\n"
 	return []byte(strings.Repeat(line, size/len(line)+1)[:size])

@@ -17,7 +17,12 @@ func BenchmarkAppendAPI(b *testing.B) {
 }
 
 func BenchmarkDecodeCommand(b *testing.B) {
-	frame := command("SUBSCRIBE", `{"id":"6f1c","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s1","graviteeApplicationId":"app1","graviteeApplicationName":"Billing","type":"API_KEY","metadata":{"planId":"p1","aws-api-gateway-region":"eu-west-1"}}}}`)
+	frame := command(
+		"SUBSCRIBE",
+		`{"id":"6f1c","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s1",`+
+			`"graviteeApplicationId":"app1","graviteeApplicationName":"Billing","type":"API_KEY",`+
+			`"metadata":{"planId":"p1","aws-api-gateway-region":"eu-west-1"}}}}`,
+	)
 	b.ReportAllocs()
 	for b.Loop() {
 		if _, _, err := exchange.DecodeCommand(frame); err != nil {

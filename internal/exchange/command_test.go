@@ -19,32 +19,57 @@ func TestCommandsAreRead(t *testing.T) {
 		ID: "s1", ApplicationID: "app1", ApplicationName: "Billing", Type: exchange.SubscriptionAPIKey,
 		Metadata: map[string]string{"planId": "p1", "aws-api-gateway-region": "eu-west-1"},
 	}
-	const subscriptionJSON = `{"graviteeSubscriptionId":"s1","graviteeApplicationId":"app1","graviteeApplicationName":"Billing","type":"API_KEY","metadata":{"planId":"p1","aws-api-gateway-region":"eu-west-1"}}`
+	const subscriptionJSON = `{"graviteeSubscriptionId":"s1","graviteeApplicationId":"app1",` +
+		`"graviteeApplicationName":"Billing","type":"API_KEY",` +
+		`"metadata":{"planId":"p1","aws-api-gateway-region":"eu-west-1"}}`
 	for name, c := range map[string]struct {
 		json string
 		want exchange.ControllerCommand
 	}{
-		"PRIMARY true":      {`{"id":"1","type":"PRIMARY","payload":{"primary":true}}`, exchange.Primary{Primary: true}},
-		"PRIMARY false":     {`{"id":"1","type":"PRIMARY","payload":{"primary":false}}`, exchange.Primary{}},
-		"HEALTH_CHECK":      {`{"id":"1","type":"HEALTH_CHECK","payload":{}}`, exchange.HealthCheck{}},
-		"GOOD_BYE":          {`{"id":"1","type":"GOOD_BYE","payload":{"targetId":"t","reconnect":true}}`, exchange.GoodBye{TargetID: "t", Reconnect: true}},
-		"GOOD_BYE for good": {`{"id":"1","type":"GOOD_BYE","payload":{"targetId":"t","reconnect":false}}`, exchange.GoodBye{TargetID: "t"}},
-		"DISCOVER":          {`{"id":"1","type":"DISCOVER","payload":{}}`, exchange.Discover{}},
-		"LIST":              {`{"id":"1","type":"LIST","payload":{}}`, exchange.List{}},
-		"FETCH":             {`{"id":"1","type":"FETCH","payload":{"apis":[]}}`, exchange.Fetch{}},
-		"START_INGEST":      {`{"id":"1","type":"START_INGEST","payload":{"ingestJobId":"j","apiIds":["a","b"]}}`, exchange.StartIngest{JobID: "j", APIIDs: []string{"a", "b"}}},
-		"SUBSCRIBE":         {`{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":` + subscriptionJSON + `}}`, exchange.Subscribe{APIID: "a", Subscription: subscription}},
+		"PRIMARY true":  {`{"id":"1","type":"PRIMARY","payload":{"primary":true}}`, exchange.Primary{Primary: true}},
+		"PRIMARY false": {`{"id":"1","type":"PRIMARY","payload":{"primary":false}}`, exchange.Primary{}},
+		"HEALTH_CHECK":  {`{"id":"1","type":"HEALTH_CHECK","payload":{}}`, exchange.HealthCheck{}},
+		"GOOD_BYE": {
+			`{"id":"1","type":"GOOD_BYE","payload":{"targetId":"t","reconnect":true}}`,
+			exchange.GoodBye{TargetID: "t", Reconnect: true},
+		},
+		"GOOD_BYE for good": {
+			`{"id":"1","type":"GOOD_BYE","payload":{"targetId":"t","reconnect":false}}`, exchange.GoodBye{TargetID: "t"},
+		},
+		"DISCOVER": {`{"id":"1","type":"DISCOVER","payload":{}}`, exchange.Discover{}},
+		"LIST":     {`{"id":"1","type":"LIST","payload":{}}`, exchange.List{}},
+		"FETCH":    {`{"id":"1","type":"FETCH","payload":{"apis":[]}}`, exchange.Fetch{}},
+		"START_INGEST": {
+			`{"id":"1","type":"START_INGEST","payload":{"ingestJobId":"j","apiIds":["a","b"]}}`,
+			exchange.StartIngest{JobID: "j", APIIDs: []string{"a", "b"}},
+		},
+		"SUBSCRIBE": {
+			`{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":` + subscriptionJSON + `}}`,
+			exchange.Subscribe{APIID: "a", Subscription: subscription},
+		},
 		"UNSUBSCRIBE, which fills only id and metadata": {
-			`{"id":"1","type":"UNSUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s1","metadata":{"k":"v"}}}}`,
-			exchange.Unsubscribe{APIID: "a", Subscription: exchange.Subscription{ID: "s1", Metadata: map[string]string{"k": "v"}}},
+			`{"id":"1","type":"UNSUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s1",` +
+				`"metadata":{"k":"v"}}}}`,
+			exchange.Unsubscribe{APIID: "a", Subscription: exchange.Subscription{
+				ID: "s1", Metadata: map[string]string{"k": "v"},
+			}},
 		},
 		"SUBSCRIBE of 4.4, without an application id": {
-			`{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s1","graviteeApplicationName":"B","type":"JWT","metadata":{"planId":"p"}}}}`,
-			exchange.Subscribe{APIID: "a", Subscription: exchange.Subscription{ID: "s1", ApplicationName: "B", Type: "JWT", Metadata: map[string]string{"planId": "p"}}},
+			`{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s1",` +
+				`"graviteeApplicationName":"B","type":"JWT","metadata":{"planId":"p"}}}}`,
+			exchange.Subscribe{APIID: "a", Subscription: exchange.Subscription{
+				ID: "s1", ApplicationName: "B", Type: "JWT", Metadata: map[string]string{"planId": "p"},
+			}},
 		},
-		"a known type that is not for agents": {`{"id":"1","type":"INGEST","payload":{"apis":[]}}`, exchange.Unhandled{CommandType: "INGEST"}},
-		"HELLO, which is not for agents":      {`{"id":"1","type":"HELLO","payload":{}}`, exchange.Unhandled{CommandType: "HELLO"}},
-		"a type that is not known":            {`{"id":"1","type":"DANCE","payload":{"x":1}}`, exchange.Unknown{CommandType: "DANCE"}},
+		"a known type that is not for agents": {
+			`{"id":"1","type":"INGEST","payload":{"apis":[]}}`, exchange.Unhandled{CommandType: "INGEST"},
+		},
+		"HELLO, which is not for agents": {
+			`{"id":"1","type":"HELLO","payload":{}}`, exchange.Unhandled{CommandType: "HELLO"},
+		},
+		"a type that is not known": {
+			`{"id":"1","type":"DANCE","payload":{"x":1}}`, exchange.Unknown{CommandType: "DANCE"},
+		},
 	} {
 		id, got, err := exchange.DecodeCommand(command("", c.json))
 		if err != nil || id != "1" {
@@ -57,18 +82,22 @@ func TestCommandsAreRead(t *testing.T) {
 	}
 }
 
-func TestApiIdsMissingNullOrEmptyMeanAll(t *testing.T) {
+func TestMissingNullOrEmptyAPIIDsMeanAll(t *testing.T) {
 	for _, ids := range []string{``, `,"apiIds":null`, `,"apiIds":[]`} {
-		_, got, err := exchange.DecodeCommand(command("", `{"id":"1","type":"START_INGEST","payload":{"ingestJobId":"j"`+ids+`}}`))
+		_, got, err := exchange.DecodeCommand(command(
+			"", `{"id":"1","type":"START_INGEST","payload":{"ingestJobId":"j"`+ids+`}}`,
+		))
 		if diff := cmp.Diff(exchange.ControllerCommand(exchange.StartIngest{JobID: "j"}), got); err != nil || diff != "" {
 			t.Errorf("with %q: %v %s", ids, err, diff)
 		}
 	}
 }
 
-func TestAnEmptyApiIdNeverTurnsSomeIntoAll(t *testing.T) {
+func TestAnEmptyAPIIDDoesNotTurnSomeAPIsIntoAll(t *testing.T) {
 	for _, ids := range []string{`[""]`, `[null]`, `["a",null]`} {
-		id, _, err := exchange.DecodeCommand(command("", `{"id":"7","type":"START_INGEST","payload":{"ingestJobId":"j","apiIds":`+ids+`}}`))
+		id, _, err := exchange.DecodeCommand(command(
+			"", `{"id":"7","type":"START_INGEST","payload":{"ingestJobId":"j","apiIds":`+ids+`}}`,
+		))
 		var fault *exchange.PayloadError
 		if !errors.As(err, &fault) || id != "7" {
 			t.Errorf("apiIds %s: id %q, %v", ids, id, err)
@@ -76,15 +105,26 @@ func TestAnEmptyApiIdNeverTurnsSomeIntoAll(t *testing.T) {
 	}
 }
 
-func TestSubscriptionMetadataMayHoldAnything(t *testing.T) {
+func TestSubscriptionMetadataMayHoldAnyJSON(t *testing.T) {
 	for metadata, want := range map[string]map[string]string{
-		`{"s":"x","n":7,"f":1.50,"b":true,"z":null,"o":{"a":1},"l":[1,"2"]}`: {"s": "x", "n": "7", "f": "1.50", "b": "true", "o": `{"a":1}`, "l": `[1,"2"]`},
+		`{"s":"x","n":7,"f":1.50,"b":true,"z":null,"o":{"a":1},"l":[1,"2"]}`: {
+			"s": "x",
+			"n": "7",
+			"f": "1.50",
+			"b": "true",
+			"o": `{"a":1}`,
+			"l": `[1,"2"]`,
+		},
 		`null`:   nil,
 		`{}`:     nil,
 		`[]`:     nil,
 		`"text"`: nil,
 	} {
-		_, got, err := exchange.DecodeCommand(command("", `{"id":"1","type":"UNSUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s","metadata":`+metadata+`}}}`))
+		_, got, err := exchange.DecodeCommand(command(
+			"",
+			`{"id":"1","type":"UNSUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s","metadata":`+
+				metadata+`}}}`,
+		))
 		if err != nil {
 			t.Errorf("%s: %v", metadata, err)
 			continue
@@ -96,13 +136,15 @@ func TestSubscriptionMetadataMayHoldAnything(t *testing.T) {
 }
 
 func TestUnknownAndNullFieldsAreIgnored(t *testing.T) {
-	_, got, err := exchange.DecodeCommand(command("", `{"future":{"deep":[1]},"id":"1","type":"START_INGEST","payload":{"apiIds":null,"ingestJobId":"j","x":null}}`))
+	_, got, err := exchange.DecodeCommand(command(
+		"", `{"future":{"deep":[1]},"id":"1","type":"START_INGEST","payload":{"apiIds":null,"ingestJobId":"j","x":null}}`,
+	))
 	if diff := cmp.Diff(exchange.ControllerCommand(exchange.StartIngest{JobID: "j"}), got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
 }
 
-func TestTheTypeWithinTheJSONRules(t *testing.T) {
+func TestTheTypeWithinTheJSONHasPrecedence(t *testing.T) {
 	_, got, err := exchange.DecodeCommand(command("DISCOVER", `{"id":"1","type":"LIST"}`))
 	if err != nil || got != (exchange.List{}) {
 		t.Errorf("type in JSON: %#v, %v", got, err)
@@ -114,7 +156,9 @@ func TestTheTypeWithinTheJSONRules(t *testing.T) {
 }
 
 func TestAPrimaryOrGoodByeNeverFails(t *testing.T) {
-	for _, payload := range []string{``, `,"payload":null`, `,"payload":"odd"`, `,"payload":[]`, `,"payload":{"primary":{},"reconnect":[],"targetId":5}`} {
+	for _, payload := range []string{
+		``, `,"payload":null`, `,"payload":"odd"`, `,"payload":[]`, `,"payload":{"primary":{},"reconnect":[],"targetId":5}`,
+	} {
 		_, primary, err := exchange.DecodeCommand(command("", `{"id":"1","type":"PRIMARY"`+payload+`}`))
 		if err != nil || primary != (exchange.Primary{}) {
 			t.Errorf("PRIMARY with %q: %#v, %v", payload, primary, err)
@@ -132,7 +176,7 @@ func TestAPrimaryOrGoodByeNeverFails(t *testing.T) {
 	}
 }
 
-func TestAMalformedCommandGetsSilence(t *testing.T) {
+func TestAMalformedCommandIsIgnored(t *testing.T) {
 	for name, json := range map[string]string{
 		"no JSON": ``, "half of it": `{"id":"1"`, "text": `hello`, "null": `null`, "a list": `[]`, "a number": `7`,
 		"no id": `{"type":"DISCOVER"}`, "null id": `{"id":null,"type":"DISCOVER"}`, "empty id": `{"id":"","type":"DISCOVER"}`,
@@ -148,12 +192,14 @@ func TestAMalformedCommandGetsSilence(t *testing.T) {
 
 func TestAFaultyPayloadCanBeAnswered(t *testing.T) {
 	for name, json := range map[string]string{
-		"START_INGEST without a job":          `{"id":"1","type":"START_INGEST","payload":{}}`,
-		"START_INGEST without a payload":      `{"id":"1","type":"START_INGEST"}`,
-		"START_INGEST whose ids are no list":  `{"id":"1","type":"START_INGEST","payload":{"ingestJobId":"j","apiIds":"a"}}`,
-		"SUBSCRIBE without a subscription":    `{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a"}}`,
-		"SUBSCRIBE whose subscription is odd": `{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":"s3cret-value"}}`,
-		"UNSUBSCRIBE without an id":           `{"id":"1","type":"UNSUBSCRIBE","payload":{"apiId":"a","subscription":{"metadata":{}}}}`,
+		"START_INGEST without a job":         `{"id":"1","type":"START_INGEST","payload":{}}`,
+		"START_INGEST without a payload":     `{"id":"1","type":"START_INGEST"}`,
+		"START_INGEST whose ids are no list": `{"id":"1","type":"START_INGEST","payload":{"ingestJobId":"j","apiIds":"a"}}`,
+		"SUBSCRIBE without a subscription":   `{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a"}}`,
+		"SUBSCRIBE whose subscription is odd": `{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a",` +
+			`"subscription":"s3cret-value"}}`,
+		"UNSUBSCRIBE without an id": `{"id":"1","type":"UNSUBSCRIBE","payload":{"apiId":"a",` +
+			`"subscription":{"metadata":{}}}}`,
 	} {
 		id, _, err := exchange.DecodeCommand(command("", json))
 		var fault *exchange.PayloadError
@@ -162,7 +208,7 @@ func TestAFaultyPayloadCanBeAnswered(t *testing.T) {
 			continue
 		}
 		if strings.Contains(err.Error(), "s3cret-value") {
-			t.Errorf("%s: the error quotes what it could not read: %v", name, err)
+			t.Errorf("%s: the error quotes the input: %v", name, err)
 		}
 	}
 }
@@ -172,8 +218,10 @@ func TestDeepNestingDoesNotCrash(t *testing.T) {
 	for name, json := range map[string]string{
 		"all of it":      deep,
 		"in the payload": `{"id":"1","type":"SUBSCRIBE","payload":` + deep + `}`,
-		"closed again":   `{"id":"1","type":"DISCOVER","payload":` + strings.Repeat(`[`, 1<<20) + strings.Repeat(`]`, 1<<20) + `}`,
-		"in metadata":    `{"id":"1","type":"SUBSCRIBE","payload":{"subscription":{"graviteeSubscriptionId":"s","metadata":{"a":` + strings.Repeat(`{"a":`, 1<<20) + `1` + strings.Repeat(`}`, 1<<20) + `}}}}`,
+		"closed again": `{"id":"1","type":"DISCOVER","payload":` +
+			strings.Repeat(`[`, 1<<20) + strings.Repeat(`]`, 1<<20) + `}`,
+		"in metadata": `{"id":"1","type":"SUBSCRIBE","payload":{"subscription":{"graviteeSubscriptionId":"s",` +
+			`"metadata":{"a":` + strings.Repeat(`{"a":`, 1<<20) + `1` + strings.Repeat(`}`, 1<<20) + `}}}}`,
 	} {
 		_, _, err := exchange.DecodeCommand(command("", json))
 		var fault *exchange.FrameError
@@ -183,8 +231,9 @@ func TestDeepNestingDoesNotCrash(t *testing.T) {
 	}
 }
 
-func TestAReplyIsNoCommandAndTheOtherWayRound(t *testing.T) {
-	if _, _, err := exchange.DecodeCommand(exchange.Frame{Kind: exchange.KindReply, JSON: []byte(`{"id":"1"}`)}); err == nil {
+func TestAReplyIsNoCommandAndACommandIsNoReply(t *testing.T) {
+	reply := exchange.Frame{Kind: exchange.KindReply, JSON: []byte(`{"id":"1"}`)}
+	if _, _, err := exchange.DecodeCommand(reply); err == nil {
 		t.Error("a reply was read as a command")
 	}
 	if _, err := exchange.DecodeReply(command("", `{"commandId":"1","commandStatus":"SUCCEEDED"}`)); err == nil {

@@ -10,7 +10,7 @@ import (
 	"federation-agent/internal/secret"
 )
 
-// written lists every frame that an agent can write, as the page and Gravitee's own classes have it.
+// written are all frames that an agent can write, as Gravitee's own classes write them.
 func written() map[string]struct {
 	got  []byte
 	want string
@@ -25,11 +25,13 @@ func written() map[string]struct {
 	}{
 		"HELLO": {
 			exchange.AppendHello(nil, "6f", "INTEGRATION_ID"),
-			`t:COMMAND;;et:HELLO;;e:{"id":"6f","type":"HELLO","payload":{"targetId":"INTEGRATION_ID","provider":"aws-api-gateway"}}`,
+			`t:COMMAND;;et:HELLO;;e:{"id":"6f","type":"HELLO","payload":{"targetId":"INTEGRATION_ID",` +
+				`"provider":"aws-api-gateway"}}`,
 		},
 		"INGEST": {
 			slices.Concat(exchange.Ingest("1", "j", [][]byte{api, api}, false)...),
-			`t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"ingestJobId":"j","apis":[` + apiJSON + `,` + apiJSON + `],"done":false}}`,
+			`t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"ingestJobId":"j","apis":[` +
+				apiJSON + `,` + apiJSON + `],"done":false}}`,
 		},
 		"INGEST, empty and last": {
 			slices.Concat(exchange.Ingest("1", "j", nil, true)...),
@@ -41,27 +43,35 @@ func written() map[string]struct {
 		},
 		"HEALTH_CHECK, healthy": {
 			exchange.AppendHealthCheckReply(nil, "1", true, ""),
-			`t:REPLY;;et:HEALTH_CHECK;;e:{"commandId":"1","type":"HEALTH_CHECK","commandStatus":"SUCCEEDED","payload":{"healthy":true}}`,
+			`t:REPLY;;et:HEALTH_CHECK;;e:{"commandId":"1","type":"HEALTH_CHECK","commandStatus":"SUCCEEDED",` +
+				`"payload":{"healthy":true}}`,
 		},
 		"HEALTH_CHECK, unhealthy": {
 			exchange.AppendHealthCheckReply(nil, "1", false, "why"),
-			`t:REPLY;;et:HEALTH_CHECK;;e:{"commandId":"1","type":"HEALTH_CHECK","commandStatus":"SUCCEEDED","payload":{"healthy":false,"detail":"why"}}`,
+			`t:REPLY;;et:HEALTH_CHECK;;e:{"commandId":"1","type":"HEALTH_CHECK","commandStatus":"SUCCEEDED",` +
+				`"payload":{"healthy":false,"detail":"why"}}`,
 		},
 		"DISCOVER": {
 			slices.Concat(exchange.DiscoverReply("1", [][]byte{summary}, false)...),
-			`t:REPLY;;et:DISCOVER;;e:{"commandId":"1","type":"DISCOVER","commandStatus":"SUCCEEDED","payload":{"apis":[` + summaryJSON + `],"isPartialDiscovery":false}}`,
+			`t:REPLY;;et:DISCOVER;;e:{"commandId":"1","type":"DISCOVER","commandStatus":"SUCCEEDED","payload":{"apis":[` +
+				summaryJSON + `],"isPartialDiscovery":false}}`,
 		},
 		"DISCOVER, partial and empty": {
 			slices.Concat(exchange.DiscoverReply("1", nil, true)...),
-			`t:REPLY;;et:DISCOVER;;e:{"commandId":"1","type":"DISCOVER","commandStatus":"SUCCEEDED","payload":{"apis":[],"isPartialDiscovery":true}}`,
+			`t:REPLY;;et:DISCOVER;;e:{"commandId":"1","type":"DISCOVER","commandStatus":"SUCCEEDED","payload":{"apis":[],` +
+				`"isPartialDiscovery":true}}`,
 		},
 		"START_INGEST": {
 			exchange.AppendStartIngestReply(nil, "1", "j", 3),
-			`t:REPLY;;et:START_INGEST;;e:{"commandId":"1","type":"START_INGEST","commandStatus":"SUCCEEDED","payload":{"ingestJobId":"j","total":3}}`,
+			`t:REPLY;;et:START_INGEST;;e:{"commandId":"1","type":"START_INGEST","commandStatus":"SUCCEEDED",` +
+				`"payload":{"ingestJobId":"j","total":3}}`,
 		},
 		"SUBSCRIBE": {
-			exchange.AppendSubscribeReply(nil, "1", exchange.SubscriptionResult{SubscriptionID: "s", Metadata: map[string]string{"b": "2", "a": "1"}, APIKey: secret.New("key")}),
-			`t:REPLY;;et:SUBSCRIBE;;e:{"commandId":"1","type":"SUBSCRIBE","commandStatus":"SUCCEEDED","payload":{"subscription":{"graviteeSubscriptionId":"s","metadata":{"a":"1","b":"2"},"apiKey":"key"}}}`,
+			exchange.AppendSubscribeReply(nil, "1", exchange.SubscriptionResult{
+				SubscriptionID: "s", Metadata: map[string]string{"b": "2", "a": "1"}, APIKey: secret.New("key"),
+			}),
+			`t:REPLY;;et:SUBSCRIBE;;e:{"commandId":"1","type":"SUBSCRIBE","commandStatus":"SUCCEEDED",` +
+				`"payload":{"subscription":{"graviteeSubscriptionId":"s","metadata":{"a":"1","b":"2"},"apiKey":"key"}}}`,
 		},
 		"UNSUBSCRIBE": {
 			exchange.AppendUnsubscribeReply(nil, "1"),
@@ -69,23 +79,28 @@ func written() map[string]struct {
 		},
 		"LIST": {
 			slices.Concat(exchange.ListReply("1", [][]byte{summary})...),
-			`t:REPLY;;et:LIST;;e:{"commandId":"1","type":"LIST","commandStatus":"SUCCEEDED","payload":{"apis":[` + summaryJSON + `]}}`,
+			`t:REPLY;;et:LIST;;e:{"commandId":"1","type":"LIST","commandStatus":"SUCCEEDED","payload":{"apis":[` +
+				summaryJSON + `]}}`,
 		},
 		"FETCH": {
 			slices.Concat(exchange.FetchReply("1", [][]byte{api})...),
-			`t:REPLY;;et:FETCH;;e:{"commandId":"1","type":"FETCH","commandStatus":"SUCCEEDED","payload":{"apis":[` + apiJSON + `]}}`,
+			`t:REPLY;;et:FETCH;;e:{"commandId":"1","type":"FETCH","commandStatus":"SUCCEEDED","payload":{"apis":[` +
+				apiJSON + `]}}`,
 		},
 		"ERROR": {
 			exchange.AppendErrorReply(nil, "SUBSCRIBE", "1", "no such plan"),
-			`t:REPLY;;et:SUBSCRIBE;;e:{"commandId":"1","type":"SUBSCRIBE","commandStatus":"ERROR","errorDetails":"no such plan"}`,
+			`t:REPLY;;et:SUBSCRIBE;;e:{"commandId":"1","type":"SUBSCRIBE","commandStatus":"ERROR",` +
+				`"errorDetails":"no such plan"}`,
 		},
-		"NO_REPLY, for a known type that nobody handles": {
+		"NO_REPLY, for a known type that the agent does not handle": {
 			exchange.AppendNoReply(nil, "1", "INGEST"),
-			`t:REPLY;;et:NO_REPLY;;e:{"commandId":"1","type":"NO_REPLY","commandStatus":"ERROR","errorDetails":"No handler found for command type 'INGEST'. Ignoring","payload":{}}`,
+			`t:REPLY;;et:NO_REPLY;;e:{"commandId":"1","type":"NO_REPLY","commandStatus":"ERROR",` +
+				`"errorDetails":"No handler found for command type 'INGEST'. Ignoring","payload":{}}`,
 		},
-		"UNKNOWN, for a type that is not known at all": {
+		"UNKNOWN, for an unknown type": {
 			exchange.AppendUnknownReply(nil, "1"),
-			`t:REPLY;;et:UNKNOWN;;e:{"commandId":"1","type":"UNKNOWN","commandStatus":"ERROR","errorDetails":"Command unknown","payload":{}}`,
+			`t:REPLY;;et:UNKNOWN;;e:{"commandId":"1","type":"UNKNOWN","commandStatus":"ERROR",` +
+				`"errorDetails":"Command unknown","payload":{}}`,
 		},
 	}
 }
@@ -102,16 +117,15 @@ func TestFramesAreWrittenAsTheControllerReadsThem(t *testing.T) {
 	}
 }
 
-func TestAFrameIsAppendedToWhatIsThere(t *testing.T) {
+func TestAFrameIsAppendedToTheBuffer(t *testing.T) {
 	got := exchange.AppendPrimaryReply([]byte("before "), "1")
 	if want := "before " + string(exchange.AppendPrimaryReply(nil, "1")); string(got) != want {
 		t.Errorf("%s", got)
 	}
 }
 
-// Controllers up to exchange 2.0.1 split the whole frame on `;;`, so none may stand in the JSON, wherever the text
-// comes from.
-func TestASemicolonInAnyStringIsWrittenEscaped(t *testing.T) {
+// Controllers up to exchange 2.0.1 split the whole frame on `;;`, so the JSON may not hold any.
+func TestASemicolonInAnyStringIsEscaped(t *testing.T) {
 	const odd = `a;;b;"\`
 	api := exchange.AppendAPI(nil, exchange.API{
 		UniqueID: odd, ID: odd, Name: odd, Version: odd, Description: odd, ConnectionDetails: map[string]string{odd: odd},
@@ -126,11 +140,13 @@ func TestASemicolonInAnyStringIsWrittenEscaped(t *testing.T) {
 		"HEALTH_CHECK": exchange.AppendHealthCheckReply(nil, odd, false, odd),
 		"DISCOVER":     slices.Concat(exchange.DiscoverReply(odd, [][]byte{summary}, true)...),
 		"START_INGEST": exchange.AppendStartIngestReply(nil, odd, odd, 1),
-		"SUBSCRIBE":    exchange.AppendSubscribeReply(nil, odd, exchange.SubscriptionResult{SubscriptionID: odd, Metadata: map[string]string{odd: odd}, APIKey: secret.New(odd)}),
-		"FETCH":        slices.Concat(exchange.FetchReply(odd, [][]byte{api})...),
-		"LIST":         slices.Concat(exchange.ListReply(odd, [][]byte{summary})...),
-		"ERROR":        exchange.AppendErrorReply(nil, "SUBSCRIBE", odd, odd),
-		"NO_REPLY":     exchange.AppendNoReply(nil, odd, odd),
+		"SUBSCRIBE": exchange.AppendSubscribeReply(nil, odd, exchange.SubscriptionResult{
+			SubscriptionID: odd, Metadata: map[string]string{odd: odd}, APIKey: secret.New(odd),
+		}),
+		"FETCH":    slices.Concat(exchange.FetchReply(odd, [][]byte{api})...),
+		"LIST":     slices.Concat(exchange.ListReply(odd, [][]byte{summary})...),
+		"ERROR":    exchange.AppendErrorReply(nil, "SUBSCRIBE", odd, odd),
+		"NO_REPLY": exchange.AppendNoReply(nil, odd, odd),
 	} {
 		_, content, _ := strings.Cut(string(frame), "e:{")
 		if strings.Contains(content, ";") {
@@ -143,6 +159,7 @@ func TestASemicolonInAnyStringIsWrittenEscaped(t *testing.T) {
 }
 
 func TestTheSizeOfAReplyIsKnownBeforeItIsWritten(t *testing.T) {
+	written := func(parts exchange.Parts) int { return len(slices.Concat(parts...)) }
 	for _, id := range []string{"1", "a;b\n\"é\x00\xff😀\u2028"} {
 		for count := range 4 {
 			apis := make([][]byte, count)
@@ -152,16 +169,17 @@ func TestTheSizeOfAReplyIsKnownBeforeItIsWritten(t *testing.T) {
 				bytes += len(apis[i])
 			}
 			for name, c := range map[string]struct{ size, want int }{
-				"INGEST":   {exchange.IngestSize(id, id, count, bytes), len(slices.Concat(exchange.Ingest(id, id, apis, false)...))},
-				"DISCOVER": {exchange.DiscoverReplySize(id, count, bytes), len(slices.Concat(exchange.DiscoverReply(id, apis, false)...))},
-				"FETCH":    {exchange.FetchReplySize(id, count, bytes), len(slices.Concat(exchange.FetchReply(id, apis)...))},
+				"INGEST":   {exchange.IngestSize(id, id, count, bytes), written(exchange.Ingest(id, id, apis, false))},
+				"DISCOVER": {exchange.DiscoverReplySize(id, count, bytes), written(exchange.DiscoverReply(id, apis, false))},
+				"FETCH":    {exchange.FetchReplySize(id, count, bytes), written(exchange.FetchReply(id, apis))},
 			} {
 				if c.size != c.want {
 					t.Errorf("%s of %d with id %q: size %d, written %d", name, count, id, c.size, c.want)
 				}
 			}
-			if size, written := exchange.DiscoverReplySize(id, count, bytes), len(slices.Concat(exchange.ListReply(id, apis)...)); written > size || written < size-64 {
-				t.Errorf("LIST of %d with id %q: written %d, DISCOVER's size %d", count, id, written, size)
+			size, list := exchange.DiscoverReplySize(id, count, bytes), written(exchange.ListReply(id, apis))
+			if list > size || list < size-64 {
+				t.Errorf("LIST of %d with id %q: written %d, DISCOVER's size %d", count, id, list, size)
 			}
 		}
 	}

@@ -9,7 +9,7 @@ import (
 	"federation-agent/internal/exchange"
 )
 
-// spell is a frame as the protocol spells it.
+// spell writes a frame as the protocol does.
 func spell(kind exchange.Kind, typ string, json []byte) []byte {
 	return slices.Concat([]byte("t:"+string(kind)+";;et:"+typ+";;e:"), json)
 }
@@ -19,8 +19,11 @@ func TestAFrameIsReadByItsPrefixes(t *testing.T) {
 		message string
 		want    exchange.Frame
 	}{
-		"a command": {`t:COMMAND;;et:HELLO;;e:{"id":"1"}`, exchange.Frame{Kind: "COMMAND", Type: "HELLO", JSON: []byte(`{"id":"1"}`)}},
-		"a reply":   {`t:REPLY;;et:HELLO;;e:{}`, exchange.Frame{Kind: "REPLY", Type: "HELLO", JSON: []byte(`{}`)}},
+		"a command": {
+			`t:COMMAND;;et:HELLO;;e:{"id":"1"}`,
+			exchange.Frame{Kind: "COMMAND", Type: "HELLO", JSON: []byte(`{"id":"1"}`)},
+		},
+		"a reply": {`t:REPLY;;et:HELLO;;e:{}`, exchange.Frame{Kind: "REPLY", Type: "HELLO", JSON: []byte(`{}`)}},
 		"everything after e: is the JSON, whatever it holds": {
 			`t:COMMAND;;et:X;;e:{"a":"1;;2;;t:REPLY;;et:Y;;e:{}"}`,
 			exchange.Frame{Kind: "COMMAND", Type: "X", JSON: []byte(`{"a":"1;;2;;t:REPLY;;et:Y;;e:{}"}`)},
@@ -28,8 +31,10 @@ func TestAFrameIsReadByItsPrefixes(t *testing.T) {
 		"another order":      {`et:X;;t:REPLY;;e:{}`, exchange.Frame{Kind: "REPLY", Type: "X", JSON: []byte(`{}`)}},
 		"no et:":             {`t:COMMAND;;e:{}`, exchange.Frame{Kind: "COMMAND", JSON: []byte(`{}`)}},
 		"an unknown segment": {`t:COMMAND;;v:2;;et:X;;e:{}`, exchange.Frame{Kind: "COMMAND", Type: "X", JSON: []byte(`{}`)}},
-		"blanks around":      {"t: COMMAND ;;et:\tX;;e: {} \n", exchange.Frame{Kind: "COMMAND", Type: "X", JSON: []byte(`{}`)}},
-		"an empty e:":        {`t:COMMAND;;et:X;;e:`, exchange.Frame{Kind: "COMMAND", Type: "X"}},
+		"blanks around": {
+			"t: COMMAND ;;et:\tX;;e: {} \n", exchange.Frame{Kind: "COMMAND", Type: "X", JSON: []byte(`{}`)},
+		},
+		"an empty e:": {`t:COMMAND;;et:X;;e:`, exchange.Frame{Kind: "COMMAND", Type: "X"}},
 	} {
 		got, err := exchange.ReadFrame([]byte(c.message))
 		if err != nil || got.Kind != c.want.Kind || got.Type != c.want.Type || string(got.JSON) != string(c.want.JSON) {
@@ -42,7 +47,7 @@ func TestAFrameIsReadByItsPrefixes(t *testing.T) {
 	}
 }
 
-func TestWhatCannotBeReadHasTheDocumentedCloseCode(t *testing.T) {
+func TestAMessageThatCannotBeReadHasTheDocumentedCloseCode(t *testing.T) {
 	const silence = 0
 	for name, c := range map[string]struct {
 		message string
@@ -68,7 +73,7 @@ func TestWhatCannotBeReadHasTheDocumentedCloseCode(t *testing.T) {
 	}
 }
 
-func TestPeekingRefusesWhatIsNeitherCommandNorReply(t *testing.T) {
+func TestPeekFrameIsNotOKForAMessageThatIsNeitherCommandNorReply(t *testing.T) {
 	for _, message := range []string{``, `t:EVENT;;et:X;;e:{}`, `et:X;;e:{}`} {
 		if _, _, ok := exchange.PeekFrame([]byte(message)); ok {
 			t.Errorf("PeekFrame(%q) is ok", message)

@@ -19,8 +19,7 @@ func FuzzReadFrame(f *testing.F) {
 		frame, err := exchange.ReadFrame(message)
 		kind, typ, ok := exchange.PeekFrame(message)
 		if err != nil {
-			var fault *exchange.FrameError
-			if !errors.As(err, &fault) {
+			if _, ok := errors.AsType[*exchange.FrameError](err); !ok {
 				t.Fatalf("an error of another type: %v", err)
 			}
 			return
@@ -30,7 +29,7 @@ func FuzzReadFrame(f *testing.F) {
 		}
 		again, err := exchange.ReadFrame(spell(frame.Kind, frame.Type, frame.JSON))
 		if strings.HasSuffix(frame.Type, ";") {
-			return // no type of the protocol's does; with the separator behind it, it cannot be told from a shorter one
+			return // no type of the protocol does; before the separator, it looks like a shorter type
 		}
 		if err != nil || again.Kind != frame.Kind || again.Type != frame.Type || !bytes.Equal(again.JSON, frame.JSON) {
 			t.Errorf("written and read again: %q, %v; before %q", again, err, frame)
@@ -42,7 +41,10 @@ func FuzzReadFrame(f *testing.F) {
 }
 
 func FuzzDecodeCommand(f *testing.F) {
-	f.Add([]byte(`{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s","type":"API_KEY","metadata":{"a":null,"b":1}}}}`))
+	f.Add([]byte(
+		`{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s",` +
+			`"type":"API_KEY","metadata":{"a":null,"b":1}}}}`,
+	))
 	f.Add([]byte(`{"id":"1","type":"START_INGEST","payload":{"ingestJobId":"j","apiIds":["a"]}}`))
 	f.Add([]byte(`{"id":"1","type":"PRIMARY","payload":{"primary":true}}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
@@ -56,11 +58,11 @@ func FuzzDecodeCommand(f *testing.F) {
 			}
 		case errors.As(err, &frameFault):
 			if !frameFault.Silent() {
-				t.Errorf("malformed JSON gets silence, not %v", err)
+				t.Errorf("malformed JSON must be ignored, not %v", err)
 			}
 		case errors.As(err, &payloadFault):
 			if id == "" {
-				t.Error("a payload's fault without the id to answer")
+				t.Error("a fault in the payload without the id for the answer")
 			}
 		default:
 			t.Errorf("an error of another type: %v", err)

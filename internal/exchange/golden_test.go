@@ -22,7 +22,7 @@ var goldenVersions = []string{"1.5.2", "1.8.2", "1.9.1", "2.0.1"}
 
 const goldenRoot = "testdata/golden"
 
-// eachGolden runs a test on every recorded frame. A version without any is a fault.
+// eachGolden runs a test on every recorded frame. The test fails for a version without frames.
 func eachGolden(t *testing.T, test func(t *testing.T, name string, message []byte)) {
 	t.Helper()
 	for _, version := range goldenVersions {
@@ -59,7 +59,7 @@ func TestFramesOfTheRealControllersAreRead(t *testing.T) {
 		id, command, err := exchange.DecodeCommand(frame)
 		var payload *exchange.PayloadError
 		if id == "" || err != nil && !(strings.HasSuffix(name, "null-fields") && errors.As(err, &payload)) {
-			t.Errorf("%s: id %q, %v", name, id, err) // a command that says nothing may at most be answered ERROR
+			t.Errorf("%s: id %q, %v", name, id, err) // only a command without values may be answered with ERROR
 			return
 		}
 		if _, odd := command.(exchange.Unknown); odd && frame.Type != exchange.TypeUnknown {
@@ -71,7 +71,7 @@ func TestFramesOfTheRealControllersAreRead(t *testing.T) {
 	})
 }
 
-// recorded is a frame's JSON as far as the tests here write it anew.
+// recorded holds the fields of a frame's JSON that the tests here write again.
 type recorded struct {
 	ID, CommandID, ErrorDetails string
 	Payload                     struct {
@@ -85,8 +85,8 @@ type recorded struct {
 	}
 }
 
-// What Gravitee's own classes write of the same values is what we write, byte by byte, but for the semicolons.
-func TestWhatWeWriteIsWhatGraviteesOwnClassesWrite(t *testing.T) {
+// For the same values, the agent writes the same bytes as Gravitee's own classes, except for semicolons.
+func TestTheAgentWritesWhatGraviteesOwnClassesWrite(t *testing.T) {
 	writers := map[string]func(r recorded) []byte{
 		"hello-command": func(r recorded) []byte { return exchange.AppendHello(nil, r.ID, r.Payload.TargetID) },
 		"ingest-command-empty": func(r recorded) []byte {
@@ -111,8 +111,10 @@ func TestWhatWeWriteIsWhatGraviteesOwnClassesWrite(t *testing.T) {
 		},
 		"list-reply-empty":  func(r recorded) []byte { return slices.Concat(exchange.ListReply(r.CommandID, nil)...) },
 		"fetch-reply-empty": func(r recorded) []byte { return slices.Concat(exchange.FetchReply(r.CommandID, nil)...) },
-		"no-reply":          func(r recorded) []byte { return exchange.AppendNoReply(nil, r.CommandID, exchange.TypeDiscover) },
-		"unknown-reply":     func(r recorded) []byte { return exchange.AppendUnknownReply(nil, r.CommandID) },
+		"no-reply": func(r recorded) []byte {
+			return exchange.AppendNoReply(nil, r.CommandID, exchange.TypeDiscover)
+		},
+		"unknown-reply": func(r recorded) []byte { return exchange.AppendUnknownReply(nil, r.CommandID) },
 		"discover-reply-error": func(r recorded) []byte {
 			return exchange.AppendErrorReply(nil, exchange.TypeDiscover, r.CommandID, r.ErrorDetails)
 		},
@@ -133,7 +135,9 @@ func TestWhatWeWriteIsWhatGraviteesOwnClassesWrite(t *testing.T) {
 		},
 		"subscribe-reply": func(r recorded) []byte {
 			s := r.Payload.Subscription
-			return exchange.AppendSubscribeReply(nil, r.CommandID, exchange.SubscriptionResult{SubscriptionID: s.GraviteeSubscriptionID, Metadata: s.Metadata, APIKey: secret.New(s.APIKey)})
+			return exchange.AppendSubscribeReply(nil, r.CommandID, exchange.SubscriptionResult{
+				SubscriptionID: s.GraviteeSubscriptionID, Metadata: s.Metadata, APIKey: secret.New(s.APIKey),
+			})
 		},
 	}
 	compared := map[string]bool{}
@@ -163,13 +167,14 @@ func TestWhatWeWriteIsWhatGraviteesOwnClassesWrite(t *testing.T) {
 	}
 }
 
-// Fields that a version does not know are ignored there; those that it knows stand in its order.
-func TestAnAPIsFieldsStandInTheRecordedOrder(t *testing.T) {
+// Each version ignores the fields that it does not know. The other fields stand in its order.
+func TestTheFieldsOfAnAPIStandInTheRecordedOrder(t *testing.T) {
 	full := exchange.AppendAPI(nil, exchange.API{
-		UniqueID: "u", ID: "i", Name: "n", Version: "v", Description: "d", ConnectionDetails: map[string]string{"key": "", "note": ""},
-		Pages:    []exchange.Page{{Filename: "f"}},
-		Plans:    []exchange.Plan{{ID: "p", Name: "n", Description: "d", Characteristics: []string{"c"}}},
-		Metadata: []exchange.Metadata{{Name: "n"}},
+		UniqueID: "u", ID: "i", Name: "n", Version: "v", Description: "d",
+		ConnectionDetails: map[string]string{"key": "", "note": ""},
+		Pages:             []exchange.Page{{Filename: "f"}},
+		Plans:             []exchange.Plan{{ID: "p", Name: "n", Description: "d", Characteristics: []string{"c"}}},
+		Metadata:          []exchange.Metadata{{Name: "n"}},
 	})
 	ours := map[string][]byte{
 		"ingest-command": slices.Concat(exchange.Ingest("1", "j", [][]byte{full}, false)...),
@@ -192,7 +197,7 @@ func TestAnAPIsFieldsStandInTheRecordedOrder(t *testing.T) {
 	})
 }
 
-// keyOrders gives the keys of the objects at each path, those of the fullest one.
+// keyOrders returns, for each path, the keys of the object that has the most keys there.
 func keyOrders(t *testing.T, message []byte) map[string][]string {
 	t.Helper()
 	frame, err := exchange.ReadFrame(message)

@@ -7,11 +7,17 @@ import (
 	"federation-agent/internal/exchange"
 )
 
-func TestTheSocketOpensUnderTheEndpoint(t *testing.T) {
+func TestTheURLIsUnderTheEndpoint(t *testing.T) {
 	for _, c := range []struct{ endpoint, want string }{
-		{"https://apim.example.com/integration-controller", "wss://apim.example.com/integration-controller/exchange/controller"},
-		{"https://apim.example.com/integration-controller/", "wss://apim.example.com/integration-controller/exchange/controller"},
-		{"https://apim.example.com/a//", "wss://apim.example.com/a//exchange/controller"}, // one slash is trimmed, not all
+		{
+			"https://apim.example.com/integration-controller",
+			"wss://apim.example.com/integration-controller/exchange/controller",
+		},
+		{
+			"https://apim.example.com/integration-controller/",
+			"wss://apim.example.com/integration-controller/exchange/controller",
+		},
+		{"https://apim.example.com/a//", "wss://apim.example.com/a//exchange/controller"}, // only one slash is removed
 		{"http://localhost:8072", "ws://localhost:8072/exchange/controller"},
 		{"http://localhost:8072/", "ws://localhost:8072/exchange/controller"},
 		{"ws://localhost:8072", "ws://localhost:8072/exchange/controller"},
@@ -30,7 +36,10 @@ func TestTheSocketOpensUnderTheEndpoint(t *testing.T) {
 }
 
 func TestAnEndpointThatIsNotHTTPIsAConfigurationError(t *testing.T) {
-	for _, endpoint := range []string{"", "apim.example.com", "apim.example.com:8072", "ftp://h/x", "https://", "https:///path", "/just/a/path", "http://h:port", "https://%zz"} {
+	for _, endpoint := range []string{
+		"", "apim.example.com", "apim.example.com:8072", "ftp://h/x", "https://", "https:///path", "/just/a/path",
+		"http://h:port", "https://%zz",
+	} {
 		if got, err := exchange.URL(endpoint); err == nil {
 			t.Errorf("URL(%q) = %q, want an error", endpoint, got)
 		} else if !strings.Contains(err.Error(), "https://HOST/integration-controller") {
@@ -51,11 +60,14 @@ func TestCredentialsInAnEndpointAreRefusedAndNotShown(t *testing.T) {
 	}
 }
 
-func TestTheDialectIsKnownFromWhatTheControllerSends(t *testing.T) {
+func TestTheDialectFollowsFromTheCommandsOfTheController(t *testing.T) {
 	for typ, want := range map[string]exchange.Dialect{
 		"LIST": exchange.DialectV44, "FETCH": exchange.DialectV44,
 		"DISCOVER": exchange.DialectV45, "START_INGEST": exchange.DialectV45,
-		"SUBSCRIBE": exchange.DialectUnknown, "UNSUBSCRIBE": exchange.DialectUnknown, "PRIMARY": exchange.DialectUnknown, "": exchange.DialectUnknown,
+		"SUBSCRIBE":   exchange.DialectUnknown,
+		"UNSUBSCRIBE": exchange.DialectUnknown,
+		"PRIMARY":     exchange.DialectUnknown,
+		"":            exchange.DialectUnknown,
 	} {
 		if got := exchange.DialectOf(typ); got != want {
 			t.Errorf("DialectOf(%q) = %v, want %v", typ, got, want)
@@ -63,7 +75,7 @@ func TestTheDialectIsKnownFromWhatTheControllerSends(t *testing.T) {
 	}
 }
 
-func TestRepliesAndSignsOfLifeNeedNoCredit(t *testing.T) {
+func TestRepliesAndCommandsWithoutWorkNeedNoCredit(t *testing.T) {
 	for message, want := range map[string]bool{
 		`t:COMMAND;;et:DISCOVER;;e:{}`:     true,
 		`t:COMMAND;;et:SUBSCRIBE;;e:{}`:    true,

@@ -20,23 +20,33 @@ func decodeReply(t *testing.T, message string) exchange.Reply {
 	return reply
 }
 
-func TestTheHelloReplysTargetIsTheOneToUse(t *testing.T) {
-	reply := decodeReply(t, `t:REPLY;;et:HELLO;;e:{"commandId":"6f","type":"HELLO","commandStatus":"SUCCEEDED","payload":{"targetId":"INTEGRATION_ID"}}`)
+func TestAHelloReplyTellsTheTargetToUse(t *testing.T) {
+	reply := decodeReply(
+		t,
+		`t:REPLY;;et:HELLO;;e:{"commandId":"6f","type":"HELLO","commandStatus":"SUCCEEDED",`+
+			`"payload":{"targetId":"INTEGRATION_ID"}}`,
+	)
 	if reply.CommandID != "6f" || reply.Status != exchange.StatusSucceeded || reply.HelloTargetID() != "INTEGRATION_ID" {
 		t.Errorf("%+v", reply)
 	}
 }
 
-func TestAHelloThatIsRefusedSaysWhy(t *testing.T) {
-	reply := decodeReply(t, `t:REPLY;;et:HELLO;;e:{"commandId":"6f","type":"HELLO","commandStatus":"ERROR","errorDetails":"Integration [id=x] not found"}`)
-	if reply.Status != exchange.StatusError || reply.ErrorDetails != "Integration [id=x] not found" || reply.HelloTargetID() != "" {
+func TestARefusedHelloSaysWhy(t *testing.T) {
+	reply := decodeReply(
+		t,
+		`t:REPLY;;et:HELLO;;e:{"commandId":"6f","type":"HELLO","commandStatus":"ERROR",`+
+			`"errorDetails":"Integration [id=x] not found"}`,
+	)
+	if reply.Status != exchange.StatusError || reply.ErrorDetails != "Integration [id=x] not found" ||
+		reply.HelloTargetID() != "" {
 		t.Errorf("%+v", reply)
 	}
 }
 
 func TestAReplyWithoutATargetHasNone(t *testing.T) {
 	for _, message := range []string{
-		`t:REPLY;;et:INGEST;;e:{"commandId":"1","type":"INGEST","commandStatus":"SUCCEEDED","payload":{"targetId":"not HELLO's"}}`,
+		`t:REPLY;;et:INGEST;;e:{"commandId":"1","type":"INGEST","commandStatus":"SUCCEEDED",` +
+			`"payload":{"targetId":"not HELLO's"}}`,
 		`t:REPLY;;et:HELLO;;e:{"commandId":"1","commandStatus":"SUCCEEDED","payload":"odd"}`,
 		`t:REPLY;;et:HELLO;;e:{"commandId":"1","commandStatus":"SUCCEEDED","payload":null}`,
 	} {
@@ -48,14 +58,18 @@ func TestAReplyWithoutATargetHasNone(t *testing.T) {
 
 func TestAllFourStatusesAreRead(t *testing.T) {
 	for _, status := range []exchange.Status{"PENDING", "IN_PROGRESS", "SUCCEEDED", "ERROR"} {
-		if got := decodeReply(t, `t:REPLY;;et:INGEST;;e:{"commandId":"1","type":"INGEST","commandStatus":"`+string(status)+`"}`).Status; got != status {
+		message := `t:REPLY;;et:INGEST;;e:{"commandId":"1","type":"INGEST","commandStatus":"` + string(status) + `"}`
+		if got := decodeReply(t, message).Status; got != status {
 			t.Errorf("%s is read as %s", status, got)
 		}
 	}
 }
 
-func TestAMalformedReplyGetsSilence(t *testing.T) {
-	for _, json := range []string{``, `{`, `null`, `[]`, `{"commandStatus":"SUCCEEDED"}`, `{"commandId":"1"}`, `{"commandId":"1","commandStatus":"MAYBE"}`} {
+func TestAMalformedReplyIsIgnored(t *testing.T) {
+	for _, json := range []string{
+		``, `{`, `null`, `[]`, `{"commandStatus":"SUCCEEDED"}`, `{"commandId":"1"}`,
+		`{"commandId":"1","commandStatus":"MAYBE"}`,
+	} {
 		_, err := exchange.DecodeReply(exchange.Frame{Kind: exchange.KindReply, Type: "INGEST", JSON: []byte(json)})
 		var fault *exchange.FrameError
 		if !errors.As(err, &fault) || !fault.Silent() {

@@ -71,7 +71,7 @@ func TestAFrameNeverHoldsMoreThan65536Bytes(t *testing.T) {
 	}
 }
 
-func TestAMessageInPartsIsWrittenInTheSameFramesAsOneInOnePiece(t *testing.T) {
+func TestAMessageInPartsIsWrittenInTheSameFramesAsAWholeMessage(t *testing.T) {
 	message := bytes.Repeat([]byte("0123456789abcdef"), 3*65536/16)
 	for name, cuts := range map[string][]int{
 		"small ones":               {0, 1, 7, 7, 40, 65535, 65536, 65537},
@@ -108,9 +108,10 @@ func TestAMessageInPartsIsWrittenInTheSameFramesAsOneInOnePiece(t *testing.T) {
 	}
 }
 
-func TestTheLimitIsOnAllPartsTogether(t *testing.T) {
+func TestTheSizeLimitIsForAllPartsTogether(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{MaxMessageSize: 1000}, func(t *testing.T, s *session) {
-		if err := s.conn.SendBefore(time.Time{}, nil, make([]byte, 500), make([]byte, 501)); !errors.Is(err, wsconn.ErrTooLarge) {
+		err := s.conn.SendBefore(time.Time{}, nil, make([]byte, 500), make([]byte, 501))
+		if !errors.Is(err, wsconn.ErrTooLarge) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -139,13 +140,13 @@ func TestMessagesOfTheLargestSizeAreReadInContinuationFrames(t *testing.T) {
 	})
 }
 
-// keeper keeps the very slices that it is given.
+// keeper keeps the slices that it receives.
 type keeper struct{ messages chan []byte }
 
 func (k keeper) OnMessage(message []byte) { k.messages <- message }
 func (keeper) OnClosed(wsconn.CloseInfo)  {}
 
-func TestEachMessageIsTheHandlersOwn(t *testing.T) {
+func TestEachMessageBelongsToTheHandler(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := connect(t, memnet.NoPlan(), wsconn.Options{})
 		kept := keeper{make(chan []byte, 2)}
@@ -178,7 +179,7 @@ func TestATextMessageIsClosedWith1003(t *testing.T) {
 	})
 }
 
-func TestAMessageOverTheLimitIsClosedWith1009(t *testing.T) {
+func TestATooLargeMessageIsClosedWith1009(t *testing.T) {
 	for name, frames := range map[string][]int{
 		"in one frame":           {1001},
 		"in continuation frames": {600, 600},
@@ -226,14 +227,17 @@ func TestAPeerThatBreaksTheFramingIsClosedWith1002(t *testing.T) {
 	}
 }
 
-func TestThePeersCloseIsAnsweredAndTold(t *testing.T) {
+func TestThePeersCloseIsAnsweredAndReported(t *testing.T) {
 	for name, c := range map[string]struct {
 		sent, answer string
 		want         wsconn.CloseInfo
 	}{
-		"1013 with a reason": {closeFrame(1013, "GoodBye Command with reconnection requested."), closeFrame(1013, ""), wsconn.CloseInfo{Code: 1013, Reason: "GoodBye Command with reconnection requested.", Remote: true}},
-		"1000":               {closeFrame(1000, ""), closeFrame(1000, ""), wsconn.CloseInfo{Code: 1000, Remote: true}},
-		"without a code":     {"", "", wsconn.CloseInfo{Code: 1005, Remote: true}},
+		"1013 with a reason": {
+			closeFrame(1013, "GoodBye Command with reconnection requested."), closeFrame(1013, ""),
+			wsconn.CloseInfo{Code: 1013, Reason: "GoodBye Command with reconnection requested.", Remote: true},
+		},
+		"1000":           {closeFrame(1000, ""), closeFrame(1000, ""), wsconn.CloseInfo{Code: 1000, Remote: true}},
+		"without a code": {"", "", wsconn.CloseInfo{Code: 1005, Remote: true}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
@@ -298,13 +302,13 @@ func TestALostConnectionHasCode1006(t *testing.T) {
 	}
 }
 
-func TestTheReasonOfAPeerThatHungUpIsNotLostToAFailedWrite(t *testing.T) {
+func TestAFailedWriteDoesNotHideTheReasonOfAPeerThatHungUp(t *testing.T) {
 	plan := memnet.NoPlan()
 	plan.ToDialer.Latency = 100 * time.Millisecond
 	inBubble(t, plan, wsconn.Options{}, func(t *testing.T, s *session) {
 		s.peer.write(opClose, true, closeFrame(1013, "bye"))
 		_ = s.peer.conn.Close()
-		time.Sleep(100 * time.Millisecond) // close frame and end of the connection are there at once
+		time.Sleep(100 * time.Millisecond) // the close frame and the end of the connection arrive together
 		_ = s.conn.Send([]byte("x"), nil)
 		if info := s.closed(t); info.Code != 1013 || info.Reason != "bye" || !info.Remote {
 			t.Errorf("%+v", info)
@@ -312,7 +316,7 @@ func TestTheReasonOfAPeerThatHungUpIsNotLostToAFailedWrite(t *testing.T) {
 	})
 }
 
-func TestCloseWritesWhatIsQueuedThenTheCloseFrame(t *testing.T) {
+func TestCloseWritesTheQueueThenTheCloseFrame(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		_ = s.conn.Send([]byte("last words"), got.of(0))
@@ -329,7 +333,7 @@ func TestCloseWritesWhatIsQueuedThenTheCloseFrame(t *testing.T) {
 			t.Errorf("closed with %q", f.payload)
 		}
 		s.peer.write(opPong, true, ping.payload)
-		s.peer.write(opBinary, true, "nobody listens any more")
+		s.peer.write(opBinary, true, "too late")
 		s.peer.write(opClose, true, closeFrame(1000, ""))
 		if info := s.closed(t); info != (wsconn.CloseInfo{Code: 1000, Reason: "stopping"}) {
 			t.Errorf("%+v", info)
@@ -343,7 +347,7 @@ func TestCloseWritesWhatIsQueuedThenTheCloseFrame(t *testing.T) {
 	})
 }
 
-func TestCloseIsBoundedWhenThePeerDoesNotAnswer(t *testing.T) {
+func TestCloseEndsInTimeWhenThePeerDoesNotAnswer(t *testing.T) {
 	for name, plan := range map[string]memnet.Plan{
 		"it reads but is silent": memnet.NoPlan(),
 		"it does not read":       smallBuffer(1000),
@@ -376,7 +380,7 @@ func TestAConnectionThatWasNeverStartedCanBeClosed(t *testing.T) {
 		s.conn.Close(1000, strings.Repeat("é", 100))
 		f := s.peer.expect(opClose)
 		if want := closeFrame(1000, strings.Repeat("é", 61)); f.payload != want {
-			t.Errorf("closed with %q: a reason is cut at a character within 123 bytes", f.payload)
+			t.Errorf("closed with %q; a reason is cut after a whole character within 123 bytes", f.payload)
 		}
 		s.peer.write(opClose, true, f.payload)
 		_ = s.peer.conn.Close()

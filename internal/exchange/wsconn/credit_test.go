@@ -11,16 +11,18 @@ import (
 	"federation-agent/internal/sandbox/memnet"
 )
 
-var twoCredits = wsconn.Options{Credits: 2, NeedsCredit: func(message []byte) bool { return strings.HasPrefix(string(message), "work") }}
+var twoCredits = wsconn.Options{Credits: 2, NeedsCredit: func(message []byte) bool {
+	return strings.HasPrefix(string(message), "work")
+}}
 
-func TestAMessageThatMakesWorkWaitsForACreditWhileNoneIsFree(t *testing.T) {
+func TestAMessageThatMakesWorkWaitsForACredit(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
 		for _, m := range []string{"work 1", "work 2", "reply", "health check", "work 3", "reply 2"} {
 			s.peer.write(opBinary, true, m)
 		}
 		for _, want := range []string{"work 1", "work 2", "reply", "health check"} {
 			if got := <-s.handler.messages; got != want {
-				t.Errorf("got %q, want %q: what makes no work needs no credit", got, want)
+				t.Errorf("got %q, want %q; a message that makes no work needs no credit", got, want)
 			}
 		}
 		synctest.Wait()
@@ -34,7 +36,7 @@ func TestAMessageThatMakesWorkWaitsForACreditWhileNoneIsFree(t *testing.T) {
 	})
 }
 
-func TestCreditsReturnedTwiceRaiseNoLimit(t *testing.T) {
+func TestACreditThatIsReturnedTwiceDoesNotRaiseTheLimit(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
 		for range 10 {
 			s.conn.ReturnCredit()
@@ -49,13 +51,13 @@ func TestCreditsReturnedTwiceRaiseNoLimit(t *testing.T) {
 	})
 }
 
-func TestASlowCommandCostsNoPong(t *testing.T) {
+func TestASlowCommandDoesNotDelayPongs(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
 		s.conn.StartPings()
 		go s.peer.serve()
 		s.peer.write(opBinary, true, "work that takes minutes")
 		<-s.handler.messages
-		s.conn.ReturnCredit() // taken over, not done
+		s.conn.ReturnCredit() // accepted, not done
 		time.Sleep(5 * time.Minute)
 		if len(s.handler.closed) != 0 {
 			t.Errorf("%+v", <-s.handler.closed)
@@ -63,7 +65,7 @@ func TestASlowCommandCostsNoPong(t *testing.T) {
 	})
 }
 
-func TestCreditsThatNeverComeBackEndTheConnectionAndSayWhy(t *testing.T) {
+func TestTheConnectionEndsWithItsReasonIfNoCreditComesBack(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
 		s.conn.StartPings()
 		go s.peer.serve()

@@ -2,7 +2,7 @@ package wsconn_test
 
 import (
 	"errors"
-	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -12,7 +12,7 @@ import (
 	"federation-agent/internal/sandbox/memnet"
 )
 
-func TestThePongToThePingBehindAMessageProvesDelivery(t *testing.T) {
+func TestThePongToThePingAfterAMessageProvesItsDelivery(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		_ = s.conn.Send([]byte("a"), got.of(0))
@@ -30,7 +30,7 @@ func TestThePongToThePingBehindAMessageProvesDelivery(t *testing.T) {
 		_ = s.conn.Send([]byte("b"), got.of(1))
 		s.peer.expect(opBinary)
 		if second := s.peer.expect(opPing); second.payload == first.payload {
-			t.Error("a ping's payload is not fresh")
+			t.Error("a ping's payload was used before")
 		}
 	})
 }
@@ -59,7 +59,7 @@ func TestOnlyTheRightPongProvesDelivery(t *testing.T) {
 	})
 }
 
-func TestAPongToALaterPingProvesAllBefore(t *testing.T) {
+func TestAPongToALaterPingProvesAllMessagesBeforeIt(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		for i := range 3 {
@@ -72,13 +72,14 @@ func TestAPongToALaterPingProvesAllBefore(t *testing.T) {
 		}
 		s.peer.write(opPong, true, pings[1])
 		synctest.Wait()
-		if a, b, c := got.once(t, 0), got.once(t, 1), got.once(t, 2); a != wsconn.Delivered || b != wsconn.Delivered || c != 0 {
+		a, b, c := got.once(t, 0), got.once(t, 1), got.once(t, 2)
+		if a != wsconn.Delivered || b != wsconn.Delivered || c != 0 {
 			t.Errorf("%v, %v, %v", a, b, c)
 		}
 	})
 }
 
-func TestWhatWasNotProvedWhenTheConnectionEndsIsUnproved(t *testing.T) {
+func TestAMessageWithoutItsPongIsUnprovedWhenTheConnectionEnds(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		_ = s.conn.Send([]byte("a"), got.of(0))
@@ -91,7 +92,7 @@ func TestWhatWasNotProvedWhenTheConnectionEndsIsUnproved(t *testing.T) {
 	})
 }
 
-func TestWhatHasNoByteWrittenIsNeverSent(t *testing.T) {
+func TestAMessageInTheQueueIsNeverSentWhenTheConnectionEnds(t *testing.T) {
 	inBubble(t, smallBuffer(1000), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		_ = s.conn.Send(make([]byte, 5000), got.of(0))
@@ -101,7 +102,8 @@ func TestWhatHasNoByteWrittenIsNeverSent(t *testing.T) {
 		if a, b := got.once(t, 0), got.once(t, 1); a != wsconn.Unproved || b != wsconn.NeverSent {
 			t.Errorf("%v, %v", a, b)
 		}
-		if err := s.conn.Send([]byte("c"), got.of(2)); !errors.Is(err, wsconn.ErrClosed) || got.once(t, 2) != wsconn.NeverSent {
+		err := s.conn.Send([]byte("c"), got.of(2))
+		if !errors.Is(err, wsconn.ErrClosed) || got.once(t, 2) != wsconn.NeverSent {
 			t.Errorf("after the end: %v, %v", err, got.once(t, 2))
 		}
 	})
@@ -110,7 +112,7 @@ func TestWhatHasNoByteWrittenIsNeverSent(t *testing.T) {
 func TestAMessageWhoseWriteFailsBeforeItsFirstByteIsNeverSent(t *testing.T) {
 	const frameHeader = 2 + 2 + 4 // with a length of 16 bits and a mask
 	for size, want := range map[int]wsconn.Outcome{
-		1000 - frameHeader:     wsconn.NeverSent, // fills the peer's buffer to the brim
+		1000 - frameHeader:     wsconn.NeverSent, // fills the peer's buffer completely
 		1000 - frameHeader - 1: wsconn.Unproved,  // leaves room for one byte
 	} {
 		inBubble(t, smallBuffer(1000), wsconn.Options{}, func(t *testing.T, s *session) {
@@ -125,10 +127,10 @@ func TestAMessageWhoseWriteFailsBeforeItsFirstByteIsNeverSent(t *testing.T) {
 	}
 }
 
-func TestAMessageIsDroppedWhenItsDeadlinePassedBeforeItsFirstByte(t *testing.T) {
+func TestAMessageIsDroppedIfItsDeadlineCameBeforeItsFirstByte(t *testing.T) {
 	inBubble(t, smallBuffer(100), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
-		_ = s.conn.Send(make([]byte, 1000), nil) // keeps the writer until the peer reads
+		_ = s.conn.Send(make([]byte, 1000), nil) // keeps the writer busy until the peer reads
 		_ = s.conn.SendBefore(time.Now().Add(2*time.Second), got.of(0), []byte("late"))
 		_ = s.conn.SendBefore(time.Now().Add(5*time.Second), got.of(1), []byte("in time"))
 		time.Sleep(2 * time.Second)
@@ -144,8 +146,9 @@ func TestAMessageIsDroppedWhenItsDeadlinePassedBeforeItsFirstByte(t *testing.T) 
 	})
 }
 
-func TestSendNeverBlocksAndTheQueueIsBounded(t *testing.T) {
-	inBubble(t, smallBuffer(100), wsconn.Options{MaxMessageSize: 10_000, MaxQueuedBytes: 21_000}, func(t *testing.T, s *session) {
+func TestSendNeverBlocksAndTheQueueHasALimit(t *testing.T) {
+	limits := wsconn.Options{MaxMessageSize: 10_000, MaxQueuedBytes: 21_000}
+	inBubble(t, smallBuffer(100), limits, func(t *testing.T, s *session) {
 		var got receipts
 		start := time.Now()
 		_ = s.conn.Send(make([]byte, 10_000), nil) // is being written, not queued
@@ -155,10 +158,12 @@ func TestSendNeverBlocksAndTheQueueIsBounded(t *testing.T) {
 				t.Errorf("message %d: %v", i, err)
 			}
 		}
-		if err := s.conn.Send(make([]byte, 10_000), got.of(2)); !errors.Is(err, wsconn.ErrQueueFull) || got.once(t, 2) != wsconn.NeverSent {
-			t.Errorf("over the bound: %v, %v", err, got.once(t, 2))
+		err := s.conn.Send(make([]byte, 10_000), got.of(2))
+		if !errors.Is(err, wsconn.ErrQueueFull) || got.once(t, 2) != wsconn.NeverSent {
+			t.Errorf("over the queue's limit: %v, %v", err, got.once(t, 2))
 		}
-		if err := s.conn.Send(make([]byte, 10_001), got.of(3)); !errors.Is(err, wsconn.ErrTooLarge) || got.once(t, 3) != wsconn.NeverSent {
+		err = s.conn.Send(make([]byte, 10_001), got.of(3))
+		if !errors.Is(err, wsconn.ErrTooLarge) || got.once(t, 3) != wsconn.NeverSent {
 			t.Errorf("over the message limit: %v, %v", err, got.once(t, 3))
 		}
 		if time.Since(start) != 0 {
@@ -175,7 +180,7 @@ func TestSendNeverBlocksAndTheQueueIsBounded(t *testing.T) {
 	})
 }
 
-func TestAShortMessageWaitsForTheOneThatIsBeingWrittenAndForNoLongOne(t *testing.T) {
+func TestAShortMessageWaitsOnlyForTheMessageThatIsBeingWritten(t *testing.T) {
 	inBubble(t, smallBuffer(100), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		long := func(name string) []byte { return []byte(name + strings.Repeat("x", 5000)) }
@@ -193,21 +198,22 @@ func TestAShortMessageWaitsForTheOneThatIsBeingWrittenAndForNoLongOne(t *testing
 			}
 		}
 		if order.String() != "a12bc" {
-			t.Errorf("they came as %s", order.String())
+			t.Errorf("they came in the order %s", order.String())
 		}
 		if o := got.once(t, 0); o != wsconn.Delivered {
-			t.Errorf("the short one is %v", o)
+			t.Errorf("the short message is %v", o)
 		}
 	})
 }
 
-func TestAShortMessageFindsRoomWhereALongOneDoesNotButNotForEver(t *testing.T) {
-	inBubble(t, smallBuffer(100), wsconn.Options{MaxMessageSize: 10_000, MaxQueuedBytes: 15_000}, func(t *testing.T, s *session) {
+func TestShortMessagesHaveMoreRoomThanLongOnesButNotWithoutLimit(t *testing.T) {
+	limits := wsconn.Options{MaxMessageSize: 10_000, MaxQueuedBytes: 15_000}
+	inBubble(t, smallBuffer(100), limits, func(t *testing.T, s *session) {
 		_ = s.conn.Send(make([]byte, 10_000), nil) // is being written, not queued
 		synctest.Wait()
 		_ = s.conn.Send(make([]byte, 10_000), nil)
 		if err := s.conn.Send(make([]byte, 10_000), nil); !errors.Is(err, wsconn.ErrQueueFull) {
-			t.Fatalf("the long one: %v", err)
+			t.Fatalf("the long message: %v", err)
 		}
 		sent := 0
 		for ; sent < 1000; sent++ {
@@ -219,12 +225,12 @@ func TestAShortMessageFindsRoomWhereALongOneDoesNotButNotForEver(t *testing.T) {
 			}
 		}
 		if sent < 200 || sent > 300 { // a mebibyte of them
-			t.Errorf("%d short ones found room", sent)
+			t.Errorf("%d short messages had room", sent)
 		}
 	})
 }
 
-func TestAPeerThatDoesNotReadRunsIntoTheWriteTimeout(t *testing.T) {
+func TestTheWriteTimeoutEndsAConnectionWhosePeerDoesNotRead(t *testing.T) {
 	inBubble(t, smallBuffer(1000), wsconn.Options{WriteTimeout: 7 * time.Second}, func(t *testing.T, s *session) {
 		start := time.Now()
 		_ = s.conn.Send(make([]byte, 5000), nil)
@@ -236,8 +242,7 @@ func TestAPeerThatDoesNotReadRunsIntoTheWriteTimeout(t *testing.T) {
 	})
 }
 
-// Whatever byte a connection is cut at, and in either direction: each message has exactly one receipt, and it is never
-// a lie.
+// The connection is cut at every byte, in both directions. Each message must have exactly one receipt, and a true one.
 func TestReceiptsAreTrueWhereverTheConnectionIsCut(t *testing.T) {
 	const messages = 4
 	sizes := [messages]int{10, 150, 0, 90}
@@ -248,7 +253,7 @@ func TestReceiptsAreTrueWhereverTheConnectionIsCut(t *testing.T) {
 			go func() { read <- s.peer.serve() }()
 			var got receipts
 			for i, size := range sizes {
-				_ = s.conn.Send([]byte(strings.Repeat(fmt.Sprint(i), size)), got.of(i))
+				_ = s.conn.Send([]byte(strings.Repeat(strconv.Itoa(i), size)), got.of(i))
 			}
 			s.conn.Close(1000, "")
 			s.closed(t)

@@ -24,7 +24,7 @@ import (
 
 const token = "s3cr3t-token-0123456789"
 
-// refused dials and gives the error, which must be a *DialError that names no secret and is one line.
+// refused dials and returns the error, which must be a *DialError in one line without a secret.
 func refused(ctx context.Context, t *testing.T, options wsconn.Options) *wsconn.DialError {
 	t.Helper()
 	options.Header = http.Header{"Authorization": {"bearer " + token}}
@@ -54,19 +54,26 @@ func TestARefusedUpgradeSaysWhatToCheck(t *testing.T) {
 		refusal bool
 		says    string
 	}{
-		"401":               {status(401), wsconn.ClassUnauthorized, 401, true, "check the token"},
-		"403":               {status(403), wsconn.ClassForbidden, 403, true, "firewalls"},
-		"404":               {status(404), wsconn.ClassNotFound, 404, true, "check the endpoint"},
-		"407":               {status(407), wsconn.ClassProxyAuth, 407, true, "cannot go through a proxy"},
-		"410":               {status(410), wsconn.ClassGone, 410, true, "controller is stopping"},
-		"500":               {status(500), wsconn.ClassServerError, 500, true, "check APIM's log"},
-		"502":               {status(502), wsconn.ClassUnavailable, 502, false, "APIM is not there"},
-		"503":               {status(503), wsconn.ClassUnavailable, 503, false, "APIM is not there"},
-		"200":               {status(200), wsconn.ClassNoWebSocket, 200, true, "no websocket"},
-		"418":               {status(418), wsconn.ClassNoWebSocket, 418, true, "no websocket"},
-		"a proxy's page":    {page(200, "text/html; charset=utf-8", "<h1>Welcome</h1>"), wsconn.ClassNoWebSocket, 200, true, "HTML page"},
-		"an untyped page":   {page(404, "text/plain", "\n <!DOCTYPE html><p>default backend"), wsconn.ClassNotFound, 404, true, "HTML page"},
-		"a redirect":        {redirect("https://sso.example.com/login?state=secret"), wsconn.ClassRedirect, 302, true, "https://sso.example.com/login"},
+		"401": {status(401), wsconn.ClassUnauthorized, 401, true, "check the token"},
+		"403": {status(403), wsconn.ClassForbidden, 403, true, "firewalls"},
+		"404": {status(404), wsconn.ClassNotFound, 404, true, "check the endpoint"},
+		"407": {status(407), wsconn.ClassProxyAuth, 407, true, "cannot go through a proxy"},
+		"410": {status(410), wsconn.ClassGone, 410, true, "controller is stopping"},
+		"500": {status(500), wsconn.ClassServerError, 500, true, "check APIM's log"},
+		"502": {status(502), wsconn.ClassUnavailable, 502, false, "APIM is not there"},
+		"503": {status(503), wsconn.ClassUnavailable, 503, false, "APIM is not there"},
+		"200": {status(200), wsconn.ClassNoWebSocket, 200, true, "no websocket"},
+		"418": {status(418), wsconn.ClassNoWebSocket, 418, true, "no websocket"},
+		"a proxy's page": {
+			page(200, "text/html; charset=utf-8", "<h1>Welcome</h1>"), wsconn.ClassNoWebSocket, 200, true, "HTML page",
+		},
+		"an untyped page": {
+			page(404, "text/plain", "\n <!DOCTYPE html><p>default backend"), wsconn.ClassNotFound, 404, true, "HTML page",
+		},
+		"a redirect": {
+			redirect("https://sso.example.com/login?state=secret"), wsconn.ClassRedirect, 302, true,
+			"https://sso.example.com/login",
+		},
 		"a redirect's end":  {redirect(""), wsconn.ClassRedirect, 302, true, "redirects are not followed"},
 		"a wrong accept":    {wrongAccept, wsconn.ClassNoWebSocket, 101, true, "no websocket"},
 		"a page that leaks": {echo, wsconn.ClassUnauthorized, 401, true, "check the token"},
@@ -112,18 +119,18 @@ func wrongAccept(w http.ResponseWriter, _ *http.Request) {
 	if err != nil {
 		return
 	}
-	_, _ = io.WriteString(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: AAAA\r\n\r\n")
+	_, _ = fmt.Fprintf(conn, upgradeAnswer, "AAAA")
 	_ = conn.Close()
 }
 
-// echo is a proxy's page that shows the request, as some do.
+// echo is a page that shows the request, as some proxies' pages do.
 func echo(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Server", "proxy "+r.Header.Get("Authorization"))
 	w.WriteHeader(http.StatusUnauthorized)
 	_, _ = fmt.Fprintf(w, "\x1b[31mdenied\r\n\x00 %s %s", r.Header.Get("Authorization"), strings.Repeat("x", 5000))
 }
 
-func TestTheAnswersTextIsBoundedAndPrintable(t *testing.T) {
+func TestTheAnswersTextIsShortAndPrintable(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(echo))
 	defer server.Close()
 	fault := refused(t.Context(), t, wsconn.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
@@ -132,7 +139,7 @@ func TestTheAnswersTextIsBoundedAndPrintable(t *testing.T) {
 	}
 }
 
-func TestAFaultOfTLSSaysWhich(t *testing.T) {
+func TestATLSFaultSaysWhatToCheck(t *testing.T) {
 	server := httptest.NewUnstartedServer(status(404))
 	server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	server.StartTLS()
@@ -158,11 +165,19 @@ func TestAFaultOfTLSSaysWhich(t *testing.T) {
 		config *tls.Config
 		says   string
 	}{
-		"an unknown authority":  {address(server), nil, "does not trust"},
-		"another host name":     {address(server), &tls.Config{RootCAs: trusted, ServerName: "other.test"}, "another host name"},
-		"an expired one":        {address(server), &tls.Config{RootCAs: trusted, Time: func() time.Time { return time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) }}, "expired"},
-		"no TLS there":          {address(plain), nil, "does not speak TLS"},
-		"no version in common":  {address(strict), &tls.Config{RootCAs: trusted, MaxVersion: tls.VersionTLS12}, "refused the TLS handshake"},
+		"an unknown authority": {address(server), nil, "does not trust"},
+		"another host name": {
+			address(server), &tls.Config{RootCAs: trusted, ServerName: "other.test"}, "another host name",
+		},
+		"an expired one": {
+			address(server),
+			&tls.Config{RootCAs: trusted, Time: func() time.Time { return time.Date(2200, 1, 1, 0, 0, 0, 0, time.UTC) }},
+			"expired",
+		},
+		"no TLS there": {address(plain), nil, "does not speak TLS"},
+		"no version in common": {
+			address(strict), &tls.Config{RootCAs: trusted, MaxVersion: tls.VersionTLS12}, "refused the TLS handshake",
+		},
 		"no client certificate": {address(mutual), &tls.Config{RootCAs: trusted}, "client certificate"},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -179,7 +194,7 @@ func TestAConnectionOverTLSWorks(t *testing.T) {
 	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {}))
 	server.StartTLS()
 	config := server.TLS.Clone()
-	config.NextProtos = []string{"h2", "http/1.1"} // it would rather speak HTTP/2, which knows no such upgrade
+	config.NextProtos = []string{"h2", "http/1.1"} // the server prefers HTTP/2, which has no such upgrade
 	certificate := server.Certificate()
 	server.Close()
 
@@ -197,7 +212,9 @@ func TestAConnectionOverTLSWorks(t *testing.T) {
 	}()
 	roots := x509.NewCertPool()
 	roots.AddCert(certificate)
-	conn, err := wsconn.Dial(t.Context(), wsconn.Options{URL: "wss://" + listener.Addr().String() + "/x", TLS: &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}}})
+	conn, err := wsconn.Dial(t.Context(), wsconn.Options{
+		URL: "wss://" + listener.Addr().String() + "/x", TLS: &tls.Config{RootCAs: roots, NextProtos: []string{"h2"}},
+	})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -221,7 +238,7 @@ func TestAConnectionOverTLSWorks(t *testing.T) {
 	}
 }
 
-func TestWhatIsNoAnswerIsToldFromARefusal(t *testing.T) {
+func TestAMissingAnswerIsNoRefusal(t *testing.T) {
 	closed, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -232,18 +249,31 @@ func TestWhatIsNoAnswerIsToldFromARefusal(t *testing.T) {
 			return nil, &net.OpError{Op: "dial", Net: "tcp", Err: err}
 		}
 	}
+	unknownName := &net.DNSError{Err: "no such host", Name: "apim.test", IsNotFound: true}
 	for name, c := range map[string]struct {
 		options wsconn.Options
 		class   wsconn.Class
 		says    string
 	}{
-		"nothing listens":     {wsconn.Options{URL: "ws://" + closed.Addr().String()}, wsconn.ClassRefused, "host and port"},
-		"the name is unknown": {wsconn.Options{URL: "ws://apim.test", NetDial: dialError(&net.DNSError{Err: "no such host", Name: "apim.test", IsNotFound: true})}, wsconn.ClassDNS, "host name"},
-		"no route":            {wsconn.Options{URL: "ws://apim.test", NetDial: dialError(syscall.ENETUNREACH)}, wsconn.ClassUnreachable, "network"},
-		"the kernel gave up":  {wsconn.Options{URL: "ws://apim.test", NetDial: dialError(syscall.ETIMEDOUT)}, wsconn.ClassTimeout, "in time"},
-		"it hangs up":         {wsconn.Options{URL: "ws://apim.test", NetDial: answers("")}, wsconn.ClassNoAnswer, "hung up"},
-		"it speaks SSH":       {wsconn.Options{URL: "ws://apim.test", NetDial: answers("SSH-2.0-OpenSSH\x1b[0m\r\n")}, wsconn.ClassNoAnswer, "speaks no HTTP"},
-		"it never stops":      {wsconn.Options{URL: "ws://apim.test", NetDial: answers("HTTP/1.1 101 OK\r\nX: " + strings.Repeat("x", 1<<20))}, wsconn.ClassNoAnswer, "does not end"},
+		"nothing listens": {wsconn.Options{URL: "ws://" + closed.Addr().String()}, wsconn.ClassRefused, "host and port"},
+		"the name is unknown": {
+			wsconn.Options{URL: "ws://apim.test", NetDial: dialError(unknownName)}, wsconn.ClassDNS, "host name",
+		},
+		"no route": {
+			wsconn.Options{URL: "ws://apim.test", NetDial: dialError(syscall.ENETUNREACH)}, wsconn.ClassUnreachable, "network",
+		},
+		"the kernel gave up": {
+			wsconn.Options{URL: "ws://apim.test", NetDial: dialError(syscall.ETIMEDOUT)}, wsconn.ClassTimeout, "in time",
+		},
+		"it hangs up": {wsconn.Options{URL: "ws://apim.test", NetDial: answers("")}, wsconn.ClassNoAnswer, "hung up"},
+		"it speaks SSH": {
+			wsconn.Options{URL: "ws://apim.test", NetDial: answers("SSH-2.0-OpenSSH\x1b[0m\r\n")},
+			wsconn.ClassNoAnswer, "speaks no HTTP",
+		},
+		"it never stops": {
+			wsconn.Options{URL: "ws://apim.test", NetDial: answers("HTTP/1.1 101 OK\r\nX: " + strings.Repeat("x", 1<<20))},
+			wsconn.ClassNoAnswer, "does not end",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fault := refused(t.Context(), t, c.options)
@@ -254,7 +284,7 @@ func TestWhatIsNoAnswerIsToldFromARefusal(t *testing.T) {
 	}
 }
 
-// answers dials somebody who reads a request, answers with a text, and hangs up.
+// answers dials a peer that reads a request, answers with a text, and hangs up.
 func answers(text string) func(context.Context, string, string) (net.Conn, error) {
 	return func(context.Context, string, string) (net.Conn, error) {
 		dialer, listener := memnet.Pipe(memnet.NoPlan())
@@ -267,7 +297,7 @@ func answers(text string) func(context.Context, string, string) (net.Conn, error
 	}
 }
 
-func TestFaultyOptionsAreToldAsSuch(t *testing.T) {
+func TestFaultyOptionsHaveTheirOwnClass(t *testing.T) {
 	for name, options := range map[string]wsconn.Options{
 		"no URL":           {},
 		"another scheme":   {URL: "https://h"},
@@ -280,11 +310,11 @@ func TestFaultyOptionsAreToldAsSuch(t *testing.T) {
 	_, err := wsconn.Dial(t.Context(), wsconn.Options{URL: "ws://h", Header: http.Header{"Upgrade": {"x"}}})
 	var fault *wsconn.DialError
 	if !errors.As(err, &fault) || fault.Class != wsconn.ClassOptions {
-		t.Errorf("a header that the websocket needs itself: %v", err)
+		t.Errorf("a header that the websocket sets itself: %v", err)
 	}
 }
 
-func TestDiallingIsBounded(t *testing.T) {
+func TestDiallingEndsAfterTheHandshakeTimeout(t *testing.T) {
 	swallow, hang := memnet.NoPlan(), memnet.NoPlan()
 	swallow.ToListener.BlackHoleAfter = 0
 	hang.DialHangs = true

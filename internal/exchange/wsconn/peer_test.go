@@ -31,7 +31,7 @@ const (
 	opPong         = 10
 )
 
-// frame is one websocket frame as it stood on the wire.
+// frame is one websocket frame.
 type frame struct {
 	op      byte
 	final   bool
@@ -42,13 +42,16 @@ func (f frame) String() string {
 	return fmt.Sprintf("{op %d final %v %d bytes %.20q}", f.op, f.final, len(f.payload), f.payload)
 }
 
-// peer is the other side, frame by frame and without a websocket library, so that nothing is smoothed over.
+// peer is the other side. It reads and writes single frames without a websocket library, which might hide faults.
 type peer struct {
 	t       testing.TB
 	conn    net.Conn
 	in      *bufio.Reader
 	request *http.Request
 }
+
+const upgradeAnswer = "HTTP/1.1 101 Switching Protocols\r\n" +
+	"Upgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n"
 
 func accept(t testing.TB, conn net.Conn) (*peer, error) {
 	p := &peer{t: t, conn: conn, in: bufio.NewReader(conn)}
@@ -58,8 +61,7 @@ func accept(t testing.TB, conn net.Conn) (*peer, error) {
 	}
 	p.request = request
 	sum := sha1.Sum([]byte(request.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
-	_, err = fmt.Fprintf(conn, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: %s\r\n\r\n",
-		base64.StdEncoding.EncodeToString(sum[:]))
+	_, err = fmt.Fprintf(conn, upgradeAnswer, base64.StdEncoding.EncodeToString(sum[:]))
 	return p, err
 }
 
@@ -94,7 +96,7 @@ func (p *peer) read() (frame, error) {
 	return f, err
 }
 
-// expect reads one frame and fails the test when it is of another kind.
+// expect reads one frame. The test fails if the frame has another opcode.
 func (p *peer) expect(op byte) frame {
 	p.t.Helper()
 	f, err := p.read()
@@ -104,7 +106,7 @@ func (p *peer) expect(op byte) frame {
 	return f
 }
 
-// serve reads frames until the connection ends, answers pings and close frames, and gives the messages.
+// serve reads frames until the connection ends. It answers pings and close frames, and returns the messages.
 func (p *peer) serve() (messages []string) {
 	whole := ""
 	for {
@@ -143,7 +145,7 @@ func (p *peer) write(op byte, final bool, payload string) {
 		head[1] = 127
 		head = binary.BigEndian.AppendUint64(head, uint64(n))
 	}
-	_, _ = p.conn.Write(append(head, payload...)) // the test sees what comes of it at the other side
+	_, _ = p.conn.Write(append(head, payload...)) // the test sees the effect at the other side
 }
 
 func closeFrame(code uint16, reason string) string {
@@ -168,7 +170,7 @@ func (r *recorder) OnClosed(info wsconn.CloseInfo) {
 	r.closed <- info
 }
 
-// receipts notes what became of each message.
+// receipts keeps the outcomes of each message.
 type receipts struct {
 	mu   sync.Mutex
 	seen map[int][]wsconn.Outcome
@@ -185,7 +187,7 @@ func (r *receipts) of(i int) func(wsconn.Outcome) {
 	}
 }
 
-// once gives the one outcome of a message; 0 where there is none yet.
+// once returns the only outcome of a message, 0 if there is none yet.
 func (r *receipts) once(t testing.TB, i int) wsconn.Outcome {
 	t.Helper()
 	r.mu.Lock()
@@ -201,7 +203,7 @@ func (r *receipts) once(t testing.TB, i int) wsconn.Outcome {
 	}
 }
 
-// session is a connection over the network in memory, within a bubble. At the bubble's end all goroutines must be gone.
+// session is a connection over the network in memory, in a synctest bubble. All goroutines must end before the bubble.
 type session struct {
 	conn    *wsconn.Conn
 	peer    *peer
@@ -214,7 +216,7 @@ func inBubble(t *testing.T, plan memnet.Plan, options wsconn.Options, test func(
 	synctest.Test(t, func(t *testing.T) {
 		s := connect(t, plan, options)
 		s.conn.Start(s.handler)
-		defer func() { // also when the test gave up, or the bubble hides why
+		defer func() { // even if the test failed, or the bubble would hide why
 			s.conn.Abort(errors.New("the test is over"))
 			_ = s.peer.conn.Close()
 			synctest.Wait()

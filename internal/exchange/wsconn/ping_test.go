@@ -11,7 +11,7 @@ import (
 	"federation-agent/internal/sandbox/memnet"
 )
 
-func TestPingsGoOutEvery5SecondsOnceStarted(t *testing.T) {
+func TestPingsAreSentEvery5SecondsOnceStarted(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		time.Sleep(time.Minute)
 		if byDialer, _ := s.link.Written(); byDialer != requestSize(t, s) {
@@ -30,14 +30,14 @@ func TestPingsGoOutEvery5SecondsOnceStarted(t *testing.T) {
 	})
 }
 
-// requestSize is what the upgrade request took: all that was written by now.
+// requestSize is the size of the upgrade request, which is all that was written so far.
 func requestSize(t *testing.T, s *session) int64 {
 	t.Helper()
 	request, _ := s.link.Written()
 	return request - int64(s.peer.in.Buffered())
 }
 
-func TestAHalfOpenConnectionIsNoticedWithinThePongDeadline(t *testing.T) {
+func TestAHalfOpenConnectionIsDetectedWithinThePongDeadline(t *testing.T) {
 	for name, harm := range map[string]func(*session){
 		"both directions swallowed":  func(s *session) { s.link.BlackHole() },
 		"the peer answers no ping":   func(*session) {},
@@ -54,15 +54,15 @@ func TestAHalfOpenConnectionIsNoticedWithinThePongDeadline(t *testing.T) {
 				}
 				const limit = wsconn.DefaultPingInterval + wsconn.DefaultPongTimeout
 				if took := time.Since(start).Round(time.Second); took != limit {
-					t.Errorf("noticed after %v, want %v", took, limit)
+					t.Errorf("detected after %v, want %v", took, limit)
 				}
-				time.Sleep(time.Minute) // until the chatter is over
+				time.Sleep(time.Minute) // until chatter has ended
 			})
 		})
 	}
 }
 
-// chatter pings every second for half a minute and answers nothing.
+// chatter sends a ping every second for half a minute and answers nothing.
 func chatter(s *session) {
 	for range 30 {
 		s.peer.write(opPing, true, "")
@@ -70,12 +70,13 @@ func chatter(s *session) {
 	}
 }
 
-func TestAHalfOpenConnectionIsNoticedByAReceiptsPingToo(t *testing.T) {
+func TestThePingOfAReceiptDetectsAHalfOpenConnectionToo(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{PongTimeout: 9 * time.Second}, func(t *testing.T, s *session) {
 		start := time.Now()
 		var got receipts
 		_ = s.conn.Send([]byte("x"), got.of(0))
-		if info := s.closed(t); !errors.Is(info.Err, wsconn.ErrPongTimeout) || time.Since(start).Round(time.Second) != 9*time.Second {
+		info := s.closed(t)
+		if !errors.Is(info.Err, wsconn.ErrPongTimeout) || time.Since(start).Round(time.Second) != 9*time.Second {
 			t.Errorf("%+v after %v", info, time.Since(start))
 		}
 		if o := got.once(t, 0); o != wsconn.Unproved {
@@ -86,7 +87,7 @@ func TestAHalfOpenConnectionIsNoticedByAReceiptsPingToo(t *testing.T) {
 
 func TestASlowLinkThatDeliversALargeMessageWithin60SecondsIsNotHalfOpen(t *testing.T) {
 	plan := memnet.NoPlan()
-	plan.ToListener.Buffer = 4 << 20 // what Linux lets a socket hold
+	plan.ToListener.Buffer = 4 << 20 // as much as a socket holds on Linux
 	inBubble(t, plan, wsconn.Options{}, func(t *testing.T, s *session) {
 		s.conn.StartPings()
 		var got receipts
@@ -112,7 +113,7 @@ func TestASlowLinkThatDeliversALargeMessageWithin60SecondsIsNotHalfOpen(t *testi
 
 func TestAPeersPingIsAnsweredWithItsPayload(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
-		for _, payload := range []string{"", "hello"} { // the Java side's are empty
+		for _, payload := range []string{"", "hello"} { // those of the Java side are empty
 			s.peer.write(opPing, true, payload)
 			if f := s.peer.expect(opPong); f.payload != payload {
 				t.Errorf("answered %q with %q", payload, f.payload)
