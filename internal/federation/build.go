@@ -1,6 +1,9 @@
 package federation
 
 import (
+	"cmp"
+	"strings"
+
 	"federation-agent/internal/gateway"
 )
 
@@ -9,7 +12,7 @@ type Missing int
 
 // The reasons.
 const (
-	// NotMissing: the document is there. An API whose document cannot be had *now* is not built at all.
+	// NotMissing: the document is there. An API whose document is only temporarily unavailable is not built at all.
 	NotMissing Missing = iota
 	// NeverExportable: AWS says that this stage cannot be exported.
 	NeverExportable
@@ -17,28 +20,29 @@ const (
 	TooLarge
 )
 
-// Input is all that one federated API is made of.
+// Input is everything from which one federated API is built.
 type Input struct {
 	Target Target
 	Entry  Entry
-	// Name is what [Names.Of] says.
+	// Name comes from [Names.Of].
 	Name string
-	// Document is the OpenAPI export, passed on as it is. It is ignored when Missing gives a reason.
+	// Document is the OpenAPI export, used unchanged. It is ignored when Missing gives a reason.
 	Document []byte
 	Missing  Missing
 }
 
-// Texts that have no limit in APIM's SQL backend that we know of are kept to what a person may want to read.
+// These texts have no known limit in APIM's SQL backend. They are kept to a length that a person may want to read.
 const (
 	maxDescription = 4000
 	maxVersion     = 64
 )
 
-// noVersion is what APIM itself makes of a missing version. Sending it keeps preview and ingest alike.
+// noVersion is what APIM itself makes of a missing version. The agent sends it, so that preview and ingest show the
+// same.
 const noVersion = "0.0.0"
 
-// pageName is every document's file name. APIM matches the pages of an API by it, so it must never change, and an API has
-// one page only.
+// pageName is the file name of every document. APIM matches the pages of an API by it, so it must never change, and an
+// API has only one page.
 const pageName = "openapi.json"
 
 // Build makes the federated API. It is a pure function: equal inputs give equal APIs.
@@ -69,21 +73,15 @@ func Summarize(t Target, e Entry, name string) Summary {
 }
 
 func version(api *gateway.RestAPI) string {
-	if v := Cut(line(api.Version), maxVersion); v != "" {
-		return v
-	}
-	return noVersion
+	return cmp.Or(Cut(line(api.Version), maxVersion), noVersion)
 }
 
-// description is AWS's, then the stage's own where it is known and says something else.
+// description is AWS's description of the API, then the stage's own where it is known and different.
 func description(e Entry) string {
 	text := prose(e.API.Description)
 	if e.Details != nil {
 		if stage := prose(e.Details.Description); stage != "" && stage != text {
-			if text != "" {
-				text += "\n\n"
-			}
-			text += "Stage " + e.Stage + ": " + stage
+			text = strings.TrimSpace(text + "\n\nStage " + e.Stage + ": " + stage)
 		}
 	}
 	return Cut(text, maxDescription)

@@ -7,13 +7,13 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// Entry is one (REST API, stage) of a target with all of its usage plans. It shares the listings' values.
+// Entry is one (REST API, stage) of a target with all of its usage plans. It shares the values of the listings.
 type Entry struct {
 	API   *gateway.RestAPI
 	Stage string
-	// Plans are the usage plans that the stage is in, each once, by id.
+	// Plans are the usage plans of the stage, each once, ordered by id.
 	Plans []*gateway.UsagePlan
-	// Details are the stage as GetStages gave it, nil if that was not asked.
+	// Details are the stage as GetStages lists it, nil if GetStages was not called.
 	Details *gateway.Stage
 }
 
@@ -26,7 +26,7 @@ func (e Entry) ID(t Target) ID {
 type Filter struct {
 	// AcceptWithoutPlan adds the stages that are in no usage plan.
 	AcceptWithoutPlan bool
-	// Stages are the stage names wanted, exactly; none means all.
+	// Stages are the exact names of the wanted stages. None means all stages.
 	Stages []string
 }
 
@@ -35,8 +35,8 @@ func (f Filter) Accepts(stage string) bool {
 	return len(f.Stages) == 0 || slices.Contains(f.Stages, stage)
 }
 
-// Stages holds what GetStages gave, by REST API id. An API that was not asked for is absent; one without stages has an
-// empty list.
+// Stages holds the answers of GetStages by REST API id. An API for which GetStages was not called is absent. An API
+// without stages has an empty list.
 type Stages map[string][]*gateway.Stage
 
 // Entries turns *complete* listings of one target into its entries, ordered by API name, REST API id and stage.
@@ -44,16 +44,16 @@ type Stages map[string][]*gateway.Stage
 //	pair is                                        | default  | AcceptWithoutPlan
 //	in a usage plan, its API listed                | entry    | entry
 //	in a usage plan, its API not listed (any more) | left out | left out
-//	in a usage plan, GetStages asked and lacks it  | left out | left out
-//	in no usage plan, given by GetStages           | left out | entry without plans
+//	in a usage plan, but not in GetStages's answer | left out | left out
+//	in no usage plan, but in GetStages's answer    | left out | entry without plans
 //
-// and the filter's stage names hold for all.
+// The filter's stage names hold for all of them.
 func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages, f Filter) []Entry {
 	inPlans := plansByPair(plans)
 	var out []Entry
 	for _, api := range apis {
 		if api.ID == "" {
-			continue // it could not be told apart from others, nor called
+			continue // without an id it can be neither identified nor called
 		}
 		byStage := inPlans[api.ID]
 		details, asked := stages[api.ID]
@@ -78,8 +78,9 @@ func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages,
 	return out
 }
 
-// StagesWanted are the REST APIs whose stages must be asked for before [Entries] is complete: none by default, as usage
-// plans name their stages; with AcceptWithoutPlan each API, but those whose wanted stages are all in plans already.
+// StagesWanted are the REST APIs for which GetStages must be called before [Entries] is complete. By default there are
+// none, because usage plans name their stages. With AcceptWithoutPlan it is every API, except those whose wanted stages
+// are already all in plans.
 func StagesWanted(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, f Filter) []*gateway.RestAPI {
 	if !f.AcceptWithoutPlan {
 		return nil
@@ -95,10 +96,12 @@ func StagesWanted(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, f Filter)
 	return out
 }
 
-// plansByPair turns usage plans round: REST API id -> stage -> plans, each plan once, by id.
+// plansByPair maps REST API id -> stage -> usage plans, each plan once, ordered by id.
 func plansByPair(plans []*gateway.UsagePlan) map[string]map[string][]*gateway.UsagePlan {
+	byID := slices.Clone(plans)
+	slices.SortStableFunc(byID, func(a, b *gateway.UsagePlan) int { return cmp.Compare(a.ID, b.ID) })
 	out := map[string]map[string][]*gateway.UsagePlan{}
-	for _, plan := range plans {
+	for _, plan := range byID {
 		for _, link := range plan.Stages {
 			if link.APIID == "" || link.Stage == "" || plan.ID == "" {
 				continue
@@ -108,19 +111,15 @@ func plansByPair(plans []*gateway.UsagePlan) map[string]map[string][]*gateway.Us
 				byStage = map[string][]*gateway.UsagePlan{}
 				out[link.APIID] = byStage
 			}
-			byStage[link.Stage] = append(byStage[link.Stage], plan)
-		}
-	}
-	for _, byStage := range out {
-		for stage, ps := range byStage {
-			slices.SortFunc(ps, func(a, b *gateway.UsagePlan) int { return cmp.Compare(a.ID, b.ID) })
-			byStage[stage] = slices.CompactFunc(ps, func(a, b *gateway.UsagePlan) bool { return a.ID == b.ID })
+			if ps := byStage[link.Stage]; len(ps) == 0 || ps[len(ps)-1].ID != plan.ID {
+				byStage[link.Stage] = append(ps, plan)
+			}
 		}
 	}
 	return out
 }
 
-// NamedEntry is one API to federate: a (REST API, stage) of a target, with the name that tells it apart.
+// NamedEntry is one API to federate: a (REST API, stage) of a target, with its unique name.
 type NamedEntry struct {
 	Target Target
 	Entry

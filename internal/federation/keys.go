@@ -8,18 +8,18 @@ import (
 // MaxKeyName is AWS's limit for an API key's name, in characters.
 const MaxKeyName = 1024
 
-// KeyName names the AWS API key of a subscription after its application and the subscription. The application's name is cut,
-// never the subscription's id: by it a key that was left behind is found.
+// KeyName is the name of a subscription's AWS API key: its application and the subscription. The application's name may
+// be cut. The subscription's id is never cut, because a key that was left behind is found by it.
 func KeyName(application, subscription string) string {
 	tail := " / " + Cut(line(subscription), maxSubscription)
 	return Cut(cmp.Or(line(application), "application"), MaxKeyName-width(tail)) + tail
 }
 
-// maxSubscription is far above APIM's ids (36 characters).
+// maxSubscription is much more than APIM's ids need (36 characters).
 const maxSubscription = 128
 
-// KeyDescription says in AWS where a key comes from. The application's id is in it, unless APIM named none, because the name
-// that the key bears is the application's of that day.
+// KeyDescription says in AWS where a key comes from. It holds the application's id, unless APIM sent none, because the
+// application's name in the key's name may change later.
 func KeyDescription(subscription, application string) string {
 	text := "Made by the Gravitee federation agent for subscription " + Cut(line(subscription), maxSubscription)
 	if application = line(application); application != "" {
@@ -28,15 +28,15 @@ func KeyDescription(subscription, application string) string {
 	return text
 }
 
-// KeyRef finds the AWS API key of a subscription again.
+// KeyRef identifies the AWS API key of a subscription.
 type KeyRef struct {
-	// Target is zero, or in part empty, where another agent made the subscription and did not say.
+	// Target is empty, or partly empty, if another agent made the subscription and did not store it.
 	Target      Target
 	UsagePlanID string
 	KeyID       string
 }
 
-// Metadata is what the subscription keeps in APIM. The console shows it, so the key's value is not in it.
+// Metadata is what APIM stores with the subscription. Its console shows them, so they do not hold the key's value.
 func (k KeyRef) Metadata() map[string]string {
 	return map[string]string{
 		MetadataKeyID:       k.KeyID,
@@ -46,7 +46,8 @@ func (k KeyRef) Metadata() map[string]string {
 	}
 }
 
-// KeyRefOf reads a subscription's metadata at UNSUBSCRIBE, our own or another agent's. It fails when they name no key.
+// KeyRefOf reads the metadata of a subscription in UNSUBSCRIBE, this agent's or another's. It fails if they name no
+// key.
 func KeyRefOf(metadata map[string]string) (KeyRef, error) {
 	k := KeyRef{
 		Target:      Target{Account: metadata[MetadataAccountID], Region: metadata[MetadataRegion]},

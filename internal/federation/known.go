@@ -3,9 +3,10 @@ package federation
 import (
 	"fmt"
 	"iter"
+	"slices"
 )
 
-// Known are the APIs that listings have shown: what a bare reference is looked up in. A whole id needs no looking up.
+// Known are the APIs that listings have shown. A bare reference is looked up in them, a whole id needs no lookup.
 type Known map[string][]ID // by REST API id
 
 // NewKnown takes the APIs, each once.
@@ -17,46 +18,38 @@ func NewKnown(apis iter.Seq[ID]) Known {
 	return k
 }
 
-// API is the one API that a reference means: a whole id is itself, known or not. A bare one fails where it is not known, or
-// means several, as a REST API with two stages does.
+// API is the one API that a reference means. A whole id means itself, known or not. A bare id fails if it is not known,
+// or if it means several APIs, as a REST API with two stages does.
 func (k Known) API(r Ref) (ID, error) {
 	if !r.Bare() {
 		return r.ID, nil
 	}
-	switch found := k[r.RestAPI]; len(found) {
-	case 0:
-		return ID{}, unknown(r)
-	case 1:
-		return found[0], nil
-	default:
-		return ID{}, fmt.Errorf("REST API id %s means %d APIs, of which %s and %s: ingest again, so that the id tells which is meant",
-			r.RestAPI, len(found), found[0], found[1])
-	}
+	return only(r, k[r.RestAPI], "APIs")
 }
 
-// Target is the one account and region where a referenced API lives, whatever its stages. It fails where a bare reference is
-// not known, or known in several.
+// Target is the one account and region of a referenced API, whatever its stages are. It fails if a bare id is not
+// known, or known in several accounts or regions.
 func (k Known) Target(r Ref) (Target, error) {
 	if !r.Bare() {
 		return r.ID.Target(), nil
 	}
-	found := map[Target]bool{}
-	var target Target
+	var targets []Target
 	for _, id := range k[r.RestAPI] {
-		target = id.Target()
-		found[target] = true
+		if !slices.Contains(targets, id.Target()) {
+			targets = append(targets, id.Target())
+		}
 	}
-	switch len(found) {
-	case 0:
-		return Target{}, unknown(r)
-	case 1:
-		return target, nil
-	default:
-		return Target{}, fmt.Errorf("REST API id %s is found in %d accounts and regions: ingest the API again, so that its id tells which is meant",
-			r.RestAPI, len(found))
-	}
+	return only(r, targets, "accounts and regions")
 }
 
-func unknown(r Ref) error {
-	return fmt.Errorf("no listing has shown a REST API %s yet: discover or ingest first, then try again", r.RestAPI)
+// only returns the one thing that a bare reference means. what names the things in the plural.
+func only[T fmt.Stringer](r Ref, found []T, what string) (one T, err error) {
+	switch len(found) {
+	case 0:
+		return one, fmt.Errorf("no listing has shown a REST API %s yet: discover or ingest first, then try again", r.RestAPI)
+	case 1:
+		return found[0], nil
+	}
+	return one, fmt.Errorf("REST API id %s means %d %s, of which %s and %s: ingest again, so that the id names one",
+		r.RestAPI, len(found), what, found[0], found[1])
 }

@@ -9,11 +9,11 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// PlanLinks are the usage plans that each API is in, by plan id.
+// PlanLinks are the ids of the usage plans of each API.
 type PlanLinks map[ID][]string
 
-// LinksOf are the plan links that a listing of usage plans shows for a target, whatever the filters: a stage that is no
-// longer wanted has lost nothing.
+// LinksOf are the plan links in a target's listing of usage plans, whatever the filters are: a stage that is not wanted
+// any more has lost nothing.
 func LinksOf(t Target, plans []*gateway.UsagePlan) PlanLinks {
 	links := PlanLinks{}
 	for api, byStage := range plansByPair(plans) {
@@ -33,12 +33,12 @@ type PlanLink struct {
 	Plan string
 }
 
-// Listing is what is known of a target's plans now.
+// Listing is what is now known about a target's plans.
 type Listing struct {
 	Links PlanLinks
 	// Complete says that AWS listed all usage plans, successfully and to the end.
 	Complete bool
-	// Begun is when the listing was begun.
+	// Begun is when the listing began.
 	Begun time.Time
 }
 
@@ -49,9 +49,9 @@ type Verdict int
 const (
 	// Nothing is lost.
 	Nothing Verdict = iota
-	// Removed: AWS says so, and it is not many. Go on.
+	// Removed: AWS says so, and it is not many. Continue.
 	Removed
-	// Mass: AWS says so, but it is so much that it must say it twice, see [Loss.ConfirmedBy].
+	// Mass: AWS says so, but it is so many that a second listing must say the same, see [Loss.ConfirmedBy].
 	Mass
 	// Unproved: AWS has not said so. Refuse.
 	Unproved
@@ -61,14 +61,14 @@ const (
 type Loss struct {
 	Target  Target
 	Verdict Verdict
-	// Before is how many plan links the last ingest had, Lost those that are missing now, in order.
+	// Before is how many plan links the last ingest had. Lost are those that are missing now, in order.
 	Before int
 	Lost   []PlanLink
 	Begun  time.Time
 }
 
-// PlanLosses compares the plans of the last ingest with what the listings show now, target by target, in order. share is how
-// much of a target's plan links may go without a second look, such as 0.3.
+// PlanLosses compares the plans of the last ingest with the current listings. It returns one loss for each target, in
+// order. share is the part of a target's plan links that may be lost without a second listing, such as 0.3.
 //
 //	listing of the target | lost links                   | verdict
 //	any                   | none                         | Nothing
@@ -76,7 +76,7 @@ type Loss struct {
 //	complete              | all, or more than the share  | Mass
 //	incomplete, or none   | one or more                  | Unproved
 //
-// A target without a listing has all of its links unproved.
+// For a target without a listing, all links are lost and unproved.
 func PlanLosses(before PlanLinks, now map[Target]Listing, share float64) []Loss {
 	byTarget := map[Target]*Loss{}
 	for id, plans := range before {
@@ -105,9 +105,7 @@ func PlanLosses(before PlanLinks, now map[Target]Listing, share float64) []Loss 
 		loss.Verdict = verdict(len(loss.Lost), loss.Before, now[t].Complete, share)
 		out = append(out, *loss)
 	}
-	slices.SortFunc(out, func(a, b Loss) int {
-		return cmp.Or(cmp.Compare(a.Target.Account, b.Target.Account), cmp.Compare(a.Target.Region, b.Target.Region))
-	})
+	slices.SortFunc(out, func(a, b Loss) int { return cmp.Compare(a.Target.String(), b.Target.String()) })
 	return out
 }
 
@@ -124,32 +122,27 @@ func verdict(lost, before int, complete bool, share float64) Verdict {
 	}
 }
 
-// SecondLook is how much later than the first a listing must have begun to confirm a mass removal: a listing that AWS
-// answers wrongly, or a deployment in the middle of its work, looks different by then.
+// SecondLook is how much later than the first a listing must have begun to confirm a mass removal. After that time, a
+// wrong answer of AWS, or a deployment that was still running, looks different.
 const SecondLook = time.Minute
 
-// ConfirmedBy reports whether a second, fresh and complete listing shows the same mass removal. What comes back meanwhile
-// does not matter; what is lost only in the second listing was not seen twice, so that does not confirm it.
+// ConfirmedBy reports whether a second, new and complete listing shows the same mass removal. Links that came back in
+// the meantime do not matter. A link that only the second listing lacks was seen once, so the second listing does not
+// confirm it.
 func (l Loss) ConfirmedBy(second Loss) bool {
-	if l.Verdict != Mass || second.Verdict != Mass || l.Target != second.Target || second.Begun.Sub(l.Begun) < SecondLook {
-		return false
-	}
-	for _, lost := range second.Lost {
-		if !slices.Contains(l.Lost, lost) {
-			return false
-		}
-	}
-	return true
+	seenOnce := func(lost PlanLink) bool { return !slices.Contains(l.Lost, lost) }
+	return l.Verdict == Mass && second.Verdict == Mass && l.Target == second.Target &&
+		second.Begun.Sub(l.Begun) >= SecondLook && !slices.ContainsFunc(second.Lost, seenOnce)
 }
 
-// String says the loss in words, for an ERROR reply.
+// String describes the loss, for an ERROR reply.
 func (l Loss) String() string {
 	switch l.Verdict {
 	case Nothing:
 		return fmt.Sprintf("%s: no plan of %d is lost", l.Target, l.Before)
 	case Unproved:
-		return fmt.Sprintf("%s: %d of %d plans are missing, but AWS did not list them all", l.Target, len(l.Lost), l.Before)
-	default:
-		return fmt.Sprintf("%s: AWS lists %d of %d plans no more", l.Target, len(l.Lost), l.Before)
+		return fmt.Sprintf("%s: %d of %d plans are missing, but AWS did not list all plans", l.Target, len(l.Lost), l.Before)
+	case Removed, Mass:
 	}
+	return fmt.Sprintf("%s: AWS does not list %d of %d plans any more", l.Target, len(l.Lost), l.Before)
 }

@@ -1,6 +1,8 @@
 package federation
 
 import (
+	"bytes"
+	"cmp"
 	"crypto/sha256"
 	"fmt"
 	"maps"
@@ -12,21 +14,21 @@ import (
 	"federation-agent/internal/region"
 )
 
-// Names of what routes a subscription. APIM (4.9 and later) gives back every metadata whose key contains
-// "aws-api-gateway" with SUBSCRIBE, and the connection details with SUBSCRIBE and UNSUBSCRIBE.
+// The names of the metadata that route a subscription. In SUBSCRIBE, APIM (4.9 and later) sends back every metadata
+// whose key contains "aws-api-gateway". In SUBSCRIBE and UNSUBSCRIBE, it sends back the connection details.
 const (
 	MetadataAccountID   = "aws-api-gateway-account-id"
 	MetadataRegion      = "aws-api-gateway-region"
 	MetadataRestAPIID   = "aws-api-gateway-rest-api-id"
 	MetadataStage       = "aws-api-gateway-stage"
 	MetadataUsagePlanID = "aws-api-gateway-usage-plan-id"
-	// MetadataKeyID names the AWS API key of a subscription; other agents use the same name.
+	// MetadataKeyID is the name for the id of a subscription's AWS API key. Other agents use the same name.
 	MetadataKeyID = "aws-api-key-id"
-	// MetadataPlanID is APIM's own: the plan's id at SUBSCRIBE, which is the usage plan's id.
+	// MetadataPlanID is APIM's own name for the plan's id in SUBSCRIBE, which is the usage plan's id.
 	MetadataPlanID = "planId"
 )
 
-// routing is the connection details of an API.
+// routing are the connection details of an API.
 func routing(id ID) map[string]string {
 	return map[string]string{
 		MetadataAccountID: id.Account,
@@ -36,7 +38,7 @@ func routing(id ID) map[string]string {
 	}
 }
 
-// metadata is for people and for routing. Stage variables are not among them: they may hold secrets.
+// metadata are for people and for routing. Stage variables are not among them, because they may hold secrets.
 func metadata(id ID, e Entry, missing Missing) []Metadata {
 	m := &metadataList{keys: map[string]struct{}{}, list: []Metadata{}}
 	m.add(MetadataAccountID, id.Account)
@@ -48,7 +50,7 @@ func metadata(id ID, e Entry, missing Missing) []Metadata {
 	m.add("AWS stage", id.Stage)
 	m.add("AWS endpoint type", endpointType(e.API))
 	m.add("AWS invoke URL", invokeURL(id, e.API))
-	m.add("AWS document", documentText(missing))
+	m.add("AWS document", documentTexts[missing])
 	m.addTags("AWS tag ", e.API.Tags)
 	if e.Details != nil {
 		m.addTags("AWS stage tag ", e.Details.Tags)
@@ -56,17 +58,12 @@ func metadata(id ID, e Entry, missing Missing) []Metadata {
 	return m.list
 }
 
-// documentText is always there, as APIM never removes metadata that are left out later: a note about a missing document
-// would stay after the document came.
-func documentText(missing Missing) string {
-	switch missing {
-	case NeverExportable:
-		return "not available: AWS API Gateway cannot export this stage"
-	case TooLarge:
-		return "left out: it is larger than one message to APIM may be"
-	default:
-		return "exported from AWS API Gateway"
-	}
+// documentTexts has a text for every case, because APIM keeps metadata that are left out later: a note about a missing
+// document would stay after the document came.
+var documentTexts = map[Missing]string{
+	NotMissing:      "exported from AWS API Gateway",
+	NeverExportable: "not available: AWS API Gateway cannot export this stage",
+	TooLarge:        "left out: it is larger than one message to APIM may be",
 }
 
 func endpointType(api *gateway.RestAPI) string {
@@ -77,16 +74,17 @@ func endpointType(api *gateway.RestAPI) string {
 	return text
 }
 
-// invokeURL is where a stage is called, or why there is no such address.
+// invokeURL is the address of a stage, or the reason why there is none.
 func invokeURL(id ID, api *gateway.RestAPI) string {
 	if api.EndpointDisabled {
 		return "none: the default endpoint is disabled, callers use a custom domain name"
 	}
-	return fmt.Sprintf("https://%s.execute-api.%s.%s/%s", id.RestAPI, id.Region, region.PartitionOf(id.Region).Suffix, id.Stage)
+	host := id.RestAPI + ".execute-api." + id.Region + "." + region.PartitionOf(id.Region).Suffix
+	return "https://" + host + "/" + id.Stage
 }
 
-// metadataList keeps names apart by the key that APIM makes of them, and leaves out what has no value: a null or empty
-// one is refused there.
+// metadataList keeps each key only once, as APIM derives it from the name. It leaves out entries without a value,
+// because APIM refuses null and empty values.
 type metadataList struct {
 	keys map[string]struct{}
 	list []Metadata
@@ -102,46 +100,37 @@ func (m *metadataList) add(name, value string) {
 	m.list = append(m.list, Metadata{Name: name, Value: value})
 }
 
-// addTags adds AWS tags, in order of their names. A tag whose key in APIM is taken, or cannot be told because it has more
-// than ASCII in it, is marked with a few digits of its own hash, which do not change when other tags do.
+// addTags adds AWS tags, ordered by name. If a tag's key in APIM is taken, or cannot be predicted because the tag has
+// more than ASCII, the name gets a few digits of the tag's own hash. They do not change when other tags do.
 func (m *metadataList) addTags(prefix string, tags map[string]string) {
 	for _, tag := range slices.Sorted(maps.Keys(tags)) {
-		value := line(tags[tag])
-		if value == "" {
-			value = "(empty)"
-		}
 		name := Cut(prefix+line(tag), MaxMetadataKey)
 		if _, taken := m.keys[metadataKey(name)]; taken || !isASCII(tag) {
 			mark := fmt.Sprintf(" (%x)", sha256.Sum256([]byte(tag)))[:tagMark] + ")"
 			name = Cut(prefix+line(tag), MaxMetadataKey-width(mark)) + mark
 		}
-		m.add(name, value)
+		m.add(name, cmp.Or(line(tags[tag]), "(empty)"))
 	}
 }
 
-// tagMark is the length of " (" and eight digits of a hash: enough for the 50 tags that AWS allows.
+// tagMark is the length of " (" and eight digits of a hash, which are enough for the 50 tags that AWS allows.
 const tagMark = 10
 
 func isASCII(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r > unicode.MaxASCII })
 }
 
-// metadataKey is the key that APIM makes of an ASCII name: lower case, without signs, one hyphen for a run of spaces and
-// hyphens (read in gravitee-common's IdGenerator, which also drops accents).
+// metadataKey is the key that APIM makes of an ASCII name: lower case, without signs, and one hyphen for each run of
+// spaces and hyphens (read in gravitee-common's IdGenerator, which also removes accents).
 func metadataKey(name string) string {
-	var b strings.Builder
-	gap := false
+	key := make([]byte, 0, MaxMetadataKey)
 	for _, r := range strings.ToLower(name) {
-		switch {
+		switch gap := r == '-' || unicode.IsSpace(r); {
 		case 'a' <= r && r <= 'z', '0' <= r && r <= '9':
-			if gap && b.Len() > 0 {
-				b.WriteByte('-')
-			}
-			gap = false
-			b.WriteRune(r)
-		case r == '-' || unicode.IsSpace(r):
-			gap = true
+			key = append(key, byte(r))
+		case gap && len(key) > 0 && key[len(key)-1] != '-':
+			key = append(key, '-')
 		}
 	}
-	return b.String()
+	return string(bytes.TrimSuffix(key, []byte("-")))
 }

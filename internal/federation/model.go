@@ -1,7 +1,7 @@
 package federation
 
-// API is one federated API, in the terms of Gravitee's integration protocol. Every text is within APIM's limits, every list
-// is there though it may be empty, and nothing in it is secret.
+// API is one federated API, in the terms of Gravitee's integration protocol. Every text is within APIM's limits, no
+// list is nil, and nothing in it is secret.
 type API struct {
 	// UniqueID and ID are the same text, see [ID].
 	UniqueID string
@@ -10,11 +10,11 @@ type API struct {
 	Version  string
 	// Description may be empty.
 	Description string
-	// ConnectionDetails come back with SUBSCRIBE and UNSUBSCRIBE; no user sees them.
+	// ConnectionDetails come back in SUBSCRIBE and UNSUBSCRIBE. No user sees them.
 	ConnectionDetails map[string]string
-	// Pages is empty when it is known that there is no document: APIM then deletes those it had.
+	// Pages is empty when it is certain that there is no document. APIM then deletes the pages that it had.
 	Pages []Page
-	// Plans are complete: APIM deletes a plan that is missing, with all of its subscriptions.
+	// Plans are complete. APIM deletes a plan that is missing, with all of its subscriptions.
 	Plans    []Plan
 	Metadata []Metadata
 }
@@ -22,11 +22,11 @@ type API struct {
 // Page is an OpenAPI document (page type SWAGGER).
 type Page struct {
 	Filename string
-	// Content is AWS's document as it came, not parsed.
+	// Content is AWS's document, unchanged and not parsed.
 	Content []byte
 }
 
-// Plan is a usage plan; its security type is API_KEY.
+// Plan is a usage plan. Its security type is API_KEY.
 type Plan struct {
 	ID              string
 	Name            string
@@ -34,13 +34,13 @@ type Plan struct {
 	Characteristics []string
 }
 
-// Metadata is a name and value for people and for routing; its format is STRING.
+// Metadata is a name and value for people and for routing. Its format is STRING.
 type Metadata struct {
 	Name  string
 	Value string
 }
 
-// Summary is what DISCOVER carries of an API: more would exceed the message limit on a large estate.
+// Summary is what DISCOVER carries of an API. More would exceed the message limit in a large account.
 type Summary struct {
 	UniqueID string
 	ID       string
@@ -48,8 +48,8 @@ type Summary struct {
 	Version  string
 }
 
-// The limits of APIM's SQL backend, in characters. They are counted as UTF-16 units, the strictest of what its databases
-// count. Longer text fails the write there, and with it the API.
+// The limits of APIM's SQL backend, in characters. They are counted in UTF-16 units, which is the strictest way in
+// which its databases count. The backend cannot write a longer text, so the API fails.
 const (
 	MaxPlanName       = 64
 	MaxPageName       = 64

@@ -6,24 +6,24 @@ import (
 	"strings"
 )
 
-// Named is an API by its identity and the name that AWS gives it, which need not be unique.
+// Named is an API with its identity and its name in AWS, which need not be unique.
 type Named struct {
 	ID   ID
 	Name string
 }
 
-// MaxAPIName bounds a federated API's name, in characters. AWS allows 1,024. No limit of APIM's is known to us; this is
-// half of what fits its longest ordinary text columns, and more than its console shows.
+// MaxAPIName is the longest name of a federated API, in characters. AWS allows 1,024. We know no limit of APIM's. This
+// is half of what its longest ordinary text columns hold, and more than its console shows.
 const MaxAPIName = 512
 
-// maxSuffix is the room kept for what follows a name in brackets: a stage of up to 128, a region, an account and a REST
+// maxSuffix is the room for the brackets after a name: a stage of up to 128 characters, a region, an account and a REST
 // API id, with separators.
 const maxSuffix = 192
 
-// Names are what federated APIs are called in APIM: the name AWS gives, and, only where several in the same integration
-// would bear the same one, the least that tells them apart in brackets. Of the sets of parts that make all of those alike
-// distinct, the one with the fewest parts is taken, then the one that comes first in stage, region, account; the REST API id
-// is the last resort.
+// Names are the names of federated APIs in APIM: the name in AWS, and in brackets the fewest parts that make it unique,
+// if several APIs of the same integration have the same name. Of the sets of parts that make all these names different,
+// the one with the fewest parts is taken, and among those the first in the order stage, region, account. The REST API
+// id comes last.
 //
 //	APIs that AWS calls "Orders"                       | names
 //	one                                                | Orders
@@ -36,13 +36,13 @@ const maxSuffix = 192
 //	the result is also another API's own name          | more parts, until all names differ
 //	its target was never listed to the end             | Orders [prod], always
 //
-// A name depends on the whole catalogue and on nothing else: not on the order of the list, nor on which part of it is sent.
-// The zero value is the naming while no target was listed to the end.
+// A name depends only on the whole catalogue, not on the order of the list, nor on the part of it that is sent. The
+// zero value is for as long as no target was listed to the end.
 type Names struct {
-	groups map[string]*nameGroup // by the name that AWS gives
+	groups map[string]*nameGroup // by the name in AWS
 }
 
-// NamedOf are a target's entries, ready to be judged by [NewNames] together with all other targets'.
+// NamedOf are a target's entries, as [NewNames] needs them together with those of all other targets.
 func NamedOf(t Target, entries []Entry) []Named {
 	out := make([]Named, len(entries))
 	for i, e := range entries {
@@ -51,42 +51,33 @@ func NamedOf(t Target, entries []Entry) []Named {
 	return out
 }
 
-// NewNames judges the names of *all* APIs of an integration: the last complete listings of all its targets, whatever
-// subset is being sent.
+// NewNames decides the names of *all* APIs of an integration: the last complete listings of all its targets, even if
+// only a part of them is sent.
 func NewNames(catalogue []Named) Names {
-	type based struct {
-		base string
-		id   ID
-	}
-	all := make([]based, len(catalogue))
+	all := make([]Named, len(catalogue))
 	for i, n := range catalogue {
-		all[i] = based{base: baseName(n.Name, n.ID), id: n.ID}
+		all[i] = Named{Name: baseName(n.Name, n.ID), ID: n.ID}
 	}
-	slices.SortFunc(all, func(a, b based) int { return cmp.Or(cmp.Compare(a.base, b.base), compareIDs(a.id, b.id)) })
+	slices.SortFunc(all, func(a, b Named) int { return cmp.Or(cmp.Compare(a.Name, b.Name), compareIDs(a.ID, b.ID)) })
 	all = slices.Compact(all)
 
-	ids := make([]ID, len(all)) // of all groups: what is kept is this array and little more
-	var groups []*nameGroup
+	names := Names{groups: map[string]*nameGroup{}}
+	ids := make([]ID, len(all)) // of all groups, so that little more than this array stays in memory
 	for from := 0; from < len(all); {
 		to := from
-		for ; to < len(all) && all[to].base == all[from].base; to++ {
-			ids[to] = all[to].id
+		for ; to < len(all) && all[to].Name == all[from].Name; to++ {
+			ids[to] = all[to].ID
 		}
-		g := &nameGroup{base: all[from].base, ids: ids[from:to:to]}
+		g := &nameGroup{base: all[from].Name, ids: ids[from:to:to]}
 		g.level = firstDistinct(g.ids, 0)
-		groups = append(groups, g)
+		names.groups[g.base] = g
 		from = to
 	}
-	settle(groups)
-
-	names := Names{groups: make(map[string]*nameGroup, len(groups))}
-	for _, g := range groups {
-		names.groups[g.base] = g
-	}
+	names.settle()
 	return names
 }
 
-// Of is the name of one API. An API that was not in the catalogue, or bore another name there, shows its stage.
+// Of is the name of one API. An API that was not in the catalogue, or had another name there, shows its stage.
 func (n Names) Of(id ID, awsName string) string {
 	base, level := baseName(awsName, id), stageLevel
 	if g := n.groups[base]; g != nil {
@@ -97,22 +88,14 @@ func (n Names) Of(id ID, awsName string) string {
 	return base + suffix(id, level)
 }
 
-// nameGroup is all APIs that AWS calls the same.
+// nameGroup is all APIs with the same name in AWS.
 type nameGroup struct {
 	base  string
 	ids   []ID // in order
 	level int  // index into suffixParts
 }
 
-const (
-	// stageLevel is the set of parts that holds the stage alone.
-	stageLevel = 1
-	// levels is how many sets of parts there are; the last is the whole identity.
-	levels    = 12
-	lastLevel = levels - 1
-)
-
-// part is a set of an identity's parts, in brackets in this order.
+// part is a set of an identity's parts. They stand in brackets in this order.
 type part uint8
 
 const (
@@ -122,36 +105,37 @@ const (
 	partAPI
 )
 
-// suffixParts are the sets of parts in the order in which they are tried. An array: it is made for every name, and
-// costs no memory.
-func suffixParts() [levels]part {
-	return [...]part{
-		0,
-		partStage, partRegion, partAccount,
-		partStage | partRegion, partStage | partAccount, partRegion | partAccount,
-		partStage | partRegion | partAccount,
-		partAPI, partStage | partAPI, partStage | partRegion | partAPI, partStage | partRegion | partAccount | partAPI,
-	}
+// suffixParts are the sets of parts in the order in which they are tried. The last one is the whole identity.
+var suffixParts = [...]part{
+	0,
+	partStage, partRegion, partAccount,
+	partStage | partRegion, partStage | partAccount, partRegion | partAccount,
+	partStage | partRegion | partAccount,
+	partAPI, partStage | partAPI, partStage | partRegion | partAPI, partStage | partRegion | partAccount | partAPI,
 }
 
+const (
+	// stageLevel is the set of parts with only the stage.
+	stageLevel = 1
+	lastLevel  = len(suffixParts) - 1
+)
+
 func suffix(id ID, level int) string {
-	parts := suffixParts()[level]
+	parts := suffixParts[level]
 	if parts == 0 {
 		return ""
 	}
-	var texts [4]string
-	n := 0
+	texts := make([]string, 0, 4)
 	for i, text := range [...]string{id.Stage, id.Region, id.Account, id.RestAPI} {
 		if parts&(1<<i) != 0 {
-			texts[n] = text
-			n++
+			texts = append(texts, text)
 		}
 	}
-	return " [" + strings.Join(texts[:n], ", ") + "]"
+	return " [" + strings.Join(texts, ", ") + "]"
 }
 
-// firstDistinct is the first level, from the given one on, at which all suffixes differ. The last level always does: it is
-// the identity.
+// firstDistinct is the first level, beginning with from, at which all suffixes differ. At the last level they always
+// do, because it is the whole identity.
 func firstDistinct(ids []ID, from int) int {
 	for level := from; level < lastLevel; level++ {
 		seen := make(map[string]struct{}, len(ids))
@@ -165,13 +149,14 @@ func firstDistinct(ids []ID, from int) int {
 	return lastLevel
 }
 
-// settle raises groups whose names collide with another group's, as when AWS has an API that is really called
-// "Orders [prod]". Each round raises a group, so it ends; at the last level names end with identities and cannot collide.
-func settle(groups []*nameGroup) {
+// settle raises the levels of groups with a name that another group has too, as when AWS has an API whose own name is
+// "Orders [prod]". Each round raises a group, so the loop ends. At the last level names end with identities and all
+// differ.
+func (n Names) settle() {
 	for {
 		owner := map[string]*nameGroup{}
 		collide := map[*nameGroup]struct{}{}
-		for _, g := range groups {
+		for _, g := range n.groups {
 			for _, id := range g.ids {
 				name := g.base + suffix(id, g.level)
 				if other, taken := owner[name]; taken && other != g {
@@ -193,16 +178,7 @@ func settle(groups []*nameGroup) {
 	}
 }
 
-// baseName is the name that AWS gives, printable and short enough for any suffix.
+// baseName is the name in AWS, printable and short enough for any suffix. An API without a name has its id as its name.
 func baseName(awsName string, id ID) string {
-	name := Cut(line(awsName), MaxAPIName-maxSuffix)
-	if name == "" {
-		return id.RestAPI
-	}
-	return name
-}
-
-func compareIDs(a, b ID) int {
-	return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region),
-		cmp.Compare(a.RestAPI, b.RestAPI), cmp.Compare(a.Stage, b.Stage))
+	return cmp.Or(Cut(line(awsName), MaxAPIName-maxSuffix), id.RestAPI)
 }

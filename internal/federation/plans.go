@@ -12,18 +12,16 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// maxMethodLimits bounds how many single methods' limits a plan lists; a reader looks the rest up in AWS.
+// maxMethodLimits is how many single methods' limits a plan lists. A reader finds the others in AWS.
 const maxMethodLimits = 50
 
-// plans are all usage plans of the entry, never null, each id once: APIM fails an API whose plan ids repeat.
+// plans are all usage plans of the entry, never nil, each id once: APIM fails an API with a repeated plan id.
 func plans(e Entry) []Plan {
 	out := make([]Plan, 0, len(e.Plans))
-	seen := map[string]struct{}{}
 	for _, p := range e.Plans {
-		if _, again := seen[p.ID]; again {
+		if slices.ContainsFunc(out, func(had Plan) bool { return had.ID == p.ID }) {
 			continue
 		}
-		seen[p.ID] = struct{}{}
 		out = append(out, Plan{
 			ID:              p.ID,
 			Name:            Cut(cmp.Or(line(p.Name), p.ID), MaxPlanName),
@@ -34,7 +32,7 @@ func plans(e Entry) []Plan {
 	return out
 }
 
-// characteristics say what a plan allows, for people. A value that AWS leaves out is not said.
+// characteristics tell people what a plan allows. A value that AWS leaves out is left out.
 func characteristics(p *gateway.UsagePlan, apiID, stage string) []string {
 	out := []string{}
 	add := func(text string) {
@@ -48,7 +46,7 @@ func characteristics(p *gateway.UsagePlan, apiID, stage string) []string {
 		add(burstText(p.Throttle.Burst))
 	}
 	if p.Quota != nil && p.Quota.Limit > 0 {
-		add(quotaText(*p.Quota))
+		add(requests(float64(p.Quota.Limit)) + " per " + strings.ToLower(line(p.Quota.Period)))
 	}
 	overrides := map[string]gateway.Throttle{}
 	for _, link := range p.Stages {
@@ -68,10 +66,10 @@ func characteristics(p *gateway.UsagePlan, apiID, stage string) []string {
 }
 
 func rateText(perSecond float64) string {
-	if !(perSecond > 0) || math.IsInf(perSecond, 0) { // the SDK reads "NaN" and "Infinity" too
+	if !(perSecond > 0) || math.IsInf(perSecond, 0) { // the SDK also reads "NaN" and "Infinity"
 		return ""
 	}
-	return amount(perSecond, "request") + " per second"
+	return requests(perSecond) + " per second"
 }
 
 func burstText(burst int32) string {
@@ -81,18 +79,10 @@ func burstText(burst int32) string {
 	return "burst " + grouped(float64(burst))
 }
 
-func quotaText(q gateway.Quota) string {
-	return amount(float64(q.Limit), "request") + " per " + strings.ToLower(line(q.Period))
-}
-
-// methodText says a single method's limits. AWS's key is "/path/METHOD"; a long path is cut so that the numbers stay.
+// methodText is a single method's limits. AWS's key is "/path/METHOD". A long path is cut, so that the numbers stay.
 func methodText(method string, t gateway.Throttle) string {
-	var limits []string
-	for _, text := range []string{rateText(t.Rate), burstText(t.Burst)} {
-		if text != "" {
-			limits = append(limits, text)
-		}
-	}
+	limits := []string{rateText(t.Rate), burstText(t.Burst)}
+	limits = slices.DeleteFunc(limits, func(text string) bool { return text == "" })
 	if len(limits) == 0 {
 		return ""
 	}
@@ -104,23 +94,22 @@ func methodText(method string, t gateway.Throttle) string {
 	return Cut(name, max(MaxCharacteristic-width(numbers), 0)) + numbers
 }
 
-// amount is "1 request", "0.5 requests", "5,000 requests".
-func amount(n float64, unit string) string {
+// requests is "1 request", "0.5 requests", "5,000 requests".
+func requests(n float64) string {
 	if n == 1 {
-		return "1 " + unit
+		return "1 request"
 	}
-	return grouped(n) + " " + unit + "s"
+	return grouped(n) + " requests"
 }
 
 // grouped writes a number with commas between its thousands.
 func grouped(n float64) string {
-	text := strconv.FormatFloat(n, 'f', -1, 64)
-	whole, fraction, _ := strings.Cut(text, ".")
+	whole, fraction, hasFraction := strings.Cut(strconv.FormatFloat(n, 'f', -1, 64), ".")
 	for i := len(whole) - 3; i > 0; i -= 3 {
 		whole = whole[:i] + "," + whole[i:]
 	}
-	if fraction != "" {
-		return whole + "." + fraction
+	if hasFraction {
+		whole += "." + fraction
 	}
 	return whole
 }

@@ -7,19 +7,21 @@ import (
 	"unicode/utf8"
 )
 
-// ellipsis marks a cut, so that a reader sees that there was more.
+// ellipsis marks a cut, so that the reader sees that there was more.
 const ellipsis = "…"
 
-// width is a text's length as APIM's databases count it: in UTF-16 units, the strictest of them.
+// width is a text's length as APIM's databases count it: in UTF-16 units, the strictest of their ways.
 func width(s string) int {
 	n := 0
 	for _, r := range s {
-		n += max(utf16.RuneLen(r), 1)
+		n += runeWidth(r)
 	}
 	return n
 }
 
-// Cut shortens a text to at most limit characters (UTF-16 units), at a character boundary, with "…" where it was cut.
+func runeWidth(r rune) int { return max(utf16.RuneLen(r), 1) }
+
+// Cut shortens a text to at most limit characters (UTF-16 units), after a whole character, and marks the cut with "…".
 func Cut(s string, limit int) string {
 	if width(s) <= limit {
 		return s
@@ -28,27 +30,24 @@ func Cut(s string, limit int) string {
 	if room < 0 {
 		return ""
 	}
-	used, end := 0, 0
 	for i, r := range s {
-		w := max(utf16.RuneLen(r), 1)
-		if used+w > room {
+		if room -= runeWidth(r); room < 0 {
+			s = s[:i]
 			break
 		}
-		used += w
-		end = i + utf8.RuneLen(r)
 	}
-	return strings.TrimRightFunc(s[:end], func(r rune) bool { return unicode.IsSpace(r) || isJoint(r) }) + ellipsis
+	return strings.TrimRightFunc(s, func(r rune) bool { return unicode.IsSpace(r) || isJoint(r) }) + ellipsis
 }
 
-// isJoint reports whether a rune is half of something: left at a cut's end it would join the ellipsis.
+// isJoint reports whether a rune joins the next one. At the end of a cut it would join the ellipsis.
 func isJoint(r rune) bool { return r == '\u200d' || unicode.Is(unicode.Sk, r) }
 
-// line makes one printable line of a text: valid UTF-8, no control or invisible formatting characters, no space around it.
+// line makes one printable line of a text: valid UTF-8, no control characters, and single spaces only between words.
 func line(s string) string {
 	return strings.Join(strings.Fields(printable(s)), " ")
 }
 
-// prose is like line but keeps line breaks.
+// prose is like line, but keeps line breaks.
 func prose(s string) string {
 	lines := strings.Split(strings.ReplaceAll(s, "\r\n", "\n"), "\n")
 	for i, l := range lines {
