@@ -7,7 +7,7 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// aRegion is the largest that AWS allows for regional APIs: 600 with 10 stages each, in 300 usage plans.
+// aRegion has as many regional APIs as AWS allows: 600 with 10 stages each, in 300 usage plans.
 func aRegion() ([]*gateway.RestAPI, []*gateway.UsagePlan) {
 	const apis, stages, plans = 600, 10, 300
 	var a []*gateway.RestAPI

@@ -5,25 +5,30 @@ import (
 	"strings"
 	"testing"
 
-	"federation-agent/internal/gateway"
-
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/gateway"
 )
 
-// sample is an input with all there is.
+// sample is an input in which every field is set.
 func sample() Input {
 	gold := &gateway.UsagePlan{ID: "gold", Name: "Gold", Description: "For partners",
 		Throttle: &gateway.Throttle{Rate: 10, Burst: 20}, Quota: &gateway.Quota{Limit: 5000, Period: "MONTH"},
 		Stages: []gateway.PlanStage{
-			{APIID: "a1b2c3", Stage: "prod", Throttle: map[string]gateway.Throttle{"/pets/GET": {Rate: 0.5, Burst: 1}, "//POST": {Rate: 1}}},
+			{APIID: "a1b2c3", Stage: "prod", Throttle: map[string]gateway.Throttle{
+				"/pets/GET": {Rate: 0.5, Burst: 1},
+				"//POST":    {Rate: 1},
+			}},
 			{APIID: "a1b2c3", Stage: "dev", Throttle: map[string]gateway.Throttle{"/dev/GET": {Rate: 99}}},
 			{APIID: "other", Stage: "prod", Throttle: map[string]gateway.Throttle{"/other/GET": {Rate: 98}}},
 		}}
 	return Input{
 		Target: west,
 		Entry: Entry{
-			API: &gateway.RestAPI{ID: "a1b2c3", Name: "Orders", Description: "All orders", Version: "1.2", EndpointTypes: []string{"REGIONAL"},
-				Tags: map[string]string{"team": "shop", "Cost Center": "42"}},
+			API: &gateway.RestAPI{
+				ID: "a1b2c3", Name: "Orders", Description: "All orders", Version: "1.2",
+				EndpointTypes: []string{"REGIONAL"}, Tags: map[string]string{"team": "shop", "Cost Center": "42"},
+			},
 			Stage: "prod", Plans: []*gateway.UsagePlan{gold},
 			Details: &gateway.Stage{Name: "prod", Description: "live traffic", Tags: map[string]string{"team": "ops"}},
 		},
@@ -32,19 +37,29 @@ func sample() Input {
 	}
 }
 
-func TestAnAPIIsMappedAsAWhole(t *testing.T) {
+func TestEveryFieldOfAnAPIIsMapped(t *testing.T) {
 	want := API{
 		UniqueID: "111111111111:eu-west-1:a1b2c3:prod", ID: "111111111111:eu-west-1:a1b2c3:prod",
 		Name: "Orders", Version: "1.2", Description: "All orders\n\nStage prod: live traffic",
 		ConnectionDetails: map[string]string{
-			"aws-api-gateway-account-id": one, "aws-api-gateway-region": "eu-west-1", "aws-api-gateway-rest-api-id": "a1b2c3", "aws-api-gateway-stage": "prod"},
+			"aws-api-gateway-account-id":  one,
+			"aws-api-gateway-region":      "eu-west-1",
+			"aws-api-gateway-rest-api-id": "a1b2c3",
+			"aws-api-gateway-stage":       "prod",
+		},
 		Pages: []Page{{Filename: "openapi.json", Content: []byte(`{"openapi":"3.0.1"}`)}},
 		Plans: []Plan{{ID: "gold", Name: "Gold", Description: "For partners", Characteristics: []string{
-			"10 requests per second", "burst 20", "5,000 requests per month", "POST /: 1 request per second", "GET /pets: 0.5 requests per second, burst 1"}}},
+			"10 requests per second", "burst 20", "5,000 requests per month", "POST /: 1 request per second",
+			"GET /pets: 0.5 requests per second, burst 1",
+		}}},
 		Metadata: []Metadata{
-			{"aws-api-gateway-account-id", one}, {"aws-api-gateway-region", "eu-west-1"}, {"aws-api-gateway-rest-api-id", "a1b2c3"}, {"aws-api-gateway-stage", "prod"},
+			{"aws-api-gateway-account-id", one},
+			{"aws-api-gateway-region", "eu-west-1"},
+			{"aws-api-gateway-rest-api-id", "a1b2c3"},
+			{"aws-api-gateway-stage", "prod"},
 			{"AWS account", one}, {"AWS region", "eu-west-1"}, {"AWS stage", "prod"}, {"AWS endpoint type", "REGIONAL"},
-			{"AWS invoke URL", "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod"}, {"AWS document", "exported from AWS API Gateway"},
+			{"AWS invoke URL", "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod"},
+			{"AWS document", "exported from AWS API Gateway"},
 			{"AWS tag Cost Center", "42"}, {"AWS tag team", "shop"}, {"AWS stage tag team", "ops"},
 		},
 	}
@@ -53,13 +68,14 @@ func TestAnAPIIsMappedAsAWhole(t *testing.T) {
 	}
 }
 
-func TestUniqueIDAndPlanIDsDependOnAWSsIDsAlone(t *testing.T) {
+func TestUniqueIDAndPlanIDsDependOnlyOnAWSsIDs(t *testing.T) {
 	before := Build(sample())
 	in := sample()
 	in.Name, in.Missing = "Something else [prod]", NeverExportable
 	in.Entry.Details = nil
 	api, plan := *in.Entry.API, *in.Entry.Plans[0]
-	api.Name, api.Description, api.Version, api.Tags, api.EndpointTypes, api.KeySource = "n", "d", "v", nil, nil, "AUTHORIZER"
+	api.Name, api.Description, api.Version = "n", "d", "v"
+	api.Tags, api.EndpointTypes, api.KeySource = nil, nil, "AUTHORIZER"
 	plan.Name, plan.Description, plan.Throttle, plan.Quota, plan.Stages = "n", "d", nil, nil, nil
 	in.Entry.API, in.Entry.Plans = &api, []*gateway.UsagePlan{&plan}
 	after := Build(in)
@@ -68,23 +84,26 @@ func TestUniqueIDAndPlanIDsDependOnAWSsIDsAlone(t *testing.T) {
 	}
 }
 
-func TestAPageIsAlwaysFoundByTheSameFileName(t *testing.T) {
+func TestAPageAlwaysHasTheSameFileName(t *testing.T) {
 	in := sample()
 	in.Name = strings.Repeat("another name ", 20)
-	if a, b := Build(sample()).Pages[0].Filename, Build(in).Pages[0].Filename; a != b || a == "" || width(a) > MaxPageName {
+	a, b := Build(sample()).Pages[0].Filename, Build(in).Pages[0].Filename
+	if a != b || a == "" || width(a) > MaxPageName {
 		t.Errorf("file names %q and %q", a, b)
 	}
 }
 
-func TestPagesAreAnEmptyListAndNeverNullWithoutADocument(t *testing.T) {
-	for missing, says := range map[Missing]string{NeverExportable: "cannot export", TooLarge: "larger than one message", NotMissing: "exported from"} {
+func TestPagesAreAnEmptyListWithoutADocument(t *testing.T) {
+	for missing, says := range map[Missing]string{
+		NeverExportable: "cannot export", TooLarge: "larger than one message", NotMissing: "exported from",
+	} {
 		in := sample()
 		in.Missing = missing
 		api := Build(in)
 		if missing != NotMissing && (api.Pages == nil || len(api.Pages) != 0) {
 			t.Errorf("pages = %v", api.Pages)
 		}
-		// Metadata that are left out later stay in APIM, so the entry is always there and says what holds now.
+		// APIM keeps metadata that are left out later, so the entry is always there and says what is true now.
 		if text := valueOf(api, "AWS document"); !strings.Contains(text, says) {
 			t.Errorf("metadata say %q", text)
 		}
@@ -100,9 +119,13 @@ func valueOf(api API, name string) string {
 	return ""
 }
 
-func TestNothingIsNullInAnAPIThatHasNothing(t *testing.T) {
-	api := Build(Input{Target: west, Entry: Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "s", Plans: []*gateway.UsagePlan{{ID: "p"}}}, Name: "a"})
-	if api.Pages == nil || api.Plans == nil || api.Metadata == nil || api.ConnectionDetails == nil || api.Plans[0].Characteristics == nil {
+func TestNothingIsNullInAnEmptyAPI(t *testing.T) {
+	api := Build(Input{
+		Target: west, Entry: Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "s", Plans: []*gateway.UsagePlan{{ID: "p"}}},
+		Name: "a",
+	})
+	if api.Pages == nil || api.Plans == nil || api.Metadata == nil || api.ConnectionDetails == nil ||
+		api.Plans[0].Characteristics == nil {
 		t.Errorf("something is null: %+v", api)
 	}
 	if api.Version != "0.0.0" {
@@ -138,7 +161,7 @@ func TestDuplicatePlanIDsAreSentOnce(t *testing.T) {
 	}
 }
 
-func TestTheDocumentIsPassedOnByteForByte(t *testing.T) {
+func TestTheDocumentIsNotCopiedOrChanged(t *testing.T) {
 	in := sample()
 	in.Document = []byte("{\"a\":\"é;;\x00\"}  ")
 	if got := Build(in).Pages[0].Content; &got[0] != &in.Document[0] || len(got) != len(in.Document) {
@@ -146,7 +169,7 @@ func TestTheDocumentIsPassedOnByteForByte(t *testing.T) {
 	}
 }
 
-func TestASecondDescriptionIsNotRepeated(t *testing.T) {
+func TestTheSameDescriptionIsNotWrittenTwice(t *testing.T) {
 	in := sample()
 	in.Entry.Details = &gateway.Stage{Name: "prod", Description: "All orders"}
 	if got := Build(in).Description; got != "All orders" {
@@ -160,7 +183,7 @@ func TestASecondDescriptionIsNotRepeated(t *testing.T) {
 	}
 }
 
-func TestEveryTextIsWithinTheLimitsOfTheSQLBackendCutVisibly(t *testing.T) {
+func TestEveryTextIsWithinTheLimitsOfTheSQLBackendAndCutsAreMarked(t *testing.T) {
 	long := strings.Repeat("wörd🚀", 700)
 	in := sample()
 	in.Name = NewNames(nil).Of(prod, long)
@@ -168,16 +191,21 @@ func TestEveryTextIsWithinTheLimitsOfTheSQLBackendCutVisibly(t *testing.T) {
 	for i := range 60 {
 		methods[fmt.Sprintf("/%s/%d/GET", strings.Repeat("long", 30), i)] = gateway.Throttle{Rate: 1234.5, Burst: 98765}
 	}
-	in.Entry.API = &gateway.RestAPI{ID: "a1b2c3", Name: long, Description: long, Version: long, Tags: map[string]string{long: long, long + "2": long, "": ""}}
-	in.Entry.Plans = []*gateway.UsagePlan{{ID: "p", Name: long, Description: long, Throttle: &gateway.Throttle{Rate: 1e12, Burst: 1 << 30},
-		Stages: []gateway.PlanStage{{APIID: "a1b2c3", Stage: "prod", Throttle: methods}}}}
+	in.Entry.API = &gateway.RestAPI{
+		ID: "a1b2c3", Name: long, Description: long, Version: long,
+		Tags: map[string]string{long: long, long + "2": long, "": ""},
+	}
+	in.Entry.Plans = []*gateway.UsagePlan{{
+		ID: "p", Name: long, Description: long, Throttle: &gateway.Throttle{Rate: 1e12, Burst: 1 << 30},
+		Stages: []gateway.PlanStage{{APIID: "a1b2c3", Stage: "prod", Throttle: methods}},
+	}}
 	in.Entry.Details = &gateway.Stage{Name: "prod", Description: long, Tags: map[string]string{long: long}}
 	api := Build(in)
 	wantWithinLimits(t, api)
 	p := api.Plans[0]
 	for _, cut := range []string{api.Name, api.Version, api.Description, p.Name, p.Description} {
 		if !strings.Contains(cut, ellipsis) {
-			t.Errorf("%.30q… was cut invisibly", cut)
+			t.Errorf("%.30q… was cut without a mark", cut)
 		}
 	}
 	for _, c := range p.Characteristics[2:] {
@@ -226,10 +254,18 @@ func FuzzWhateverAWSSaysTheAPIIsWithinTheLimits(f *testing.F) {
 	f.Fuzz(func(t *testing.T, name, description, version, tag, value, method string, rate float64, burst int32) {
 		in := sample()
 		in.Name = NewNames(nil).Of(prod, name)
-		in.Entry.API = &gateway.RestAPI{ID: "a1b2c3", Name: name, Description: description, Version: version, Tags: map[string]string{tag: value, tag + " ": value, strings.ToUpper(tag): value}}
-		in.Entry.Plans = []*gateway.UsagePlan{{ID: "p", Name: name, Description: description, Throttle: &gateway.Throttle{Rate: rate, Burst: burst},
-			Quota:  &gateway.Quota{Limit: burst, Period: tag},
-			Stages: []gateway.PlanStage{{APIID: "a1b2c3", Stage: "prod", Throttle: map[string]gateway.Throttle{method: {Rate: rate, Burst: burst}}}}}}
+		in.Entry.API = &gateway.RestAPI{
+			ID: "a1b2c3", Name: name, Description: description, Version: version,
+			Tags: map[string]string{tag: value, tag + " ": value, strings.ToUpper(tag): value},
+		}
+		throttle := gateway.Throttle{Rate: rate, Burst: burst}
+		in.Entry.Plans = []*gateway.UsagePlan{{
+			ID: "p", Name: name, Description: description, Throttle: &throttle,
+			Quota: &gateway.Quota{Limit: burst, Period: tag},
+			Stages: []gateway.PlanStage{{
+				APIID: "a1b2c3", Stage: "prod", Throttle: map[string]gateway.Throttle{method: throttle},
+			}},
+		}}
 		api := Build(in)
 		wantWithinLimits(t, api)
 		if diff := cmp.Diff(api, Build(in)); diff != "" {

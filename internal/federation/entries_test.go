@@ -5,9 +5,9 @@ import (
 	"strings"
 	"testing"
 
-	"federation-agent/internal/gateway"
-
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/gateway"
 )
 
 func api(id, name string) *gateway.RestAPI { return &gateway.RestAPI{ID: id, Name: name} }
@@ -34,13 +34,11 @@ func stage(names ...string) []*gateway.Stage {
 func texts(entries []Entry) []string {
 	out := []string{}
 	for _, e := range entries {
-		text := e.API.ID + "/" + e.Stage + ":"
-		for i, p := range e.Plans {
-			if i > 0 {
-				text += ","
-			}
-			text += p.ID
+		ids := []string{}
+		for _, p := range e.Plans {
+			ids = append(ids, p.ID)
 		}
+		text := e.API.ID + "/" + e.Stage + ":" + strings.Join(ids, ",")
 		if e.Details != nil {
 			text += "!"
 		}
@@ -49,10 +47,11 @@ func texts(entries []Entry) []string {
 	return out
 }
 
-func TestUsagePlansTurnedRoundGiveTheEntries(t *testing.T) {
+func TestUsagePlansAndStagesGiveTheEntries(t *testing.T) {
 	apis := []*gateway.RestAPI{api("b", "Beta"), api("a", "Alpha"), api("c", "Alpha"), api("", "Nameless")}
 	plans := []*gateway.UsagePlan{
-		plan("p2", "a/prod", "b/prod", "gone/prod"), plan("p1", "a/prod", "a/dev", "a/prod"), plan("p3"), plan("p1", "a/prod"),
+		plan("p2", "a/prod", "b/prod", "gone/prod"), plan("p1", "a/prod", "a/dev", "a/prod"), plan("p3"),
+		plan("p1", "a/prod"),
 	}
 	for name, c := range map[string]struct {
 		stages Stages
@@ -66,7 +65,8 @@ func TestUsagePlansTurnedRoundGiveTheEntries(t *testing.T) {
 		"a stage that GetStages lacks is left out": {
 			Stages{"a": stage("prod"), "b": {}}, Filter{}, []string{"a/prod:p1,p2!"}},
 		"stages outside plans only when they are accepted": {
-			Stages{"a": stage("prod", "dev", "test"), "c": stage("v1")}, Filter{}, []string{"a/dev:p1!", "a/prod:p1,p2!", "b/prod:p2"}},
+			Stages{"a": stage("prod", "dev", "test"), "c": stage("v1")}, Filter{},
+			[]string{"a/dev:p1!", "a/prod:p1,p2!", "b/prod:p2"}},
 		"accepted": {
 			Stages{"a": stage("prod", "dev", "test"), "c": stage("v1")}, Filter{AcceptWithoutPlan: true},
 			[]string{"a/dev:p1!", "a/prod:p1,p2!", "a/test:!", "c/v1:!", "b/prod:p2"}},
@@ -96,7 +96,7 @@ func TestEntriesDoNotDependOnTheOrderOfTheListings(t *testing.T) {
 	}
 }
 
-func TestStagesAreAskedForOnlyWhereUsagePlansDoNotTell(t *testing.T) {
+func TestGetStagesIsNeededOnlyWhereUsagePlansDoNotNameAllStages(t *testing.T) {
 	apis := []*gateway.RestAPI{api("a", "A"), api("b", "B")}
 	plans := []*gateway.UsagePlan{plan("p1", "a/prod", "a/dev", "b/prod")}
 	for _, c := range []struct {
@@ -109,12 +109,12 @@ func TestStagesAreAskedForOnlyWhereUsagePlansDoNotTell(t *testing.T) {
 		{Filter{AcceptWithoutPlan: true, Stages: []string{"prod"}}, ""},
 		{Filter{AcceptWithoutPlan: true, Stages: []string{"prod", "dev"}}, "b"},
 	} {
-		got := ""
+		var got strings.Builder
 		for _, a := range StagesWanted(apis, plans, c.filter) {
-			got += a.ID
+			got.WriteString(a.ID)
 		}
-		if got != c.want {
-			t.Errorf("%+v: %q, want %q", c.filter, got, c.want)
+		if got.String() != c.want {
+			t.Errorf("%+v: %q, want %q", c.filter, got.String(), c.want)
 		}
 	}
 }

@@ -8,7 +8,7 @@ import (
 
 var prod = ID{Account: "111111111111", Region: "eu-west-1", RestAPI: "a1b2c3", Stage: "prod"}
 
-func TestAnIDIsAFunctionOfAccountRegionAPIAndStageAndReadsBack(t *testing.T) {
+func TestAnIDConsistsOfAccountRegionAPIAndStageAndCanBeParsed(t *testing.T) {
 	const text = "111111111111:eu-west-1:a1b2c3:prod"
 	if got := prod.String(); got != text {
 		t.Errorf("id = %s", got)
@@ -18,15 +18,17 @@ func TestAnIDIsAFunctionOfAccountRegionAPIAndStageAndReadsBack(t *testing.T) {
 	}
 }
 
-func TestATextThatIsNoIDIsRefused(t *testing.T) {
-	for _, text := range []string{"", "a", "a:b:c", "a:b:c:d:e", "a::c:d", ":::", "a:b:c:", " a:b:c:d", "a:b:c:d ", "a:b: :d"} {
+func TestATextThatIsNotAnIDIsRefused(t *testing.T) {
+	for _, text := range []string{
+		"", "a", "a:b:c", "a:b:c:d:e", "a::c:d", ":::", "a:b:c:", " a:b:c:d", "a:b:c:d ", "a:b: :d",
+	} {
 		if id, err := ParseID(text); err == nil {
 			t.Errorf("%q was read as %+v", text, id)
 		}
 	}
 }
 
-func TestABareRESTAPIIDIsResolvedOnlyWhenItIsUnambiguous(t *testing.T) {
+func TestABareRESTAPIIDIsResolvedOnlyIfItMeansOneAPI(t *testing.T) {
 	dev, other := prod, prod
 	dev.Stage = "dev"
 	other.RestAPI = "zzz"
@@ -58,7 +60,7 @@ func TestABareRESTAPIIDIsResolvedOnlyWhenItIsUnambiguous(t *testing.T) {
 	}
 }
 
-func TestABareReferenceIsInTheOneAccountAndRegionThatHasItWhateverItsStages(t *testing.T) {
+func TestABareReferenceHasATargetIfItIsInOneAccountAndRegion(t *testing.T) {
 	dev := prod
 	dev.Stage = "dev"
 	elsewhere := ID{Account: two, Region: "us-east-1", RestAPI: "zzz", Stage: "prod"}

@@ -38,9 +38,14 @@ func TestAKeyIsDescribedBySubscriptionAndApplication(t *testing.T) {
 	}
 }
 
-func TestWhatASubscriptionKeepsFindsItsKeyAgain(t *testing.T) {
+func TestTheMetadataOfASubscriptionIdentifyItsKey(t *testing.T) {
 	k := KeyRef{Target: west, UsagePlanID: "plan1", KeyID: "key1"}
-	want := map[string]string{"aws-api-key-id": "key1", "aws-api-gateway-account-id": one, "aws-api-gateway-region": "eu-west-1", "aws-api-gateway-usage-plan-id": "plan1"}
+	want := map[string]string{
+		"aws-api-key-id":                "key1",
+		"aws-api-gateway-account-id":    one,
+		"aws-api-gateway-region":        "eu-west-1",
+		"aws-api-gateway-usage-plan-id": "plan1",
+	}
 	if diff := cmp.Diff(want, k.Metadata()); diff != "" {
 		t.Error(diff)
 	}
@@ -54,7 +59,8 @@ func TestTheKeyOfAnotherAgentsSubscriptionIsFound(t *testing.T) {
 	if err != nil || got != (KeyRef{KeyID: "key1", UsagePlanID: "plan1"}) {
 		t.Errorf("%+v, %v", got, err)
 	}
-	if _, err := KeyRefOf(map[string]string{"planId": "plan1"}); err == nil || !strings.Contains(err.Error(), "aws-api-key-id") {
+	_, err = KeyRefOf(map[string]string{"planId": "plan1"})
+	if err == nil || !strings.Contains(err.Error(), "aws-api-key-id") {
 		t.Errorf("error %v", err)
 	}
 	if _, err := KeyRefOf(nil); err == nil {

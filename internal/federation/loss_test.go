@@ -1,13 +1,14 @@
 package federation
 
 import (
+	"maps"
 	"strings"
 	"testing"
 	"time"
 
-	"federation-agent/internal/gateway"
-
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/gateway"
 )
 
 var west = Target{Account: one, Region: "eu-west-1"}
@@ -15,21 +16,35 @@ var west = Target{Account: one, Region: "eu-west-1"}
 func links(t Target, plans ...*gateway.UsagePlan) PlanLinks { return LinksOf(t, plans) }
 
 func TestPlanLossesFollowTheTruthTable(t *testing.T) {
-	before := links(west, plan("p1", "a/s", "b/s", "c/s", "d/s", "e/s"), plan("p2", "a/s", "b/s", "c/s", "d/s", "e/s")) // ten links
+	p1 := plan("p1", "a/s", "b/s", "c/s", "d/s", "e/s")
+	before := links(west, p1, plan("p2", "a/s", "b/s", "c/s", "d/s", "e/s")) // ten links
 	for name, c := range map[string]struct {
 		now     *Listing
 		verdict Verdict
 		lost    int
 	}{
-		"complete, none":               {&Listing{Complete: true, Links: before}, Nothing, 0},
-		"incomplete, none":             {&Listing{Links: before}, Nothing, 0},
-		"complete, at the share":       {&Listing{Complete: true, Links: links(west, plan("p1", "a/s", "b/s", "c/s", "d/s", "e/s"), plan("p2", "a/s", "b/s"))}, Removed, 3},
-		"complete, above the share":    {&Listing{Complete: true, Links: links(west, plan("p1", "a/s", "b/s", "c/s", "d/s", "e/s"), plan("p2", "a/s"))}, Mass, 4},
-		"complete, all":                {&Listing{Complete: true}, Mass, 10},
-		"incomplete, one":              {&Listing{Links: links(west, plan("p1", "a/s", "b/s", "c/s", "d/s", "e/s"), plan("p2", "a/s", "b/s", "c/s", "d/s"))}, Unproved, 1},
-		"no listing":                   {nil, Unproved, 10},
-		"another stage is no stand-in": {&Listing{Complete: true, Links: links(west, plan("p1", "a/t"), plan("p2", "a/t"))}, Mass, 10},
-		"plans that came are no loss":  {&Listing{Complete: true, Links: links(west, plan("p1", "a/s", "b/s", "c/s", "d/s", "e/s"), plan("p2", "a/s", "b/s", "c/s", "d/s", "e/s"), plan("p3", "a/s", "z/s"))}, Nothing, 0},
+		"complete, none":   {&Listing{Complete: true, Links: before}, Nothing, 0},
+		"incomplete, none": {&Listing{Links: before}, Nothing, 0},
+		"complete, at the share": {
+			&Listing{Complete: true, Links: links(west, p1, plan("p2", "a/s", "b/s"))}, Removed, 3,
+		},
+		"complete, above the share": {
+			&Listing{Complete: true, Links: links(west, p1, plan("p2", "a/s"))}, Mass, 4,
+		},
+		"complete, all": {&Listing{Complete: true}, Mass, 10},
+		"incomplete, one": {
+			&Listing{Links: links(west, p1, plan("p2", "a/s", "b/s", "c/s", "d/s"))}, Unproved, 1,
+		},
+		"no listing": {nil, Unproved, 10},
+		"another stage does not replace it": {
+			&Listing{Complete: true, Links: links(west, plan("p1", "a/t"), plan("p2", "a/t"))}, Mass, 10,
+		},
+		"new plans are no loss": {
+			&Listing{Complete: true, Links: links(
+				west, p1, plan("p2", "a/s", "b/s", "c/s", "d/s", "e/s"), plan("p3", "a/s", "z/s"),
+			)},
+			Nothing, 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			now := map[Target]Listing{}
@@ -51,13 +66,13 @@ func TestTheOnlyPlanOfATargetIsAlwaysAMassRemoval(t *testing.T) {
 	}
 }
 
-func TestTargetsAreJudgedEachByItself(t *testing.T) {
+func TestEachTargetHasItsOwnVerdict(t *testing.T) {
 	east := Target{Account: one, Region: "us-east-1"}
 	before := links(west, plan("p1", "a/s", "b/s"))
-	for id, plans := range links(east, plan("p1", "a/s", "b/s")) {
-		before[id] = plans
-	}
-	got := PlanLosses(before, map[Target]Listing{west: {Complete: true, Links: links(west, plan("p1", "a/s", "b/s"))}}, 0.3)
+	maps.Copy(before, links(east, plan("p1", "a/s", "b/s")))
+	got := PlanLosses(
+		before, map[Target]Listing{west: {Complete: true, Links: links(west, plan("p1", "a/s", "b/s"))}}, 0.3,
+	)
 	want := []Loss{
 		{Target: west, Verdict: Nothing, Before: 2},
 		{Target: east, Verdict: Unproved, Before: 2, Lost: []PlanLink{
@@ -68,13 +83,13 @@ func TestTargetsAreJudgedEachByItself(t *testing.T) {
 	}
 }
 
-func TestWithoutRememberedPlansNothingIsLost(t *testing.T) {
+func TestWithoutAnEarlierIngestNothingIsLost(t *testing.T) {
 	if got := PlanLosses(nil, map[Target]Listing{west: {Complete: true}}, 0.3); len(got) != 0 {
 		t.Errorf("losses = %+v", got)
 	}
 }
 
-func TestAMassRemovalIsConfirmedOnlyByAFreshListingThatShowsTheSame(t *testing.T) {
+func TestAMassRemovalIsConfirmedOnlyByANewListingThatShowsTheSame(t *testing.T) {
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	before := links(west, plan("p1", "a/s", "b/s", "c/s"))
 	look := func(after time.Duration, complete bool, now PlanLinks) Loss {
@@ -89,7 +104,7 @@ func TestAMassRemovalIsConfirmedOnlyByAFreshListingThatShowsTheSame(t *testing.T
 		"the same listing again":   {first, false},
 		"too soon":                 {look(SecondLook-1, true, links(west, plan("p1", "a/s"))), false},
 		"incomplete":               {look(SecondLook, false, links(west, plan("p1", "a/s"))), false},
-		"still more lost":          {look(SecondLook, true, nil), false},
+		"more lost":                {look(SecondLook, true, nil), false},
 		"as many, but others":      {look(SecondLook, true, links(west, plan("p1", "b/s"))), false},
 		"no mass removal any more": {look(SecondLook, true, before), false},
 	} {
@@ -102,7 +117,7 @@ func TestAMassRemovalIsConfirmedOnlyByAFreshListingThatShowsTheSame(t *testing.T
 	}
 }
 
-func TestLinksAreThoseOfTheListingWhateverTheFilter(t *testing.T) {
+func TestLinksDoNotDependOnTheFilter(t *testing.T) {
 	want := PlanLinks{
 		{one, "eu-west-1", "a", "s"}: {"p1", "p2"},
 		{one, "eu-west-1", "a", "t"}: {"p2"},

@@ -8,16 +8,18 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-func TestInvokeURLsFollowThePartitionAndTheEndpoint(t *testing.T) {
+func TestTheInvokeURLDependsOnThePartitionAndTheEndpoint(t *testing.T) {
 	for want, in := range map[string]struct {
 		region string
 		api    gateway.RestAPI
 	}{
-		"https://a.execute-api.eu-west-1.amazonaws.com/s":                          {"eu-west-1", gateway.RestAPI{ID: "a"}},
-		"https://a.execute-api.cn-north-1.amazonaws.com.cn/s":                      {"cn-north-1", gateway.RestAPI{ID: "a"}},
-		"https://a.execute-api.us-gov-west-1.amazonaws.com/s":                      {"us-gov-west-1", gateway.RestAPI{ID: "a"}},
-		"https://a.execute-api.eusc-de-east-1.amazonaws.eu/s":                      {"eusc-de-east-1", gateway.RestAPI{ID: "a"}},
-		"none: the default endpoint is disabled, callers use a custom domain name": {"eu-west-1", gateway.RestAPI{ID: "a", EndpointDisabled: true}},
+		"https://a.execute-api.eu-west-1.amazonaws.com/s":     {"eu-west-1", gateway.RestAPI{ID: "a"}},
+		"https://a.execute-api.cn-north-1.amazonaws.com.cn/s": {"cn-north-1", gateway.RestAPI{ID: "a"}},
+		"https://a.execute-api.us-gov-west-1.amazonaws.com/s": {"us-gov-west-1", gateway.RestAPI{ID: "a"}},
+		"https://a.execute-api.eusc-de-east-1.amazonaws.eu/s": {"eusc-de-east-1", gateway.RestAPI{ID: "a"}},
+		"none: the default endpoint is disabled, callers use a custom domain name": {
+			"eu-west-1", gateway.RestAPI{ID: "a", EndpointDisabled: true},
+		},
 	} {
 		if got := invokeURL(ID{one, in.region, "a", "s"}, &in.api); got != want {
 			t.Errorf("%s, want %s", got, want)
@@ -32,7 +34,7 @@ func TestAPrivateEndpointNamesItsVPCEndpoints(t *testing.T) {
 	}
 }
 
-func TestRoutingIsInTheKeysThatComeBackWithASubscription(t *testing.T) {
+func TestConnectionDetailsHaveKeysThatComeBackWithASubscription(t *testing.T) {
 	api := Build(sample())
 	for name, value := range api.ConnectionDetails {
 		if !strings.Contains(name, "aws-api-gateway") {
@@ -50,8 +52,18 @@ func TestRoutingIsInTheKeysThatComeBackWithASubscription(t *testing.T) {
 	}
 }
 
-func TestTagsWhoseKeysWouldCollideAreAllKept(t *testing.T) {
-	tags := map[string]string{"team": "1", "Team": "2", "te_am": "3", "t.e.a.m": "4", "café": "5", "cafe": "6", "チーム": "7", "部": "8", "empty": ""}
+func TestTagsWithTheSameKeyInAPIMAreAllKept(t *testing.T) {
+	tags := map[string]string{
+		"team":    "1",
+		"Team":    "2",
+		"te_am":   "3",
+		"t.e.a.m": "4",
+		"café":    "5",
+		"cafe":    "6",
+		"チーム":     "7",
+		"部":       "8",
+		"empty":   "",
+	}
 	m := &metadataList{keys: map[string]struct{}{}}
 	m.addTags("AWS tag ", tags)
 	if len(m.list) != len(tags) {
@@ -66,11 +78,11 @@ func TestTagsWhoseKeysWouldCollideAreAllKept(t *testing.T) {
 		t.Errorf("values %q", got)
 	}
 	if m.list[len(m.list)-1].Name == "AWS tag 部" {
-		t.Error("a tag that has no ASCII in it is not marked")
+		t.Error("a tag without ASCII is not marked")
 	}
 }
 
-func TestATagKeepsItsNameWhenOtherTagsCome(t *testing.T) {
+func TestATagKeepsItsNameWhenOtherTagsAreAdded(t *testing.T) {
 	nameOf := func(tags map[string]string) string {
 		m := &metadataList{keys: map[string]struct{}{}}
 		m.addTags("AWS tag ", tags)
@@ -88,7 +100,7 @@ func TestATagKeepsItsNameWhenOtherTagsCome(t *testing.T) {
 	}
 }
 
-func TestATagCannotTakeTheNameOfRouting(t *testing.T) {
+func TestATagCannotReplaceAConnectionDetail(t *testing.T) {
 	in := sample()
 	api := *in.Entry.API
 	api.Tags = map[string]string{"aws-api-gateway-account-id": "999999999999"}
@@ -98,10 +110,15 @@ func TestATagCannotTakeTheNameOfRouting(t *testing.T) {
 	}
 }
 
-func TestMetadataKeysAreMadeAsAPIMMakesThem(t *testing.T) {
-	// The example of gravitee-common's own documentation, and ours.
+func TestMetadataKeysAreThoseOfAPIM(t *testing.T) {
+	// The first is the example of gravitee-common's own documentation.
 	for name, want := range map[string]string{
-		"It is not unique !": "it-is-not-unique", "it IS not UNIQUE": "it-is-not-unique", "AWS invoke URL": "aws-invoke-url", "a - b": "a-b", "te_am": "team", "": "",
+		"It is not unique !": "it-is-not-unique",
+		"it IS not UNIQUE":   "it-is-not-unique",
+		"AWS invoke URL":     "aws-invoke-url",
+		"a - b":              "a-b",
+		"te_am":              "team",
+		"":                   "",
 	} {
 		if got := metadataKey(name); got != want {
 			t.Errorf("metadataKey(%q) = %q, want %q", name, got, want)

@@ -28,7 +28,7 @@ func namesOf(n Names, catalogue []Named) []string {
 	return out
 }
 
-func TestNamesShowTheLeastThatTellsAPIsApart(t *testing.T) {
+func TestNamesShowTheFewestPartsThatMakeThemUnique(t *testing.T) {
 	for name, c := range map[string]struct {
 		catalogue []Named
 		want      []string
@@ -49,18 +49,30 @@ func TestNamesShowTheLeastThatTellsAPIsApart(t *testing.T) {
 			[]Named{named("Orders", one, "eu-west-1", "a", "prod"), named("Orders", two, "eu-west-1", "b", "prod")},
 			[]string{"Orders [111111111111]", "Orders [222222222222]"}},
 		"stages and regions": {
-			[]Named{named("Orders", one, "eu-west-1", "a", "prod"), named("Orders", one, "eu-west-1", "a", "dev"), named("Orders", one, "us-east-1", "b", "prod")},
+			[]Named{
+				named("Orders", one, "eu-west-1", "a", "prod"), named("Orders", one, "eu-west-1", "a", "dev"),
+				named("Orders", one, "us-east-1", "b", "prod"),
+			},
 			[]string{"Orders [prod, eu-west-1]", "Orders [dev, eu-west-1]", "Orders [prod, us-east-1]"}},
 		"stages and accounts": {
-			[]Named{named("Orders", one, "eu-west-1", "a", "prod"), named("Orders", one, "eu-west-1", "a", "dev"), named("Orders", two, "eu-west-1", "b", "prod")},
+			[]Named{
+				named("Orders", one, "eu-west-1", "a", "prod"), named("Orders", one, "eu-west-1", "a", "dev"),
+				named("Orders", two, "eu-west-1", "b", "prod"),
+			},
 			[]string{"Orders [prod, 111111111111]", "Orders [dev, 111111111111]", "Orders [prod, 222222222222]"}},
-		"stages before regions where either will do": {
+		"stages before regions where both would do": {
 			[]Named{named("Orders", one, "eu-west-1", "a", "prod"), named("Orders", one, "us-east-1", "b", "dev")},
 			[]string{"Orders [prod]", "Orders [dev]"}},
 		"everything": {
-			[]Named{named("O", one, "r1", "a", "prod"), named("O", one, "r1", "a", "dev"), named("O", one, "r2", "b", "prod"), named("O", two, "r1", "c", "prod")},
-			[]string{"O [prod, r1, 111111111111]", "O [dev, r1, 111111111111]", "O [prod, r2, 111111111111]", "O [prod, r1, 222222222222]"}},
-		"REST APIs that nothing else tells apart": {
+			[]Named{
+				named("O", one, "r1", "a", "prod"), named("O", one, "r1", "a", "dev"), named("O", one, "r2", "b", "prod"),
+				named("O", two, "r1", "c", "prod"),
+			},
+			[]string{
+				"O [prod, r1, 111111111111]", "O [dev, r1, 111111111111]", "O [prod, r2, 111111111111]",
+				"O [prod, r1, 222222222222]",
+			}},
+		"REST APIs that differ in nothing else": {
 			[]Named{named("Orders", one, "eu-west-1", "a", "prod"), named("Orders", one, "eu-west-1", "b", "prod")},
 			[]string{"Orders [a]", "Orders [b]"}},
 		"REST APIs with stages": {
@@ -69,7 +81,7 @@ func TestNamesShowTheLeastThatTellsAPIsApart(t *testing.T) {
 		"a name that looks like a result": {
 			[]Named{named("O", one, "r", "a", "prod"), named("O", one, "r", "a", "dev"), named("O [prod]", one, "r", "b", "x")},
 			[]string{"O [prod, r]", "O [dev, r]", "O [prod] [x]"}},
-		"others are not touched": {
+		"other names stay": {
 			[]Named{named("O", one, "r", "a", "prod"), named("O", one, "r", "a", "dev"), named("P", one, "r", "b", "prod")},
 			[]string{"O [prod]", "O [dev]", "P"}},
 		"no name at all": {
@@ -84,7 +96,7 @@ func TestNamesShowTheLeastThatTellsAPIsApart(t *testing.T) {
 	}
 }
 
-func TestAnAPIThatNoCatalogueHasShowsItsStage(t *testing.T) {
+func TestAnAPIThatIsNotInTheCatalogueShowsItsStage(t *testing.T) {
 	var unknown Names
 	if got := unknown.Of(prod, "Orders"); got != "Orders [prod]" {
 		t.Errorf("name = %s", got)
@@ -94,7 +106,7 @@ func TestAnAPIThatNoCatalogueHasShowsItsStage(t *testing.T) {
 	}
 }
 
-func TestNamesDependOnTheWholeCatalogueAndNotOnItsOrderOrThePartThatIsSent(t *testing.T) {
+func TestNamesDependOnlyOnTheWholeCatalogue(t *testing.T) {
 	random := rand.New(rand.NewPCG(1, 2))
 	catalogue := estate(random, 300)
 	want := map[ID]string{}
@@ -103,7 +115,7 @@ func TestNamesDependOnTheWholeCatalogueAndNotOnItsOrderOrThePartThatIsSent(t *te
 	}
 	for range 20 {
 		random.Shuffle(len(catalogue), func(i, j int) { catalogue[i], catalogue[j] = catalogue[j], catalogue[i] })
-		names := NewNames(append(catalogue, catalogue[:10]...)) // a pair given twice is still one
+		names := NewNames(append(catalogue, catalogue[:10]...)) // a pair that is given twice counts once
 		for _, c := range catalogue[:50] {
 			if got := names.Of(c.ID, c.Name); got != want[c.ID] {
 				t.Fatalf("%s was %q and is %q", c.ID, want[c.ID], got)
@@ -112,7 +124,7 @@ func TestNamesDependOnTheWholeCatalogueAndNotOnItsOrderOrThePartThatIsSent(t *te
 	}
 }
 
-func TestAllNamesDifferAndFitWhateverTheCatalogue(t *testing.T) {
+func TestAllNamesAreUniqueAndWithinTheLimit(t *testing.T) {
 	for seed := range uint64(50) {
 		random := rand.New(rand.NewPCG(seed, 7))
 		catalogue := estate(random, 200)
@@ -131,7 +143,7 @@ func TestAllNamesDifferAndFitWhateverTheCatalogue(t *testing.T) {
 	}
 }
 
-func TestNamesCutToTheLimitStillDiffer(t *testing.T) {
+func TestNamesThatAreCutAreStillUnique(t *testing.T) {
 	long := strings.Repeat("x", 1000)
 	catalogue := []Named{named(long+"1", one, "r", "a", "prod"), named(long+"2", one, "r", "b", "prod")}
 	got := namesOf(NewNames(catalogue), catalogue)
@@ -140,14 +152,17 @@ func TestNamesCutToTheLimitStillDiffer(t *testing.T) {
 	}
 }
 
-// estate is a catalogue with few names, some of which look like the results of others.
+// estate is a catalogue with few names. Some of them look like names with brackets.
 func estate(random *rand.Rand, n int) []Named {
-	names := []string{"O", "O [prod]", "O [prod, r1]", "O [r1]", "O [prod, r1, 111111111111]", "O [prod, r1, 111111111111, a1]", "P"}
+	names := []string{
+		"O", "O [prod]", "O [prod, r1]", "O [r1]", "O [prod, r1, 111111111111]", "O [prod, r1, 111111111111, a1]", "P",
+	}
 	all := map[ID]Named{}
 	for range n {
 		api := fmt.Sprint("a", random.IntN(40))
 		account, region := []string{one, two}[random.IntN(2)], fmt.Sprint("r", random.IntN(3))
-		c := named(names[(len(api)*7+int(api[1]))%len(names)], account, region, api, []string{"prod", "dev", "test"}[random.IntN(3)])
+		stage := []string{"prod", "dev", "test"}[random.IntN(3)]
+		c := named(names[(len(api)*7+int(api[1]))%len(names)], account, region, api, stage)
 		all[c.ID] = c
 	}
 	return slices.SortedFunc(maps.Values(all), func(a, b Named) int { return compareIDs(a.ID, b.ID) })

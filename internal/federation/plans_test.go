@@ -4,12 +4,12 @@ import (
 	"math"
 	"testing"
 
-	"federation-agent/internal/gateway"
-
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/gateway"
 )
 
-func TestCharacteristicsAreReadable(t *testing.T) {
+func TestCharacteristicsAreReadableTexts(t *testing.T) {
 	for name, c := range map[string]struct {
 		plan gateway.UsagePlan
 		want []string
@@ -17,19 +17,29 @@ func TestCharacteristicsAreReadable(t *testing.T) {
 		"nothing": {gateway.UsagePlan{}, []string{}},
 		"rate and burst": {gateway.UsagePlan{Throttle: &gateway.Throttle{Rate: 10, Burst: 20}},
 			[]string{"10 requests per second", "burst 20"}},
-		"what AWS leaves out is not said": {gateway.UsagePlan{Throttle: &gateway.Throttle{Burst: 1000}},
+		"what AWS leaves out is left out": {gateway.UsagePlan{Throttle: &gateway.Throttle{Burst: 1000}},
 			[]string{"burst 1,000"}},
 		"no number": {gateway.UsagePlan{Throttle: &gateway.Throttle{Rate: math.Inf(1)}}, []string{}},
 		"one": {gateway.UsagePlan{Throttle: &gateway.Throttle{Rate: 1}, Quota: &gateway.Quota{Limit: 1, Period: "DAY"}},
 			[]string{"1 request per second", "1 request per day"}},
-		"fractions and thousands": {gateway.UsagePlan{Throttle: &gateway.Throttle{Rate: 12345.25}, Quota: &gateway.Quota{Limit: 2147483647, Period: "WEEK"}},
+		"fractions and thousands": {
+			gateway.UsagePlan{
+				Throttle: &gateway.Throttle{Rate: 12345.25}, Quota: &gateway.Quota{Limit: 2147483647, Period: "WEEK"},
+			},
 			[]string{"12,345.25 requests per second", "2,147,483,647 requests per week"}},
 		"methods of this stage only": {gateway.UsagePlan{Stages: []gateway.PlanStage{
-			{APIID: "a", Stage: "s", Throttle: map[string]gateway.Throttle{"/b/POST": {Rate: 2}, "/a/{id}/GET": {Burst: 3}, "/none/GET": {}, "odd": {Rate: 4}}},
+			{APIID: "a", Stage: "s", Throttle: map[string]gateway.Throttle{
+				"/b/POST":     {Rate: 2},
+				"/a/{id}/GET": {Burst: 3},
+				"/none/GET":   {},
+				"odd":         {Rate: 4},
+			}},
 			{APIID: "a", Stage: "t", Throttle: map[string]gateway.Throttle{"/c/GET": {Rate: 2}}}}},
 			[]string{"GET /a/{id}: burst 3", "POST /b: 2 requests per second", "odd: 4 requests per second"}},
 		"a long path is cut and its numbers stay": {gateway.UsagePlan{Stages: []gateway.PlanStage{
-			{APIID: "a", Stage: "s", Throttle: map[string]gateway.Throttle{"/customers/{customerId}/orders/{orderId}/items/{itemId}/GET": {Rate: 5, Burst: 10}}}}},
+			{APIID: "a", Stage: "s", Throttle: map[string]gateway.Throttle{
+				"/customers/{customerId}/orders/{orderId}/items/{itemId}/GET": {Rate: 5, Burst: 10},
+			}}}},
 			[]string{"GET /customers/{customerId}/or…: 5 requests per second, burst 10"}},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -7,14 +7,14 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
-
-	"github.com/google/go-cmp/cmp"
 )
 
-// recordedParts are the recorded answers that a federated API is made of, by kind; each is one resource's JSON in the
-// wire's spelling, with one REST API id, so that they fit together.
+// recordedParts are the recorded answers from which federated APIs can be built, by kind. Each is one resource's JSON
+// as AWS sends it, with the same REST API id, so that they fit together.
 func recordedParts(t *testing.T) (apis, stages, plans, documents map[string]string) {
 	t.Helper()
 	apis, stages, plans, documents = map[string]string{}, map[string]string{}, map[string]string{}, map[string]string{}
@@ -43,9 +43,10 @@ func recordedParts(t *testing.T) (apis, stages, plans, documents map[string]stri
 func TestEveryRecordedAPIStagePlanAndDocumentIsMappedFieldByField(t *testing.T) {
 	apis, stages, plans, documents := recordedParts(t)
 	if len(apis) != 16 || len(stages) != 7 || len(plans) != 2 || len(documents) != 8 {
-		t.Fatalf("%d APIs, %d stages, %d plans and %d documents are recorded: a change must be looked at", len(apis), len(stages), len(plans), len(documents))
+		t.Fatalf("%d APIs, %d stages, %d plans and %d documents are recorded; check what has changed in the recording",
+			len(apis), len(stages), len(plans), len(documents))
 	}
-	// There are more APIs than parts of any other kind, so each part is met by one at least.
+	// There are more APIs than parts of any other kind, so each part is used at least once.
 	next := func(parts map[string]string) func() string {
 		paths, n := slices.Sorted(maps.Keys(parts)), -1
 		return func() string { n++; return paths[n%len(paths)] }
@@ -60,8 +61,8 @@ func TestEveryRecordedAPIStagePlanAndDocumentIsMappedFieldByField(t *testing.T) 
 	}
 }
 
-// checkMapping takes one API through the SDK's deserialisers and the mapping, and compares what comes out with the
-// recorded fields, read apart from both.
+// checkMapping sends one API through the SDK's deserialisers and the mapping. It compares the result with the recorded
+// fields, which it reads without both.
 func checkMapping(t *testing.T, api, stage, plan, document string) {
 	t.Helper()
 	var raw struct {
@@ -94,7 +95,11 @@ func checkMapping(t *testing.T, api, stage, plan, document string) {
 	if len(entries) != 1 {
 		t.Fatalf("%d entries", len(entries))
 	}
-	got := federation.Build(federation.Input{Target: target, Entry: entries[0], Name: federation.NewNames(federation.NamedOf(target, entries)).Of(entries[0].ID(target), raw.Name), Document: exported})
+	got := federation.Build(federation.Input{
+		Target: target, Entry: entries[0],
+		Name:     federation.NewNames(federation.NamedOf(target, entries)).Of(entries[0].ID(target), raw.Name),
+		Document: exported,
+	})
 
 	description := raw.Description
 	if rawStage.Description != "" {
@@ -102,19 +107,25 @@ func checkMapping(t *testing.T, api, stage, plan, document string) {
 	}
 	version := raw.Version
 	if version == "" {
-		version = "0.0.0" // as APIM itself makes of none
+		version = "0.0.0" // as APIM itself makes of a missing version
 	}
 	id := "111111111111:eu-west-1:a1b2c3:dev"
 	want := federation.API{
 		UniqueID: id, ID: id, Name: raw.Name, Version: version, Description: description,
-		ConnectionDetails: map[string]string{federation.MetadataAccountID: "111111111111", federation.MetadataRegion: "eu-west-1",
-			federation.MetadataRestAPIID: "a1b2c3", federation.MetadataStage: "dev"},
+		ConnectionDetails: map[string]string{
+			federation.MetadataAccountID: "111111111111",
+			federation.MetadataRegion:    "eu-west-1",
+			federation.MetadataRestAPIID: "a1b2c3",
+			federation.MetadataStage:     "dev",
+		},
 		Pages: []federation.Page{{Filename: "openapi.json", Content: []byte(document)}},
 		Plans: []federation.Plan{{ID: rawPlan.ID, Name: rawPlan.Name, Characteristics: []string{}}},
 		Metadata: []federation.Metadata{
 			{Name: federation.MetadataAccountID, Value: "111111111111"}, {Name: federation.MetadataRegion, Value: "eu-west-1"},
 			{Name: federation.MetadataRestAPIID, Value: "a1b2c3"}, {Name: federation.MetadataStage, Value: "dev"},
-			{Name: "AWS account", Value: "111111111111"}, {Name: "AWS region", Value: "eu-west-1"}, {Name: "AWS stage", Value: "dev"},
+			{Name: "AWS account", Value: "111111111111"},
+			{Name: "AWS region", Value: "eu-west-1"},
+			{Name: "AWS stage", Value: "dev"},
 			{Name: "AWS endpoint type", Value: raw.EndpointConfiguration.Types[0]},
 			{Name: "AWS document", Value: "exported from AWS API Gateway"},
 		},
@@ -125,7 +136,7 @@ func checkMapping(t *testing.T, api, stage, plan, document string) {
 	for name, value := range raw.Tags {
 		want.Metadata = append(want.Metadata, federation.Metadata{Name: "AWS tag " + name, Value: value})
 	}
-	// Where it is called depends on the endpoint's type, which has a test of its own; that it is said does not.
+	// Another test covers the invoke URL, which depends on the endpoint's type. Here it must only be there.
 	invoke := -1
 	for i, m := range got.Metadata {
 		if m.Name == "AWS invoke URL" && strings.Contains(m.Value, "a1b2c3") {

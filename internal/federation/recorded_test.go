@@ -9,15 +9,16 @@ import (
 	"strings"
 	"testing"
 
-	"federation-agent/internal/apigateway"
-	"federation-agent/internal/federation"
-
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
 )
 
-// replay answers API Gateway's paths with what real AWS answered. recorded.json's README says where it comes from.
+// replay answers API Gateway's paths with recorded answers of AWS. The README of recorded.json says where they come
+// from.
 type replay map[string]string
 
 func (r replay) Do(in *http.Request) (*http.Response, error) {
@@ -25,10 +26,13 @@ func (r replay) Do(in *http.Request) (*http.Response, error) {
 	if !ok {
 		return nil, fmt.Errorf("nothing recorded for %s", in.URL.Path)
 	}
-	return &http.Response{StatusCode: http.StatusOK, Header: http.Header{}, Request: in, Body: io.NopCloser(strings.NewReader(body)), ContentLength: int64(len(body))}, nil
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, Request: in, Body: io.NopCloser(strings.NewReader(body)),
+		ContentLength: int64(len(body)),
+	}, nil
 }
 
-// loadRecorded reads what boto3 made of AWS's answers: test -> step -> answer.
+// loadRecorded reads AWS's answers as boto3 read them: test -> step -> answer.
 func loadRecorded(t *testing.T) map[string]map[string]json.RawMessage {
 	t.Helper()
 	text, err := os.ReadFile("../apigateway/testdata/recorded.json")
@@ -42,22 +46,25 @@ func loadRecorded(t *testing.T) map[string]map[string]json.RawMessage {
 	return recorded
 }
 
-func TestRecordedAnswersOfAWSGoThroughTheSDKIntoTheModel(t *testing.T) {
+func TestRecordedAnswersOfAWSBecomeTheModel(t *testing.T) {
 	recorded := loadRecorded(t)
-	// step gives a recorded answer in the wire's spelling, with ids in place of the recording's placeholders.
+	// step is a recorded answer as AWS sends it, with ids instead of the recording's placeholders.
 	step := func(test, name string) string {
 		s := string(recorded[test][name])
 		if s == "" {
 			t.Fatalf("%s/%s is not recorded", test, name)
 		}
-		return strings.NewReplacer(`"datetime"`, "1700000000", "<api-id:1>", "a1b2c3", "<id:1>", "plan01", "<name:1>", "Basic").Replace(s)
+		return strings.NewReplacer(
+			`"datetime"`, "1700000000", "<api-id:1>", "a1b2c3", "<id:1>", "plan01", "<name:1>", "Basic",
+		).Replace(s)
 	}
 	const pets = "test_export_oas30_openapi[TEST_IMPORT_PETS]"
 	var export struct{ Body json.RawMessage }
 	if err := json.Unmarshal([]byte(step(pets, "get-export")), &export); err != nil {
 		t.Fatal(err)
 	}
-	planText := strings.Replace(step("TestApigatewayApiKeysCrud::test_create_usage_plan_with_throttle", "create-usage-plan-burst-gt-rate"),
+	const throttled = "TestApigatewayApiKeysCrud::test_create_usage_plan_with_throttle"
+	planText := strings.Replace(step(throttled, "create-usage-plan-burst-gt-rate"),
 		`"apiStages": []`, `"apiStages": [{"apiId": "a1b2c3", "stage": "dev"}]`, 1)
 	aws := replay{
 		"/restapis":               `{"item":[` + step(pets, "import-api") + `]}`,
@@ -83,37 +90,51 @@ func TestRecordedAnswersOfAWSGoThroughTheSDKIntoTheModel(t *testing.T) {
 		t.Fatalf("%d entries", len(entries))
 	}
 	names := federation.NewNames(federation.NamedOf(target, entries))
-	got := federation.Build(federation.Input{Target: target, Entry: entries[0], Name: names.Of(entries[0].ID(target), apis[0].Name), Document: document})
+	got := federation.Build(federation.Input{
+		Target: target, Entry: entries[0], Name: names.Of(entries[0].ID(target), apis[0].Name), Document: document,
+	})
 
 	want := federation.API{
 		UniqueID: "111111111111:eu-west-1:a1b2c3:dev", ID: "111111111111:eu-west-1:a1b2c3:dev",
 		Name: "Simple PetStore (Swagger)", Version: "1.0.0", Description: "Stage dev: dev stage",
-		ConnectionDetails: map[string]string{federation.MetadataAccountID: "111111111111", federation.MetadataRegion: "eu-west-1",
-			federation.MetadataRestAPIID: "a1b2c3", federation.MetadataStage: "dev"},
+		ConnectionDetails: map[string]string{
+			federation.MetadataAccountID: "111111111111",
+			federation.MetadataRegion:    "eu-west-1",
+			federation.MetadataRestAPIID: "a1b2c3",
+			federation.MetadataStage:     "dev",
+		},
 		Pages: []federation.Page{{Filename: "openapi.json", Content: export.Body}},
-		Plans: []federation.Plan{{ID: "plan01", Name: "Basic", Characteristics: []string{"10 requests per second", "burst 20"}}},
+		Plans: []federation.Plan{{ID: "plan01", Name: "Basic", Characteristics: []string{
+			"10 requests per second", "burst 20",
+		}}},
 		Metadata: []federation.Metadata{
 			{Name: federation.MetadataAccountID, Value: "111111111111"}, {Name: federation.MetadataRegion, Value: "eu-west-1"},
 			{Name: federation.MetadataRestAPIID, Value: "a1b2c3"}, {Name: federation.MetadataStage, Value: "dev"},
-			{Name: "AWS account", Value: "111111111111"}, {Name: "AWS region", Value: "eu-west-1"}, {Name: "AWS stage", Value: "dev"},
-			{Name: "AWS endpoint type", Value: "EDGE"}, {Name: "AWS invoke URL", Value: "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/dev"},
+			{Name: "AWS account", Value: "111111111111"},
+			{Name: "AWS region", Value: "eu-west-1"},
+			{Name: "AWS stage", Value: "dev"},
+			{Name: "AWS endpoint type", Value: "EDGE"},
+			{Name: "AWS invoke URL", Value: "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/dev"},
 			{Name: "AWS document", Value: "exported from AWS API Gateway"},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	// The recorded stage has variables: they may be secrets, and must not be in what is sent.
+	// The recorded stage has variables. They may be secrets and must not be sent.
 	if text := fmt.Sprint(got); strings.Contains(text, "testVar") {
 		t.Error("a stage variable is in the API")
 	}
 }
 
 func config(client aws.HTTPClient) aws.Config {
-	return aws.Config{Region: "eu-west-1", HTTPClient: client, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", "")}
+	return aws.Config{
+		Region: "eu-west-1", HTTPClient: client,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+	}
 }
 
-// all is a listing from beginning to end.
+// all reads a listing to its end.
 func all[T any](t *testing.T, l *apigateway.Listing[T]) []T {
 	t.Helper()
 	if err := l.Run(t.Context()); err != nil {

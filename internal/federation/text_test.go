@@ -6,7 +6,7 @@ import (
 	"unicode/utf8"
 )
 
-func TestLongTextIsCutVisiblyAtACharacterBoundary(t *testing.T) {
+func TestALongTextIsCutAfterAWholeCharacterWithAMark(t *testing.T) {
 	for _, c := range []struct {
 		text  string
 		limit int
@@ -41,10 +41,10 @@ func FuzzACutTextFitsAndIsValid(f *testing.F) {
 			t.Errorf("Cut(%q, %d) = %q", text, limit, got)
 		}
 		if width(text) <= limit && got != text {
-			t.Errorf("%q was cut to %q without need", text, got)
+			t.Errorf("%q was cut to %q, but it fits", text, got)
 		}
 		if got != text && limit > 0 && !strings.HasSuffix(got, ellipsis) {
-			t.Errorf("%q was cut to %q invisibly", text, got)
+			t.Errorf("%q was cut to %q without a mark", text, got)
 		}
 	})
 }
