@@ -50,26 +50,24 @@ type Stages map[string][]*gateway.Stage
 // The filter's stage names hold for all of them.
 func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages, f Filter) []Entry {
 	inPlans := plansByPair(plans)
+	listed := map[string]*gateway.RestAPI{}
 	var out []Entry
 	for _, api := range apis {
 		if api.ID == "" {
 			continue // without an id it can be neither identified nor called
 		}
-		byStage := inPlans[api.ID]
-		details, asked := stages[api.ID]
-		if !asked {
-			for stage, ps := range byStage {
-				if f.Accepts(stage) {
-					out = append(out, Entry{API: api, Stage: stage, Plans: ps})
-				}
-			}
-			continue
-		}
-		for _, d := range details {
-			ps := byStage[d.Name]
+		listed[api.ID] = api
+		for _, d := range stages[api.ID] {
+			ps := inPlans[pair{api.ID, d.Name}]
 			if d.Name != "" && f.Accepts(d.Name) && (len(ps) > 0 || f.AcceptWithoutPlan) {
 				out = append(out, Entry{API: api, Stage: d.Name, Plans: ps, Details: d})
 			}
+		}
+	}
+	for p, ps := range inPlans {
+		_, asked := stages[p.api]
+		if api := listed[p.api]; api != nil && !asked && f.Accepts(p.stage) {
+			out = append(out, Entry{API: api, Stage: p.stage, Plans: ps})
 		}
 	}
 	slices.SortFunc(out, func(a, b Entry) int {
@@ -88,7 +86,7 @@ func StagesWanted(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, f Filter)
 	inPlans := plansByPair(plans)
 	var out []*gateway.RestAPI
 	for _, api := range apis {
-		missing := func(stage string) bool { return len(inPlans[api.ID][stage]) == 0 }
+		missing := func(stage string) bool { return len(inPlans[pair{api.ID, stage}]) == 0 }
 		if len(f.Stages) == 0 || slices.ContainsFunc(f.Stages, missing) {
 			out = append(out, api)
 		}
@@ -96,23 +94,22 @@ func StagesWanted(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, f Filter)
 	return out
 }
 
-// plansByPair maps REST API id -> stage -> usage plans, each plan once, ordered by id.
-func plansByPair(plans []*gateway.UsagePlan) map[string]map[string][]*gateway.UsagePlan {
+// pair is a stage of a REST API.
+type pair struct{ api, stage string }
+
+// plansByPair are the usage plans of each pair that has any, each plan once, ordered by id.
+func plansByPair(plans []*gateway.UsagePlan) map[pair][]*gateway.UsagePlan {
 	byID := slices.Clone(plans)
 	slices.SortStableFunc(byID, func(a, b *gateway.UsagePlan) int { return cmp.Compare(a.ID, b.ID) })
-	out := map[string]map[string][]*gateway.UsagePlan{}
+	out := map[pair][]*gateway.UsagePlan{}
 	for _, plan := range byID {
 		for _, link := range plan.Stages {
 			if link.APIID == "" || link.Stage == "" || plan.ID == "" {
 				continue
 			}
-			byStage := out[link.APIID]
-			if byStage == nil {
-				byStage = map[string][]*gateway.UsagePlan{}
-				out[link.APIID] = byStage
-			}
-			if ps := byStage[link.Stage]; len(ps) == 0 || ps[len(ps)-1].ID != plan.ID {
-				byStage[link.Stage] = append(ps, plan)
+			p := pair{link.APIID, link.Stage}
+			if ps := out[p]; len(ps) == 0 || ps[len(ps)-1].ID != plan.ID {
+				out[p] = append(ps, plan)
 			}
 		}
 	}

@@ -16,12 +16,10 @@ type PlanLinks map[ID][]string
 // any more has lost nothing.
 func LinksOf(t Target, plans []*gateway.UsagePlan) PlanLinks {
 	links := PlanLinks{}
-	for api, byStage := range plansByPair(plans) {
-		for stage, ps := range byStage {
-			id := ID{Account: t.Account, Region: t.Region, RestAPI: api, Stage: stage}
-			for _, p := range ps {
-				links[id] = append(links[id], p.ID)
-			}
+	for pair, ps := range plansByPair(plans) {
+		id := ID{Account: t.Account, Region: t.Region, RestAPI: pair.api, Stage: pair.stage}
+		for _, p := range ps {
+			links[id] = append(links[id], p.ID)
 		}
 	}
 	return links
