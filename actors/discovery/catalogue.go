@@ -102,7 +102,7 @@ func (c *catalogue) Receive(ctx actor.Context) {
 
 // onStarted takes up what an earlier life knew.
 func (c *catalogue) onStarted() {
-	known, err := c.env.Catalogue.Listings(c.spec.Integration)
+	known, err := c.env.Listings.Listings(c.spec.Integration)
 	if err != nil {
 		c.env.Log.Warn("cannot read the last listings", life.LogError, err)
 		return
@@ -210,7 +210,7 @@ func (c *catalogue) keep(m messages.TargetListing) {
 	}
 	if c.book.keep(m.Target, apis) {
 		c.write(m.Target, func() error {
-			return c.env.Catalogue.SaveListing(c.spec.Integration, m.Target.String(), apis)
+			return c.env.Listings.SaveListing(c.spec.Integration, m.Target.String(), apis)
 		})
 	}
 }
@@ -223,7 +223,7 @@ func (c *catalogue) names() federation.Names {
 	}
 	for _, target := range c.book.judge(configured) {
 		c.write(target, func() error {
-			return c.env.Catalogue.ForgetListing(c.spec.Integration, target.String())
+			return c.env.Listings.ForgetListing(c.spec.Integration, target.String())
 		})
 	}
 	return c.book.names

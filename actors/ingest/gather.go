@@ -148,7 +148,7 @@ func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.Catalogue) {
 	if len(i.spec.command.APIIDs) > 0 {
 		return
 	}
-	known, err := i.env.Catalogue.RememberedPlans(i.all.Integration)
+	known, err := i.env.SentPlans.RememberedPlans(i.all.Integration)
 	if err != nil {
 		return
 	}
@@ -178,7 +178,7 @@ func (i *ingest) acceptLoss(left map[string][]string) {
 	}
 	env, integration := i.env, i.all.Integration
 	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
-		return struct{}{}, env.Catalogue.RememberPlans(integration, left)
+		return struct{}{}, env.SentPlans.RememberPlans(integration, left)
 	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
 }
 

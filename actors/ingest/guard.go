@@ -38,7 +38,7 @@ func newPlanGuard() planGuard { return planGuard{suspected: map[federation.Targe
 
 // Begin says so if the guard is blind: with nothing remembered, nothing can be missed.
 func (g *planGuard) begin(env *life.Env, integration string) {
-	if remembered, err := env.Catalogue.RememberedPlans(integration); err == nil && len(remembered) == 0 {
+	if remembered, err := env.SentPlans.RememberedPlans(integration); err == nil && len(remembered) == 0 {
 		env.Log.Warn("no earlier ingest is remembered (a first start, or no volume for agent.store.path, or none has ended yet): until one ingest has ended, "+
 			"a loss of plans in AWS goes unnoticed", life.LogIntegration, integration)
 	}
@@ -62,7 +62,7 @@ func (g *planGuard) held() []string {
 // judge compares what the last ingests sent with what AWS lists now. Targets that were not listed are not
 // sent, so they lose nothing.
 func (g *planGuard) judge(env *life.Env, integration string, m messages.Catalogue, maxPercent int) guardVerdict {
-	remembered, err := env.Catalogue.RememberedPlans(integration)
+	remembered, err := env.SentPlans.RememberedPlans(integration)
 	if err != nil {
 		env.Log.Warn("cannot read which plans were sent; a loss of plans may go unnoticed", life.LogError, err)
 		return guardVerdict{}

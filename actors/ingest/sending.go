@@ -87,7 +87,7 @@ func (i *ingest) notePlans(b *batch) {
 		plans[api.ID.String()] = api.PlanIDs
 	}
 	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
-		return struct{}{}, env.Catalogue.RememberPlans(integration, plans)
+		return struct{}{}, env.SentPlans.RememberPlans(integration, plans)
 	}, func(_ struct{}, err error) any { return planNoted{batch: b, err: err} })
 }
 

@@ -32,7 +32,8 @@ type Env struct {
 
 	Keys      store.KeyJournal
 	Jobs      store.IngestJobs
-	Catalogue store.Catalogue
+	Listings  store.Listings
+	SentPlans store.SentPlans
 	Exports   store.ExportCache
 
 	// Board is where the actors note what may be seen of them; nil means one that nobody reads.

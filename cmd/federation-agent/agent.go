@@ -30,7 +30,7 @@ type agentProcess struct {
 	*actors.Agent
 	node     *node.Server // nil where it is switched off
 	log      *slog.Logger
-	store    *store.Store
+	store    *store.FileStore
 	timeout  time.Duration
 	flushing sync.WaitGroup
 	stop     context.CancelFunc
@@ -58,7 +58,8 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 	board := status.NewBoard()
 	a.Agent = actors.Start(life.Env{
 		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
-		Keys: journal, Jobs: journal, Catalogue: journal, Exports: openExports(cfg.Agent.Cache, log), Board: board,
+		Keys: journal, Jobs: journal, Listings: journal, SentPlans: journal,
+		Exports: openExports(cfg.Agent.Cache, log), Board: board,
 	}, cfg)
 	if listener != nil {
 		a.node = serveNode(listener, cfg.Services, a, board)

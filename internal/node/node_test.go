@@ -27,7 +27,7 @@ type rig struct {
 	t       *testing.T
 	options node.Options
 	handler http.Handler
-	journal *store.Store
+	journal *store.FileStore
 	health  store.Health
 	alive   error
 	now     time.Time
@@ -249,8 +249,8 @@ func (noDisk) Commit([]store.Change) error { return errors.New("read-only file s
 func (noDisk) Close() error                { return nil }
 
 // inMemory is a store whose disk cannot be used.
-func inMemory() *store.Store {
-	s, _ := store.New(noDisk{}, store.Options{})
+func inMemory() *store.FileStore {
+	s, _ := store.NewFileStore(noDisk{}, store.Options{})
 	return s
 }
 

@@ -47,12 +47,12 @@ type boltMedium struct {
 
 // Open gives the store kept in dir, which is made if it is not there. It never fails: what is wrong is in the Health,
 // and the store works in memory until the disk can be used.
-func Open(dir string, opts Options) (*Store, Health) {
+func Open(dir string, opts Options) (*FileStore, Health) {
 	wait := opts.LockWait
 	if wait == 0 {
 		wait = DefaultLockWait
 	}
-	return New(&boltMedium{path: filepath.Join(dir, FileName), lockWait: wait, openFile: os.OpenFile}, opts)
+	return NewFileStore(&boltMedium{path: filepath.Join(dir, FileName), lockWait: wait, openFile: os.OpenFile}, opts)
 }
 
 // guarded turns what bbolt does on a damaged file or a failing disk (panics, faults in its memory map) into errors.

@@ -30,7 +30,7 @@ func must(t testing.TB, err error) {
 }
 
 // openIn opens a store that the test's end closes.
-func openIn(t testing.TB, dir string) (*Store, Health) {
+func openIn(t testing.TB, dir string) (*FileStore, Health) {
 	t.Helper()
 	s, health := Open(dir, Options{LockWait: time.Millisecond})
 	t.Cleanup(func() { _ = s.Close() })
@@ -53,7 +53,7 @@ func wantHealth(t testing.TB, health Health, durable bool, texts ...string) {
 	}
 }
 
-func recordIDs(t testing.TB, s *Store) []string {
+func recordIDs(t testing.TB, s *FileStore) []string {
 	t.Helper()
 	records, err := s.Records(Filter{})
 	must(t, err)
@@ -150,7 +150,7 @@ func refusing(dir string, err *error) *boltMedium {
 func TestAReadOnlyDiskIsReadAndTheRestKeptInMemory(t *testing.T) {
 	dir := dirWith(t, filledFile(t, 3))
 	var refusal error = syscall.EROFS
-	s, health := New(refusing(dir, &refusal), Options{})
+	s, health := NewFileStore(refusing(dir, &refusal), Options{})
 	wantHealth(t, health, false, "read-only file system", "in memory only")
 	if diff := cmp.Diff([]string{"r00", "r01", "r02"}, recordIDs(t, s)); diff != "" {
 		t.Fatal(diff)
@@ -187,7 +187,7 @@ func TestADirectoryThatCannotBeMadeIsNotFatal(t *testing.T) {
 func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 	dir := t.TempDir()
 	medium := &boltMedium{path: filepath.Join(dir, FileName), lockWait: time.Millisecond, openFile: os.OpenFile, maxBytes: 64 << 10}
-	s, health := New(medium, Options{})
+	s, health := NewFileStore(medium, Options{})
 	wantHealth(t, health, true)
 	must(t, s.Put(keyRecord("before", StateIntent)))
 	must(t, s.Put(keyRecord("removed while full", StateIntent)))
@@ -227,7 +227,7 @@ func TestWhatOthersWroteWhileTheLockWasLostIsKept(t *testing.T) {
 	dir := t.TempDir()
 	var refusal error
 	medium := refusing(dir, &refusal)
-	s, _ := New(medium, Options{})
+	s, _ := NewFileStore(medium, Options{})
 	t.Cleanup(func() { _ = s.Close() })
 	must(t, s.Put(keyRecord("ours", StateIntent)))
 	must(t, os.Truncate(filepath.Join(dir, FileName), 0)) // makes the next write fail
@@ -279,7 +279,7 @@ func TestAFileOnWhichTheDatabaseGivesUpBeforeItWorkedIsMovedAside(t *testing.T) 
 	must(t, s.Close())
 	var refusal error
 	medium := refusing(dir, &refusal)
-	s, _ = New(medium, Options{})
+	s, _ = NewFileStore(medium, Options{})
 	t.Cleanup(func() { _ = s.Close() })
 	if err := medium.guarded(func() error { panic("a test's") }); err == nil {
 		t.Fatal("the panic is no error")

@@ -62,7 +62,7 @@ type jobAck struct {
 }
 
 // Start implements [IngestJobs].
-func (s *Store) Start(job IngestJob) error {
+func (s *FileStore) Start(job IngestJob) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		if err := checkIDs("ingest job", job.JobID, job.Integration); err != nil {
 			return nil, err
@@ -89,7 +89,7 @@ func (s *Store) Start(job IngestJob) error {
 }
 
 // Acknowledge implements [IngestJobs].
-func (s *Store) Acknowledge(integration, jobID string, apiIDs []string, at time.Time) error {
+func (s *FileStore) Acknowledge(integration, jobID string, apiIDs []string, at time.Time) error {
 	return s.write(s.ackUrgency(at), func(st *state) ([]Change, error) {
 		job, ok := st.jobs[jobRef{integration, jobID}]
 		if !ok {
@@ -107,7 +107,7 @@ func (s *Store) Acknowledge(integration, jobID string, apiIDs []string, at time.
 }
 
 // SendingDone implements [IngestJobs].
-func (s *Store) SendingDone(integration, jobID string) error {
+func (s *FileStore) SendingDone(integration, jobID string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		job, ok := st.jobs[jobRef{integration, jobID}]
 		if !ok {
@@ -121,7 +121,7 @@ func (s *Store) SendingDone(integration, jobID string) error {
 }
 
 // Finish implements [IngestJobs].
-func (s *Store) Finish(integration, jobID string) error {
+func (s *FileStore) Finish(integration, jobID string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		job, ok := st.jobs[jobRef{integration, jobID}]
 		if !ok {
@@ -136,7 +136,7 @@ func (s *Store) Finish(integration, jobID string) error {
 }
 
 // Running implements [IngestJobs].
-func (s *Store) Running(integration string) ([]IngestJob, error) {
+func (s *FileStore) Running(integration string) ([]IngestJob, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []IngestJob

@@ -66,7 +66,7 @@ type KeyJournal interface {
 }
 
 // Put implements [KeyJournal].
-func (s *Store) Put(rec KeyRecord) error {
+func (s *FileStore) Put(rec KeyRecord) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		if err := checkIDs("key record", rec.ID, rec.Integration); err != nil {
 			return nil, err
@@ -84,7 +84,7 @@ func (s *Store) Put(rec KeyRecord) error {
 }
 
 // Remove implements [KeyJournal].
-func (s *Store) Remove(id string) error {
+func (s *FileStore) Remove(id string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		if _, ok := st.keys[id]; !ok {
 			return nil, nil
@@ -94,7 +94,7 @@ func (s *Store) Remove(id string) error {
 }
 
 // Records implements [KeyJournal].
-func (s *Store) Records(filter Filter) ([]KeyRecord, error) {
+func (s *FileStore) Records(filter Filter) ([]KeyRecord, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []KeyRecord

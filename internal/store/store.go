@@ -9,7 +9,7 @@ import (
 	"time"
 )
 
-// Errors of a [Store]. A full, broken or missing disk is none of them: it shows in [Store.Health].
+// Errors of a [FileStore]. A full, broken or missing disk is none of them: it shows in [FileStore.Health].
 var (
 	// ErrInvalid: what was to be written cannot be (no id, an unknown state, a time outside the calendar).
 	ErrInvalid = errors.New("invalid record")
@@ -25,7 +25,7 @@ var (
 	ErrLocked = errors.New("another process holds the store")
 )
 
-// Medium is what a [Store] writes through to: a bbolt file, or a model of one. The Store never calls it concurrently.
+// Medium is what a [FileStore] writes through to: a bbolt file, or a model of one. The Store never calls it concurrently.
 type Medium interface {
 	// Open opens it, for the first time or anew after a failure, and hands over every row, a job before its
 	// acknowledgements; a row that take refuses is damaged. Notices say what was lost, for people. With an error
@@ -38,7 +38,7 @@ type Medium interface {
 	Close() error
 }
 
-// Options for a [Store]. The zero value works.
+// Options for a [FileStore]. The zero value works.
 type Options struct {
 	// Logger hears of each change of health; nil: nobody does.
 	Logger *slog.Logger
@@ -57,10 +57,10 @@ type Health struct {
 	Messages []string
 }
 
-// Store is a [KeyJournal], [IngestJobs] and [Catalogue] in memory, written through to a [Medium].
+// FileStore is a [KeyJournal], [IngestJobs], [Listings] and [SentPlans] in memory, written through to a [Medium].
 // It is safe for concurrent use; concurrent writers share a commit. Reads are answered from memory and never wait for
 // the medium, so that an actor may read while it serves a message.
-type Store struct {
+type FileStore struct {
 	opts Options
 
 	// turn holds one token while nobody uses the medium. It is taken before mu, never after it. It is a channel and
@@ -83,9 +83,10 @@ type Store struct {
 }
 
 var (
-	_ KeyJournal = (*Store)(nil)
-	_ IngestJobs = (*Store)(nil)
-	_ Catalogue  = (*Store)(nil)
+	_ KeyJournal = (*FileStore)(nil)
+	_ IngestJobs = (*FileStore)(nil)
+	_ Listings   = (*FileStore)(nil)
+	_ SentPlans  = (*FileStore)(nil)
 )
 
 // withoutDisk is what follows from running in memory, in an operator's words.
@@ -96,13 +97,13 @@ const withoutDisk = "if the agent stops now, the next one does not know of keys 
 // at 25 journal writes a second would be most of the work.
 const maxSkip = 64
 
-// New gives a store over a medium. It never fails: without a usable medium it runs in memory, says so in its health,
+// NewFileStore gives a store over a medium. It never fails: without a usable medium it runs in memory, says so in its health,
 // and tries again.
-func New(medium Medium, opts Options) (*Store, Health) {
+func NewFileStore(medium Medium, opts Options) (*FileStore, Health) {
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	s := &Store{opts: opts, medium: medium, turn: make(chan struct{}, 1), state: newState()}
+	s := &FileStore{opts: opts, medium: medium, turn: make(chan struct{}, 1), state: newState()}
 	s.turn <- struct{}{}
 	notices, err := medium.Open(s.state.apply)
 	s.notices = notices
@@ -120,7 +121,7 @@ func New(medium Medium, opts Options) (*Store, Health) {
 }
 
 // Health says what the store can promise at this moment.
-func (s *Store) Health() Health {
+func (s *FileStore) Health() Health {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	h := Health{Durable: s.problem == "", Messages: slices.Clone(s.notices)}
@@ -140,7 +141,7 @@ const (
 
 // ackUrgency lets acknowledgements through to the disk once in AckFlushInterval, by the caller's clock. A clock that
 // jumped counts as an interval.
-func (s *Store) ackUrgency(at time.Time) urgency {
+func (s *FileStore) ackUrgency(at time.Time) urgency {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	since := at.Sub(s.lastAckFlush)
@@ -153,7 +154,7 @@ func (s *Store) ackUrgency(at time.Time) urgency {
 
 // write is the one way in: mutate says what changes, the changes are applied to the memory and staged, and brought
 // to disk as urgently as asked.
-func (s *Store) write(u urgency, mutate func(*state) ([]Change, error)) error {
+func (s *FileStore) write(u urgency, mutate func(*state) ([]Change, error)) error {
 	s.mu.Lock()
 	if s.ended != nil {
 		defer s.mu.Unlock()
@@ -182,7 +183,7 @@ func (s *Store) write(u urgency, mutate func(*state) ([]Change, error)) error {
 
 // Flush brings everything to disk that is still waiting for a durable write, and tries a failed disk again. Call it
 // now and then (every half minute) and before the process ends. Errors: [ErrFenced], [ErrClosed].
-func (s *Store) Flush() error {
+func (s *FileStore) Flush() error {
 	s.mu.Lock()
 	ended := s.ended
 	s.mu.Unlock()
@@ -194,7 +195,7 @@ func (s *Store) Flush() error {
 
 // flush returns once all that was staged before it is on the medium, or the store is degraded. Writers that wait here
 // for each other's commit find theirs done: one fsync for all of them.
-func (s *Store) flush(tryNow bool) error {
+func (s *FileStore) flush(tryNow bool) error {
 	<-s.turn
 	adopted, err := s.flushInTurn(tryNow)
 	s.turn <- struct{}{}
@@ -204,7 +205,7 @@ func (s *Store) flush(tryNow bool) error {
 	return err
 }
 
-func (s *Store) flushInTurn(tryNow bool) (adopted []KeyRecord, err error) {
+func (s *FileStore) flushInTurn(tryNow bool) (adopted []KeyRecord, err error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != nil {
@@ -223,7 +224,7 @@ func (s *Store) flushInTurn(tryNow bool) (adopted []KeyRecord, err error) {
 }
 
 // commit brings the pending changes to the medium. It is called in turn and with mu, and lets go of mu meanwhile.
-func (s *Store) commit() error {
+func (s *FileStore) commit() error {
 	batch := lastOfEach(s.pending)
 	s.pending = nil
 	var err error
@@ -251,7 +252,7 @@ func (s *Store) commit() error {
 }
 
 // degrade goes on in memory. It is called with mu, or before the store is shared.
-func (s *Store) degrade(err error) {
+func (s *FileStore) degrade(err error) {
 	s.degraded, s.pending = true, nil
 	s.skip = min(1<<min(s.failures, 16), maxSkip)
 	s.failures++
@@ -267,7 +268,7 @@ func (s *Store) degrade(err error) {
 // Where the medium's content was known all along, what it has beyond the memory was deleted meanwhile and goes. Where
 // it was not (it could not be read, or another process had it), what it has beyond the memory is adopted: all that
 // follows from a record can be done twice without harm, so at worst something finished is done again.
-func (s *Store) reopen() (adopted []KeyRecord, err error) {
+func (s *FileStore) reopen() (adopted []KeyRecord, err error) {
 	found := newState()
 	onDisk := map[Row][]byte{}
 	var order []Row
@@ -343,7 +344,7 @@ func lastOfEach(changes []Change) []Change {
 
 // Fence ends this incarnation: from now on every write fails with [ErrFenced] and nothing waiting is written. Close
 // then lets go of the medium. It is how a simulated crash, or a second incarnation in one process, stops the first.
-func (s *Store) Fence() {
+func (s *FileStore) Fence() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended == nil {
@@ -352,7 +353,7 @@ func (s *Store) Fence() {
 }
 
 // Close writes what is waiting and lets go of the medium. Errors: what is lost. Closing twice is no error.
-func (s *Store) Close() error {
+func (s *FileStore) Close() error {
 	<-s.turn
 	defer func() { s.turn <- struct{}{} }()
 	s.mu.Lock()

@@ -138,7 +138,8 @@ func (s *site) agent(o agentOptions) *agent {
 		Log: slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AWS: s.httpClient(), Now: time.Now, NewID: uuid.NewString,
 		Jitter: func() float64 { return 0 },
-		Keys:   memory, Jobs: memory, Catalogue: memory, Exports: store.NewMemoryExports(1 << 30),
+		Keys:   memory, Jobs: memory, Listings: memory, SentPlans: memory,
+		Exports: store.NewMemoryExports(1 << 30),
 	}, cfg)
 	s.t.Cleanup(func() {
 		a.Kill()

@@ -77,7 +77,7 @@ type Instance struct {
 	*actors.Agent
 	// Name is the instance's on the network, and the beginning of every id that it makes.
 	Name   string
-	Store  *store.Store
+	Store  *store.FileStore
 	Board  *status.Board
 	world  *World
 	disk   *storetest.Model
@@ -254,8 +254,9 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		Now:    o.Now,
 		NewID:  func() string { return fmt.Sprintf("%s-%05d", i.Name, w.ids.Add(1)) },
 		Jitter: func() float64 { return float64(jitter.Add(1)%7) / 7 },
-		Keys:   i.Store, Jobs: i.Store, Catalogue: i.Store, Exports: o.Exports,
-		Board: i.Board, Faults: faults,
+		Keys:   i.Store, Jobs: i.Store, Listings: i.Store, SentPlans: i.Store,
+		Exports: o.Exports,
+		Board:   i.Board, Faults: faults,
 	}, cfg)
 	w.running = append(w.running, i)
 	return i

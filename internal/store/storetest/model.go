@@ -51,17 +51,17 @@ type Model struct {
 	disk        map[store.Row][]byte
 	incarnation int
 	crashed     int // incarnations up to this one are over
-	current     *store.Store
+	current     *store.FileStore
 }
 
 // Open starts the next incarnation on what the disk holds; one that still runs is fenced first.
-func (m *Model) Open(opts store.Options) (*store.Store, store.Health) {
+func (m *Model) Open(opts store.Options) (*store.FileStore, store.Health) {
 	m.Crash()
 	m.mu.Lock()
 	m.incarnation++
 	medium := &incarnation{model: m, number: m.incarnation}
 	m.mu.Unlock()
-	s, health := store.New(medium, opts)
+	s, health := store.NewFileStore(medium, opts)
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	if m.incarnation == medium.number {
@@ -82,7 +82,7 @@ func (m *Model) Crash() {
 }
 
 // end is called with the lock; what it returns is to be fenced without it.
-func (m *Model) end() (running *store.Store) {
+func (m *Model) end() (running *store.FileStore) {
 	running, m.current, m.crashed = m.current, nil, m.incarnation
 	return running
 }
@@ -155,7 +155,7 @@ func (i *incarnation) Commit(changes []store.Change) error {
 	if outcome.Written || (outcome.Err == nil && !outcome.Crash) {
 		i.model.apply(changes)
 	}
-	var running *store.Store
+	var running *store.FileStore
 	if outcome.Crash {
 		running = i.model.end()
 	}

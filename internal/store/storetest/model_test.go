@@ -27,7 +27,7 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func states(t *testing.T, s *store.Store) map[string]store.KeyState {
+func states(t *testing.T, s *store.FileStore) map[string]store.KeyState {
 	t.Helper()
 	records, err := s.Records(store.Filter{})
 	must(t, err)
@@ -210,7 +210,7 @@ func TestADiskThatComesLateIsAdoptedAndItsRecordsAreHandedOver(t *testing.T) {
 
 	model.OnOpen = func(int) error { return store.ErrLocked }
 	var adopted []string
-	var next *store.Store
+	var next *store.FileStore
 	next, health := model.Open(store.Options{Adopted: func(records []store.KeyRecord) {
 		for _, rec := range records {
 			adopted = append(adopted, rec.ID)

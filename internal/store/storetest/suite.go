@@ -15,10 +15,10 @@ import (
 
 // Subject is a fresh, empty store under test.
 type Subject struct {
-	Store *store.Store
+	Store *store.FileStore
 	// Reopen ends the store, by Close or, with crash, by whatever a kill leaves, and gives what the next process
 	// finds. Nil: nothing outlives this store.
-	Reopen func(crash bool) *store.Store
+	Reopen func(crash bool) *store.FileStore
 }
 
 // Start is the suite's point in time; nothing depends on its value.
@@ -64,7 +64,7 @@ func record(id string, state store.KeyState, age time.Duration) store.KeyRecord 
 }
 
 // reach writes a record through all states up to the one given, as the agent would.
-func reach(t *testing.T, s *store.Store, rec store.KeyRecord, path ...store.KeyState) store.KeyRecord {
+func reach(t *testing.T, s *store.FileStore, rec store.KeyRecord, path ...store.KeyState) store.KeyRecord {
 	t.Helper()
 	for _, state := range path {
 		rec.State = state
@@ -91,7 +91,7 @@ func same(t *testing.T, what string, want, got any) {
 	}
 }
 
-func ids(t *testing.T, s *store.Store, filter store.Filter) []string {
+func ids(t *testing.T, s *store.FileStore, filter store.Filter) []string {
 	t.Helper()
 	records, err := s.Records(filter)
 	must(t, err)
@@ -110,7 +110,7 @@ type all struct {
 	Plans    map[string]map[string][]string
 }
 
-func everything(t *testing.T, s *store.Store, integrations ...string) all {
+func everything(t *testing.T, s *store.FileStore, integrations ...string) all {
 	t.Helper()
 	a := all{Jobs: map[string][]store.IngestJob{}, Listings: map[string]map[string][]store.RememberedAPI{}, Plans: map[string]map[string][]string{}}
 	var err error
@@ -354,7 +354,7 @@ func concurrentWriters(t *testing.T, subject Subject) {
 }
 
 // writes is one call of each kind that writes.
-func writes(s *store.Store) map[string]error {
+func writes(s *store.FileStore) map[string]error {
 	return map[string]error{
 		"Put":           s.Put(record("late", store.StateIntent, 0)),
 		"Remove":        s.Remove("r"),
@@ -370,7 +370,7 @@ func writes(s *store.Store) map[string]error {
 	}
 }
 
-func fill(t *testing.T, s *store.Store) {
+func fill(t *testing.T, s *store.FileStore) {
 	t.Helper()
 	reach(t, s, record("r", "", 0), store.StateIntent)
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))

@@ -13,7 +13,7 @@ import (
 
 func TestMemoryBehavesAsAStore(t *testing.T) {
 	storetest.Run(t, func(*testing.T) storetest.Subject {
-		withoutDisk, _ := store.New(noDisk{}, store.Options{})
+		withoutDisk, _ := store.NewFileStore(noDisk{}, store.Options{})
 		return storetest.Subject{Store: withoutDisk}
 	})
 }
@@ -31,7 +31,7 @@ func TestTheModelBehavesAsAStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Subject {
 		model := &storetest.Model{}
 		current, _ := model.Open(store.Options{})
-		return storetest.Subject{Store: current, Reopen: func(crash bool) *store.Store {
+		return storetest.Subject{Store: current, Reopen: func(crash bool) *store.FileStore {
 			if !crash {
 				if err := current.Close(); err != nil {
 					t.Fatal(err)
@@ -51,7 +51,7 @@ func TestTheBoltFileBehavesAsAStore(t *testing.T) {
 		dir := t.TempDir()
 		current := openBolt(t, dir)
 		t.Cleanup(func() { _ = current.Close() })
-		return storetest.Subject{Store: current, Reopen: func(crash bool) *store.Store {
+		return storetest.Subject{Store: current, Reopen: func(crash bool) *store.FileStore {
 			if crash {
 				// What a kill leaves is the file as it stands.
 				current.Fence()
@@ -66,7 +66,7 @@ func TestTheBoltFileBehavesAsAStore(t *testing.T) {
 	})
 }
 
-func openBolt(t *testing.T, dir string) *store.Store {
+func openBolt(t *testing.T, dir string) *store.FileStore {
 	t.Helper()
 	s, health := store.Open(dir, store.Options{})
 	if !health.Durable || len(health.Messages) > 0 {

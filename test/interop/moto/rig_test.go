@@ -50,7 +50,7 @@ type rig struct {
 	// log is the agent's and moto's.
 	log outside.Log
 	// journal is the agent's; it is there once the agent was started.
-	journal *store.Store
+	journal *store.FileStore
 }
 
 func newRig(t *testing.T) *rig {
@@ -149,7 +149,8 @@ func (r *rig) start(more settings) {
 	agent := actors.Start(life.Env{
 		Log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
-		Keys: r.journal, Jobs: r.journal, Catalogue: r.journal, Exports: store.NewMemoryExports(store.DefaultMemoryExportBytes),
+		Keys: r.journal, Jobs: r.journal, Listings: r.journal, SentPlans: r.journal,
+		Exports: store.NewMemoryExports(store.DefaultMemoryExportBytes),
 	}, cfg)
 	r.t.Cleanup(func() {
 		if err := agent.Drain(context.Background(), drainWithin); err != nil {

@@ -13,15 +13,20 @@ type RememberedAPI struct {
 	Name string `json:"name"`
 }
 
-// Catalogue remembers what the last complete listings and the last ingests held: names are judged over all
-// of it, so that a failing target renames nothing, and plans that vanish are noticed before they are sent.
-type Catalogue interface {
+// Listings remembers the last complete listing of each target. The names of APIs are judged over all of them, so that
+// a target that fails renames nothing.
+type Listings interface {
 	// SaveListing replaces what is remembered of a target. Only complete, successful listings belong here. Durable.
 	SaveListing(integration, target string, apis []RememberedAPI) error
 	// Listings gives the last complete listing of each target; a target whose listing was empty is there, too.
 	Listings(integration string) (map[string][]RememberedAPI, error)
 	// ForgetListing drops a target that is not configured any longer. Durable.
 	ForgetListing(integration, target string) error
+}
+
+// SentPlans remembers with which plans each API was last sent, so that plans that vanish are noticed before an ingest
+// deletes them in APIM.
+type SentPlans interface {
 	// RememberPlans notes the plan ids that each API is being sent with, replacing what was known of these APIs
 	// and of no others; an empty list is remembered as "sent without plans". Call it before the batch leaves: APIM may
 	// keep a batch whose answer is lost. Durable.
@@ -33,8 +38,8 @@ type Catalogue interface {
 	ForgetPlans(integration string, apiIDs ...string) error
 }
 
-// SaveListing implements [Catalogue].
-func (s *Store) SaveListing(integration, target string, apis []RememberedAPI) error {
+// SaveListing implements [Listings].
+func (s *FileStore) SaveListing(integration, target string, apis []RememberedAPI) error {
 	return s.write(durable, func(*state) ([]Change, error) {
 		if err := checkIDs("listing", target, integration); err != nil {
 			return nil, err
@@ -47,8 +52,8 @@ func (s *Store) SaveListing(integration, target string, apis []RememberedAPI) er
 	})
 }
 
-// Listings implements [Catalogue].
-func (s *Store) Listings(integration string) (map[string][]RememberedAPI, error) {
+// Listings implements [Listings].
+func (s *FileStore) Listings(integration string) (map[string][]RememberedAPI, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := make(map[string][]RememberedAPI, len(s.state.listings[integration]))
@@ -58,8 +63,8 @@ func (s *Store) Listings(integration string) (map[string][]RememberedAPI, error)
 	return found, nil
 }
 
-// ForgetListing implements [Catalogue].
-func (s *Store) ForgetListing(integration, target string) error {
+// ForgetListing implements [Listings].
+func (s *FileStore) ForgetListing(integration, target string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		if _, ok := st.listings[integration][target]; !ok {
 			return nil, nil
@@ -68,8 +73,8 @@ func (s *Store) ForgetListing(integration, target string) error {
 	})
 }
 
-// RememberPlans implements [Catalogue].
-func (s *Store) RememberPlans(integration string, plans map[string][]string) error {
+// RememberPlans implements [SentPlans].
+func (s *FileStore) RememberPlans(integration string, plans map[string][]string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		var changes []Change
 		for _, apiID := range slices.Sorted(maps.Keys(plans)) {
@@ -93,8 +98,8 @@ func (s *Store) RememberPlans(integration string, plans map[string][]string) err
 	})
 }
 
-// RememberedPlans implements [Catalogue].
-func (s *Store) RememberedPlans(integration string) (map[string][]string, error) {
+// RememberedPlans implements [SentPlans].
+func (s *FileStore) RememberedPlans(integration string) (map[string][]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := make(map[string][]string, len(s.state.plans[integration]))
@@ -104,8 +109,8 @@ func (s *Store) RememberedPlans(integration string) (map[string][]string, error)
 	return found, nil
 }
 
-// ForgetPlans implements [Catalogue].
-func (s *Store) ForgetPlans(integration string, apiIDs ...string) error {
+// ForgetPlans implements [SentPlans].
+func (s *FileStore) ForgetPlans(integration string, apiIDs ...string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
 		var changes []Change
 		for _, apiID := range apiIDs {
