@@ -22,6 +22,7 @@ func FuzzRow(f *testing.F) {
 		{tableKeys, rowKey("r"), keyRecord("r", StateAttached)},
 		{tableKeys, rowKey("r"), KeyRecord{ID: "r", State: "unknown"}},
 		{tableJobs, rowKey("i", "j"), jobHeader{APIIDs: []string{"a"}, StartedAt: noon, Total: 1}},
+		{tableAcks, rowKey("i", "j", "0000000a"), jobAck{At: noon, APIIDs: []string{"a"}}},
 		{tableListings, rowKey("i", "t"), []RememberedAPI{{ID: "a", Name: "n"}}},
 		{tablePlans, rowKey("i", "a"), []string{"p"}},
 		{tablePlans, "no key of two parts", nil},
@@ -52,8 +53,14 @@ func FuzzRow(f *testing.F) {
 			must(t, again.apply(c))
 			_ = Describe(c)
 		}
-		if diff := cmp.Diff(st.keys, again.keys); diff != "" {
-			t.Error(diff)
+		for _, diff := range []string{
+			cmp.Diff(st.keys.byKey, again.keys.byKey), cmp.Diff(st.jobs.byKey, again.jobs.byKey),
+			cmp.Diff(st.acks.byKey, again.acks.byKey), cmp.Diff(st.listings.byKey, again.listings.byKey),
+			cmp.Diff(st.plans.byKey, again.plans.byKey),
+		} {
+			if diff != "" {
+				t.Error(diff)
+			}
 		}
 		if len(rows) != 1 {
 			t.Errorf("%d rows of one", len(rows))

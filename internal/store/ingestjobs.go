@@ -1,8 +1,8 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -64,74 +64,65 @@ type jobAck struct {
 // Start implements [IngestJobs].
 func (s *FileStore) Start(job IngestJob) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
-		if err := checkIDs("ingest job", job.JobID, job.Integration); err != nil {
-			return nil, err
-		}
-		if _, ok := st.jobs[jobRef{job.Integration, job.JobID}]; ok {
+		if _, ok := st.jobs.get(job.Integration, job.JobID); ok {
 			return nil, nil
 		}
-		header, err := encodeRow(jobRow(job.Integration, job.JobID), jobHeader{
+		changes := st.acksGone(job.Integration, job.JobID) // a damaged file may have left some without their job
+		header, err := st.jobs.set(jobHeader{
 			APIIDs: job.APIIDs, StartedAt: job.StartedAt.UTC(), Total: job.Total, DoneSent: job.DoneSent,
-		})
+		}, job.Integration, job.JobID)
 		if err != nil {
 			return nil, err
 		}
-		changes := []Change{header}
-		if len(job.Acked) > 0 || !job.LastAckAt.IsZero() {
-			ack, err := encodeRow(ackRow(job.Integration, job.JobID, 0), jobAck{At: job.LastAckAt.UTC(), APIIDs: job.Acked})
-			if err != nil {
-				return nil, err
-			}
-			changes = append(changes, ack)
+		changes = append(changes, header...)
+		if len(job.Acked) == 0 && job.LastAckAt.IsZero() {
+			return changes, nil
 		}
-		return changes, nil
+		ack, err := st.ack(job.Integration, job.JobID, job.Acked, job.LastAckAt)
+		return append(changes, ack...), err
 	})
+}
+
+// ack gives the change that notes an acknowledged batch.
+func (st *state) ack(integration, jobID string, apiIDs []string, at time.Time) ([]Change, error) {
+	return st.acks.set(jobAck{At: at.UTC(), APIIDs: apiIDs}, integration, jobID, fmt.Sprintf("%08x", st.nextAck))
+}
+
+// acksGone gives the changes that remove all that was acknowledged of a job.
+func (st *state) acksGone(integration, jobID string) []Change {
+	var changes []Change
+	for number := range st.acks.under(integration, jobID) {
+		changes = append(changes, st.acks.remove(integration, jobID, number)...)
+	}
+	return changes
 }
 
 // Acknowledge implements [IngestJobs].
 func (s *FileStore) Acknowledge(integration, jobID string, apiIDs []string, at time.Time) error {
 	return s.write(s.ackUrgency(at), func(st *state) ([]Change, error) {
-		job, ok := st.jobs[jobRef{integration, jobID}]
-		if !ok {
+		if _, ok := st.jobs.get(integration, jobID); !ok {
 			return nil, fmt.Errorf("%w: %s", ErrUnknownJob, jobID)
 		}
-		var fresh []string
-		for _, id := range apiIDs {
-			if !job.acked[id] && !slices.Contains(fresh, id) {
-				fresh = append(fresh, id)
-			}
-		}
-		ack, err := encodeRow(ackRow(integration, jobID, job.nextAck()), jobAck{At: at.UTC(), APIIDs: fresh})
-		return []Change{ack}, err
+		return st.ack(integration, jobID, apiIDs, at)
 	})
 }
 
 // SendingDone implements [IngestJobs].
 func (s *FileStore) SendingDone(integration, jobID string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
-		job, ok := st.jobs[jobRef{integration, jobID}]
+		header, ok := st.jobs.get(integration, jobID)
 		if !ok {
 			return nil, fmt.Errorf("%w: %s", ErrUnknownJob, jobID)
 		}
-		header := job.header
 		header.DoneSent = true
-		change, err := encodeRow(jobRow(integration, jobID), header)
-		return []Change{change}, err
+		return st.jobs.set(header, integration, jobID)
 	})
 }
 
 // Finish implements [IngestJobs].
 func (s *FileStore) Finish(integration, jobID string) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
-		job, ok := st.jobs[jobRef{integration, jobID}]
-		if !ok {
-			return nil, nil
-		}
-		var changes []Change
-		for _, seq := range slices.Sorted(maps.Keys(job.acks)) {
-			changes = append(changes, Change{Row: ackRow(integration, jobID, seq)})
-		}
-		return append(changes, Change{Row: jobRow(integration, jobID)}), nil
+		return append(st.acksGone(integration, jobID), st.jobs.remove(integration, jobID)...), nil
 	})
 }
 
@@ -140,16 +131,27 @@ func (s *FileStore) Running(integration string) ([]IngestJob, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []IngestJob
-	for ref, job := range s.state.jobs {
-		if ref.integration == integration {
-			found = append(found, job.public(ref))
+	for jobID, header := range s.state.jobs.under(integration) {
+		job := IngestJob{
+			Integration: integration, JobID: jobID, APIIDs: slices.Clone(header.APIIDs),
+			StartedAt: header.StartedAt, Total: header.Total, DoneSent: header.DoneSent,
 		}
+		acked := map[string]bool{}
+		for _, ack := range s.state.acks.under(integration, jobID) {
+			if ack.At.After(job.LastAckAt) {
+				job.LastAckAt = ack.At
+			}
+			for _, id := range ack.APIIDs {
+				if !acked[id] {
+					acked[id] = true
+					job.Acked = append(job.Acked, id)
+				}
+			}
+		}
+		found = append(found, job)
 	}
 	slices.SortFunc(found, func(a, b IngestJob) int {
-		if c := a.StartedAt.Compare(b.StartedAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.JobID, b.JobID)
+		return cmp.Or(a.StartedAt.Compare(b.StartedAt), strings.Compare(a.JobID, b.JobID))
 	})
 	return found, nil
 }

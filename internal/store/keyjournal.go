@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -68,29 +69,23 @@ type KeyJournal interface {
 // Put implements [KeyJournal].
 func (s *FileStore) Put(rec KeyRecord) error {
 	return s.write(durable, func(st *state) ([]Change, error) {
-		if err := checkIDs("key record", rec.ID, rec.Integration); err != nil {
+		if err := checkID(tableKeys, rec.Integration); err != nil {
 			return nil, err
 		}
 		if !rec.State.Valid() {
 			return nil, fmt.Errorf("%w: key record %s has the unknown state %q", ErrInvalid, rec.ID, rec.State)
 		}
-		if before, ok := st.keys[rec.ID]; ok && !before.State.CanBecome(rec.State) {
+		if before, ok := st.keys.get(rec.ID); ok && !before.State.CanBecome(rec.State) {
 			return nil, fmt.Errorf("%w: key record %s is %s and cannot become %s", ErrTransition, rec.ID, before.State, rec.State)
 		}
 		rec.CreatedAt, rec.UpdatedAt = rec.CreatedAt.UTC(), rec.UpdatedAt.UTC()
-		change, err := encodeRow(Row{tableKeys, rowKey(rec.ID)}, rec)
-		return []Change{change}, err
+		return st.keys.set(rec, rec.ID)
 	})
 }
 
 // Remove implements [KeyJournal].
 func (s *FileStore) Remove(id string) error {
-	return s.write(durable, func(st *state) ([]Change, error) {
-		if _, ok := st.keys[id]; !ok {
-			return nil, nil
-		}
-		return []Change{{Row: Row{tableKeys, rowKey(id)}}}, nil
-	})
+	return s.write(durable, func(st *state) ([]Change, error) { return st.keys.remove(id), nil })
 }
 
 // Records implements [KeyJournal].
@@ -98,7 +93,7 @@ func (s *FileStore) Records(filter Filter) ([]KeyRecord, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	var found []KeyRecord
-	for _, rec := range s.state.keys {
+	for _, rec := range s.state.keys.byKey {
 		if filter.matches(rec) {
 			found = append(found, rec)
 		}
@@ -109,9 +104,6 @@ func (s *FileStore) Records(filter Filter) ([]KeyRecord, error) {
 
 func sortRecords(records []KeyRecord) {
 	slices.SortFunc(records, func(a, b KeyRecord) int {
-		if c := a.CreatedAt.Compare(b.CreatedAt); c != 0 {
-			return c
-		}
-		return strings.Compare(a.ID, b.ID)
+		return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 	})
 }

@@ -34,21 +34,12 @@ type SentPlans interface {
 	// RememberedPlans gives the plan ids by API id. Empty: nothing was sent yet, or nothing is remembered (no
 	// volume), and the plan-loss guard is blind.
 	RememberedPlans(integration string) (map[string][]string, error)
-	// ForgetPlans drops what is remembered of the APIs named. Durable.
-	ForgetPlans(integration string, apiIDs ...string) error
 }
 
 // SaveListing implements [Listings].
 func (s *FileStore) SaveListing(integration, target string, apis []RememberedAPI) error {
-	return s.write(durable, func(*state) ([]Change, error) {
-		if err := checkIDs("listing", target, integration); err != nil {
-			return nil, err
-		}
-		if apis == nil {
-			apis = []RememberedAPI{}
-		}
-		change, err := encodeRow(Row{tableListings, rowKey(integration, target)}, apis)
-		return []Change{change}, err
+	return s.write(durable, func(st *state) ([]Change, error) {
+		return st.listings.set(append([]RememberedAPI{}, apis...), integration, target)
 	})
 }
 
@@ -56,8 +47,8 @@ func (s *FileStore) SaveListing(integration, target string, apis []RememberedAPI
 func (s *FileStore) Listings(integration string) (map[string][]RememberedAPI, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := make(map[string][]RememberedAPI, len(s.state.listings[integration]))
-	for target, apis := range s.state.listings[integration] {
+	found := map[string][]RememberedAPI{}
+	for target, apis := range s.state.listings.under(integration) {
 		found[target] = slices.Clone(apis)
 	}
 	return found, nil
@@ -65,12 +56,7 @@ func (s *FileStore) Listings(integration string) (map[string][]RememberedAPI, er
 
 // ForgetListing implements [Listings].
 func (s *FileStore) ForgetListing(integration, target string) error {
-	return s.write(durable, func(st *state) ([]Change, error) {
-		if _, ok := st.listings[integration][target]; !ok {
-			return nil, nil
-		}
-		return []Change{{Row: Row{tableListings, rowKey(integration, target)}}}, nil
-	})
+	return s.write(durable, func(st *state) ([]Change, error) { return st.listings.remove(integration, target), nil })
 }
 
 // RememberPlans implements [SentPlans].
@@ -78,21 +64,17 @@ func (s *FileStore) RememberPlans(integration string, plans map[string][]string)
 	return s.write(durable, func(st *state) ([]Change, error) {
 		var changes []Change
 		for _, apiID := range slices.Sorted(maps.Keys(plans)) {
-			if err := checkIDs("remembered plans", apiID, integration); err != nil {
-				return nil, err
-			}
-			planIDs := slices.Compact(slices.Sorted(slices.Values(plans[apiID])))
-			if known, ok := st.plans[integration][apiID]; ok && slices.Equal(known, planIDs) {
+			planIDs := append([]string{}, plans[apiID]...) // never nil, which would be written as null
+			slices.Sort(planIDs)
+			planIDs = slices.Compact(planIDs)
+			if known, ok := st.plans.get(integration, apiID); ok && slices.Equal(known, planIDs) {
 				continue // an ingest with nothing changed costs no write
 			}
-			if planIDs == nil {
-				planIDs = []string{}
-			}
-			change, err := encodeRow(Row{tablePlans, rowKey(integration, apiID)}, planIDs)
+			change, err := st.plans.set(planIDs, integration, apiID)
 			if err != nil {
 				return nil, err
 			}
-			changes = append(changes, change)
+			changes = append(changes, change...)
 		}
 		return changes, nil
 	})
@@ -102,22 +84,9 @@ func (s *FileStore) RememberPlans(integration string, plans map[string][]string)
 func (s *FileStore) RememberedPlans(integration string) (map[string][]string, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	found := make(map[string][]string, len(s.state.plans[integration]))
-	for apiID, planIDs := range s.state.plans[integration] {
+	found := map[string][]string{}
+	for apiID, planIDs := range s.state.plans.under(integration) {
 		found[apiID] = slices.Clone(planIDs)
 	}
 	return found, nil
-}
-
-// ForgetPlans implements [SentPlans].
-func (s *FileStore) ForgetPlans(integration string, apiIDs ...string) error {
-	return s.write(durable, func(st *state) ([]Change, error) {
-		var changes []Change
-		for _, apiID := range apiIDs {
-			if _, ok := st.plans[integration][apiID]; ok {
-				changes = append(changes, Change{Row: Row{tablePlans, rowKey(integration, apiID)}})
-			}
-		}
-		return changes, nil
-	})
 }

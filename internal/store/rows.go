@@ -43,16 +43,14 @@ type Change struct {
 // makes a row key well under bbolt's limit of 32,768 bytes.
 const maxIDBytes = 1024
 
-func checkIDs(what string, ids ...string) error {
-	for _, id := range ids {
-		switch {
-		case id == "":
-			return fmt.Errorf("%w: a %s without its id or integration", ErrInvalid, what)
-		case len(id) > maxIDBytes:
-			return fmt.Errorf("%w: a %s with an id of %d bytes, at most %d are taken", ErrInvalid, what, len(id), maxIDBytes)
-		case !utf8.ValidString(id):
-			return fmt.Errorf("%w: a %s with an id that is not UTF-8", ErrInvalid, what)
-		}
+func checkID(table Table, id string) error {
+	switch {
+	case id == "":
+		return fmt.Errorf("%w: one of the %s lacks an id", ErrInvalid, table)
+	case len(id) > maxIDBytes:
+		return fmt.Errorf("%w: one of the %s has an id of %d bytes, at most %d are taken", ErrInvalid, table, len(id), maxIDBytes)
+	case !utf8.ValidString(id):
+		return fmt.Errorf("%w: one of the %s has an id that is not UTF-8", ErrInvalid, table)
 	}
 	return nil
 }
@@ -79,12 +77,6 @@ func splitRowKey(key string, want int) ([]string, error) {
 		parts[i] = plain
 	}
 	return parts, nil
-}
-
-func jobRow(integration, jobID string) Row { return Row{tableJobs, rowKey(integration, jobID)} }
-
-func ackRow(integration, jobID string, seq int) Row {
-	return Row{tableAcks, rowKey(integration, jobID, fmt.Sprintf("%08x", seq))}
 }
 
 // errDamagedRow: a row's content is not what was written.

@@ -2,212 +2,179 @@ package store
 
 import (
 	"fmt"
-	"maps"
+	"iter"
 	"slices"
 	"strconv"
+	"strings"
 )
 
-// state is all that a Store knows, in memory. It changes only through apply, whose input is what goes to the disk: so
-// what is read before a restart and after it cannot differ.
+// state is all that a [FileStore] knows, in memory. It changes only through apply, whose input is what goes to the
+// disk: so what is read before a restart and after it cannot differ.
 type state struct {
-	keys     map[string]KeyRecord
-	jobs     map[jobRef]*jobState
-	listings map[string]map[string][]RememberedAPI // by integration, then target
-	plans    map[string]map[string][]string        // by integration, then API
-}
+	keys     table[KeyRecord]       // by record
+	jobs     table[jobHeader]       // by integration and job
+	acks     table[jobAck]          // by integration, job and number
+	listings table[[]RememberedAPI] // by integration and target
+	plans    table[[]string]        // by integration and API
 
-type jobRef struct{ integration, jobID string }
-
-type jobState struct {
-	header jobHeader
-	acks   map[int]jobAck // by their number
-	acked  map[string]bool
+	nextAck uint64 // above the number of every acknowledgement so far
 }
 
 func newState() *state {
-	return &state{
-		keys:     map[string]KeyRecord{},
-		jobs:     map[jobRef]*jobState{},
-		listings: map[string]map[string][]RememberedAPI{},
-		plans:    map[string]map[string][]string{},
+	st := &state{
+		keys:     newTable[KeyRecord](tableKeys, 1),
+		jobs:     newTable[jobHeader](tableJobs, 2),
+		acks:     newTable[jobAck](tableAcks, 3),
+		listings: newTable[[]RememberedAPI](tableListings, 2),
+		plans:    newTable[[]string](tablePlans, 2),
 	}
+	st.keys.accept = acceptKey
+	st.acks.accept = st.acceptAck
+	return st
 }
 
-func (j *jobState) nextAck() int {
-	next := 0
-	for seq := range j.acks {
-		next = max(next, seq+1)
+func acceptKey(ids []string, rec KeyRecord) error {
+	if rec.ID != ids[0] || !rec.State.Valid() {
+		return fmt.Errorf("%w: key record %q has the id %q and the state %q", errDamagedRow, ids[0], rec.ID, rec.State)
 	}
-	return next
+	return nil
 }
 
-func (j *jobState) public(ref jobRef) IngestJob {
-	job := IngestJob{
-		Integration: ref.integration, JobID: ref.jobID, APIIDs: slices.Clone(j.header.APIIDs),
-		StartedAt: j.header.StartedAt, Total: j.header.Total, DoneSent: j.header.DoneSent,
+func (st *state) acceptAck(ids []string, _ jobAck) error {
+	number, err := strconv.ParseUint(ids[2], 16, 32)
+	if err != nil {
+		return fmt.Errorf("%w: %q does not number an acknowledgement", errDamagedRow, ids[2])
 	}
-	for _, seq := range slices.Sorted(maps.Keys(j.acks)) {
-		ack := j.acks[seq]
-		job.Acked = append(job.Acked, ack.APIIDs...)
-		if ack.At.After(job.LastAckAt) {
-			job.LastAckAt = ack.At
-		}
-	}
-	return job
+	st.nextAck = max(st.nextAck, number+1)
+	return nil
+}
+
+// anyTable is a [table] of whatever kind.
+type anyTable interface {
+	apply(Change) error
+	rows() ([]Change, error)
+}
+
+func (st *state) tables() []anyTable {
+	return []anyTable{st.keys, st.jobs, st.acks, st.listings, st.plans}
 }
 
 // apply sets or deletes one row. An error leaves the state as it was.
 func (st *state) apply(c Change) error {
 	switch c.Table {
 	case tableKeys:
-		return st.applyKey(c)
+		return st.keys.apply(c)
 	case tableJobs:
-		return st.applyJob(c)
+		return st.jobs.apply(c)
 	case tableAcks:
-		return st.applyAck(c)
+		return st.acks.apply(c)
 	case tableListings:
-		var apis []RememberedAPI
-		return applyNested(st.listings, c, &apis)
+		return st.listings.apply(c)
 	case tablePlans:
-		var planIDs []string
-		return applyNested(st.plans, c, &planIDs)
+		return st.plans.apply(c)
 	}
 	return fmt.Errorf("%w: there is no table %q", errDamagedRow, c.Table)
 }
 
-func (st *state) applyKey(c Change) error {
-	id, err := splitRowKey(c.Key, 1)
-	if err != nil {
-		return err
-	}
-	if c.Value == nil {
-		delete(st.keys, id[0])
-		return nil
-	}
-	var rec KeyRecord
-	if err := decodeRow(c, &rec); err != nil {
-		return err
-	}
-	if rec.ID != id[0] || !rec.State.Valid() {
-		return fmt.Errorf("%w: key record %q has the id %q and the state %q", errDamagedRow, id[0], rec.ID, rec.State)
-	}
-	st.keys[rec.ID] = rec
-	return nil
-}
-
-func (st *state) applyJob(c Change) error {
-	parts, err := splitRowKey(c.Key, 2)
-	if err != nil {
-		return err
-	}
-	ref := jobRef{parts[0], parts[1]}
-	if c.Value == nil {
-		delete(st.jobs, ref)
-		return nil
-	}
-	var header jobHeader
-	if err := decodeRow(c, &header); err != nil {
-		return err
-	}
-	if job, ok := st.jobs[ref]; ok {
-		job.header = header
-		return nil
-	}
-	st.jobs[ref] = &jobState{header: header, acks: map[int]jobAck{}, acked: map[string]bool{}}
-	return nil
-}
-
-func (st *state) applyAck(c Change) error {
-	parts, err := splitRowKey(c.Key, 3)
-	if err != nil {
-		return err
-	}
-	seq, err := strconv.ParseUint(parts[2], 16, 31)
-	if err != nil {
-		return fmt.Errorf("%w: %q does not number an acknowledgement", errDamagedRow, parts[2])
-	}
-	job, ok := st.jobs[jobRef{parts[0], parts[1]}]
-	if c.Value == nil {
-		if ok {
-			for _, id := range job.acks[int(seq)].APIIDs {
-				delete(job.acked, id)
-			}
-			delete(job.acks, int(seq))
-		}
-		return nil
-	}
-	if !ok {
-		return fmt.Errorf("%w: an acknowledgement of job %q, which is not there", errDamagedRow, parts[1])
-	}
-	var ack jobAck
-	if err := decodeRow(c, &ack); err != nil {
-		return err
-	}
-	job.acks[int(seq)] = ack
-	for _, id := range ack.APIIDs {
-		job.acked[id] = true
-	}
-	return nil
-}
-
-func applyNested[T any](into map[string]map[string]T, c Change, value *T) error {
-	parts, err := splitRowKey(c.Key, 2)
-	if err != nil {
-		return err
-	}
-	if c.Value == nil {
-		delete(into[parts[0]], parts[1])
-		if len(into[parts[0]]) == 0 {
-			delete(into, parts[0])
-		}
-		return nil
-	}
-	if err := decodeRow(c, value); err != nil {
-		return err
-	}
-	if into[parts[0]] == nil {
-		into[parts[0]] = map[string]T{}
-	}
-	into[parts[0]][parts[1]] = *value
-	return nil
-}
-
-// rows gives everything as it stands on disk, a job before its acknowledgements.
+// rows gives everything as it stands on disk.
 func (st *state) rows() ([]Change, error) {
 	var all []Change
-	add := func(row Row, v any) error {
-		change, err := encodeRow(row, v)
-		all = append(all, change)
-		return err
-	}
-	for id, rec := range st.keys {
-		if err := add(Row{tableKeys, rowKey(id)}, rec); err != nil {
+	for _, t := range st.tables() {
+		rows, err := t.rows()
+		if err != nil {
 			return nil, err
 		}
-	}
-	for ref, job := range st.jobs {
-		if err := add(jobRow(ref.integration, ref.jobID), job.header); err != nil {
-			return nil, err
-		}
-		for seq, ack := range job.acks {
-			if err := add(ackRow(ref.integration, ref.jobID, seq), ack); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for integration, targets := range st.listings {
-		for target, apis := range targets {
-			if err := add(Row{tableListings, rowKey(integration, target)}, apis); err != nil {
-				return nil, err
-			}
-		}
-	}
-	for integration, apis := range st.plans {
-		for apiID, planIDs := range apis {
-			if err := add(Row{tablePlans, rowKey(integration, apiID)}, planIDs); err != nil {
-				return nil, err
-			}
-		}
+		all = append(all, rows...)
 	}
 	return all, nil
+}
+
+// table holds the rows of one kind by their keys.
+type table[T any] struct {
+	name   Table
+	ids    int // how many ids make a key
+	byKey  map[string]T
+	accept func(ids []string, value T) error // refuses a row that cannot be; nil: none
+}
+
+func newTable[T any](name Table, ids int) table[T] {
+	return table[T]{name: name, ids: ids, byKey: map[string]T{}}
+}
+
+func (t table[T]) apply(c Change) error {
+	ids, err := splitRowKey(c.Key, t.ids)
+	if err != nil {
+		return err
+	}
+	if c.Value == nil {
+		delete(t.byKey, c.Key)
+		return nil
+	}
+	var value T
+	if err := decodeRow(c, &value); err != nil {
+		return err
+	}
+	if t.accept != nil {
+		if err := t.accept(ids, value); err != nil {
+			return err
+		}
+	}
+	t.byKey[c.Key] = value
+	return nil
+}
+
+func (t table[T]) rows() ([]Change, error) {
+	all := make([]Change, 0, len(t.byKey))
+	for key, value := range t.byKey {
+		change, err := encodeRow(Row{t.name, key}, value)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, change)
+	}
+	return all, nil
+}
+
+// set gives the change that sets a row.
+func (t table[T]) set(value T, ids ...string) ([]Change, error) {
+	for _, id := range ids {
+		if err := checkID(t.name, id); err != nil {
+			return nil, err
+		}
+	}
+	change, err := encodeRow(Row{t.name, rowKey(ids...)}, value)
+	return []Change{change}, err
+}
+
+// remove gives the change that removes a row, none if it is not there.
+func (t table[T]) remove(ids ...string) []Change {
+	key := rowKey(ids...)
+	if _, ok := t.byKey[key]; !ok {
+		return nil
+	}
+	return []Change{{Row: Row{t.name, key}}}
+}
+
+func (t table[T]) get(ids ...string) (T, bool) {
+	value, ok := t.byKey[rowKey(ids...)]
+	return value, ok
+}
+
+// under gives the rows whose keys are these ids and one more, by that one, in the order of their keys.
+func (t table[T]) under(ids ...string) iter.Seq2[string, T] {
+	prefix := rowKey(ids...) + "/"
+	var keys []string
+	for key := range t.byKey {
+		if strings.HasPrefix(key, prefix) {
+			keys = append(keys, key)
+		}
+	}
+	slices.Sort(keys)
+	return func(yield func(string, T) bool) {
+		for _, key := range keys {
+			if all, err := splitRowKey(key, t.ids); err == nil && !yield(all[len(ids)], t.byKey[key]) {
+				return
+			}
+		}
+	}
 }

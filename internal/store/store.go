@@ -318,7 +318,8 @@ func (s *FileStore) reopen() (adopted []KeyRecord, err error) {
 			missing = append(missing, Change{Row: row})
 		case s.state.apply(Change{Row: row, Value: onDisk[row]}) == nil && row.Table == tableKeys:
 			if id, err := splitRowKey(row.Key, 1); err == nil {
-				adopted = append(adopted, found.keys[id[0]])
+				rec, _ := found.keys.get(id[0])
+				adopted = append(adopted, rec)
 			}
 		}
 	}

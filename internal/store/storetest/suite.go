@@ -365,7 +365,6 @@ func writes(s *store.FileStore) map[string]error {
 		"SaveListing":   s.SaveListing("i", "late", nil),
 		"ForgetListing": s.ForgetListing("i", "t"),
 		"RememberPlans": s.RememberPlans("i", map[string][]string{"late": nil}),
-		"ForgetPlans":   s.ForgetPlans("i", "a"),
 		"Flush":         s.Flush(),
 	}
 }

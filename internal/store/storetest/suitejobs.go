@@ -84,10 +84,9 @@ func listings(t *testing.T, subject Subject) {
 
 func plans(t *testing.T, subject Subject) {
 	s := subject.Store
-	must(t, s.RememberPlans("i", map[string][]string{"a": {"q", "p", "p"}, "b": {"p"}, "c": {"p"}}))
+	must(t, s.RememberPlans("i", map[string][]string{"a": {"q", "p", "p"}, "b": {"p"}}))
 	must(t, s.RememberPlans("i", map[string][]string{"b": nil}))
 	must(t, s.RememberPlans("other", map[string][]string{"a": {"z"}}))
-	must(t, s.ForgetPlans("i", "c", "never"))
 	got, err := s.RememberedPlans("i")
 	must(t, err)
 	same(t, "plans", map[string][]string{"a": {"p", "q"}, "b": {}}, got)
