@@ -5,14 +5,13 @@ import (
 	"errors"
 	"os"
 	"os/exec"
-	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
+	driven "federation-agent/test/process"
 )
 
 // asMain makes the test binary the program itself: exit codes and signals are a process's.
@@ -31,118 +30,60 @@ const patience = 30 * time.Second
 
 // child is the program in a process of its own.
 type child struct {
-	t      *testing.T
-	cmd    *exec.Cmd
-	stdout *watched
-	log    *watched
-	ended  chan struct{}
+	*driven.Process
+	t *testing.T
 }
 
 // start starts the program with these variables and no others.
 func start(t *testing.T, environ []string, args ...string) *child {
 	t.Helper()
-	c := &child{t: t, stdout: newWatched(), log: newWatched(), ended: make(chan struct{})}
-	c.cmd = exec.Command(os.Args[0], args...)
-	c.cmd.Env = append([]string{asMain + "=1", "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true", nodeEnabled + "=false"}, environ...)
-	c.cmd.Stdout, c.cmd.Stderr = c.stdout, c.log
-	if err := c.cmd.Start(); err != nil {
+	cmd := exec.Command(os.Args[0], args...)
+	cmd.Env = append([]string{
+		asMain + "=1", "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true", nodeEnabled + "=false",
+	}, environ...)
+	p, err := driven.Start(cmd)
+	if err != nil {
 		t.Fatal(err)
 	}
-	go func() {
-		_ = c.cmd.Wait() // the state says it all
-		close(c.ended)
-	}()
-	t.Cleanup(func() {
-		_ = c.cmd.Process.Kill() // it has ended, as a rule
-		<-c.ended
-	})
-	return c
+	t.Cleanup(func() { _ = p.Kill() }) // it has ended, as a rule
+	return &child{Process: p, t: t}
 }
 
 func (c *child) signal(s os.Signal) {
 	c.t.Helper()
-	if err := c.cmd.Process.Signal(s); err != nil {
-		c.t.Fatalf("%v\n%s", err, c.log)
+	if err := c.Signal(s); err != nil {
+		c.t.Fatalf("%v\n%s", err, c.log())
 	}
 }
 
 // exit waits for the end and gives the exit code.
 func (c *child) exit() int {
 	c.t.Helper()
-	select {
-	case <-c.ended:
-		return c.cmd.ProcessState.ExitCode()
-	case <-time.After(patience):
-		c.t.Fatalf("the program does not end\n%s", c.log)
-		return -1
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	_ = c.Wait(ctx) // the code says it all
+	if ctx.Err() != nil {
+		c.t.Fatalf("the program does not end\n%s", c.log())
 	}
+	return c.ExitCode()
 }
+
+func (c *child) log() string { return c.Stderr.String() }
 
 // says waits until a line of the standard error holds all of the texts, prints until one of the standard
-// output does.
-func (c *child) says(texts ...string)   { c.t.Helper(); c.wait(c.log, texts) }
-func (c *child) prints(texts ...string) { c.t.Helper(); c.wait(c.stdout, texts) }
+// output does. Both give that line.
+func (c *child) says(texts ...string) string   { c.t.Helper(); return c.await(&c.Stderr, texts) }
+func (c *child) prints(texts ...string) string { c.t.Helper(); return c.await(&c.Stdout, texts) }
 
-func (c *child) wait(out *watched, texts []string) {
+func (c *child) await(out *driven.Output, texts []string) string {
 	c.t.Helper()
-	deadline := time.After(patience)
-	for {
-		grown := out.next()
-		if out.has(texts) {
-			return
-		}
-		select {
-		case <-grown:
-		case <-c.ended:
-			if !out.has(texts) {
-				c.t.Fatalf("ended without saying %q\n%s", texts, out)
-			}
-		case <-deadline:
-			c.t.Fatalf("does not say %q\n%s", texts, out)
-		}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	line, err := c.Await(ctx, out, texts...)
+	if err != nil {
+		c.t.Fatalf("%v\n%s", err, out)
 	}
-}
-
-// watched is a text that wakes its readers when it grows.
-type watched struct {
-	mu    sync.Mutex
-	text  strings.Builder
-	grown chan struct{}
-}
-
-func newWatched() *watched { return &watched{grown: make(chan struct{})} }
-
-func (w *watched) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	close(w.grown)
-	w.grown = make(chan struct{})
-	return w.text.Write(p)
-}
-
-func (w *watched) next() <-chan struct{} {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.grown
-}
-
-func (w *watched) String() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.text.String()
-}
-
-func (w *watched) has(texts []string) bool {
-	for line := range strings.Lines(w.String()) {
-		missing := false
-		for _, text := range texts {
-			missing = missing || !strings.Contains(line, text)
-		}
-		if !missing {
-			return true
-		}
-	}
-	return false
+	return line
 }
 
 // newSandbox starts stand-ins that are fast, with 6 APIs of 2 stages in one account and region.

@@ -16,30 +16,32 @@ import (
 var quick = []string{"--latency=false", "--quota-scale=100"}
 
 func TestTheDemoPlaysTheMainJobOnRealSockets(t *testing.T) {
+	t.Parallel()
 	for name, args := range map[string][]string{"today's dialect": nil, "the 4.4 dialect": {"--apim-version=4.4"}} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c := start(t, nil, append(append([]string{"demo", "--once", "--json"}, quick...), args...)...)
 			if code := c.exit(); code != exitOrderly {
-				t.Fatalf("exit code %d\n%s", code, c.log)
+				t.Fatalf("exit code %d\n%s", code, c.log())
 			}
 			var summary demo.Summary
-			if err := json.Unmarshal([]byte(c.stdout.String()), &summary); err != nil {
-				t.Fatalf("%v: the standard output is for machines\n%s", err, c.stdout.String())
+			if err := json.Unmarshal([]byte(c.Stdout.String()), &summary); err != nil {
+				t.Fatalf("%v: the standard output is for machines\n%s", err, c.Stdout.String())
 			}
 			// 39 of the 40 APIs are in a usage plan, with three stages each; one of them cannot be exported.
 			if !summary.OK || summary.Found != 117 || summary.Ingested != 117 || summary.Documents != 114 ||
 				summary.KeysCreated != 1 || summary.KeysDeleted != 1 || summary.KeysLeft != 0 || len(summary.Usage) != 4 {
-				t.Errorf("%+v\n%s", summary, c.log)
+				t.Errorf("%+v\n%s", summary, c.log())
 			}
-			if strings.Contains(c.log.String(), "\x1b") || strings.Contains(c.log.String(), "\r") {
-				t.Errorf("lines are drawn over though nobody watches\n%q", c.log)
+			if strings.Contains(c.log(), "\x1b") || strings.Contains(c.log(), "\r") {
+				t.Errorf("lines are drawn over though nobody watches\n%q", c.log())
 			}
 		})
 	}
 }
 
 func TestADemoOfWhichAStepFailsSaysWhichAndWhy(t *testing.T) {
+	t.Parallel()
 	c := start(t, nil, append([]string{"demo", "--once", "--estate=uniform", "--apis=2", "--plans=0"}, quick...)...)
 	if code := c.exit(); code != exitInternal {
 		t.Errorf("exit code %d", code)
@@ -52,9 +54,9 @@ func logOfADemo(t *testing.T, environ ...string) string {
 	t.Helper()
 	c := start(t, environ, append([]string{"demo", "--once"}, quick...)...)
 	if code := c.exit(); code != exitOrderly {
-		t.Fatalf("exit code %d\n%s", code, c.log)
+		t.Fatalf("exit code %d\n%s", code, c.log())
 	}
-	_, after, _ := strings.Cut(c.stdout.String(), "Agent's log")
+	_, after, _ := strings.Cut(c.Stdout.String(), "Agent's log")
 	name := strings.Fields(after)[0]
 	log, err := os.ReadFile(name)
 	if err != nil || strings.Count(string(log), "connected to APIM") != 1 {
@@ -64,6 +66,7 @@ func logOfADemo(t *testing.T, environ ...string) string {
 }
 
 func TestTheLogThatADemoPointsAtIsThereUntilTheNextDemo(t *testing.T) {
+	t.Parallel()
 	home, temporary := t.TempDir(), t.TempDir()
 	first := logOfADemo(t, "HOME="+home, "XDG_CACHE_HOME=", "TMPDIR="+temporary)
 	second := logOfADemo(t, "HOME="+home, "XDG_CACHE_HOME=", "TMPDIR="+temporary)
@@ -80,6 +83,7 @@ func TestTheLogThatADemoPointsAtIsThereUntilTheNextDemo(t *testing.T) {
 }
 
 func TestWithoutAHomeADemosLogIsAmongTheTemporaryFiles(t *testing.T) {
+	t.Parallel()
 	temporary := t.TempDir()
 	if name := logOfADemo(t, "HOME=", "XDG_CACHE_HOME=", "TMPDIR="+temporary); filepath.Dir(name) != temporary {
 		t.Errorf("the log is %s, want one in %s", name, temporary)
@@ -87,6 +91,7 @@ func TestWithoutAHomeADemosLogIsAmongTheTemporaryFiles(t *testing.T) {
 }
 
 func TestCtrlCIsNoFailureOfTheDemo(t *testing.T) {
+	t.Parallel()
 	c := start(t, nil, "demo", "--once", "--quota-scale=0.05") // so slow that the first step is not the last
 	c.prints("ok     Connect")
 	c.signal(os.Interrupt)
@@ -94,16 +99,17 @@ func TestCtrlCIsNoFailureOfTheDemo(t *testing.T) {
 		t.Errorf("exit code %d", code)
 	}
 	c.says("the demo was interrupted at ")
-	if all := c.log.String() + c.stdout.String(); strings.Contains(strings.ToLower(all), "failed") {
+	if all := c.log() + c.Stdout.String(); strings.Contains(strings.ToLower(all), "failed") {
 		t.Errorf("an interruption is called a failure\n%s", all)
 	}
 }
 
 func TestABadFlagLeavesNothingBehind(t *testing.T) {
+	t.Parallel()
 	directory := t.TempDir()
 	for _, flag := range []string{"--estate=nope", "--apim-version=3.20"} {
 		if c := start(t, []string{"TMPDIR=" + directory, "HOME=" + directory}, "demo", flag); c.exit() != exitConfiguration {
-			t.Errorf("%s: exit code %d\n%s", flag, c.exit(), c.log)
+			t.Errorf("%s: exit code %d\n%s", flag, c.exit(), c.log())
 		}
 	}
 	if left, err := os.ReadDir(directory); err != nil || len(left) > 0 {
@@ -112,21 +118,23 @@ func TestABadFlagLeavesNothingBehind(t *testing.T) {
 }
 
 func TestADemoStaysUpUntilItIsTold(t *testing.T) {
+	t.Parallel()
 	c := start(t, nil, append([]string{"demo", "--verbose", "--json"}, quick...)...)
 	c.says("Still running", "is APIM's page")
 	c.signal(os.Interrupt)
 	if code := c.exit(); code != exitOrderly {
-		t.Errorf("exit code %d\n%s", code, c.log)
+		t.Errorf("exit code %d\n%s", code, c.log())
 	}
 }
 
 func TestTheSettingsThatASandboxPrintsLeadAnAgentToIt(t *testing.T) {
+	t.Parallel()
 	sandbox := start(t, nil, append([]string{"sandbox", "--apim=127.0.0.1:0", "--aws=127.0.0.1:0"}, quick...)...)
 	sandbox.prints("# export gravitee_integration_providers_0_configuration_roleArn")
 	sandbox.prints("export gravitee_agent_store_path='")
 	sandbox.prints("unset AWS_ENDPOINT_URL")
 	var environ []string
-	for line := range strings.Lines(sandbox.stdout.String()) {
+	for line := range strings.Lines(sandbox.Stdout.String()) {
 		if setting, ok := strings.CutPrefix(strings.TrimSpace(line), "export "); ok {
 			environ = append(environ, strings.ReplaceAll(setting, "'", ""))
 		}
@@ -136,11 +144,11 @@ func TestTheSettingsThatASandboxPrintsLeadAnAgentToIt(t *testing.T) {
 	agent.says("AWS account and region are known", "111122223333:us-east-1")
 	agent.signal(os.Interrupt)
 	if code := agent.exit(); code != exitOrderly {
-		t.Errorf("the agent's exit code is %d\n%s", code, agent.log)
+		t.Errorf("the agent's exit code is %d\n%s", code, agent.log())
 	}
 	sandbox.signal(os.Interrupt)
 	if code := sandbox.exit(); code != exitOrderly {
-		t.Errorf("the sandbox's exit code is %d\n%s", code, sandbox.log)
+		t.Errorf("the sandbox's exit code is %d\n%s", code, sandbox.log())
 	}
 }
 
@@ -157,6 +165,7 @@ func TestASandboxSaysHowTheProgramIsCalledAgain(t *testing.T) {
 }
 
 func TestAStoreThatCannotBeWrittenIsToldOnce(t *testing.T) {
+	t.Parallel()
 	s := newSandbox(t, nil)
 	blocked := filepath.Join(t.TempDir(), "a file, and no directory")
 	if err := os.WriteFile(blocked, nil, 0o600); err != nil {
@@ -167,29 +176,31 @@ func TestAStoreThatCannotBeWrittenIsToldOnce(t *testing.T) {
 	agent.signal(os.Interrupt)
 	agent.says("level=ERROR", "the store's disk did not come back")
 	agent.exit()
-	if n := strings.Count(agent.log.String(), "the store is in memory only"); n != 1 {
-		t.Errorf("the log says %d times that the store is in memory only\n%s", n, agent.log)
+	if n := strings.Count(agent.log(), "the store is in memory only"); n != 1 {
+		t.Errorf("the log says %d times that the store is in memory only\n%s", n, agent.log())
 	}
 }
 
 func TestValidateTellsGoodFromBad(t *testing.T) {
+	t.Parallel()
 	s := newSandbox(t, nil)
 	good := start(t, settings(t, s), "validate")
-	if code := good.exit(); code != exitOrderly || !strings.Contains(good.stdout.String(), "The configuration is good.") {
-		t.Errorf("exit code %d\n%s%s", code, good.stdout.String(), good.log)
+	if code := good.exit(); code != exitOrderly || !strings.Contains(good.Stdout.String(), "The configuration is good.") {
+		t.Errorf("exit code %d\n%s%s", code, good.Stdout.String(), good.log())
 	}
-	if strings.Contains(good.stdout.String(), demo.DefaultToken) || strings.Contains(good.stdout.String(), "sandbox-secret") {
-		t.Errorf("a secret is shown\n%s", good.stdout.String())
+	if strings.Contains(good.Stdout.String(), demo.DefaultToken) || strings.Contains(good.Stdout.String(), "sandbox-secret") {
+		t.Errorf("a secret is shown\n%s", good.Stdout.String())
 	}
 	bad := start(t, []string{"gravitee_integration_providers_0_type=solace"}, "validate")
 	if code := bad.exit(); code != exitConfiguration {
-		t.Errorf("exit code %d\n%s", code, bad.log)
+		t.Errorf("exit code %d\n%s", code, bad.log())
 	}
 	bad.says("fault: ", "endpoints_0: is missing")
 	bad.says("fault: ", `"solace" is not served`)
 }
 
 func TestMalformedYAMLNamesFileAndLine(t *testing.T) {
+	t.Parallel()
 	file := filepath.Join(t.TempDir(), "gravitee.yml")
 	if err := os.WriteFile(file, []byte("integration:\n  providers:\n    - type: aws-api-gateway\n   integrationId: x\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -202,23 +213,26 @@ func TestMalformedYAMLNamesFileAndLine(t *testing.T) {
 }
 
 func TestACommandLineThatCannotBeReadIsAConfigurationFault(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{{"--confg", "x"}, {"start"}, {"sandbox", "--quota-scale=-1"}, {"demo", "--estate=no-such-file"}, {"sandbox", "--apim-version=3.20"}} {
-		if c := start(t, nil, args...); c.exit() != exitConfiguration || c.log.String() == "" {
-			t.Errorf("%q: exit code %d\n%s", args, c.exit(), c.log)
+		if c := start(t, nil, args...); c.exit() != exitConfiguration || c.log() == "" {
+			t.Errorf("%q: exit code %d\n%s", args, c.exit(), c.log())
 		}
 	}
 }
 
 func TestVersionSaysWhatWasBuilt(t *testing.T) {
+	t.Parallel()
 	for _, spelling := range []string{"version", "--version"} {
 		c := start(t, nil, spelling)
-		if code := c.exit(); code != exitOrderly || !strings.Contains(c.stdout.String(), "federation-agent ") || !strings.Contains(c.stdout.String(), "go1.") {
-			t.Errorf("%s: exit code %d\n%s", spelling, code, c.stdout.String())
+		if code := c.exit(); code != exitOrderly || !strings.Contains(c.Stdout.String(), "federation-agent ") || !strings.Contains(c.Stdout.String(), "go1.") {
+			t.Errorf("%s: exit code %d\n%s", spelling, code, c.Stdout.String())
 		}
 	}
 }
 
 func TestAWrongFlagAndATakenPortSayWhereToLook(t *testing.T) {
+	t.Parallel()
 	c := start(t, nil, "sandbox", "--prot=1")
 	c.exit()
 	c.says("unknown flag: --prot")

@@ -32,11 +32,8 @@ func withNode(more ...string) []string {
 // nodeURL is where a child serves it.
 func nodeURL(c *child) string {
 	c.t.Helper()
-	c.says("the node API is served", "address=127.0.0.1:")
-	found := regexp.MustCompile(`address=(127\.0\.0\.1:\d+)`).FindStringSubmatch(c.log.String())
-	if found == nil {
-		c.t.Fatalf("no address\n%s", c.log)
-	}
+	line := c.says("the node API is served", "address=127.0.0.1:")
+	found := regexp.MustCompile(`address=(127\.0\.0\.1:\d+)`).FindStringSubmatch(line)
 	return "http://" + found[1]
 }
 
@@ -62,6 +59,7 @@ func look(t *testing.T, url, accept string) (code int, body string) {
 }
 
 func TestTheNodeAPILivesAsLongAsTheAgentAndShowsNoSecret(t *testing.T) {
+	t.Parallel()
 	s := newSandbox(t, nil)
 	agent := start(t, settings(t, s, withNode("gravitee_agent_log_level=debug")...))
 	connected(t, s)
@@ -73,7 +71,7 @@ func TestTheNodeAPILivesAsLongAsTheAgentAndShowsNoSecret(t *testing.T) {
 				t.Errorf("%s: %d %s", path, code, body)
 			}
 			for _, secret := range []string{demo.DefaultToken, "sandbox-secret", nodePassword} {
-				if strings.Contains(body, secret) || strings.Contains(agent.log.String(), secret) {
+				if strings.Contains(body, secret) || strings.Contains(agent.log(), secret) {
 					t.Errorf("%s, or the log, shows %q\n%s", path, secret, body)
 				}
 			}
@@ -84,7 +82,7 @@ func TestTheNodeAPILivesAsLongAsTheAgentAndShowsNoSecret(t *testing.T) {
 	}
 	agent.signal(syscall.SIGTERM)
 	if code := agent.exit(); code != exitOrderly {
-		t.Errorf("exit code %d\n%s", code, agent.log)
+		t.Errorf("exit code %d\n%s", code, agent.log())
 	}
 	if _, err := net.Dial("tcp", strings.TrimPrefix(url, "http://")); err == nil {
 		t.Error("the port is still served")
@@ -92,6 +90,7 @@ func TestTheNodeAPILivesAsLongAsTheAgentAndShowsNoSecret(t *testing.T) {
 }
 
 func TestAPortThatIsTakenStopsTheStartAndNamesTheVariables(t *testing.T) {
+	t.Parallel()
 	taken, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -109,6 +108,7 @@ func TestAPortThatIsTakenStopsTheStartAndNamesTheVariables(t *testing.T) {
 }
 
 func TestWithoutAUserNobodyIsLetInAndTheLogSaysWhatToSet(t *testing.T) {
+	t.Parallel()
 	s := newSandbox(t, nil)
 	agent := start(t, settings(t, s, nodeEnabled+"=true", nodePort+"=0"))
 	url := nodeURL(agent)
@@ -119,6 +119,7 @@ func TestWithoutAUserNobodyIsLetInAndTheLogSaysWhatToSet(t *testing.T) {
 }
 
 func TestAKeyLostToKill9IsOnTheStatusOfTheNextProcess(t *testing.T) {
+	t.Parallel()
 	s := newSandbox(t, nil)
 	environ := settings(t, s, withNode()...)
 	agent := start(t, environ)
@@ -145,7 +146,7 @@ func TestAKeyLostToKill9IsOnTheStatusOfTheNextProcess(t *testing.T) {
 	}
 	key := s.AWS.Keys()[0]
 	if lost := status.Keys.LostCreates; len(lost) != 1 || lost[0].KeyName != key.Name || lost[0].Region != "eu-west-1" || !strings.Contains(lost[0].Do, "delete it") {
-		t.Errorf("the status lists %+v, and AWS has %q\n%s", lost, key.Name, again.log)
+		t.Errorf("the status lists %+v, and AWS has %q\n%s", lost, key.Name, again.log())
 	}
 	if _, page := look(t, url+"/_node/federation", "text/html"); !strings.Contains(page, "Lost creates: 1") {
 		t.Errorf("the page does not list it\n%s", page)

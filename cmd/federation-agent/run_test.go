@@ -44,6 +44,7 @@ func midIngest(t *testing.T, s *demo.Sandbox) apimsim.Job {
 }
 
 func TestSIGTERMInTheMiddleOfAnIngestEndsInOrderWithin10Seconds(t *testing.T) {
+	t.Parallel()
 	change, more, release := oneByOne(t)
 	s := newSandbox(t, change)
 	defer release()
@@ -53,7 +54,7 @@ func TestSIGTERMInTheMiddleOfAnIngestEndsInOrderWithin10Seconds(t *testing.T) {
 	began := time.Now()
 	agent.signal(syscall.SIGTERM)
 	if code := agent.exit(); code != exitOrderly {
-		t.Fatalf("exit code %d\n%s", code, agent.log)
+		t.Fatalf("exit code %d\n%s", code, agent.log())
 	}
 	agent.says("ended in order", "took=", "ingests_left=1")
 	if took := time.Since(began); took > 10*time.Second {
@@ -69,6 +70,7 @@ func TestSIGTERMInTheMiddleOfAnIngestEndsInOrderWithin10Seconds(t *testing.T) {
 }
 
 func TestAnIngestGoesOnAfterKill9AndRestart(t *testing.T) {
+	t.Parallel()
 	change, more, release := oneByOne(t)
 	s := newSandbox(t, change)
 	environ := settings(t, s, more...)
@@ -85,18 +87,19 @@ func TestAnIngestGoesOnAfterKill9AndRestart(t *testing.T) {
 		return err == nil && now.Status != apimsim.JobPending
 	})
 	if now, err := s.APIM.Job(job.ID); err != nil || now.Status != apimsim.JobSuccess || len(s.APIM.APIs()) != 12 {
-		t.Errorf("job %+v, %d APIs, %v\n%s", now, len(s.APIM.APIs()), err, again.log)
+		t.Errorf("job %+v, %d APIs, %v\n%s", now, len(s.APIM.APIs()), err, again.log())
 	}
 	if problems := s.APIM.Problems(); len(problems) > 0 {
-		t.Errorf("APIM noticed %v\n%s", problems, again.log)
+		t.Errorf("APIM noticed %v\n%s", problems, again.log())
 	}
 	again.signal(os.Interrupt)
 	if code := again.exit(); code != exitOrderly {
-		t.Errorf("exit code %d after SIGINT\n%s", code, again.log)
+		t.Errorf("exit code %d after SIGINT\n%s", code, again.log())
 	}
 }
 
 func TestASecondSignalEndsAtOnce(t *testing.T) {
+	t.Parallel()
 	s := newSandbox(t, nil)
 	s.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateAPIKey, Fault: awssim.Of(awssim.FaultHang)})
 	agent := start(t, settings(t, s, "gravitee_agent_shutdown_timeout=5m"))
@@ -116,22 +119,24 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	agent.says("ending in order")
 	agent.signal(syscall.SIGTERM)
 	if code := agent.exit(); code != exitSignal+int(syscall.SIGTERM) {
-		t.Errorf("exit code %d\n%s", code, agent.log)
+		t.Errorf("exit code %d\n%s", code, agent.log())
 	}
 	agent.says("level=WARN", "a second signal: ending at once")
 }
 
 func TestAnAgentThatAPIMDismissesForGoodExitsWith3(t *testing.T) {
+	t.Parallel()
 	s := newSandbox(t, nil)
 	agent := start(t, settings(t, s))
 	connected(t, s)
 	s.APIM.GoodBye(demo.DefaultIntegrationID, false)
 	if code := agent.exit(); code != exitDismissed {
-		t.Errorf("exit code %d\n%s", code, agent.log)
+		t.Errorf("exit code %d\n%s", code, agent.log())
 	}
 }
 
 func TestNoSecretReachesTheLog(t *testing.T) {
+	t.Parallel()
 	s := newSandbox(t, nil)
 	agent := start(t, settings(t, s, "gravitee_agent_log_level=debug", "gravitee_agent_log_format=json"))
 	connected(t, s)
@@ -139,14 +144,15 @@ func TestNoSecretReachesTheLog(t *testing.T) {
 	agent.signal(syscall.SIGTERM)
 	agent.exit()
 	for _, secret := range []string{demo.DefaultToken, "sandbox-secret"} {
-		if strings.Contains(agent.log.String(), secret) {
-			t.Errorf("the log holds %q\n%s", secret, agent.log)
+		if strings.Contains(agent.log(), secret) {
+			t.Errorf("the log holds %q\n%s", secret, agent.log())
 		}
 	}
 }
 
 // Each of these is a mistake that a newcomer makes; the message says what to change.
 func TestBadInputIsAnsweredWithWhatToChange(t *testing.T) {
+	t.Parallel()
 	const provider = "gravitee_integration_providers_0_"
 	endpoint := func(url string) string { return "gravitee_integration_connector_ws_endpoints_0=" + url }
 	for name, c := range map[string]struct {
@@ -218,7 +224,7 @@ func TestBadInputIsAnsweredWithWhatToChange(t *testing.T) {
 				agent.signal(syscall.SIGTERM)
 			}
 			if code := agent.exit(); code != c.exit {
-				t.Errorf("exit code %d, want %d\n%s", code, c.exit, agent.log)
+				t.Errorf("exit code %d, want %d\n%s", code, c.exit, agent.log())
 			}
 		})
 	}

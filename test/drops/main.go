@@ -19,8 +19,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
-	"federation-agent/test/outside"
-	"federation-agent/test/rig"
+	"federation-agent/test/process"
 )
 
 func main() {
@@ -46,7 +45,7 @@ const (
 )
 
 func run(ctx context.Context, sessions, drops int, seed uint64, keep string) error {
-	r, err := rig.New(ctx, rig.Options{Integrations: sessions, APIs: apis, Stages: stages, Dir: keep, Settings: []string{batchOfTwo}})
+	r, err := process.NewRig(ctx, process.RigOptions{Integrations: sessions, APIs: apis, Stages: stages, Dir: keep, Settings: []string{batchOfTwo}})
 	if err != nil {
 		return err
 	}
@@ -84,7 +83,7 @@ func run(ctx context.Context, sessions, drops int, seed uint64, keep string) err
 }
 
 // measure lets the agent live through everything, and notes what is seen while it lives.
-func (s *summary) measure(ctx context.Context, r *rig.Rig, agent *rig.Process, storm *storm) error {
+func (s *summary) measure(ctx context.Context, r *process.Rig, agent *process.Process, storm *storm) error {
 	var err error
 	if s.before, err = warmUp(ctx, r, agent); err != nil {
 		return err
@@ -100,26 +99,26 @@ func (s *summary) measure(ctx context.Context, r *rig.Rig, agent *rig.Process, s
 	if err := r.Settle(ctx); err != nil {
 		return err
 	}
-	if s.after, err = agent.Footprint(); err != nil {
+	if s.after, err = footprintOf(agent); err != nil {
 		return err
 	}
-	if s.jobs, err = r.Jobs(ctx); err != nil {
+	if s.jobs, err = r.APIM.Jobs(ctx); err != nil {
 		return err
 	}
-	if s.problems, err = r.Problems(ctx); err != nil {
+	if s.problems, err = r.APIM.Problems(ctx); err != nil {
 		return err
 	}
-	s.log, err = agent.Log()
-	return err
+	s.log = agent.Stderr.String()
+	return nil
 }
 
 // warmUp is a burst of everything in each integration at once, and what the process holds when it has rested.
-func warmUp(ctx context.Context, r *rig.Rig, agent *rig.Process) (rig.Footprint, error) {
+func warmUp(ctx context.Context, r *process.Rig, agent *process.Process) (footprint, error) {
 	err := inEach(r, func(integration string) error {
-		if _, err := r.Preview(ctx, integration); err != nil {
+		if _, err := r.APIM.Preview(ctx, integration); err != nil {
 			return err
 		}
-		if err := r.Ingest(ctx, integration); err != nil {
+		if _, err := r.APIM.Ingest(ctx, process.Patience, integration); err != nil {
 			return err
 		}
 		apis, err := apisOf(ctx, r, integration)
@@ -134,20 +133,20 @@ func warmUp(ctx context.Context, r *rig.Rig, agent *rig.Process) (rig.Footprint,
 		return nil
 	})
 	if err != nil {
-		return rig.Footprint{}, err
+		return footprint{}, err
 	}
-	if err := outside.Sleep(ctx, rest); err != nil {
-		return rig.Footprint{}, err
+	if err := process.Sleep(ctx, rest); err != nil {
+		return footprint{}, err
 	}
-	return agent.Footprint()
+	return footprintOf(agent)
 }
 
 // converge waits until APIM has no open ingest job, ingests everything once more, and sees whether APIM has what a
 // preview says.
-func (s *summary) converge(ctx context.Context, r *rig.Rig) error {
+func (s *summary) converge(ctx context.Context, r *process.Rig) error {
 	const jobTimeout = 6 * time.Minute // APIM gives a job up after 5
-	err := outside.Await(ctx, jobTimeout, "the ingests to end", func(ctx context.Context) (bool, error) {
-		jobs, err := r.Jobs(ctx)
+	err := process.Await(ctx, jobTimeout, "the ingests to end", func(ctx context.Context) (bool, error) {
+		jobs, err := r.APIM.Jobs(ctx)
 		for _, j := range jobs {
 			if j.Status == apimsim.JobPending {
 				return false, nil
@@ -159,16 +158,17 @@ func (s *summary) converge(ctx context.Context, r *rig.Rig) error {
 		return err
 	}
 	return inEach(r, func(integration string) error {
-		if err := r.Ingest(ctx, integration); err != nil {
+		if _, err := r.APIM.Ingest(ctx, process.Patience, integration); err != nil {
 			return err
 		}
-		want, err := r.Preview(ctx, integration)
+		want, err := r.APIM.Preview(ctx, integration)
 		if err != nil {
 			return err
 		}
 		apis, err := apisOf(ctx, r, integration)
-		if err == nil && (len(apis) != want || want != apiCount) {
-			err = fmt.Errorf("integration %s: APIM has %d APIs, the preview shows %d, AWS has %d", integration, len(apis), want, apiCount)
+		if shown := len(want.APIs); err == nil && (len(apis) != shown || shown != apiCount) {
+			err = fmt.Errorf("integration %s: APIM has %d APIs, the preview shows %d, AWS has %d",
+				integration, len(apis), shown, apiCount)
 		}
 		return err
 	})
@@ -176,8 +176,8 @@ func (s *summary) converge(ctx context.Context, r *rig.Rig) error {
 
 const apiCount = apis * stages
 
-func apisOf(ctx context.Context, r *rig.Rig, integration string) ([]apimsim.APIView, error) {
-	all, err := r.APIs(ctx)
+func apisOf(ctx context.Context, r *process.Rig, integration string) ([]apimsim.APIView, error) {
+	all, err := r.APIM.APIs(ctx)
 	var its []apimsim.APIView
 	for _, api := range all {
 		if api.IntegrationID == integration {
@@ -188,7 +188,7 @@ func apisOf(ctx context.Context, r *rig.Rig, integration string) ([]apimsim.APIV
 }
 
 // inEach does something in all integrations at once.
-func inEach(r *rig.Rig, do func(integration string) error) error {
+func inEach(r *process.Rig, do func(integration string) error) error {
 	errs := make([]error, len(r.Integrations))
 	var running sync.WaitGroup
 	for i, integration := range r.Integrations {

@@ -9,8 +9,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
-	"federation-agent/test/outside"
-	"federation-agent/test/rig"
+	"federation-agent/test/process"
 )
 
 // kind is a way to lose a session.
@@ -51,7 +50,7 @@ type drop struct {
 
 // storm drops every session of one agent.
 type storm struct {
-	rig   *rig.Rig
+	rig   *process.Rig
 	seed  uint64
 	drops int
 
@@ -106,7 +105,7 @@ func (s *storm) dropAll(ctx context.Context, up *watch, integration string, rand
 		kinds = kinds[1:]
 		life := shortestLife + time.Duration(random.Int64N(int64(longestLife-shortestLife)))
 		s.use(ctx, integration, apis, life, random)
-		if err := outside.Sleep(ctx, life); err != nil {
+		if err := process.Sleep(ctx, life); err != nil {
 			return err
 		}
 		if err := s.noteOpenJobs(ctx, integration); err != nil {
@@ -130,9 +129,9 @@ func (s *storm) drop(ctx context.Context, k kind, agent apimsim.AgentView, rando
 	there := true
 	switch k {
 	case goodBye:
-		return s.rig.GoodBye(ctx, agent.IntegrationID)
+		return s.rig.APIM.GoodBye(ctx, agent.IntegrationID)
 	case refused:
-		if err := s.rig.RefuseUpgrades(ctx, 1+random.IntN(2)); err != nil {
+		if err := s.rig.APIM.RefuseUpgrades(ctx, 1+random.IntN(2)); err != nil {
 			return err
 		}
 		there = s.rig.Wire.Cut(agent.RemoteAddr)
@@ -157,13 +156,13 @@ func (s *storm) use(ctx context.Context, integration string, apis []apimsim.APIV
 	at := func(do func()) {
 		pause := time.Duration(random.Int64N(int64(life)))
 		s.users.Go(func() {
-			if outside.Sleep(ctx, pause) == nil {
+			if process.Sleep(ctx, pause) == nil {
 				do()
 			}
 		})
 	}
-	at(func() { _, _ = s.rig.StartIngest(ctx, integration) })
-	at(func() { _, _ = s.rig.Preview(ctx, integration) })
+	at(func() { _, _ = s.rig.APIM.StartIngest(ctx, integration) })
+	at(func() { _, _ = s.rig.APIM.Preview(ctx, integration) })
 	for range subscribes {
 		api := apis[random.IntN(len(apis))]
 		at(func() { _ = s.rig.Subscribe(ctx, api) })
@@ -177,7 +176,7 @@ func (s *storm) use(ctx context.Context, integration string, apis []apimsim.APIV
 }
 
 func (s *storm) noteOpenJobs(ctx context.Context, integration string) error {
-	jobs, err := s.rig.Jobs(ctx)
+	jobs, err := s.rig.APIM.Jobs(ctx)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, j := range jobs {

@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
-	"federation-agent/test/rig"
+	"federation-agent/test/process"
 )
 
 // summary is all that was seen.
@@ -17,14 +17,29 @@ type summary struct {
 	drops    []drop
 	met      map[string]bool
 	jobs     []apimsim.JobView
-	keys     rig.Count
+	keys     process.Count
 	problems []apimsim.Problem
 	log      string // the agent's
 
-	before, after rig.Footprint
+	before, after footprint
 	// Counted when a process is ended, so the former are those of an agent whose sessions nobody dropped.
 	goroutinesBefore, goroutinesAfter map[string]int
 	sessions                          int
+}
+
+// footprint is what the kernel knows that a process holds.
+type footprint struct {
+	process.Memory
+	descriptors int // open files and sockets
+}
+
+func footprintOf(agent *process.Process) (footprint, error) {
+	memory, err := agent.Memory()
+	if err != nil {
+		return footprint{}, err
+	}
+	descriptors, err := agent.Descriptors()
+	return footprint{memory, descriptors}, err
 }
 
 // mayGrow is by how much the memory of a process at rest may differ: the Go runtime gives freed memory back bit by bit.
@@ -69,7 +84,7 @@ func (s *summary) print() {
 	fmt.Printf("%-46s %8s %8s\n", "the process, at rest", "before", "after")
 	fmt.Printf("  %-44s %8.1f %8.1f\n", "resident, MiB", mib(s.before.Resident), mib(s.after.Resident))
 	fmt.Printf("  %-44s %8.1f %8.1f\n", "  of it anonymous, MiB", mib(s.before.Anonymous), mib(s.after.Anonymous))
-	fmt.Printf("  %-44s %8d %8d\n", "open descriptors", s.before.Descriptors, s.after.Descriptors)
+	fmt.Printf("  %-44s %8d %8d\n", "open descriptors", s.before.descriptors, s.after.descriptors)
 	fmt.Printf("  %-44s %8d %8d\n", "goroutines (before: of another process)", total(s.goroutinesBefore), total(s.goroutinesAfter))
 }
 
@@ -133,8 +148,8 @@ func (s *summary) wrong() error {
 	if n := strings.Count(s.log, logPanic); n > 0 {
 		fault("the agent's log says %q %d times", logPanic, n)
 	}
-	if s.after.Descriptors > s.before.Descriptors {
-		fault("open descriptors grew from %d to %d", s.before.Descriptors, s.after.Descriptors)
+	if s.after.descriptors > s.before.descriptors {
+		fault("open descriptors grew from %d to %d", s.before.descriptors, s.after.descriptors)
 	}
 	if float64(s.after.Resident) > float64(s.before.Resident)*(1+mayGrow) {
 		fault("resident memory grew from %.1f to %.1f MiB", mib(s.before.Resident), mib(s.after.Resident))

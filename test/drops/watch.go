@@ -6,8 +6,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
-	"federation-agent/test/outside"
-	"federation-agent/test/rig"
+	"federation-agent/test/process"
 )
 
 // lookEvery is how exact the times of [drop] are.
@@ -15,15 +14,15 @@ const lookEvery = 20 * time.Millisecond
 
 // watch asks APIM which sessions there are, once for all who wait for one.
 type watch struct {
-	rig *rig.Rig
+	rig *process.Rig
 
 	mu     sync.Mutex
 	newest map[string]apimsim.AgentView // by integration
 }
 
 func (w *watch) run(ctx context.Context) {
-	for outside.Sleep(ctx, lookEvery) == nil {
-		agents, err := w.rig.Agents(ctx)
+	for process.Sleep(ctx, lookEvery) == nil {
+		agents, err := w.rig.APIM.Agents(ctx)
 		if err != nil {
 			continue // who waits gives up in time
 		}
@@ -40,7 +39,7 @@ func (w *watch) run(ctx context.Context) {
 // after waits for a session that is newer than a connection.
 func (w *watch) after(ctx context.Context, integration string, connection int) (apimsim.AgentView, error) {
 	var agent apimsim.AgentView
-	err := outside.Await(ctx, comesBackWithin, "the session of "+integration, func(context.Context) (bool, error) {
+	err := process.Await(ctx, comesBackWithin, "the session of "+integration, func(context.Context) (bool, error) {
 		w.mu.Lock()
 		defer w.mu.Unlock()
 		agent = w.newest[integration]

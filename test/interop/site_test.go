@@ -26,7 +26,7 @@ import (
 	"federation-agent/internal/store/storetest"
 	"federation-agent/test/interop/controller"
 	"federation-agent/test/interop/proxy"
-	"federation-agent/test/outside"
+	"federation-agent/test/process"
 )
 
 const (
@@ -104,7 +104,7 @@ type agentOptions struct {
 // the least delay before each reconnect, and an HTTP client that finds the case's AWS.
 type agent struct {
 	*actors.Agent
-	log *outside.Log
+	log *process.Output
 }
 
 func (s *site) agent(o agentOptions) *agent {
@@ -126,14 +126,10 @@ func (s *site) agent(o agentOptions) *agent {
 		"gravitee_agent_quota_burst":                                     fmt.Sprint(awssim.AWSBurst * awsScale),
 	}
 	maps.Copy(settings, o.settings)
-	var environ []string
-	for name, value := range settings {
-		environ = append(environ, name+"="+value)
-	}
-	cfg, _, err := config.Load(config.Sources{Environ: environ})
+	cfg, _, err := config.Load(config.Sources{Environ: process.Environ(settings)})
 	must(s.t, err)
 	memory, _ := (&storetest.Model{}).Open(store.Options{})
-	a := &agent{log: &outside.Log{}}
+	a := &agent{log: &process.Output{}}
 	a.Agent = actors.Start(life.Env{
 		Log: slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AWS: s.httpClient(), Now: time.Now, NewID: uuid.NewString,

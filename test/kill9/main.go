@@ -18,8 +18,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
-	"federation-agent/test/outside"
-	"federation-agent/test/rig"
+	"federation-agent/test/process"
 )
 
 func main() {
@@ -43,7 +42,7 @@ const longestLife = 1200 * time.Millisecond
 const keepAccepted = 19
 
 func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
-	r, err := rig.New(ctx, rig.Options{Integrations: 1, APIs: 4, Stages: 2})
+	r, err := process.NewRig(ctx, process.RigOptions{Integrations: 1, APIs: 4, Stages: 2})
 	if err != nil {
 		return err
 	}
@@ -60,7 +59,7 @@ func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
 		asked := askForKeys(ctx, r, apis, each, random)
-		if err := outside.Sleep(ctx, time.Duration(random.Int64N(int64(longestLife)))); err != nil {
+		if err := process.Sleep(ctx, time.Duration(random.Int64N(int64(longestLife)))); err != nil {
 			return err
 		}
 		if err := agent.Kill(); err != nil {
@@ -84,7 +83,7 @@ func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
 }
 
 // enough says which kind of key came up too rarely for the count to mean something.
-func enough(c rig.Count, atLeast int) error {
+func enough(c process.Count, atLeast int) error {
 	var wrong []error
 	for kind, n := range map[string]int{"accepted": c.Accepted, "unconfirmed": c.Unconfirmed, "lost create": c.LostCreate} {
 		if n < atLeast {
@@ -94,20 +93,20 @@ func enough(c rig.Count, atLeast int) error {
 	return errors.Join(wrong...)
 }
 
-func ingestEverything(ctx context.Context, r *rig.Rig) ([]apimsim.APIView, error) {
+func ingestEverything(ctx context.Context, r *process.Rig) ([]apimsim.APIView, error) {
 	agent, err := r.StartAgent(ctx)
 	if err != nil {
 		return nil, err
 	}
-	if err := r.Ingest(ctx, r.Integrations[0]); err != nil {
+	if _, err := r.APIM.Ingest(ctx, process.Patience, r.Integrations[0]); err != nil {
 		return nil, err
 	}
-	apis, err := r.APIs(ctx)
+	apis, err := r.APIM.APIs(ctx)
 	return apis, errors.Join(err, agent.Kill())
 }
 
 // askForKeys plays APIM's users: some subscribe, and now and then somebody ends an accepted subscription.
-func askForKeys(ctx context.Context, r *rig.Rig, apis []apimsim.APIView, each int, random *rand.Rand) *sync.WaitGroup {
+func askForKeys(ctx context.Context, r *process.Rig, apis []apimsim.APIView, each int, random *rand.Rand) *sync.WaitGroup {
 	var asked sync.WaitGroup
 	for range each {
 		api := apis[random.IntN(len(apis))]
@@ -124,7 +123,7 @@ func askForKeys(ctx context.Context, r *rig.Rig, apis []apimsim.APIView, each in
 }
 
 // settle lets one more agent live until nothing is left to delete, and ends it in order.
-func settle(ctx context.Context, r *rig.Rig) error {
+func settle(ctx context.Context, r *process.Rig) error {
 	agent, err := r.StartAgent(ctx)
 	if err != nil {
 		return err

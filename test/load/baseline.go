@@ -26,7 +26,7 @@ type baseline struct {
 
 func newBaseline(s *standIns, account int, mode aws.RetryMode) *baseline {
 	return &baseline{client: apigateway.New(apigateway.Options{
-		Region: "eu-west-1", BaseEndpoint: aws.String("http://" + s.AWS), RetryMode: mode,
+		Region: "eu-west-1", BaseEndpoint: &s.AWS, RetryMode: mode,
 		Credentials: credentials.NewStaticCredentialsProvider(awssim.UniformAccessKeyID(account), "any-secret-will-do", ""),
 	})}
 }

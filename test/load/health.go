@@ -84,14 +84,14 @@ func (r *rig) healthDuringIngest(ctx context.Context, scale float64, divisor, ap
 			return idle, busy, err
 		}
 	}
-	job, err := s.startIngest(ctx, integration)
+	job, err := s.StartIngest(ctx, integration)
 	if err != nil {
 		return idle, busy, err
 	}
 	if busy, err = s.healthChecks(ctx, checks); err != nil {
 		return idle, busy, err
 	}
-	done, err := s.job(ctx, job.ID)
+	done, err := s.Job(ctx, job.ID)
 	if err == nil && (done.Status != apimsim.JobPending || done.Ingested == int(done.Total)) {
 		err = fmt.Errorf("the ingest (%s, %d of %d) was over before the checks were: nothing is proved", done.Status, done.Ingested, done.Total)
 	}

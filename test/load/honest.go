@@ -10,7 +10,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws"
 
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/test/outside"
+	"federation-agent/test/process"
 )
 
 // The accounts of an honest run. Each has a quota of its own, so all of these run side by side: what they
@@ -95,7 +95,7 @@ func alone(part func(context.Context) (table, error)) func(context.Context) ([]t
 func integrationOf(account int) string { return fmt.Sprintf("honest-%d", account) }
 
 // agent starts the agent of one of the accounts.
-func (h *honest) agent(ctx context.Context, account int, settings map[string]string) (*process, error) {
+func (h *honest) agent(ctx context.Context, account int, settings map[string]string) (*program, error) {
 	p, _, err := h.connected(ctx, h.s, agentSpec{
 		name: integrationOf(account), integration: integrationOf(account), account: account, settings: settings, cpu: -1,
 	})
@@ -176,7 +176,7 @@ func (h *honest) ourCalls(ctx context.Context, t *table) (allExported, error) {
 	pages := func(things int) int { return (things + 499) / 500 }
 	listings := pages(h.apis) + pages(30)
 
-	if _, err := h.s.preview(ctx, integration); err != nil {
+	if _, err := h.s.Preview(ctx, integration); err != nil {
 		return first, err
 	}
 	calls, err := since()
@@ -187,10 +187,10 @@ func (h *honest) ourCalls(ctx context.Context, t *table) (allExported, error) {
 	t.row("calls of a preview", fmt.Sprint(calls), fmt.Sprintf("≤ %d (2 + usage-plan pages)", bar), calls <= bar)
 
 	// The listing of the preview must not be young enough to be used again, or the counts would flatter.
-	if err := outside.Sleep(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
+	if err := process.Sleep(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
 		return first, err
 	}
-	run, err := h.s.ingest(ctx, integration)
+	run, err := h.s.timedIngest(ctx, integration)
 	if err != nil {
 		return first, err
 	}
@@ -204,9 +204,7 @@ func (h *honest) ourCalls(ctx context.Context, t *table) (allExported, error) {
 	if _, first.throttled, err = h.callsOf(ctx, accountCalls); err != nil {
 		return first, err
 	}
-	if first.lost, err = p.said(leftOut); err != nil {
-		return first, err
-	}
+	first.lost = p.said(leftOut)
 	// The bucket was full: its burst costs no time.
 	allowed := time.Duration((float64(calls) - 0.7*awssim.AWSBurst) / shareOfQuota * float64(time.Second))
 	ratio := run.took.Seconds() / allowed.Seconds()
@@ -220,13 +218,13 @@ func (h *honest) ourCalls(ctx context.Context, t *table) (allExported, error) {
 				return first, err
 			}
 		}
-		if err := outside.Sleep(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
+		if err := process.Sleep(ctx, pick(h.rig, 65*time.Second, refill)); err != nil {
 			return first, err
 		}
 		if _, err := since(); err != nil {
 			return first, err
 		}
-		run, err := h.s.ingest(ctx, integration)
+		run, err := h.s.timedIngest(ctx, integration)
 		if err != nil {
 			return first, err
 		}

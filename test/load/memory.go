@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/test/outside"
+	"federation-agent/test/process"
 )
 
 // memoryScale is how far quota and latencies are scaled, for 13,200 exports would take half an hour.
@@ -45,7 +45,7 @@ func measureMemory(ctx context.Context, r *rig) ([]table, error) {
 	return []table{t}, nil
 }
 
-func (r *rig) peakOfIngest(ctx context.Context, big int, together bool, settings map[string]string) (outside.Memory, time.Duration, time.Duration, error) {
+func (r *rig) peakOfIngest(ctx context.Context, big int, together bool, settings map[string]string) (process.Memory, time.Duration, time.Duration, error) {
 	const integration = "memory"
 	s, err := r.startStandIns(ctx, standInSpec{
 		Estate: awssim.UniformOptions{
@@ -56,24 +56,23 @@ func (r *rig) peakOfIngest(ctx context.Context, big int, together bool, settings
 		Integrations: []string{integration},
 	}, -1)
 	if err != nil {
-		return outside.Memory{}, 0, 0, err
+		return process.Memory{}, 0, 0, err
 	}
 	defer s.close()
 	p, _, err := r.connected(ctx, s, agentSpec{name: integration, integration: integration, settings: settings, cpu: -1})
 	if err != nil {
-		return outside.Memory{}, 0, 0, err
+		return process.Memory{}, 0, 0, err
 	}
 	defer p.stop()
-	run, err := s.ingest(ctx, integration)
+	run, err := s.timedIngest(ctx, integration)
 	if err != nil {
-		return outside.Memory{}, 0, 0, err
+		return process.Memory{}, 0, 0, err
 	}
 	if err := s.whole(ctx, integration, run); err != nil {
-		return outside.Memory{}, 0, 0, err
+		return process.Memory{}, 0, 0, err
 	}
-	processor, err := p.processorTime()
-	peak, _ := p.memory()
-	return peak, run.took, processor, err
+	processor, err := p.ProcessorTime()
+	return p.peak(), run.took, processor, err
 }
 
 // scaled are the settings that tell an agent of a scaled quota.

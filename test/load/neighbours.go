@@ -112,7 +112,7 @@ func (h *honest) ingestFor(settings map[string]string) func(context.Context, int
 		}
 		defer p.stop()
 		for end := time.Now().Add(d); time.Now().Before(end); {
-			job, err := h.s.startIngest(ctx, integrationOf(account))
+			job, err := h.s.StartIngest(ctx, integrationOf(account))
 			if err != nil {
 				return 0, err
 			}
@@ -120,7 +120,7 @@ func (h *honest) ingestFor(settings map[string]string) func(context.Context, int
 				return 0, err
 			}
 		}
-		return p.said(leftOut)
+		return p.said(leftOut), nil
 	}
 }
 

@@ -3,129 +3,74 @@ package main
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strconv"
 	"strings"
 	"sync"
-	"syscall"
 	"time"
 
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/test/outside"
+	"federation-agent/test/process"
 )
 
 // sampleEvery is how often a process's memory is read.
 const sampleEvery = 100 * time.Millisecond
 
-// logFile is what a program says, in its folder.
-const logFile = "log.txt"
+// program is a running program whose memory is watched.
+type program struct {
+	*process.Process
 
-// process is a running program whose memory is watched.
-type process struct {
-	cmd     *exec.Cmd
-	dir     string
-	started time.Time
-	done    chan struct{}
-
-	mu   sync.Mutex
-	peak outside.Memory
-	last outside.Memory
+	mu      sync.Mutex
+	highest process.Memory
 }
 
 // start starts a program with a log file of its own and begins to sample.
-func start(cmd *exec.Cmd, dir string) (*process, error) {
-	log, err := os.Create(filepath.Join(dir, logFile))
+func start(cmd *exec.Cmd, dir string) (*program, error) {
+	running, err := process.StartLogged(cmd, filepath.Join(dir, "log.txt"))
 	if err != nil {
 		return nil, err
 	}
-	cmd.Stdout, cmd.Stderr = log, log
-	cmd.Cancel = func() error { return cmd.Process.Signal(syscall.SIGTERM) }
-	cmd.WaitDelay = 15 * time.Second
-	p := &process{cmd: cmd, dir: dir, done: make(chan struct{})}
-	p.started = time.Now()
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		_ = cmd.Wait() // how it ended is seen in its log
-		_ = log.Close()
-		close(p.done)
-	}()
+	p := &program{Process: running}
 	go p.sample()
 	return p, nil
 }
 
-// stop ends it in order and waits.
-func (p *process) stop() {
-	_ = p.cmd.Process.Signal(syscall.SIGTERM)
-	select {
-	case <-p.done:
-	case <-time.After(15 * time.Second):
-		_ = p.cmd.Process.Kill()
-		<-p.done
-	}
-}
+// stop ends it in order and waits. How it ended is seen in its log.
+func (p *program) stop() { _ = p.End() }
 
 // kill ends it as kill -9 does, and waits.
-func (p *process) kill() {
-	_ = p.cmd.Process.Kill()
-	<-p.done
-}
+func (p *program) kill() { _ = p.Kill() }
 
-func (p *process) sample() {
-	ticker := time.NewTicker(sampleEvery)
-	defer ticker.Stop()
+func (p *program) sample() {
 	for {
-		m, err := outside.ReadMemory(p.cmd.Process.Pid)
-		if err == nil && m.Anonymous > 0 {
+		m, err := p.Memory()
+		if err == nil {
 			p.mu.Lock()
-			p.last = m
-			p.peak.Anonymous = max(p.peak.Anonymous, m.Anonymous)
-			p.peak.Resident = max(p.peak.Resident, m.Resident)
-			p.peak.HighWater = max(p.peak.HighWater, m.HighWater)
+			p.highest.Anonymous = max(p.highest.Anonymous, m.Anonymous)
+			p.highest.HighWater = max(p.highest.HighWater, m.HighWater)
 			p.mu.Unlock()
 		}
-		select {
-		case <-ticker.C:
-		case <-p.done:
+		ctx, cancel := context.WithTimeout(context.Background(), sampleEvery)
+		_ = p.Wait(ctx)
+		over := ctx.Err() == nil
+		cancel()
+		if over {
 			return
 		}
 	}
 }
 
-// said counts the lines of the log that hold a text.
-func (p *process) said(text string) (int, error) {
-	log, err := os.ReadFile(filepath.Join(p.dir, logFile))
-	return strings.Count(string(log), text), err
-}
-
-// memory gives the highest samples and the last one.
-func (p *process) memory() (peak, last outside.Memory) {
+// peak gives the highest of all samples of Anonymous and HighWater.
+func (p *program) peak() process.Memory {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return p.peak, p.last
+	return p.highest
 }
 
-// processorTime is user and system time so far, in clock ticks of 10 ms.
-func (p *process) processorTime() (time.Duration, error) {
-	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
-	if err != nil {
-		return 0, err
-	}
-	// The name in brackets may hold spaces: fields are counted behind it. utime and stime are 14 and 15.
-	fields := strings.Fields(string(text[strings.LastIndexByte(string(text), ')')+1:]))
-	var ticks int64
-	for _, field := range fields[11:13] {
-		n, err := strconv.ParseInt(field, 10, 64)
-		if err != nil {
-			return 0, err
-		}
-		ticks += n
-	}
-	return time.Duration(ticks) * 10 * time.Millisecond, nil
-}
+// said counts the lines of its log that hold a text.
+func (p *program) said(text string) int { return strings.Count(p.Stderr.String(), text) }
 
 // agentSpec says how an agent is to run.
 type agentSpec struct {
@@ -137,18 +82,18 @@ type agentSpec struct {
 }
 
 // startAgent starts the built agent against the stand-ins. It returns once the process runs, not once it is connected.
-func (r *rig) startAgent(ctx context.Context, s *standIns, spec agentSpec) (*process, error) {
+func (r *rig) startAgent(s *standIns, spec agentSpec) (*program, error) {
 	dir, err := r.folder(spec.name)
 	if err != nil {
 		return nil, err
 	}
-	cmd := onCore(ctx, spec.cpu, r.agent, "run")
+	cmd := onCore(spec.cpu, r.agent, "run")
 	variables := map[string]string{
 		"PATH": os.Getenv("PATH"),
 		// The SDK's own: where AWS is, and that nothing of this machine is looked at.
-		"AWS_ENDPOINT_URL": "http://" + s.AWS, "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_ENDPOINT_URL": s.AWS, "AWS_EC2_METADATA_DISABLED": "true",
 		"AWS_CONFIG_FILE": os.DevNull, "AWS_SHARED_CREDENTIALS_FILE": os.DevNull,
-		"gravitee_integration_connector_ws_endpoints_0":                  "http://" + s.APIM,
+		"gravitee_integration_connector_ws_endpoints_0":                  string(s.APIM),
 		"gravitee_integration_providers_0_type":                          "aws-api-gateway",
 		"gravitee_integration_providers_0_integrationId":                 spec.integration,
 		"gravitee_integration_providers_0_configuration_region":          "eu-west-1",
@@ -157,23 +102,18 @@ func (r *rig) startAgent(ctx context.Context, s *standIns, spec agentSpec) (*pro
 		"gravitee_agent_store_path":                                      filepath.Join(dir, "data"),
 		"gravitee_services_core_http_port":                               "0", // served, as in production, but nobody collides
 	}
-	for name, value := range spec.settings {
-		variables[name] = value
-	}
-	for name, value := range variables {
-		cmd.Env = append(cmd.Env, name+"="+value)
-	}
-	cmd.Dir = dir
+	maps.Copy(variables, spec.settings)
+	cmd.Env, cmd.Dir = process.Environ(variables), dir
 	return start(cmd, dir)
 }
 
 // connected starts an agent and waits until APIM sees it; it also says when APIM did.
-func (r *rig) connected(ctx context.Context, s *standIns, spec agentSpec) (*process, time.Time, error) {
-	p, err := r.startAgent(ctx, s, spec)
+func (r *rig) connected(ctx context.Context, s *standIns, spec agentSpec) (*program, time.Time, error) {
+	p, err := r.startAgent(s, spec)
 	if err != nil {
 		return nil, time.Time{}, err
 	}
-	at, err := s.awaitAgent(ctx, spec.integration, p.started)
+	at, err := s.awaitAgent(ctx, spec.integration, p.Started)
 	if err != nil {
 		p.stop()
 		return nil, time.Time{}, fmt.Errorf("%s: %w", spec.name, err)

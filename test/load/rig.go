@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -10,7 +11,7 @@ import (
 	"strconv"
 	"sync/atomic"
 
-	"federation-agent/test/outside"
+	"federation-agent/test/process"
 )
 
 // rig is what all groups share: the binaries and a folder.
@@ -26,11 +27,11 @@ type rig struct {
 func newRig(ctx context.Context, quick bool, dir string) (*rig, error) {
 	r := &rig{quick: quick}
 	var err error
-	if r.dir, r.discard, err = outside.Folder(dir); err != nil {
+	if r.dir, r.discard, err = process.Folder(dir); err != nil {
 		return nil, err
 	}
 	if r.self, err = os.Executable(); err == nil {
-		r.agent, err = outside.Build(ctx, r.dir)
+		r.agent, err = process.Build(ctx, r.dir)
 	}
 	if err != nil {
 		r.discard()
@@ -55,48 +56,46 @@ func (r *rig) folder(name string) (string, error) {
 
 // standIns is a running process of the stand-ins.
 type standIns struct {
-	standInAddresses
 	client
-	cmd *exec.Cmd
+	*process.Process
 	end func() error
 }
 
 // startStandIns starts a process of them. cpu, unless negative, is the only core that it may use.
 func (r *rig) startStandIns(ctx context.Context, spec standInSpec, cpu int) (*standIns, error) {
-	cmd := onCore(ctx, cpu, r.self, standInsCommand)
+	cmd := onCore(cpu, r.self, standInsCommand)
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
+	s := &standIns{end: in.Close}
+	if s.Process, err = process.Start(cmd); err != nil {
 		return nil, err
 	}
-	if err := cmd.Start(); err != nil {
-		return nil, err
-	}
-	s := &standIns{cmd: cmd, end: in.Close}
 	if err := json.NewEncoder(in).Encode(spec); err != nil {
-		return nil, fmt.Errorf("configuring the stand-ins: %w", err)
+		return nil, fmt.Errorf("configuring the stand-ins: %w", errors.Join(err, s.Kill()))
 	}
-	if err := json.NewDecoder(out).Decode(&s.standInAddresses); err != nil {
-		return nil, fmt.Errorf("starting the stand-ins: %w", err)
+	line, err := s.Await(ctx, &s.Stdout)
+	if err == nil {
+		err = json.Unmarshal([]byte(line), &s.client)
 	}
-	s.client = client{apim: "http://" + s.APIM, aws: "http://" + s.AWS, rig: "http://" + s.Rig}
+	if err != nil {
+		return nil, fmt.Errorf("starting the stand-ins: %w", errors.Join(err, s.Kill()))
+	}
 	return s, nil
 }
 
 func (s *standIns) close() {
 	_ = s.end() // they end with their input
-	_ = s.cmd.Wait()
+	_ = s.Reap()
 }
 
 // onCore makes a command that runs on one core only, or anywhere if cpu is negative.
-func onCore(ctx context.Context, cpu int, name string, args ...string) *exec.Cmd {
+func onCore(cpu int, name string, args ...string) *exec.Cmd {
 	if cpu < 0 {
-		return exec.CommandContext(ctx, name, args...)
+		return exec.Command(name, args...)
 	}
 	// taskset becomes the command itself: the process id stays.
-	return exec.CommandContext(ctx, "taskset", append([]string{"-c", strconv.Itoa(cpu), name}, args...)...)
+	return exec.Command("taskset", append([]string{"-c", strconv.Itoa(cpu), name}, args...)...)
 }

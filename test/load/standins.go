@@ -27,11 +27,6 @@ type standInSpec struct {
 	Integrations   []string
 }
 
-// standInAddresses are host and port of each.
-type standInAddresses struct {
-	AWS, APIM, Rig string
-}
-
 // seed makes latencies, ids and key values the same in every run.
 const seed = 20_250_101
 
@@ -59,13 +54,13 @@ func serveStandIns(in io.Reader, out io.Writer) error {
 	}
 	rig := http.NewServeMux()
 	rig.HandleFunc("POST "+healthCheckPath, func(w http.ResponseWriter, r *http.Request) { healthChecks(w, r, apim) })
-	var at standInAddresses
-	for address, handler := range map[*string]http.Handler{&at.AWS: aws, &at.APIM: apim, &at.Rig: rig} {
+	var at client
+	for url, handler := range map[*string]http.Handler{&at.AWS: aws, (*string)(&at.APIM): apim, &at.Rig: rig} {
 		l, err := net.Listen("tcp", "127.0.0.1:0")
 		if err != nil {
 			return err
 		}
-		*address = l.Addr().String()
+		*url = "http://" + l.Addr().String()
 		server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
 		go func() {
 			if err := server.Serve(l); err != nil {

@@ -3,15 +3,13 @@ package main
 import (
 	"context"
 	"fmt"
-	"net/http"
 	"os/exec"
 	"path/filepath"
 	"slices"
 	"time"
 
-	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/test/outside"
+	"federation-agent/test/process"
 )
 
 const (
@@ -37,8 +35,8 @@ func measureStart(ctx context.Context, r *rig) ([]table, error) {
 	}
 	defer s.close()
 
-	ours, err := r.repeatStart(ctx, s, "ours", pick(r, 10, 3), func(dir string) (*process, error) {
-		return r.startAgent(ctx, s, agentSpec{name: "start", integration: "ours", cpu: -1})
+	ours, err := r.repeatStart(ctx, s, "ours", pick(r, 10, 3), func(dir string) (*program, error) {
+		return r.startAgent(s, agentSpec{name: "start", integration: "ours", cpu: -1})
 	})
 	if err != nil {
 		return nil, err
@@ -54,8 +52,8 @@ func measureStart(ctx context.Context, r *rig) ([]table, error) {
 		t.row("the vendor's connector 1.9.1 in a JVM", "not measured: see below", "measured beside", false)
 		return []table{t}, fmt.Errorf("the vendor's connector is not measured (it needs Maven, JDK 17 and their network): %w", err)
 	}
-	theirs, err := r.repeatStart(ctx, s, "theirs", pick(r, 5, 1), func(dir string) (*process, error) {
-		return start(exec.CommandContext(ctx, java[0], append(java[1:], "http://"+s.APIM, "theirs")...), dir)
+	theirs, err := r.repeatStart(ctx, s, "theirs", pick(r, 5, 1), func(dir string) (*program, error) {
+		return start(exec.Command(java[0], append(java[1:], string(s.APIM), "theirs")...), dir)
 	})
 	if err != nil {
 		return []table{t}, err
@@ -65,7 +63,7 @@ func measureStart(ctx context.Context, r *rig) ([]table, error) {
 	return []table{t}, nil
 }
 
-func (r *rig) repeatStart(ctx context.Context, s *standIns, integration string, times int, launch func(dir string) (*process, error)) (startFigures, error) {
+func (r *rig) repeatStart(ctx context.Context, s *standIns, integration string, times int, launch func(dir string) (*program, error)) (startFigures, error) {
 	var f startFigures
 	for range times {
 		dir, err := r.folder(integration)
@@ -76,13 +74,16 @@ func (r *rig) repeatStart(ctx context.Context, s *standIns, integration string, 
 		if err != nil {
 			return f, err
 		}
-		at, err := s.awaitAgent(ctx, integration, p.started)
+		at, err := s.awaitAgent(ctx, integration, p.Started)
 		if err == nil {
-			f.starts = append(f.starts, at.Sub(p.started))
-			err = outside.Sleep(ctx, pick(r, 10*time.Second, 3*time.Second))
+			f.starts = append(f.starts, at.Sub(p.Started))
+			err = process.Sleep(ctx, pick(r, 10*time.Second, 3*time.Second))
 		}
-		_, idle := p.memory()
-		f.residents = append(f.residents, idle.Resident)
+		if err == nil {
+			var idle process.Memory
+			idle, err = p.Memory()
+			f.residents = append(f.residents, idle.Resident)
+		}
 		p.stop()
 		if err != nil {
 			return f, err
@@ -96,9 +97,8 @@ func (r *rig) repeatStart(ctx context.Context, s *standIns, integration string, 
 
 // awaitNobody waits until APIM has noticed that the last agent is gone.
 func (c client) awaitNobody(ctx context.Context) error {
-	return outside.Await(ctx, connectWithin, "the last agent to be gone", func(ctx context.Context) (bool, error) {
-		var agents []apimsim.AgentView
-		err := outside.Call(ctx, http.MethodGet, c.apim+"/_sandbox/apim/agents", nil, &agents)
+	return process.Await(ctx, connectWithin, "the last agent to be gone", func(ctx context.Context) (bool, error) {
+		agents, err := c.Agents(ctx)
 		return len(agents) == 0, err
 	})
 }

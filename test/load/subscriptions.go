@@ -10,7 +10,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
-	"federation-agent/test/outside"
+	"federation-agent/test/process"
 )
 
 const (
@@ -34,7 +34,7 @@ func (h *honest) subscriptions(ctx context.Context) (table, error) {
 	if err != nil {
 		return t, err
 	}
-	job, err := h.s.startIngest(ctx, integration)
+	job, err := h.s.StartIngest(ctx, integration)
 	if err != nil {
 		return t, err
 	}
@@ -47,7 +47,7 @@ func (h *honest) subscriptions(ctx context.Context) (table, error) {
 		"< 1.5 s", enough && middle(took) < 1500*time.Millisecond)
 	t.row("the same: the worst", short(slices.Max(took)), "< 4 s", enough && slices.Max(took) < 4*time.Second)
 
-	if err := outside.Sleep(ctx, refill); err != nil {
+	if err := process.Sleep(ctx, refill); err != nil {
 		return t, err
 	}
 	at, accepted, err := h.subscribeAtOnce(ctx, api, leastSubscribes)
@@ -61,14 +61,14 @@ func (h *honest) subscriptions(ctx context.Context) (table, error) {
 
 // firstAPI ingests one API, so that there is something to subscribe to before the ingest that is measured.
 func (h *honest) firstAPI(ctx context.Context, integration string) (apimsim.APIView, error) {
-	preview, err := h.s.preview(ctx, integration)
+	preview, err := h.s.Preview(ctx, integration)
 	if err != nil {
 		return apimsim.APIView{}, err
 	}
-	if _, err := h.s.ingest(ctx, integration, preview.APIs[0].ID); err != nil {
+	if _, err := h.s.timedIngest(ctx, integration, preview.APIs[0].ID); err != nil {
 		return apimsim.APIView{}, err
 	}
-	apis, err := h.s.apis(ctx)
+	apis, err := h.s.APIs(ctx)
 	for _, api := range apis {
 		if api.IntegrationID == integration && len(api.Plans) > 0 {
 			return api, nil
@@ -80,14 +80,14 @@ func (h *honest) firstAPI(ctx context.Context, integration string) (apimsim.APIV
 func (h *honest) subscribeDuring(ctx context.Context, job apimsim.JobView, api apimsim.APIView) (took []time.Duration, refused int, err error) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	for i := 0; ; i++ {
-		if err := outside.Sleep(ctx, time.Duration(random.ExpFloat64()*float64(subscribeGap))); err != nil {
+		if err := process.Sleep(ctx, time.Duration(random.ExpFloat64()*float64(subscribeGap))); err != nil {
 			return nil, 0, err
 		}
-		if now, err := h.s.job(ctx, job.ID); err != nil || now.Status != apimsim.JobPending {
+		if now, err := h.s.Job(ctx, job.ID); err != nil || now.Status != apimsim.JobPending {
 			return took, refused, err
 		}
 		began := time.Now()
-		s, err := h.s.subscribe(ctx, api.ID, api.Plans[0].ID, fmt.Sprintf("one-by-one-%d", i))
+		s, err := h.s.Subscribe(ctx, api.ID, api.Plans[0].ID, fmt.Sprintf("one-by-one-%d", i))
 		if err != nil {
 			return nil, 0, err
 		}
@@ -107,7 +107,7 @@ func (h *honest) subscribeAtOnce(ctx context.Context, api apimsim.APIView, n int
 	var all sync.WaitGroup
 	for i := range n {
 		all.Go(func() {
-			s, err := h.s.subscribe(ctx, api.ID, api.Plans[0].ID, fmt.Sprintf("at-once-%d", i))
+			s, err := h.s.Subscribe(ctx, api.ID, api.Plans[0].ID, fmt.Sprintf("at-once-%d", i))
 			mu.Lock()
 			defer mu.Unlock()
 			at = append(at, time.Since(began))
@@ -132,7 +132,7 @@ func (h *honest) restarts(ctx context.Context) (table, error) {
 		if err != nil {
 			return t, err
 		}
-		if _, err := h.s.startIngest(ctx, integrationOf(accountRestarts)); err != nil {
+		if _, err := h.s.StartIngest(ctx, integrationOf(accountRestarts)); err != nil {
 			p.stop()
 			return t, err
 		}

@@ -8,7 +8,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/test/outside"
+	"federation-agent/test/process"
 )
 
 const (
@@ -53,7 +53,7 @@ type targetFigures struct {
 	window    time.Duration
 	processor float64
 	throttled int
-	peak      outside.Memory
+	peak      process.Memory
 }
 
 func (r *rig) targetsAtWork(ctx context.Context, accounts, bytes int) (targetFigures, error) {
@@ -88,17 +88,17 @@ func (r *rig) targetsAtWork(ctx context.Context, accounts, bytes int) (targetFig
 	}
 	defer p.stop()
 	// A burst that was saved up before would flatter the figures: it is spent before the window begins.
-	if _, err := s.startIngest(ctx, integration); err != nil {
+	if _, err := s.StartIngest(ctx, integration); err != nil {
 		return f, err
 	}
-	if err := outside.Sleep(ctx, 15*time.Second); err != nil {
+	if err := process.Sleep(ctx, 15*time.Second); err != nil {
 		return f, err
 	}
 	before, began, cpuBefore, err := s.callsByTarget(ctx, p)
 	if err != nil {
 		return f, err
 	}
-	if err := outside.Sleep(ctx, window); err != nil {
+	if err := process.Sleep(ctx, window); err != nil {
 		return f, err
 	}
 	after, ended, cpuAfter, err := s.callsByTarget(ctx, p)
@@ -107,7 +107,7 @@ func (r *rig) targetsAtWork(ctx context.Context, accounts, bytes int) (targetFig
 	}
 	f.window = ended.Sub(began)
 	f.processor = (cpuAfter - cpuBefore).Seconds() / f.window.Seconds()
-	f.peak, _ = p.memory()
+	f.peak = p.peak()
 	for target, calls := range after {
 		f.shares = append(f.shares, float64(calls-before[target])/(f.window.Seconds()*shareOfQuota))
 	}
@@ -122,7 +122,7 @@ func (r *rig) targetsAtWork(ctx context.Context, accounts, bytes int) (targetFig
 }
 
 // callsByTarget counts the attempts so far, and says when that was and what the agent has used of its core.
-func (s *standIns) callsByTarget(ctx context.Context, p *process) (map[awssim.Scope]int64, time.Time, time.Duration, error) {
+func (s *standIns) callsByTarget(ctx context.Context, p *program) (map[awssim.Scope]int64, time.Time, time.Duration, error) {
 	n, err := s.counts(ctx)
 	if err != nil {
 		return nil, time.Time{}, 0, err
@@ -134,6 +134,6 @@ func (s *standIns) callsByTarget(ctx context.Context, p *process) (map[awssim.Sc
 			calls[awssim.Scope{Account: c.Account, Region: c.Region}] += c.Count
 		}
 	}
-	processor, err := p.processorTime()
+	processor, err := p.ProcessorTime()
 	return calls, now, processor, err
 }

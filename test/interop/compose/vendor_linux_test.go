@@ -17,7 +17,7 @@ import (
 	"federation-agent/test/interop/controller"
 	"federation-agent/test/interop/moto"
 	"federation-agent/test/missing"
-	"federation-agent/test/outside"
+	"federation-agent/test/process"
 )
 
 const (
@@ -47,19 +47,18 @@ func TestTheVendorsComposeFileRunsThisAgent(t *testing.T) {
 	// The install comes first, outside of any case's time.
 	installing, cancel := context.WithTimeout(t.Context(), installDeadline)
 	defer cancel()
-	var logs outside.Log
-	aws, err := moto.Start(installing, &logs)
+	aws, err := moto.Start(installing)
 	missing.Require(t, err)
 	t.Cleanup(func() { must(t, aws.Close()) })
-	binary, err := outside.Build(t.Context(), t.TempDir())
+	binary, err := process.Build(t.Context(), t.TempDir())
 	must(t, err)
 	for _, id := range versions {
 		t.Run(id, func(t *testing.T) {
 			var javaLogs bytes.Buffer
-			process, err := controller.StartProcess(installing, version(t, id), &javaLogs)
+			jvm, err := controller.StartProcess(installing, version(t, id), &javaLogs)
 			missing.Require(t, err)
 			t.Cleanup(func() {
-				must(t, process.Close())
+				must(t, jvm.Close())
 				if t.Failed() {
 					t.Logf("the controller logged:\n%s", javaLogs.String())
 				}
@@ -68,7 +67,7 @@ func TestTheVendorsComposeFileRunsThisAgent(t *testing.T) {
 				t.Run(directory.name, func(t *testing.T) {
 					ctx, cancel := context.WithTimeout(t.Context(), caseDeadline)
 					defer cancel()
-					c, err := process.NewController(ctx, controller.Options{})
+					c, err := jvm.NewController(ctx, controller.Options{})
 					must(t, err)
 					must(t, c.AllowToken(ctx, token))
 					must(t, c.PutIntegration(ctx, integration, "aws-api-gateway"))
@@ -148,8 +147,11 @@ func follow(ctx context.Context, t *testing.T, c controller.Controller, aws *mot
 		t.Errorf("%d keys are left", len(keys))
 	}
 
-	agent.stop(ctx, t)
-	log := agent.log.String()
+	// As `docker compose down` does.
+	if err := agent.End(); err != nil {
+		t.Errorf("the agent did not end in order: %v", err)
+	}
+	log := agent.Stdout.String() + agent.Stderr.String()
 	for _, text := range []string{token, secretKey, subscription.APIKey} {
 		if strings.Contains(log, text) {
 			t.Error("the log holds a secret")

@@ -20,7 +20,7 @@ import (
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
 	"federation-agent/test/missing"
-	"federation-agent/test/outside"
+	"federation-agent/test/process"
 )
 
 const (
@@ -47,8 +47,8 @@ type rig struct {
 	// url is where the agent finds APIM; changed holds one token where a message has passed since it was looked at.
 	url     string
 	changed chan struct{}
-	// log is the agent's and moto's.
-	log outside.Log
+	// log is the agent's.
+	log process.Output
 	// journal is the agent's; it is there once the agent was started.
 	journal *store.FileStore
 }
@@ -66,14 +66,14 @@ func newRig(t *testing.T) *rig {
 	defer cancel()
 	r := &rig{t: t, changed: make(chan struct{}, 1)}
 	var err error
-	r.Server, err = Start(starting, &r.log)
+	r.Server, err = Start(starting)
 	missing.Require(t, err)
 	t.Cleanup(func() {
 		if err := r.Close(); err != nil {
 			t.Errorf("ending moto: %v", err)
 		}
 		if t.Failed() {
-			t.Logf("the agent and moto logged:\n%s", r.log.String())
+			t.Logf("the agent logged:\n%s\nmoto logged:\n%s", &r.log, &r.Stderr)
 		}
 	})
 	t.Setenv("AWS_ENDPOINT_URL", r.URL)
@@ -137,11 +137,7 @@ func (r *rig) start(more settings) {
 	for name, value := range more {
 		all[name] = value
 	}
-	var environ []string
-	for name, value := range all {
-		environ = append(environ, name+"="+value)
-	}
-	cfg, warnings, err := config.Load(config.Sources{Environ: environ})
+	cfg, warnings, err := config.Load(config.Sources{Environ: process.Environ(all)})
 	if err != nil || len(warnings) > 0 {
 		r.t.Fatalf("configuration: %v, warnings %v", err, warnings)
 	}
@@ -157,7 +153,7 @@ func (r *rig) start(more settings) {
 			r.t.Errorf("ending the agent: %v", err)
 		}
 		for _, text := range []string{token, all[secret]} {
-			if strings.Contains(r.log.String(), text) {
+			if strings.Contains(r.log.String(), text) || strings.Contains(r.Stderr.String(), text) {
 				r.t.Errorf("the log holds a secret")
 			}
 		}

@@ -1,22 +1,18 @@
 package moto
 
 import (
-	"bufio"
 	"context"
 	_ "embed"
-	"errors"
 	"fmt"
 	"io"
 	"net/http"
 	"os"
 	"os/exec"
-	"regexp"
+	"strings"
 	"testing"
-	"time"
-)
 
-// closeGrace is how long moto may take to end once its standard input is closed; it ends without ado, so this is ample.
-const closeGrace = 10 * time.Second
+	"federation-agent/test/process"
+)
 
 //go:embed serve.py
 var serve string
@@ -27,14 +23,13 @@ type Server struct {
 	// and access key.
 	URL string
 
-	cmd   *exec.Cmd
+	*process.Process
 	stdin io.Closer
-	ended chan error
 }
 
-// Start installs moto where needed and starts it on a free port of loopback; it returns when moto listens. What moto
-// logs goes to logs. A Python or a download that cannot be had is a [missing.Error].
-func Start(ctx context.Context, logs io.Writer) (*Server, error) {
+// Start installs moto where needed and starts it on a free port of loopback; it returns when moto listens. A Python or a
+// download that cannot be had is an error that says how to get it.
+func Start(ctx context.Context) (*Server, error) {
 	python, err := environment(ctx)
 	if err != nil {
 		return nil, err
@@ -42,59 +37,28 @@ func Start(ctx context.Context, logs io.Writer) (*Server, error) {
 	cmd := exec.Command(python, "-c", serve)
 	// Nothing of the caller's AWS or moto settings is to reach it.
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH")}
-	cmd.WaitDelay = closeGrace
 	stdin, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, err
 	}
-	stderr, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, err
-	}
-	if err := cmd.Start(); err != nil {
+	s := &Server{stdin: stdin}
+	if s.Process, err = process.Start(cmd); err != nil {
 		return nil, fmt.Errorf("starting moto: %w", err)
 	}
-	s := &Server{cmd: cmd, stdin: stdin, ended: make(chan error, 1)}
-	address := make(chan string, 1)
-	go s.read(stderr, address, logs)
-	select {
-	case s.URL = <-address:
-		return s, nil
-	case err := <-s.ended:
-		return nil, fmt.Errorf("moto ended before it listened: %w", errors.Join(err, io.ErrUnexpectedEOF))
-	case <-ctx.Done():
-		_ = s.Close()
-		return nil, fmt.Errorf("waiting for moto to listen: %w", ctx.Err())
+	line, err := s.Await(ctx, &s.Stderr, "Running on http://127.0.0.1:")
+	if err != nil {
+		_ = s.Kill() // it may have ended by itself
+		return nil, fmt.Errorf("%w; moto wrote:\n%s", err, &s.Stderr)
 	}
-}
-
-// read passes moto's log on, and finds in it where moto listens.
-func (s *Server) read(stderr io.Reader, address chan<- string, logs io.Writer) {
-	running := regexp.MustCompile(`Running on (http://127\.0\.0\.1:\d+)`)
-	found := false
-	lines := bufio.NewScanner(stderr)
-	for lines.Scan() {
-		if at := running.FindSubmatch(lines.Bytes()); at != nil && !found {
-			found = true
-			address <- string(at[1])
-		}
-		fmt.Fprintf(logs, "%s\n", lines.Bytes())
-	}
-	_, _ = io.Copy(io.Discard, stderr) // a line too long must not hold moto up
-	s.ended <- s.cmd.Wait()
+	_, address, _ := strings.Cut(line, "Running on ")
+	s.URL = strings.Fields(address)[0]
+	return s, nil
 }
 
 // Close ends moto.
 func (s *Server) Close() error {
 	_ = s.stdin.Close()
-	select {
-	case err := <-s.ended:
-		return err
-	case <-time.After(closeGrace):
-		_ = s.cmd.Process.Kill()
-		<-s.ended
-		return errors.New("moto did not end by itself")
-	}
+	return s.Reap()
 }
 
 // Reset empties all accounts and regions.

@@ -1,15 +1,11 @@
-// Package rig runs the built agent against both stand-ins, each a process of its own, over a network that delays,
-// cuts and swallows, and holds every key in AWS against APIM and the journal. Commands that hurt a real process
-// (kill9, drops) share it.
-package rig
+package process
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,20 +16,19 @@ import (
 
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/test/outside"
 )
 
 const (
 	// Patience bounds every wait for something that takes seconds.
 	Patience = time.Minute
-	// FarAway is the latency between agent and APIM, each way: that of a continent, so that much is often under way.
-	FarAway = 40 * time.Millisecond
+	// farAway is the latency between agent and APIM, each way: that of a continent, so that much is often under way.
+	farAway = 40 * time.Millisecond
 	// quotaScale is how many times AWS's own request quota the stand-in grants, so that minutes are enough.
 	quotaScale = 20
 )
 
-// Options say what stands in AWS and in APIM.
-type Options struct {
+// RigOptions say what stands in AWS and in APIM.
+type RigOptions struct {
 	// Integrations is how many the agent serves: each with a session and an AWS account of its own.
 	Integrations int
 	// APIs is how many REST APIs there are in each account, each with Stages stages.
@@ -47,6 +42,7 @@ type Options struct {
 // Rig is the sandbox process, the network before it, and the binary. Its methods may be called from several
 // goroutines.
 type Rig struct {
+	APIM APIM
 	Wire *Wire
 	// Integrations are their ids in APIM.
 	Integrations []string
@@ -55,7 +51,7 @@ type Rig struct {
 	discard     func() // of dir
 	sandbox     *Process
 	environ     []string
-	apim, aws   string
+	aws         string
 	started     int // agents so far
 
 	mu       sync.Mutex
@@ -64,11 +60,11 @@ type Rig struct {
 	repeated int             // of those, how many an interruption left accepted
 }
 
-// New builds the agent and starts the stand-ins.
-func New(ctx context.Context, o Options) (*Rig, error) {
+// NewRig builds the agent and starts the stand-ins.
+func NewRig(ctx context.Context, o RigOptions) (*Rig, error) {
 	r := &Rig{ended: map[string]bool{}}
 	var err error
-	if r.dir, r.discard, err = outside.Folder(o.Dir); err != nil {
+	if r.dir, r.discard, err = Folder(o.Dir); err != nil {
 		return nil, err
 	}
 	settings, err := r.startSandbox(ctx, o)
@@ -98,35 +94,29 @@ func (r *Rig) Close() {
 }
 
 // startSandbox builds the agent, starts both stand-ins, and reads from their greeting how an agent gets there.
-func (r *Rig) startSandbox(ctx context.Context, o Options) (settings map[string]string, err error) {
-	if r.binary, err = outside.Build(ctx, r.dir); err != nil {
+func (r *Rig) startSandbox(ctx context.Context, o RigOptions) (settings map[string]string, err error) {
+	if r.binary, err = Build(ctx, r.dir); err != nil {
 		return nil, err
 	}
-	cmd := exec.Command(r.binary, "sandbox", "--apim", "127.0.0.1:0", "--aws", "127.0.0.1:0", "--estate", "uniform",
-		"--accounts", fmt.Sprint(o.Integrations), "--apis", fmt.Sprint(o.APIs), "--stages", fmt.Sprint(o.Stages),
-		"--quota-scale", fmt.Sprint(quotaScale))
-	out, err := cmd.StdoutPipe()
+	r.sandbox, err = Start(exec.Command(r.binary, "sandbox", "--apim", "127.0.0.1:0", "--aws", "127.0.0.1:0",
+		"--estate", "uniform", "--accounts", fmt.Sprint(o.Integrations), "--apis", fmt.Sprint(o.APIs),
+		"--stages", fmt.Sprint(o.Stages), "--quota-scale", fmt.Sprint(quotaScale)))
 	if err != nil {
 		return nil, err
 	}
-	if r.sandbox, err = start(cmd); err != nil {
-		return nil, err
+	if _, err := r.sandbox.Await(ctx, &r.sandbox.Stdout, "export "+awsVariable+"="); err != nil {
+		return nil, errors.Join(err, r.sandbox.Kill())
 	}
 	settings = map[string]string{}
-	lines := bufio.NewScanner(out)
-	for settings[awsVariable] == "" && lines.Scan() {
-		name, value, found := strings.Cut(strings.TrimPrefix(lines.Text(), "export "), "=")
-		if found && strings.HasPrefix(lines.Text(), "export ") {
+	for line := range strings.Lines(r.sandbox.Stdout.String()) {
+		if setting, exported := strings.CutPrefix(strings.TrimSpace(line), "export "); exported {
+			name, value, _ := strings.Cut(setting, "=")
 			settings[name] = strings.Trim(value, "'")
 		}
 	}
-	go func() { _, _ = io.Copy(io.Discard, out) }()
 	host, path, _ := strings.Cut(strings.TrimPrefix(settings[endpointVariable], "http://"), "/")
-	r.apim, r.aws = "http://"+host, settings[awsVariable]
-	if host == "" || r.aws == "" {
-		return nil, errors.Join(errors.New("the sandbox did not say where it is"), r.sandbox.Kill())
-	}
-	if r.Wire, err = newWire(host, FarAway); err != nil {
+	r.APIM, r.aws = APIM("http://"+host), settings[awsVariable]
+	if r.Wire, err = newWire(host, farAway); err != nil {
 		return nil, errors.Join(err, r.sandbox.Kill())
 	}
 	settings[endpointVariable] = "http://" + r.Wire.address() + "/" + path
@@ -148,7 +138,7 @@ func (r *Rig) addIntegrations(ctx context.Context, n int, settings map[string]st
 		id := first
 		if i > 0 {
 			id = fmt.Sprintf("%s-%d", first, i+1)
-			if err := r.post(ctx, "integrations", map[string]any{"integrationId": id}, nil); err != nil {
+			if err := r.APIM.AddIntegration(ctx, id); err != nil {
 				return err
 			}
 		}
@@ -175,7 +165,7 @@ func (r *Rig) addIntegrations(ctx context.Context, n int, settings map[string]st
 // StartAgent starts an agent and waits until APIM sees all of its sessions: not those of an agent before it, which a
 // killed process leaves to APIM until the network has told.
 func (r *Rig) StartAgent(ctx context.Context) (*Process, error) {
-	old, err := r.Agents(ctx)
+	old, err := r.APIM.Agents(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -184,20 +174,14 @@ func (r *Rig) StartAgent(ctx context.Context) (*Process, error) {
 		newest = max(newest, a.Conn)
 	}
 	r.started++
-	log, err := os.Create(filepath.Join(r.dir, fmt.Sprintf("agent-%03d.log", r.started)))
-	if err != nil {
-		return nil, err
-	}
-	defer log.Close()
 	cmd := exec.Command(r.binary)
-	cmd.Env, cmd.Dir, cmd.Stderr = r.environ, r.dir, log
-	p, err := start(cmd)
+	cmd.Env, cmd.Dir = r.environ, r.dir
+	p, err := StartLogged(cmd, filepath.Join(r.dir, fmt.Sprintf("agent-%03d.log", r.started)))
 	if err != nil {
 		return nil, err
 	}
-	p.log = log.Name()
-	err = outside.Await(ctx, Patience, "the agent to connect", func(ctx context.Context) (bool, error) {
-		agents, err := r.Agents(ctx)
+	err = Await(ctx, Patience, "the agent to connect", func(ctx context.Context) (bool, error) {
+		agents, err := r.APIM.Agents(ctx)
 		agents = slices.DeleteFunc(agents, func(a apimsim.AgentView) bool { return a.Conn <= newest })
 		return len(agents) == len(r.Integrations), err
 	})
@@ -205,6 +189,52 @@ func (r *Rig) StartAgent(ctx context.Context) (*Process, error) {
 		return nil, errors.Join(err, p.Kill())
 	}
 	return p, nil
+}
+
+// Subscribe plays a user who subscribes to the API's first plan. That APIM rejects the subscription is no error.
+func (r *Rig) Subscribe(ctx context.Context, api apimsim.APIView) error {
+	r.mu.Lock()
+	r.asked++
+	r.mu.Unlock()
+	_, err := r.APIM.Subscribe(ctx, api.ID, api.Plans[0].ID, "rig")
+	return err
+}
+
+// AnAccepted chooses one of an integration's accepted subscriptions, by any number. It gives none while there are no
+// more than keep of them, or APIM does not answer.
+func (r *Rig) AnAccepted(ctx context.Context, integration string, keep, which int) string {
+	subscriptions, err := r.APIM.Subscriptions(ctx)
+	if err != nil {
+		return ""
+	}
+	var accepted []string
+	for _, s := range subscriptions {
+		if s.IntegrationID == integration && s.Status == apimsim.SubscriptionAccepted {
+			accepted = append(accepted, s.ID)
+		}
+	}
+	if len(accepted) <= keep {
+		return ""
+	}
+	return accepted[which%len(accepted)]
+}
+
+// Unsubscribe plays a user who ends a subscription. An error leaves it accepted; [Rig.Settle] asks again.
+func (r *Rig) Unsubscribe(ctx context.Context, id string) error {
+	r.mu.Lock()
+	r.ended[id] = true
+	r.mu.Unlock()
+	return r.APIM.Unsubscribe(ctx, id)
+}
+
+// key is an API key in AWS.
+type key struct {
+	ID    string            `json:"id"`
+	Plans []json.RawMessage `json:"plans"`
+}
+
+func (r *Rig) keys(ctx context.Context) ([]key, error) {
+	return Ask[[]key](ctx, http.MethodGet, r.aws+"/_sandbox/aws/keys", nil)
 }
 
 // quiet is how long no key may come or go for the journal to be at rest: two of the agent's sweeps, every 30 s.
@@ -216,7 +246,7 @@ const settleWithin = 10 * time.Minute
 // Settle waits until the agent has nothing left to delete. An UNSUBSCRIBE that was interrupted is asked for again,
 // as APIM's user would: its key may be gone already.
 func (r *Rig) Settle(ctx context.Context) error {
-	subscriptions, err := r.Subscriptions(ctx)
+	subscriptions, err := r.APIM.Subscriptions(ctx)
 	if err != nil {
 		return err
 	}
@@ -233,9 +263,9 @@ func (r *Rig) Settle(ctx context.Context) error {
 		r.repeated++
 	}
 	last, since := -1, time.Now()
-	return outside.Await(ctx, settleWithin, "the journal to come to rest", func(ctx context.Context) (bool, error) {
-		var keys []json.RawMessage
-		if err := r.keys(ctx, &keys); err != nil {
+	return Await(ctx, settleWithin, "the journal to come to rest", func(ctx context.Context) (bool, error) {
+		keys, err := r.keys(ctx)
+		if err != nil {
 			return false, err
 		}
 		if len(keys) != last {

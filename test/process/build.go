@@ -1,4 +1,4 @@
-package outside
+package process
 
 import (
 	"context"
@@ -8,8 +8,8 @@ import (
 	"path/filepath"
 )
 
-// Folder makes the folder dir, or a temporary one if dir is empty, and gives its absolute path. discard removes a temporary
-// one and leaves any other.
+// Folder makes the folder dir, or a temporary one if dir is empty, and gives its absolute path. discard removes a
+// temporary one and leaves any other.
 func Folder(dir string) (path string, discard func(), err error) {
 	if dir == "" {
 		path, err = os.MkdirTemp("", "federation-agent-test-")
@@ -22,14 +22,24 @@ func Folder(dir string) (path string, discard func(), err error) {
 	return path, func() {}, err
 }
 
-// Build builds the agent into dir, as `task build` and the image build it, and gives the program's path. It wants to run
+// Build builds the agent into dir, as `task build` and the image build it, and gives the program's path. It must run
 // within the checkout.
 func Build(ctx context.Context, dir string) (string, error) {
 	program := filepath.Join(dir, "federation-agent")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program, "federation-agent/cmd/federation-agent")
+	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program,
+		"federation-agent/cmd/federation-agent")
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
 		return "", fmt.Errorf("building the agent (run this within the checkout): %w\n%s", err, output)
 	}
 	return program, nil
+}
+
+// Environ turns variables into what [exec.Cmd] takes.
+func Environ(variables map[string]string) []string {
+	environ := make([]string, 0, len(variables))
+	for name, value := range variables {
+		environ = append(environ, name+"="+value)
+	}
+	return environ
 }

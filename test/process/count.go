@@ -1,8 +1,7 @@
-package rig
+package process
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
@@ -29,7 +28,7 @@ type Count struct {
 // Count counts when no agent runs any more.
 func (r *Rig) Count(ctx context.Context) (Count, error) {
 	c := Count{Asked: r.asked, Repeated: r.repeated}
-	subscriptions, err := r.Subscriptions(ctx)
+	subscriptions, err := r.APIM.Subscriptions(ctx)
 	if err != nil {
 		return c, err
 	}
@@ -45,11 +44,8 @@ func (r *Rig) Count(ctx context.Context) (Count, error) {
 			c.Closed++
 		}
 	}
-	var keys []struct {
-		ID    string            `json:"id"`
-		Plans []json.RawMessage `json:"plans"`
-	}
-	if err := r.keys(ctx, &keys); err != nil {
+	keys, err := r.keys(ctx)
+	if err != nil {
 		return c, err
 	}
 	journal, health := store.Open(r.data(), store.Options{})
