@@ -204,7 +204,7 @@ func (r *run) cutBadLinks() {
 	}
 }
 
-// until lets time pass, and sees to the processes that die meanwhile.
+// until lets time pass, and buries the processes that die meanwhile.
 func (r *run) until(at time.Time) {
 	for {
 		timer := time.NewTimer(max(0, time.Until(at)))

@@ -24,7 +24,7 @@ func (w *watch) run(ctx context.Context) {
 	for process.Sleep(ctx, lookEvery) == nil {
 		agents, err := w.rig.APIM.Agents(ctx)
 		if err != nil {
-			continue // who waits gives up in time
+			continue // a caller that waits gives up in time
 		}
 		w.mu.Lock()
 		for _, a := range agents {

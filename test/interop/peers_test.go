@@ -18,11 +18,14 @@ type peer struct {
 	process *controller.Process
 }
 
-// peers are all of them, each stand-in before the original that it imitates.
+// peers are all of them, each stand-in before the original that it imitates. Originals need the build tag interop.
 func peers() []*peer {
 	var all []*peer
 	for _, v := range controller.Versions() {
-		all = append(all, &peer{version: v, standIn: true}, &peer{version: v})
+		all = append(all, &peer{version: v, standIn: true})
+		if withOriginals {
+			all = append(all, &peer{version: v})
+		}
 	}
 	return all
 }

@@ -1,16 +1,15 @@
 #!/usr/bin/env bash
 # Runs the agent against everything that others wrote, as CI does: a peer that is missing is installed where that can
 # be done (apt-get, as root), else the run fails and names the command. Prints the table case x controller and
-# compares it with docs/compatibility.md; with --write, writes that file.
+# compares it with docs/compatibility.md; with --write, writes that file. Further arguments are for `go test`.
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
 write=false
-case "${1:-}" in
---write) write=true ;;
-"") ;;
-*) echo "usage: bash test/interop/run.sh [--write]" >&2; exit 2 ;;
-esac
+if [ "${1:-}" = --write ]; then
+	write=true
+	shift
+fi
 
 # need PACKAGES TEST...: the packages whose absence makes a test of them fail.
 need() {
@@ -32,7 +31,7 @@ table=$(mktemp)
 trap 'rm -f "$table"' EXIT
 status=0
 # -p 1: what is in one package runs together already, and the deadlines in it are real time.
-FEDERATION_AGENT_COMPATIBILITY=$table go test -count=1 -p 1 -timeout 15m ./test/interop/... || status=$?
+FEDERATION_AGENT_COMPATIBILITY=$table go test -tags interop -count=1 -p 1 -timeout 15m "$@" ./test/interop/... || status=$?
 cat "$table"
 [ "$status" = 0 ] || { echo "the suite failed; docs/compatibility.md is left as it is" >&2; exit "$status"; }
 

@@ -1,17 +1,12 @@
 package compose
 
 import (
-	"errors"
-	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
-
-	"federation-agent/test/interop/controller"
-	"federation-agent/test/missing"
 )
 
 const pageName = "seed-aws-api-gateway-agent.md"
@@ -45,24 +40,6 @@ func environment(t *testing.T, placeholders map[string]string) []string {
 		t.Fatal(err)
 	}
 	return environment
-}
-
-func TestThePageIsTheVendors(t *testing.T) {
-	root, err := controller.ModuleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	theirs, err := os.ReadFile(filepath.Join(filepath.Dir(root), "shared", "reference", pageName))
-	if errors.Is(err, fs.ErrNotExist) {
-		err = &missing.Error{
-			What:    "the folder shared with the reference pages, beside this checkout,",
-			Install: "check the project out as its CI does, with shared/ beside it", Err: err,
-		}
-	}
-	missing.Require(t, err)
-	if diff := cmp.Diff(string(theirs), page(t)); diff != "" {
-		t.Errorf("testdata is not the reference any more:\n%s", diff)
-	}
 }
 
 func TestThePageGivesTheEnvironmentThatComposeGives(t *testing.T) {

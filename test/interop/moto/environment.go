@@ -19,7 +19,7 @@ const (
 	Version = "5.2.1"
 	// installPython gives what the rest is made with.
 	installPython = "apt-get install -y python3 python3-venv"
-	// stampFile is written last, so that an environment that was cut off is made anew.
+	// stampFile is written last, so that an environment that is not complete is made again.
 	stampFile = "complete"
 )
 
@@ -72,7 +72,7 @@ func install(ctx context.Context, dir, python string) error {
 	output, err := exec.CommandContext(ctx, python, args...).CombinedOutput()
 	if err != nil {
 		return &missing.Error{
-			What: "moto " + Version + ", or the way to PyPI,", Install: "go test ./test/interop/moto (it must reach PyPI, and Python must be 3.10 or later)",
+			What: "moto " + Version + ", or the way to PyPI,", Install: "task interop (it must reach PyPI, and Python must be 3.10 or later)",
 			Err: fmt.Errorf("%w\n%s", err, output),
 		}
 	}

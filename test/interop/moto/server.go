@@ -28,7 +28,7 @@ type Server struct {
 }
 
 // Start installs moto where needed and starts it on a free port of loopback; it returns when moto listens. A Python or a
-// download that cannot be had is an error that says how to get it.
+// download that cannot be had is a [missing.Error].
 func Start(ctx context.Context) (*Server, error) {
 	python, err := environment(ctx)
 	if err != nil {
