@@ -1,0 +1,42 @@
+package architecture
+
+import (
+	"io/fs"
+	"os"
+	"strings"
+	"testing"
+)
+
+// actorFiles gives the text of each file of actors/ that is no test, by its path below the module.
+func actorFiles(t *testing.T) map[string]string {
+	t.Helper()
+	files, module := map[string]string{}, os.DirFS(root(t))
+	err := fs.WalkDir(module, "actors", func(path string, entry fs.DirEntry, err error) error {
+		if err != nil || entry.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go") {
+			return err
+		}
+		text, err := fs.ReadFile(module, path)
+		files[path] = string(text)
+		return err
+	})
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no actors found: %v", err)
+	}
+	return files
+}
+
+func TestOnlyOneFileMakesProps(t *testing.T) {
+	const maker = "actors/life/props.go"
+	made := false
+	for path, text := range actorFiles(t) {
+		switch makes := strings.Contains(text, "actor.PropsFrom"); {
+		case path == maker:
+			made = makes
+		case makes:
+			t.Errorf("%s makes Props itself: an actor without the guard is not supervised as the others are; use %s", path, maker)
+		}
+	}
+	if !made {
+		t.Errorf("%s makes no Props: this test looks for the wrong words", maker)
+	}
+}
