@@ -39,7 +39,8 @@ func start(t *testing.T, environ []string, args ...string) *child {
 	t.Helper()
 	cmd := exec.Command(os.Args[0], args...)
 	cmd.Env = append([]string{
-		asMain + "=1", "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true", nodeEnabled + "=false",
+		asMain + "=1", "HOME=" + t.TempDir(), "TMPDIR=" + t.TempDir(), "AWS_EC2_METADATA_DISABLED=true",
+		nodeEnabled + "=false",
 	}, environ...)
 	p, err := driven.Start(cmd)
 	if err != nil {

@@ -33,7 +33,7 @@ func TestOnlyOneFileMakesProps(t *testing.T) {
 		case path == maker:
 			made = makes
 		case makes:
-			t.Errorf("%s makes Props itself: an actor without the guard is not supervised as the others are; use %s", path, maker)
+			t.Errorf("%s makes Props itself, so that the actor has no guard and no supervision; use %s", path, maker)
 		}
 	}
 	if !made {

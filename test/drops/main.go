@@ -45,7 +45,9 @@ const (
 )
 
 func run(ctx context.Context, sessions, drops int, seed uint64, keep string) error {
-	r, err := process.NewRig(ctx, process.RigOptions{Integrations: sessions, APIs: apis, Stages: stages, Dir: keep, Settings: []string{batchOfTwo}})
+	r, err := process.NewRig(ctx, process.RigOptions{
+		Integrations: sessions, APIs: apis, Stages: stages, Dir: keep, Settings: []string{batchOfTwo},
+	})
 	if err != nil {
 		return err
 	}

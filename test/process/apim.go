@@ -75,7 +75,9 @@ func (a APIM) AwaitJob(ctx context.Context, within time.Duration, job apimsim.Jo
 }
 
 // Ingest is an ingest from its beginning to its end as a success, of the APIs with these ids or of all.
-func (a APIM) Ingest(ctx context.Context, within time.Duration, integration string, ids ...string) (apimsim.JobView, error) {
+func (a APIM) Ingest(
+	ctx context.Context, within time.Duration, integration string, ids ...string,
+) (apimsim.JobView, error) {
 	job, err := a.StartIngest(ctx, integration, ids...)
 	if err != nil {
 		return job, err

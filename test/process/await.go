@@ -6,12 +6,12 @@ import (
 	"time"
 )
 
-// pollEvery is how often a state that tells nobody of its change is looked at. What is measured by looking is exact to
-// this; looking costs under a hundredth of a core.
+// pollEvery is how often a state is read that gives no sign when it changes. What is measured so is exact to this, and
+// reading costs under a hundredth of a core.
 const pollEvery = 20 * time.Millisecond
 
-// Await looks until something is so. The context that so gets ends when within has passed. Errors: so's first, that within
-// has passed, ctx's.
+// Await asks so until it says yes. The context that so gets ends when within has passed. Errors: so's first, that
+// within has passed, ctx's.
 func Await(ctx context.Context, within time.Duration, what string, so func(context.Context) (bool, error)) error {
 	ctx, cancel := context.WithTimeoutCause(ctx, within, fmt.Errorf("%s have passed", within))
 	defer cancel()

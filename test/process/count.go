@@ -130,7 +130,8 @@ func (c Count) Wrong() error {
 		wrong = append(wrong, fmt.Errorf("%d keys are attached, %d are accounted for", c.Attached, sum))
 	}
 	if c.Unattached > c.LostCreate {
-		wrong = append(wrong, fmt.Errorf("%d keys are not attached, and only %d lost creates are listed", c.Unattached, c.LostCreate))
+		wrong = append(wrong, fmt.Errorf("%d keys are not attached, and only %d lost creates are listed",
+			c.Unattached, c.LostCreate))
 	}
 	return errors.Join(wrong...)
 }

@@ -72,7 +72,7 @@ func (p *Process) ProcessorTime() (time.Duration, error) {
 }
 
 func (p *Process) proc(name string) string {
-	return fmt.Sprintf("/proc/%d/%s", p.cmd.Process.Pid, name)
+	return fmt.Sprintf("/proc/%d/%s", p.pid(), name)
 }
 
 // Goroutines ends the process by SIGQUIT, to which Go's runtime answers with the stacks of all goroutines, and counts
@@ -84,7 +84,7 @@ func (p *Process) Goroutines() (map[string]int, error) {
 	<-p.ended
 	_, dump, found := strings.Cut(p.Stderr.String(), "SIGQUIT: quit")
 	if !found {
-		return nil, fmt.Errorf("process %d left no stacks", p.cmd.Process.Pid)
+		return nil, fmt.Errorf("process %d left no stacks", p.pid())
 	}
 	made := map[string]int{}
 	for _, stack := range regexp.MustCompile(`(?m)^goroutine [1-9]`).Split(dump, -1)[1:] {

@@ -69,6 +69,8 @@ func StartLogged(cmd *exec.Cmd, file string) (*Process, error) {
 	return p, nil
 }
 
+func (p *Process) pid() int { return p.cmd.Process.Pid }
+
 // Await waits for a line that holds all of the texts, and gives it. out is the process's Stdout or Stderr. Errors: that
 // the process ended without it, ctx's.
 func (p *Process) Await(ctx context.Context, out *Output, texts ...string) (string, error) {
@@ -83,9 +85,9 @@ func (p *Process) Await(ctx context.Context, out *Output, texts ...string) (stri
 			if line, found, _ := out.line(texts); found {
 				return line, nil
 			}
-			return "", fmt.Errorf("process %d ended, %s, and did not write %q", p.cmd.Process.Pid, p.cmd.ProcessState, texts)
+			return "", fmt.Errorf("process %d ended (%s) and did not write %q", p.pid(), p.cmd.ProcessState, texts)
 		case <-ctx.Done():
-			return "", fmt.Errorf("waiting for process %d to write %q: %w", p.cmd.Process.Pid, texts, context.Cause(ctx))
+			return "", fmt.Errorf("waiting for process %d to write %q: %w", p.pid(), texts, context.Cause(ctx))
 		}
 	}
 }
@@ -96,7 +98,7 @@ func (p *Process) Wait(ctx context.Context) error {
 	case <-p.ended:
 		return p.err
 	case <-ctx.Done():
-		return fmt.Errorf("waiting for process %d to end: %w", p.cmd.Process.Pid, context.Cause(ctx))
+		return fmt.Errorf("waiting for process %d to end: %w", p.pid(), context.Cause(ctx))
 	}
 }
 
@@ -110,7 +112,7 @@ func (p *Process) ExitCode() int {
 func (p *Process) Signal(s os.Signal) error {
 	select {
 	case <-p.ended:
-		return fmt.Errorf("process %d ended by itself: %s", p.cmd.Process.Pid, p.cmd.ProcessState)
+		return fmt.Errorf("process %d ended by itself: %s", p.pid(), p.cmd.ProcessState)
 	default:
 		return p.cmd.Process.Signal(s)
 	}
@@ -133,8 +135,8 @@ func (p *Process) End() error {
 	return p.Reap()
 }
 
-// Reap waits for an end that was asked for. Errors: any exit code but 0; that the process had to be killed, as it did not
-// end within [EndWithin].
+// Reap waits for an end that was asked for. Errors: any exit code but 0; that the process had to be killed, as it did
+// not end within [EndWithin].
 func (p *Process) Reap() error {
 	ctx, cancel := context.WithTimeoutCause(context.Background(), EndWithin, fmt.Errorf("%s have passed", EndWithin))
 	defer cancel()

@@ -20,8 +20,8 @@ import (
 const nobody = 65534
 
 // start starts the agent in a root directory of its own, as in its image: the binary, the authorities to trust, and
-// nothing else. That is how it trusts the gateway's certificate without a variable more than the page's. Its node API is
-// on any free port: a container has ports of its own. prepare may add to the root directory.
+// nothing else. That is how it trusts the gateway's certificate without a variable more than the page's. Its node API
+// is on any free port: a container has ports of its own. prepare may add to the root directory.
 func start(
 	t *testing.T, binary string, environment []string, authority *x509.Certificate, prepare func(root string),
 ) *process.Process {

@@ -72,8 +72,9 @@ func install(ctx context.Context, dir, python string) error {
 	output, err := exec.CommandContext(ctx, python, args...).CombinedOutput()
 	if err != nil {
 		return &missing.Error{
-			What: "moto " + Version + ", or the way to PyPI,", Install: "task interop (it must reach PyPI, and Python must be 3.10 or later)",
-			Err: fmt.Errorf("%w\n%s", err, output),
+			What:    "moto " + Version + ", or the way to PyPI,",
+			Install: "task interop (it must reach PyPI, and Python must be 3.10 or later)",
+			Err:     fmt.Errorf("%w\n%s", err, output),
 		}
 	}
 	return nil

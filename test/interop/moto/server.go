@@ -27,8 +27,8 @@ type Server struct {
 	stdin io.Closer
 }
 
-// Start installs moto where needed and starts it on a free port of loopback; it returns when moto listens. A Python or a
-// download that cannot be had is a [missing.Error].
+// Start installs moto where needed and starts it on a free port of loopback; it returns when moto listens. A Python or
+// a download that cannot be had is a [missing.Error].
 func Start(ctx context.Context) (*Server, error) {
 	python, err := environment(ctx)
 	if err != nil {
