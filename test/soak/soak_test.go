@@ -1,7 +1,7 @@
 // Package soak lets the agent live for a day of virtual time and compares its first hour with its last.
 //
-//	go test ./test/soak                                     two hours
-//	go test ./test/soak -run Soak -v -timeout 1h -args -hours=24
+//	go test ./test/soak                                     some hours
+//	go test ./test/soak -run Soak -v -timeout 1h -args -hours=24 -apis=200
 package soak
 
 import (
@@ -21,13 +21,16 @@ import (
 	"federation-agent/test/world"
 )
 
-// Two hours are enough to see what every hour leaves behind; CI lets the agent live for a day.
-var hours = flag.Int("hours", 2, "how many hours of virtual time, after one to warm up")
+// What every hour leaves behind shows in a few hours, too. CI lets the agent live for a day, with more APIs.
+var (
+	hours = flag.Int("hours", 3, "how many hours of virtual time, after one to warm up")
+	apis  = flag.Int("apis", 100, "how many REST APIs there are")
+)
 
 const (
-	// apis x stages is 600: one hour's 1 % is 6 of them.
-	apis, stages = 200, 3
-	redeployed   = apis * stages / 100
+	stages = 3 // of each API
+	// redeployed is the part of all stages that changes in an hour.
+	redeployed = 0.01
 	// pairs is how many subscriptions an hour are made and ended, cuts how many sessions are cut.
 	pairs, cuts = 50, 5
 	// heapTolerance is how much the last hour may hold beside the first.
@@ -53,7 +56,7 @@ func TestSoakTheLastHourHoldsNoMoreThanTheFirst(t *testing.T) {
 	o := world.Options{
 		// The stand-ins remember little: it is not they who are looked at.
 		AWS: awssim.Options{
-			Estate: awssim.UniformEstate(awssim.UniformOptions{APIs: apis, StagesPerAPI: stages, Plans: 5}),
+			Estate: awssim.UniformEstate(awssim.UniformOptions{APIs: *apis, StagesPerAPI: stages, Plans: 5}),
 			Seed:   1, Latency: awssim.AWSLatency(), LogSize: 100,
 		},
 		APIM: apimsim.Options{DropPageContent: true, History: 100},
@@ -89,9 +92,10 @@ func TestSoakTheLastHourHoldsNoMoreThanTheFirst(t *testing.T) {
 // anHour is one hour of work, ending at rest.
 func anHour(t *testing.T, w *world.World, hour int) {
 	end := time.Now().Add(time.Hour)
-	for i := range redeployed {
-		n := hour*redeployed + i
-		api := fmt.Sprintf("a%09d", n%apis)
+	changed := max(1, int(redeployed*float64(*apis*stages)))
+	for i := range changed {
+		n := hour*changed + i
+		api := fmt.Sprintf("a%09d", n%*apis)
 		if _, err := w.AWS.Redeploy(awssim.Scope{Account: awssim.UniformAccount(0), Region: "eu-west-1"}, api, "prod"); err != nil {
 			t.Fatal(err)
 		}
