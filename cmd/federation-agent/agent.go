@@ -45,13 +45,7 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 			return nil, err
 		}
 	}
-	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{
-		Logger: log,
-		Adopted: func(records []store.KeyRecord) {
-			log.Warn("the disk is back with keys of an earlier process; they are handled within half a minute",
-				logKeys, len(records))
-		},
-	})
+	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{Logger: log})
 	ctx, stop := context.WithCancel(context.Background())
 	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, stop: stop}
 	a.flushing.Go(func() { a.flush(ctx) })

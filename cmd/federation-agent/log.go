@@ -11,7 +11,6 @@ const (
 	logIngestsLeft  = "ingests_left"
 	logIntegration  = "integration"
 	logIntegrations = "integrations"
-	logKeys         = "keys"
 	logLimit        = "soft_limit"
 	logPath         = "path"
 	logRegions      = "regions"

@@ -72,9 +72,6 @@ func (s *FileStore) Put(rec KeyRecord) error {
 		if err := checkID(tableKeys, rec.Integration); err != nil {
 			return nil, err
 		}
-		if !rec.State.Valid() {
-			return nil, fmt.Errorf("%w: key record %s has the unknown state %q", ErrInvalid, rec.ID, rec.State)
-		}
 		if before, ok := st.keys.get(rec.ID); ok && !before.State.CanBecome(rec.State) {
 			return nil, fmt.Errorf("%w: key record %s is %s and cannot become %s", ErrTransition, rec.ID, before.State, rec.State)
 		}

@@ -41,8 +41,8 @@ func writeForEver(dir, round string) error {
 			}
 			fmt.Println("put", rec.ID, state)
 		}
-		// Something larger now and then, so that pages split and the file grows.
-		if err := s.SaveListing("i", round, []RememberedAPI{{ID: rec.ID, Name: strings.Repeat("x", n%7*3000)}}); err != nil {
+		// Something larger now and then, so that the file is rewritten.
+		if err := s.SaveListing("i", "t", []RememberedAPI{{ID: rec.ID, Name: strings.Repeat("x", n%7*30_000)}}); err != nil {
 			return err
 		}
 		if n%3 > 0 {

@@ -2,10 +2,10 @@
 
 package store
 
-import "os"
+import (
+	"errors"
+	"os"
+)
 
-// lockedByAnother cannot be asked here; on Windows a file in use cannot be renamed, which protects it as well.
-func lockedByAnother(*os.File) bool { return false }
-
-// unlock is left to the file's closing.
-func unlock(*os.File) error { return nil }
+// lockFile fails: without a lock two agents would destroy each other's journal, so here it is kept in memory only.
+func lockFile(*os.File) (held bool, err error) { return false, errors.ErrUnsupported }

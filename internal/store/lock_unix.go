@@ -3,15 +3,17 @@
 package store
 
 import (
+	"errors"
 	"os"
 	"syscall"
 )
 
-// lockedByAnother reports whether another process has bbolt's lock (flock) on the file. A lock got here goes with the
-// file's closing.
-func lockedByAnother(file *os.File) bool {
-	return syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB) == syscall.EWOULDBLOCK
+// lockFile takes the lock on a file (flock, as bbolt did), without waiting. It is held while another process has it.
+// Closing the file gives it up.
+func lockFile(file *os.File) (held bool, err error) {
+	err = syscall.Flock(int(file.Fd()), syscall.LOCK_EX|syscall.LOCK_NB)
+	if errors.Is(err, syscall.EWOULDBLOCK) {
+		return true, nil
+	}
+	return false, err
 }
-
-// unlock gives bbolt's lock up. Closing the file does not do it while bbolt's memory map still refers to it.
-func unlock(file *os.File) error { return syscall.Flock(int(file.Fd()), syscall.LOCK_UN) }

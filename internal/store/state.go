@@ -1,6 +1,8 @@
 package store
 
 import (
+	"encoding/json"
+	"errors"
 	"fmt"
 	"iter"
 	"slices"
@@ -49,16 +51,6 @@ func (st *state) acceptAck(ids []string, _ jobAck) error {
 	return nil
 }
 
-// anyTable is a [table] of whatever kind.
-type anyTable interface {
-	apply(Change) error
-	rows() ([]Change, error)
-}
-
-func (st *state) tables() []anyTable {
-	return []anyTable{st.keys, st.jobs, st.acks, st.listings, st.plans}
-}
-
 // apply sets or deletes one row. An error leaves the state as it was.
 func (st *state) apply(c Change) error {
 	switch c.Table {
@@ -77,16 +69,10 @@ func (st *state) apply(c Change) error {
 }
 
 // rows gives everything as it stands on disk.
-func (st *state) rows() ([]Change, error) {
-	var all []Change
-	for _, t := range st.tables() {
-		rows, err := t.rows()
-		if err != nil {
-			return nil, err
-		}
-		all = append(all, rows...)
-	}
-	return all, nil
+func (st *state) rows() (map[Row]json.RawMessage, error) {
+	all := map[Row]json.RawMessage{}
+	err := errors.Join(st.keys.addTo(all), st.jobs.addTo(all), st.acks.addTo(all), st.listings.addTo(all), st.plans.addTo(all))
+	return all, err
 }
 
 // table holds the rows of one kind by their keys.
@@ -111,8 +97,8 @@ func (t table[T]) apply(c Change) error {
 		return nil
 	}
 	var value T
-	if err := decodeRow(c, &value); err != nil {
-		return err
+	if err := json.Unmarshal(c.Value, &value); err != nil {
+		return fmt.Errorf("%w: %s %q: %w", errDamagedRow, c.Table, c.Key, err)
 	}
 	if t.accept != nil {
 		if err := t.accept(ids, value); err != nil {
@@ -123,16 +109,15 @@ func (t table[T]) apply(c Change) error {
 	return nil
 }
 
-func (t table[T]) rows() ([]Change, error) {
-	all := make([]Change, 0, len(t.byKey))
+func (t table[T]) addTo(rows map[Row]json.RawMessage) error {
 	for key, value := range t.byKey {
 		change, err := encodeRow(Row{t.name, key}, value)
 		if err != nil {
-			return nil, err
+			return err
 		}
-		all = append(all, change)
+		rows[change.Row] = change.Value
 	}
-	return all, nil
+	return nil
 }
 
 // set gives the change that sets a row.
@@ -148,11 +133,10 @@ func (t table[T]) set(value T, ids ...string) ([]Change, error) {
 
 // remove gives the change that removes a row, none if it is not there.
 func (t table[T]) remove(ids ...string) []Change {
-	key := rowKey(ids...)
-	if _, ok := t.byKey[key]; !ok {
+	if _, ok := t.get(ids...); !ok {
 		return nil
 	}
-	return []Change{{Row: Row{t.name, key}}}
+	return []Change{{Row: Row{t.name, rowKey(ids...)}}}
 }
 
 func (t table[T]) get(ids ...string) (T, bool) {

@@ -1,9 +1,13 @@
 package store
 
 import (
+	"bytes"
+	"cmp"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -44,9 +48,6 @@ type Options struct {
 	Logger *slog.Logger
 	// LockWait is how long Open waits for another process that holds the file; 0 means DefaultLockWait.
 	LockWait time.Duration
-	// Adopted is told of the key records that were found when a disk came (back) that could not be read, or was
-	// held by another process, before: somebody has to resume them. Called outside of the store's locks.
-	Adopted func([]KeyRecord)
 }
 
 // Health says what the store can promise.
@@ -74,7 +75,7 @@ type FileStore struct {
 
 	mu           sync.Mutex
 	state        *state
-	pending      []Change // staged for the next commit; nothing is staged while degraded
+	pending      map[Row]json.RawMessage // staged for the next commit, nil deletes; nothing is staged while degraded
 	degraded     bool
 	problem      string // why it is not durable, empty when it is
 	notices      []string
@@ -97,27 +98,40 @@ const withoutDisk = "if the agent stops now, the next one does not know of keys 
 // at 25 journal writes a second would be most of the work.
 const maxSkip = 64
 
-// NewFileStore gives a store over a medium. It never fails: without a usable medium it runs in memory, says so in its health,
-// and tries again.
+// NewFileStore gives a store over a medium. It never fails: without a usable medium it runs in memory, says so in its
+// health, and tries again.
 func NewFileStore(medium Medium, opts Options) (*FileStore, Health) {
-	if opts.Logger == nil {
-		opts.Logger = slog.New(slog.DiscardHandler)
+	opts.Logger = cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
+	s := &FileStore{
+		opts: opts, medium: medium, turn: make(chan struct{}, 1), state: newState(),
+		pending: map[Row]json.RawMessage{}, known: true,
 	}
-	s := &FileStore{opts: opts, medium: medium, turn: make(chan struct{}, 1), state: newState()}
 	s.turn <- struct{}{}
-	notices, err := medium.Open(s.state.apply)
-	s.notices = notices
+	s.mu.Lock()
+	s.open(s.state)
+	s.mu.Unlock()
+	return s, s.Health()
+}
+
+// open opens the medium, hands its rows to st, and reports whether it can be written. It is called in turn and with mu,
+// and gives mu up meanwhile.
+func (s *FileStore) open(st *state) bool {
+	s.mu.Unlock()
+	notices, err := s.medium.Open(st.apply)
+	s.mu.Lock()
 	for _, notice := range notices {
-		opts.Logger.Error("store: " + notice)
+		s.opts.Logger.Error("store: " + notice)
 	}
+	s.notices = append(s.notices, notices...)
 	switch {
+	case s.ended != nil:
 	case errors.Is(err, ErrFenced):
 		s.ended = ErrFenced
 	case err != nil:
+		s.known = false // the lock went with the attempt: others may write meanwhile
 		s.degrade(err)
 	}
-	s.known = err == nil
-	return s, s.Health()
+	return s.ended == nil && err == nil
 }
 
 // Health says what the store can promise at this moment.
@@ -170,9 +184,9 @@ func (s *FileStore) write(u urgency, mutate func(*state) ([]Change, error)) erro
 			s.mu.Unlock()
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
-	}
-	if !s.degraded {
-		s.pending = append(s.pending, changes...)
+		if !s.degraded {
+			s.pending[c.Row] = c.Value
+		}
 	}
 	s.mu.Unlock()
 	if u == lazy {
@@ -183,50 +197,35 @@ func (s *FileStore) write(u urgency, mutate func(*state) ([]Change, error)) erro
 
 // Flush brings everything to disk that is still waiting for a durable write, and tries a failed disk again. Call it
 // now and then (every half minute) and before the process ends. Errors: [ErrFenced], [ErrClosed].
-func (s *FileStore) Flush() error {
-	s.mu.Lock()
-	ended := s.ended
-	s.mu.Unlock()
-	if ended != nil {
-		return ended
-	}
-	return s.flush(true)
-}
+func (s *FileStore) Flush() error { return s.flush(true) }
 
 // flush returns once all that was staged before it is on the medium, or the store is degraded. Writers that wait here
 // for each other's commit find theirs done: one fsync for all of them.
 func (s *FileStore) flush(tryNow bool) error {
 	<-s.turn
-	adopted, err := s.flushInTurn(tryNow)
-	s.turn <- struct{}{}
-	if len(adopted) > 0 && s.opts.Adopted != nil {
-		s.opts.Adopted(adopted)
-	}
-	return err
-}
-
-func (s *FileStore) flushInTurn(tryNow bool) (adopted []KeyRecord, err error) {
+	defer func() { s.turn <- struct{}{} }()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if s.ended != nil {
-		return nil, s.ended
-	}
-	if s.degraded {
+	if s.ended == nil && s.degraded {
 		if !tryNow && s.skip > 0 {
 			s.skip--
-			return nil, nil
+			return nil
 		}
-		if adopted, err = s.reopen(); err != nil || s.degraded {
-			return nil, err
-		}
+		s.reopen()
 	}
-	return adopted, s.commit()
+	if s.ended != nil || s.degraded {
+		return s.ended
+	}
+	return s.commit()
 }
 
 // commit brings the pending changes to the medium. It is called in turn and with mu, and lets go of mu meanwhile.
 func (s *FileStore) commit() error {
-	batch := lastOfEach(s.pending)
-	s.pending = nil
+	var batch []Change
+	for _, row := range slices.SortedFunc(maps.Keys(s.pending), compareRows) {
+		batch = append(batch, Change{row, s.pending[row]})
+	}
+	clear(s.pending)
 	var err error
 	if len(batch) > 0 {
 		s.mu.Unlock()
@@ -253,7 +252,8 @@ func (s *FileStore) commit() error {
 
 // degrade goes on in memory. It is called with mu, or before the store is shared.
 func (s *FileStore) degrade(err error) {
-	s.degraded, s.pending = true, nil
+	s.degraded = true
+	clear(s.pending)
 	s.skip = min(1<<min(s.failures, 16), maxSkip)
 	s.failures++
 	before := s.problem
@@ -268,79 +268,37 @@ func (s *FileStore) degrade(err error) {
 // Where the medium's content was known all along, what it has beyond the memory was deleted meanwhile and goes. Where
 // it was not (it could not be read, or another process had it), what it has beyond the memory is adopted: all that
 // follows from a record can be done twice without harm, so at worst something finished is done again.
-func (s *FileStore) reopen() (adopted []KeyRecord, err error) {
+func (s *FileStore) reopen() {
 	found := newState()
-	onDisk := map[Row][]byte{}
-	var order []Row
-	s.mu.Unlock()
-	notices, err := s.medium.Open(func(c Change) error {
-		if err := found.apply(c); err != nil {
-			return err
-		}
-		onDisk[c.Row] = c.Value
-		order = append(order, c.Row)
-		return nil
-	})
-	s.mu.Lock()
-	if s.ended != nil {
-		return nil, s.ended
+	if !s.open(found) {
+		return
 	}
-	if errors.Is(err, ErrFenced) {
-		s.ended = ErrFenced
-		return nil, s.ended
-	}
-	for _, notice := range notices {
-		s.opts.Logger.Error("store: " + notice)
-	}
-	s.notices = append(s.notices, notices...)
-	if err != nil {
-		s.known = false // the lock went with the attempt: others may write meanwhile
+	rows, rowsErr := s.state.rows()
+	onDisk, foundErr := found.rows()
+	if err := errors.Join(rowsErr, foundErr); err != nil {
 		s.degrade(err)
-		return nil, nil
+		return
 	}
-	rows, err := s.state.rows()
-	if err != nil {
-		s.degrade(err)
-		return nil, nil
-	}
-	inMemory := make(map[Row]bool, len(rows))
-	var missing []Change
-	for _, c := range rows {
-		inMemory[c.Row] = true
-		if string(onDisk[c.Row]) != string(c.Value) {
-			missing = append(missing, c)
+	adopted := 0
+	for row, value := range rows {
+		if !bytes.Equal(onDisk[row], value) {
+			s.pending[row] = value
 		}
 	}
-	for _, row := range order {
-		switch {
-		case inMemory[row]:
-		case s.known:
-			missing = append(missing, Change{Row: row})
-		case s.state.apply(Change{Row: row, Value: onDisk[row]}) == nil && row.Table == tableKeys:
-			if id, err := splitRowKey(row.Key, 1); err == nil {
-				rec, _ := found.keys.get(id[0])
-				adopted = append(adopted, rec)
-			}
-		}
-	}
-	sortRecords(adopted)
-	s.known, s.degraded, s.pending = true, false, missing
-	return adopted, nil
-}
-
-// lastOfEach keeps each row's last change, in the order in which the rows were first touched.
-func lastOfEach(changes []Change) []Change {
-	at := make(map[Row]int, len(changes))
-	var kept []Change
-	for _, c := range changes {
-		if i, ok := at[c.Row]; ok {
-			kept[i] = c
+	for row, value := range onDisk {
+		if _, ok := rows[row]; ok {
 			continue
 		}
-		at[c.Row] = len(kept)
-		kept = append(kept, c)
+		if s.known {
+			s.pending[row] = nil
+		} else if s.state.apply(Change{row, value}) == nil && row.Table == tableKeys {
+			adopted++
+		}
 	}
-	return kept
+	if adopted > 0 {
+		s.opts.Logger.Warn("store: the disk has keys that this process did not know; it handles them within half a minute", "keys", adopted)
+	}
+	s.known, s.degraded = true, false
 }
 
 // Fence ends this incarnation: from now on every write fails with [ErrFenced] and nothing waiting is written. Close

@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -46,10 +45,10 @@ func (s *slot) onWrite(w storetest.Write) storetest.Outcome {
 	r := s.run
 	for _, c := range w.Changes {
 		r.checkSecrets("a row of the store", c.Key+string(c.Value))
-		if !strings.HasPrefix(store.Describe(c), "key ") {
+		if !strings.HasPrefix(storetest.Describe(c), "key ") {
 			continue
 		}
-		r.note("disk  %s %s", s.name, store.Describe(c))
+		r.note("disk  %s %s", s.name, storetest.Describe(c))
 		s.journal.note(c)
 	}
 	names := strings.Join(kindsOf(w), ",")
@@ -116,9 +115,7 @@ func (s *slot) onOpen(incarnation int) error {
 	return syscall.EIO
 }
 
-var errNoRecord = errors.New("no key record")
-
-// note reads a key's row: four bytes of checksum, then JSON.
+// note reads a key's row.
 func (j journal) note(c store.Change) {
 	j.mu.Lock()
 	defer j.mu.Unlock()
@@ -131,19 +128,10 @@ func (j journal) note(c store.Change) {
 		}
 		return
 	}
-	rec, err := recordOf(c.Value)
-	if err == nil {
+	var rec store.KeyRecord
+	if json.Unmarshal(c.Value, &rec) == nil {
 		j.writes[rec.ID] = append(j.writes[rec.ID], written{KeyRecord: rec, at: time.Now()})
 	}
-}
-
-func recordOf(value []byte) (store.KeyRecord, error) {
-	var rec store.KeyRecord
-	if len(value) < 4 {
-		return rec, errNoRecord
-	}
-	err := json.Unmarshal(value[4:], &rec)
-	return rec, err
 }
 
 // onCrash notes that a process died; what a failing disk had not taken is lost with it.

@@ -3,9 +3,9 @@
 package storetest
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
-	"strings"
 	"sync"
 
 	"federation-agent/internal/store"
@@ -18,11 +18,11 @@ type Write struct {
 	Changes             []store.Change
 }
 
-// Names says what the write holds (see [store.Describe]), in a fixed order: a stable name for a fault.
+// Names says what the write holds (see [Describe]), in a fixed order: a stable name for a fault.
 func (w Write) Names() []string {
 	names := make([]string, 0, len(w.Changes))
 	for _, c := range w.Changes {
-		names = append(names, store.Describe(c))
+		names = append(names, Describe(c))
 	}
 	slices.Sort(names)
 	return names
@@ -48,7 +48,7 @@ type Model struct {
 	OnOpen func(incarnation int) error
 
 	mu          sync.Mutex
-	disk        map[store.Row][]byte
+	disk        map[store.Row]json.RawMessage
 	incarnation int
 	crashed     int // incarnations up to this one are over
 	current     *store.FileStore
@@ -88,7 +88,7 @@ func (m *Model) end() (running *store.FileStore) {
 }
 
 // Rows gives a copy of what is on the disk.
-func (m *Model) Rows() map[store.Row][]byte {
+func (m *Model) Rows() map[store.Row]json.RawMessage {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	return maps.Clone(m.disk)
@@ -117,14 +117,8 @@ func (i *incarnation) Open(take func(store.Change) error) ([]string, error) {
 	if over {
 		return nil, store.ErrFenced
 	}
-	rows := slices.SortedFunc(maps.Keys(disk), func(a, b store.Row) int {
-		if c := store.CompareTables(a.Table, b.Table); c != 0 {
-			return c
-		}
-		return strings.Compare(a.Key, b.Key)
-	})
-	for _, row := range rows {
-		if err := take(store.Change{Row: row, Value: disk[row]}); err != nil {
+	for row, value := range disk {
+		if err := take(store.Change{Row: row, Value: value}); err != nil {
 			return nil, err
 		}
 	}
@@ -172,7 +166,7 @@ func (i *incarnation) Commit(changes []store.Change) error {
 // apply is called with the lock.
 func (m *Model) apply(changes []store.Change) {
 	if m.disk == nil {
-		m.disk = map[store.Row][]byte{}
+		m.disk = map[store.Row]json.RawMessage{}
 	}
 	for _, c := range changes {
 		if c.Value == nil {

@@ -202,22 +202,14 @@ func TestARemovalMadeInMemoryIsNotUndoneByTheDisk(t *testing.T) {
 	}
 }
 
-func TestADiskThatComesLateIsAdoptedAndItsRecordsAreHandedOver(t *testing.T) {
+func TestADiskThatComesLateIsAdopted(t *testing.T) {
 	model := &storetest.Model{}
 	s, _ := model.Open(store.Options{})
 	must(t, s.Put(rec("theirs", store.StateCreated)))
 	must(t, s.Put(rec("both", store.StateIntent)))
 
 	model.OnOpen = func(int) error { return store.ErrLocked }
-	var adopted []string
-	var next *store.FileStore
-	next, health := model.Open(store.Options{Adopted: func(records []store.KeyRecord) {
-		for _, rec := range records {
-			adopted = append(adopted, rec.ID)
-			rec.State = store.StateDeleting
-			must(t, next.Put(rec)) // whoever is told may write at once
-		}
-	}})
+	next, health := model.Open(store.Options{})
 	if health.Durable {
 		t.Fatal("durable without its disk")
 	}
@@ -225,10 +217,12 @@ func TestADiskThatComesLateIsAdoptedAndItsRecordsAreHandedOver(t *testing.T) {
 	must(t, next.Put(rec("both", store.StateCreating)))
 	model.OnOpen = nil
 	must(t, next.Flush())
-	if diff := cmp.Diff([]string{"theirs"}, adopted); diff != "" {
+	want := map[string]store.KeyState{"theirs": store.StateCreated, "both": store.StateCreating}
+	if diff := cmp.Diff(want, states(t, next)); diff != "" {
 		t.Error(diff)
 	}
-	want := map[string]store.KeyState{"theirs": store.StateDeleting, "both": store.StateCreating}
+	must(t, next.Put(rec("theirs", store.StateDeleting)))
+	want["theirs"] = store.StateDeleting
 	last, _ := model.Open(store.Options{})
 	if diff := cmp.Diff(want, states(t, last)); diff != "" {
 		t.Error(diff)

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"reflect"
@@ -13,7 +14,6 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
-	"go.etcd.io/bbolt"
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -64,7 +64,7 @@ func recordIDs(t testing.TB, s *FileStore) []string {
 	return ids
 }
 
-// filledFile gives the content of a store's file with records r00…, some more tables and a used list of free pages.
+// filledFile gives the content of a store's file with records r00…, one that is gone again, and some more tables.
 func filledFile(t testing.TB, records int) []byte {
 	t.Helper()
 	dir := t.TempDir()
@@ -96,8 +96,8 @@ func TestASecondWriterRunsInMemoryAndTakesOverLater(t *testing.T) {
 	must(t, first.Put(keyRecord("first's", StateCreated)))
 	must(t, first.Put(keyRecord("both's", StateCreated)))
 
-	var adopted []KeyRecord
-	second, health := Open(dir, Options{LockWait: time.Millisecond, Adopted: func(records []KeyRecord) { adopted = records }})
+	var log strings.Builder
+	second, health := Open(dir, Options{LockWait: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	t.Cleanup(func() { _ = second.Close() })
 	wantHealth(t, health, false, "another process holds the store", dir, "in memory only", "does not know of keys")
 	must(t, second.Put(keyRecord("second's", StateIntent)))
@@ -108,7 +108,12 @@ func TestASecondWriterRunsInMemoryAndTakesOverLater(t *testing.T) {
 
 	must(t, second.Flush())
 	wantHealth(t, second.Health(), true)
-	if diff := cmp.Diff([]KeyRecord{keyRecord("first's", StateCreated), keyRecord("late", StateDeleting)}, adopted); diff != "" {
+	if !strings.Contains(log.String(), "keys=2") {
+		t.Errorf("the log does not tell of the first's two keys: %s", log.String())
+	}
+	records, err := second.Records(Filter{States: []KeyState{StateCreated, StateDeleting}})
+	must(t, err)
+	if diff := cmp.Diff([]KeyRecord{keyRecord("first's", StateCreated), keyRecord("late", StateDeleting)}, records); diff != "" {
 		t.Errorf("adopted: %s", diff)
 	}
 	must(t, second.Close())
@@ -130,15 +135,15 @@ func TestADamagedFileOfALivingProcessIsLeftToIt(t *testing.T) {
 	_, err = file.WriteAt(make([]byte, 8192), 0)
 	must(t, errors.Join(err, file.Close()))
 	_, health := openIn(t, dir)
-	wantHealth(t, health, false, "another process holds", "damaged")
+	wantHealth(t, health, false, "another process holds")
 	if aside, _ := filepath.Glob(filepath.Join(dir, "*.corrupt-*")); len(aside) > 0 {
 		t.Errorf("moved aside under its owner: %v", aside)
 	}
 }
 
 // refusing opens a medium whose file cannot be opened for writing while err is set.
-func refusing(dir string, err *error) *boltMedium {
-	return &boltMedium{path: filepath.Join(dir, FileName), lockWait: time.Millisecond,
+func refusing(dir string, err *error) *fileMedium {
+	return &fileMedium{path: filepath.Join(dir, FileName), lockWait: time.Millisecond, log: slog.New(slog.DiscardHandler),
 		openFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
 			if *err != nil {
 				return nil, &fs.PathError{Op: "open", Path: name, Err: *err}
@@ -184,19 +189,33 @@ func TestADirectoryThatCannotBeMadeIsNotFatal(t *testing.T) {
 	}
 }
 
+// The disk is full, as far as a file that can only be read shows it (a real one: TestARealDiskThatIsFullAndThenRemounted).
 func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 	dir := t.TempDir()
-	medium := &boltMedium{path: filepath.Join(dir, FileName), lockWait: time.Millisecond, openFile: os.OpenFile, maxBytes: 64 << 10}
+	var refusal error
+	medium := refusing(dir, &refusal)
+	full, open := false, medium.openFile
+	medium.openFile = func(name string, flag int, mode fs.FileMode) (*os.File, error) {
+		if full {
+			flag = os.O_RDONLY
+		}
+		return open(name, flag, mode)
+	}
 	s, health := NewFileStore(medium, Options{})
+	t.Cleanup(func() { _ = s.Close() })
 	wantHealth(t, health, true)
 	must(t, s.Put(keyRecord("before", StateIntent)))
 	must(t, s.Put(keyRecord("removed while full", StateIntent)))
-	var n int
-	for n = 0; s.Health().Durable; n++ {
-		must(t, s.SaveListing("i", fmt.Sprint("t", n), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 10_000)}}))
-		if n > 20 {
-			t.Fatal("the disk is not full")
+	const n = 5
+	for i := range n {
+		if i == 3 {
+			full = true
+			must(t, medium.file.Close())
+			readable, err := os.Open(medium.path)
+			must(t, err)
+			medium.file = readable
 		}
+		must(t, s.SaveListing("i", fmt.Sprint("t", i), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 10_000)}}))
 	}
 	wantHealth(t, s.Health(), false, "in memory only", "does not know of keys")
 	must(t, s.Put(keyRecord("while full", StateIntent)))
@@ -206,7 +225,7 @@ func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 	}
 	want, _ := s.Listings("i")
 
-	medium.maxBytes = 0
+	full = false
 	for range maxSkip + 1 { // writes alone bring it back, without anybody's Flush
 		must(t, s.Put(keyRecord("while full", StateIntent)))
 	}
@@ -251,43 +270,56 @@ func TestWhatOthersWroteWhileTheLockWasLostIsKept(t *testing.T) {
 	}
 }
 
-// A fault below bbolt (its file is cut off under it) must not end the process, and the memory makes it good.
-func TestAFileCutOffWhileInUseIsReplacedFromMemory(t *testing.T) {
-	dir := t.TempDir()
-	s, _ := openIn(t, dir)
-	for n := range 200 {
-		must(t, s.Put(keyRecord(fmt.Sprintf("r%03d", n), StateIntent)))
-	}
-	want := recordIDs(t, s)
-	must(t, os.Truncate(filepath.Join(dir, FileName), 8192))
-	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
-	must(t, s.Put(keyRecord("r000", StateCreating)))
-	must(t, s.Flush())
-	wantHealth(t, s.Health(), true, "corrupt-1")
-	must(t, s.Close())
-	s, _ = openIn(t, dir)
-	if diff := cmp.Diff(want, recordIDs(t, s)); diff != "" {
-		t.Error(diff)
+func TestAFileCutOffOrRemovedWhileInUseIsReplacedFromMemory(t *testing.T) {
+	for name, row := range map[string]struct {
+		harm func(path string) error
+		says []string
+	}{
+		"cut off": {func(path string) error { return os.Truncate(path, 8192) }, []string{"corrupt-1"}},
+		"removed": {os.Remove, nil},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := t.TempDir()
+			s, _ := openIn(t, dir)
+			for n := range 200 {
+				must(t, s.Put(keyRecord(fmt.Sprintf("r%03d", n), StateIntent)))
+			}
+			want := recordIDs(t, s)
+			must(t, row.harm(filepath.Join(dir, FileName)))
+			must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
+			must(t, s.Put(keyRecord("r000", StateCreating)))
+			must(t, s.Flush())
+			wantHealth(t, s.Health(), true, row.says...)
+			must(t, s.Close())
+			s, _ = openIn(t, dir)
+			if diff := cmp.Diff(want, recordIDs(t, s)); diff != "" {
+				t.Error(diff)
+			}
+		})
 	}
 }
 
-// The file looks whole to us, and bbolt panics on it: it would at each try.
-func TestAFileOnWhichTheDatabaseGivesUpBeforeItWorkedIsMovedAside(t *testing.T) {
+// After a failed fsync the system may show what never reached the disk.
+func TestAFileWhoseSyncFailedIsNotTrusted(t *testing.T) {
 	dir := t.TempDir()
-	s, _ := openIn(t, dir)
-	must(t, s.Put(keyRecord("known", StateIntent)))
-	must(t, s.Close())
 	var refusal error
 	medium := refusing(dir, &refusal)
-	s, _ = NewFileStore(medium, Options{})
+	s, _ := NewFileStore(medium, Options{})
 	t.Cleanup(func() { _ = s.Close() })
-	if err := medium.guarded(func() error { panic("a test's") }); err == nil {
-		t.Fatal("the panic is no error")
-	}
-	medium.db = nil // so that the next write fails
+	must(t, s.Put(keyRecord("known", StateIntent)))
+	before, err := medium.file.Stat()
+	must(t, err)
+	must(t, medium.Close())
+	medium.unsynced = true
 	must(t, s.Put(keyRecord("new", StateIntent)))
 	must(t, s.Flush())
-	wantHealth(t, s.Health(), true, "corrupt-1")
+	wantHealth(t, s.Health(), true)
+	if _, current := medium.inPlace(medium.file); !current || medium.unsynced {
+		t.Error("the new file is not in place")
+	}
+	if after, err := medium.file.Stat(); err != nil || os.SameFile(before, after) {
+		t.Error("the file goes on being used")
+	}
 	must(t, s.Close())
 	s, _ = openIn(t, dir)
 	if diff := cmp.Diff([]string{"known", "new"}, recordIDs(t, s)); diff != "" {
@@ -296,16 +328,65 @@ func TestAFileOnWhichTheDatabaseGivesUpBeforeItWorkedIsMovedAside(t *testing.T) 
 }
 
 func TestAnEmptyFileIsANewOne(t *testing.T) {
-	_, health := openIn(t, dirWith(t, nil))
+	for _, content := range [][]byte{nil, unzipped(t, "bbolt-empty.db.gz")} {
+		s, health := openIn(t, dirWith(t, content))
+		wantHealth(t, health, true)
+		must(t, s.Put(keyRecord("r", StateIntent)))
+	}
+}
+
+func TestAFileIsRewrittenWithoutWhatIsOutdated(t *testing.T) {
+	dir := t.TempDir()
+	path := filepath.Join(dir, FileName)
+	must(t, os.WriteFile(path+".new", []byte("left by a stop in the middle of a rewrite"), 0o600))
+	s, _ := openIn(t, dir)
+	must(t, s.Put(keyRecord("r", StateIntent)))
+	var largest, rewritten int64
+	for n := range 40 {
+		must(t, s.SaveListing("i", "t", []RememberedAPI{{ID: fmt.Sprint(n), Name: strings.Repeat("x", 100_000)}}))
+		info, err := os.Stat(path)
+		must(t, err)
+		if info.Size() < largest {
+			rewritten++
+		}
+		largest = max(largest, info.Size())
+	}
+	if largest > 2*rewriteSlack || rewritten < 2 {
+		t.Errorf("it grew to %d bytes and was rewritten %d times", largest, rewritten)
+	}
+	wantHealth(t, s.Health(), true)
+	_, health := openIn(t, dir)
+	wantHealth(t, health, false, "another process holds") // the new file is locked as the old one was
+	must(t, s.Close())
+	s, health = openIn(t, dir)
 	wantHealth(t, health, true)
-	empty := filepath.Join(t.TempDir(), "empty.db")
-	db, err := bbolt.Open(empty, 0o600, nil) // stopped between bbolt's making of the file and the first transaction
+	got, err := s.Listings("i")
 	must(t, err)
-	must(t, db.Close())
-	content, err := os.ReadFile(empty)
-	must(t, err)
-	_, health = openIn(t, dirWith(t, content))
+	if diff := cmp.Diff([]string{"r"}, recordIDs(t, s)); diff != "" || len(got["t"]) != 1 || got["t"][0].ID != "39" {
+		t.Errorf("%s %d", diff, len(got))
+	}
+	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+		t.Errorf("%v %v", entries, err)
+	}
+}
+
+func TestAFileThatCannotBeRewrittenGrowsOn(t *testing.T) {
+	dir := t.TempDir()
+	var refusal error
+	medium := refusing(dir, &refusal)
+	s, _ := NewFileStore(medium, Options{})
+	t.Cleanup(func() { _ = s.Close() })
+	refusal = syscall.ENOSPC
+	for n := range 30 {
+		must(t, s.SaveListing("i", "t", []RememberedAPI{{ID: fmt.Sprint(n), Name: strings.Repeat("x", 100_000)}}))
+	}
+	wantHealth(t, s.Health(), true)
+	must(t, s.Close())
+	s, health := openIn(t, dir)
 	wantHealth(t, health, true)
+	if got, _ := s.Listings("i"); len(got["t"]) != 1 || got["t"][0].ID != "29" {
+		t.Errorf("%d", len(got["t"]))
+	}
 }
 
 func TestTheFileIsForItsOwnerOnly(t *testing.T) {

@@ -1,24 +1,26 @@
-package store
+package storetest
 
 import (
-	"fmt"
+	"encoding/json"
 	"strings"
+
+	"federation-agent/internal/store"
 )
 
 // Describe names a change by what it means, the same in each run: "key R1 attached", "key R1 removed", "job I/J",
 // "ack I/J/0", "listing I/T", "plans I/A". Simulations build the names of their faults from it.
-func Describe(c Change) string {
+func Describe(c store.Change) string {
 	name := strings.TrimSuffix(string(c.Table), "s") + " " + c.Key
-	if c.Table == tablePlans {
+	if c.Table == "plans" {
 		name = "plans " + c.Key
 	}
 	if c.Value == nil {
 		return name + " removed"
 	}
-	if c.Table == tableKeys {
-		var rec KeyRecord
-		if err := decodeRow(c, &rec); err != nil {
-			return fmt.Sprintf("%s damaged", name)
+	if c.Table == "keys" {
+		var rec store.KeyRecord
+		if err := json.Unmarshal(c.Value, &rec); err != nil {
+			return name + " damaged"
 		}
 		return name + " " + string(rec.State)
 	}

@@ -1,0 +1,63 @@
+package store
+
+import (
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+func TestAJournalOfAnEarlierVersionIsReadAndRewritten(t *testing.T) {
+	dir := dirWith(t, unzipped(t, "schema-1.db.gz"))
+	for range 2 {
+		s, health := openIn(t, dir)
+		wantHealth(t, health, true)
+		records, err := s.Records(Filter{})
+		must(t, err)
+		states := []KeyState{StateIntent, StateCreating, StateCreated, StateAttached, StateAnswered, StateDelivered,
+			StateUnconfirmed, StateDeleting, StateLostCreate}
+		want := wanted(180, "r%03d", func(n int) KeyState { return states[n%len(states)] })
+		delete(want, "r000")
+		got := map[string]KeyRecord{}
+		for _, rec := range records {
+			got[rec.ID] = rec
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		jobs, err := s.Running("i")
+		must(t, err)
+		if diff := cmp.Diff([]IngestJob{{Integration: "i", JobID: "j", APIIDs: []string{"a", "b"}, StartedAt: noon, Total: 2,
+			Acked: []string{"a", "b"}, LastAckAt: noon.Add(2 * time.Minute), DoneSent: true}}, jobs); diff != "" {
+			t.Error(diff)
+		}
+		listings, err := s.Listings("i")
+		must(t, err)
+		if diff := cmp.Diff(map[string][]RememberedAPI{
+			"111122223333:eu-west-1": {{ID: "a", Name: strings.Repeat("n", 9000)}, {ID: "a/b", Name: "ü"}},
+		}, listings); diff != "" {
+			t.Error(diff)
+		}
+		plans, err := s.RememberedPlans("i")
+		must(t, err)
+		if diff := cmp.Diff(map[string][]string{"a/b": {"p", "q"}, "c": {}}, plans); diff != "" {
+			t.Error(diff)
+		}
+		must(t, s.Close())
+		if entries, err := os.ReadDir(dir); err != nil || len(entries) != 1 {
+			t.Errorf("%v %v", entries, err)
+		}
+	}
+}
+
+func TestAJournalOfAnEarlierVersionIsReadFromAReadOnlyDisk(t *testing.T) {
+	dir := dirWith(t, unzipped(t, "schema-1.db.gz"))
+	var refusal error = os.ErrPermission
+	s, health := NewFileStore(refusing(dir, &refusal), Options{})
+	wantHealth(t, health, false, "permission", "in memory only")
+	if got := len(recordIDs(t, s)); got != 179 {
+		t.Errorf("%d records", got)
+	}
+}

@@ -1,0 +1,282 @@
+package store
+
+import (
+	"bytes"
+	"compress/gzip"
+	"fmt"
+	"io"
+	"math/rand/v2"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+)
+
+// unzipped gives a file of testdata.
+func unzipped(t testing.TB, name string) []byte {
+	t.Helper()
+	file, err := os.Open(filepath.Join("testdata", name))
+	must(t, err)
+	defer file.Close()
+	zipped, err := gzip.NewReader(file)
+	must(t, err)
+	content, err := io.ReadAll(zipped)
+	must(t, err)
+	return content
+}
+
+// lastLine gives where the last line of a journal begins.
+func lastLine(content []byte) int { return bytes.LastIndexByte(content[:len(content)-1], '\n') + 1 }
+
+func TestAFileThatCannotBeUsedIsMovedAsideAndNamed(t *testing.T) {
+	whole, earlier := filledFile(t, 30), unzipped(t, "schema-1.db.gz")
+	headBytes := len(head(0))
+	for name, row := range map[string]struct {
+		content []byte
+		says    string
+		kept    int // records that are read all the same
+	}{
+		"text":                    {[]byte("this is no journal"), "not that of a journal", 0},
+		"zeros":                   {make([]byte, 1<<16), "not that of a journal", 0},
+		"another program's":       {unzipped(t, "bbolt-foreign.db.gz"), "a database without the table keys", 0},
+		"a newer version's":       {bytes.Replace(whole, []byte("schema 2"), []byte("schema 3"), 1), "schema 3", 0},
+		"cut off in its head":     {whole[:20], "not that of a journal", 0},
+		"cut off behind its head": {whole[:headBytes], "0 can be read", 0},
+		"cut off in the middle":   {whole[:len(whole)/4], "can be read", 8},
+		"with its head destroyed": {append(make([]byte, headBytes), whole[headBytes:]...), "not that of a journal", 30},
+
+		"an earlier version's, cut off":                        {earlier[:len(earlier)/4], "earlier version", 0},
+		"an earlier version's, with both head pages destroyed": {append(make([]byte, 8192), earlier[8192:]...), "not that of a journal", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			dir := dirWith(t, row.content)
+			s, health := openIn(t, dir)
+			aside := filepath.Join(dir, FileName+".corrupt-1")
+			wantHealth(t, health, true, row.says, aside, "can no longer be vouched for")
+			if got := len(recordIDs(t, s)); got < row.kept {
+				t.Errorf("%d records, want %d", got, row.kept)
+			}
+			kept, err := os.ReadFile(aside)
+			must(t, err)
+			if string(kept) != string(row.content) {
+				t.Error("the file moved aside is not as it was")
+			}
+			must(t, s.Put(keyRecord("new", StateIntent)))
+			must(t, s.Close())
+
+			s, health = openIn(t, dir)
+			wantHealth(t, health, true, "earlier starts", aside)
+			if ids := recordIDs(t, s); !strings.Contains(fmt.Sprint(ids), "new") {
+				t.Errorf("records after the restart: %v", ids)
+			}
+			must(t, s.Close())
+			must(t, os.Remove(aside))
+			_, health = openIn(t, dir)
+			wantHealth(t, health, true)
+		})
+	}
+}
+
+func TestAFileLargerThanAnyJournalIsNotRead(t *testing.T) {
+	dir := dirWith(t, filledFile(t, 3))
+	must(t, os.Truncate(filepath.Join(dir, FileName), maxFileBytes+1))
+	_, health := openIn(t, dir)
+	wantHealth(t, health, true, "more than any journal", "corrupt-1")
+}
+
+func TestDamagedFilesDoNotOverwriteEachOther(t *testing.T) {
+	dir := t.TempDir()
+	for n := range 3 {
+		must(t, os.WriteFile(filepath.Join(dir, FileName), []byte(fmt.Sprint("damage ", n)), 0o600))
+		s, _ := openIn(t, dir)
+		must(t, s.Close())
+	}
+	for n := range 3 {
+		content, err := os.ReadFile(fmt.Sprintf("%s.corrupt-%d", filepath.Join(dir, FileName), n+1))
+		if err != nil || string(content) != fmt.Sprint("damage ", n) {
+			t.Errorf("%d: %q %v", n+1, content, err)
+		}
+	}
+}
+
+// harm damages a file before the byte end, as disks and people do.
+func harm(rng *rand.Rand, whole []byte, end int) []byte {
+	const block = 4096
+	content := bytes.Clone(whole)
+	for range 1 + rng.IntN(3) {
+		at := rng.IntN(end)
+		start := at / block * block
+		switch rng.IntN(6) {
+		case 0:
+			content[at] ^= 1 << rng.IntN(8)
+		case 1: // the head of a block, where a database has its numbers
+			content[min(start+rng.IntN(48), end-1)] = byte(rng.IntN(256))
+		case 2: // a block in another one's place
+			from := rng.IntN(len(content)/block+1) * block
+			copy(content[start:min(start+block, end)], content[from:])
+		case 3: // a block that was never written
+			clear(content[start:min(start+block, end)])
+		case 4: // from here on
+			clear(content[at:end])
+		case 5:
+			copy(content[at:end], "\n")
+		}
+	}
+	return content
+}
+
+// A row is either there as it was, or its loss is told: whatever bytes were overwritten. (The last line of a journal is
+// the exception: damage there passes for a write that was cut off. So are the two head pages of an earlier version's:
+// when the newer one is destroyed, the older one counts, one write back.)
+func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
+	const records, seeds = 60, 100
+	appended := filledFile(t, records)
+	rewritten := func() []byte {
+		dir := dirWith(t, appended[:lastLine(appended)-1]) // damaged, so that it is rewritten
+		s, _ := openIn(t, dir)
+		must(t, s.Close())
+		content, err := os.ReadFile(filepath.Join(dir, FileName))
+		must(t, err)
+		return content
+	}()
+	earlier := unzipped(t, "schema-1.db.gz")
+	earlierState := func(n int) KeyState {
+		return []KeyState{StateIntent, StateCreating, StateCreated, StateAttached, StateAnswered, StateDelivered,
+			StateUnconfirmed, StateDeleting, StateLostCreate}[n%9]
+	}
+	for name, row := range map[string]struct {
+		content  []byte
+		from, to int // the bytes that are damaged
+		want     map[string]KeyRecord
+	}{
+		"appended":           {appended, 0, lastLine(appended), wanted(records, "r%02d", func(int) KeyState { return StateDelivered })},
+		"rewritten":          {rewritten, 0, len(rewritten), wanted(records, "r%02d", func(int) KeyState { return StateDelivered })},
+		"an earlier version": {earlier, 8192, len(earlier), wanted(180, "r%03d", earlierState)},
+	} {
+		t.Run(name, func(t *testing.T) {
+			delete(row.want, "r000") // was removed
+			told, kept := 0, 0
+			for seed := range uint64(seeds) {
+				rng := rand.New(rand.NewPCG(seed, 6))
+				content := append(bytes.Clone(row.content[:row.from]), harm(rng, row.content[row.from:], row.to-row.from)...)
+				dir := dirWith(t, content)
+				s, health := Open(dir, Options{LockWait: time.Millisecond})
+				if !health.Durable {
+					t.Fatalf("seed %d: %v", seed, health.Messages)
+				}
+				found, err := s.Records(Filter{})
+				must(t, err)
+				intact := 0
+				for _, rec := range found {
+					want, ok := row.want[rec.ID]
+					switch {
+					case cmp.Diff(want, rec) == "":
+						intact++
+					case len(health.Messages) == 0:
+						t.Fatalf("seed %d: a record changed: %s", seed, cmp.Diff(want, rec))
+					case !ok && rec.State == StateIntent: // its removal was lost
+					case rec.State == StateUnconfirmed && (want.State == StateCreated || want.State == StateAttached):
+					default:
+						t.Fatalf("seed %d: a record changed: %s", seed, cmp.Diff(want, rec))
+					}
+				}
+				if len(health.Messages) > 0 {
+					told++
+					if len(found) > 0 {
+						kept++
+					}
+				} else if intact != len(row.want) {
+					t.Fatalf("seed %d: %d records and no word of it", seed, len(found))
+				}
+				must(t, s.Put(keyRecord("new", StateIntent)))
+				must(t, s.Close())
+				s, health = Open(dir, Options{LockWait: time.Millisecond})
+				if !health.Durable || len(recordIDs(t, s)) != len(found)+1 {
+					t.Fatalf("seed %d: after the restart %d records, want %d; %v", seed, len(recordIDs(t, s)), len(found)+1, health.Messages)
+				}
+				must(t, s.Close())
+			}
+			if told < seeds/4 || kept < seeds/10 {
+				t.Errorf("%d of %d damages told, in %d of them records were kept: the test does not damage what it means to", told, seeds, kept)
+			}
+		})
+	}
+}
+
+func wanted(records int, id string, state func(n int) KeyState) map[string]KeyRecord {
+	all := map[string]KeyRecord{}
+	for n := range records {
+		rec := keyRecord(fmt.Sprintf(id, n), state(n))
+		all[rec.ID] = rec
+	}
+	return all
+}
+
+// A stop leaves any part of the last line, and the head with or without it.
+func TestAWriteThatWasCutOffIsNoDamage(t *testing.T) {
+	whole := filledFile(t, 3)
+	last := lastLine(whole)
+	lines := bytes.Count(whole, []byte("\n")) - 1
+	for _, counted := range []int{lines - 1, lines} {
+		for end := last; end < len(whole); end += 5 {
+			for _, zeros := range []int{0, 10} { // the file had grown already
+				content := append(bytes.Clone(whole[:end]), make([]byte, zeros)...)
+				copy(content, head(counted))
+				dir := dirWith(t, content)
+				s, health := openIn(t, dir)
+				wantHealth(t, health, true)
+				if plans, err := s.RememberedPlans("i"); err != nil || len(plans) != 0 || len(recordIDs(t, s)) != 3 {
+					t.Fatalf("%d lines counted, cut off at %d: %v %v %v", counted, end, plans, recordIDs(t, s), err)
+				}
+				if end%4 == 0 {
+					must(t, s.Put(keyRecord("new", StateIntent)))
+				}
+				must(t, s.Close())
+				s, health = openIn(t, dir)
+				wantHealth(t, health, true)
+				must(t, s.Close())
+			}
+		}
+	}
+}
+
+// What a damaged journal says last of a key may be an old state of it. On its word no key is deleted.
+func TestADamagedJournalDeletesNoKey(t *testing.T) {
+	dir := t.TempDir()
+	s, _ := openIn(t, dir)
+	for _, last := range []KeyState{StateCreated, StateAttached, StateAnswered, StateDeleting} {
+		for _, state := range []KeyState{StateCreated, StateAttached, StateAnswered, StateDeleting} {
+			must(t, s.Put(keyRecord("was-"+string(last), state)))
+			if state == last {
+				break
+			}
+		}
+	}
+	must(t, s.Put(keyRecord("lost", StateDelivered)))
+	must(t, s.Put(keyRecord("new", StateIntent)))
+	must(t, s.Close())
+	path := filepath.Join(dir, FileName)
+	content, err := os.ReadFile(path)
+	must(t, err)
+	must(t, os.WriteFile(path, bytes.Replace(content, []byte(string(StateDelivered)), []byte("delivereD"), 1), 0o600))
+	for range 2 { // what was doubtful stays so
+		s, health := openIn(t, dir)
+		wantHealth(t, health, true, "corrupt-1")
+		got := map[string]KeyState{}
+		records, err := s.Records(Filter{})
+		must(t, err)
+		for _, rec := range records {
+			got[rec.ID] = rec.State
+		}
+		if diff := cmp.Diff(map[string]KeyState{
+			"was-created": StateUnconfirmed, "was-attached": StateUnconfirmed, "was-answered": StateAnswered,
+			"was-deleting": StateDeleting, "new": StateIntent,
+		}, got); diff != "" {
+			t.Error(diff)
+		}
+		must(t, s.Close())
+	}
+}

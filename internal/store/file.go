@@ -1,0 +1,268 @@
+package store
+
+import (
+	"cmp"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"syscall"
+	"time"
+)
+
+const (
+	// FileName is the store's file in its directory. Earlier versions kept a bbolt file under this name; the name has
+	// stayed, so that two versions of the agent never use one directory at the same time.
+	FileName = "federation-agent.db"
+
+	// DefaultLockWait bounds how long a start waits for another process's lock on the file. It outlasts a predecessor
+	// that is on its last writes. From one that takes longer the file is taken over later, without a wait at the start.
+	DefaultLockWait = 2 * time.Second
+
+	// lockPoll is how often the lock is tried meanwhile.
+	lockPoll = 20 * time.Millisecond
+
+	// rewriteSlack is how far a file may grow beyond twice what it had when it was last rewritten. With it, a small file
+	// is rewritten once in some thousand writes.
+	rewriteSlack = 1 << 20
+)
+
+// fileMedium is the [Medium] in a file that this process alone has open for writing (see [readJournal] for its format).
+// A commit is one line at the end of the file, and an fsync. Lines that later ones made worthless go when the file is
+// rewritten.
+type fileMedium struct {
+	path     string
+	lockWait time.Duration
+	log      *slog.Logger
+	openFile func(string, int, fs.FileMode) (*os.File, error) // os.OpenFile, but in tests
+
+	file      *os.File // open and locked; nil: not open
+	size      int64    // of the file
+	lines     int      // in the file, without its head
+	rewriteAt int64    // the size from which on it is rewritten
+	unsynced  bool     // an fsync failed: what is read of the file may not be on disk, and only a new file mends that
+}
+
+// Open gives the store kept in dir, which is made if it is not there. It never fails: what is wrong is in the Health,
+// and the store works in memory until the disk can be used.
+func Open(dir string, opts Options) (*FileStore, Health) {
+	return NewFileStore(&fileMedium{
+		path: filepath.Join(dir, FileName), lockWait: cmp.Or(opts.LockWait, DefaultLockWait), openFile: os.OpenFile,
+		log: cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
+	}, opts)
+}
+
+// Open implements [Medium].
+func (m *fileMedium) Open(take func(Change) error) (notices []string, err error) {
+	if err := m.Close(); err != nil {
+		return nil, fmt.Errorf("closing %s: %w", m.path, err)
+	}
+	if err := os.MkdirAll(filepath.Dir(m.path), 0o700); err != nil {
+		return nil, m.readOnly(take, err)
+	}
+	err = m.lock()
+	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
+		return nil, m.readOnly(take, err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	notices = m.earlierAside()
+	lost, err := m.load(take)
+	if err != nil {
+		return notices, errors.Join(err, m.Close())
+	}
+	return append(notices, lost...), nil
+}
+
+// lock opens the file, made if it is not there, and waits for its lock.
+func (m *fileMedium) lock() error {
+	for giveUp := time.Now().Add(m.lockWait); ; <-time.After(lockPoll) {
+		file, err := m.openFile(m.path, os.O_RDWR|os.O_CREATE, 0o600)
+		if err != nil {
+			return fmt.Errorf("opening %s: %w", m.path, err)
+		}
+		held, err := lockFile(file)
+		// The one that had the lock may have put another file in this one's place.
+		if _, current := m.inPlace(file); err == nil && !held && current {
+			m.file = file
+			return nil
+		}
+		file.Close()
+		switch {
+		case err != nil:
+			return fmt.Errorf("locking %s: %w", m.path, err)
+		case time.Now().After(giveUp):
+			return fmt.Errorf("%w (%s): only one agent may use a store directory at a time", ErrLocked, m.path)
+		}
+	}
+}
+
+// inPlace reports whether an open file still is the one of this name, and how large it is. Of nil it is false.
+func (m *fileMedium) inPlace(file *os.File) (size int64, current bool) {
+	open, err := file.Stat()
+	if err != nil {
+		return 0, false
+	}
+	named, err := os.Stat(m.path)
+	return open.Size(), err == nil && os.SameFile(open, named)
+}
+
+// load hands over the rows of the open file and readies it for writing.
+func (m *fileMedium) load(take func(Change) error) (notices []string, err error) {
+	found, err := readJournal(m.file)
+	if err != nil {
+		return nil, fmt.Errorf("reading %s: %w", m.path, err)
+	}
+	found.handOver(take)
+	switch {
+	case found.err() != nil:
+		return m.setAside(found)
+	case found.schema != schema || m.unsynced: // a new file, or one of an earlier version, or one that may not be on disk
+		return nil, m.rewrite(found.rows, "")
+	}
+	if found.tornOff {
+		m.log.Warn("store: the last write was cut off; nobody was told that it was done", "path", m.path)
+		err = m.file.Truncate(found.size)
+	}
+	m.size, m.lines, m.rewriteAt = found.size, found.lines, rewriteSlack
+	// The process that put the file here may have been stopped before its name was on disk.
+	return nil, errors.Join(err, syncDir(filepath.Dir(m.path)))
+}
+
+// readOnly reads what can be read of a file that cannot be written, so that at least what it knows is acted upon.
+func (m *fileMedium) readOnly(take func(Change) error, cause error) error {
+	cause = fmt.Errorf("%s cannot be written: %w", m.path, cause)
+	file, err := os.Open(m.path)
+	if err != nil {
+		return cause
+	}
+	defer file.Close()
+	found, err := readJournal(file)
+	if err == nil {
+		found.handOver(take)
+		err = found.err()
+	}
+	if err != nil {
+		return fmt.Errorf("%w; nor can all of it be read: %w", cause, err)
+	}
+	return cause
+}
+
+// Commit implements [Medium].
+func (m *fileMedium) Commit(changes []Change) error {
+	if size, current := m.inPlace(m.file); !current || size != m.size {
+		return fmt.Errorf("%s is not open, or somebody else removed, replaced or cut it", m.path)
+	}
+	line, err := encodeLines(changes)
+	if err != nil {
+		return err
+	}
+	_, lineErr := m.file.WriteAt(line, m.size)
+	_, headErr := m.file.WriteAt(head(m.lines+1), 0)
+	if err := errors.Join(lineErr, headErr); err != nil {
+		return err
+	}
+	if err := m.file.Sync(); err != nil {
+		m.unsynced = true
+		return err
+	}
+	m.size += int64(len(line))
+	m.lines++
+	if m.size > m.rewriteAt {
+		return m.compact()
+	}
+	return nil
+}
+
+// compact rewrites the file without outdated lines. Where there is no room for a second file, the first one grows on.
+// Errors: the file is damaged or cannot be read.
+func (m *fileMedium) compact() error {
+	found, err := readJournal(m.file)
+	if err == nil {
+		err = found.err()
+	}
+	if err != nil {
+		return fmt.Errorf("rewriting %s: %w", m.path, err)
+	}
+	if err := m.rewrite(found.rows, ""); err != nil {
+		m.rewriteAt = 2 * m.size
+		m.log.Warn("store: the journal cannot be rewritten without outdated lines, and grows", "error", err)
+	}
+	return nil
+}
+
+// rewrite puts a file with just these rows in the place of the open one, which stays under the name keep, if there is
+// one. The new file is on disk before it takes the name, so that a stop at any point loses neither. After an error
+// either the old file is open as before, or none.
+func (m *fileMedium) rewrite(rows map[Row]json.RawMessage, keep string) error {
+	commits := make([][]Change, 0, len(rows)+1)
+	for row, value := range rows {
+		commits = append(commits, []Change{{row, value}})
+	}
+	// A line without changes ends the rows: a last line that cannot be read passes for a write that was cut off, and
+	// none of the rows may.
+	lines, err := encodeLines(append(commits, nil)...)
+	if err != nil {
+		return err
+	}
+	content := append(head(len(rows)+1), lines...)
+	fresh, err := m.writeFresh(content)
+	if err == nil && keep != "" && os.Link(m.path, keep) != nil {
+		err = os.Rename(m.path, keep) // this file system has no second names: for a moment no file is in place
+	}
+	if err == nil {
+		err = os.Rename(fresh.Name(), m.path)
+	}
+	if err != nil {
+		if fresh != nil {
+			err = errors.Join(err, fresh.Close(), os.Remove(fresh.Name()))
+		}
+		return fmt.Errorf("rewriting %s: %w", m.path, err)
+	}
+	old := m.file
+	m.file, m.size, m.lines, m.unsynced = fresh, int64(len(content)), len(rows)+1, false
+	m.rewriteAt = 2*m.size + rewriteSlack
+	if err := errors.Join(old.Close(), syncDir(filepath.Dir(m.path))); err != nil {
+		return errors.Join(err, m.Close())
+	}
+	return nil
+}
+
+// writeFresh makes the file that is to take the journal's place, locked and on disk.
+func (m *fileMedium) writeFresh(content []byte) (*os.File, error) {
+	fresh, err := m.openFile(m.path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return nil, err
+	}
+	_, lockErr := lockFile(fresh)
+	_, writeErr := fresh.Write(content)
+	return fresh, errors.Join(lockErr, writeErr, fresh.Sync())
+}
+
+// Close implements [Medium].
+func (m *fileMedium) Close() error {
+	if m.file == nil {
+		return nil
+	}
+	file := m.file
+	m.file = nil
+	return file.Close()
+}
+
+// syncDir brings a new name in a directory to disk. A file system that cannot do that (it says EINVAL) has no
+// better to offer.
+func syncDir(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return fmt.Errorf("syncing %s: %w", dir, err)
+	}
+	defer d.Close()
+	if err := d.Sync(); err != nil && !errors.Is(err, syscall.EINVAL) && !errors.Is(err, errors.ErrUnsupported) {
+		return fmt.Errorf("syncing %s: %w", dir, err)
+	}
+	return nil
+}

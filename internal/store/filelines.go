@@ -1,0 +1,177 @@
+package store
+
+import (
+	"bytes"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"os"
+	"strconv"
+	"strings"
+)
+
+const (
+	// schema is the version of the file and its rows. A file of a newer one is moved aside as it is; one of schema 1,
+	// which was a bbolt file, is read and rewritten.
+	schema = 2
+
+	headFormat = "federation-agent journal, schema %d, %012d lines\n"
+
+	// maxFileBytes is far beyond what the largest account makes: a larger file is none of this agent's, and reading it
+	// would take the memory that the agent needs.
+	maxFileBytes = 256 << 20
+)
+
+// content is what a journal's file was found to hold.
+type content struct {
+	schema  int // 0: the file is empty
+	rows    map[Row]json.RawMessage
+	lines   int   // that could be read
+	size    int64 // up to the end of the last line that could be read
+	tornOff bool  // the last write is missing, or was cut off
+	damage  []string
+}
+
+// readJournal reads a journal's file: a head that says which schema it has and how many lines follow, and a line a
+// commit. A line is the CRC-32C of what follows, as eight hex digits, a space, and the changes as JSON. So a damaged
+// line costs its own rows only, and nothing in a file can do more harm than to be refused.
+//
+// A commit writes its line and the head, in whichever order the disk likes, and then waits for both. So after a stop
+// the head may count one line more or less than there are, and the last line may be incomplete: then nobody was told
+// that it had been written, and it is left out without being damage. (If a disk damages a last line that was whole, that passes
+// for the same; the log names both.) Errors: the file cannot be read.
+func readJournal(file *os.File) (*content, error) {
+	info, err := file.Stat()
+	if err != nil {
+		return nil, err
+	}
+	c := &content{rows: map[Row]json.RawMessage{}}
+	switch {
+	case !info.Mode().IsRegular():
+		return nil, errors.New("it is no regular file")
+	case info.Size() > maxFileBytes:
+		c.damaged("it has %d bytes, more than any journal", info.Size())
+		return c, nil
+	case info.Size() == 0:
+		return c, nil
+	}
+	data := make([]byte, info.Size())
+	if _, err := file.ReadAt(data, 0); err != nil {
+		return nil, err
+	}
+	if !c.readBolt(data) {
+		c.readLines(data)
+	}
+	if len(c.damage) > 0 {
+		c.doubt()
+	}
+	return c, nil
+}
+
+func head(lines int) []byte { return fmt.Appendf(nil, headFormat, schema, lines) }
+
+// readLines reads a file of today's schema.
+func (c *content) readLines(data []byte) {
+	first, rest, _ := bytes.Cut(data, []byte("\n"))
+	counted := 0
+	_, _ = fmt.Sscanf(string(first)+"\n", headFormat, &c.schema, &counted)
+	if c.schema > schema {
+		c.damaged("it has schema %d, this version of the agent knows %d", c.schema, schema)
+		return
+	}
+	end := int64(len(first) + 1)
+	c.size = end
+	lost, unread := 0, 0 // lines that cannot be read: before the last one that can, and after it
+	for line := range bytes.Lines(rest) {
+		end += int64(len(line))
+		changes, err := decodeLine(line)
+		if err != nil {
+			unread++
+			continue
+		}
+		c.lines, c.size = c.lines+1, end
+		lost, unread = lost+unread, 0
+		for _, change := range changes {
+			if change.Value == nil {
+				delete(c.rows, change.Row)
+			} else {
+				c.rows[change.Row] = change.Value
+			}
+		}
+	}
+	missing := counted - c.lines
+	switch {
+	case !bytes.HasPrefix(data, head(counted)):
+		c.damaged("its first line is not that of a journal")
+	case lost > 0 || unread > 1 || missing > 1 || missing < -1:
+		c.damaged("its first line counts %d lines, %d can be read, %d cannot", counted, c.lines, lost+unread)
+	default:
+		c.tornOff = unread == 1 || missing == 1
+	}
+}
+
+// crcTable is CRC-32C's: what a disk or a file system mangled is found.
+func crcTable() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
+
+func encodeLines(commits ...[]Change) (lines []byte, err error) {
+	for _, changes := range commits {
+		body, err := json.Marshal(changes)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", ErrInvalid, err)
+		}
+		lines = fmt.Appendf(lines, "%08x %s\n", crc32.Checksum(body, crcTable()), body)
+	}
+	return lines, nil
+}
+
+func decodeLine(line []byte) (changes []Change, err error) {
+	sum, body, _ := bytes.Cut(line, []byte(" "))
+	body, whole := bytes.CutSuffix(body, []byte("\n"))
+	want, err := strconv.ParseUint(string(sum), 16, 32)
+	if err != nil || !whole || uint32(want) != crc32.Checksum(body, crcTable()) {
+		return nil, errDamagedRow
+	}
+	return changes, json.Unmarshal(body, &changes)
+}
+
+func (c *content) damaged(format string, args ...any) {
+	const enough = 5 // a file full of faults is not told in full
+	if len(c.damage) < enough {
+		c.damage = append(c.damage, fmt.Sprintf(format, args...))
+	}
+}
+
+// err is nil for a sound file.
+func (c *content) err() error {
+	if len(c.damage) == 0 {
+		return nil
+	}
+	return errors.New(strings.Join(c.damage, "; "))
+}
+
+// handOver gives all rows to their taker. Those that it refuses are damage.
+func (c *content) handOver(take func(Change) error) {
+	for row, value := range c.rows {
+		if err := take(Change{row, value}); err != nil {
+			c.damaged("%v", err)
+			delete(c.rows, row)
+		}
+	}
+}
+
+// doubt makes keys of a damaged file unconfirmed that the next steps would delete. The line that was lost may have
+// been a later one of the same record, and APIM may have accepted the subscription since.
+func (c *content) doubt() {
+	for row, value := range c.rows {
+		var rec KeyRecord
+		if row.Table != tableKeys || json.Unmarshal(value, &rec) != nil ||
+			rec.State != StateCreated && rec.State != StateAttached {
+			continue
+		}
+		rec.State, rec.Reason = StateUnconfirmed, "the journal was damaged: what became of this key later may be lost"
+		if changed, err := json.Marshal(rec); err == nil {
+			c.rows[row] = changed
+		}
+	}
+}
