@@ -84,7 +84,7 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				served := &documents{size: c.size}
-				env := &life.Env{Log: slog.New(slog.DiscardHandler), Exports: store.None{}}
+				env := &life.Env{Log: slog.New(slog.DiscardHandler), Exports: store.NewMemoryExports(0)}
 				if c.cached {
 					env.Exports = cached{served}
 				}

@@ -64,7 +64,7 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 // openExports opens the export cache: on disk, else in memory; none where it is switched off.
 func openExports(cfg config.Cache, log *slog.Logger) store.ExportCache {
 	if cfg.MaxBytes == 0 {
-		return store.None{}
+		return store.NewMemoryExports(0)
 	}
 	cache, err := store.OpenExports(cfg.Path, cfg.MaxBytes)
 	if err == nil {

@@ -3,7 +3,6 @@ package store
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"strconv"
 )
 
 // ExportKey says of which deployed state of a stage a document is. Every field but the last is AWS's own id or name.
@@ -22,23 +21,13 @@ type ExportKey struct {
 type slotID [16]byte
 
 func (k ExportKey) slot() slotID {
-	sum := hashOf(k.Account, k.Region, k.RestAPI, k.Stage)
-	return slotID(sum[:16])
-}
-
-// version tells deployed states of one stage apart in the index; what is read from a file is compared in full.
-func (k ExportKey) version() uint64 {
-	sum := hashOf(k.DeploymentID, k.DocumentationVersion, k.CanaryDeploymentID, strconv.FormatInt(k.UpdatedAt, 10))
-	return binary.BigEndian.Uint64(sum[:]) | 1 // never unknownVersion
-}
-
-func hashOf(parts ...string) [sha256.Size]byte {
 	var all []byte
-	for _, part := range parts {
+	for _, part := range []string{k.Account, k.Region, k.RestAPI, k.Stage} {
 		all = binary.BigEndian.AppendUint32(all, uint32(len(part)))
 		all = append(all, part...)
 	}
-	return sha256.Sum256(all)
+	sum := sha256.Sum256(all)
+	return slotID(sum[:16])
 }
 
 // Export is what GetExport gave. An export that can never work is remembered too, or every ingest would ask again.
@@ -61,15 +50,3 @@ type ExportCache interface {
 	// is not kept by reference.
 	Put(ExportKey, Export) error
 }
-
-// None is the ExportCache that keeps nothing.
-type None struct{}
-
-// Get implements [ExportCache].
-func (None) Get(ExportKey) (Export, bool, error) { return Export{}, false, nil }
-
-// Size implements [ExportCache].
-func (None) Size(ExportKey) int64 { return 0 }
-
-// Put implements [ExportCache].
-func (None) Put(ExportKey, Export) error { return nil }

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -34,25 +35,19 @@ type DiskExports struct {
 	scanned chan struct{}
 
 	mu    sync.Mutex // also held around renaming and removing, so that index and directory agree
-	index *lru[uint64]
+	index *lru[struct{}]
 }
-
-// unknownVersion stands in the index for a file that was not read since the start.
-const unknownVersion = 0
 
 // OpenExports gives the cache in dir, made if it is not there, of at most limit bytes on disk. Nothing but
 // this cache's own files is touched there. Errors: the directory cannot be made or written to (then use
-// [NewMemoryExports] or [None]).
+// [NewMemoryExports]).
 func OpenExports(dir string, limit int64) (*DiskExports, error) {
-	c := &DiskExports{dir: dir, scanned: make(chan struct{}), index: newLRU[uint64](limit)}
-	if err := os.MkdirAll(c.dir, 0o700); err != nil {
-		return nil, fmt.Errorf("making the export cache: %w", err)
+	c := &DiskExports{dir: dir, scanned: make(chan struct{}), index: newLRU[struct{}](limit)}
+	probe, err := writeTemp(dir, nil, nil)
+	if err == nil {
+		err = os.Remove(probe)
 	}
-	probe, err := os.CreateTemp(c.dir, tempPrefix)
 	if err != nil {
-		return nil, fmt.Errorf("writing to the export cache: %w", err)
-	}
-	if err := errors.Join(probe.Close(), os.Remove(probe.Name())); err != nil {
 		return nil, fmt.Errorf("writing to the export cache: %w", err)
 	}
 	go func() {
@@ -71,21 +66,20 @@ func (c *DiskExports) scan() {
 		used time.Time
 	}
 	var files []found
-	for shard := range 256 {
-		dir := filepath.Join(c.dir, hex.EncodeToString([]byte{byte(shard)}))
-		entries, err := os.ReadDir(dir)
-		if err != nil {
-			continue // not there yet, or not readable: its files are misses
-		}
-		for _, entry := range entries {
-			slot, ok := slotOf(entry.Name())
-			info, err := entry.Info()
-			switch {
-			case strings.HasPrefix(entry.Name(), tempPrefix):
-				_ = os.Remove(filepath.Join(dir, entry.Name()))
-			case ok && err == nil && info.Mode().IsRegular() && int(slot[0]) == shard:
-				files = append(files, found{slot, onDisk(info.Size()), info.ModTime()})
-			}
+	var total int64
+	dir := os.DirFS(c.dir)
+	names, _ := fs.Glob(dir, "[0-9a-f][0-9a-f]/*") // what cannot be read is a miss
+	for _, name := range names {
+		var slot slotID
+		digits, _ := hex.DecodeString(strings.TrimSuffix(path.Base(name), exportSuffix))
+		copy(slot[:], digits) // of any other name this makes a slot that has another path
+		info, err := fs.Stat(dir, name)
+		switch {
+		case strings.HasPrefix(path.Base(name), tempPrefix):
+			_ = os.Remove(filepath.Join(c.dir, name))
+		case err == nil && info.Mode().IsRegular() && c.path(slot) == filepath.Join(c.dir, name):
+			files = append(files, found{slot, onDisk(info.Size()), info.ModTime()})
+			total += onDisk(info.Size())
 		}
 	}
 	slices.SortFunc(files, func(a, b found) int {
@@ -94,20 +88,16 @@ func (c *DiskExports) scan() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, file := range files {
-		c.removeFiles(c.index.set(file.slot, file.size, unknownVersion))
+		if total > c.index.limit {
+			total -= file.size
+			c.removeFiles([]slotID{file.slot})
+			continue
+		}
+		c.index.set(file.slot, file.size, struct{}{})
 	}
 }
 
 func onDisk(size int64) int64 { return (size + exportBlock - 1) / exportBlock * exportBlock }
-
-func slotOf(name string) (slot slotID, ok bool) {
-	digits, ok := strings.CutSuffix(name, exportSuffix)
-	if !ok || len(digits) != hex.EncodedLen(len(slot)) {
-		return slot, false
-	}
-	_, err := hex.Decode(slot[:], []byte(digits))
-	return slot, err == nil
-}
 
 func (c *DiskExports) path(slot slotID) string {
 	name := hex.EncodeToString(slot[:])
@@ -124,34 +114,27 @@ func (c *DiskExports) removeFiles(slots []slotID) {
 // Get implements [ExportCache]. A damaged file is a miss and is removed. Errors: the file is there and cannot be read.
 func (c *DiskExports) Get(key ExportKey) (Export, bool, error) {
 	<-c.scanned
-	slot, version := key.slot(), key.version()
+	slot := key.slot()
 	c.mu.Lock()
-	known, ok := c.index.get(slot)
+	_, ok := c.index.get(slot)
 	c.mu.Unlock()
-	if !ok || (known != unknownVersion && known != version) {
+	if !ok {
 		return Export{}, false, nil
 	}
 	file, err := os.ReadFile(c.path(slot))
-	if err != nil {
-		c.drop(slot, known)
-		if errors.Is(err, fs.ErrNotExist) {
-			return Export{}, false, nil
+	kept, export, whole := decodeExport(file)
+	if !whole || kept.slot() != slot {
+		c.drop(slot)
+		if err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return Export{}, false, fmt.Errorf("reading an export from the cache: %w", err)
 		}
-		return Export{}, false, fmt.Errorf("reading an export from the cache: %w", err)
-	}
-	kept, export, err := decodeExport(file)
-	if err != nil || kept.slot() != slot {
-		c.drop(slot, known)
-		return Export{}, false, nil //nolint:nilerr // a damaged file is a miss
-	}
-	if known == unknownVersion {
-		c.learn(slot, kept.version())
+		return Export{}, false, nil
 	}
 	if kept != key {
 		return Export{}, false, nil
 	}
-	// For the order in which the next process finds the files. It takes microseconds beside the read; where it fails, the
-	// order is that of writing.
+	// For the order in which the next process finds the files. It takes microseconds beside the read. Where it fails,
+	// the order is that of writing.
 	now := time.Now()
 	_ = os.Chtimes(c.path(slot), now, now)
 	return export, true, nil
@@ -165,24 +148,12 @@ func (c *DiskExports) Size(key ExportKey) int64 {
 	return c.index.size(key.slot())
 }
 
-// learn notes the version of a file of an earlier process, unless the file was replaced meanwhile.
-func (c *DiskExports) learn(slot slotID, version uint64) {
+// drop removes a file that is useless. (One that has taken its place meanwhile goes with it, and is fetched again.)
+func (c *DiskExports) drop(slot slotID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if known, ok := c.index.get(slot); ok && known == unknownVersion {
-		c.index.update(slot, version)
-	}
-}
-
-// drop removes a file that proved useless, unless another one has taken its place meanwhile. (One of the very same
-// version may be removed with it: it is fetched again.)
-func (c *DiskExports) drop(slot slotID, seen uint64) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if known, ok := c.index.get(slot); ok && known == seen {
-		c.index.remove(slot)
-		c.removeFiles([]slotID{slot})
-	}
+	c.index.remove(slot)
+	c.removeFiles([]slotID{slot})
 }
 
 // Put implements [ExportCache]. An export larger than the whole cache is not kept. Errors: the disk does not take it.
@@ -193,45 +164,36 @@ func (c *DiskExports) Put(key ExportKey, export Export) error {
 		return fmt.Errorf("keeping an export: %w", err)
 	}
 	slot := key.slot()
-	path := c.path(slot)
 	size := onDisk(int64(len(head) + len(export.Document)))
 	if size > c.index.limit {
-		c.mu.Lock()
-		defer c.mu.Unlock()
-		c.index.remove(slot)
-		c.removeFiles([]slotID{slot})
+		c.drop(slot)
 		return nil
 	}
-	temp, err := writeTemp(filepath.Dir(path), head, export.Document)
+	temp, err := writeTemp(filepath.Dir(c.path(slot)), head, export.Document)
 	if err != nil {
 		return fmt.Errorf("keeping an export: %w", err)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if err := os.Rename(temp, path); err != nil {
+	if err := os.Rename(temp, c.path(slot)); err != nil {
 		_ = os.Remove(temp)
 		return fmt.Errorf("keeping an export: %w", err)
 	}
-	c.removeFiles(c.index.set(slot, size, key.version()))
+	c.removeFiles(c.index.set(slot, size, struct{}{}))
 	return nil
 }
 
 func writeTemp(dir string, head, document []byte) (name string, err error) {
-	temp, err := os.CreateTemp(dir, tempPrefix)
-	if errors.Is(err, fs.ErrNotExist) {
-		if err := os.MkdirAll(dir, 0o700); err != nil {
-			return "", err
-		}
-		temp, err = os.CreateTemp(dir, tempPrefix)
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return "", err
 	}
+	temp, err := os.CreateTemp(dir, tempPrefix)
 	if err != nil {
 		return "", err
 	}
-	_, err = temp.Write(head)
-	if err == nil {
-		_, err = temp.Write(document)
-	}
-	if err = errors.Join(err, temp.Close()); err != nil {
+	_, headErr := temp.Write(head)
+	_, documentErr := temp.Write(document)
+	if err := errors.Join(headErr, documentErr, temp.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(temp.Name()))
 	}
 	return temp.Name(), nil

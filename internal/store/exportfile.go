@@ -4,8 +4,6 @@ import (
 	"bytes"
 	"encoding/binary"
 	"encoding/json"
-	"errors"
-	"fmt"
 	"hash/crc32"
 )
 
@@ -21,8 +19,6 @@ type exportHead struct {
 	HasDocument   bool   `json:",omitempty"`
 	NotExportable string `json:",omitempty"`
 }
-
-var errDamagedExport = errors.New("damaged export file")
 
 // exportFileHead is what stands in the file before the document, which is not copied together with it.
 func exportFileHead(key ExportKey, export Export) ([]byte, error) {
@@ -40,31 +36,25 @@ func exportFileHead(key ExportKey, export Export) ([]byte, error) {
 	return file, nil
 }
 
-// decodeExport reads a file; the document lies in the file's bytes.
-func decodeExport(file []byte) (ExportKey, Export, error) {
+// decodeExport reads a file; the document lies in the file's bytes. It reports whether the file is as it was written.
+func decodeExport(file []byte) (key ExportKey, export Export, whole bool) {
 	if len(file) < exportHeadStart || !bytes.HasPrefix(file, []byte(exportMagic)) {
-		return ExportKey{}, Export{}, fmt.Errorf("%w: no head", errDamagedExport)
+		return key, export, false
 	}
 	rest := file[len(exportMagic)+4:]
 	if binary.BigEndian.Uint32(file[len(exportMagic):]) != crc32.Checksum(rest, crcTable()) {
-		return ExportKey{}, Export{}, fmt.Errorf("%w: wrong checksum", errDamagedExport)
+		return key, export, false
 	}
 	length := int64(binary.BigEndian.Uint32(rest))
 	rest = rest[4:]
-	if length > int64(len(rest)) {
-		return ExportKey{}, Export{}, fmt.Errorf("%w: cut off", errDamagedExport)
-	}
 	var head exportHead
-	if err := json.Unmarshal(rest[:length], &head); err != nil {
-		return ExportKey{}, Export{}, fmt.Errorf("%w: %w", errDamagedExport, err)
+	if length > int64(len(rest)) || json.Unmarshal(rest[:length], &head) != nil {
+		return key, export, false
 	}
-	export := Export{NotExportable: head.NotExportable}
+	export.NotExportable = head.NotExportable
 	document := rest[length:]
-	switch {
-	case head.HasDocument:
+	if head.HasDocument {
 		export.Document = document
-	case len(document) > 0:
-		return ExportKey{}, Export{}, fmt.Errorf("%w: a document that the head does not know", errDamagedExport)
 	}
-	return head.Key, export, nil
+	return head.Key, export, head.HasDocument || len(document) == 0
 }
