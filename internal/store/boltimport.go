@@ -7,9 +7,9 @@ import (
 	"hash/fnv"
 )
 
-// Journals of schema 1 were bbolt files. They are read here, and written no more. bbolt itself is no help: on a damaged
-// file it faults, panics or runs in a ring until the memory is used up (see docs/adr/0005-store.md). Here the file is
-// one slice, whose bounds Go checks, and no page is visited twice.
+// A journal of schema 1 was a bbolt file. It is read here, once, and never written. bbolt itself cannot do that safely:
+// on a damaged file it faults, or runs in a ring until the memory is used up (see docs/adr/0005-store.md). Here the
+// file is a slice, whose bounds Go checks, and the number of visits to pages is bounded.
 
 const (
 	boltMagic  = 0xED0CDAED
@@ -21,11 +21,11 @@ const (
 type boltFile struct {
 	data     []byte
 	pageSize uint64
-	writes   uint64 // since the file was made
-	left     uint64 // pages that can still be visited; fewer than none means a ring
+	writes   uint64 // transactions since the file was made
+	left     uint64 // visits to pages that are left; more visits than pages mean a ring
 }
 
-// readBolt reads the rows of a bbolt file. It reports whether the file is one.
+// readBolt reads the rows of a bbolt file, and reports whether the file is one.
 func (c *content) readBolt(data []byte) (isBolt bool) {
 	f := boltFile{data: data}
 	root, isBolt := f.newestRoot()
@@ -39,7 +39,7 @@ func (c *content) readBolt(data []byte) (isBolt bool) {
 		}
 	}()
 	if f.writes < 2 {
-		return true // the file was made, and nothing was written
+		return true // the agent made the file and stopped before it wrote anything
 	}
 	buckets := map[string][]byte{}
 	f.items(f.page(root), func(key, value []byte) { buckets[string(key)] = value })
@@ -72,7 +72,8 @@ func (f *boltFile) newestRoot() (root uint64, found bool) {
 		sum := fnv.New64a()
 		sum.Write(m[:56])
 		size, writes := u32(m[8:]), u64(m[48:])
-		if u32(m) == boltMagic && u64(m[56:]) == sum.Sum64() && (at == 0 || at == int(size)) && (!found || writes > f.writes) {
+		intact := u32(m) == boltMagic && u64(m[56:]) == sum.Sum64() && (at == 0 || at == int(size))
+		if intact && (!found || writes > f.writes) {
 			root, found, f.writes = u64(m[16:]), true, writes
 			f.pageSize, f.left = uint64(size), uint64(len(f.data))/uint64(max(size, 1))
 		}
@@ -80,7 +81,7 @@ func (f *boltFile) newestRoot() (root uint64, found bool) {
 	return root, found
 }
 
-// bucket visits the items of a bucket: it names their page, or a small one has that page in itself.
+// bucket visits the items of a bucket. Its value names their page, or contains it if the bucket is small.
 func (f *boltFile) bucket(value []byte, visit func(key, value []byte)) {
 	page := value[16:]
 	if root := binary.NativeEndian.Uint64(value); root != 0 {
@@ -98,7 +99,8 @@ func (f *boltFile) page(id uint64) []byte {
 	return page
 }
 
-// items visits the items of a page. Their descriptors, 16 bytes each, come first, so the first one says how many there are.
+// items visits the items of a page. Their descriptors come first, 16 bytes each, and then the data. So where the first
+// item's data begin says how many items there are, and a damaged count is noticed.
 func (f *boltFile) items(page []byte, visit func(key, value []byte)) {
 	u32 := binary.NativeEndian.Uint32
 	kind, count := binary.NativeEndian.Uint16(page[8:]), int(binary.NativeEndian.Uint16(page[10:]))

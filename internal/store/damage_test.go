@@ -48,8 +48,10 @@ func TestAFileThatCannotBeUsedIsMovedAsideAndNamed(t *testing.T) {
 		"cut off in the middle":   {whole[:len(whole)/4], "can be read", 8},
 		"with its head destroyed": {append(make([]byte, headBytes), whole[headBytes:]...), "not that of a journal", 30},
 
-		"an earlier version's, cut off":                        {earlier[:len(earlier)/4], "earlier version", 0},
-		"an earlier version's, with both head pages destroyed": {append(make([]byte, 8192), earlier[8192:]...), "not that of a journal", 0},
+		"an earlier version's, cut off": {earlier[:len(earlier)/4], "earlier version", 0},
+		"an earlier version's, with both head pages destroyed": {
+			append(make([]byte, 8192), earlier[8192:]...), "not that of a journal", 0,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := dirWith(t, row.content)
@@ -68,7 +70,7 @@ func TestAFileThatCannotBeUsedIsMovedAsideAndNamed(t *testing.T) {
 			must(t, s.Close())
 
 			s, health = openIn(t, dir)
-			wantHealth(t, health, true, "earlier starts", aside)
+			wantHealth(t, health, true, "earlier starts", dir, filepath.Base(aside))
 			if ids := recordIDs(t, s); !strings.Contains(fmt.Sprint(ids), "new") {
 				t.Errorf("records after the restart: %v", ids)
 			}
@@ -143,6 +145,7 @@ func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
 		return content
 	}()
 	earlier := unzipped(t, "schema-1.db.gz")
+	delivered := func(int) KeyState { return StateDelivered }
 	earlierState := func(n int) KeyState {
 		return []KeyState{StateIntent, StateCreating, StateCreated, StateAttached, StateAnswered, StateDelivered,
 			StateUnconfirmed, StateDeleting, StateLostCreate}[n%9]
@@ -152,8 +155,8 @@ func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
 		from, to int // the bytes that are damaged
 		want     map[string]KeyRecord
 	}{
-		"appended":           {appended, 0, lastLine(appended), wanted(records, "r%02d", func(int) KeyState { return StateDelivered })},
-		"rewritten":          {rewritten, 0, len(rewritten), wanted(records, "r%02d", func(int) KeyState { return StateDelivered })},
+		"appended":           {appended, 0, lastLine(appended), wanted(records, "r%02d", delivered)},
+		"rewritten":          {rewritten, 0, len(rewritten), wanted(records, "r%02d", delivered)},
 		"an earlier version": {earlier, 8192, len(earlier), wanted(180, "r%03d", earlierState)},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -195,12 +198,14 @@ func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
 				must(t, s.Close())
 				s, health = Open(dir, Options{LockWait: time.Millisecond})
 				if !health.Durable || len(recordIDs(t, s)) != len(found)+1 {
-					t.Fatalf("seed %d: after the restart %d records, want %d; %v", seed, len(recordIDs(t, s)), len(found)+1, health.Messages)
+					t.Fatalf("seed %d: after the restart %d records, want %d; %v",
+						seed, len(recordIDs(t, s)), len(found)+1, health.Messages)
 				}
 				must(t, s.Close())
 			}
 			if told < seeds/4 || kept < seeds/10 {
-				t.Errorf("%d of %d damages told, in %d of them records were kept: the test does not damage what it means to", told, seeds, kept)
+				t.Errorf("%d of %d damages told, in %d of them records were kept: the test does not damage what it means to",
+					told, seeds, kept)
 			}
 		})
 	}

@@ -11,9 +11,9 @@ type ExportKey struct {
 	// DeploymentID, DocumentationVersion and CanaryDeploymentID together change when the export can have changed;
 	// the last two are often empty.
 	DeploymentID, DocumentationVersion, CanaryDeploymentID string
-	// UpdatedAt is when the stage was last changed, in Unix seconds; 0 if AWS does not say. With it no state comes back, but
-	// within that one second: a stage that was redeployed between being listed and being exported, and then rolled back,
-	// is another state.
+	// UpdatedAt is when the stage was last changed, in Unix seconds; 0 if AWS does not say. It tells apart two states
+	// that are otherwise equal, unless both are of the same second: a stage that was redeployed between its listing and
+	// its export, and then rolled back, is in another state.
 	UpdatedAt int64
 }
 
@@ -38,15 +38,14 @@ type Export struct {
 	NotExportable string
 }
 
-// ExportCache keeps exports of unchanged deployments. Everything in it can be had again from AWS for one call each,
-// so it may lose anything at any time, and it is never a reason to fail: after an error go on as after a miss.
-// Implementations are safe for concurrent use.
+// ExportCache keeps exports of unchanged deployments. Each can be fetched again from AWS for one call, so the cache may
+// lose anything at any time, and is never a reason to fail: treat an error as a miss. Implementations are safe for
+// concurrent use.
 type ExportCache interface {
 	// Get gives the export kept for exactly this key. The document is the caller's own.
 	Get(ExportKey) (Export, bool, error)
 	// Size is about how many bytes [ExportCache.Get] would read for the key's stage; 0 if nothing is kept.
 	Size(ExportKey) int64
-	// Put keeps an export and lets go of what was kept for an earlier deployment of the same stage. The document
-	// is not kept by reference.
+	// Put keeps an export in place of an earlier deployment's of the same stage. It copies the document.
 	Put(ExportKey, Export) error
 }

@@ -18,7 +18,10 @@ import (
 )
 
 func exportKey(n int, deployment string) ExportKey {
-	return ExportKey{Account: "111122223333", Region: "eu-west-1", RestAPI: fmt.Sprintf("api%06d", n/10), Stage: fmt.Sprint("stage", n%10), DeploymentID: deployment}
+	return ExportKey{
+		Account: "111122223333", Region: "eu-west-1", RestAPI: fmt.Sprintf("api%06d", n/10),
+		Stage: fmt.Sprint("stage", n%10), DeploymentID: deployment,
+	}
 }
 
 func openExports(t testing.TB, dir string, limit int64) *DiskExports {
@@ -92,7 +95,8 @@ func TestBothExportCachesKeepOneDocumentAStage(t *testing.T) {
 			wantExport(t, c, b, Export{NotExportable: "JSON body models are not found"})
 
 			for _, change := range []func(*ExportKey){
-				func(k *ExportKey) { k.Account = "4" }, func(k *ExportKey) { k.Region = "x" }, func(k *ExportKey) { k.RestAPI = "x" },
+				func(k *ExportKey) { k.Account = "4" }, func(k *ExportKey) { k.Region = "x" },
+				func(k *ExportKey) { k.RestAPI = "x" },
 				func(k *ExportKey) { k.Stage = "x" }, func(k *ExportKey) { k.DeploymentID = "d2" },
 				func(k *ExportKey) { k.DocumentationVersion = "1" }, func(k *ExportKey) { k.CanaryDeploymentID = "d1" },
 			} {
@@ -146,7 +150,8 @@ func TestTheDiskCacheStaysWithinItsBoundWhateverIsPut(t *testing.T) {
 	c := openExports(t, dir, limit)
 	rng := rand.New(rand.NewPCG(1, 2))
 	for range 300 {
-		must(t, c.Put(exportKey(rng.IntN(40), fmt.Sprint(rng.IntN(3))), Export{Document: make([]byte, rng.IntN(4*exportBlock))}))
+		key, document := exportKey(rng.IntN(40), fmt.Sprint(rng.IntN(3))), make([]byte, rng.IntN(4*exportBlock))
+		must(t, c.Put(key, Export{Document: document}))
 		_, _, err := c.Get(exportKey(rng.IntN(40), fmt.Sprint(rng.IntN(3))))
 		must(t, err)
 		names, used := exportFiles(t, dir)

@@ -30,17 +30,16 @@ const (
 type DiskExports struct {
 	dir string
 
-	// scanned is closed when the index of what earlier processes left is there; Get and Put wait for it. The scan
-	// runs beside the start of the agent, which has no use for exports before its first ingest.
+	// scanned is closed when the files of earlier processes are in the index. Get and Put wait for that. The scan runs
+	// beside the start of the agent, which needs no exports before its first ingest.
 	scanned chan struct{}
 
 	mu    sync.Mutex // also held around renaming and removing, so that index and directory agree
 	index *lru[struct{}]
 }
 
-// OpenExports gives the cache in dir, made if it is not there, of at most limit bytes on disk. Nothing but
-// this cache's own files is touched there. Errors: the directory cannot be made or written to (then use
-// [NewMemoryExports]).
+// OpenExports opens the cache in dir, which is made if it is not there, with at most limit bytes on disk. It touches no
+// files but its own. Errors: the directory cannot be made or written to (then use [NewMemoryExports]).
 func OpenExports(dir string, limit int64) (*DiskExports, error) {
 	c := &DiskExports{dir: dir, scanned: make(chan struct{}), index: newLRU[struct{}](limit)}
 	probe, err := writeTemp(dir, nil, nil)
@@ -57,8 +56,8 @@ func OpenExports(dir string, limit int64) (*DiskExports, error) {
 	return c, nil
 }
 
-// scan builds the index from the directory, the files written or read last as the most recently used, and removes what is
-// too much and what a stopped process left half-written.
+// scan builds the index from the directory. The files that were written or read last are the most recently used. It
+// removes what is too much, and what a stopped process left half-written.
 func (c *DiskExports) scan() {
 	type found struct {
 		slot slotID
@@ -72,7 +71,7 @@ func (c *DiskExports) scan() {
 	for _, name := range names {
 		var slot slotID
 		digits, _ := hex.DecodeString(strings.TrimSuffix(path.Base(name), exportSuffix))
-		copy(slot[:], digits) // of any other name this makes a slot that has another path
+		copy(slot[:], digits) // any other name makes a slot whose path is another one
 		info, err := fs.Stat(dir, name)
 		switch {
 		case strings.HasPrefix(path.Base(name), tempPrefix):
@@ -148,7 +147,7 @@ func (c *DiskExports) Size(key ExportKey) int64 {
 	return c.index.size(key.slot())
 }
 
-// drop removes a file that is useless. (One that has taken its place meanwhile goes with it, and is fetched again.)
+// drop removes a useless file. One that has taken its place meanwhile is removed too, and fetched again.
 func (c *DiskExports) drop(slot slotID) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

@@ -20,9 +20,11 @@ type exportHead struct {
 	NotExportable string `json:",omitempty"`
 }
 
-// exportFileHead is what stands in the file before the document, which is not copied together with it.
+// exportFileHead is what stands in the file before the document. So the document is not copied.
 func exportFileHead(key ExportKey, export Export) ([]byte, error) {
-	head, err := json.Marshal(exportHead{Key: key, HasDocument: export.Document != nil, NotExportable: export.NotExportable})
+	head, err := json.Marshal(exportHead{
+		Key: key, HasDocument: export.Document != nil, NotExportable: export.NotExportable,
+	})
 	if err != nil {
 		return nil, err
 	}

@@ -5,11 +5,11 @@ import (
 	"sync"
 )
 
-// DefaultMemoryExportBytes bounds the exports kept in memory where there is no disk: it leaves the process within a
-// container of 64 MiB, and holds the documents of a small account.
+// DefaultMemoryExportBytes bounds the exports in memory where there is no disk. With it the process fits into a
+// container of 64 MiB, and the documents of a small account fit into the cache.
 const DefaultMemoryExportBytes = 16 << 20
 
-// MemoryExports is an [ExportCache] in memory, bounded in bytes, the least recently used out first.
+// MemoryExports is an [ExportCache] in memory, bounded in bytes. The least recently used export goes first.
 type MemoryExports struct {
 	mu    sync.Mutex
 	index *lru[memoryExport]
@@ -20,10 +20,10 @@ type memoryExport struct {
 	export Export
 }
 
-// memoryExportOverhead is about what an entry costs beyond its texts.
+// memoryExportOverhead is about what an entry costs in addition to its texts.
 const memoryExportOverhead = 300
 
-// NewMemoryExports gives a cache of at most limit bytes.
+// NewMemoryExports gives a cache of at most limit bytes. With 0 it keeps nothing.
 func NewMemoryExports(limit int64) *MemoryExports {
 	return &MemoryExports{index: newLRU[memoryExport](limit)}
 }

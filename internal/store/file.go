@@ -14,25 +14,24 @@ import (
 )
 
 const (
-	// FileName is the store's file in its directory. Earlier versions kept a bbolt file under this name; the name has
-	// stayed, so that two versions of the agent never use one directory at the same time.
+	// FileName is the store's file in its directory. Earlier versions had a bbolt file of this name. The name is the
+	// same, and so is the lock on the file, so that two versions of the agent never use a directory at the same time.
 	FileName = "federation-agent.db"
 
-	// DefaultLockWait bounds how long a start waits for another process's lock on the file. It outlasts a predecessor
-	// that is on its last writes. From one that takes longer the file is taken over later, without a wait at the start.
+	// DefaultLockWait bounds how long a start waits for the lock of another process. It is enough for a predecessor's
+	// last writes. From a process that takes longer the file is taken over later; the start does not wait for that.
 	DefaultLockWait = 2 * time.Second
 
-	// lockPoll is how often the lock is tried meanwhile.
+	// lockPoll is the time between two tries of the lock: flock has no wait with a deadline.
 	lockPoll = 20 * time.Millisecond
 
-	// rewriteSlack is how far a file may grow beyond twice what it had when it was last rewritten. With it, a small file
-	// is rewritten once in some thousand writes.
+	// rewriteSlack is how far a file may grow beyond twice its size after the last rewrite. With it, a small file is
+	// rewritten once in some thousand writes.
 	rewriteSlack = 1 << 20
 )
 
-// fileMedium is the [Medium] in a file that this process alone has open for writing (see [readJournal] for its format).
-// A commit is one line at the end of the file, and an fsync. Lines that later ones made worthless go when the file is
-// rewritten.
+// fileMedium is the [Medium] in a file that this process has locked (see readJournal for its format). A commit appends
+// one line and calls fsync. A rewrite drops the lines that later ones made obsolete.
 type fileMedium struct {
 	path     string
 	lockWait time.Duration
@@ -42,12 +41,12 @@ type fileMedium struct {
 	file      *os.File // open and locked; nil: not open
 	size      int64    // of the file
 	lines     int      // in the file, without its head
-	rewriteAt int64    // the size from which on it is rewritten
-	unsynced  bool     // an fsync failed: what is read of the file may not be on disk, and only a new file mends that
+	rewriteAt int64    // a larger file is rewritten
+	unsynced  bool     // an fsync failed: what can be read of the file may not be on disk, so it must be rewritten
 }
 
-// Open gives the store kept in dir, which is made if it is not there. It never fails: what is wrong is in the Health,
-// and the store works in memory until the disk can be used.
+// Open opens the store in dir, which is made if it is not there. It never fails: the Health says what is wrong, and the
+// store works in memory until the disk can be used.
 func Open(dir string, opts Options) (*FileStore, Health) {
 	return NewFileStore(&fileMedium{
 		path: filepath.Join(dir, FileName), lockWait: cmp.Or(opts.LockWait, DefaultLockWait), openFile: os.OpenFile,
@@ -73,9 +72,9 @@ func (m *fileMedium) Open(take func(Change) error) (notices []string, err error)
 	notices = m.earlierAside()
 	lost, err := m.load(take)
 	if err != nil {
-		return notices, errors.Join(err, m.Close())
+		err = errors.Join(err, m.Close())
 	}
-	return append(notices, lost...), nil
+	return append(notices, lost...), err
 }
 
 // lock opens the file, made if it is not there, and waits for its lock.
@@ -86,7 +85,7 @@ func (m *fileMedium) lock() error {
 			return fmt.Errorf("opening %s: %w", m.path, err)
 		}
 		held, err := lockFile(file)
-		// The one that had the lock may have put another file in this one's place.
+		// The process that had the lock may have put another file in this one's place.
 		if _, current := m.inPlace(file); err == nil && !held && current {
 			m.file = file
 			return nil
@@ -101,7 +100,7 @@ func (m *fileMedium) lock() error {
 	}
 }
 
-// inPlace reports whether an open file still is the one of this name, and how large it is. Of nil it is false.
+// inPlace reports whether an open file is still the one of this name, and how large it is. For nil it reports false.
 func (m *fileMedium) inPlace(file *os.File) (size int64, current bool) {
 	open, err := file.Stat()
 	if err != nil {
@@ -121,7 +120,7 @@ func (m *fileMedium) load(take func(Change) error) (notices []string, err error)
 	switch {
 	case found.err() != nil:
 		return m.setAside(found)
-	case found.schema != schema || m.unsynced: // a new file, or one of an earlier version, or one that may not be on disk
+	case found.schema != schema || m.unsynced: // an empty file, one of an earlier version, one that may not be on disk
 		return nil, m.rewrite(found.rows, "")
 	}
 	if found.tornOff {
@@ -129,11 +128,11 @@ func (m *fileMedium) load(take func(Change) error) (notices []string, err error)
 		err = m.file.Truncate(found.size)
 	}
 	m.size, m.lines, m.rewriteAt = found.size, found.lines, rewriteSlack
-	// The process that put the file here may have been stopped before its name was on disk.
+	// The process that put the file here may have stopped before the name was on disk.
 	return nil, errors.Join(err, syncDir(filepath.Dir(m.path)))
 }
 
-// readOnly reads what can be read of a file that cannot be written, so that at least what it knows is acted upon.
+// readOnly hands over the rows of a file that cannot be written, so that the agent acts upon what it says.
 func (m *fileMedium) readOnly(take func(Change) error, cause error) error {
 	cause = fmt.Errorf("%s cannot be written: %w", m.path, cause)
 	file, err := os.Open(m.path)
@@ -178,7 +177,7 @@ func (m *fileMedium) Commit(changes []Change) error {
 	return nil
 }
 
-// compact rewrites the file without outdated lines. Where there is no room for a second file, the first one grows on.
+// compact rewrites the file without obsolete lines. If there is no room for a second file, the first one keeps growing.
 // Errors: the file is damaged or cannot be read.
 func (m *fileMedium) compact() error {
 	found, err := readJournal(m.file)
@@ -190,21 +189,21 @@ func (m *fileMedium) compact() error {
 	}
 	if err := m.rewrite(found.rows, ""); err != nil {
 		m.rewriteAt = 2 * m.size
-		m.log.Warn("store: the journal cannot be rewritten without outdated lines, and grows", "error", err)
+		m.log.Warn("store: the journal keeps growing, because it cannot be rewritten without obsolete lines", "error", err)
 	}
 	return nil
 }
 
-// rewrite puts a file with just these rows in the place of the open one, which stays under the name keep, if there is
-// one. The new file is on disk before it takes the name, so that a stop at any point loses neither. After an error
-// either the old file is open as before, or none.
+// rewrite puts a file with these rows in the place of the open one, which gets the name keep, if that is not empty.
+// The new file is on disk before it gets the name, so a stop at any point loses neither. After an error the old file is
+// open as before, or none is.
 func (m *fileMedium) rewrite(rows map[Row]json.RawMessage, keep string) error {
 	commits := make([][]Change, 0, len(rows)+1)
 	for row, value := range rows {
 		commits = append(commits, []Change{{row, value}})
 	}
-	// A line without changes ends the rows: a last line that cannot be read passes for a write that was cut off, and
-	// none of the rows may.
+	// A line without changes comes last: damage to a last line is taken for a write that was cut off, and no row may be
+	// lost like that.
 	lines, err := encodeLines(append(commits, nil)...)
 	if err != nil {
 		return err
@@ -212,7 +211,7 @@ func (m *fileMedium) rewrite(rows map[Row]json.RawMessage, keep string) error {
 	content := append(head(len(rows)+1), lines...)
 	fresh, err := m.writeFresh(content)
 	if err == nil && keep != "" && os.Link(m.path, keep) != nil {
-		err = os.Rename(m.path, keep) // this file system has no second names: for a moment no file is in place
+		err = os.Rename(m.path, keep) // this file system has no second names: no file is in place for a moment
 	}
 	if err == nil {
 		err = os.Rename(fresh.Name(), m.path)
@@ -232,7 +231,7 @@ func (m *fileMedium) rewrite(rows map[Row]json.RawMessage, keep string) error {
 	return nil
 }
 
-// writeFresh makes the file that is to take the journal's place, locked and on disk.
+// writeFresh makes the file that takes the journal's place. It is locked and on disk.
 func (m *fileMedium) writeFresh(content []byte) (*os.File, error) {
 	fresh, err := m.openFile(m.path+".new", os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {
@@ -253,8 +252,8 @@ func (m *fileMedium) Close() error {
 	return file.Close()
 }
 
-// syncDir brings a new name in a directory to disk. A file system that cannot do that (it says EINVAL) has no
-// better to offer.
+// syncDir brings a new name in a directory to the disk. A file system that cannot do that says EINVAL; then there is no
+// better way.
 func syncDir(dir string) error {
 	d, err := os.Open(dir)
 	if err != nil {

@@ -16,10 +16,20 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
+var (
+	_ KeyJournal = (*FileStore)(nil)
+	_ IngestJobs = (*FileStore)(nil)
+	_ Listings   = (*FileStore)(nil)
+	_ SentPlans  = (*FileStore)(nil)
+)
+
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 func keyRecord(id string, state KeyState) KeyRecord {
-	return KeyRecord{ID: id, Integration: "i", State: state, KeyName: "name-" + id, SubscriptionID: "sub", CreatedAt: noon, UpdatedAt: noon}
+	return KeyRecord{
+		ID: id, Integration: "i", State: state, KeyName: "name-" + id, SubscriptionID: "sub",
+		CreatedAt: noon, UpdatedAt: noon,
+	}
 }
 
 func must(t testing.TB, err error) {
@@ -113,7 +123,8 @@ func TestASecondWriterRunsInMemoryAndTakesOverLater(t *testing.T) {
 	}
 	records, err := second.Records(Filter{States: []KeyState{StateCreated, StateDeleting}})
 	must(t, err)
-	if diff := cmp.Diff([]KeyRecord{keyRecord("first's", StateCreated), keyRecord("late", StateDeleting)}, records); diff != "" {
+	firsts := []KeyRecord{keyRecord("first's", StateCreated), keyRecord("late", StateDeleting)}
+	if diff := cmp.Diff(firsts, records); diff != "" {
 		t.Errorf("adopted: %s", diff)
 	}
 	must(t, second.Close())
@@ -189,7 +200,7 @@ func TestADirectoryThatCannotBeMadeIsNotFatal(t *testing.T) {
 	}
 }
 
-// The disk is full, as far as a file that can only be read shows it (a real one: TestARealDiskThatIsFullAndThenRemounted).
+// A file that can only be read stands for the full disk. TestARealDiskThatIsFullAndThenRemounted has a real one.
 func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 	dir := t.TempDir()
 	var refusal error
@@ -318,7 +329,7 @@ func TestAFileWhoseSyncFailedIsNotTrusted(t *testing.T) {
 		t.Error("the new file is not in place")
 	}
 	if after, err := medium.file.Stat(); err != nil || os.SameFile(before, after) {
-		t.Error("the file goes on being used")
+		t.Error("the file is still used")
 	}
 	must(t, s.Close())
 	s, _ = openIn(t, dir)
@@ -403,12 +414,15 @@ func TestTheFileIsForItsOwnerOnly(t *testing.T) {
 
 // A key's value has no field to be written in. Who adds a field must come by here.
 func TestAKeyRecordHasNoPlaceForAKeysValue(t *testing.T) {
-	want := []string{"ID", "Integration", "Account", "Region", "SubscriptionID", "APIID", "UsagePlanID", "KeyName", "KeyID",
-		"Replaces", "State", "CommandID", "CreatedAt", "UpdatedAt", "Reason"}
+	want := []string{
+		"ID", "Integration", "Account", "Region", "SubscriptionID", "APIID", "UsagePlanID", "KeyName", "KeyID", "Replaces",
+		"State", "CommandID", "CreatedAt", "UpdatedAt", "Reason",
+	}
 	var got []string
 	for field := range reflect.TypeFor[KeyRecord]().Fields() {
 		got = append(got, field.Name)
-		if strings.Contains(strings.ToLower(field.Name), "value") || field.Type.PkgPath() == "federation-agent/internal/secret" {
+		if strings.Contains(strings.ToLower(field.Name), "value") ||
+			field.Type.PkgPath() == "federation-agent/internal/secret" {
 			t.Errorf("%s", field.Name)
 		}
 	}

@@ -12,13 +12,13 @@ import (
 )
 
 const (
-	// schema is the version of the file and its rows. A file of a newer one is moved aside as it is; one of schema 1,
+	// schema is the version of the file and its rows. A file of a newer schema is moved aside as it is. One of schema 1,
 	// which was a bbolt file, is read and rewritten.
 	schema = 2
 
 	headFormat = "federation-agent journal, schema %d, %012d lines\n"
 
-	// maxFileBytes is far beyond what the largest account makes: a larger file is none of this agent's, and reading it
+	// maxFileBytes is far beyond the journal of the largest account. A larger file is not this agent's, and to read it
 	// would take the memory that the agent needs.
 	maxFileBytes = 256 << 20
 )
@@ -27,20 +27,20 @@ const (
 type content struct {
 	schema  int // 0: the file is empty
 	rows    map[Row]json.RawMessage
-	lines   int   // that could be read
-	size    int64 // up to the end of the last line that could be read
+	lines   int   // that can be read
+	size    int64 // up to the end of the last line that can be read
 	tornOff bool  // the last write is missing, or was cut off
 	damage  []string
 }
 
-// readJournal reads a journal's file: a head that says which schema it has and how many lines follow, and a line a
-// commit. A line is the CRC-32C of what follows, as eight hex digits, a space, and the changes as JSON. So a damaged
-// line costs its own rows only, and nothing in a file can do more harm than to be refused.
+// readJournal reads a journal's file. Its head says which schema it has and how many lines follow; each commit is one
+// line: the CRC-32C of the rest of the line in eight hex digits, a space, and the changes as JSON. So a damaged line
+// costs its own rows only, and the worst that a file can do is to be refused.
 //
-// A commit writes its line and the head, in whichever order the disk likes, and then waits for both. So after a stop
-// the head may count one line more or less than there are, and the last line may be incomplete: then nobody was told
-// that it had been written, and it is left out without being damage. (If a disk damages a last line that was whole, that passes
-// for the same; the log names both.) Errors: the file cannot be read.
+// A commit writes its line and the head, in any order, and then waits until both are on disk. So a stop in the middle
+// leaves a head that counts one line too many or too few, or a last line that is incomplete. Nobody was told that this
+// commit was done, so it is left out, and that is not damage. A last line that was whole and is damaged later looks the
+// same; the log names both. Errors: the file cannot be read.
 func readJournal(file *os.File) (*content, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -82,7 +82,7 @@ func (c *content) readLines(data []byte) {
 	}
 	end := int64(len(first) + 1)
 	c.size = end
-	lost, unread := 0, 0 // lines that cannot be read: before the last one that can, and after it
+	lost, unread := 0, 0 // lines that cannot be read: before and after the last one that can
 	for line := range bytes.Lines(rest) {
 		end += int64(len(line))
 		changes, err := decodeLine(line)
@@ -111,7 +111,7 @@ func (c *content) readLines(data []byte) {
 	}
 }
 
-// crcTable is CRC-32C's: what a disk or a file system mangled is found.
+// crcTable is the one of CRC-32C.
 func crcTable() *crc32.Table { return crc32.MakeTable(crc32.Castagnoli) }
 
 func encodeLines(commits ...[]Change) (lines []byte, err error) {
@@ -136,13 +136,13 @@ func decodeLine(line []byte) (changes []Change, err error) {
 }
 
 func (c *content) damaged(format string, args ...any) {
-	const enough = 5 // a file full of faults is not told in full
+	const enough = 5 // of a file full of faults the first ones say enough
 	if len(c.damage) < enough {
 		c.damage = append(c.damage, fmt.Sprintf(format, args...))
 	}
 }
 
-// err is nil for a sound file.
+// err is the damage, nil for a sound file.
 func (c *content) err() error {
 	if len(c.damage) == 0 {
 		return nil
@@ -150,7 +150,7 @@ func (c *content) err() error {
 	return errors.New(strings.Join(c.damage, "; "))
 }
 
-// handOver gives all rows to their taker. Those that it refuses are damage.
+// handOver gives all rows to take. A row that it refuses is damaged.
 func (c *content) handOver(take func(Change) error) {
 	for row, value := range c.rows {
 		if err := take(Change{row, value}); err != nil {
@@ -160,8 +160,8 @@ func (c *content) handOver(take func(Change) error) {
 	}
 }
 
-// doubt makes keys of a damaged file unconfirmed that the next steps would delete. The line that was lost may have
-// been a later one of the same record, and APIM may have accepted the subscription since.
+// doubt marks keys of a damaged file as unconfirmed that a restart would delete. A lost line may have been a later
+// state of the same key, and APIM may have accepted the subscription since.
 func (c *content) doubt() {
 	for row, value := range c.rows {
 		var rec KeyRecord

@@ -105,7 +105,9 @@ func fuzzFile(f *testing.F, whole []byte) {
 
 // FuzzExportFile: a file is refused, or is exactly what would be written of what it says.
 func FuzzExportFile(f *testing.F) {
-	for _, export := range []Export{{Document: []byte(`{"openapi":"3.0.1"}`)}, {Document: []byte{}}, {NotExportable: "never"}, {}} {
+	for _, export := range []Export{
+		{Document: []byte(`{"openapi":"3.0.1"}`)}, {Document: []byte{}}, {NotExportable: "never"}, {},
+	} {
 		file := exportFile(f, exportKey(1, "d"), export)
 		f.Add(file, false)
 		f.Add(file[len(exportMagic)+4:], true)

@@ -8,9 +8,9 @@ import (
 	"time"
 )
 
-// AckFlushInterval is how far apart acknowledgements are brought to disk. A lost acknowledgement only means that
-// its batch is sent once more, which APIM takes as an update; so these do not each pay for an fsync, and a busy
-// ingest does not queue before the key journal.
+// AckFlushInterval is the time between two acknowledgements that are made durable at once. A lost acknowledgement only
+// means that its batch is sent again, which APIM takes as an update. So not each of them pays for an fsync, and the key
+// journal does not wait for a busy ingest.
 const AckFlushInterval = time.Second
 
 // IngestJob is an ingest that was answered and has not ended.
@@ -21,7 +21,7 @@ type IngestJob struct {
 	APIIDs    []string
 	StartedAt time.Time
 	// LastAckAt is when APIM last answered an INGEST of this job. APIM reads a job as timed out 5 minutes after
-	// its start or the last batch (read in APIM 4.9), so it says whether the job can still go on.
+	// its start or the last batch (read in APIM 4.9), so it says whether the job can be resumed.
 	LastAckAt time.Time
 	// Total is the total that START_INGEST was answered with.
 	Total int
@@ -31,23 +31,24 @@ type IngestJob struct {
 	DoneSent bool
 }
 
-// IngestJobs remembers running ingests, so that a dropped session or a restarted process goes on with them.
+// IngestJobs remembers running ingests, so that they are resumed after a dropped session or a restart. It does not
+// promise that this process is the only one that writes.
 type IngestJobs interface {
 	// Start writes a job, durably. A job that is there already is left as it is with all its acknowledgements.
 	Start(IngestJob) error
 	// Acknowledge adds the APIs of a batch that APIM answered SUCCEEDED; none for an empty INGEST that only moved the
-	// deadline. It may reach the disk up to AckFlushInterval later. [ErrUnknownJob] when there is no such job.
+	// deadline. It may become durable up to AckFlushInterval later. [ErrUnknownJob] when there is no such job.
 	Acknowledge(integration, jobID string, apiIDs []string, at time.Time) error
 	// SendingDone is called, and is durable, before `done` is sent. [ErrUnknownJob] when there is no such job.
 	SendingDone(integration, jobID string) error
 	// Finish forgets a job, durably; one that is not there is no error.
 	Finish(integration, jobID string) error
-	// Running gives the jobs of an integration, the earliest first.
+	// Running gives the jobs of an integration that have not ended, the earliest first.
 	Running(integration string) ([]IngestJob, error)
 }
 
-// jobHeader is what is written once a job. The acknowledgements have rows of their own, or each batch of
-// a large account would write the whole list anew.
+// jobHeader is what is written once for each job. The acknowledgements have rows of their own, or each batch of
+// a large account would write the whole list again.
 type jobHeader struct {
 	APIIDs    []string  `json:"apiIds,omitempty"`
 	StartedAt time.Time `json:"startedAt"`
@@ -67,7 +68,7 @@ func (s *FileStore) Start(job IngestJob) error {
 		if _, ok := st.jobs.get(job.Integration, job.JobID); ok {
 			return nil, nil
 		}
-		changes := st.acksGone(job.Integration, job.JobID) // a damaged file may have left some without their job
+		changes := st.acksGone(job.Integration, job.JobID) // a damaged file may have some without their job
 		header, err := st.jobs.set(jobHeader{
 			APIIDs: job.APIIDs, StartedAt: job.StartedAt.UTC(), Total: job.Total, DoneSent: job.DoneSent,
 		}, job.Integration, job.JobID)

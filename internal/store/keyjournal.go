@@ -55,14 +55,16 @@ func (f Filter) matches(rec KeyRecord) bool {
 }
 
 // KeyJournal is written before each step of making or deleting a key, so that a crash leaves no key that nobody knows.
+// It does not promise that this process is the only one that writes.
 type KeyJournal interface {
-	// Put writes a record, new or changed. When it returns nil the record is on disk (fsynced), or the store is
-	// degraded and says so in its health. Errors: [ErrInvalid], [ErrTransition], [ErrFenced], [ErrClosed]; after any
-	// of them the step that the record announces must not be taken.
+	// Put writes a record, new or changed. When it returns nil the record outlives the process, or the store's health
+	// says that it cannot promise that. Errors: [ErrInvalid], [ErrTransition], [ErrFenced], [ErrClosed]; after any of
+	// them the step that the record announces must not be taken.
 	Put(KeyRecord) error
 	// Remove forgets a record; one that is not there is no error. Durable as Put is.
 	Remove(id string) error
-	// Records gives copies of the records that the filter chooses, oldest CreatedAt first, then by ID.
+	// Records gives copies of the records that the filter chooses, oldest CreatedAt first, then by ID. Each was current
+	// when it was read.
 	Records(Filter) ([]KeyRecord, error)
 }
 
@@ -73,7 +75,8 @@ func (s *FileStore) Put(rec KeyRecord) error {
 			return nil, err
 		}
 		if before, ok := st.keys.get(rec.ID); ok && !before.State.CanBecome(rec.State) {
-			return nil, fmt.Errorf("%w: key record %s is %s and cannot become %s", ErrTransition, rec.ID, before.State, rec.State)
+			return nil, fmt.Errorf("%w: key record %s is %s and cannot become %s",
+				ErrTransition, rec.ID, before.State, rec.State)
 		}
 		rec.CreatedAt, rec.UpdatedAt = rec.CreatedAt.UTC(), rec.UpdatedAt.UTC()
 		return st.keys.set(rec, rec.ID)

@@ -7,5 +7,5 @@ import (
 	"os"
 )
 
-// lockFile fails: without a lock two agents would destroy each other's journal, so here it is kept in memory only.
+// lockFile fails. Without a lock two agents would destroy each other's journal, so on this system it is in memory only.
 func lockFile(*os.File) (held bool, err error) { return false, errors.ErrUnsupported }

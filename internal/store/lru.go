@@ -1,7 +1,7 @@
 package store
 
-// lru keeps values within a bound of bytes; the least recently used go first. It looks for that one among all: at
-// 13,200 stages that takes half a millisecond, and a value comes with a call to AWS, which allows ten a second.
+// lru keeps values within a bound of bytes; the least recently used value goes first. It is looked for among all: with
+// 13,200 stages that takes half a millisecond, and each value costs a call to AWS, which allows ten a second.
 type lru[T any] struct {
 	limit, used int64
 	uses        uint64
@@ -29,11 +29,11 @@ func (l *lru[T]) get(slot slotID) (value T, ok bool) {
 	return e.value, ok
 }
 
-// size is what is kept for a slot, 0 if nothing is. It is no use of it.
+// size is what is kept for a slot, 0 if nothing is. It does not count as a use.
 func (l *lru[T]) size(slot slotID) int64 { return l.entries[slot].size }
 
-// set keeps a value as the most recently used and gives the slots that had to go for it: its own, where it is larger
-// than all there may be.
+// set keeps a value as the most recently used one, and gives the slots that were dropped for it: its own, if the value
+// is larger than the bound.
 func (l *lru[T]) set(slot slotID, size int64, value T) (out []slotID) {
 	l.remove(slot)
 	if size > l.limit {

@@ -13,12 +13,12 @@ type RememberedAPI struct {
 	Name string `json:"name"`
 }
 
-// Listings remembers the last complete listing of each target. The names of APIs are judged over all of them, so that
+// Listings remembers the last complete listing of each target. An API's name is judged over all of them, so that
 // a target that fails renames nothing.
 type Listings interface {
 	// SaveListing replaces what is remembered of a target. Only complete, successful listings belong here. Durable.
 	SaveListing(integration, target string, apis []RememberedAPI) error
-	// Listings gives the last complete listing of each target; a target whose listing was empty is there, too.
+	// Listings gives the last complete listing of each target, also of one whose listing was empty.
 	Listings(integration string) (map[string][]RememberedAPI, error)
 	// ForgetListing drops a target that is not configured any longer. Durable.
 	ForgetListing(integration, target string) error
@@ -27,12 +27,12 @@ type Listings interface {
 // SentPlans remembers with which plans each API was last sent, so that plans that vanish are noticed before an ingest
 // deletes them in APIM.
 type SentPlans interface {
-	// RememberPlans notes the plan ids that each API is being sent with, replacing what was known of these APIs
-	// and of no others; an empty list is remembered as "sent without plans". Call it before the batch leaves: APIM may
-	// keep a batch whose answer is lost. Durable.
+	// RememberPlans notes with which plan ids each API is sent. It replaces what was known of these APIs and of no
+	// others; an empty list means "sent without plans". Call it before the batch leaves: APIM may keep a batch whose
+	// answer is lost. Durable.
 	RememberPlans(integration string, plans map[string][]string) error
-	// RememberedPlans gives the plan ids by API id. Empty: nothing was sent yet, or nothing is remembered (no
-	// volume), and the plan-loss guard is blind.
+	// RememberedPlans gives the plan ids by API id. Empty: nothing was sent yet, or nothing is remembered (no volume),
+	// and the plan-loss guard is blind.
 	RememberedPlans(integration string) (map[string][]string, error)
 }
 

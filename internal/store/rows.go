@@ -45,14 +45,14 @@ func checkID(table Table, id string) error {
 	case id == "":
 		return fmt.Errorf("%w: one of the %s lacks an id", ErrInvalid, table)
 	case len(id) > maxIDBytes:
-		return fmt.Errorf("%w: one of the %s has an id of %d bytes, at most %d are taken", ErrInvalid, table, len(id), maxIDBytes)
+		return fmt.Errorf("%w: one of the %s has an id of %d bytes, more than %d", ErrInvalid, table, len(id), maxIDBytes)
 	case !utf8.ValidString(id):
 		return fmt.Errorf("%w: one of the %s has an id that is not UTF-8", ErrInvalid, table)
 	}
 	return nil
 }
 
-// rowKey joins ids so that no two lists of ids make the same key, whatever bytes are in them.
+// rowKey joins ids. Two different lists of ids never make the same key, whatever bytes are in them.
 func rowKey(parts ...string) string {
 	escaped := make([]string, len(parts))
 	for i, part := range parts {

@@ -10,8 +10,8 @@ import (
 	"strings"
 )
 
-// state is all that a [FileStore] knows, in memory. It changes only through apply, whose input is what goes to the
-// disk: so what is read before a restart and after it cannot differ.
+// state is all that a [FileStore] knows. It changes only through apply, whose input is what goes to the disk. So what
+// is read before a restart and after it cannot differ.
 type state struct {
 	keys     table[KeyRecord]       // by record
 	jobs     table[jobHeader]       // by integration and job
@@ -71,8 +71,8 @@ func (st *state) apply(c Change) error {
 // rows gives everything as it stands on disk.
 func (st *state) rows() (map[Row]json.RawMessage, error) {
 	all := map[Row]json.RawMessage{}
-	err := errors.Join(st.keys.addTo(all), st.jobs.addTo(all), st.acks.addTo(all), st.listings.addTo(all), st.plans.addTo(all))
-	return all, err
+	return all, errors.Join(st.keys.addTo(all), st.jobs.addTo(all), st.acks.addTo(all), st.listings.addTo(all),
+		st.plans.addTo(all))
 }
 
 // table holds the rows of one kind by their keys.
@@ -144,7 +144,7 @@ func (t table[T]) get(ids ...string) (T, bool) {
 	return value, ok
 }
 
-// under gives the rows whose keys are these ids and one more, by that one, in the order of their keys.
+// under gives the rows whose keys are these ids and one more id, by that id, in the order of their keys.
 func (t table[T]) under(ids ...string) iter.Seq2[string, T] {
 	prefix := rowKey(ids...) + "/"
 	var keys []string

@@ -1,332 +1,34 @@
+// Package store remembers what must outlive a session or the process: the keys that are made and deleted
+// ([KeyJournal]), the ingests that run ([IngestJobs]), the last listings ([Listings]), the plans that were last sent
+// ([SentPlans]), and, apart from those and disposable, the exported documents ([ExportCache]).
+//
+// The interfaces say what a caller may rely on, whoever else writes. [FileStore] implements the first four for one
+// process that has a file for itself.
+//
+// Times come from the caller. No key value and no credential is stored: a [KeyRecord] knows AWS's id of a key, never
+// its value.
 package store
 
-import (
-	"bytes"
-	"cmp"
-	"encoding/json"
-	"errors"
-	"fmt"
-	"log/slog"
-	"maps"
-	"slices"
-	"sync"
-	"time"
-)
+import "errors"
 
-// Errors of a [FileStore]. A full, broken or missing disk is none of them: it shows in [FileStore.Health].
+// Errors of a store. A full, broken or missing disk is none of them: it shows in the store's [Health].
 var (
-	// ErrInvalid: what was to be written cannot be (no id, an unknown state, a time outside the calendar).
+	// ErrInvalid: the record cannot be written (no id, an unknown state, a time outside the calendar).
 	ErrInvalid = errors.New("invalid record")
 	// ErrTransition: the record's state does not allow the next one (see [KeyState]).
 	ErrTransition = errors.New("state not allowed here")
 	// ErrUnknownJob: there is no such ingest job, or it has ended.
 	ErrUnknownJob = errors.New("no such ingest job")
-	// ErrFenced: this incarnation of the agent is over and must not act any longer.
+	// ErrFenced: this incarnation of the agent has ended and must not act any longer.
 	ErrFenced = errors.New("store is fenced: this incarnation has ended")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store is closed")
-	// ErrLocked: another process is the writer.
-	ErrLocked = errors.New("another process holds the store")
 )
 
-// Medium is what a [FileStore] writes through to: a bbolt file, or a model of one. The Store never calls it concurrently.
-type Medium interface {
-	// Open opens it, for the first time or anew after a failure, and hands over every row, a job before its
-	// acknowledgements; a row that take refuses is damaged. Notices say what was lost, for people. With an error
-	// the medium cannot be written; the rows taken by then still count.
-	Open(take func(Change) error) (notices []string, err error)
-	// Commit makes all changes or none, and has them on disk when it returns nil. After any other error than
-	// ErrFenced it is unknown whether they are there; Commit is not called again before Open.
-	Commit([]Change) error
-	// Close lets go of the medium.
-	Close() error
-}
-
-// Options for a [FileStore]. The zero value works.
-type Options struct {
-	// Logger hears of each change of health; nil: nobody does.
-	Logger *slog.Logger
-	// LockWait is how long Open waits for another process that holds the file; 0 means DefaultLockWait.
-	LockWait time.Duration
-}
-
-// Health says what the store can promise.
+// Health says what a store can promise.
 type Health struct {
 	// Durable is true while what is written outlives the process.
 	Durable bool
-	// Messages are for people: why it is not durable and what follows from that, and what was lost at start.
+	// Messages are for people: why it is not durable, what follows from that, and what was lost at the start.
 	Messages []string
-}
-
-// FileStore is a [KeyJournal], [IngestJobs], [Listings] and [SentPlans] in memory, written through to a [Medium].
-// It is safe for concurrent use; concurrent writers share a commit. Reads are answered from memory and never wait for
-// the medium, so that an actor may read while it serves a message.
-type FileStore struct {
-	opts Options
-
-	// turn holds one token while nobody uses the medium. It is taken before mu, never after it. It is a channel and
-	// no mutex because a simulation's medium may sleep, and in a synctest bubble time stands still while
-	// a goroutine waits for a mutex.
-	turn     chan struct{}
-	medium   Medium
-	known    bool // the medium's content was read, and nobody else can have written it since
-	failures int  // openings and commits that failed one after the other
-	skip     int  // commits to let pass before the medium is tried again
-
-	mu           sync.Mutex
-	state        *state
-	pending      map[Row]json.RawMessage // staged for the next commit, nil deletes; nothing is staged while degraded
-	degraded     bool
-	problem      string // why it is not durable, empty when it is
-	notices      []string
-	ended        error // ErrFenced or ErrClosed
-	lastAckFlush time.Time
-}
-
-var (
-	_ KeyJournal = (*FileStore)(nil)
-	_ IngestJobs = (*FileStore)(nil)
-	_ Listings   = (*FileStore)(nil)
-	_ SentPlans  = (*FileStore)(nil)
-)
-
-// withoutDisk is what follows from running in memory, in an operator's words.
-const withoutDisk = "if the agent stops now, the next one does not know of keys being made or deleted (look for keys " +
-	"of its naming that no subscription has), does not go on with running ingests, and its plan-loss guard is blind until one ingest has ended"
-
-// maxSkip bounds how many commits pass between two tries of a failed disk: a try costs an opening of the file, which
-// at 25 journal writes a second would be most of the work.
-const maxSkip = 64
-
-// NewFileStore gives a store over a medium. It never fails: without a usable medium it runs in memory, says so in its
-// health, and tries again.
-func NewFileStore(medium Medium, opts Options) (*FileStore, Health) {
-	opts.Logger = cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
-	s := &FileStore{
-		opts: opts, medium: medium, turn: make(chan struct{}, 1), state: newState(),
-		pending: map[Row]json.RawMessage{}, known: true,
-	}
-	s.turn <- struct{}{}
-	s.mu.Lock()
-	s.open(s.state)
-	s.mu.Unlock()
-	return s, s.Health()
-}
-
-// open opens the medium, hands its rows to st, and reports whether it can be written. It is called in turn and with mu,
-// and gives mu up meanwhile.
-func (s *FileStore) open(st *state) bool {
-	s.mu.Unlock()
-	notices, err := s.medium.Open(st.apply)
-	s.mu.Lock()
-	for _, notice := range notices {
-		s.opts.Logger.Error("store: " + notice)
-	}
-	s.notices = append(s.notices, notices...)
-	switch {
-	case s.ended != nil:
-	case errors.Is(err, ErrFenced):
-		s.ended = ErrFenced
-	case err != nil:
-		s.known = false // the lock went with the attempt: others may write meanwhile
-		s.degrade(err)
-	}
-	return s.ended == nil && err == nil
-}
-
-// Health says what the store can promise at this moment.
-func (s *FileStore) Health() Health {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	h := Health{Durable: s.problem == "", Messages: slices.Clone(s.notices)}
-	if s.problem != "" {
-		h.Messages = append([]string{s.problem}, h.Messages...)
-	}
-	return h
-}
-
-// urgency says when a write must be on disk.
-type urgency bool
-
-const (
-	durable urgency = true  // before the write returns
-	lazy    urgency = false // with the next durable one
-)
-
-// ackUrgency lets acknowledgements through to the disk once in AckFlushInterval, by the caller's clock. A clock that
-// jumped counts as an interval.
-func (s *FileStore) ackUrgency(at time.Time) urgency {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	since := at.Sub(s.lastAckFlush)
-	if since >= 0 && since < AckFlushInterval {
-		return lazy
-	}
-	s.lastAckFlush = at
-	return durable
-}
-
-// write is the one way in: mutate says what changes, the changes are applied to the memory and staged, and brought
-// to disk as urgently as asked.
-func (s *FileStore) write(u urgency, mutate func(*state) ([]Change, error)) error {
-	s.mu.Lock()
-	if s.ended != nil {
-		defer s.mu.Unlock()
-		return s.ended
-	}
-	changes, err := mutate(s.state)
-	if err != nil {
-		s.mu.Unlock()
-		return err
-	}
-	for _, c := range changes {
-		if err := s.state.apply(c); err != nil {
-			s.mu.Unlock()
-			return fmt.Errorf("%w: %w", ErrInvalid, err)
-		}
-		if !s.degraded {
-			s.pending[c.Row] = c.Value
-		}
-	}
-	s.mu.Unlock()
-	if u == lazy {
-		return nil
-	}
-	return s.flush(false)
-}
-
-// Flush brings everything to disk that is still waiting for a durable write, and tries a failed disk again. Call it
-// now and then (every half minute) and before the process ends. Errors: [ErrFenced], [ErrClosed].
-func (s *FileStore) Flush() error { return s.flush(true) }
-
-// flush returns once all that was staged before it is on the medium, or the store is degraded. Writers that wait here
-// for each other's commit find theirs done: one fsync for all of them.
-func (s *FileStore) flush(tryNow bool) error {
-	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended == nil && s.degraded {
-		if !tryNow && s.skip > 0 {
-			s.skip--
-			return nil
-		}
-		s.reopen()
-	}
-	if s.ended != nil || s.degraded {
-		return s.ended
-	}
-	return s.commit()
-}
-
-// commit brings the pending changes to the medium. It is called in turn and with mu, and lets go of mu meanwhile.
-func (s *FileStore) commit() error {
-	var batch []Change
-	for _, row := range slices.SortedFunc(maps.Keys(s.pending), compareRows) {
-		batch = append(batch, Change{row, s.pending[row]})
-	}
-	clear(s.pending)
-	var err error
-	if len(batch) > 0 {
-		s.mu.Unlock()
-		err = s.medium.Commit(batch)
-		s.mu.Lock()
-	}
-	switch {
-	case s.ended != nil:
-		return s.ended
-	case errors.Is(err, ErrFenced):
-		s.ended = ErrFenced
-		return s.ended
-	case err != nil:
-		s.degrade(fmt.Errorf("writing: %w", err))
-		return nil
-	}
-	s.failures, s.skip = 0, 0
-	if s.problem != "" {
-		s.problem = ""
-		s.opts.Logger.Info("store: back on disk, everything that was kept in memory has been written")
-	}
-	return nil
-}
-
-// degrade goes on in memory. It is called with mu, or before the store is shared.
-func (s *FileStore) degrade(err error) {
-	s.degraded = true
-	clear(s.pending)
-	s.skip = min(1<<min(s.failures, 16), maxSkip)
-	s.failures++
-	before := s.problem
-	s.problem = fmt.Sprintf("the store is in memory only (%v): %s; it is written as soon as the disk takes it (agent.store.path says which directory)", err, withoutDisk)
-	if s.problem != before {
-		s.opts.Logger.Error("store: " + s.problem)
-	}
-}
-
-// reopen tries the medium again and stages what it lacks. It is called in turn and with mu, and lets go of mu meanwhile.
-//
-// Where the medium's content was known all along, what it has beyond the memory was deleted meanwhile and goes. Where
-// it was not (it could not be read, or another process had it), what it has beyond the memory is adopted: all that
-// follows from a record can be done twice without harm, so at worst something finished is done again.
-func (s *FileStore) reopen() {
-	found := newState()
-	if !s.open(found) {
-		return
-	}
-	rows, rowsErr := s.state.rows()
-	onDisk, foundErr := found.rows()
-	if err := errors.Join(rowsErr, foundErr); err != nil {
-		s.degrade(err)
-		return
-	}
-	adopted := 0
-	for row, value := range rows {
-		if !bytes.Equal(onDisk[row], value) {
-			s.pending[row] = value
-		}
-	}
-	for row, value := range onDisk {
-		if _, ok := rows[row]; ok {
-			continue
-		}
-		if s.known {
-			s.pending[row] = nil
-		} else if s.state.apply(Change{row, value}) == nil && row.Table == tableKeys {
-			adopted++
-		}
-	}
-	if adopted > 0 {
-		s.opts.Logger.Warn("store: the disk has keys that this process did not know; it handles them within half a minute", "keys", adopted)
-	}
-	s.known, s.degraded = true, false
-}
-
-// Fence ends this incarnation: from now on every write fails with [ErrFenced] and nothing waiting is written. Close
-// then lets go of the medium. It is how a simulated crash, or a second incarnation in one process, stops the first.
-func (s *FileStore) Fence() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.ended == nil {
-		s.ended = ErrFenced
-	}
-}
-
-// Close writes what is waiting and lets go of the medium. Errors: what is lost. Closing twice is no error.
-func (s *FileStore) Close() error {
-	<-s.turn
-	defer func() { s.turn <- struct{}{} }()
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if errors.Is(s.ended, ErrClosed) {
-		return nil
-	}
-	var lost error
-	if s.ended == nil && !s.degraded {
-		lost = s.commit()
-	}
-	if lost == nil && s.ended == nil && s.degraded {
-		lost = errors.New(s.problem)
-	}
-	s.ended = ErrClosed
-	return errors.Join(lost, s.medium.Close())
 }

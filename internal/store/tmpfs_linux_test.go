@@ -43,7 +43,8 @@ func noTmpfs(err error) error {
 	return &missing.Error{
 		What: "leave to mount a tmpfs in a user namespace of one's own",
 		Install: "sysctl -w user.max_user_namespaces=1000 kernel.apparmor_restrict_unprivileged_userns=0 " +
-			"(and kernel.unprivileged_userns_clone=1 on older Debian); in a container, run it with CAP_SYS_ADMIN or without its seccomp profile",
+			"(and kernel.unprivileged_userns_clone=1 on older Debian); in a container, run it with CAP_SYS_ADMIN " +
+			"or without its seccomp profile",
 		Err: err,
 	}
 }

@@ -1,5 +1,5 @@
-// Package storetest has a model of the store's disk for simulations, and the conformance suite that holds the model,
-// the bbolt file and the memory to the same behaviour.
+// Package storetest has a model of the store's disk for simulations, and the conformance suite: the model, the file and
+// the memory must behave alike.
 package storetest
 
 import (
@@ -30,7 +30,7 @@ func (w Write) Names() []string {
 
 // Outcome is what becomes of a write. The zero Outcome is success.
 type Outcome struct {
-	// Err fails the write (syscall.ENOSPC, EROFS, EIO…); the store goes on in memory and tries again later.
+	// Err fails the write (syscall.ENOSPC, EROFS, EIO…); the store continues in memory and tries again later.
 	Err error
 	// Crash ends the incarnation at this write.
 	Crash bool

@@ -59,7 +59,9 @@ func TestAWriteEndsAsTheSimulationSays(t *testing.T) {
 		"fails":                       {storetest.Outcome{Err: syscall.ENOSPC}, nil, store.StateIntent, false},
 		"fails and is there":          {storetest.Outcome{Err: syscall.EIO, Written: true}, nil, store.StateCreating, false},
 		"crashes before it is synced": {storetest.Outcome{Crash: true}, store.ErrFenced, store.StateIntent, true},
-		"crashes once it is synced":   {storetest.Outcome{Crash: true, Written: true}, store.ErrFenced, store.StateCreating, true},
+		"crashes once it is synced": {
+			storetest.Outcome{Crash: true, Written: true}, store.ErrFenced, store.StateCreating, true,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			model := &storetest.Model{OnWrite: onWrite("key r creating", row.outcome)}
@@ -156,7 +158,8 @@ func TestADegradedStoreComesBackByItselfAndSaysBoth(t *testing.T) {
 	must(t, s.Put(rec("removed", store.StateIntent)))
 	must(t, s.Remove("removed"))
 	health := s.Health()
-	if all := strings.Join(health.Messages, " "); health.Durable || !strings.Contains(all, "no space left") || !strings.Contains(all, "in memory only") {
+	all := strings.Join(health.Messages, " ")
+	if health.Durable || !strings.Contains(all, "no space left") || !strings.Contains(all, "in memory only") {
 		t.Errorf("health: %+v", health)
 	}
 	full = false
@@ -197,7 +200,8 @@ func TestARemovalMadeInMemoryIsNotUndoneByTheDisk(t *testing.T) {
 	must(t, s.Remove("r"))
 	model.OnWrite = nil
 	must(t, s.Flush())
-	if diff := cmp.Diff(map[string]store.KeyState{"q": store.StateIntent}, states(t, s)); diff != "" || len(model.Rows()) != 1 {
+	want := map[string]store.KeyState{"q": store.StateIntent}
+	if diff := cmp.Diff(want, states(t, s)); diff != "" || len(model.Rows()) != 1 {
 		t.Errorf("%s %v", diff, model.Rows())
 	}
 }

@@ -112,7 +112,10 @@ type all struct {
 
 func everything(t *testing.T, s *store.FileStore, integrations ...string) all {
 	t.Helper()
-	a := all{Jobs: map[string][]store.IngestJob{}, Listings: map[string]map[string][]store.RememberedAPI{}, Plans: map[string]map[string][]string{}}
+	a := all{
+		Jobs: map[string][]store.IngestJob{}, Listings: map[string]map[string][]store.RememberedAPI{},
+		Plans: map[string]map[string][]string{},
+	}
 	var err error
 	a.Records, err = s.Records(store.Filter{})
 	must(t, err)
@@ -267,7 +270,10 @@ func readsAreCopies(t *testing.T, subject Subject) {
 
 func strangeIDs(t *testing.T, subject Subject) {
 	s := subject.Store
-	pairs := [][2]string{{"a/b", "c"}, {"a", "b/c"}, {"a%2Fb", "c"}, {"a\x00", "b"}, {"a", "\x00b"}, {"ü;;", "日本"}, {" ", "."}, {"..", "%"}}
+	pairs := [][2]string{
+		{"a/b", "c"}, {"a", "b/c"}, {"a%2Fb", "c"}, {"a\x00", "b"}, {"a", "\x00b"},
+		{"ü;;", "日本"}, {" ", "."}, {"..", "%"},
+	}
 	var integrations []string
 	for n, pair := range pairs {
 		must(t, s.Start(store.IngestJob{Integration: pair[0], JobID: pair[1], StartedAt: start, Total: n}))
@@ -346,7 +352,8 @@ func concurrentWriters(t *testing.T, subject Subject) {
 	for err := range errs {
 		must(t, err)
 	}
-	if got, want := len(ids(t, s, store.Filter{States: []store.KeyState{store.StateCreating}})), writers*each*2/3; got != want {
+	creating := ids(t, s, store.Filter{States: []store.KeyState{store.StateCreating}})
+	if got, want := len(creating), writers*each*2/3; got != want {
 		t.Errorf("%d records, want %d", got, want)
 	}
 	must(t, s.Flush())

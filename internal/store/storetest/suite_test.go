@@ -46,10 +46,10 @@ func TestTheModelBehavesAsAStore(t *testing.T) {
 	})
 }
 
-func TestTheBoltFileBehavesAsAStore(t *testing.T) {
+func TestTheFileBehavesAsAStore(t *testing.T) {
 	storetest.Run(t, func(t *testing.T) storetest.Subject {
 		dir := t.TempDir()
-		current := openBolt(t, dir)
+		current := openFile(t, dir)
 		t.Cleanup(func() { _ = current.Close() })
 		return storetest.Subject{Store: current, Reopen: func(crash bool) *store.FileStore {
 			if crash {
@@ -60,13 +60,13 @@ func TestTheBoltFileBehavesAsAStore(t *testing.T) {
 			if err := current.Close(); err != nil {
 				t.Fatal(err)
 			}
-			current = openBolt(t, dir)
+			current = openFile(t, dir)
 			return current
 		}}
 	})
 }
 
-func openBolt(t *testing.T, dir string) *store.FileStore {
+func openFile(t *testing.T, dir string) *store.FileStore {
 	t.Helper()
 	s, health := store.Open(dir, store.Options{})
 	if !health.Durable || len(health.Messages) > 0 {

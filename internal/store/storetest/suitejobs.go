@@ -10,7 +10,9 @@ import (
 
 func jobsKeepAcknowledgements(t *testing.T, subject Subject) {
 	s := subject.Store
-	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "later", APIIDs: []string{"a", "b", "c"}, StartedAt: start.Add(time.Hour), Total: 3}))
+	must(t, s.Start(store.IngestJob{
+		Integration: "i", JobID: "later", APIIDs: []string{"a", "b", "c"}, StartedAt: start.Add(time.Hour), Total: 3,
+	}))
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "earlier", APIIDs: []string{}, StartedAt: start, Total: 9}))
 	must(t, s.Acknowledge("i", "later", []string{"b"}, start.Add(2*time.Hour)))
 	must(t, s.Acknowledge("i", "later", []string{"b", "a", "a"}, start.Add(3*time.Hour)))
@@ -28,7 +30,9 @@ func jobsKeepAcknowledgements(t *testing.T, subject Subject) {
 
 func startIsIdempotent(t *testing.T, subject Subject) {
 	s := subject.Store
-	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start, Total: 2, Acked: []string{"z"}, LastAckAt: start}))
+	must(t, s.Start(store.IngestJob{
+		Integration: "i", JobID: "j", StartedAt: start, Total: 2, Acked: []string{"z"}, LastAckAt: start,
+	}))
 	must(t, s.Acknowledge("i", "j", []string{"a"}, start.Add(time.Minute)))
 	want := everything(t, s, "i")
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start.Add(time.Hour), Total: 5}))
@@ -63,7 +67,8 @@ func jobsAreApart(t *testing.T, subject Subject) {
 	must(t, s.Finish("i", "j"))
 	got, err := s.Running("k")
 	must(t, err)
-	same(t, "the other integration's job", []store.IngestJob{{Integration: "k", JobID: "j", StartedAt: start, Total: 2}}, got)
+	want := []store.IngestJob{{Integration: "k", JobID: "j", StartedAt: start, Total: 2}}
+	same(t, "the other integration's job", want, got)
 	outlives(t, subject, "i", "k")
 }
 
