@@ -16,7 +16,7 @@ import (
 	"federation-agent/messages"
 )
 
-// How a session gets a connection, and when it tries again.
+// How a session gets a connection, and how long it waits before it reconnects.
 const (
 	// redialFloor is the least time between two attempts to connect: never zero, or a server that accepts
 	// and drops is hammered.
