@@ -1,10 +1,10 @@
 package keys
 
 import (
-	"cmp"
 	"time"
 
 	"federation-agent/actors/life"
+	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
@@ -42,7 +42,7 @@ type keyRetry struct {
 }
 
 // answering notes that a key is ready to be answered.
-func (k *Keymaker) answering(record store.KeyRecord, s *saga) {
+func (k *Keymaker) answering(record keys.Record, s *saga) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.answers[record.ID] = &keyAnswer{
@@ -99,12 +99,12 @@ func (k *Keymaker) conclude(id string) {
 		return
 	}
 	record, older, ok := k.recordWithOlder(id, a.subscription)
-	if !ok || record.State != store.StateAnswered {
+	if !ok || record.State != keys.Answered {
 		return
 	}
 	switch fate {
 	case messages.Delivered:
-		if err := k.advance(&record, store.StateDelivered, ""); err != nil {
+		if err := k.advance(&record, keys.Delivered, ""); err != nil {
 			k.env.Log.Error("cannot write down that a key was delivered", life.LogKey, record.KeyID, life.LogError, err)
 			return
 		}
@@ -116,7 +116,7 @@ func (k *Keymaker) conclude(id string) {
 	default:
 		k.unconfirmed(record)
 		for _, old := range older {
-			if old.State == store.StateDelivered {
+			if old.State == keys.Delivered {
 				k.unconfirmed(old)
 			}
 		}
@@ -139,7 +139,7 @@ func (k *Keymaker) takeAnswer(id string) (messages.Delivery, bool) {
 }
 
 // recordWithOlder is a record as it stands, and the records of its subscription's older keys.
-func (k *Keymaker) recordWithOlder(id, subscription string) (record store.KeyRecord, older []store.KeyRecord, ok bool) {
+func (k *Keymaker) recordWithOlder(id, subscription string) (record keys.Record, older []keys.Record, ok bool) {
 	records, err := k.keysOf(subscription)
 	if err != nil {
 		k.env.Log.Error("cannot see to a key", life.LogTarget, k.target, life.LogError, err)
@@ -154,11 +154,11 @@ func (k *Keymaker) recordWithOlder(id, subscription string) (record store.KeyRec
 }
 
 // unconfirmed lists a key of which nobody knows whether APIM has it.
-func (k *Keymaker) unconfirmed(record store.KeyRecord) {
-	if err := k.advance(&record, store.StateUnconfirmed, "the delivery of its answer could not be proved"); err != nil {
+func (k *Keymaker) unconfirmed(record keys.Record) {
+	if err := k.advance(&record, keys.Unconfirmed, "the delivery of its answer could not be proved"); err != nil {
 		k.env.Log.Error("cannot write down an unconfirmed key", life.LogKey, record.KeyID, life.LogError, err)
 	}
-	k.env.Log.Warn("nobody knows whether APIM has this API key: "+store.StateUnconfirmed.Advice(),
+	k.env.Log.Warn("nobody knows whether APIM has this API key: "+keys.Unconfirmed.Advice(),
 		life.LogKey, record.KeyID, life.LogKeyName, record.KeyName, life.LogTarget, k.target, life.LogSubscription, record.SubscriptionID)
 }
 
@@ -174,11 +174,11 @@ func (k *Keymaker) sweep(stopped func() bool) {
 		return
 	}
 	deleted := 0
-	for _, step := range store.Resume(k.unattended(records)) {
+	for _, step := range keys.Decide(k.unattended(records)) {
 		if stopped() || deleted >= sweepKeys {
 			return
 		}
-		if step.Action == store.ActionDelete {
+		if step.Action == keys.Delete {
 			deleted++
 		}
 		k.resume(step)
@@ -202,14 +202,14 @@ func (k *Keymaker) stuck(now time.Time) []string {
 
 // unattended is the records of subscriptions that nothing is being done for, and whose deletion is not put
 // off.
-func (k *Keymaker) unattended(records []store.KeyRecord) []store.KeyRecord {
+func (k *Keymaker) unattended(records []keys.Record) []keys.Record {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	answering := map[string]bool{}
 	for _, a := range k.answers {
 		answering[a.subscription] = true
 	}
-	var free []store.KeyRecord
+	var free []keys.Record
 	for _, r := range records {
 		if k.subscriptions[r.SubscriptionID] == nil && !answering[r.SubscriptionID] && !time.Now().Before(k.retries[r.ID].due) {
 			free = append(free, r)
@@ -219,39 +219,35 @@ func (k *Keymaker) unattended(records []store.KeyRecord) []store.KeyRecord {
 }
 
 // resume does what a record needs, unless something was done for its subscription meanwhile.
-func (k *Keymaker) resume(step store.Step) {
+func (k *Keymaker) resume(step keys.Step) {
 	defer k.begin(step.Record.SubscriptionID)()
 	record, ok := k.unchanged(step.Record)
 	if !ok {
 		return
 	}
 	switch step.Action {
-	case store.ActionForget:
+	case keys.Forget:
 		k.forget(record)
-	case store.ActionDelete:
-		k.undo(&record, cmp.Or(record.Reason, "its making was interrupted"), time.Time{})
-	case store.ActionListUnconfirmed:
-		if record.State != store.StateUnconfirmed {
-			k.unconfirmed(record)
-		}
-	case store.ActionListLostCreate:
-		if record.State != store.StateLostCreate {
-			k.lostCreate(record, "the agent ended before AWS answered")
-		}
+	case keys.Delete:
+		k.undo(&record, step.Reason, time.Time{})
+	case keys.ListUnconfirmed:
+		k.unconfirmed(record)
+	case keys.ListLostCreate:
+		k.lostCreate(record, step.Reason)
 	}
 }
 
-func (k *Keymaker) unchanged(seen store.KeyRecord) (store.KeyRecord, bool) {
+func (k *Keymaker) unchanged(seen keys.Record) (keys.Record, bool) {
 	records, err := k.records(store.Filter{SubscriptionID: seen.SubscriptionID})
 	if err != nil {
-		return store.KeyRecord{}, false
+		return keys.Record{}, false
 	}
 	for _, r := range records {
 		if r.ID == seen.ID {
 			return r, r.State == seen.State
 		}
 	}
-	return store.KeyRecord{}, false
+	return keys.Record{}, false
 }
 
 // retryLater puts the next try of a deletion off, longer each time.
@@ -266,7 +262,7 @@ func (k *Keymaker) retryLater(id string) time.Duration {
 
 // report names at start what an operator should look at.
 func (k *Keymaker) report() {
-	records, err := k.records(store.Filter{States: []store.KeyState{store.StateUnconfirmed, store.StateLostCreate}})
+	records, err := k.records(store.Filter{States: []keys.State{keys.Unconfirmed, keys.LostCreate}})
 	if err != nil {
 		k.env.Log.Error("cannot look through the key journal", life.LogTarget, k.target, life.LogError, err)
 		return

@@ -13,6 +13,7 @@ import (
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/keys"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
@@ -133,25 +134,18 @@ func (k *Keymaker) make(s *saga, c messages.Subscribe) (madeKey, error) {
 	if err != nil {
 		return madeKey{}, err
 	}
-	now, replaces := k.env.Now(), ""
-	if len(older) > 0 {
-		last := older[len(older)-1]
-		replaces = last.ID
-		if !now.After(last.CreatedAt) { // the wall clock was put back, but the order must stay
-			now = last.CreatedAt.Add(time.Nanosecond)
-		}
-	}
-	record := store.KeyRecord{
+	now := keys.After(older, k.env.Now())
+	record := keys.Record{
 		ID: k.env.NewID(), Integration: k.integration, Account: k.target.Account, Region: k.target.Region,
 		SubscriptionID: c.SubscriptionID, APIID: c.APIID, UsagePlanID: c.PlanID,
 		KeyName: federation.KeyName(c.ApplicationName, c.SubscriptionID), CommandID: c.ID,
-		Replaces: replaces, State: store.StateIntent, CreatedAt: now, UpdatedAt: now,
+		State: keys.Intent, CreatedAt: now, UpdatedAt: now,
 	}
 	return k.steps(s, c, record)
 }
 
 // steps is the making itself: each step is written down before it is taken.
-func (k *Keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) (madeKey, error) {
+func (k *Keymaker) steps(s *saga, c messages.Subscribe, record keys.Record) (madeKey, error) {
 	if err := k.env.Keys.Put(record); err != nil {
 		return madeKey{}, fmt.Errorf("%w; no key is made that could be forgotten", journalError(err))
 	}
@@ -159,7 +153,7 @@ func (k *Keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 
 	creating := quota.WithPermitRules(ctx, quota.PermitRules{
 		By: c.AnswerBy.Add(-createMargin), Wanted: s.wanted,
-		Granted: func() error { return k.advance(&record, store.StateCreating, "") },
+		Granted: func() error { return k.advance(&record, keys.Creating, "") },
 		Undone:  func() { k.refused(&record) },
 	})
 	id, value, err := apigateway.CreateKey(creating, client, record.KeyName, federation.KeyDescription(c.SubscriptionID, c.ApplicationID))
@@ -167,7 +161,7 @@ func (k *Keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 		return madeKey{}, k.notCreated(record, err)
 	}
 	record.KeyID = id
-	if putErr := k.advance(&record, store.StateCreated, ""); err == nil {
+	if putErr := k.advance(&record, keys.Created, ""); err == nil {
 		err = putErr
 	}
 	if err == nil && s.unwanted() {
@@ -178,13 +172,13 @@ func (k *Keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 		err = apigateway.AttachKey(attaching, client, record.UsagePlanID, id)
 	}
 	if err == nil {
-		err = k.advance(&record, store.StateAttached, "")
+		err = k.advance(&record, keys.Attached, "")
 	}
 	if err == nil && s.unwanted() {
 		err = quota.ErrUnwanted
 	}
 	if err == nil {
-		err = k.advance(&record, store.StateAnswered, "")
+		err = k.advance(&record, keys.Answered, "")
 	}
 	if err != nil {
 		by := c.AnswerBy // the ERROR that follows must go out in time
@@ -201,15 +195,15 @@ func (k *Keymaker) steps(s *saga, c messages.Subscribe, record store.KeyRecord) 
 
 // refused notes that an attempt at CreateApiKey made nothing: a crash while the next one is waited for leaves
 // no key behind, and none that an operator should look for.
-func (k *Keymaker) refused(record *store.KeyRecord) {
-	if err := k.advance(record, store.StateIntent, ""); err != nil {
+func (k *Keymaker) refused(record *keys.Record) {
+	if err := k.advance(record, keys.Intent, ""); err != nil {
 		k.env.Log.Warn("cannot write down that AWS refused to make a key; should the agent end now, it will be listed as a lost create",
 			life.LogKeyName, record.KeyName, life.LogError, err)
 	}
 }
 
 // notCreated ends a record without a key: AWS refused, or nobody knows.
-func (k *Keymaker) notCreated(record store.KeyRecord, err error) error {
+func (k *Keymaker) notCreated(record keys.Record, err error) error {
 	if apigateway.Classify(err) != gateway.AnswerLost {
 		k.forget(record)
 		return err
@@ -219,11 +213,11 @@ func (k *Keymaker) notCreated(record store.KeyRecord, err error) error {
 }
 
 // lostCreate lists a key that may have been made and is attached to nothing.
-func (k *Keymaker) lostCreate(record store.KeyRecord, why string) {
-	if err := k.advance(&record, store.StateLostCreate, why); err != nil {
+func (k *Keymaker) lostCreate(record keys.Record, why string) {
+	if err := k.advance(&record, keys.LostCreate, why); err != nil {
 		k.env.Log.Error("cannot write down a lost create", life.LogKeyName, record.KeyName, life.LogError, err)
 	}
-	k.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+store.StateLostCreate.Advice(),
+	k.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+keys.LostCreate.Advice(),
 		life.LogKeyName, record.KeyName, life.LogTarget, k.target, life.LogSubscription, record.SubscriptionID, life.LogReason, why)
 }
 
@@ -235,7 +229,7 @@ func (k *Keymaker) remove(c messages.Unsubscribe) error {
 	if err != nil {
 		return err
 	}
-	records = slices.DeleteFunc(records, func(r store.KeyRecord) bool { return r.KeyID == "" })
+	records = slices.DeleteFunc(records, func(r keys.Record) bool { return r.KeyID == "" })
 	var ids []string
 	ref, unnamed := federation.KeyRefOf(c.Metadata)
 	if unnamed == nil {
@@ -267,9 +261,9 @@ func (k *Keymaker) remove(c messages.Unsubscribe) error {
 }
 
 // undo deletes a key, until by at the latest; what does not work now is left to the sweep.
-func (k *Keymaker) undo(record *store.KeyRecord, why string, by time.Time) {
-	if record.State != store.StateDeleting {
-		if err := k.advance(record, store.StateDeleting, why); err != nil {
+func (k *Keymaker) undo(record *keys.Record, why string, by time.Time) {
+	if record.State != keys.Deleting {
+		if err := k.advance(record, keys.Deleting, why); err != nil {
 			k.env.Log.Error("cannot write down that a key is to be deleted; deleting it all the same",
 				life.LogKey, record.KeyID, life.LogError, err)
 		}
@@ -295,15 +289,15 @@ func (k *Keymaker) deleting(by time.Time) (context.Context, context.CancelFunc) 
 }
 
 // keysOf is the records of the keys that a subscription may be using, the oldest first.
-func (k *Keymaker) keysOf(subscription string) ([]store.KeyRecord, error) {
+func (k *Keymaker) keysOf(subscription string) ([]keys.Record, error) {
 	return k.records(store.Filter{
 		SubscriptionID: subscription,
-		States:         []store.KeyState{store.StateAnswered, store.StateDelivered, store.StateUnconfirmed},
+		States:         []keys.State{keys.Answered, keys.Delivered, keys.Unconfirmed},
 	})
 }
 
 // records is what the journal has of this target.
-func (k *Keymaker) records(f store.Filter) ([]store.KeyRecord, error) {
+func (k *Keymaker) records(f store.Filter) ([]keys.Record, error) {
 	f.Integration, f.Account, f.Region = k.integration, k.target.Account, k.target.Region
 	records, err := k.env.Keys.Records(f)
 	if err != nil {
@@ -313,7 +307,7 @@ func (k *Keymaker) records(f store.Filter) ([]store.KeyRecord, error) {
 }
 
 // advance writes a record's next state down.
-func (k *Keymaker) advance(record *store.KeyRecord, state store.KeyState, reason string) error {
+func (k *Keymaker) advance(record *keys.Record, state keys.State, reason string) error {
 	next := *record
 	next.State, next.UpdatedAt = state, k.env.Now()
 	if reason != "" {
@@ -326,7 +320,7 @@ func (k *Keymaker) advance(record *store.KeyRecord, state store.KeyState, reason
 	return nil
 }
 
-func (k *Keymaker) forget(record store.KeyRecord) {
+func (k *Keymaker) forget(record keys.Record) {
 	if err := k.env.Keys.Remove(record.ID); err != nil {
 		k.env.Log.Error("cannot remove a record from the key journal", life.LogKey, record.KeyID, life.LogError, err)
 	}

@@ -5,6 +5,7 @@ import (
 	"slices"
 	"time"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 )
@@ -109,30 +110,30 @@ func (a *api) report() report {
 // keys reads the journal. Delivered keys, by far the most, are not copied.
 func (a *api) keys() keysReport {
 	out := keysReport{Unconfirmed: []keyReport{}, LostCreates: []keyReport{}}
-	records, err := a.Keys.Records(store.Filter{States: []store.KeyState{
-		store.StateUnconfirmed, store.StateLostCreate, store.StateDeleting,
-		store.StateIntent, store.StateCreating, store.StateCreated, store.StateAttached, store.StateAnswered,
+	records, err := a.Keys.Records(store.Filter{States: []keys.State{
+		keys.Unconfirmed, keys.LostCreate, keys.Deleting,
+		keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered,
 	}})
 	if err != nil {
 		out.Problem = err.Error()
 	}
 	for _, r := range records {
 		switch r.State {
-		case store.StateUnconfirmed:
+		case keys.Unconfirmed:
 			out.Unconfirmed = append(out.Unconfirmed, keyOf(r))
-		case store.StateLostCreate:
+		case keys.LostCreate:
 			out.LostCreates = append(out.LostCreates, keyOf(r))
-		case store.StateDeleting:
+		case keys.Deleting:
 			out.BeingDeleted++
-		case store.StateIntent, store.StateCreating, store.StateCreated, store.StateAttached, store.StateAnswered:
+		case keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered:
 			out.UnderWay++
-		case store.StateDelivered: // needs no attention
+		case keys.Delivered: // needs no attention
 		}
 	}
 	return out
 }
 
-func keyOf(r store.KeyRecord) keyReport {
+func keyOf(r keys.Record) keyReport {
 	return keyReport{
 		ID: r.KeyID, Name: r.KeyName, Place: status.Place{Account: r.Account, Region: r.Region},
 		UsagePlan: r.UsagePlanID, Integration: r.Integration, Subscription: r.SubscriptionID, API: r.APIID,

@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/node"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/status"
@@ -34,7 +35,7 @@ func listenerPort(t *testing.T, address string) int {
 }
 
 // put brings a record through the states to the last one.
-func (r *rig) put(rec store.KeyRecord, states ...store.KeyState) {
+func (r *rig) put(rec keys.Record, states ...keys.State) {
 	r.t.Helper()
 	for _, rec.State = range states {
 		if err := r.journal.Put(rec); err != nil {
@@ -46,8 +47,8 @@ func (r *rig) put(rec store.KeyRecord, states ...store.KeyState) {
 // listKeys has one unconfirmed key and one lost create in the journal, and keys of which nobody has to know.
 func (r *rig) listKeys() {
 	r.t.Helper()
-	record := func(n, name string) store.KeyRecord {
-		return store.KeyRecord{
+	record := func(n, name string) keys.Record {
+		return keys.Record{
 			ID:             "record-" + n,
 			Integration:    integration,
 			Account:        "111122223333",
@@ -60,24 +61,24 @@ func (r *rig) listKeys() {
 			UpdatedAt:      r.now,
 		}
 	}
-	made := []store.KeyState{
-		store.StateIntent,
-		store.StateCreating,
-		store.StateCreated,
-		store.StateAttached,
-		store.StateAnswered,
+	made := []keys.State{
+		keys.Intent,
+		keys.Creating,
+		keys.Created,
+		keys.Attached,
+		keys.Answered,
 	}
 	unconfirmed := record("1", "Shop <script> / sub-1")
 	unconfirmed.KeyID, unconfirmed.Reason = "key-1", "the delivery of its answer could not be proved"
-	r.put(unconfirmed, append(made, store.StateUnconfirmed)...)
-	r.put(record("2", "Shop / sub-2"), store.StateIntent, store.StateCreating, store.StateLostCreate)
+	r.put(unconfirmed, append(made, keys.Unconfirmed)...)
+	r.put(record("2", "Shop / sub-2"), keys.Intent, keys.Creating, keys.LostCreate)
 	delivered := record("3", "Shop / sub-3")
 	delivered.KeyID = "key-3"
-	r.put(delivered, append(made, store.StateDelivered)...)
+	r.put(delivered, append(made, keys.Delivered)...)
 	going := record("4", "Shop / sub-4")
 	going.KeyID = "key-4"
-	r.put(going, store.StateIntent, store.StateCreating, store.StateCreated, store.StateDeleting)
-	r.put(record("5", "Shop / sub-5"), store.StateIntent)
+	r.put(going, keys.Intent, keys.Creating, keys.Created, keys.Deleting)
+	r.put(record("5", "Shop / sub-5"), keys.Intent)
 }
 
 // busy fills the board.

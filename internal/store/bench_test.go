@@ -3,12 +3,14 @@ package store
 import (
 	"fmt"
 	"testing"
+
+	"federation-agent/internal/keys"
 )
 
 func BenchmarkJournalPut(b *testing.B) {
 	s, _ := openIn(b, b.TempDir())
 	for n := 0; b.Loop(); n++ {
-		must(b, s.Put(keyRecord(fmt.Sprint("r", n%1000), StateIntent)))
+		must(b, s.Put(keyRecord(fmt.Sprint("r", n%1000), keys.Intent)))
 	}
 }
 
@@ -17,7 +19,7 @@ func BenchmarkJournalPutConcurrently(b *testing.B) {
 	b.SetParallelism(50)
 	b.RunParallel(func(pb *testing.PB) {
 		for n := 0; pb.Next(); n++ {
-			if err := s.Put(keyRecord(fmt.Sprint("r", n%1000), StateIntent)); err != nil {
+			if err := s.Put(keyRecord(fmt.Sprint("r", n%1000), keys.Intent)); err != nil {
 				b.Error(err)
 			}
 		}

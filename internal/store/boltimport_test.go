@@ -7,6 +7,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/keys"
 )
 
 func TestAJournalOfAnEarlierVersionIsReadAndRewritten(t *testing.T) {
@@ -16,11 +18,11 @@ func TestAJournalOfAnEarlierVersionIsReadAndRewritten(t *testing.T) {
 		wantHealth(t, health, true)
 		records, err := s.Records(Filter{})
 		must(t, err)
-		states := []KeyState{StateIntent, StateCreating, StateCreated, StateAttached, StateAnswered, StateDelivered,
-			StateUnconfirmed, StateDeleting, StateLostCreate}
-		want := wanted(180, "r%03d", func(n int) KeyState { return states[n%len(states)] })
+		states := []keys.State{keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered, keys.Delivered,
+			keys.Unconfirmed, keys.Deleting, keys.LostCreate}
+		want := wanted(180, "r%03d", func(n int) keys.State { return states[n%len(states)] })
 		delete(want, "r000")
-		got := map[string]KeyRecord{}
+		got := map[string]keys.Record{}
 		for _, rec := range records {
 			got[rec.ID] = rec
 		}

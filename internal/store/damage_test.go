@@ -13,6 +13,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/keys"
 )
 
 // unzipped gives a file of testdata.
@@ -66,7 +68,7 @@ func TestAFileThatCannotBeUsedIsMovedAsideAndNamed(t *testing.T) {
 			if string(kept) != string(row.content) {
 				t.Error("the file moved aside is not as it was")
 			}
-			must(t, s.Put(keyRecord("new", StateIntent)))
+			must(t, s.Put(keyRecord("new", keys.Intent)))
 			must(t, s.Close())
 
 			s, health = openIn(t, dir)
@@ -145,15 +147,15 @@ func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
 		return content
 	}()
 	earlier := unzipped(t, "schema-1.db.gz")
-	delivered := func(int) KeyState { return StateDelivered }
-	earlierState := func(n int) KeyState {
-		return []KeyState{StateIntent, StateCreating, StateCreated, StateAttached, StateAnswered, StateDelivered,
-			StateUnconfirmed, StateDeleting, StateLostCreate}[n%9]
+	delivered := func(int) keys.State { return keys.Delivered }
+	earlierState := func(n int) keys.State {
+		return []keys.State{keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered, keys.Delivered,
+			keys.Unconfirmed, keys.Deleting, keys.LostCreate}[n%9]
 	}
 	for name, row := range map[string]struct {
 		content  []byte
 		from, to int // the bytes that are damaged
-		want     map[string]KeyRecord
+		want     map[string]keys.Record
 	}{
 		"appended":           {appended, 0, lastLine(appended), wanted(records, "r%02d", delivered)},
 		"rewritten":          {rewritten, 0, len(rewritten), wanted(records, "r%02d", delivered)},
@@ -180,8 +182,8 @@ func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
 						intact++
 					case len(health.Messages) == 0:
 						t.Fatalf("seed %d: a record changed: %s", seed, cmp.Diff(want, rec))
-					case !ok && rec.State == StateIntent: // its removal was lost
-					case rec.State == StateUnconfirmed && (want.State == StateCreated || want.State == StateAttached):
+					case !ok && rec.State == keys.Intent: // its removal was lost
+					case rec.State == keys.Unconfirmed && (want.State == keys.Created || want.State == keys.Attached):
 					default:
 						t.Fatalf("seed %d: a record changed: %s", seed, cmp.Diff(want, rec))
 					}
@@ -194,7 +196,7 @@ func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
 				} else if intact != len(row.want) {
 					t.Fatalf("seed %d: %d records and no word of it", seed, len(found))
 				}
-				must(t, s.Put(keyRecord("new", StateIntent)))
+				must(t, s.Put(keyRecord("new", keys.Intent)))
 				must(t, s.Close())
 				s, health = Open(dir, Options{LockWait: time.Millisecond})
 				if !health.Durable || len(recordIDs(t, s)) != len(found)+1 {
@@ -211,8 +213,8 @@ func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
 	}
 }
 
-func wanted(records int, id string, state func(n int) KeyState) map[string]KeyRecord {
-	all := map[string]KeyRecord{}
+func wanted(records int, id string, state func(n int) keys.State) map[string]keys.Record {
+	all := map[string]keys.Record{}
 	for n := range records {
 		rec := keyRecord(fmt.Sprintf(id, n), state(n))
 		all[rec.ID] = rec
@@ -237,7 +239,7 @@ func TestAWriteThatWasCutOffIsNoDamage(t *testing.T) {
 					t.Fatalf("%d lines counted, cut off at %d: %v %v %v", counted, end, plans, recordIDs(t, s), err)
 				}
 				if end%4 == 0 {
-					must(t, s.Put(keyRecord("new", StateIntent)))
+					must(t, s.Put(keyRecord("new", keys.Intent)))
 				}
 				must(t, s.Close())
 				s, health = openIn(t, dir)
@@ -252,33 +254,33 @@ func TestAWriteThatWasCutOffIsNoDamage(t *testing.T) {
 func TestADamagedJournalDeletesNoKey(t *testing.T) {
 	dir := t.TempDir()
 	s, _ := openIn(t, dir)
-	for _, last := range []KeyState{StateCreated, StateAttached, StateAnswered, StateDeleting} {
-		for _, state := range []KeyState{StateCreated, StateAttached, StateAnswered, StateDeleting} {
+	for _, last := range []keys.State{keys.Created, keys.Attached, keys.Answered, keys.Deleting} {
+		for _, state := range []keys.State{keys.Created, keys.Attached, keys.Answered, keys.Deleting} {
 			must(t, s.Put(keyRecord("was-"+string(last), state)))
 			if state == last {
 				break
 			}
 		}
 	}
-	must(t, s.Put(keyRecord("lost", StateDelivered)))
-	must(t, s.Put(keyRecord("new", StateIntent)))
+	must(t, s.Put(keyRecord("lost", keys.Delivered)))
+	must(t, s.Put(keyRecord("new", keys.Intent)))
 	must(t, s.Close())
 	path := filepath.Join(dir, FileName)
 	content, err := os.ReadFile(path)
 	must(t, err)
-	must(t, os.WriteFile(path, bytes.Replace(content, []byte(string(StateDelivered)), []byte("delivereD"), 1), 0o600))
+	must(t, os.WriteFile(path, bytes.Replace(content, []byte(string(keys.Delivered)), []byte("delivereD"), 1), 0o600))
 	for range 2 { // what was doubtful stays so
 		s, health := openIn(t, dir)
 		wantHealth(t, health, true, "corrupt-1")
-		got := map[string]KeyState{}
+		got := map[string]keys.State{}
 		records, err := s.Records(Filter{})
 		must(t, err)
 		for _, rec := range records {
 			got[rec.ID] = rec.State
 		}
-		if diff := cmp.Diff(map[string]KeyState{
-			"was-created": StateUnconfirmed, "was-attached": StateUnconfirmed, "was-answered": StateAnswered,
-			"was-deleting": StateDeleting, "new": StateIntent,
+		if diff := cmp.Diff(map[string]keys.State{
+			"was-created": keys.Unconfirmed, "was-attached": keys.Unconfirmed, "was-answered": keys.Answered,
+			"was-deleting": keys.Deleting, "new": keys.Intent,
 		}, got); diff != "" {
 			t.Error(diff)
 		}

@@ -9,6 +9,8 @@ import (
 	"os"
 	"strconv"
 	"strings"
+
+	"federation-agent/internal/keys"
 )
 
 const (
@@ -164,12 +166,12 @@ func (c *content) handOver(take func(Change) error) {
 // state of the same key, and APIM may have accepted the subscription since.
 func (c *content) doubt() {
 	for row, value := range c.rows {
-		var rec KeyRecord
+		var rec keys.Record
 		if row.Table != tableKeys || json.Unmarshal(value, &rec) != nil ||
-			rec.State != StateCreated && rec.State != StateAttached {
+			rec.State != keys.Created && rec.State != keys.Attached {
 			continue
 		}
-		rec.State, rec.Reason = StateUnconfirmed, "the journal was damaged: what became of this key later may be lost"
+		rec.State, rec.Reason = keys.Unconfirmed, "the journal was damaged: what became of this key later may be lost"
 		if changed, err := json.Marshal(rec); err == nil {
 			c.rows[row] = changed
 		}

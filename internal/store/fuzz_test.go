@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/keys"
 )
 
 // FuzzRow: whatever lies in a row, it is refused or reads as something that is written back the same.
@@ -19,8 +21,8 @@ func FuzzRow(f *testing.F) {
 		key   string
 		value any
 	}{
-		{tableKeys, rowKey("r"), keyRecord("r", StateAttached)},
-		{tableKeys, rowKey("r"), KeyRecord{ID: "r", State: "unknown"}},
+		{tableKeys, rowKey("r"), keyRecord("r", keys.Attached)},
+		{tableKeys, rowKey("r"), keys.Record{ID: "r", State: "unknown"}},
 		{tableJobs, rowKey("i", "j"), jobHeader{APIIDs: []string{"a"}, StartedAt: noon, Total: 1}},
 		{tableAcks, rowKey("i", "j", "0000000a"), jobAck{At: noon, APIIDs: []string{"a"}}},
 		{tableListings, rowKey("i", "t"), []RememberedAPI{{ID: "a", Name: "n"}}},
@@ -95,7 +97,7 @@ func fuzzFile(f *testing.F, whole []byte) {
 		if !health.Durable {
 			t.Fatal(health.Messages)
 		}
-		must(t, s.Put(keyRecord("new", StateIntent)))
+		must(t, s.Put(keyRecord("new", keys.Intent)))
 		if health := s.Health(); !health.Durable {
 			t.Fatal(health.Messages)
 		}

@@ -11,6 +11,8 @@ import (
 	"os/exec"
 	"strings"
 	"testing"
+
+	"federation-agent/internal/keys"
 )
 
 // childDir tells this test binary that it is the child which writes until it is killed.
@@ -33,8 +35,8 @@ func writeForEver(dir, round string) error {
 		return fmt.Errorf("%v", health.Messages)
 	}
 	for n := 0; ; n++ {
-		rec := keyRecord(fmt.Sprintf("%s-%d", round, n), StateIntent)
-		for _, state := range []KeyState{StateIntent, StateCreating, StateCreated, StateDeleting} {
+		rec := keyRecord(fmt.Sprintf("%s-%d", round, n), keys.Intent)
+		for _, state := range []keys.State{keys.Intent, keys.Creating, keys.Created, keys.Deleting} {
 			rec.State = state
 			if err := s.Put(rec); err != nil {
 				return err
@@ -57,7 +59,7 @@ func writeForEver(dir, round string) error {
 
 func TestWhatWasPromisedSurvivesKill9(t *testing.T) {
 	dir := t.TempDir()
-	promised := map[string]KeyState{} // what must be there
+	promised := map[string]keys.State{} // what must be there
 	rng := rand.New(rand.NewPCG(9, 9))
 	total := 0
 	for round := range 20 {
@@ -76,7 +78,7 @@ func TestWhatWasPromisedSurvivesKill9(t *testing.T) {
 			word := strings.Fields(lines.Text())
 			switch word[0] {
 			case "put":
-				promised[word[1]] = KeyState(word[2])
+				promised[word[1]] = keys.State(word[2])
 				total++
 			case "removing":
 				removing = word[1]
@@ -94,7 +96,7 @@ func TestWhatWasPromisedSurvivesKill9(t *testing.T) {
 		wantHealth(t, health, true)
 		records, err := s.Records(Filter{})
 		must(t, err)
-		found := map[string]KeyRecord{}
+		found := map[string]keys.Record{}
 		for _, rec := range records {
 			found[rec.ID] = rec
 		}
@@ -110,7 +112,7 @@ func TestWhatWasPromisedSurvivesKill9(t *testing.T) {
 			}
 		}
 		unknown := maps.Clone(found)
-		maps.DeleteFunc(unknown, func(id string, _ KeyRecord) bool { _, ok := promised[id]; return ok })
+		maps.DeleteFunc(unknown, func(id string, _ keys.Record) bool { _, ok := promised[id]; return ok })
 		if len(unknown) > 1 { // the one whose first write was not told yet
 			t.Fatalf("round %d: records that were removed came back: %v", round, unknown)
 		}

@@ -8,12 +8,14 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"federation-agent/internal/keys"
 )
 
 // state is all that a [FileStore] knows. It changes only through apply, whose input is what goes to the disk. So what
 // is read before a restart and after it cannot differ.
 type state struct {
-	keys     table[KeyRecord]       // by record
+	keys     table[keys.Record]     // by record
 	jobs     table[jobHeader]       // by integration and job
 	acks     table[jobAck]          // by integration, job and number
 	listings table[[]RememberedAPI] // by integration and target
@@ -24,7 +26,7 @@ type state struct {
 
 func newState() *state {
 	st := &state{
-		keys:     newTable[KeyRecord](tableKeys, 1),
+		keys:     newTable[keys.Record](tableKeys, 1),
 		jobs:     newTable[jobHeader](tableJobs, 2),
 		acks:     newTable[jobAck](tableAcks, 3),
 		listings: newTable[[]RememberedAPI](tableListings, 2),
@@ -35,7 +37,7 @@ func newState() *state {
 	return st
 }
 
-func acceptKey(ids []string, rec KeyRecord) error {
+func acceptKey(ids []string, rec keys.Record) error {
 	if rec.ID != ids[0] || !rec.State.Valid() {
 		return fmt.Errorf("%w: key record %q has the id %q and the state %q", errDamagedRow, ids[0], rec.ID, rec.State)
 	}

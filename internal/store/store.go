@@ -5,7 +5,7 @@
 // The interfaces say what a caller may rely on, whoever else writes. [FileStore] implements the first four for one
 // process that has a file for itself.
 //
-// Times come from the caller. No key value and no credential is stored: a [KeyRecord] knows AWS's id of a key, never
+// Times come from the caller. No key value and no credential is stored: a [keys.Record] knows AWS's id of a key, never
 // its value.
 package store
 
@@ -15,7 +15,7 @@ import "errors"
 var (
 	// ErrInvalid: the record cannot be written (no id, an unknown state, a time outside the calendar).
 	ErrInvalid = errors.New("invalid record")
-	// ErrTransition: the record's state does not allow the next one (see [KeyState]).
+	// ErrTransition: the record's state does not allow the next one (see [keys.State]).
 	ErrTransition = errors.New("state not allowed here")
 	// ErrUnknownJob: there is no such ingest job, or it has ended.
 	ErrUnknownJob = errors.New("no such ingest job")

@@ -10,6 +10,7 @@ import (
 	"syscall"
 	"testing"
 
+	"federation-agent/internal/keys"
 	"federation-agent/test/missing"
 )
 
@@ -59,14 +60,14 @@ func fillTmpfs(t *testing.T, dir string) {
 	must(t, os.WriteFile(ballast, make([]byte, 128<<10), 0o600))
 	n := 0
 	for ; s.Health().Durable; n++ {
-		must(t, s.Put(keyRecord(fmt.Sprintf("r%04d", n), StateIntent)))
+		must(t, s.Put(keyRecord(fmt.Sprintf("r%04d", n), keys.Intent)))
 		must(t, s.SaveListing("i", fmt.Sprint(n), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 3000)}}))
 		if n > 500 {
 			t.Fatal("the disk is not full")
 		}
 	}
 	wantHealth(t, s.Health(), false, "no space left on device")
-	must(t, s.Put(keyRecord("while-full", StateIntent)))
+	must(t, s.Put(keyRecord("while-full", keys.Intent)))
 	must(t, s.Remove("r0000"))
 	want := recordIDs(t, s)
 
@@ -88,7 +89,7 @@ func fillTmpfs(t *testing.T, dir string) {
 	if got := recordIDs(t, s); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("records of the read-only disk %v, want %v", got, want)
 	}
-	must(t, s.Put(keyRecord("while-read-only", StateIntent)))
+	must(t, s.Put(keyRecord("while-read-only", keys.Intent)))
 	must(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=1m"))
 	must(t, s.Flush())
 	wantHealth(t, s.Health(), true)

@@ -11,6 +11,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/memnet"
@@ -167,13 +168,13 @@ func keysAreSubscriptions(t *testing.T, w *world.World) {
 }
 
 // journal is an agent's key records by state.
-func journal(t *testing.T, i *world.Instance) map[store.KeyState]int {
+func journal(t *testing.T, i *world.Instance) map[keys.State]int {
 	t.Helper()
 	records, err := i.Store.Records(store.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}
-	states := map[store.KeyState]int{}
+	states := map[keys.State]int{}
 	for _, r := range records {
 		states[r.State]++
 	}

@@ -6,16 +6,16 @@ import (
 	"testing"
 	"time"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
 	"federation-agent/test/world"
 )
 
 // onceWritten does something the first time that a key's record is written with a state, and decides about that write.
 // It gives whether that has happened.
-func onceWritten(w *world.World, state store.KeyState, do func() storetest.Outcome) *atomic.Bool {
+func onceWritten(w *world.World, state keys.State, do func() storetest.Outcome) *atomic.Bool {
 	var done atomic.Bool
 	w.Disk.OnWrite = func(write storetest.Write) storetest.Outcome {
 		for _, name := range write.Names() {
@@ -29,7 +29,7 @@ func onceWritten(w *world.World, state store.KeyState, do func() storetest.Outco
 }
 
 // leaves holds AWS to so many keys, and an agent's journal to one record of a state, or to none where it is empty.
-func leaves(t *testing.T, w *world.World, agent *world.Instance, keys int, then store.KeyState) {
+func leaves(t *testing.T, w *world.World, agent *world.Instance, keys int, then keys.State) {
 	t.Helper()
 	if n := len(w.AWS.Keys()); n != keys {
 		t.Errorf("%d keys in AWS, want %d", n, keys)
@@ -42,16 +42,16 @@ func leaves(t *testing.T, w *world.World, agent *world.Instance, keys int, then 
 
 func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 	for _, c := range []struct {
-		state store.KeyState
-		keys  int            // in AWS, after the next start
-		then  store.KeyState // of the record, after the next start; empty if it is gone
+		state keys.State
+		keys  int        // in AWS, after the next start
+		then  keys.State // of the record, after the next start; empty if it is gone
 	}{
-		{store.StateIntent, 0, ""},
-		{store.StateCreating, 0, store.StateLostCreate},
-		{store.StateCreated, 0, ""},
-		{store.StateAttached, 0, ""},
-		{store.StateAnswered, 1, store.StateUnconfirmed},
-		{store.StateDelivered, 1, store.StateDelivered},
+		{keys.Intent, 0, ""},
+		{keys.Creating, 0, keys.LostCreate},
+		{keys.Created, 0, ""},
+		{keys.Attached, 0, ""},
+		{keys.Answered, 1, keys.Unconfirmed},
+		{keys.Delivered, 1, keys.Delivered},
 	} {
 		t.Run(string(c.state), func(t *testing.T) {
 			run(t, world.Options{}, func(t *testing.T, w *world.World) {
@@ -70,13 +70,13 @@ func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 				pass(10 * time.Minute)
 				leaves(t, w, next, c.keys, c.then)
 				want := apimsim.SubscriptionRejected
-				if c.state == store.StateDelivered {
+				if c.state == keys.Delivered {
 					want = apimsim.SubscriptionAccepted
 				}
 				if sub.Status != want {
 					t.Errorf("the subscription is %s", sub.Status)
 				}
-				if (c.then == store.StateUnconfirmed || c.then == store.StateLostCreate) && !w.Log.Has(next.Name, "level=", sub.ID, "API Gateway console") {
+				if (c.then == keys.Unconfirmed || c.then == keys.LostCreate) && !w.Log.Has(next.Name, "level=", sub.ID, "API Gateway console") {
 					t.Error("the log does not say what to look at")
 				}
 			})
@@ -88,16 +88,16 @@ func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 // from "answered" on, and then the connection knows whether it did.
 func TestASessionCutAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 	for _, c := range []struct {
-		state store.KeyState
-		keys  int            // in AWS, once the dust has settled
-		then  store.KeyState // of the record; empty if it is gone
+		state keys.State
+		keys  int        // in AWS, once the dust has settled
+		then  keys.State // of the record; empty if it is gone
 	}{
-		{store.StateIntent, 0, ""},
-		{store.StateCreating, 0, ""},
-		{store.StateCreated, 0, ""},
-		{store.StateAttached, 0, ""},
-		{store.StateAnswered, 0, ""},
-		{store.StateDelivered, 1, store.StateDelivered},
+		{keys.Intent, 0, ""},
+		{keys.Creating, 0, ""},
+		{keys.Created, 0, ""},
+		{keys.Attached, 0, ""},
+		{keys.Answered, 0, ""},
+		{keys.Delivered, 1, keys.Delivered},
 	} {
 		t.Run(string(c.state), func(t *testing.T) {
 			run(t, world.Options{}, func(t *testing.T, w *world.World) {
@@ -108,7 +108,7 @@ func TestASessionCutAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) 
 				})
 				sub := subscribe(w, api)
 				want := apimsim.SubscriptionRejected
-				if c.state == store.StateDelivered {
+				if c.state == keys.Delivered {
 					want = apimsim.SubscriptionAccepted
 				}
 				pass(10 * time.Minute)
@@ -147,7 +147,7 @@ func TestASessionCutAfterTheReplyLeftHasItsKeyListedAsUnconfirmed(t *testing.T) 
 				}
 				pass(10 * time.Second)
 				j := journal(t, agent)
-				if j[store.StateUnconfirmed] != 1 || len(j) != 1 || len(w.AWS.Keys()) != 1 {
+				if j[keys.Unconfirmed] != 1 || len(j) != 1 || len(w.AWS.Keys()) != 1 {
 					t.Errorf("journal %v, keys %v", j, w.AWS.Keys())
 				}
 				if !w.Log.Has("level=WARN", w.AWS.Keys()[0].ID, sub.ID, "see in APIM whether the subscription is accepted") {

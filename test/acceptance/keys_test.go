@@ -8,10 +8,10 @@ import (
 	"testing"
 	"time"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/secret"
-	"federation-agent/internal/store"
 	"federation-agent/test/world"
 )
 
@@ -137,7 +137,7 @@ func TestACreateApiKeyWhoseAnswerIsLostIsNeverRepeatedAndIsListed(t *testing.T) 
 				if n := w.AWS.CallCount(awssim.OpCreateAPIKey); n != 1 {
 					t.Errorf("CreateApiKey was sent %d times", n)
 				}
-				if j := journal(t, agent); j[store.StateLostCreate] != 1 || len(j) != 1 {
+				if j := journal(t, agent); j[keys.LostCreate] != 1 || len(j) != 1 {
 					t.Errorf("journal: %v", j)
 				}
 				if !w.Log.Has("level=ERROR", "CreateApiKey was lost", w.AWS.Keys()[0].Name) {
@@ -202,7 +202,7 @@ func TestTheSameSUBSCRIBEAgainWhileTheFirstIsRunningGetsTheSameAnswer(t *testing
 			t.Errorf("%d keys", n)
 		}
 		pass(time.Second)
-		if j := journal(t, agent); j[store.StateDelivered] != 1 || len(j) != 1 {
+		if j := journal(t, agent); j[keys.Delivered] != 1 || len(j) != 1 {
 			t.Errorf("journal: %v", j)
 		}
 	})
@@ -223,7 +223,7 @@ func TestTheSameSUBSCRIBEAfterDeliveryGetsANewKeyAndTheOldOneIsDeletedOnceItIsDe
 				t.Errorf("keys: %v", keys)
 			}
 		}
-		if j := journal(t, agent); j[store.StateDelivered] != 1 || len(j) != 1 {
+		if j := journal(t, agent); j[keys.Delivered] != 1 || len(j) != 1 {
 			t.Errorf("journal: %v", j)
 		}
 	})
@@ -242,7 +242,7 @@ func TestWhenTheNewKeysDeliveryIsUnprovedBothAreUnconfirmedAndTheNextSettlesIt(t
 		mute.Store(false)
 		w.Await("the agent to be back", func() bool { return len(w.APIM.Agents()) == 1 })
 		pass(time.Minute)
-		if j := journal(t, agent); j[store.StateUnconfirmed] != 2 || len(j) != 1 || len(w.AWS.Keys()) != 2 {
+		if j := journal(t, agent); j[keys.Unconfirmed] != 2 || len(j) != 1 || len(w.AWS.Keys()) != 2 {
 			t.Errorf("journal %v, %d keys", j, len(w.AWS.Keys()))
 		}
 		for _, id := range []string{first, second} {
@@ -263,7 +263,7 @@ func TestWhenTheNewKeysDeliveryIsUnprovedBothAreUnconfirmedAndTheNextSettlesIt(t
 		if keys := w.AWS.Keys(); len(keys) != 1 || keys[0].ID != third {
 			t.Errorf("after a proved delivery these keys are left: %v", keys)
 		}
-		if j := journal(t, agent); j[store.StateDelivered] != 1 || len(j) != 1 {
+		if j := journal(t, agent); j[keys.Delivered] != 1 || len(j) != 1 {
 			t.Errorf("journal %v", j)
 		}
 	})

@@ -68,6 +68,10 @@ func walls() []wall {
 			why:    "AWS is reached without knowing for whom",
 		},
 		{
+			from: `^internal/keys$`, forbid: ours + `|^net$|^os$|^github\.com/`,
+			why: "what follows from a key's records is decided without a disk, a clock or AWS",
+		},
+		{
 			from:   `^internal/(store|quota|secret|region)$`,
 			forbid: ours + `(actors|messages|config|internal/(exchange|federation|sandbox))`,
 			why:    "what is remembered and shared out does not depend on the caller",

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"time"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/store"
@@ -30,7 +31,7 @@ type keyBook struct {
 
 // listed is a record of the journal, and whose.
 type listed struct {
-	store.KeyRecord
+	keys.Record
 	slot *slot
 }
 
@@ -61,14 +62,14 @@ func (r *run) checkKeys() {
 	for _, rec := range b.records {
 		r.count("journal "+string(rec.State), 1)
 		switch rec.State {
-		case store.StateDelivered:
-		case store.StateUnconfirmed:
-			if why := b.unconfirmedExcuse(rec, 0); why == "" {
+		case keys.Delivered:
+		case keys.Unconfirmed:
+			if why := b.unconfirmedExcuse(rec); why == "" {
 				r.violated("unconfirmed", "%s is listed as unconfirmed, and nothing kept its answer's delivery from being proved", describe(rec))
 			} else {
 				r.note("judge %s is unconfirmed: %s", describe(rec), why)
 			}
-		case store.StateLostCreate:
+		case keys.LostCreate:
 			lost[rec.KeyName]++
 		default:
 			r.violated("journal-left", "%s is still %s", describe(rec), rec.State)
@@ -107,7 +108,7 @@ func (b *keyBook) checkKey(key awssim.APIKey, lost map[string]int) {
 		}
 	}
 	for _, rec := range b.records {
-		if rec.KeyID == key.ID && rec.State == store.StateUnconfirmed {
+		if rec.KeyID == key.ID && rec.State == keys.Unconfirmed {
 			r.count("keys unconfirmed", 1)
 			return
 		}
@@ -277,13 +278,10 @@ func (b *keyBook) checkMade() {
 }
 
 // unconfirmedExcuse is what kept the delivery of a key's answer from being proved; empty if nothing did.
-func (b *keyBook) unconfirmedExcuse(rec listed, depth int) string {
-	if depth > len(b.records) {
-		return ""
-	}
-	for _, newer := range b.records {
-		if newer.Replaces == rec.ID && newer.State == store.StateUnconfirmed {
-			if why := b.unconfirmedExcuse(newer, depth+1); why != "" {
+func (b *keyBook) unconfirmedExcuse(rec listed) string {
+	for _, later := range b.records {
+		if later.slot == rec.slot && later.Subscription() == rec.Subscription() && keys.Compare(rec.Record, later.Record) < 0 && later.State == keys.Unconfirmed {
+			if why := b.unconfirmedExcuse(later); why != "" {
 				return "its successor: " + why
 			}
 		}
@@ -304,7 +302,7 @@ func (b *keyBook) unconfirmedExcuse(rec listed, depth int) string {
 func (b *keyBook) answeredAt(rec listed) time.Time {
 	writes := rec.slot.journal.of(rec.ID)
 	for _, w := range writes {
-		if w.State == store.StateAnswered {
+		if w.State == keys.Answered {
 			return w.at
 		}
 	}
@@ -415,7 +413,7 @@ func (j journal) creatingAtDeath(name string, r *run) int {
 	defer j.mu.Unlock()
 	n := 0
 	for id, writes := range j.writes {
-		last := slices.IndexFunc(writes, func(w written) bool { return w.State == store.StateCreating })
+		last := slices.IndexFunc(writes, func(w written) bool { return w.State == keys.Creating })
 		if last < 0 || writes[last].KeyName != name {
 			continue
 		}

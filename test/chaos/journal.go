@@ -9,6 +9,7 @@ import (
 	"syscall"
 	"time"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
 )
@@ -31,7 +32,7 @@ type journalState struct {
 
 // written is one state of a key record, as it was to be written.
 type written struct {
-	store.KeyRecord
+	keys.Record
 	at      time.Time
 	removed bool
 }
@@ -128,9 +129,9 @@ func (j journal) note(c store.Change) {
 		}
 		return
 	}
-	var rec store.KeyRecord
+	var rec keys.Record
 	if json.Unmarshal(c.Value, &rec) == nil {
-		j.writes[rec.ID] = append(j.writes[rec.ID], written{KeyRecord: rec, at: time.Now()})
+		j.writes[rec.ID] = append(j.writes[rec.ID], written{Record: rec, at: time.Now()})
 	}
 }
 

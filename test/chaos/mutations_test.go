@@ -37,15 +37,15 @@ func mutations() []mutationOf {
 	return []mutationOf{
 		{
 			"the journal is not synced", "internal/store/keyjournal.go",
-			"func (s *Store) Put(rec KeyRecord) error {\n\treturn s.write(durable,", "func (s *Store) Put(rec KeyRecord) error {\n\treturn s.write(lazy,",
+			"func (s *Store) Put(rec keys.Record) error {\n\treturn s.write(durable,", "func (s *Store) Put(rec keys.Record) error {\n\treturn s.write(lazy,",
 		},
 		{
 			"`answered` is not written before the reply", "actors/keys/keymaker.go",
-			"\t\terr = k.advance(&record, store.StateAnswered, \"\")\n", "\t\trecord.State = store.StateAnswered\n",
+			"\t\terr = k.advance(&record, keys.Answered, \"\")\n", "\t\trecord.State = keys.Answered\n",
 		},
 		{
 			"the old key is deleted before the new one is answered", "actors/keys/keymaker.go",
-			"\tk.answering(record, s)\n\tref :=", "\tif old, _ := k.records(store.Filter{SubscriptionID: c.SubscriptionID}); record.Replaces != \"\" {\n\t\tk.undo(&old[0], \"replaced\", c.AnswerBy)\n\t}\n\tk.answering(record, s)\n\tref :=",
+			"\tk.answering(record, s)\n\tref :=", "\tif old, _ := k.records(store.Filter{SubscriptionID: c.SubscriptionID}); len(old) > 1 {\n\t\tk.undo(&old[0], \"replaced\", c.AnswerBy)\n\t}\n\tk.answering(record, s)\n\tref :=",
 		},
 		{
 			"a key that nobody will hear of is not undone", "actors/keys/keymaker.go",

@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"federation-agent/internal/federation"
+	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/store"
 )
@@ -44,7 +45,7 @@ func (r *Rig) Count(ctx context.Context) (Count, error) {
 			c.Closed++
 		}
 	}
-	keys, err := r.keys(ctx)
+	inAWS, err := r.keys(ctx)
 	if err != nil {
 		return c, err
 	}
@@ -60,21 +61,21 @@ func (r *Rig) Count(ctx context.Context) (Count, error) {
 	listed := map[string]bool{}
 	for _, record := range records {
 		switch record.State {
-		case store.StateUnconfirmed:
+		case keys.Unconfirmed:
 			c.Unconfirmed++
 			listed[record.KeyID] = true
 			if wanted[record.KeyID] != "" {
 				c.unconfirmedAccepted++
 			}
-		case store.StateLostCreate:
+		case keys.LostCreate:
 			c.LostCreate++
-		case store.StateDelivered:
+		case keys.Delivered:
 		default:
 			c.pending = append(c.pending, fmt.Sprintf("%s %s", record.State, record.KeyID))
 		}
 	}
 	attached := map[string]bool{}
-	for _, key := range keys {
+	for _, key := range inAWS {
 		if len(key.Plans) == 0 {
 			c.Unattached++
 			continue

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"strings"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 )
 
@@ -18,7 +19,7 @@ func Describe(c store.Change) string {
 		return name + " removed"
 	}
 	if c.Table == "keys" {
-		var rec store.KeyRecord
+		var rec keys.Record
 		if err := json.Unmarshal(c.Value, &rec); err != nil {
 			return name + " damaged"
 		}

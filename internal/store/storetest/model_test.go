@@ -10,14 +10,15 @@ import (
 	"testing/synctest"
 	"time"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
 	"github.com/google/go-cmp/cmp"
 )
 
-func rec(id string, state store.KeyState) store.KeyRecord {
+func rec(id string, state keys.State) keys.Record {
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
-	return store.KeyRecord{ID: id, Integration: "i", State: state, CreatedAt: at, UpdatedAt: at}
+	return keys.Record{ID: id, Integration: "i", State: state, CreatedAt: at, UpdatedAt: at}
 }
 
 func must(t *testing.T, err error) {
@@ -27,11 +28,11 @@ func must(t *testing.T, err error) {
 	}
 }
 
-func states(t *testing.T, s *store.FileStore) map[string]store.KeyState {
+func states(t *testing.T, s *store.FileStore) map[string]keys.State {
 	t.Helper()
 	records, err := s.Records(store.Filter{})
 	must(t, err)
-	found := map[string]store.KeyState{}
+	found := map[string]keys.State{}
 	for _, rec := range records {
 		found[rec.ID] = rec.State
 	}
@@ -52,22 +53,22 @@ func TestAWriteEndsAsTheSimulationSays(t *testing.T) {
 	for name, row := range map[string]struct {
 		outcome   storetest.Outcome
 		wantErr   error
-		afterward store.KeyState // what the next incarnation finds
-		durable   bool           // what the running one says
+		afterward keys.State // what the next incarnation finds
+		durable   bool       // what the running one says
 	}{
-		"succeeds":                    {storetest.Outcome{}, nil, store.StateCreating, true},
-		"fails":                       {storetest.Outcome{Err: syscall.ENOSPC}, nil, store.StateIntent, false},
-		"fails and is there":          {storetest.Outcome{Err: syscall.EIO, Written: true}, nil, store.StateCreating, false},
-		"crashes before it is synced": {storetest.Outcome{Crash: true}, store.ErrFenced, store.StateIntent, true},
+		"succeeds":                    {storetest.Outcome{}, nil, keys.Creating, true},
+		"fails":                       {storetest.Outcome{Err: syscall.ENOSPC}, nil, keys.Intent, false},
+		"fails and is there":          {storetest.Outcome{Err: syscall.EIO, Written: true}, nil, keys.Creating, false},
+		"crashes before it is synced": {storetest.Outcome{Crash: true}, store.ErrFenced, keys.Intent, true},
 		"crashes once it is synced": {
-			storetest.Outcome{Crash: true, Written: true}, store.ErrFenced, store.StateCreating, true,
+			storetest.Outcome{Crash: true, Written: true}, store.ErrFenced, keys.Creating, true,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			model := &storetest.Model{OnWrite: onWrite("key r creating", row.outcome)}
 			s, _ := model.Open(store.Options{})
-			must(t, s.Put(rec("r", store.StateIntent)))
-			if err := s.Put(rec("r", store.StateCreating)); !errors.Is(err, row.wantErr) {
+			must(t, s.Put(rec("r", keys.Intent)))
+			if err := s.Put(rec("r", keys.Creating)); !errors.Is(err, row.wantErr) {
 				t.Errorf("put: %v", err)
 			}
 			if got := s.Health().Durable; got != row.durable {
@@ -75,7 +76,7 @@ func TestAWriteEndsAsTheSimulationSays(t *testing.T) {
 			}
 			model.OnWrite = nil
 			s, _ = model.Open(store.Options{})
-			if diff := cmp.Diff(map[string]store.KeyState{"r": row.afterward}, states(t, s)); diff != "" {
+			if diff := cmp.Diff(map[string]keys.State{"r": row.afterward}, states(t, s)); diff != "" {
 				t.Error(diff)
 			}
 		})
@@ -85,16 +86,16 @@ func TestAWriteEndsAsTheSimulationSays(t *testing.T) {
 func TestTheOldIncarnationWritesNothingOnceTheNewOneRuns(t *testing.T) {
 	model := &storetest.Model{}
 	old, _ := model.Open(store.Options{})
-	must(t, old.Put(rec("r", store.StateIntent)))
+	must(t, old.Put(rec("r", keys.Intent)))
 	next, _ := model.Open(store.Options{})
 	must(t, next.Remove("r"))
-	if err := old.Put(rec("r", store.StateCreating)); !errors.Is(err, store.ErrFenced) {
+	if err := old.Put(rec("r", keys.Creating)); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("old put: %v", err)
 	}
 	if rows := model.Rows(); len(rows) != 0 {
 		t.Errorf("rows: %v", rows)
 	}
-	must(t, next.Put(rec("q", store.StateIntent)))
+	must(t, next.Put(rec("q", keys.Intent)))
 }
 
 func TestACrashDuringAWriteLosesIt(t *testing.T) {
@@ -104,7 +105,7 @@ func TestACrashDuringAWriteLosesIt(t *testing.T) {
 		model.Crash() // another part of the simulation crashes the process meanwhile
 		return storetest.Outcome{}
 	}
-	if err := s.Put(rec("r", store.StateIntent)); !errors.Is(err, store.ErrFenced) {
+	if err := s.Put(rec("r", keys.Intent)); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("put: %v", err)
 	}
 	model.OnWrite = nil
@@ -154,8 +155,8 @@ func TestADegradedStoreComesBackByItselfAndSaysBoth(t *testing.T) {
 		return storetest.Outcome{}
 	}}
 	s, _ := model.Open(store.Options{})
-	must(t, s.Put(rec("kept", store.StateIntent)))
-	must(t, s.Put(rec("removed", store.StateIntent)))
+	must(t, s.Put(rec("kept", keys.Intent)))
+	must(t, s.Put(rec("removed", keys.Intent)))
 	must(t, s.Remove("removed"))
 	health := s.Health()
 	all := strings.Join(health.Messages, " ")
@@ -165,7 +166,7 @@ func TestADegradedStoreComesBackByItselfAndSaysBoth(t *testing.T) {
 	full = false
 	puts := 0
 	for ; !s.Health().Durable; puts++ {
-		must(t, s.Put(rec(fmt.Sprint("n", puts), store.StateIntent)))
+		must(t, s.Put(rec(fmt.Sprint("n", puts), keys.Intent)))
 		if puts > 100 {
 			t.Fatal("it does not come back")
 		}
@@ -181,7 +182,7 @@ func TestADegradedStoreComesBackByItselfAndSaysBoth(t *testing.T) {
 func TestADoubtfulWriteIsMadeGood(t *testing.T) {
 	model := &storetest.Model{OnWrite: onWrite("key r removed", storetest.Outcome{Err: syscall.EIO})}
 	s, _ := model.Open(store.Options{})
-	must(t, s.Put(rec("r", store.StateIntent)))
+	must(t, s.Put(rec("r", keys.Intent)))
 	must(t, s.Remove("r"))
 	model.OnWrite = nil
 	must(t, s.Flush())
@@ -194,13 +195,13 @@ func TestARemovalMadeInMemoryIsNotUndoneByTheDisk(t *testing.T) {
 	locked := error(nil)
 	model := &storetest.Model{OnOpen: func(int) error { return locked }}
 	s, _ := model.Open(store.Options{})
-	must(t, s.Put(rec("r", store.StateIntent)))
+	must(t, s.Put(rec("r", keys.Intent)))
 	model.OnWrite = func(storetest.Write) storetest.Outcome { return storetest.Outcome{Err: syscall.ENOSPC} }
-	must(t, s.Put(rec("q", store.StateIntent)))
+	must(t, s.Put(rec("q", keys.Intent)))
 	must(t, s.Remove("r"))
 	model.OnWrite = nil
 	must(t, s.Flush())
-	want := map[string]store.KeyState{"q": store.StateIntent}
+	want := map[string]keys.State{"q": keys.Intent}
 	if diff := cmp.Diff(want, states(t, s)); diff != "" || len(model.Rows()) != 1 {
 		t.Errorf("%s %v", diff, model.Rows())
 	}
@@ -209,24 +210,24 @@ func TestARemovalMadeInMemoryIsNotUndoneByTheDisk(t *testing.T) {
 func TestADiskThatComesLateIsAdopted(t *testing.T) {
 	model := &storetest.Model{}
 	s, _ := model.Open(store.Options{})
-	must(t, s.Put(rec("theirs", store.StateCreated)))
-	must(t, s.Put(rec("both", store.StateIntent)))
+	must(t, s.Put(rec("theirs", keys.Created)))
+	must(t, s.Put(rec("both", keys.Intent)))
 
 	model.OnOpen = func(int) error { return store.ErrLocked }
 	next, health := model.Open(store.Options{})
 	if health.Durable {
 		t.Fatal("durable without its disk")
 	}
-	must(t, next.Put(rec("both", store.StateIntent)))
-	must(t, next.Put(rec("both", store.StateCreating)))
+	must(t, next.Put(rec("both", keys.Intent)))
+	must(t, next.Put(rec("both", keys.Creating)))
 	model.OnOpen = nil
 	must(t, next.Flush())
-	want := map[string]store.KeyState{"theirs": store.StateCreated, "both": store.StateCreating}
+	want := map[string]keys.State{"theirs": keys.Created, "both": keys.Creating}
 	if diff := cmp.Diff(want, states(t, next)); diff != "" {
 		t.Error(diff)
 	}
-	must(t, next.Put(rec("theirs", store.StateDeleting)))
-	want["theirs"] = store.StateDeleting
+	must(t, next.Put(rec("theirs", keys.Deleting)))
+	want["theirs"] = keys.Deleting
 	last, _ := model.Open(store.Options{})
 	if diff := cmp.Diff(want, states(t, last)); diff != "" {
 		t.Error(diff)
@@ -241,8 +242,8 @@ func TestWritesHaveNamesThatDoNotChange(t *testing.T) {
 	}}
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s, _ := model.Open(store.Options{})
-	must(t, s.Put(rec("r", store.StateIntent)))
-	must(t, s.Put(rec("r", store.StateCreating)))
+	must(t, s.Put(rec("r", keys.Intent)))
+	must(t, s.Put(rec("r", keys.Creating)))
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: at}))
 	must(t, s.Acknowledge("i", "j", []string{"a"}, at))
 	must(t, s.Acknowledge("i", "j", []string{"b"}, at))
@@ -277,7 +278,7 @@ func TestModelAndStoreRunInABubble(t *testing.T) {
 		begin := time.Now()
 		errs := make(chan error)
 		for _, id := range []string{"a", "b", "c", "d"} {
-			go func() { errs <- s.Put(rec(id, store.StateIntent)) }()
+			go func() { errs <- s.Put(rec(id, keys.Intent)) }()
 		}
 		for range 4 {
 			must(t, <-errs)

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 	"github.com/google/go-cmp/cmp"
 )
@@ -55,8 +56,8 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 }
 
 // Record gives a key record of the suite, in the state given.
-func record(id string, state store.KeyState, age time.Duration) store.KeyRecord {
-	return store.KeyRecord{
+func record(id string, state keys.State, age time.Duration) keys.Record {
+	return keys.Record{
 		ID: id, Integration: "integration", Account: "111122223333", Region: "eu-west-1", SubscriptionID: "sub-" + id,
 		APIID: "111122223333:eu-west-1:a1b2c3:prod", UsagePlanID: "plan", KeyName: "app-" + id, State: state,
 		CommandID: "command-" + id, CreatedAt: start.Add(age), UpdatedAt: start.Add(age), Reason: "because; of ünïcode",
@@ -64,11 +65,11 @@ func record(id string, state store.KeyState, age time.Duration) store.KeyRecord 
 }
 
 // reach writes a record through all states up to the one given, as the agent would.
-func reach(t *testing.T, s *store.FileStore, rec store.KeyRecord, path ...store.KeyState) store.KeyRecord {
+func reach(t *testing.T, s *store.FileStore, rec keys.Record, path ...keys.State) keys.Record {
 	t.Helper()
 	for _, state := range path {
 		rec.State = state
-		if state == store.StateCreated {
+		if state == keys.Created {
 			rec.KeyID = "aws-" + rec.ID
 		}
 		rec.UpdatedAt = rec.UpdatedAt.Add(time.Second)
@@ -104,7 +105,7 @@ func ids(t *testing.T, s *store.FileStore, filter store.Filter) []string {
 
 // all is everything that a store tells about the integrations named.
 type all struct {
-	Records  []store.KeyRecord
+	Records  []keys.Record
 	Jobs     map[string][]store.IngestJob
 	Listings map[string]map[string][]store.RememberedAPI
 	Plans    map[string]map[string][]string
@@ -145,18 +146,18 @@ func outlives(t *testing.T, subject Subject, integrations ...string) {
 
 func recordsAreFiltered(t *testing.T, subject Subject) {
 	s := subject.Store
-	for i, change := range []func(*store.KeyRecord){
-		func(*store.KeyRecord) {},
-		func(rec *store.KeyRecord) { rec.Integration = "other" },
-		func(rec *store.KeyRecord) { rec.Account = "444455556666" },
-		func(rec *store.KeyRecord) { rec.Region = "eu-west-3" },
-		func(rec *store.KeyRecord) { rec.SubscriptionID = "sub-r0" },
+	for i, change := range []func(*keys.Record){
+		func(*keys.Record) {},
+		func(rec *keys.Record) { rec.Integration = "other" },
+		func(rec *keys.Record) { rec.Account = "444455556666" },
+		func(rec *keys.Record) { rec.Region = "eu-west-3" },
+		func(rec *keys.Record) { rec.SubscriptionID = "sub-r0" },
 	} {
 		rec := record(fmt.Sprintf("r%d", i), "", -time.Duration(i)*time.Hour)
 		change(&rec)
-		reach(t, s, rec, store.StateIntent, store.StateCreating)
+		reach(t, s, rec, keys.Intent, keys.Creating)
 	}
-	reach(t, s, record("q", "", 0), store.StateIntent) // as old as r0
+	reach(t, s, record("q", "", 0), keys.Intent) // as old as r0
 	for _, row := range []struct {
 		filter store.Filter
 		want   []string
@@ -166,7 +167,7 @@ func recordsAreFiltered(t *testing.T, subject Subject) {
 		{store.Filter{Account: "444455556666"}, []string{"r2"}},
 		{store.Filter{Region: "eu-west-3"}, []string{"r3"}},
 		{store.Filter{SubscriptionID: "sub-r0"}, []string{"r4", "r0"}},
-		{store.Filter{States: []store.KeyState{store.StateIntent, store.StateDeleting}}, []string{"q"}},
+		{store.Filter{States: []keys.State{keys.Intent, keys.Deleting}}, []string{"q"}},
 		{store.Filter{Integration: "other", Region: "eu-west-3"}, []string{}},
 	} {
 		same(t, fmt.Sprintf("%+v", row.filter), row.want, ids(t, s, row.filter))
@@ -176,17 +177,17 @@ func recordsAreFiltered(t *testing.T, subject Subject) {
 
 func transitionsAreHeld(t *testing.T, subject Subject) {
 	s := subject.Store
-	rec := reach(t, s, record("r", "", 0), store.StateIntent, store.StateCreating, store.StateCreated, store.StateAttached)
+	rec := reach(t, s, record("r", "", 0), keys.Intent, keys.Creating, keys.Created, keys.Attached)
 	skipped := rec
-	skipped.State = store.StateDelivered
+	skipped.State = keys.Delivered
 	if err := s.Put(skipped); !errors.Is(err, store.ErrTransition) {
 		t.Errorf("attached -> delivered: %v", err)
 	}
 	got, err := s.Records(store.Filter{})
 	must(t, err)
-	same(t, "the record", []store.KeyRecord{rec}, got)
-	rec = reach(t, s, rec, store.StateDeleting, store.StateDeleting)
-	rec.State = store.StateAnswered
+	same(t, "the record", []keys.Record{rec}, got)
+	rec = reach(t, s, rec, keys.Deleting, keys.Deleting)
+	rec.State = keys.Answered
 	if err := s.Put(rec); !errors.Is(err, store.ErrTransition) {
 		t.Errorf("deleting -> answered: %v", err)
 	}
@@ -195,15 +196,15 @@ func transitionsAreHeld(t *testing.T, subject Subject) {
 
 func invalidIsRefused(t *testing.T, subject Subject) {
 	s := subject.Store
-	for name, change := range map[string]func(*store.KeyRecord){
-		"no id":               func(rec *store.KeyRecord) { rec.ID = "" },
-		"no integration":      func(rec *store.KeyRecord) { rec.Integration = "" },
-		"an unknown state":    func(rec *store.KeyRecord) { rec.State = "half" },
-		"an id of megabytes":  func(rec *store.KeyRecord) { rec.ID = strings.Repeat("x", 1<<20) },
-		"an id not in UTF-8":  func(rec *store.KeyRecord) { rec.ID = "\xff" },
-		"a year of 5 figures": func(rec *store.KeyRecord) { rec.CreatedAt = rec.CreatedAt.AddDate(9000, 0, 0) },
+	for name, change := range map[string]func(*keys.Record){
+		"no id":               func(rec *keys.Record) { rec.ID = "" },
+		"no integration":      func(rec *keys.Record) { rec.Integration = "" },
+		"an unknown state":    func(rec *keys.Record) { rec.State = "half" },
+		"an id of megabytes":  func(rec *keys.Record) { rec.ID = strings.Repeat("x", 1<<20) },
+		"an id not in UTF-8":  func(rec *keys.Record) { rec.ID = "\xff" },
+		"a year of 5 figures": func(rec *keys.Record) { rec.CreatedAt = rec.CreatedAt.AddDate(9000, 0, 0) },
 	} {
-		rec := record("r", store.StateIntent, 0)
+		rec := record("r", keys.Intent, 0)
 		change(&rec)
 		if err := s.Put(rec); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
@@ -225,7 +226,7 @@ func invalidIsRefused(t *testing.T, subject Subject) {
 
 func timesAreUTC(t *testing.T, subject Subject) {
 	s := subject.Store
-	rec := record("r", store.StateIntent, 0)
+	rec := record("r", keys.Intent, 0)
 	rec.CreatedAt = start.In(time.FixedZone("far", 9*3600))
 	must(t, s.Put(rec))
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: rec.CreatedAt}))
@@ -244,12 +245,12 @@ func timesAreUTC(t *testing.T, subject Subject) {
 
 func removingIsIdempotent(t *testing.T, subject Subject) {
 	s := subject.Store
-	reach(t, s, record("r", "", 0), store.StateIntent)
+	reach(t, s, record("r", "", 0), keys.Intent)
 	must(t, s.Remove("r"))
 	must(t, s.Remove("r"))
 	must(t, s.Remove("never"))
 	same(t, "records", []string{}, ids(t, s, store.Filter{}))
-	reach(t, s, record("r", "", 0), store.StateDelivered) // a record's first state is the caller's
+	reach(t, s, record("r", "", 0), keys.Delivered) // a record's first state is the caller's
 	outlives(t, subject)
 }
 
@@ -297,16 +298,16 @@ func durableWritesOutlive(t *testing.T, subject Subject) {
 		t.Skip("nothing outlives this store, as it says in its health")
 	}
 	s := subject.Store
-	reach(t, s, record("r", "", 0), store.StateIntent, store.StateCreating, store.StateCreated)
+	reach(t, s, record("r", "", 0), keys.Intent, keys.Creating, keys.Created)
 	s = subject.Reopen(true)
 	rec, err := s.Records(store.Filter{})
 	must(t, err)
-	if len(rec) != 1 || rec[0].State != store.StateCreated || rec[0].KeyID != "aws-r" {
+	if len(rec) != 1 || rec[0].State != keys.Created || rec[0].KeyID != "aws-r" {
 		t.Fatalf("after the first crash: %+v", rec)
 	}
-	reach(t, s, rec[0], store.StateDeleting)
+	reach(t, s, rec[0], keys.Deleting)
 	s = subject.Reopen(true)
-	same(t, "deleting", []string{"r"}, ids(t, s, store.Filter{States: []store.KeyState{store.StateDeleting}}))
+	same(t, "deleting", []string{"r"}, ids(t, s, store.Filter{States: []keys.State{keys.Deleting}}))
 	must(t, s.Remove("r"))
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
 	must(t, s.SendingDone("i", "j"))
@@ -334,9 +335,9 @@ func concurrentWriters(t *testing.T, subject Subject) {
 		wait.Go(func() {
 			for n := range each {
 				name := fmt.Sprintf("w%d-%02d", w, n)
-				rec := record(name, store.StateIntent, 0)
+				rec := record(name, keys.Intent, 0)
 				errs <- s.Put(rec)
-				rec.State = store.StateCreating
+				rec.State = keys.Creating
 				errs <- s.Put(rec)
 				errs <- s.Acknowledge("i", "j", []string{name}, start)
 				errs <- s.RememberPlans("i", map[string][]string{name: {"p"}})
@@ -352,7 +353,7 @@ func concurrentWriters(t *testing.T, subject Subject) {
 	for err := range errs {
 		must(t, err)
 	}
-	creating := ids(t, s, store.Filter{States: []store.KeyState{store.StateCreating}})
+	creating := ids(t, s, store.Filter{States: []keys.State{keys.Creating}})
 	if got, want := len(creating), writers*each*2/3; got != want {
 		t.Errorf("%d records, want %d", got, want)
 	}
@@ -363,7 +364,7 @@ func concurrentWriters(t *testing.T, subject Subject) {
 // writes is one call of each kind that writes.
 func writes(s *store.FileStore) map[string]error {
 	return map[string]error{
-		"Put":           s.Put(record("late", store.StateIntent, 0)),
+		"Put":           s.Put(record("late", keys.Intent, 0)),
 		"Remove":        s.Remove("r"),
 		"Start":         s.Start(store.IngestJob{Integration: "i", JobID: "late", StartedAt: start}),
 		"Acknowledge":   s.Acknowledge("i", "j", []string{"late"}, start),
@@ -378,7 +379,7 @@ func writes(s *store.FileStore) map[string]error {
 
 func fill(t *testing.T, s *store.FileStore) {
 	t.Helper()
-	reach(t, s, record("r", "", 0), store.StateIntent)
+	reach(t, s, record("r", "", 0), keys.Intent)
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
 	must(t, s.SaveListing("i", "t", nil))
 	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))

@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 )
 
@@ -122,7 +123,7 @@ func lazyAcknowledgements(t *testing.T, subject Subject) {
 	same(t, "the first of an interval is durable, the others may be lost", []string{"a"}, acked())
 	must(t, s.Acknowledge("i", "j", []string{"c"}, start))
 	must(t, s.Acknowledge("i", "j", []string{"d"}, start))
-	reach(t, s, record("r", "", 0), store.StateIntent)
+	reach(t, s, record("r", "", 0), keys.Intent)
 	s = subject.Reopen(true)
 	same(t, "they come along with a durable write", []string{"a", "c", "d"}, acked())
 	must(t, s.Acknowledge("i", "j", []string{"e"}, start))

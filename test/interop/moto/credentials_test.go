@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/store"
 )
@@ -78,11 +79,11 @@ func TestAKeyThatMayNotBeMadeOrAttachedIsNeverForgotten(t *testing.T) {
 		actions []string
 		// keys are those that AWS has in the end, each of which must be in the journal: it is deleted as soon as it may be.
 		keys  int
-		state store.KeyState
+		state keys.State
 	}{
 		// moto says no in words that nobody can read; its 403 says that nothing was done.
 		"neither made nor attached": {actions: []string{"sts:GetCallerIdentity"}},
-		"made but not attached":     {actions: []string{"apigateway:CreateApiKey"}, keys: 1, state: store.StateDeleting},
+		"made but not attached":     {actions: []string{"apigateway:CreateApiKey"}, keys: 1, state: keys.Deleting},
 	} {
 		t.Run(name, func(t *testing.T) {
 			r := newRig(t)

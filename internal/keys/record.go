@@ -1,0 +1,64 @@
+// Package keys is what a key's record says and what follows from it: states, transitions, and the one decision about the
+// records of a subscription. It is pure: no clock, no disk, no AWS.
+package keys
+
+import (
+	"cmp"
+	"strings"
+	"time"
+)
+
+// Record is one making of an API key, from the SUBSCRIBE that asked for it to the key's end. It never holds the key's
+// value. A repeated SUBSCRIBE makes another record.
+type Record struct {
+	// ID is made by the caller.
+	ID string `json:"id"`
+	// Integration is the integration whose session asked.
+	Integration string `json:"integration"`
+	// Account and Region say where the key is.
+	Account string `json:"account"`
+	Region  string `json:"region"`
+	// SubscriptionID is APIM's id of the subscription.
+	SubscriptionID string `json:"subscriptionId"`
+	// APIID is the federated API's id, as SUBSCRIBE named it.
+	APIID string `json:"apiId"`
+	// UsagePlanID is the AWS usage plan that the key is, or was to be, attached to.
+	UsagePlanID string `json:"usagePlanId"`
+	// KeyName is the name that the key was asked for: all that is known of a lost create.
+	KeyName string `json:"keyName"`
+	// KeyID is AWS's id of the key, empty until AWS gave it.
+	KeyID string `json:"keyId,omitempty"`
+	State State  `json:"state"`
+	// CommandID is the id of the SUBSCRIBE command.
+	CommandID string `json:"commandId,omitempty"`
+	// CreatedAt orders the records of a subscription; see [After]. Like UpdatedAt it is the caller's wall clock, and is
+	// read back in UTC.
+	CreatedAt time.Time `json:"createdAt"`
+	UpdatedAt time.Time `json:"updatedAt"`
+	// Reason says in words why the record is in its state, for lists that operators read. No secret belongs in it.
+	Reason string `json:"reason,omitempty"`
+}
+
+// Subscription identifies whose key a record is of. Records of two of them never touch each other.
+type Subscription struct{ Integration, Account, Region, ID string }
+
+// Subscription is whose key the record is of.
+func (r Record) Subscription() Subscription {
+	return Subscription{Integration: r.Integration, Account: r.Account, Region: r.Region, ID: r.SubscriptionID}
+}
+
+// Compare orders records from the oldest to the newest.
+func Compare(a, b Record) int {
+	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
+}
+
+// After gives the CreatedAt of a record that is newer than all of these: now, or just behind the newest of them where the
+// wall clock was put back.
+func After(records []Record, now time.Time) time.Time {
+	for _, r := range records {
+		if !now.After(r.CreatedAt) {
+			now = r.CreatedAt.Add(time.Nanosecond)
+		}
+	}
+	return now
+}

@@ -1,0 +1,98 @@
+package keys
+
+import "slices"
+
+// State says how far the making, or the deletion, of one API key has come. A state is written to the journal before the
+// step that it announces, so after a crash it is the furthest that things can have gone. [Decide] says what follows from
+// each state then.
+//
+//	state        written
+//	-----------  -------------------------------------------------------------------------------------------
+//	intent       when the SUBSCRIBE is taken up, and again when AWS refused an attempt at CreateApiKey
+//	creating     just before CreateApiKey is sent, with its permit in hand
+//	created      when AWS gave the key's id
+//	attached     when CreateUsagePlanKey succeeded
+//	answered     just before the reply is handed over
+//	delivered    when the pong to the ping behind the reply came back
+//	unconfirmed  when the delivery of the reply could not be proved
+//	deleting     before the first DeleteApiKey
+//	lost-create  when CreateApiKey was sent and its answer is lost
+//
+// A record is removed when nothing is left to do or to name: its key is gone, or none was made.
+type State string
+
+const (
+	// Intent: AWS has not been asked for anything, or has refused.
+	Intent State = "intent"
+	// Creating is apart from Intent, so that a crash during the wait for a permit, or for another attempt, is no
+	// suspected lost create.
+	Creating State = "creating"
+	// Created: the key exists and opens nothing yet.
+	Created State = "created"
+	// Attached: the key is in its usage plan, and opens the API.
+	Attached State = "attached"
+	// Answered: the reply may have left.
+	Answered State = "answered"
+	// Delivered: APIM's side has read the reply.
+	Delivered State = "delivered"
+	// Unconfirmed: nobody knows whether APIM has the key. It stays, and is listed.
+	Unconfirmed State = "unconfirmed"
+	// Deleting stays until AWS has deleted the key or said that it is gone.
+	Deleting State = "deleting"
+	// LostCreate: a key that is attached to nothing may exist under the record's KeyName.
+	LostCreate State = "lost-create"
+)
+
+// next gives the states that may follow s, and whether s is a state at all.
+func (s State) next() (states []State, known bool) {
+	switch s {
+	case Intent:
+		return []State{Creating}, true
+	case Creating:
+		return []State{Intent, Created, LostCreate}, true
+	case Created:
+		return []State{Attached, Deleting}, true
+	case Attached:
+		return []State{Answered, Deleting}, true
+	case Answered:
+		return []State{Delivered, Unconfirmed, Deleting}, true
+	case Delivered:
+		return []State{Unconfirmed, Deleting}, true
+	case Unconfirmed:
+		return []State{Delivered, Deleting}, true
+	case Deleting, LostCreate:
+		return nil, true
+	default:
+		return nil, false
+	}
+}
+
+// Valid reports whether s is one of the states above.
+func (s State) Valid() bool {
+	_, known := s.next()
+	return known
+}
+
+// CanBecome reports whether a record in state s may be written with state next. A state may be written again (another
+// reason, another try). No step may be skipped, and a deletion is never called off: the key may be gone already.
+func (s State) CanBecome(next State) bool {
+	allowed, known := s.next()
+	return known && (s == next || slices.Contains(allowed, next))
+}
+
+// Held reports whether APIM has the subscription's key, or may have it.
+func (s State) Held() bool {
+	return s == Answered || s == Delivered || s == Unconfirmed
+}
+
+// Advice is what an operator should do about a key in this state; empty where there is nothing to do.
+func (s State) Advice() string {
+	switch s {
+	case Unconfirmed:
+		return "see in APIM whether the subscription is accepted; if it is not, delete the key in the API Gateway console"
+	case LostCreate:
+		return "look for it by its name in the API Gateway console and delete it"
+	default:
+		return ""
+	}
+}
