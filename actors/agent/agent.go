@@ -29,12 +29,13 @@ type memory struct {
 	dismissed  int             // how many of them because APIM said good-bye for good
 	quotas     map[string]bool // quotas that were opened, by name
 	draining   bool
-	disorderly bool // something was stopped while it drained, before it had ended
-	ended      func(Ending)
+	disorderly bool         // something was stopped while it drained, before it had ended
+	stopping   func()       // is called when the agent is told to stop
+	ended      func(Ending) // is called when it has
 }
 
-func agentProps(env *life.Env, cfg config.Config, ended func(Ending)) *actor.Props {
-	kept := &memory{gone: map[int]bool{}, quotas: map[string]bool{}, ended: ended}
+func agentProps(env *life.Env, cfg config.Config, stopping func(), ended func(Ending)) *actor.Props {
+	kept := &memory{gone: map[int]bool{}, quotas: map[string]bool{}, stopping: stopping, ended: ended}
 	for _, p := range cfg.Providers {
 		env.Board.Serve(p.IntegrationID, env.Now())
 	}
@@ -66,6 +67,8 @@ func (a *agent) Receive(ctx actor.Context) {
 		ctx.Send(ctx.Self(), integrationGone{m.Who})
 	case integrationGone:
 		a.onIntegrationGone(ctx, m)
+	case *actor.Stopping:
+		a.memory.stopping()
 	case *actor.Stopped:
 		a.memory.ended(a.ending())
 	default:

@@ -85,7 +85,7 @@ func Start(given life.Env, cfg config.Config) *Agent {
 	useFewerBuckets(a.system.ProcessRegistry.LocalPIDs)
 	// The ending is told once: an actor that a bug stops twice must not panic in Stopped.
 	ended := make(chan Ending, 1)
-	a.top = a.system.Root.SpawnPrefix(agentProps(env, cfg, func(e Ending) {
+	a.top = a.system.Root.SpawnPrefix(agentProps(env, cfg, end, func(e Ending) {
 		select {
 		case ended <- e:
 		default:
@@ -93,7 +93,6 @@ func Start(given life.Env, cfg config.Config) *Agent {
 	}), "agent-")
 	go func() {
 		a.ending = <-ended
-		end()
 		close(a.done)
 	}()
 	return a

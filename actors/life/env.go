@@ -39,9 +39,10 @@ type Env struct {
 	// Board is where the actors note what may be seen of them; nil means one that nobody reads.
 	Board *status.Board
 
-	// tickets numbers the permits of the whole process. Start makes it.
+	// Tickets numbers the permits of the whole process. Start makes it.
 	Tickets *atomic.Uint64
-	// life ends with the agent: whatever waits for leave to begin gives up then. Start makes it.
+	// Life ends when the agent is told to stop as it is: a call to AWS that is heard out otherwise is cut off then. Start
+	// makes it.
 	Life context.Context
 
 	// Faults is nil but in tests.
