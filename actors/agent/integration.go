@@ -27,8 +27,6 @@ const (
 	closeMargin = 3 * time.Second
 	// ingestOverhead is room in one message for the envelope around an INGEST's APIs.
 	ingestOverhead = 1 << 10
-	// lookAgain is how often a drain looks whether the last keys are done: a call to AWS takes longer.
-	lookAgain = 50 * time.Millisecond
 )
 
 // integration is one configured provider: it builds and supervises the session, the router, the catalogue, the targets
@@ -44,6 +42,7 @@ type integration struct {
 	memory   *integrationMemory
 
 	session, router, jobs *actor.PID
+	keys                  *actor.PID
 	targets               *targets.Directory[*actor.PID]
 	draining              bool
 	order                 messages.Drain // what who drains is asked for
@@ -54,11 +53,10 @@ type integration struct {
 // integrationMemory is what an integration keeps over its restarts.
 type integrationMemory struct {
 	draining, dismissed bool
-	keymakers           *keys.Keymakers
 }
 
 func integrationProps(env *life.Env, cfg config.Config, provider config.Provider) *actor.Props {
-	memory := &integrationMemory{keymakers: keys.NewKeymakers()}
+	memory := &integrationMemory{}
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &integration{
 			env: env, config: cfg, provider: provider, memory: memory, undrained: map[string]*actor.PID{},
@@ -68,10 +66,9 @@ func integrationProps(env *life.Env, cfg config.Config, provider config.Provider
 
 type (
 	// drainOverdue tells who drains that the time for an orderly end is up; drainDue that whoever has not said that it
-	// drained is asked once more; lookDue that the keys may be done.
+	// drained is asked once more.
 	drainOverdue struct{}
 	drainDue     struct{}
-	lookDue      struct{}
 	// ended tells how an integration ended: integration -> agent.
 	ended struct{ dismissed, disorderly bool }
 )
@@ -95,8 +92,6 @@ func (i *integration) Receive(ctx actor.Context) {
 		i.end(ctx, true)
 	case drainDue:
 		i.onDrainDue(ctx)
-	case lookDue:
-		i.endOnceKeysAreDone(ctx)
 	case *actor.Terminated:
 	default:
 		life.Unexpected(i.env, ctx)
@@ -109,6 +104,7 @@ func (i *integration) onStarted(ctx actor.Context) {
 		return
 	}
 	id, agent := i.provider.IntegrationID, i.config.Agent
+	i.keys = ctx.SpawnPrefix(keys.Props(i.env, keys.Spec{Integration: id}), "keys-")
 	i.targets = i.spawnTargets(ctx)
 	catalogue := ctx.SpawnPrefix(discovery.CatalogueProps(i.env, discovery.CatalogueSpec{
 		Integration: id, Targets: i.targets, Stages: i.provider.Stages,
@@ -118,7 +114,7 @@ func (i *integration) onStarted(ctx actor.Context) {
 		ListingAge: agent.Discovery.ListingMaxAge, MaxBytes: i.maxIngest(),
 	}), "jobs-")
 	i.router = ctx.SpawnPrefix(command.RouterProps(i.env, command.RouterSpec{
-		Integration: id, Jobs: i.jobs, Catalogue: catalogue, Targets: i.targets,
+		Integration: id, Jobs: i.jobs, Catalogue: catalogue, Keys: i.keys, Targets: i.targets,
 		ListingMaxAge: agent.Discovery.ListingMaxAge, MaxMessage: i.config.Connector.MaxMessageSize,
 		StageWorkers: agent.Ingest.StageWorkers,
 	}), "router-")
@@ -152,7 +148,7 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 	}
 	spec := discovery.TargetSpec{
 		Integration: i.provider.IntegrationID, Directory: targets.New(rows...),
-		FallbackAccount: i.config.Agent.AWS.AccountID, Agent: ctx.Parent(),
+		FallbackAccount: i.config.Agent.AWS.AccountID, Agent: ctx.Parent(), Keys: i.keys,
 		Identity: ctx.SpawnPrefix(discovery.IdentityProps(i.env, apigateway.CredentialsOptions{
 			AccessKeyID: i.provider.AccessKeyID, SecretAccessKey: i.provider.SecretAccessKey,
 			ExternalID: i.config.Agent.AWS.ExternalID, RoleSessionName: i.config.Agent.AWS.RoleSessionName,
@@ -164,9 +160,6 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 			}
 		},
 		Discoverer: i.discoverer(exports.NewRoom(i.config.Agent.Ingest.MemoryBytes)),
-		Writer: func(t federation.Target, c apigateway.Client) *actor.Props {
-			return keys.WriterProps(i.env, i.memory.keymakers.Of(i.env, i.provider.IntegrationID, t, c))
-		},
 	}
 	for n := range rows {
 		spec.Row = n
@@ -236,26 +229,10 @@ func (i *integration) onDrained(ctx actor.Context) {
 	case who.Equal(i.router):
 		i.ask(ctx, i.session)
 	case who.Equal(i.session):
-		for _, t := range i.targets.Rows() {
-			if t.Ready {
-				i.ask(ctx, t.Writer)
-			}
-		}
-		if len(i.undrained) == 0 {
-			i.endOnceKeysAreDone(ctx)
-		}
+		i.ask(ctx, i.keys)
 	default:
-		i.endOnceKeysAreDone(ctx)
+		i.end(ctx, false)
 	}
-}
-
-// endOnceKeysAreDone ends in order: what the writers and their earlier incarnations have begun comes to its end first.
-func (i *integration) endOnceKeysAreDone(ctx actor.Context) {
-	if i.memory.keymakers.AtWork() {
-		i.Scope.After(lookAgain, lookDue{})
-		return
-	}
-	i.end(ctx, false)
 }
 
 func (i *integration) end(ctx actor.Context, disorderly bool) {

@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/keys"
 	"federation-agent/actors/life"
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
@@ -26,7 +27,7 @@ const (
 )
 
 // target is one account in one region, with one integration's credentials: it finds out which account it is, opens the
-// account's quota, has a discoverer and a writer, and writes its row of the directory. Parent: integration.
+// account's quota and the writer of its keys, has a discoverer, and writes its row of the directory. Parent: integration.
 //
 // Its states: resolving -> ready, or resolving -> failed -> resolving …; a target that fails never stops the others.
 type target struct {
@@ -37,6 +38,7 @@ type target struct {
 	row  targets.Row[*actor.PID] // as the directory has it
 
 	identity   identified // of this incarnation, once it is known
+	client     apigateway.Client
 	discoverer *actor.PID
 	queue      []held
 	failure    string
@@ -53,11 +55,10 @@ type TargetSpec struct {
 	Directory *targets.Directory[*actor.PID]
 	// FallbackAccount is configured for where STS cannot be reached.
 	FallbackAccount string
-	// Identity tells the account, Agent opens its quota.
-	Identity, Agent *actor.PID
-	Permits         func(quota *actor.PID, target federation.Target) apigateway.Permits
-	Discoverer      func(federation.Target, apigateway.Client) *actor.Props
-	Writer          func(federation.Target, apigateway.Client) *actor.Props
+	// Identity tells the account, Agent opens its quota, Keys the writer of its keys.
+	Identity, Agent, Keys *actor.PID
+	Permits               func(quota *actor.PID, target federation.Target) apigateway.Permits
+	Discoverer            func(federation.Target, apigateway.Client) *actor.Props
 }
 
 // held is a message that waits until the target is ready.
@@ -91,6 +92,8 @@ func (t *target) resolving(ctx actor.Context) {
 		t.onIdentified(ctx, m)
 	case messages.QuotaOpened:
 		t.onQuotaOpened(ctx)
+	case keys.Opened:
+		t.onKeysOpened(ctx)
 	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe, messages.Abandoned:
 		t.queue = append(t.queue, held{message: m, sender: ctx.Sender()})
 	case resolveAgain:
@@ -136,7 +139,7 @@ func (t *target) dispatch(ctx actor.Context, q held) {
 		t.toWriter(ctx, m, m.APIID, q.sender)
 	case messages.Abandoned:
 		ctx.RequestWithCustomSender(t.row.Writer, m, q.sender)
-	case resolveAgain, messages.QuotaOpened, identified:
+	case resolveAgain, messages.QuotaOpened, identified, keys.Opened:
 		// Of an attempt that was overtaken.
 	default:
 		life.Unexpected(t.env, ctx)
@@ -197,17 +200,25 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 	t.resolveAfter(delay)
 }
 
-// onQuotaOpened completes the target: the sender is the account's quota.
+// onQuotaOpened goes on to the writer: the sender is the account's quota.
 func (t *target) onQuotaOpened(ctx actor.Context) {
 	if t.identity.credentials == nil {
 		return // asked for by an incarnation that panicked; this one asks for its own
 	}
 	id := t.row.ID()
-	client := apigateway.NewClient(t.identity.credentials.Config(t.row.Region, t.row.Role),
+	t.client = apigateway.NewClient(t.identity.credentials.Config(t.row.Region, t.row.Role),
 		apigateway.Options{Permits: t.spec.Permits(ctx.Sender(), id), Jitter: t.env.Jitter})
-	t.discoverer = ctx.SpawnPrefix(t.spec.Discoverer(id, client), "discoverer-")
-	t.row.Writer = ctx.SpawnPrefix(t.spec.Writer(id, client), "writer-")
-	t.row.Ready = true
+	ctx.Request(t.spec.Keys, keys.Open{Target: id, Client: t.client})
+}
+
+// onKeysOpened completes the target: the sender is the writer.
+func (t *target) onKeysOpened(ctx actor.Context) {
+	if t.client == nil {
+		return // opened for an incarnation that panicked
+	}
+	id := t.row.ID()
+	t.discoverer = ctx.SpawnPrefix(t.spec.Discoverer(id, t.client), "discoverer-")
+	t.row.Writer, t.row.Ready = ctx.Sender(), true
 	t.again.Stop()
 	t.Become(t.ready)
 	t.show(status.Ready)

@@ -1,95 +1,111 @@
-// Package keys holds the actors that make and delete API keys.
 package keys
 
 import (
 	"context"
-	"errors"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/keys"
+	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
 
-// writer makes and deletes a target's API keys: CreateApiKey -> journal -> CreateUsagePlanKey -> answer,
-// and DeleteApiKey. It undoes what nobody will hear of. Parent: target.
+const (
+	// sweepEvery is how often the journal is looked through for what nobody works on: what an earlier life left, and what
+	// a saga that is gone left.
+	sweepEvery = 30 * time.Second
+	// maxSettled is how many subscriptions a sweep has settled at most, so that it does not eat the quota.
+	maxSettled = 20
+)
+
+// writer serves the SUBSCRIBEs and UNSUBSCRIBEs of one account and region, and looks through the journal for what was left
+// undone. It makes and deletes nothing itself: each subscription that has work has a [saga], whose mailbox is that work's
+// only queue. Parent: keys, which names it by its target.
 //
-// The commands of one subscription go one after the other; those of different ones side by side, as fast
-// as the quota lets them. Each step is in the journal before it is taken, so that whatever dies here, the
-// next incarnation or the next process knows which keys to delete. The steps themselves are the
-// [keymaker]'s.
+// It knows of each saga what it has been given and has not reported. A saga that has reported all, and has no deletion to
+// try again, is stopped. Nobody else gives it anything, so nothing is lost on the way.
 type writer struct {
 	life.Scoped
-	env  *life.Env
-	keys *Keymaker
-	// busy is the subscriptions that something is being done for, with what waits behind it.
-	busy map[string]*keyWork
-	// subscriptions is what the open commands are about.
-	subscriptions map[messages.CommandKey]string
-	sweeping      bool
+	env         *life.Env
+	integration string
+	target      federation.Target
+	// client is that of the latest [Open]. It outlives a restart of the writer.
+	client *apigateway.Client
+
+	busy     map[string]*busy // by subscription
+	sweeping bool
+	drainer  *actor.PID
 }
 
-// keyWork is what is being done for one subscription.
-type keyWork struct {
-	saga    *saga
-	askers  []keyAsker // who gets the answer of what is being done
-	kind    messages.Command
-	waiting []keyAsker // what comes after it
+// busy is a subscription that has work.
+type busy struct {
+	saga *actor.PID
+	open []given // what the saga has not reported, in order
 }
 
-type keyAsker struct {
-	command messages.Command
-	router  *actor.PID
+// given is a task as the writer keeps it.
+type given struct {
+	task
+	asker *actor.PID // who gets the answer
+	// abandon ends the task's context.
+	abandon context.CancelFunc
 }
 
-func WriterProps(env *life.Env, keys *Keymaker) *actor.Props {
+func writerProps(env *life.Env, integration string, target federation.Target, client apigateway.Client) *actor.Props {
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &writer{env: env, keys: keys, busy: map[string]*keyWork{}, subscriptions: map[messages.CommandKey]string{}}
+		return &writer{env: env, integration: integration, target: target, client: &client, busy: map[string]*busy{}}
 	})
 }
 
 // What the writer tells itself.
 type (
-	keyMade struct {
-		subscription string
-		made         madeKey
-		err          error
+	sweepDue struct{}
+	// swept is the subscriptions for which something is left to do.
+	swept struct {
+		subscriptions []string
+		err           error
 	}
-	keyDeleted struct {
-		subscription string
-		err          error
-	}
-	sweepDue  struct{}
-	sweepDone struct{}
+	// retryDue: it is time to try again what could not be deleted.
+	retryDue struct{ subscription string }
+	// sagaGone: a saga has ended, and all that it had reported was heard.
+	sagaGone struct{ saga *actor.PID }
 )
 
 func (w *writer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		w.onStarted()
+		w.sweep(true)
+	case Open:
+		*w.client = m.Client
+		ctx.Request(ctx.Sender(), Opened{Target: m.Target})
 	case messages.Subscribe:
-		w.onCommand(ctx, m.SubscriptionID, m)
+		w.give(ctx, m.SubscriptionID, m)
 	case messages.Unsubscribe:
-		w.onCommand(ctx, m.SubscriptionID, m)
-	case keyMade:
-		w.onKeyMade(ctx, m)
-	case keyDeleted:
-		w.onKeyDeleted(ctx, m)
-	case messages.AnswerFate:
-		w.onAnswerFate(m)
+		w.give(ctx, m.SubscriptionID, m)
 	case messages.Abandoned:
 		w.onAbandoned(m)
-	case messages.Drain:
-		// What came before it is begun, or was given up. The end of that is the keymaker's to tell: it knows of
-		// earlier incarnations, too.
-		ctx.Request(ctx.Sender(), messages.Drained{})
+	case worked:
+		w.onWorked(ctx, m)
+	case retryDue:
+		if w.busy[m.subscription] != nil { // else a later work has seen to it, or a sweep will
+			w.give(ctx, m.subscription, nil)
+		}
 	case sweepDue:
-		w.onSweepDue()
-	case sweepDone:
-		w.sweeping = false
+		w.sweep(false)
+	case swept:
+		w.onSwept(ctx, m)
+	case messages.Drain:
+		w.drainer = ctx.Sender()
+		w.doneDraining(ctx)
+	case *actor.Terminated:
+		w.Scope.Tell(sagaGone{m.Who}) // a system message overtakes what the saga reported just before its end
+	case sagaGone:
+		w.onSagaGone(ctx, m)
 	case *actor.Stopping, *actor.Restarting:
 		w.onLeaving(ctx)
 	default:
@@ -97,173 +113,140 @@ func (w *writer) Receive(ctx actor.Context) {
 	}
 }
 
-// onStarted names what an earlier life left, and begins to see to it.
-func (w *writer) onStarted() {
-	w.keys.report()
-	w.Scope.After(0, sweepDue{})
+// give gives a subscription's saga a task: a command, or nil to settle what is left to do. One that has no saga gets one.
+func (w *writer) give(ctx actor.Context, subscription string, c messages.Command) {
+	b := w.busy[subscription]
+	if b == nil {
+		b = &busy{saga: ctx.SpawnPrefix(sagaProps(w.env, sagaSpec{
+			of:     keys.Subscription{Integration: w.integration, Account: w.target.Account, Region: w.target.Region, ID: subscription},
+			client: *w.client, leaving: w.Scope.Ctx,
+		}), "saga-")}
+		w.busy[subscription] = b
+	}
+	g := given{task: task{command: c, second: slices.ContainsFunc(b.open, given.subscribes)}, asker: ctx.Sender()}
+	g.wanted, g.abandon = context.WithCancel(w.Scope.Ctx)
+	b.open = append(b.open, g)
+	ctx.RequestWithCustomSender(b.saga, g.task, g.asker)
 }
 
-func (w *writer) onCommand(ctx actor.Context, subscription string, c messages.Command) {
-	asker := keyAsker{command: c, router: ctx.Sender()}
-	w.subscriptions[c.Ref().Key()] = subscription
-	work := w.busy[subscription]
-	switch {
-	case work == nil:
-		w.begin(subscription, &keyWork{}, asker)
-	case sameKind(work.kind, c) && len(work.waiting) == 0 && !work.saga.unwanted():
-		// The same again while the first is running gets the same answer.
-		work.askers = append(work.askers, asker)
-	default:
-		work.waiting = append(work.waiting, asker)
-	}
+func (g given) subscribes() bool {
+	_, subscribe := g.command.(messages.Subscribe)
+	return subscribe
 }
 
-func sameKind(a, b messages.Command) bool {
-	switch x := a.(type) {
-	case messages.Subscribe:
-		y, ok := b.(messages.Subscribe)
-		return ok && x.PlanID == y.PlanID && x.APIID == y.APIID
-	case messages.Unsubscribe:
-		y, ok := b.(messages.Unsubscribe)
-		return ok && keyIDOf(x) == keyIDOf(y)
-	}
-	return false
-}
-
-// begin starts what a command asks for.
-func (w *writer) begin(subscription string, work *keyWork, asker keyAsker) {
-	work.kind, work.askers, work.saga = asker.command, []keyAsker{asker}, newSaga(w.Scope)
-	w.busy[subscription] = work
-	keys, scope, current := w.keys, w.Scope, work.saga
-	done := keys.undertake()
-	switch c := asker.command.(type) {
-	case messages.Subscribe:
-		life.Detached(scope, func() (madeKey, error) { defer done(); return keys.make(current, c) },
-			func(made madeKey, err error) any {
-				return keyMade{subscription: subscription, made: made, err: err}
-			})
-	case messages.Unsubscribe:
-		life.Detached(scope, func() (struct{}, error) { defer done(); return struct{}{}, keys.remove(c) },
-			func(_ struct{}, err error) any { return keyDeleted{subscription: subscription, err: err} })
-	}
-}
-
-func (w *writer) onKeyMade(ctx actor.Context, m keyMade) {
-	work := w.busy[m.subscription]
-	refs := make([]messages.CommandRef, len(work.askers))
-	for i, a := range work.askers {
-		refs[i] = a.command.Ref()
-	}
-	switch {
-	case m.err != nil:
-		w.env.Log.Warn("no API key was made", life.LogTarget, w.keys.target, life.LogSubscription, m.subscription, life.LogError, m.err)
-		w.answer(ctx, work, messages.Refused{Reason: refusal(m.err)})
-	case !w.keys.hand(m.made.record, refs):
-		w.answer(ctx, work, messages.Refused{Reason: "the key was given up before it could be answered; try again"})
-	case len(refs) == 0: // abandoned in the last moment: nobody is answered
-		w.conclude(m.made.record)
-	default:
-		w.env.Log.Info("an API key was made", life.LogTarget, w.keys.target, life.LogSubscription, m.subscription, life.LogKey, m.made.metadata[federation.MetadataKeyID])
-		w.answer(ctx, work, messages.Subscribed{SubscriptionID: m.subscription, APIKey: m.made.value, Metadata: m.made.metadata})
-	}
-	w.next(m.subscription)
-}
-
-func (w *writer) onKeyDeleted(ctx actor.Context, m keyDeleted) {
-	if m.err != nil {
-		w.env.Log.Warn("an API key was not deleted", life.LogTarget, w.keys.target, life.LogSubscription, m.subscription, life.LogError, m.err)
-		w.answer(ctx, w.busy[m.subscription], messages.Refused{Reason: refusal(m.err)})
-	} else {
-		w.env.Log.Info("a subscription's API keys are deleted", life.LogTarget, w.keys.target, life.LogSubscription, m.subscription)
-		w.answer(ctx, w.busy[m.subscription], messages.Unsubscribed{})
-	}
-	w.next(m.subscription)
-}
-
-// answer gives all who asked for a work the same reply.
-func (w *writer) answer(ctx actor.Context, work *keyWork, reply messages.Reply) {
-	for _, a := range work.askers {
-		delete(w.subscriptions, a.command.Ref().Key())
-		ctx.Request(a.router, messages.Answer{CommandRef: a.command.Ref(), Reply: reply})
-	}
-	work.askers = nil
-}
-
-// next begins what waits behind a subscription's finished work.
-func (w *writer) next(subscription string) {
-	work := w.busy[subscription]
-	work.saga.abandon() // it is done, and lets go of what it holds
-	if len(work.waiting) == 0 {
-		delete(w.busy, subscription)
-		return
-	}
-	asker := work.waiting[0]
-	work.waiting = work.waiting[1:]
-	w.begin(subscription, work, asker)
-}
-
-// onAbandoned stops work that nobody waits for: what is made is undone.
+// onAbandoned ends a command's context: what is made for it is deleted again.
 func (w *writer) onAbandoned(m messages.Abandoned) {
-	key := m.CommandRef.Key()
-	work := w.busy[w.subscriptions[key]]
-	delete(w.subscriptions, key)
-	if work == nil {
-		return
-	}
-	gone := func(a keyAsker) bool { return a.command.Ref().Key() == key }
-	work.waiting = slices.DeleteFunc(work.waiting, gone)
-	work.askers = slices.DeleteFunc(work.askers, gone)
-	if len(work.askers) == 0 {
-		work.saga.abandon()
+	for _, b := range w.busy {
+		for _, g := range b.open {
+			if g.command != nil && g.command.Ref().Key() == m.Key() {
+				g.abandon()
+			}
+		}
 	}
 }
 
-// onAnswerFate ends the making of a key: it was delivered, or nobody will ever hear of it, or nobody knows.
-func (w *writer) onAnswerFate(m messages.AnswerFate) {
-	if record, all := w.keys.heard(m); all {
-		w.conclude(record)
+func (w *writer) onWorked(ctx actor.Context, m worked) {
+	b := w.busy[m.subscription]
+	if b == nil || !b.saga.Equal(ctx.Sender()) {
+		return // a saga of an earlier incarnation
+	}
+	b.open[0].abandon() // it lets go of what the context holds
+	b.open = b.open[1:]
+	switch {
+	case m.again > 0:
+		w.Scope.After(m.again, retryDue{m.subscription})
+	case len(b.open) == 0:
+		delete(w.busy, m.subscription)
+		ctx.Stop(b.saga)
+	}
+	w.doneDraining(ctx)
+}
+
+// onSagaGone answers for a saga that panicked, and has another one settle what it left. One that panicked while it did
+// just that waits for the next sweep.
+func (w *writer) onSagaGone(ctx actor.Context, m sagaGone) {
+	for subscription, b := range w.busy {
+		if !b.saga.Equal(m.saga) {
+			continue
+		}
+		delete(w.busy, subscription)
+		w.refuse(ctx, b)
+		if len(b.open) > 0 && b.open[0].command != nil {
+			w.give(ctx, subscription, nil)
+		}
+	}
+	w.doneDraining(ctx)
+}
+
+// refuse answers what a panic cost. The router lets no second answer through.
+func (w *writer) refuse(ctx actor.Context, b *busy) {
+	for _, g := range b.open {
+		g.abandon()
+		if g.command != nil {
+			ctx.Request(g.asker, messages.Answer{CommandRef: g.command.Ref(), Reply: messages.Refused{Reason: life.WhyPanicked}})
+		}
 	}
 }
 
-func (w *writer) conclude(record string) {
-	keys, scope := w.keys, w.Scope
-	go func() {
-		_, _ = life.Guarded(scope, func(context.Context) (struct{}, error) { keys.conclude(record); return struct{}{}, nil })
-	}()
-}
-
-// onSweepDue looks for records that nobody sees to.
-func (w *writer) onSweepDue() {
+// sweep looks through the journal. The first one names what an operator should look at.
+func (w *writer) sweep(first bool) {
 	w.Scope.After(sweepEvery, sweepDue{})
 	if w.sweeping {
 		return
 	}
 	w.sweeping = true
-	keys := w.keys
-	life.Pipe(w.Scope, func(ctx context.Context) (struct{}, error) {
-		keys.sweep(func() bool { return ctx.Err() != nil })
-		return struct{}{}, nil
-	}, func(struct{}, error) any { return sweepDone{} })
+	env, target := w.env, w.target
+	filter := store.Filter{Integration: w.integration, Account: target.Account, Region: target.Region}
+	life.Pipe(w.Scope, func(context.Context) ([]string, error) {
+		records, err := env.Keys.Records(filter)
+		for _, r := range records {
+			if advice := r.State.Advice(); first && advice != "" {
+				env.Log.Warn("the key journal lists a key that needs attention: "+advice, life.LogState, r.State, life.LogKey, r.KeyID,
+					life.LogKeyName, r.KeyName, life.LogTarget, target, life.LogSubscription, r.SubscriptionID, life.LogReason, r.Reason)
+			}
+		}
+		var left []string
+		for _, step := range keys.Decide(records) {
+			left = append(left, step.Record.SubscriptionID)
+		}
+		return left, err
+	}, func(left []string, err error) any { return swept{left, err} })
 }
 
-// onLeaving answers for this incarnation: what it was doing is undone by the sagas themselves, or by the
-// sweep.
-func (w *writer) onLeaving(ctx actor.Context) {
-	for _, work := range w.busy {
-		work.saga.abandon()
-		for _, a := range slices.Concat(work.askers, work.waiting) {
-			ctx.Request(a.router, messages.Answer{CommandRef: a.command.Ref(), Reply: messages.Refused{Reason: life.WhyPanicked}})
+// onSwept has sagas settle what nobody works on.
+func (w *writer) onSwept(ctx actor.Context, m swept) {
+	w.sweeping = false
+	if m.err != nil {
+		w.env.Log.Error("cannot look through the key journal", life.LogTarget, w.target, life.LogError, m.err)
+	}
+	begun := 0
+	for _, subscription := range m.subscriptions {
+		if w.busy[subscription] == nil && begun < maxSettled {
+			begun++
+			w.give(ctx, subscription, nil)
 		}
 	}
+	w.doneDraining(ctx)
 }
 
-// refusal is what APIM's users read of a failure.
-func refusal(err error) string {
-	var call *apigateway.Error
-	if errors.As(err, &call) {
-		return call.Doing + ": " + apigateway.Explain(call)
+// doneDraining tells that no saga has work any more. A deletion that is to be tried again is the next process's.
+func (w *writer) doneDraining(ctx actor.Context) {
+	if w.drainer == nil || w.sweeping {
+		return
 	}
-	return err.Error()
+	for _, b := range w.busy {
+		if len(b.open) > 0 {
+			return
+		}
+	}
+	ctx.Request(w.drainer, messages.Drained{})
+	w.drainer = nil
 }
 
-func keyIDOf(c messages.Unsubscribe) string { return c.Metadata[federation.MetadataKeyID] }
+// onLeaving answers for this incarnation. Its sagas begin nothing more, write down what they know, and end; the next
+// writer's first sweep does the rest.
+func (w *writer) onLeaving(ctx actor.Context) {
+	for _, b := range w.busy {
+		w.refuse(ctx, b)
+	}
+}

@@ -68,7 +68,7 @@ func (s *Scope) After(d time.Duration, message any) *time.Timer {
 // A panic in work is an error of work: the actor hears of it as such, and the log has its stack.
 func Pipe[T any](s *Scope, work func(context.Context) (T, error), wrap func(T, error) any) {
 	go func() {
-		value, err := Guarded(s, work)
+		value, err := guarded(s, work)
 		s.Tell(wrap(value, err))
 	}()
 }
@@ -79,7 +79,7 @@ func Do(s *Scope, work func(context.Context) error, wrap func(error) any) {
 		func(_ struct{}, err error) any { return wrap(err) })
 }
 
-func Guarded[T any](s *Scope, work func(context.Context) (T, error)) (value T, err error) {
+func guarded[T any](s *Scope, work func(context.Context) (T, error)) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
 			s.env.Log.Error("an actor's worker panicked; this is a bug in the agent, please report it",
@@ -88,15 +88,6 @@ func Guarded[T any](s *Scope, work func(context.Context) (T, error)) (value T, e
 		}
 	}()
 	return work(s.Ctx)
-}
-
-// Detached runs work that must be heard out even if its actor dies meanwhile; the result reaches the
-// actor only if the scope lives.
-func Detached[T any](s *Scope, work func() (T, error), wrap func(T, error) any) {
-	go func() {
-		value, err := Guarded(s, func(context.Context) (T, error) { return work() })
-		s.Tell(wrap(value, err))
-	}()
 }
 
 // IsDescendant reports whether child is below parent in the tree: a spawned actor's id begins with its

@@ -160,7 +160,8 @@ func TestADrainThatNobodyAnswersEndsInTimeAllTheSame(t *testing.T) {
 // Keys are being made when the end is asked for, and then an actor fails. A drain that only its time-out ends takes 8 s.
 func TestAPanicInTheMiddleOfADrainDoesNotMakeItWaitForItsEnd(t *testing.T) {
 	for kind, want := range map[string]actors.Ending{
-		"agent": actors.Drained, "router": actors.Drained, "session": actors.Drained, "jobs": actors.Drained, "writer": actors.Drained,
+		"agent": actors.Drained, "router": actors.Drained, "session": actors.Drained, "jobs": actors.Drained,
+		"keys": actors.Drained, "writer": actors.Drained,
 		"integration": actors.Disorderly,
 	} {
 		t.Run(kind, func(t *testing.T) {
@@ -201,7 +202,7 @@ func TestAPanicInTheMiddleOfADrainDoesNotMakeItWaitForItsEnd(t *testing.T) {
 }
 
 func TestAPanicInTheMiddleOfADismissalDoesNotMakeItWaitForItsEnd(t *testing.T) {
-	for _, kind := range []string{"integration", "router", "session", "jobs", "writer"} {
+	for _, kind := range []string{"integration", "router", "session", "jobs", "keys", "writer"} {
 		t.Run(kind, func(t *testing.T) {
 			b := &bomb{kind: kind}
 			b.left.Store(1)

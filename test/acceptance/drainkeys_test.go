@@ -11,16 +11,17 @@ import (
 	"federation-agent/test/world"
 )
 
-// A key is being made when the end is asked for, and whoever sees to it fails: what was begun goes on without it, and is part of
-// the end.
+// A key is being made when the end is asked for, and somebody who is about it fails: what was begun is brought to its
+// end all the same, and is part of the agent's.
 func TestAnOrderlyEndLeavesNoKeyThatIsStillBeingUndone(t *testing.T) {
 	for _, c := range []struct {
 		kind, on string
 		took     time.Duration // of each call about keys
 	}{
-		{kind: "writer", on: "keys.keyMade", took: time.Second},
 		// The command is given up 5 s later, while its key is being attached.
+		{kind: "writer", on: "messages.Abandoned", took: 2600 * time.Millisecond},
 		{kind: "writer", on: "messages.Drain", took: 2600 * time.Millisecond},
+		{kind: "keys", on: "messages.Drain", took: 2600 * time.Millisecond},
 	} {
 		t.Run(c.kind+" on "+c.on, func(t *testing.T) {
 			b := &bomb{kind: c.kind}

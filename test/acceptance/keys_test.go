@@ -190,21 +190,67 @@ func unsubscribe(w *world.World, apiID, id string, metadata map[string]string) a
 	return reply
 }
 
-func TestTheSameSUBSCRIBEAgainWhileTheFirstIsRunningGetsTheSameAnswer(t *testing.T) {
+// Each answer with a key would add one in APIM, and an ERROR before the first answer would reject the subscription.
+func TestTheSameSUBSCRIBEAgainWhileTheFirstIsRunningIsRefusedOnceTheFirstIsDelivered(t *testing.T) {
 	run(t, world.Options{AWS: awssim.Options{Latency: awssim.AWSLatency()}}, func(t *testing.T, w *world.World) {
 		agent, api := ingested(w)
+		var answers atomic.Int32
 		got := make([]string, 3)
-		together(3, func(i int) { _, got[i], _ = repeat(w, api, "sub-1") })
-		if got[0] == "" || got[0] != got[1] || got[1] != got[2] {
-			t.Error("the answers differ")
-		}
-		if n := len(w.AWS.Keys()); n != 1 {
-			t.Errorf("%d keys", n)
+		together(3, func(i int) {
+			status, key, _ := repeat(w, api, "sub-1")
+			if nth := answers.Add(1); (status == apimsim.StatusSucceeded) != (nth == 1) {
+				t.Errorf("answer %d is %s", nth, status)
+			}
+			got[i] = key
+		})
+		if key := strings.Join(got, ""); invoke(w, api, key) != 200 || len(w.AWS.Keys()) != 1 {
+			t.Errorf("%d keys in AWS, and the one that was answered does not work", len(w.AWS.Keys()))
 		}
 		pass(time.Second)
-		if j := journal(t, agent); j[keys.Delivered] != 1 || len(j) != 1 {
-			t.Errorf("journal: %v", j)
+		leaves(t, w, agent, 1, keys.Delivered)
+		if !w.Log.Has("no API key was made", "another SUBSCRIBE of the same subscription") {
+			t.Error("the log does not say why")
 		}
+	})
+}
+
+func TestTheSameSUBSCRIBEAgainIsServedOnceTheFirstWasUndone(t *testing.T) {
+	run(t, world.Options{AWS: awssim.Options{Latency: awssim.AWSLatency()}}, func(t *testing.T, w *world.World) {
+		agent, api := ingested(w)
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateUsagePlanKey, N: 1, Fault: awssim.Answer(400, awssim.CodeBadRequest, "no")})
+		var served, refused atomic.Int32
+		together(2, func(int) {
+			if status, key, _ := repeat(w, api, "sub-1"); status == apimsim.StatusSucceeded && invoke(w, api, key) == 200 {
+				served.Add(1)
+			} else {
+				refused.Add(1)
+			}
+		})
+		pass(time.Second)
+		if served.Load() != 1 || refused.Load() != 1 {
+			t.Errorf("%d served, %d refused", served.Load(), refused.Load())
+		}
+		leaves(t, w, agent, 1, keys.Delivered)
+	})
+}
+
+func TestASUBSCRIBEBehindAnUNSUBSCRIBEThatWaitsIsServed(t *testing.T) {
+	run(t, world.Options{AWS: awssim.Options{Latency: awssim.AWSLatency()}}, func(t *testing.T, w *world.World) {
+		agent, api := ingested(w)
+		var statuses [3]string
+		together(3, func(i int) {
+			time.Sleep(time.Duration(i) * time.Millisecond)
+			if i == 1 {
+				statuses[i] = unsubscribe(w, api.ProviderID, "sub-1", nil).Status
+				return
+			}
+			statuses[i], _, _ = repeat(w, api, "sub-1")
+		})
+		if statuses != [3]string{apimsim.StatusSucceeded, apimsim.StatusSucceeded, apimsim.StatusSucceeded} {
+			t.Errorf("SUBSCRIBE, UNSUBSCRIBE, SUBSCRIBE: %v", statuses)
+		}
+		pass(time.Second)
+		leaves(t, w, agent, 1, keys.Delivered)
 	})
 }
 
@@ -254,7 +300,7 @@ func TestWhenTheNewKeysDeliveryIsUnprovedBothAreUnconfirmedAndTheNextSettlesIt(t
 		agent = w.Connected()
 		pass(time.Minute)
 		for _, id := range []string{first, second} {
-			if !w.Log.Has("the key journal lists a key to be looked at: see in APIM", id) {
+			if !w.Log.Has("the key journal lists a key that needs attention: see in APIM", id) {
 				t.Errorf("what to do about key %s is not said at the next start", id)
 			}
 		}

@@ -12,10 +12,8 @@ import (
 	"federation-agent/internal/store"
 )
 
-// fateActors are those by which the news of an answer's delivery goes: a panic there may lose it.
-func fateActors() []string {
-	return []string{"agent", "integration", "session", "router", "target", "writer"}
-}
+// fateActors are those whose panic ends the connection by which an answer's delivery is proved.
+func fateActors() []string { return []string{"agent", "integration", "session"} }
 
 // fateWindow is how long after an answer news of it may still be on its way.
 const fateWindow = 3 * time.Minute
@@ -309,7 +307,7 @@ func (b *keyBook) answeredAt(rec listed) time.Time {
 	return time.Time{}
 }
 
-// processTrouble finds a crash, or a panic of one by whom the news goes, before the proof could be written down.
+// processTrouble finds a crash, or a panic that ended the connection, before the proof could be written down.
 func (b *keyBook) processTrouble(agent string, from, proof time.Time) string {
 	r := b.run
 	until := from.Add(fateWindow)

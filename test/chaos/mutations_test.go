@@ -37,19 +37,23 @@ func mutations() []mutationOf {
 	return []mutationOf{
 		{
 			"the journal is not synced", "internal/store/keyjournal.go",
-			"func (s *Store) Put(rec keys.Record) error {\n\treturn s.write(durable,", "func (s *Store) Put(rec keys.Record) error {\n\treturn s.write(lazy,",
+			"func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.write(durable,", "func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.write(lazy,",
 		},
 		{
-			"`answered` is not written before the reply", "actors/keys/keymaker.go",
-			"\t\terr = k.advance(&record, keys.Answered, \"\")\n", "\t\trecord.State = keys.Answered\n",
+			"`answered` is not written before the reply", "actors/keys/making.go",
+			"\treturn s.write(record, keys.Answered, \"\")\n", "\trecord.State = keys.Answered\n\treturn nil\n",
 		},
 		{
-			"the old key is deleted before the new one is answered", "actors/keys/keymaker.go",
-			"\tk.answering(record, s)\n\tref :=", "\tif old, _ := k.records(store.Filter{SubscriptionID: c.SubscriptionID}); len(old) > 1 {\n\t\tk.undo(&old[0], \"replaced\", c.AnswerBy)\n\t}\n\tk.answering(record, s)\n\tref :=",
+			"the old key is deleted before the new one is answered", "actors/keys/saga.go",
+			"\ts.conclude(record, s.answer(", "\tif old, _ := s.records(); len(old) > 1 {\n\t\ts.undo(&old[0], \"replaced\", c.AnswerBy)\n\t}\n\ts.conclude(record, s.answer(",
 		},
 		{
-			"a key that nobody will hear of is not undone", "actors/keys/keymaker.go",
-			"\t\tk.undo(&record, err.Error(), by)\n", "\t\t_ = by\n\t\tk.forget(record)\n",
+			"a key that was replaced is kept", "internal/keys/decide.go",
+			"\tcase r.State.Held() && since.delivered != nil:\n", "\tcase r.State == Answered && since.delivered != nil:\n",
+		},
+		{
+			"a key that nobody will hear of is not undone", "actors/keys/making.go",
+			"\t\ts.undo(&record, err.Error(), by)\n", "\t\t_ = by\n\t\ts.forget(record)\n",
 		},
 		{
 			"a proved delivery is not believed", "actors/session/protocol.go",
@@ -64,16 +68,16 @@ func mutations() []mutationOf {
 			"\t\tif operation != gateway.CreateAPIKey {\n\t\t\tlimit = maxFaults\n\t\t}", "\t\tlimit = maxFaults",
 		},
 		{
-			"a lost create is not listed", "actors/keys/keymaker.go",
-			"\tif apigateway.Classify(err) != gateway.AnswerLost {", "\tif err != nil {",
+			"a lost create is not listed", "actors/keys/making.go",
+			"\tif apigateway.Classify(err) != gateway.AnswerLost {", "\tif err != nil || apigateway.Classify(err) != gateway.AnswerLost {",
 		},
 		{
 			"a refused CreateApiKey is listed as a lost one", "internal/apigateway/attempt.go",
 			"\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:", "\tcase gateway.Throttled:\n\t\tif operation == gateway.CreateAPIKey {\n\t\t\treturn gateway.AnswerLost\n\t\t}\n\t\treturn class\n\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:",
 		},
 		{
-			"UNSUBSCRIBE succeeds though the key could not be deleted", "actors/keys/keymaker.go",
-			"\t\treturn errors.Join(failures...)\n", "\t\t_ = errors.Join(failures...)\n",
+			"UNSUBSCRIBE succeeds though the key could not be deleted", "actors/keys/records.go",
+			"\tif err != nil {\n\t\treturn err\n\t}\n\tfor _, r := range records {", "\tfor _, r := range records {",
 		},
 		{
 			"a duplicate command is served again", "actors/session/seen.go",
@@ -145,15 +149,15 @@ func mutations() []mutationOf {
 		},
 		{
 			"what a dead process left is not swept", "actors/keys/writer.go",
-			"\tw.sweeping = true\n", "\tif true {\n\t\treturn\n\t}\n\tw.sweeping = true\n",
+			"\tif w.sweeping {\n", "\tif w.sweeping || !w.sweeping {\n",
 		},
 		{
 			"a session's secret key is in an error", "internal/apigateway/credentials.go",
 			"\tp := aws.NewCredentialsCache(assume, ", "\tp := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {\n\t\tv, err := assume.Retrieve(ctx)\n\t\tif err == nil {\n\t\t\terr = errors.New(v.SecretAccessKey)\n\t\t}\n\t\treturn v, err\n\t}), ",
 		},
 		{
-			"a key's value is in the log", "actors/keys/keymaker.go",
-			"\tk.answering(record, s)\n\tref :=", "\tk.env.Log.Debug(\"a key\", \"value\", value.Reveal())\n\tk.answering(record, s)\n\tref :=",
+			"a key's value is in the log", "actors/keys/saga.go",
+			"\ts.conclude(record, s.answer(", "\ts.env.Log.Debug(\"a key\", \"value\", value.Reveal())\n\ts.conclude(record, s.answer(",
 		},
 	}
 }

@@ -1,0 +1,136 @@
+package keys
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"federation-agent/actors/life"
+	"federation-agent/actors/quota"
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+	"federation-agent/internal/keys"
+	"federation-agent/internal/store"
+	"federation-agent/messages"
+)
+
+const (
+	// retryFloor and retryCap bound the delay until a deletion that failed is tried again. There is no last try.
+	retryFloor = 15 * time.Second
+	retryCap   = 10 * time.Minute
+)
+
+// What a saga writes down, and what it deletes.
+
+// records is what the journal has of the subscription, the oldest first.
+func (s *saga) records() ([]keys.Record, error) {
+	records, err := s.env.Keys.Records(store.Filter{
+		Integration: s.spec.of.Integration, Account: s.spec.of.Account, Region: s.spec.of.Region, SubscriptionID: s.spec.of.ID,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("reading the key journal: %w", err)
+	}
+	return records, nil
+}
+
+// write writes a record's next state down. Without an error, the record is as it was written.
+func (s *saga) write(record *keys.Record, state keys.State, reason string) error {
+	next := *record
+	next.State, next.UpdatedAt, next.Reason = state, s.env.Now(), cmp.Or(reason, record.Reason)
+	if err := s.env.Keys.Put(next); err != nil {
+		s.env.Log.Error("cannot write a key's state to the journal", life.LogState, state, life.LogKey, record.KeyID,
+			life.LogKeyName, record.KeyName, life.LogError, err)
+		return fmt.Errorf("writing the key journal: %w", err)
+	}
+	*record = next
+	return nil
+}
+
+func (s *saga) forget(record keys.Record) {
+	if err := s.env.Keys.Remove(record.ID); err != nil {
+		s.env.Log.Error("cannot remove a record from the key journal", life.LogKey, record.KeyID, life.LogError, err)
+	}
+}
+
+// listUnconfirmed lists a key of which nobody knows whether APIM has it.
+func (s *saga) listUnconfirmed(record *keys.Record, why string) {
+	_ = s.write(record, keys.Unconfirmed, why)
+	s.env.Log.Warn("nobody knows whether APIM has this API key: "+keys.Unconfirmed.Advice(), life.LogKey, record.KeyID,
+		life.LogKeyName, record.KeyName, life.LogTarget, s.target(), life.LogSubscription, record.SubscriptionID)
+}
+
+// listLostCreate lists a key that may have been made and is attached to nothing.
+func (s *saga) listLostCreate(record *keys.Record, why string) {
+	_ = s.write(record, keys.LostCreate, why)
+	s.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+keys.LostCreate.Advice(),
+		life.LogKeyName, record.KeyName, life.LogTarget, s.target(), life.LogSubscription, record.SubscriptionID, life.LogReason, why)
+}
+
+// undo deletes a key, until by at the latest. What cannot be done now is left to a sweep.
+func (s *saga) undo(record *keys.Record, why string, by time.Time) {
+	if record.State != keys.Deleting {
+		_ = s.write(record, keys.Deleting, why) // it is deleted all the same: nobody has it
+	}
+	if err := s.delete(record.KeyID, by); err != nil {
+		s.again = life.Backoff(s.tries, retryFloor, retryCap, s.env.Jitter())
+		s.env.Log.Warn("cannot delete an API key yet; trying again until it is gone: "+apigateway.Explain(err), life.LogKey, record.KeyID,
+			life.LogTarget, s.target(), life.LogDelay, s.again.Round(time.Second), life.LogError, err)
+		return
+	}
+	s.forget(*record)
+}
+
+// remove deletes a subscription's keys: the one that its metadata name, and those that the journal knows. A key that is
+// gone already is a success; so is a repeat.
+func (s *saga) remove(m task, c messages.Unsubscribe) error {
+	if m.wanted.Err() != nil {
+		return quota.ErrUnwanted
+	}
+	records, err := s.records()
+	if err != nil {
+		return err
+	}
+	records = slices.DeleteFunc(records, func(r keys.Record) bool { return r.KeyID == "" })
+	ids := map[string]bool{}
+	for _, r := range records {
+		ids[r.KeyID] = true
+	}
+	ref, unnamed := federation.KeyRefOf(c.Metadata)
+	if unnamed == nil {
+		ids[ref.KeyID] = true
+	}
+	if len(ids) == 0 {
+		return fmt.Errorf("%w; delete it in the API Gateway console: it bears the subscription's id in its name", unnamed)
+	}
+	for _, id := range slices.Sorted(maps.Keys(ids)) {
+		err = errors.Join(err, s.delete(id, c.AnswerBy))
+	}
+	if err != nil {
+		return err
+	}
+	for _, r := range records {
+		s.forget(r)
+	}
+	return nil
+}
+
+// delete calls DeleteApiKey, until by, if there is such a time.
+func (s *saga) delete(keyID string, by time.Time) error {
+	ctx := quota.WithPermitRules(s.calls(), quota.PermitRules{Wanted: s.spec.leaving})
+	if !by.IsZero() {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithDeadline(ctx, by)
+		defer cancel()
+	}
+	return apigateway.DeleteKey(ctx, s.spec.client, keyID)
+}
+
+// calls is the context of all calls to AWS.
+func (s *saga) calls() context.Context {
+	return apigateway.WithPriority(s.env.Life, gateway.PriorityKeys)
+}

@@ -1,0 +1,205 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/keys"
+	"federation-agent/internal/secret"
+	"federation-agent/messages"
+)
+
+const (
+	// fateOverdue is how long an answer's fate may be unknown before the key counts as unconfirmed. The answer leaves within
+	// 58 s of its command, or never, and the session tells its fate within its pong deadline.
+	fateOverdue = 2 * time.Minute
+	// fateLeaving is the same once the writer leaves: it is restarted only after that, and SUBSCRIBEs wait for it.
+	fateLeaving = 20 * time.Second
+)
+
+// saga makes and deletes the API keys of one subscription, one task after the other. Each step is in the journal before it
+// is taken, so whatever ends here, what is left to do can be read there. Parent: writer, which stops it once it has
+// nothing to do.
+//
+// It is a worker and a leaf, so it may wait in Receive: for AWS, and for the fate of its answer. The actor library stops
+// nobody in the middle of a Receive. So a CreateApiKey that is on its way is heard out and its answer is written down
+// here, whatever happens to the saga's neighbours.
+type saga struct {
+	env  *life.Env
+	spec sagaSpec
+	// answered is the record of the key that this saga answered with last.
+	answered string
+	// tries is how many tasks in a row could not delete a key.
+	tries int
+	// again is after which time what this task could not delete is to be tried again.
+	again time.Duration
+}
+
+type sagaSpec struct {
+	of     keys.Subscription
+	client apigateway.Client
+	// leaving ends with the writer's incarnation: no attempt at AWS is begun then. env.Life ends with the agent: what is on
+	// its way then is cut off.
+	leaving context.Context
+}
+
+// task is one thing to do. Its sender is who gets the answer. Writer -> saga.
+type task struct {
+	// command is a SUBSCRIBE or an UNSUBSCRIBE. Without one, the saga settles what the journal says is left to do.
+	command messages.Command
+	// wanted ends when nobody waits for the answer any more, and when the writer leaves.
+	wanted context.Context
+	// second: a SUBSCRIBE of the subscription was open when this task came.
+	second bool
+}
+
+// worked reports that a task is done. Saga -> writer.
+type worked struct {
+	subscription string
+	// again is after which time it is to be settled again, as a key could not be deleted; zero if there is nothing left.
+	again time.Duration
+}
+
+func sagaProps(env *life.Env, spec sagaSpec) *actor.Props {
+	return life.Props(env, life.Worker, func() actor.Actor { return &saga{env: env, spec: spec} })
+}
+
+func (s *saga) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case task:
+		s.onTask(ctx, m)
+	default:
+		life.Unexpected(s.env, ctx)
+	}
+}
+
+func (s *saga) onTask(ctx actor.Context, m task) {
+	s.again = 0
+	switch c := m.command.(type) {
+	case messages.Subscribe:
+		s.subscribe(ctx, m, c)
+	case messages.Unsubscribe:
+		s.unsubscribe(ctx, m, c)
+	default:
+		s.settle()
+	}
+	if s.again == 0 {
+		s.tries = 0
+	} else {
+		s.tries++
+	}
+	ctx.Request(ctx.Parent(), worked{subscription: s.spec.of.ID, again: s.again})
+}
+
+func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
+	record, value, err := s.make(m, c)
+	if err != nil {
+		s.env.Log.Warn("no API key was made", life.LogTarget, s.target(), life.LogSubscription, s.spec.of.ID, life.LogError, err)
+		s.refuse(ctx, c, err)
+		return
+	}
+	s.env.Log.Info("an API key was made", life.LogTarget, s.target(), life.LogSubscription, s.spec.of.ID, life.LogKey, record.KeyID)
+	s.conclude(record, s.answer(ctx, m, record, value))
+}
+
+func (s *saga) unsubscribe(ctx actor.Context, m task, c messages.Unsubscribe) {
+	if err := s.remove(m, c); err != nil {
+		s.env.Log.Warn("an API key was not deleted", life.LogTarget, s.target(), life.LogSubscription, s.spec.of.ID, life.LogError, err)
+		s.refuse(ctx, c, err)
+		return
+	}
+	s.env.Log.Info("a subscription's API keys are deleted", life.LogTarget, s.target(), life.LogSubscription, s.spec.of.ID)
+	ctx.Request(ctx.Sender(), messages.Answer{CommandRef: c.CommandRef, Reply: messages.Unsubscribed{}})
+}
+
+// answer answers a SUBSCRIBE with its key, and waits for what becomes of that answer.
+func (s *saga) answer(ctx actor.Context, m task, record keys.Record, value secret.String) messages.Delivery {
+	fate, registry := life.Ear{Heard: make(chan any, 1)}, ctx.ActorSystem().ProcessRegistry
+	pid, _ := registry.Add(fate, "fate"+registry.NextID())
+	defer registry.Remove(pid)
+	ref := federation.KeyRef{Target: s.target(), UsagePlanID: record.UsagePlanID, KeyID: record.KeyID}
+	ctx.RequestWithCustomSender(ctx.Sender(), messages.Answer{CommandRef: m.command.Ref(), Reply: messages.Subscribed{
+		SubscriptionID: s.spec.of.ID, APIKey: value, Metadata: ref.Metadata(),
+	}}, pid)
+	select {
+	case heard := <-fate.Heard:
+		return deliveryOf(heard)
+	case <-m.wanted.Done():
+		if s.spec.leaving.Err() == nil {
+			return messages.NeverSent // the command was given up before the answer came to whom it was for
+		}
+	case <-time.After(fateOverdue):
+		return messages.Unproved
+	}
+	select { // the writer leaves, and waits for this saga's end; the fate is told all the same
+	case heard := <-fate.Heard:
+		return deliveryOf(heard)
+	case <-s.env.Life.Done():
+	case <-time.After(fateLeaving):
+	}
+	return messages.Unproved
+}
+
+func deliveryOf(heard any) messages.Delivery {
+	if fate, told := heard.(messages.AnswerFate); told {
+		return fate.Delivery
+	}
+	return messages.NeverSent // a dead letter: nobody took the answer
+}
+
+// conclude does what follows from an answer's fate, for the key and for the subscription's older ones.
+func (s *saga) conclude(record keys.Record, fate messages.Delivery) {
+	if fate == messages.NeverSent {
+		s.undo(&record, "its answer never left", time.Time{})
+		return
+	}
+	s.answered = record.ID
+	if fate == messages.Delivered && s.write(&record, keys.Delivered, "") != nil {
+		return // a sweep lists the key
+	}
+	s.settle()
+}
+
+// settle does what the journal says is left to do.
+func (s *saga) settle() {
+	records, err := s.records()
+	if err != nil {
+		s.env.Log.Error("cannot see what is left to do for a subscription", life.LogTarget, s.target(),
+			life.LogSubscription, s.spec.of.ID, life.LogError, err)
+	}
+	for _, step := range keys.Decide(records) {
+		switch step.Action {
+		case keys.Forget:
+			s.forget(step.Record)
+		case keys.Delete:
+			s.undo(&step.Record, step.Reason, time.Time{})
+		case keys.ListUnconfirmed:
+			s.listUnconfirmed(&step.Record, step.Reason)
+		case keys.ListLostCreate:
+			s.listLostCreate(&step.Record, step.Reason)
+		}
+	}
+}
+
+func (s *saga) target() federation.Target {
+	return federation.Target{Account: s.spec.of.Account, Region: s.spec.of.Region}
+}
+
+func (s *saga) refuse(ctx actor.Context, c messages.Command, err error) {
+	ctx.Request(ctx.Sender(), messages.Answer{CommandRef: c.Ref(), Reply: messages.Refused{Reason: refusal(err)}})
+}
+
+// refusal is what APIM's users read of a failure.
+func refusal(err error) string {
+	var call *apigateway.Error
+	if errors.As(err, &call) {
+		return call.Doing + ": " + apigateway.Explain(call)
+	}
+	return err.Error()
+}
