@@ -50,14 +50,17 @@ type Stages map[string][]*gateway.Stage
 // The filter's stage names hold for all of them.
 func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages, f Filter) []Entry {
 	inPlans := plansByPair(plans)
-	listed := map[string]*gateway.RestAPI{}
-	var out []Entry
+	unasked := map[string]*gateway.RestAPI{} // the APIs whose stages only the plans name
+	out := make([]Entry, 0, len(inPlans))
 	for _, api := range apis {
 		if api.ID == "" {
 			continue // without an id it can be neither identified nor called
 		}
-		listed[api.ID] = api
-		for _, d := range stages[api.ID] {
+		details, asked := stages[api.ID]
+		if !asked {
+			unasked[api.ID] = api
+		}
+		for _, d := range details {
 			ps := inPlans[pair{api.ID, d.Name}]
 			if d.Name != "" && f.Accepts(d.Name) && (len(ps) > 0 || f.AcceptWithoutPlan) {
 				out = append(out, Entry{API: api, Stage: d.Name, Plans: ps, Details: d})
@@ -65,8 +68,7 @@ func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages,
 		}
 	}
 	for p, ps := range inPlans {
-		_, asked := stages[p.api]
-		if api := listed[p.api]; api != nil && !asked && f.Accepts(p.stage) {
+		if api := unasked[p.api]; api != nil && f.Accepts(p.stage) {
 			out = append(out, Entry{API: api, Stage: p.stage, Plans: ps})
 		}
 	}

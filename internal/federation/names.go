@@ -68,9 +68,8 @@ func NewNames(catalogue []Named) Names {
 		for ; to < len(all) && all[to].Name == all[from].Name; to++ {
 			ids[to] = all[to].ID
 		}
-		g := &nameGroup{base: all[from].Name, ids: ids[from:to:to]}
-		g.level = firstDistinct(g.ids, 0)
-		names.groups[g.base] = g
+		base, same := all[from].Name, ids[from:to:to]
+		names.groups[base] = &nameGroup{base: base, ids: same, level: firstDistinct(same, 0)}
 		from = to
 	}
 	names.settle()

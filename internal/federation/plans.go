@@ -81,13 +81,11 @@ func burstText(burst int32) string {
 
 // methodText is a single method's limits. AWS's key is "/path/METHOD". A long path is cut, so that the numbers stay.
 func methodText(method string, t gateway.Throttle) string {
-	limits := []string{rateText(t.Rate), burstText(t.Burst)}
-	limits = slices.DeleteFunc(limits, func(text string) bool { return text == "" })
-	if len(limits) == 0 {
+	limits := strings.Trim(rateText(t.Rate)+", "+burstText(t.Burst), ", ") // either text may be empty
+	if limits == "" {
 		return ""
 	}
-	numbers := ": " + strings.Join(limits, ", ")
-	name := line(method)
+	numbers, name := ": "+limits, line(method)
 	if cut := strings.LastIndexByte(name, '/'); cut >= 0 {
 		name = name[cut+1:] + " " + cmp.Or(name[:cut], "/")
 	}

@@ -96,7 +96,10 @@ func (c *Conn) readFailed(err error) {
 	c.mu.Unlock()
 	switch {
 	case closing.remote != nil:
-		c.awaitEcho()
+		select { // the writer has a moment to answer the peer's close frame
+		case <-c.writerDone:
+		case <-time.After(echoTimeout):
+		}
 		c.end(*closing.remote)
 	case closing.sent:
 		c.end(closing.info)
@@ -110,14 +113,6 @@ func (c *Conn) readFailed(err error) {
 	default:
 		c.linger()
 		c.end(CloseInfo{Code: websocket.CloseProtocolError, Err: err})
-	}
-}
-
-// awaitEcho gives the writer a moment to answer the peer's close frame.
-func (c *Conn) awaitEcho() {
-	select {
-	case <-c.writerDone:
-	case <-time.After(echoTimeout):
 	}
 }
 
