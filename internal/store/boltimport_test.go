@@ -56,7 +56,7 @@ func TestAJournalOfAnEarlierVersionIsReadAndRewritten(t *testing.T) {
 
 func TestAJournalOfAnEarlierVersionIsReadFromAReadOnlyDisk(t *testing.T) {
 	dir := dirWith(t, unzipped(t, "schema-1.db.gz"))
-	var refusal error = os.ErrPermission
+	refusal := os.ErrPermission
 	s, health := NewFileStore(refusing(dir, &refusal), Options{})
 	wantHealth(t, health, false, "permission", "in memory only")
 	if got := len(recordIDs(t, s)); got != 179 {

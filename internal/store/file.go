@@ -90,7 +90,7 @@ func (m *fileMedium) lock() error {
 			m.file = file
 			return nil
 		}
-		file.Close()
+		_ = file.Close() // it was not written to
 		switch {
 		case err != nil:
 			return fmt.Errorf("locking %s: %w", m.path, err)

@@ -13,7 +13,7 @@ import (
 	"time"
 )
 
-// ErrLocked: another process has the file of a [FileStore].
+// ErrLocked says that another process has the file of a [FileStore].
 var ErrLocked = errors.New("another process holds the store")
 
 // Medium is what a [FileStore] writes to: a file, or a model of one. One FileStore uses it, for one call at a time.
