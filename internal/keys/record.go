@@ -4,6 +4,7 @@ package keys
 
 import (
 	"cmp"
+	"slices"
 	"strings"
 	"time"
 )
@@ -31,7 +32,7 @@ type Record struct {
 	State State  `json:"state"`
 	// CommandID is the id of the SUBSCRIBE command.
 	CommandID string `json:"commandId,omitempty"`
-	// CreatedAt orders the records of a subscription; see [After]. Like UpdatedAt it is the caller's wall clock, and is
+	// CreatedAt orders the records of a subscription; see [After] and [Before]. Like UpdatedAt it is the caller's wall clock, and is
 	// read back in UTC.
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
@@ -61,4 +62,24 @@ func After(records []Record, now time.Time) time.Time {
 		}
 	}
 	return now
+}
+
+// Before gives those of the found records that must be written again to be older than all of ours, whatever the clocks
+// said: an earlier process made them, and ours were made before this one knew of them.
+func Before(found, ours []Record) []Record {
+	first := map[Subscription]time.Time{}
+	for _, r := range ours {
+		if at, known := first[r.Subscription()]; !known || r.CreatedAt.Before(at) {
+			first[r.Subscription()] = r.CreatedAt
+		}
+	}
+	var moved []Record
+	for _, r := range slices.Backward(slices.SortedFunc(slices.Values(found), Compare)) {
+		if at, known := first[r.Subscription()]; known && !r.CreatedAt.Before(at) {
+			r.CreatedAt = at.Add(-time.Nanosecond)
+			first[r.Subscription()] = r.CreatedAt
+			moved = append(moved, r)
+		}
+	}
+	return moved
 }

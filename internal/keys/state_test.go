@@ -3,7 +3,6 @@ package keys_test
 import (
 	"slices"
 	"testing"
-	"time"
 
 	"federation-agent/internal/keys"
 )
@@ -49,28 +48,5 @@ func TestADecisionIsAlwaysATransitionThatIsAllowed(t *testing.T) {
 				}
 			}
 		}
-	}
-}
-
-func TestANewRecordIsBehindTheOthersThoughTheClockWasPutBack(t *testing.T) {
-	now := time.Date(2026, 11, 1, 0, 0, 2, 0, time.UTC)
-	for name, records := range map[string][]keys.Record{
-		"none":                   nil,
-		"older ones":             {record(1, "a", keys.Delivered)},
-		"one of the same second": {record(2, "z", keys.Delivered)},
-		"newer ones":             {record(9, "b", keys.Delivered), record(3, "a", keys.Deleting)},
-	} {
-		t.Run(name, func(t *testing.T) {
-			made := record(0, "a", keys.Intent)
-			made.CreatedAt = keys.After(records, now)
-			for _, r := range records {
-				if keys.Compare(r, made) >= 0 {
-					t.Errorf("made at %s, another one at %s", made.CreatedAt, r.CreatedAt)
-				}
-			}
-			if made.CreatedAt.Before(now) || len(records) == 0 && !made.CreatedAt.Equal(now) {
-				t.Errorf("made at %s, now is %s", made.CreatedAt, now)
-			}
-		})
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"federation-agent/internal/keys"
 )
 
 // ErrLocked says that another process has the file of a [FileStore].
@@ -59,6 +61,7 @@ type FileStore struct {
 	turn     chan struct{}
 	medium   Medium
 	known    bool // the medium's content was read, and no other process can have written it since
+	shared   bool // it was not, and another process had the medium meanwhile
 	failures int  // openings and commits that failed in a row
 	skip     int  // commits that pass in memory before the medium is tried again
 
@@ -114,6 +117,7 @@ func (s *FileStore) open(st *state) bool {
 		s.ended = ErrFenced
 	case err != nil:
 		s.known = false // the lock went with the attempt: others may write meanwhile
+		s.shared = s.shared || errors.Is(err, ErrLocked)
 		s.degrade(err)
 	}
 	return s.ended == nil && err == nil
@@ -265,7 +269,8 @@ func (s *FileStore) reopen() {
 		s.degrade(err)
 		return
 	}
-	adopted := 0
+	ours := slices.Collect(maps.Values(s.state.keys.byKey))
+	var adopted []keys.Record
 	for row, value := range rows {
 		if !bytes.Equal(onDisk[row], value) {
 			s.pending[row] = value
@@ -278,14 +283,21 @@ func (s *FileStore) reopen() {
 		if s.known {
 			s.pending[row] = nil
 		} else if s.state.apply(Change{row, value}) == nil && row.Table == tableKeys {
-			adopted++
+			adopted = append(adopted, found.keys.byKey[row.Key])
 		}
 	}
-	if adopted > 0 {
-		s.opts.Logger.Warn("store: the disk has keys that this process did not know; it handles them within half a minute",
-			"keys", adopted)
+	if !s.shared { // else they may be as new as ours, and the clock is the same one
+		for _, rec := range keys.Before(adopted, ours) {
+			if changes, err := s.state.keys.set(rec, rec.ID); err == nil && s.state.apply(changes[0]) == nil {
+				s.pending[changes[0].Row] = changes[0].Value
+			}
+		}
 	}
-	s.known, s.degraded = true, false
+	if len(adopted) > 0 {
+		s.opts.Logger.Warn("store: the disk has keys that this process did not know; it handles them within half a minute",
+			"keys", len(adopted))
+	}
+	s.known, s.shared, s.degraded = true, false, false
 }
 
 // Fence ends this incarnation: from now on every write fails with [ErrFenced], and what waits is not written. Close
