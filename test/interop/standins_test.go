@@ -2,8 +2,4 @@
 
 package interop
 
-const (
-	withOriginals = false
-	// casesAtATime is how many run together, over all stand-ins: nearly all of a case's time is waiting.
-	casesAtATime = 30
-)
+const withOriginals = false
