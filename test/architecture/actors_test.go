@@ -40,3 +40,14 @@ func TestOnlyOneFileMakesProps(t *testing.T) {
 		t.Errorf("%s makes no Props: this test looks for the wrong words", maker)
 	}
 }
+
+func TestNoActorHasALock(t *testing.T) {
+	for path, text := range actorFiles(t) {
+		for _, lock := range []string{"sync.Mutex", "sync.RWMutex"} {
+			if strings.Contains(text, lock) {
+				t.Errorf("%s has a %s: what an actor holds is its own; a service that several share stands in internal/",
+					path, lock)
+			}
+		}
+	}
+}
