@@ -21,10 +21,6 @@ const (
 	nodePort    = "gravitee_services_core_http_port"
 	nodeHost    = "gravitee_services_core_http_host"
 	nodeUsers   = "gravitee_services_core_http_authentication_users_"
-	// nodeAuthentication is the variable that says whether users have to show who they are.
-	nodeAuthentication = "gravitee_services_core_http_authentication_type"
-	// nodeDefaultPort is the node API's port unless the configuration says otherwise.
-	nodeDefaultPort = 18084
 	// nodeCloses is how long answers that are being sent may take at the end: Docker kills 10 s after SIGTERM, and the
 	// drain takes up to 9 s.
 	nodeCloses = 500 * time.Millisecond

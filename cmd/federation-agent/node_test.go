@@ -213,7 +213,7 @@ func TestHealthAndStatusAskTheRunningAgent(t *testing.T) {
 
 func TestTheSandboxNamesThePortThatTheAgentTakes(t *testing.T) {
 	cfg, _, err := load(settings(t, newSandbox(t, nil)), nil)
-	if err != nil || cfg.Services.HTTP.Port != nodeDefaultPort {
-		t.Errorf("%v, port %d, and the sandbox names %d", err, cfg.Services.HTTP.Port, nodeDefaultPort)
+	if err != nil || cfg.Services.HTTP.Port != demo.NodePort {
+		t.Errorf("%v, port %d, and the sandbox names %d", err, cfg.Services.HTTP.Port, demo.NodePort)
 	}
 }

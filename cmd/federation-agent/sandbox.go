@@ -1,13 +1,6 @@
 package main
 
 import (
-	"fmt"
-	"net"
-	"os"
-	"path/filepath"
-	"strings"
-
-	"github.com/google/uuid"
 	"github.com/spf13/cobra"
 
 	"federation-agent/internal/sandbox/demo"
@@ -21,7 +14,7 @@ const (
 )
 
 func sandboxCommand(p process) *cobra.Command {
-	var flags sandboxFlags
+	var flags demo.Flags
 	command := &cobra.Command{
 		Use:   "sandbox",
 		Short: "Starts stand-ins for APIM and AWS to try the agent against",
@@ -33,62 +26,20 @@ That page and /_sandbox/ are open to everybody and show keys: keep both stand-in
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runSandbox(p, &flags) },
 	}
-	flags.add(command, sandboxAPIM, sandboxAWS)
+	flags.Declare(command.Flags(), sandboxAPIM, sandboxAWS)
 	return command
 }
 
-func runSandbox(p process, flags *sandboxFlags) error {
-	sandbox, err := startSandbox(flags)
+func runSandbox(p process, flags *demo.Flags) error {
+	sandbox, err := flags.Start()
 	if err != nil {
-		return err
+		return exit(exitConfiguration, "%v", err)
 	}
-	printSettings(p, sandbox)
-	for _, address := range []string{flags.APIMAddress, flags.AWSAddress} {
-		host, _, _ := net.SplitHostPort(address) // a stand-in listens there, so that it has a host
-		if ip := net.ParseIP(host); host != "localhost" && (ip == nil || !ip.IsLoopback()) {
-			fmt.Fprintf(p.stderr, "warning: other machines can reach %s; "+
-				"everybody there can use the stand-ins and see their keys\n", address)
-		}
-	}
+	sandbox.PrintSettings(p.stdout, p.invoked())
+	sandbox.WarnOfStrangers(p.stderr)
 	<-p.signals
 	if err := sandbox.Close(); err != nil {
 		return exit(exitInternal, "ending the stand-ins: %v", err)
 	}
 	return nil
-}
-
-func startSandbox(flags *sandboxFlags) (*demo.Sandbox, error) {
-	if err := flags.complete(); err != nil {
-		return nil, err
-	}
-	sandbox, err := demo.Start(flags.Options)
-	if err != nil {
-		return nil, exit(exitConfiguration, "cannot start the stand-ins: %v", err)
-	}
-	return sandbox, nil
-}
-
-// printSettings prints what to paste into a shell.
-func printSettings(p process, s *demo.Sandbox) {
-	fmt.Fprintf(p.stdout, "# APIM: %s/  AWS: %s  (Ctrl-C ends both)\n# Paste this into another shell, then: %s run\n",
-		s.APIMURL(), s.AWSURL(), p.invoked())
-	// A new journal for each sandbox: it has other keys and jobs than the last one.
-	journal := filepath.Join(os.TempDir(), "federation-agent-sandbox-"+uuid.NewString()[:8])
-	for _, setting := range append(s.Settings(),
-		demo.Setting{Name: "gravitee_agent_store_path", Value: journal},
-		demo.Setting{Name: nodeAuthentication, Value: "none"}) {
-		fmt.Fprintf(p.stdout, "export %s=%s\n", setting.Name, quote(setting.Value))
-	}
-	if roles := s.Roles(); roles.Value != "" {
-		fmt.Fprintf(p.stdout, "# With this one, too, the agent sees all accounts:\n# export %s=%s\n",
-			roles.Name, quote(roles.Value))
-	}
-	fmt.Fprintf(p.stdout, "# The agent's page, once it runs: http://localhost:%d/_node/federation\n", nodeDefaultPort)
-	fmt.Fprintf(p.stdout, "# Afterwards, so that no other program in that shell takes the stand-in for AWS: unset %s\n",
-		demo.AWSEndpointVariable)
-}
-
-// quote makes a text one word for a POSIX shell.
-func quote(text string) string {
-	return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'"
 }

@@ -12,6 +12,9 @@ import (
 // AWSEndpointVariable is the SDK's variable that leads it to the AWS stand-in.
 const AWSEndpointVariable = "AWS_ENDPOINT_URL"
 
+// storePath is the variable that says where the agent's journal is.
+const storePath = "gravitee_agent_store_path"
+
 // secretAccessKey goes with every access key of the stand-in, which verifies no signature.
 const secretAccessKey = "sandbox-secret"
 

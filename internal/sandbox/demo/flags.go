@@ -1,4 +1,4 @@
-package main
+package demo
 
 import (
 	"encoding/json"
@@ -6,26 +6,25 @@ import (
 	"fmt"
 	"os"
 
-	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/internal/sandbox/demo"
 )
 
-// sandboxFlags configure the stand-ins of sandbox and demo.
-type sandboxFlags struct {
-	demo.Options
+// Flags configure the stand-ins on a command line.
+type Flags struct {
+	options        Options
 	estate         string
 	uniform        awssim.UniformOptions
 	latency, quota bool
 }
 
-// add declares the flags. The addresses are the defaults.
-func (f *sandboxFlags) add(command *cobra.Command, apim, aws string) {
-	flags := command.Flags()
+// Declare declares the flags. The addresses are the defaults.
+func (f *Flags) Declare(flags *pflag.FlagSet, apim, aws string) {
+	o := &f.options
 	flags.SortFlags = false
-	flags.StringVar(&f.APIMAddress, "apim", apim, "`ADDRESS` of the APIM stand-in; port 0 takes a free one")
-	flags.StringVar(&f.AWSAddress, "aws", aws, "`ADDRESS` of the AWS stand-in; port 0 takes a free one")
+	flags.StringVar(&o.APIMAddress, "apim", apim, "`ADDRESS` of the APIM stand-in; port 0 takes a free one")
+	flags.StringVar(&o.AWSAddress, "aws", aws, "`ADDRESS` of the AWS stand-in; port 0 takes a free one")
 	flags.StringVar(&f.estate, "estate", "demo",
 		"what is in AWS: demo, uniform, or a JSON `FILE` like GET /_sandbox/aws/estate, with principals and roles")
 	flags.IntVar(&f.uniform.Accounts, "accounts", 1, "of a uniform estate: accounts")
@@ -37,34 +36,40 @@ func (f *sandboxFlags) add(command *cobra.Command, apim, aws string) {
 		"of a uniform estate: usage plans in each account and region; 0: no stage is in a plan")
 	flags.IntVar(&f.uniform.DocumentBytes, "document-bytes", 0,
 		"of a uniform estate: size of each export; 0: some kilobytes")
-	flags.StringVar(&f.Version, "apim-version", "4.9",
+	flags.StringVar(&o.Version, "apim-version", "4.9",
 		"APIM's minor version, 4.4 to 4.12; 4.4 speaks the old dialect, 4.12 was read in its source, not tried")
-	flags.StringVar(&f.Token, "token", demo.DefaultToken, "the token that APIM accepts")
-	flags.StringVar(&f.IntegrationID, "integration-id", demo.DefaultIntegrationID, "id of the integration in APIM")
+	flags.StringVar(&o.Token, "token", DefaultToken, "the token that APIM accepts")
+	flags.StringVar(&o.IntegrationID, "integration-id", DefaultIntegrationID, "id of the integration in APIM")
 	flags.BoolVar(&f.latency, "latency", true, "AWS answers as slowly as the real one; --latency=false: at once")
 	flags.BoolVar(&f.quota, "quota", true, "AWS applies its request quota; --quota=false: no quota")
-	flags.Float64Var(&f.Quota.Scale, "quota-scale", 1, "multiplies AWS's request quota")
+	flags.Float64Var(&o.Quota.Scale, "quota-scale", 1, "multiplies AWS's request quota")
 }
 
-// complete fills the options that are not flags themselves. Errors name the flag.
-func (f *sandboxFlags) complete() (err error) {
-	if f.Estate, err = f.readEstate(); err != nil {
-		return exit(exitConfiguration, "--estate: %v", err)
+// Start starts the stand-ins that the flags describe. Errors name the flag; then nothing was started.
+func (f *Flags) Start() (*Sandbox, error) {
+	o := f.options
+	var err error
+	if o.Estate, err = f.readEstate(); err != nil {
+		return nil, fmt.Errorf("--estate: %w", err)
 	}
-	if f.Quota.Scale <= 0 {
-		return exit(exitConfiguration, "--quota-scale must be above 0; --quota=false removes the quota")
+	if o.Quota.Scale <= 0 {
+		return nil, errors.New("--quota-scale must be above 0; --quota=false removes the quota")
 	}
-	f.Quota.Off = !f.quota
+	o.Quota.Off = !f.quota
 	if f.latency {
-		f.Latency = awssim.AWSLatency()
+		o.Latency = awssim.AWSLatency()
 	}
-	return nil
+	sandbox, err := Start(o)
+	if err != nil {
+		return nil, fmt.Errorf("cannot start the stand-ins: %w", err)
+	}
+	return sandbox, nil
 }
 
-func (f *sandboxFlags) readEstate() (awssim.Estate, error) {
+func (f *Flags) readEstate() (awssim.Estate, error) {
 	switch f.estate {
 	case "demo":
-		return awssim.DemoEstate(demo.DefaultSeed), nil
+		return awssim.DemoEstate(DefaultSeed), nil
 	case "uniform":
 		if min(f.uniform.Accounts, f.uniform.APIs, f.uniform.StagesPerAPI) < 1 || f.uniform.Plans < 0 {
 			return awssim.Estate{}, errors.New("a uniform estate needs at least one account, API and stage")
