@@ -6,6 +6,7 @@ import (
 	"syscall"
 	"time"
 
+	cgroup "github.com/KimMachineGun/automemlimit/memlimit"
 	"github.com/spf13/cobra"
 
 	actors "federation-agent/actors/agent"
@@ -25,7 +26,7 @@ func runCommand(p process) *cobra.Command {
 func run(p process, cfg config.Config, warnings []config.Warning) error {
 	log := newLogger(p.stderr, cfg.Agent.Log)
 	logStart(log, cfg, warnings)
-	if soft := memlimit.Set(p.environ, os.DirFS("/")); soft > 0 {
+	if soft := memlimit.Set(p.environ, cgroup.FromCgroup); soft > 0 {
 		log.Info("keeping below the memory limit of the container", logLimit, soft)
 	}
 	agent, err := startAgent(cfg, log)
