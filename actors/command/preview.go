@@ -63,7 +63,7 @@ func (p *preview) reply(m messages.Catalogue) messages.Reply {
 	bytes := 0
 	for _, api := range m.APIs {
 		summary := federation.Summarize(api.Target, api.Entry, api.Name)
-		encoded := exchange.AppendAPISummary(nil, exchange.APISummary(summary))
+		encoded := exchange.AppendAPISummary(nil, summary)
 		if exchange.DiscoverReplySize(p.command.ID, len(found.Summaries)+1, bytes+len(encoded)) > int(float64(p.spec.MaxMessage)*previewFill) {
 			found.Partial = true
 			p.env.Log.Warn("the preview does not fit into one message; it is cut, an ingest of everything is not",

@@ -9,6 +9,7 @@ import (
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exports"
+	"federation-agent/internal/federated"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/store"
@@ -121,21 +122,4 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 }
 
 // encode turns the model into what goes on the wire, once: from here on it is bytes.
-func encode(api federation.API) []byte {
-	wire := exchange.API{
-		UniqueID: api.UniqueID, ID: api.ID, Name: api.Name, Version: api.Version, Description: api.Description,
-		ConnectionDetails: api.ConnectionDetails,
-	}
-	for _, p := range api.Pages {
-		wire.Pages = append(wire.Pages, exchange.Page{Type: exchange.PageTypeSwagger, Content: p.Content, Filename: p.Filename})
-	}
-	for _, p := range api.Plans {
-		wire.Plans = append(wire.Plans, exchange.Plan{
-			ID: p.ID, Name: p.Name, Description: p.Description, Security: exchange.PlanSecurityAPIKey, Characteristics: p.Characteristics,
-		})
-	}
-	for _, m := range api.Metadata {
-		wire.Metadata = append(wire.Metadata, exchange.Metadata{Name: m.Name, Value: m.Value, Format: exchange.FormatString})
-	}
-	return exchange.AppendAPI(nil, wire)
-}
+func encode(api federated.API) []byte { return exchange.AppendAPI(nil, api) }

@@ -9,41 +9,44 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/federated"
 )
 
 func TestAnAPIIsWrittenInTheDocumentedOrder(t *testing.T) {
-	got := exchange.AppendAPI(nil, exchange.API{
-		UniqueID: "111122223333:eu-west-1:abc:prod", ID: "111122223333:eu-west-1:abc:prod",
-		Name: "Orders", Version: "2", Description: "d",
+	got := exchange.AppendAPI(nil, federated.API{
+		Summary: federated.Summary{
+			UniqueID: "111122223333:eu-west-1:abc:prod", ID: "111122223333:eu-west-1:abc:prod",
+			Name: "Orders", Version: "2",
+		},
+		Description:       "d",
 		ConnectionDetails: map[string]string{"stage": "prod", "region": "eu-west-1"},
-		Type:              exchange.APITypeMessage,
-		Pages: []exchange.Page{{
-			Type: exchange.PageTypeSwagger, Content: []byte("{\n\t\"openapi\": \"3.0.1\"}"), Filename: "orders.json",
+		Pages: []federated.Page{{
+			Content: []byte("{\n\t\"openapi\": \"3.0.1\"}"), Filename: "orders.json",
 		}},
-		Plans: []exchange.Plan{{
-			ID: "p", Name: "Gold", Description: "g", Security: exchange.PlanSecurityJWT,
+		Plans: []federated.Plan{{
+			ID: "p", Name: "Gold", Description: "g",
 			Characteristics: []string{"10/s", "burst 40"},
 		}},
-		Metadata: []exchange.Metadata{
-			{Name: "region", Value: "eu-west-1"}, {Name: "url", Value: "https://x", Format: exchange.FormatURL},
+		Metadata: []federated.Metadata{
+			{Name: "region", Value: "eu-west-1"}, {Name: "url", Value: "https://x"},
 		},
 	})
 	const want = `{"uniqueId":"111122223333:eu-west-1:abc:prod","id":"111122223333:eu-west-1:abc:prod",` +
 		`"name":"Orders","version":"2","description":"d",` +
-		`"connectionDetails":{"region":"eu-west-1","stage":"prod"},"type":"MESSAGE",` +
+		`"connectionDetails":{"region":"eu-west-1","stage":"prod"},"type":"PROXY",` +
 		`"pages":[{"pageType":"SWAGGER","content":"{\n\t\"openapi\": \"3.0.1\"}","filename":"orders.json"}],` +
-		`"plans":[{"id":"p","name":"Gold","description":"g","planSecurityType":"JWT",` +
+		`"plans":[{"id":"p","name":"Gold","description":"g","planSecurityType":"API_KEY",` +
 		`"characteristics":["10/s","burst 40"]}],` +
 		`"metadata":[{"name":"region","value":"eu-west-1","format":"STRING"},` +
-		`{"name":"url","value":"https://x","format":"URL"}]}`
+		`{"name":"url","value":"https://x","format":"STRING"}]}`
 	if diff := cmp.Diff(want, string(got)); diff != "" {
 		t.Error(diff)
 	}
 }
 
 func TestFieldsThatAPIMNeedsAreAlwaysWritten(t *testing.T) {
-	got := exchange.AppendAPI(nil, exchange.API{
-		Plans: make([]exchange.Plan, 1), Pages: make([]exchange.Page, 1), Metadata: make([]exchange.Metadata, 1),
+	got := exchange.AppendAPI(nil, federated.API{
+		Plans: make([]federated.Plan, 1), Pages: make([]federated.Page, 1), Metadata: make([]federated.Metadata, 1),
 	})
 	const want = `{"uniqueId":"","id":"","name":"","type":"PROXY",` +
 		`"pages":[{"pageType":"SWAGGER","content":"","filename":""}],` +
@@ -55,9 +58,9 @@ func TestFieldsThatAPIMNeedsAreAlwaysWritten(t *testing.T) {
 }
 
 func TestPagesAndPlansAreNeverNull(t *testing.T) {
-	for name, api := range map[string]exchange.API{
+	for name, api := range map[string]federated.API{
 		"nil":   {},
-		"empty": {Pages: []exchange.Page{}, Plans: []exchange.Plan{}},
+		"empty": {Pages: []federated.Page{}, Plans: []federated.Plan{}},
 	} {
 		if got := string(exchange.AppendAPI(nil, api)); !strings.Contains(got, `"pages":[],"plans":[]`) {
 			t.Errorf("%s: %s", name, got)
@@ -65,38 +68,8 @@ func TestPagesAndPlansAreNeverNull(t *testing.T) {
 	}
 }
 
-func TestAnUnknownEnumValueIsNeverWritten(t *testing.T) {
-	for name, c := range map[string]struct {
-		known  []string
-		format func(uint8) string
-	}{
-		"API type": {[]string{"PROXY", "MESSAGE"}, func(v uint8) string { return exchange.APIType(v).String() }},
-		"page type": {
-			[]string{"SWAGGER", "ASYNCAPI", "ASCIIDOC", "MARKDOWN", "MARKDOWN_TEMPLATE"},
-			func(v uint8) string { return exchange.PageType(v).String() },
-		},
-		"plan security": {[]string{"API_KEY", "OAUTH2", "JWT"}, func(v uint8) string {
-			return exchange.PlanSecurity(v).String()
-		}},
-		"metadata format": {
-			[]string{"STRING", "NUMERIC", "BOOLEAN", "DATE", "MAIL", "URL"},
-			func(v uint8) string { return exchange.MetadataFormat(v).String() },
-		},
-	} {
-		for v := range 256 {
-			want := c.known[0]
-			if v < len(c.known) {
-				want = c.known[v]
-			}
-			if got := c.format(uint8(v)); got != want {
-				t.Errorf("%s %d is written %q, want %q", name, v, got, want)
-			}
-		}
-	}
-}
-
 func TestADiscoverySummaryCarriesFourFields(t *testing.T) {
-	got := exchange.AppendAPISummary(nil, exchange.APISummary{UniqueID: "u", ID: "i", Name: "n", Version: "v"})
+	got := exchange.AppendAPISummary(nil, federated.Summary{UniqueID: "u", ID: "i", Name: "n", Version: "v"})
 	if want := `{"uniqueId":"u","id":"i","name":"n","version":"v"}`; string(got) != want {
 		t.Errorf("%s", got)
 	}
@@ -115,7 +88,7 @@ func TestADocumentArrivesUnchanged(t *testing.T) {
 		"ends in half a rune": "ok\xe2\x82",
 		"empty":               "",
 	} {
-		encoded := exchange.AppendAPI(nil, exchange.API{Pages: []exchange.Page{{Content: []byte(content)}}})
+		encoded := exchange.AppendAPI(nil, federated.API{Pages: []federated.Page{{Content: []byte(content)}}})
 		var api struct{ Pages []struct{ Content string } }
 		if err := json.Unmarshal(encoded, &api); err != nil {
 			t.Errorf("%s: %v", name, err)
@@ -145,7 +118,7 @@ func asJSONDoes(t testing.TB, text string) string {
 }
 
 func TestALargeDocumentIsWrittenWithFewAllocations(t *testing.T) {
-	api := exchange.API{Pages: []exchange.Page{{Content: document(6 << 20)}}}
+	api := federated.API{Pages: []federated.Page{{Content: document(6 << 20)}}}
 	if got := testing.AllocsPerRun(3, func() { exchange.AppendAPI(nil, api) }); got > 3 {
 		t.Errorf("%v allocations for a document of 6 MB; one buffer should do", got)
 	}
@@ -153,9 +126,10 @@ func TestALargeDocumentIsWrittenWithFewAllocations(t *testing.T) {
 
 func TestTheBufferOfAnEncodedDocumentIsHardlyLargerThanTheDocument(t *testing.T) {
 	for _, size := range []int{40_000, 100_000, 6_000_000} {
-		encoded := exchange.AppendAPI(nil, exchange.API{
-			UniqueID: "u", ID: "i", Name: "n", Pages: []exchange.Page{{Content: document(size), Filename: "openapi.json"}},
-			Plans: []exchange.Plan{{ID: "p", Name: "plan"}}, Metadata: []exchange.Metadata{{Name: "a", Value: "b"}},
+		encoded := exchange.AppendAPI(nil, federated.API{
+			Summary: federated.Summary{UniqueID: "u", ID: "i", Name: "n"},
+			Pages:   []federated.Page{{Content: document(size), Filename: "openapi.json"}},
+			Plans:   []federated.Plan{{ID: "p", Name: "plan"}}, Metadata: []federated.Metadata{{Name: "a", Value: "b"}},
 		})
 		const sizeClass = 8 << 10 // Go rounds an allocation of this size up to a multiple of it
 		if spare := cap(encoded) - len(encoded); spare > 2*sizeClass {

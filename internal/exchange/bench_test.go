@@ -4,10 +4,12 @@ import (
 	"testing"
 
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/federated"
 )
 
 func BenchmarkAppendAPI(b *testing.B) {
-	api := exchange.API{UniqueID: "u", ID: "i", Name: "n", Pages: []exchange.Page{{Content: document(100 << 10)}}}
+	api := federated.API{Summary: federated.Summary{UniqueID: "u", ID: "i", Name: "n"},
+		Pages: []federated.Page{{Content: document(100 << 10)}}}
 	buffer := exchange.AppendAPI(nil, api)
 	b.SetBytes(100 << 10)
 	b.ReportAllocs()

@@ -71,7 +71,9 @@ type Subscription struct {
 	ID              string
 	ApplicationID   string
 	ApplicationName string
-	Type            SubscriptionType
+	// Type is the subscription's type as the controller sent it: API_KEY, OAUTH, JWT, or one that is not known yet.
+	// UNSUBSCRIBE has none.
+	Type string
 	// Metadata hold APIM's values as strings: numbers and booleans as their text, objects and lists as their JSON. Nulls
 	// are left out.
 	Metadata map[string]string
@@ -229,7 +231,7 @@ func decodeSubscribe(typ string, payload json.RawMessage) (Subscribe, error) {
 		ID:              string(wire.Subscription.ID),
 		ApplicationID:   string(wire.Subscription.ApplicationID),
 		ApplicationName: string(wire.Subscription.ApplicationName),
-		Type:            SubscriptionType(wire.Subscription.Type),
+		Type:            string(wire.Subscription.Type),
 		Metadata:        wire.Subscription.Metadata,
 	}}, nil
 }

@@ -16,7 +16,7 @@ func command(typ, json string) exchange.Frame {
 
 func TestCommandsAreRead(t *testing.T) {
 	subscription := exchange.Subscription{
-		ID: "s1", ApplicationID: "app1", ApplicationName: "Billing", Type: exchange.SubscriptionAPIKey,
+		ID: "s1", ApplicationID: "app1", ApplicationName: "Billing", Type: "API_KEY",
 		Metadata: map[string]string{"planId": "p1", "aws-api-gateway-region": "eu-west-1"},
 	}
 	const subscriptionJSON = `{"graviteeSubscriptionId":"s1","graviteeApplicationId":"app1",` +

@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/federated"
 	"federation-agent/internal/secret"
 )
 
@@ -15,8 +16,8 @@ func written() map[string]struct {
 	got  []byte
 	want string
 } {
-	api := exchange.AppendAPI(nil, exchange.API{UniqueID: "u", ID: "i", Name: "n"})
-	summary := exchange.AppendAPISummary(nil, exchange.APISummary{UniqueID: "u", ID: "i", Name: "n", Version: "1"})
+	api := exchange.AppendAPI(nil, federated.API{Summary: federated.Summary{UniqueID: "u", ID: "i", Name: "n"}})
+	summary := exchange.AppendAPISummary(nil, federated.Summary{UniqueID: "u", ID: "i", Name: "n", Version: "1"})
 	const apiJSON = `{"uniqueId":"u","id":"i","name":"n","type":"PROXY","pages":[],"plans":[]}`
 	const summaryJSON = `{"uniqueId":"u","id":"i","name":"n","version":"1"}`
 	return map[string]struct {
@@ -127,13 +128,14 @@ func TestAFrameIsAppendedToTheBuffer(t *testing.T) {
 // Controllers up to exchange 2.0.1 split the whole frame on `;;`, so the JSON may not hold any.
 func TestASemicolonInAnyStringIsEscaped(t *testing.T) {
 	const odd = `a;;b;"\`
-	api := exchange.AppendAPI(nil, exchange.API{
-		UniqueID: odd, ID: odd, Name: odd, Version: odd, Description: odd, ConnectionDetails: map[string]string{odd: odd},
-		Pages:    []exchange.Page{{Content: []byte(odd), Filename: odd}},
-		Plans:    []exchange.Plan{{ID: odd, Name: odd, Description: odd, Characteristics: []string{odd}}},
-		Metadata: []exchange.Metadata{{Name: odd, Value: odd}},
+	api := exchange.AppendAPI(nil, federated.API{
+		Summary:     federated.Summary{UniqueID: odd, ID: odd, Name: odd, Version: odd},
+		Description: odd, ConnectionDetails: map[string]string{odd: odd},
+		Pages:    []federated.Page{{Content: []byte(odd), Filename: odd}},
+		Plans:    []federated.Plan{{ID: odd, Name: odd, Description: odd, Characteristics: []string{odd}}},
+		Metadata: []federated.Metadata{{Name: odd, Value: odd}},
 	})
-	summary := exchange.AppendAPISummary(nil, exchange.APISummary{UniqueID: odd, ID: odd, Name: odd, Version: odd})
+	summary := exchange.AppendAPISummary(nil, federated.Summary{UniqueID: odd, ID: odd, Name: odd, Version: odd})
 	for name, frame := range map[string][]byte{
 		"HELLO":        exchange.AppendHello(nil, odd, odd),
 		"INGEST":       slices.Concat(exchange.Ingest(odd, odd, [][]byte{api}, false)...),
@@ -165,7 +167,7 @@ func TestTheSizeOfAReplyIsKnownBeforeItIsWritten(t *testing.T) {
 			apis := make([][]byte, count)
 			bytes := 0
 			for i := range apis {
-				apis[i] = exchange.AppendAPISummary(nil, exchange.APISummary{ID: strings.Repeat("x", i)})
+				apis[i] = exchange.AppendAPISummary(nil, federated.Summary{ID: strings.Repeat("x", i)})
 				bytes += len(apis[i])
 			}
 			for name, c := range map[string]struct{ size, want int }{

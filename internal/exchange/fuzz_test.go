@@ -9,6 +9,7 @@ import (
 	"testing"
 
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/federated"
 )
 
 func FuzzReadFrame(f *testing.F) {
@@ -77,11 +78,12 @@ func FuzzAppendAPIRoundTrip(f *testing.F) {
 	f.Add("name", []byte("{\"a\": \"b;;c\"}\n"), "key", "value")
 	f.Add("\xff", []byte("\xed\xa0\x80\x00"), "\u2028", "😀")
 	f.Fuzz(func(t *testing.T, name string, content []byte, key, value string) {
-		encoded := exchange.AppendAPI(nil, exchange.API{
-			UniqueID: name, Name: name, ConnectionDetails: map[string]string{key: value},
-			Pages:    []exchange.Page{{Content: content, Filename: name}},
-			Plans:    []exchange.Plan{{ID: key, Characteristics: []string{value}}},
-			Metadata: []exchange.Metadata{{Name: key, Value: value}},
+		encoded := exchange.AppendAPI(nil, federated.API{
+			Summary:           federated.Summary{UniqueID: name, Name: name},
+			ConnectionDetails: map[string]string{key: value},
+			Pages:             []federated.Page{{Content: content, Filename: name}},
+			Plans:             []federated.Plan{{ID: key, Characteristics: []string{value}}},
+			Metadata:          []federated.Metadata{{Name: key, Value: value}},
 		})
 		if bytes.Contains(encoded, []byte(";")) {
 			t.Errorf("a semicolon was written: %s", encoded)

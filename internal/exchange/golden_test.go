@@ -13,6 +13,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/federated"
 	"federation-agent/internal/secret"
 )
 
@@ -169,12 +170,13 @@ func TestTheAgentWritesWhatGraviteesOwnClassesWrite(t *testing.T) {
 
 // Each version ignores the fields that it does not know. The other fields stand in its order.
 func TestTheFieldsOfAnAPIStandInTheRecordedOrder(t *testing.T) {
-	full := exchange.AppendAPI(nil, exchange.API{
-		UniqueID: "u", ID: "i", Name: "n", Version: "v", Description: "d",
+	full := exchange.AppendAPI(nil, federated.API{
+		Summary:           federated.Summary{UniqueID: "u", ID: "i", Name: "n", Version: "v"},
+		Description:       "d",
 		ConnectionDetails: map[string]string{"key": "", "note": ""},
-		Pages:             []exchange.Page{{Filename: "f"}},
-		Plans:             []exchange.Plan{{ID: "p", Name: "n", Description: "d", Characteristics: []string{"c"}}},
-		Metadata:          []exchange.Metadata{{Name: "n"}},
+		Pages:             []federated.Page{{Filename: "f"}},
+		Plans:             []federated.Plan{{ID: "p", Name: "n", Description: "d", Characteristics: []string{"c"}}},
+		Metadata:          []federated.Metadata{{Name: "n"}},
 	})
 	ours := map[string][]byte{
 		"ingest-command": slices.Concat(exchange.Ingest("1", "j", [][]byte{full}, false)...),

@@ -5,6 +5,22 @@ import (
 	"encoding/json"
 )
 
+// Status is a reply's `commandStatus`.
+type Status string
+
+// The statuses of a reply.
+const (
+	StatusPending    Status = "PENDING"
+	StatusInProgress Status = "IN_PROGRESS"
+	StatusSucceeded  Status = "SUCCEEDED"
+	StatusError      Status = "ERROR"
+)
+
+// known reports whether the protocol has this status.
+func (s Status) known() bool {
+	return s == StatusPending || s == StatusInProgress || s == StatusSucceeded || s == StatusError
+}
+
 // Reply is a controller's answer to HELLO or INGEST.
 type Reply struct {
 	CommandID    string
@@ -38,7 +54,7 @@ func DecodeReply(frame Frame) (Reply, error) {
 	if reply.CommandID == "" {
 		return Reply{}, &FrameError{Reason: "malformed reply: it has no commandId"}
 	}
-	if !reply.Status.Known() {
+	if !reply.Status.known() {
 		return Reply{}, &FrameError{Reason: "malformed reply: its commandStatus is unknown"}
 	}
 	return reply, nil

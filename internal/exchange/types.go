@@ -22,20 +22,17 @@ const (
 
 // Dialect is the set of commands that a controller uses. It follows from the commands that the controller sends, never
 // from configuration.
-type Dialect uint8
+type Dialect string
 
 // The dialects.
 const (
 	// DialectUnknown: the controller has not sent a command that only one dialect has.
-	DialectUnknown Dialect = iota
+	DialectUnknown Dialect = ""
 	// DialectV44 is APIM 4.4: LIST and FETCH.
-	DialectV44
+	DialectV44 Dialect = "4.4"
 	// DialectV45 is APIM 4.5 and later: DISCOVER, START_INGEST and INGEST.
-	DialectV45
+	DialectV45 Dialect = "4.5 and later"
 )
-
-// String implements fmt.Stringer.
-func (d Dialect) String() string { return enumName(d, "unknown", "4.4", "4.5 and later") }
 
 // DialectOf is the dialect of a command's type. Most types are in both dialects and say nothing.
 func DialectOf(commandType string) Dialect {

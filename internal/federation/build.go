@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"strings"
 
+	"federation-agent/internal/federated"
 	"federation-agent/internal/gateway"
 )
 
@@ -45,31 +46,28 @@ const noVersion = "0.0.0"
 // API has only one page.
 const pageName = "openapi.json"
 
-// Build makes the federated API. It is a pure function: equal inputs give equal APIs.
-func Build(in Input) API {
+// Build makes the federated API. It is a pure function: equal inputs give equal APIs. Every text is within APIM's
+// limits, and no list is nil.
+func Build(in Input) federated.API {
 	id := in.Entry.ID(in.Target)
-	s := Summarize(in.Target, in.Entry, in.Name)
-	api := API{
-		UniqueID:          s.UniqueID,
-		ID:                s.ID,
-		Name:              s.Name,
-		Version:           s.Version,
+	api := federated.API{
+		Summary:           Summarize(in.Target, in.Entry, in.Name),
 		Description:       description(in.Entry),
 		ConnectionDetails: routing(id),
-		Pages:             []Page{},
+		Pages:             []federated.Page{},
 		Plans:             plans(in.Entry),
 		Metadata:          metadata(id, in.Entry, in.Missing),
 	}
 	if in.Missing == NotMissing && len(in.Document) > 0 {
-		api.Pages = append(api.Pages, Page{Filename: pageName, Content: in.Document})
+		api.Pages = append(api.Pages, federated.Page{Filename: pageName, Content: in.Document})
 	}
 	return api
 }
 
-// Summarize makes what DISCOVER carries of an API.
-func Summarize(t Target, e Entry, name string) Summary {
+// Summarize makes what DISCOVER carries of an API. UniqueID and ID are the same text, see [ID].
+func Summarize(t Target, e Entry, name string) federated.Summary {
 	id := e.ID(t).String()
-	return Summary{UniqueID: id, ID: id, Name: name, Version: version(e.API)}
+	return federated.Summary{UniqueID: id, ID: id, Name: name, Version: version(e.API)}
 }
 
 func version(api *gateway.RestAPI) string {

@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"federation-agent/internal/federated"
 	"federation-agent/internal/gateway"
 )
 
@@ -38,29 +39,37 @@ func sample() Input {
 }
 
 func TestEveryFieldOfAnAPIIsMapped(t *testing.T) {
-	want := API{
-		UniqueID: "111111111111:eu-west-1:a1b2c3:prod", ID: "111111111111:eu-west-1:a1b2c3:prod",
-		Name: "Orders", Version: "1.2", Description: "All orders\n\nStage prod: live traffic",
+	want := federated.API{
+		Summary: federated.Summary{
+			UniqueID: "111111111111:eu-west-1:a1b2c3:prod", ID: "111111111111:eu-west-1:a1b2c3:prod",
+			Name: "Orders", Version: "1.2",
+		},
+		Description: "All orders\n\nStage prod: live traffic",
 		ConnectionDetails: map[string]string{
 			"aws-api-gateway-account-id":  one,
 			"aws-api-gateway-region":      "eu-west-1",
 			"aws-api-gateway-rest-api-id": "a1b2c3",
 			"aws-api-gateway-stage":       "prod",
 		},
-		Pages: []Page{{Filename: "openapi.json", Content: []byte(`{"openapi":"3.0.1"}`)}},
-		Plans: []Plan{{ID: "gold", Name: "Gold", Description: "For partners", Characteristics: []string{
+		Pages: []federated.Page{{Filename: "openapi.json", Content: []byte(`{"openapi":"3.0.1"}`)}},
+		Plans: []federated.Plan{{ID: "gold", Name: "Gold", Description: "For partners", Characteristics: []string{
 			"10 requests per second", "burst 20", "5,000 requests per month", "POST /: 1 request per second",
 			"GET /pets: 0.5 requests per second, burst 1",
 		}}},
-		Metadata: []Metadata{
-			{"aws-api-gateway-account-id", one},
-			{"aws-api-gateway-region", "eu-west-1"},
-			{"aws-api-gateway-rest-api-id", "a1b2c3"},
-			{"aws-api-gateway-stage", "prod"},
-			{"AWS account", one}, {"AWS region", "eu-west-1"}, {"AWS stage", "prod"}, {"AWS endpoint type", "REGIONAL"},
-			{"AWS invoke URL", "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod"},
-			{"AWS document", "exported from AWS API Gateway"},
-			{"AWS tag Cost Center", "42"}, {"AWS tag team", "shop"}, {"AWS stage tag team", "ops"},
+		Metadata: []federated.Metadata{
+			{Name: "aws-api-gateway-account-id", Value: one},
+			{Name: "aws-api-gateway-region", Value: "eu-west-1"},
+			{Name: "aws-api-gateway-rest-api-id", Value: "a1b2c3"},
+			{Name: "aws-api-gateway-stage", Value: "prod"},
+			{Name: "AWS account", Value: one},
+			{Name: "AWS region", Value: "eu-west-1"},
+			{Name: "AWS stage", Value: "prod"},
+			{Name: "AWS endpoint type", Value: "REGIONAL"},
+			{Name: "AWS invoke URL", Value: "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod"},
+			{Name: "AWS document", Value: "exported from AWS API Gateway"},
+			{Name: "AWS tag Cost Center", Value: "42"},
+			{Name: "AWS tag team", Value: "shop"},
+			{Name: "AWS stage tag team", Value: "ops"},
 		},
 	}
 	if diff := cmp.Diff(want, Build(sample())); diff != "" {
@@ -110,7 +119,7 @@ func TestPagesAreAnEmptyListWithoutADocument(t *testing.T) {
 	}
 }
 
-func valueOf(api API, name string) string {
+func valueOf(api federated.API, name string) string {
 	for _, m := range api.Metadata {
 		if m.Name == name {
 			return m.Value
@@ -148,7 +157,7 @@ func TestNothingIsNullInAnEmptyAPI(t *testing.T) {
 func TestPreviewAndIngestShowTheSameIDsNameAndVersion(t *testing.T) {
 	in := sample()
 	api, s := Build(in), Summarize(in.Target, in.Entry, in.Name)
-	if (s != Summary{UniqueID: api.UniqueID, ID: api.ID, Name: api.Name, Version: api.Version}) {
+	if s != api.Summary {
 		t.Errorf("preview %+v, ingest %+v", s, api)
 	}
 }
@@ -218,7 +227,7 @@ func TestEveryTextIsWithinTheLimitsOfTheSQLBackendAndCutsAreMarked(t *testing.T)
 	}
 }
 
-func wantWithinLimits(t *testing.T, api API) {
+func wantWithinLimits(t *testing.T, api federated.API) {
 	t.Helper()
 	check := func(what, text string, limit int) {
 		if width(text) > limit {

@@ -10,6 +10,7 @@ import (
 	"strings"
 	"unicode"
 
+	"federation-agent/internal/federated"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/region"
 )
@@ -39,8 +40,8 @@ func routing(id ID) map[string]string {
 }
 
 // metadata are for people and for routing. Stage variables are not among them, because they may hold secrets.
-func metadata(id ID, e Entry, missing Missing) []Metadata {
-	m := &metadataList{keys: map[string]struct{}{}, list: []Metadata{}}
+func metadata(id ID, e Entry, missing Missing) []federated.Metadata {
+	m := &metadataList{keys: map[string]struct{}{}, list: []federated.Metadata{}}
 	m.add(MetadataAccountID, id.Account)
 	m.add(MetadataRegion, id.Region)
 	m.add(MetadataRestAPIID, id.RestAPI)
@@ -87,7 +88,7 @@ func invokeURL(id ID, api *gateway.RestAPI) string {
 // because APIM refuses null and empty values.
 type metadataList struct {
 	keys map[string]struct{}
-	list []Metadata
+	list []federated.Metadata
 }
 
 func (m *metadataList) add(name, value string) {
@@ -97,7 +98,7 @@ func (m *metadataList) add(name, value string) {
 		return
 	}
 	m.keys[key] = struct{}{}
-	m.list = append(m.list, Metadata{Name: name, Value: value})
+	m.list = append(m.list, federated.Metadata{Name: name, Value: value})
 }
 
 // addTags adds AWS tags, ordered by name. If a tag's key in APIM is taken, or cannot be predicted because the tag has

@@ -9,6 +9,7 @@ import (
 	"strconv"
 	"strings"
 
+	"federation-agent/internal/federated"
 	"federation-agent/internal/gateway"
 )
 
@@ -16,13 +17,13 @@ import (
 const maxMethodLimits = 50
 
 // plans are all usage plans of the entry, never nil, each id once: APIM fails an API with a repeated plan id.
-func plans(e Entry) []Plan {
-	out := make([]Plan, 0, len(e.Plans))
+func plans(e Entry) []federated.Plan {
+	out := make([]federated.Plan, 0, len(e.Plans))
 	for _, p := range e.Plans {
-		if slices.ContainsFunc(out, func(had Plan) bool { return had.ID == p.ID }) {
+		if slices.ContainsFunc(out, func(had federated.Plan) bool { return had.ID == p.ID }) {
 			continue
 		}
-		out = append(out, Plan{
+		out = append(out, federated.Plan{
 			ID:              p.ID,
 			Name:            Cut(cmp.Or(line(p.Name), p.ID), MaxPlanName),
 			Description:     Cut(prose(p.Description), maxDescription),

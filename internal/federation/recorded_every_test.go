@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federated"
 	"federation-agent/internal/federation"
 )
 
@@ -110,17 +111,18 @@ func checkMapping(t *testing.T, api, stage, plan, document string) {
 		version = "0.0.0" // as APIM itself makes of a missing version
 	}
 	id := "111111111111:eu-west-1:a1b2c3:dev"
-	want := federation.API{
-		UniqueID: id, ID: id, Name: raw.Name, Version: version, Description: description,
+	want := federated.API{
+		Summary:     federated.Summary{UniqueID: id, ID: id, Name: raw.Name, Version: version},
+		Description: description,
 		ConnectionDetails: map[string]string{
 			federation.MetadataAccountID: "111111111111",
 			federation.MetadataRegion:    "eu-west-1",
 			federation.MetadataRestAPIID: "a1b2c3",
 			federation.MetadataStage:     "dev",
 		},
-		Pages: []federation.Page{{Filename: "openapi.json", Content: []byte(document)}},
-		Plans: []federation.Plan{{ID: rawPlan.ID, Name: rawPlan.Name, Characteristics: []string{}}},
-		Metadata: []federation.Metadata{
+		Pages: []federated.Page{{Filename: "openapi.json", Content: []byte(document)}},
+		Plans: []federated.Plan{{ID: rawPlan.ID, Name: rawPlan.Name, Characteristics: []string{}}},
+		Metadata: []federated.Metadata{
 			{Name: federation.MetadataAccountID, Value: "111111111111"}, {Name: federation.MetadataRegion, Value: "eu-west-1"},
 			{Name: federation.MetadataRestAPIID, Value: "a1b2c3"}, {Name: federation.MetadataStage, Value: "dev"},
 			{Name: "AWS account", Value: "111111111111"},
@@ -134,7 +136,7 @@ func checkMapping(t *testing.T, api, stage, plan, document string) {
 		want.Plans[0].Characteristics = []string{"10 requests per second", "burst 20"}
 	}
 	for name, value := range raw.Tags {
-		want.Metadata = append(want.Metadata, federation.Metadata{Name: "AWS tag " + name, Value: value})
+		want.Metadata = append(want.Metadata, federated.Metadata{Name: "AWS tag " + name, Value: value})
 	}
 	// Another test covers the invoke URL, which depends on the endpoint's type. Here it must only be there.
 	invoke := -1

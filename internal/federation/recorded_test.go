@@ -14,6 +14,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federated"
 	"federation-agent/internal/federation"
 )
 
@@ -94,20 +95,23 @@ func TestRecordedAnswersOfAWSBecomeTheModel(t *testing.T) {
 		Target: target, Entry: entries[0], Name: names.Of(entries[0].ID(target), apis[0].Name), Document: document,
 	})
 
-	want := federation.API{
-		UniqueID: "111111111111:eu-west-1:a1b2c3:dev", ID: "111111111111:eu-west-1:a1b2c3:dev",
-		Name: "Simple PetStore (Swagger)", Version: "1.0.0", Description: "Stage dev: dev stage",
+	want := federated.API{
+		Summary: federated.Summary{
+			UniqueID: "111111111111:eu-west-1:a1b2c3:dev", ID: "111111111111:eu-west-1:a1b2c3:dev",
+			Name: "Simple PetStore (Swagger)", Version: "1.0.0",
+		},
+		Description: "Stage dev: dev stage",
 		ConnectionDetails: map[string]string{
 			federation.MetadataAccountID: "111111111111",
 			federation.MetadataRegion:    "eu-west-1",
 			federation.MetadataRestAPIID: "a1b2c3",
 			federation.MetadataStage:     "dev",
 		},
-		Pages: []federation.Page{{Filename: "openapi.json", Content: export.Body}},
-		Plans: []federation.Plan{{ID: "plan01", Name: "Basic", Characteristics: []string{
+		Pages: []federated.Page{{Filename: "openapi.json", Content: export.Body}},
+		Plans: []federated.Plan{{ID: "plan01", Name: "Basic", Characteristics: []string{
 			"10 requests per second", "burst 20",
 		}}},
-		Metadata: []federation.Metadata{
+		Metadata: []federated.Metadata{
 			{Name: federation.MetadataAccountID, Value: "111111111111"}, {Name: federation.MetadataRegion, Value: "eu-west-1"},
 			{Name: federation.MetadataRestAPIID, Value: "a1b2c3"}, {Name: federation.MetadataStage, Value: "dev"},
 			{Name: "AWS account", Value: "111111111111"},

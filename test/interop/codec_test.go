@@ -11,6 +11,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/federated"
 	"federation-agent/internal/secret"
 	"federation-agent/test/interop/controller"
 )
@@ -23,9 +24,9 @@ const awkward = ";; ;e:{}; t:REPLY;; \" \\ / \b\f\n\r\t \u0001 <&> \u2028\u2029 
 
 // ourFrames is one of every frame that the codec writes, each with all of its fields and with awkward text.
 func ourFrames() map[string][]byte {
-	summary := exchange.AppendAPISummary(nil, exchange.APISummary{UniqueID: "u", ID: "i", Name: awkward, Version: "1"})
+	summary := exchange.AppendAPISummary(nil, federated.Summary{UniqueID: "u", ID: "i", Name: awkward, Version: "1"})
 	whole := exchange.AppendAPI(nil, everyField())
-	least := exchange.AppendAPI(nil, exchange.API{UniqueID: "u", ID: "i", Name: "n"})
+	least := exchange.AppendAPI(nil, federated.API{Summary: federated.Summary{UniqueID: "u", ID: "i", Name: "n"}})
 	return map[string][]byte{
 		"HELLO":                  exchange.AppendHello(nil, commandID, awkward),
 		"INGEST":                 slices.Concat(exchange.Ingest(commandID, awkward, [][]byte{whole, least}, false)...),
@@ -48,24 +49,18 @@ func ourFrames() map[string][]byte {
 	}
 }
 
-// everyField has every field and every value of every enumeration.
-func everyField() exchange.API {
-	api := exchange.API{
-		UniqueID: "u", ID: "i", Name: awkward, Version: "1", Description: awkward,
-		ConnectionDetails: map[string]string{"note": awkward}, Type: exchange.APITypeMessage,
+// everyField has every field.
+func everyField() federated.API {
+	return federated.API{
+		Summary:           federated.Summary{UniqueID: "u", ID: "i", Name: awkward, Version: "1"},
+		Description:       awkward,
+		ConnectionDetails: map[string]string{"note": awkward},
+		Pages:             []federated.Page{{Content: []byte(awkward), Filename: awkward}},
+		Plans: []federated.Plan{{
+			ID: "p", Name: awkward, Description: awkward, Characteristics: []string{awkward},
+		}},
+		Metadata: []federated.Metadata{{Name: awkward, Value: awkward}},
 	}
-	for kind := exchange.PageTypeSwagger; kind <= exchange.PageTypeMarkdownTemplate; kind++ {
-		api.Pages = append(api.Pages, exchange.Page{Type: kind, Content: []byte(awkward), Filename: awkward})
-	}
-	for security := exchange.PlanSecurityAPIKey; security <= exchange.PlanSecurityJWT; security++ {
-		api.Plans = append(api.Plans, exchange.Plan{
-			ID: "p", Name: awkward, Description: awkward, Security: security, Characteristics: []string{awkward},
-		})
-	}
-	for format := exchange.FormatString; format <= exchange.FormatURL; format++ {
-		api.Metadata = append(api.Metadata, exchange.Metadata{Name: awkward, Value: awkward, Format: format})
-	}
-	return api
 }
 
 // What a version understands of our frame must be all that we wrote, but for fields that its dialect does not have.
