@@ -49,8 +49,6 @@ var (
 	ErrTextMessage = errors.New("the peer sent a text message")
 	// ErrMessageTooBig: the peer sent a message larger than MaxMessageSize.
 	ErrMessageTooBig = errors.New("the peer sent a message over the limit")
-	// ErrAborted: [Conn.Abort] was called without a reason.
-	ErrAborted = errors.New("the connection was dropped")
 	// ErrCloseTimeout: the peer did not answer the close frame, or did not read the messages before it, within
 	// CloseTimeout.
 	ErrCloseTimeout = errors.New("the close was not answered in time")
@@ -163,11 +161,8 @@ func (c *Conn) Close(code int, reason string) {
 	c.closeWith(CloseInfo{Code: code, Reason: closeReason(reason)})
 }
 
-// Abort drops the connection at once: no close frame, code 1006. err says why, nil means [ErrAborted].
+// Abort drops the connection at once: no close frame, code 1006. err says why and is not nil.
 func (c *Conn) Abort(err error) {
-	if err == nil {
-		err = ErrAborted // without an error, end would close TLS cleanly, which can take seconds
-	}
 	c.Start(discard{})
 	c.lose(err)
 }

@@ -32,11 +32,11 @@ func refused(ctx context.Context, t *testing.T, options wsconn.Options) *wsconn.
 	var fault *wsconn.DialError
 	if !errors.As(err, &fault) {
 		if conn != nil {
-			conn.Abort(nil)
+			conn.Abort(errors.New("it was not refused"))
 		}
 		t.Fatalf("dialled, or failed with another type: %v", err)
 	}
-	text := fmt.Sprintf("%v %+v %#v", err, *fault, fault.Body)
+	text := fmt.Sprintf("%v %+v", err, *fault)
 	if strings.Contains(text, token) {
 		t.Errorf("the error shows the token: %s", text)
 	}
@@ -123,9 +123,26 @@ func wrongAccept(w http.ResponseWriter, _ *http.Request) {
 	_ = conn.Close()
 }
 
+func TestAnAnswerThatIsNoHTTPShowsNoSecret(t *testing.T) {
+	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		conn, _, err := w.(http.Hijacker).Hijack()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		defer conn.Close()
+		_, _ = fmt.Fprintf(conn, "HTTP/1.1 403 Forbidden\r\nX-Echo: \x1b%s\r\n\r\n", r.Header.Get("Authorization"))
+	}))
+	defer server.Close()
+	fault := refused(t.Context(), t, wsconn.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
+	if !strings.Contains(fault.Error(), "[redacted]") {
+		t.Errorf("the error does not show the line that cannot be read: %v", fault)
+	}
+}
+
 // echo is a page that shows the request, as some proxies' pages do.
 func echo(w http.ResponseWriter, r *http.Request) {
-	w.Header().Set("Server", "proxy "+r.Header.Get("Authorization"))
+	w.Header().Set("Server", "proxy \u00a0 "+r.Header.Get("Authorization")+strings.Repeat(" x", 200))
 	w.WriteHeader(http.StatusUnauthorized)
 	_, _ = fmt.Fprintf(w, "\x1b[31mdenied\r\n\x00 %s %s", r.Header.Get("Authorization"), strings.Repeat("x", 5000))
 }
@@ -134,8 +151,8 @@ func TestTheAnswersTextIsShortAndPrintable(t *testing.T) {
 	server := httptest.NewServer(http.HandlerFunc(echo))
 	defer server.Close()
 	fault := refused(t.Context(), t, wsconn.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
-	if !strings.HasPrefix(fault.Body, "[31mdenied [redacted] xxx") || len([]rune(fault.Body)) != 201 {
-		t.Errorf("body %q", fault.Body)
+	if !strings.HasPrefix(fault.Server, "proxy [redacted] x x") || len([]rune(fault.Server)) != 61 {
+		t.Errorf("server %q", fault.Server)
 	}
 }
 

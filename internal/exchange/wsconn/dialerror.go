@@ -107,8 +107,6 @@ type DialError struct {
 	Class Class
 	// Status is the HTTP status of the answer, 0 if there was none.
 	Status int
-	// Body is the beginning of the answer, at most 200 printable characters, without the secrets that were sent.
-	Body string
 	// HTML says that the answer is a page for humans: a proxy, a login page or an ingress answered, not APIM.
 	HTML bool
 	// Location is the target of a redirect, without query and credentials. The redirect is not followed.
@@ -187,7 +185,7 @@ func (a *attempt) withoutAnswer(cause, err error) *DialError {
 	if (class == ClassTimeout || class == ClassCancelled) && cause != nil {
 		err = cause // the interrupted call's own error ("use of closed network connection") would mislead
 	}
-	return &DialError{Class: class, Err: bounded{err}}
+	return &DialError{Class: class, Err: quoting{err, secretsOf(a.options.Header)}}
 }
 
 func (a *attempt) classify(cause, err error) Class {
@@ -225,7 +223,6 @@ func answered(options Options, response *http.Response) *DialError {
 	e := &DialError{
 		Class:  classOfStatus(response.StatusCode),
 		Status: response.StatusCode,
-		Body:   printable(hide.Replace(string(body)), maxSnippet),
 		HTML:   strings.Contains(mediaType, "html") || looksLikeHTML(body),
 		Server: printable(hide.Replace(response.Header.Get("Server")), maxServerName),
 	}
@@ -276,8 +273,11 @@ func printable(text string, limit int) string {
 	return string(line)
 }
 
-// bounded is an error whose text may quote a peer.
-type bounded struct{ err error }
+// quoting is an error whose text may quote a peer, which may repeat the secrets that were sent.
+type quoting struct {
+	err  error
+	hide *strings.Replacer
+}
 
-func (e bounded) Error() string { return printable(e.err.Error(), maxSnippet) }
-func (e bounded) Unwrap() error { return e.err }
+func (e quoting) Error() string { return printable(e.hide.Replace(e.err.Error()), maxSnippet) }
+func (e quoting) Unwrap() error { return e.err }
