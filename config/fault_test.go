@@ -114,7 +114,12 @@ func TestValuesThatAreRefused(t *testing.T) {
 	endpoint, header := "gravitee_integration_connector_ws_endpoints_0", "gravitee_integration_connector_ws_headers_0_"
 	roles := provider0 + "configuration_roleArn"
 	for name, tc := range map[string]struct{ assignment, want string }{
-		"endpoint without scheme":  {endpoint + "=apim.example.com", endpoint + ": has no scheme"},
+		"endpoint without scheme":   {endpoint + "=apim.example.com", endpoint + ": has no scheme"},
+		"endpoint of host and port": {endpoint + "=apim.example.com:8072", endpoint + ": has the scheme"},
+		"endpoint that is a path":   {endpoint + "=/just/a/path", endpoint + ": has no scheme"},
+		"endpoint with a bad port and a password": {
+			endpoint + "=https://user:hunter2secret@h:bad", endpoint + ": is not a URL",
+		},
 		"endpoint without host":    {endpoint + "=https:///x", endpoint + ": names no host"},
 		"endpoint with a password": {endpoint + "=https://u:" + secretKey + "@h", endpoint + ": "},
 		"endpoint with userinfo": {

@@ -329,8 +329,11 @@ func TestEndpointsAreTakenInOrderAndNormalised(t *testing.T) {
 		"gravitee_integration_connector_ws_endpoints_0=WSS://apim.example.com/integration-controller/?a=b",
 		"gravitee_integration_connector_ws_endpoints_1=ws://[::1]:8072",
 		"gravitee_integration_connector_ws_endpoints_2=http://apim:8072//",
+		"gravitee_integration_connector_ws_endpoints_3=https://h/a%2Fb",
 	)...))
-	want := []string{"https://apim.example.com/integration-controller", "http://[::1]:8072", "http://apim:8072/"}
+	want := []string{
+		"https://apim.example.com/integration-controller", "http://[::1]:8072", "http://apim:8072/", "https://h/a%2Fb",
+	}
 	if diff := cmp.Diff(want, cfg.Connector.Endpoints); diff != "" {
 		t.Error(diff)
 	}

@@ -138,7 +138,7 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 	}
 	var rows []targets.Row[*actor.PID]
 	for _, role := range roles {
-		account, _, _ := apigateway.AccountOfRole(role)
+		account := apigateway.AccountOfRole(role)
 		for _, region := range i.provider.Regions {
 			rows = append(rows, targets.Row[*actor.PID]{
 				Region: region, Role: role, Account: account,

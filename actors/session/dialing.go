@@ -64,11 +64,8 @@ func (s *session) dial() {
 	endpoint := endpoints[s.memory.attempt%len(endpoints)]
 	s.memory.attempt++
 	s.env.Log.Debug("connecting", life.LogEndpoint, endpoint)
-	options, err := s.options(endpoint)
+	options := s.options(endpoint)
 	life.Pipe(s.Scope, func(ctx context.Context) (dialed, error) {
-		if err != nil {
-			return dialed{}, err
-		}
 		conn, err := wsconn.Dial(ctx, options)
 		if err != nil {
 			return dialed{}, err
@@ -82,20 +79,16 @@ func (s *session) dial() {
 	})
 }
 
-func (s *session) options(endpoint string) (wsconn.Options, error) {
-	url, err := exchange.URL(endpoint)
-	if err != nil {
-		return wsconn.Options{}, err
-	}
+func (s *session) options(endpoint string) wsconn.Options {
 	header := http.Header{}
 	for _, h := range s.spec.Connector.Headers {
 		header.Add(h.Name, h.Value.Reveal())
 	}
 	return wsconn.Options{
-		URL: url, Header: header, NetDial: s.env.Dial,
+		URL: exchange.URL(endpoint), Header: header, NetDial: s.env.Dial,
 		MaxFrameSize: s.spec.Connector.MaxFrameSize, MaxMessageSize: s.spec.Connector.MaxMessageSize,
-		Credits: credits, NeedsCredit: exchange.NeedsCredit,
-	}, nil
+		NeedsCredit: exchange.NeedsCredit,
+	}
 }
 
 func (s *session) onDialed(m dialed) {

@@ -19,9 +19,6 @@ const (
 	deliverWithin = 58 * time.Second
 	// greetWithin is how long the controller may take to answer HELLO: as long as it gives commands itself.
 	greetWithin = time.Minute
-	// credits is how many commands may be between the socket and the ledger: enough never to wait in
-	// practice, few enough that memory is bounded.
-	credits = 64
 )
 
 // session keeps one websocket to the controller: it dials, greets, serves, and comes back when it is lost.

@@ -58,8 +58,7 @@ func accountsOf(p config.Provider) []string {
 	}
 	accounts := make([]string, 0, len(p.RoleARNs))
 	for _, role := range p.RoleARNs {
-		account, _, _ := apigateway.AccountOfRole(role)
-		accounts = append(accounts, cmp.Or(account, role))
+		accounts = append(accounts, cmp.Or(apigateway.AccountOfRole(role), role))
 	}
 	return accounts
 }

@@ -26,7 +26,8 @@ type CredentialsOptions struct {
 	// profiles, IRSA, ECS, EKS Pod Identity, EC2 instance roles).
 	AccessKeyID     string
 	SecretAccessKey secret.String
-	// ExternalID is sent with every AssumeRole, unless it is empty. RoleSessionName defaults to [DefaultSessionName].
+	// ExternalID is sent with every AssumeRole, unless it is empty. RoleSessionName is the name of the agent's sessions in
+	// CloudTrail.
 	ExternalID      string
 	RoleSessionName string
 	// Regions are the regions of the integration, at least one. STS is called in the first of them that answers.
@@ -38,9 +39,6 @@ type CredentialsOptions struct {
 	// Log takes the SDK's own warnings. Nil leaves them to the SDK, which writes them to the standard error.
 	Log *slog.Logger
 }
-
-// DefaultSessionName is the name of the agent's sessions in CloudTrail.
-const DefaultSessionName = "federation-agent"
 
 // appID names the agent in the user agent header, unless AWS_SDK_UA_APP_ID gives another name.
 const appID = "federation-agent"
@@ -69,9 +67,6 @@ type Credentials struct {
 func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, error) {
 	if len(o.Regions) == 0 {
 		return nil, errors.New("loading the AWS configuration: no region is given")
-	}
-	if o.RoleSessionName == "" {
-		o.RoleSessionName = DefaultSessionName
 	}
 	if o.HTTPClient == nil {
 		o.HTTPClient = NewHTTPClient()
@@ -147,13 +142,13 @@ func (c *Credentials) AccountID(ctx context.Context, region, roleARN string) (st
 
 var errNoAccount = errors.New("AWS STS answered without an account id")
 
-// AccountOfRole is the account and the partition that a role's ARN names.
-func AccountOfRole(roleARN string) (account, partition string, ok bool) {
+// AccountOfRole is the account that a role's ARN names, empty for what is no ARN of a role.
+func AccountOfRole(roleARN string) string {
 	a, err := arn.Parse(roleARN)
 	if err != nil || a.Service != "iam" || !isAccount(a.AccountID) {
-		return "", "", false
+		return ""
 	}
-	return a.AccountID, a.Partition, true
+	return a.AccountID
 }
 
 // isAccount reports whether a text is an AWS account id: twelve digits.

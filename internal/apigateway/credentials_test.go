@@ -284,15 +284,14 @@ func TestCredentialsNeedARegion(t *testing.T) {
 
 func TestTheAccountOfARoleIsReadFromItsARN(t *testing.T) {
 	for arn, want := range map[string]string{
-		role: "210987654321 aws true",
-		"arn:aws-cn:iam::210987654321:role/path/federation": "210987654321 aws-cn true",
-		"arn:aws:iam::2109:role/x":                          "  false",
-		"arn:aws:s3:::bucket":                               "  false",
-		"federation":                                        "  false",
-		"":                                                  "  false",
+		role: "210987654321",
+		"arn:aws-cn:iam::210987654321:role/path/federation": "210987654321",
+		"arn:aws:iam::2109:role/x":                          "",
+		"arn:aws:s3:::bucket":                               "",
+		"federation":                                        "",
+		"":                                                  "",
 	} {
-		account, partition, ok := AccountOfRole(arn)
-		if got := fmt.Sprint(account, " ", partition, " ", ok); got != want {
+		if got := AccountOfRole(arn); got != want {
 			t.Errorf("%q: %q, want %q", arn, got, want)
 		}
 	}

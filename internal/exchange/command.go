@@ -22,10 +22,7 @@ type (
 	HealthCheck struct{}
 	// GoodBye announces that the controller leaves. It gets no reply. Reconnect asks the agent to close with 1013 and to
 	// connect again. Without it, the agent closes with 1000 and stays disconnected.
-	GoodBye struct {
-		TargetID  string
-		Reconnect bool
-	}
+	GoodBye struct{ Reconnect bool }
 	// Subscribe asks for access to an API.
 	Subscribe struct {
 		APIID        string
@@ -169,11 +166,10 @@ func decodePayload(typ string, payload json.RawMessage) (ControllerCommand, erro
 		return Primary{Primary: bool(wire.Primary)}, nil
 	case TypeGoodBye:
 		var wire struct {
-			TargetID  looseString `json:"targetId"`
-			Reconnect looseBool   `json:"reconnect"`
+			Reconnect looseBool `json:"reconnect"`
 		}
 		_ = unmarshalPayload(typ, payload, &wire) // the controller leaves in any case
-		return GoodBye{TargetID: string(wire.TargetID), Reconnect: bool(wire.Reconnect)}, nil
+		return GoodBye{Reconnect: bool(wire.Reconnect)}, nil
 	case TypeStartIngest:
 		return decodeStartIngest(payload)
 	case TypeSubscribe:

@@ -31,10 +31,10 @@ func TestCommandsAreRead(t *testing.T) {
 		"HEALTH_CHECK":  {`{"id":"1","type":"HEALTH_CHECK","payload":{}}`, exchange.HealthCheck{}},
 		"GOOD_BYE": {
 			`{"id":"1","type":"GOOD_BYE","payload":{"targetId":"t","reconnect":true}}`,
-			exchange.GoodBye{TargetID: "t", Reconnect: true},
+			exchange.GoodBye{Reconnect: true},
 		},
 		"GOOD_BYE for good": {
-			`{"id":"1","type":"GOOD_BYE","payload":{"targetId":"t","reconnect":false}}`, exchange.GoodBye{TargetID: "t"},
+			`{"id":"1","type":"GOOD_BYE","payload":{"targetId":"t","reconnect":false}}`, exchange.GoodBye{},
 		},
 		"DISCOVER": {`{"id":"1","type":"DISCOVER","payload":{}}`, exchange.Discover{}},
 		"LIST":     {`{"id":"1","type":"LIST","payload":{}}`, exchange.List{}},

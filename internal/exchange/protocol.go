@@ -1,11 +1,6 @@
 package exchange
 
-import (
-	"errors"
-	"fmt"
-	"net/url"
-	"strings"
-)
+import "strings"
 
 const (
 	// ProtocolHeader is the header of the upgrade request that names the protocol version. Without it, or with a value
@@ -39,33 +34,8 @@ const (
 	CloseTryAgainLater = 1013
 )
 
-const acceptedEndpoint = "; accepted: https://HOST/integration-controller"
-
-// URL returns the websocket URL of the configured endpoint. http becomes ws, and https becomes wss. ws and wss are
-// accepted too, though Gravitee's own connector refuses them. One slash at the end is removed, [Path] is appended, and
-// query and fragment are dropped. URL fails on another scheme, a missing host, or credentials in the endpoint. Its
-// error never shows the credentials.
-func URL(endpoint string) (string, error) {
-	u, err := url.Parse(strings.TrimSpace(endpoint)) // lower-cases the scheme
-	if err != nil {
-		// The parser's own text quotes its input, which may hold a password.
-		return "", errors.New("endpoint is not a URL" + acceptedEndpoint)
-	}
-	scheme, known := map[string]string{"http": "ws", "ws": "ws", "https": "wss", "wss": "wss"}[u.Scheme]
-	switch {
-	case u.Scheme == "":
-		return "", errors.New("endpoint has no scheme" + acceptedEndpoint)
-	case !known:
-		return "", fmt.Errorf("endpoint has the scheme %q, which is not http or https%s", u.Scheme, acceptedEndpoint)
-	case u.Hostname() == "":
-		return "", errors.New("endpoint has no host" + acceptedEndpoint)
-	case u.User != nil:
-		return "", errors.New("endpoint has a user name or password, which a websocket URL may not have; use a header")
-	}
-	joined := url.URL{
-		Scheme: scheme, Host: u.Host,
-		Path:    strings.TrimSuffix(u.Path, "/") + Path,
-		RawPath: strings.TrimSuffix(u.EscapedPath(), "/") + Path,
-	}
-	return joined.String(), nil
+// URL returns the websocket URL of an endpoint, which is an http or https URL without query and fragment. The
+// configuration brings every endpoint into this form, and refuses the others. One slash at the end is removed.
+func URL(endpoint string) string {
+	return "ws" + strings.TrimPrefix(strings.TrimSuffix(endpoint, "/"), "http") + Path // https becomes wss
 }

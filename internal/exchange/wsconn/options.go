@@ -23,7 +23,8 @@ const (
 	// DefaultCloseTimeout limits a whole close, including the messages in the queue. An agent that must stop has 10 s in
 	// all.
 	DefaultCloseTimeout = 5 * time.Second
-	// DefaultCredits is how many messages that make work may wait to be accepted.
+	// DefaultCredits is how many messages that make work may wait to be accepted: enough never to wait in practice, few
+	// enough that memory is bounded.
 	DefaultCredits = 64
 	// queuedMessages is how many messages of the largest size may wait to be written. It limits the memory for many
 	// commands with long answers, even if the peer does not read.
