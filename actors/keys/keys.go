@@ -1,8 +1,8 @@
-// Package keys holds the actors that make and delete API keys. They stand beside the targets, in no restart group, so that
-// nobody's failure but their own ends them.
+// Package keys holds the actors that make and delete API keys. They stand beside the targets, in no restart group,
+// so that nobody's failure but their own ends them.
 //
 //	keys         one per integration: opens and supervises the writers
-//	└─ writer    one per account x region: gives each subscription that has work a saga, and looks after what is left undone
+//	└─ writer    one per account x region: gives each subscription that has work a saga, and what is left undone, too
 //	   └─ saga   one per subscription that has work: makes and deletes its keys, one thing after the other
 package keys
 
@@ -20,8 +20,8 @@ type Spec struct {
 	Integration string
 }
 
-// Open asks for the writer of an account and region, which works with this client from now on. A restarted target asks
-// again. Target -> keys -> writer.
+// Open asks for the writer of an account and region, which works with this client from now on. A restarted target
+// asks again. Target -> keys -> writer.
 type Open struct {
 	Target federation.Target
 	Client apigateway.Client
@@ -33,6 +33,7 @@ type Opened struct{ Target federation.Target }
 // supervisor is the "keys" actor of one integration: it opens the writers, and tells when all of them have drained.
 // Parent: integration.
 type supervisor struct {
+	life.Scoped
 	env  *life.Env
 	spec Spec
 	// opened is what was opened. It outlives a restart, so that the writers' senders find them again under their names.

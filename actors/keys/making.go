@@ -16,8 +16,8 @@ import (
 )
 
 const (
-	// createMargin is how long before a command's deadline the last CreateApiKey may start: attaching the key, or deleting
-	// it again, needs time too.
+	// createMargin is how long before a command's deadline the last CreateApiKey may start: attaching the key, or
+	// deleting it again, needs time too.
 	createMargin = 8 * time.Second
 	// attachMargin is the same for CreateUsagePlanKey.
 	attachMargin = 3 * time.Second
@@ -31,7 +31,8 @@ const (
 // deleted again before the error is returned, or its deletion is in the journal.
 func (s *saga) make(m task, c messages.Subscribe) (record keys.Record, value secret.String, err error) {
 	if c.Type != "" && c.Type != apiKeyPlan {
-		return record, value, fmt.Errorf("AWS API Gateway usage plans know API keys only, and this subscription is of type %s", c.Type)
+		return record, value, fmt.Errorf(
+			"AWS API Gateway usage plans know API keys only, and this subscription is of type %s", c.Type)
 	}
 	if c.PlanID == "" {
 		return record, value, errors.New("the subscription names no plan (planId): ingest the API again")
@@ -40,15 +41,16 @@ func (s *saga) make(m task, c messages.Subscribe) (record keys.Record, value sec
 	if err != nil {
 		return record, value, err
 	}
-	switch {
-	case m.wanted.Err() != nil:
+	if m.wanted.Err() != nil {
 		return record, value, quota.ErrUnwanted
-	case m.second && slices.ContainsFunc(others, func(r keys.Record) bool { return r.ID == s.answered }):
-		return record, value, errors.New("another SUBSCRIBE of the same subscription came before this one and was answered with an API key")
+	}
+	if m.second && slices.ContainsFunc(others, func(r keys.Record) bool { return r.ID == s.answered }) {
+		return record, value, errors.New(
+			"another SUBSCRIBE of the same subscription came before this one and was answered with an API key")
 	}
 	record = keys.Record{
-		ID: s.env.NewID(), Integration: s.spec.of.Integration, Account: s.spec.of.Account, Region: s.spec.of.Region,
-		SubscriptionID: c.SubscriptionID, APIID: c.APIID, UsagePlanID: c.PlanID,
+		ID: s.env.NewID(), Integration: s.spec.subscription.Integration, Account: s.spec.subscription.Account,
+		Region: s.spec.subscription.Region, SubscriptionID: c.SubscriptionID, APIID: c.APIID, UsagePlanID: c.PlanID,
 		KeyName: federation.KeyName(c.ApplicationName, c.SubscriptionID), CommandID: c.ID,
 		CreatedAt: keys.After(others, s.env.Now()),
 	}
@@ -80,7 +82,8 @@ func (s *saga) create(m task, c messages.Subscribe, record *keys.Record) (secret
 		// A crash while the next attempt is waited for leaves no key behind, and none that an operator should look for.
 		Undone: func() { _ = s.write(record, keys.Intent, "") },
 	})
-	id, value, err := apigateway.CreateKey(ctx, s.spec.client, record.KeyName, federation.KeyDescription(c.SubscriptionID, c.ApplicationID))
+	description := federation.KeyDescription(c.SubscriptionID, c.ApplicationID)
+	id, value, err := apigateway.CreateKey(ctx, s.spec.client, record.KeyName, description)
 	if id == "" {
 		return value, err
 	}
@@ -90,7 +93,9 @@ func (s *saga) create(m task, c messages.Subscribe, record *keys.Record) (secret
 
 // attach puts a key into its plan, and has it ready to be answered.
 func (s *saga) attach(m task, record *keys.Record) error {
-	ctx := quota.WithPermitRules(s.calls(), quota.PermitRules{By: m.command.Ref().AnswerBy.Add(-attachMargin), Wanted: m.wanted})
+	ctx := quota.WithPermitRules(s.calls(), quota.PermitRules{
+		By: m.command.Ref().AnswerBy.Add(-attachMargin), Wanted: m.wanted,
+	})
 	if err := apigateway.AttachKey(ctx, s.spec.client, record.UsagePlanID, record.KeyID); err != nil {
 		return err
 	}

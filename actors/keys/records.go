@@ -29,8 +29,9 @@ const (
 
 // records is what the journal has of the subscription, the oldest first.
 func (s *saga) records() ([]keys.Record, error) {
+	of := s.spec.subscription
 	records, err := s.env.Keys.Records(store.Filter{
-		Integration: s.spec.of.Integration, Account: s.spec.of.Account, Region: s.spec.of.Region, SubscriptionID: s.spec.of.ID,
+		Integration: of.Integration, Account: of.Account, Region: of.Region, SubscriptionID: of.ID,
 	})
 	if err != nil {
 		return nil, fmt.Errorf("reading the key journal: %w", err)
@@ -67,8 +68,9 @@ func (s *saga) listUnconfirmed(record *keys.Record, why string) {
 // listLostCreate lists a key that may have been made and is attached to nothing.
 func (s *saga) listLostCreate(record *keys.Record, why string) {
 	_ = s.write(record, keys.LostCreate, why)
-	s.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+keys.LostCreate.Advice(),
-		life.LogKeyName, record.KeyName, life.LogTarget, s.target(), life.LogSubscription, record.SubscriptionID, life.LogReason, why)
+	s.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+
+		keys.LostCreate.Advice(), life.LogKeyName, record.KeyName, life.LogTarget, s.target(),
+		life.LogSubscription, record.SubscriptionID, life.LogReason, why)
 }
 
 // undo deletes a key, until by at the latest. What cannot be done now is left to a sweep.
@@ -76,17 +78,21 @@ func (s *saga) undo(record *keys.Record, why string, by time.Time) {
 	if record.State != keys.Deleting {
 		_ = s.write(record, keys.Deleting, why) // it is deleted all the same: nobody has it
 	}
+	if s.spec.leaving.Err() != nil {
+		return // the next writer's first sweep deletes it
+	}
 	if err := s.delete(record.KeyID, by); err != nil {
 		s.again = life.Backoff(s.tries, retryFloor, retryCap, s.env.Jitter())
-		s.env.Log.Warn("cannot delete an API key yet; trying again until it is gone: "+apigateway.Explain(err), life.LogKey, record.KeyID,
-			life.LogTarget, s.target(), life.LogDelay, s.again.Round(time.Second), life.LogError, err)
+		s.env.Log.Warn("cannot delete an API key yet; trying again until it is gone: "+apigateway.Explain(err),
+			life.LogKey, record.KeyID, life.LogTarget, s.target(), life.LogDelay, s.again.Round(time.Second),
+			life.LogError, err)
 		return
 	}
 	s.forget(*record)
 }
 
-// remove deletes a subscription's keys: the one that its metadata name, and those that the journal knows. A key that is
-// gone already is a success; so is a repeat.
+// remove deletes a subscription's keys: the one that its metadata name, and those that the journal knows. A key
+// that is gone already is a success; so is a repeat.
 func (s *saga) remove(m task, c messages.Unsubscribe) error {
 	if m.wanted.Err() != nil {
 		return quota.ErrUnwanted

@@ -16,20 +16,20 @@ import (
 )
 
 const (
-	// fateOverdue is how long an answer's fate may be unknown before the key counts as unconfirmed. The answer leaves within
-	// 58 s of its command, or never, and the session tells its fate within its pong deadline.
+	// fateOverdue is how long an answer's fate may be unknown before the key counts as unconfirmed. The answer leaves
+	// within 58 s of its command, or never, and the session tells its fate within its pong deadline.
 	fateOverdue = 2 * time.Minute
 	// fateLeaving is the same once the writer leaves: it is restarted only after that, and SUBSCRIBEs wait for it.
 	fateLeaving = 20 * time.Second
 )
 
-// saga makes and deletes the API keys of one subscription, one task after the other. Each step is in the journal before it
-// is taken, so whatever ends here, what is left to do can be read there. Parent: writer, which stops it once it has
-// nothing to do.
+// saga makes and deletes the API keys of one subscription, one task after the other. Each step is in the journal
+// before it is taken, so whatever ends here, what is left to do can be read there. Parent: writer, which stops it
+// once it has nothing to do.
 //
-// It is a worker and a leaf, so it may wait in Receive: for AWS, and for the fate of its answer. The actor library stops
-// nobody in the middle of a Receive. So a CreateApiKey that is on its way is heard out and its answer is written down
-// here, whatever happens to the saga's neighbours.
+// It is a worker and a leaf, so it may wait in Receive: for AWS, and for the fate of its answer. The actor library
+// stops nobody in the middle of a Receive. So a CreateApiKey that is on its way is heard out and its answer is
+// written down here, whatever happens to the saga's neighbours.
 type saga struct {
 	env  *life.Env
 	spec sagaSpec
@@ -42,10 +42,10 @@ type saga struct {
 }
 
 type sagaSpec struct {
-	of     keys.Subscription
-	client apigateway.Client
-	// leaving ends with the writer's incarnation: no attempt at AWS is begun then. env.Life ends with the agent: what is on
-	// its way then is cut off.
+	subscription keys.Subscription
+	client       apigateway.Client
+	// leaving ends with the writer's incarnation: no attempt at AWS is begun then. env.Life ends with the agent: what
+	// is on its way then is cut off.
 	leaving context.Context
 }
 
@@ -94,27 +94,31 @@ func (s *saga) onTask(ctx actor.Context, m task) {
 	} else {
 		s.tries++
 	}
-	ctx.Request(ctx.Parent(), worked{subscription: s.spec.of.ID, again: s.again})
+	ctx.Request(ctx.Parent(), worked{subscription: s.spec.subscription.ID, again: s.again})
 }
 
 func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
 	record, value, err := s.make(m, c)
 	if err != nil {
-		s.env.Log.Warn("no API key was made", life.LogTarget, s.target(), life.LogSubscription, s.spec.of.ID, life.LogError, err)
+		s.env.Log.Warn("no API key was made", life.LogTarget, s.target(),
+			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
 		s.refuse(ctx, c, err)
 		return
 	}
-	s.env.Log.Info("an API key was made", life.LogTarget, s.target(), life.LogSubscription, s.spec.of.ID, life.LogKey, record.KeyID)
+	s.env.Log.Info("an API key was made", life.LogTarget, s.target(),
+		life.LogSubscription, s.spec.subscription.ID, life.LogKey, record.KeyID)
 	s.conclude(record, s.answer(ctx, m, record, value))
 }
 
 func (s *saga) unsubscribe(ctx actor.Context, m task, c messages.Unsubscribe) {
 	if err := s.remove(m, c); err != nil {
-		s.env.Log.Warn("an API key was not deleted", life.LogTarget, s.target(), life.LogSubscription, s.spec.of.ID, life.LogError, err)
+		s.env.Log.Warn("an API key was not deleted", life.LogTarget, s.target(),
+			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
 		s.refuse(ctx, c, err)
 		return
 	}
-	s.env.Log.Info("a subscription's API keys are deleted", life.LogTarget, s.target(), life.LogSubscription, s.spec.of.ID)
+	s.env.Log.Info("a subscription's API keys are deleted", life.LogTarget, s.target(),
+		life.LogSubscription, s.spec.subscription.ID)
 	ctx.Request(ctx.Sender(), messages.Answer{CommandRef: c.CommandRef, Reply: messages.Unsubscribed{}})
 }
 
@@ -125,19 +129,19 @@ func (s *saga) answer(ctx actor.Context, m task, record keys.Record, value secre
 	defer registry.Remove(pid)
 	ref := federation.KeyRef{Target: s.target(), UsagePlanID: record.UsagePlanID, KeyID: record.KeyID}
 	ctx.RequestWithCustomSender(ctx.Sender(), messages.Answer{CommandRef: m.command.Ref(), Reply: messages.Subscribed{
-		SubscriptionID: s.spec.of.ID, APIKey: value, Metadata: ref.Metadata(),
+		SubscriptionID: s.spec.subscription.ID, APIKey: value, Metadata: ref.Metadata(),
 	}}, pid)
 	select {
 	case heard := <-fate.Heard:
 		return deliveryOf(heard)
 	case <-m.wanted.Done():
 		if s.spec.leaving.Err() == nil {
-			return messages.NeverSent // the command was given up before the answer came to whom it was for
+			return messages.NeverSent // the router has answered for this saga, and passes no second answer on
 		}
 	case <-time.After(fateOverdue):
 		return messages.Unproved
 	}
-	select { // the writer leaves, and waits for this saga's end; the fate is told all the same
+	select { // the writer leaves, and waits for the end of this saga; the fate is told all the same
 	case heard := <-fate.Heard:
 		return deliveryOf(heard)
 	case <-s.env.Life.Done():
@@ -171,7 +175,7 @@ func (s *saga) settle() {
 	records, err := s.records()
 	if err != nil {
 		s.env.Log.Error("cannot see what is left to do for a subscription", life.LogTarget, s.target(),
-			life.LogSubscription, s.spec.of.ID, life.LogError, err)
+			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
 	}
 	for _, step := range keys.Decide(records) {
 		switch step.Action {
@@ -188,7 +192,7 @@ func (s *saga) settle() {
 }
 
 func (s *saga) target() federation.Target {
-	return federation.Target{Account: s.spec.of.Account, Region: s.spec.of.Region}
+	return federation.Target{Account: s.spec.subscription.Account, Region: s.spec.subscription.Region}
 }
 
 func (s *saga) refuse(ctx actor.Context, c messages.Command, err error) {
@@ -197,8 +201,7 @@ func (s *saga) refuse(ctx actor.Context, c messages.Command, err error) {
 
 // refusal is what APIM's users read of a failure.
 func refusal(err error) string {
-	var call *apigateway.Error
-	if errors.As(err, &call) {
+	if call, ok := errors.AsType[*apigateway.Error](err); ok {
 		return call.Doing + ": " + apigateway.Explain(call)
 	}
 	return err.Error()

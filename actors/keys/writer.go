@@ -11,24 +11,15 @@ import (
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/keys"
-	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
 
-const (
-	// sweepEvery is how often the journal is looked through for what nobody works on: what an earlier life left, and what
-	// a saga that is gone left.
-	sweepEvery = 30 * time.Second
-	// maxSettled is how many subscriptions a sweep has settled at most, so that it does not eat the quota.
-	maxSettled = 20
-)
-
-// writer serves the SUBSCRIBEs and UNSUBSCRIBEs of one account and region, and looks through the journal for what was left
-// undone. It makes and deletes nothing itself: each subscription that has work has a [saga], whose mailbox is that work's
-// only queue. Parent: keys, which names it by its target.
+// writer serves the SUBSCRIBEs and UNSUBSCRIBEs of one account and region, and reads the journal for what was left
+// undone. It makes and deletes nothing itself: each subscription that has work has a [saga], whose mailbox is that
+// work's only queue. Parent: keys, which names it by its target.
 //
-// It knows of each saga what it has been given and has not reported. A saga that has reported all, and has no deletion to
-// try again, is stopped. Nobody else gives it anything, so nothing is lost on the way.
+// It knows of each saga what it has been given and has not reported. A saga that has reported all, and has no
+// deletion to try again, is stopped. Nobody else gives it anything, so nothing is lost on the way.
 type writer struct {
 	life.Scoped
 	env         *life.Env
@@ -46,6 +37,8 @@ type writer struct {
 type busy struct {
 	saga *actor.PID
 	open []given // what the saga has not reported, in order
+	// again is the timer that has a deletion tried again; nil where there is none.
+	again *time.Timer
 }
 
 // given is a task as the writer keeps it.
@@ -64,12 +57,6 @@ func writerProps(env *life.Env, integration string, target federation.Target, cl
 
 // What the writer tells itself.
 type (
-	sweepDue struct{}
-	// swept is the subscriptions for which something is left to do.
-	swept struct {
-		subscriptions []string
-		err           error
-	}
 	// retryDue: it is time to try again what could not be deleted.
 	retryDue struct{ subscription string }
 	// sagaGone: a saga has ended, and all that it had reported was heard.
@@ -92,7 +79,7 @@ func (w *writer) Receive(ctx actor.Context) {
 	case worked:
 		w.onWorked(ctx, m)
 	case retryDue:
-		if w.busy[m.subscription] != nil { // else a later work has seen to it, or a sweep will
+		if w.busy[m.subscription] != nil { // else a later task has deleted the key, or a sweep will
 			w.give(ctx, m.subscription, nil)
 		}
 	case sweepDue:
@@ -113,12 +100,15 @@ func (w *writer) Receive(ctx actor.Context) {
 	}
 }
 
-// give gives a subscription's saga a task: a command, or nil to settle what is left to do. One that has no saga gets one.
+// give gives a subscription's saga a task: a command, or nil to settle what is left to do. One that has no saga
+// gets one.
 func (w *writer) give(ctx actor.Context, subscription string, c messages.Command) {
 	b := w.busy[subscription]
 	if b == nil {
 		b = &busy{saga: ctx.SpawnPrefix(sagaProps(w.env, sagaSpec{
-			of:     keys.Subscription{Integration: w.integration, Account: w.target.Account, Region: w.target.Region, ID: subscription},
+			subscription: keys.Subscription{
+				Integration: w.integration, Account: w.target.Account, Region: w.target.Region, ID: subscription,
+			},
 			client: *w.client, leaving: w.Scope.Ctx,
 		}), "saga-")}
 		w.busy[subscription] = b
@@ -154,7 +144,10 @@ func (w *writer) onWorked(ctx actor.Context, m worked) {
 	b.open = b.open[1:]
 	switch {
 	case m.again > 0:
-		w.Scope.After(m.again, retryDue{m.subscription})
+		if b.again != nil {
+			b.again.Stop() // of two timers each would start another one
+		}
+		b.again = w.Scope.After(m.again, retryDue{m.subscription})
 	case len(b.open) == 0:
 		delete(w.busy, m.subscription)
 		ctx.Stop(b.saga)
@@ -162,8 +155,8 @@ func (w *writer) onWorked(ctx actor.Context, m worked) {
 	w.doneDraining(ctx)
 }
 
-// onSagaGone answers for a saga that panicked, and has another one settle what it left. One that panicked while it did
-// just that waits for the next sweep.
+// onSagaGone answers for a saga that panicked, and has another one settle what it left. One that panicked while it
+// did just that waits for the next sweep.
 func (w *writer) onSagaGone(ctx actor.Context, m sagaGone) {
 	for subscription, b := range w.busy {
 		if !b.saga.Equal(m.saga) {
@@ -183,50 +176,11 @@ func (w *writer) refuse(ctx actor.Context, b *busy) {
 	for _, g := range b.open {
 		g.abandon()
 		if g.command != nil {
-			ctx.Request(g.asker, messages.Answer{CommandRef: g.command.Ref(), Reply: messages.Refused{Reason: life.WhyPanicked}})
+			ctx.Request(g.asker, messages.Answer{
+				CommandRef: g.command.Ref(), Reply: messages.Refused{Reason: life.WhyPanicked},
+			})
 		}
 	}
-}
-
-// sweep looks through the journal. The first one names what an operator should look at.
-func (w *writer) sweep(first bool) {
-	w.Scope.After(sweepEvery, sweepDue{})
-	if w.sweeping {
-		return
-	}
-	w.sweeping = true
-	env, target := w.env, w.target
-	filter := store.Filter{Integration: w.integration, Account: target.Account, Region: target.Region}
-	life.Pipe(w.Scope, func(context.Context) ([]string, error) {
-		records, err := env.Keys.Records(filter)
-		for _, r := range records {
-			if advice := r.State.Advice(); first && advice != "" {
-				env.Log.Warn("the key journal lists a key that needs attention: "+advice, life.LogState, r.State, life.LogKey, r.KeyID,
-					life.LogKeyName, r.KeyName, life.LogTarget, target, life.LogSubscription, r.SubscriptionID, life.LogReason, r.Reason)
-			}
-		}
-		var left []string
-		for _, step := range keys.Decide(records) {
-			left = append(left, step.Record.SubscriptionID)
-		}
-		return left, err
-	}, func(left []string, err error) any { return swept{left, err} })
-}
-
-// onSwept has sagas settle what nobody works on.
-func (w *writer) onSwept(ctx actor.Context, m swept) {
-	w.sweeping = false
-	if m.err != nil {
-		w.env.Log.Error("cannot look through the key journal", life.LogTarget, w.target, life.LogError, m.err)
-	}
-	begun := 0
-	for _, subscription := range m.subscriptions {
-		if w.busy[subscription] == nil && begun < maxSettled {
-			begun++
-			w.give(ctx, subscription, nil)
-		}
-	}
-	w.doneDraining(ctx)
 }
 
 // doneDraining tells that no saga has work any more. A deletion that is to be tried again is the next process's.

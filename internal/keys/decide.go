@@ -27,12 +27,13 @@ type Step struct {
 	Reason string
 }
 
-// Decide says what is to be done about the records of a subscription for which nothing is under way: at the start of a
-// process, when an answer's fate is known and written down, and at every sweep. Records of several subscriptions may be
-// given at once. Steps come in the order of their records, the oldest first; a record that is as it should be has none.
+// Decide says what is to be done about the records of a subscription for which nothing is under way: at the start
+// of a process, when an answer's fate is known and written down, and at every sweep. Records of several
+// subscriptions may be given at once. Steps come in the order of their records, the oldest first; a record that is
+// as it should be has none.
 //
-// A later record is one of the same subscription that [Compare] puts behind. Of the later ones, those count that APIM has,
-// or may have: one that is delivered, else one that is answered or unconfirmed.
+// A later record is one of the same subscription that [Compare] puts behind. Of the later ones, those count that
+// APIM has, or may have: one that is delivered, else one that is answered or unconfirmed.
 //
 //	             no later one counts  one is in doubt      one is delivered
 //	state        (or there is none)   (answered, unconf.)  (whatever else is)
@@ -47,10 +48,10 @@ type Step struct {
 //	unconfirmed  none: it is listed   none                 delete
 //	delivered    none: it is in use   list unconfirmed     delete
 //
-// Why: APIM rejects a subscription whose reply it never got, so its key must go; it may have accepted one whose reply was
-// written, so its key must stay and be listed. A later key that was proved delivered has taken the place of the earlier
-// ones; while nobody knows whether it was, nobody knows which of them APIM has. A key of unknown id cannot be looked up
-// under the minimum policy, so a lost CreateApiKey can only be named.
+// Why: APIM rejects a subscription whose reply it never got, so its key must go; it may have accepted one whose
+// reply was written, so its key must stay and be listed. A later key that was proved delivered has taken the place
+// of the earlier ones; while nobody knows whether it was, nobody knows which of them APIM has. A key of unknown id
+// cannot be looked up under the minimum policy, so a lost CreateApiKey can only be named.
 func Decide(records []Record) []Step {
 	ordered := slices.SortedFunc(slices.Values(records), Compare)
 	newer := map[Subscription]later{}

@@ -148,7 +148,8 @@ func TestAStepSaysWhy(t *testing.T) {
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
-	if steps := keys.Decide([]keys.Record{record(1, "r", keys.Answered)}); steps[0].Reason != "the delivery of its answer could not be proved" {
+	steps := keys.Decide([]keys.Record{record(1, "r", keys.Answered)})
+	if len(steps) != 1 || steps[0].Reason != "the delivery of its answer could not be proved" {
 		t.Errorf("%+v", steps)
 	}
 }

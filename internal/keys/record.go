@@ -1,5 +1,5 @@
-// Package keys is what a key's record says and what follows from it: states, transitions, and the one decision about the
-// records of a subscription. It is pure: no clock, no disk, no AWS.
+// Package keys is what a key's record says and what follows from it: states, transitions, and the one decision
+// about the records of a subscription. It is pure: no clock, no disk, no AWS.
 package keys
 
 import (
@@ -32,8 +32,8 @@ type Record struct {
 	State State  `json:"state"`
 	// CommandID is the id of the SUBSCRIBE command.
 	CommandID string `json:"commandId,omitempty"`
-	// CreatedAt orders the records of a subscription; see [After] and [Before]. Like UpdatedAt it is the caller's wall clock, and is
-	// read back in UTC.
+	// CreatedAt orders the records of a subscription; see [After] and [Before]. Like UpdatedAt it is the caller's wall
+	// clock, and is read back in UTC.
 	CreatedAt time.Time `json:"createdAt"`
 	UpdatedAt time.Time `json:"updatedAt"`
 	// Reason says in words why the record is in its state, for lists that operators read. No secret belongs in it.
@@ -53,8 +53,8 @@ func Compare(a, b Record) int {
 	return cmp.Or(a.CreatedAt.Compare(b.CreatedAt), strings.Compare(a.ID, b.ID))
 }
 
-// After gives the CreatedAt of a record that is newer than all of these: now, or just behind the newest of them where the
-// wall clock was put back.
+// After gives the CreatedAt of a record that is newer than all of these: now, or just behind the newest of them
+// where the wall clock was put back.
 func After(records []Record, now time.Time) time.Time {
 	for _, r := range records {
 		if !now.After(r.CreatedAt) {
@@ -64,8 +64,8 @@ func After(records []Record, now time.Time) time.Time {
 	return now
 }
 
-// Before gives those of the found records that must be written again to be older than all of ours, whatever the clocks
-// said: an earlier process made them, and ours were made before this one knew of them.
+// Before gives those of the found records that must be written again to be older than all of ours, whatever the
+// clocks said: an earlier process made them, and ours were made before this one knew of them.
 func Before(found, ours []Record) []Record {
 	first := map[Subscription]time.Time{}
 	for _, r := range ours {

@@ -39,8 +39,12 @@ func TestRecordsOfAnEarlierProcessAreOlderThanOursWhateverTheClocksSaid(t *testi
 		moved       int
 		order       string
 	}{
-		"the clock went on":      {[]keys.Record{record(1, "a", keys.Delivered)}, []keys.Record{record(2, "b", keys.Delivered)}, 0, "ab"},
-		"the clock was put back": {[]keys.Record{record(8, "a", keys.Delivered)}, []keys.Record{record(2, "b", keys.Delivered)}, 1, "ab"},
+		"the clock went on": {
+			[]keys.Record{record(1, "a", keys.Delivered)}, []keys.Record{record(2, "b", keys.Delivered)}, 0, "ab",
+		},
+		"the clock was put back": {
+			[]keys.Record{record(8, "a", keys.Delivered)}, []keys.Record{record(2, "b", keys.Delivered)}, 1, "ab",
+		},
 		"it was put back in between": {
 			[]keys.Record{record(1, "a", keys.Unconfirmed), record(5, "b", keys.Delivered), record(6, "c", keys.Answered)},
 			[]keys.Record{record(3, "d", keys.Deleting), record(4, "e", keys.Delivered)}, 2, "abcde",

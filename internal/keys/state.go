@@ -2,9 +2,9 @@ package keys
 
 import "slices"
 
-// State says how far the making, or the deletion, of one API key has come. A state is written to the journal before the
-// step that it announces, so after a crash it is the furthest that things can have gone. [Decide] says what follows from
-// each state then.
+// State says how far the making, or the deletion, of one API key has come. A state is written to the journal before
+// the step that it announces, so after a crash it is the furthest that things can have gone. [Decide] says what
+// follows from each state then.
 //
 //	state        written
 //	-----------  -------------------------------------------------------------------------------------------

@@ -38,7 +38,8 @@ func TestADecisionIsAlwaysATransitionThatIsAllowed(t *testing.T) {
 		keys.Delete: keys.Deleting, keys.ListUnconfirmed: keys.Unconfirmed, keys.ListLostCreate: keys.LostCreate,
 	}
 	states := []keys.State{
-		keys.Intent, keys.Creating, keys.LostCreate, keys.Created, keys.Attached, keys.Deleting, keys.Answered, keys.Unconfirmed, keys.Delivered,
+		keys.Intent, keys.Creating, keys.LostCreate, keys.Created, keys.Attached, keys.Deleting,
+		keys.Answered, keys.Unconfirmed, keys.Delivered,
 	}
 	for _, state := range states {
 		for _, later := range states {

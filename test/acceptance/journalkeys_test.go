@@ -10,8 +10,8 @@ import (
 	"federation-agent/test/world"
 )
 
-// The simulation's seed 60003213: the disk that knows the older key comes back only after the newer one was delivered.
-// Which of them is the newer one does not depend on the wall clock.
+// The simulation's seed 60003213: the disk that knows the older key comes back only after the newer one was
+// delivered. Which of them is the newer one does not depend on the wall clock.
 func TestAnOlderKeyThatTheJournalDidNotKnowGoesOnceItIsKnown(t *testing.T) {
 	for name, putBack := range map[string]time.Duration{"": 0, "the clock was put back": 48 * time.Hour} {
 		t.Run(name, func(t *testing.T) {

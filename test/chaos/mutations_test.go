@@ -148,7 +148,7 @@ func mutations() []mutationOf {
 			"\tif d := entry.Details; d != nil {", "\tif d := entry.Details; d != nil && d.DeploymentID == \"\" {",
 		},
 		{
-			"what a dead process left is not swept", "actors/keys/writer.go",
+			"what a dead process left is not swept", "actors/keys/sweep.go",
 			"\tif w.sweeping {\n", "\tif w.sweeping || !w.sweeping {\n",
 		},
 		{
