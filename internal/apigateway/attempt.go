@@ -82,11 +82,11 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 
 	outcome := gateway.Outcome{Class: gateway.Internal} // stays if the transport panics
 	if a.permits != nil {
-		permit, err := a.permits.Acquire(ctx, gateway.PermitRequest{Operation: operation, Priority: PriorityOf(ctx)})
+		done, err := a.permits.Acquire(ctx, gateway.PermitRequest{Operation: operation, Priority: PriorityOf(ctx)})
 		if err != nil {
 			return out, metadata, a.failure(ctx, c, operation, err)
 		}
-		defer func() { permit.Done(outcome) }()
+		defer func() { done(outcome) }()
 	}
 
 	attemptCtx, cancel := context.WithTimeout(ctx, operation.AttemptTime())

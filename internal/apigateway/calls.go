@@ -15,13 +15,14 @@ import (
 // ListStages returns all stages of a REST API. AWS does not page them.
 func ListStages(ctx context.Context, c Client, apiID string) ([]*gateway.Stage, error) {
 	out, err := c.GetStages(ctx, &sdk.GetStagesInput{RestApiId: aws.String(apiID)})
-	if err == nil && out.Item == nil {
-		err = errNoList
+	var stages []*gateway.Stage
+	if err == nil {
+		stages, err = each(out.Item, stageOf)
 	}
 	if err != nil {
 		return nil, failed(gateway.GetStages, "listing the stages of REST API "+apiID, err)
 	}
-	return each(out.Item, stageOf), nil
+	return stages, nil
 }
 
 // Export returns the OpenAPI 3.0 definition, as JSON, of what is deployed on a stage. AWS's extensions are left out,

@@ -130,7 +130,7 @@ type counter struct {
 	err      error
 }
 
-func (c *counter) Acquire(ctx context.Context, r gateway.PermitRequest) (Permit, error) {
+func (c *counter) Acquire(ctx context.Context, r gateway.PermitRequest) (Done, error) {
 	c.mu.Lock()
 	c.requests = append(c.requests, r)
 	wait, err := c.wait, c.err
@@ -140,13 +140,13 @@ func (c *counter) Acquire(ctx context.Context, r gateway.PermitRequest) (Permit,
 	}
 	select {
 	case <-time.After(wait):
-		return c, nil
+		return c.ended, nil
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
 }
 
-func (c *counter) Done(o gateway.Outcome) {
+func (c *counter) ended(o gateway.Outcome) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.outcomes = append(c.outcomes, o)

@@ -3,6 +3,7 @@ package apigateway
 import (
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/apigateway"
@@ -25,7 +26,7 @@ type Listing[T any] struct {
 	items    []T
 	ids      map[string]struct{}
 	position *string
-	asked    map[string]struct{}
+	asked    []string // the positions so far
 	done     bool
 }
 
@@ -37,13 +38,11 @@ func NewRESTAPIs(c Client) *Listing[*gateway.RestAPI] {
 		id:        func(r *gateway.RestAPI) string { return r.ID },
 		page: func(ctx context.Context, position *string) ([]*gateway.RestAPI, *string, error) {
 			out, err := c.GetRestApis(ctx, &sdk.GetRestApisInput{Limit: aws.Int32(pageSize), Position: position})
-			if err == nil && out.Items == nil {
-				err = errNoList
-			}
 			if err != nil {
 				return nil, nil, err
 			}
-			return each(out.Items, restAPIOf), out.Position, nil
+			items, err := each(out.Items, restAPIOf)
+			return items, out.Position, err
 		},
 	}
 }
@@ -56,13 +55,11 @@ func NewUsagePlans(c Client) *Listing[*gateway.UsagePlan] {
 		id:        func(p *gateway.UsagePlan) string { return p.ID },
 		page: func(ctx context.Context, position *string) ([]*gateway.UsagePlan, *string, error) {
 			out, err := c.GetUsagePlans(ctx, &sdk.GetUsagePlansInput{Limit: aws.Int32(pageSize), Position: position})
-			if err == nil && out.Items == nil {
-				err = errNoList
-			}
 			if err != nil {
 				return nil, nil, err
 			}
-			return each(out.Items, usagePlanOf), out.Position, nil
+			items, err := each(out.Items, usagePlanOf)
+			return items, out.Position, err
 		},
 	}
 }
@@ -92,14 +89,11 @@ func (l *Listing[T]) next(ctx context.Context) error {
 		l.position, l.asked, l.ids = nil, nil, nil
 		return nil
 	}
-	if _, again := l.asked[*next]; again {
+	if slices.Contains(l.asked, *next) {
 		l.restart()
 		return failed(l.operation, l.doing, errPositionRepeats)
 	}
-	if l.asked == nil {
-		l.asked = map[string]struct{}{}
-	}
-	l.asked[*next] = struct{}{}
+	l.asked = append(l.asked, *next)
 	l.position = next
 	return nil
 }
@@ -142,10 +136,14 @@ func (l *Listing[T]) All() ([]T, bool) {
 	return l.items, true
 }
 
-func each[In, Out any](in []In, convert func(In) Out) []Out {
+// each converts the items of an answer. Its error is errNoList.
+func each[In, Out any](in []In, convert func(In) Out) ([]Out, error) {
+	if in == nil {
+		return nil, errNoList
+	}
 	out := make([]Out, len(in))
 	for i, item := range in {
 		out[i] = convert(item)
 	}
-	return out
+	return out, nil
 }

@@ -27,15 +27,12 @@ func PriorityOf(ctx context.Context) gateway.Priority {
 type Permits interface {
 	// Acquire waits until the attempt may be made. It fails with [ErrNoPermit], at once, if no permit is possible before
 	// the context's deadline, and with the context's error if the context ends first.
-	Acquire(context.Context, gateway.PermitRequest) (Permit, error)
+	Acquire(context.Context, gateway.PermitRequest) (Done, error)
 }
 
-// Permit allows one attempt.
-type Permit interface {
-	// Done is called exactly once, when the attempt has ended, whatever its outcome. It lets the next attempt of an
-	// operation run that may not overlap with itself (CreateUsagePlanKey).
-	Done(gateway.Outcome)
-}
+// Done ends the attempt that a permit allowed. It is called exactly once, whatever the outcome. It lets the next attempt
+// of an operation run that may not overlap with itself (CreateUsagePlanKey).
+type Done func(gateway.Outcome)
 
 // ErrNoPermit means that the quota has no room for the attempt before the deadline.
 var ErrNoPermit = errors.New("no room in the AWS request quota before the deadline")

@@ -29,13 +29,10 @@ type Place struct {
 	Region  string `json:"region"`
 }
 
+// integration is what is noted about one. The listings belong to its targets, which are noted apart from them.
 type integration struct {
-	session  Session
-	targets  []Target
+	Integration
 	listings map[Place]Listing
-	guard    []string
-	commands map[Command]uint64
-	ingested uint64
 }
 
 // NewBoard gives an empty board.
@@ -52,7 +49,8 @@ func (b *Board) Serve(id string, at time.Time) {
 	}
 	b.order = append(b.order, id)
 	b.integrations[id] = &integration{
-		session: Session{State: Away, Since: at}, listings: map[Place]Listing{}, commands: map[Command]uint64{},
+		Integration: Integration{ID: id, Session: Session{State: Away, Since: at}, Commands: map[Command]uint64{}},
+		listings:    map[Place]Listing{},
 	}
 }
 
@@ -68,54 +66,54 @@ func (b *Board) with(id string, change func(*integration)) {
 // SessionUp notes that APIM accepted the agent at an endpoint.
 func (b *Board) SessionUp(id, endpoint string, at time.Time) {
 	b.with(id, func(i *integration) {
-		i.session.State, i.session.Since, i.session.Endpoint, i.session.Primary = Up, at, endpoint, nil
-		i.session.Connects++
+		i.Session.State, i.Session.Since, i.Session.Endpoint, i.Session.Primary = Up, at, endpoint, nil
+		i.Session.Connects++
 	})
 }
 
 // SessionAway notes that there is no session to APIM, or still none, and why.
 func (b *Board) SessionAway(id, why string, at time.Time) {
 	b.with(id, func(i *integration) {
-		if i.session.State != Away {
-			i.session.State, i.session.Since = Away, at
+		if i.Session.State != Away {
+			i.Session.State, i.Session.Since = Away, at
 		}
-		i.session.Endpoint, i.session.Primary = "", nil
-		i.session.LastError, i.session.LastErrorAt = why, at
+		i.Session.Endpoint, i.Session.Primary = "", nil
+		i.Session.LastError, i.Session.LastErrorAt = why, at
 	})
 }
 
 // SessionEnded notes that there will be no more session.
 func (b *Board) SessionEnded(id string, at time.Time) {
 	b.with(id, func(i *integration) {
-		i.session.State, i.session.Since, i.session.Endpoint, i.session.Primary = Ended, at, "", nil
+		i.Session.State, i.Session.Since, i.Session.Endpoint, i.Session.Primary = Ended, at, "", nil
 	})
 }
 
 // Primary notes whether APIM made this agent the integration's primary.
 func (b *Board) Primary(id string, primary bool) {
-	b.with(id, func(i *integration) { i.session.Primary = &primary })
+	b.with(id, func(i *integration) { i.Session.Primary = &primary })
 }
 
 // Answered counts a command that had its one answer, or will have none.
 func (b *Board) Answered(id string, c Command) {
-	b.with(id, func(i *integration) { i.commands[c]++ })
+	b.with(id, func(i *integration) { i.Commands[c]++ })
 }
 
 // Ingested counts APIs that APIM has acknowledged; one that is ingested again counts again.
 func (b *Board) Ingested(id string, apis int) {
-	b.with(id, func(i *integration) { i.ingested += uint64(apis) })
+	b.with(id, func(i *integration) { i.IngestedAPIs += uint64(apis) })
 }
 
 // Guard notes in words which removals of plans the plan-loss guard refuses; none means that it refuses nothing.
 func (b *Board) Guard(id string, held []string) {
-	b.with(id, func(i *integration) { i.guard = slices.Clone(held) })
+	b.with(id, func(i *integration) { i.Guard = slices.Clone(held) })
 }
 
 // Target notes the state of a region with a role.
 func (b *Board) Target(id string, t Target) {
 	b.with(id, func(i *integration) {
-		for n := range i.targets {
-			if old := &i.targets[n]; old.Region == t.Region && old.Role == t.Role {
+		for n := range i.Targets {
+			if old := &i.Targets[n]; old.Region == t.Region && old.Role == t.Role {
 				if old.State == t.State && old.Failure == t.Failure {
 					t.Since = old.Since
 				}
@@ -123,7 +121,7 @@ func (b *Board) Target(id string, t Target) {
 				return
 			}
 		}
-		i.targets = append(i.targets, t)
+		i.Targets = append(i.Targets, t)
 	})
 }
 
@@ -161,16 +159,14 @@ func (b *Board) Read() Snapshot {
 	defer b.mu.Unlock()
 	s := Snapshot{Quotas: maps.Clone(b.quotas), Calls: maps.Clone(b.calls)}
 	for _, id := range b.order {
-		s.Integrations = append(s.Integrations, b.integrations[id].read(id))
+		s.Integrations = append(s.Integrations, b.integrations[id].read())
 	}
 	return s
 }
 
-func (i *integration) read(id string) Integration {
-	out := Integration{
-		ID: id, Session: i.session, Targets: slices.Clone(i.targets), Guard: slices.Clone(i.guard),
-		Commands: maps.Clone(i.commands), IngestedAPIs: i.ingested,
-	}
+func (i *integration) read() Integration {
+	out := i.Integration
+	out.Targets, out.Guard, out.Commands = slices.Clone(i.Targets), slices.Clone(i.Guard), maps.Clone(i.Commands)
 	for n, t := range out.Targets {
 		out.Targets[n].Listing = i.listings[Place{t.Account, t.Region}]
 	}
