@@ -32,7 +32,7 @@ func (l *loader) endAtGap(list string) {
 		}
 	}
 	if len(beyond) > 0 {
-		l.warn(list, fmt.Sprintf("%s[%d] is missing, and the list ends there; not read: %s",
+		l.warn(fmt.Sprintf("%s[%d] is missing, and the list ends there; not read: %s",
 			list, gap, strings.Join(beyond, ", ")))
 	}
 }
@@ -59,7 +59,7 @@ func (l *loader) renumberStages() {
 		stage, provider := l.settings[key], indexes[0]
 		delete(l.settings, key)
 		if slices.Contains(filters[provider], stage.value) {
-			l.warn(stage.key, stage.String()+": names a stage that is already in the filter")
+			l.warn(stage.String() + ": names a stage that is already in the filter")
 			continue
 		}
 		l.settings[withIndexes(stagePattern, provider, len(filters[provider]))] = stage

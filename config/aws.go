@@ -134,7 +134,7 @@ func (l *loader) adviseRegions(cfg Config) {
 			if partition, listed := partitionOf(name); partition != "" && !listed {
 				key := providerKey(i, "configuration.region")
 				const text = "%s: %s is not a region that this version knows; check it, unless it is a new one%s"
-				l.warn(key, fmt.Sprintf(text, l.settings[key], show(name), likeRegion(name)))
+				l.warn(fmt.Sprintf(text, l.settings[key], show(name), likeRegion(name)))
 			}
 		}
 	}

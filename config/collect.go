@@ -58,7 +58,7 @@ func (l *loader) collect() {
 	for _, group := range slices.Sorted(maps.Keys(ignored)) {
 		instead := cmp.Or(ignoredGroups[group], "this agent has no such settings")
 		found := strings.Join(ignored[group], ", ")
-		l.warn(group+".*", fmt.Sprintf("%s.* is not read: %s (found: %s)", group, instead, found))
+		l.warn(fmt.Sprintf("%s.* is not read: %s (found: %s)", group, instead, found))
 	}
 }
 
@@ -148,10 +148,10 @@ func (l *loader) unknown(s setting, rest string) {
 	case strings.Contains(lower, "_ws_ssl_"), strings.Contains(lower, "_ws_proxy_"):
 		text += " A TLS or proxy setting is never ignored"
 	default:
-		l.warn(rest, s.String()+": "+text)
+		l.warn(s.String() + ": " + text)
 		return
 	}
-	l.faults = append(l.faults, Fault{Key: rest, Variable: s.String(), Text: text})
+	l.faults = append(l.faults, Fault{Variable: s.String(), Text: text})
 }
 
 // sortedKeys gives keys in order, with the indexes of lists as numbers: 10 after 9.

@@ -52,8 +52,7 @@ func normaliseEndpoint(raw string) (string, error) {
 // adviseToken warns where APIM is certain to refuse the agent.
 func (l *loader) adviseToken(cfg Config) {
 	if !l.partial && !slices.ContainsFunc(cfg.Connector.Headers, Header.isAuthorization) {
-		key := connectorPrefix + "headers[0].name"
-		l.warn(key, variableName(key)+": no Authorization header is set; APIM answers 401 without one")
+		l.warn(variableName(connectorPrefix+"headers[0].name") + ": no Authorization header is set; APIM answers 401 without one")
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 
 // Fault is one reason why the agent does not start.
 type Fault struct {
-	// Key is the canonical key, such as integration.providers[0].type. Empty where a file or flag is at fault.
-	Key string
 	// Variable is what the user has to change, as the user spelled it. Where it is missing, it is the
 	// environment variable that sets it. A YAML key has its file and line before it.
 	Variable string
@@ -46,17 +44,6 @@ func (f Faults) Unwrap() []error {
 	}
 	return errs
 }
-
-// Warning is something in the configuration that has no effect, or another one than it seems to have.
-type Warning struct {
-	// Key is the canonical key, or a whole group such as services.*
-	Key string
-	// Text is one line that names the variables. It contains no secret.
-	Text string
-}
-
-// String gives the warning's text.
-func (w Warning) String() string { return w.Text }
 
 // maxShown is the longest value that a message repeats, in bytes. Regions, types and durations are shorter; tokens and
 // secret keys, which users paste into the wrong variable, are longer.

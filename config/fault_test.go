@@ -78,7 +78,7 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 		provider0+`configuration_region: "b" is not an AWS region`,
 	)
 	var first config.Fault
-	if !errors.As(error(faults), &first) || first.Key != "agent.cache.maxBytes" {
+	if !errors.As(error(faults), &first) || first.Variable != "gravitee_agent_cache_maxBytes" {
 		t.Errorf("errors.As gives %+v", first)
 	}
 }

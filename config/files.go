@@ -33,7 +33,7 @@ func (l *loader) fileList() (files []string, source string) {
 	options := l.environ[javaOptions]
 	if strings.Contains(options, "-Dintegration.") {
 		l.faults = append(l.faults, Fault{
-			Key: "integration", Variable: javaOptions,
+			Variable: javaOptions,
 			Text: "only -D" + keyVendorFiles + " is read from here; " +
 				"write each -Dintegration… as an environment variable",
 			Example: variableName("integration.providers[0].type") + "=" + ProviderType,
@@ -42,7 +42,7 @@ func (l *loader) fileList() (files []string, source string) {
 	value, err := javaProperty(options, keyVendorFiles)
 	if err != nil {
 		l.faults = append(l.faults, Fault{
-			Key: keyVendorFiles, Variable: javaOptions, Text: err.Error(), Example: exampleFile(javaOptions),
+			Variable: javaOptions, Text: err.Error(), Example: exampleFile(javaOptions),
 		})
 	}
 	return splitList(value), javaOptions + " (-D" + keyVendorFiles + ")"
@@ -55,7 +55,7 @@ func (l *loader) readFiles() {
 		content, err := l.readFile(name)
 		if err != nil {
 			l.faults = append(l.faults, Fault{
-				Key: keyOwnFiles, Variable: source, Text: fmt.Sprintf("the file %s cannot be read: %v", name, err),
+				Variable: source, Text: fmt.Sprintf("the file %s cannot be read: %v", name, err),
 				Example: exampleFile(source),
 			})
 			continue

@@ -60,7 +60,7 @@ func sources(environ ...string) config.Sources {
 	return config.Sources{Environ: environ, ReadFile: files{}.read}
 }
 
-func mustLoad(t *testing.T, src config.Sources) (config.Config, []config.Warning) {
+func mustLoad(t *testing.T, src config.Sources) (config.Config, []string) {
 	t.Helper()
 	cfg, warnings, err := config.Load(src)
 	if err != nil {
@@ -83,20 +83,12 @@ func faultsOf(t *testing.T, src config.Sources) config.Faults {
 	if !errors.As(err, &faults) {
 		t.Fatalf("the error is a %T", err)
 	}
-	for _, text := range append(texts(warnings), err.Error()) {
+	for _, text := range append(warnings, err.Error()) {
 		if strings.Contains(text, secretKey) || strings.Contains(text, token) {
 			t.Errorf("a message shows a secret: %s", text)
 		}
 	}
 	return faults
-}
-
-func texts(warnings []config.Warning) []string {
-	lines := make([]string, len(warnings))
-	for i, w := range warnings {
-		lines[i] = w.Text
-	}
-	return lines
 }
 
 // wantLines checks that there are exactly the lines that hold these fragments, in this order.
@@ -117,7 +109,7 @@ func wantFaults(t *testing.T, faults config.Faults, fragments ...string) {
 	wantLines(t, "faults", strings.Split(faults.Error(), "\n"), fragments...)
 }
 
-func wantWarnings(t *testing.T, warnings []config.Warning, fragments ...string) {
+func wantWarnings(t *testing.T, warnings []string, fragments ...string) {
 	t.Helper()
-	wantLines(t, "warnings", texts(warnings), fragments...)
+	wantLines(t, "warnings", warnings, fragments...)
 }

@@ -21,8 +21,9 @@ type Sources struct {
 }
 
 // Load reads, orders, fills and validates the configuration. The error, if any, is of type [Faults] and contains every
-// reason why the agent cannot start. Warnings are given in either case. No warning and no error contains a secret.
-func Load(src Sources) (Config, []Warning, error) {
+// reason why the agent cannot start. A warning is one line about something that has no effect, or another one than it seems
+// to have; warnings are given in either case. No warning and no error contains a secret.
+func Load(src Sources) (cfg Config, warnings []string, err error) {
 	l := newLoader(src)
 	l.readFiles()
 	l.partial = len(l.faults) > 0
@@ -33,7 +34,7 @@ func Load(src Sources) (Config, []Warning, error) {
 		l.endAtGap(list)
 	}
 	l.renumberStages()
-	cfg := l.fill()
+	cfg = l.fill()
 	l.finish(&cfg)
 	l.check(cfg)
 	if err := l.err(); err != nil {
@@ -71,7 +72,7 @@ type loader struct {
 	flagFiles []string
 	readFile  func(string) ([]byte, error)
 	yaml      map[string]setting
-	warnings  []Warning
+	warnings  []string
 }
 
 func newLoader(src Sources) *loader {
@@ -105,9 +106,7 @@ func (l *loader) find(key string) (setting, bool) {
 	return s, ok && s.value != ""
 }
 
-func (l *loader) warn(key, text string) {
-	l.warnings = append(l.warnings, Warning{Key: key, Text: text})
-}
+func (l *loader) warn(text string) { l.warnings = append(l.warnings, text) }
 
 // resolve replaces placeholders and refuses references to secret stores, which are not served yet.
 func (l *loader) resolve() {
@@ -164,7 +163,7 @@ func (l *loader) once(key string, values []string) (kept []string) {
 		}
 	}
 	if len(twice) > 0 {
-		l.warn(key, l.settings[key].String()+": named more than once, counted once: "+strings.Join(twice, ", "))
+		l.warn(l.settings[key].String() + ": named more than once, counted once: " + strings.Join(twice, ", "))
 	}
 	return kept
 }

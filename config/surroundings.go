@@ -22,13 +22,13 @@ func (l *loader) adviseSurroundings() {
 	if !strings.EqualFold(l.environ[endpointsIgnored], "true") {
 		for _, name := range endpointVariables {
 			if value := l.environ[name]; value != "" {
-				l.warn(name, name+" is set: calls to AWS go to "+hostOf(value)+" instead of AWS itself")
+				l.warn(name + " is set: calls to AWS go to " + hostOf(value) + " instead of AWS itself")
 			}
 		}
 	}
 	for _, name := range proxyVariables {
 		if l.environ[name] != "" {
-			l.warn(name, name+" is set: only calls to AWS use it; the session to APIM is opened without a proxy")
+			l.warn(name + " is set: only calls to AWS use it; the session to APIM is opened without a proxy")
 		}
 	}
 }

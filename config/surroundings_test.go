@@ -14,7 +14,7 @@ func TestWhatLeadsTheCallsToAWSElsewhereIsAWarning(t *testing.T) {
 		`AWS_ENDPOINT_URL is set: calls to AWS go to "http://127.0.0.1:4566" instead of AWS itself`,
 		"AWS_ENDPOINT_URL_STS is set: calls to AWS go to the host that it names")
 	for _, w := range warnings {
-		if strings.Contains(w.String(), "hidden") {
+		if strings.Contains(w, "hidden") {
 			t.Errorf("a password is shown: %s", w)
 		}
 	}

@@ -70,7 +70,7 @@ func (l *loader) checkUnserved() {
 				"set the endpoint and the Authorization header instead",
 				variableName(connectorPrefix+"endpoints[0]"), "https://apim.example.com/integration-controller")
 		case u.under == proxyEnabled:
-			l.warn(u.key, s.String()+": has no effect, because "+variableName(u.under)+" is not true")
+			l.warn(s.String() + ": has no effect, because " + variableName(u.under) + " is not true")
 		case u.under != "":
 			l.rejectWith(s, "is not served by this version; remove it, or switch it off", variableName(u.under), "NONE")
 		default:
@@ -98,5 +98,5 @@ func (l *loader) resolveReference(s setting) {
 		l.reject(s.key, "secret:// references are not served by this version; put the value itself here")
 		return
 	}
-	l.warn(s.key, s.String()+": begins with secret:// but its provider is not enabled, so the text itself is the value")
+	l.warn(s.String() + ": begins with secret:// but its provider is not enabled, so the text itself is the value")
 }

@@ -82,7 +82,7 @@ func (c *checker) rejectWith(s setting, text, variable, example string) {
 	case s.at != "" && variable == s.variable:
 		assignment = variable + ": " + example
 	}
-	c.faults = append(c.faults, Fault{Key: s.key, Variable: s.String(), Text: text, Example: assignment})
+	c.faults = append(c.faults, Fault{Variable: s.String(), Text: text, Example: assignment})
 }
 
 // check checks the values. Their form was checked before.

@@ -42,7 +42,7 @@ Exit code 0: printed. 1: no answer. 2: configuration fault, or the node API is s
 }
 
 func askCommand(p process, path string, command *cobra.Command) *cobra.Command {
-	return configured(p, command, func(cfg config.Config, _ []config.Warning) error {
+	return configured(p, command, func(cfg config.Config, _ []string) error {
 		return ask(p, cfg.Services.HTTP, path)
 	})
 }

@@ -10,7 +10,7 @@ import (
 )
 
 // configured makes a subcommand that loads the configuration before it does anything else.
-func configured(p process, command *cobra.Command, do func(config.Config, []config.Warning) error) *cobra.Command {
+func configured(p process, command *cobra.Command, do func(config.Config, []string) error) *cobra.Command {
 	var files []string
 	command.Flags().StringArrayVar(&files, "config", nil,
 		"gravitee.yml `FILE[,FILE]`, later ones override; the environment overrides all of them")
@@ -26,7 +26,7 @@ func configured(p process, command *cobra.Command, do func(config.Config, []conf
 }
 
 // load reads the configuration. Where it is faulty, the error contains warnings and faults for the user.
-func load(environ, files []string) (config.Config, []config.Warning, error) {
+func load(environ, files []string) (config.Config, []string, error) {
 	cfg, warnings, err := config.Load(config.Sources{Environ: environ, Files: files})
 	if err == nil {
 		return cfg, warnings, nil

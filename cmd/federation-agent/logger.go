@@ -28,7 +28,7 @@ func spellDurations(_ []string, a slog.Attr) slog.Attr {
 }
 
 // logStart says what starts, without secrets.
-func logStart(log *slog.Logger, cfg config.Config, warnings []config.Warning) {
+func logStart(log *slog.Logger, cfg config.Config, warnings []string) {
 	b := thisBuild()
 	log.Info("federation agent starts",
 		logVersion, b.Version, logCommit, b.Commit, logGo, b.Go, logIntegrations, len(cfg.Providers))
@@ -37,7 +37,7 @@ func logStart(log *slog.Logger, cfg config.Config, warnings []config.Warning) {
 			logIntegration, p.IntegrationID, logRegions, p.Regions, logAccounts, accountsOf(p))
 	}
 	for _, w := range warnings {
-		log.Warn("configuration: " + w.String())
+		log.Warn("configuration: " + w)
 	}
 }
 

@@ -20,10 +20,10 @@ func runCommand(p process) *cobra.Command {
 		Short: "Runs the agent (the default)",
 		Long: "Runs the agent until SIGTERM or SIGINT, then ends in order within gravitee_agent_shutdown_timeout.\n\n" +
 			exitCodes,
-	}, func(cfg config.Config, warnings []config.Warning) error { return run(p, cfg, warnings) })
+	}, func(cfg config.Config, warnings []string) error { return run(p, cfg, warnings) })
 }
 
-func run(p process, cfg config.Config, warnings []config.Warning) error {
+func run(p process, cfg config.Config, warnings []string) error {
 	log := newLogger(p.stderr, cfg.Agent.Log)
 	logStart(log, cfg, warnings)
 	if soft := memlimit.Set(p.environ, cgroup.FromCgroup); soft > 0 {

@@ -17,7 +17,7 @@ func validateCommand(p process) *cobra.Command {
 		Short: "Checks the configuration without starting anything",
 		Long: "Loads the configuration as run does. Prints warnings and all faults, or a summary without secrets.\n" +
 			"Exit code 0: it is good. 2: it is not.",
-	}, func(cfg config.Config, warnings []config.Warning) error {
+	}, func(cfg config.Config, warnings []string) error {
 		for _, w := range warnings {
 			fmt.Fprintf(p.stderr, "warning: %s\n", w)
 		}
