@@ -180,7 +180,7 @@ func (c *Conn) closeWith(info CloseInfo) {
 	c.closing.asked = true
 	close(c.leaving)
 	c.closing.info = info
-	c.closing.timer = time.AfterFunc(c.options.CloseTimeout, func() {
+	c.closing.timer = time.AfterFunc(CloseTimeout, func() {
 		if info.Err == nil {
 			info.Err = ErrCloseTimeout
 		}

@@ -16,7 +16,7 @@ import (
 // Its errors are *[DialError]. Call [Conn.Start] next, or [Conn.Close].
 func Dial(ctx context.Context, options Options) (*Conn, error) {
 	options = options.withDefaults()
-	dialing, cancel := context.WithTimeout(ctx, options.HandshakeTimeout)
+	dialing, cancel := context.WithTimeout(ctx, HandshakeTimeout)
 	defer cancel()
 
 	a := attempt{options: options}

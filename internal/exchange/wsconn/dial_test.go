@@ -49,7 +49,7 @@ func refused(ctx context.Context, t *testing.T, options wsconn.Options) *wsconn.
 func TestARefusedUpgradeSaysWhatToCheck(t *testing.T) {
 	for name, c := range map[string]struct {
 		answer  http.HandlerFunc
-		class   wsconn.Class
+		class   *wsconn.Class
 		status  int
 		refusal bool
 		says    string
@@ -269,7 +269,7 @@ func TestAMissingAnswerIsNoRefusal(t *testing.T) {
 	unknownName := &net.DNSError{Err: "no such host", Name: "apim.test", IsNotFound: true}
 	for name, c := range map[string]struct {
 		options wsconn.Options
-		class   wsconn.Class
+		class   *wsconn.Class
 		says    string
 	}{
 		"nothing listens": {wsconn.Options{URL: "ws://" + closed.Addr().String()}, wsconn.ClassRefused, "host and port"},
@@ -344,7 +344,7 @@ func TestDiallingEndsAfterTheHandshakeTimeout(t *testing.T) {
 					defer func() { _ = listener.Close() }()
 					start := time.Now()
 					fault := refused(context.Background(), t, wsconn.Options{URL: url, NetDial: network.Dial})
-					if fault.Class != wsconn.ClassTimeout || fault.Refusal() || time.Since(start) != wsconn.DefaultHandshakeTimeout {
+					if fault.Class != wsconn.ClassTimeout || fault.Refusal() || time.Since(start) != wsconn.HandshakeTimeout {
 						t.Errorf("%v after %v", fault, time.Since(start))
 					}
 				})

@@ -19,66 +19,60 @@ import (
 )
 
 // Class says why a connection could not be opened, by what the user must check.
-type Class string
-
-// The classes.
-const (
-	ClassCancelled    Class = "cancelled"
-	ClassOptions      Class = "options"
-	ClassDNS          Class = "dns"
-	ClassRefused      Class = "connection refused"
-	ClassTimeout      Class = "timeout"
-	ClassUnreachable  Class = "unreachable"
-	ClassTLS          Class = "tls"
-	ClassNoAnswer     Class = "no answer"
-	ClassUnauthorized Class = "unauthorized"
-	ClassForbidden    Class = "forbidden"
-	ClassNotFound     Class = "not found"
-	ClassProxyAuth    Class = "proxy authentication"
-	ClassGone         Class = "gone"
-	ClassServerError  Class = "server error"
-	ClassUnavailable  Class = "unavailable"
-	ClassRedirect     Class = "redirect"
-	ClassNoWebSocket  Class = "not a websocket"
-)
-
-// classes says for each class whether it is a refusal ([DialError.Refusal]), and what to check.
-var classes = map[Class]struct {
-	refusal bool
+type Class struct {
+	name    string
+	refusal bool // see [DialError.Refusal]
 	advice  string
-}{
-	ClassCancelled: {false, "the agent cancelled the attempt"},
-	ClassOptions:   {true, "check the endpoint and the configured headers"},
-	ClassDNS:       {false, "check the endpoint's host name and this machine's DNS"},
-	ClassRefused: {false, "no program listens there: check the endpoint's host and port, " +
-		"and whether APIM runs"},
-	ClassTimeout: {false, "there was no answer in time: check the endpoint's host and port, firewalls, " +
-		"and whether only a proxy leads there, which this version cannot use"},
-	ClassUnreachable: {false, "check this machine's network, firewalls, " +
-		"and whether only a proxy leads there, which this version cannot use"},
-	ClassTLS: {true, "the TLS handshake failed: check the port, certificates, and proxies on the way"},
-	ClassNoAnswer: {false, "the program that listens there speaks no HTTP or hung up: check the port, " +
-		"and http against https in the endpoint"},
-	ClassUnauthorized: {true, "check the token in the Authorization header (integration.connector.ws.headers; bearer, " +
-		"not expired, of this organization) and that APIM's licence includes federation"},
-	ClassForbidden: {true, "a proxy or firewall before APIM forbids the request: check firewalls, " +
-		"and that the endpoint is the integration controller's"},
-	ClassNotFound: {true, "there is no integration controller at this path: check the endpoint " +
-		"(usually https://HOST/integration-controller; APIM itself listens on 8072 without a path) " +
-		"and that federation is enabled in APIM"},
-	ClassProxyAuth: {true, "a proxy answered instead of APIM and asks for credentials: check the endpoint; " +
-		"this version cannot go through a proxy"},
-	ClassGone:        {true, "the controller is stopping; another node may answer soon"},
-	ClassServerError: {true, "APIM failed while it checked the token: check APIM's log, and the token"},
-	ClassUnavailable: {false, "a gateway answered that APIM is not there: check that APIM's integration controller runs"},
-	ClassRedirect: {true, "redirects are not followed, because the token would be sent there too: " +
-		"check the endpoint"},
-	ClassNoWebSocket: {true, "the answer is no websocket: check the endpoint, " +
-		"and that proxies and load balancers on the way let websockets pass"},
 }
 
+// String implements fmt.Stringer.
+func (c *Class) String() string { return c.name }
+
+// The classes.
+var (
+	ClassCancelled = &Class{"cancelled", false, "the agent cancelled the attempt"}
+	ClassOptions   = &Class{"options", true, "check the endpoint and the configured headers"}
+	ClassDNS       = &Class{"dns", false, "check the endpoint's host name and this machine's DNS"}
+	ClassRefused   = &Class{"connection refused", false,
+		"no program listens there: check the endpoint's host and port, and whether APIM runs"}
+	ClassTimeout = &Class{"timeout", false,
+		"there was no answer in time: check the endpoint's host and port, firewalls, and whether only a " +
+			"proxy leads there, which this version cannot use"}
+	ClassUnreachable = &Class{"unreachable", false,
+		"check this machine's network, firewalls, and whether only a proxy leads there, which this version " +
+			"cannot use"}
+	ClassTLS = &Class{"tls", true,
+		"the TLS handshake failed: check the port, certificates, and proxies on the way"}
+	ClassNoAnswer = &Class{"no answer", false,
+		"the program that listens there speaks no HTTP or hung up: check the port, and http against https in " +
+			"the endpoint"}
+	ClassUnauthorized = &Class{"unauthorized", true,
+		"check the token in the Authorization header (integration.connector.ws.headers; bearer, not expired, " +
+			"of this organization) and that APIM's licence includes federation"}
+	ClassForbidden = &Class{"forbidden", true,
+		"a proxy or firewall before APIM forbids the request: check firewalls, and that the endpoint is the " +
+			"integration controller's"}
+	ClassNotFound = &Class{"not found", true,
+		"there is no integration controller at this path: check the endpoint (usually " +
+			"https://HOST/integration-controller; APIM itself listens on 8072 without a path) and that " +
+			"federation is enabled in APIM"}
+	ClassProxyAuth = &Class{"proxy authentication", true,
+		"a proxy answered instead of APIM and asks for credentials: check the endpoint; this version cannot " +
+			"go through a proxy"}
+	ClassGone        = &Class{"gone", true, "the controller is stopping; another node may answer soon"}
+	ClassServerError = &Class{"server error", true,
+		"APIM failed while it checked the token: check APIM's log, and the token"}
+	ClassUnavailable = &Class{"unavailable", false,
+		"a gateway answered that APIM is not there: check that APIM's integration controller runs"}
+	ClassRedirect = &Class{"redirect", true,
+		"redirects are not followed, because the token would be sent there too: check the endpoint"}
+	ClassNoWebSocket = &Class{"not a websocket", true,
+		"the answer is no websocket: check the endpoint, and that proxies and load balancers on the way let " +
+			"websockets pass"}
+)
+
 // statusClasses are the classes of single HTTP statuses. classOfStatus has the ranges.
-var statusClasses = map[int]Class{
+var statusClasses = map[int]*Class{
 	http.StatusUnauthorized:       ClassUnauthorized,
 	http.StatusForbidden:          ClassForbidden,
 	http.StatusNotFound:           ClassNotFound,
@@ -89,7 +83,7 @@ var statusClasses = map[int]Class{
 	http.StatusGatewayTimeout:     ClassUnavailable,
 }
 
-func classOfStatus(status int) Class {
+func classOfStatus(status int) *Class {
 	class, single := statusClasses[status]
 	switch {
 	case single:
@@ -104,7 +98,7 @@ func classOfStatus(status int) Class {
 
 // DialError says why a connection could not be opened. It holds no header that was sent.
 type DialError struct {
-	Class Class
+	Class *Class
 	// Status is the HTTP status of the answer, 0 if there was none.
 	Status int
 	// HTML says that the answer is a page for humans: a proxy, a login page or an ingress answered, not APIM.
@@ -134,11 +128,11 @@ func (e *DialError) Unwrap() error { return e.Err }
 
 // Refusal reports whether a peer answered and refused, so that a new attempt soon does not help. A lost network, an
 // unknown name, and a gateway without APIM behind it (502, 503, 504) are no refusals.
-func (e *DialError) Refusal() bool { return classes[e.Class].refusal }
+func (e *DialError) Refusal() bool { return e.Class.refusal }
 
 // Advice says in one sentence what to check.
 func (e *DialError) Advice() string {
-	advice := classes[e.Class].advice
+	advice := e.Class.advice
 	if e.Class == ClassTLS {
 		advice = tlsAdvice(e.Err)
 	}
@@ -168,7 +162,7 @@ func tlsAdvice(err error) string {
 	case isAlert(err):
 		return "the server refused the TLS handshake: check whether it asks for a client certificate, and its TLS versions"
 	}
-	return classes[ClassTLS].advice
+	return ClassTLS.advice
 }
 
 // isAlert reports whether the peer ended TLS with an alert. crypto/tls exports no type for an alert, only this
@@ -188,7 +182,7 @@ func (a *attempt) withoutAnswer(cause, err error) *DialError {
 	return &DialError{Class: class, Err: quoting{err, secretsOf(a.options.Header)}}
 }
 
-func (a *attempt) classify(cause, err error) Class {
+func (a *attempt) classify(cause, err error) *Class {
 	switch {
 	case errors.Is(cause, context.Canceled):
 		return ClassCancelled

@@ -1,6 +1,7 @@
 package wsconn
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"net"
@@ -11,18 +12,18 @@ import (
 )
 
 const (
-	// DefaultPingInterval is the interval of both sides of Gravitee's exchange.
-	DefaultPingInterval = 5 * time.Second
-	// DefaultPongTimeout detects a half-open connection long before the 60 s after which the sender of a command gives up.
+	// PingInterval is the interval of both sides of Gravitee's exchange.
+	PingInterval = 5 * time.Second
+	// PongTimeout detects a half-open connection long before the 60 s after which the sender of a command gives up.
 	// It still allows for a garbage collection of the controller.
-	DefaultPongTimeout = 15 * time.Second
-	// DefaultWriteTimeout limits the writing of one frame to a peer that does not read.
-	DefaultWriteTimeout = 10 * time.Second
-	// DefaultHandshakeTimeout limits DNS, TCP, TLS and the upgrade together.
-	DefaultHandshakeTimeout = 15 * time.Second
-	// DefaultCloseTimeout limits a whole close, including the messages in the queue. An agent that must stop has 10 s in
+	PongTimeout = 15 * time.Second
+	// WriteTimeout limits the writing of one frame to a peer that does not read.
+	WriteTimeout = 10 * time.Second
+	// HandshakeTimeout limits DNS, TCP, TLS and the upgrade together.
+	HandshakeTimeout = 15 * time.Second
+	// CloseTimeout limits a whole close, including the messages in the queue. An agent that must stop has 10 s in
 	// all.
-	DefaultCloseTimeout = 5 * time.Second
+	CloseTimeout = 5 * time.Second
 	// DefaultCredits is how many messages that make work may wait to be accepted: enough never to wait in practice, few
 	// enough that memory is bounded.
 	DefaultCredits = 64
@@ -40,7 +41,7 @@ const (
 	handshakeBytes = 256 << 10
 )
 
-// Options say how to connect. The zero value of a number or duration means its default.
+// Options say how to connect. The zero value of a number means its default.
 type Options struct {
 	// URL is a ws or wss URL; see exchange.URL.
 	URL string
@@ -60,12 +61,6 @@ type Options struct {
 	// always has room, and messages of at most 4 KiB have 1 MiB more.
 	MaxQueuedBytes int
 
-	PingInterval     time.Duration
-	PongTimeout      time.Duration
-	WriteTimeout     time.Duration
-	HandshakeTimeout time.Duration
-	CloseTimeout     time.Duration
-
 	// Credits is how many messages for which NeedsCredit is true may be with the handler and not yet be accepted
 	// ([Conn.ReturnCredit]).
 	Credits int
@@ -74,15 +69,10 @@ type Options struct {
 }
 
 func (o Options) withDefaults() Options {
-	setDefault(&o.MaxFrameSize, exchange.DefaultMaxFrameSize)
-	setDefault(&o.MaxMessageSize, exchange.DefaultMaxMessageSize)
-	setDefault(&o.MaxQueuedBytes, queuedMessages*o.MaxMessageSize)
-	setDefault(&o.PingInterval, DefaultPingInterval)
-	setDefault(&o.PongTimeout, DefaultPongTimeout)
-	setDefault(&o.WriteTimeout, DefaultWriteTimeout)
-	setDefault(&o.HandshakeTimeout, DefaultHandshakeTimeout)
-	setDefault(&o.CloseTimeout, DefaultCloseTimeout)
-	setDefault(&o.Credits, DefaultCredits)
+	o.MaxFrameSize = cmp.Or(o.MaxFrameSize, exchange.DefaultMaxFrameSize)
+	o.MaxMessageSize = cmp.Or(o.MaxMessageSize, exchange.DefaultMaxMessageSize)
+	o.MaxQueuedBytes = cmp.Or(o.MaxQueuedBytes, queuedMessages*o.MaxMessageSize)
+	o.Credits = cmp.Or(o.Credits, DefaultCredits)
 	if o.NetDial == nil {
 		o.NetDial = new(net.Dialer).DialContext
 	}
@@ -90,10 +80,4 @@ func (o Options) withDefaults() Options {
 		o.NeedsCredit = func([]byte) bool { return false }
 	}
 	return o
-}
-
-func setDefault[T int | time.Duration](value *T, fallback T) {
-	if *value <= 0 {
-		*value = fallback
-	}
 }

@@ -52,7 +52,7 @@ func TestAHalfOpenConnectionIsDetectedWithinThePongDeadline(t *testing.T) {
 				if info.Code != 1006 || !errors.Is(info.Err, wsconn.ErrPongTimeout) {
 					t.Errorf("%+v", info)
 				}
-				const limit = wsconn.DefaultPingInterval + wsconn.DefaultPongTimeout
+				const limit = wsconn.PingInterval + wsconn.PongTimeout
 				if took := time.Since(start).Round(time.Second); took != limit {
 					t.Errorf("detected after %v, want %v", took, limit)
 				}
@@ -71,12 +71,12 @@ func chatter(s *session) {
 }
 
 func TestThePingOfAReceiptDetectsAHalfOpenConnectionToo(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), wsconn.Options{PongTimeout: 9 * time.Second}, func(t *testing.T, s *session) {
+	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		start := time.Now()
 		var got receipts
 		_ = s.conn.Send([]byte("x"), got.of(0))
 		info := s.closed(t)
-		if !errors.Is(info.Err, wsconn.ErrPongTimeout) || time.Since(start).Round(time.Second) != 9*time.Second {
+		if !errors.Is(info.Err, wsconn.ErrPongTimeout) || time.Since(start).Round(time.Second) != wsconn.PongTimeout {
 			t.Errorf("%+v after %v", info, time.Since(start))
 		}
 		if o := got.once(t, 0); o != wsconn.Unproved {

@@ -34,7 +34,7 @@ func (c *Conn) StartPings() {
 	if c.ended || c.interval != nil {
 		return
 	}
-	c.interval = time.AfterFunc(c.options.PingInterval, c.pingTick)
+	c.interval = time.AfterFunc(PingInterval, c.pingTick)
 }
 
 func (c *Conn) pingTick() {
@@ -45,7 +45,7 @@ func (c *Conn) pingTick() {
 	}
 	c.pingDue = true
 	c.wakeWriter()
-	c.interval.Reset(c.options.PingInterval)
+	c.interval.Reset(PingInterval)
 }
 
 // expectPong records a ping that is about to be written and returns its payload, which is unique on this connection.
@@ -54,7 +54,7 @@ func (c *Conn) expectPong(r receipt) []byte {
 	defer c.mu.Unlock()
 	c.lastPing++
 	written := c.raw.written.Load()
-	patience := c.options.PongTimeout + time.Duration(written-c.proved)*time.Second/minThroughput
+	patience := PongTimeout + time.Duration(written-c.proved)*time.Second/minThroughput
 	payload := strconv.FormatUint(c.lastPing, 36)
 	c.unanswered = append(c.unanswered, ping{
 		payload: payload, written: written, receipt: r,

@@ -119,6 +119,6 @@ func (c *Conn) readFailed(err error) {
 // linger reads on after gorilla wrote a close frame, until the peer hangs up. To close a TCP connection with unread
 // bytes would reset it, and the peer might never see the close frame.
 func (c *Conn) linger() {
-	_ = c.top.SetReadDeadline(time.Now().Add(c.options.CloseTimeout))
+	_ = c.top.SetReadDeadline(time.Now().Add(CloseTimeout))
 	_, _ = io.Copy(io.Discard, c.top)
 }

@@ -127,11 +127,11 @@ func (c *Conn) fill(w io.Writer, payload []byte) error {
 }
 
 func (c *Conn) setWriteDeadline() {
-	_ = c.ws.SetWriteDeadline(time.Now().Add(c.options.WriteTimeout)) // it only stores the time and cannot fail
+	_ = c.ws.SetWriteDeadline(time.Now().Add(WriteTimeout)) // it only stores the time and cannot fail
 }
 
 func (c *Conn) writeControl(messageType int, payload []byte) error {
-	return c.ws.WriteControl(messageType, payload, time.Now().Add(c.options.WriteTimeout))
+	return c.ws.WriteControl(messageType, payload, time.Now().Add(WriteTimeout))
 }
 
 func (c *Conn) writeClose() error {
