@@ -37,12 +37,12 @@ type connHandler struct {
 
 // OnMessage implements wsconn.Handler.
 func (h connHandler) OnMessage(message []byte) {
-	h.scope.Tell(frameCame{conn: h.conn, message: message})
+	h.scope.Tell(frameCame{newsOf{h.conn}, message})
 }
 
 // OnClosed implements wsconn.Handler.
 func (h connHandler) OnClosed(info wsconn.CloseInfo) {
-	h.scope.Tell(connClosed{conn: h.conn, info: info})
+	h.scope.Tell(connClosed{newsOf{h.conn}, info})
 }
 
 // onStarted dials at once the first time; an incarnation that follows a failed one waits its turn.
@@ -104,7 +104,7 @@ func (s *session) onDialed(m dialed) {
 	s.conn.Start(connHandler{scope: s.Scope, conn: s.conn})
 	s.helloID = s.env.NewID()
 	s.sent(s.conn.Send(exchange.AppendHello(nil, s.helloID, s.target), nil))
-	s.Scope.After(greetWithin, greetOverdue{s.conn})
+	s.Scope.After(greetWithin, greetOverdue{newsOf{s.conn}})
 }
 
 // onDialFailed says in one line what the user must check. It is a warning as long as another endpoint has

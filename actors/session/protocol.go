@@ -178,7 +178,7 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 		s.unproved++
 		receipt = func(o wsconn.Outcome) {
 			s.tellFate(asker, m.CommandRef, deliveryOf(o))
-			s.Scope.Tell(answerProved{conn})
+			s.Scope.Tell(answerProved{newsOf{conn}})
 		}
 	}
 	frame := inDialect(typ, m)

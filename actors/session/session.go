@@ -87,7 +87,7 @@ func Props(env *life.Env, spec Spec) *actor.Props {
 	})
 }
 
-// What the session tells itself. conn says which connection it is about: a word of an old one is dropped.
+// What the session tells itself. News of a connection that is gone are dropped before any state sees them.
 type (
 	redial struct{}
 	dialed struct {
@@ -98,28 +98,37 @@ type (
 		err     error
 	}
 	frameCame struct {
-		conn    *wsconn.Conn
+		newsOf
 		message []byte
 	}
 	connClosed struct {
-		conn *wsconn.Conn
+		newsOf
 		info wsconn.CloseInfo
 	}
-	greetOverdue struct{ conn *wsconn.Conn }
+	greetOverdue struct{ newsOf }
 	// answerProved: the fate of an answer that somebody must be sure of is known.
-	answerProved struct{ conn *wsconn.Conn }
-	drainDue     struct{ conn *wsconn.Conn }
+	answerProved struct{ newsOf }
+	drainDue     struct{ newsOf }
 )
+
+// newsOf says which connection a message is about.
+type newsOf struct{ conn *wsconn.Conn }
+
+func (n newsOf) isOf(c *wsconn.Conn) bool { return n.conn == c }
 
 // Receive leaves it to the present state, but for the end of this incarnation, whose socket goes with it, and a sign of
 // life, which is the same in all of them.
 func (s *session) Receive(ctx actor.Context) {
-	switch ctx.Message().(type) {
+	switch m := ctx.Message().(type) {
 	case messages.AreYouThere:
 		ctx.Respond(messages.SessionThere{})
 	case *actor.Restarting, *actor.Stopping:
 		if s.conn != nil {
 			s.down(ctx, whyEnded)
+		}
+	case interface{ isOf(c *wsconn.Conn) bool }:
+		if m.isOf(s.conn) {
+			s.Behavior.Receive(ctx)
 		}
 	default:
 		s.Behavior.Receive(ctx)
@@ -155,15 +164,11 @@ func (s *session) dialing(ctx actor.Context) {
 func (s *session) greeting(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case frameCame:
-		if m.conn == s.conn {
-			s.onGreeting(ctx, m.message)
-		}
+		s.onGreeting(ctx, m.message)
 	case greetOverdue:
-		if m.conn == s.conn {
-			delay := s.nextDelay(false)
-			s.env.Log.Warn("the controller did not answer HELLO within a minute; trying again", life.LogDelay, delay)
-			s.leave(ctx, exchange.CloseTryAgainLater, "no reply to HELLO", s.redialAfter(delay))
-		}
+		delay := s.nextDelay(false)
+		s.env.Log.Warn("the controller did not answer HELLO within a minute; trying again", life.LogDelay, delay)
+		s.leave(ctx, exchange.CloseTryAgainLater, "no reply to HELLO", s.redialAfter(delay))
 	case messages.SendIngest:
 		ctx.Respond(messages.IngestLost{Batch: m.Batch})
 	default:
@@ -175,15 +180,11 @@ func (s *session) greeting(ctx actor.Context) {
 func (s *session) ready(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case frameCame:
-		if m.conn == s.conn {
-			s.onFrame(ctx, m.message)
-		}
+		s.onFrame(ctx, m.message)
 	case messages.SendIngest:
 		s.onSendIngest(ctx, m)
 	case silent:
-		if m.conn == s.conn {
-			s.onSilent(ctx)
-		}
+		s.onSilent(ctx)
 	default:
 		s.connected(ctx)
 	}
@@ -197,19 +198,15 @@ func (s *session) connected(ctx actor.Context) {
 	case connClosed:
 		s.onConnLost(ctx, m)
 	case answerProved:
-		if m.conn == s.conn {
-			s.unproved--
-			s.leaveDrained(ctx)
-		}
+		s.unproved--
+		s.leaveDrained(ctx)
 	case messages.Drain:
 		s.onDrain(ctx, m)
 	case drainDue:
-		if m.conn == s.conn {
-			s.unproved = 0
-			s.leaveDrained(ctx)
-		}
-	case greetOverdue, frameCame, silent:
-		// It was answered in time; or a connection's that is gone.
+		s.unproved = 0
+		s.leaveDrained(ctx)
+	case greetOverdue, silent:
+		// HELLO was answered in time; only a session that is ready can be silent.
 	default:
 		life.Unexpected(s.env, ctx)
 	}
@@ -217,12 +214,10 @@ func (s *session) connected(ctx actor.Context) {
 
 // leaving: the connection is being closed; what is queued still goes out.
 func (s *session) leaving(ctx actor.Context) {
-	switch m := ctx.Message().(type) {
+	switch ctx.Message().(type) {
 	case connClosed:
-		if m.conn == s.conn {
-			s.forgetConn()
-			s.left(ctx)
-		}
+		s.forgetConn()
+		s.left(ctx)
 	case messages.Drain:
 		s.memory.ended = messages.Drained{}
 		s.left = s.end
@@ -255,8 +250,8 @@ func (s *session) offline(ctx actor.Context) {
 	case messages.Drain:
 		s.memory.ended = messages.Drained{}
 		s.end(ctx)
-	case frameCame, connClosed, greetOverdue, silent, answerProved, drainDue:
-		// Of a connection that is gone.
+	case frameCame, greetOverdue, silent, answerProved, drainDue:
+		// Of the connection that is being left.
 	default:
 		life.Unexpected(s.env, ctx)
 	}
@@ -268,7 +263,7 @@ func (s *session) onDrain(ctx actor.Context, m messages.Drain) {
 	s.memory.ended = messages.Drained{}
 	if !s.draining {
 		s.draining = true
-		s.Scope.After(time.Until(m.By), drainDue{s.conn})
+		s.Scope.After(time.Until(m.By), drainDue{newsOf{s.conn}})
 	}
 	s.leaveDrained(ctx)
 }
@@ -320,9 +315,6 @@ func (s *session) down(ctx actor.Context, why string) {
 
 // onConnLost is the everyday loss of a connection.
 func (s *session) onConnLost(ctx actor.Context, m connClosed) {
-	if m.conn != s.conn {
-		return
-	}
 	delay := s.nextDelay(false)
 	s.env.Log.Warn("the connection to APIM is closed; connecting again",
 		life.LogStatus, m.info.Code, life.LogReason, reasonOf(m.info), life.LogDelay, delay, life.LogAttempt, s.memory.failures)

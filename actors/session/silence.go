@@ -7,7 +7,6 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/exchange"
-	"federation-agent/internal/exchange/wsconn"
 )
 
 // A session can be dead for commands while its websocket lives. APIM up to 4.8 forgets an agent whose answer to one
@@ -34,7 +33,7 @@ type commandWatch struct {
 }
 
 // silent is what the watch tells its session.
-type silent struct{ conn *wsconn.Conn }
+type silent struct{ newsOf }
 
 func (w *commandWatch) patience() time.Duration {
 	if w.checked.IsZero() {
@@ -73,7 +72,7 @@ func (s *session) expect(now time.Time) {
 	if w.timer != nil {
 		w.timer.Stop()
 	}
-	w.timer = s.Scope.After(w.patience(), silent{s.conn})
+	w.timer = s.Scope.After(w.patience(), silent{newsOf{s.conn}})
 }
 
 // onSilent leaves a session that nothing comes by any more. A timer that was overtaken by a command says nothing.
