@@ -84,3 +84,50 @@ func TestTheWaitForRoomEndsWithTheCaller(t *testing.T) {
 		wantCalls(t, w, 1)
 	})
 }
+
+func TestAnAnswerThatDoesNotTellItsSizeTakesRoomAsItIsRead(t *testing.T) {
+	for name, c := range map[string]struct {
+		size int
+		want []string
+	}{
+		"a small one": {firstPart - 1, []string{"take 131072"}},
+		"a large one": {firstPart*2 + 1, []string{"take 131072", "take 262144", "take 524288"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			l := &roomLog{}
+			w := &wire{answer: answers(func(r *http.Request) (*http.Response, error) {
+				res := response(r, 200, nil, strings.Repeat(" ", c.size))
+				res.ContentLength = -1
+				return res, nil
+			})}
+			document, err := Export(WithRoom(t.Context(), l), w.client(nil), "a", "s")
+			if err != nil || len(document) != c.size {
+				t.Errorf("%d bytes, %v", len(document), err)
+			}
+			if !slices.Equal(l.events, c.want) {
+				t.Errorf("%q, want %q", l.events, c.want)
+			}
+		})
+	}
+}
+
+func TestAnAnswerThatThereIsNoRoomForInTimeIsGivenUpAndItsSizeTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &roomLog{full: true}
+		w := &wire{answer: answers(l.answer(true))}
+		began := time.Now()
+		_, err := Export(WithRoom(t.Context(), l), w.client(nil), "a", "s")
+		if bytes, full := NoRoom(err); !full || bytes != 19 {
+			t.Errorf("%v", err)
+		}
+		wantClass(t, err, gateway.Cancelled)
+		// The SDK reads the rest and throws it away, to use the connection again.
+		if took := time.Since(began); took != roomTime || !slices.Equal(l.events, []string{"take 19", "read", "drop"}) {
+			t.Errorf("%q in %s", l.events, took)
+		}
+		wantCalls(t, w, 1)
+		if _, full := NoRoom(nil); full {
+			t.Error("no error says nothing of room")
+		}
+	})
+}
