@@ -3,6 +3,7 @@ package messages
 import (
 	"time"
 
+	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 )
@@ -21,10 +22,14 @@ type GatherCatalogue struct {
 
 // Catalogue is what the targets have, named. Catalogue -> whoever gathered.
 type Catalogue struct {
-	APIs     []federation.NamedEntry
+	APIs []federation.NamedEntry
+	// Whole are those of the targets whose listing is complete: the others may lack plans.
+	Whole    []federation.NamedEntry
 	Listings []TargetListing
 	// Complete says that every target's listing is complete.
 	Complete bool
+	// Failures say why targets could not be listed, each with its target's name.
+	Failures []string
 }
 
 // ListTarget asks a target for its listing: catalogue -> target -> discoverer.
@@ -63,27 +68,14 @@ type TargetListing struct {
 
 // ExportAPI asks for the documents of some stages of one REST API, mapped and encoded. Every stage is
 // answered by one [APIReady] or one [APIOmitted]. Ingest, fetch, refresher -> catalogue -> target -> discoverer.
-type ExportAPI struct {
-	// Entries are of one REST API and one target.
-	Entries  []federation.NamedEntry
-	Priority gateway.Priority
-	// By is when an answer is of no use any more; zero means there is no such time.
-	By time.Time
-}
+type ExportAPI struct{ exports.Order }
 
-// APIReady is one API, whole, encoded as the object that goes on the wire. Discoverer -> ingest, fetch,
-// refresher.
-type APIReady struct {
-	ID   federation.ID
-	JSON []byte
-	// PlanIDs are the plans that JSON carries.
-	PlanIDs []string
-	// Bare says that JSON carries no document: AWS can never export it, or it is larger than a message.
-	Bare bool
-}
+// APIReady is one API that was asked for. What it holds of the memory bound is the receiver's to give back.
+// Stage -> ingest, fetch, refresher.
+type APIReady struct{ exports.API }
 
 // APIOmitted says that an API is not sent this time, so that what APIM has of it stays.
-// Discoverer, or a target or the catalogue that cannot reach one -> ingest, fetch, refresher.
+// Stage, or an actor on the way to it that cannot pass the order on -> ingest, fetch, refresher.
 type APIOmitted struct {
 	ID federation.ID
 	// Why is for people.

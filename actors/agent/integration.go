@@ -53,10 +53,12 @@ type integration struct {
 // integrationMemory is what an integration keeps over its restarts.
 type integrationMemory struct {
 	draining, dismissed bool
+	// documents is its memory bound. What the actors below it held is given back when they end.
+	documents *exports.Bound
 }
 
 func integrationProps(env *life.Env, cfg config.Config, provider config.Provider) *actor.Props {
-	memory := &integrationMemory{}
+	memory := &integrationMemory{documents: exports.NewBound(cfg.Agent.Ingest.MemoryBytes)}
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &integration{
 			env: env, config: cfg, provider: provider, memory: memory, undrained: map[string]*actor.PID{},
@@ -111,17 +113,17 @@ func (i *integration) onStarted(ctx actor.Context) {
 	}), "catalogue-")
 	i.jobs = ctx.SpawnPrefix(ingest.JobsProps(i.env, ingest.Spec{
 		Integration: id, Settings: agent.Ingest, Catalogue: catalogue, Targets: i.targets,
-		ListingAge: agent.Discovery.ListingMaxAge, MaxBytes: i.maxIngest(),
+		ListingAge: agent.Discovery.ListingMaxAge, MaxBytes: i.maxIngest(), Memory: i.memory.documents,
 	}), "jobs-")
 	i.router = ctx.SpawnPrefix(command.RouterProps(i.env, command.RouterSpec{
 		Integration: id, Jobs: i.jobs, Catalogue: catalogue, Keys: i.keys, Targets: i.targets,
 		ListingMaxAge: agent.Discovery.ListingMaxAge, MaxMessage: i.config.Connector.MaxMessageSize,
-		StageWorkers: agent.Ingest.StageWorkers,
+		StageWorkers: agent.Ingest.StageWorkers, Memory: i.memory.documents,
 	}), "router-")
 	var refresher *actor.PID
 	if interval := agent.Discovery.RefreshInterval; interval > 0 {
 		refresher = ctx.SpawnPrefix(discovery.RefresherProps(i.env, discovery.RefresherSpec{
-			Catalogue: catalogue, Targets: i.targets, Interval: interval,
+			Catalogue: catalogue, Targets: i.targets, Memory: i.memory.documents, Interval: interval,
 		}), "refresher-")
 	}
 	i.session = ctx.SpawnPrefix(session.Props(i.env, session.Spec{
@@ -159,7 +161,7 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 				System: ctx.ActorSystem(), Quota: asked, Tickets: i.env.Tickets, Target: t, Board: i.env.Board,
 			}
 		},
-		Discoverer: i.discoverer(exports.NewRoom(i.config.Agent.Ingest.MemoryBytes)),
+		Discoverer: i.discoverer,
 	}
 	for n := range rows {
 		spec.Row = n
@@ -172,17 +174,13 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 
 func targetName(n int) string { return fmt.Sprintf("target-%d", n+1) }
 
-func (i *integration) discoverer(documents *exports.Room) func(federation.Target, apigateway.Client) *actor.Props {
-	env, workers, maxBytes := i.env, i.config.Agent.Ingest.StageWorkers, i.maxIngest()
-	filter := federation.Filter{AcceptWithoutPlan: i.provider.AcceptAPIWithoutUsagePlan, Stages: i.provider.Stages}
-	return func(t federation.Target, c apigateway.Client) *actor.Props {
-		return discovery.DiscovererProps(env, discovery.DiscovererSpec{
-			Target: t, Client: c, Filter: filter, Workers: workers,
-			Stage: func(task discovery.StageTask) *actor.Props {
-				return discovery.StageProps(env, task, maxBytes, documents)
-			},
-		})
-	}
+func (i *integration) discoverer(t federation.Target, c apigateway.Client) *actor.Props {
+	env, maxBytes := i.env, i.maxIngest()
+	return discovery.DiscovererProps(env, discovery.DiscovererSpec{
+		Target: t, Client: c, Workers: i.config.Agent.Ingest.StageWorkers,
+		Filter: federation.Filter{AcceptWithoutPlan: i.provider.AcceptAPIWithoutUsagePlan, Stages: i.provider.Stages},
+		Stage:  func(task discovery.StageTask) *actor.Props { return discovery.StageProps(env, task, maxBytes) },
+	})
 }
 
 // maxIngest is how large the APIs of one INGEST may be together.

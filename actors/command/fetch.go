@@ -37,11 +37,10 @@ type fetch struct {
 	// gathered says that a catalogue has come.
 	gathered bool
 
-	plan  exports.ExportPlan
-	asked []federation.ID // all APIs of this fetch, those left over first
-	ready map[federation.ID][]byte
-	held  int // bytes of ready
-	sizes exports.DocumentSizes
+	documents *exports.Holder
+	plan      exports.Plan
+	asked     []federation.ID          // all APIs of this fetch, those left over first
+	ready     map[federation.ID][]byte // held until the fetch ends, when its answer is on its way to the connection
 	// omitted cannot be had now, so they are not left over; withheld is why, of the last that AWS still has.
 	omitted  map[federation.ID]bool
 	withheld string
@@ -55,6 +54,8 @@ type fetchSpec struct {
 	maxAge    time.Duration
 	// maxBytes is the largest reply, window how many stages of a target are made ready at a time.
 	maxBytes, window int
+	// memory bounds the documents held.
+	memory *exports.Bound
 	// leftover is what did not fit into the last one.
 	leftover []federation.ID
 }
@@ -63,7 +64,11 @@ type fetchSpec struct {
 // first in the next FETCH.
 type leftOver struct{ ids []federation.ID }
 
-type fetchDue struct{}
+// What a fetch tells itself.
+type (
+	fetchDue  struct{}
+	roomMoved struct{} // there is room for documents again, or somebody waits for what it holds
+)
 
 func fetchProps(env *life.Env, spec fetchSpec) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
@@ -74,6 +79,7 @@ func fetchProps(env *life.Env, spec fetchSpec) *actor.Props {
 func (f *fetch) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
+		f.documents = f.spec.memory.Holder(f.Scope.Ctx, f.spec.maxBytes, func() { f.Scope.Tell(roomMoved{}) })
 		ctx.Request(f.spec.catalogue, messages.GatherCatalogue{
 			MaxAge: f.spec.maxAge, By: f.spec.command.AnswerBy.Add(-fetchListing), Priority: gateway.PriorityPreview,
 		})
@@ -84,6 +90,8 @@ func (f *fetch) Receive(ctx actor.Context) {
 		f.onReady(ctx, m)
 	case messages.APIOmitted:
 		f.onOmitted(ctx, m)
+	case roomMoved:
+		f.proceed(ctx)
 	case fetchDue:
 		f.onDue(ctx)
 	case messages.Abandoned:
@@ -106,20 +114,19 @@ func (f *fetch) onDue(ctx actor.Context) {
 // onCatalogue asks for the documents of every API that is known with its complete plans.
 func (f *fetch) onCatalogue(ctx actor.Context, m messages.Catalogue) {
 	f.gathered = true
-	failures := exports.FailuresOf(m.Listings)
-	for _, failure := range failures {
+	for _, failure := range m.Failures {
 		f.env.Log.Warn("a target is left out of this fetch", life.LogReason, failure)
 	}
-	apis := exports.Complete(m)
+	apis := slices.Clone(m.Whole)
 	if len(apis) == 0 && !m.Complete {
-		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + strings.Join(append(failures, "time ran out"), "; ")})
+		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + strings.Join(append(slices.Clone(m.Failures), "time ran out"), "; ")})
 		return
 	}
 	leftFirst(apis, f.spec.leftover)
 	for _, api := range apis {
 		f.asked = append(f.asked, api.ID())
 	}
-	f.plan = exports.NewExportPlan(exports.ExportsOf(apis), f.spec.window)
+	f.plan = exports.NewPlan(apis, f.spec.window, f.documents)
 	f.proceed(ctx)
 }
 
@@ -134,37 +141,38 @@ func leftFirst(apis []federation.NamedEntry, left []federation.ID) {
 	})
 }
 
-// proceed asks for what there is still room for, and answers when nothing more is under way: what is held and
-// what is under way is about one reply together. Those asked for first may come last, and still go first. With nothing held there is
-// always room, however small the largest message.
+// proceed asks for what there is still room for: what is held and what is under way is about one reply together. It
+// answers when all of that has come, or when the rest waits for room that only this fetch could give back. Those asked
+// for first may come last, and still go first.
 func (f *fetch) proceed(ctx actor.Context) {
-	for f.held+f.plan.UnderWay() == 0 || f.held+f.sizes.Held(f.plan.UnderWay())+f.sizes.Guess() <= f.spec.maxBytes {
-		export, ok := f.plan.Next(time.Now())
+	for {
+		documents, ok := f.plan.Next(time.Now())
 		if !ok {
 			break
 		}
-		export.Priority, export.By = gateway.PriorityPreview, f.spec.command.AnswerBy.Add(-fetchMargin)
-		discovery.RequestExport(ctx, f.spec.targets, export)
+		discovery.RequestExport(ctx, f.spec.targets, exports.Order{
+			Documents: documents, Priority: gateway.PriorityPreview, By: f.spec.command.AnswerBy.Add(-fetchMargin),
+		})
 	}
-	if f.plan.UnderWay() == 0 {
+	switch {
+	case f.plan.Finished(), f.plan.UnderWay() == 0 && len(f.ready) > 0, f.documents.Blocked():
 		f.finish(ctx)
 	}
 }
 
 func (f *fetch) onReady(ctx actor.Context, m messages.APIReady) {
-	if !f.plan.Arrived(m.ID) {
-		return
+	if _, awaited := f.plan.Arrived(m.ID); awaited {
+		f.ready[m.ID] = m.JSON
+		f.proceed(ctx)
 	}
-	f.ready[m.ID] = m.JSON
-	f.held += len(m.JSON)
-	f.sizes.Came(len(m.JSON))
-	f.proceed(ctx)
 }
 
 func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
-	if !f.plan.Arrived(m.ID) {
+	claim, awaited := f.plan.Arrived(m.ID)
+	if !awaited {
 		return
 	}
+	claim.Release()
 	f.omitted[m.ID] = true
 	if !m.Gone {
 		f.withheld = m.Why

@@ -25,7 +25,7 @@ func (r *router) fetch(ctx actor.Context, c messages.Fetch) {
 	r.fetching = fetching{leader: c.CommandRef}
 	r.memory.assign(c.CommandRef, ctx.SpawnPrefix(fetchProps(r.env, fetchSpec{
 		command: c, catalogue: r.spec.Catalogue, targets: r.spec.Targets, maxAge: r.spec.ListingMaxAge,
-		maxBytes: r.spec.MaxMessage, window: r.spec.StageWorkers, leftover: r.memory.leftover,
+		maxBytes: r.spec.MaxMessage, window: r.spec.StageWorkers, memory: r.spec.Memory, leftover: r.memory.leftover,
 	}), "fetch-"))
 }
 

@@ -8,7 +8,6 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/exchange"
-	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/messages"
@@ -54,7 +53,7 @@ func (p *preview) Receive(ctx actor.Context) {
 func (p *preview) reply(m messages.Catalogue) messages.Reply {
 	if len(m.APIs) == 0 && !m.Complete {
 		// An empty preview would look like an empty account: that it is partial, APIM reads from 4.9 only.
-		if failures := exports.FailuresOf(m.Listings); len(failures) > 0 {
+		if failures := m.Failures; len(failures) > 0 {
 			return messages.Refused{Reason: "AWS could not be listed: " + strings.Join(failures, "; ")}
 		}
 		return messages.Refused{Reason: "AWS was not listed in time, or its request quota has no room before; what was listed is kept: discover again in a moment"}

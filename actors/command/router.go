@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
+	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/status"
 	"federation-agent/internal/targets"
@@ -38,6 +39,8 @@ type RouterSpec struct {
 	ListingMaxAge time.Duration
 	// MaxMessage is the largest message in bytes; StageWorkers is how many stages of a target are exported at a time.
 	MaxMessage, StageWorkers int
+	// Memory bounds the documents held.
+	Memory *exports.Bound
 }
 
 // RouterProps makes a router.

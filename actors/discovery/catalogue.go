@@ -241,16 +241,26 @@ func (c *catalogue) finish(ctx actor.Context, g *gathering) {
 		return slices.Compare([]string{a.Target.Account, a.Target.Region}, []string{b.Target.Account, b.Target.Region})
 	})
 	result := messages.Catalogue{Listings: g.listings, Complete: true}
+	whole := map[federation.Target]bool{}
 	seen := map[federation.ID]bool{} // two roles of one account see the same APIs
 	for _, l := range g.listings {
 		c.warnUnlisted(l)
 		result.Complete = result.Complete && l.Complete
+		whole[l.Target] = whole[l.Target] || l.Complete
+		if l.Failure != "" {
+			result.Failures = append(result.Failures, l.Target.String()+": "+l.Failure)
+		}
 		for _, e := range l.Entries {
 			if id := e.ID(l.Target); !seen[id] {
 				seen[id] = true
 				name := names.Of(id, e.API.Name)
 				result.APIs = append(result.APIs, federation.NamedEntry{Target: l.Target, Entry: e, Name: name})
 			}
+		}
+	}
+	for _, e := range result.APIs {
+		if whole[e.Target] {
+			result.Whole = append(result.Whole, e)
 		}
 	}
 	if result.Complete && len(g.Only) == 0 {

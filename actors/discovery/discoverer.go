@@ -10,6 +10,7 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/messages"
@@ -28,7 +29,7 @@ type discoverer struct {
 	last    *finishedListing
 	run     *listingRun
 	askers  []listingAsker
-	exports exportQueue
+	exports exports.Queue[*actor.PID]
 }
 
 // DiscovererSpec is what a discoverer is made of.
@@ -68,7 +69,7 @@ type listingAsker struct {
 
 func DiscovererProps(env *life.Env, spec DiscovererSpec) *actor.Props {
 	return life.Props(env, life.Part, func() actor.Actor {
-		return &discoverer{env: env, spec: spec, exports: newExportQueue()}
+		return &discoverer{env: env, spec: spec, exports: exports.NewQueue[*actor.PID](spec.Workers, stageListings)}
 	})
 }
 
@@ -99,9 +100,9 @@ func (d *discoverer) Receive(ctx actor.Context) {
 	case stagesListed:
 		d.onStagesListed(ctx, m)
 	case stageDone:
-		d.onStageDone(ctx, m)
+		d.onStageDone(ctx)
 	case *actor.Terminated:
-		// A system message overtakes the answer that the worker may have sent just before its end.
+		// A system message overtakes what the worker may have said just before its end.
 		ctx.Send(ctx.Self(), stageGone{m.Who})
 	case stageGone:
 		d.onStageGone(ctx, m)

@@ -7,13 +7,14 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/targets"
 	"federation-agent/messages"
 )
 
-// refreshWindow is how many stages of a target a refresh asks for at a time: it has all the time there is, and what it
-// holds comes on top of what ingests hold.
+// refreshWindow is how many stages of a target a refresh asks for at a time: it has all the time there is, and takes
+// room for documents from ingests.
 const refreshWindow = 2
 
 // refresher keeps the export cache warm in the quota's idle time: every so often, while this agent is the integration's
@@ -24,14 +25,16 @@ type refresher struct {
 	env  *life.Env
 	spec RefresherSpec
 	// primary outlives a restart: the session says it once.
-	primary *bool
-	plan    exports.ExportPlan
+	primary   *bool
+	documents *exports.Holder
+	plan      exports.Plan
 }
 
 // RefresherSpec is what a refresher is made of.
 type RefresherSpec struct {
 	Catalogue *actor.PID
 	Targets   *targets.Directory[*actor.PID]
+	Memory    *exports.Bound
 	// Interval is the time between two rounds.
 	Interval time.Duration
 }
@@ -44,11 +47,16 @@ func RefresherProps(env *life.Env, spec RefresherSpec) *actor.Props {
 	})
 }
 
-type refreshDue struct{}
+// What the refresher tells itself.
+type (
+	refreshDue struct{}
+	roomMoved  struct{} // there is room for documents again
+)
 
 func (r *refresher) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
+		r.documents = r.spec.Memory.Holder(r.Scope.Ctx, 0, func() { r.Scope.Tell(roomMoved{}) })
 		r.Scope.After(r.spec.Interval, refreshDue{})
 	case messages.PrimaryChanged:
 		*r.primary = m.Primary
@@ -59,9 +67,11 @@ func (r *refresher) Receive(ctx actor.Context) {
 	case messages.Catalogue:
 		r.onCatalogue(ctx, m)
 	case messages.APIReady:
-		r.onExported(ctx, r.plan.Arrived(m.ID))
+		r.onExported(ctx, m.ID)
 	case messages.APIOmitted:
-		r.onExported(ctx, r.plan.Arrived(m.ID))
+		r.onExported(ctx, m.ID)
+	case roomMoved:
+		r.pull(ctx)
 	default:
 		life.Unexpected(r.env, ctx)
 	}
@@ -78,14 +88,15 @@ func (r *refresher) onRefreshDue(ctx actor.Context) {
 }
 
 func (r *refresher) onCatalogue(ctx actor.Context, m messages.Catalogue) {
-	apis := exports.Complete(m)
-	r.env.Log.Debug("refreshing the export cache", life.LogAPIs, len(apis))
-	r.plan = exports.NewExportPlan(exports.ExportsOf(apis), refreshWindow)
+	r.env.Log.Debug("refreshing the export cache", life.LogAPIs, len(m.Whole))
+	r.plan = exports.NewPlan(m.Whole, refreshWindow, r.documents)
 	r.pull(ctx)
 }
 
-func (r *refresher) onExported(ctx actor.Context, awaited bool) {
-	if awaited {
+// onExported lets a document go: it is in the cache now, or could not be had.
+func (r *refresher) onExported(ctx actor.Context, id federation.ID) {
+	if claim, awaited := r.plan.Arrived(id); awaited {
+		claim.Release()
 		r.pull(ctx)
 	}
 }
@@ -93,11 +104,10 @@ func (r *refresher) onExported(ctx actor.Context, awaited bool) {
 // pull asks for the next documents, as long as this agent is the primary.
 func (r *refresher) pull(ctx actor.Context) {
 	for *r.primary {
-		export, ok := r.plan.Next(time.Now())
+		documents, ok := r.plan.Next(time.Now())
 		if !ok {
 			return
 		}
-		export.Priority = gateway.PriorityRefresh
-		RequestExport(ctx, r.spec.Targets, export)
+		RequestExport(ctx, r.spec.Targets, exports.Order{Documents: documents, Priority: gateway.PriorityRefresh})
 	}
 }

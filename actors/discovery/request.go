@@ -3,18 +3,19 @@ package discovery
 import (
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/internal/exports"
 	"federation-agent/internal/targets"
 	"federation-agent/messages"
 )
 
-// RequestExport asks whoever has an API's documents for them. The answers, one [messages.APIReady] or
-// [messages.APIOmitted] for each entry, come to the asking actor.
-func RequestExport(ctx actor.Context, directory *targets.Directory[*actor.PID], m messages.ExportAPI) {
-	if row, configured := directory.Find(m.Entries[0].Target); configured {
-		ctx.Request(row.Target, m)
+// RequestExport gives an order to the target that has its documents. The answers, one [messages.APIReady] or
+// [messages.APIOmitted] for each document, come to the asking actor.
+func RequestExport(ctx actor.Context, directory *targets.Directory[*actor.PID], order exports.Order) {
+	if row, configured := directory.Find(order.Target()); configured {
+		ctx.Request(row.Target, messages.ExportAPI{Order: order})
 		return
 	}
-	for _, e := range m.Entries {
-		ctx.Send(ctx.Self(), messages.APIOmitted{ID: e.ID(), Why: "its account and region are not configured"})
+	for _, d := range order.Documents {
+		ctx.Send(ctx.Self(), messages.APIOmitted{ID: d.ID(), Why: "its account and region are not configured"})
 	}
 }

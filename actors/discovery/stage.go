@@ -23,19 +23,11 @@ type stage struct {
 	task StageTask
 	// maxBytes is how large the encoded API may be to fit into one INGEST.
 	maxBytes int
-	// claim is what its document takes of the integration's room, until it is answered.
-	claim *exports.Claim
 }
 
-// stageDone is a stage worker's one answer to its discoverer.
-type stageDone struct {
-	// answer is a [messages.APIReady] or a [messages.APIOmitted].
-	answer any
-}
-
-func StageProps(env *life.Env, task StageTask, maxBytes int, room *exports.Room) *actor.Props {
+func StageProps(env *life.Env, task StageTask, maxBytes int) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
-		return &stage{env: env, task: task, maxBytes: maxBytes, claim: room.Claim()}
+		return &stage{env: env, task: task, maxBytes: maxBytes}
 	})
 }
 
@@ -44,22 +36,26 @@ func (s *stage) Receive(ctx actor.Context) {
 		life.Unexpected(s.env, ctx)
 		return
 	}
-	defer s.claim.Drop()
+	defer s.task.Claim.Drop() // unless it keeps a document
 	answer := s.prepare()
 	if s.task.ctx.Err() == nil { // else it is the discoverer that has ended, and its exports are asked for again
-		ctx.Request(ctx.Parent(), stageDone{answer: answer})
+		if !s.task.Claim.Released() { // else whoever asked has asked again meanwhile, or is gone
+			ctx.Request(s.task.Asker, answer)
+		}
+		ctx.Request(ctx.Parent(), stageDone{})
 	}
 	ctx.Stop(ctx.Self())
 }
 
+// prepare gives a [messages.APIReady] or a [messages.APIOmitted].
 func (s *stage) prepare() any {
-	ctx := apigateway.WithPriority(s.task.ctx, s.task.export.Priority)
-	if by := s.task.export.By; !by.IsZero() {
+	ctx := apigateway.WithPriority(s.task.ctx, s.task.Priority)
+	if by := s.task.By; !by.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, by)
 		defer cancel()
 	}
-	entry := s.task.entry
+	entry := s.task.NamedEntry
 	exported, err := s.export(ctx)
 	if err != nil {
 		return messages.APIOmitted{ID: entry.ID(), Why: apigateway.Explain(err), Gone: isNotFound(err)}
@@ -78,23 +74,25 @@ func (s *stage) prepare() any {
 		input.Missing = federation.TooLarge
 		encoded = encode(federation.Build(input))
 	}
-	ready := messages.APIReady{ID: entry.ID(), JSON: encoded, Bare: input.Missing != federation.NotMissing}
+	s.task.Claim.Keep(len(encoded))
+	ready := exports.API{ID: entry.ID(), JSON: encoded, Bare: input.Missing != federation.NotMissing}
 	for _, plan := range entry.Plans {
 		ready.PlanIDs = append(ready.PlanIDs, plan.ID)
 	}
-	return ready
+	return messages.APIReady{API: ready}
 }
 
 // export is the stage's document, kept or fetched.
 func (s *stage) export(ctx context.Context) (store.Export, error) {
-	entry := s.task.entry
+	entry := s.task.NamedEntry
 	key := store.ExportKey{Account: entry.Target.Account, Region: entry.Target.Region, RestAPI: entry.API.ID, Stage: entry.Stage}
 	if d := entry.Details; d != nil {
 		key.DeploymentID, key.DocumentationVersion, key.CanaryDeploymentID = d.DeploymentID, d.DocumentationVersion, d.CanaryDeploymentID
 		key.UpdatedAt = d.UpdatedAt
 	}
+	room := bothCopies{s.task.Claim}
 	if bytes := s.env.Exports.Size(key); bytes > 0 {
-		if err := s.claim.Take(ctx, bytes); err != nil {
+		if err := room.Take(ctx, bytes); err != nil {
 			return store.Export{}, err
 		}
 	}
@@ -105,7 +103,7 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	if hit {
 		return kept, nil
 	}
-	document, err := apigateway.Export(apigateway.WithRoom(ctx, s.claim), s.task.client, entry.API.ID, entry.Stage)
+	document, err := s.fetch(ctx, room)
 	export := store.Export{Document: document}
 	switch {
 	case err != nil && apigateway.Classify(err) == gateway.NotExportable:
@@ -119,6 +117,29 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 		s.env.Log.Debug("cannot write the export cache", life.LogAPI, entry.ID(), life.LogError, err)
 	}
 	return export, nil
+}
+
+// fetch asks AWS for the document, and again for one that there was no room for in time, once there is.
+func (s *stage) fetch(ctx context.Context, room bothCopies) ([]byte, error) {
+	for {
+		document, err := apigateway.Export(apigateway.WithRoom(ctx, room), s.task.client, s.task.API.ID, s.task.Stage)
+		bytes, full := apigateway.NoRoom(err)
+		if !full {
+			return document, err
+		}
+		if err := room.Take(ctx, bytes); err != nil {
+			return nil, err
+		}
+	}
+}
+
+// bothCopies takes room for a document as it comes, and for the encoded one: until that is there, both are held.
+type bothCopies struct{ *exports.Claim }
+
+// Take implements [apigateway.Room]. An OpenAPI document as AWS lays it out grows by an eighth to a sixth when it is
+// encoded, by its quotes and line breaks; a quarter leaves room for the rest of the API.
+func (c bothCopies) Take(ctx context.Context, bytes int64) error {
+	return c.Claim.Take(ctx, bytes+bytes+bytes/4)
 }
 
 // encode turns the model into what goes on the wire, once: from here on it is bytes.

@@ -10,6 +10,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
 
@@ -37,11 +38,14 @@ func (d *documents) hold() {
 	d.most = max(d.most, d.held)
 }
 
+// text grows by nothing when it is encoded.
+func (d *documents) text() []byte { return bytes.Repeat([]byte(" "), d.size) }
+
 // Do implements aws.HTTPClient.
 func (d *documents) Do(r *http.Request) (*http.Response, error) {
 	return &http.Response{
 		StatusCode: http.StatusOK, Header: http.Header{}, Request: r, ContentLength: int64(d.size),
-		Body: &heldBody{Reader: bytes.NewReader(make([]byte, d.size)), first: sync.OnceFunc(d.hold)},
+		Body: &heldBody{Reader: bytes.NewReader(d.text()), first: sync.OnceFunc(d.hold)},
 	}, nil
 }
 
@@ -62,7 +66,7 @@ type cached struct{ *documents }
 
 func (c cached) Get(store.ExportKey) (store.Export, bool, error) {
 	c.hold()
-	return store.Export{Document: make([]byte, c.size)}, true, nil
+	return store.Export{Document: c.text()}, true, nil
 }
 
 func (c cached) Size(store.ExportKey) int64 { return int64(c.size) }
@@ -78,8 +82,9 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 	}{
 		"large ones, one at a time":                {size: limit, want: 1},
 		"large ones of the cache, one at a time":   {size: limit, want: 1, cached: true},
-		"small ones, as many as there are workers": {size: limit / exports.Copies / workers, want: workers},
-		"some, as many as there is room for":       {size: limit / exports.Copies / 3, want: 3},
+		"small ones, as many as there are workers": {size: limit * 4 / 9 / workers, want: workers},
+		// Three at first, each as it comes and encoded, then one more beside four that are ready.
+		"some, as many as there is room for": {size: limit * 4 / 9 / 3, want: 5},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -91,13 +96,17 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 				client := apigateway.NewClient(aws.Config{
 					Region: "eu-west-1", HTTPClient: served, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
 				}, apigateway.Options{})
-				room := exports.NewRoom(limit)
+				holder := exports.NewBound(limit).Holder(t.Context(), 0, func() {})
 				var all sync.WaitGroup
 				for range workers {
 					all.Go(func() {
-						s := &stage{env: env, claim: room.Claim(), maxBytes: 10 * limit, task: StageTask{
+						claim := holder.Claim()
+						s := &stage{env: env, maxBytes: 10 * limit, task: StageTask{
 							ctx: t.Context(), client: client,
-							entry: federation.NamedEntry{Entry: federation.Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "prod"}},
+							Task: exports.Task[*actor.PID]{Document: exports.Document{
+								NamedEntry: federation.NamedEntry{Entry: federation.Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "prod"}},
+								Claim:      claim,
+							}},
 						}}
 						if answer, ready := s.prepare().(messages.APIReady); !ready || answer.Bare {
 							t.Errorf("not ready: %+v", answer)
@@ -106,7 +115,7 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 						served.mu.Lock()
 						served.held--
 						served.mu.Unlock()
-						s.claim.Drop()
+						claim.Release()
 					})
 				}
 				all.Wait()

@@ -254,8 +254,8 @@ func (t *target) refuse(ctx actor.Context, q held) {
 	case messages.ListTarget:
 		ctx.Request(q.sender, messages.TargetListing{Request: m.Request, Target: t.row.ID(), Failure: t.failure})
 	case messages.ExportAPI:
-		for _, e := range m.Entries {
-			ctx.Request(q.sender, messages.APIOmitted{ID: e.ID(), Why: t.failure})
+		for _, d := range m.Documents {
+			ctx.Request(q.sender, messages.APIOmitted{ID: d.ID(), Why: t.failure})
 		}
 	case messages.Command:
 		ctx.Request(q.sender, messages.Answer{CommandRef: m.Ref(), Reply: messages.Refused{Reason: t.failure}})

@@ -35,7 +35,7 @@ func (i *ingest) gather(ctx actor.Context, by time.Time) {
 // onCatalogue begins the job once every target is listed or has failed; before that it only answers with
 // an estimate.
 func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
-	failures := exports.FailuresOf(m.Listings)
+	failures := m.Failures
 	pending, listed := 0, 0
 	for _, l := range m.Listings {
 		switch {
@@ -78,10 +78,10 @@ func (i *ingest) onLossesJudged(ctx actor.Context, judged lossesJudged) {
 		i.fail(ctx, verdict.refusal)
 		return
 	}
-	apis, missing := i.wanted(exports.Complete(m))
+	apis, missing := i.wanted(m.Whole)
 	i.nameLost(apis, m)
 	i.acceptLoss(verdict.left)
-	i.begin(ctx, apis, missing, len(exports.FailuresOf(m.Listings)) > 0)
+	i.begin(ctx, apis, missing, len(m.Failures) > 0)
 }
 
 // wanted is the APIs that this job is about, and the ids among those asked for that are not there.
@@ -204,7 +204,7 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 		}
 		apis = slices.DeleteFunc(apis, func(e federation.NamedEntry) bool { return acked[e.ID().String()] })
 	}
-	i.plan = exports.NewExportPlan(exports.ExportsOf(apis), i.all.Settings.StageWorkers)
+	i.plan = exports.NewPlan(apis, i.all.Settings.StageWorkers, i.documents)
 	if !i.answered {
 		switch {
 		case len(apis) == 0 && len(missing) > 0:

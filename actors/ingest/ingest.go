@@ -66,18 +66,19 @@ type ingest struct {
 	// written is closed once the job's record is; nil while there is none to be written.
 	written chan struct{}
 
-	plan     exports.ExportPlan
-	outbox   outbox
-	inFlight *batch // in hand: on its way, or to go once there is a session
-	next     *batch // follows it
-	number   int    // of the last batch sent
-	flowing  bool
-	doneTry  int
-	sendAt   *time.Timer
-	gatherAt *time.Timer
-	omitted  int
-	sent     int // acknowledged since the job began, by an earlier life of the agent too
-	bare     int // sent without a document by this one
+	documents *exports.Holder
+	plan      exports.Plan
+	outbox    exports.Outbox
+	inFlight  *batch // in hand: on its way, or to go once there is a session
+	next      *batch // follows it
+	number    int    // of the last batch sent
+	flowing   bool
+	doneTry   int
+	sendAt    *time.Timer
+	gatherAt  *time.Timer
+	omitted   int
+	sent      int // acknowledged since the job began, by an earlier life of the agent too
+	bare      int // sent without a document by this one
 	// withheld is why the last API was left out that AWS still has.
 	withheld string
 }
@@ -116,10 +117,11 @@ type (
 		batch *batch
 		err   error
 	}
-	batchDue struct{}
-	sendDue  struct{}
-	checkDue struct{}
-	jobEnded struct{}
+	batchDue  struct{}
+	roomMoved struct{} // there is room for documents again, or somebody waits for what it holds
+	sendDue   struct{}
+	checkDue  struct{}
+	jobEnded  struct{}
 )
 
 // Receive implements actor.Actor: the behaviour does.
@@ -167,6 +169,9 @@ func (i *ingest) sending(ctx actor.Context) {
 		i.onDoneNoted(ctx, m)
 	case batchDue:
 		i.proceed(ctx)
+	case roomMoved:
+		i.pull(ctx)
+		i.proceed(ctx)
 	default:
 		i.anytime(ctx)
 	}
@@ -207,8 +212,6 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.onIngestDeferred(m)
 	case sendDue:
 		i.transmit(ctx)
-	case messages.IngestShare:
-		i.outbox.share = m.Bytes
 	case checkDue:
 		i.onCheckDue(ctx)
 	case jobWritten:
@@ -229,7 +232,11 @@ func (i *ingest) job() string { return i.spec.command.JobID }
 func (i *ingest) onStarted(ctx actor.Context) {
 	i.startedAt = time.Now()
 	i.lastAck = i.startedAt
-	i.outbox = newOutbox(i.all.Settings, i.all.MaxBytes)
+	settings := i.all.Settings
+	i.documents = i.all.Memory.Holder(i.Scope.Ctx, 0, func() { i.Scope.Tell(roomMoved{}) })
+	i.outbox = exports.NewOutbox(exports.BatchLimits{
+		Bytes: min(settings.BatchBytes, i.all.MaxBytes), Count: settings.BatchCount, Delay: settings.BatchDelay,
+	})
 	i.Scope.After(checkEvery, checkDue{})
 	if i.spec.resumed != nil {
 		i.resume(ctx)
@@ -289,7 +296,7 @@ func (i *ingest) end(ctx actor.Context) {
 	i.Become(i.ending)
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
 	// A PID leads to its actor for as long as anybody holds it: what an ended job knew must not stay with it.
-	i.plan, i.outbox, i.inFlight, i.next = exports.ExportPlan{}, outbox{}, nil, nil
+	i.plan, i.outbox, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, nil, nil
 	env, integration, job, written := i.env, i.all.Integration, i.job(), i.written
 	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
 		if written != nil {
@@ -353,7 +360,7 @@ func (i *ingest) onSessionUp(ctx actor.Context) {
 func (i *ingest) onCheckDue(ctx actor.Context) {
 	i.Scope.After(checkEvery, checkDue{})
 	i.keepAlive(ctx)
-	for _, id := range i.plan.Overdue(time.Now().Add(-exportOverdue)) {
+	for _, id := range i.plan.Overdue(time.Now(), exportOverdue) {
 		i.onOmitted(ctx, messages.APIOmitted{ID: id, Why: "it did not get ready in time"})
 	}
 	if b := i.inFlight; b != nil && b.number > 0 && time.Since(b.sentAt) > answerOverdue {

@@ -9,6 +9,7 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/config"
+	"federation-agent/internal/exports"
 	"federation-agent/internal/store"
 	"federation-agent/internal/targets"
 	"federation-agent/messages"
@@ -48,6 +49,8 @@ type Spec struct {
 	ListingAge time.Duration
 	// MaxBytes is how large the API objects of one INGEST may be together.
 	MaxBytes int
+	// Memory bounds the documents held.
+	Memory *exports.Bound
 }
 
 // JobsProps makes the jobs of an integration.
@@ -128,7 +131,6 @@ func (j *jobs) begin(ctx actor.Context, m messages.StartIngest, resumed *store.I
 		command: m, router: ctx.Sender(), session: j.session.pid, resumed: resumed, fresh: j.guard.suspicious(),
 	}), "ingest-")
 	j.running[m.JobID] = job
-	j.shareMemory(ctx)
 }
 
 // resume resumes the jobs of an earlier life that APIM still holds, and forgets the others.
@@ -151,11 +153,6 @@ func (j *jobs) resume(ctx actor.Context) {
 	}
 }
 
-// shareMemory divides the bound on documents held among the jobs that run.
-func (j *jobs) shareMemory(ctx actor.Context) {
-	j.tell(ctx, messages.IngestShare{Bytes: j.spec.Settings.MemoryBytes / max(1, len(j.running))})
-}
-
 // tell passes news on to every job, as from its sender.
 func (j *jobs) tell(ctx actor.Context, news any) {
 	for _, job := range j.running {
@@ -171,7 +168,6 @@ func (j *jobs) onTerminated(ctx actor.Context, m *actor.Terminated) {
 	for id, job := range j.running {
 		if job.Equal(m.Who) {
 			delete(j.running, id)
-			j.shareMemory(ctx)
 			j.Scope.After(resumeAfter, resumeDue{})
 		}
 	}

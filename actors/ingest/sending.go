@@ -9,39 +9,38 @@ import (
 
 	"federation-agent/actors/discovery"
 	"federation-agent/actors/life"
+	"federation-agent/internal/exports"
 	"federation-agent/internal/gateway"
 	"federation-agent/messages"
 )
 
 // pull asks for as many APIs as the windows and the memory allow, once they flow: nobody takes what comes before.
 func (i *ingest) pull(ctx actor.Context) {
-	for i.flowing && i.outbox.hasRoom(i.plan.UnderWay(), i.inFlight, i.next) {
-		export, ok := i.plan.Next(time.Now())
+	for i.flowing {
+		documents, ok := i.plan.Next(time.Now())
 		if !ok {
 			return
 		}
-		i.export(ctx, export)
+		discovery.RequestExport(ctx, i.all.Targets, exports.Order{Documents: documents, Priority: gateway.PriorityIngest})
 	}
-}
-
-func (i *ingest) export(ctx actor.Context, e messages.ExportAPI) {
-	e.Priority = gateway.PriorityIngest
-	discovery.RequestExport(ctx, i.all.Targets, e)
 }
 
 func (i *ingest) onReady(ctx actor.Context, m messages.APIReady) {
-	if !i.plan.Arrived(m.ID) {
+	claim, awaited := i.plan.Arrived(m.ID)
+	if !awaited {
 		return
 	}
-	i.outbox.add(m, time.Now())
+	i.outbox.Add(exports.Ready{API: m.API, Claim: claim}, time.Now())
 	i.pull(ctx)
 	i.proceed(ctx)
 }
 
 func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
-	if !i.plan.Arrived(m.ID) {
+	claim, awaited := i.plan.Arrived(m.ID)
+	if !awaited {
 		return
 	}
+	claim.Release()
 	i.omitted++
 	if !m.Gone {
 		i.withheld = m.Why
@@ -54,23 +53,22 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 // proceed gets the next batch ready, if one is due. While another is on its way only a full one is: it is
 // written down meanwhile, so that with many targets the disk's time does not add to APIM's.
 func (i *ingest) proceed(ctx actor.Context) {
-	if !i.flowing || i.session == nil || i.next != nil || i.inFlight != nil && !i.outbox.full() {
+	if !i.flowing || i.session == nil || i.next != nil || i.inFlight != nil && !i.outbox.Full() {
 		return
 	}
 	now := time.Now()
-	// With no room for another document, and none under way, waiting would bring nothing.
-	last := i.plan.Finished() || i.plan.UnderWay() == 0 && !i.outbox.hasRoom(0)
-	if b := i.outbox.take(now, last); b != nil {
-		i.next = b
-		i.pull(ctx)
-		i.notePlans(b)
+	// Where a document waits for room, or none is under way because there is none, waiting would bring nothing.
+	last := i.plan.Finished() || i.documents.Wanted() || i.plan.UnderWay() == 0
+	if apis := i.outbox.Take(now, last); apis != nil {
+		i.next = &batch{apis: apis}
+		i.notePlans(i.next)
 		return
 	}
-	if i.plan.Finished() && i.outbox.empty() {
+	if i.plan.Finished() && i.outbox.Empty() {
 		i.conclude(ctx)
 		return
 	}
-	if due, waiting := i.outbox.due(); waiting {
+	if due, waiting := i.outbox.Due(); waiting {
 		if i.sendAt != nil {
 			i.sendAt.Stop()
 		}
@@ -161,6 +159,7 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 	i.inFlight = nil
 	if m.Error == "" {
 		i.lastAck = time.Now()
+		exports.Release(b.apis)
 	}
 	switch {
 	case m.Error != "":
@@ -210,12 +209,13 @@ func (i *ingest) onIngestError(ctx actor.Context, b *batch, reason string) {
 	case len(b.apis) == 0: // a keep-alive
 		i.env.Log.Warn("APIM refused to keep the job alive", life.LogJob, i.job(), life.LogReason, reason)
 	case len(b.apis) == 1:
+		exports.Release(b.apis)
 		i.omitted++
 		i.withheld = "APIM refuses it: " + reason
 		i.env.Log.Error("APIM refuses an API; it is left out of this ingest", life.LogJob, i.job(), life.LogAPI, b.apis[0].ID, life.LogReason, reason)
 	default:
 		i.env.Log.Warn("APIM refused a batch; sending it again in halves", life.LogJob, i.job(), life.LogAPIs, len(b.apis), life.LogReason, reason)
-		i.outbox.halve(b)
+		i.outbox.Halve(b.apis)
 	}
 	i.transmit(ctx)
 	i.pull(ctx)

@@ -90,6 +90,28 @@ func TestAFETCHHoldsAboutOneReplyHoweverManyTargetsThereAre(t *testing.T) {
 	})
 }
 
+func TestAFETCHMayHoldOneReplyThoughTheBoundIsLowerAndIsAnsweredWhenOnlyItselfCouldMakeRoom(t *testing.T) {
+	o, document := large(8)
+	o.APIM.Version, o.APIM.MaxMessage = "4.4", 3<<20
+	o.Settings["gravitee_integration_connector_ws_maxWebSocketMessageSize"] = "3145728"
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		for came, n := 0, 0; came < 8 && n < 8; n++ {
+			began := time.Now()
+			succeed(w)
+			now := len(w.APIM.APIs())
+			if took := time.Since(began); took > 20*time.Second || now == came {
+				t.Errorf("%d documents of %d bytes in %s", now-came, document, took)
+			}
+			if came == 0 && now < 3 {
+				t.Errorf("%d documents in the first reply, which takes four", now)
+			}
+			came = now
+		}
+		healthy(t, w)
+	})
+}
+
 func TestAFETCHIsAnsweredByFiftySecondsWithWhatIsReady(t *testing.T) {
 	o := world.Options{AWS: withLatency(oneRegion(200, 3, 4))}
 	o.APIM.Version = "4.4"

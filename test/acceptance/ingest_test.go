@@ -683,6 +683,63 @@ func TestDocumentsUnderWayAreBoundedByTheSettingAndNotByTheAccount(t *testing.T)
 	})
 }
 
+// large is an estate of one REST API whose documents are large on all of its stages, and a bound that one of them fills.
+func large(stages int) (o world.Options, document int) {
+	document = 600 << 10
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 1, StagesPerAPI: stages, Plans: 1, DocumentBytes: document})
+	o.APIM.DropPageContent = true
+	o.Settings = map[string]string{"gravitee_agent_ingest_memoryBytes": "1MiB"}
+	return o, document
+}
+
+// Each batch takes APIM so long that the documents behind it cannot be read within their calls' time, nor within the time
+// that an API may take to get ready.
+func TestLargeDocumentsPassOneByOneHoweverSlowAPIMIs(t *testing.T) {
+	const stages = 9
+	o, _ := large(stages)
+	seen := ingests{fault: func(apimsim.IngestEvent) apimsim.IngestFault { return apimsim.IngestFault{AnswerDelay: 4 * time.Minute} }}
+	o.APIM.Script = seen.script()
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		job := ended(w, startIngest(w))
+		if job.Status != apimsim.JobSuccess || job.Ingested != stages || job.Batches != stages+1 {
+			t.Errorf("job: %+v", job)
+		}
+		// Those that had begun to come when there was no room for them are asked for once more.
+		if n := counts(w)[awssim.OpGetExport]; n >= 2*stages {
+			t.Errorf("%d calls for %d documents", n, stages)
+		}
+		healthy(t, w)
+	})
+}
+
+func TestNoPanicLeavesRoomForDocumentsTaken(t *testing.T) {
+	for _, kind := range []string{"ingest", "stage", "discoverer"} {
+		t.Run(kind, func(t *testing.T) {
+			o, _ := large(4)
+			b := &bomb{kind: kind}
+			o.Faults = &life.Faults{Receive: b.receive}
+			run(t, o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				for round := range int32(6) {
+					b.left.Store(3 + round)
+					b.armed.Store(true)
+					ended(w, startIngest(w))
+					b.armed.Store(false)
+				}
+				if !b.blown.Load() {
+					t.Error("nothing panicked")
+				}
+				began := time.Now()
+				succeed(w)
+				if took := time.Since(began); took > time.Minute {
+					t.Errorf("an ingest takes %s now", took)
+				}
+			})
+		})
+	}
+}
+
 func TestAJobOfWhichEverythingIsLeftOutDoesNotEndAsASuccess(t *testing.T) {
 	denied := awssim.Rule{Operation: awssim.OpGetExport, Fault: awssim.Answer(403, awssim.CodeAccessDenied, "no")}
 	t.Run("START_INGEST", func(t *testing.T) {

@@ -116,8 +116,8 @@ func mutations() []mutationOf {
 			"\tholdBack = time.Second\n", "\tholdBack = time.Millisecond\n",
 		},
 		{
-			"done is sent before everything is there", "internal/exports/exportplan.go",
-			"func (p *ExportPlan) Finished() bool {\n\tif len(p.open) > 0 {\n\t\treturn false\n\t}", "func (p *ExportPlan) Finished() bool {",
+			"done is sent before everything is there", "internal/exports/plan.go",
+			"func (p *Plan) Finished() bool {\n\tif len(p.open) > 0 {\n\t\treturn false\n\t}", "func (p *Plan) Finished() bool {",
 		},
 		{
 			"done is sent again though it was taken", "actors/ingest/sending.go",

@@ -1,0 +1,35 @@
+package exports
+
+import (
+	"time"
+
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+)
+
+// Order asks a target for documents of some stages of one REST API: one GetStages serves them all.
+type Order struct {
+	Documents []Document
+	Priority  gateway.Priority
+	// By is when a document is of no use any more; zero means there is no such time.
+	By time.Time
+}
+
+// Document is one stage's document that is asked for, and its part of the memory bound.
+type Document struct {
+	federation.NamedEntry
+	Claim *Claim
+}
+
+// Target is the one that is to serve the order.
+func (o Order) Target() federation.Target { return o.Documents[0].Target }
+
+// API is one API, whole, encoded as the object that goes on the wire.
+type API struct {
+	ID   federation.ID
+	JSON []byte
+	// PlanIDs are the plans that JSON carries.
+	PlanIDs []string
+	// Bare says that JSON carries no document: AWS can never export it, or it is larger than a message.
+	Bare bool
+}

@@ -1,0 +1,94 @@
+package exports
+
+import (
+	"slices"
+	"time"
+)
+
+// BatchLimits say when the APIs that are ready are enough for one INGEST.
+type BatchLimits struct {
+	Bytes, Count int
+	// Delay is how long the first one waits for others.
+	Delay time.Duration
+}
+
+// Ready is an API that is ready to be sent, and the part of the memory bound that it holds until APIM has it.
+type Ready struct {
+	API
+	Claim *Claim
+}
+
+// Release gives back what the APIs hold.
+func Release(apis []Ready) {
+	for _, api := range apis {
+		api.Claim.Release()
+	}
+}
+
+// Outbox is the APIs that are ready and not sent. It decides what goes into one INGEST: enough bytes, enough APIs, or
+// nothing more to wait for. It is pure: time is passed in.
+type Outbox struct {
+	limits BatchLimits
+	ready  []waitingAPI
+	bytes  int       // of ready
+	again  [][]Ready // halves of a batch that was refused: they go first
+}
+
+type waitingAPI struct {
+	Ready
+	since time.Time
+}
+
+// NewOutbox makes an empty one.
+func NewOutbox(limits BatchLimits) Outbox { return Outbox{limits: limits} }
+
+// Add puts an API behind the others.
+func (o *Outbox) Add(api Ready, now time.Time) {
+	o.ready = append(o.ready, waitingAPI{Ready: api, since: now})
+	o.bytes += len(api.JSON)
+}
+
+// Empty says that nothing waits.
+func (o *Outbox) Empty() bool { return len(o.ready) == 0 && len(o.again) == 0 }
+
+// Take is the next batch if one is due, else nil. last says that nothing more will come before this one leaves.
+func (o *Outbox) Take(now time.Time, last bool) []Ready {
+	if len(o.again) > 0 {
+		half := o.again[0]
+		o.again = o.again[1:]
+		return half
+	}
+	due, waiting := o.Due()
+	if !waiting || !(last || o.Full() || !now.Before(due)) {
+		return nil
+	}
+	var batch []Ready
+	size := 0
+	for _, api := range o.ready {
+		if len(batch) == o.limits.Count || (len(batch) > 0 && size+len(api.JSON) > o.limits.Bytes) {
+			break
+		}
+		batch = append(batch, api.Ready)
+		size += len(api.JSON) + 1 // and the comma
+		o.bytes -= len(api.JSON)
+	}
+	o.ready = slices.Delete(o.ready, 0, len(batch))
+	return batch
+}
+
+// Full says that a batch is due because of its size.
+func (o *Outbox) Full() bool { return len(o.ready) >= o.limits.Count || o.bytes >= o.limits.Bytes }
+
+// Due is when the next batch goes out even if it is not full; false if nothing waits for that.
+func (o *Outbox) Due() (time.Time, bool) {
+	if len(o.ready) == 0 {
+		return time.Time{}, false
+	}
+	return o.ready[0].since.Add(o.limits.Delay), true
+}
+
+// Halve puts a refused batch back as two.
+func (o *Outbox) Halve(batch []Ready) {
+	middle := len(batch) / 2
+	o.again = append([][]Ready{batch[:middle], batch[middle:]}, o.again...)
+}

@@ -1,0 +1,140 @@
+package exports
+
+import (
+	"slices"
+	"time"
+
+	"federation-agent/internal/federation"
+)
+
+// Plan is what a consumer of documents still has to ask for, target by target, and what it has asked for. Each target
+// has a window of its own, so that a slow one holds nobody up, and all share the consumer's part of the memory bound.
+// Its zero value has nothing to ask for. It is pure: time is passed in.
+type Plan struct {
+	window int
+	holder *Holder
+	queues map[federation.Target][][]federation.NamedEntry // by REST API
+	order  []federation.Target
+	asked  map[federation.Target]int // stages under way
+	open   map[federation.ID]openDocument
+}
+
+type openDocument struct {
+	Document
+	since time.Time
+}
+
+// NewPlan plans the documents of some APIs, in their order, with at most window stages of a target under way, beyond
+// which one REST API's stages may go. What is under way is held by the holder.
+func NewPlan(apis []federation.NamedEntry, window int, holder *Holder) Plan {
+	p := Plan{
+		window: window, holder: holder, queues: map[federation.Target][][]federation.NamedEntry{},
+		asked: map[federation.Target]int{}, open: map[federation.ID]openDocument{},
+	}
+	for _, stages := range byRestAPI(apis) {
+		target := stages[0].Target
+		if _, seen := p.queues[target]; !seen {
+			p.order = append(p.order, target)
+		}
+		p.queues[target] = append(p.queues[target], stages)
+	}
+	return p
+}
+
+// byRestAPI groups APIs by REST API. The order stays.
+func byRestAPI(apis []federation.NamedEntry) [][]federation.NamedEntry {
+	type restAPI struct {
+		target federation.Target
+		id     string
+	}
+	keyOf := func(a federation.NamedEntry) restAPI { return restAPI{target: a.Target, id: a.API.ID} }
+	stages := map[restAPI]int{}
+	for _, a := range apis {
+		stages[keyOf(a)]++
+	}
+	index := make(map[restAPI]int, len(stages))
+	groups := make([][]federation.NamedEntry, 0, len(stages))
+	for _, a := range apis {
+		key := keyOf(a)
+		i, seen := index[key]
+		if !seen {
+			i = len(groups)
+			index[key] = i
+			groups = append(groups, make([]federation.NamedEntry, 0, stages[key]))
+		}
+		groups[i] = append(groups[i], a)
+	}
+	return groups
+}
+
+// Next is what to ask for now, if any window has room, and the memory bound too. The targets take turns.
+func (p *Plan) Next(now time.Time) ([]Document, bool) {
+	for n, target := range p.order {
+		queue := p.queues[target]
+		if len(queue) == 0 || p.asked[target] >= p.window {
+			continue
+		}
+		if !p.holder.HasRoom() {
+			return nil, false
+		}
+		stages := queue[0]
+		queue[0] = nil // or the array would keep what is done with
+		p.order = append(slices.Delete(p.order, n, n+1), target)
+		p.queues[target] = queue[1:]
+		p.asked[target] += len(stages)
+		documents := make([]Document, len(stages))
+		for i, entry := range stages {
+			documents[i] = Document{NamedEntry: entry, Claim: p.holder.Claim()}
+			p.open[entry.ID()] = openDocument{Document: documents[i], since: now}
+		}
+		return documents, true
+	}
+	return nil, false
+}
+
+// UnderWay is how many stages were asked for and have not come.
+func (p *Plan) UnderWay() int { return len(p.open) }
+
+// Arrived notes an answer and gives the claim of its document, which is the caller's to release from now on. It is false
+// for one that is not awaited (any more).
+func (p *Plan) Arrived(id federation.ID) (*Claim, bool) {
+	o, awaited := p.open[id]
+	if !awaited {
+		return nil, false
+	}
+	delete(p.open, id)
+	p.asked[id.Target()]--
+	return o.Claim, true
+}
+
+// Overdue is what was asked for more than a time ago and has not come. While somebody waits for room nothing is.
+func (p *Plan) Overdue(now time.Time, after time.Duration) []federation.ID {
+	if len(p.open) == 0 {
+		return nil
+	}
+	waits := p.holder.somebodyWaits()
+	var ids []federation.ID
+	for id, o := range p.open {
+		switch {
+		case waits:
+			o.since = now
+			p.open[id] = o
+		case now.Sub(o.since) > after:
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// Finished says that everything was asked for and has come.
+func (p *Plan) Finished() bool {
+	if len(p.open) > 0 {
+		return false
+	}
+	for _, queue := range p.queues {
+		if len(queue) > 0 {
+			return false
+		}
+	}
+	return true
+}

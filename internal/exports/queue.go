@@ -1,0 +1,166 @@
+package exports
+
+import (
+	"slices"
+	"time"
+
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+)
+
+// refreshPart is the part of a target's workers, one in so many, that a refresh may hold: while one waits for a permit
+// of the least urgency, the others must be free for what is urgent.
+const refreshPart = 4
+
+// Task is one document to prepare, and what its order says of it. A is whoever placed the order.
+type Task[A any] struct {
+	Document
+	Priority gateway.Priority
+	// By is when it is of no use any more; zero means there is no such time.
+	By    time.Time
+	Asker A
+}
+
+func (t Task[A]) late(now time.Time) bool { return !t.By.IsZero() && now.After(t.By) }
+
+// Queue is the open orders of one target: documents of which it is to be asked what is deployed, which is one GetStages
+// a REST API, those that wait for a worker, and those that have one. It is pure: time is passed in.
+type Queue[A any] struct {
+	workers, listings int
+
+	// restAPIs wait for their GetStages, in the order of their arrival. One call serves all who want it.
+	restAPIs []string
+	wanting  map[string][]Task[A] // by REST API, also while its GetStages is under way
+	listing  map[string]bool      // GetStages under way
+	waiting  []Task[A]
+	working  map[string]Task[A] // by worker
+}
+
+// NewQueue makes an empty queue of a target with so many workers, and with so many GetStages at a time.
+func NewQueue[A any](workers, listings int) Queue[A] {
+	return Queue[A]{
+		workers: workers, listings: listings,
+		wanting: map[string][]Task[A]{}, listing: map[string]bool{}, working: map[string]Task[A]{},
+	}
+}
+
+// Add takes an order. Where the entries do not say what is deployed, the target is to be asked first: only then is it
+// known which documents have changed.
+func (q *Queue[A]) Add(order Order, asker A) {
+	for _, d := range order.Documents {
+		task := Task[A]{Document: d, Priority: order.Priority, By: order.By, Asker: asker}
+		if d.Details != nil {
+			q.waiting = append(q.waiting, task)
+			continue
+		}
+		api := d.API.ID
+		if _, wanted := q.wanting[api]; !wanted {
+			q.restAPIs = append(q.restAPIs, api)
+		}
+		q.wanting[api] = append(q.wanting[api], task)
+	}
+}
+
+// TakeLate is what nobody has begun to prepare and is of no use any more.
+func (q *Queue[A]) TakeLate(now time.Time) []Task[A] {
+	var late []Task[A]
+	keepInTime := func(tasks []Task[A]) []Task[A] {
+		return slices.DeleteFunc(tasks, func(t Task[A]) bool {
+			if t.late(now) {
+				late = append(late, t)
+			}
+			return t.late(now)
+		})
+	}
+	q.restAPIs = slices.DeleteFunc(q.restAPIs, func(api string) bool {
+		q.wanting[api] = keepInTime(q.wanting[api])
+		gone := len(q.wanting[api]) == 0
+		if gone {
+			delete(q.wanting, api)
+		}
+		return gone
+	})
+	q.waiting = keepInTime(q.waiting)
+	return late
+}
+
+// NextListing is the REST API whose stages are to be asked for now, the most urgent first, if another one may be.
+func (q *Queue[A]) NextListing() (restAPI string, priority gateway.Priority, found bool) {
+	if len(q.listing) >= q.listings {
+		return "", 0, false
+	}
+	next := -1
+	for i, api := range q.restAPIs {
+		if p := mostUrgent(q.wanting[api]); next < 0 || p < priority {
+			next, priority = i, p
+		}
+	}
+	if next < 0 {
+		return "", 0, false
+	}
+	restAPI = q.restAPIs[next]
+	q.restAPIs = slices.Delete(q.restAPIs, next, next+1)
+	q.listing[restAPI] = true
+	return restAPI, priority, true
+}
+
+func mostUrgent[A any](tasks []Task[A]) gateway.Priority {
+	priority := gateway.PriorityRefresh
+	for _, t := range tasks {
+		priority = min(priority, t.Priority)
+	}
+	return priority
+}
+
+// Listed is who wanted the stages that have come. Tasks that are not refused are to be given back by [Queue.Push].
+func (q *Queue[A]) Listed(restAPI string) []Task[A] {
+	tasks := q.wanting[restAPI]
+	delete(q.wanting, restAPI)
+	delete(q.listing, restAPI)
+	return tasks
+}
+
+// Push has a task wait for a worker.
+func (q *Queue[A]) Push(t Task[A]) { q.waiting = append(q.waiting, t) }
+
+// Next is the most urgent task that may have a worker now, of which [Queue.Started] is to be told. A document that is
+// being prepared for somebody else waits: it will be in the cache.
+func (q *Queue[A]) Next() (task Task[A], found bool) {
+	if len(q.working) >= q.workers {
+		return task, false
+	}
+	busy := make(map[federation.ID]bool, len(q.working))
+	refreshing := 0
+	for _, t := range q.working {
+		busy[t.ID()] = true
+		if t.Priority == gateway.PriorityRefresh {
+			refreshing++
+		}
+	}
+	best := -1
+	for i, t := range q.waiting {
+		held := t.Priority == gateway.PriorityRefresh && refreshing >= max(1, q.workers/refreshPart)
+		if held || busy[t.ID()] {
+			continue
+		}
+		if best < 0 || t.Priority < q.waiting[best].Priority {
+			best = i
+		}
+	}
+	if best < 0 {
+		return task, false
+	}
+	task = q.waiting[best]
+	q.waiting = slices.Delete(q.waiting, best, best+1)
+	return task, true
+}
+
+// Started notes which worker has a task.
+func (q *Queue[A]) Started(worker string, t Task[A]) { q.working[worker] = t }
+
+// Ended is the task that a worker had, if it had one.
+func (q *Queue[A]) Ended(worker string) (Task[A], bool) {
+	t, had := q.working[worker]
+	delete(q.working, worker)
+	return t, had
+}
