@@ -8,8 +8,8 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// GatherCatalogue asks for the APIs of all targets: preview, fetch, ingest, refresher -> catalogue.
-type GatherCatalogue struct {
+// GatherAPIs asks for the APIs of all targets: preview, fetch, ingest, refresher -> catalogue.
+type GatherAPIs struct {
 	// Only are the ids of the APIs that matter, as APIM names them; empty means all. Targets that have none of
 	// them are not asked, and what is listed costs no more calls than these need.
 	Only []string
@@ -20,8 +20,8 @@ type GatherCatalogue struct {
 	Priority gateway.Priority
 }
 
-// Catalogue is what the targets have, named. Catalogue -> whoever gathered.
-type Catalogue struct {
+// GatheredAPIs is what the targets have, named. Catalogue -> whoever gathered.
+type GatheredAPIs struct {
 	APIs []federation.NamedEntry
 	// Whole are those of the targets whose listing is complete: the others may lack plans.
 	Whole    []federation.NamedEntry

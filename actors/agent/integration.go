@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/catalogue"
 	"federation-agent/actors/command"
 	"federation-agent/actors/discovery"
 	"federation-agent/actors/ingest"
@@ -108,22 +109,22 @@ func (i *integration) onStarted(ctx actor.Context) {
 	id, agent := i.provider.IntegrationID, i.config.Agent
 	i.keys = ctx.SpawnPrefix(keys.Props(i.env, keys.Spec{Integration: id}), "keys-")
 	i.targets = i.spawnTargets(ctx)
-	catalogue := ctx.SpawnPrefix(discovery.CatalogueProps(i.env, discovery.CatalogueSpec{
+	known := ctx.SpawnPrefix(catalogue.Props(i.env, catalogue.Spec{
 		Integration: id, Targets: i.targets, Stages: i.provider.Stages,
 	}), "catalogue-")
 	i.jobs = ctx.SpawnPrefix(ingest.JobsProps(i.env, ingest.Spec{
-		Integration: id, Settings: agent.Ingest, Catalogue: catalogue, Targets: i.targets,
+		Integration: id, Settings: agent.Ingest, Catalogue: known, Targets: i.targets,
 		ListingAge: agent.Discovery.ListingMaxAge, MaxBytes: i.maxIngest(), Memory: i.memory.documents,
 	}), "jobs-")
 	i.router = ctx.SpawnPrefix(command.RouterProps(i.env, command.RouterSpec{
-		Integration: id, Jobs: i.jobs, Catalogue: catalogue, Keys: i.keys, Targets: i.targets,
+		Integration: id, Jobs: i.jobs, Catalogue: known, Keys: i.keys, Targets: i.targets,
 		ListingMaxAge: agent.Discovery.ListingMaxAge, MaxMessage: i.config.Connector.MaxMessageSize,
 		StageWorkers: agent.Ingest.StageWorkers, Memory: i.memory.documents,
 	}), "router-")
 	var refresher *actor.PID
 	if interval := agent.Discovery.RefreshInterval; interval > 0 {
-		refresher = ctx.SpawnPrefix(discovery.RefresherProps(i.env, discovery.RefresherSpec{
-			Catalogue: catalogue, Targets: i.targets, Memory: i.memory.documents, Interval: interval,
+		refresher = ctx.SpawnPrefix(catalogue.RefresherProps(i.env, catalogue.RefresherSpec{
+			Catalogue: known, Targets: i.targets, Memory: i.memory.documents, Interval: interval,
 		}), "refresher-")
 	}
 	i.session = ctx.SpawnPrefix(session.Props(i.env, session.Spec{

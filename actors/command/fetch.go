@@ -80,11 +80,11 @@ func (f *fetch) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		f.documents = f.spec.memory.Holder(f.Scope.Ctx, f.spec.maxBytes, func() { f.Scope.Tell(roomMoved{}) })
-		ctx.Request(f.spec.catalogue, messages.GatherCatalogue{
+		ctx.Request(f.spec.catalogue, messages.GatherAPIs{
 			MaxAge: f.spec.maxAge, By: f.spec.command.AnswerBy.Add(-fetchListing), Priority: gateway.PriorityPreview,
 		})
 		f.Scope.After(time.Until(f.spec.command.AnswerBy.Add(-fetchMargin)), fetchDue{})
-	case messages.Catalogue:
+	case messages.GatheredAPIs:
 		f.onCatalogue(ctx, m)
 	case messages.APIReady:
 		f.onReady(ctx, m)
@@ -112,7 +112,7 @@ func (f *fetch) onDue(ctx actor.Context) {
 }
 
 // onCatalogue asks for the documents of every API that is known with its complete plans.
-func (f *fetch) onCatalogue(ctx actor.Context, m messages.Catalogue) {
+func (f *fetch) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	f.gathered = true
 	for _, failure := range m.Failures {
 		f.env.Log.Warn("a target is left out of this fetch", life.LogReason, failure)

@@ -37,10 +37,10 @@ func previewProps(env *life.Env, command messages.Discover, spec RouterSpec) *ac
 func (p *preview) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		ctx.Request(p.spec.Catalogue, messages.GatherCatalogue{
+		ctx.Request(p.spec.Catalogue, messages.GatherAPIs{
 			MaxAge: p.spec.ListingMaxAge, By: p.command.AnswerBy.Add(-previewMargin), Priority: gateway.PriorityPreview,
 		})
-	case messages.Catalogue:
+	case messages.GatheredAPIs:
 		ctx.Request(ctx.Parent(), messages.Answer{CommandRef: p.command.CommandRef, Reply: p.reply(m)})
 		ctx.Stop(ctx.Self())
 	case messages.Abandoned:
@@ -50,7 +50,7 @@ func (p *preview) Receive(ctx actor.Context) {
 	}
 }
 
-func (p *preview) reply(m messages.Catalogue) messages.Reply {
+func (p *preview) reply(m messages.GatheredAPIs) messages.Reply {
 	if len(m.APIs) == 0 && !m.Complete {
 		// An empty preview would look like an empty account: that it is partial, APIM reads from 4.9 only.
 		if failures := m.Failures; len(failures) > 0 {

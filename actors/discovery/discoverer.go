@@ -26,7 +26,7 @@ type discoverer struct {
 	env  *life.Env
 	spec DiscovererSpec
 
-	last    *finishedListing
+	last    *finishedRun
 	run     *listingRun
 	askers  []listingAsker
 	exports exports.Queue[*actor.PID]
@@ -42,8 +42,8 @@ type DiscovererSpec struct {
 	Stage   func(StageTask) *actor.Props
 }
 
-// finishedListing is a complete listing.
-type finishedListing struct {
+// finishedRun is a complete listing.
+type finishedRun struct {
 	entries    []federation.Entry
 	plans      []*gateway.UsagePlan
 	startedAt  time.Time
@@ -54,7 +54,7 @@ type finishedListing struct {
 
 // serves says that the listing is young enough for who asks. One that nobody has seen yet serves for as
 // long as it took: else a listing that takes longer than a command may could never be had whole.
-func (l *finishedListing) serves(m messages.ListTarget, now time.Time) bool {
+func (l *finishedRun) serves(m messages.ListTarget, now time.Time) bool {
 	if l == nil || m.MaxAge <= 0 {
 		return false
 	}
@@ -215,7 +215,7 @@ func (d *discoverer) settle(ctx actor.Context) {
 	switch {
 	case run.complete():
 		plans, _ := run.plans.All()
-		d.last = &finishedListing{
+		d.last = &finishedRun{
 			entries: run.entries(), plans: plans, startedAt: run.begun, finishedAt: time.Now(), unseen: len(d.askers) == 0,
 		}
 		d.run = nil

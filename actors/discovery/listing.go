@@ -27,8 +27,8 @@ type listingRun struct {
 
 	begun    time.Time // of the two lists
 	listedAt time.Time // when both were whole; zero until then
-	apis     *apigateway.Listing[*gateway.RestAPI]
-	plans    *apigateway.Listing[*gateway.UsagePlan]
+	apis     *apigateway.PagedList[*gateway.RestAPI]
+	plans    *apigateway.PagedList[*gateway.UsagePlan]
 
 	// full says that somebody wants, or has wanted, the stages outside usage plans too.
 	full        bool

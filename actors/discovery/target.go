@@ -1,3 +1,6 @@
+// Package discovery holds the actors that ask AWS what there is: the targets, their discoverers with a worker for each
+// document, and the identity that tells whose account it is. They restart together with whoever waits for their answers.
+// None of them speaks to APIM or changes anything in AWS.
 package discovery
 
 import (

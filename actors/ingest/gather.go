@@ -27,14 +27,14 @@ func (i *ingest) gather(ctx actor.Context, by time.Time) {
 	if i.spec.fresh {
 		age = 0
 	}
-	ctx.Request(i.all.Catalogue, messages.GatherCatalogue{
+	ctx.Request(i.all.Catalogue, messages.GatherAPIs{
 		Only: i.spec.command.APIIDs, MaxAge: age, By: by, Priority: gateway.PriorityIngest,
 	})
 }
 
 // onCatalogue begins the job once every target is listed or has failed; before that it only answers with
 // an estimate.
-func (i *ingest) onCatalogue(ctx actor.Context, m messages.Catalogue) {
+func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	failures := m.Failures
 	pending, listed := 0, 0
 	for _, l := range m.Listings {
@@ -144,7 +144,7 @@ func some(ids []string) string {
 }
 
 // nameLost names the APIs that were sent before and are not sent now: APIM keeps what it has.
-func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.Catalogue) {
+func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs) {
 	if len(i.spec.command.APIIDs) > 0 {
 		return
 	}
@@ -183,7 +183,7 @@ func (i *ingest) acceptLoss(left map[string][]string) {
 }
 
 // estimate is the total as far as it can be known; never 0, which would end the job.
-func (i *ingest) estimate(m messages.Catalogue) int {
+func (i *ingest) estimate(m messages.GatheredAPIs) int {
 	if n := len(i.spec.command.APIIDs); n > 0 {
 		return n
 	}

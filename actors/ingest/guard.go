@@ -17,11 +17,11 @@ type planGuard struct {
 }
 
 // judgeLosses asks what a catalogue would take away: job -> jobs.
-type judgeLosses struct{ catalogue messages.Catalogue }
+type judgeLosses struct{ catalogue messages.GatheredAPIs }
 
 // lossesJudged answers it.
 type lossesJudged struct {
-	catalogue messages.Catalogue
+	catalogue messages.GatheredAPIs
 	verdict   guardVerdict
 }
 
@@ -61,16 +61,16 @@ func (g *planGuard) held() []string {
 
 // judge compares what the last ingests sent with what AWS lists now. Targets that were not listed are not
 // sent, so they lose nothing.
-func (g *planGuard) judge(env *life.Env, integration string, m messages.Catalogue, maxPercent int) guardVerdict {
+func (g *planGuard) judge(env *life.Env, integration string, m messages.GatheredAPIs, maxPercent int) guardVerdict {
 	remembered, err := env.SentPlans.RememberedPlans(integration)
 	if err != nil {
 		env.Log.Warn("cannot read which plans were sent; a loss of plans may go unnoticed", life.LogError, err)
 		return guardVerdict{}
 	}
-	now := map[federation.Target]federation.Listing{}
+	now := map[federation.Target]federation.Observed{}
 	for _, l := range m.Listings {
 		if l.Complete {
-			now[l.Target] = federation.Listing{
+			now[l.Target] = federation.Observed{
 				Links: federation.LinksOf(l.Target, l.Plans), Complete: true, Begun: l.StartedAt,
 			}
 		}

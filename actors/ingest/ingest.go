@@ -132,7 +132,7 @@ func (i *ingest) gathering(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		i.onStarted(ctx)
-	case messages.Catalogue:
+	case messages.GatheredAPIs:
 		i.onCatalogue(ctx, m)
 	case lossesJudged:
 		i.onLossesJudged(ctx, m)

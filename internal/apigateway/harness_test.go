@@ -185,7 +185,7 @@ func ListUsagePlans(ctx context.Context, c Client) ([]*gateway.UsagePlan, error)
 	return list(ctx, NewUsagePlans(c))
 }
 
-func list[T any](ctx context.Context, l *Listing[T]) ([]T, error) {
+func list[T any](ctx context.Context, l *PagedList[T]) ([]T, error) {
 	if err := l.Run(ctx); err != nil {
 		return nil, err
 	}

@@ -17,7 +17,7 @@ const pageSize = 500
 // Listing reads all pages of a list. After a failure or a deadline, the next [Listing.Run] continues where the last one
 // stopped. Only [Listing.All] of a listing that is Done gives items, so that nobody can take a part for the whole list.
 // Only one goroutine at a time may use it.
-type Listing[T any] struct {
+type PagedList[T any] struct {
 	operation gateway.Operation
 	doing     string
 	page      func(ctx context.Context, position *string) (items []T, next *string, err error)
@@ -31,8 +31,8 @@ type Listing[T any] struct {
 }
 
 // NewRESTAPIs lists the REST APIs of the client's target.
-func NewRESTAPIs(c Client) *Listing[*gateway.RestAPI] {
-	return &Listing[*gateway.RestAPI]{
+func NewRESTAPIs(c Client) *PagedList[*gateway.RestAPI] {
+	return &PagedList[*gateway.RestAPI]{
 		operation: gateway.GetRestApis,
 		doing:     "listing REST APIs",
 		id:        func(r *gateway.RestAPI) string { return r.ID },
@@ -48,8 +48,8 @@ func NewRESTAPIs(c Client) *Listing[*gateway.RestAPI] {
 }
 
 // NewUsagePlans lists the usage plans of the client's target, each with all of its stages.
-func NewUsagePlans(c Client) *Listing[*gateway.UsagePlan] {
-	return &Listing[*gateway.UsagePlan]{
+func NewUsagePlans(c Client) *PagedList[*gateway.UsagePlan] {
+	return &PagedList[*gateway.UsagePlan]{
 		operation: gateway.GetUsagePlans,
 		doing:     "listing usage plans",
 		id:        func(p *gateway.UsagePlan) string { return p.ID },
@@ -66,7 +66,7 @@ func NewUsagePlans(c Client) *Listing[*gateway.UsagePlan] {
 
 // Run reads pages until the list is complete. If a page fails, Run returns an [*Error] and keeps the earlier pages for
 // the next Run. If AWS refuses a position that it gave before, the next Run starts again with the first page.
-func (l *Listing[T]) Run(ctx context.Context) error {
+func (l *PagedList[T]) Run(ctx context.Context) error {
 	for !l.done {
 		if err := l.next(ctx); err != nil {
 			return err
@@ -75,7 +75,7 @@ func (l *Listing[T]) Run(ctx context.Context) error {
 	return nil
 }
 
-func (l *Listing[T]) next(ctx context.Context) error {
+func (l *PagedList[T]) next(ctx context.Context) error {
 	items, next, err := l.page(ctx, l.position)
 	if err != nil {
 		if Classify(err) == gateway.Invalid && l.position != nil {
@@ -100,7 +100,7 @@ func (l *Listing[T]) next(ctx context.Context) error {
 
 // keep adds the items that it does not have yet. Items that are created or deleted while pages are read move other
 // items to the next or the previous page.
-func (l *Listing[T]) keep(items []T) {
+func (l *PagedList[T]) keep(items []T) {
 	if l.ids == nil {
 		l.ids = map[string]struct{}{}
 	}
@@ -114,7 +114,7 @@ func (l *Listing[T]) keep(items []T) {
 	}
 }
 
-func (l *Listing[T]) restart() {
+func (l *PagedList[T]) restart() {
 	l.items, l.ids, l.position, l.asked = nil, nil, nil, nil
 }
 
@@ -126,10 +126,10 @@ var errNoList = &unreadable{"the answer holds no list, so it is not API Gateway'
 var errPositionRepeats = errors.New("AWS gave the same page position twice")
 
 // Done reports whether the list is complete.
-func (l *Listing[T]) Done() bool { return l.done }
+func (l *PagedList[T]) Done() bool { return l.done }
 
 // All returns the whole list, and false as long as it is not complete.
-func (l *Listing[T]) All() ([]T, bool) {
+func (l *PagedList[T]) All() ([]T, bool) {
 	if !l.done {
 		return nil, false
 	}

@@ -31,8 +31,8 @@ type PlanLink struct {
 	Plan string
 }
 
-// Listing is what is now known about a target's plans.
-type Listing struct {
+// Observed is what is now known about a target's plans.
+type Observed struct {
 	Links PlanLinks
 	// Complete says that AWS listed all usage plans, successfully and to the end.
 	Complete bool
@@ -75,7 +75,7 @@ type Loss struct {
 //	incomplete, or none   | one or more                  | Unproved
 //
 // For a target without a listing, all links are lost and unproved.
-func PlanLosses(before PlanLinks, now map[Target]Listing, share float64) []Loss {
+func PlanLosses(before PlanLinks, now map[Target]Observed, share float64) []Loss {
 	byTarget := map[Target]*Loss{}
 	for id, plans := range before {
 		t := id.Target()

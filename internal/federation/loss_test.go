@@ -19,35 +19,35 @@ func TestPlanLossesFollowTheTruthTable(t *testing.T) {
 	p1 := plan("p1", "a/s", "b/s", "c/s", "d/s", "e/s")
 	before := links(west, p1, plan("p2", "a/s", "b/s", "c/s", "d/s", "e/s")) // ten links
 	for name, c := range map[string]struct {
-		now     *Listing
+		now     *Observed
 		verdict Verdict
 		lost    int
 	}{
-		"complete, none":   {&Listing{Complete: true, Links: before}, Nothing, 0},
-		"incomplete, none": {&Listing{Links: before}, Nothing, 0},
+		"complete, none":   {&Observed{Complete: true, Links: before}, Nothing, 0},
+		"incomplete, none": {&Observed{Links: before}, Nothing, 0},
 		"complete, at the share": {
-			&Listing{Complete: true, Links: links(west, p1, plan("p2", "a/s", "b/s"))}, Removed, 3,
+			&Observed{Complete: true, Links: links(west, p1, plan("p2", "a/s", "b/s"))}, Removed, 3,
 		},
 		"complete, above the share": {
-			&Listing{Complete: true, Links: links(west, p1, plan("p2", "a/s"))}, Mass, 4,
+			&Observed{Complete: true, Links: links(west, p1, plan("p2", "a/s"))}, Mass, 4,
 		},
-		"complete, all": {&Listing{Complete: true}, Mass, 10},
+		"complete, all": {&Observed{Complete: true}, Mass, 10},
 		"incomplete, one": {
-			&Listing{Links: links(west, p1, plan("p2", "a/s", "b/s", "c/s", "d/s"))}, Unproved, 1,
+			&Observed{Links: links(west, p1, plan("p2", "a/s", "b/s", "c/s", "d/s"))}, Unproved, 1,
 		},
 		"no listing": {nil, Unproved, 10},
 		"another stage does not replace it": {
-			&Listing{Complete: true, Links: links(west, plan("p1", "a/t"), plan("p2", "a/t"))}, Mass, 10,
+			&Observed{Complete: true, Links: links(west, plan("p1", "a/t"), plan("p2", "a/t"))}, Mass, 10,
 		},
 		"new plans are no loss": {
-			&Listing{Complete: true, Links: links(
+			&Observed{Complete: true, Links: links(
 				west, p1, plan("p2", "a/s", "b/s", "c/s", "d/s", "e/s"), plan("p3", "a/s", "z/s"),
 			)},
 			Nothing, 0,
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			now := map[Target]Listing{}
+			now := map[Target]Observed{}
 			if c.now != nil {
 				now[west] = *c.now
 			}
@@ -60,7 +60,7 @@ func TestPlanLossesFollowTheTruthTable(t *testing.T) {
 }
 
 func TestTheOnlyPlanOfATargetIsAlwaysAMassRemoval(t *testing.T) {
-	got := PlanLosses(links(west, plan("p1", "a/s")), map[Target]Listing{west: {Complete: true}}, 1)
+	got := PlanLosses(links(west, plan("p1", "a/s")), map[Target]Observed{west: {Complete: true}}, 1)
 	if got[0].Verdict != Mass {
 		t.Errorf("verdict = %v", got[0].Verdict)
 	}
@@ -71,7 +71,7 @@ func TestEachTargetHasItsOwnVerdict(t *testing.T) {
 	before := links(west, plan("p1", "a/s", "b/s"))
 	maps.Copy(before, links(east, plan("p1", "a/s", "b/s")))
 	got := PlanLosses(
-		before, map[Target]Listing{west: {Complete: true, Links: links(west, plan("p1", "a/s", "b/s"))}}, 0.3,
+		before, map[Target]Observed{west: {Complete: true, Links: links(west, plan("p1", "a/s", "b/s"))}}, 0.3,
 	)
 	want := []Loss{
 		{Target: west, Verdict: Nothing, Before: 2},
@@ -84,7 +84,7 @@ func TestEachTargetHasItsOwnVerdict(t *testing.T) {
 }
 
 func TestWithoutAnEarlierIngestNothingIsLost(t *testing.T) {
-	if got := PlanLosses(nil, map[Target]Listing{west: {Complete: true}}, 0.3); len(got) != 0 {
+	if got := PlanLosses(nil, map[Target]Observed{west: {Complete: true}}, 0.3); len(got) != 0 {
 		t.Errorf("losses = %+v", got)
 	}
 }
@@ -93,7 +93,7 @@ func TestAMassRemovalIsConfirmedOnlyByANewListingThatShowsTheSame(t *testing.T) 
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	before := links(west, plan("p1", "a/s", "b/s", "c/s"))
 	look := func(after time.Duration, complete bool, now PlanLinks) Loss {
-		return PlanLosses(before, map[Target]Listing{west: {Complete: complete, Links: now, Begun: begun.Add(after)}}, 0.3)[0]
+		return PlanLosses(before, map[Target]Observed{west: {Complete: complete, Links: now, Begun: begun.Add(after)}}, 0.3)[0]
 	}
 	first := look(0, true, links(west, plan("p1", "a/s")))
 	for name, c := range map[string]struct {

@@ -139,7 +139,7 @@ func config(client aws.HTTPClient) aws.Config {
 }
 
 // all reads a listing to its end.
-func all[T any](t *testing.T, l *apigateway.Listing[T]) []T {
+func all[T any](t *testing.T, l *apigateway.PagedList[T]) []T {
 	t.Helper()
 	if err := l.Run(t.Context()); err != nil {
 		t.Fatal(err)

@@ -32,7 +32,7 @@ type Place struct {
 // integration is what is noted about one. The listings belong to its targets, which are noted apart from them.
 type integration struct {
 	Integration
-	listings map[Place]Listing
+	listings map[Place]Listed
 }
 
 // NewBoard gives an empty board.
@@ -50,7 +50,7 @@ func (b *Board) Serve(id string, at time.Time) {
 	b.order = append(b.order, id)
 	b.integrations[id] = &integration{
 		Integration: Integration{ID: id, Session: Session{State: Away, Since: at}, Commands: map[Command]uint64{}},
-		listings:    map[Place]Listing{},
+		listings:    map[Place]Listed{},
 	}
 }
 
@@ -127,7 +127,7 @@ func (b *Board) Target(id string, t Target) {
 
 // Listed notes a complete listing.
 func (b *Board) Listed(id string, p Place, apis, stages int, at time.Time) {
-	b.with(id, func(i *integration) { i.listings[p] = Listing{At: at, APIs: apis, Stages: stages} })
+	b.with(id, func(i *integration) { i.listings[p] = Listed{At: at, APIs: apis, Stages: stages} })
 }
 
 // ListingFailed notes why a listing was not complete. The result of the last complete one stays.
@@ -168,7 +168,7 @@ func (i *integration) read() Integration {
 	out := i.Integration
 	out.Targets, out.Guard, out.Commands = slices.Clone(i.Targets), slices.Clone(i.Guard), maps.Clone(i.Commands)
 	for n, t := range out.Targets {
-		out.Targets[n].Listing = i.listings[Place{t.Account, t.Region}]
+		out.Targets[n].Listed = i.listings[Place{t.Account, t.Region}]
 	}
 	slices.SortFunc(out.Targets, func(a, b Target) int {
 		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Role, b.Role))

@@ -62,13 +62,13 @@ func TestAFailedListingLeavesWhatTheLastCompleteOneSaid(t *testing.T) {
 	b.ListingFailed("i", place, "throttled", at(5))
 	want := []status.Target{{
 		Region: "eu-west-1", Account: place.Account, State: status.Ready, Since: at(2),
-		Listing: status.Listing{At: at(4), APIs: 3, Stages: 6, Failure: "throttled", FailedAt: at(5)},
+		Listed: status.Listed{At: at(4), APIs: 3, Stages: 6, Failure: "throttled", FailedAt: at(5)},
 	}}
 	if diff := cmp.Diff(want, b.Read().Integrations[0].Targets); diff != "" {
 		t.Errorf("after a failure (-want +got)\n%s", diff)
 	}
 	b.Listed("i", place, 4, 8, at(6))
-	want[0].Listing = status.Listing{At: at(6), APIs: 4, Stages: 8}
+	want[0].Listed = status.Listed{At: at(6), APIs: 4, Stages: 8}
 	if diff := cmp.Diff(want, b.Read().Integrations[0].Targets); diff != "" {
 		t.Errorf("after the next (-want +got)\n%s", diff)
 	}

@@ -74,11 +74,11 @@ type Target struct {
 	Since time.Time `json:"since"`
 	// Failure says why it failed, for people.
 	Failure string `json:"failure,omitempty"`
-	Listing
+	Listed
 }
 
-// Listing is the result of a target's listings since the process began.
-type Listing struct {
+// Listed is the result of a target's listings since the process began.
+type Listed struct {
 	// At is when the last complete listing began; zero means that there was none.
 	At time.Time `json:"listedAt,omitzero"`
 	// APIs and Stages are what it found to federate: REST APIs, and their stages, each of which is one federated API.

@@ -96,7 +96,7 @@ func TestABurstOfLongAnswersOverASlowLinkCostsNoSession(t *testing.T) {
 func fetches(o *world.Options) *atomic.Int64 {
 	var made atomic.Int64
 	o.Faults = &life.Faults{Receive: func(id string, message any) {
-		if _, gathered := message.(messages.Catalogue); gathered && strings.Contains(id, "/fetch-") {
+		if _, gathered := message.(messages.GatheredAPIs); gathered && strings.Contains(id, "/fetch-") {
 			made.Add(1)
 		}
 	}}
@@ -140,7 +140,7 @@ func TestAFETCHDoesNotJoinOneWhoseSessionIsGone(t *testing.T) {
 
 func TestFETCHesThatWaitForOneThatTakesTooLongAreToldSo(t *testing.T) {
 	o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
-		if _, gathered := message.(messages.Catalogue); gathered && strings.Contains(id, "/fetch-") {
+		if _, gathered := message.(messages.GatheredAPIs); gathered && strings.Contains(id, "/fetch-") {
 			time.Sleep(51 * time.Second) // until after the first one's time, and before the others'
 		}
 	}}}

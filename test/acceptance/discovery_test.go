@@ -458,7 +458,7 @@ func TestTheBackgroundRefreshIsOffByDefaultAndWarmsTheCacheOfThePrimaryOnly(t *t
 			healthy(t, w)
 		})
 	})
-	for kind, loses := range map[string]string{"refresher": "messages.Catalogue", "catalogue": "messages.TargetListing"} {
+	for kind, loses := range map[string]string{"refresher": "messages.GatheredAPIs", "catalogue": "messages.TargetListing"} {
 		t.Run("on, and the "+kind+" panics", func(t *testing.T) {
 			o := world.Options{
 				Settings: map[string]string{"gravitee_agent_discovery_refreshInterval": "1h"}, Faults: panicOnce(kind, loses, 1),

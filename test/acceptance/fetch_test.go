@@ -157,7 +157,7 @@ func TestAFETCHWhoseCatalogueWasLostIsServedAgain(t *testing.T) {
 func TestAFETCHThatPanicsIsAnsweredOnceWithERROR(t *testing.T) {
 	var once sync.Once
 	o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
-		if _, gathered := message.(messages.Catalogue); gathered && strings.Contains(id, "/fetch-") {
+		if _, gathered := message.(messages.GatheredAPIs); gathered && strings.Contains(id, "/fetch-") {
 			once.Do(func() { panic("a bug in the fetch") })
 		}
 	}}}

@@ -573,7 +573,7 @@ func TestAJobWhoseFirstSTART_INGESTWasGivenUpRunsForWhoHasTheAnswerToTheSecond(t
 				APIM: apimsim.Options{NewID: func() string { return id(ids.Add(1)) }},
 				Faults: &life.Faults{Receive: func(actorID string, message any) {
 					switch message.(type) {
-					case messages.Catalogue:
+					case messages.GatheredAPIs:
 						if kindOf(actorID) == "ingest" && gathered.CompareAndSwap(false, true) {
 							time.Sleep(slow.job)
 						}
@@ -607,7 +607,7 @@ func TestAJobWhoseFirstSTART_INGESTWasGivenUpRunsForWhoHasTheAnswerToTheSecond(t
 func TestAJobOfWhichNoSTART_INGESTIsAnsweredInTimeEnds(t *testing.T) {
 	var gathered atomic.Bool
 	o := world.Options{Faults: &life.Faults{Receive: func(actorID string, message any) {
-		if _, listed := message.(messages.Catalogue); listed && kindOf(actorID) == "ingest" && gathered.CompareAndSwap(false, true) {
+		if _, listed := message.(messages.GatheredAPIs); listed && kindOf(actorID) == "ingest" && gathered.CompareAndSwap(false, true) {
 			time.Sleep(65 * time.Second)
 		}
 	}}}

@@ -204,7 +204,7 @@ func TestACommandForAnAccountThatNobodyServesIsRefusedWithAReason(t *testing.T) 
 func TestNothingIsAnsweredAfterItsDeadlineHoweverLateAnActorIs(t *testing.T) {
 	t.Run("who serves the command", func(t *testing.T) {
 		o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
-			if _, listed := message.(messages.Catalogue); listed && kindOf(id) == "preview" {
+			if _, listed := message.(messages.GatheredAPIs); listed && kindOf(id) == "preview" {
 				time.Sleep(55 * time.Second) // the router has answered for it by then
 			}
 		}}}

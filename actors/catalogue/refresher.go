@@ -1,10 +1,11 @@
-package discovery
+package catalogue
 
 import (
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/discovery"
 	"federation-agent/actors/life"
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
@@ -64,7 +65,7 @@ func (r *refresher) Receive(ctx actor.Context) {
 		*r.primary = false // until the next session's PRIMARY says otherwise
 	case refreshDue:
 		r.onRefreshDue(ctx)
-	case messages.Catalogue:
+	case messages.GatheredAPIs:
 		r.onCatalogue(ctx, m)
 	case messages.APIReady:
 		r.onExported(ctx, m.ID)
@@ -81,13 +82,13 @@ func (r *refresher) Receive(ctx actor.Context) {
 func (r *refresher) onRefreshDue(ctx actor.Context) {
 	r.Scope.After(r.spec.Interval, refreshDue{})
 	if *r.primary && r.plan.UnderWay() == 0 {
-		ctx.Request(r.spec.Catalogue, messages.GatherCatalogue{
+		ctx.Request(r.spec.Catalogue, messages.GatherAPIs{
 			MaxAge: r.spec.Interval, By: time.Now().Add(r.spec.Interval), Priority: gateway.PriorityRefresh,
 		})
 	}
 }
 
-func (r *refresher) onCatalogue(ctx actor.Context, m messages.Catalogue) {
+func (r *refresher) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	r.env.Log.Debug("refreshing the export cache", life.LogAPIs, len(m.Whole))
 	r.plan = exports.NewPlan(m.Whole, refreshWindow, r.documents)
 	r.pull(ctx)
@@ -108,6 +109,6 @@ func (r *refresher) pull(ctx actor.Context) {
 		if !ok {
 			return
 		}
-		RequestExport(ctx, r.spec.Targets, exports.Order{Documents: documents, Priority: gateway.PriorityRefresh})
+		discovery.RequestExport(ctx, r.spec.Targets, exports.Order{Documents: documents, Priority: gateway.PriorityRefresh})
 	}
 }

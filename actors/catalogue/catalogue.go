@@ -1,7 +1,6 @@
-// Package discovery holds the actors that know what AWS has: the catalogue of all targets, the targets and their
-// discoverers with a worker for each document, the identity that tells whose account it is, and the refresher of the
-// export cache. They restart together. None of them speaks to APIM or changes anything in AWS.
-package discovery
+// Package catalogue holds the actors that know what all targets have: the catalogue, which merges and names it, and the
+// refresher, which keeps the export cache warm. They restart together with whoever waits for their answers.
+package catalogue
 
 import (
 	"context"
@@ -26,7 +25,7 @@ const targetGrace = time.Second
 type catalogue struct {
 	life.Scoped
 	env  *life.Env
-	spec CatalogueSpec
+	spec Spec
 
 	book   book
 	warned map[federation.Target]bool // targets of which the log says that they were never listed
@@ -37,17 +36,17 @@ type catalogue struct {
 	gathered uint64
 }
 
-// CatalogueSpec is what a catalogue is made of.
-type CatalogueSpec struct {
+// Spec is what a catalogue is made of.
+type Spec struct {
 	Integration string
 	Targets     *targets.Directory[*actor.PID]
 	// Stages is the stage filter.
 	Stages []string
 }
 
-// gathering is one [messages.GatherCatalogue] on its way.
+// gathering is one [messages.GatherAPIs] on its way.
 type gathering struct {
-	messages.GatherCatalogue
+	messages.GatherAPIs
 	number   uint64
 	asker    *actor.PID
 	waiting  int
@@ -60,8 +59,8 @@ type question struct {
 	target    federation.Target
 }
 
-// CatalogueProps makes a catalogue.
-func CatalogueProps(env *life.Env, spec CatalogueSpec) *actor.Props {
+// Props makes a catalogue.
+func Props(env *life.Env, spec Spec) *actor.Props {
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &catalogue{
 			env: env, spec: spec, book: newBook(), warned: map[federation.Target]bool{}, asking: map[uint64]question{},
@@ -82,7 +81,7 @@ func (c *catalogue) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		c.onStarted()
-	case messages.GatherCatalogue:
+	case messages.GatherAPIs:
 		c.onGather(ctx, m)
 	case messages.TargetListing:
 		c.onTargetListing(ctx, m)
@@ -114,13 +113,13 @@ func (c *catalogue) onStarted() {
 	}
 }
 
-func (c *catalogue) onGather(ctx actor.Context, m messages.GatherCatalogue) {
+func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
 	only, all := onlyOf(m.Only)
 	if all {
 		only = nil
 	}
 	c.gathered++
-	g := &gathering{GatherCatalogue: m, number: c.gathered, asker: ctx.Sender()}
+	g := &gathering{GatherAPIs: m, number: c.gathered, asker: ctx.Sender()}
 	for _, t := range c.spec.Targets.Rows() {
 		if !all && !slices.ContainsFunc(only, func(id federation.ID) bool { return t.MayBe(id.Target()) }) {
 			continue
@@ -240,7 +239,7 @@ func (c *catalogue) finish(ctx actor.Context, g *gathering) {
 	slices.SortFunc(g.listings, func(a, b messages.TargetListing) int {
 		return slices.Compare([]string{a.Target.Account, a.Target.Region}, []string{b.Target.Account, b.Target.Region})
 	})
-	result := messages.Catalogue{Listings: g.listings, Complete: true}
+	result := messages.GatheredAPIs{Listings: g.listings, Complete: true}
 	whole := map[federation.Target]bool{}
 	seen := map[federation.ID]bool{} // two roles of one account see the same APIs
 	for _, l := range g.listings {
