@@ -36,7 +36,6 @@ func (s *stage) Receive(ctx actor.Context) {
 		life.Unexpected(s.env, ctx)
 		return
 	}
-	defer s.task.Claim.Drop() // unless it keeps a document
 	answer := s.prepare()
 	if s.task.ctx.Err() == nil { // else it is the discoverer that has ended, and its exports are asked for again
 		if !s.task.Claim.Released() { // else whoever asked has asked again meanwhile, or is gone
@@ -49,6 +48,7 @@ func (s *stage) Receive(ctx actor.Context) {
 
 // prepare gives a [messages.APIReady] or a [messages.APIOmitted].
 func (s *stage) prepare() any {
+	defer s.task.Claim.Drop() // unless it keeps a document
 	ctx := apigateway.WithPriority(s.task.ctx, s.task.Priority)
 	if by := s.task.By; !by.IsZero() {
 		var cancel context.CancelFunc

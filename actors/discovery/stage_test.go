@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"bytes"
+	"context"
 	"io"
 	"log/slog"
 	"net/http"
@@ -73,6 +74,38 @@ func (c cached) Size(store.ExportKey) int64 { return int64(c.size) }
 
 func (cached) Put(store.ExportKey, store.Export) error { return nil }
 
+// taskOf is the document of some stage, which nobody is told of.
+func taskOf(ctx context.Context, claim *exports.Claim) StageTask {
+	entry := federation.NamedEntry{Entry: federation.Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "prod"}}
+	return StageTask{ctx: ctx, Task: exports.Task[*actor.PID]{Document: exports.Document{NamedEntry: entry, Claim: claim}}}
+}
+
+// broken is a cache that panics when it has begun to read.
+type broken struct{ cached }
+
+func (broken) Get(store.ExportKey) (store.Export, bool, error) { panic("a bug in the cache") }
+
+func TestAWorkerThatPanicsOverADocumentGivesItsRoomBack(t *testing.T) {
+	const limit = 1 << 20
+	synctest.Test(t, func(t *testing.T) {
+		holder := exports.NewBound(limit).Holder(t.Context(), 0, func() {})
+		s := &stage{
+			env:  &life.Env{Log: slog.New(slog.DiscardHandler), Exports: broken{cached{&documents{size: limit}}}},
+			task: taskOf(t.Context(), holder.Claim()),
+		}
+		func() {
+			defer func() { _ = recover() }()
+			s.prepare()
+			t.Error("it did not panic")
+		}()
+		ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+		defer cancel()
+		if err := holder.Claim().Take(ctx, limit); err != nil {
+			t.Errorf("there is no room for the next one: %v", err)
+		}
+	})
+}
+
 // The stages of one REST API are asked for together, before anybody knows that each is large.
 func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 	const workers, limit = 8, 1 << 20
@@ -100,14 +133,8 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 				var all sync.WaitGroup
 				for range workers {
 					all.Go(func() {
-						claim := holder.Claim()
-						s := &stage{env: env, maxBytes: 10 * limit, task: StageTask{
-							ctx: t.Context(), client: client,
-							Task: exports.Task[*actor.PID]{Document: exports.Document{
-								NamedEntry: federation.NamedEntry{Entry: federation.Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "prod"}},
-								Claim:      claim,
-							}},
-						}}
+						s := &stage{env: env, maxBytes: 10 * limit, task: taskOf(t.Context(), holder.Claim())}
+						s.task.client = client
 						if answer, ready := s.prepare().(messages.APIReady); !ready || answer.Bare {
 							t.Errorf("not ready: %+v", answer)
 						}
@@ -115,7 +142,7 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 						served.mu.Lock()
 						served.held--
 						served.mu.Unlock()
-						claim.Release()
+						s.task.Claim.Release()
 					})
 				}
 				all.Wait()
