@@ -2,6 +2,7 @@ package session
 
 import (
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/federation"
 	"federation-agent/messages"
 )
 
@@ -16,7 +17,7 @@ func inOneLanguage(ref messages.CommandRef, command exchange.ControllerCommand) 
 		return messages.Subscribe{
 			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.Subscription.ID,
 			ApplicationID: c.Subscription.ApplicationID, ApplicationName: c.Subscription.ApplicationName,
-			PlanID: c.Subscription.Metadata[exchange.MetadataPlanID], Type: c.Subscription.Type,
+			PlanID: c.Subscription.Metadata[federation.MetadataPlanID], Type: c.Subscription.Type,
 		}
 	case exchange.Unsubscribe:
 		return messages.Unsubscribe{

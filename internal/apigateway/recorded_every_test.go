@@ -53,7 +53,7 @@ type recordedAPI struct {
 
 func (r recordedAPI) value() *gateway.RestAPI {
 	return &gateway.RestAPI{
-		ID: r.ID, Name: r.Name, Description: r.Description, Version: r.Version, KeySource: r.APIKeySource,
+		ID: r.ID, Name: r.Name, Description: r.Description, Version: r.Version,
 		EndpointTypes: r.EndpointConfiguration.Types, VPCEndpointIDs: r.EndpointConfiguration.VpcEndpointIDs,
 		EndpointDisabled: r.DisableExecuteAPIEndpoint, Tags: r.Tags,
 	}

@@ -83,7 +83,7 @@ func TestRecordedRESTAPIsBecomeValues(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := []*gateway.RestAPI{{
-		ID: "<id:1>", Name: "<name:1>", Description: "this is my api", KeySource: "HEADER",
+		ID: "<id:1>", Name: "<name:1>", Description: "this is my api",
 		EndpointTypes: []string{"EDGE"}, Tags: map[string]string{"MY_TAG1": "MY_VALUE1"},
 	}}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -15,7 +15,6 @@ func restAPIOf(in types.RestApi) *gateway.RestAPI {
 		Name:             aws.ToString(in.Name),
 		Description:      aws.ToString(in.Description),
 		Version:          aws.ToString(in.Version),
-		KeySource:        string(in.ApiKeySource),
 		EndpointDisabled: in.DisableExecuteApiEndpoint,
 		Tags:             in.Tags,
 	}

@@ -76,9 +76,6 @@ type Subscription struct {
 	Metadata map[string]string
 }
 
-// MetadataPlanID is the metadata key under which APIM sends, in SUBSCRIBE, the plan's id that the agent gave it.
-const MetadataPlanID = "planId"
-
 // Type implements [ControllerCommand].
 func (Primary) Type() string { return TypePrimary }
 

@@ -84,7 +84,7 @@ func TestUniqueIDAndPlanIDsDependOnlyOnAWSsIDs(t *testing.T) {
 	in.Entry.Details = nil
 	api, plan := *in.Entry.API, *in.Entry.Plans[0]
 	api.Name, api.Description, api.Version = "n", "d", "v"
-	api.Tags, api.EndpointTypes, api.KeySource = nil, nil, "AUTHORIZER"
+	api.Tags, api.EndpointTypes = nil, nil
 	plan.Name, plan.Description, plan.Throttle, plan.Quota, plan.Stages = "n", "d", nil, nil, nil
 	in.Entry.API, in.Entry.Plans = &api, []*gateway.UsagePlan{&plan}
 	after := Build(in)

@@ -17,20 +17,6 @@ const (
 	PriorityRefresh
 )
 
-// String names the priority for logs and metrics.
-func (p Priority) String() string {
-	switch p {
-	case PriorityKeys:
-		return "keys"
-	case PriorityPreview:
-		return "preview"
-	case PriorityIngest:
-		return "ingest"
-	case PriorityRefresh:
-	}
-	return "refresh"
-}
-
 // PermitRequest says what a permit is for.
 type PermitRequest struct {
 	Operation Operation

@@ -12,8 +12,6 @@ type RestAPI struct {
 	Name        string // not unique
 	Description string
 	Version     string
-	// KeySource is where API Gateway reads the client's API key: HEADER or AUTHORIZER.
-	KeySource string
 	// EndpointTypes are EDGE, REGIONAL or PRIVATE.
 	EndpointTypes  []string
 	VPCEndpointIDs []string

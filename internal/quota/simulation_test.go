@@ -179,7 +179,7 @@ func TestNoPriorityStarves(t *testing.T) {
 		gateway.PriorityKeys, gateway.PriorityPreview, gateway.PriorityIngest, gateway.PriorityRefresh,
 	} {
 		if got.done[p] == 0 {
-			t.Errorf("%s starved", p)
+			t.Errorf("%d starved", p)
 		}
 	}
 	if got.done[gateway.PriorityKeys] < 10*got.done[gateway.PriorityIngest] {

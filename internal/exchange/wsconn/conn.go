@@ -11,22 +11,17 @@ import (
 )
 
 // Outcome is what happened to a message.
-type Outcome uint8
+type Outcome string
 
 // The outcomes.
 const (
 	// Delivered: the pong to the ping after the message came, so the peer has read the message.
-	Delivered Outcome = iota + 1
+	Delivered Outcome = "delivered"
 	// Unproved: a byte of the message may have been written, and the pong never came.
-	Unproved
+	Unproved Outcome = "unproved"
 	// NeverSent: no byte of the message was written.
-	NeverSent
+	NeverSent Outcome = "never sent"
 )
-
-var outcomeNames = [...]string{"unknown", Delivered: "delivered", Unproved: "unproved", NeverSent: "never sent"}
-
-// String implements fmt.Stringer.
-func (o Outcome) String() string { return outcomeNames[o] }
 
 // Why a message is not accepted.
 var (

@@ -366,7 +366,7 @@ func TestCloseEndsInTimeWhenThePeerDoesNotAnswer(t *testing.T) {
 				if info.Code != 1000 || !errors.Is(info.Err, wsconn.ErrCloseTimeout) {
 					t.Errorf("%+v", info)
 				}
-				if got.once(t, 0) != wsconn.Unproved || got.once(t, 1) == 0 {
+				if got.once(t, 0) != wsconn.Unproved || got.once(t, 1) == "" {
 					t.Errorf("receipts %v", got.seen)
 				}
 			})

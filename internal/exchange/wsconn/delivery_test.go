@@ -19,7 +19,7 @@ func TestThePongToThePingAfterAMessageProvesItsDelivery(t *testing.T) {
 		s.peer.expect(opBinary)
 		first := s.peer.expect(opPing)
 		synctest.Wait()
-		if o := got.once(t, 0); o != 0 {
+		if o := got.once(t, 0); o != "" {
 			t.Fatalf("%v before the pong", o)
 		}
 		s.peer.write(opPong, true, first.payload)
@@ -53,7 +53,7 @@ func TestOnlyTheRightPongProvesDelivery(t *testing.T) {
 			s.peer.write(opPong, true, payload)
 		}
 		synctest.Wait()
-		if o := got.once(t, 0); o != 0 {
+		if o := got.once(t, 0); o != "" {
 			t.Errorf("%v", o)
 		}
 	})
@@ -73,7 +73,7 @@ func TestAPongToALaterPingProvesAllMessagesBeforeIt(t *testing.T) {
 		s.peer.write(opPong, true, pings[1])
 		synctest.Wait()
 		a, b, c := got.once(t, 0), got.once(t, 1), got.once(t, 2)
-		if a != wsconn.Delivered || b != wsconn.Delivered || c != 0 {
+		if a != wsconn.Delivered || b != wsconn.Delivered || c != "" {
 			t.Errorf("%v, %v, %v", a, b, c)
 		}
 	})
@@ -262,7 +262,7 @@ func TestReceiptsAreTrueWhereverTheConnectionIsCut(t *testing.T) {
 			arrived := len(<-read)
 			for i := range sizes {
 				switch o := got.once(t, i); {
-				case o == 0:
+				case o == "":
 					t.Errorf("cut %+v: message %d has no receipt", plan, i)
 				case o == wsconn.Delivered && i >= arrived:
 					t.Errorf("cut %+v: message %d did not arrive and is %v", plan, i, o)

@@ -187,14 +187,14 @@ func (r *receipts) of(i int) func(wsconn.Outcome) {
 	}
 }
 
-// once returns the only outcome of a message, 0 if there is none yet.
+// once returns the only outcome of a message, "" if there is none yet.
 func (r *receipts) once(t testing.TB, i int) wsconn.Outcome {
 	t.Helper()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	switch outcomes := r.seen[i]; len(outcomes) {
 	case 0:
-		return 0
+		return ""
 	case 1:
 		return outcomes[0]
 	default:

@@ -102,7 +102,7 @@ func TestASlowLinkThatDeliversALargeMessageWithin60SecondsIsNotHalfOpen(t *testi
 			if f.op == opPing {
 				s.peer.write(opPong, true, f.payload)
 				synctest.Wait()
-				done = got.once(t, 0) != 0
+				done = got.once(t, 0) != ""
 			}
 		}
 		if o := got.once(t, 0); o != wsconn.Delivered {
