@@ -1,11 +1,8 @@
 package config
 
-import (
-	"fmt"
-	"strings"
-)
+import "fmt"
 
-// Fault is one reason why the agent does not start.
+// Fault is one reason why the agent does not start. [Load] and [Config.Validate] join all of them with [errors.Join].
 type Fault struct {
 	// Variable is what the user has to change, as the user spelled it. Where it is missing, it is the
 	// environment variable that sets it. A YAML key has its file and line before it.
@@ -22,27 +19,6 @@ func (f Fault) Error() string {
 		return f.Variable + ": " + f.Text
 	}
 	return fmt.Sprintf("%s: %s (for example %s)", f.Variable, f.Text, f.Example)
-}
-
-// Faults are all faults of one configuration. It is the error of [Load] and [Config.Validate].
-type Faults []Fault
-
-// Error lists every fault on its own line.
-func (f Faults) Error() string {
-	lines := make([]string, len(f))
-	for i, fault := range f {
-		lines[i] = fault.Error()
-	}
-	return strings.Join(lines, "\n")
-}
-
-// Unwrap lets errors.As reach a single [Fault].
-func (f Faults) Unwrap() []error {
-	errs := make([]error, len(f))
-	for i, fault := range f {
-		errs[i] = fault
-	}
-	return errs
 }
 
 // maxShown is the longest value that a message repeats, in bytes. Regions, types and durations are shorter; tokens and

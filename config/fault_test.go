@@ -78,7 +78,7 @@ func TestAllFaultsAreReportedAtOnce(t *testing.T) {
 		provider0+`configuration_region: "b" is not an AWS region`,
 	)
 	var first config.Fault
-	if !errors.As(error(faults), &first) || first.Variable != "gravitee_agent_cache_maxBytes" {
+	if !errors.As(faults, &first) || first.Variable != "gravitee_agent_cache_maxBytes" {
 		t.Errorf("errors.As gives %+v", first)
 	}
 }
@@ -258,8 +258,8 @@ func TestASecretInTheWrongVariableIsNotRepeated(t *testing.T) {
 func TestValidateNamesTheVariablesOfAConfigurationThatCodeMade(t *testing.T) {
 	cfg, _ := mustLoad(t, sources(seed()...))
 	cfg.Agent.Quota.Share, cfg.Agent.Log.Format, cfg.Providers[0].Regions = 0, "xml", nil
-	var faults config.Faults
-	if !errors.As(cfg.Validate(), &faults) {
+	faults := cfg.Validate()
+	if faults == nil {
 		t.Fatal("taken")
 	}
 	wantFaults(

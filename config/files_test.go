@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -107,8 +108,9 @@ func TestANamedFileThatCannotBeReadStopsTheStart(t *testing.T) {
 		src.ReadFile = files{}.read
 		faults := faultsOf(t, src)
 		wantFaults(t, faults, source+": the file no.yml cannot be read: open no.yml: file does not exist")
-		if faults[0].Example != examples[source] {
-			t.Errorf("%s: the example is %s, want %s", source, faults[0].Example, examples[source])
+		var first config.Fault
+		if !errors.As(faults, &first) || first.Example != examples[source] {
+			t.Errorf("%s: the example is %s, want %s", source, first.Example, examples[source])
 		}
 	}
 }

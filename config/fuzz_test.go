@@ -32,8 +32,8 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 		if err != nil {
-			var faults config.Faults
-			if !errors.As(err, &faults) || len(faults) == 0 {
+			faults := err.(interface{ Unwrap() []error }).Unwrap()
+			if len(faults) == 0 || !errors.As(faults[0], new(config.Fault)) {
 				t.Errorf("refused without a fault: %v", err)
 			}
 			if got := strings.Count(err.Error(), "\n") + 1; got != len(faults) {

@@ -73,22 +73,23 @@ func mustLoad(t *testing.T, src config.Sources) (config.Config, []string) {
 }
 
 // faultsOf loads what must not load, and checks that no message shows a secret.
-func faultsOf(t *testing.T, src config.Sources) config.Faults {
+func faultsOf(t *testing.T, src config.Sources) error {
 	t.Helper()
 	cfg, warnings, err := config.Load(src)
 	if err == nil {
 		t.Fatalf("Load took it: %+v", cfg)
 	}
-	var faults config.Faults
-	if !errors.As(err, &faults) {
-		t.Fatalf("the error is a %T", err)
+	for _, fault := range err.(interface{ Unwrap() []error }).Unwrap() {
+		if !errors.As(fault, new(config.Fault)) {
+			t.Fatalf("a fault is a %T", fault)
+		}
 	}
 	for _, text := range append(warnings, err.Error()) {
 		if strings.Contains(text, secretKey) || strings.Contains(text, token) {
 			t.Errorf("a message shows a secret: %s", text)
 		}
 	}
-	return faults
+	return err
 }
 
 // wantLines checks that there are exactly the lines that hold these fragments, in this order.
@@ -104,7 +105,7 @@ func wantLines(t *testing.T, what string, lines []string, fragments ...string) {
 	}
 }
 
-func wantFaults(t *testing.T, faults config.Faults, fragments ...string) {
+func wantFaults(t *testing.T, faults error, fragments ...string) {
 	t.Helper()
 	wantLines(t, "faults", strings.Split(faults.Error(), "\n"), fragments...)
 }

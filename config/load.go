@@ -2,6 +2,7 @@ package config
 
 import (
 	"cmp"
+	"errors"
 	"os"
 	"path/filepath"
 	"slices"
@@ -20,9 +21,9 @@ type Sources struct {
 	ReadFile func(name string) ([]byte, error)
 }
 
-// Load reads, orders, fills and validates the configuration. The error, if any, is of type [Faults] and contains every
-// reason why the agent cannot start. A warning is one line about something that has no effect, or another one than it seems
-// to have; warnings are given in either case. No warning and no error contains a secret.
+// Load reads, orders, fills and validates the configuration. The error, if any, joins every [Fault], one a line. A
+// warning is one line about something that has no effect, or another one than it seems to have; warnings are given in
+// either case. No warning and no error contains a secret.
 func Load(src Sources) (cfg Config, warnings []string, err error) {
 	l := newLoader(src)
 	l.readFiles()
@@ -37,7 +38,7 @@ func Load(src Sources) (cfg Config, warnings []string, err error) {
 	cfg = l.fill()
 	l.finish(&cfg)
 	l.check(cfg)
-	if err := l.err(); err != nil {
+	if err := errors.Join(l.faults...); err != nil {
 		return Config{}, l.warnings, err
 	}
 	return cfg, l.warnings, nil

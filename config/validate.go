@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -11,12 +12,12 @@ import (
 // ProviderType is the only kind of integration that this agent serves.
 const ProviderType = "aws-api-gateway"
 
-// Validate reports all faults of a configuration at once, as [Faults]. [Load] does so too, with the user's own
+// Validate reports all faults of a configuration at once, each a [Fault]. [Load] does so too, with the user's own
 // spellings; Validate is for configurations that code has made.
 func (c Config) Validate() error {
 	checks := newChecker()
 	checks.check(c)
-	return checks.err()
+	return errors.Join(checks.faults...)
 }
 
 // checker gathers faults and knows how the user spelled each key.
@@ -27,18 +28,11 @@ type checker struct {
 	rejected map[string]bool
 	// partial means that a file could not be read, so that it is unknown what is missing.
 	partial bool
-	faults  Faults
+	faults  []error // each a [Fault]
 }
 
 func newChecker() checker {
 	return checker{fields: schema(), settings: map[string]setting{}, rejected: map[string]bool{}}
-}
-
-func (c *checker) err() error {
-	if len(c.faults) == 0 {
-		return nil
-	}
-	return c.faults
 }
 
 // fieldOf finds the field that a canonical key sets.

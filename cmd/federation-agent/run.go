@@ -26,7 +26,7 @@ func runCommand(p process) *cobra.Command {
 func run(p process, cfg config.Config, warnings []string) error {
 	log := newLogger(p.stderr, cfg.Agent.Log)
 	logStart(log, cfg, warnings)
-	if soft := memlimit.Set(p.environ, cgroup.FromCgroup); soft > 0 {
+	if soft := memlimit.Set(cgroup.FromCgroup); soft > 0 {
 		log.Info("keeping below the memory limit of the container", logLimit, soft)
 	}
 	agent, err := startAgent(cfg, log)

@@ -4,9 +4,8 @@
 package memlimit
 
 import (
+	"os"
 	"runtime/debug"
-	"slices"
-	"strings"
 )
 
 // share is the part of the container's memory that Go's heap and stacks may fill before the collector works harder. The
@@ -29,11 +28,11 @@ const (
 // Set tunes the collector and sets Go's soft memory limit to a share of the container's limit, which is asked for: in
 // bytes, with an error where there is none. It returns the soft limit, in bytes: 0 where there is none. What the user
 // set by Go's own variables is kept.
-func Set(environ []string, ofContainer func() (uint64, error)) int64 {
-	if !isSet(environ, PercentVariable) {
+func Set(ofContainer func() (uint64, error)) int64 {
+	if os.Getenv(PercentVariable) == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	if isSet(environ, LimitVariable) {
+	if os.Getenv(LimitVariable) != "" {
 		return 0
 	}
 	limit, err := ofContainer()
@@ -43,11 +42,4 @@ func Set(environ []string, ofContainer func() (uint64, error)) int64 {
 	soft := int64(float64(limit) * share)
 	debug.SetMemoryLimit(soft)
 	return soft
-}
-
-func isSet(environ []string, name string) bool {
-	return slices.ContainsFunc(environ, func(variable string) bool {
-		value, found := strings.CutPrefix(variable, name+"=")
-		return found && value != ""
-	})
 }

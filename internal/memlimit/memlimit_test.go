@@ -33,10 +33,9 @@ func percent() int {
 func TestWhoeverSetsGosOwnVariablesKnowsBetter(t *testing.T) {
 	restore(t)
 	before := debug.SetMemoryLimit(-1)
-	if got := memlimit.Set(
-		[]string{"PATH=/", memlimit.LimitVariable + "=40MiB", memlimit.PercentVariable + "=70"},
-		container,
-	); got != 0 {
+	t.Setenv(memlimit.LimitVariable, "40MiB")
+	t.Setenv(memlimit.PercentVariable, "70")
+	if got := memlimit.Set(container); got != 0 {
 		t.Errorf("set %d", got)
 	}
 	if after := debug.SetMemoryLimit(-1); after != before {
@@ -50,10 +49,9 @@ func TestWhoeverSetsGosOwnVariablesKnowsBetter(t *testing.T) {
 func TestTheSoftLimitIsEightyPercentOfTheContainersAndAnEmptyVariableIsNone(t *testing.T) {
 	restore(t)
 	const want = 80_000_000
-	if soft := memlimit.Set(
-		[]string{memlimit.LimitVariable + "=", memlimit.PercentVariable + "="},
-		container,
-	); soft != want {
+	t.Setenv(memlimit.LimitVariable, "")
+	t.Setenv(memlimit.PercentVariable, "")
+	if soft := memlimit.Set(container); soft != want {
 		t.Errorf("said %d, want %d", soft, want)
 	}
 	if now := debug.SetMemoryLimit(-1); now != want {
@@ -66,8 +64,9 @@ func TestTheSoftLimitIsEightyPercentOfTheContainersAndAnEmptyVariableIsNone(t *t
 
 func TestWithoutAContainersLimitGosOwnStays(t *testing.T) {
 	restore(t)
+	t.Setenv(memlimit.LimitVariable, "")
 	before := debug.SetMemoryLimit(-1)
-	if soft := memlimit.Set(nil, nowhere); soft != 0 || debug.SetMemoryLimit(-1) != before {
+	if soft := memlimit.Set(nowhere); soft != 0 || debug.SetMemoryLimit(-1) != before {
 		t.Errorf("said %d; the limit went from %d to %d", soft, before, debug.SetMemoryLimit(-1))
 	}
 }
