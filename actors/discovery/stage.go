@@ -37,10 +37,8 @@ func (s *stage) Receive(ctx actor.Context) {
 		return
 	}
 	answer := s.prepare()
-	if s.task.ctx.Err() == nil { // else it is the discoverer that has ended, and its exports are asked for again
-		if !s.task.Claim.Released() { // else whoever asked has asked again meanwhile, or is gone
-			ctx.Request(s.task.Asker, answer)
-		}
+	if s.task.ctx.Err() == nil { // else the discoverer has ended, and whoever asked ends or restarts with it
+		ctx.Request(s.task.Asker, answer)
 		ctx.Request(ctx.Parent(), stageDone{})
 	}
 	ctx.Stop(ctx.Self())
@@ -103,6 +101,7 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	if hit {
 		return kept, nil
 	}
+	s.task.Claim.Drop() // what is kept is of another deployment; the call may be long in coming
 	document, err := s.fetch(ctx, room)
 	export := store.Export{Document: document}
 	switch {

@@ -222,7 +222,7 @@ func (c *Claim) Take(ctx context.Context, bytes int64) error {
 }
 
 func (c *Claim) ask(bytes int) (decided chan struct{}, err error) {
-	if c.released() {
+	if c.state == released || c.unwanted {
 		return nil, errReleased
 	}
 	h, b := c.holder, c.holder.bound
@@ -272,15 +272,6 @@ func (c *Claim) Release() {
 	c.release()
 	b.settle()
 }
-
-// Released says that nobody waits for the document any more.
-func (c *Claim) Released() bool {
-	c.holder.bound.mu.Lock()
-	defer c.holder.bound.mu.Unlock()
-	return c.released()
-}
-
-func (c *Claim) released() bool { return c.state == released || c.unwanted }
 
 func (c *Claim) release() {
 	delete(c.holder.claims, c)

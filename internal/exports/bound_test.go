@@ -302,7 +302,7 @@ func TestWhatAConsumerHoldsIsGivenBackWhenItEndsButOnceNobodyWorksOnIt(t *testin
 		if err := <-waits.err; !errors.Is(err, errReleased) {
 			t.Errorf("%v: nobody waits for this document", err)
 		}
-		if next.has() || !reading.claim.Released() {
+		if next.has() {
 			t.Error("60 are still being read")
 		}
 		if err := reading.claim.Take(t.Context(), 61); !errors.Is(err, errReleased) {
