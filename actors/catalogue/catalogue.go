@@ -31,9 +31,8 @@ type catalogue struct {
 	warned map[federation.Target]bool // targets of which the log says that they were never listed
 	unused []string                   // what the log said last of the stage filter
 
-	asked    uint64 // numbers the questions to targets
-	asking   map[uint64]question
-	gathered uint64
+	asked  uint64 // numbers the questions to targets
+	asking map[uint64]question
 }
 
 // Spec is what a catalogue is made of.
@@ -47,7 +46,6 @@ type Spec struct {
 // gathering is one [messages.GatherAPIs] on its way.
 type gathering struct {
 	messages.GatherAPIs
-	number   uint64
 	asker    *actor.PID
 	waiting  int
 	listings []messages.TargetListing
@@ -118,8 +116,7 @@ func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
 	if all {
 		only = nil
 	}
-	c.gathered++
-	g := &gathering{GatherAPIs: m, number: c.gathered, asker: ctx.Sender()}
+	g := &gathering{GatherAPIs: m, asker: ctx.Sender()}
 	for _, t := range c.spec.Targets.Rows() {
 		if !all && !slices.ContainsFunc(only, func(id federation.ID) bool { return t.MayBe(id.Target()) }) {
 			continue
