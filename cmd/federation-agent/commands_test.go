@@ -188,7 +188,8 @@ func TestValidateTellsGoodFromBad(t *testing.T) {
 	if code := good.exit(); code != exitOrderly || !strings.Contains(good.Stdout.String(), "The configuration is good.") {
 		t.Errorf("exit code %d\n%s%s", code, good.Stdout.String(), good.log())
 	}
-	if strings.Contains(good.Stdout.String(), demo.DefaultToken) || strings.Contains(good.Stdout.String(), "sandbox-secret") {
+	if strings.Contains(good.Stdout.String(), demo.DefaultToken) ||
+		strings.Contains(good.Stdout.String(), "sandbox-secret") {
 		t.Errorf("a secret is shown\n%s", good.Stdout.String())
 	}
 	bad := start(t, []string{"gravitee_integration_providers_0_type=solace"}, "validate")
@@ -202,7 +203,8 @@ func TestValidateTellsGoodFromBad(t *testing.T) {
 func TestMalformedYAMLNamesFileAndLine(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "gravitee.yml")
-	if err := os.WriteFile(file, []byte("integration:\n  providers:\n    - type: aws-api-gateway\n   integrationId: x\n"), 0o600); err != nil {
+	broken := []byte("integration:\n  providers:\n    - type: aws-api-gateway\n   integrationId: x\n")
+	if err := os.WriteFile(file, broken, 0o600); err != nil {
 		t.Fatal(err)
 	}
 	c := start(t, nil, "run", "--config", file)
@@ -214,7 +216,10 @@ func TestMalformedYAMLNamesFileAndLine(t *testing.T) {
 
 func TestACommandLineThatCannotBeReadIsAConfigurationFault(t *testing.T) {
 	t.Parallel()
-	for _, args := range [][]string{{"--confg", "x"}, {"start"}, {"sandbox", "--quota-scale=-1"}, {"demo", "--estate=no-such-file"}, {"sandbox", "--apim-version=3.20"}} {
+	for _, args := range [][]string{
+		{"--confg", "x"}, {"start"}, {"sandbox", "--quota-scale=-1"}, {"demo", "--estate=no-such-file"},
+		{"sandbox", "--apim-version=3.20"},
+	} {
 		if c := start(t, nil, args...); c.exit() != exitConfiguration || c.log() == "" {
 			t.Errorf("%q: exit code %d\n%s", args, c.exit(), c.log())
 		}
@@ -225,7 +230,8 @@ func TestVersionSaysWhatWasBuilt(t *testing.T) {
 	t.Parallel()
 	for _, spelling := range []string{"version", "--version"} {
 		c := start(t, nil, spelling)
-		if code := c.exit(); code != exitOrderly || !strings.Contains(c.Stdout.String(), "federation-agent ") || !strings.Contains(c.Stdout.String(), "go1.") {
+		if code := c.exit(); code != exitOrderly || !strings.Contains(c.Stdout.String(), "federation-agent ") ||
+			!strings.Contains(c.Stdout.String(), "go1.") {
 			t.Errorf("%s: exit code %d\n%s", spelling, code, c.Stdout.String())
 		}
 	}

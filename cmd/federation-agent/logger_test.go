@@ -10,9 +10,12 @@ import (
 )
 
 func TestDurationsReadTheSameInBothFormsOfTheLog(t *testing.T) {
-	for format, want := range map[string]string{"json": `"delay":"1.973s","g":{"timeout":"8s"}`, "text": "delay=1.973s g.timeout=8s"} {
+	for format, want := range map[string]string{
+		"json": `"delay":"1.973s","g":{"timeout":"8s"}`, "text": "delay=1.973s g.timeout=8s",
+	} {
 		var written strings.Builder
-		newLogger(&written, config.Log{Format: format}).Info("x", "delay", 1973*time.Millisecond, slog.Group("g", "timeout", 8*time.Second))
+		newLogger(&written, config.Log{Format: format}).Info("x", "delay", 1973*time.Millisecond,
+			slog.Group("g", "timeout", 8*time.Second))
 		if !strings.Contains(written.String(), want) {
 			t.Errorf("%s: %s, want %s", format, written.String(), want)
 		}

@@ -97,7 +97,8 @@ func TestAPortThatIsTakenStopsTheStartAndNamesTheVariables(t *testing.T) {
 	}
 	defer taken.Close()
 	s := newSandbox(t, nil)
-	agent := start(t, settings(t, s, nodeEnabled+"=true", fmt.Sprintf("%s=%d", nodePort, taken.Addr().(*net.TCPAddr).Port)))
+	agent := start(t,
+		settings(t, s, nodeEnabled+"=true", fmt.Sprintf("%s=%d", nodePort, taken.Addr().(*net.TCPAddr).Port)))
 	if code := agent.exit(); code != exitConfiguration {
 		t.Errorf("exit code %d", code)
 	}
@@ -145,7 +146,8 @@ func TestAKeyLostToKill9IsOnTheStatusOfTheNextProcess(t *testing.T) {
 		t.Fatal(err)
 	}
 	key := s.AWS.Keys()[0]
-	if lost := status.Keys.LostCreates; len(lost) != 1 || lost[0].KeyName != key.Name || lost[0].Region != "eu-west-1" || !strings.Contains(lost[0].Do, "delete it") {
+	if lost := status.Keys.LostCreates; len(lost) != 1 || lost[0].KeyName != key.Name || lost[0].Region != "eu-west-1" ||
+		!strings.Contains(lost[0].Do, "delete it") {
 		t.Errorf("the status lists %+v, and AWS has %q\n%s", lost, key.Name, again.log())
 	}
 	if _, page := look(t, url+"/_node/federation", "text/html"); !strings.Contains(page, "Lost creates: 1") {
@@ -169,7 +171,8 @@ func TestHealthAndStatusAskTheRunningAgent(t *testing.T) {
 	port := agent.Listener.Addr().(*net.TCPAddr).Port
 	users := map[string]secret.String{"admin": secret.New(nodePassword), "other": secret.New("x")}
 	good := config.NodeHTTP{
-		Enabled: true, Host: "0.0.0.0", Port: port, Authentication: config.NodeAuthentication{Type: config.AuthenticationBasic, Users: users},
+		Enabled: true, Host: "0.0.0.0", Port: port,
+		Authentication: config.NodeAuthentication{Type: config.AuthenticationBasic, Users: users},
 	}
 	stranger, off, anyPort := good, good, good
 	stranger.Authentication.Users, off.Enabled, anyPort.Port = nil, false, 0
@@ -204,7 +207,9 @@ func TestHealthAndStatusAskTheRunningAgent(t *testing.T) {
 	if !errors.As(err, &nobody) || nobody.code != exitInternal || !strings.Contains(nobody.text, "no agent answers here") {
 		t.Errorf("nobody answers: %v", err)
 	}
-	for host, want := range map[string]string{"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1", "10.0.0.7": "10.0.0.7"} {
+	for host, want := range map[string]string{
+		"0.0.0.0": "127.0.0.1", "::": "::1", "localhost": "127.0.0.1", "10.0.0.7": "10.0.0.7",
+	} {
 		if got := reachable(host); got != want {
 			t.Errorf("%s is reached at %s, want %s", host, got, want)
 		}

@@ -200,7 +200,9 @@ func TestBadInputIsAnsweredWithWhatToChange(t *testing.T) {
 		},
 		"keys without permission": {
 			setting: provider + "configuration_accessKeyId=" + powerless, preview: true,
-			says: []string{"level=WARN", "the credentials lack the permission apigateway:GET on arn:aws:apigateway:eu-west-1::/"},
+			says: []string{
+				"level=WARN", "the credentials lack the permission apigateway:GET on arn:aws:apigateway:eu-west-1::/",
+			},
 		},
 		"unknown stage": {
 			setting: provider + "configuration_0_stage=prd", preview: true,
@@ -236,12 +238,15 @@ const powerless = "AKIAPOWERLESS0000001"
 func withPowerlessUser(o *demo.Options) {
 	account := &o.Estate.Accounts[0]
 	account.Regions = append(account.Regions, awssim.Region{Name: "ap-east-1", Disabled: true})
-	account.Principals = append(account.Principals, awssim.Principal{Name: "powerless", AccessKeyID: powerless, Policy: &awssim.Policy{Version: "2012-10-17"}})
+	account.Principals = append(account.Principals, awssim.Principal{
+		Name: "powerless", AccessKeyID: powerless, Policy: &awssim.Policy{Version: "2012-10-17"},
+	})
 }
 
 func TestAnEndThatIsNotInOrderExitsWith1(t *testing.T) {
 	for ending, want := range map[actors.Ending]int{
-		actors.Drained: exitOrderly, actors.Disorderly: exitInternal, actors.Failed: exitInternal, actors.Dismissed: exitDismissed,
+		actors.Drained: exitOrderly, actors.Disorderly: exitInternal, actors.Failed: exitInternal,
+		actors.Dismissed: exitDismissed,
 	} {
 		code := exitOrderly
 		if exit, ok := errors.AsType[*exitError](ended(ending)); ok {
