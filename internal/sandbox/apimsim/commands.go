@@ -25,7 +25,9 @@ func (a *APIM) SendCommand(ctx context.Context, integrationID, commandType strin
 }
 
 // SendCommandBy is SendCommand with a route of its own.
-func (a *APIM) SendCommandBy(ctx context.Context, route Route, integrationID, commandType string, payload any) (Reply, error) {
+func (a *APIM) SendCommandBy(
+	ctx context.Context, route Route, integrationID, commandType string, payload any,
+) (Reply, error) {
 	s, err := a.pick(route, integrationID)
 	if err != nil {
 		return Reply{}, err
@@ -95,7 +97,9 @@ func (a *APIM) sendTo(ctx context.Context, s *session, c command) (Reply, error)
 	key := s.integrationID + " " + c.kind
 	a.sent[key]++
 	event := CommandEvent{IntegrationID: s.integrationID, Type: c.kind, Nth: a.sent[key], Subject: c.subject, Conn: s.conn}
-	record := a.ledger.sent(CommandRecord{ID: id, Type: c.kind, IntegrationID: s.integrationID, Subject: c.subject, Conn: s.conn, SentAt: time.Now()})
+	record := a.ledger.sent(CommandRecord{
+		ID: id, Type: c.kind, IntegrationID: s.integrationID, Subject: c.subject, Conn: s.conn, SentAt: time.Now(),
+	})
 	a.mu.Unlock()
 
 	fault := CommandFault{}

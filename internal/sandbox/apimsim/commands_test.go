@@ -25,7 +25,8 @@ func TestACommandHasJacksonsOrderAndLeavesNullOut(t *testing.T) {
 		go w.SendCommand(t.Context(), integrationID, "BARE", nil) // nobody answers
 		c.expect("BARE")
 		want := []string{
-			`t:REPLY;;et:HELLO;;e:{"commandId":"hello","type":"HELLO","commandStatus":"SUCCEEDED","payload":{"targetId":"int-1"}}`,
+			`t:REPLY;;et:HELLO;;e:{"commandId":"hello","type":"HELLO","commandStatus":"SUCCEEDED",` +
+				`"payload":{"targetId":"int-1"}}`,
 			`t:COMMAND;;et:PRIMARY;;e:{"id":"id-1","type":"PRIMARY","payload":{"primary":true}}`,
 			`t:COMMAND;;et:DISCOVER;;e:{"id":"id-2","type":"DISCOVER","payload":{}}`,
 			`t:COMMAND;;et:BARE;;e:{"id":"id-3","type":"BARE"}`,
@@ -43,14 +44,22 @@ func TestWhatBecomesOfACommand(t *testing.T) {
 		outcome string
 		after   time.Duration
 	}{
-		"answered":            {func(c *client, m message) { c.answer(m, map[string]any{}) }, nil, "SUCCEEDED", 0},
-		"answered ERROR":      {func(c *client, m message) { c.answerError(m, "no") }, nil, "ERROR", 0},
-		"never answered":      {func(*client, message) {}, ErrNoReply, "TIMEOUT", time.Minute},
-		"connection lost":     {func(c *client, _ message) { c.ws.Close() }, ErrChannelClosed, "CLOSED", 0},
-		"not handled":         {func(c *client, m message) { m.Type = "NO_REPLY"; c.answerError(m, "no") }, ErrNotHandled, "FAILED", 0},
-		"not known":           {func(c *client, m message) { m.Type = "UNKNOWN"; c.answerError(m, "no") }, ErrUnknownCommand, "FAILED", 0},
-		"answered otherwise":  {func(c *client, m message) { m.Type = "OTHER"; c.answer(m, map[string]any{}) }, ErrBadReply, "FAILED", 0},
-		"cannot be read back": {func(c *client, _ message) { c.raw("t:REPLY;;et:X;;e:{") }, ErrNoReply, "TIMEOUT", time.Minute},
+		"answered":        {func(c *client, m message) { c.answer(m, map[string]any{}) }, nil, "SUCCEEDED", 0},
+		"answered ERROR":  {func(c *client, m message) { c.answerError(m, "no") }, nil, "ERROR", 0},
+		"never answered":  {func(*client, message) {}, ErrNoReply, "TIMEOUT", time.Minute},
+		"connection lost": {func(c *client, _ message) { c.ws.Close() }, ErrChannelClosed, "CLOSED", 0},
+		"not handled": {
+			func(c *client, m message) { m.Type = "NO_REPLY"; c.answerError(m, "no") }, ErrNotHandled, "FAILED", 0,
+		},
+		"not known": {
+			func(c *client, m message) { m.Type = "UNKNOWN"; c.answerError(m, "no") }, ErrUnknownCommand, "FAILED", 0,
+		},
+		"answered otherwise": {
+			func(c *client, m message) { m.Type = "OTHER"; c.answer(m, map[string]any{}) }, ErrBadReply, "FAILED", 0,
+		},
+		"cannot be read back": {
+			func(c *client, _ message) { c.raw("t:REPLY;;et:X;;e:{") }, ErrNoReply, "TIMEOUT", time.Minute,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, Options{}, func(t *testing.T, w *world) {

@@ -53,7 +53,8 @@ func TestALargeCommandGoesOutInContinuationFrames(t *testing.T) {
 		c.expect("PRIMARY")
 		synctest.Wait()
 		frames = nil
-		go w.SendCommand(t.Context(), integrationID, "BIG", map[string]string{"x": strings.Repeat("ä;;", 50_000)}) // nobody answers
+		// nobody answers
+		go w.SendCommand(t.Context(), integrationID, "BIG", map[string]string{"x": strings.Repeat("ä;;", 50_000)})
 		if m := c.expect("BIG"); len(m.payload("x").(string)) != 200_000 {
 			t.Errorf("%d bytes", len(m.payload("x").(string)))
 		}
@@ -82,7 +83,9 @@ func TestAPongComesOnlyAfterEverythingBeforeItsPingWasRead(t *testing.T) {
 			pong <- data
 			return nil
 		})
-		c.raw(frame("REPLY", "X", map[string]any{"commandId": "nobody", "type": "X", "payload": map[string]string{"x": strings.Repeat("x", 900_000)}}))
+		c.raw(frame("REPLY", "X", map[string]any{
+			"commandId": "nobody", "type": "X", "payload": map[string]string{"x": strings.Repeat("x", 900_000)},
+		}))
 		if err := c.ws.WriteControl(websocket.PingMessage, []byte("proof"), time.Time{}); err != nil {
 			t.Fatal(err)
 		}
@@ -126,7 +129,9 @@ func TestItWorksOverTCPAndTheCloseFrameArrivesDespiteUnreadBytes(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer ws.Close()
-	hello := frame("COMMAND", "HELLO", map[string]any{"id": "1", "type": "HELLO", "payload": map[string]any{"targetId": integrationID, "provider": "aws-api-gateway"}})
+	hello := frame("COMMAND", "HELLO", map[string]any{
+		"id": "1", "type": "HELLO", "payload": map[string]any{"targetId": integrationID, "provider": "aws-api-gateway"},
+	})
 	if err := ws.WriteMessage(websocket.BinaryMessage, []byte(hello)); err != nil {
 		t.Fatal(err)
 	}

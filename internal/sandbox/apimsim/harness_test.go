@@ -210,11 +210,15 @@ func (c *client) command(id, kind string, payload any) {
 }
 
 func (c *client) answer(m message, payload any) {
-	c.raw(frame("REPLY", m.Type, map[string]any{"commandId": m.ID, "type": m.Type, "commandStatus": "SUCCEEDED", "payload": payload}))
+	c.raw(frame("REPLY", m.Type, map[string]any{
+		"commandId": m.ID, "type": m.Type, "commandStatus": "SUCCEEDED", "payload": payload,
+	}))
 }
 
 func (c *client) answerError(m message, text string) {
-	c.raw(frame("REPLY", m.Type, map[string]any{"commandId": m.ID, "type": m.Type, "commandStatus": "ERROR", "errorDetails": text}))
+	c.raw(frame("REPLY", m.Type, map[string]any{
+		"commandId": m.ID, "type": m.Type, "commandStatus": "ERROR", "errorDetails": text,
+	}))
 }
 
 func (c *client) hello(target, provider string) message {
@@ -305,9 +309,12 @@ func sample(unique string, change ...func(api map[string]any)) map[string]any {
 	api := map[string]any{
 		"uniqueId": unique, "id": unique, "name": "Orders", "version": "1", "description": "d",
 		"connectionDetails": map[string]any{"account": "1", "shared": "connection"}, "type": "PROXY",
-		"pages":    []any{map[string]any{"pageType": "SWAGGER", "content": "{}", "filename": "openapi.json"}},
-		"plans":    []any{plan("plan-1")},
-		"metadata": []any{map[string]any{"name": "aws-api-gateway-stage", "value": "prod", "format": "STRING"}, map[string]any{"name": "region", "value": "eu", "format": "STRING"}},
+		"pages": []any{map[string]any{"pageType": "SWAGGER", "content": "{}", "filename": "openapi.json"}},
+		"plans": []any{plan("plan-1")},
+		"metadata": []any{
+			map[string]any{"name": "aws-api-gateway-stage", "value": "prod", "format": "STRING"},
+			map[string]any{"name": "region", "value": "eu", "format": "STRING"},
+		},
 	}
 	for _, f := range change {
 		f(api)
@@ -316,7 +323,9 @@ func sample(unique string, change ...func(api map[string]any)) map[string]any {
 }
 
 func plan(id string) map[string]any {
-	return map[string]any{"id": id, "name": "Gold", "description": "p", "planSecurityType": "API_KEY", "characteristics": []any{"10/s"}}
+	return map[string]any{
+		"id": id, "name": "Gold", "description": "p", "planSecurityType": "API_KEY", "characteristics": []any{"10/s"},
+	}
 }
 
 func set(key string, value any) func(map[string]any) {

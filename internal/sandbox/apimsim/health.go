@@ -84,7 +84,9 @@ func (a *APIM) unregister(s *session, reconnect bool) {
 	target := s.integrationID
 	a.mu.Unlock()
 	a.agentsChanged(target)
-	_, err := a.sendTo(a.ctx, s, command{kind: typeGoodBye, payload: goodByePayload{TargetID: target, Reconnect: reconnect}})
+	_, err := a.sendTo(a.ctx, s, command{
+		kind: typeGoodBye, payload: goodByePayload{TargetID: target, Reconnect: reconnect},
+	})
 	if err == nil { // a reply: the real controller takes it and closes the channel
 		a.problem(Problem{Code: ProblemGoodByeAnswered, Integration: target})
 	}

@@ -33,13 +33,19 @@ func (s *session) onHello(c inCommand) {
 		refusal = fmt.Sprintf("Integration [id=%s] does not match. Expected provider [provider=%s]", id, i.Provider)
 	}
 	if refusal != "" {
-		a.happened(Happening{Kind: HappeningHello, Upgrade: s.upgrade, Conn: s.conn, Integration: id, Provider: c.hello.provider})
+		a.happened(Happening{
+			Kind: HappeningHello, Upgrade: s.upgrade, Conn: s.conn, Integration: id, Provider: c.hello.provider,
+		})
 		a.opts.Log.Warn("HELLO refused", "integration", id, "reason", refusal)
 		s.reply(outReply{CommandID: c.id, Type: typeHello, CommandStatus: StatusError, ErrorDetails: refusal})
 		return
 	}
-	a.happened(Happening{Kind: HappeningHello, Upgrade: s.upgrade, Conn: s.conn, Accepted: true, Integration: id, Provider: c.hello.provider})
-	s.reply(outReply{CommandID: c.id, Type: typeHello, CommandStatus: StatusSucceeded, Payload: helloReplyPayload{TargetID: id}})
+	a.happened(Happening{
+		Kind: HappeningHello, Upgrade: s.upgrade, Conn: s.conn, Accepted: true, Integration: id, Provider: c.hello.provider,
+	})
+	s.reply(outReply{
+		CommandID: c.id, Type: typeHello, CommandStatus: StatusSucceeded, Payload: helloReplyPayload{TargetID: id},
+	})
 	if again {
 		a.problem(Problem{Code: ProblemSecondHello, Integration: id})
 		return

@@ -113,12 +113,14 @@ func TestIdsAreNameBasedSoThatASecondIngestUpdates(t *testing.T) {
 		id := w.startJob(c, 1)
 		c.ingest(id, false, sample("a", set("version", nil)))
 		first := w.APIs()[0]
-		c.ingest(id, true, sample("a", set("name", "Orders 2"), set("metadata", []any{map[string]any{"name": "new", "value": "1", "format": "STRING"}})))
+		c.ingest(id, true, sample("a", set("name", "Orders 2"),
+			set("metadata", []any{map[string]any{"name": "new", "value": "1", "format": "STRING"}})))
 		if len(w.APIs()) != 1 {
 			t.Fatalf("%d APIs", len(w.APIs()))
 		}
 		second := w.APIs()[0]
-		if first.Version != "0.0.0" || second.Name != "Orders 2" || second.Writes != 2 || second.ID != first.ID || second.Plans[0].ID != first.Plans[0].ID {
+		if first.Version != "0.0.0" || second.Name != "Orders 2" || second.Writes != 2 || second.ID != first.ID ||
+			second.Plans[0].ID != first.Plans[0].ID {
 			t.Errorf("%+v\n%+v", first, second)
 		}
 		if first.ID != nameBased("env", integrationID, "a") || first.Plans[0].ID != nameBased(first.ID, "plan-1") {
@@ -185,7 +187,8 @@ func TestWhatFailsAnAPIIsRecordedAndTheINGESTStillAnsweredSUCCEEDED(t *testing.T
 				}
 				r := c.ingest(id, true, sample("bad", test.change), sample("good"))
 				problems := w.ProblemsOf(ProblemAPIFailed)
-				if r.Status != "SUCCEEDED" || len(problems) != 1 || problems[0].Subject != "bad" || !strings.Contains(problems[0].Detail, test.reason) {
+				if r.Status != "SUCCEEDED" || len(problems) != 1 || problems[0].Subject != "bad" ||
+					!strings.Contains(problems[0].Detail, test.reason) {
 					t.Errorf("%+v, %+v", r, w.Problems())
 				}
 				if _, err := w.API("good"); err != nil {
@@ -203,8 +206,11 @@ func TestTheLimitsCountCharactersAndCanBeTurnedOff(t *testing.T) {
 		o    Options
 		plan map[string]any
 	}{
-		"at the limit":   {Options{}, p},
-		"without limits": {Options{NoSQLLimits: true}, map[string]any{"id": "p", "name": strings.Repeat("x", 500), "planSecurityType": "API_KEY"}},
+		"at the limit": {Options{}, p},
+		"without limits": {
+			Options{NoSQLLimits: true},
+			map[string]any{"id": "p", "name": strings.Repeat("x", 500), "planSecurityType": "API_KEY"},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, test.o, func(t *testing.T, w *world) {
@@ -300,9 +306,15 @@ func TestINGESTIsAnsweredAsScripted(t *testing.T) {
 				t.Errorf("%+v", r)
 			}
 		}, 0},
-		"cut before":  {IngestFault{CutBefore: true}, func(t *testing.T, w *world, c *client, _ time.Time) { c.closeCode() }, 0},
-		"cut stored":  {IngestFault{CutStored: true}, func(t *testing.T, w *world, c *client, _ time.Time) { c.closeCode() }, 1},
-		"slow stored": {IngestFault{StoreDelay: time.Second}, func(t *testing.T, w *world, c *client, _ time.Time) { c.expect("INGEST") }, 1},
+		"cut before": {
+			IngestFault{CutBefore: true}, func(t *testing.T, w *world, c *client, _ time.Time) { c.closeCode() }, 0,
+		},
+		"cut stored": {
+			IngestFault{CutStored: true}, func(t *testing.T, w *world, c *client, _ time.Time) { c.closeCode() }, 1,
+		},
+		"slow stored": {
+			IngestFault{StoreDelay: time.Second}, func(t *testing.T, w *world, c *client, _ time.Time) { c.expect("INGEST") }, 1,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			script := &Script{Ingest: func(e IngestEvent) IngestFault {
@@ -391,7 +403,11 @@ func TestPageContentCanBeDropped(t *testing.T) {
 		c := w.connect()
 		c.expect("PRIMARY")
 		c.ingest(w.startJob(c, 1), true, sample("a"))
-		want := Page{Name: "openapi.json", Type: "SWAGGER", Size: 2, SHA256: "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a"} // sha256 of {}
+		// sha256 of {}
+		want := Page{
+			Name: "openapi.json", Type: "SWAGGER", Size: 2,
+			SHA256: "44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a",
+		}
 		if diff := cmp.Diff(want, w.APIs()[0].Pages[0]); diff != "" {
 			t.Error(diff)
 		}

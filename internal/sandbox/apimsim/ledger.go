@@ -73,7 +73,9 @@ func (l *ledger) sent(r CommandRecord) *CommandRecord {
 
 // replied notes a reply and gives the problem with it, if there is one.
 func (l *ledger) replied(r Reply, conn int, expected bool) ProblemCode {
-	entry := ReplyRecord{CommandID: r.CommandID, Type: r.Type, Status: r.Status, Conn: conn, At: time.Now(), Expected: expected}
+	entry := ReplyRecord{
+		CommandID: r.CommandID, Type: r.Type, Status: r.Status, Conn: conn, At: time.Now(), Expected: expected,
+	}
 	record, known := l.byID[r.CommandID]
 	if !known {
 		l.stray.add(entry)

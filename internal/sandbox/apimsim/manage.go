@@ -95,7 +95,9 @@ func viewAPI(api API) APIView {
 		Plans: []PlanView{}, Pages: []PageView{}, Metadata: map[string]string{},
 	}
 	for _, p := range api.Plans {
-		v.Plans = append(v.Plans, PlanView{ID: p.ID, ProviderID: p.ProviderID, Name: p.Name, Security: p.Security, Characteristics: p.Characteristics})
+		v.Plans = append(v.Plans, PlanView{
+			ID: p.ID, ProviderID: p.ProviderID, Name: p.Name, Security: p.Security, Characteristics: p.Characteristics,
+		})
 	}
 	for _, p := range api.Pages {
 		v.Pages = append(v.Pages, PageView{Name: p.Name, Type: p.Type, Size: p.Size, SHA256: p.SHA256})
@@ -135,7 +137,10 @@ func (a *APIM) routes() *http.ServeMux {
 		},
 		"GET agents": func(*http.Request) (any, error) {
 			return views(a.Agents(), func(g Agent) AgentView {
-				return AgentView{Conn: g.Conn, IntegrationID: g.IntegrationID, Primary: g.Primary, RemoteAddr: g.RemoteAddr, ConnectedAt: g.ConnectedAt}
+				return AgentView{
+					Conn: g.Conn, IntegrationID: g.IntegrationID, Primary: g.Primary, RemoteAddr: g.RemoteAddr,
+					ConnectedAt: g.ConnectedAt,
+				}
 			}), nil
 		},
 		"GET problems": func(*http.Request) (any, error) {

@@ -18,7 +18,9 @@ func obedient(c *client, m message) bool {
 	case "START_INGEST":
 		c.answer(m, map[string]any{"ingestJobId": m.payload("ingestJobId"), "total": 1})
 	case "SUBSCRIBE":
-		c.answer(m, map[string]any{"subscription": map[string]any{"apiKey": "KEY", "metadata": map[string]any{"aws-api-key-id": "k1"}}})
+		c.answer(m, map[string]any{
+			"subscription": map[string]any{"apiKey": "KEY", "metadata": map[string]any{"aws-api-key-id": "k1"}},
+		})
 	case "UNSUBSCRIBE":
 		c.answer(m, map[string]any{})
 	default:
@@ -192,7 +194,8 @@ func TestThePageWorksWithPlainFormsAndEscapesWhatAgentsSend(t *testing.T) {
 		has("&lt;b&gt;Orders", "Gold", "SUCCESS", "1 of 1")
 		c.ingest(w.Jobs()[0].ID, false, sample("z", set("name", "Zoo")), sample("c", set("name", "Cars")))
 		_, page := w.call("GET", "/", "")
-		if cars, zoo := strings.LastIndex(page, "<td>Cars<br>"), strings.LastIndex(page, "<td>Zoo<br>"); cars < 0 || zoo < cars {
+		cars, zoo := strings.LastIndex(page, "<td>Cars<br>"), strings.LastIndex(page, "<td>Zoo<br>")
+		if cars < 0 || zoo < cars {
 			t.Errorf("the APIs are not in the order of their names: Cars at %d, Zoo at %d", cars, zoo)
 		}
 		form("subscriptions", url.Values{"apiId": {w.APIs()[0].ID}, "planId": {"plan-1"}, "applicationName": {"Shop"}})
@@ -206,7 +209,8 @@ func TestThePageWorksWithPlainFormsAndEscapesWhatAgentsSend(t *testing.T) {
 
 func TestAnotherSiteCannotSendForms(t *testing.T) {
 	run(t, Options{}, func(t *testing.T, w *world) {
-		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://apim"+managementPath+"ingest", strings.NewReader("a=b"))
+		r, err := http.NewRequestWithContext(t.Context(), "POST", "http://apim"+managementPath+"ingest",
+			strings.NewReader("a=b"))
 		if err != nil {
 			t.Fatal(err)
 		}

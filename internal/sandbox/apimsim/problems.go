@@ -54,7 +54,8 @@ func (a *APIM) problem(p Problem) {
 	a.mu.Lock()
 	a.problems.add(p)
 	a.mu.Unlock()
-	a.opts.Log.Warn("problem", "code", string(p.Code), "integration", p.Integration, "subject", p.Subject, "detail", p.Detail)
+	a.opts.Log.Warn("problem", "code", string(p.Code), "integration", p.Integration, "subject", p.Subject, "detail",
+		p.Detail)
 }
 
 // Problems lists what went wrong so far, oldest first.

@@ -103,7 +103,9 @@ func (s *session) onCommand(c inCommand) {
 	case c.kind == typeIngest:
 		s.onIngest(c)
 	case c.kind == typeUnknown:
-		s.reply(outReply{CommandID: c.id, Type: typeUnknown, CommandStatus: StatusError, ErrorDetails: "Command unknown", Payload: empty{}})
+		s.reply(outReply{
+			CommandID: c.id, Type: typeUnknown, CommandStatus: StatusError, ErrorDetails: "Command unknown", Payload: empty{},
+		})
 	default:
 		s.reply(outReply{
 			CommandID: c.id, Type: typeNoReply, CommandStatus: StatusError, Payload: empty{},

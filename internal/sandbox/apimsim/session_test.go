@@ -62,15 +62,21 @@ func TestABadMessageIsClosedWithItsCode(t *testing.T) {
 		send  string
 		want  int
 	}{
-		"another command before HELLO":          {false, `t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"apis":[]}}`, 1002},
-		"an unknown command before HELLO":       {false, `t:COMMAND;;et:X;;e:{"id":"1","type":"X"}`, 1002},
-		"neither COMMAND nor REPLY":             {true, `t:EVENT;;et:X;;e:{}`, 1002},
-		"no prefix at all":                      {true, `hello`, 1002},
-		"a COMMAND without e:":                  {true, `t:COMMAND;;et:INGEST`, 1002},
-		"a REPLY without e:":                    {true, `t:REPLY;;et:DISCOVER`, 1011},
-		"a REPLY to nothing":                    {true, `t:REPLY;;et:DISCOVER;;e:{"type":"DISCOVER"}`, 1011},
-		"an INGEST with null apis":              {true, `t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"ingestJobId":"j"}}`, 1011},
-		"GOOD_BYE, for which it has no handler": {true, `t:COMMAND;;et:GOOD_BYE;;e:{"id":"1","type":"GOOD_BYE","payload":{}}`, 1013},
+		"another command before HELLO": {
+			false, `t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"apis":[]}}`, 1002,
+		},
+		"an unknown command before HELLO": {false, `t:COMMAND;;et:X;;e:{"id":"1","type":"X"}`, 1002},
+		"neither COMMAND nor REPLY":       {true, `t:EVENT;;et:X;;e:{}`, 1002},
+		"no prefix at all":                {true, `hello`, 1002},
+		"a COMMAND without e:":            {true, `t:COMMAND;;et:INGEST`, 1002},
+		"a REPLY without e:":              {true, `t:REPLY;;et:DISCOVER`, 1011},
+		"a REPLY to nothing":              {true, `t:REPLY;;et:DISCOVER;;e:{"type":"DISCOVER"}`, 1011},
+		"an INGEST with null apis": {
+			true, `t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"ingestJobId":"j"}}`, 1011,
+		},
+		"GOOD_BYE, for which it has no handler": {
+			true, `t:COMMAND;;et:GOOD_BYE;;e:{"id":"1","type":"GOOD_BYE","payload":{}}`, 1013,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, Options{}, func(t *testing.T, w *world) {
@@ -101,9 +107,11 @@ func TestATextMessageIsClosedWith1003(t *testing.T) {
 
 func TestWhatCannotBeReadGetsSilence(t *testing.T) {
 	for name, send := range map[string]string{
-		"malformed JSON":               `t:COMMAND;;et:INGEST;;e:{"id":`,
-		"an unknown value of an enum":  `t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"apis":[{"type":"SOAP"}]}}`,
-		"a ;; inside the JSON":         `t:COMMAND;;et:INGEST;;e:{"id":"1","type":"INGEST","payload":{"apis":[{"description":"a;;b"}]}}`,
+		"malformed JSON": `t:COMMAND;;et:INGEST;;e:{"id":`,
+		"an unknown value of an enum": `t:COMMAND;;et:INGEST;;e:` +
+			`{"id":"1","type":"INGEST","payload":{"apis":[{"type":"SOAP"}]}}`,
+		"a ;; inside the JSON": `t:COMMAND;;et:INGEST;;e:` +
+			`{"id":"1","type":"INGEST","payload":{"apis":[{"description":"a;;b"}]}}`,
 		"a REPLY that is not readable": `t:REPLY;;et:DISCOVER;;e:{"commandId":"1","type":"DISCOVER","commandStatus":"FINE"}`,
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -121,7 +129,9 @@ func TestWhatCannotBeReadGetsSilence(t *testing.T) {
 }
 
 func TestSeparatorsInsideTheJSONAreReadOnceTheDefectIsGone(t *testing.T) {
-	for name, o := range map[string]Options{"4.12": {Version: "4.12"}, "asked for": {Version: "4.9", Framing: FramingWhole}} {
+	for name, o := range map[string]Options{
+		"4.12": {Version: "4.12"}, "asked for": {Version: "4.9", Framing: FramingWhole},
+	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, o, func(t *testing.T, w *world) {
 				c := w.connect()
@@ -164,7 +174,8 @@ func TestHELLOIsRefusedWithAPIMsTextsAndMayBeSaidAgain(t *testing.T) {
 		if r := c.hello("nope", "aws-api-gateway"); r.Status != "ERROR" || r.Error != "Integration [id=nope] not found" {
 			t.Errorf("%+v", r)
 		}
-		if r := c.hello(integrationID, "kafka"); r.Error != "Integration [id=int-1] does not match. Expected provider [provider=aws-api-gateway]" {
+		const want = "Integration [id=int-1] does not match. Expected provider [provider=aws-api-gateway]"
+		if r := c.hello(integrationID, "kafka"); r.Error != want {
 			t.Errorf("%+v", r)
 		}
 		w.RefuseHellos(1, "not today")

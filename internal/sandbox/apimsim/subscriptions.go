@@ -24,7 +24,9 @@ const routingMark = "aws-api-gateway"
 // Subscribe subscribes an application, by name, to a plan. apiID and planID are APIM's ids or the
 // agent's own. An empty type follows from the plan. The subscription is returned whatever becomes of
 // it: REJECTED is no error here, only an API or plan that does not exist is.
-func (a *APIM) Subscribe(ctx context.Context, apiID, planID, application, subscriptionType string) (Subscription, error) {
+func (a *APIM) Subscribe(
+	ctx context.Context, apiID, planID, application, subscriptionType string,
+) (Subscription, error) {
 	id := a.newID()
 	a.mu.Lock()
 	api, err := a.store.findAPI(apiID)

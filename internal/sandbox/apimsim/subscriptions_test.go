@@ -17,7 +17,10 @@ func (w *world) subscribed(c *client, metadata map[string]any) Subscription {
 	w.Helper()
 	c.ingest(w.startJob(c, 1), true, sample("a"))
 	return w.subscribe(c, func(m message) {
-		c.answer(m, map[string]any{"subscription": map[string]any{"graviteeSubscriptionId": m.payload("subscription", "graviteeSubscriptionId"), "apiKey": theKey, "metadata": metadata}})
+		c.answer(m, map[string]any{"subscription": map[string]any{
+			"graviteeSubscriptionId": m.payload("subscription", "graviteeSubscriptionId"), "apiKey": theKey,
+			"metadata": metadata,
+		}})
 	})
 }
 
@@ -68,7 +71,8 @@ func TestSubscriptionMetadataAreMergedAsTheVersionDoes(t *testing.T) {
 					if diff := cmp.Diff(test.subscribe, m.payload("subscription", "metadata")); diff != "" {
 						t.Error(diff)
 					}
-					if m.payload("apiId") != "a" || m.payload("subscription", "type") != "API_KEY" || m.payload("subscription", "graviteeApplicationName") != "Shop" {
+					if m.payload("apiId") != "a" || m.payload("subscription", "type") != "API_KEY" ||
+						m.payload("subscription", "graviteeApplicationName") != "Shop" {
 						t.Errorf("%v", m.JSON)
 					}
 					if got := m.payload("subscription", "graviteeApplicationId"); (got == nil) != (version == "4.4") {
@@ -225,7 +229,8 @@ func TestAPlanThatIsMissingIsDeletedFrom49OnAfterItsSubscriptionsWereGivenBack(t
 					t.Errorf("%+v", r)
 				}
 				job, _ := w.Job(id)
-				if len(w.APIs()) != 1 || len(w.APIs()[0].Plans) != 1 || w.Subscriptions()[0].Status != SubscriptionAccepted || job.Status != JobPending {
+				if len(w.APIs()) != 1 || len(w.APIs()[0].Plans) != 1 || w.Subscriptions()[0].Status != SubscriptionAccepted ||
+					job.Status != JobPending {
 					t.Errorf("%+v %+v %+v", w.APIs(), w.Subscriptions(), job)
 				}
 			})
@@ -275,7 +280,8 @@ func TestThe44DialectListsAndFetches(t *testing.T) {
 		}
 		job := w.fetch44(c, sample("a"), sample("b", set("plans", nil)))
 		apis := w.APIs()
-		if job.Status != JobSuccess || job.Ingested != 2 || len(apis) != 2 || len(apis[0].Metadata) != 0 || len(apis[0].Plans[0].Characteristics) != 0 {
+		if job.Status != JobSuccess || job.Ingested != 2 || len(apis) != 2 || len(apis[0].Metadata) != 0 ||
+			len(apis[0].Plans[0].Characteristics) != 0 {
 			t.Errorf("%+v %+v", job, apis)
 		}
 		c.sendIngest("i", job.ID, true, sample("c"))

@@ -151,7 +151,10 @@ func (a *APIM) fetch(ctx context.Context, i Integration) (Job, error) {
 		return Job{}, err
 	}
 	now := time.Now()
-	job := &Job{ID: a.newID(), IntegrationID: i.ID, Status: JobPending, Total: int64(len(apis)), CreatedAt: now, Deadline: now.Add(a.opts.JobTimeout), Batches: 1}
+	job := &Job{
+		ID: a.newID(), IntegrationID: i.ID, Status: JobPending, Total: int64(len(apis)), CreatedAt: now,
+		Deadline: now.Add(a.opts.JobTimeout), Batches: 1,
+	}
 	a.mu.Lock()
 	a.store.addJob(job)
 	a.mu.Unlock()
