@@ -75,7 +75,9 @@ func newCallLog(size int, onCall func(Call)) *callLog {
 	if size <= 0 {
 		size = defaultLogSize
 	}
-	return &callLog{size: size, onCall: onCall, series: map[string]int{}, counts: map[Count]int64{}, throttled: map[string]int64{}}
+	return &callLog{
+		size: size, onCall: onCall, series: map[string]int{}, counts: map[Count]int64{}, throttled: map[string]int64{},
+	}
 }
 
 // number gives the event its count among its like. The series are kept for as long as the server lives:
@@ -139,7 +141,8 @@ func (l *callLog) snapshot() []Count {
 		out = append(out, c)
 	}
 	slices.SortFunc(out, func(a, b Count) int {
-		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Status, b.Status))
+		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region),
+			cmp.Compare(a.Operation, b.Operation), cmp.Compare(a.Status, b.Status))
 	})
 	return out
 }

@@ -21,7 +21,10 @@ type document struct {
 
 // resourceNouns name the paths of exports.
 func resourceNouns() []string {
-	return []string{"orders", "customers", "invoices", "shipments", "payments", "products", "carts", "returns", "reviews", "suppliers", "stocks", "prices"}
+	return []string{
+		"orders", "customers", "invoices", "shipments", "payments", "products", "carts", "returns", "reviews", "suppliers",
+		"stocks", "prices",
+	}
 }
 
 // Natural documents have so many paths at least, and up to so many more.

@@ -127,7 +127,9 @@ func demoRegion(seed uint64, scope Scope, catalogue []demoAPI) Region {
 	gold := plan("Gold", "For production at scale", 500, 1000, 10_000_000)
 	silver := plan("Silver", "For production and acceptance", 50, 100, 500_000)
 	bronze := plan("Bronze", "For development, free of charge", 5, 10, 10_000)
-	partner := UsagePlan{ID: id("plan", "Partner", deploymentIDLength), Name: "Partner", Description: "By contract, without limits"}
+	partner := UsagePlan{
+		ID: id("plan", "Partner", deploymentIDLength), Name: "Partner", Description: "By contract, without limits",
+	}
 
 	region := Region{Name: scope.Region}
 	for i, a := range catalogue {
@@ -135,7 +137,9 @@ func demoRegion(seed uint64, scope Scope, catalogue []demoAPI) Region {
 			ID: id("api", a.name, 10), Name: a.name, Description: a.description, Version: a.version,
 			Created:       demoDate(hash64(seed, "created", scope.String(), a.name)),
 			EndpointTypes: []string{[]string{"REGIONAL", "EDGE", "PRIVATE"}[i%3]},
-			Tags:          map[string]string{"team": a.team, "cost-centre": strings.ToUpper(a.team[:2]) + "-" + scope.Account[:4]},
+			Tags: map[string]string{
+				"team": a.team, "cost-centre": strings.ToUpper(a.team[:2]) + "-" + scope.Account[:4],
+			},
 		}
 		for _, name := range []string{"dev", "test", "prod"} {
 			api.Stages = append(api.Stages, demoStage(seed, scope, api, name))
@@ -174,7 +178,9 @@ func demoStage(seed uint64, scope Scope, api RestAPI, name string) Stage {
 		stage.DocumentationVersion = api.Version
 	}
 	if name == "prod" && bits%5 == 0 {
-		stage.Canary = &Canary{DeploymentID: identifier(mix(bits+1), lowerAlphanumeric, deploymentIDLength), PercentTraffic: 10}
+		stage.Canary = &Canary{
+			DeploymentID: identifier(mix(bits+1), lowerAlphanumeric, deploymentIDLength), PercentTraffic: 10,
+		}
 	}
 	if api.Name == DemoUnexportableAPI {
 		stage.ExportError = ExportErrorModels

@@ -74,14 +74,17 @@ func TestTheDemoEstateIsWhatItsCommentSays(t *testing.T) {
 	}
 	r := newRig(t, Options{Estate: e})
 	for _, key := range []string{DemoAccessKeyIDA, DemoAccessKeyIDB, DemoNeighbourKeyIDA, DemoNeighbourKeyIDB} {
-		if got := must(r.gateway(key).GetRestApis(context.Background(), &apigateway.GetRestApisInput{}))(t); len(got.Items) != 10 {
+		got := must(r.gateway(key).GetRestApis(context.Background(), &apigateway.GetRestApisInput{}))(t)
+		if len(got.Items) != 10 {
 			t.Errorf("%s sees %d APIs", key, len(got.Items))
 		}
 	}
 }
 
 func TestBigDocumentsThatLieTogetherAreAllStagesOfRESTAPIsInARow(t *testing.T) {
-	e := UniformEstate(UniformOptions{APIs: 61, StagesPerAPI: 10, DocumentBytes: 1, BigDocuments: 20, BigDocumentBytes: 2, BigTogether: true})
+	e := UniformEstate(UniformOptions{
+		APIs: 61, StagesPerAPI: 10, DocumentBytes: 1, BigDocuments: 20, BigDocumentBytes: 2, BigTogether: true,
+	})
 	var whole []int
 	for i, api := range e.Accounts[0].Regions[0].RestAPIs {
 		big := 0
@@ -101,7 +104,10 @@ func TestBigDocumentsThatLieTogetherAreAllStagesOfRESTAPIsInARow(t *testing.T) {
 
 func TestAUniformEstateHasWhatWasAskedFor(t *testing.T) {
 	type link struct{ api, stage string }
-	e := UniformEstate(UniformOptions{Accounts: 2, Regions: []string{"eu-west-1", "us-east-1"}, APIs: 60, StagesPerAPI: 10, Plans: 7, DocumentBytes: 2048, BigDocuments: 20, BigDocumentBytes: 6 << 20})
+	e := UniformEstate(UniformOptions{
+		Accounts: 2, Regions: []string{"eu-west-1", "us-east-1"}, APIs: 60, StagesPerAPI: 10, Plans: 7, DocumentBytes: 2048,
+		BigDocuments: 20, BigDocumentBytes: 6 << 20,
+	})
 	for _, a := range e.Accounts {
 		for _, g := range a.Regions {
 			stages, big, linked := 0, 0, map[link]bool{}
@@ -123,7 +129,8 @@ func TestAUniformEstateHasWhatWasAskedFor(t *testing.T) {
 				}
 			}
 			if len(g.RestAPIs) != 60 || stages != 600 || big != 20 || len(linked) != 600 || len(g.UsagePlans) != 7 {
-				t.Errorf("got %d APIs, %d stages, %d big, %d in %d plans", len(g.RestAPIs), stages, big, len(linked), len(g.UsagePlans))
+				t.Errorf("got %d APIs, %d stages, %d big, %d in %d plans", len(g.RestAPIs), stages, big, len(linked),
+					len(g.UsagePlans))
 			}
 		}
 	}
@@ -154,7 +161,9 @@ func TestAnEstateWithFaultsIsRefusedWithAllOfThem(t *testing.T) {
 	if err == nil {
 		t.Fatal("the estate was taken")
 	}
-	for _, want := range []string{`account "12"`, `principal "b"`, `region "nowhere"`, `REST API "x"`, `usage plan "p"`, "listed twice"} {
+	for _, want := range []string{
+		`account "12"`, `principal "b"`, `region "nowhere"`, `REST API "x"`, `usage plan "p"`, "listed twice",
+	} {
 		if !strings.Contains(err.Error(), want) {
 			t.Errorf("%q is missing from: %v", want, err)
 		}
@@ -197,7 +206,8 @@ func TestMutatorsChangeWhatTheNextListingShows(t *testing.T) {
 	after, err := r.Snapshot(at)
 	ok(err)
 	api := after.RestAPIs[0]
-	if api.Name != "Sales" || api.Tags["team"] != "sales" || len(api.Stages) != 3 || api.Stages[0].DeploymentID != "dep010" {
+	if api.Name != "Sales" || api.Tags["team"] != "sales" || len(api.Stages) != 3 ||
+		api.Stages[0].DeploymentID != "dep010" {
 		t.Errorf("got %+v", api)
 	}
 	plans := after.UsagePlans
@@ -232,7 +242,8 @@ func TestMutatorsChangeWhatTheNextListingShows(t *testing.T) {
 	for name, err := range map[string]error{
 		"redeploying what is gone": redeployed, "an unknown account": snapshot,
 		"deleting an API twice": r.DeleteRestAPI(at, "orders0001"), "unknown stage": r.DeleteStage(at, "metrics001", "x"),
-		"unknown plan": r.Link(at, "x", "y", "z"), "unknown key": r.RemoveKey(at, "x"), "plan elsewhere": r.PutUsagePlan(nowhere, UsagePlan{}),
+		"unknown plan": r.Link(at, "x", "y", "z"), "unknown key": r.RemoveKey(at, "x"),
+		"plan elsewhere": r.PutUsagePlan(nowhere, UsagePlan{}),
 	} {
 		if !errors.Is(err, ErrUnknown) {
 			t.Errorf("%s: got %v", name, err)
@@ -262,11 +273,13 @@ func TestTheManagementSurfaceShowsAndChanges(t *testing.T) {
 		Scope           Scope
 		Plans           []Attachment
 	}
-	if manage("GET", "keys", "", &keys); len(keys) != 1 || keys[0].ID != *key.Id || keys[0].Value != *key.Value || keys[0].Plans[0].UsagePlan != "gold01" || keys[0].Scope != scopeA() {
+	if manage("GET", "keys", "", &keys); len(keys) != 1 || keys[0].ID != *key.Id || keys[0].Value != *key.Value ||
+		keys[0].Plans[0].UsagePlan != "gold01" || keys[0].Scope != scopeA() {
 		t.Errorf("got keys %+v", keys)
 	}
 	var calls []Call
-	if manage("GET", "calls?since=1", "", &calls); len(calls) != 1 || calls[0].Operation != OpCreateUsagePlanKey || calls[0].Key != "k" {
+	if manage("GET", "calls?since=1", "", &calls); len(calls) != 1 || calls[0].Operation != OpCreateUsagePlanKey ||
+		calls[0].Key != "k" {
 		t.Errorf("got calls %+v", calls)
 	}
 	var counts struct{ Counts []Count }
@@ -284,7 +297,8 @@ func TestTheManagementSurfaceShowsAndChanges(t *testing.T) {
 		t.Errorf("invoking answered %d", invoked.Status)
 	}
 	var redeployed struct{ DeploymentID string }
-	if manage("POST", "redeploy", "{"+stage+"}", &redeployed); redeployed.DeploymentID == "" || redeployed.DeploymentID == "dep001" {
+	if manage("POST", "redeploy", "{"+stage+"}", &redeployed); redeployed.DeploymentID == "" ||
+		redeployed.DeploymentID == "dep001" {
 		t.Errorf("got deployment %q", redeployed.DeploymentID)
 	}
 	for _, step := range []struct {
@@ -301,9 +315,17 @@ func TestTheManagementSurfaceShowsAndChanges(t *testing.T) {
 		{"POST", "delete-api", "{" + stage + "}", 404},
 		{"POST", "delete-api", `{"typo":1}`, 400},
 		{"POST", "expire-sessions", `{}`, 200},
-		{"POST", "neighbours", `{"accessKeyId":"` + adminKeyA + `","region":"eu-west-1","burst":1,"every":3600000000000}`, 200},
+		{
+			"POST", "neighbours", `{"accessKeyId":"` + adminKeyA + `","region":"eu-west-1","burst":1,"every":3600000000000}`,
+			200,
+		},
 		{"POST", "neighbours", `{"accessKeyId":"nobody","region":"eu-west-1","burst":1,"every":1}`, 404},
-		{"PUT", "faults", `[{"operation":"GetUsagePlans","times":1,"fault":{"kind":"answer","status":503,"code":"ServiceUnavailableException"}}]`, 200},
+		{
+			"PUT", "faults",
+			`[{"operation":"GetUsagePlans","times":1,` +
+				`"fault":{"kind":"answer","status":503,"code":"ServiceUnavailableException"}}]`,
+			200,
+		},
 		{"PUT", "faults", `[{"fault":{"kind":"typo"}}]`, 400},
 		{"PUT", "faults", `[{"fault":{"kind":"answer"}}]`, 400},
 		{"GET", "calls?since=x", "", 400},
@@ -314,7 +336,8 @@ func TestTheManagementSurfaceShowsAndChanges(t *testing.T) {
 	}
 	_, err := c.GetUsagePlans(ctx, &apigateway.GetUsagePlansInput{})
 	wantCode(t, err, CodeServiceUnavailable)
-	if got := must(c.GetUsagePlans(ctx, &apigateway.GetUsagePlansInput{}))(t); len(got.Items) != 1 || *got.Items[0].Id != "empty1" || len(r.Keys()) != 0 {
+	if got := must(c.GetUsagePlans(ctx, &apigateway.GetUsagePlansInput{}))(t); len(got.Items) != 1 ||
+		*got.Items[0].Id != "empty1" || len(r.Keys()) != 0 {
 		t.Errorf("got %d plans and %d keys", len(got.Items), len(r.Keys()))
 	}
 	if manage("DELETE", "calls", "", nil); len(r.Calls(0)) != 0 {

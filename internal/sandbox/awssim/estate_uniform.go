@@ -119,8 +119,8 @@ func uniformRegion(name string, stages []string, o UniformOptions) Region {
 	return region
 }
 
-// isBig says whether the n-th of so many documents is big: spread evenly, where the running share passes a whole number;
-// together, from the middle on.
+// isBig says whether the n-th of so many documents is big: spread evenly, where the running share passes a whole
+// number; together, from the middle on.
 func (o UniformOptions) isBig(n, total int) bool {
 	if o.BigTogether {
 		first := total / 2 / o.StagesPerAPI * o.StagesPerAPI

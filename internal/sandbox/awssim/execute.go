@@ -9,7 +9,8 @@ import (
 
 // InvokePath is where a stage is called on this server: what AWS serves under the API's own host name.
 func InvokePath(scope Scope, api, stage string) string {
-	return ExecutePrefix + url.PathEscape(scope.Account) + "/" + url.PathEscape(scope.Region) + "/" + url.PathEscape(api) + "/" + url.PathEscape(stage) + "/"
+	return ExecutePrefix + url.PathEscape(scope.Account) + "/" + url.PathEscape(scope.Region) + "/" + url.PathEscape(api) +
+		"/" + url.PathEscape(stage) + "/"
 }
 
 // Invoke says what a call of a stage with an API key (or none) is answered: 200, or 403 where the stage
@@ -53,7 +54,9 @@ func (s *Server) serveExecute(w http.ResponseWriter, hr *http.Request) {
 		status = s.Invoke(Scope{segments[0], segments[1]}, segments[2], segments[3], hr.Header.Get("X-Api-Key"))
 	}
 	if status == http.StatusOK {
-		body = map[string]string{"message": "OK", "api": segments[2], "stage": segments[3], "path": "/" + strings.Join(segments[4:], "/")}
+		body = map[string]string{
+			"message": "OK", "api": segments[2], "stage": segments[3], "path": "/" + strings.Join(segments[4:], "/"),
+		}
 	} else {
 		w.Header().Set("X-Amzn-Errortype", "ForbiddenException")
 	}

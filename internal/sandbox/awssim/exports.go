@@ -27,7 +27,8 @@ func getExport(_ *Server, r *request) (response, *apiError) {
 		return response{}, badRequest("%s", stage.ExportError)
 	}
 	extensions := strings.Join(r.query["extensions"], ",")
-	d := newDocument(r.region, api, stage, strings.Contains(extensions, "integrations") || strings.Contains(extensions, "apigateway"))
+	d := newDocument(r.region, api, stage,
+		strings.Contains(extensions, "integrations") || strings.Contains(extensions, "apigateway"))
 	answer := response{
 		status: http.StatusOK, contentType: "application/octet-stream",
 		disposition: `attachment; filename="oas30_` + strings.ReplaceAll(d.version, `"`, "") + `.json"`,

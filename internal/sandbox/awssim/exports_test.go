@@ -12,13 +12,17 @@ import (
 )
 
 func export(stage string) *apigateway.GetExportInput {
-	return &apigateway.GetExportInput{RestApiId: aws.String("orders0001"), StageName: aws.String(stage), ExportType: aws.String("oas30"), Accepts: aws.String("application/json")}
+	return &apigateway.GetExportInput{
+		RestApiId: aws.String("orders0001"), StageName: aws.String(stage), ExportType: aws.String("oas30"),
+		Accepts: aws.String("application/json"),
+	}
 }
 
 func TestAnExportIsAnOpenAPIDocumentOfItsStage(t *testing.T) {
 	r := newRig(t, Options{})
 	out := must(r.gateway(agentKeyA).GetExport(context.Background(), export("prod")))(t)
-	if *out.ContentType != "application/octet-stream" || *out.ContentDisposition != `attachment; filename="oas30_1.2.json"` {
+	if *out.ContentType != "application/octet-stream" ||
+		*out.ContentDisposition != `attachment; filename="oas30_1.2.json"` {
 		t.Errorf("got %q, %q", *out.ContentType, *out.ContentDisposition)
 	}
 	var doc struct {
@@ -38,10 +42,12 @@ func TestAnExportIsAnOpenAPIDocumentOfItsStage(t *testing.T) {
 	if err := json.Unmarshal(out.Body, &doc); err != nil {
 		t.Fatalf("%v in %s", err, out.Body)
 	}
-	if doc.OpenAPI != "3.0.1" || doc.Info.Title != "Orders" || doc.Info.Description != "Places orders" || doc.Info.Version != "1.2" {
+	if doc.OpenAPI != "3.0.1" || doc.Info.Title != "Orders" || doc.Info.Description != "Places orders" ||
+		doc.Info.Version != "1.2" {
 		t.Errorf("got %s %+v", doc.OpenAPI, doc.Info)
 	}
-	if s := doc.Servers[0]; s.URL != "https://orders0001.execute-api.eu-west-1.amazonaws.com/{basePath}" || s.Variables["basePath"].Default != "prod" {
+	if s := doc.Servers[0]; s.URL != "https://orders0001.execute-api.eu-west-1.amazonaws.com/{basePath}" ||
+		s.Variables["basePath"].Default != "prod" {
 		t.Errorf("got server %+v", s)
 	}
 	if s := doc.Components.SecuritySchemes["api_key"]; s.Type != "apiKey" || s.Name != "x-api-key" || s.In != "header" {
@@ -99,7 +105,8 @@ func TestExtensionsLeakBackEnds(t *testing.T) {
 	plain := must(r.gateway(agentKeyA).GetExport(context.Background(), in))(t).Body
 	in.Parameters = map[string]string{"extensions": "integrations"}
 	extended := must(r.gateway(agentKeyA).GetExport(context.Background(), in))(t).Body
-	if strings.Contains(string(plain), "backend.internal") || !strings.Contains(string(extended), "backend.internal") || !json.Valid(extended) {
+	if strings.Contains(string(plain), "backend.internal") || !strings.Contains(string(extended), "backend.internal") ||
+		!json.Valid(extended) {
 		t.Errorf("plain export:\n%s\nwith integrations:\n%s", plain, extended)
 	}
 }

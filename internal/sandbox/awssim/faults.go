@@ -31,7 +31,8 @@ type Event struct {
 func (e Event) Resource() string {
 	var parts []string
 	for _, part := range [...]struct{ name, value string }{
-		{"api", e.RestAPI}, {"stage", e.Stage}, {"plan", e.UsagePlan}, {"key", e.Key}, {"role", e.Role}, {"position", e.Position},
+		{"api", e.RestAPI}, {"stage", e.Stage}, {"plan", e.UsagePlan}, {"key", e.Key}, {"role", e.Role},
+		{"position", e.Position},
 	} {
 		if part.value != "" {
 			parts = append(parts, part.name+"="+part.value)
@@ -93,7 +94,10 @@ func Answer(status int, code, message string) Fault {
 
 // Throttling is AWS's 429; retryAfter 0 sends no such header.
 func Throttling(retryAfter time.Duration) Fault {
-	return Fault{Kind: FaultAnswer, Status: http.StatusTooManyRequests, Code: CodeTooManyRequests, Message: messageTooManyRequests, RetryAfter: retryAfter}
+	return Fault{
+		Kind: FaultAnswer, Status: http.StatusTooManyRequests, Code: CodeTooManyRequests, Message: messageTooManyRequests,
+		RetryAfter: retryAfter,
+	}
 }
 
 // Unavailable is AWS's 503.

@@ -29,7 +29,10 @@ func TestEachKindOfFaultDoesWhatItSays(t *testing.T) {
 		status  int
 		check   func(*testing.T, error)
 	}{
-		{"answer", Unavailable(), false, OutcomeAnswered, 503, func(t *testing.T, err error) { wantCode(t, err, CodeServiceUnavailable) }},
+		{
+			"answer", Unavailable(), false, OutcomeAnswered, 503,
+			func(t *testing.T, err error) { wantCode(t, err, CodeServiceUnavailable) },
+		},
 		{"throttle", Throttling(2500 * time.Millisecond), false, OutcomeAnswered, 429, func(t *testing.T, err error) {
 			var throttle *types.TooManyRequestsException
 			if !errors.As(err, &throttle) || aws.ToString(throttle.RetryAfterSeconds) != "3" {
@@ -140,7 +143,9 @@ func TestAnInjectedThrottleOrCutCostsNoToken(t *testing.T) {
 }
 
 func TestAFaultThatMakesNoSenseSaysSo(t *testing.T) {
-	for _, fault := range []Fault{{Kind: FaultAnswer}, {Kind: FaultAnswer, Status: 200}, {Kind: "typo"}, Truncate(-1), Slow(-1)} {
+	for _, fault := range []Fault{
+		{Kind: FaultAnswer}, {Kind: FaultAnswer, Status: 200}, {Kind: "typo"}, Truncate(-1), Slow(-1),
+	} {
 		r := newRig(t, Options{Faults: func(Event) Fault { return fault }})
 		_, err := r.gateway(agentKeyA).GetRestApis(context.Background(), &apigateway.GetRestApisInput{})
 		if got := wantCode(t, err, "InternalFailure").ErrorMessage(); !strings.Contains(got, "fault") {
@@ -336,7 +341,8 @@ func TestChancesAreSpreadAndRepeatable(t *testing.T) {
 	if below < 70 || below > 130 {
 		t.Errorf("%d of 1000 chances are below a tenth", below)
 	}
-	if e.Chance(1, "fault") == e.Chance(2, "fault") || e.Chance(1, "fault") == e.Chance(1, "delay") || strings.TrimSpace(e.Resource()) != "" {
+	if e.Chance(1, "fault") == e.Chance(2, "fault") || e.Chance(1, "fault") == e.Chance(1, "delay") ||
+		strings.TrimSpace(e.Resource()) != "" {
 		t.Error("seed or purpose does not matter")
 	}
 }

@@ -36,22 +36,40 @@ func scopeA() Scope { return Scope{accountA, region1} }
 func smallEstate() Estate {
 	return Estate{Accounts: []Account{
 		{
-			ID:         accountA,
-			Principals: []Principal{{Name: "agent", AccessKeyID: agentKeyA}, {Name: "admin", AccessKeyID: adminKeyA, Policy: AllowAll()}},
+			ID: accountA,
+			Principals: []Principal{
+				{Name: "agent", AccessKeyID: agentKeyA}, {Name: "admin", AccessKeyID: adminKeyA, Policy: AllowAll()},
+			},
 			Regions: []Region{
 				{
 					Name: region1,
 					RestAPIs: []RestAPI{
-						{ID: "orders0001", Name: "Orders", Description: "Places orders", Version: "1.2", Tags: map[string]string{"team": "shop"}, EndpointTypes: []string{"REGIONAL"}, Stages: []Stage{
-							{Name: "prod", DeploymentID: "dep001", DocumentationVersion: "v7", Variables: map[string]string{"a": "b"}, Canary: &Canary{DeploymentID: "dep002", PercentTraffic: 50, Overrides: map[string]string{"a": "c"}}},
-							{Name: "dev", DeploymentID: "dep003"},
-						}},
-						{ID: "metrics001", Name: "Metrics", Stages: []Stage{{Name: "prod", DeploymentID: "dep004", ExportError: ExportErrorModels}}},
+						{
+							ID: "orders0001", Name: "Orders", Description: "Places orders", Version: "1.2",
+							Tags: map[string]string{"team": "shop"}, EndpointTypes: []string{"REGIONAL"}, Stages: []Stage{
+								{
+									Name: "prod", DeploymentID: "dep001", DocumentationVersion: "v7", Variables: map[string]string{"a": "b"},
+									Canary: &Canary{DeploymentID: "dep002", PercentTraffic: 50, Overrides: map[string]string{"a": "c"}},
+								},
+								{Name: "dev", DeploymentID: "dep003"},
+							},
+						},
+						{
+							ID: "metrics001", Name: "Metrics",
+							Stages: []Stage{{Name: "prod", DeploymentID: "dep004", ExportError: ExportErrorModels}},
+						},
 					},
 					UsagePlans: []UsagePlan{
-						{ID: "gold01", Name: "Gold", Throttle: &Throttle{BurstLimit: 20, RateLimit: 10}, Quota: &PlanQuota{Limit: 1000, Period: "DAY"}, Tags: map[string]string{"tier": "gold"}, APIStages: []APIStage{
-							{RestAPI: "orders0001", Stage: "prod", Throttle: map[string]Throttle{"/orders/GET": {BurstLimit: 5, RateLimit: 2.5}}},
-						}},
+						{
+							ID: "gold01", Name: "Gold", Throttle: &Throttle{BurstLimit: 20, RateLimit: 10},
+							Quota: &PlanQuota{Limit: 1000, Period: "DAY"}, Tags: map[string]string{"tier": "gold"},
+							APIStages: []APIStage{
+								{
+									RestAPI: "orders0001", Stage: "prod",
+									Throttle: map[string]Throttle{"/orders/GET": {BurstLimit: 5, RateLimit: 2.5}},
+								},
+							},
+						},
 						{ID: "empty1", Name: "Empty"},
 					},
 				},
@@ -166,7 +184,9 @@ func manyAPIs(n int) Estate {
 	e := smallEstate()
 	e.Accounts[0].Regions[0].RestAPIs = nil
 	for i := range n {
-		e.Accounts[0].Regions[0].RestAPIs = append(e.Accounts[0].Regions[0].RestAPIs, RestAPI{ID: fmt.Sprintf("api%07d", i), Name: "same name"})
+		e.Accounts[0].Regions[0].RestAPIs = append(e.Accounts[0].Regions[0].RestAPIs, RestAPI{
+			ID: fmt.Sprintf("api%07d", i), Name: "same name",
+		})
 	}
 	return e
 }

@@ -17,7 +17,9 @@ func MinimumPolicy() (*Policy, error) { return ParsePolicy(minimumPolicyJSON) }
 
 // AllowAll is an administrator's policy, for a neighbour in the account or for a test's own look around.
 func AllowAll() *Policy {
-	return &Policy{Version: policyVersion, Statement: []Statement{{Effect: EffectAllow, Action: Strings{"*"}, Resource: Strings{"*"}}}}
+	return &Policy{
+		Version: policyVersion, Statement: []Statement{{Effect: EffectAllow, Action: Strings{"*"}, Resource: Strings{"*"}}},
+	}
 }
 
 // policyVersion is the only policy language version with today's semantics.
@@ -123,7 +125,8 @@ func (p *Policy) Evaluate(action, resource string) Decision {
 }
 
 func (s Statement) covers(action, resource string) bool {
-	return anyMatch(s.Action, action, strings.ToLower) && anyMatch(s.Resource, resource, func(t string) string { return t })
+	return anyMatch(s.Action, action, strings.ToLower) &&
+		anyMatch(s.Resource, resource, func(t string) string { return t })
 }
 
 func anyMatch(patterns []string, text string, fold func(string) string) bool {

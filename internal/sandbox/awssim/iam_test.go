@@ -11,7 +11,8 @@ import (
 
 func TestThePolicyEvaluatorDecidesAsIAMDoes(t *testing.T) {
 	const policy = `{"Version":"2012-10-17","Statement":[
-		{"Effect":"Allow","Action":"apigateway:GET","Resource":["arn:aws:apigateway:*::/restapis/*","arn:aws:apigateway:eu-?est-1::/usageplans"]},
+		{"Effect":"Allow","Action":"apigateway:GET",
+			"Resource":["arn:aws:apigateway:*::/restapis/*","arn:aws:apigateway:eu-?est-1::/usageplans"]},
 		{"Effect":"Allow","Action":["APIGATEWAY:p*"],"Resource":"*"},
 		{"Effect":"Deny","Action":"*","Resource":"arn:aws:apigateway:*::/restapis/secret*"}]}`
 	p, err := ParsePolicy([]byte(policy))
@@ -82,7 +83,9 @@ func TestTheMinimumPolicyDeniesAllThatTheAgentMustNotNeed(t *testing.T) {
 			return err
 		},
 		"GetTags": func() error {
-			_, err := c.GetTags(ctx, &apigateway.GetTagsInput{ResourceArn: aws.String("arn:aws:apigateway:eu-west-1::/restapis/a")})
+			_, err := c.GetTags(ctx, &apigateway.GetTagsInput{
+				ResourceArn: aws.String("arn:aws:apigateway:eu-west-1::/restapis/a"),
+			})
 			return err
 		},
 		"GetDomainNames": func() error { _, err := c.GetDomainNames(ctx, &apigateway.GetDomainNamesInput{}); return err },
@@ -107,7 +110,8 @@ func TestWhatIsNotServedSaysSoToWhoMayAsk(t *testing.T) {
 	r := newRig(t, Options{})
 	_, err := r.gateway(adminKeyA).GetSdkTypes(context.Background(), &apigateway.GetSdkTypesInput{})
 	wantCode(t, err, CodeUnknownOperation)
-	if got := must(r.gateway(adminKeyA).GetDomainNames(context.Background(), &apigateway.GetDomainNamesInput{}))(t); len(got.Items) != 0 {
+	got := must(r.gateway(adminKeyA).GetDomainNames(context.Background(), &apigateway.GetDomainNamesInput{}))(t)
+	if len(got.Items) != 0 {
 		t.Errorf("got %d domain names", len(got.Items))
 	}
 }
@@ -116,18 +120,24 @@ func TestANeighbourMayEditUsagePlans(t *testing.T) {
 	r := newRig(t, Options{Quota: Quota{Off: true}})
 	ctx, c := context.Background(), r.gateway(adminKeyA)
 	patch := func(op, path, value string) error {
-		_, err := c.UpdateUsagePlan(ctx, &apigateway.UpdateUsagePlanInput{UsagePlanId: aws.String("gold01"), PatchOperations: patchOf(op, path, value)})
+		_, err := c.UpdateUsagePlan(ctx, &apigateway.UpdateUsagePlanInput{
+			UsagePlanId: aws.String("gold01"), PatchOperations: patchOf(op, path, value),
+		})
 		return err
 	}
 	for _, p := range [][3]string{
 		{"replace", "/name", "Golden"}, {"replace", "/description", "better"}, {"replace", "/throttle/rateLimit", "77.5"},
-		{"replace", "/throttle/burstLimit", "99"}, {"remove", "/apiStages", "orders0001:prod"}, {"add", "/apiStages", "orders0001:dev"},
+		{"replace", "/throttle/burstLimit", "99"}, {"remove", "/apiStages", "orders0001:prod"},
+		{"add", "/apiStages", "orders0001:dev"},
 	} {
 		if err := patch(p[0], p[1], p[2]); err != nil {
 			t.Errorf("%v: %v", p, err)
 		}
 	}
-	for _, p := range [][3]string{{"replace", "/id", "x"}, {"add", "/apiStages", "x"}, {"replace", "/throttle/rateLimit", "x"}, {"replace", "/throttle/x", "1"}} {
+	for _, p := range [][3]string{
+		{"replace", "/id", "x"}, {"add", "/apiStages", "x"}, {"replace", "/throttle/rateLimit", "x"},
+		{"replace", "/throttle/x", "1"},
+	} {
 		wantCode(t, patch(p[0], p[1], p[2]), CodeBadRequest)
 	}
 	content, err := r.Snapshot(scopeA())
@@ -135,7 +145,8 @@ func TestANeighbourMayEditUsagePlans(t *testing.T) {
 		t.Fatal(err)
 	}
 	plan := content.UsagePlans[0]
-	if plan.Name != "Golden" || plan.Description != "better" || *plan.Throttle != (Throttle{BurstLimit: 99, RateLimit: 77.5}) ||
+	if plan.Name != "Golden" || plan.Description != "better" ||
+		*plan.Throttle != (Throttle{BurstLimit: 99, RateLimit: 77.5}) ||
 		len(plan.APIStages) != 1 || plan.APIStages[0].Stage != "dev" {
 		t.Errorf("got %+v", plan)
 	}

@@ -79,7 +79,8 @@ func newIdentities(e Estate) (*identities, error) {
 		}
 		for _, p := range a.Principals {
 			if _, double := ids.users[p.AccessKeyID]; double || p.AccessKeyID == "" || p.Name == "" {
-				faults = append(faults, fmt.Errorf("account %s: principal %q needs a name and an access key id of its own", a.ID, p.Name))
+				faults = append(faults,
+					fmt.Errorf("account %s: principal %q needs a name and an access key id of its own", a.ID, p.Name))
 			}
 			arn := fmt.Sprintf("arn:%s:iam::%s:user/%s", partitionOf(a), a.ID, p.Name)
 			ids.users[p.AccessKeyID] = caller{
@@ -133,7 +134,9 @@ type issuedCredentials struct {
 	secret string
 }
 
-func (ids *identities) issue(seed uint64, role roleEntry, roleARN, name string, lifetime time.Duration, now time.Time) issuedCredentials {
+func (ids *identities) issue(
+	seed uint64, role roleEntry, roleARN, name string, lifetime time.Duration, now time.Time,
+) issuedCredentials {
 	ids.mu.Lock()
 	defer ids.mu.Unlock()
 	for id, s := range ids.sessions {

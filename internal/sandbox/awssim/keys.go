@@ -119,7 +119,8 @@ func createAPIKey(s *Server, r *request) (response, *apiError) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	if g.keys.len() >= s.options.MaxKeys {
-		return response{}, refuse(http.StatusTooManyRequests, CodeLimitExceeded, "Maximum number of API keys reached, the limit is %d", s.options.MaxKeys)
+		return response{}, refuse(http.StatusTooManyRequests, CodeLimitExceeded,
+			"Maximum number of API keys reached, the limit is %d", s.options.MaxKeys)
 	}
 	key := s.newKey(r, in)
 	if _, exists := g.byValue[key.Value.Reveal()]; exists {
@@ -136,17 +137,21 @@ func createAPIKey(s *Server, r *request) (response, *apiError) {
 func (s *Server) newKey(r *request, in createKeyInput) *APIKey {
 	now := time.Now()
 	key := &APIKey{
-		Scope: r.region.scope, Name: in.Name, Description: in.Description, CustomerID: in.CustomerID, Value: secret.New(in.Value),
+		Scope: r.region.scope, Name: in.Name, Description: in.Description, CustomerID: in.CustomerID,
+		Value:   secret.New(in.Value),
 		Enabled: in.Enabled, Created: now, Updated: now, Tags: in.Tags, Plans: []Attachment{}, MadeBy: r.caller.accessKeyID,
 	}
 	for try := 0; key.ID == ""; try++ {
-		id := identifier(hash64(s.options.Seed, "key id", r.event.String(), strconv.Itoa(try)), lowerAlphanumeric, keyIDLength)
+		id := identifier(hash64(s.options.Seed, "key id", r.event.String(), strconv.Itoa(try)), lowerAlphanumeric,
+			keyIDLength)
 		if _, taken := r.region.keys.get(id); !taken {
 			key.ID = id
 		}
 	}
 	if key.Value.IsZero() {
-		key.Value = secret.New(identifier(hash64(s.options.Seed, "key value", key.ID, r.event.String()), alphanumeric, generatedKeyValueLength))
+		key.Value = secret.New(
+			identifier(hash64(s.options.Seed, "key value", key.ID, r.event.String()), alphanumeric, generatedKeyValueLength),
+		)
 	}
 	return key
 }
@@ -225,10 +230,12 @@ func createUsagePlanKey(s *Server, r *request) (response, *apiError) {
 		return response{}, notFound(messageNoSuchKey)
 	}
 	if stored.attached(plan.ID) {
-		return response{}, refuse(http.StatusConflict, CodeConflict, "API Key %s is already attached to usage plan %s", stored.ID, plan.ID)
+		return response{},
+			refuse(http.StatusConflict, CodeConflict, "API Key %s is already attached to usage plan %s", stored.ID, plan.ID)
 	}
 	if len(stored.Plans) >= s.options.MaxPlansPerKey {
-		return response{}, refuse(http.StatusTooManyRequests, CodeLimitExceeded, "Maximum number of usage plans per API key reached, the limit is %d", s.options.MaxPlansPerKey)
+		return response{}, refuse(http.StatusTooManyRequests, CodeLimitExceeded,
+			"Maximum number of usage plans per API key reached, the limit is %d", s.options.MaxPlansPerKey)
 	}
 	key := stored.clone()
 	key.Plans = append(key.Plans, Attachment{plan.ID, time.Now()})

@@ -21,7 +21,9 @@ func createKey(name string) *apigateway.CreateApiKeyInput {
 }
 
 func attach(plan, key string) *apigateway.CreateUsagePlanKeyInput {
-	return &apigateway.CreateUsagePlanKeyInput{UsagePlanId: aws.String(plan), KeyId: aws.String(key), KeyType: aws.String("API_KEY")}
+	return &apigateway.CreateUsagePlanKeyInput{
+		UsagePlanId: aws.String(plan), KeyId: aws.String(key), KeyType: aws.String("API_KEY"),
+	}
 }
 
 func TestAKeyOpensTheStagesOfItsPlanUntilItIsDeleted(t *testing.T) {
@@ -36,7 +38,8 @@ func TestAKeyOpensTheStagesOfItsPlanUntilItIsDeleted(t *testing.T) {
 		t.Errorf("an unattached key is answered %d", got)
 	}
 	attached := must(client.CreateUsagePlanKey(ctx, attach("gold01", *key.Id)))(t)
-	if *attached.Id != *key.Id || *attached.Type != "API_KEY" || *attached.Name != "shop" || *attached.Value != *key.Value {
+	if *attached.Id != *key.Id || *attached.Type != "API_KEY" || *attached.Name != "shop" ||
+		*attached.Value != *key.Value {
 		t.Errorf("got %+v", attached)
 	}
 	if got := invoke(); got != 200 {
@@ -73,10 +76,22 @@ func TestCreateApiKeyRefusesWhatAWSRefuses(t *testing.T) {
 		code    string
 		message string
 	}{
-		{"short value", &apigateway.CreateApiKeyInput{Value: aws.String(strings.Repeat("v", 19))}, CodeBadRequest, "API Key value should be at least 20 characters"},
-		{"long value", &apigateway.CreateApiKeyInput{Value: aws.String(strings.Repeat("v", 129))}, CodeBadRequest, "API Key value exceeds maximum size of 128 characters"},
-		{"long name", &apigateway.CreateApiKeyInput{Name: aws.String(strings.Repeat("n", 1025))}, CodeBadRequest, "Invalid API Key name, can be at most 1024 characters."},
-		{"long description", &apigateway.CreateApiKeyInput{Description: aws.String(strings.Repeat("d", 125_001))}, CodeBadRequest, "Invalid API Key description specified."},
+		{
+			"short value", &apigateway.CreateApiKeyInput{Value: aws.String(strings.Repeat("v", 19))}, CodeBadRequest,
+			"API Key value should be at least 20 characters",
+		},
+		{
+			"long value", &apigateway.CreateApiKeyInput{Value: aws.String(strings.Repeat("v", 129))}, CodeBadRequest,
+			"API Key value exceeds maximum size of 128 characters",
+		},
+		{
+			"long name", &apigateway.CreateApiKeyInput{Name: aws.String(strings.Repeat("n", 1025))}, CodeBadRequest,
+			"Invalid API Key name, can be at most 1024 characters.",
+		},
+		{
+			"long description", &apigateway.CreateApiKeyInput{Description: aws.String(strings.Repeat("d", 125_001))},
+			CodeBadRequest, "Invalid API Key description specified.",
+		},
 		{"value taken", &apigateway.CreateApiKeyInput{Value: aws.String(taken)}, CodeConflict, "API Key already exists"},
 		{"tags", &apigateway.CreateApiKeyInput{Tags: map[string]string{"a": "b"}}, CodeAccessDenied, ""},
 	} {
@@ -163,7 +178,9 @@ func TestListsOfKeysAreAsRecorded(t *testing.T) {
 	if len(got.Items) != 2 || *got.Items[0].Id != *second.Id || got.Items[0].Value != nil {
 		t.Errorf("got %+v, want the newest first and no values", got.Items)
 	}
-	prefix := must(client.GetApiKeys(ctx, &apigateway.GetApiKeysInput{NameQuery: aws.String("key"), IncludeValues: aws.Bool(true)}))(t)
+	prefix := must(client.GetApiKeys(ctx, &apigateway.GetApiKeysInput{
+		NameQuery: aws.String("key"), IncludeValues: aws.Bool(true),
+	}))(t)
 	if len(prefix.Items) != 1 || *prefix.Items[0].Value != *first.Value {
 		t.Errorf("got %d keys by prefix, want the one of that case, with its value", len(prefix.Items))
 	}
@@ -185,11 +202,15 @@ func TestListsOfKeysAreAsRecorded(t *testing.T) {
 	if len(plans.Items) != 1 || *plans.Items[0].Id != "gold01" {
 		t.Errorf("got plans of a key %+v", plans.Items)
 	}
-	must(client.DeleteUsagePlanKey(ctx, &apigateway.DeleteUsagePlanKeyInput{UsagePlanId: aws.String("gold01"), KeyId: first.Id}))(t)
+	must(client.DeleteUsagePlanKey(ctx, &apigateway.DeleteUsagePlanKeyInput{
+		UsagePlanId: aws.String("gold01"), KeyId: first.Id,
+	}))(t)
 	if k, ok := r.Key(scopeA(), *first.Id); !ok || len(k.Plans) != 0 {
 		t.Errorf("got %+v after taking it out of its plan", k.Plans)
 	}
-	if got := must(client.GetApiKey(ctx, &apigateway.GetApiKeyInput{ApiKey: first.Id, IncludeValue: aws.Bool(true)}))(t); *got.Value != *first.Value {
+	if got := must(client.GetApiKey(ctx, &apigateway.GetApiKeyInput{
+		ApiKey: first.Id, IncludeValue: aws.Bool(true),
+	}))(t); *got.Value != *first.Value {
 		t.Error("GetApiKey gives another value")
 	}
 }

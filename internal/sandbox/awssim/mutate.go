@@ -155,7 +155,8 @@ func (s *Server) Redeploy(scope Scope, api, stage string) (string, error) {
 	var id string
 	err = g.editStages(api, stage, func(a *RestAPI) {
 		deployed, _ := a.stage(stage)
-		id = identifier(hash64(s.options.Seed, "redeploy", scope.String(), api, stage, deployed.DeploymentID), lowerAlphanumeric, deploymentIDLength)
+		id = identifier(hash64(s.options.Seed, "redeploy", scope.String(), api, stage, deployed.DeploymentID),
+			lowerAlphanumeric, deploymentIDLength)
 		deployed.DeploymentID, deployed.Updated = id, time.Now()
 	})
 	return id, err
@@ -235,7 +236,10 @@ func (s *Server) PutKey(scope Scope, key APIKey) (string, error) {
 	defer g.mu.Unlock()
 	key = key.clone()
 	if key.ID == "" {
-		key.ID = identifier(hash64(s.options.Seed, "foreign key", scope.String(), key.Name, strconv.FormatUint(g.keys.last, 10)), lowerAlphanumeric, keyIDLength)
+		key.ID = identifier(
+			hash64(s.options.Seed, "foreign key", scope.String(), key.Name, strconv.FormatUint(g.keys.last, 10)),
+			lowerAlphanumeric, keyIDLength,
+		)
 	}
 	if other, taken := g.byValue[key.Value.Reveal()]; key.Value.IsZero() || taken && other != key.ID {
 		return "", fmt.Errorf("%s key %q needs a value of its own", scope, key.Name)

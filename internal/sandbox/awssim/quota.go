@@ -87,7 +87,9 @@ type meter struct {
 
 func newMeter(q Quota, now time.Time) *meter {
 	q = q.withDefaults()
-	m := &meter{quota: q, common: newBucket(q.Rate*q.Scale, float64(q.Burst)*q.Scale, now), operations: map[string]*bucket{}}
+	m := &meter{
+		quota: q, common: newBucket(q.Rate*q.Scale, float64(q.Burst)*q.Scale, now), operations: map[string]*bucket{},
+	}
 	for operation, own := range q.Operations {
 		size := float64(own.Requests) * q.Scale
 		m.operations[operation] = newBucket(size/own.Per.Seconds(), max(size, 1), now)

@@ -130,7 +130,9 @@ func TestAScaledQuotaAdmitsAsMuchMore(t *testing.T) {
 func TestANeighboursThrottlesAreToldApart(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := newRig(t, Options{})
-		if err := r.StartNeighbour(Neighbour{AccessKeyID: adminKeyA, Region: region1, Burst: 15, Every: 5 * time.Second}); err != nil {
+		if err := r.StartNeighbour(Neighbour{
+			AccessKeyID: adminKeyA, Region: region1, Burst: 15, Every: 5 * time.Second,
+		}); err != nil {
 			t.Fatal(err)
 		}
 		for range 600 { // a minute at the full rate: together they are over it

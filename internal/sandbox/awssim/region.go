@@ -24,7 +24,9 @@ type region struct {
 }
 
 func newRegion(scope Scope, partition string, content Region, q Quota, now time.Time) (*region, error) {
-	g := &region{scope: scope, partition: partition, disabled: content.Disabled, byValue: map[string]string{}, meter: newMeter(q, now)}
+	g := &region{
+		scope: scope, partition: partition, disabled: content.Disabled, byValue: map[string]string{}, meter: newMeter(q, now),
+	}
 	var faults []error
 	for _, api := range content.RestAPIs {
 		if _, double := g.apis.get(api.ID); double || api.ID == "" {

@@ -77,7 +77,8 @@ const (
 func jsonResponse(status int, value any) response {
 	body, err := json.Marshal(value)
 	if err != nil {
-		return errorResponse(serviceAPIGateway, "", refuse(http.StatusInternalServerError, "InternalFailure", "encoding the answer: %v", err))
+		return errorResponse(serviceAPIGateway, "",
+			refuse(http.StatusInternalServerError, "InternalFailure", "encoding the answer: %v", err))
 	}
 	return response{status: status, contentType: contentJSON, body: body}
 }
@@ -97,7 +98,9 @@ func errorResponse(service, requestID string, e *apiError) response {
 		if e.status >= http.StatusInternalServerError {
 			kind = "Receiver"
 		}
-		r := xmlResponse(stsErrorResponse{Namespace: stsNamespace, Type: kind, Code: stsCode(e.code), Message: e.message, RequestID: requestID})
+		r := xmlResponse(stsErrorResponse{
+			Namespace: stsNamespace, Type: kind, Code: stsCode(e.code), Message: e.message, RequestID: requestID,
+		})
 		r.status, r.code, r.retry = e.status, stsCode(e.code), e.retryAfter
 		return r
 	}

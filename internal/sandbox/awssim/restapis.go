@@ -68,8 +68,9 @@ type canaryWire struct {
 
 func wireStage(s *Stage) stageWire {
 	w := stageWire{
-		StageName: s.Name, DeploymentID: s.DeploymentID, Description: s.Description, DocumentationVersion: s.DocumentationVersion,
-		CacheClusterStatus: "NOT_AVAILABLE", Variables: s.Variables, Tags: s.Tags,
+		StageName: s.Name, DeploymentID: s.DeploymentID, Description: s.Description,
+		DocumentationVersion: s.DocumentationVersion,
+		CacheClusterStatus:   "NOT_AVAILABLE", Variables: s.Variables, Tags: s.Tags,
 		CreatedDate: s.Created.Unix(), LastUpdatedDate: s.Updated.Unix(),
 	}
 	if s.Canary != nil {
@@ -131,7 +132,8 @@ func getResources(_ *Server, r *request) (response, *apiError) {
 	if missing != nil {
 		return response{}, missing
 	}
-	return jsonResponse(http.StatusOK, page[resourceWire]{Items: []resourceWire{{ID: rootResourceID(api.ID), Path: "/"}}}), nil
+	return jsonResponse(http.StatusOK,
+		page[resourceWire]{Items: []resourceWire{{ID: rootResourceID(api.ID), Path: "/"}}}), nil
 }
 
 type deploymentWire struct {

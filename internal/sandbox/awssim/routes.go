@@ -116,7 +116,8 @@ func readBody(r *request) *apiError {
 }
 
 func unknownOperation(_ *Server, r *request) (response, *apiError) {
-	return response{}, refuse(http.StatusNotFound, CodeUnknownOperation, "This stand-in does not serve %s %s", r.method, r.path)
+	return response{},
+		refuse(http.StatusNotFound, CodeUnknownOperation, "This stand-in does not serve %s %s", r.method, r.path)
 }
 
 // splitPath cuts an escaped path into its decoded segments.

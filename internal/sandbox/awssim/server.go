@@ -56,7 +56,8 @@ func New(o Options) (*Server, error) {
 		for _, content := range account.Regions {
 			scope := Scope{account.ID, content.Name}
 			if _, double := s.regions[scope]; double || !regionPattern.MatchString(content.Name) {
-				faults = append(faults, fmt.Errorf("account %s: region %q is listed twice or is no region's name", account.ID, content.Name))
+				faults = append(faults,
+					fmt.Errorf("account %s: region %q is listed twice or is no region's name", account.ID, content.Name))
 			}
 			g, err := newRegion(scope, partitionOf(account), content, o.Quota, now)
 			faults = append(faults, err)
@@ -115,7 +116,10 @@ func (s *Server) serveAWS(w http.ResponseWriter, hr *http.Request) {
 	r, refusal := s.receive(w, hr)
 	r.event = s.log.number(r.event)
 	r.id = requestID(hash64(s.options.Seed, "request", r.event.String()))
-	call := s.log.begin(Call{Start: time.Now(), Event: r.event, AccessKeyID: r.credential.accessKeyID, Principal: r.caller.principal, KeyID: r.keyID})
+	call := s.log.begin(Call{
+		Start: time.Now(), Event: r.event, AccessKeyID: r.credential.accessKeyID, Principal: r.caller.principal,
+		KeyID: r.keyID,
+	})
 	if refusal != nil {
 		s.answer(w, r, call, errorResponse(r.credential.service, r.id, refusal))
 		return
@@ -175,7 +179,10 @@ func (s *Server) serveAWS(w http.ResponseWriter, hr *http.Request) {
 
 // receive reads, routes and authenticates. It always gives a request, fit for the log.
 func (s *Server) receive(w http.ResponseWriter, hr *http.Request) (*request, *apiError) {
-	r := &request{method: hr.Method, path: hr.URL.EscapedPath(), query: hr.URL.Query(), accept: hr.Header.Get("Accept"), maxPage: s.options.MaxPageSize, event: Event{Operation: OpUnknown}}
+	r := &request{
+		method: hr.Method, path: hr.URL.EscapedPath(), query: hr.URL.Query(), accept: hr.Header.Get("Accept"),
+		maxPage: s.options.MaxPageSize, event: Event{Operation: OpUnknown},
+	}
 	var refusal *apiError
 	if r.credential, refusal = parseAuthorization(hr); refusal != nil {
 		return r, refusal
@@ -218,7 +225,8 @@ func (s *Server) carryOut(ctx context.Context, r *request) (response, bool) {
 	}
 	if r.event.Operation == OpCreateUsagePlanKey {
 		if !r.region.beginAttach() {
-			return errorResponse(r.credential.service, r.id, refuse(http.StatusConflict, CodeConflict, messageConcurrentChange)), true
+			return errorResponse(r.credential.service, r.id,
+				refuse(http.StatusConflict, CodeConflict, messageConcurrentChange)), true
 		}
 		defer r.region.endAttach()
 	}
@@ -309,5 +317,6 @@ func (c *cutWriter) Write(p []byte) (int, error) {
 // requestID spells bits as AWS spells its request ids.
 func requestID(bits uint64) string {
 	more := mix(bits + 1)
-	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", uint32(bits), uint16(bits>>32), bits>>52, uint16(more)|0x8000, more>>16)
+	return fmt.Sprintf("%08x-%04x-4%03x-%04x-%012x", uint32(bits), uint16(bits>>32), bits>>52, uint16(more)|0x8000,
+		more>>16)
 }

@@ -55,14 +55,17 @@ func parseAuthorization(r *http.Request) (credentialScope, *apiError) {
 		}
 	}
 	if r.Header.Get("X-Amz-Date") == "" && r.Header.Get("Date") == "" {
-		return credentialScope{}, incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
+		return credentialScope{},
+			incomplete("Authorization header requires existence of either a 'X-Amz-Date' or a 'Date' header.")
 	}
 	if !signaturePattern.MatchString(fields["Signature"]) {
-		return credentialScope{}, invalidSignature("The request signature we calculated does not match the signature you provided.")
+		return credentialScope{},
+			invalidSignature("The request signature we calculated does not match the signature you provided.")
 	}
 	parts := strings.Split(fields["Credential"], "/")
 	if len(parts) != 5 || parts[0] == "" || !datePattern.MatchString(parts[1]) || parts[4] != "aws4_request" {
-		return credentialScope{}, incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term")
+		return credentialScope{},
+			incomplete("Credential must have exactly 5 slash-delimited elements, e.g. keyid/date/region/service/term")
 	}
 	scope := credentialScope{accessKeyID: parts[0], region: parts[2], service: parts[3]}
 	if !regionPattern.MatchString(scope.region) {

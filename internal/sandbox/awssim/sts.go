@@ -73,7 +73,8 @@ func routeSTS(r *request) *apiError {
 		r.event.Role = form.Get("RoleArn")
 		r.do = assumeRole
 	default:
-		return refuse(http.StatusBadRequest, codeSTSInvalidAction, "Could not find operation %s for version %s", form.Get("Action"), form.Get("Version"))
+		return refuse(http.StatusBadRequest, codeSTSInvalidAction, "Could not find operation %s for version %s",
+			form.Get("Action"), form.Get("Version"))
 	}
 	return nil
 }
@@ -88,7 +89,11 @@ func getCallerIdentity(_ *Server, r *request) (response, *apiError) {
 func assumeRole(s *Server, r *request) (response, *apiError) {
 	roleARN, name := r.form.Get("RoleArn"), r.form.Get("RoleSessionName")
 	if !sessionNamePattern.MatchString(name) {
-		return response{}, stsInvalid("1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: Member must satisfy regular expression pattern: [\\w+=,.@-]*", name)
+		return response{}, stsInvalid(
+			"1 validation error detected: Value '%s' at 'roleSessionName' failed to satisfy constraint: "+
+				"Member must satisfy regular expression pattern: [\\w+=,.@-]*",
+			name,
+		)
 	}
 	role, known := s.identities.roles[roleARN]
 	if !known || !role.trusts(r.caller) || role.ExternalID != "" && r.form.Get("ExternalId") != role.ExternalID {
@@ -112,12 +117,17 @@ func sessionLifetime(asked string, role roleEntry, by caller) (time.Duration, *a
 	if asked != "" {
 		n, err := strconv.Atoi(asked)
 		if err != nil || n < minSessionSeconds {
-			return 0, stsInvalid("1 validation error detected: Value '%s' at 'durationSeconds' failed to satisfy constraint: Member must have value greater than or equal to %d", asked, minSessionSeconds)
+			return 0, stsInvalid(
+				"1 validation error detected: Value '%s' at 'durationSeconds' failed to satisfy constraint: "+
+					"Member must have value greater than or equal to %d",
+				asked, minSessionSeconds,
+			)
 		}
 		seconds = n
 	}
 	if by.session && seconds > chainedSessionSeconds {
-		return 0, stsInvalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
+		return 0,
+			stsInvalid("The requested DurationSeconds exceeds the 1 hour session limit for roles assumed by role chaining")
 	}
 	if seconds > role.MaxSessionSeconds {
 		return 0, stsInvalid("The requested DurationSeconds exceeds the MaxSessionDuration set for this role.")

@@ -19,13 +19,17 @@ func patchOf(op, path, value string) []types.PatchOperation {
 }
 
 func assume() *sts.AssumeRoleInput {
-	return &sts.AssumeRoleInput{RoleArn: aws.String(readerRole), RoleSessionName: aws.String("test"), ExternalId: aws.String("sesame"), DurationSeconds: aws.Int32(900)}
+	return &sts.AssumeRoleInput{
+		RoleArn: aws.String(readerRole), RoleSessionName: aws.String("test"), ExternalId: aws.String("sesame"),
+		DurationSeconds: aws.Int32(900),
+	}
 }
 
 func TestGetCallerIdentityTellsTheAccountOfTheAccessKey(t *testing.T) {
 	r := newRig(t, Options{})
 	got := must(r.sts(agentKeyA).GetCallerIdentity(context.Background(), &sts.GetCallerIdentityInput{}))(t)
-	if *got.Account != accountA || *got.Arn != "arn:aws:iam::"+accountA+":user/agent" || !strings.HasPrefix(*got.UserId, "AIDA") {
+	if *got.Account != accountA || *got.Arn != "arn:aws:iam::"+accountA+":user/agent" ||
+		!strings.HasPrefix(*got.UserId, "AIDA") {
 		t.Errorf("got %s %s %s", *got.Account, *got.Arn, *got.UserId)
 	}
 }
@@ -35,7 +39,8 @@ func TestASessionActsInItsRolesAccountUntilItExpires(t *testing.T) {
 		r := newRig(t, Options{})
 		ctx := context.Background()
 		out := must(r.sts(agentKeyA).AssumeRole(ctx, assume()))(t)
-		if *out.AssumedRoleUser.Arn != "arn:aws:sts::"+accountB+":assumed-role/reader/test" || !out.Credentials.Expiration.Equal(time.Now().Add(15*time.Minute)) {
+		if *out.AssumedRoleUser.Arn != "arn:aws:sts::"+accountB+":assumed-role/reader/test" ||
+			!out.Credentials.Expiration.Equal(time.Now().Add(15*time.Minute)) {
 			t.Errorf("got %s until %s", *out.AssumedRoleUser.Arn, out.Credentials.Expiration)
 		}
 		config := r.config(*out.Credentials.AccessKeyId, *out.Credentials.SessionToken, region1)
@@ -48,7 +53,9 @@ func TestASessionActsInItsRolesAccountUntilItExpires(t *testing.T) {
 			t.Errorf("logged as %s in %s", got.Principal, got.Account)
 		}
 		_, err := client.GetApiKeys(ctx, &apigateway.GetApiKeysInput{})
-		if got := wantCode(t, err, CodeAccessDenied).ErrorMessage(); !strings.Contains(got, ":assumed-role/reader/test is not authorized") {
+		if got := wantCode(t, err, CodeAccessDenied).ErrorMessage(); !strings.Contains(
+			got, ":assumed-role/reader/test is not authorized",
+		) {
 			t.Errorf("got message %q", got)
 		}
 		who := must(sts.NewFromConfig(config).GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{}))(t)
@@ -56,7 +63,8 @@ func TestASessionActsInItsRolesAccountUntilItExpires(t *testing.T) {
 			t.Errorf("the session is of account %s", *who.Account)
 		}
 
-		_, err = apigateway.NewFromConfig(r.config(*out.Credentials.AccessKeyId, "forged", region1)).GetRestApis(ctx, &apigateway.GetRestApisInput{})
+		_, err = apigateway.NewFromConfig(r.config(*out.Credentials.AccessKeyId, "forged", region1)).GetRestApis(ctx,
+			&apigateway.GetRestApisInput{})
 		wantCode(t, err, CodeUnrecognizedClient)
 
 		time.Sleep(15 * time.Minute)
@@ -74,7 +82,9 @@ func TestSessionsCanBeEndedEarly(t *testing.T) {
 	if n := r.ExpireSessions(readerRole); n != 1 {
 		t.Errorf("ended %d sessions", n)
 	}
-	_, err := apigateway.NewFromConfig(r.config(*out.Credentials.AccessKeyId, *out.Credentials.SessionToken, region1)).GetRestApis(ctx, &apigateway.GetRestApisInput{})
+	_, err := apigateway.NewFromConfig(
+		r.config(*out.Credentials.AccessKeyId, *out.Credentials.SessionToken, region1),
+	).GetRestApis(ctx, &apigateway.GetRestApisInput{})
 	wantCode(t, err, CodeExpiredToken)
 }
 
@@ -84,10 +94,17 @@ func TestAssumeRoleRefusesWhatSTSRefuses(t *testing.T) {
 		edit func(*sts.AssumeRoleInput)
 		code string
 	}{
-		{"unknown role", func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String("arn:aws:iam::" + accountB + ":role/none") }, "AccessDenied"},
+		{
+			"unknown role", func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String("arn:aws:iam::" + accountB + ":role/none") },
+			"AccessDenied",
+		},
 		{"no external id", func(in *sts.AssumeRoleInput) { in.ExternalId = nil }, "AccessDenied"},
 		{"wrong external id", func(in *sts.AssumeRoleInput) { in.ExternalId = aws.String("guess") }, "AccessDenied"},
-		{"not trusted", func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String("arn:aws:iam::" + accountB + ":role/private") }, "AccessDenied"},
+		{
+			"not trusted",
+			func(in *sts.AssumeRoleInput) { in.RoleArn = aws.String("arn:aws:iam::" + accountB + ":role/private") },
+			"AccessDenied",
+		},
 		{"too short", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(899) }, "ValidationError"},
 		{"too long", func(in *sts.AssumeRoleInput) { in.DurationSeconds = aws.Int32(3601) }, "ValidationError"},
 		{"bad session name", func(in *sts.AssumeRoleInput) { in.RoleSessionName = aws.String("a b") }, "ValidationError"},
@@ -130,7 +147,8 @@ func TestUnknownKeysAndDisabledRegionsAreUnrecognizedClients(t *testing.T) {
 	r := newRig(t, Options{})
 	ctx := context.Background()
 	_, err := r.gateway("AKIANOBODY0000000001").GetRestApis(ctx, &apigateway.GetRestApisInput{})
-	if got := wantCode(t, err, CodeUnrecognizedClient).ErrorMessage(); got != "The security token included in the request is invalid." {
+	const want = "The security token included in the request is invalid."
+	if got := wantCode(t, err, CodeUnrecognizedClient).ErrorMessage(); got != want {
 		t.Errorf("got message %q", got)
 	}
 	_, err = r.sts("AKIANOBODY0000000001").GetCallerIdentity(ctx, &sts.GetCallerIdentityInput{})
@@ -145,7 +163,8 @@ func TestUnknownKeysAndDisabledRegionsAreUnrecognizedClients(t *testing.T) {
 		t.Fatal(err)
 	}
 	must(apigateway.NewFromConfig(r.config(agentKeyA, "", offRegion)).GetRestApis(ctx, &apigateway.GetRestApisInput{}))(t)
-	if got := must(apigateway.NewFromConfig(r.config(agentKeyA, "", "eu-north-1")).GetRestApis(ctx, &apigateway.GetRestApisInput{}))(t); len(got.Items) != 0 {
+	north := apigateway.NewFromConfig(r.config(agentKeyA, "", "eu-north-1"))
+	if got := must(north.GetRestApis(ctx, &apigateway.GetRestApisInput{}))(t); len(got.Items) != 0 {
 		t.Errorf("a region with nothing in it has %d APIs", len(got.Items))
 	}
 }

@@ -25,23 +25,31 @@ func TestASDKClientReadsEveryFieldOfTheEstate(t *testing.T) {
 
 		apis := must(client.GetRestApis(ctx, &apigateway.GetRestApisInput{}))(t)
 		want := types.RestApi{
-			Id: aws.String("orders0001"), Name: aws.String("Orders"), Description: aws.String("Places orders"), Version: aws.String("1.2"),
-			Tags: map[string]string{"team": "shop"}, ApiKeySource: types.ApiKeySourceTypeHeader, CreatedDate: aws.Time(start),
-			EndpointConfiguration: &types.EndpointConfiguration{Types: []types.EndpointType{types.EndpointTypeRegional}, IpAddressType: types.IpAddressTypeIpv4},
-			RootResourceId:        aws.String(rootResourceID("orders0001")),
+			Id: aws.String("orders0001"), Name: aws.String("Orders"), Description: aws.String("Places orders"),
+			Version: aws.String("1.2"),
+			Tags:    map[string]string{"team": "shop"}, ApiKeySource: types.ApiKeySourceTypeHeader, CreatedDate: aws.Time(start),
+			EndpointConfiguration: &types.EndpointConfiguration{
+				Types: []types.EndpointType{types.EndpointTypeRegional}, IpAddressType: types.IpAddressTypeIpv4,
+			},
+			RootResourceId: aws.String(rootResourceID("orders0001")),
 		}
-		if diff := cmp.Diff(want, apis.Items[0], cmpopts.IgnoreUnexported(types.RestApi{}, types.EndpointConfiguration{})); diff != "" {
+		if diff := cmp.Diff(want, apis.Items[0],
+			cmpopts.IgnoreUnexported(types.RestApi{}, types.EndpointConfiguration{})); diff != "" {
 			t.Errorf("REST API (-want +got):\n%s", diff)
 		}
 
 		stages := must(client.GetStages(ctx, &apigateway.GetStagesInput{RestApiId: aws.String("orders0001")}))(t)
 		wantStage := types.Stage{
 			StageName: aws.String("prod"), DeploymentId: aws.String("dep001"), DocumentationVersion: aws.String("v7"),
-			Variables: map[string]string{"a": "b"}, CacheClusterStatus: types.CacheClusterStatusNotAvailable, MethodSettings: map[string]types.MethodSetting{},
-			CreatedDate: aws.Time(start), LastUpdatedDate: aws.Time(start),
-			CanarySettings: &types.CanarySettings{DeploymentId: aws.String("dep002"), PercentTraffic: 50, StageVariableOverrides: map[string]string{"a": "c"}},
+			Variables: map[string]string{"a": "b"}, CacheClusterStatus: types.CacheClusterStatusNotAvailable,
+			MethodSettings: map[string]types.MethodSetting{},
+			CreatedDate:    aws.Time(start), LastUpdatedDate: aws.Time(start),
+			CanarySettings: &types.CanarySettings{
+				DeploymentId: aws.String("dep002"), PercentTraffic: 50, StageVariableOverrides: map[string]string{"a": "c"},
+			},
 		}
-		if diff := cmp.Diff(wantStage, stages.Item[0], cmpopts.IgnoreUnexported(types.Stage{}, types.CanarySettings{})); diff != "" {
+		if diff := cmp.Diff(wantStage, stages.Item[0],
+			cmpopts.IgnoreUnexported(types.Stage{}, types.CanarySettings{})); diff != "" {
 			t.Errorf("stage (-want +got):\n%s", diff)
 		}
 		if len(stages.Item) != 2 {
@@ -53,11 +61,14 @@ func TestASDKClientReadsEveryFieldOfTheEstate(t *testing.T) {
 			Id: aws.String("gold01"), Name: aws.String("Gold"), Tags: map[string]string{"tier": "gold"},
 			Throttle: &types.ThrottleSettings{BurstLimit: 20, RateLimit: 10},
 			Quota:    &types.QuotaSettings{Limit: 1000, Period: types.QuotaPeriodTypeDay},
-			ApiStages: []types.ApiStage{{ApiId: aws.String("orders0001"), Stage: aws.String("prod"), Throttle: map[string]types.ThrottleSettings{
-				"/orders/GET": {BurstLimit: 5, RateLimit: 2.5},
-			}}},
+			ApiStages: []types.ApiStage{
+				{ApiId: aws.String("orders0001"), Stage: aws.String("prod"), Throttle: map[string]types.ThrottleSettings{
+					"/orders/GET": {BurstLimit: 5, RateLimit: 2.5},
+				}},
+			},
 		}
-		ignore := cmpopts.IgnoreUnexported(types.UsagePlan{}, types.ThrottleSettings{}, types.QuotaSettings{}, types.ApiStage{})
+		ignore := cmpopts.IgnoreUnexported(types.UsagePlan{}, types.ThrottleSettings{}, types.QuotaSettings{},
+			types.ApiStage{})
 		if diff := cmp.Diff(wantPlan, plans.Items[0], ignore); diff != "" {
 			t.Errorf("usage plan (-want +got):\n%s", diff)
 		}
@@ -71,10 +82,14 @@ func TestOtherReadsOfTheMinimumPolicyAnswer(t *testing.T) {
 	if got := must(client.GetRestApi(ctx, &apigateway.GetRestApiInput{RestApiId: api}))(t); *got.Name != "Orders" {
 		t.Errorf("got API %q", *got.Name)
 	}
-	if got := must(client.GetStage(ctx, &apigateway.GetStageInput{RestApiId: api, StageName: aws.String("dev")}))(t); *got.DeploymentId != "dep003" {
+	if got := must(client.GetStage(ctx, &apigateway.GetStageInput{
+		RestApiId: api, StageName: aws.String("dev"),
+	}))(t); *got.DeploymentId != "dep003" {
 		t.Errorf("got deployment %q", *got.DeploymentId)
 	}
-	if got := must(client.GetStages(ctx, &apigateway.GetStagesInput{RestApiId: api, DeploymentId: aws.String("dep003")}))(t); len(got.Item) != 1 {
+	if got := must(client.GetStages(ctx, &apigateway.GetStagesInput{
+		RestApiId: api, DeploymentId: aws.String("dep003"),
+	}))(t); len(got.Item) != 1 {
 		t.Errorf("got %d stages of one deployment", len(got.Item))
 	}
 	if got := must(client.GetDeployments(ctx, &apigateway.GetDeploymentsInput{RestApiId: api}))(t); len(got.Items) != 3 {
@@ -92,10 +107,13 @@ func TestWhatDoesNotExistIsNotFoundInAWSsWords(t *testing.T) {
 	r := newRig(t, Options{})
 	ctx, client := context.Background(), r.gateway(agentKeyA)
 	_, err := client.GetStages(ctx, &apigateway.GetStagesInput{RestApiId: aws.String("ORDERS0001")})
-	if got := wantCode(t, err, CodeNotFound).ErrorMessage(); got != "Invalid API identifier specified "+accountA+":ORDERS0001" {
+	got := wantCode(t, err, CodeNotFound).ErrorMessage()
+	if got != "Invalid API identifier specified "+accountA+":ORDERS0001" {
 		t.Errorf("got message %q", got)
 	}
-	_, err = client.GetExport(ctx, &apigateway.GetExportInput{RestApiId: aws.String("orders0001"), StageName: aws.String("none"), ExportType: aws.String("oas30")})
+	_, err = client.GetExport(ctx, &apigateway.GetExportInput{
+		RestApiId: aws.String("orders0001"), StageName: aws.String("none"), ExportType: aws.String("oas30"),
+	})
 	wantCode(t, err, CodeNotFound)
 }
 
@@ -108,7 +126,8 @@ func TestListingsHave25ItemsUnlessAskedAndNeverMoreThan500(t *testing.T) {
 		limit *int32
 		want  int
 	}{
-		{"default", nil, 25}, {"ten", aws.Int32(10), 10}, {"most", aws.Int32(500), 500}, {"beyond", aws.Int32(1000), 500}, {"negative", aws.Int32(-1), 0},
+		{"default", nil, 25}, {"ten", aws.Int32(10), 10}, {"most", aws.Int32(500), 500}, {"beyond", aws.Int32(1000), 500},
+		{"negative", aws.Int32(-1), 0},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			out := must(client.GetRestApis(ctx, &apigateway.GetRestApisInput{Limit: c.limit}))(t)
@@ -145,7 +164,9 @@ func TestAPositionStaysGoodWhileAPIsComeAndGo(t *testing.T) {
 	if err := r.PutRestAPI(scopeA(), RestAPI{ID: "new0000001", Name: "new"}); err != nil {
 		t.Fatal(err)
 	}
-	second := must(client.GetRestApis(ctx, &apigateway.GetRestApisInput{Limit: aws.Int32(10), Position: first.Position}))(t)
+	second := must(client.GetRestApis(ctx, &apigateway.GetRestApisInput{
+		Limit: aws.Int32(10), Position: first.Position,
+	}))(t)
 	var got []string
 	for _, api := range second.Items {
 		got = append(got, *api.Id)
@@ -165,10 +186,24 @@ func TestAnswersHaveTheFieldsThatWereRecorded(t *testing.T) {
 		status                   int
 		fields                   string
 	}{
-		{"CreateApiKey", "POST", "/apikeys", `{"name":"k"}`, 201, "createdDate enabled id lastUpdatedDate name stageKeys value"},
-		{"CreateApiKey without name", "POST", "/apikeys", `{"name":""}`, 201, "createdDate enabled id lastUpdatedDate stageKeys value"},
-		{"GetRestApi", "GET", "/restapis/orders0001", "", 200, "apiKeySource createdDate description disableExecuteApiEndpoint endpointConfiguration id name rootResourceId tags version"},
-		{"GetStage", "GET", "/restapis/orders0001/stages/dev", "", 200, "cacheClusterEnabled cacheClusterStatus createdDate deploymentId lastUpdatedDate methodSettings stageName tracingEnabled"},
+		{
+			"CreateApiKey", "POST", "/apikeys", `{"name":"k"}`, 201,
+			"createdDate enabled id lastUpdatedDate name stageKeys value",
+		},
+		{
+			"CreateApiKey without name", "POST", "/apikeys", `{"name":""}`, 201,
+			"createdDate enabled id lastUpdatedDate stageKeys value",
+		},
+		{
+			"GetRestApi", "GET", "/restapis/orders0001", "", 200,
+			"apiKeySource createdDate description disableExecuteApiEndpoint endpointConfiguration id name " +
+				"rootResourceId tags version",
+		},
+		{
+			"GetStage", "GET", "/restapis/orders0001/stages/dev", "", 200,
+			"cacheClusterEnabled cacheClusterStatus createdDate deploymentId lastUpdatedDate methodSettings " +
+				"stageName tracingEnabled",
+		},
 		{"GetUsagePlan", "GET", "/usageplans/empty1", "", 200, "apiStages id name"},
 		{"GetStages", "GET", "/restapis/orders0001/stages", "", 200, "item"},
 		{"an error", "GET", "/restapis/none", "", 404, "message"},
