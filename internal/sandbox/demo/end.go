@@ -21,7 +21,9 @@ func End(summary Summary, s *Sandbox, drain func() error, n *Narrator) Summary {
 	if err == nil && connected {
 		err = closedInOrder(s)
 	}
-	step := Step{Name: "End", Detail: "the agent closed its session in order", OK: err == nil, Seconds: time.Since(began).Seconds()}
+	step := Step{
+		Name: "End", Detail: "the agent closed its session in order", OK: err == nil, Seconds: time.Since(began).Seconds(),
+	}
 	if err != nil {
 		step.Detail = err.Error()
 		if summary.OK {
@@ -38,9 +40,11 @@ const noticeWithin = 5 * time.Second
 
 // closedInOrder looks at the last session, once APIM has noticed that it is over.
 func closedInOrder(s *Sandbox) error {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), noticeWithin, errors.New("the agent ended, but its session is still open"))
+	ctx, cancel := context.WithTimeoutCause(context.Background(), noticeWithin,
+		errors.New("the agent ended, but its session is still open"))
 	defer cancel()
-	if err := s.Await(ctx, func() bool { return len(s.APIM.Agents()) == 0 && len(s.APIM.EndedSessions()) > 0 }); err != nil {
+	err := s.Await(ctx, func() bool { return len(s.APIM.Agents()) == 0 && len(s.APIM.EndedSessions()) > 0 })
+	if err != nil {
 		return err
 	}
 	ended := s.APIM.EndedSessions()

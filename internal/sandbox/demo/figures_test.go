@@ -57,7 +57,9 @@ func TestAnAgentIsToldTheQuotaThatTheStandInKeeps(t *testing.T) {
 }
 
 func TestTheCensusCountsOnlyStagesThatAnAgentMustFind(t *testing.T) {
-	if c := take(awssim.DemoEstate(DefaultSeed)); c != (census{accounts: 2, regions: 2, apis: 40, stages: 120, planned: 117}) {
+	if c := take(awssim.DemoEstate(DefaultSeed)); c != (census{
+		accounts: 2, regions: 2, apis: 40, stages: 120, planned: 117,
+	}) {
 		t.Errorf("%+v", c)
 	}
 	outside := awssim.UniformEstate(awssim.UniformOptions{APIs: 2, StagesPerAPI: 3})
@@ -68,9 +70,15 @@ func TestTheCensusCountsOnlyStagesThatAnAgentMustFind(t *testing.T) {
 
 func TestTheTableSaysWhySomeStagesAreNotFound(t *testing.T) {
 	for want, s := range map[string]Summary{
-		"117 stages, all that are in a usage plan; 3 of 120 are in none":                    {Stages: 120, Expected: 117, Found: 117},
-		"6 stages, all that are in a usage plan":                                            {Stages: 6, Expected: 6, Found: 6},
-		"5 of 6 stages in a usage plan (only a part was found in time); 2 of 8 are in none": {Stages: 8, Expected: 6, Found: 5, Partial: true},
+		"117 stages, all that are in a usage plan; 3 of 120 are in none": {
+			Stages: 120, Expected: 117, Found: 117,
+		},
+		"6 stages, all that are in a usage plan": {
+			Stages: 6, Expected: 6, Found: 6,
+		},
+		"5 of 6 stages in a usage plan (only a part was found in time); 2 of 8 are in none": {
+			Stages: 8, Expected: 6, Found: 5, Partial: true,
+		},
 	} {
 		if got := foundText(s); got != want {
 			t.Errorf("%q, want %q", got, want)
@@ -85,7 +93,8 @@ func TestTheTableSaysWhyABusySecondIsWithinTheQuota(t *testing.T) {
 	} {
 		var told strings.Builder
 		(&Narrator{Out: &told}).Table(Summary{OK: true, QuotaScale: 1, Usage: []Usage{u}})
-		if got := told.String(); strings.Contains(got, "busiest second is within") != (want != "") || !strings.Contains(got, want) {
+		if got := told.String(); strings.Contains(got, "busiest second is within") != (want != "") ||
+			!strings.Contains(got, want) {
 			t.Errorf("%q\nwant %q", got, want)
 		}
 	}
@@ -114,11 +123,13 @@ func TestOnATerminalProgressIsDrawnOverAndElsewhereEachIsALine(t *testing.T) {
 		n.Step(Step{Name: "Ingest", Detail: "2 of 2 APIs", OK: true, Seconds: 1})
 		return told.String()
 	}
-	if got, want := tell(false), "  ...    Ingest       1 of 2\n  ...    Ingest       2 of 2\n  ok     Ingest       2 of 2 APIs (1.0 s)\n"; got != want {
-		t.Errorf("elsewhere:\n%q, want\n%q", got, want)
+	lines := "  ...    Ingest       1 of 2\n  ...    Ingest       2 of 2\n  ok     Ingest       2 of 2 APIs (1.0 s)\n"
+	if got := tell(false); got != lines {
+		t.Errorf("elsewhere:\n%q, want\n%q", got, lines)
 	}
 	const erase = "\r\x1b[K"
-	want := "  ...    Preview      waiting" + erase + "  ...    Ingest       1 of 2" + erase + "  ...    Ingest       2 of 2" + erase + "  ok     Ingest       2 of 2 APIs (1.0 s)\n"
+	want := "  ...    Preview      waiting" + erase + "  ...    Ingest       1 of 2" + erase +
+		"  ...    Ingest       2 of 2" + erase + "  ok     Ingest       2 of 2 APIs (1.0 s)\n"
 	if got := tell(true); got != want {
 		t.Errorf("on a terminal:\n%q, want\n%q", got, want)
 	}

@@ -120,7 +120,8 @@ func (n *Narrator) Table(s Summary) {
 	calls := tabwriter.NewWriter(n.Out, 0, 0, 2, ' ', tabwriter.AlignRight)
 	fmt.Fprintln(calls, "  AWS account\tregion\tcalls\tbusiest second\taverage\tquota\t429s\t")
 	for _, u := range s.Usage {
-		fmt.Fprintf(calls, "  %s\t%s\t%d\t%d\t%.1f/s\t%s\t%d\t\n", u.Account, u.Region, u.Calls, u.Busiest, u.Average, quotaText(u), u.Throttled)
+		fmt.Fprintf(calls, "  %s\t%s\t%d\t%d\t%.1f/s\t%s\t%d\t\n", u.Account, u.Region, u.Calls, u.Busiest, u.Average,
+			quotaText(u), u.Throttled)
 	}
 	_ = calls.Flush()
 	n.explainBusiest(s.Usage)
@@ -132,11 +133,13 @@ func (n *Narrator) Table(s Summary) {
 	}
 }
 
-// explainBusiest says why a second above the rate keeps to the quota all the same: AWS's token bucket lets a burst through.
+// explainBusiest says why a second above the rate keeps to the quota all the same:
+// AWS's token bucket lets a burst through.
 func (n *Narrator) explainBusiest(list []Usage) {
 	for _, u := range list {
 		if busiest := float64(u.Busiest); u.Rate > 0 && busiest > u.Rate && u.Busiest <= u.Burst {
-			n.Line("  (%d in the busiest second is within the burst of %d; %g/s is the average that is allowed)", u.Busiest, u.Burst, u.Rate)
+			n.Line("  (%d in the busiest second is within the burst of %d; %g/s is the average that is allowed)", u.Busiest,
+				u.Burst, u.Rate)
 			return
 		}
 	}

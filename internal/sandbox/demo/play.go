@@ -45,7 +45,8 @@ func Play(ctx context.Context, s *Sandbox, agentDone <-chan struct{}, n *Narrato
 	}()
 	estate := take(s.options.Estate)
 	p := &play{sandbox: s, narrator: n, started: time.Now(), summary: Summary{
-		APIMVersion: s.options.Version, Stages: estate.stages, Expected: estate.planned, QuotaScale: cmp.Or(s.options.Quota.Scale, 1),
+		APIMVersion: s.options.Version, Stages: estate.stages, Expected: estate.planned,
+		QuotaScale: cmp.Or(s.options.Quota.Scale, 1),
 	}}
 	if s.options.Quota.Off {
 		p.summary.QuotaScale = 0
@@ -96,7 +97,9 @@ func (p *play) take(ctx context.Context, name string, do func(context.Context) (
 		detail = strings.ReplaceAll(err.Error(), "\n", "; ")
 		p.summary.Failure, p.summary.Interrupted = name+": "+detail, interrupted
 	}
-	step := Step{Name: name, Detail: detail, OK: err == nil, Interrupted: interrupted, Seconds: time.Since(began).Seconds()}
+	step := Step{
+		Name: name, Detail: detail, OK: err == nil, Interrupted: interrupted, Seconds: time.Since(began).Seconds(),
+	}
 	p.summary.Steps = append(p.summary.Steps, step)
 	p.narrator.Step(step)
 	return err == nil
@@ -156,7 +159,8 @@ func (p *play) preview(ctx context.Context) (string, error) {
 	}
 	p.summary.Found, p.summary.Partial = len(found.APIs), found.Partial
 	if !found.Partial && len(found.APIs) != p.summary.Expected {
-		return "", fmt.Errorf("%s found, but %d stages are in a usage plan", plural(len(found.APIs), "API"), p.summary.Expected)
+		return "",
+			fmt.Errorf("%s found, but %d stages are in a usage plan", plural(len(found.APIs), "API"), p.summary.Expected)
 	}
 	names := map[string]bool{}
 	for _, api := range found.APIs {
@@ -170,7 +174,8 @@ func (p *play) preview(ctx context.Context) (string, error) {
 
 // ingest takes all of it in.
 func (p *play) ingest(ctx context.Context) (string, error) {
-	ctx, cancel := context.WithTimeoutCause(ctx, ingestWithin, fmt.Errorf("the ingest did not end within %s", ingestWithin))
+	ctx, cancel := context.WithTimeoutCause(ctx, ingestWithin,
+		fmt.Errorf("the ingest did not end within %s", ingestWithin))
 	defer cancel()
 	before := p.sandbox.AWS.CallCount(awssim.OpGetExport)
 	job, err := p.sandbox.APIM.StartIngest(ctx, p.sandbox.options.IntegrationID, nil)
@@ -204,7 +209,8 @@ func (p *play) ingest(ctx context.Context) (string, error) {
 	case job.Status != apimsim.JobSuccess:
 		return "", fmt.Errorf("the job ended as %s after %d of %d APIs", job.Status, job.Ingested, total)
 	case job.Ingested != p.summary.Expected || len(apis) != p.summary.Expected:
-		return "", fmt.Errorf("%d APIs came and %d are stored, but %d stages are in a usage plan", job.Ingested, len(apis), p.summary.Expected)
+		return "", fmt.Errorf("%d APIs came and %d are stored, but %d stages are in a usage plan", job.Ingested, len(apis),
+			p.summary.Expected)
 	}
 	return fmt.Sprintf("%d of %d APIs, %s", job.Ingested, total, plural(p.summary.Documents, "document")), nil
 }

@@ -112,8 +112,8 @@ func narratorFor(p Program) *Narrator {
 	return &Narrator{Out: out, Live: live, Colour: live && os.Getenv("NO_COLOR") == ""} // https://no-color.org
 }
 
-// agentLog makes the file of the agent's own log. There is only one, in the user's cache directory, and it is kept until
-// the next demo. That removes the file and does not overwrite it, because the last demo may still run.
+// agentLog makes the file of the agent's own log. There is only one, in the user's cache directory, and it is kept
+// until the next demo. That removes the file and does not overwrite it, because the last demo may still run.
 func agentLog() (*os.File, error) {
 	if cache, err := os.UserCacheDir(); err == nil {
 		name := filepath.Join(cache, "federation-agent", "demo.log")

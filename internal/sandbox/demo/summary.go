@@ -18,8 +18,8 @@ type Summary struct {
 	APIMVersion string `json:"apimVersion,omitempty"`
 	// QuotaScale tells how much faster than AWS the stand-in was; 1 is honest, 0 is without any quota.
 	QuotaScale float64 `json:"quotaScale"`
-	// Stages is how many there are, Expected how many of them are in a usage plan, Found how many the preview showed, Ingested how many
-	// APIM took.
+	// Stages is how many there are, Expected how many of them are in a usage plan, Found how many the preview showed,
+	// Ingested how many APIM took.
 	Stages    int  `json:"stages"`
 	Expected  int  `json:"expected"`
 	Found     int  `json:"found"`

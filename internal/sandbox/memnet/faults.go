@@ -8,18 +8,18 @@ const Never = -1
 // DefaultBuffer is how many bytes a direction takes before a writer has to wait, about what a kernel does.
 const DefaultBuffer = 256 << 10
 
-// Faults say what befalls one direction of a connection. They depend on bytes and time alone, so that equal runs fail equally. The
-// zero value cuts at byte 0: start from [NoFaults].
+// Faults say what befalls one direction of a connection. They depend on bytes and time alone, so that equal runs fail
+// equally. The zero value cuts at byte 0: start from [NoFaults].
 type Faults struct {
 	// Latency is what each byte takes to arrive; also the end of a connection, and news of a cut.
 	Latency time.Duration
 	// Buffer is how many bytes may be written and not yet read before writing blocks; 0 means DefaultBuffer.
 	Buffer int
-	// CutAfter lets that many bytes arrive, then resets the connection in both directions. What is written beyond them is accepted
-	// and lost, as a kernel does, until the reset is noticed.
+	// CutAfter lets that many bytes arrive, then resets the connection in both directions. What is written beyond them is
+	// accepted and lost, as a kernel does, until the reset is noticed.
 	CutAfter int64
-	// BlackHoleAfter lets that many bytes arrive and swallows all that follows, the connection's end included. The writer notices
-	// only that its buffer fills up.
+	// BlackHoleAfter lets that many bytes arrive and swallows all that follows, the connection's end included. The writer
+	// notices only that its buffer fills up.
 	BlackHoleAfter int64
 }
 

@@ -78,7 +78,8 @@ func (l *Link) Cut() {
 	l.reset(now)
 }
 
-// BlackHole swallows from now on all that is written at either end, and the connection's end. What is on its way arrives.
+// BlackHole swallows from now on all that is written at either end, and the connection's end.
+// What is on its way arrives.
 func (l *Link) BlackHole() {
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -86,8 +87,8 @@ func (l *Link) BlackHole() {
 	l.strike(time.Now())
 }
 
-// Struck tells when a cut or a black hole, planned or called for, was reached first; the zero time if none was. A fault that is
-// planned for a byte that nobody wrote has changed nothing.
+// Struck tells when a cut or a black hole, planned or called for, was reached first; the zero time if none was. A fault
+// that is planned for a byte that nobody wrote has changed nothing.
 func (l *Link) Struck() time.Time {
 	l.mu.Lock()
 	defer l.mu.Unlock()

@@ -206,7 +206,8 @@ func TestConnectionsAreNamedByDialerAddressAndCount(t *testing.T) {
 				t.Fatal(err)
 			}
 		}
-		if got, want := strings.Join(seen, " "), "a->controller:8072#1 b->controller:8072#1 a->controller:8072#2"; got != want {
+		got, want := strings.Join(seen, " "), "a->controller:8072#1 b->controller:8072#1 a->controller:8072#2"
+		if got != want {
 			t.Errorf("planned %s, want %s", got, want)
 		}
 		_ = l.Close()
@@ -330,7 +331,9 @@ func TestHTTPWorksOverItInABubble(t *testing.T) {
 			})
 		})
 		l, _ := n.Listen("web:80")
-		server := &http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hi") })}
+		server := &http.Server{
+			Handler: http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "hi") }),
+		}
 		go func() { _ = server.Serve(l) }()
 		transport := &http.Transport{DialContext: n.Dialer("browser")}
 		start := time.Now()

@@ -1,7 +1,9 @@
-// Package memnet is a network in memory for simulations and tests: connections with buffers, latency, cuts and black holes.
+// Package memnet is a network in memory for simulations and tests:
+// connections with buffers, latency, cuts and black holes.
 //
-// Unlike net.Pipe, whose writes return only once they are read, a write here returns when the buffer took it, so that "written but
-// never delivered" can happen. All waiting is on sync.Cond and timers, so it stands still in a testing/synctest bubble as it should.
+// Unlike net.Pipe, whose writes return only once they are read, a write here returns when the buffer took it, so that
+// "written but never delivered" can happen. All waiting is on sync.Cond and timers, so it stands still in a
+// testing/synctest bubble as it should.
 package memnet
 
 import (
@@ -25,7 +27,8 @@ type Network struct {
 	fenced    map[string]bool
 }
 
-// New makes a network. plan says what befalls each connection, and is called once for each, when it is dialled; nil means no faults.
+// New makes a network. plan says what befalls each connection, and is called once for each, when it is dialled; nil
+// means no faults.
 func New(plan func(ID) Plan) *Network {
 	if plan == nil {
 		plan = func(ID) Plan { return NoPlan() }
