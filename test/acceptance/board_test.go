@@ -68,7 +68,8 @@ func TestTheStatusShowsASessionComeAndGo(t *testing.T) {
 		h := nodeOf(agent)
 		pass(time.Second)
 		s := look(t, h).Integrations[0].Session
-		if s.State != "connected" || !strings.HasPrefix(s.Endpoint, "http://apim.test") || s.Primary == nil || !*s.Primary || s.Connects != 1 {
+		if s.State != "connected" || !strings.HasPrefix(s.Endpoint, "http://apim.test") || s.Primary == nil || !*s.Primary ||
+			s.Connects != 1 {
 			t.Errorf("connected: %+v", s)
 		}
 		if code, body := ask(h, "/_node/health"); code != http.StatusOK || strings.Contains(body, "message") {
@@ -80,11 +81,13 @@ func TestTheStatusShowsASessionComeAndGo(t *testing.T) {
 		if s.State != "away" || s.Endpoint != "" || s.Primary != nil || s.LastError == "" {
 			t.Errorf("APIM is gone: %+v", s)
 		}
-		if code, body := ask(h, "/_node/health"); code != http.StatusOK || !strings.Contains(body, "has had no session to APIM for") {
+		if code, body := ask(h, "/_node/health"); code != http.StatusOK ||
+			!strings.Contains(body, "has had no session to APIM for") {
 			t.Errorf("away for a minute: %d %s", code, body)
 		}
 		pass(10 * time.Minute)
-		if code, body := ask(h, "/_node/health"); code != http.StatusInternalServerError || !strings.Contains(body, "has had no session to APIM for") {
+		if code, body := ask(h, "/_node/health"); code != http.StatusInternalServerError ||
+			!strings.Contains(body, "has had no session to APIM for") {
 			t.Errorf("away for eleven minutes: %d %s", code, body)
 		}
 	})
@@ -117,7 +120,8 @@ func TestTheStatusCountsReconnectsListingsCommandsAndCalls(t *testing.T) {
 		for _, line := range []string{
 			`federation_agent_session_reconnects_total{integration="` + world.Integration + `"} 1`,
 			`outcome="succeeded",type="START_INGEST"} 1`, `outcome="succeeded",type="SUBSCRIBE"} 1`,
-			`operation="CreateApiKey",region="eu-west-1",result="ok"} 1`, `operation="GetExport",region="eu-west-1",result="ok"} 8`,
+			`operation="CreateApiKey",region="eu-west-1",result="ok"} 1`,
+			`operation="GetExport",region="eu-west-1",result="ok"} 8`,
 		} {
 			if !strings.Contains(metrics, line) {
 				t.Errorf("the metrics lack %s\n%s", line, metrics)
@@ -127,7 +131,9 @@ func TestTheStatusCountsReconnectsListingsCommandsAndCalls(t *testing.T) {
 }
 
 func TestATargetThatFailsSaysWhyOnTheStatus(t *testing.T) {
-	o := world.Options{Settings: map[string]string{"gravitee_integration_providers_0_configuration_accessKeyId": "AKIAUNKNOWN000000001"}}
+	o := world.Options{
+		Settings: map[string]string{"gravitee_integration_providers_0_configuration_accessKeyId": "AKIAUNKNOWN000000001"},
+	}
 	run(t, o, func(t *testing.T, w *world.World) {
 		agent := w.Connected()
 		pass(10 * time.Second)

@@ -55,7 +55,9 @@ func TestABurstOfLongAnswersOverASlowLinkCostsNoSession(t *testing.T) {
 		},
 	}
 	o.APIM.MaxMessage = 256 << 10
-	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 100, StagesPerAPI: 10, Plans: 4, DocumentBytes: 4 << 10})
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{
+		APIs: 100, StagesPerAPI: 10, Plans: 4, DocumentBytes: 4 << 10,
+	})
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
 		preview(w) // so that all of the burst are answered in the same moment

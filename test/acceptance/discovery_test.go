@@ -208,7 +208,9 @@ func TestCommandsAtTheSameTimeShareListingsAndGetStages(t *testing.T) {
 }
 
 func TestAPreviewOf1320APIsOutsidePlansIsPartialAtFirstAndCompleteFourMinutesLater(t *testing.T) {
-	for name, after := range map[string]time.Duration{"four minutes": 4 * time.Minute, "five and a half minutes": 330 * time.Second} {
+	for name, after := range map[string]time.Duration{
+		"four minutes": 4 * time.Minute, "five and a half minutes": 330 * time.Second,
+	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, acceptAll(world.Options{AWS: withLatency(oneRegion(1320, 1, 0))}), func(t *testing.T, w *world.World) {
 				w.Connected()
@@ -254,7 +256,8 @@ func TestAPreviewStaysBelowNinetyPercentOfTheMessageLimitAndSaysWhatIsMissing(t 
 			run(t, o, func(t *testing.T, w *world.World) {
 				w.Connected()
 				p := preview(w)
-				if p.Partial != says || len(p.APIs) < 100 || len(p.APIs) == 900 || *largest > 65536*9/10 || *largest < 65536*88/100 {
+				if p.Partial != says || len(p.APIs) < 100 || len(p.APIs) == 900 || *largest > 65536*9/10 ||
+					*largest < 65536*88/100 {
 					t.Errorf("%d APIs in %d bytes, partial %v", len(p.APIs), *largest, p.Partial)
 				}
 				healthy(t, w)
@@ -285,7 +288,9 @@ func TestAFailedTargetIsLeftOutAndTheOthersGo(t *testing.T) {
 
 func TestWhenNothingCanBeListedPreviewAndIngestAreRefusedNotEmpty(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
-		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetUsagePlans, Fault: awssim.Answer(403, awssim.CodeAccessDenied, "no")})
+		w.AWS.Script().Add(awssim.Rule{
+			Operation: awssim.OpGetUsagePlans, Fault: awssim.Answer(403, awssim.CodeAccessDenied, "no"),
+		})
 		w.Connected()
 		if p, err := w.APIM.Preview(context.Background(), world.Integration); err == nil {
 			t.Errorf("preview: %+v", p)
@@ -373,7 +378,9 @@ func TestNamesStayWhenATargetFailsOrOnlyAPartIsIngested(t *testing.T) {
 
 func TestATargetThatWasNeverListedDisfiguresNoNameOfTheOthersAndIsNamedInTheLog(t *testing.T) {
 	o := twoRegions(world.Options{AWS: awssim.Options{}})
-	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 3, StagesPerAPI: 1, Plans: 1, Regions: []string{"eu-west-1", "us-east-1"}})
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{
+		APIs: 3, StagesPerAPI: 1, Plans: 1, Regions: []string{"eu-west-1", "us-east-1"},
+	})
 	region := &o.AWS.Estate.Accounts[0].Regions[1]
 	region.RestAPIs[0].Name, region.RestAPIs[1].Name = "only here", "nor there"
 	run(t, o, func(t *testing.T, w *world.World) {
@@ -458,7 +465,9 @@ func TestTheBackgroundRefreshIsOffByDefaultAndWarmsTheCacheOfThePrimaryOnly(t *t
 			healthy(t, w)
 		})
 	})
-	for kind, loses := range map[string]string{"refresher": "messages.GatheredAPIs", "catalogue": "messages.TargetListing"} {
+	for kind, loses := range map[string]string{
+		"refresher": "messages.GatheredAPIs", "catalogue": "messages.TargetListing",
+	} {
 		t.Run("on, and the "+kind+" panics", func(t *testing.T) {
 			o := world.Options{
 				Settings: map[string]string{"gravitee_agent_discovery_refreshInterval": "1h"}, Faults: panicOnce(kind, loses, 1),
@@ -518,7 +527,8 @@ func TestTwoRolesOfOneAccountShowItsAPIsOnceAndShareItsQuota(t *testing.T) {
 
 func TestAStageFilterThatNamesAnUnknownStageBesideKnownOnesIsToldOnce(t *testing.T) {
 	o := world.Options{Settings: map[string]string{
-		"gravitee_integration_providers_0_configuration_0_stage": "dev", "gravitee_integration_providers_0_configuration_1_stage": "prd",
+		"gravitee_integration_providers_0_configuration_0_stage": "dev",
+		"gravitee_integration_providers_0_configuration_1_stage": "prd",
 	}}
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()

@@ -63,7 +63,9 @@ func TestADrainClosesWith1000AndLeavesNothing(t *testing.T) {
 
 func TestADrainInTheMiddleOfAnIngestClosesWithin10Seconds(t *testing.T) {
 	slow := awssim.Span{Min: 3 * time.Second, Max: 3 * time.Second}
-	run(t, world.Options{AWS: awssim.Options{Latency: awssim.Latency{Listings: slow, Exports: slow}}}, func(t *testing.T, w *world.World) {
+	run(t, world.Options{
+		AWS: awssim.Options{Latency: awssim.Latency{Listings: slow, Exports: slow}},
+	}, func(t *testing.T, w *world.World) {
 		agent := w.Connected()
 		if _, err := w.APIM.StartIngest(context.Background(), world.Integration, nil); err != nil {
 			t.Fatal(err)
@@ -80,7 +82,9 @@ func TestADrainBeforeSTART_INGESTIsAnsweredAnswersIt(t *testing.T) {
 		w.AWS.Script().Add(awssim.Rule{Fault: awssim.Of(awssim.FaultHang)})
 		reply := make(chan apimsim.Reply, 1)
 		go func() {
-			r, _ := w.APIM.SendCommand(context.Background(), world.Integration, "START_INGEST", map[string]any{"ingestJobId": "j"})
+			r, _ := w.APIM.SendCommand(context.Background(), world.Integration, "START_INGEST", map[string]any{
+				"ingestJobId": "j",
+			})
 			reply <- r
 		}()
 		pass(time.Second)
@@ -92,7 +96,9 @@ func TestADrainBeforeSTART_INGESTIsAnsweredAnswersIt(t *testing.T) {
 }
 
 func TestADrainAnswersOpenSUBSCRIBEsAndUndoesWhatItRefused(t *testing.T) {
-	o := world.Options{AWS: awssim.Options{Latency: awssim.Latency{Keys: awssim.Span{Min: 700 * time.Millisecond, Max: 700 * time.Millisecond}}}}
+	o := world.Options{AWS: awssim.Options{
+		Latency: awssim.Latency{Keys: awssim.Span{Min: 700 * time.Millisecond, Max: 700 * time.Millisecond}},
+	}}
 	run(t, o, func(t *testing.T, w *world.World) {
 		agent, api := ingested(w)
 		pass(time.Minute)
@@ -157,7 +163,8 @@ func TestADrainThatNobodyAnswersEndsInTimeAllTheSame(t *testing.T) {
 	})
 }
 
-// Keys are being made when the end is asked for, and then an actor fails. A drain that only its time-out ends takes 8 s.
+// Keys are being made when the end is asked for, and then an actor fails.
+// A drain that only its time-out ends takes 8 s.
 func TestAPanicInTheMiddleOfADrainDoesNotMakeItWaitForItsEnd(t *testing.T) {
 	for kind, want := range map[string]actors.Ending{
 		"agent": actors.Drained, "router": actors.Drained, "session": actors.Drained, "jobs": actors.Drained,
@@ -167,7 +174,9 @@ func TestAPanicInTheMiddleOfADrainDoesNotMakeItWaitForItsEnd(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			b := &bomb{kind: kind}
 			o := world.Options{
-				AWS: awssim.Options{Latency: awssim.Latency{Keys: awssim.Span{Min: 300 * time.Millisecond, Max: 300 * time.Millisecond}}},
+				AWS: awssim.Options{
+					Latency: awssim.Latency{Keys: awssim.Span{Min: 300 * time.Millisecond, Max: 300 * time.Millisecond}},
+				},
 				Faults: &life.Faults{Receive: func(id string, m any) {
 					_, drain := m.(messages.Drain)
 					_, drained := m.(messages.Drained)

@@ -15,7 +15,9 @@ import (
 
 // oneRegion is one account's region with so many REST APIs, stages each, and usage plans.
 func oneRegion(apis, stages, plans int) awssim.Options {
-	return awssim.Options{Estate: awssim.UniformEstate(awssim.UniformOptions{APIs: apis, StagesPerAPI: stages, Plans: plans})}
+	return awssim.Options{
+		Estate: awssim.UniformEstate(awssim.UniformOptions{APIs: apis, StagesPerAPI: stages, Plans: plans}),
+	}
 }
 
 // withLatency is the same with AWS's latencies.
@@ -49,7 +51,9 @@ const otherIntegration = "99999999-2222-3333-4444-555555555555"
 
 // twoIntegrations lets the agent serve two, both of the same account and region.
 func twoIntegrations(o world.Options) world.Options {
-	o.APIM.Integrations = []apimsim.Integration{{ID: world.Integration, Env: "DEFAULT"}, {ID: otherIntegration, Env: "DEFAULT"}}
+	o.APIM.Integrations = []apimsim.Integration{
+		{ID: world.Integration, Env: "DEFAULT"}, {ID: otherIntegration, Env: "DEFAULT"},
+	}
 	o.Settings = map[string]string{
 		"gravitee_integration_providers_1_type":                          "aws-api-gateway",
 		"gravitee_integration_providers_1_integrationId":                 otherIntegration,

@@ -37,7 +37,9 @@ func TestWhatDoesNotFitIntoAFETCHComesFirstInTheNextUntilAllCameOnce(t *testing.
 		"gravitee_integration_connector_ws_maxWebSocketMessageSize": "262144", "gravitee_agent_ingest_batchBytes": "131072",
 	}}
 	o.APIM.Version, o.APIM.MaxMessage = "4.4", limit
-	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 15, StagesPerAPI: 2, Plans: 2, DocumentBytes: 20 << 10})
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{
+		APIs: 15, StagesPerAPI: 2, Plans: 2, DocumentBytes: 20 << 10,
+	})
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
 		for n, want := range []int{9, 18, 27, 30} { // 9 or 10 fit: of 30, the last come with the fourth at the latest
@@ -78,7 +80,9 @@ func TestAFETCHHoldsAboutOneReplyHoweverManyTargetsThereAre(t *testing.T) {
 		"gravitee_integration_providers_0_configuration_region": strings.Join(regions, ","),
 	}}
 	o.APIM.Version, o.APIM.MaxMessage = "4.4", 256<<10
-	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 15, StagesPerAPI: 1, Plans: 1, DocumentBytes: 20 << 10, Regions: regions})
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{
+		APIs: 15, StagesPerAPI: 1, Plans: 1, DocumentBytes: 20 << 10, Regions: regions,
+	})
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
 		succeed(w)

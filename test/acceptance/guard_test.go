@@ -182,7 +182,9 @@ func TestTwoTargetsThatLoseTheirPlansOneAfterTheOtherGoThroughInTheEnd(t *testin
 	regions := []string{"eu-west-1", "us-east-1"}
 	o := world.Options{
 		Settings: map[string]string{"gravitee_integration_providers_0_configuration_region": strings.Join(regions, ",")},
-		AWS:      awssim.Options{Estate: awssim.UniformEstate(awssim.UniformOptions{Regions: regions, APIs: 2, StagesPerAPI: 2, Plans: 2})},
+		AWS: awssim.Options{
+			Estate: awssim.UniformEstate(awssim.UniformOptions{Regions: regions, APIs: 2, StagesPerAPI: 2, Plans: 2}),
+		},
 	}
 	run(t, acceptAll(o), func(t *testing.T, w *world.World) {
 		w.Connected()

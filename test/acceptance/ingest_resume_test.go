@@ -52,7 +52,8 @@ func TestAResumedJobSendsEverythingThoughItsSessionIsUpBeforeItsListings(t *test
 					t.Errorf("APIM noticed %v\n%s", problems, w.Log)
 				}
 				counts := fmt.Sprintf("sent=%d without_document=0 omitted=0", job.Total)
-				if !w.Log.Has("going on with an ingest that began before a restart", job.ID) || !w.Log.Has("ingest done", job.ID, counts) {
+				if !w.Log.Has("going on with an ingest that began before a restart", job.ID) ||
+					!w.Log.Has("ingest done", job.ID, counts) {
 					t.Errorf("what an earlier process had sent is not counted\n%s", w.Log)
 				}
 				if w.Log.Has("in no usage plan any more") {
@@ -63,20 +64,27 @@ func TestAResumedJobSendsEverythingThoughItsSessionIsUpBeforeItsListings(t *test
 	}
 }
 
-// A process that comes back after minutes moves the job's deadline on at once, and APIM's answer comes while the first INGEST is held back.
+// A process that comes back after minutes moves the job's deadline on at once, and APIM's answer comes while the first
+// INGEST is held back.
 func TestAJobThatIsKeptAliveWhileItsFirstINGESTIsHeldBackSendsEverything(t *testing.T) {
 	const apart = 300 * time.Millisecond // longer than the listing takes, shorter than what is held back
-	o := world.Options{Settings: map[string]string{"gravitee_agent_ingest_batchCount": "1", "gravitee_agent_ingest_stageWorkers": "1"}}
-	o.APIM.Script = &apimsim.Script{Ingest: func(apimsim.IngestEvent) apimsim.IngestFault { return apimsim.IngestFault{AnswerDelay: apart} }}
+	o := world.Options{
+		Settings: map[string]string{"gravitee_agent_ingest_batchCount": "1", "gravitee_agent_ingest_stageWorkers": "1"},
+	}
+	o.APIM.Script = &apimsim.Script{
+		Ingest: func(apimsim.IngestEvent) apimsim.IngestFault { return apimsim.IngestFault{AnswerDelay: apart} },
+	}
 	run(t, o, func(t *testing.T, w *world.World) {
 		agent := w.Connected()
 		job := startIngest(w)
-		w.Await("the middle of the ingest", func() bool { now, err := w.APIM.Job(job.ID); return err == nil && now.Ingested > 1 })
+		w.Await("the middle of the ingest",
+			func() bool { now, err := w.APIM.Job(job.ID); return err == nil && now.Ingested > 1 })
 		agent.Crash()
 		pass(3 * time.Minute)
 		back := time.Now()
 		w.Connected()
-		if got := ended(w, job); got.Status != apimsim.JobSuccess || len(w.APIM.APIs()) != 8 || time.Since(back) > time.Minute {
+		if got := ended(w, job); got.Status != apimsim.JobSuccess || len(w.APIM.APIs()) != 8 ||
+			time.Since(back) > time.Minute {
 			t.Errorf("after %s: job %+v, %d APIs", time.Since(back), got, len(w.APIM.APIs()))
 		}
 		healthy(t, w)

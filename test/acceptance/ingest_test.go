@@ -37,15 +37,17 @@ func TestTheFirstINGESTIsHeldBackASecond(t *testing.T) {
 	})
 }
 
-// A big answer goes before START_INGEST's, which is queued for seconds, or for most of the time that it may be: the second counts from
-// when APIM has read it.
+// A big answer goes before START_INGEST's, which is queued for seconds, or for most of the time that it may be: the
+// second counts from when APIM has read it.
 func TestOnASlowConnectionTheFirstINGESTWaitsUntilTheAnswerToSTART_INGESTHasArrived(t *testing.T) {
 	for queued, o := range map[time.Duration]awssim.UniformOptions{
 		2 * time.Second:  {APIs: 60, StagesPerAPI: 3, Plans: 1, DocumentBytes: 500},
 		25 * time.Second: {APIs: 600, StagesPerAPI: 3, Plans: 3, DocumentBytes: 500},
 	} {
 		t.Run(queued.String(), func(t *testing.T) {
-			o := world.Options{AWS: awssim.Options{Estate: awssim.UniformEstate(o)}, APIM: apimsim.Options{StoreDelay: 900 * time.Millisecond}}
+			o := world.Options{
+				AWS: awssim.Options{Estate: awssim.UniformEstate(o)}, APIM: apimsim.Options{StoreDelay: 900 * time.Millisecond},
+			}
 			o.Network = func(id memnet.ID) memnet.Plan {
 				plan := memnet.NoPlan()
 				if strings.HasPrefix(id.To, "apim") {
@@ -126,7 +128,9 @@ func TestABatchGoesOutOnBytesOnCountOrAfterItsDelay(t *testing.T) {
 	})
 	t.Run("bytes", func(t *testing.T) {
 		o := world.Options{Settings: map[string]string{"gravitee_agent_ingest_batchBytes": "65536"}}
-		o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 10, StagesPerAPI: 2, Plans: 2, DocumentBytes: 20 << 10})
+		o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{
+			APIs: 10, StagesPerAPI: 2, Plans: 2, DocumentBytes: 20 << 10,
+		})
 		largest := largestOf(&o, "t:COMMAND;;et:INGEST;;")
 		if got := batches(o, awssim.Fault{}); len(got) < 8 {
 			t.Errorf("%d batches for 20 documents of 20 KB, 64 KB a batch", len(got))
@@ -151,8 +155,13 @@ func TestAJobIsKeptAliveWhenNothingIsReadyForTwoMinutes(t *testing.T) {
 		o    world.Options
 		slow awssim.Rule
 	}{
-		"exports take long":  {world.Options{}, awssim.Rule{Operation: awssim.OpGetExport, Times: 8, Fault: awssim.Throttling(50 * time.Second)}},
-		"listings take long": {acceptAll(world.Options{AWS: withLatency(oneRegion(1320, 1, 0))}), awssim.Rule{Operation: awssim.OpGetStages, Skip: 600, Times: 8, Fault: awssim.Throttling(55 * time.Second)}},
+		"exports take long": {
+			world.Options{}, awssim.Rule{Operation: awssim.OpGetExport, Times: 8, Fault: awssim.Throttling(50 * time.Second)},
+		},
+		"listings take long": {
+			acceptAll(world.Options{AWS: withLatency(oneRegion(1320, 1, 0))}),
+			awssim.Rule{Operation: awssim.OpGetStages, Skip: 600, Times: 8, Fault: awssim.Throttling(55 * time.Second)},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			var seen ingests
@@ -248,7 +257,9 @@ func TestAJobGoesOnAfterItsSessionWasCutAndSaysDoneOnce(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			seen := ingests{fault: cut}
-			o := world.Options{APIM: apimsim.Options{Script: seen.script()}, Settings: map[string]string{"gravitee_agent_ingest_batchCount": "3"}}
+			o := world.Options{
+				APIM: apimsim.Options{Script: seen.script()}, Settings: map[string]string{"gravitee_agent_ingest_batchCount": "3"},
+			}
 			run(t, o, func(t *testing.T, w *world.World) {
 				w.Connected()
 				succeed(w)
@@ -273,7 +284,9 @@ func TestAJobGoesOnAfterItsSessionWasCutAndSaysDoneOnce(t *testing.T) {
 }
 
 func TestAJobWhoseSessionStaysAwayIsGivenUpNotGoneOnWithTooLate(t *testing.T) {
-	seen := ingests{fault: func(e apimsim.IngestEvent) apimsim.IngestFault { return apimsim.IngestFault{CutBefore: e.Nth == 1} }}
+	seen := ingests{
+		fault: func(e apimsim.IngestEvent) apimsim.IngestFault { return apimsim.IngestFault{CutBefore: e.Nth == 1} },
+	}
 	var away atomic.Bool
 	script := seen.script()
 	script.Upgrade = func(int) int {
@@ -317,7 +330,9 @@ func TestAJobGoesOnInTheNextProcessAfterACrash(t *testing.T) {
 				}
 				return apimsim.IngestFault{}
 			}
-			o := world.Options{APIM: apimsim.Options{Script: seen.script()}, Settings: map[string]string{"gravitee_agent_ingest_batchCount": "3"}}
+			o := world.Options{
+				APIM: apimsim.Options{Script: seen.script()}, Settings: map[string]string{"gravitee_agent_ingest_batchCount": "3"},
+			}
 			run(t, o, func(t *testing.T, w *world.World) {
 				first := w.Connected()
 				agent.Store(first)
@@ -351,7 +366,9 @@ func TestAnAPIThatCannotBeHadNowIsLeftOutAndNamedAndStaysInAPIM(t *testing.T) {
 		if _, err := w.AWS.Redeploy(scope, rest, stage); err != nil {
 			t.Fatal(err)
 		}
-		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetExport, RestAPI: rest, Stage: stage, Fault: awssim.Unavailable()})
+		w.AWS.Script().Add(awssim.Rule{
+			Operation: awssim.OpGetExport, RestAPI: rest, Stage: stage, Fault: awssim.Unavailable(),
+		})
 		pass(2 * time.Minute)
 		succeed(w)
 		after, err := w.APIM.API(api.ID)
@@ -475,7 +492,8 @@ func TestAnAPIThatLostItsLastPlanIsLeftOutAndNamedUnlessAPIsWithoutPlansAreAccep
 				if accept && len(after.Plans) != 0 {
 					t.Errorf("sent with %d plans", len(after.Plans))
 				}
-				if !accept && (len(after.Plans) != 1 || after.Writes != api.Writes || !w.Log.Has("in no usage plan any more", api.ProviderID)) {
+				if !accept &&
+					(len(after.Plans) != 1 || after.Writes != api.Writes || !w.Log.Has("in no usage plan any more", api.ProviderID)) {
 					t.Errorf("%d plans, written %d times, was %d", len(after.Plans), after.Writes, api.Writes)
 				}
 			})
@@ -497,7 +515,8 @@ func TestAnIngestOfAPIsThatVanishedSaysSo(t *testing.T) {
 			t.Errorf("job %+v, %d APIs", job, len(w.APIM.APIs()))
 		}
 		for _, id := range []string{ids[0], "999999999999:eu-west-1:abc:prod", "not:an:id"} {
-			if _, err := w.APIM.StartIngest(t.Context(), world.Integration, []string{id}); err == nil || !strings.Contains(err.Error(), id) {
+			_, err := w.APIM.StartIngest(t.Context(), world.Integration, []string{id})
+			if err == nil || !strings.Contains(err.Error(), id) {
 				t.Errorf("%s: %v", id, err)
 			}
 		}
@@ -546,7 +565,9 @@ func TestTheSameJobStartedTwiceIsOneJobWithOneAnswerEach(t *testing.T) {
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
 		job := startIngest(w)
-		reply, err := w.APIM.SendCommand(t.Context(), world.Integration, "START_INGEST", map[string]any{"ingestJobId": job.ID, "apiIds": []string{}})
+		reply, err := w.APIM.SendCommand(t.Context(), world.Integration, "START_INGEST", map[string]any{
+			"ingestJobId": job.ID, "apiIds": []string{},
+		})
 		if err != nil || reply.Status != apimsim.StatusSucceeded || !strings.Contains(string(reply.Payload), job.ID) {
 			t.Errorf("again: %v %v", reply, err)
 		}
@@ -558,7 +579,8 @@ func TestTheSameJobStartedTwiceIsOneJobWithOneAnswerEach(t *testing.T) {
 	})
 }
 
-// Two START_INGESTs of one job, and an agent so slow that the first one's answer is of no use any more. The second's is.
+// There are two START_INGESTs of one job. The agent is so slow that the first one's answer comes too late.
+// The second one's answer is still of use.
 func TestAJobWhoseFirstSTART_INGESTWasGivenUpRunsForWhoHasTheAnswerToTheSecond(t *testing.T) {
 	for name, slow := range map[string]struct{ job, session time.Duration }{
 		"its answer never left":     {job: 20 * time.Second, session: 38500 * time.Millisecond},
@@ -589,7 +611,9 @@ func TestAJobWhoseFirstSTART_INGESTWasGivenUpRunsForWhoHasTheAnswerToTheSecond(t
 				pass(time.Second)
 				job := id(ids.Load() + 2) // behind the next command's id
 				go func() {
-					_, _ = w.APIM.SendCommand(context.Background(), world.Integration, "START_INGEST", map[string]any{"ingestJobId": job, "apiIds": []string{}})
+					_, _ = w.APIM.SendCommand(context.Background(), world.Integration, "START_INGEST", map[string]any{
+						"ingestJobId": job, "apiIds": []string{},
+					})
 				}()
 				pass(10 * time.Second)
 				second := startIngest(w)
@@ -607,7 +631,8 @@ func TestAJobWhoseFirstSTART_INGESTWasGivenUpRunsForWhoHasTheAnswerToTheSecond(t
 func TestAJobOfWhichNoSTART_INGESTIsAnsweredInTimeEnds(t *testing.T) {
 	var gathered atomic.Bool
 	o := world.Options{Faults: &life.Faults{Receive: func(actorID string, message any) {
-		if _, listed := message.(messages.GatheredAPIs); listed && kindOf(actorID) == "ingest" && gathered.CompareAndSwap(false, true) {
+		if _, listed := message.(messages.GatheredAPIs); listed && kindOf(actorID) == "ingest" &&
+			gathered.CompareAndSwap(false, true) {
 			time.Sleep(65 * time.Second)
 		}
 	}}}
@@ -615,7 +640,9 @@ func TestAJobOfWhichNoSTART_INGESTIsAnsweredInTimeEnds(t *testing.T) {
 		w.Connected()
 		together(2, func(n int) {
 			time.Sleep(time.Duration(n) * 10 * time.Second)
-			reply, err := w.APIM.SendCommand(context.Background(), world.Integration, "START_INGEST", map[string]any{"ingestJobId": "j", "apiIds": []string{}})
+			reply, err := w.APIM.SendCommand(context.Background(), world.Integration, "START_INGEST", map[string]any{
+				"ingestJobId": "j", "apiIds": []string{},
+			})
 			if err != nil || reply.Status != apimsim.StatusError {
 				t.Errorf("%v, %v", reply, err)
 			}
@@ -635,7 +662,8 @@ func TestATwiceWantedIngestRunsBesideTheFirstAndAThirdIsRefused(t *testing.T) {
 	run(t, world.Options{AWS: withLatency(oneRegion(20, 3, 2))}, func(t *testing.T, w *world.World) {
 		w.Connected()
 		jobs := []apimsim.Job{startIngest(w), startIngest(w)}
-		if _, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil || !strings.Contains(err.Error(), "running already") {
+		if _, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil ||
+			!strings.Contains(err.Error(), "running already") {
 			t.Errorf("the third: %v", err)
 		}
 		for _, job := range jobs {
@@ -659,7 +687,9 @@ func TestDocumentsUnderWayAreBoundedByTheSettingAndNotByTheAccount(t *testing.T)
 		"gravitee_agent_ingest_memoryBytes": "4194304",
 	}}
 	o.AWS.Quota.Off = true
-	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 16, StagesPerAPI: 5, Plans: 2, DocumentBytes: document})
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{
+		APIs: 16, StagesPerAPI: 5, Plans: 2, DocumentBytes: document,
+	})
 	o.Settings["gravitee_agent_quota_rate"], o.Settings["gravitee_agent_quota_burst"] = "10000", "10000"
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
@@ -683,21 +713,26 @@ func TestDocumentsUnderWayAreBoundedByTheSettingAndNotByTheAccount(t *testing.T)
 	})
 }
 
-// large is an estate of one REST API whose documents are large on all of its stages, and a bound that one of them fills.
+// large is an estate of one REST API whose documents are large on all of its stages,
+// and a bound that one of them fills.
 func large(stages int) (o world.Options, document int) {
 	document = 600 << 10
-	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 1, StagesPerAPI: stages, Plans: 1, DocumentBytes: document})
+	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{
+		APIs: 1, StagesPerAPI: stages, Plans: 1, DocumentBytes: document,
+	})
 	o.APIM.DropPageContent = true
 	o.Settings = map[string]string{"gravitee_agent_ingest_memoryBytes": "1MiB"}
 	return o, document
 }
 
-// Each batch takes APIM so long that the documents behind it cannot be read within their calls' time, nor within the time
-// that an API may take to get ready.
+// Each batch takes APIM so long that the documents behind it cannot be read within their calls' time, nor within the
+// time that an API may take to get ready.
 func TestLargeDocumentsPassOneByOneHoweverSlowAPIMIs(t *testing.T) {
 	const stages = 9
 	o, _ := large(stages)
-	seen := ingests{fault: func(apimsim.IngestEvent) apimsim.IngestFault { return apimsim.IngestFault{AnswerDelay: 4 * time.Minute} }}
+	seen := ingests{fault: func(apimsim.IngestEvent) apimsim.IngestFault {
+		return apimsim.IngestFault{AnswerDelay: 4 * time.Minute}
+	}}
 	o.APIM.Script = seen.script()
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
@@ -752,7 +787,8 @@ func TestAJobOfWhichEverythingIsLeftOutDoesNotEndAsASuccess(t *testing.T) {
 			if job := w.Ingest(); job.Status != apimsim.JobTimedOut {
 				t.Errorf("job: %+v", job)
 			}
-			if !w.Log.Has("level=ERROR", "nothing was ingested: all 8 APIs were left out", "lack the permission apigateway:GET") {
+			if !w.Log.Has("level=ERROR", "nothing was ingested: all 8 APIs were left out",
+				"lack the permission apigateway:GET") {
 				t.Error("the log does not say why")
 			}
 			w.AWS.Script().Clear()
@@ -764,7 +800,8 @@ func TestAJobOfWhichEverythingIsLeftOutDoesNotEndAsASuccess(t *testing.T) {
 		run(t, world.Options{APIM: apimsim.Options{Version: "4.4"}}, func(t *testing.T, w *world.World) {
 			w.AWS.Script().Add(denied)
 			w.Connected()
-			if _, err := w.APIM.StartIngest(context.Background(), world.Integration, nil); err == nil || !strings.Contains(err.Error(), "lack the permission") {
+			if _, err := w.APIM.StartIngest(context.Background(), world.Integration, nil); err == nil ||
+				!strings.Contains(err.Error(), "lack the permission") {
 				t.Errorf("the answer: %v", err)
 			}
 		})

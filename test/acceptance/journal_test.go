@@ -19,7 +19,8 @@ func onceWritten(w *world.World, state keys.State, do func() storetest.Outcome) 
 	var done atomic.Bool
 	w.Disk.OnWrite = func(write storetest.Write) storetest.Outcome {
 		for _, name := range write.Names() {
-			if strings.HasPrefix(name, "key ") && strings.HasSuffix(name, " "+string(state)) && done.CompareAndSwap(false, true) {
+			if strings.HasPrefix(name, "key ") && strings.HasSuffix(name, " "+string(state)) &&
+				done.CompareAndSwap(false, true) {
 				return do()
 			}
 		}
@@ -76,7 +77,8 @@ func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 				if sub.Status != want {
 					t.Errorf("the subscription is %s", sub.Status)
 				}
-				if (c.then == keys.Unconfirmed || c.then == keys.LostCreate) && !w.Log.Has(next.Name, "level=", sub.ID, "API Gateway console") {
+				if (c.then == keys.Unconfirmed || c.then == keys.LostCreate) &&
+					!w.Log.Has(next.Name, "level=", sub.ID, "API Gateway console") {
 					t.Error("the log does not say what to look at")
 				}
 			})
@@ -84,8 +86,8 @@ func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 	}
 }
 
-// The table's columns for a cut session, as far as they are decided by the journal's state: the reply may have left only
-// from "answered" on, and then the connection knows whether it did.
+// The table's columns for a cut session, as far as they are decided by the journal's state: the reply may have left
+// only from "answered" on, and then the connection knows whether it did.
 func TestASessionCutAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 	for _, c := range []struct {
 		state keys.State

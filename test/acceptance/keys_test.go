@@ -20,7 +20,8 @@ func TestASubscriptionGetsAnEnabledNamedAttachedKeyThatWorksAndMetadataWithoutSe
 		_, api := ingested(w)
 		sub := accepted(w, api)
 		keys := w.AWS.Keys()
-		if len(keys) != 1 || !keys[0].Enabled || len(keys[0].Plans) != 1 || keys[0].Plans[0].UsagePlan != api.Plans[0].ProviderID ||
+		if len(keys) != 1 || !keys[0].Enabled || len(keys[0].Plans) != 1 ||
+			keys[0].Plans[0].UsagePlan != api.Plans[0].ProviderID ||
 			!strings.Contains(keys[0].Name, "Shop") || !strings.Contains(keys[0].Name, sub.ID) {
 			t.Fatalf("keys: %+v", keys)
 		}
@@ -50,7 +51,10 @@ func TestASubscriptionGetsAnEnabledNamedAttachedKeyThatWorksAndMetadataWithoutSe
 func TestAFailureAfterCreateApiKeyDeletesTheKeyBeforeTheERROR(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
 		agent, api := ingested(w)
-		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateUsagePlanKey, Fault: awssim.Answer(404, awssim.CodeNotFound, "Invalid Usage Plan ID specified")})
+		w.AWS.Script().Add(awssim.Rule{
+			Operation: awssim.OpCreateUsagePlanKey,
+			Fault:     awssim.Answer(404, awssim.CodeNotFound, "Invalid Usage Plan ID specified"),
+		})
 		sub := subscribe(w, api)
 		if sub.Status != apimsim.SubscriptionRejected || !strings.Contains(sub.Reason, "usage plan") {
 			t.Errorf("%s: %s", sub.Status, sub.Reason)
@@ -92,7 +96,9 @@ func TestAConflictThatIsNotTryAgainLaterMeansAttachedAlready(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
 		_, api := ingested(w)
 		// The first attempt attaches, its answer is lost; the second finds the key attached.
-		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateUsagePlanKey, N: 1, Fault: awssim.Of(awssim.FaultLoseAnswer)})
+		w.AWS.Script().Add(awssim.Rule{
+			Operation: awssim.OpCreateUsagePlanKey, N: 1, Fault: awssim.Of(awssim.FaultLoseAnswer),
+		})
 		sub := accepted(w, api)
 		if invoke(w, api, sub.APIKey.Reveal()) != 200 {
 			t.Error("the key does not work")
@@ -100,7 +106,8 @@ func TestAConflictThatIsNotTryAgainLaterMeansAttachedAlready(t *testing.T) {
 		// "Try again later" is no such conflict: it is tried again.
 		w.AWS.Script().Clear()
 		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateUsagePlanKey, Times: 2,
-			Fault: awssim.Answer(409, awssim.CodeConflict, "Unable to complete operation due to concurrent modification. Please try again later.")})
+			Fault: awssim.Answer(409, awssim.CodeConflict,
+				"Unable to complete operation due to concurrent modification. Please try again later.")})
 		sub = accepted(w, api)
 		if invoke(w, api, sub.APIKey.Reveal()) != 200 {
 			t.Error("the key is not attached, but was answered")
@@ -217,7 +224,9 @@ func TestTheSameSUBSCRIBEAgainWhileTheFirstIsRunningIsRefusedOnceTheFirstIsDeliv
 func TestTheSameSUBSCRIBEAgainIsServedOnceTheFirstWasUndone(t *testing.T) {
 	run(t, world.Options{AWS: awssim.Options{Latency: awssim.AWSLatency()}}, func(t *testing.T, w *world.World) {
 		agent, api := ingested(w)
-		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateUsagePlanKey, N: 1, Fault: awssim.Answer(400, awssim.CodeBadRequest, "no")})
+		w.AWS.Script().Add(awssim.Rule{
+			Operation: awssim.OpCreateUsagePlanKey, N: 1, Fault: awssim.Answer(400, awssim.CodeBadRequest, "no"),
+		})
 		var served, refused atomic.Int32
 		together(2, func(int) {
 			if status, key, _ := repeat(w, api, "sub-1"); status == apimsim.StatusSucceeded && invoke(w, api, key) == 200 {
@@ -316,7 +325,9 @@ func TestWhenTheNewKeysDeliveryIsUnprovedBothAreUnconfirmedAndTheNextSettlesIt(t
 }
 
 func TestAnUNSUBSCRIBEDuringItsSUBSCRIBEWaitsForItThenDeletes(t *testing.T) {
-	run(t, world.Options{AWS: awssim.Options{Latency: awssim.Latency{Keys: awssim.Span{Min: 3 * time.Second, Max: 3 * time.Second}}}},
+	run(t, world.Options{
+		AWS: awssim.Options{Latency: awssim.Latency{Keys: awssim.Span{Min: 3 * time.Second, Max: 3 * time.Second}}},
+	},
 		func(t *testing.T, w *world.World) {
 			agent, api := ingested(w)
 			pass(time.Minute)
@@ -366,16 +377,22 @@ func TestUNSUBSCRIBEWorksForOtherAgentsKeysAndAPIsLongGone(t *testing.T) {
 			return map[string]string{"aws-api-key-id": id}
 		}, "eu-west-1"},
 		"a bare id with metadata that say where": {"abc123", func(id string) map[string]string {
-			return map[string]string{"aws-api-key-id": id, "aws-api-gateway-account-id": account, "aws-api-gateway-region": "eu-west-1"}
+			return map[string]string{
+				"aws-api-key-id": id, "aws-api-gateway-account-id": account, "aws-api-gateway-region": "eu-west-1",
+			}
 		}, "us-east-1,eu-west-1"},
 		"no API id but metadata that say where": {"", func(id string) map[string]string {
-			return map[string]string{"aws-api-key-id": id, "aws-api-gateway-account-id": account, "aws-api-gateway-region": "eu-west-1"}
+			return map[string]string{
+				"aws-api-key-id": id, "aws-api-gateway-account-id": account, "aws-api-gateway-region": "eu-west-1",
+			}
 		}, "us-east-1,eu-west-1"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, world.Options{Settings: region(c.regions)}, func(t *testing.T, w *world.World) {
 				w.Connected()
-				id, err := w.AWS.PutKey(uniform(), awssim.APIKey{Name: "made by another agent", Value: secret.New("another-agents-key-value"), Enabled: true})
+				id, err := w.AWS.PutKey(uniform(), awssim.APIKey{
+					Name: "made by another agent", Value: secret.New("another-agents-key-value"), Enabled: true,
+				})
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -413,7 +430,8 @@ func TestAnUNSUBSCRIBEThatNamesNoKeyIsAnERRORUnlessTheJournalKnowsIt(t *testing.
 			t.Errorf("%v", reply)
 		}
 		repeat(w, api, "sub-1")
-		if reply := unsubscribe(w, api.ProviderID, "sub-1", nil); reply.Status != apimsim.StatusSucceeded || len(w.AWS.Keys()) > 0 {
+		if reply := unsubscribe(w, api.ProviderID, "sub-1", nil); reply.Status != apimsim.StatusSucceeded ||
+			len(w.AWS.Keys()) > 0 {
 			t.Errorf("%v", reply)
 		}
 	})

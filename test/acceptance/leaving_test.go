@@ -43,14 +43,16 @@ func TestWhoIsOnItsWayOutMakesNoChild(t *testing.T) {
 	})
 }
 
-// A discoverer fails, and with it its target, which is told to stop before its restart is due; it waits for a stage's worker.
+// A discoverer fails, and with it its target, which is told to stop before its restart is due.
+// The target waits for a stage's worker.
 func TestARestartThatWasDueDoesNotBringBackWhoIsOnItsWayOut(t *testing.T) {
 	var listings atomic.Int32
 	o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
 		switch {
 		case kindOf(id) == "stage":
 			time.Sleep(5 * time.Second)
-		case fmt.Sprintf("%T", message) == "discovery.stagesListed" && listings.Add(1) == 2: // the first one's stages have workers
+		// the first one's stages have workers
+		case fmt.Sprintf("%T", message) == "discovery.stagesListed" && listings.Add(1) == 2:
 			panic("a bomb of the test")
 		}
 	}}}

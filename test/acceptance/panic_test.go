@@ -25,8 +25,9 @@ func kindOf(actorID string) string {
 	return kind
 }
 
-// bomb makes one kind of actor panic, once, on the nth message after it is armed. The top actor, the identity and "keys"
-// hear of little in everyday life: a target that begins once more asks them for its quota, its account and its writer.
+// bomb makes one kind of actor panic, once, on the nth message after it is armed. The top actor, the identity and
+// "keys" hear of little in everyday life: a target that begins once more asks them for its quota, its account and its
+// writer.
 type bomb struct {
 	kind  string
 	fuse  atomic.Bool // for these: a target has been made to begin once more
@@ -51,7 +52,8 @@ func (b *bomb) receive(actorID string, message any) {
 // Some keys are being made, some deleted, an ingest begins, previews run: then an actor panics.
 func TestAPanicInAnyActorWith20CommandsOpenLeavesEachWithOneReplyAndNoKeyBehind(t *testing.T) {
 	for _, kind := range []string{
-		"agent", "integration", "session", "router", "preview", "catalogue", "jobs", "ingest", "identity", "target", "discoverer", "stage",
+		"agent", "integration", "session", "router", "preview", "catalogue", "jobs", "ingest", "identity", "target",
+		"discoverer", "stage",
 		"keys", "writer", "saga", "quota",
 	} {
 		for _, nth := range []int32{1, 3, 12} {
@@ -133,7 +135,8 @@ func panicked(t *testing.T, kind string, nth int32) {
 func acceptedOf(w *world.World, some []apimsim.Subscription) int {
 	n := 0
 	for _, s := range w.APIM.Subscriptions() {
-		if s.Status == apimsim.SubscriptionAccepted && slices.ContainsFunc(some, func(o apimsim.Subscription) bool { return o.ID == s.ID }) {
+		if s.Status == apimsim.SubscriptionAccepted &&
+			slices.ContainsFunc(some, func(o apimsim.Subscription) bool { return o.ID == s.ID }) {
 			n++
 		}
 	}

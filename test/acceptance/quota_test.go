@@ -53,7 +53,9 @@ func TestTwentyRestartsInAMinuteCauseNo429(t *testing.T) {
 
 func TestA429SlowsTheAgentDownAndEverythingStillArrives(t *testing.T) {
 	run(t, world.Options{AWS: oneRegion(30, 2, 3)}, func(t *testing.T, w *world.World) {
-		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetExport, Skip: 10, Times: 5, Fault: awssim.Throttling(3 * time.Second)})
+		w.AWS.Script().Add(awssim.Rule{
+			Operation: awssim.OpGetExport, Skip: 10, Times: 5, Fault: awssim.Throttling(3 * time.Second),
+		})
 		w.Connected()
 		if job := succeed(w); job.Ingested != 60 {
 			t.Errorf("job: %+v", job)
@@ -93,7 +95,8 @@ func TestWhatFindsNoRoomInTheQuotaBeforeItsDeadlineIsRefusedASUBSCRIBEAtOnceAPre
 		resting(w)
 		together(2, func(n int) {
 			if n == 0 {
-				if p, err := w.APIM.Preview(t.Context(), world.Integration); err == nil || !strings.Contains(err.Error(), "not listed in time") {
+				if p, err := w.APIM.Preview(t.Context(), world.Integration); err == nil ||
+					!strings.Contains(err.Error(), "not listed in time") {
 					t.Errorf("previewed: %+v, %v", p, err)
 				}
 				return
@@ -101,7 +104,8 @@ func TestWhatFindsNoRoomInTheQuotaBeforeItsDeadlineIsRefusedASUBSCRIBEAtOnceAPre
 			pass(time.Second) // AWS has said by now that it wants a minute's rest
 			began := time.Now()
 			s := subscribe(w, api)
-			if s.Status != apimsim.SubscriptionRejected || !strings.Contains(s.Reason, "quota is used up") || time.Since(began) > time.Second {
+			if s.Status != apimsim.SubscriptionRejected || !strings.Contains(s.Reason, "quota is used up") ||
+				time.Since(began) > time.Second {
 				t.Errorf("subscribed: %s (%s) after %s", s.Status, s.Reason, time.Since(began))
 			}
 		})
@@ -116,7 +120,8 @@ func TestWhatFindsNoRoomInTheQuotaBeforeItsDeadlineIsRefusedASUBSCRIBEAtOnceAPre
 	})
 }
 
-// resting has AWS answer the next listing of REST APIs that it wants a minute's rest, which is longer than any command may take.
+// resting has AWS answer the next listing of REST APIs that it wants a minute's rest, which is longer than any command
+// may take.
 func resting(w *world.World) {
 	w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetRestAPIs, Times: 1, Fault: awssim.Throttling(time.Minute)})
 }
@@ -177,15 +182,18 @@ func TestAPreviewsDeadlineDoesNotFailAnIngestThatSharesItsListing(t *testing.T) 
 		"the preview first": {ingest: 10 * time.Millisecond, told: toldAtOnce},
 		// It waits with the ingest, which has no deadline any more.
 		"the ingest first": {preview: 10 * time.Millisecond, told: func(t *testing.T, w *world.World) {
-			if p, err := w.APIM.Preview(t.Context(), world.Integration); err == nil || !strings.Contains(err.Error(), "not listed in time") {
+			if p, err := w.APIM.Preview(t.Context(), world.Integration); err == nil ||
+				!strings.Contains(err.Error(), "not listed in time") {
 				t.Errorf("previewed: %+v, %v", p, err)
 			}
 		}},
-		"the preview when AWS's rest ends before its deadline": {preview: 20 * time.Second, told: func(t *testing.T, w *world.World) {
-			if p := preview(w); len(p.APIs) != 8 || p.Partial {
-				t.Errorf("previewed: %+v", p)
-			}
-		}},
+		"the preview when AWS's rest ends before its deadline": {
+			preview: 20 * time.Second, told: func(t *testing.T, w *world.World) {
+				if p := preview(w); len(p.APIs) != 8 || p.Partial {
+					t.Errorf("previewed: %+v", p)
+				}
+			},
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, world.Options{AWS: withLatency(oneRegion(4, 2, 2))}, func(t *testing.T, w *world.World) {

@@ -126,7 +126,9 @@ func TestEveryCommandIsAnsweredWithin50SecondsThoughAWSIsSilent(t *testing.T) {
 					t.Error("UNSUBSCRIBE answered SUCCEEDED while the key is there")
 				}
 			case 3:
-				_, _ = w.APIM.SendCommand(context.Background(), world.Integration, "START_INGEST", map[string]any{"ingestJobId": "j"})
+				_, _ = w.APIM.SendCommand(context.Background(), world.Integration, "START_INGEST", map[string]any{
+					"ingestJobId": "j",
+				})
 			}
 			took[i] = time.Since(began)
 		})
@@ -160,7 +162,8 @@ func TestAThousandSUBSCRIBEsAtOnceHoldUpNoHealthCheckAndLeaveNoKeyUnanswered(t *
 		for _, s := range w.APIM.Subscriptions() {
 			statuses[s.Status]++
 		}
-		if statuses[apimsim.SubscriptionAccepted] < 50 || statuses[apimsim.SubscriptionAccepted]+statuses[apimsim.SubscriptionRejected] != 1000 {
+		if statuses[apimsim.SubscriptionAccepted] < 50 ||
+			statuses[apimsim.SubscriptionAccepted]+statuses[apimsim.SubscriptionRejected] != 1000 {
 			t.Errorf("subscriptions: %v", statuses)
 		}
 		t.Logf("subscriptions: %v", statuses)
@@ -184,12 +187,15 @@ func TestACommandForAnAccountThatNobodyServesIsRefusedWithAReason(t *testing.T) 
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
 		w.Connected()
 		for id, reason := range map[string]string{
-			"999999999999:eu-west-1:abc:prod":                     "no configured target serves account 999999999999 in eu-west-1",
+			"999999999999:eu-west-1:abc:prod": "no configured target serves account 999999999999 in eu-west-1",
+
 			awssim.UniformAccount(0) + ":eu-central-1:abc:prod":   "no configured target",
 			awssim.UniformAccount(0) + ":eu-west-1:abc:prod:what": "",
 		} {
 			reply, err := w.APIM.SendCommand(context.Background(), world.Integration, "SUBSCRIBE", map[string]any{
-				"apiId": id, "subscription": map[string]any{"graviteeSubscriptionId": "s-" + id, "type": "API_KEY", "metadata": map[string]string{"planId": "p"}},
+				"apiId": id, "subscription": map[string]any{
+					"graviteeSubscriptionId": "s-" + id, "type": "API_KEY", "metadata": map[string]string{"planId": "p"},
+				},
 			})
 			if err != nil || reply.Status != apimsim.StatusError || !strings.Contains(reply.ErrorDetails, reason) {
 				t.Errorf("%s: %v %v", id, reply, err)
@@ -211,7 +217,8 @@ func TestNothingIsAnsweredAfterItsDeadlineHoweverLateAnActorIs(t *testing.T) {
 		run(t, o, func(t *testing.T, w *world.World) {
 			w.Connected()
 			began := time.Now()
-			if p, err := w.APIM.Preview(context.Background(), world.Integration); err == nil || time.Since(began) > 51*time.Second {
+			p, err := w.APIM.Preview(context.Background(), world.Integration)
+			if err == nil || time.Since(began) > 51*time.Second {
 				t.Errorf("after %s: %+v", time.Since(began), p)
 			}
 			pass(5 * time.Minute)

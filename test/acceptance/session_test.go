@@ -37,7 +37,8 @@ func TestHELLOIsTheFirstMessageAndNamesIntegrationAndProvider(t *testing.T) {
 		mu.Lock()
 		defer mu.Unlock()
 		want := `"type":"HELLO","payload":{"targetId":"` + world.Integration + `","provider":"aws-api-gateway"}}`
-		if len(inbound) == 0 || !strings.HasPrefix(inbound[0], `t:COMMAND;;et:HELLO;;e:{"id":"`) || !strings.HasSuffix(inbound[0], want) {
+		if len(inbound) == 0 || !strings.HasPrefix(inbound[0], `t:COMMAND;;et:HELLO;;e:{"id":"`) ||
+			!strings.HasSuffix(inbound[0], want) {
 			t.Errorf("the first messages were %q", inbound)
 		}
 	})
@@ -95,7 +96,9 @@ func TestWhatIsNoControllerIsToldApart(t *testing.T) {
 		}, "redirects are not followed"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			run(t, world.Options{Settings: map[string]string{endpoint + "0": "http://proxy.test:80"}}, func(t *testing.T, w *world.World) {
+			run(t, world.Options{
+				Settings: map[string]string{endpoint + "0": "http://proxy.test:80"},
+			}, func(t *testing.T, w *world.World) {
 				l, err := w.Network.Listen("proxy.test:80")
 				if err != nil {
 					t.Fatal(err)
@@ -207,7 +210,8 @@ func TestEndpointsAreTakenInTurnAndTheFirstAgainOnceASocketOpened(t *testing.T) 
 		return memnet.NoPlan()
 	}}
 	o := world.Options{Network: d.network, Settings: map[string]string{
-		endpoint + "0": "http://apim.test:80/", endpoint + "1": "https://second.test", endpoint + "2": "ws://apim.test:80?x=1",
+		endpoint + "0": "http://apim.test:80/", endpoint + "1": "https://second.test",
+		endpoint + "2": "ws://apim.test:80?x=1",
 	}}
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
@@ -244,7 +248,8 @@ func TestTheConfiguredHeadersAndTheProtocolGoWithTheUpgrade(t *testing.T) {
 		defer server.Close()
 		w.StartAgent()
 		r := <-requests
-		if r.URL.Path != "/integration-controller/exchange/controller" || r.Header.Get("Authorization") != "bearer "+world.Token ||
+		if r.URL.Path != "/integration-controller/exchange/controller" ||
+			r.Header.Get("Authorization") != "bearer "+world.Token ||
 			r.Header.Get("X-Gravitee-Exchange-Protocol") != "v1" || r.Header.Get("X-Gravitee-Organization-Id") != "DEFAULT" {
 			t.Errorf("%s %v", r.URL, r.Header)
 		}
@@ -421,7 +426,8 @@ func TestAFrameThatDisagreesWithItselfCostsNoCredit(t *testing.T) {
 		w.Connected()
 		conn := w.APIM.Agents()[0].Conn
 		for i := range 200 {
-			frame := `t:COMMAND;;et:DISCOVER;;e:{"id":"p` + string(rune('a'+i%26)) + string(rune('a'+i/26)) + `","type":"HEALTH_CHECK","payload":{}}`
+			frame := `t:COMMAND;;et:DISCOVER;;e:{"id":"p` + string(rune('a'+i%26)) + string(rune('a'+i/26)) +
+				`","type":"HEALTH_CHECK","payload":{}}`
 			if err := w.APIM.WriteRaw(conn, []byte(frame)); err != nil {
 				t.Fatal(err)
 			}

@@ -16,7 +16,9 @@ func TestASessionThatAPIM48HasForgottenIsLeftAndMadeAnew(t *testing.T) {
 		// The answer to the second HEALTH_CHECK, 60 s into the session, never arrives.
 		return apimsim.ReceivedFault{Ignore: e.Conn == 1 && e.Kind == "REPLY" && e.Type == "HEALTH_CHECK" && e.NthOfType == 2}
 	}
-	world.Run(t, world.Options{APIM: apimsim.Options{Version: "4.8", Script: &apimsim.Script{Received: late}}}, func(t *testing.T, w *world.World) {
+	world.Run(t, world.Options{
+		APIM: apimsim.Options{Version: "4.8", Script: &apimsim.Script{Received: late}},
+	}, func(t *testing.T, w *world.World) {
 		w.Connected()
 		time.Sleep(2*time.Minute + 80*time.Second)
 		synctest.Wait()
@@ -38,7 +40,9 @@ func TestASessionWhoseFirstHEALTH_CHECKIsLostIsLeftAndMadeAnew(t *testing.T) {
 	first := func(e apimsim.CommandEvent) apimsim.CommandFault {
 		return apimsim.CommandFault{Lose: e.Type == "HEALTH_CHECK" && e.Nth == 1}
 	}
-	world.Run(t, world.Options{APIM: apimsim.Options{Version: "4.8", Script: &apimsim.Script{Command: first}}}, func(t *testing.T, w *world.World) {
+	world.Run(t, world.Options{
+		APIM: apimsim.Options{Version: "4.8", Script: &apimsim.Script{Command: first}},
+	}, func(t *testing.T, w *world.World) {
 		w.Connected()
 		time.Sleep(14 * time.Minute)
 		synctest.Wait()
@@ -54,7 +58,9 @@ func TestASessionWhoseFirstHEALTH_CHECKIsLostIsLeftAndMadeAnew(t *testing.T) {
 }
 
 func TestAControllerThatNeverAsksIsServedOverOneSessionAfterAnother(t *testing.T) {
-	world.Run(t, world.Options{APIM: apimsim.Options{Version: "4.8", HealthCheckInterval: 10_000 * time.Hour}}, func(t *testing.T, w *world.World) {
+	world.Run(t, world.Options{
+		APIM: apimsim.Options{Version: "4.8", HealthCheckInterval: 10_000 * time.Hour},
+	}, func(t *testing.T, w *world.World) {
 		w.Connected()
 		for range 10 {
 			time.Sleep(50 * time.Minute)
@@ -71,7 +77,9 @@ func TestAControllerThatAsksRarelyIsNotTakenForSilent(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			// Up to 4.8 a socket may stay without HEALTH_CHECK for ever.
-			world.Run(t, world.Options{APIM: apimsim.Options{Version: "4.8", HealthCheckInterval: interval}}, func(t *testing.T, w *world.World) {
+			world.Run(t, world.Options{
+				APIM: apimsim.Options{Version: "4.8", HealthCheckInterval: interval},
+			}, func(t *testing.T, w *world.World) {
 				w.Connected()
 				for range 10 {
 					time.Sleep(time.Hour)
@@ -92,7 +100,9 @@ func TestASilentControllerIsTriedAgainWithoutEnd(t *testing.T) {
 	mute := func(e apimsim.ReceivedEvent) apimsim.ReceivedFault {
 		return apimsim.ReceivedFault{Ignore: e.Kind == "REPLY" && e.Type == "HEALTH_CHECK"}
 	}
-	world.Run(t, world.Options{APIM: apimsim.Options{Version: "4.8", Script: &apimsim.Script{Received: mute}}}, func(t *testing.T, w *world.World) {
+	world.Run(t, world.Options{
+		APIM: apimsim.Options{Version: "4.8", Script: &apimsim.Script{Received: mute}},
+	}, func(t *testing.T, w *world.World) {
 		w.Connected()
 		time.Sleep(time.Hour)
 		synctest.Wait()

@@ -12,8 +12,9 @@ import (
 // A target that never came to be has no writer to wait for, but its answer must still name it.
 func TestAnAgentWithoutUsableCredentialsEndsInOrder(t *testing.T) {
 	for name, fault := range map[string]awssim.Fault{
-		"the credentials are refused": awssim.Answer(http.StatusForbidden, "InvalidClientTokenId", "The security token included in the request is invalid."),
-		"STS does not answer":         awssim.Of(awssim.FaultHang),
+		"the credentials are refused": awssim.Answer(http.StatusForbidden, "InvalidClientTokenId",
+			"The security token included in the request is invalid."),
+		"STS does not answer": awssim.Of(awssim.FaultHang),
 	} {
 		t.Run(name, func(t *testing.T) {
 			refuse := awssim.NewScript(awssim.Rule{Operation: awssim.OpGetCallerIdentity, Fault: fault})

@@ -17,7 +17,9 @@ import (
 const provider = "gravitee_integration_providers_0_configuration_"
 
 func estate(accounts int, regions ...string) awssim.Estate {
-	return awssim.UniformEstate(awssim.UniformOptions{Accounts: accounts, Regions: regions, APIs: 2, StagesPerAPI: 2, Plans: 1})
+	return awssim.UniformEstate(awssim.UniformOptions{
+		Accounts: accounts, Regions: regions, APIs: 2, StagesPerAPI: 2, Plans: 1,
+	})
 }
 
 func TestGetCallerIdentityIsAskedOncePerStartWhateverTheNumberOfRegions(t *testing.T) {
@@ -109,7 +111,9 @@ func TestTheConfiguredAccountHidesNoBadCredentials(t *testing.T) {
 }
 
 func TestARegionThatIsNotEnabledStopsNoOtherAndRecovers(t *testing.T) {
-	o := world.Options{AWS: awssim.Options{Estate: estate(1, "eu-west-1", "ap-east-1")}, Settings: region("ap-east-1,eu-west-1")}
+	o := world.Options{
+		AWS: awssim.Options{Estate: estate(1, "eu-west-1", "ap-east-1")}, Settings: region("ap-east-1,eu-west-1"),
+	}
 	run(t, o, func(t *testing.T, w *world.World) {
 		scope := awssim.Scope{Account: awssim.UniformAccount(0), Region: "ap-east-1"}
 		if err := w.AWS.SetDisabled(scope, true); err != nil {
@@ -139,7 +143,8 @@ func TestCredentialsThatAreRefusedAreTriedAgainMoreAndMoreSlowlyAndRecover(t *te
 		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetCallerIdentity,
 			Fault: awssim.Answer(403, "InvalidClientTokenId", "The security token included in the request is invalid.")})
 		w.Connected()
-		if _, err := w.APIM.Preview(context.Background(), world.Integration); err == nil || !strings.Contains(err.Error(), "accessKeyId") {
+		if _, err := w.APIM.Preview(context.Background(), world.Integration); err == nil ||
+			!strings.Contains(err.Error(), "accessKeyId") {
 			t.Errorf("preview: %v", err)
 		}
 		pass(10 * time.Minute)
