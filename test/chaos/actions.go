@@ -13,7 +13,8 @@ import (
 // do does one step. What it needs is chosen among what there is now; where there is nothing, nothing is done.
 func (r *run) do(s step) {
 	switch s.kind {
-	case doPreview, doIngestAll, doIngestSome, doIngestGone, doSubscribe, doUnsubscribe, doResubscribe, doUnknown, doGarbage:
+	case doPreview, doIngestAll, doIngestSome, doIngestGone, doSubscribe, doUnsubscribe, doResubscribe, doUnknown,
+		doGarbage:
 		r.doInAPIM(s)
 	case doGoodBye, doGoodByeStorm, doDismiss, doStopAPIM, doRefuseHello, doRefuseUpgrade:
 		r.doAsController(s)
@@ -85,8 +86,12 @@ func (r *run) doInAPIM(s step) {
 		})
 	case doGarbage:
 		if agent, ok := one(r, s, "agent", apim.Agents()); ok {
-			garbage := []string{"", "nonsense", "t:COMMAND;;et:DISCOVER", "t:REPLY;;et:INGEST;;e:{", "t:COMMAND;;et:SUBSCRIBE;;e:{\"id\":\"" + garbageID + "\",\"type\":\"SUBSCRIBE\",\"payload\":[]}"}
-			_ = apim.WriteRaw(agent.Conn, []byte(garbage[r.dice.below(len(garbage), "garbage", s.name())])) // a connection that has gone hears nothing
+			garbage := []string{
+				"", "nonsense", "t:COMMAND;;et:DISCOVER", "t:REPLY;;et:INGEST;;e:{",
+				"t:COMMAND;;et:SUBSCRIBE;;e:{\"id\":\"" + garbageID + "\",\"type\":\"SUBSCRIBE\",\"payload\":[]}",
+			}
+			// a connection that has gone hears nothing
+			_ = apim.WriteRaw(agent.Conn, []byte(garbage[r.dice.below(len(garbage), "garbage", s.name())]))
 		}
 	}
 }
@@ -114,8 +119,9 @@ func (r *run) resubscribe(ctx context.Context, s step, sub apimsim.Subscription)
 	reply, err := r.world.APIM.SendCommand(ctx, world.Integration, "SUBSCRIBE", map[string]any{
 		"apiId": api.ProviderID,
 		"subscription": map[string]any{
-			"graviteeSubscriptionId": sub.ID, "graviteeApplicationId": sub.ApplicationID, "graviteeApplicationName": sub.ApplicationName,
-			"type": sub.Type, "metadata": map[string]string{"planId": api.Plans[i].ProviderID},
+			"graviteeSubscriptionId": sub.ID, "graviteeApplicationId": sub.ApplicationID,
+			"graviteeApplicationName": sub.ApplicationName,
+			"type":                    sub.Type, "metadata": map[string]string{"planId": api.Plans[i].ProviderID},
 		},
 	})
 	r.note("done %s: %s %s %v", s.name(), sub.ID, reply.Status, err)

@@ -127,7 +127,8 @@ func (s *sum) done() int {
 // String is the table of what was met, and what was broken.
 func (s *sum) String() string {
 	var out strings.Builder
-	fmt.Fprintf(&out, "%d runs, %d virtual hours\n%10s %10s  %s\n", s.runs, s.counts["virtual minutes"]/60, "schedules", "times", "what")
+	fmt.Fprintf(&out, "%d runs, %d virtual hours\n%10s %10s  %s\n", s.runs, s.counts["virtual minutes"]/60, "schedules",
+		"times", "what")
 	for _, what := range slices.Sorted(maps.Keys(s.met)) {
 		fmt.Fprintf(&out, "%10d %10d  %s\n", s.met[what], s.counts[what], what)
 	}

@@ -27,7 +27,8 @@ func (r *run) checkDone() {
 			if taken != nil && !m.at.Before(taken.answered.Add(r.crossing(taken.conn, m.conn))) {
 				r.count("done after a done that was taken", 1)
 				if !r.doneLost(taken, ended) {
-					r.violated("done-twice", "job %s: done was taken at +%.3fs, nothing kept the agent from hearing of it, and it came again at +%.3fs",
+					r.violated("done-twice",
+						"job %s: done was taken at +%.3fs, nothing kept the agent from hearing of it, and it came again at +%.3fs",
 						id, taken.answered.Sub(r.began).Seconds(), m.at.Sub(r.began).Seconds())
 				}
 			}
@@ -57,14 +58,16 @@ func (r *run) crossing(to, from int) time.Duration {
 // could be written down, or whether the disk refused it. It needs the wire's lock.
 func (r *run) doneLost(done *ingestMessage, ended map[int]time.Time) bool {
 	heard := done.answered.Add(slowestLatency)
-	if end, over := ended[done.conn]; over && !end.After(heard) || r.wire.conn(done.conn).struckBy(heard) || r.disksFailed() {
+	if end, over := ended[done.conn]; over && !end.After(heard) || r.wire.conn(done.conn).struckBy(heard) ||
+		r.disksFailed() {
 		return true
 	}
 	until := heard.Add(proofWritten)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.panics, func(p panicked) bool {
-		return p.agent == done.agent && slices.Contains(doneActors(), p.kind) && !p.at.Before(done.at.Add(-time.Second)) && !p.at.After(until)
+		return p.agent == done.agent && slices.Contains(doneActors(), p.kind) && !p.at.Before(done.at.Add(-time.Second)) &&
+			!p.at.After(until)
 	}) || slices.ContainsFunc(r.lives, func(l *lifetime) bool {
 		return l.name == done.agent && !l.ended.IsZero() && !l.ended.Before(done.at) && !l.ended.After(until)
 	})

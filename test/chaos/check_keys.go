@@ -63,7 +63,8 @@ func (r *run) checkKeys() {
 		case keys.Delivered:
 		case keys.Unconfirmed:
 			if why := b.unconfirmedExcuse(rec); why == "" {
-				r.violated("unconfirmed", "%s is listed as unconfirmed, and nothing kept its answer's delivery from being proved", describe(rec))
+				r.violated("unconfirmed", "%s is listed as unconfirmed, and nothing kept its answer's delivery from being proved",
+					describe(rec))
 			} else {
 				r.note("judge %s is unconfirmed: %s", describe(rec), why)
 			}
@@ -90,7 +91,8 @@ func (r *run) checkKeys() {
 }
 
 func describe(rec listed) string {
-	return fmt.Sprintf("record %s (subscription %s, key %s, command %s)", rec.ID, rec.SubscriptionID, rec.KeyID, rec.CommandID)
+	return fmt.Sprintf("record %s (subscription %s, key %s, command %s)", rec.ID, rec.SubscriptionID, rec.KeyID,
+		rec.CommandID)
 }
 
 // checkKey: an attached key belongs to an accepted subscription or is listed; an unattached one is a lost create.
@@ -130,7 +132,8 @@ func (b *keyBook) checkKey(key awssim.APIKey, lost map[string]int) {
 	if len(key.Plans) > 0 {
 		rule = "key-attached"
 	}
-	r.violated(rule, "key %s (%q, plans %v) is in AWS, belongs to no accepted subscription, and no list has it", key.ID, key.Name, key.Plans)
+	r.violated(rule, "key %s (%q, plans %v) is in AWS, belongs to no accepted subscription, and no list has it", key.ID,
+		key.Name, key.Plans)
 }
 
 // currentKey is the key that APIM was told of last for a subscription.
@@ -161,14 +164,16 @@ func (b *keyBook) outOfReach(key awssim.APIKey) string {
 			return "its SUBSCRIBE was late already when it came"
 		}
 		told := w.told[c.subscription]
-		if b.subs[c.subscription].Status == apimsim.SubscriptionDeleted && !w.unsubscribed[c.subscription] && told[len(told)-1] == key.ID {
+		if b.subs[c.subscription].Status == apimsim.SubscriptionDeleted && !w.unsubscribed[c.subscription] &&
+			told[len(told)-1] == key.ID {
 			// APIM gives back what is accepted, then deletes the plan with what was accepted meanwhile.
 			return "its subscription was deleted with its plan, and no UNSUBSCRIBE came"
 		}
 		if b.madeByAnother(key.ID, c.subscription) {
 			return "its subscription was subscribed again on another replica"
 		}
-		if sub, known := b.subs[c.subscription]; known && sub.Status != apimsim.SubscriptionAccepted && b.run.madeWhileClosing(c, sub) {
+		if sub, known := b.subs[c.subscription]; known && sub.Status != apimsim.SubscriptionAccepted &&
+			b.run.madeWhileClosing(c, sub) {
 			return "its subscription was closed while it was made"
 		}
 	}
@@ -242,7 +247,8 @@ func (r *run) planGone(sub apimsim.Subscription) bool {
 	plan := sub.Metadata["aws-api-gateway-usage-plan-id"]
 	for _, scope := range r.scopes() {
 		region, err := r.world.AWS.Snapshot(scope)
-		if err == nil && sub.Metadata["aws-api-gateway-region"] == scope.Region && sub.Metadata["aws-api-gateway-account-id"] == scope.Account {
+		if err == nil && sub.Metadata["aws-api-gateway-region"] == scope.Region &&
+			sub.Metadata["aws-api-gateway-account-id"] == scope.Account {
 			return !slices.ContainsFunc(region.UsagePlans, func(p awssim.UsagePlan) bool { return p.ID == plan })
 		}
 	}
@@ -278,7 +284,8 @@ func (b *keyBook) checkMade() {
 // unconfirmedExcuse is what kept the delivery of a key's answer from being proved; empty if nothing did.
 func (b *keyBook) unconfirmedExcuse(rec listed) string {
 	for _, later := range b.records {
-		if later.slot == rec.slot && later.Subscription() == rec.Subscription() && keys.Compare(rec.Record, later.Record) < 0 && later.State == keys.Unconfirmed {
+		if later.slot == rec.slot && later.Subscription() == rec.Subscription() &&
+			keys.Compare(rec.Record, later.Record) < 0 && later.State == keys.Unconfirmed {
 			if why := b.unconfirmedExcuse(later); why != "" {
 				return "its successor: " + why
 			}
@@ -317,7 +324,8 @@ func (b *keyBook) processTrouble(agent string, from, proof time.Time) string {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.panics {
-		if p.agent == agent && slices.Contains(fateActors(), p.kind) && !p.at.Before(from.Add(-time.Minute)) && !p.at.After(until) {
+		if p.agent == agent && slices.Contains(fateActors(), p.kind) && !p.at.Before(from.Add(-time.Minute)) &&
+			!p.at.After(until) {
 			return "a panic of the " + p.kind
 		}
 	}
@@ -418,7 +426,8 @@ func (j journal) creatingAtDeath(name string, r *run) int {
 		agent := id[:strings.LastIndexByte(id, '-')]
 		at := writes[last].at
 		sent := slices.ContainsFunc(r.cloud.attempts, func(a *attempt) bool {
-			return a.agent == agent && a.operation == awssim.OpCreateAPIKey && a.key == name && !a.start.Before(at) && (!a.complete || a.status >= 500)
+			return a.agent == agent && a.operation == awssim.OpCreateAPIKey && a.key == name && !a.start.Before(at) &&
+				(!a.complete || a.status >= 500)
 		})
 		r.mu.Lock()
 		died := slices.ContainsFunc(r.lives, func(l *lifetime) bool {
@@ -447,7 +456,8 @@ func (r *run) checkDeletion(keyID string) {
 	defer w.mu.Unlock()
 	for sub, told := range w.told {
 		if told[len(told)-1] == keyID && !w.unsubscribed[sub] {
-			r.violated("deleted-after-reply", "key %s is deleted, and APIM was told of it for %s and has not given it back", keyID, sub)
+			r.violated("deleted-after-reply", "key %s is deleted, and APIM was told of it for %s and has not given it back",
+				keyID, sub)
 		}
 	}
 }

@@ -44,13 +44,15 @@ func (r *run) checkReplies() {
 func (r *run) endedBefore(agent string, at time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.lives, func(l *lifetime) bool { return l.name == agent && !l.ended.IsZero() && !l.ended.After(at) })
+	return slices.ContainsFunc(r.lives,
+		func(l *lifetime) bool { return l.name == agent && !l.ended.IsZero() && !l.ended.After(at) })
 }
 
 // neverRight are the problems that APIM may see under no fault.
 func neverRight() []apimsim.ProblemCode {
 	return []apimsim.ProblemCode{
-		apimsim.ProblemLegacyProtocol, apimsim.ProblemTextMessage, apimsim.ProblemFrameTooLarge, apimsim.ProblemMessageTooLarge,
+		apimsim.ProblemLegacyProtocol, apimsim.ProblemTextMessage, apimsim.ProblemFrameTooLarge,
+		apimsim.ProblemMessageTooLarge,
 		apimsim.ProblemUnreadable, apimsim.ProblemSecondHello, apimsim.ProblemPrimaryRefused,
 		apimsim.ProblemGoodByeAnswered, apimsim.ProblemStrayReply, apimsim.ProblemWrongChannel,
 		apimsim.ProblemNullAPIs, apimsim.ProblemAPIFailed, apimsim.ProblemRandomIdentity, apimsim.ProblemPageSkipped,
@@ -87,12 +89,13 @@ func (r *run) checkPlanDeleted(p apimsim.Problem) {
 	// A job is APIM's for as long as each of its batches comes within five minutes of the last.
 	estates := r.estate.between(p.At.Add(-listingAge-2*apimsim.DefaultJobTimeout), p.At)
 	if !everUnlinked(estates, api, plan) {
-		r.violated("plan-lost", "plan %s of API %s was deleted in APIM (%s), and AWS had it all the time", plan, api, p.Detail)
+		r.violated("plan-lost", "plan %s of API %s was deleted in APIM (%s), and AWS had it all the time", plan, api,
+			p.Detail)
 	}
 }
 
-// checkGuard: an ingest of nothing at all has just been let through. Where the last links to plans went less than a minute
-// ago, and APIM had taken one of them, no second listing can have shown that yet. It needs the wire's lock.
+// checkGuard: an ingest of nothing at all has just been let through. Where the last links to plans went less than a
+// minute ago, and APIM had taken one of them, no second listing can have shown that yet. It needs the wire's lock.
 func (w *wire) checkGuard() {
 	r := w.run
 	if len(r.scopes()) > 1 || len(r.slots) > 1 || r.disksFailed() {
@@ -103,8 +106,10 @@ func (w *wire) checkGuard() {
 		return
 	}
 	for _, i := range w.ingests {
-		if i.status == apimsim.StatusSucceeded && slices.ContainsFunc(i.apis, func(id string) bool { return len(before.plans[id]) > 0 }) {
-			r.violated("removal-unseen", "all plans went %s ago, and an ingest goes through that knows of none", time.Since(since))
+		if i.status == apimsim.StatusSucceeded &&
+			slices.ContainsFunc(i.apis, func(id string) bool { return len(before.plans[id]) > 0 }) {
+			r.violated("removal-unseen", "all plans went %s ago, and an ingest goes through that knows of none",
+				time.Since(since))
 			return
 		}
 	}
@@ -224,7 +229,8 @@ func (r *run) checkQuota() {
 			if !buckets[b].take(a.start, limit) && !broken[b] {
 				broken[b] = true
 				over = append(over, func() {
-					r.violated("quota", "%s went over its share of %s at %s in %s", a.agent, scope, a.start.Sub(r.began), fmt.Sprint(operation, limit))
+					r.violated("quota", "%s went over its share of %s at %s in %s", a.agent, scope, a.start.Sub(r.began),
+						fmt.Sprint(operation, limit))
 				})
 			}
 		}

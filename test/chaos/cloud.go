@@ -42,7 +42,8 @@ type attempt struct {
 
 func newCloud(r *run) *cloud {
 	return &cloud{
-		run: r, accounts: map[string]string{}, keys: map[string]awssim.APIKey{}, gone: map[string]bool{}, plans: map[string][]string{}, made: map[string]int{},
+		run: r, accounts: map[string]string{}, keys: map[string]awssim.APIKey{}, gone: map[string]bool{},
+		plans: map[string][]string{}, made: map[string]int{},
 	}
 }
 
@@ -101,7 +102,8 @@ func (c *cloud) onCall(call awssim.Call) {
 		c.run.count("keys deleted", 1)
 		c.run.checkDeletion(call.KeyID)
 	}
-	if c.run.profile.has(famCrashes) && !c.run.calm.Load() && c.run.dice.chance(c.run.profile.of(famCrashes, 0.04), "crash at aws", call.Event.String()) {
+	if c.run.profile.has(famCrashes) && !c.run.calm.Load() &&
+		c.run.dice.chance(c.run.profile.of(famCrashes, 0.04), "crash at aws", call.Event.String()) {
 		c.run.crashAt(call)
 	}
 }

@@ -109,7 +109,10 @@ func (r *run) plantForeignKeys() {
 		if err != nil {
 			continue
 		}
-		key := awssim.APIKey{Name: "somebody else's", Enabled: true, Plans: []awssim.Attachment{{UsagePlan: region.UsagePlans[0].ID, Since: r.began}}}
+		key := awssim.APIKey{
+			Name: "somebody else's", Enabled: true,
+			Plans: []awssim.Attachment{{UsagePlan: region.UsagePlans[0].ID, Since: r.began}},
+		}
 		if id, err := r.world.AWS.PutKey(scope, key); err == nil {
 			key.ID, key.Scope = id, scope
 			r.foreign = append(r.foreign, key)

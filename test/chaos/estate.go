@@ -53,7 +53,8 @@ func newEstate(d dice, s shape) awssim.Estate {
 				region.RestAPIs = append(region.RestAPIs, api)
 				for _, stage := range api.Stages {
 					for n := range d.between(0, 2, "links", where, api.ID, stage.Name) {
-						link(region, d.below(len(region.UsagePlans), "link", where, api.ID, stage.Name, fmt.Sprint(n)), api.ID, stage.Name)
+						link(region, d.below(len(region.UsagePlans), "link", where, api.ID, stage.Name, fmt.Sprint(n)), api.ID,
+							stage.Name)
 					}
 				}
 			}
@@ -66,7 +67,8 @@ func newEstate(d dice, s shape) awssim.Estate {
 
 func newPlan(d dice, id, where string) awssim.UsagePlan {
 	return awssim.UsagePlan{
-		ID: id, Name: fmt.Sprintf("%s; plan %s", []string{"Gold", "Silver", "Bronze"}[d.below(3, "plan name", where, id)], id),
+		ID:       id,
+		Name:     fmt.Sprintf("%s; plan %s", []string{"Gold", "Silver", "Bronze"}[d.below(3, "plan name", where, id)], id),
 		Throttle: &awssim.Throttle{BurstLimit: 20, RateLimit: 10},
 	}
 }

@@ -46,7 +46,8 @@ func (r *run) awsFault(e awssim.Event) awssim.Fault {
 			kind, fault = "denied", denied()
 		}
 	}
-	if e.Operation == awssim.OpCreateAPIKey && fault.Status != http.StatusTooManyRequests && fault.Status != http.StatusForbidden {
+	if e.Operation == awssim.OpCreateAPIKey && fault.Status != http.StatusTooManyRequests &&
+		fault.Status != http.StatusForbidden {
 		r.mu.Lock()
 		r.unanswered[e.Key]++
 		r.mu.Unlock()
@@ -79,7 +80,8 @@ func (r *run) awsFaultKind(name string) (string, awssim.Fault) {
 		return "slow", awssim.Slow(r.dice.duration(time.Second, slowest, "slow", name))
 	}
 	if r.dice.chance(0.5, "refusal", name) {
-		return "expired", awssim.Answer(http.StatusForbidden, awssim.CodeExpiredToken, "The security token included in the request is expired")
+		return "expired",
+			awssim.Answer(http.StatusForbidden, awssim.CodeExpiredToken, "The security token included in the request is expired")
 	}
 	return "denied", denied()
 }
@@ -141,7 +143,8 @@ func (r *run) latencies(name string) (up, down time.Duration) {
 	if !r.profile.has(famNetwork) {
 		return 0, 0
 	}
-	return r.dice.duration(0, 150*time.Millisecond, "latency up", name), r.dice.duration(0, 150*time.Millisecond, "latency down", name)
+	return r.dice.duration(0, 150*time.Millisecond, "latency up", name),
+		r.dice.duration(0, 150*time.Millisecond, "latency down", name)
 }
 
 // script is what APIM does wrong.

@@ -70,8 +70,8 @@ func (h *estateHistory) between(a, b time.Time) []estateAt {
 	return out
 }
 
-// bare is since when no API has been in a plan, and what there was before; the zero time if there always was one, or one
-// is now. Only the first such time counts: what came back and went again may have been seen to go before.
+// bare is since when no API has been in a plan, and what there was before; the zero time if there always was one, or
+// one is now. Only the first such time counts: what came back and went again may have been seen to go before.
 func (h *estateHistory) bare() (before estateAt, since time.Time) {
 	h.mu.Lock()
 	defer h.mu.Unlock()

@@ -88,7 +88,8 @@ func (s *slot) diskFault(name string) storetest.Outcome {
 	if strings.Contains(name, "key ") {
 		p = 0.05
 	}
-	if l := s.current(); l != nil && r.dice.chance(r.profile.of(famCrashes, p), "crash at write", name) && l.die(func() { r.world.Network.Fence(l.name) }) {
+	if l := s.current(); l != nil && r.dice.chance(r.profile.of(famCrashes, p), "crash at write", name) &&
+		l.die(func() { r.world.Network.Fence(l.name) }) {
 		written := r.dice.chance(0.5, "written", name)
 		r.strike("crash at a write", "%s (written: %t)", name, written)
 		return storetest.Outcome{Crash: true, Written: written}

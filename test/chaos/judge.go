@@ -65,7 +65,8 @@ func (r *run) checkService() {
 	}
 	preview, err := apim.Preview(ctx, world.Integration)
 	if err != nil && len(expected) > 0 || len(preview.APIs) != len(expected) || preview.Partial {
-		r.violated("service", "a preview of %d APIs shows %d, partial %t, %v", len(expected), len(preview.APIs), preview.Partial, err)
+		r.violated("service", "a preview of %d APIs shows %d, partial %t, %v", len(expected), len(preview.APIs),
+			preview.Partial, err)
 	}
 	part := r.part()
 	if part == "" {
@@ -90,7 +91,8 @@ func (r *run) checkService() {
 	if err := apim.Unsubscribe(ctx, sub.ID); err != nil {
 		r.violated("service", "a subscription cannot be ended: %v", err)
 	}
-	if status := r.world.AWS.Invoke(scope, id.RestAPI, id.Stage, sub.APIKey.Reveal()); status == http.StatusOK && !r.open(scope, id) {
+	if status := r.world.AWS.Invoke(scope, id.RestAPI, id.Stage, sub.APIKey.Reveal()); status == http.StatusOK &&
+		!r.open(scope, id) {
 		r.violated("service", "the key of an ended subscription to %s still opens it", part)
 	}
 }
@@ -189,7 +191,8 @@ func (r *run) checkConvergence(when string) {
 		if !r.estate.everPlanned(id) {
 			r.violated("api-invented", "%s, API %s is in APIM, and AWS never had it in a plan", when, id)
 		}
-		if !legacy && len(r.slots) == 1 && !r.slots[0].journal.everFailed() && !r.world.Log.Has("APIM keeps what it has of them", id) {
+		if !legacy && len(r.slots) == 1 && !r.slots[0].journal.everFailed() &&
+			!r.world.Log.Has("APIM keeps what it has of them", id) {
 			r.violated("api-unnamed", "%s, API %s is in APIM only, and no log line named it", when, id)
 		}
 	}

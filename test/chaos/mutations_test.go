@@ -16,7 +16,8 @@ import (
 )
 
 var (
-	mutate   = flag.Bool("mutations", false, "break the agent in each known way and count the seeds until somebody notices")
+	mutate = flag.Bool("mutations", false,
+		"break the agent in each known way and count the seeds until somebody notices")
 	mutation = flag.String("mutation", "", "only the mutation of this name")
 )
 
@@ -37,7 +38,8 @@ func mutations() []mutationOf {
 	return []mutationOf{
 		{
 			"the journal is not synced", "internal/store/keyjournal.go",
-			"func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.write(durable,", "func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.write(lazy,",
+			"func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.write(durable,",
+			"func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.write(lazy,",
 		},
 		{
 			"`answered` is not written before the reply", "actors/keys/making.go",
@@ -45,7 +47,8 @@ func mutations() []mutationOf {
 		},
 		{
 			"the old key is deleted before the new one is answered", "actors/keys/saga.go",
-			"\ts.conclude(record, s.answer(", "\tif old, _ := s.records(); len(old) > 1 {\n\t\ts.undo(&old[0], \"replaced\", c.AnswerBy)\n\t}\n\ts.conclude(record, s.answer(",
+			"\ts.conclude(record, s.answer(",
+			"\tif old, _ := s.records(); len(old) > 1 {\n\t\ts.undo(&old[0], \"replaced\", c.AnswerBy)\n\t}\n\ts.conclude(record, s.answer(",
 		},
 		{
 			"a key that was replaced is kept", "internal/keys/decide.go",
@@ -69,11 +72,13 @@ func mutations() []mutationOf {
 		},
 		{
 			"a lost create is not listed", "actors/keys/making.go",
-			"\tif apigateway.Classify(err) != gateway.AnswerLost {", "\tif err != nil || apigateway.Classify(err) != gateway.AnswerLost {",
+			"\tif apigateway.Classify(err) != gateway.AnswerLost {",
+			"\tif err != nil || apigateway.Classify(err) != gateway.AnswerLost {",
 		},
 		{
 			"a refused CreateApiKey is listed as a lost one", "internal/apigateway/attempt.go",
-			"\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:", "\tcase gateway.Throttled:\n\t\tif operation == gateway.CreateAPIKey {\n\t\t\treturn gateway.AnswerLost\n\t\t}\n\t\treturn class\n\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:",
+			"\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:",
+			"\tcase gateway.Throttled:\n\t\tif operation == gateway.CreateAPIKey {\n\t\t\treturn gateway.AnswerLost\n\t\t}\n\t\treturn class\n\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:",
 		},
 		{
 			"UNSUBSCRIBE succeeds though the key could not be deleted", "actors/keys/records.go",
@@ -85,7 +90,8 @@ func mutations() []mutationOf {
 		},
 		{
 			"an answer is sent twice", "actors/session/protocol.go",
-			"\terr := s.conn.SendBefore(by, receipt, frame...)\n", "\t_ = s.conn.SendBefore(by, nil, frame...)\n\terr := s.conn.SendBefore(by, receipt, frame...)\n",
+			"\terr := s.conn.SendBefore(by, receipt, frame...)\n",
+			"\t_ = s.conn.SendBefore(by, nil, frame...)\n\terr := s.conn.SendBefore(by, receipt, frame...)\n",
 		},
 		{
 			"an open command is forgotten when it is handed on", "actors/command/open.go",
@@ -93,7 +99,8 @@ func mutations() []mutationOf {
 		},
 		{
 			"a command's deadline is forgotten", "actors/command/router.go",
-			"\tr.Scope.After(time.Until(ref.AnswerBy), commandOverdue{ref})\n", "\tr.Scope.After(time.Until(ref.AnswerBy.AddDate(1, 0, 0)), commandOverdue{ref})\n",
+			"\tr.Scope.After(time.Until(ref.AnswerBy), commandOverdue{ref})\n",
+			"\tr.Scope.After(time.Until(ref.AnswerBy.AddDate(1, 0, 0)), commandOverdue{ref})\n",
 		},
 		{
 			"a permit is not taken", "internal/apigateway/attempt.go",
@@ -105,11 +112,13 @@ func mutations() []mutationOf {
 		},
 		{
 			"a plan is dropped on a failed page", "internal/apigateway/listing.go",
-			"\t\tif err := l.next(ctx); err != nil {\n\t\t\treturn err", "\t\tif err := l.next(ctx); err != nil && l.position != nil {\n\t\t\tl.done = true\n\t\t} else if err != nil {\n\t\t\treturn err",
+			"\t\tif err := l.next(ctx); err != nil {\n\t\t\treturn err",
+			"\t\tif err := l.next(ctx); err != nil && l.position != nil {\n\t\t\tl.done = true\n\t\t} else if err != nil {\n\t\t\treturn err",
 		},
 		{
 			"a failed listing is an empty one", "actors/discovery/discoverer.go",
-			"ctx.Request(a.pid, d.partial(a.Request, apigateway.Explain(run.failure)))", "ctx.Request(a.pid, messages.TargetListing{Request: a.Request, Target: d.spec.target, Complete: true})",
+			"ctx.Request(a.pid, d.partial(a.Request, apigateway.Explain(run.failure)))",
+			"ctx.Request(a.pid, messages.TargetListing{Request: a.Request, Target: d.spec.target, Complete: true})",
 		},
 		{
 			"the first INGEST is not held back", "actors/ingest/ingest.go",
@@ -117,15 +126,18 @@ func mutations() []mutationOf {
 		},
 		{
 			"done is sent before everything is there", "internal/exports/plan.go",
-			"func (p *Plan) Finished() bool {\n\tif len(p.open) > 0 {\n\t\treturn false\n\t}", "func (p *Plan) Finished() bool {",
+			"func (p *Plan) Finished() bool {\n\tif len(p.open) > 0 {\n\t\treturn false\n\t}",
+			"func (p *Plan) Finished() bool {",
 		},
 		{
 			"done is sent again though it was taken", "actors/ingest/sending.go",
-			"\tcase b.done:\n\t\ti.env.Log.Info(", "\tcase b.done && i.doneTry == 0:\n\t\ti.doneTry++\n\t\ti.sayDone()\n\tcase b.done:\n\t\ti.env.Log.Info(",
+			"\tcase b.done:\n\t\ti.env.Log.Info(",
+			"\tcase b.done && i.doneTry == 0:\n\t\ti.doneTry++\n\t\ti.sayDone()\n\tcase b.done:\n\t\ti.env.Log.Info(",
 		},
 		{
 			"batches do not wait for each other", "actors/ingest/sending.go",
-			"\tif i.inFlight == nil {\n\t\ti.inFlight, i.next = i.next, nil", "\tif i.inFlight == nil || i.next != nil {\n\t\ti.inFlight, i.next = i.next, nil",
+			"\tif i.inFlight == nil {\n\t\ti.inFlight, i.next = i.next, nil",
+			"\tif i.inFlight == nil || i.next != nil {\n\t\ti.inFlight, i.next = i.next, nil",
 		},
 		{
 			"a batch counts as taken when its answer is lost", "actors/ingest/ingest.go",
@@ -141,7 +153,8 @@ func mutations() []mutationOf {
 		},
 		{
 			"names depend on what is sent", "actors/ingest/gather.go",
-			"\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n", "\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: e.ID(), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Name = federation.NewNames(named).Of(chosen[n].ID(), chosen[n].API.Name)\n\t}\n",
+			"\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n",
+			"\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: e.ID(), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Name = federation.NewNames(named).Of(chosen[n].ID(), chosen[n].API.Name)\n\t}\n",
 		},
 		{
 			"an export is kept over a redeployment", "actors/discovery/stage.go",
@@ -153,11 +166,13 @@ func mutations() []mutationOf {
 		},
 		{
 			"a session's secret key is in an error", "internal/apigateway/credentials.go",
-			"\tp := aws.NewCredentialsCache(assume, ", "\tp := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {\n\t\tv, err := assume.Retrieve(ctx)\n\t\tif err == nil {\n\t\t\terr = errors.New(v.SecretAccessKey)\n\t\t}\n\t\treturn v, err\n\t}), ",
+			"\tp := aws.NewCredentialsCache(assume, ",
+			"\tp := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {\n\t\tv, err := assume.Retrieve(ctx)\n\t\tif err == nil {\n\t\t\terr = errors.New(v.SecretAccessKey)\n\t\t}\n\t\treturn v, err\n\t}), ",
 		},
 		{
 			"a key's value is in the log", "actors/keys/saga.go",
-			"\ts.conclude(record, s.answer(", "\ts.env.Log.Debug(\"a key\", \"value\", value.Reveal())\n\ts.conclude(record, s.answer(",
+			"\ts.conclude(record, s.answer(",
+			"\ts.env.Log.Debug(\"a key\", \"value\", value.Reveal())\n\ts.conclude(record, s.answer(",
 		},
 	}
 }
@@ -225,10 +240,12 @@ var (
 	replayPattern = regexp.MustCompile(`seed \d+: \[([^]]*)\]`)
 )
 
-// caught gives the number of seeds that were run when the first failed, 0 if none did, that seed, and the rules that it broke.
+// caught gives the number of seeds that were run when the first failed, 0 if none did, that seed,
+// and the rules that it broke.
 func caught(t *testing.T, binary string) (seeds int, seed, rules string) {
 	t.Helper()
-	out, err := exec.CommandContext(t.Context(), binary, "-test.run", "^TestChaos$", "-test.v", "-stop", "-seeds", fmt.Sprint(mutationSeeds)).CombinedOutput()
+	out, err := exec.CommandContext(t.Context(), binary, "-test.run", "^TestChaos$", "-test.v", "-stop",
+		"-seeds", fmt.Sprint(mutationSeeds)).CombinedOutput()
 	if err == nil {
 		return 0, "", ""
 	}
@@ -253,7 +270,8 @@ func caught(t *testing.T, binary string) (seeds int, seed, rules string) {
 // replayed is how many replays of a seed break the same rules.
 func replayed(t *testing.T, binary, seed, rules string) int {
 	t.Helper()
-	replay := exec.CommandContext(t.Context(), binary, "-test.run", "^TestChaos$", "-seeds", "1", "-from", seed, "-replays", fmt.Sprint(mutationReplays))
+	replay := exec.CommandContext(t.Context(), binary, "-test.run", "^TestChaos$", "-seeds", "1", "-from", seed,
+		"-replays", fmt.Sprint(mutationReplays))
 	replay.Env = append(os.Environ(), "GOMAXPROCS=1")
 	out, err := replay.CombinedOutput()
 	if err == nil {
@@ -276,7 +294,8 @@ func (m mutationOf) build(t *testing.T) string {
 		t.Fatal(err)
 	}
 	dir := t.TempDir()
-	mutated, overlay, binary := filepath.Join(dir, "mutated.go"), filepath.Join(dir, "overlay.json"), filepath.Join(dir, "chaos.test")
+	mutated, overlay, binary := filepath.Join(dir, "mutated.go"), filepath.Join(dir, "overlay.json"),
+		filepath.Join(dir, "chaos.test")
 	original, err := filepath.Abs(filepath.Join(moduleRoot, m.file))
 	if err != nil {
 		t.Fatal(err)
@@ -290,7 +309,8 @@ func (m mutationOf) build(t *testing.T) string {
 			t.Fatal(err)
 		}
 	}
-	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary, ".").CombinedOutput(); err != nil {
+	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary,
+		".").CombinedOutput(); err != nil {
 		t.Fatalf("the mutation does not compile: %v\n%s", err, out)
 	}
 	return binary

@@ -96,13 +96,15 @@ func (r *run) onlooker(scope awssim.Scope) (apigateway.Client, error) {
 		}
 	}
 	credentials, err := apigateway.NewCredentials(context.Background(), apigateway.CredentialsOptions{
-		AccessKeyID: awssim.UniformNeighbourKeyID(account), SecretAccessKey: secret.New("any"), Regions: []string{scope.Region},
+		AccessKeyID: awssim.UniformNeighbourKeyID(account), SecretAccessKey: secret.New("any"),
+		Regions:    []string{scope.Region},
 		HTTPClient: direct{r.world.AWS},
 	})
 	if err != nil {
 		return nil, err
 	}
-	return apigateway.NewClient(credentials.Config(scope.Region, ""), apigateway.Options{Jitter: func() float64 { return 0 }}), nil
+	return apigateway.NewClient(credentials.Config(scope.Region, ""),
+		apigateway.Options{Jitter: func() float64 { return 0 }}), nil
 }
 
 // direct hands requests to a handler.

@@ -79,7 +79,8 @@ func Run(t *testing.T, seed uint64, o Options) Report {
 	for _, s := range plan {
 		report.Schedule = append(report.Schedule, s.String())
 	}
-	watchdog := time.AfterFunc(hung, func() { panic(fmt.Sprintf("seed %d does not end; what goes on:\n%s", seed, stacks())) })
+	watchdog := time.AfterFunc(hung,
+		func() { panic(fmt.Sprintf("seed %d does not end; what goes on:\n%s", seed, stacks())) })
 	defer watchdog.Stop()
 	r.inBubble(t, func() { // what panics there is the bubble itself: all goroutines wait for each other
 		world.Run(t, r.worldOptions(), func(_ *testing.T, w *world.World) {
@@ -271,7 +272,8 @@ func (r *run) checkLeaks() {
 	stacks := strings.Split(string(buffer[:runtime.Stack(buffer[:], true)]), "\n\n")
 	bubble := bubbleOf(stacks[0])
 	for _, stack := range stacks[1:] {
-		if bubbleOf(stack) == bubble && !strings.Contains(stack, "testing/synctest") && !strings.Contains(stack, "testing.tRunner") {
+		if bubbleOf(stack) == bubble && !strings.Contains(stack, "testing/synctest") &&
+			!strings.Contains(stack, "testing.tRunner") {
 			r.violated("leak", "a goroutine is left:\n%s", stack)
 		}
 	}

@@ -69,8 +69,10 @@ func choices() []choice {
 	return []choice{
 		{doPreview, "", 4}, {doIngestAll, "", 5}, {doIngestSome, "", 3}, {doIngestGone, "", 1},
 		{doSubscribe, "", 14}, {doUnsubscribe, "", 6}, {doResubscribe, "", 3}, {doDrain, "", 1},
-		{doLink, famEdits, 3}, {doUnlink, famEdits, 3}, {doRenamePlan, famEdits, 1}, {doRemovePlan, famEdits, 1}, {doAddPlan, famEdits, 2},
-		{doEditAPI, famEdits, 3}, {doRedeploy, famEdits, 3}, {doRemoveAPI, famEdits, 1}, {doRemoveStage, famEdits, 1}, {doAddAPI, famEdits, 2},
+		{doLink, famEdits, 3}, {doUnlink, famEdits, 3}, {doRenamePlan, famEdits, 1}, {doRemovePlan, famEdits, 1},
+		{doAddPlan, famEdits, 2},
+		{doEditAPI, famEdits, 3}, {doRedeploy, famEdits, 3}, {doRemoveAPI, famEdits, 1}, {doRemoveStage, famEdits, 1},
+		{doAddAPI, famEdits, 2},
 		{doMassRemoval, famMass, 3}, {doRelink, famMass, 2},
 		{doGoodBye, famStorms, 3}, {doGoodByeStorm, famStorms, 2}, {doDismiss, famStorms, 1}, {doStopAPIM, famStorms, 1},
 		{doCutAPIM, famNetwork, 4}, {doHoleAPIM, famNetwork, 2}, {doCutAWS, famAWSNet, 3}, {doHoleAWS, famAWSNet, 2},

@@ -50,7 +50,9 @@ type lifetime struct {
 }
 
 func (r *run) newSlot(name string) *slot {
-	s := &slot{run: r, name: name, disk: &storetest.Model{}, exports: store.NewMemoryExports(exportsRoom), journal: newJournal()}
+	s := &slot{
+		run: r, name: name, disk: &storetest.Model{}, exports: store.NewMemoryExports(exportsRoom), journal: newJournal(),
+	}
 	s.disk.OnWrite, s.disk.OnOpen = s.onWrite, s.onOpen
 	r.slots = append(r.slots, s)
 	return s

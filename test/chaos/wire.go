@@ -21,7 +21,8 @@ type wire struct {
 	order    []*sentCommand
 	ingests  map[string]*ingestMessage // from agents, by command id
 	jobs     map[string]*ingestJob
-	// revoked are the keys whose deletion APIM asked for, replies the keys that APIM was told of, in order, by subscription.
+	// revoked are the keys whose deletion APIM asked for, replies the keys that APIM was told of, in order, by
+	// subscription.
 	unsubscribed map[string]bool
 	told         map[string][]string
 	errors       []string // error texts of agents
@@ -177,7 +178,8 @@ func (w *wire) onMessage(m apimsim.Message) {
 			arrow = "-> APIM"
 		}
 		subject := e.Payload.IngestJobID + e.Payload.Subscription.ID
-		w.run.note("%s #%d %s %s %s %s %d APIs done=%t %s", arrow, m.Conn, kind, name, e.ID+e.CommandID, subject, len(e.Payload.APIs), e.Payload.Done, e.CommandStatus+e.ErrorDetails)
+		w.run.note("%s #%d %s %s %s %s %d APIs done=%t %s", arrow, m.Conn, kind, name, e.ID+e.CommandID, subject,
+			len(e.Payload.APIs), e.Payload.Done, e.CommandStatus+e.ErrorDetails)
 	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -218,7 +220,8 @@ func (w *wire) onCommand(conn int, kind string, e exchange) {
 	}
 	c := &sentCommand{
 		id: e.ID, kind: kind, conn: conn, written: time.Now(), api: e.Payload.APIID, job: e.Payload.IngestJobID,
-		apiIDs: e.Payload.APIIDs, subscription: e.Payload.Subscription.ID, keyID: e.Payload.Subscription.Metadata[keyIDMetadata],
+		apiIDs: e.Payload.APIIDs, subscription: e.Payload.Subscription.ID,
+		keyID: e.Payload.Subscription.Metadata[keyIDMetadata],
 	}
 	w.commands[c.id] = c
 	w.order = append(w.order, c)
@@ -239,7 +242,9 @@ func (w *wire) onReply(m apimsim.Message, kind string, e exchange) {
 		w.run.violated("reply-to-nothing", "a %s reply to %q, which was never asked", kind, e.CommandID)
 		return
 	}
-	reply := seenReply{conn: m.Conn, at: time.Now(), status: e.CommandStatus, keyID: e.Payload.Subscription.Metadata[keyIDMetadata]}
+	reply := seenReply{
+		conn: m.Conn, at: time.Now(), status: e.CommandStatus, keyID: e.Payload.Subscription.Metadata[keyIDMetadata],
+	}
 	c.replies = append(c.replies, reply)
 	if e.ErrorDetails != "" {
 		w.errors = append(w.errors, e.ErrorDetails)
@@ -261,7 +266,8 @@ func (w *wire) onReply(m apimsim.Message, kind string, e exchange) {
 		w.told[c.subscription] = append(w.told[c.subscription], reply.keyID)
 	}
 	if kind == "UNSUBSCRIBE" && reply.status == apimsim.StatusSucceeded && c.keyID != "" && w.run.cloud.exists(c.keyID) {
-		w.run.violated("unsubscribed-early", "UNSUBSCRIBE %s of %s is answered SUCCEEDED, and key %s is still there", c.id, c.subscription, c.keyID)
+		w.run.violated("unsubscribed-early", "UNSUBSCRIBE %s of %s is answered SUCCEEDED, and key %s is still there", c.id,
+			c.subscription, c.keyID)
 	}
 	if kind == "START_INGEST" && reply.status == apimsim.StatusSucceeded && len(c.apiIDs) == 0 && e.Payload.Total == 0 {
 		w.checkGuard()
@@ -292,7 +298,9 @@ const (
 )
 
 func (w *wire) onIngest(conn int, e exchange) {
-	i := &ingestMessage{job: e.Payload.IngestJobID, at: time.Now(), done: e.Payload.Done, conn: conn, agent: w.conn(conn).agent}
+	i := &ingestMessage{
+		job: e.Payload.IngestJobID, at: time.Now(), done: e.Payload.Done, conn: conn, agent: w.conn(conn).agent,
+	}
 	for _, api := range e.Payload.APIs {
 		i.apis = append(i.apis, api.ID)
 	}
