@@ -151,7 +151,8 @@ func unknownType(ctx context.Context, t *testing.T, c controller.Controller) {
 	s := newSite(ctx, t, c, uniform(1))
 	s.connected(agentOptions{})
 	outcome := s.send(controller.Command{Type: "FROM_THE_FUTURE", Raw: true, Payload: map[string]int{"n": 1}})
-	if outcome.Failure == nil || outcome.Failure.Kind != controller.FailureUnknown || outcome.Failure.Message != "Command unknown" {
+	if outcome.Failure == nil || outcome.Failure.Kind != controller.FailureUnknown ||
+		outcome.Failure.Message != "Command unknown" {
 		t.Errorf("came to %+v %+v", outcome.Reply, outcome.Failure)
 	}
 	s.served()

@@ -15,13 +15,34 @@ import (
 func cutCases() []contractCase {
 	const upgraded, greeted, told = "\r\n\r\n", `"}}`, `"primary":true}}`
 	cases := []contractCase{
-		{name: "cut before the upgrade request arrives", run: cutConnecting(proxy.Trigger{Direction: proxy.ToTarget, Action: proxy.CutBefore})},
-		{name: "cut before the upgrade is answered", run: cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Action: proxy.CutBefore})},
-		{name: "cut right after the upgrade", run: cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Text: upgraded, Action: proxy.CutBehind})},
-		{name: "cut before HELLO is answered", run: cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Text: "et:HELLO", Action: proxy.CutBefore})},
-		{name: "cut right after HELLO is answered", run: cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Text: greeted, Action: proxy.CutBehind})},
-		{name: "cut before PRIMARY arrives", run: cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Text: "et:PRIMARY", Action: proxy.CutBefore})},
-		{name: "cut right after PRIMARY", run: cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Text: told, Action: proxy.CutBehind})},
+		{
+			name: "cut before the upgrade request arrives",
+			run:  cutConnecting(proxy.Trigger{Direction: proxy.ToTarget, Action: proxy.CutBefore}),
+		},
+		{
+			name: "cut before the upgrade is answered",
+			run:  cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Action: proxy.CutBefore}),
+		},
+		{
+			name: "cut right after the upgrade",
+			run:  cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Text: upgraded, Action: proxy.CutBehind}),
+		},
+		{
+			name: "cut before HELLO is answered",
+			run:  cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Text: "et:HELLO", Action: proxy.CutBefore}),
+		},
+		{
+			name: "cut right after HELLO is answered",
+			run:  cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Text: greeted, Action: proxy.CutBehind}),
+		},
+		{
+			name: "cut before PRIMARY arrives",
+			run:  cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Text: "et:PRIMARY", Action: proxy.CutBefore}),
+		},
+		{
+			name: "cut right after PRIMARY",
+			run:  cutConnecting(proxy.Trigger{Direction: proxy.ToClient, Text: told, Action: proxy.CutBehind}),
+		},
 		{name: "cut while a command is on its way", run: cutCommand(proxy.CutBefore, 0)},
 		{name: "cut in the middle of a reply", run: cutCommand(proxy.Note, 2000)},
 		{name: "cut in the middle of an INGEST", only: controller.DialectIngest, run: cutIngest(proxy.Trigger{

@@ -24,21 +24,36 @@ func controllerFacts() []contractCase {
 		{name: "an upgrade is judged by the token behind the first six characters", run: judgesTokens},
 		{name: "a broken authentication is a 500", run: brokenAuthentication},
 		{name: "a HELLO is refused in APIM's words and may be sent again", run: refusesHello},
-		{name: "a HEALTH_CHECK that finds no HELLO yet sends the agent away", without: leavesUnhealthy, options: fastHealthChecks, run: sendsUngreetedAway},
+		{
+			name: "a HEALTH_CHECK that finds no HELLO yet sends the agent away", without: leavesUnhealthy,
+			options: fastHealthChecks, run: sendsUngreetedAway,
+		},
 		{name: "the first command must be HELLO", run: firstCommandMustBeHello},
 		{name: "the second agent becomes primary when the first leaves", run: handsPrimaryOver},
 		{name: "a DISCOVER and its reply go round", only: controller.DialectIngest, run: discovers},
 		{name: "a LIST and a FETCH and their replies go round", only: controller.DialectFetch, run: listsAndFetches},
 		{name: "INGESTs are recorded and answered by the rules", only: controller.DialectIngest, run: ingests},
 		{name: "the 4.4 dialect takes no INGEST", only: controller.DialectFetch, run: takesNoIngest},
-		{name: "a command that it does not serve is answered NO_REPLY, one it does not know UNKNOWN", run: answersWhatItDoesNotServe},
+		{
+			name: "a command that it does not serve is answered NO_REPLY, one it does not know UNKNOWN",
+			run:  answersWhatItDoesNotServe,
+		},
 		{name: "a command without a reply times out", run: timesOut},
 		{name: "UNKNOWN and NO_REPLY are told apart", run: tellsUnknownFromNoReply},
 		{name: "a command to nobody fails", run: nobodyThere},
 		{name: "a channel that closes fails its open commands", run: failsOpenCommands},
-		{name: "an unhealthy agent is sent away", without: leavesUnhealthy, options: quickHealthChecks, run: sendsUnhealthyAway},
-		{name: "an unhealthy agent is left connected and forgotten", without: sendsAway, options: fastHealthChecks, run: forgetsUnhealthy},
-		{name: "when a primary is forgotten, the second agent takes over", without: sendsAway, options: fastHealthChecks, run: forgottenPrimary},
+		{
+			name: "an unhealthy agent is sent away", without: leavesUnhealthy, options: quickHealthChecks,
+			run: sendsUnhealthyAway,
+		},
+		{
+			name: "an unhealthy agent is left connected and forgotten", without: sendsAway, options: fastHealthChecks,
+			run: forgetsUnhealthy,
+		},
+		{
+			name: "when a primary is forgotten, the second agent takes over", without: sendsAway, options: fastHealthChecks,
+			run: forgottenPrimary,
+		},
 		{name: "an agent's own GOOD_BYE closes the channel with 1013", run: agentSaysGoodBye},
 		{name: "stopping says GOOD_BYE with reconnect and a start takes the port again", run: restarts},
 		{name: "GOOD_BYE without reconnect is delivered as a command", run: goodByeForGood},
@@ -127,9 +142,11 @@ func becomesPrimary(t *testing.T, remains *rawClient) {
 func discovers(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	outcome := sending(ctx, t, c, controller.Command{Target: target, Type: "DISCOVER"})
-	client.reply(client.read("DISCOVER"), `{"apis":[{"uniqueId":"u","id":"i","name":"n","version":"1"}],"isPartialDiscovery":true}`)
+	client.reply(client.read("DISCOVER"),
+		`{"apis":[{"uniqueId":"u","id":"i","name":"n","version":"1"}],"isPartialDiscovery":true}`)
 	got := <-outcome
-	if got.Reply == nil || got.Reply.Status != "SUCCEEDED" || !strings.Contains(string(got.Reply.Payload), `"uniqueId":"u"`) {
+	if got.Reply == nil || got.Reply.Status != "SUCCEEDED" ||
+		!strings.Contains(string(got.Reply.Payload), `"uniqueId":"u"`) {
 		t.Errorf("outcome %+v", got)
 	}
 }
@@ -138,7 +155,8 @@ func listsAndFetches(ctx context.Context, t *testing.T, c controller.Controller)
 	client := joined(ctx, t, c)
 	for _, kind := range []string{"LIST", "FETCH"} {
 		outcome := sending(ctx, t, c, controller.Command{Target: target, Type: kind, Payload: json.RawMessage(`{"apis":[]}`)})
-		client.reply(client.read(kind), `{"apis":[{"uniqueId":"u","id":"i","name":"n","version":"1","metadata":[{"name":"m"}]}]}`)
+		client.reply(client.read(kind),
+			`{"apis":[{"uniqueId":"u","id":"i","name":"n","version":"1","metadata":[{"name":"m"}]}]}`)
 		got := <-outcome
 		if got.Reply == nil || !strings.Contains(string(got.Reply.Payload), `"uniqueId":"u"`) {
 			t.Errorf("%s: outcome %+v", kind, got)
@@ -153,11 +171,13 @@ func ingests(ctx context.Context, t *testing.T, c controller.Controller) {
 		controller.IngestRule{APIID: "slow", Times: 1, Hold: true}))
 
 	client.command("1", "INGEST", `{"ingestJobId":"job","apis":[{"id":"good"},{"id":"bad"}],"done":false}`)
-	if reply := client.read("INGEST"); reply.exchange.CommandID != "1" || reply.exchange.Status != "ERROR" || reply.exchange.Error != "no such thing" {
+	if reply := client.read("INGEST"); reply.exchange.CommandID != "1" || reply.exchange.Status != "ERROR" ||
+		reply.exchange.Error != "no such thing" {
 		t.Errorf("an INGEST with a rule for ERROR answered %+v", reply.exchange)
 	}
 	client.command("2", "INGEST", `{"ingestJobId":"job","apis":[{"id":"slow"}],"done":false}`)
-	held, at, err := c.Events().Wait(ctx, 0, func(e controller.Event) bool { return e.Kind == controller.EventIngest && e.Held })
+	held, at, err := c.Events().Wait(ctx, 0,
+		func(e controller.Event) bool { return e.Kind == controller.EventIngest && e.Held })
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -218,12 +238,17 @@ func tellsUnknownFromNoReply(ctx context.Context, t *testing.T, c controller.Con
 		"UNKNOWN":  controller.FailureUnknown,
 		"NO_REPLY": controller.FailureNoReply,
 	} {
-		outcome := sending(ctx, t, c, controller.Command{Target: target, Type: "FROM_THE_FUTURE", Raw: true, Payload: map[string]int{"n": 1}})
+		outcome := sending(ctx, t, c, controller.Command{
+			Target: target, Type: "FROM_THE_FUTURE", Raw: true, Payload: map[string]int{"n": 1},
+		})
 		f := client.read("FROM_THE_FUTURE")
 		if string(f.exchange.Payload) != `{"n":1}` {
 			t.Errorf("a raw command arrived with payload %s", f.exchange.Payload)
 		}
-		client.write(fmt.Sprintf(`t:REPLY;;et:%s;;e:{"commandId":%q,"type":%q,"commandStatus":"ERROR","errorDetails":"because","payload":{}}`, kind, f.exchange.ID, kind))
+		client.write(fmt.Sprintf(
+			`t:REPLY;;et:%s;;e:{"commandId":%q,"type":%q,"commandStatus":"ERROR","errorDetails":"because","payload":{}}`, kind,
+			f.exchange.ID, kind,
+		))
 		got := <-outcome
 		if got.Failure == nil || got.Failure.Kind != want || got.Failure.Message != "because" {
 			t.Errorf("after %s: outcome %+v (%+v), want %s", kind, got, got.Failure, want)
@@ -338,7 +363,9 @@ func restarts(ctx context.Context, t *testing.T, c controller.Controller) {
 
 func goodByeForGood(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
-	outcome := sending(ctx, t, c, controller.Command{Target: target, Type: "GOOD_BYE", Payload: map[string]any{"targetId": target, "reconnect": false}})
+	outcome := sending(ctx, t, c, controller.Command{
+		Target: target, Type: "GOOD_BYE", Payload: map[string]any{"targetId": target, "reconnect": false},
+	})
 	bye := client.read("GOOD_BYE")
 	if !strings.Contains(string(bye.exchange.Payload), `"reconnect":false`) {
 		t.Errorf("GOOD_BYE came with %s", bye.exchange.Payload)
@@ -394,7 +421,8 @@ func unreadableFrames(ctx context.Context, t *testing.T, c controller.Controller
 func readsLongMessages(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	content := strings.Repeat("é", 3<<20)
-	client.command("1", "INGEST", `{"ingestJobId":"job","apis":[{"id":"long","pages":[{"pageType":"SWAGGER","content":"`+content+`"}]}],"done":false}`)
+	client.command("1", "INGEST",
+		`{"ingestJobId":"job","apis":[{"id":"long","pages":[{"pageType":"SWAGGER","content":"`+content+`"}]}],"done":false}`)
 	if reply := client.read("INGEST"); reply.exchange.Status != "SUCCEEDED" {
 		t.Errorf("answered %+v", reply.exchange)
 	}
@@ -415,7 +443,9 @@ func cutsAtDoubleSemicolon(ctx context.Context, t *testing.T, c controller.Contr
 	}
 }
 
-func sending(ctx context.Context, t *testing.T, c controller.Controller, command controller.Command) <-chan controller.Outcome {
+func sending(
+	ctx context.Context, t *testing.T, c controller.Controller, command controller.Command,
+) <-chan controller.Outcome {
 	t.Helper()
 	outcome := make(chan controller.Outcome, 1)
 	go func() {

@@ -23,14 +23,20 @@ func ingestCases() []contractCase {
 		{name: "a whole ingest of 300 APIs", run: ingests300},
 		{name: "an ingest of chosen APIs", only: controller.DialectIngest, run: ingestsChosen},
 		{name: "an ingest of nothing", only: controller.DialectIngest, run: ingestsNothing},
-		{name: "a document with ;; and what else looks like a frame", run: carriesText("a;;b ;;e:{} ;;t:REPLY;;et:HELLO;;e:{\"x\":1} ;")},
+		{
+			name: "a document with ;; and what else looks like a frame",
+			run:  carriesText("a;;b ;;e:{} ;;t:REPLY;;et:HELLO;;e:{\"x\":1} ;"),
+		},
 		{name: "a document with text that is not ASCII", run: carriesText("Grüße, 中文, עברית, 🔑, \u2028, \"\\")},
 		{name: "a document of 1 KB", run: carriesDocument(1 << 10)},
 		{name: "a document of 70 KB: more than one frame", run: carriesDocument(70 << 10)},
 		{name: "a document of 6 MB", run: carriesDocument(6 << 20)},
 		{name: "a document over the message limit is left out, and its metadata say so", run: leavesOutTooLarge},
 		{name: "an INGEST that is answered slowly", only: controller.DialectIngest, run: slowAnswer},
-		{name: "an INGEST that is answered ERROR: sent again in halves, the session lives", only: controller.DialectIngest, run: halves},
+		{
+			name: "an INGEST that is answered ERROR: sent again in halves, the session lives", only: controller.DialectIngest,
+			run: halves,
+		},
 		{name: "an empty INGEST as a keep-alive", only: controller.DialectIngest, run: emptyIngest},
 	}
 }
@@ -65,7 +71,8 @@ func ingests300(ctx context.Context, t *testing.T, c controller.Controller) {
 	for _, api := range apis {
 		if len(api.Plans) != 1 || api.Plans[0].PlanSecurityType != "API_KEY" || len(api.Pages) != 1 ||
 			api.Pages[0].PageType != "SWAGGER" || api.Pages[0].Content == "" || len(api.ConnectionDetails) == 0 {
-			t.Fatalf("%s arrived as %d plans, %d pages, connection details %v", api.ID, len(api.Plans), len(api.Pages), api.ConnectionDetails)
+			t.Fatalf("%s arrived as %d plans, %d pages, connection details %v", api.ID, len(api.Plans), len(api.Pages),
+				api.ConnectionDetails)
 		}
 		// 4.4 knows no metadata of an API, and no file name of a page.
 		if c.Dialect() == controller.DialectIngest && (api.metadata("AWS account") == "" || api.Pages[0].Filename == "") {
@@ -144,7 +151,8 @@ func leavesOutTooLarge(ctx context.Context, t *testing.T, c controller.Controlle
 	if len(apis) != 1 || apis[0].ID != apiID(0) || len(apis[0].Pages) != 0 || len(apis[0].Plans) != 1 {
 		t.Fatalf("arrived: %+v", apis)
 	}
-	if note := apis[0].metadata("AWS document"); c.Dialect() == controller.DialectIngest && !strings.Contains(note, "left out") {
+	if note := apis[0].metadata("AWS document"); c.Dialect() == controller.DialectIngest &&
+		!strings.Contains(note, "left out") {
 		t.Errorf("the metadata say %q", note)
 	}
 	if n := len(s.upgrades()); n != 1 {

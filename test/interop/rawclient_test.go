@@ -169,8 +169,8 @@ func (c *rawClient) sayUnhealthy() {
 }
 
 // pinged sends a ping and returns once its pong is back: what was written before has been read by then, and no message
-// has come before the pong, but for commands of the types that are passed over. From then on only writing and pinged are
-// left: the reading is done in the background.
+// has come before the pong, but for commands of the types that are passed over. From then on only writing and pinged
+// are left: the reading is done in the background.
 func (c *rawClient) pinged(passedOver ...string) {
 	c.t.Helper()
 	if c.reads == nil {
@@ -191,8 +191,8 @@ func (c *rawClient) pinged(passedOver ...string) {
 	}
 }
 
-// readInBackground is over with the first read that fails. The channel holds nothing back, so that a pong cannot overtake
-// the messages before it.
+// readInBackground is over with the first read that fails. The channel holds nothing back, so that a pong cannot
+// overtake the messages before it.
 func (c *rawClient) readInBackground() {
 	c.reads = make(chan read)
 	hand := func(got read) {

@@ -33,7 +33,10 @@ func sessionCases() []contractCase {
 		{name: "HEALTH_CHECK is answered each time", options: quickHealthChecks, run: answersHealthChecks},
 		{name: "GOOD_BYE with reconnect: the agent comes back", run: goodByeAndBack(true, nil)},
 		{name: "GOOD_BYE without reconnect: the agent ends", run: goodByeEnds},
-		{name: "GOOD_BYE without reconnect, but autoReconnect: the agent comes back", run: goodByeAndBack(false, map[string]string{"gravitee_integration_connector_ws_autoReconnect": "true"})},
+		{
+			name: "GOOD_BYE without reconnect, but autoReconnect: the agent comes back",
+			run:  goodByeAndBack(false, map[string]string{"gravitee_integration_connector_ws_autoReconnect": "true"}),
+		},
 		{name: "an agent that is drained leaves at once", run: drains},
 		{name: "the controller is restarted", run: controllerRestarts},
 		{name: "the controller goes with 1000 and without GOOD_BYE", run: controllerDrops},
@@ -72,7 +75,9 @@ func connects(ctx context.Context, t *testing.T, c controller.Controller) {
 func badToken(ctx context.Context, t *testing.T, c controller.Controller) {
 	s := newSite(ctx, t, c, uniform(1))
 	const late = "a-token-of-later"
-	s.agent(agentOptions{settings: map[string]string{"gravitee_integration_connector_ws_headers_0_value": "bearer " + late}})
+	s.agent(agentOptions{
+		settings: map[string]string{"gravitee_integration_connector_ws_headers_0_value": "bearer " + late},
+	})
 	s.wait(0, controller.IsUpgrade(false))
 	must(t, c.AllowToken(ctx, late))
 	s.wait(0, controller.HasChannels(target, 1))
@@ -187,14 +192,18 @@ func answersHealthChecks(ctx context.Context, t *testing.T, c controller.Control
 // goodBye is said as a command: no published controller says one without reconnect of itself.
 func (s *site) goodBye(reconnect bool) {
 	s.t.Helper()
-	outcome := s.send(controller.Command{Type: "GOOD_BYE", Payload: map[string]any{"targetId": target, "reconnect": reconnect}})
+	outcome := s.send(controller.Command{
+		Type: "GOOD_BYE", Payload: map[string]any{"targetId": target, "reconnect": reconnect},
+	})
 	if outcome.Failure == nil || outcome.Failure.Kind != controller.FailureClosed {
 		s.t.Errorf("GOOD_BYE came to %+v %+v, want a channel that closed", outcome.Reply, outcome.Failure)
 	}
 }
 
 // goodByeAndBack is a GOOD_BYE after which an agent with these settings is back and serves.
-func goodByeAndBack(reconnect bool, settings map[string]string) func(context.Context, *testing.T, controller.Controller) {
+func goodByeAndBack(
+	reconnect bool, settings map[string]string,
+) func(context.Context, *testing.T, controller.Controller) {
 	return func(ctx context.Context, t *testing.T, c controller.Controller) {
 		s := newSite(ctx, t, c, uniform(1))
 		s.connected(agentOptions{settings: settings})

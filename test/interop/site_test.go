@@ -85,9 +85,11 @@ func newSite(ctx context.Context, t *testing.T, c controller.Controller, estate 
 
 // httpClient reaches the site's AWS whatever address it is asked for.
 func (s *site) httpClient() *http.Client {
-	transport := &http.Transport{MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
-		return (&net.Dialer{}).DialContext(ctx, network, s.awsAddress)
-	}}
+	transport := &http.Transport{
+		MaxIdleConnsPerHost: 64, DialContext: func(ctx context.Context, network, _ string) (net.Conn, error) {
+			return (&net.Dialer{}).DialContext(ctx, network, s.awsAddress)
+		},
+	}
 	s.t.Cleanup(transport.CloseIdleConnections)
 	return &http.Client{Transport: transport}
 }
@@ -202,8 +204,8 @@ func (s *site) answered(command controller.Command) json.RawMessage {
 	return outcome.Reply.Payload
 }
 
-// goingTimeout is for a command that may be sent into a channel just as it closes: the published controllers then let it
-// run into its timeout instead of failing it. It is ample for one that is answered.
+// goingTimeout is for a command that may be sent into a channel just as it closes: the published controllers then let
+// it run into its timeout instead of failing it. It is ample for one that is answered.
 const goingTimeout = 5 * time.Second
 
 // served asks for a preview until it is answered, over connections that may still be going or coming.

@@ -78,7 +78,8 @@ func (s *site) ingested(job string, from int) []apiOnWire {
 	var apis []apiOnWire
 	for {
 		var e controller.Event
-		e, from = s.wait(from, func(e controller.Event) bool { return e.Kind == controller.EventIngest && e.JobID == job && !e.Refused })
+		e, from = s.wait(from,
+			func(e controller.Event) bool { return e.Kind == controller.EventIngest && e.JobID == job && !e.Refused })
 		command, err := s.c.IngestCommand(s.ctx, e.CommandID)
 		must(s.t, err)
 		var wire struct{ Payload json.RawMessage }
@@ -119,7 +120,9 @@ type subscription struct {
 // subscribeCommand is as APIM makes it of an API that was ingested.
 func subscribeCommand(c controller.Controller, id string, api apiOnWire, application string) controller.Command {
 	metadata := map[string]string{"planId": api.Plans[0].ID}
-	wanted := map[string]any{"graviteeSubscriptionId": id, "graviteeApplicationName": application, "type": "API_KEY", "metadata": metadata}
+	wanted := map[string]any{
+		"graviteeSubscriptionId": id, "graviteeApplicationName": application, "type": "API_KEY", "metadata": metadata,
+	}
 	if c.Dialect() != controller.DialectFetch { // 4.4 knows neither of these
 		wanted["graviteeApplicationId"] = "application-of-" + id
 		for name, value := range api.ConnectionDetails {

@@ -45,7 +45,8 @@ func environment(t *testing.T, placeholders map[string]string) []string {
 func TestThePageGivesTheEnvironmentThatComposeGives(t *testing.T) {
 	got := environment(t, map[string]string{
 		"[your-APIM-management-API-host]": "apim.example.com", "[your-token]": "t0ken", "[your-integration-id]": "int-1",
-		"[organization-id]": "DEFAULT", "[your-aws-region]": "us-west-2", "[your-key-id]": "AKIAIOSFODNN7EXAMPLE", "[your-access-key]": "s/ecret+1",
+		"[organization-id]": "DEFAULT", "[your-aws-region]": "us-west-2", "[your-key-id]": "AKIAIOSFODNN7EXAMPLE",
+		"[your-access-key]": "s/ecret+1",
 	})
 	want := []string{
 		"gravitee_integration_connector_ws_endpoints_0=https://apim.example.com/integration-controller",
@@ -83,7 +84,8 @@ func TestVariablesAreResolvedAsComposeDoes(t *testing.T) {
 }
 
 func TestADotEnvHasCommentsQuotesAndSpaces(t *testing.T) {
-	const file = "services:\n  s:\n    environment:\n      - A=${A}\n      - B=${B}\n      - C=${C}\n      - D=${D:-gone}\n"
+	const file = "services:\n  s:\n    environment:\n" +
+		"      - A=${A}\n      - B=${B}\n      - C=${C}\n      - D=${D:-gone}\n"
 	got, err := Environment(file, "# first\n\nA=x # why\nB=\"y z\"\nC='$A'\n# D=commented\n", "s")
 	if err != nil {
 		t.Fatal(err)

@@ -1,6 +1,6 @@
 // Package compose reads the vendor's documentation page as its users do: the compose file and the .env out of it, the
-// bracketed placeholders filled in, the variables resolved as Docker Compose does. Its test starts the agent with exactly
-// the environment that comes out, against Gravitee's own controller and moto.
+// bracketed placeholders filled in, the variables resolved as Docker Compose does. Its test starts the agent with
+// exactly the environment that comes out, against Gravitee's own controller and moto.
 package compose
 
 import (

@@ -42,7 +42,10 @@ var dataDirectories = []struct {
 	prepare func(t *testing.T, root string)
 }{
 	{"no data directory", func(*testing.T, string) {}},
-	{"an unwritable data directory", func(t *testing.T, root string) { must(t, os.Mkdir(filepath.Join(root, "data"), 0o555)) }},
+	{
+		"an unwritable data directory",
+		func(t *testing.T, root string) { must(t, os.Mkdir(filepath.Join(root, "data"), 0o555)) },
+	},
 }
 
 func TestTheVendorsComposeFileRunsThisAgent(t *testing.T) {
@@ -105,7 +108,10 @@ func gateway(t *testing.T, endpoint string) *httptest.Server {
 }
 
 // follow does what the page says, and then what a user does with a connected agent.
-func follow(ctx context.Context, t *testing.T, c controller.Controller, aws *moto.Server, binary string, prepare func(*testing.T, string)) {
+func follow(
+	ctx context.Context, t *testing.T, c controller.Controller, aws *moto.Server, binary string,
+	prepare func(*testing.T, string),
+) {
 	front := gateway(t, c.Endpoint())
 	there := aws.Region(t, moto.DefaultAccount, region)
 	api := there.API("Orders", "Takes orders", "prod")
@@ -121,7 +127,8 @@ func follow(ctx context.Context, t *testing.T, c controller.Controller, aws *mot
 		"[your-key-id]":                   "AKIAIOSFODNN7EXAMPLE",
 		"[your-access-key]":               secretKey,
 	})
-	agent := start(t, binary, append(filled, "AWS_ENDPOINT_URL="+aws.URL), front.Certificate(), func(root string) { prepare(t, root) })
+	agent := start(t, binary, append(filled, "AWS_ENDPOINT_URL="+aws.URL), front.Certificate(),
+		func(root string) { prepare(t, root) })
 
 	if _, _, err := c.Events().Wait(ctx, 0, controller.HasChannels(integration, 1)); err != nil {
 		t.Fatalf("not Connected: %v", err)
@@ -132,7 +139,8 @@ func follow(ctx context.Context, t *testing.T, c controller.Controller, aws *mot
 		t.Fatalf("preview %+v, want %s", got, id)
 	}
 	ingested := user.ingest()
-	if len(ingested) != 1 || ingested[0].ID != id || len(ingested[0].Plans) != 1 || ingested[0].Plans[0].ID != plan || len(ingested[0].Pages) != 1 {
+	if len(ingested) != 1 || ingested[0].ID != id || len(ingested[0].Plans) != 1 || ingested[0].Plans[0].ID != plan ||
+		len(ingested[0].Pages) != 1 {
 		t.Fatalf("ingested %+v", ingested)
 	}
 
@@ -247,7 +255,9 @@ func (u user) ingest() []federated {
 func (u user) subscribe(api federated, plan string) subscribed {
 	u.t.Helper()
 	metadata := map[string]string{"planId": plan}
-	subscription := map[string]any{"graviteeSubscriptionId": "sub-1", "graviteeApplicationName": "Shop", "type": "API_KEY", "metadata": metadata}
+	subscription := map[string]any{
+		"graviteeSubscriptionId": "sub-1", "graviteeApplicationName": "Shop", "type": "API_KEY", "metadata": metadata,
+	}
 	if u.controller.Dialect() != controller.DialectFetch {
 		subscription["graviteeApplicationId"] = "app-1"
 		for name, value := range api.ConnectionDetails {
@@ -271,5 +281,9 @@ func (u user) unsubscribe(api federated, s subscribed) {
 	for name, value := range s.Metadata {
 		metadata[name] = value
 	}
-	u.send("UNSUBSCRIBE", map[string]any{"apiId": api.ID, "subscription": map[string]any{"graviteeSubscriptionId": s.ID, "metadata": metadata}}, nil)
+	u.send(
+		"UNSUBSCRIBE",
+		map[string]any{"apiId": api.ID, "subscription": map[string]any{"graviteeSubscriptionId": s.ID, "metadata": metadata}},
+		nil,
+	)
 }

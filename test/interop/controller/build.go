@@ -81,7 +81,10 @@ func (v Version) maven(ctx context.Context, dir, target string) error {
 	if bytes.Contains(output, []byte("COMPILATION ERROR")) {
 		return err
 	}
-	return &missing.Error{What: "the controller of APIM " + v.APIM + ", or the way to the Maven repository,", Install: "go generate ./test/interop (it must reach Maven Central)", Err: err}
+	return &missing.Error{
+		What:    "the controller of APIM " + v.APIM + ", or the way to the Maven repository,",
+		Install: "go generate ./test/interop (it must reach Maven Central)", Err: err,
+	}
 }
 
 // built returns the class path of a build, and whether it is one of these sources with all of its jars still there.

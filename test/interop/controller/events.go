@@ -93,7 +93,8 @@ func (l *EventLog) Wait(ctx context.Context, from int, matches func(Event) bool)
 		select {
 		case <-changed:
 		case <-ctx.Done():
-			return Event{}, next, fmt.Errorf("waiting for an event among %d seen, the last being %+v: %w", next-from, l.last(), ctx.Err())
+			return Event{}, next,
+				fmt.Errorf("waiting for an event among %d seen, the last being %+v: %w", next-from, l.last(), ctx.Err())
 		}
 	}
 }

@@ -204,7 +204,9 @@ func (g *Gravitee) Send(ctx context.Context, command Command) (Outcome, error) {
 	if payload == nil {
 		payload = struct{}{}
 	}
-	request := map[string]any{"op": "send", "target": command.Target, "type": command.Type, "payload": payload, "raw": command.Raw}
+	request := map[string]any{
+		"op": "send", "target": command.Target, "type": command.Type, "payload": payload, "raw": command.Raw,
+	}
 	if command.Timeout > 0 {
 		request["timeoutMs"] = command.Timeout.Milliseconds()
 	}

@@ -83,7 +83,9 @@ func ingestCases() []frameCase {
 		reply("start-ingest-reply-zero", "START_INGEST", object{"ingestJobId": "job-1", "total": 0}),
 		reply("start-ingest-reply-null-fields", "START_INGEST", object{}),
 		refusal("start-ingest-reply-error", "START_INGEST", awkward),
-		command("ingest-command", "INGEST", object{"ingestJobId": "job-1", "apis": []object{fullAPI(), bareAPI(), nullAPI()}, "done": false}),
+		command("ingest-command", "INGEST", object{
+			"ingestJobId": "job-1", "apis": []object{fullAPI(), bareAPI(), nullAPI()}, "done": false,
+		}),
 		command("ingest-command-empty", "INGEST", object{"ingestJobId": "job-1", "apis": []object{}, "done": false}),
 		command("ingest-command-done", "INGEST", object{"ingestJobId": "job-1", "apis": []object{}, "done": true}),
 		command("ingest-command-null-fields", "INGEST", object{}),
@@ -100,9 +102,12 @@ func ingestCases() []frameCase {
 
 func subscriptionCases() []frameCase {
 	all := []frameCase{
-		command("subscribe-command-null-fields", "SUBSCRIBE", object{"apiId": "a:b:c:d", "subscription": object{"graviteeSubscriptionId": "sub-1"}}),
+		command("subscribe-command-null-fields", "SUBSCRIBE", object{
+			"apiId": "a:b:c:d", "subscription": object{"graviteeSubscriptionId": "sub-1"},
+		}),
 		reply("subscribe-reply", "SUBSCRIBE", object{"subscription": object{
-			"graviteeSubscriptionId": "sub-1", "metadata": object{"aws-api-key-id": "k1", "note": awkward}, "apiKey": "not-a-key",
+			"graviteeSubscriptionId": "sub-1", "metadata": object{"aws-api-key-id": "k1", "note": awkward},
+			"apiKey": "not-a-key",
 		}}),
 		reply("subscribe-reply-null-fields", "SUBSCRIBE", object{"subscription": object{}}),
 		reply("subscribe-reply-null-subscription", "SUBSCRIBE", object{}),
@@ -110,15 +115,18 @@ func subscriptionCases() []frameCase {
 		command("unsubscribe-command", "UNSUBSCRIBE", object{"apiId": "a:b:c:d", "subscription": object{
 			"graviteeSubscriptionId": "sub-1", "metadata": object{"aws-api-key-id": "k1"},
 		}}),
-		command("unsubscribe-command-null-fields", "UNSUBSCRIBE", object{"apiId": "a:b:c:d", "subscription": object{"graviteeSubscriptionId": "sub-1"}}),
+		command("unsubscribe-command-null-fields", "UNSUBSCRIBE", object{
+			"apiId": "a:b:c:d", "subscription": object{"graviteeSubscriptionId": "sub-1"},
+		}),
 		reply("unsubscribe-reply", "UNSUBSCRIBE", object{}),
 		refusal("unsubscribe-reply-error", "UNSUBSCRIBE", awkward),
 	}
 	for _, kind := range []string{"API_KEY", "OAUTH", "JWT"} {
-		all = append(all, command("subscribe-command-"+strings.ToLower(kind), "SUBSCRIBE", object{"apiId": "a:b:c:d", "subscription": object{
-			"graviteeSubscriptionId": "sub-1", "graviteeApplicationId": "app-1", "graviteeApplicationName": awkward,
-			"type": kind, "metadata": object{"planId": "p1", "empty": "", "note": awkward},
-		}}))
+		all = append(all,
+			command("subscribe-command-"+strings.ToLower(kind), "SUBSCRIBE", object{"apiId": "a:b:c:d", "subscription": object{
+				"graviteeSubscriptionId": "sub-1", "graviteeApplicationId": "app-1", "graviteeApplicationName": awkward,
+				"type": kind, "metadata": object{"planId": "p1", "empty": "", "note": awkward},
+			}}))
 	}
 	return all
 }
@@ -185,7 +193,9 @@ func failure(name, kind, details string) frameCase {
 }
 
 func status(name, kind, status string) frameCase {
-	return frameCase{name, controller.DirectionReply, marshal(object{"commandId": id, "type": kind, "commandStatus": status})}
+	return frameCase{
+		name, controller.DirectionReply, marshal(object{"commandId": id, "type": kind, "commandStatus": status}),
+	}
 }
 
 func marshal(o object) json.RawMessage {

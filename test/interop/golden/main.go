@@ -1,5 +1,6 @@
 // Command golden records what the real serialisers of every published controller write, as frames under
-// internal/exchange/testdata/golden, one folder for each version of the exchange. Run it by `go generate ./test/interop`.
+// internal/exchange/testdata/golden, one folder for each version of the exchange. Run it by `go generate
+// ./test/interop`.
 package main
 
 import (

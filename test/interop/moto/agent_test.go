@@ -22,7 +22,9 @@ const (
 
 // bothAccounts are two accounts, each by a role, in two regions.
 func bothAccounts() settings {
-	return settings{roles: RoleARN(first, "federation") + "," + RoleARN(second, "federation"), regions: "eu-west-1,us-east-1"}
+	return settings{
+		roles: RoleARN(first, "federation") + "," + RoleARN(second, "federation"), regions: "eu-west-1,us-east-1",
+	}
 }
 
 func TestAccountsAndRegionsAreOneCatalogueWithNamesThatTellApart(t *testing.T) {
@@ -114,7 +116,8 @@ func TestALongListIsTakenWhole(t *testing.T) {
 	}
 	region.Plan("All", stages...)
 	limit := int32(1)
-	if page, err := region.Client.GetRestApis(r.ctx, &apigateway.GetRestApisInput{Limit: &limit}); err != nil || len(page.Items) != count {
+	page, err := region.Client.GetRestApis(r.ctx, &apigateway.GetRestApisInput{Limit: &limit})
+	if err != nil || len(page.Items) != count {
 		t.Errorf("moto keeps to limit now (%d items, %v): hold the test to it", len(page.Items), err)
 	}
 	r.start(nil)
@@ -167,8 +170,10 @@ func TestASubscriptionIsAKeyInTheRightAccountAndRegionOnly(t *testing.T) {
 		t.Fatalf("%d keys", len(keys))
 	}
 	key := keys[0]
-	if !key.Enabled || *key.Value != subscription.APIKey.Reveal() || !strings.Contains(*key.Name, application) || !strings.Contains(*key.Name, subscription.ID) {
-		t.Errorf("key %s: enabled %v, the value APIM has: %v", *key.Name, key.Enabled, *key.Value == subscription.APIKey.Reveal())
+	if !key.Enabled || *key.Value != subscription.APIKey.Reveal() || !strings.Contains(*key.Name, application) ||
+		!strings.Contains(*key.Name, subscription.ID) {
+		t.Errorf("key %s: enabled %v, the value APIM has: %v", *key.Name, key.Enabled,
+			*key.Value == subscription.APIKey.Reveal())
 	}
 	if len(key.Tags) > 0 {
 		t.Errorf("the key has tags, which need a further permission: %v", key.Tags)
@@ -223,7 +228,8 @@ func TestManySubscriptionsSideBySideAreAsManyKeys(t *testing.T) {
 		}
 		values[s.APIKey.Reveal()] = true
 	}
-	if keys, attached := region.Keys(), region.Attached(gold); len(values) != count || len(keys) != count || len(attached) != count {
+	if keys, attached := region.Keys(), region.Attached(gold); len(values) != count || len(keys) != count ||
+		len(attached) != count {
 		t.Errorf("%d values, %d keys, %d attached", len(values), len(keys), len(attached))
 	}
 }

@@ -14,8 +14,8 @@ import (
 // With its checks on, moto 5.2.1 differs from AWS in three ways. It refuses the signature of every request without a
 // body, boto3's too, so that no listing and no DeleteApiKey can be allowed, only denied. API Gateway's refusals come in
 // XML, where AWS writes JSON with the error's code in a header; and STS's in an XML of another shape than AWS's. So the
-// SDK cannot read what was refused, and the agent cannot say which of a user's settings is wrong, as it does of AWS. What
-// it must do holds all the same: a refusal is never an empty list, and no key is left that nobody knows of.
+// SDK cannot read what was refused, and the agent cannot say which of a user's settings is wrong, as it does of AWS.
+// What it must do holds all the same: a refusal is never an empty list, and no key is left that nobody knows of.
 
 func TestWrongCredentialsAreAnErrorAndNeverAnEmptyList(t *testing.T) {
 	for name, wrong := range map[string]func(*testing.T, *rig) settings{

@@ -30,7 +30,8 @@ func TestAKeyThatIsGoneIsNoReasonToRefuseAnUnsubscribe(t *testing.T) {
 func TestAnAPIThatIsDeletedIsNoLongerSent(t *testing.T) {
 	r := newRig(t)
 	region := r.Region(t, DefaultAccount, "eu-west-1")
-	orders, billing, stock := region.API("Orders", "", "prod"), region.API("Billing", "", "prod"), region.API("Stock", "", "prod")
+	orders, billing, stock := region.API("Orders", "", "prod"), region.API("Billing", "", "prod"),
+		region.API("Stock", "", "prod")
 	region.Plan("Gold", Deployed{orders, "prod"}, Deployed{billing, "prod"}, Deployed{stock, "prod"})
 	r.start(nil)
 	r.ingest()
@@ -72,7 +73,8 @@ func TestAStageThatIsDeletedIsLeftOutWhereStagesAreAskedFor(t *testing.T) {
 		t.Errorf("the stage that is gone was sent %d times more", after-before)
 	}
 	if other := r.stored(region.id(orders, "prod")); other.Writes != 2 || len(other.Plans) != 1 || len(other.Pages) != 1 {
-		t.Errorf("another stage was written %d times, has %d plans and %d pages", other.Writes, len(other.Plans), len(other.Pages))
+		t.Errorf("another stage was written %d times, has %d plans and %d pages", other.Writes, len(other.Plans),
+			len(other.Pages))
 	}
 }
 
@@ -140,6 +142,7 @@ func TestMotoAttachesAKeyToAPlanThatIsGone(t *testing.T) {
 			t.Errorf("accepted, with %d keys attached", len(attached))
 		}
 	default:
-		t.Errorf("moto refuses a plan that is gone now (%s): hold the test to it, no key must be left but there are %d", s.Reason, len(region.Keys()))
+		t.Errorf("moto refuses a plan that is gone now (%s): hold the test to it, no key must be left but there are %d",
+			s.Reason, len(region.Keys()))
 	}
 }

@@ -55,7 +55,8 @@ func environment(ctx context.Context) (python string, err error) {
 		return "", err
 	}
 	if output, err := exec.CommandContext(ctx, "python3", "-m", "venv", dir).CombinedOutput(); err != nil {
-		return "", &missing.Error{What: "Python's venv module", Install: installPython, Err: fmt.Errorf("%w\n%s", err, output)}
+		return "",
+			&missing.Error{What: "Python's venv module", Install: installPython, Err: fmt.Errorf("%w\n%s", err, output)}
 	}
 	if err := install(ctx, dir, python); err != nil {
 		return "", err
@@ -68,7 +69,9 @@ func install(ctx context.Context, dir, python string) error {
 	if err := os.WriteFile(file, requirements, 0o644); err != nil {
 		return err
 	}
-	args := []string{"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", file}
+	args := []string{
+		"-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", "--require-hashes", "-r", file,
+	}
 	output, err := exec.CommandContext(ctx, python, args...).CombinedOutput()
 	if err != nil {
 		return &missing.Error{

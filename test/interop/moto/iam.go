@@ -13,8 +13,8 @@ import (
 
 // User makes an IAM user of the default account that may do these actions, and returns an access key of it.
 //
-// moto checks actions by the operation's name, such as "apigateway:GetRestApis", and no resources. AWS checks HTTP verbs
-// (apigateway:GET) on paths. So the minimum policy itself cannot be tried here.
+// moto checks actions by the operation's name, such as "apigateway:GetRestApis", and no resources. AWS checks HTTP
+// verbs (apigateway:GET) on paths. So the minimum policy itself cannot be tried here.
 func (s *Server) User(t testing.TB, name string, actions ...string) (accessKeyID, secretAccessKey string) {
 	t.Helper()
 	policy, err := json.Marshal(map[string]any{
@@ -25,12 +25,15 @@ func (s *Server) User(t testing.TB, name string, actions ...string) (accessKeyID
 		t.Fatal(err)
 	}
 	s.iam(t, url.Values{"Action": {"CreateUser"}, "UserName": {name}})
-	s.iam(t, url.Values{"Action": {"PutUserPolicy"}, "UserName": {name}, "PolicyName": {"test"}, "PolicyDocument": {string(policy)}})
+	s.iam(t, url.Values{
+		"Action": {"PutUserPolicy"}, "UserName": {name}, "PolicyName": {"test"}, "PolicyDocument": {string(policy)},
+	})
 	var made struct {
 		ID     string `xml:"CreateAccessKeyResult>AccessKey>AccessKeyId"`
 		Secret string `xml:"CreateAccessKeyResult>AccessKey>SecretAccessKey"`
 	}
-	if err := xml.Unmarshal(s.iam(t, url.Values{"Action": {"CreateAccessKey"}, "UserName": {name}}), &made); err != nil || made.ID == "" || made.Secret == "" {
+	if err := xml.Unmarshal(s.iam(t, url.Values{"Action": {"CreateAccessKey"}, "UserName": {name}}), &made); err != nil ||
+		made.ID == "" || made.Secret == "" {
 		t.Fatalf("moto's answer to CreateAccessKey cannot be read: %v", err)
 	}
 	return made.ID, made.Secret
@@ -43,7 +46,10 @@ func (s *Server) iam(t testing.TB, form url.Values) []byte {
 	return s.post(t, "/", form.Encode(), http.Header{
 		"Content-Type": {"application/x-www-form-urlencoded"},
 		// All that moto looks at while it checks nothing: which service is meant.
-		"Authorization": {"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20250101/us-east-1/iam/aws4_request, SignedHeaders=host, Signature=0"},
+		"Authorization": {
+			"AWS4-HMAC-SHA256 Credential=AKIAIOSFODNN7EXAMPLE/20250101/us-east-1/iam/aws4_request, " +
+				"SignedHeaders=host, Signature=0",
+		},
 	})
 }
 
@@ -59,7 +65,8 @@ func (s *Server) Authorize(t testing.TB, on bool) {
 
 func (s *Server) post(t testing.TB, path, body string, header http.Header) []byte {
 	t.Helper()
-	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, s.URL+path, strings.NewReader(body))
+	request, err := http.NewRequestWithContext(context.WithoutCancel(t.Context()), http.MethodPost, s.URL+path,
+		strings.NewReader(body))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -33,7 +33,9 @@ func (s *Server) Region(t testing.TB, account, name string) *Region {
 		Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "unchecked", ""),
 	}
 	if account != DefaultAccount {
-		cfg.Credentials = aws.NewCredentialsCache(stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), RoleARN(account, "owner")))
+		cfg.Credentials = aws.NewCredentialsCache(
+			stscreds.NewAssumeRoleProvider(sts.NewFromConfig(cfg), RoleARN(account, "owner")),
+		)
 	}
 	return &Region{Account: account, Name: name, Client: apigateway.NewFromConfig(cfg), t: t}
 }
@@ -53,7 +55,8 @@ func (r *Region) API(name, description string, stages ...string) string {
 	api, err := r.Client.CreateRestApi(ctx, &apigateway.CreateRestApiInput{Name: &name, Description: &description})
 	r.check(err)
 	_, err = r.Client.PutMethod(ctx, &apigateway.PutMethodInput{
-		RestApiId: api.Id, ResourceId: api.RootResourceId, HttpMethod: get, AuthorizationType: aws.String("NONE"), ApiKeyRequired: true,
+		RestApiId: api.Id, ResourceId: api.RootResourceId, HttpMethod: get, AuthorizationType: aws.String("NONE"),
+		ApiKeyRequired: true,
 	})
 	r.check(err)
 	_, err = r.Client.PutIntegration(ctx, &apigateway.PutIntegrationInput{

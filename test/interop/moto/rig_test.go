@@ -29,7 +29,8 @@ const (
 	integration = "11111111-2222-3333-4444-555555555555"
 	token       = "a-token-that-must-never-be-logged"
 	secretKey   = "a-secret-that-must-never-be-logged"
-	// caseDeadline ends a case that hangs; the longest takes 15 seconds on an idle machine. The first one of all may install moto.
+	// caseDeadline ends a case that hangs; the longest takes 15 seconds on an idle machine.
+	// The first case may install moto.
 	caseDeadline    = 3 * time.Minute
 	installDeadline = 10 * time.Minute
 	// lookAgain is for what changes without a message.
@@ -59,8 +60,10 @@ func newRig(t *testing.T) *rig {
 	t.Helper()
 	// The SDK reads these; nothing of this machine must reach it.
 	for name, value := range map[string]string{
-		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true", "AWS_PROFILE": "",
-		"AWS_REGION": "", "AWS_DEFAULT_REGION": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "", "AWS_SESSION_TOKEN": "", "NO_PROXY": "*",
+		"AWS_CONFIG_FILE": "/dev/null", "AWS_SHARED_CREDENTIALS_FILE": "/dev/null", "AWS_EC2_METADATA_DISABLED": "true",
+		"AWS_PROFILE": "",
+		"AWS_REGION":  "", "AWS_DEFAULT_REGION": "", "AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": "",
+		"AWS_SESSION_TOKEN": "", "NO_PROXY": "*",
 	} {
 		t.Setenv(name, value)
 	}

@@ -68,7 +68,9 @@ func New(target string, plan func(connection int) *Trigger) (*Proxy, error) {
 	if plan == nil {
 		plan = func(int) *Trigger { return nil }
 	}
-	p := &Proxy{listener: listener, target: target, plan: plan, reached: make(chan int, maxReached), links: map[*link]bool{}}
+	p := &Proxy{
+		listener: listener, target: target, plan: plan, reached: make(chan int, maxReached), links: map[*link]bool{},
+	}
 	p.done.Go(p.accept)
 	return p, nil
 }

@@ -57,10 +57,19 @@ func TestATriggerCutsAtItsPlaceAndNowhereElse(t *testing.T) {
 		sent    []string
 		want    string
 	}{
-		"before a text":               {proxy.Trigger{Direction: proxy.ToClient, Text: "cd", Action: proxy.CutBefore}, []string{"ab", "cdef"}, "ab"},
-		"behind a text":               {proxy.Trigger{Direction: proxy.ToClient, Text: "cd", Action: proxy.CutBehind}, []string{"abcdef"}, "abcd"},
-		"behind a text in two pieces": {proxy.Trigger{Direction: proxy.ToClient, Text: "bc", Action: proxy.CutBehind}, []string{"ab", "cd"}, "abc"},
-		"behind the second of two":    {proxy.Trigger{Direction: proxy.ToClient, Text: "x", Nth: 2, Action: proxy.CutBehind}, []string{"x", "yx", "z"}, "xyx"},
+		"before a text": {
+			proxy.Trigger{Direction: proxy.ToClient, Text: "cd", Action: proxy.CutBefore}, []string{"ab", "cdef"}, "ab",
+		},
+		"behind a text": {
+			proxy.Trigger{Direction: proxy.ToClient, Text: "cd", Action: proxy.CutBehind}, []string{"abcdef"}, "abcd",
+		},
+		"behind a text in two pieces": {
+			proxy.Trigger{Direction: proxy.ToClient, Text: "bc", Action: proxy.CutBehind}, []string{"ab", "cd"}, "abc",
+		},
+		"behind the second of two": {
+			proxy.Trigger{Direction: proxy.ToClient, Text: "x", Nth: 2, Action: proxy.CutBehind}, []string{"x", "yx", "z"},
+			"xyx",
+		},
 		"after so many bytes to the target": {
 			proxy.Trigger{Direction: proxy.ToTarget, Bytes: 3, Action: proxy.CutBehind}, []string{"abc", "def"}, "abc"},
 		"in one direction after a text in the other": {proxy.Trigger{
