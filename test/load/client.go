@@ -95,7 +95,8 @@ func (c client) counts(ctx context.Context) (awsCounts, error) {
 func (n awsCounts) of(account, operation string) int {
 	total := 0
 	for _, c := range n.Counts {
-		if c.Account == account && (operation == "" || c.Operation == operation) && c.Operation != awssim.OpGetCallerIdentity && c.Operation != awssim.OpAssumeRole {
+		if c.Account == account && (operation == "" || c.Operation == operation) &&
+			c.Operation != awssim.OpGetCallerIdentity && c.Operation != awssim.OpAssumeRole {
 			total += int(c.Count)
 		}
 	}

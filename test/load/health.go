@@ -14,8 +14,8 @@ import (
 const checkEvery = 50 * time.Millisecond
 
 // measureHealth asks for HEALTH_CHECKs while an ingest runs: at the honest quota, where a bar stands, and
-// at a scaled one, where the agent is busy. Before the first, it asks an agent that does nothing. Beside each check goes a bare
-// round trip of TCP: on a machine that others use, its tail is theirs.
+// at a scaled one, where the agent is busy. Before the first, it asks an agent that does nothing. Beside each check
+// goes a bare round trip of TCP: on a machine that others use, its tail is theirs.
 func measureHealth(ctx context.Context, r *rig) ([]table, error) {
 	t := table{
 		title:   "HEALTH_CHECK round trips on loopback, before and during an ingest",
@@ -58,17 +58,22 @@ func (t *table) percentiles(measure string, took []time.Duration, bar, verdict s
 }
 
 // healthDuringIngest also asks an agent at rest first, where that is wanted: its quota makes no difference there.
-func (r *rig) healthDuringIngest(ctx context.Context, scale float64, divisor, apis, count int, atRest bool) (idle, busy roundTrips, err error) {
+func (r *rig) healthDuringIngest(
+	ctx context.Context, scale float64, divisor, apis, count int, atRest bool,
+) (idle, busy roundTrips, err error) {
 	const integration = "health"
 	s, err := r.startStandIns(ctx, standInSpec{
-		Estate: awssim.UniformOptions{APIs: apis, StagesPerAPI: 3, Plans: 3, DocumentBytes: 20_000}, Scale: scale, LatencyDivisor: divisor,
-		Integrations: []string{integration},
+		Estate: awssim.UniformOptions{APIs: apis, StagesPerAPI: 3, Plans: 3, DocumentBytes: 20_000}, Scale: scale,
+		LatencyDivisor: divisor,
+		Integrations:   []string{integration},
 	}, -1)
 	if err != nil {
 		return idle, busy, err
 	}
 	defer s.close()
-	p, _, err := r.connected(ctx, s, agentSpec{name: integration, integration: integration, settings: scaled(scale), cpu: -1})
+	p, _, err := r.connected(ctx, s, agentSpec{
+		name: integration, integration: integration, settings: scaled(scale), cpu: -1,
+	})
 	if err != nil {
 		return idle, busy, err
 	}
@@ -93,7 +98,8 @@ func (r *rig) healthDuringIngest(ctx context.Context, scale float64, divisor, ap
 	}
 	done, err := s.Job(ctx, job.ID)
 	if err == nil && (done.Status != apimsim.JobPending || done.Ingested == int(done.Total)) {
-		err = fmt.Errorf("the ingest (%s, %d of %d) was over before the checks were: nothing is proved", done.Status, done.Ingested, done.Total)
+		err = fmt.Errorf("the ingest (%s, %d of %d) was over before the checks were: nothing is proved", done.Status,
+			done.Ingested, done.Total)
 	}
 	if err != nil {
 		return idle, busy, err

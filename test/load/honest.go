@@ -50,8 +50,10 @@ type honest struct {
 func measureHonest(ctx context.Context, r *rig) ([]table, error) {
 	h := &honest{rig: r, apis: pick(r, 600, 40), stages: 3, tables: map[int][]table{}}
 	spec := standInSpec{
-		Estate: awssim.UniformOptions{Accounts: honestAccounts, APIs: h.apis, StagesPerAPI: h.stages, Plans: 30, DocumentBytes: 10_000},
-		Scale:  1, LatencyDivisor: 1,
+		Estate: awssim.UniformOptions{
+			Accounts: honestAccounts, APIs: h.apis, StagesPerAPI: h.stages, Plans: 30, DocumentBytes: 10_000,
+		},
+		Scale: 1, LatencyDivisor: 1,
 	}
 	for i := range honestAccounts {
 		spec.Integrations = append(spec.Integrations, integrationOf(i))
@@ -62,7 +64,9 @@ func measureHonest(ctx context.Context, r *rig) ([]table, error) {
 	}
 	defer h.s.close()
 	var all sync.WaitGroup
-	parts := []func(context.Context) ([]table, error){h.calls, alone(h.neighbours), alone(h.subscriptions), alone(h.restarts)}
+	parts := []func(context.Context) ([]table, error){
+		h.calls, alone(h.neighbours), alone(h.subscriptions), alone(h.restarts),
+	}
 	for i, part := range parts {
 		all.Go(func() {
 			made, err := part(ctx)
@@ -117,7 +121,8 @@ type allExported struct {
 
 func (e allExported) row(who string, stages int) []string {
 	return []string{
-		who, fmt.Sprint(e.calls), fmt.Sprint(e.throttled), fmt.Sprint(e.lost), fmt.Sprintf("%d of %d", e.missing, stages), short(e.took),
+		who, fmt.Sprint(e.calls), fmt.Sprint(e.throttled), fmt.Sprint(e.lost), fmt.Sprintf("%d of %d", e.missing, stages),
+		short(e.took),
 	}
 }
 
@@ -209,7 +214,8 @@ func (h *honest) ourCalls(ctx context.Context, t *table) (allExported, error) {
 	allowed := time.Duration((float64(calls) - 0.7*awssim.AWSBurst) / shareOfQuota * float64(time.Second))
 	ratio := run.took.Seconds() / allowed.Seconds()
 	// The listings and the last exports' latency are seconds: of a short ingest they are more than 3 %.
-	t.judged(h.rig, fmt.Sprintf("first ingest, %d calls: its time / the time that 7 calls a second after a burst of 28 take", calls),
+	t.judged(h.rig,
+		fmt.Sprintf("first ingest, %d calls: its time / the time that 7 calls a second after a burst of 28 take", calls),
 		fmt.Sprintf("%s / %s = %.3f", short(run.took), short(allowed), ratio), "≤ 1.03", ratio <= 1.03)
 
 	for _, redeployed := range []int{0, 5} {

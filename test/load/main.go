@@ -3,7 +3,8 @@
 // Markdown tables. Its bars are those of docs/performance.md.
 //
 //	go run ./test/load                      everything, some 40 minutes
-//	go run ./test/load -quick               everything on a small estate, some minutes; proves the rig. Bars that need the full size are not judged
+//	go run ./test/load -quick               everything on a small estate, some minutes; proves the rig.
+//	                                        Bars that need the full size are not judged
 //	go run ./test/load -only memory,start   these groups
 package main
 

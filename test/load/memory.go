@@ -15,7 +15,9 @@ const memoryScale = 100
 
 // measureMemory watches a large ingest from the agent's start to its end.
 func measureMemory(ctx context.Context, r *rig) ([]table, error) {
-	t := measures(fmt.Sprintf("Peak memory, %d REST APIs x 10 stages x 100 KB documents, quota x %d", pick(r, 1320, 132), memoryScale))
+	t := measures(
+		fmt.Sprintf("Peak memory, %d REST APIs x 10 stages x 100 KB documents, quota x %d", pick(r, 1320, 132), memoryScale),
+	)
 	for _, run := range []struct {
 		what string
 		big  int
@@ -40,17 +42,21 @@ func measureMemory(ctx context.Context, r *rig) ([]table, error) {
 		} else {
 			t.told(run.what+": highest RssAnon", inMiB(peak.Anonymous))
 		}
-		t.told(run.what+": VmHWM; the ingest's time; processor time", fmt.Sprintf("%s; %s; %s", inMiB(peak.HighWater), short(took), short(processor)))
+		t.told(run.what+": VmHWM; the ingest's time; processor time",
+			fmt.Sprintf("%s; %s; %s", inMiB(peak.HighWater), short(took), short(processor)))
 	}
 	return []table{t}, nil
 }
 
-func (r *rig) peakOfIngest(ctx context.Context, big int, together bool, settings map[string]string) (process.Memory, time.Duration, time.Duration, error) {
+func (r *rig) peakOfIngest(
+	ctx context.Context, big int, together bool, settings map[string]string,
+) (process.Memory, time.Duration, time.Duration, error) {
 	const integration = "memory"
 	s, err := r.startStandIns(ctx, standInSpec{
 		Estate: awssim.UniformOptions{
-			APIs: pick(r, 1320, 132), StagesPerAPI: 10, Plans: 100, DocumentBytes: 100_000, BigDocuments: big, BigDocumentBytes: 6_000_000,
-			BigTogether: together,
+			APIs: pick(r, 1320, 132), StagesPerAPI: 10, Plans: 100, DocumentBytes: 100_000, BigDocuments: big,
+			BigDocumentBytes: 6_000_000,
+			BigTogether:      together,
 		},
 		Scale: memoryScale, LatencyDivisor: memoryScale / 5,
 		Integrations: []string{integration},

@@ -25,7 +25,8 @@ func (f neighbourFigures) ours() string {
 func (f neighbourFigures) rate() float64 { return float64(f.throttled) / float64(max(1, f.calls)) }
 
 func (f neighbourFigures) theirs() string {
-	return fmt.Sprintf("%d of %d (%.1f %%)", f.neighboursRefused, f.neighbours, 100*float64(f.neighboursRefused)/float64(max(1, f.neighbours)))
+	return fmt.Sprintf("%d of %d (%.1f %%)", f.neighboursRefused, f.neighbours,
+		100*float64(f.neighboursRefused)/float64(max(1, f.neighbours)))
 }
 
 // neighbours has somebody else take 3 requests a second, in bursts of 15 every 5 s, while ingests of
@@ -44,14 +45,25 @@ func (h *honest) neighbours(ctx context.Context) (table, error) {
 		reached func(neighbourFigures) bool
 		long    bool // a minute is too short to judge it
 	}{
-		{"(c) this agent, default share (70 %)", accountNeighbour, h.ingestFor(nil), "0 / 0 lost / 0", func(f neighbourFigures) bool {
-			return f.throttled == 0 && f.lost == 0 && f.neighboursRefused == 0
-		}, false},
-		{"(c) this agent, share 100 %", accountFullShare, h.ingestFor(map[string]string{"gravitee_agent_quota_share": "100"}), "< 2 %, none lost", func(f neighbourFigures) bool {
-			return f.rate() < 0.02 && f.lost == 0
-		}, true},
-		{"(a) SDK, standard retries, 20 workers", accountNeighbourStandard, h.baselineFor(aws.RetryModeStandard), "", nil, false},
-		{"(b) SDK, adaptive mode, 20 workers", accountNeighbourAdaptive, h.baselineFor(aws.RetryModeAdaptive), "", nil, false},
+		{
+			"(c) this agent, default share (70 %)", accountNeighbour, h.ingestFor(nil),
+			"0 / 0 lost / 0", func(f neighbourFigures) bool {
+				return f.throttled == 0 && f.lost == 0 && f.neighboursRefused == 0
+			}, false,
+		},
+		{
+			"(c) this agent, share 100 %", accountFullShare, h.ingestFor(map[string]string{"gravitee_agent_quota_share": "100"}),
+			"< 2 %, none lost", func(f neighbourFigures) bool {
+				return f.rate() < 0.02 && f.lost == 0
+			}, true,
+		},
+		{
+			"(a) SDK, standard retries, 20 workers", accountNeighbourStandard, h.baselineFor(aws.RetryModeStandard), "", nil,
+			false,
+		},
+		{
+			"(b) SDK, adaptive mode, 20 workers", accountNeighbourAdaptive, h.baselineFor(aws.RetryModeAdaptive), "", nil, false,
+		},
 	}
 	figures := make([]neighbourFigures, len(arms))
 	errs := make([]error, len(arms))
@@ -73,10 +85,13 @@ func (h *honest) neighbours(ctx context.Context) (table, error) {
 	return t, errors.Join(errs...)
 }
 
-func (h *honest) besideNeighbour(ctx context.Context, account int, d time.Duration, work func(context.Context, int, time.Duration) (int, error)) (neighbourFigures, error) {
+func (h *honest) besideNeighbour(
+	ctx context.Context, account int, d time.Duration, work func(context.Context, int, time.Duration) (int, error),
+) (neighbourFigures, error) {
 	var f neighbourFigures
 	err := h.s.neighbour(ctx, awssim.Neighbour{
-		AccessKeyID: awssim.UniformNeighbourKeyID(account), Region: "eu-west-1", Burst: 15, Every: 5 * time.Second, Operation: neighbourOperation,
+		AccessKeyID: awssim.UniformNeighbourKeyID(account), Region: "eu-west-1", Burst: 15, Every: 5 * time.Second,
+		Operation: neighbourOperation,
 	})
 	if err != nil {
 		return f, err

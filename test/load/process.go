@@ -100,7 +100,8 @@ func (r *rig) startAgent(s *standIns, spec agentSpec) (*program, error) {
 		"gravitee_integration_providers_0_configuration_accessKeyId":     awssim.UniformAccessKeyID(spec.account),
 		"gravitee_integration_providers_0_configuration_secretAccessKey": "any-secret-will-do",
 		"gravitee_agent_store_path":                                      filepath.Join(dir, "data"),
-		"gravitee_services_core_http_port":                               "0", // served, as in production, but nobody collides
+		// served, as in production, but nobody collides
+		"gravitee_services_core_http_port": "0",
 	}
 	maps.Copy(variables, spec.settings)
 	cmd.Env, cmd.Dir = process.Environ(variables), dir

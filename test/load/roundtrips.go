@@ -27,8 +27,8 @@ type healthCheckRequest struct {
 	Echo string
 }
 
-// roundTrips are those of HEALTH_CHECKs, and after each one a bare one of TCP: what the machine itself takes then, to wake
-// another process and be woken by it.
+// roundTrips are those of HEALTH_CHECKs, and after each one a bare one of TCP: what the machine itself takes then, to
+// wake another process and be woken by it.
 type roundTrips struct{ Checks, Bare []time.Duration }
 
 func healthChecks(w http.ResponseWriter, r *http.Request, apim *apimsim.APIM) {

@@ -41,16 +41,20 @@ func measureStart(ctx context.Context, r *rig) ([]table, error) {
 	if err != nil {
 		return nil, err
 	}
-	t := measures("Start and idle memory, whole process, the median (worst) of " + fmt.Sprint(len(ours.starts)) + " starts")
+	t := measures(
+		"Start and idle memory, whole process, the median (worst) of " + fmt.Sprint(len(ours.starts)) + " starts",
+	)
 	t.row("start to HELLO answered", middleAndWorst(ours.starts), "≤ 150 ms", middle(ours.starts) <= startBar)
-	t.row("resident when idle (VmRSS)", fmt.Sprintf("%s (%s)", inMiB(middle(ours.residents)), inMiB(slices.Max(ours.residents))),
+	t.row("resident when idle (VmRSS)",
+		fmt.Sprintf("%s (%s)", inMiB(middle(ours.residents)), inMiB(slices.Max(ours.residents))),
 		"≤ 32 MiB", middle(ours.residents) <= idleBar)
 
 	java, err := connectorCommand(ctx)
 	if err != nil {
 		// Side by side is the bar: a run that lacks Maven or a JDK has not shown it.
 		t.row("the vendor's connector 1.9.1 in a JVM", "not measured: see below", "measured beside", false)
-		return []table{t}, fmt.Errorf("the vendor's connector is not measured (it needs Maven, JDK 17 and their network): %w", err)
+		return []table{t},
+			fmt.Errorf("the vendor's connector is not measured (it needs Maven, JDK 17 and their network): %w", err)
 	}
 	theirs, err := r.repeatStart(ctx, s, "theirs", pick(r, 5, 1), func(dir string) (*program, error) {
 		return start(exec.Command(java[0], append(java[1:], string(s.APIM), "theirs")...), dir)
@@ -59,11 +63,14 @@ func measureStart(ctx context.Context, r *rig) ([]table, error) {
 		return []table{t}, err
 	}
 	t.told("the vendor's connector 1.9.1 alone, JDK 17: start to HELLO answered", middleAndWorst(theirs.starts))
-	t.told("the same: resident when idle (VmRSS)", fmt.Sprintf("%s (%s)", inMiB(middle(theirs.residents)), inMiB(slices.Max(theirs.residents))))
+	t.told("the same: resident when idle (VmRSS)",
+		fmt.Sprintf("%s (%s)", inMiB(middle(theirs.residents)), inMiB(slices.Max(theirs.residents))))
 	return []table{t}, nil
 }
 
-func (r *rig) repeatStart(ctx context.Context, s *standIns, integration string, times int, launch func(dir string) (*program, error)) (startFigures, error) {
+func (r *rig) repeatStart(
+	ctx context.Context, s *standIns, integration string, times int, launch func(dir string) (*program, error),
+) (startFigures, error) {
 	var f startFigures
 	for range times {
 		dir, err := r.folder(integration)

@@ -77,7 +77,9 @@ func (h *honest) firstAPI(ctx context.Context, integration string) (apimsim.APIV
 	return apimsim.APIView{}, errors.Join(err, errors.New("nothing to subscribe to"))
 }
 
-func (h *honest) subscribeDuring(ctx context.Context, job apimsim.JobView, api apimsim.APIView) (took []time.Duration, refused int, err error) {
+func (h *honest) subscribeDuring(
+	ctx context.Context, job apimsim.JobView, api apimsim.APIView,
+) (took []time.Duration, refused int, err error) {
 	random := rand.New(rand.NewPCG(seed, seed))
 	for i := 0; ; i++ {
 		if err := process.Sleep(ctx, time.Duration(random.ExpFloat64()*float64(subscribeGap))); err != nil {
@@ -143,6 +145,7 @@ func (h *honest) restarts(ctx context.Context) (table, error) {
 		p.kill()
 	}
 	calls, throttled, err := h.callsOf(ctx, accountRestarts)
-	t.row(fmt.Sprintf("429s in %d calls, 20 starts in a minute, each begins an ingest and is killed", calls), fmt.Sprint(throttled), "0", throttled == 0)
+	t.row(fmt.Sprintf("429s in %d calls, 20 starts in a minute, each begins an ingest and is killed", calls),
+		fmt.Sprint(throttled), "0", throttled == 0)
 	return t, err
 }

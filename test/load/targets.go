@@ -29,21 +29,25 @@ func regions() []string {
 // on the other core.
 func measureTargets(ctx context.Context, r *rig) ([]table, error) {
 	accounts := pick(r, 20, 3)
-	t := measures(fmt.Sprintf("%d targets in one process, GOMAXPROCS=1, the stand-ins on the other core, honest quota", accounts*len(regions())))
+	t := measures(fmt.Sprintf("%d targets in one process, GOMAXPROCS=1, the stand-ins on the other core, honest quota",
+		accounts*len(regions())))
 	for _, bytes := range []int{2_000, 100_000} {
 		f, err := r.targetsAtWork(ctx, accounts, bytes)
 		if err != nil {
 			return []table{t}, fmt.Errorf("documents of %d bytes: %w", bytes, err)
 		}
 		least, most := slices.Min(f.shares), slices.Max(f.shares)
-		figure := fmt.Sprintf("%.1f %% the least, %.1f %% the median, %.1f %% the most; 429s: %d", 100*least, 100*middle(f.shares), 100*most, f.throttled)
-		measure := fmt.Sprintf("%d KB documents: each target's calls over %s, as a part of its share", bytes/1000, f.window.Round(time.Second))
+		figure := fmt.Sprintf("%.1f %% the least, %.1f %% the median, %.1f %% the most; 429s: %d", 100*least,
+			100*middle(f.shares), 100*most, f.throttled)
+		measure := fmt.Sprintf("%d KB documents: each target's calls over %s, as a part of its share", bytes/1000,
+			f.window.Round(time.Second))
 		if bytes == 2_000 {
 			t.judged(r, measure, figure, "≥ 97 %", least >= targetsBar)
 		} else {
 			t.told(measure, figure)
 		}
-		t.told(fmt.Sprintf("%d KB documents: the core's use; highest RssAnon", bytes/1000), fmt.Sprintf("%.0f %%; %s", 100*f.processor, inMiB(f.peak.Anonymous)))
+		t.told(fmt.Sprintf("%d KB documents: the core's use; highest RssAnon", bytes/1000),
+			fmt.Sprintf("%.0f %%; %s", 100*f.processor, inMiB(f.peak.Anonymous)))
 	}
 	return []table{t}, nil
 }
@@ -76,13 +80,14 @@ func (r *rig) targetsAtWork(ctx context.Context, accounts, bytes int) (targetFig
 	for i := range accounts {
 		roles = append(roles, awssim.UniformRoleARN(i))
 	}
-	p, _, err := r.connected(ctx, s, agentSpec{name: integration, integration: integration, cpu: 0, settings: map[string]string{
-		"GOMAXPROCS": "1",
-		// Some 1,500 documents are under way at a time; the default of 8 MiB is for a few targets.
-		"gravitee_agent_ingest_memoryBytes":                      "64MiB",
-		"gravitee_integration_providers_0_configuration_region":  strings.Join(regions(), ","),
-		"gravitee_integration_providers_0_configuration_roleArn": strings.Join(roles, ","),
-	}})
+	p, _, err := r.connected(ctx, s,
+		agentSpec{name: integration, integration: integration, cpu: 0, settings: map[string]string{
+			"GOMAXPROCS": "1",
+			// Some 1,500 documents are under way at a time; the default of 8 MiB is for a few targets.
+			"gravitee_agent_ingest_memoryBytes":                      "64MiB",
+			"gravitee_integration_providers_0_configuration_region":  strings.Join(regions(), ","),
+			"gravitee_integration_providers_0_configuration_roleArn": strings.Join(roles, ","),
+		}})
 	if err != nil {
 		return f, err
 	}
@@ -122,7 +127,9 @@ func (r *rig) targetsAtWork(ctx context.Context, accounts, bytes int) (targetFig
 }
 
 // callsByTarget counts the attempts so far, and says when that was and what the agent has used of its core.
-func (s *standIns) callsByTarget(ctx context.Context, p *program) (map[awssim.Scope]int64, time.Time, time.Duration, error) {
+func (s *standIns) callsByTarget(
+	ctx context.Context, p *program,
+) (map[awssim.Scope]int64, time.Time, time.Duration, error) {
 	n, err := s.counts(ctx)
 	if err != nil {
 		return nil, time.Time{}, 0, err
