@@ -42,14 +42,18 @@ func TestTheImageRunsTheBinaryThatItsFirstStageBuilds(t *testing.T) {
 	if _, err := os.Stat(root + path.Join(built[2], "main.go")); err != nil {
 		t.Errorf("what is built: %v", err)
 	}
-	copied := regexp.MustCompile(`(?m)^COPY --from=build ` + regexp.QuoteMeta(built[1]) + ` (\S+)$`).FindStringSubmatch(dockerfile)
+	copied := regexp.MustCompile(`(?m)^COPY --from=build ` + regexp.QuoteMeta(built[1]) + ` (\S+)$`).FindStringSubmatch(
+		dockerfile,
+	)
 	if copied == nil {
 		t.Fatalf("%s is not copied", built[1])
 	}
 	if got, want := instruction(t, dockerfile, "ENTRYPOINT"), `["`+copied[1]+`"]`; got != want {
 		t.Errorf("ENTRYPOINT %s, want %s", got, want)
 	}
-	for file, argument := range map[string]string{"deployments/docker/Dockerfile": `\$\{%s\}`, "Taskfile.yml": `\{\{\.%s\}\}`} {
+	for file, argument := range map[string]string{
+		"deployments/docker/Dockerfile": `\$\{%s\}`, "Taskfile.yml": `\{\{\.%s\}\}`,
+	} {
 		for stamp, name := range map[string]string{"version": "VERSION", "commit": "COMMIT"} {
 			if !regexp.MustCompile(`-X main\.` + stamp + `=` + fmt.Sprintf(argument, name)).MatchString(read(t, file)) {
 				t.Errorf("%s does not stamp the %s", file, stamp)
@@ -60,11 +64,13 @@ func TestTheImageRunsTheBinaryThatItsFirstStageBuilds(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"VERSION", "COMMIT"} {
-		if !strings.Contains(dockerfile, "\nARG "+name+"=") || !strings.Contains(read(t, "Taskfile.yml"), "--build-arg "+name+"={{."+name+"}}") {
+		if !strings.Contains(dockerfile, "\nARG "+name+"=") ||
+			!strings.Contains(read(t, "Taskfile.yml"), "--build-arg "+name+"={{."+name+"}}") {
 			t.Errorf("the image's build is not told %s", name)
 		}
 	}
-	if !strings.Contains(read(t, "go.mod"), "\ngo "+regexp.MustCompile(`ARG GO_VERSION=(\S+)`).FindStringSubmatch(dockerfile)[1]) {
+	if !strings.Contains(read(t, "go.mod"),
+		"\ngo "+regexp.MustCompile(`ARG GO_VERSION=(\S+)`).FindStringSubmatch(dockerfile)[1]) {
 		t.Error("the image is built with another Go than go.mod asks for")
 	}
 }
@@ -105,7 +111,8 @@ func TestTheImagesUserOwnsTheVolumeThatComposeAndTheREADMEMount(t *testing.T) {
 
 func TestTheREADMEBuildsTheImageThatComposeRuns(t *testing.T) {
 	image := regexp.MustCompile(`image: ([\w-]+):`).FindStringSubmatch(read(t, "deployments/compose/docker-compose.yaml"))
-	if image == nil || !strings.Contains(read(t, "README.md"), "docker build -f deployments/docker/Dockerfile -t "+image[1]+" .") {
+	if image == nil ||
+		!strings.Contains(read(t, "README.md"), "docker build -f deployments/docker/Dockerfile -t "+image[1]+" .") {
 		t.Errorf("compose runs %v, and the README builds another", image)
 	}
 }
@@ -121,7 +128,8 @@ func TestTheHealthCheckAsksTheProgramThatTheImageHoldsAndThePortIsTheProgramsOwn
 		t.Errorf("the program has no subcommand %s", check[2])
 	}
 	// In the image nobody is let in without a user, and the check has none.
-	if !strings.Contains(compose, "- gravitee_services_core_http_authentication_type=none\n") || strings.Contains(compose, "services_core_http_host") {
+	if !strings.Contains(compose, "- gravitee_services_core_http_authentication_type=none\n") ||
+		strings.Contains(compose, "services_core_http_host") {
 		t.Error("the health check is not let in, or others are")
 	}
 	port := instruction(t, dockerfile, "EXPOSE")

@@ -152,7 +152,9 @@ func (s *storm) drop(ctx context.Context, k kind, agent apimsim.AgentView, rando
 
 // use plays APIM's users for as long as a session lives: an ingest, a preview, subscriptions and the end of one. What
 // a drop makes of their commands is seen in the end, in APIM.
-func (s *storm) use(ctx context.Context, integration string, apis []apimsim.APIView, life time.Duration, random *rand.Rand) {
+func (s *storm) use(
+	ctx context.Context, integration string, apis []apimsim.APIView, life time.Duration, random *rand.Rand,
+) {
 	at := func(do func()) {
 		pause := time.Duration(random.Int64N(int64(life)))
 		s.users.Go(func() {

@@ -85,7 +85,8 @@ func (s *summary) print() {
 	fmt.Printf("  %-44s %8.1f %8.1f\n", "resident, MiB", mib(s.before.Resident), mib(s.after.Resident))
 	fmt.Printf("  %-44s %8.1f %8.1f\n", "  of it anonymous, MiB", mib(s.before.Anonymous), mib(s.after.Anonymous))
 	fmt.Printf("  %-44s %8d %8d\n", "open descriptors", s.before.descriptors, s.after.descriptors)
-	fmt.Printf("  %-44s %8d %8d\n", "goroutines (before: of another process)", total(s.goroutinesBefore), total(s.goroutinesAfter))
+	fmt.Printf("  %-44s %8d %8d\n", "goroutines (before: of another process)", total(s.goroutinesBefore),
+		total(s.goroutinesAfter))
 }
 
 func mib(bytes int64) float64 { return float64(bytes) / (1 << 20) }

@@ -85,9 +85,12 @@ func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
 // enough says which kind of key came up too rarely for the count to mean something.
 func enough(c process.Count, atLeast int) error {
 	var wrong []error
-	for kind, n := range map[string]int{"accepted": c.Accepted, "unconfirmed": c.Unconfirmed, "lost create": c.LostCreate} {
+	for kind, n := range map[string]int{
+		"accepted": c.Accepted, "unconfirmed": c.Unconfirmed, "lost create": c.LostCreate,
+	} {
 		if n < atLeast {
-			wrong = append(wrong, fmt.Errorf("only %d keys of the kind %q occurred: this run says too little, run more rounds", n, kind))
+			wrong = append(wrong,
+				fmt.Errorf("only %d keys of the kind %q occurred: this run says too little, run more rounds", n, kind))
 		}
 	}
 	return errors.Join(wrong...)
@@ -106,7 +109,9 @@ func ingestEverything(ctx context.Context, r *process.Rig) ([]apimsim.APIView, e
 }
 
 // askForKeys plays APIM's users: some subscribe, and now and then somebody ends an accepted subscription.
-func askForKeys(ctx context.Context, r *process.Rig, apis []apimsim.APIView, each int, random *rand.Rand) *sync.WaitGroup {
+func askForKeys(
+	ctx context.Context, r *process.Rig, apis []apimsim.APIView, each int, random *rand.Rand,
+) *sync.WaitGroup {
 	var asked sync.WaitGroup
 	for range each {
 		api := apis[random.IntN(len(apis))]

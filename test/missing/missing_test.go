@@ -17,7 +17,9 @@ func (v *verdict) Skip(args ...any)  { v.end = "skipped: " + fmt.Sprint(args...)
 func (v *verdict) Fatal(args ...any) { v.end = "failed: " + fmt.Sprint(args...) }
 
 func TestWhatIsMissingSkipsAtHomeAndFailsInCI(t *testing.T) {
-	absent := fmt.Errorf("starting: %w", &Error{What: "a JVM", Install: "apt-get install jvm", Err: errors.New("not found")})
+	absent := fmt.Errorf("starting: %w", &Error{
+		What: "a JVM", Install: "apt-get install jvm", Err: errors.New("not found"),
+	})
 	const text = "a JVM is missing; to install it: apt-get install jvm: not found"
 	for name, c := range map[string]struct {
 		ci   string

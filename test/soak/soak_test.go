@@ -96,7 +96,8 @@ func anHour(t *testing.T, w *world.World, hour int) {
 	for i := range changed {
 		n := hour*changed + i
 		api := fmt.Sprintf("a%09d", n%*apis)
-		if _, err := w.AWS.Redeploy(awssim.Scope{Account: awssim.UniformAccount(0), Region: "eu-west-1"}, api, "prod"); err != nil {
+		_, err := w.AWS.Redeploy(awssim.Scope{Account: awssim.UniformAccount(0), Region: "eu-west-1"}, api, "prod")
+		if err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -165,12 +166,17 @@ func ofAgent(stack []uintptr) bool {
 	agents := false
 	for frames := runtime.CallersFrames(stack); ; {
 		frame, more := frames.Next()
-		for _, other := range []string{"federation-agent/internal/sandbox/", "federation-agent/test/", "federation-agent/internal/store/storetest", "net/http.(*conn)", "net/http.(*Server)"} {
+		for _, other := range []string{
+			"federation-agent/internal/sandbox/", "federation-agent/test/", "federation-agent/internal/store/storetest",
+			"net/http.(*conn)", "net/http.(*Server)",
+		} {
 			if strings.Contains(frame.Function, other) {
 				return false
 			}
 		}
-		for _, ours := range []string{"federation-agent/", "github.com/asynkron/", "github.com/aws/", "net/http.", "github.com/gorilla/"} {
+		for _, ours := range []string{
+			"federation-agent/", "github.com/asynkron/", "github.com/aws/", "net/http.", "github.com/gorilla/",
+		} {
 			agents = agents || strings.HasPrefix(frame.Function, ours)
 		}
 		if !more {

@@ -127,7 +127,10 @@ func Environment() map[string]string {
 }
 
 func start(t *testing.T, o Options) *World {
-	w := &World{T: t, options: o, Network: memnet.New(o.Network), Disk: &storetest.Model{}, Log: &Log{}, Exports: store.NewMemoryExports(1 << 30)}
+	w := &World{
+		T: t, options: o, Network: memnet.New(o.Network), Disk: &storetest.Model{}, Log: &Log{},
+		Exports: store.NewMemoryExports(1 << 30),
+	}
 	var err error
 	if len(o.AWS.Estate.Accounts) == 0 {
 		o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 4, StagesPerAPI: 2, Plans: 2})
