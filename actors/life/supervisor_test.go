@@ -4,6 +4,7 @@ import (
 	"log/slog"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -17,7 +18,7 @@ type family struct {
 	system *actor.ActorSystem
 	env    *Env
 	heard  chan string
-	child  map[string]*actor.PID
+	child  sync.Map // *actor.PID by name; every member spawns in a goroutine of its own
 }
 
 type member struct {
@@ -60,11 +61,11 @@ func inFamily(t *testing.T, test func(*testing.T, *family)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &family{
 			t: t, env: &Env{Log: slog.New(slog.DiscardHandler), Jitter: func() float64 { return 0 }},
-			heard: make(chan string, 1000), child: map[string]*actor.PID{},
+			heard: make(chan string, 1000),
 		}
 		f.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return f.env.Log }))
 		spawn := func(ctx actor.Context, name string, kind Kind, begin func(actor.Context)) {
-			f.child[name] = ctx.SpawnPrefix(f.props(name, kind, begin), name+"-")
+			f.child.Store(name, ctx.SpawnPrefix(f.props(name, kind, begin), name+"-"))
 		}
 		parent := f.system.Root.Spawn(f.props("parent", Standing, func(ctx actor.Context) {
 			spawn(ctx, "a", Standing, func(ctx actor.Context) { spawn(ctx, "p", Part, nil) })
@@ -78,7 +79,10 @@ func inFamily(t *testing.T, test func(*testing.T, *family)) {
 	})
 }
 
-func (f *family) tell(name string, message any) { f.system.Root.Send(f.child[name], message) }
+func (f *family) tell(name string, message any) {
+	child, _ := f.child.Load(name)
+	f.system.Root.Send(child.(*actor.PID), message)
+}
 
 // news is all that was heard since the last call, in any order.
 func (f *family) news(want ...string) {
