@@ -7,8 +7,8 @@ import (
 )
 
 // inOneLanguage turns a command of either dialect into the agent's own.
-func inOneLanguage(ref messages.CommandRef, command exchange.ControllerCommand) messages.Command {
-	switch c := command.(type) {
+func inOneLanguage(ref messages.CommandRef, payload any) messages.Command {
+	switch c := payload.(type) {
 	case exchange.StartIngest:
 		return messages.StartIngest{CommandRef: ref, JobID: c.JobID, APIIDs: c.APIIDs}
 	case exchange.Fetch:

@@ -30,14 +30,15 @@ func (s *session) onFrame(ctx actor.Context, message []byte) {
 		s.onReply(ctx, frame)
 		return
 	}
-	id, command, err := exchange.DecodeCommand(frame)
+	command, err := exchange.DecodeCommand(frame)
 	var payload *exchange.PayloadError
 	switch {
 	case err == nil:
-		s.onCommand(ctx, id, command)
+		s.onCommand(ctx, command)
 	case errors.As(err, &payload):
-		s.env.Log.Warn("APIM sent a command that cannot be read", life.LogCommand, id, life.LogError, err)
-		s.replyOnce(id, exchange.AppendErrorReply(nil, payload.CommandType, id, "the agent cannot read this command: "+payload.Reason))
+		s.env.Log.Warn("APIM sent a command that cannot be read", life.LogCommand, command.ID, life.LogError, err)
+		s.replyOnce(command.ID, exchange.AppendErrorReply(nil, command.Type, command.ID,
+			"the agent cannot read this command: "+payload.Reason))
 	default:
 		s.onFrameError(ctx, err)
 	}
@@ -84,13 +85,14 @@ func (s *session) onReply(ctx actor.Context, frame exchange.Frame) {
 }
 
 // onCommand answers what is the session's own matter, and passes the rest on in the agent's one language.
-func (s *session) onCommand(ctx actor.Context, id string, command exchange.ControllerCommand) {
-	s.heard(command)
-	if d := exchange.DialectOf(command.Type()); d != exchange.DialectUnknown && d != s.dialect {
+func (s *session) onCommand(ctx actor.Context, command exchange.Command) {
+	id := command.ID
+	s.heard(command.Type)
+	if d := exchange.DialectOf(command.Type); d != exchange.DialectUnknown && d != s.dialect {
 		s.dialect = d
 		s.env.Log.Info("APIM's dialect is known", life.LogDialect, d)
 	}
-	switch c := command.(type) {
+	switch c := command.Payload.(type) {
 	case exchange.Primary:
 		s.env.Log.Info("APIM says whether this agent is the integration's primary", life.LogPrimary, c.Primary)
 		s.replyOnce(id, exchange.AppendPrimaryReply(nil, id))
@@ -104,31 +106,31 @@ func (s *session) onCommand(ctx actor.Context, id string, command exchange.Contr
 	case exchange.GoodBye:
 		s.onGoodBye(ctx, c)
 	case exchange.Unhandled:
-		s.replyOnce(id, exchange.AppendNoReply(nil, id, c.Type()))
+		s.replyOnce(id, exchange.AppendNoReply(nil, id, command.Type))
 	case exchange.Unknown:
 		s.replyOnce(id, exchange.AppendUnknownReply(nil, id))
 	default:
-		s.open(ctx, id, command)
+		s.open(ctx, command)
 	}
 }
 
 // open passes a command on, unless it is a duplicate or too many are open.
-func (s *session) open(ctx actor.Context, id string, asked exchange.ControllerCommand) {
-	now := time.Now()
+func (s *session) open(ctx actor.Context, asked exchange.Command) {
+	id, now := asked.ID, time.Now()
 	if !s.seen.first(id, now) {
 		s.env.Log.Warn("ignoring a command that came twice", life.LogCommand, id)
 		return
 	}
 	ref := messages.CommandRef{ID: id, Session: s.memory.number, AnswerBy: now.Add(messages.AnswerWithin)}
-	work := inOneLanguage(ref, asked)
+	work := inOneLanguage(ref, asked.Payload)
 	if len(s.types) >= s.spec.MaxOpen {
 		s.env.Log.Warn("refusing a command: too many are open", life.LogCommand, id)
 		s.env.Board.Answered(s.spec.Integration, status.Command{Type: work.Name(), Outcome: status.Refused})
-		s.replyNow(exchange.AppendErrorReply(nil, asked.Type(), id,
+		s.replyNow(exchange.AppendErrorReply(nil, asked.Type, id,
 			"busy: as many commands are open as agent.commands.maxOpen allows; try again later"))
 		return
 	}
-	s.types[id] = asked.Type()
+	s.types[id] = asked.Type
 	ctx.Request(s.spec.Router, work)
 }
 

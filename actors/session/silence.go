@@ -50,12 +50,12 @@ func (w *commandWatch) stop() {
 }
 
 // heard notes a command, and expects the next.
-func (s *session) heard(command exchange.ControllerCommand) {
+func (s *session) heard(commandType string) {
 	if s.readyAt.IsZero() {
 		return
 	}
 	w, now := &s.watch, time.Now()
-	if _, asked := command.(exchange.HealthCheck); asked {
+	if commandType == exchange.TypeHealthCheck {
 		since := w.checked
 		if since.IsZero() {
 			since = s.readyAt

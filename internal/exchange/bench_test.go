@@ -27,7 +27,7 @@ func BenchmarkDecodeCommand(b *testing.B) {
 	)
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, _, err := exchange.DecodeCommand(frame); err != nil {
+		if _, err := exchange.DecodeCommand(frame); err != nil {
 			b.Fatal(err)
 		}
 	}

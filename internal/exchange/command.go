@@ -7,10 +7,13 @@ import (
 	"slices"
 )
 
-// ControllerCommand is a command that a controller sends to an agent. [DecodeCommand] returns one of the types below.
-type ControllerCommand interface {
+// Command is a command that a controller sends to an agent.
+type Command struct {
+	ID string
 	// Type is the command's type in the frame. Its reply has the same type.
-	Type() string
+	Type string
+	// Payload is one of the types below.
+	Payload any
 }
 
 // Commands of every dialect.
@@ -57,9 +60,9 @@ type (
 // Commands that an agent does not handle.
 type (
 	// Unhandled is a command of a type that the protocol has, but not for agents. [AppendNoReply] answers it.
-	Unhandled struct{ CommandType string }
+	Unhandled struct{}
 	// Unknown is a command of a type that the protocol does not have. [AppendUnknownReply] answers it.
-	Unknown struct{ CommandType string }
+	Unknown struct{}
 )
 
 // Subscription is what SUBSCRIBE and UNSUBSCRIBE say about a subscription. Everything but ID may be missing.
@@ -76,39 +79,6 @@ type Subscription struct {
 	Metadata map[string]string
 }
 
-// Type implements [ControllerCommand].
-func (Primary) Type() string { return TypePrimary }
-
-// Type implements [ControllerCommand].
-func (HealthCheck) Type() string { return TypeHealthCheck }
-
-// Type implements [ControllerCommand].
-func (GoodBye) Type() string { return TypeGoodBye }
-
-// Type implements [ControllerCommand].
-func (Discover) Type() string { return TypeDiscover }
-
-// Type implements [ControllerCommand].
-func (StartIngest) Type() string { return TypeStartIngest }
-
-// Type implements [ControllerCommand].
-func (List) Type() string { return TypeList }
-
-// Type implements [ControllerCommand].
-func (Fetch) Type() string { return TypeFetch }
-
-// Type implements [ControllerCommand].
-func (Subscribe) Type() string { return TypeSubscribe }
-
-// Type implements [ControllerCommand].
-func (Unsubscribe) Type() string { return TypeUnsubscribe }
-
-// Type implements [ControllerCommand].
-func (u Unhandled) Type() string { return u.CommandType }
-
-// Type implements [ControllerCommand].
-func (u Unknown) Type() string { return u.CommandType }
-
 // PayloadError says that a command's envelope was read, but not its payload. The command can be answered with ERROR.
 type PayloadError struct {
 	CommandType string
@@ -124,11 +94,11 @@ func (e *PayloadError) Error() string {
 // DecodeCommand reads a frame of kind COMMAND. Unknown fields are ignored. Null and missing are the same.
 //
 // A *[FrameError] means that the command cannot be answered (malformed JSON, no id). It is silent, as Gravitee's own
-// connector is. A *[PayloadError] comes with the id, and the command must be answered with ERROR. GOOD_BYE and PRIMARY
-// never fail in that way, because to lose one does more harm than a field with its default value.
-func DecodeCommand(frame Frame) (id string, command ControllerCommand, err error) {
+// connector is. A *[PayloadError] comes with id and type, and the command must be answered with ERROR. GOOD_BYE and
+// PRIMARY never fail in that way, because to lose one does more harm than a field with its default value.
+func DecodeCommand(frame Frame) (command Command, err error) {
 	if frame.Kind != KindCommand {
-		return "", nil, &FrameError{CloseProtocolError, "not a command"}
+		return Command{}, &FrameError{CloseProtocolError, "not a command"}
 	}
 	var envelope struct {
 		ID      looseString     `json:"id"`
@@ -136,16 +106,17 @@ func DecodeCommand(frame Frame) (id string, command ControllerCommand, err error
 		Payload json.RawMessage `json:"payload"`
 	}
 	if err := json.Unmarshal(frame.JSON, &envelope); err != nil {
-		return "", nil, &FrameError{Reason: "malformed command: " + jsonFault(err)}
+		return Command{}, &FrameError{Reason: "malformed command: " + jsonFault(err)}
 	}
 	if envelope.ID == "" {
-		return "", nil, &FrameError{Reason: "malformed command: it has no id, so it cannot be answered"}
+		return Command{}, &FrameError{Reason: "malformed command: it has no id, so it cannot be answered"}
 	}
-	command, err = decodePayload(cmp.Or(string(envelope.Type), frame.Type), envelope.Payload)
-	return string(envelope.ID), command, err
+	command = Command{ID: string(envelope.ID), Type: cmp.Or(string(envelope.Type), frame.Type)}
+	command.Payload, err = decodePayload(command.Type, envelope.Payload)
+	return command, err
 }
 
-func decodePayload(typ string, payload json.RawMessage) (ControllerCommand, error) {
+func decodePayload(typ string, payload json.RawMessage) (any, error) {
 	switch typ {
 	case TypeHealthCheck:
 		return HealthCheck{}, nil
@@ -175,9 +146,9 @@ func decodePayload(typ string, payload json.RawMessage) (ControllerCommand, erro
 		command, err := decodeSubscribe(typ, payload)
 		return Unsubscribe(command), err
 	case TypeHello, TypeIngest:
-		return Unhandled{CommandType: typ}, nil
+		return Unhandled{}, nil
 	}
-	return Unknown{CommandType: typ}, nil
+	return Unknown{}, nil
 }
 
 func decodeStartIngest(payload json.RawMessage) (StartIngest, error) {

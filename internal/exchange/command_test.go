@@ -14,6 +14,12 @@ func command(typ, json string) exchange.Frame {
 	return exchange.Frame{Kind: exchange.KindCommand, Type: typ, JSON: []byte(json)}
 }
 
+// decode takes a command apart.
+func decode(frame exchange.Frame) (id string, payload any, err error) {
+	c, err := exchange.DecodeCommand(frame)
+	return c.ID, c.Payload, err
+}
+
 func TestCommandsAreRead(t *testing.T) {
 	subscription := exchange.Subscription{
 		ID: "s1", ApplicationID: "app1", ApplicationName: "Billing", Type: "API_KEY",
@@ -24,7 +30,7 @@ func TestCommandsAreRead(t *testing.T) {
 		`"metadata":{"planId":"p1","aws-api-gateway-region":"eu-west-1"}}`
 	for name, c := range map[string]struct {
 		json string
-		want exchange.ControllerCommand
+		want any
 	}{
 		"PRIMARY true":  {`{"id":"1","type":"PRIMARY","payload":{"primary":true}}`, exchange.Primary{Primary: true}},
 		"PRIMARY false": {`{"id":"1","type":"PRIMARY","payload":{"primary":false}}`, exchange.Primary{}},
@@ -62,16 +68,16 @@ func TestCommandsAreRead(t *testing.T) {
 			}},
 		},
 		"a known type that is not for agents": {
-			`{"id":"1","type":"INGEST","payload":{"apis":[]}}`, exchange.Unhandled{CommandType: "INGEST"},
+			`{"id":"1","type":"INGEST","payload":{"apis":[]}}`, exchange.Unhandled{},
 		},
 		"HELLO, which is not for agents": {
-			`{"id":"1","type":"HELLO","payload":{}}`, exchange.Unhandled{CommandType: "HELLO"},
+			`{"id":"1","type":"HELLO","payload":{}}`, exchange.Unhandled{},
 		},
 		"a type that is not known": {
-			`{"id":"1","type":"DANCE","payload":{"x":1}}`, exchange.Unknown{CommandType: "DANCE"},
+			`{"id":"1","type":"DANCE","payload":{"x":1}}`, exchange.Unknown{},
 		},
 	} {
-		id, got, err := exchange.DecodeCommand(command("", c.json))
+		id, got, err := decode(command("", c.json))
 		if err != nil || id != "1" {
 			t.Errorf("%s: id %q, %v", name, id, err)
 			continue
@@ -84,10 +90,10 @@ func TestCommandsAreRead(t *testing.T) {
 
 func TestMissingNullOrEmptyAPIIDsMeanAll(t *testing.T) {
 	for _, ids := range []string{``, `,"apiIds":null`, `,"apiIds":[]`} {
-		_, got, err := exchange.DecodeCommand(command(
+		_, got, err := decode(command(
 			"", `{"id":"1","type":"START_INGEST","payload":{"ingestJobId":"j"`+ids+`}}`,
 		))
-		if diff := cmp.Diff(exchange.ControllerCommand(exchange.StartIngest{JobID: "j"}), got); err != nil || diff != "" {
+		if diff := cmp.Diff(any(exchange.StartIngest{JobID: "j"}), got); err != nil || diff != "" {
 			t.Errorf("with %q: %v %s", ids, err, diff)
 		}
 	}
@@ -95,7 +101,7 @@ func TestMissingNullOrEmptyAPIIDsMeanAll(t *testing.T) {
 
 func TestAnEmptyAPIIDDoesNotTurnSomeAPIsIntoAll(t *testing.T) {
 	for _, ids := range []string{`[""]`, `[null]`, `["a",null]`} {
-		id, _, err := exchange.DecodeCommand(command(
+		id, _, err := decode(command(
 			"", `{"id":"7","type":"START_INGEST","payload":{"ingestJobId":"j","apiIds":`+ids+`}}`,
 		))
 		var fault *exchange.PayloadError
@@ -120,7 +126,7 @@ func TestSubscriptionMetadataMayHoldAnyJSON(t *testing.T) {
 		`[]`:     nil,
 		`"text"`: nil,
 	} {
-		_, got, err := exchange.DecodeCommand(command(
+		_, got, err := decode(command(
 			"",
 			`{"id":"1","type":"UNSUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s","metadata":`+
 				metadata+`}}}`,
@@ -136,20 +142,20 @@ func TestSubscriptionMetadataMayHoldAnyJSON(t *testing.T) {
 }
 
 func TestUnknownAndNullFieldsAreIgnored(t *testing.T) {
-	_, got, err := exchange.DecodeCommand(command(
+	_, got, err := decode(command(
 		"", `{"future":{"deep":[1]},"id":"1","type":"START_INGEST","payload":{"apiIds":null,"ingestJobId":"j","x":null}}`,
 	))
-	if diff := cmp.Diff(exchange.ControllerCommand(exchange.StartIngest{JobID: "j"}), got); err != nil || diff != "" {
+	if diff := cmp.Diff(any(exchange.StartIngest{JobID: "j"}), got); err != nil || diff != "" {
 		t.Errorf("%v %s", err, diff)
 	}
 }
 
 func TestTheTypeWithinTheJSONHasPrecedence(t *testing.T) {
-	_, got, err := exchange.DecodeCommand(command("DISCOVER", `{"id":"1","type":"LIST"}`))
+	_, got, err := decode(command("DISCOVER", `{"id":"1","type":"LIST"}`))
 	if err != nil || got != (exchange.List{}) {
 		t.Errorf("type in JSON: %#v, %v", got, err)
 	}
-	_, got, err = exchange.DecodeCommand(command("DISCOVER", `{"id":"1"}`))
+	_, got, err = decode(command("DISCOVER", `{"id":"1"}`))
 	if err != nil || got != (exchange.Discover{}) {
 		t.Errorf("type only in et: %#v, %v", got, err)
 	}
@@ -159,17 +165,17 @@ func TestAPrimaryOrGoodByeNeverFails(t *testing.T) {
 	for _, payload := range []string{
 		``, `,"payload":null`, `,"payload":"odd"`, `,"payload":[]`, `,"payload":{"primary":{},"reconnect":[],"targetId":5}`,
 	} {
-		_, primary, err := exchange.DecodeCommand(command("", `{"id":"1","type":"PRIMARY"`+payload+`}`))
+		_, primary, err := decode(command("", `{"id":"1","type":"PRIMARY"`+payload+`}`))
 		if err != nil || primary != (exchange.Primary{}) {
 			t.Errorf("PRIMARY with %q: %#v, %v", payload, primary, err)
 		}
-		_, bye, err := exchange.DecodeCommand(command("", `{"id":"1","type":"GOOD_BYE"`+payload+`}`))
+		_, bye, err := decode(command("", `{"id":"1","type":"GOOD_BYE"`+payload+`}`))
 		if goodBye, ok := bye.(exchange.GoodBye); err != nil || !ok || goodBye.Reconnect {
 			t.Errorf("GOOD_BYE with %q: %#v, %v", payload, bye, err)
 		}
 	}
 	for _, yes := range []string{`true`, `"true"`, `1`} {
-		_, primary, err := exchange.DecodeCommand(command("", `{"id":"1","type":"PRIMARY","payload":{"primary":`+yes+`}}`))
+		_, primary, err := decode(command("", `{"id":"1","type":"PRIMARY","payload":{"primary":`+yes+`}}`))
 		if err != nil || primary != (exchange.Primary{Primary: true}) {
 			t.Errorf("primary %s: %#v, %v", yes, primary, err)
 		}
@@ -182,7 +188,7 @@ func TestAMalformedCommandIsIgnored(t *testing.T) {
 		"no id": `{"type":"DISCOVER"}`, "null id": `{"id":null,"type":"DISCOVER"}`, "empty id": `{"id":"","type":"DISCOVER"}`,
 		"two values": `{"id":"1","type":"DISCOVER"}{}`,
 	} {
-		_, _, err := exchange.DecodeCommand(command("DISCOVER", json))
+		_, _, err := decode(command("DISCOVER", json))
 		var fault *exchange.FrameError
 		if !errors.As(err, &fault) || !fault.Silent() {
 			t.Errorf("%s: %v", name, err)
@@ -201,7 +207,7 @@ func TestAFaultyPayloadCanBeAnswered(t *testing.T) {
 		"UNSUBSCRIBE without an id": `{"id":"1","type":"UNSUBSCRIBE","payload":{"apiId":"a",` +
 			`"subscription":{"metadata":{}}}}`,
 	} {
-		id, _, err := exchange.DecodeCommand(command("", json))
+		id, _, err := decode(command("", json))
 		var fault *exchange.PayloadError
 		if id != "1" || !errors.As(err, &fault) || fault.Reason == "" || !strings.Contains(json, fault.CommandType) {
 			t.Errorf("%s: id %q, %v", name, id, err)
@@ -223,7 +229,7 @@ func TestDeepNestingDoesNotCrash(t *testing.T) {
 		"in metadata": `{"id":"1","type":"SUBSCRIBE","payload":{"subscription":{"graviteeSubscriptionId":"s",` +
 			`"metadata":{"a":` + strings.Repeat(`{"a":`, 1<<20) + `1` + strings.Repeat(`}`, 1<<20) + `}}}}`,
 	} {
-		_, _, err := exchange.DecodeCommand(command("", json))
+		_, _, err := decode(command("", json))
 		var fault *exchange.FrameError
 		if !errors.As(err, &fault) || !fault.Silent() {
 			t.Errorf("%s: %.80v", name, err)
@@ -233,7 +239,7 @@ func TestDeepNestingDoesNotCrash(t *testing.T) {
 
 func TestAReplyIsNoCommandAndACommandIsNoReply(t *testing.T) {
 	reply := exchange.Frame{Kind: exchange.KindReply, JSON: []byte(`{"id":"1"}`)}
-	if _, _, err := exchange.DecodeCommand(reply); err == nil {
+	if _, _, err := decode(reply); err == nil {
 		t.Error("a reply was read as a command")
 	}
 	if _, err := exchange.DecodeReply(command("", `{"commandId":"1","commandStatus":"SUCCEEDED"}`)); err == nil {

@@ -49,7 +49,7 @@ func FuzzDecodeCommand(f *testing.F) {
 	f.Add([]byte(`{"id":"1","type":"START_INGEST","payload":{"ingestJobId":"j","apiIds":["a"]}}`))
 	f.Add([]byte(`{"id":"1","type":"PRIMARY","payload":{"primary":true}}`))
 	f.Fuzz(func(t *testing.T, content []byte) {
-		id, command, err := exchange.DecodeCommand(exchange.Frame{Kind: exchange.KindCommand, JSON: content})
+		id, command, err := decode(exchange.Frame{Kind: exchange.KindCommand, JSON: content})
 		var frameFault *exchange.FrameError
 		var payloadFault *exchange.PayloadError
 		switch {

@@ -57,17 +57,17 @@ func TestFramesOfTheRealControllersAreRead(t *testing.T) {
 			}
 			return
 		}
-		id, command, err := exchange.DecodeCommand(frame)
+		command, err := exchange.DecodeCommand(frame)
 		var payload *exchange.PayloadError
-		if id == "" || err != nil && !(strings.HasSuffix(name, "null-fields") && errors.As(err, &payload)) {
-			t.Errorf("%s: id %q, %v", name, id, err) // only a command without values may be answered with ERROR
+		if command.ID == "" || err != nil && !(strings.HasSuffix(name, "null-fields") && errors.As(err, &payload)) {
+			t.Errorf("%s: id %q, %v", name, command.ID, err) // only a command without values may be answered with ERROR
 			return
 		}
-		if _, odd := command.(exchange.Unknown); odd && frame.Type != exchange.TypeUnknown {
+		if _, odd := command.Payload.(exchange.Unknown); odd && frame.Type != exchange.TypeUnknown {
 			t.Errorf("%s: its type is not known", name)
 		}
-		if command.Type() != frame.Type {
-			t.Errorf("%s: et:%s was read as %s", name, frame.Type, command.Type())
+		if command.Type != frame.Type {
+			t.Errorf("%s: et:%s was read as %s", name, frame.Type, command.Type)
 		}
 	})
 }
