@@ -72,7 +72,7 @@ func openExports(cfg config.Cache, log *slog.Logger) store.ExportCache {
 	}
 	limit := min(cfg.MaxBytes, store.DefaultMemoryExportBytes)
 	log.Warn("the export cache cannot be on disk; keeping a small one in memory",
-		logPath, cfg.Path, logBytes, limit, logError, err)
+		logPath, cfg.Path, life.LogBytes, limit, life.LogError, err)
 	return store.NewMemoryExports(limit)
 }
 
@@ -81,7 +81,7 @@ func (a *agentProcess) flush(ctx context.Context) {
 		select {
 		case <-tick:
 			if err := a.store.Flush(); err != nil {
-				a.log.Warn("writing the store", logError, err)
+				a.log.Warn("writing the store", life.LogError, err)
 			}
 		case <-ctx.Done():
 			return
@@ -105,7 +105,7 @@ func (a *agentProcess) ingestsLeft(providers []config.Provider) int {
 	for _, p := range providers {
 		jobs, err := a.store.Running(p.IntegrationID)
 		if err != nil {
-			a.log.Warn("cannot read the running ingest jobs", logError, err)
+			a.log.Warn("cannot read the running ingest jobs", life.LogError, err)
 		}
 		left += len(jobs)
 	}
@@ -127,6 +127,6 @@ func (a *agentProcess) close() {
 	case !durable: // the consequences were logged when the disk failed
 		a.log.Error("the store's disk did not come back: data that was only in memory is lost with this process")
 	default:
-		a.log.Error("closing the store", logError, err)
+		a.log.Error("closing the store", life.LogError, err)
 	}
 }

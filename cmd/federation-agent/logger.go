@@ -7,6 +7,7 @@ import (
 	"time"
 
 	actors "federation-agent/actors/agent"
+	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
 )
@@ -34,7 +35,7 @@ func logStart(log *slog.Logger, cfg config.Config, warnings []string) {
 		logVersion, b.Version, logCommit, b.Commit, logGo, b.Go, logIntegrations, len(cfg.Providers))
 	for _, p := range cfg.Providers {
 		log.Info("serving an integration",
-			logIntegration, p.IntegrationID, logRegions, p.Regions, logAccounts, accountsOf(p))
+			life.LogIntegration, p.IntegrationID, logRegions, p.Regions, logAccounts, accountsOf(p))
 	}
 	for _, w := range warnings {
 		log.Warn("configuration: " + w)
@@ -43,7 +44,7 @@ func logStart(log *slog.Logger, cfg config.Config, warnings []string) {
 
 // logEnd is the last line after a signal. ingestsLeft are on the disk, for the next process to resume.
 func logEnd(log *slog.Logger, ending actors.Ending, took time.Duration, ingestsLeft int) {
-	rest := []any{logTook, took.Round(time.Millisecond), logIngestsLeft, ingestsLeft}
+	rest := []any{life.LogTook, took.Round(time.Millisecond), logIngestsLeft, ingestsLeft}
 	if ending == actors.Drained || ending == actors.Dismissed {
 		log.Info("ended in order", rest...)
 		return
