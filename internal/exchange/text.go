@@ -6,9 +6,10 @@ import (
 	"unicode/utf8"
 )
 
-// escapes holds what is written in a JSON string instead of a byte, and "" for a byte that is written as it is. For a byte
-// that is not ASCII, it holds what is written if the byte is not part of a character. JSON does not require an escape for
-// `;`. But controllers up to exchange 2.0.1 split the whole frame on `;;`, and would cut the JSON off there (seen in a run).
+// escapes holds what is written in a JSON string instead of a byte, and "" for a byte that is written as it is. For a
+// byte that is not ASCII, it holds what is written if the byte is not part of a character. JSON does not require an
+// escape for `;`. But controllers up to exchange 2.0.1 split the whole frame on `;;`, and would cut the JSON off there
+// (seen in a run).
 var escapes = func() (table [math.MaxUint8 + 1]string) {
 	for b := range ' ' {
 		table[b] = fmt.Sprintf(`\u%04x`, b)
@@ -50,8 +51,8 @@ func appendString[T string | []byte](dst []byte, text T) []byte {
 	return append(dst, '"')
 }
 
-// runeSize is the size in bytes of the text's first character, 1 if it is invalid. It copies at most four bytes, so that
-// neither a string nor a document must be converted as a whole.
+// runeSize is the size in bytes of the text's first character, 1 if it is invalid. It copies at most four bytes, so
+// that neither a string nor a document must be converted as a whole.
 func runeSize[T string | []byte](text T) int {
 	var head [utf8.UTFMax]byte
 	_, size := utf8.DecodeRune(head[:copy(head[:], text)])

@@ -53,16 +53,13 @@ func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages,
 	unasked := map[string]*gateway.RestAPI{} // the APIs whose stages only the plans name
 	out := make([]Entry, 0, len(inPlans))
 	for _, api := range apis {
-		if api.ID == "" {
-			continue // without an id it can be neither identified nor called
-		}
 		details, asked := stages[api.ID]
 		if !asked {
 			unasked[api.ID] = api
 		}
 		for _, d := range details {
 			ps := inPlans[pair{api.ID, d.Name}]
-			if d.Name != "" && f.Accepts(d.Name) && (len(ps) > 0 || f.AcceptWithoutPlan) {
+			if api.ID != "" && d.Name != "" && f.Accepts(d.Name) && (len(ps) > 0 || f.AcceptWithoutPlan) {
 				out = append(out, Entry{API: api, Stage: d.Name, Plans: ps, Details: d})
 			}
 		}
@@ -73,6 +70,9 @@ func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages,
 		}
 	}
 	slices.SortFunc(out, func(a, b Entry) int {
+		if a.API == b.API {
+			return cmp.Compare(a.Stage, b.Stage)
+		}
 		return cmp.Or(cmp.Compare(a.API.Name, b.API.Name), cmp.Compare(a.API.ID, b.API.ID), cmp.Compare(a.Stage, b.Stage))
 	})
 	return out

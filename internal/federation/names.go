@@ -72,7 +72,7 @@ func NewNames(catalogue []Named) Names {
 		names.groups[base] = &nameGroup{base: base, ids: same, level: firstDistinct(same, 0)}
 		from = to
 	}
-	names.settle()
+	names.settle(len(all))
 	return names
 }
 
@@ -150,10 +150,10 @@ func firstDistinct(ids []ID, from int) int {
 
 // settle raises the levels of groups with a name that another group has too, as when AWS has an API whose own name is
 // "Orders [prod]". Each round raises a group, so the loop ends. At the last level names end with identities and all
-// differ.
-func (n Names) settle() {
+// differ. size is the number of APIs.
+func (n Names) settle(size int) {
 	for {
-		owner := map[string]*nameGroup{}
+		owner := make(map[string]*nameGroup, size)
 		collide := map[*nameGroup]struct{}{}
 		for _, g := range n.groups {
 			for _, id := range g.ids {

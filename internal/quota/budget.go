@@ -204,10 +204,10 @@ func (b *Budget) Return(ticket uint64) {
 	b.waiting = slices.DeleteFunc(b.waiting, func(w waiting) bool { return w.ticket == ticket })
 }
 
-// Throttled notes that AWS answered 429: it throttled an attempt, because of this agent's calls or another client's. The
-// rate goes down at once and comes back gradually. For half a second, or for as long as AWS asked, nothing is granted
-// and no tokens are added. Throttled reports whether the rate went down: several throttles within a second lower it
-// once.
+// Throttled notes that AWS answered 429: it throttled an attempt, because of this agent's calls or another client's.
+// The rate goes down at once and comes back gradually. For half a second, or for as long as AWS asked, nothing is
+// granted and no tokens are added. Throttled reports whether the rate went down: several throttles within a second
+// lower it once.
 func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) bool {
 	b.advance(now)
 	b.all.tokens = min(b.all.tokens, 0)
