@@ -14,9 +14,9 @@ import (
 // pageSize is the largest page that API Gateway gives. The default of 25 costs twenty times as many calls.
 const pageSize = 500
 
-// Listing reads all pages of a list. After a failure or a deadline, the next [Listing.Run] continues where the last one
-// stopped. Only [Listing.All] of a listing that is Done gives items, so that nobody can take a part for the whole list.
-// Only one goroutine at a time may use it.
+// PagedList reads all pages of a list. After a failure or a deadline, the next [PagedList.Run] continues where the last
+// one stopped. Only [PagedList.All] of a listing that is Done gives items, so that nobody can take a part for the whole
+// list. Only one goroutine at a time may use it.
 type PagedList[T any] struct {
 	operation gateway.Operation
 	doing     string

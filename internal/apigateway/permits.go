@@ -30,8 +30,8 @@ type Permits interface {
 	Acquire(context.Context, gateway.PermitRequest) (Done, error)
 }
 
-// Done ends the attempt that a permit allowed. It is called exactly once, whatever the outcome. It lets the next attempt
-// of an operation run that may not overlap with itself (CreateUsagePlanKey).
+// Done ends the attempt that a permit allowed. It is called exactly once, whatever the outcome. It lets the next
+// attempt of an operation run that may not overlap with itself (CreateUsagePlanKey).
 type Done func(gateway.Outcome)
 
 // ErrNoPermit means that the quota has no room for the attempt before the deadline.

@@ -58,8 +58,8 @@ func roomOf(ctx context.Context) (Room, bool) {
 	return room, ok
 }
 
-// takeRoom waits for room for an answer whose header has arrived. An answer that does not tell its size takes room while
-// it is read.
+// takeRoom waits for room for an answer whose header has arrived. An answer that does not tell its size takes room
+// while it is read.
 func takeRoom(ctx context.Context, raw any) error {
 	room, wanted := roomOf(ctx)
 	answer, ok := raw.(*smithyhttp.Response)

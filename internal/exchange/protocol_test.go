@@ -8,12 +8,14 @@ import (
 
 func TestTheURLIsUnderTheEndpoint(t *testing.T) {
 	for endpoint, want := range map[string]string{
-		"https://apim.example.com/integration-controller": "wss://apim.example.com/integration-controller/exchange/controller",
-		"https://apim.example.com/a//":                    "wss://apim.example.com/a//exchange/controller", // only one slash is removed
-		"http://localhost:8072/":                          "ws://localhost:8072/exchange/controller",
-		"http://localhost:8072":                           "ws://localhost:8072/exchange/controller",
-		"https://h/a%2Fb":                                 "wss://h/a%2Fb/exchange/controller",
-		"https://[::1]:8072/x":                            "wss://[::1]:8072/x/exchange/controller",
+		"https://apim.example.com/integration-controller": "wss://apim.example.com/integration-controller" +
+			"/exchange/controller",
+		// Only one slash is removed.
+		"https://apim.example.com/a//": "wss://apim.example.com/a//exchange/controller",
+		"http://localhost:8072/":       "ws://localhost:8072/exchange/controller",
+		"http://localhost:8072":        "ws://localhost:8072/exchange/controller",
+		"https://h/a%2Fb":              "wss://h/a%2Fb/exchange/controller",
+		"https://[::1]:8072/x":         "wss://[::1]:8072/x/exchange/controller",
 	} {
 		if got := exchange.URL(endpoint); got != want {
 			t.Errorf("URL(%q) = %q, want %q", endpoint, got, want)

@@ -93,7 +93,8 @@ func TestAMassRemovalIsConfirmedOnlyByANewListingThatShowsTheSame(t *testing.T) 
 	begun := time.Date(2026, 1, 1, 0, 0, 0, 0, time.UTC)
 	before := links(west, plan("p1", "a/s", "b/s", "c/s"))
 	look := func(after time.Duration, complete bool, now PlanLinks) Loss {
-		return PlanLosses(before, map[Target]Observed{west: {Complete: complete, Links: now, Begun: begun.Add(after)}}, 0.3)[0]
+		seen := Observed{Complete: complete, Links: now, Begun: begun.Add(after)}
+		return PlanLosses(before, map[Target]Observed{west: seen}, 0.3)[0]
 	}
 	first := look(0, true, links(west, plan("p1", "a/s")))
 	for name, c := range map[string]struct {

@@ -236,7 +236,8 @@ func TestTheWriteTimeoutEndsAConnectionWhosePeerDoesNotRead(t *testing.T) {
 		_ = s.conn.Send(make([]byte, 5000), nil)
 		info := s.closed(t)
 		var timeout interface{ Timeout() bool }
-		if info.Code != 1006 || !errors.As(info.Err, &timeout) || !timeout.Timeout() || time.Since(start) != wsconn.WriteTimeout {
+		if info.Code != 1006 || !errors.As(info.Err, &timeout) || !timeout.Timeout() ||
+			time.Since(start) != wsconn.WriteTimeout {
 			t.Errorf("%+v after %v", info, time.Since(start))
 		}
 	})
