@@ -13,17 +13,17 @@ type GatherAPIs struct {
 	// Only are the ids of the APIs that matter, as APIM names them; empty means all. Targets that have none of
 	// them are not asked, and what is listed costs no more calls than these need.
 	Only []string
-	// MaxAge is how old a listing may be to be used again; 0 asks AWS anew.
+	// MaxAge is how old a listing may be to be used again; 0 asks AWS again.
 	MaxAge time.Duration
 	// By is when the answer must be there, complete or not; zero waits until every target is complete or failed.
 	By       time.Time
 	Priority gateway.Priority
 }
 
-// GatheredAPIs is what the targets have, named. Catalogue -> whoever gathered.
+// GatheredAPIs is what the targets have, named. Catalogue -> the asker.
 type GatheredAPIs struct {
 	APIs []federation.NamedEntry
-	// Whole are those of the targets whose listing is complete: the others may lack plans.
+	// Whole are the APIs of targets with a complete listing: the others may lack plans.
 	Whole    []federation.NamedEntry
 	Listings []TargetListing
 	// Complete says that every target's listing is complete.

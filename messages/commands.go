@@ -99,8 +99,8 @@ type Answer struct {
 	Reply Reply
 }
 
-// NeedsProof reports whether somebody must be sure that the answer arrived: whoever gave a key away, and whoever must
-// not send an INGEST before APIM knows of its job.
+// NeedsProof reports whether the sender must be sure that the answer arrived: a saga that gave a key away, or an ingest
+// job that must not send an INGEST before APIM knows of it.
 func (a Answer) NeedsProof() bool {
 	switch a.Reply.(type) {
 	case Subscribed, IngestStarted:
@@ -180,8 +180,8 @@ type AnswerFate struct {
 	Delivery Delivery
 }
 
-// Abandoned tells the actor that serves a command that nobody waits for its answer any more:
-// the session is gone, or the command was answered for it at its deadline. Router -> serving actor.
+// Abandoned tells the actor that serves a command that its answer is not needed any more: the session is gone, or the
+// command was answered for it at its deadline. Router -> serving actor.
 type Abandoned struct {
 	CommandRef
 	Why string

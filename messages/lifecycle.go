@@ -2,24 +2,24 @@ package messages
 
 import "time"
 
-// Drain asks for an orderly end by a deadline: refuse new work, finish or answer what is open, close. It comes
-// again until everything has ended, as who was restarted meanwhile has forgotten it.
-// Agent -> integration -> ingest jobs and router, then session, then target -> writer.
+// Drain asks for an orderly end by a deadline: refuse new work, finish or answer what is open, close. It comes again
+// until everything has ended, as an actor that was restarted meanwhile has forgotten it. Agent -> integration -> ingest
+// jobs and router, then session, then target -> writer.
 type Drain struct{ By time.Time }
 
-// AreYouThere asks for a sign of life: node API -> agent, which answers [AgentThere] -> every integration -> its session,
-// which answers [SessionThere].
+// AreYouThere asks for a sign of life: node API -> agent, which answers [AgentThere] -> every integration -> its
+// session, which answers [SessionThere].
 type AreYouThere struct{}
 
-// AgentThere is the agent's sign of life. Agent -> who asked.
+// AgentThere is the agent's sign of life. Agent -> the asker.
 type AgentThere struct {
 	// Integrations is how many were asked on: as many sessions are to answer.
 	Integrations int
 }
 
-// SessionThere is a session's sign of life, whether or not it is connected. Session -> who asked.
+// SessionThere is a session's sign of life, whether or not it is connected. Session -> the asker.
 type SessionThere struct{}
 
-// Drained tells that nothing is open any more. Router, session, target, writer -> integration. A writer says so once it has begun or
-// dropped what came before: whether that has come to its end, the integration knows itself.
+// Drained tells that nothing is open any more. Router, session, target, writer -> integration. A writer says so once it
+// has begun or dropped what came before: whether that has come to its end, the integration knows itself.
 type Drained struct{}

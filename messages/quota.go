@@ -6,8 +6,8 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// OpenQuota asks for the quota actor of an account and region; it answers with [QuotaOpened], as the
-// sender of which it is known from then on. Target -> agent -> quota.
+// OpenQuota asks for the quota actor of an account and region; it answers with [QuotaOpened], and the sender of that
+// answer is known from then on. Target -> agent -> quota.
 type OpenQuota struct{ Account, Region string }
 
 // QuotaOpened answers an [OpenQuota]. Quota -> target.
