@@ -48,10 +48,10 @@ type Step struct {
 //	unconfirmed  none: it is listed   none                 delete
 //	delivered    none: it is in use   list unconfirmed     delete
 //
-// Why: APIM rejects a subscription whose reply it never got, so its key must go; it may have accepted one whose
-// reply was written, so its key must stay and be listed. A later key that was proved delivered has taken the place
-// of the earlier ones; while nobody knows whether it was, nobody knows which of them APIM has. A key of unknown id
-// cannot be looked up under the minimum policy, so a lost CreateApiKey can only be named.
+// Why: APIM rejects a subscription if it never got the reply, so the key must go. It may have accepted one if the reply
+// was written, so the key must stay and be listed. A later key that was proved delivered has taken the place of the
+// earlier ones. While its delivery is in doubt, APIM may have any of them. A key of unknown id cannot be looked up
+// under the minimum policy, so a lost CreateApiKey can only be named.
 func Decide(records []Record) []Step {
 	ordered := slices.SortedFunc(slices.Values(records), Compare)
 	newer := map[Subscription]later{}

@@ -14,7 +14,7 @@ import (
 type Record struct {
 	// ID is made by the caller.
 	ID string `json:"id"`
-	// Integration is the integration whose session asked.
+	// Integration is the integration that the SUBSCRIBE came to.
 	Integration string `json:"integration"`
 	// Account and Region say where the key is.
 	Account string `json:"account"`
@@ -25,7 +25,7 @@ type Record struct {
 	APIID string `json:"apiId"`
 	// UsagePlanID is the AWS usage plan that the key is, or was to be, attached to.
 	UsagePlanID string `json:"usagePlanId"`
-	// KeyName is the name that the key was asked for: all that is known of a lost create.
+	// KeyName is the name that the key was asked for: all that is known of a key in state lost-create.
 	KeyName string `json:"keyName"`
 	// KeyID is AWS's id of the key, empty until AWS gave it.
 	KeyID string `json:"keyId,omitempty"`
@@ -40,10 +40,10 @@ type Record struct {
 	Reason string `json:"reason,omitempty"`
 }
 
-// Subscription identifies whose key a record is of. Records of two of them never touch each other.
+// Subscription identifies the subscription of a record. Records of two of them never touch each other.
 type Subscription struct{ Integration, Account, Region, ID string }
 
-// Subscription is whose key the record is of.
+// Subscription is the subscription that the record's key is for.
 func (r Record) Subscription() Subscription {
 	return Subscription{Integration: r.Integration, Account: r.Account, Region: r.Region, ID: r.SubscriptionID}
 }

@@ -24,8 +24,8 @@ type State string
 const (
 	// Intent: AWS has not been asked for anything, or has refused.
 	Intent State = "intent"
-	// Creating is apart from Intent, so that a crash during the wait for a permit, or for another attempt, is no
-	// suspected lost create.
+	// Creating is apart from Intent, so that a crash during the wait for a permit, or for another attempt, does not look
+	// like a lost CreateApiKey.
 	Creating State = "creating"
 	// Created: the key exists and opens nothing yet.
 	Created State = "created"
@@ -35,7 +35,7 @@ const (
 	Answered State = "answered"
 	// Delivered: APIM's side has read the reply.
 	Delivered State = "delivered"
-	// Unconfirmed: nobody knows whether APIM has the key. It stays, and is listed.
+	// Unconfirmed: APIM may or may not have the key. It stays, and is listed.
 	Unconfirmed State = "unconfirmed"
 	// Deleting stays until AWS has deleted the key or said that it is gone.
 	Deleting State = "deleting"

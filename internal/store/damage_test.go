@@ -59,7 +59,7 @@ func TestAFileThatCannotBeUsedIsMovedAsideAndNamed(t *testing.T) {
 			dir := dirWith(t, row.content)
 			s, health := openIn(t, dir)
 			aside := filepath.Join(dir, FileName+".corrupt-1")
-			wantHealth(t, health, true, row.says, aside, "can no longer be vouched for")
+			wantHealth(t, health, true, row.says, aside, "can no longer be guaranteed")
 			if got := len(recordIDs(t, s)); got < row.kept {
 				t.Errorf("%d records, want %d", got, row.kept)
 			}

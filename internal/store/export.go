@@ -5,7 +5,7 @@ import (
 	"encoding/binary"
 )
 
-// ExportKey says of which deployed state of a stage a document is. Every field but the last is AWS's own id or name.
+// ExportKey identifies a deployed state of a stage. Every field but the last is AWS's own id or name.
 type ExportKey struct {
 	Account, Region, RestAPI, Stage string
 	// DeploymentID, DocumentationVersion and CanaryDeploymentID together change when the export can have changed;

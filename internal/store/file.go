@@ -124,7 +124,7 @@ func (m *fileMedium) load(take func(Change) error) (notices []string, err error)
 		return nil, m.rewrite(found.rows, "")
 	}
 	if found.tornOff {
-		m.log.Warn("store: the last write was cut off; nobody was told that it was done", "path", m.path)
+		m.log.Warn("store: the last write was cut off; it was never reported as done", "path", m.path)
 		err = m.file.Truncate(found.size)
 	}
 	m.size, m.lines, m.rewriteAt = found.size, found.lines, rewriteSlack
@@ -154,7 +154,7 @@ func (m *fileMedium) readOnly(take func(Change) error, cause error) error {
 // Commit implements [Medium].
 func (m *fileMedium) Commit(changes []Change) error {
 	if size, current := m.inPlace(m.file); !current || size != m.size {
-		return fmt.Errorf("%s is not open, or somebody else removed, replaced or cut it", m.path)
+		return fmt.Errorf("%s is not open, or another process removed, replaced or cut it", m.path)
 	}
 	line, err := encodeLines(changes)
 	if err != nil {

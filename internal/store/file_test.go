@@ -154,7 +154,7 @@ func TestADamagedFileOfALivingProcessIsLeftToIt(t *testing.T) {
 	}
 }
 
-// refusing opens a medium whose file cannot be opened for writing while err is set.
+// refusing opens a medium; its file cannot be opened for writing while err is set.
 func refusing(dir string, err *error) *fileMedium {
 	return &fileMedium{path: filepath.Join(dir, FileName), lockWait: time.Millisecond, log: slog.New(slog.DiscardHandler),
 		openFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {

@@ -10,7 +10,7 @@ import (
 )
 
 // notVouchedFor is what follows from losing rows, in an operator's words.
-const notVouchedFor = "what is missing can no longer be vouched for: keys that were being made or deleted may be " +
+const notVouchedFor = "what is missing can no longer be guaranteed: keys that were being made or deleted may be " +
 	"left in AWS and not be listed here (look for keys of the agent's naming that no subscription has), ingests that " +
 	"ran are not resumed, and the plan-loss guard does not know the plans sent before"
 
@@ -43,6 +43,6 @@ func (m *fileMedium) earlierAside() []string {
 	if len(names) == 0 {
 		return nil
 	}
-	return []string{fmt.Sprintf("damaged files of earlier starts are still in %s, look at them and remove them: %s",
+	return []string{fmt.Sprintf("damaged files of earlier starts are still in %s, check and remove them: %s",
 		dir, strings.Join(names, ", "))}
 }

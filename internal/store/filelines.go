@@ -40,9 +40,9 @@ type content struct {
 // costs its own rows only, and the worst that a file can do is to be refused.
 //
 // A commit writes its line and the head, in any order, and then waits until both are on disk. So a stop in the middle
-// leaves a head that counts one line too many or too few, or a last line that is incomplete. Nobody was told that this
-// commit was done, so it is left out, and that is not damage. A last line that was whole and is damaged later looks the
-// same; the log names both. Errors: the file cannot be read.
+// leaves a head that counts one line too many or too few, or a last line that is incomplete. No caller was told that
+// this commit was done, so it is left out, and that is not damage. A last line that was whole and is damaged later
+// looks the same; the log names both. Errors: the file cannot be read.
 func readJournal(file *os.File) (*content, error) {
 	info, err := file.Stat()
 	if err != nil {

@@ -33,7 +33,7 @@ type Medium interface {
 
 // Options for a [FileStore]. The zero value works.
 type Options struct {
-	// Logger gets each change of health; nil: nobody does.
+	// Logger gets each change of health; nil: none is logged.
 	Logger *slog.Logger
 	// LockWait is how long Open waits for another process that has the file; 0 means DefaultLockWait.
 	LockWait time.Duration
@@ -55,9 +55,8 @@ type Options struct {
 type FileStore struct {
 	opts Options
 
-	// turn holds one token while nobody uses the medium. It is taken before mu, never after it. It is a channel, not
-	// a mutex: a simulation's medium may sleep, and in a synctest bubble time stands still while a goroutine waits for
-	// a mutex.
+	// turn holds one token while the medium is free. It is taken before mu, never after it. It is a channel, not a mutex:
+	// a simulation's medium may sleep, and in a synctest bubble time stands still while a goroutine waits for a mutex.
 	turn     chan struct{}
 	medium   Medium
 	known    bool // the medium's content was read, and no other process can have written it since

@@ -25,7 +25,7 @@ type IngestJob struct {
 	LastAckAt time.Time
 	// Total is the total that START_INGEST was answered with.
 	Total int
-	// Acked are the APIs whose batch was acknowledged, in the order of their acknowledgement.
+	// Acked are the APIs of acknowledged batches, in the order of their acknowledgement.
 	Acked []string
 	// DoneSent is true from just before `done` was first sent: where its reply was lost it may be sent again.
 	DoneSent bool

@@ -21,8 +21,8 @@ func (f Filter) matches(rec keys.Record) bool {
 		(len(f.States) == 0 || slices.Contains(f.States, rec.State))
 }
 
-// KeyJournal is written before each step of making or deleting a key, so that a crash leaves no key that nobody knows.
-// It does not promise that this process is the only one that writes.
+// KeyJournal is written before each step of making or deleting a key, so that a crash leaves no unknown key. It does
+// not promise that this process is the only one that writes.
 type KeyJournal interface {
 	// Put writes a record, new or changed. When it returns nil the record outlives the process, or the store's health
 	// says that it cannot promise that. Errors: [ErrInvalid], [ErrTransition], [ErrFenced], [ErrClosed]; after any of

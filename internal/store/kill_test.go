@@ -113,7 +113,7 @@ func TestWhatWasPromisedSurvivesKill9(t *testing.T) {
 		}
 		unknown := maps.Clone(found)
 		maps.DeleteFunc(unknown, func(id string, _ keys.Record) bool { _, ok := promised[id]; return ok })
-		if len(unknown) > 1 { // the one whose first write was not told yet
+		if len(unknown) > 1 { // the first write of this one was not told yet
 			t.Fatalf("round %d: records that were removed came back: %v", round, unknown)
 		}
 		for id, rec := range unknown {

@@ -18,7 +18,7 @@ type RememberedAPI struct {
 type Listings interface {
 	// SaveListing replaces what is remembered of a target. Only complete, successful listings belong here. Durable.
 	SaveListing(integration, target string, apis []RememberedAPI) error
-	// Listings gives the last complete listing of each target, also of one whose listing was empty.
+	// Listings gives the last complete listing of each target, also of one with an empty listing.
 	Listings(integration string) (map[string][]RememberedAPI, error)
 	// ForgetListing drops a target that is not configured any longer. Durable.
 	ForgetListing(integration, target string) error

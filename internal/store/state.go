@@ -146,7 +146,7 @@ func (t table[T]) get(ids ...string) (T, bool) {
 	return value, ok
 }
 
-// under gives the rows whose keys are these ids and one more id, by that id, in the order of their keys.
+// under gives the rows with keys of these ids and one more id, by that id, in the order of their keys.
 func (t table[T]) under(ids ...string) iter.Seq2[string, T] {
 	prefix := rowKey(ids...) + "/"
 	var keys []string
