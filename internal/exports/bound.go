@@ -14,15 +14,15 @@ const (
 	leastGuess = 4 << 10
 )
 
-// errReleased ends the preparation of a document that nobody waits for any more.
-var errReleased = fmt.Errorf("nobody waits for this document any more: %w", context.Canceled)
+// errReleased ends the preparation of a document that is not needed any more.
+var errReleased = fmt.Errorf("this document is not needed any more: %w", context.Canceled)
 
 // Bound is the memory bound of one integration: how many bytes of documents it holds at a time. A document is held from
-// the moment that AWS's answer, or the cache's file, begins to be read, until APIM has acknowledged its batch, its FETCH
-// is answered, or its API is left out. Ingest jobs, FETCHes and the refresher share the bound. Each integration owns one,
-// as it has a session of its own: where one APIM is slow, the documents of the other integrations still pass.
+// the moment that AWS's answer, or the cache's file, begins to be read, until APIM has acknowledged its batch, its
+// FETCH is answered, or its API is left out. Ingest jobs, FETCHes and the refresher share the bound. Each integration
+// owns one, as it has a session of its own: where one APIM is slow, the documents of the other integrations still pass.
 //
-// Nobody knows how large a document is before it begins to come. So there are two steps. Documents are asked for as long
+// The size of a document is unknown before it begins to come. So there are two steps. Documents are asked for as long
 // as there is room for another one like those before ([Holder.HasRoom]). Each is then read only once there is room for
 // it as it is ([Claim.Take]). Only the second step counts as held.
 //
@@ -30,7 +30,7 @@ var errReleased = fmt.Errorf("nobody waits for this document any more: %w", cont
 // order in which it asked for them as well, where there is not room for all: what did not fit into a FETCH is asked for
 // first in the next one, and would never fit if what is in the cache overtook it each time.
 //
-// Nobody waits for ever:
+// No consumer waits for ever:
 //   - A document that is larger than the bound passes alone.
 //   - A document that waits holds nothing, or what was read of it while its size was unknown. If only such documents
 //     hold something, the first of them passes beyond the bound.
@@ -68,8 +68,8 @@ type Holder struct {
 
 // Holder makes the holder of a consumer. All that it holds is given back when the context ends.
 //
-// atOnce is for a consumer that sends all of its documents at once: it asks for no more bytes than that, and the bound is
-// at least as large while the consumer is there. It is 0 for all others.
+// atOnce is for a consumer that sends all of its documents at once: it asks for no more bytes than that, and the bound
+// is at least as large while the consumer is there. It is 0 for all others.
 //
 // wake is called when [Holder.HasRoom] was false and may be true now, and when [Holder.Wanted] or [Holder.Blocked]
 // becomes true. It must not block and not call the bound.
@@ -137,15 +137,16 @@ func (h *Holder) Blocked() bool {
 	return h.blocked
 }
 
-// somebodyWaits says that a document waits for room, whosever it is.
-func (h *Holder) somebodyWaits() bool {
+// anyWaits says that a document of any consumer waits for room.
+func (h *Holder) anyWaits() bool {
 	h.bound.mu.Lock()
 	defer h.bound.mu.Unlock()
 	return len(h.bound.waiting) > 0
 }
 
-// Claim is one document's part of the bound. Its consumer makes it when it asks for the document, and releases it in the
-// end. Whoever prepares the document takes room with it, and then keeps what the document needs, or drops everything.
+// Claim is one document's part of the bound. Its consumer makes it when it asks for the document, and releases it in
+// the end. The worker that prepares the document takes room with it, and then keeps what the document needs, or drops
+// everything.
 //
 //	state    | begins with         | what counts as held
 //	---------|---------------------|------------------------------------------------------
@@ -244,8 +245,8 @@ func (c *Claim) ask(bytes int) (decided chan struct{}, err error) {
 	return c.decided, nil
 }
 
-// Drop gives back what was taken for a document that could not be had, at least not yet. It does nothing for one that is
-// kept.
+// Drop gives back what was taken for a document that is not available, at least not yet. It does nothing for one that
+// is kept.
 func (c *Claim) Drop() { c.finish(expected, 0) }
 
 // Keep says that the document is prepared, and how many bytes it takes from now on.
@@ -264,7 +265,7 @@ func (c *Claim) finish(state claimState, bytes int) {
 	b.settle()
 }
 
-// Release gives everything back: the document was sent, or nobody waits for it any more.
+// Release gives everything back: the document was sent, or is not needed any more.
 func (c *Claim) Release() {
 	b := c.holder.bound
 	b.mu.Lock()
@@ -362,7 +363,7 @@ func (c *Claim) inTurn() bool {
 	return earlier == 0 || b.held-c.held+c.want*(1+earlier) <= b.room()
 }
 
-// passes says whether a document that waits may be read: there is room, or all who hold something wait too.
+// passes says whether a document that waits may be read: there is room, or all that hold something wait too.
 func (b *Bound) passes(c *Claim) bool {
 	others := b.held - c.held
 	if others+c.want <= b.room() {

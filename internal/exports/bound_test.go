@@ -29,7 +29,7 @@ func (t taker) has() bool {
 	return len(t.err) == 1
 }
 
-// holder is one that nobody has to wake.
+// holder is one that needs no wake-up.
 func holder(t *testing.T, b *Bound) *Holder { return b.Holder(t.Context(), 0, func() {}) }
 
 // nothingHeld checks that a bound is as it was in the beginning.
@@ -300,7 +300,7 @@ func TestWhatAConsumerHoldsIsGivenBackWhenItEndsButOnceNobodyWorksOnIt(t *testin
 		waits, next := take(t.Context(), dying, 10), take(t.Context(), living, 50)
 		end()
 		if err := <-waits.err; !errors.Is(err, errReleased) {
-			t.Errorf("%v: nobody waits for this document", err)
+			t.Errorf("%v: this document is not needed any more", err)
 		}
 		if next.has() {
 			t.Error("60 are still being read")

@@ -9,7 +9,8 @@ import (
 )
 
 func ready(n, size int) Ready {
-	return Ready{API: API{ID: federation.ID{Account: "1", Region: "r", RestAPI: fmt.Sprint(n), Stage: "s"}, JSON: make([]byte, size)}}
+	id := federation.ID{Account: "1", Region: "r", RestAPI: fmt.Sprint(n), Stage: "s"}
+	return Ready{API: API{ID: id, JSON: make([]byte, size)}}
 }
 
 func box() Outbox { return NewOutbox(BatchLimits{Bytes: 1000, Count: 4, Delay: 10 * time.Second}) }

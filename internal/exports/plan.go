@@ -8,7 +8,7 @@ import (
 )
 
 // Plan is what a consumer of documents still has to ask for, target by target, and what it has asked for. Each target
-// has a window of its own, so that a slow one holds nobody up, and all share the consumer's part of the memory bound.
+// has a window of its own, so that a slow one delays no other, and all share the consumer's part of the memory bound.
 // Its zero value has nothing to ask for. It is pure: time is passed in.
 type Plan struct {
 	window int
@@ -24,8 +24,8 @@ type openDocument struct {
 	since time.Time
 }
 
-// NewPlan plans the documents of some APIs, in their order, with at most window stages of a target under way, beyond
-// which one REST API's stages may go. What is under way is held by the holder.
+// NewPlan plans the documents of some APIs, in their order, with at most window stages of a target under way, which one
+// REST API's stages may exceed. The holder holds what is under way.
 func NewPlan(apis []federation.NamedEntry, window int, holder *Holder) Plan {
 	p := Plan{
 		window: window, holder: holder, queues: map[federation.Target][][]federation.NamedEntry{},
@@ -95,8 +95,8 @@ func (p *Plan) Next(now time.Time) ([]Document, bool) {
 // UnderWay is how many stages were asked for and have not come.
 func (p *Plan) UnderWay() int { return len(p.open) }
 
-// Arrived notes an answer and gives the claim of its document, which is the caller's to release from now on. It is false
-// for one that is not awaited (any more).
+// Arrived notes an answer and gives the claim of its document, which is the caller's to release from now on. It is
+// false for one that is not awaited (any more).
 func (p *Plan) Arrived(id federation.ID) (*Claim, bool) {
 	o, awaited := p.open[id]
 	if !awaited {
@@ -107,12 +107,13 @@ func (p *Plan) Arrived(id federation.ID) (*Claim, bool) {
 	return o.Claim, true
 }
 
-// Overdue is what was asked for more than a time ago and has not come. While somebody waits for room nothing is.
+// Overdue is what was asked for more than a time ago and has not come. Nothing is overdue while a document waits for
+// room.
 func (p *Plan) Overdue(now time.Time, after time.Duration) []federation.ID {
 	if len(p.open) == 0 {
 		return nil
 	}
-	waits := p.holder.somebodyWaits()
+	waits := p.holder.anyWaits()
 	var ids []federation.ID
 	for id, o := range p.open {
 		switch {

@@ -12,7 +12,7 @@ import (
 // of the least urgency, the others must be free for what is urgent.
 const refreshPart = 4
 
-// Task is one document to prepare, and what its order says of it. A is whoever placed the order.
+// Task is one document to prepare, and what its order says of it. A is the type of the caller that placed the order.
 type Task[A any] struct {
 	Document
 	Priority gateway.Priority
@@ -23,12 +23,12 @@ type Task[A any] struct {
 
 func (t Task[A]) late(now time.Time) bool { return !t.By.IsZero() && now.After(t.By) }
 
-// Queue is the open orders of one target: documents of which it is to be asked what is deployed, which is one GetStages
-// a REST API, those that wait for a worker, and those that have one. It is pure: time is passed in.
+// Queue is the open orders of one target: documents that need a GetStages first (one for each REST API), those that
+// wait for a worker, and those that have one. It is pure: time is passed in.
 type Queue[A any] struct {
 	workers, listings int
 
-	// restAPIs wait for their GetStages, in the order of their arrival. One call serves all who want it.
+	// restAPIs wait for their GetStages, in the order of their arrival. One call serves all that want it.
 	restAPIs []string
 	wanting  map[string][]Task[A] // by REST API, also while its GetStages is under way
 	listing  map[string]bool      // GetStages under way
@@ -61,7 +61,7 @@ func (q *Queue[A]) Add(order Order, asker A) {
 	}
 }
 
-// TakeLate is what nobody has begun to prepare and is of no use any more.
+// TakeLate gives the tasks that no worker has begun and that are of no use any more.
 func (q *Queue[A]) TakeLate(now time.Time) []Task[A] {
 	var late []Task[A]
 	keepInTime := func(tasks []Task[A]) []Task[A] {
@@ -112,7 +112,8 @@ func mostUrgent[A any](tasks []Task[A]) gateway.Priority {
 	return priority
 }
 
-// Listed is who wanted the stages that have come. Tasks that are not refused are to be given back by [Queue.Push].
+// Listed gives the tasks that waited for the stages that have come. The caller gives back those that it does not
+// refuse, by [Queue.Push].
 func (q *Queue[A]) Listed(restAPI string) []Task[A] {
 	tasks := q.wanting[restAPI]
 	delete(q.wanting, restAPI)
@@ -123,8 +124,8 @@ func (q *Queue[A]) Listed(restAPI string) []Task[A] {
 // Push has a task wait for a worker.
 func (q *Queue[A]) Push(t Task[A]) { q.waiting = append(q.waiting, t) }
 
-// Next is the most urgent task that may have a worker now, of which [Queue.Started] is to be told. A document that is
-// being prepared for somebody else waits: it will be in the cache.
+// Next is the most urgent task that may have a worker now. The caller then calls [Queue.Started]. A document that is
+// being prepared for another caller waits: it will be in the cache.
 func (q *Queue[A]) Next() (task Task[A], found bool) {
 	if len(q.working) >= q.workers {
 		return task, false

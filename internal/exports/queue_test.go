@@ -23,7 +23,7 @@ func order(priority gateway.Priority, deployed bool, api string, stages ...strin
 	return o
 }
 
-// tell is what tasks are about and who asked.
+// tell is what tasks are about and their callers.
 func tell(tasks ...Task[string]) string {
 	s := ""
 	for _, t := range tasks {
@@ -58,7 +58,8 @@ func TestOneGetStagesServesAllWhoWantTheRESTAPITheMostUrgentFirst(t *testing.T) 
 		}
 		listed = append(listed, fmt.Sprint(api, " ", priority))
 	}
-	if want := fmt.Sprint([]string{fmt.Sprint("a ", gateway.PriorityPreview), fmt.Sprint("b ", gateway.PriorityIngest)}); fmt.Sprint(listed) != want {
+	asked := []string{fmt.Sprint("a ", gateway.PriorityPreview), fmt.Sprint("b ", gateway.PriorityIngest)}
+	if want := fmt.Sprint(asked); fmt.Sprint(listed) != want {
 		t.Errorf("asked for %v, want %s: two at a time", listed, want)
 	}
 	if employ(&q) != nil {
