@@ -30,7 +30,7 @@ func (b *book) keep(target federation.Target, apis []store.RememberedAPI) bool {
 	return true
 }
 
-// judge judges all names for the configured targets, and gives those whose listing belongs to none of them any more:
+// judge judges all names for the configured targets. It gives the remembered targets that are not configured any more:
 // they are forgotten. A target whose account is empty may be any that was listed in its region. It is called when names
 // are needed and not at each listing, or the work would grow with the square of the targets.
 func (b *book) judge(configured []federation.Target) (forgotten []federation.Target) {

@@ -1,5 +1,5 @@
 // Package catalogue holds the actors that know what all targets have: the catalogue, which merges and names it, and the
-// refresher, which keeps the export cache warm. They restart together with whoever waits for their answers.
+// refresher, which keeps the export cache warm. They restart together with the actors that wait for their answers.
 package catalogue
 
 import (
@@ -28,7 +28,7 @@ type catalogue struct {
 	spec Spec
 
 	book   book
-	warned map[federation.Target]bool // targets of which the log says that they were never listed
+	warned map[federation.Target]bool // targets that the log has named as never listed
 	unused []string                   // what the log said last of the stage filter
 
 	asked  uint64 // numbers the questions to targets
@@ -97,7 +97,7 @@ func (c *catalogue) Receive(ctx actor.Context) {
 	}
 }
 
-// onStarted takes up what an earlier life knew.
+// onStarted reads what an earlier process remembered.
 func (c *catalogue) onStarted() {
 	known, err := c.env.Listings.Listings(c.spec.Integration)
 	if err != nil {
@@ -141,7 +141,7 @@ func onlyOf(ids []string) (only []federation.ID, all bool) {
 	for _, text := range ids {
 		ref, err := federation.ParseRef(text)
 		switch {
-		case err != nil: // no API of ours; whoever asks for it is told that it is missing
+		case err != nil: // no API of ours; the caller is told that it is missing
 		case ref.Bare():
 			return nil, true
 		default:
@@ -151,7 +151,7 @@ func onlyOf(ids []string) (only []federation.ID, all bool) {
 	return only, len(ids) == 0
 }
 
-// onGatherDue gives up on targets that did not even say how far they are.
+// onGatherDue stops waiting for targets that have not even reported their progress.
 func (c *catalogue) onGatherDue(ctx actor.Context, m gatherDue) {
 	for request, q := range c.asking {
 		if q.gathering == m.gathering {
@@ -183,7 +183,7 @@ func (c *catalogue) answered(ctx actor.Context, request uint64, m messages.Targe
 	}
 }
 
-// show notes what a listing says of its target. One whose account is not known has failed before any listing.
+// show notes what a listing says of its target. A target without a known account has failed before any listing.
 func (c *catalogue) show(m messages.TargetListing) {
 	place := status.Place{Account: m.Target.Account, Region: m.Target.Region}
 	switch {
@@ -272,8 +272,8 @@ func (c *catalogue) warnUnlisted(l messages.TargetListing) {
 		return
 	}
 	c.warned[l.Target] = true
-	c.env.Log.Warn("a target was never listed, so names are judged without it: its APIs show their stage, and APIs of the "+
-		"other targets that bear the same names get something in brackets once it is",
+	c.env.Log.Warn("a target was never listed, so names are judged without it: its APIs show their stage, and APIs of "+
+		"the other targets that bear the same names get something in brackets once it is",
 		life.LogTarget, l.Target, life.LogReason, l.Failure)
 }
 
@@ -284,7 +284,7 @@ func (c *catalogue) warnUnusedStages(apis []federation.NamedEntry) {
 		return slices.ContainsFunc(apis, func(e federation.NamedEntry) bool { return e.Stage == stage })
 	})
 	if len(unused) > 0 && !slices.Equal(unused, c.unused) {
-		c.env.Log.Warn("the stage filter (configuration.0_stage, 1_stage …) names stages of which nothing is federated: "+
+		c.env.Log.Warn("the stage filter (configuration.0_stage, 1_stage …) names stages without any federated API: "+
 			"check the spelling, and whether they are in a usage plan", life.LogStages, unused)
 	}
 	c.unused = unused

@@ -66,7 +66,8 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 		return
 	}
 	for _, failure := range failures {
-		i.env.Log.Error("a target is left out of this ingest; what APIM has of it stays", life.LogJob, i.job(), life.LogReason, failure)
+		i.env.Log.Error("a target is left out of this ingest; what APIM has of it stays",
+			life.LogJob, i.job(), life.LogReason, failure)
 	}
 	ctx.Request(ctx.Parent(), judgeLosses{m})
 }
@@ -88,8 +89,8 @@ func (i *ingest) onLossesJudged(ctx actor.Context, judged lossesJudged) {
 func (i *ingest) wanted(apis []federation.NamedEntry) (chosen []federation.NamedEntry, missing []string) {
 	chosen, missing = choose(apis, i.spec.command.APIIDs)
 	if len(missing) > 0 {
-		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, or are in no usage plan any more; what APIM has of them stays",
-			life.LogJob, i.job(), life.LogLeft, missing)
+		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, or are in no usage plan any more; "+
+			"what APIM has of them stays", life.LogJob, i.job(), life.LogLeft, missing)
 	}
 	return chosen, missing
 }
@@ -121,16 +122,16 @@ func choose(apis []federation.NamedEntry, ids []string) (chosen []federation.Nam
 }
 
 // meant is the API that an id of APIM's means.
-func meant(text string, known federation.Known, byID map[federation.ID]federation.NamedEntry) (e federation.NamedEntry, ok bool) {
-	ref, err := federation.ParseRef(text)
+func meant(s string, known federation.Known, by map[federation.ID]federation.NamedEntry) (federation.NamedEntry, bool) {
+	ref, err := federation.ParseRef(s)
 	if err != nil {
-		return e, false
+		return federation.NamedEntry{}, false
 	}
 	id, err := known.API(ref)
 	if err != nil {
-		return e, false
+		return federation.NamedEntry{}, false
 	}
-	e, ok = byID[id]
+	e, ok := by[id]
 	return e, ok
 }
 
@@ -166,7 +167,7 @@ func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs)
 	if len(lost) > 0 {
 		slices.Sort(lost)
 		i.env.Log.Warn("APIs that were ingested before are deleted, filtered out or in no usage plan any more; "+
-			"APIM keeps what it has of them: delete them there if they are gone for good", life.LogJob, i.job(), life.LogLeft, slices.Compact(lost))
+			"APIM keeps them until you delete them there", life.LogJob, i.job(), life.LogLeft, slices.Compact(lost))
 	}
 }
 
@@ -212,7 +213,7 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 				"discover again; what APIM has of them stays", some(missing)))
 			return
 		case len(apis) == 0 && targetsFailed:
-			i.fail(ctx, "nothing to ingest: the targets that could be listed have no API in a usage plan, and the others could not be listed")
+			i.fail(ctx, "nothing to ingest: the targets that could be listed have no API in a usage plan, and the others failed")
 			return
 		}
 		i.started(ctx, len(apis))

@@ -11,7 +11,8 @@ import (
 func named(target federation.Target, api string, stages ...string) []federation.NamedEntry {
 	var entries []federation.NamedEntry
 	for _, s := range stages {
-		entries = append(entries, federation.NamedEntry{Target: target, Entry: federation.Entry{API: &gateway.RestAPI{ID: api}, Stage: s}})
+		entry := federation.Entry{API: &gateway.RestAPI{ID: api}, Stage: s}
+		entries = append(entries, federation.NamedEntry{Target: target, Entry: entry})
 	}
 	return entries
 }

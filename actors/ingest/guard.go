@@ -10,8 +10,8 @@ import (
 	"federation-agent/messages"
 )
 
-// planGuard keeps an ingest from taking plans away that AWS has not clearly said are gone: APIM deletes a
-// plan that is missing, with all of its subscriptions. It outlives the jobs, whose refusals it remembers.
+// planGuard keeps an ingest from taking plans away that AWS has not clearly said are gone: APIM deletes a plan that is
+// missing, with all of its subscriptions. It outlives the jobs, and remembers their refusals.
 type planGuard struct {
 	suspected map[federation.Target]federation.Loss
 }
@@ -39,8 +39,8 @@ func newPlanGuard() planGuard { return planGuard{suspected: map[federation.Targe
 // Begin says so if the guard is blind: with nothing remembered, nothing can be missed.
 func (g *planGuard) begin(env *life.Env, integration string) {
 	if remembered, err := env.SentPlans.RememberedPlans(integration); err == nil && len(remembered) == 0 {
-		env.Log.Warn("no earlier ingest is remembered (a first start, or no volume for agent.store.path, or none has ended yet): until one ingest has ended, "+
-			"a loss of plans in AWS goes unnoticed", life.LogIntegration, integration)
+		env.Log.Warn("no earlier ingest is remembered (first start, no volume for agent.store.path, or none has ended yet): "+
+			"until one ingest has ended, a loss of plans in AWS goes unnoticed", life.LogIntegration, integration)
 	}
 }
 
@@ -98,9 +98,9 @@ func (g *planGuard) judge(env *life.Env, integration string, m messages.Gathered
 		}
 	}
 	if len(refused) > 0 {
-		verdict.refusal = fmt.Sprintf("this ingest would delete plans and all of their subscriptions in APIM (%s). If that is meant, "+
-			"start the ingest again in a minute: it goes through when AWS still lists the same. If it is not, look at the usage plans in AWS",
-			strings.Join(refused, "; "))
+		verdict.refusal = fmt.Sprintf("this ingest would delete plans and all of their subscriptions in APIM (%s). "+
+			"If you want that, start the ingest again in a minute: it goes through when AWS still lists the same. "+
+			"If not, check the usage plans in AWS", strings.Join(refused, "; "))
 		return verdict
 	}
 	for _, target := range confirmed {
@@ -119,7 +119,8 @@ func (g *planGuard) refuses(env *life.Env, loss federation.Loss) bool {
 		return false
 	case loss.Verdict == federation.Removed:
 		delete(g.suspected, loss.Target)
-		env.Log.Warn("plans are gone in AWS; APIM deletes them with their subscriptions", life.LogTarget, loss.Target, life.LogReason, loss.String())
+		env.Log.Warn("plans are gone in AWS; APIM deletes them with their subscriptions",
+			life.LogTarget, loss.Target, life.LogReason, loss.String())
 		return false
 	case known && first.ConfirmedBy(loss):
 		env.Log.Warn("a second listing confirms that plans are gone in AWS; APIM deletes them with their subscriptions",

@@ -43,8 +43,8 @@ const (
 // a window of them at a time, and sends them batch by batch, `done` last. It outlives sessions: batches
 // that were not acknowledged go again on the next one. Parent: integration.
 //
-// Its states: gathering -> holding -> sending -> ending. What it does in gathering stands in gather.go, in
-// sending in sending.go, how it deals with START_INGEST in starting.go.
+// Its states: gathering -> holding -> sending -> ending. What it does in gathering stands in gather.go, in sending in
+// sending.go, how it answers START_INGEST in starting.go.
 type ingest struct {
 	life.Scoped
 	actor.Behavior
@@ -54,8 +54,8 @@ type ingest struct {
 	session *actor.PID // nil while there is none
 
 	open []messages.CommandRef // START_INGESTs to be answered
-	// awaiting is the START_INGESTs by which APIM may yet take the job: open, or answered and of unknown fate. It is nil once
-	// one of them was read, or may have been.
+	// awaiting is the START_INGESTs by which APIM may yet take the job: open, or answered and of unknown fate. It is nil
+	// once one of them was read, or may have been.
 	awaiting  map[messages.CommandKey]bool
 	answered  bool // APIM knows of the job, as far as can be known
 	total     int
@@ -77,7 +77,7 @@ type ingest struct {
 	sendAt    *time.Timer
 	gatherAt  *time.Timer
 	omitted   int
-	sent      int // acknowledged since the job began, by an earlier life of the agent too
+	sent      int // acknowledged since the job began, also before a restart of the agent
 	bare      int // sent without a document by this one
 	// withheld is why the last API was left out that AWS still has.
 	withheld string
@@ -90,7 +90,7 @@ type jobSpec struct {
 	router *actor.PID
 	// session is how INGESTs go out; nil while there is none.
 	session *actor.PID
-	// resumed is the job's record, if an earlier life of the agent began it.
+	// resumed is the job's record, if it began before a restart.
 	resumed *store.IngestJob
 	// fresh: a listing that was used before is of no use.
 	fresh bool
@@ -118,7 +118,7 @@ type (
 		err   error
 	}
 	batchDue  struct{}
-	roomMoved struct{} // there is room for documents again, or somebody waits for what it holds
+	roomMoved struct{} // there is room for documents again, or another consumer waits for what this one holds
 	sendDue   struct{}
 	checkDue  struct{}
 	jobEnded  struct{}
@@ -216,10 +216,10 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.onCheckDue(ctx)
 	case jobWritten:
 		if m.err != nil {
-			i.env.Log.Warn("cannot write down how far the ingest job is: it may not go on after a restart, or send again what was sent", life.LogJob, i.job(), life.LogError, m.err)
+			i.env.Log.Warn("cannot save an ingest: a restart may lose or repeat it", life.LogJob, i.job(), life.LogError, m.err)
 		}
 	case messages.Drain:
-		// The job stays written down; the next process goes on with it while APIM holds it.
+		// The job stays written down; the next process resumes it while APIM holds it.
 		i.refuseOpen(ctx, "the agent is shutting down; try again in a moment")
 		ctx.Stop(ctx.Self())
 	default:
@@ -248,11 +248,11 @@ func (i *ingest) onStarted(ctx actor.Context) {
 	i.gather(ctx, i.spec.command.AnswerBy.Add(-startMargin))
 }
 
-// resume goes on with a job of an earlier life. One whose `done` was on its way needs no listing any more.
+// resume continues a job that began before a restart. If its `done` was on its way, it needs no listing any more.
 func (i *ingest) resume(ctx actor.Context) {
 	job := i.spec.resumed
 	i.answered, i.total, i.sent = true, job.Total, len(job.Acked)
-	i.env.Log.Info("going on with an ingest that began before a restart", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
+	i.env.Log.Info("resuming an ingest after restart", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
 	i.lastAck = i.startedAt.Add(-i.env.Now().Sub(lastMove(*job)))
 	i.storedBy = i.startedAt.Add(holdBack)
 	if job.DoneSent {
@@ -295,12 +295,12 @@ func (i *ingest) fail(ctx actor.Context, why string) {
 func (i *ingest) end(ctx actor.Context) {
 	i.Become(i.ending)
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
-	// A PID leads to its actor for as long as anybody holds it: what an ended job knew must not stay with it.
+	// A PID keeps its actor in memory as long as the PID is referenced: what an ended job knew must not stay with it.
 	i.plan, i.outbox, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, nil, nil
 	env, integration, job, written := i.env, i.all.Integration, i.job(), i.written
 	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
 		if written != nil {
-			<-written // or a job that ends just after it began would be left on the disk, and be gone on with
+			<-written // or a job that ends just after it began would be left on the disk, and be resumed
 		}
 		return struct{}{}, env.Jobs.Finish(integration, job)
 	}, func(_ struct{}, err error) any {
@@ -332,14 +332,14 @@ func (i *ingest) onIngestDeferred(m messages.IngestDeferred) {
 	}
 }
 
-// lose has the batch that is on its way sent again by the next session: nobody will answer it any more.
+// lose has the batch that is on its way sent again by the next session: no answer to it can come any more.
 func (i *ingest) lose() {
 	if i.inFlight != nil {
 		i.inFlight.number = 0
 	}
 }
 
-// onSessionUp goes on with the same job, if APIM still holds it.
+// onSessionUp continues the same job, if APIM still holds it.
 func (i *ingest) onSessionUp(ctx actor.Context) {
 	i.session = ctx.Sender()
 	i.lose()
@@ -348,7 +348,7 @@ func (i *ingest) onSessionUp(ctx actor.Context) {
 		return
 	}
 	if time.Since(i.lastAck) > jobDeadline {
-		i.fail(ctx, fmt.Sprintf("the session was away for longer than the %s that APIM holds a job; start the ingest again", jobDeadline))
+		i.fail(ctx, fmt.Sprintf("no session for more than %s, so APIM dropped the job; start the ingest again", jobDeadline))
 		return
 	}
 	i.transmit(ctx)
@@ -356,7 +356,7 @@ func (i *ingest) onSessionUp(ctx actor.Context) {
 	i.proceed(ctx)
 }
 
-// onCheckDue moves the job's deadline on if nothing else has for a while, and gives up on what never came.
+// onCheckDue moves the job's deadline on if nothing else has for a while, and stops waiting for what never came.
 func (i *ingest) onCheckDue(ctx actor.Context) {
 	i.Scope.After(checkEvery, checkDue{})
 	i.keepAlive(ctx)

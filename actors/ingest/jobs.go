@@ -18,13 +18,13 @@ import (
 const (
 	// maxJobs bounds the ingest jobs of one integration: each has a listing of everything, and APIM sends one at a time.
 	maxJobs = 2
-	// resumeAfter is how long a job that panicked waits for its next life: one that always panics must not spin until
+	// resumeAfter is how long a job that panicked waits before it is resumed: one that always panics must not spin until
 	// APIM gives it up.
 	resumeAfter = 5 * time.Second
 )
 
-// jobs begins ingest jobs, resumes those of an earlier life, tells them how the session stands, and owns the plan-loss
-// guard, which outlives each of them. Parent: integration.
+// jobs begins ingest jobs, resumes those that began before a restart, tells them how the session stands, and owns the
+// plan-loss guard, which outlives each of them. Parent: integration.
 type jobs struct {
 	life.Scoped
 	env     *life.Env
@@ -133,7 +133,7 @@ func (j *jobs) begin(ctx actor.Context, m messages.StartIngest, resumed *store.I
 	j.running[m.JobID] = job
 }
 
-// resume resumes the jobs of an earlier life that APIM still holds, and forgets the others.
+// resume resumes the jobs from before a restart that APIM still holds, and forgets the others.
 func (j *jobs) resume(ctx actor.Context) {
 	recorded, err := j.env.Jobs.Running(j.spec.Integration)
 	if err != nil {
@@ -144,7 +144,7 @@ func (j *jobs) resume(ctx actor.Context) {
 		switch {
 		case j.draining || j.running[job.JobID] != nil:
 		case j.env.Now().Sub(lastMove(job)) > jobDeadline:
-			j.env.Log.Warn("an ingest job of an earlier life is too old to be resumed; start it again", life.LogJob, job.JobID)
+			j.env.Log.Warn("an ingest job from before a restart is too old to resume; start it again", life.LogJob, job.JobID)
 			life.Do(j.Scope, func(context.Context) error { return j.env.Jobs.Finish(j.spec.Integration, job.JobID) },
 				func(err error) any { return jobForgotten{job: job.JobID, err: err} })
 		default:

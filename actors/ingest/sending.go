@@ -14,7 +14,7 @@ import (
 	"federation-agent/messages"
 )
 
-// pull asks for as many APIs as the windows and the memory allow, once they flow: nobody takes what comes before.
+// pull asks for as many APIs as the windows and the memory allow, once they flow. What came before would not be taken.
 func (i *ingest) pull(ctx actor.Context) {
 	for i.flowing {
 		documents, ok := i.plan.Next(time.Now())
@@ -45,7 +45,8 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	if !m.Gone {
 		i.withheld = m.Why
 	}
-	i.env.Log.Warn("an API is left out of this ingest; what APIM has of it stays", life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)
+	i.env.Log.Warn("an API is left out of this ingest; what APIM has of it stays",
+		life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)
 	i.pull(ctx)
 	i.proceed(ctx)
 }
@@ -91,7 +92,7 @@ func (i *ingest) notePlans(b *batch) {
 
 func (i *ingest) onPlanNoted(ctx actor.Context, m planNoted) {
 	if m.err != nil {
-		i.env.Log.Warn("cannot remember which plans were sent: a later loss of plans may go unnoticed", life.LogJob, i.job(), life.LogError, m.err)
+		i.env.Log.Warn("cannot save the plans sent: their loss may go unnoticed", life.LogJob, i.job(), life.LogError, m.err)
 	}
 	m.batch.noted = true
 	i.transmit(ctx)
@@ -105,11 +106,11 @@ func (i *ingest) keepAlive(ctx actor.Context) {
 	}
 }
 
-// conclude ends a job of which everything was sent or left out. One that sent nothing, though AWS has the APIs,
-// is not done: APIM would show a success to those who look there, and to whom the log says nothing.
+// conclude ends a job once all its APIs were sent or left out. One that sent nothing, though AWS has the APIs, is not
+// done: APIM would show a success to its users, who do not see the agent's log.
 func (i *ingest) conclude(ctx actor.Context) {
 	if i.sent == 0 && i.withheld != "" {
-		i.fail(ctx, fmt.Sprintf("nothing was ingested: all %d APIs were left out, the last because: %s", i.omitted, i.withheld))
+		i.fail(ctx, fmt.Sprintf("nothing was ingested: all %d APIs were left out, the last: %s", i.omitted, i.withheld))
 		return
 	}
 	i.sayDone()
@@ -119,8 +120,8 @@ func (i *ingest) conclude(ctx actor.Context) {
 func (i *ingest) sayDone() {
 	b := &batch{done: true}
 	i.inFlight = b
-	env, integration, job := i.env, i.all.Integration, i.job()
-	life.Pipe(i.Scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.SendingDone(integration, job) },
+	env, id, job := i.env, i.all.Integration, i.job()
+	life.Pipe(i.Scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.SendingDone(id, job) },
 		func(_ struct{}, err error) any { return doneNoted{batch: b, err: err} })
 }
 
@@ -165,8 +166,8 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 	case m.Error != "":
 		i.onIngestError(ctx, b, m.Error)
 	case b.done:
-		i.env.Log.Info("ingest done", life.LogJob, i.job(), life.LogSent, i.sent, life.LogWithoutDocument, i.bare, life.LogOmitted, i.omitted,
-			life.LogTook, time.Since(i.startedAt).Round(time.Millisecond))
+		i.env.Log.Info("ingest done", life.LogJob, i.job(), life.LogSent, i.sent, life.LogWithoutDocument, i.bare,
+			life.LogOmitted, i.omitted, life.LogTook, time.Since(i.startedAt).Round(time.Millisecond))
 		i.end(ctx)
 	default:
 		i.transmit(ctx)
@@ -212,9 +213,11 @@ func (i *ingest) onIngestError(ctx actor.Context, b *batch, reason string) {
 		exports.Release(b.apis)
 		i.omitted++
 		i.withheld = "APIM refuses it: " + reason
-		i.env.Log.Error("APIM refuses an API; it is left out of this ingest", life.LogJob, i.job(), life.LogAPI, b.apis[0].ID, life.LogReason, reason)
+		i.env.Log.Error("APIM refuses an API; it is left out of this ingest",
+			life.LogJob, i.job(), life.LogAPI, b.apis[0].ID, life.LogReason, reason)
 	default:
-		i.env.Log.Warn("APIM refused a batch; sending it again in halves", life.LogJob, i.job(), life.LogAPIs, len(b.apis), life.LogReason, reason)
+		i.env.Log.Warn("APIM refused a batch; sending it again in halves",
+			life.LogJob, i.job(), life.LogAPIs, len(b.apis), life.LogReason, reason)
 		i.outbox.Halve(b.apis)
 	}
 	i.transmit(ctx)

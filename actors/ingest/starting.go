@@ -32,7 +32,8 @@ func (i *ingest) onSameJobAgain(ctx actor.Context, m messages.StartIngest) {
 		i.awaiting[m.CommandRef.Key()] = true
 	}
 	if i.answered {
-		ctx.Request(i.spec.router, messages.Answer{CommandRef: m.CommandRef, Reply: messages.IngestStarted{JobID: i.job(), Total: i.total}})
+		reply := messages.IngestStarted{JobID: i.job(), Total: i.total}
+		ctx.Request(i.spec.router, messages.Answer{CommandRef: m.CommandRef, Reply: reply})
 		return
 	}
 	i.open = append(i.open, m.CommandRef)
@@ -43,7 +44,8 @@ func (i *ingest) started(ctx actor.Context, total int) {
 	i.answered, i.total = true, total
 	i.lastAck = time.Now()
 	for _, ref := range i.open {
-		ctx.Request(i.spec.router, messages.Answer{CommandRef: ref, Reply: messages.IngestStarted{JobID: i.job(), Total: total}})
+		reply := messages.IngestStarted{JobID: i.job(), Total: total}
+		ctx.Request(i.spec.router, messages.Answer{CommandRef: ref, Reply: reply})
 	}
 	i.open = nil
 	if total == 0 {
@@ -80,7 +82,7 @@ func (i *ingest) onAbandoned(ctx actor.Context, m messages.Abandoned) {
 	}
 	delete(i.awaiting, m.CommandRef.Key())
 	if len(i.awaiting) == 0 {
-		i.env.Log.Warn("an ingest ends before it began: APIM does not wait for it any more", life.LogJob, i.job(), life.LogReason, m.Why)
+		i.env.Log.Warn("an ingest ends before it began: APIM waits no longer", life.LogJob, i.job(), life.LogReason, m.Why)
 		i.end(ctx)
 	}
 }

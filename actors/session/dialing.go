@@ -23,7 +23,7 @@ const (
 	redialFloor = time.Second
 	// redialLost caps the delay after a connection was lost or could not be made.
 	redialLost = 30 * time.Second
-	// redialRefused caps the delay after a refusal: somebody must change something first.
+	// redialRefused caps the delay after a refusal: an operator must change something first.
 	redialRefused = 5 * time.Minute
 	// stableAfter is how long a session must live for its delay to start over.
 	stableAfter = time.Minute

@@ -55,7 +55,7 @@ func (s *session) onFrameError(ctx actor.Context, err error) {
 		code = frame.CloseCode
 	}
 	delay := s.nextDelay(false)
-	s.env.Log.Error("APIM broke the exchange protocol; connecting anew", life.LogError, err, life.LogDelay, delay)
+	s.env.Log.Error("APIM broke the exchange protocol; connecting again", life.LogError, err, life.LogDelay, delay)
 	s.leave(ctx, code, err.Error(), s.redialAfter(delay))
 }
 
@@ -155,7 +155,7 @@ func (s *session) onGoodBye(ctx actor.Context, c exchange.GoodBye) {
 		s.leave(ctx, exchange.CloseTryAgainLater, "reconnecting as asked", s.redialAfter(delay))
 	case s.spec.Connector.AutoReconnect:
 		delay := s.nextDelay(true)
-		s.env.Log.Warn("APIM says good-bye for good; coming back all the same because autoReconnect is on", life.LogDelay, delay)
+		s.env.Log.Warn("APIM says good-bye for good; coming back all the same as autoReconnect is on", life.LogDelay, delay)
 		s.leave(ctx, exchange.CloseNormal, "good-bye", s.redialAfter(delay))
 	default:
 		s.env.Log.Error("APIM says good-bye for good: the integration was deleted, or the agent is not wanted any more; " +
@@ -185,7 +185,7 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 	}
 	frame := inDialect(typ, m)
 	if frame == nil {
-		s.env.Log.Error("an answer is not one to its command; this is a bug in the agent, please report it", life.LogCommand, m.ID)
+		s.env.Log.Error("an answer does not fit its command: a bug in the agent, please report it", life.LogCommand, m.ID)
 		frame = exchange.Parts{exchange.AppendErrorReply(nil, typ, m.ID, "internal error of the agent; see its log")}
 		if receipt != nil {
 			// What is delivered from here on is the ERROR, which holds no key.
@@ -201,7 +201,7 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 		err = s.conn.SendBefore(by, nil, exchange.AppendErrorReply(nil, typ, m.ID,
 			"the answer exceeds integration.connector.ws.maxWebSocketMessageSize"))
 	case errors.Is(err, wsconn.ErrQueueFull):
-		s.env.Log.Warn("the connection to APIM is too slow for the answers that are asked for; this one is answered ERROR", life.LogCommand, m.ID)
+		s.env.Log.Warn("the connection to APIM is too slow for its answers; this one becomes ERROR", life.LogCommand, m.ID)
 		err = s.conn.SendBefore(by, nil, exchange.AppendErrorReply(nil, typ, m.ID,
 			"busy: the answers to earlier commands still wait to be read by APIM; try again in a moment"))
 	}
@@ -229,7 +229,7 @@ func (s *session) onSendIngest(ctx actor.Context, m messages.SendIngest) {
 	id := s.env.NewID()
 	err := s.conn.SendBefore(time.Time{}, nil, exchange.Ingest(id, m.JobID, m.APIs, m.Done)...)
 	if errors.Is(err, wsconn.ErrTooLarge) {
-		ctx.Respond(messages.IngestAnswered{Batch: m.Batch, Error: "larger than integration.connector.ws.maxWebSocketMessageSize"})
+		ctx.Respond(messages.IngestAnswered{Batch: m.Batch, Error: "above integration.connector.ws.maxWebSocketMessageSize"})
 		return
 	}
 	if errors.Is(err, wsconn.ErrQueueFull) {

@@ -43,7 +43,7 @@ type session struct {
 	seen     seen                     // commands that came by conn
 	types    map[string]string        // open commands: their type on the wire
 	pending  map[string]pendingIngest // INGESTs without a reply
-	unproved int                      // answers that somebody must be sure of and that no pong has proved
+	unproved int                      // answers that need a proof, and no pong has proved them yet
 	draining bool                     // the connection is to be left once no answer is unproved
 	// left is what follows when the connection that is being left has ended.
 	left func(actor.Context)
@@ -106,7 +106,7 @@ type (
 		info wsconn.CloseInfo
 	}
 	greetOverdue struct{ newsOf }
-	// answerProved: the fate of an answer that somebody must be sure of is known.
+	// answerProved: the fate of an answer that needs a proof is known.
 	answerProved struct{ newsOf }
 	drainDue     struct{ newsOf }
 )
@@ -116,8 +116,8 @@ type newsOf struct{ conn *wsconn.Conn }
 
 func (n newsOf) isOf(c *wsconn.Conn) bool { return n.conn == c }
 
-// Receive leaves it to the present state, but for the end of this incarnation, whose socket goes with it, and a sign of
-// life, which is the same in all of them.
+// Receive passes a message to the present state. Two are the same in all states: the end of this incarnation, which
+// closes its socket, and a sign of life.
 func (s *session) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.AreYouThere:
@@ -257,8 +257,8 @@ func (s *session) offline(ctx actor.Context) {
 	}
 }
 
-// onDrain leaves the connection in order: not before the last answer is proved that somebody must be sure of. Else there
-// would be a key that nobody knows to be accepted. When the time is up it is left all the same.
+// onDrain leaves the connection in order: not before the last answer that needs a proof is proved. Else it would be
+// unknown whether APIM accepted a key. When the time is up, the connection is left all the same.
 func (s *session) onDrain(ctx actor.Context, m messages.Drain) {
 	s.memory.ended = messages.Drained{}
 	if !s.draining {
@@ -316,8 +316,8 @@ func (s *session) down(ctx actor.Context, why string) {
 // onConnLost is the everyday loss of a connection.
 func (s *session) onConnLost(ctx actor.Context, m connClosed) {
 	delay := s.nextDelay(false)
-	s.env.Log.Warn("the connection to APIM is closed; connecting again",
-		life.LogStatus, m.info.Code, life.LogReason, reasonOf(m.info), life.LogDelay, delay, life.LogAttempt, s.memory.failures)
+	s.env.Log.Warn("the connection to APIM is closed; connecting again", life.LogStatus, m.info.Code,
+		life.LogReason, reasonOf(m.info), life.LogDelay, delay, life.LogAttempt, s.memory.failures)
 	s.forgetConn()
 	s.down(ctx, reasonOf(m.info))
 	s.redialAfter(delay)(ctx)

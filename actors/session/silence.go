@@ -9,7 +9,7 @@ import (
 	"federation-agent/internal/exchange"
 )
 
-// A session can be dead for commands while its websocket lives. APIM up to 4.8 forgets an agent whose answer to one
+// A session can be dead for commands while its websocket lives. APIM up to 4.8 forgets an agent if its answer to one
 // HEALTH_CHECK is late by 60 s: the socket stays, pings are answered, an INGEST is taken, but no command and no
 // HEALTH_CHECK ever comes again (run, exchange 1.5.2 and 1.8.2). Nothing but that silence tells.
 const (
@@ -18,9 +18,10 @@ const (
 	silentFor = 150 * time.Second
 	// silentRounds is how many HEALTH_CHECKs must be missing where a controller is set to ask more rarely.
 	silentRounds = 5
-	// uncheckedFor is how long a session may be without its first HEALTH_CHECK, as long as nobody knows how often this
-	// controller asks: thirty of APIM's intervals. The first may be what was lost, and then nothing else ever comes. A controller that
-	// never asks sees a new session after each quarter of an hour without a command, which costs it nothing.
+	// uncheckedFor is how long a session may be without its first HEALTH_CHECK, as long as it is unknown how often this
+	// controller asks: thirty of APIM's intervals. The first may be what was lost, and then nothing else ever comes. A
+	// controller that never asks sees a new session after each quarter of an hour without a command, which costs it
+	// nothing.
 	uncheckedFor = 15 * time.Minute
 )
 
@@ -82,7 +83,7 @@ func (s *session) onSilent(ctx actor.Context) {
 		return
 	}
 	delay := s.nextDelay(false)
-	s.env.Log.Warn("APIM has stopped sending commands and HEALTH_CHECKs, as APIM up to 4.8 does after an answer that came too late; connecting anew",
-		life.LogTook, quiet.Round(time.Second), life.LogDelay, delay)
+	s.env.Log.Warn("APIM has stopped sending commands and HEALTH_CHECKs, as APIM up to 4.8 does after an answer "+
+		"that came too late; connecting again", life.LogTook, quiet.Round(time.Second), life.LogDelay, delay)
 	s.leave(ctx, exchange.CloseTryAgainLater, "no HEALTH_CHECK comes any more", s.redialAfter(delay))
 }

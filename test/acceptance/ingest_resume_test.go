@@ -52,7 +52,7 @@ func TestAResumedJobSendsEverythingThoughItsSessionIsUpBeforeItsListings(t *test
 					t.Errorf("APIM noticed %v\n%s", problems, w.Log)
 				}
 				counts := fmt.Sprintf("sent=%d without_document=0 omitted=0", job.Total)
-				if !w.Log.Has("going on with an ingest that began before a restart", job.ID) ||
+				if !w.Log.Has("resuming an ingest after restart", job.ID) ||
 					!w.Log.Has("ingest done", job.ID, counts) {
 					t.Errorf("what an earlier process had sent is not counted\n%s", w.Log)
 				}
