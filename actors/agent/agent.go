@@ -78,7 +78,7 @@ func (a *agent) Receive(ctx actor.Context) {
 
 // onStarted starts the integrations; after a failure, those that have not ended.
 func (a *agent) onStarted(ctx actor.Context) {
-	if a.memory.draining { // it failed while it drained: there is nobody left to be orderly with
+	if a.memory.draining { // it failed while it drained: an orderly end is not possible any more
 		a.memory.disorderly = true
 		ctx.Stop(ctx.Self())
 		return
@@ -92,7 +92,7 @@ func (a *agent) onStarted(ctx actor.Context) {
 	a.endIfAlone(ctx)
 }
 
-// onOpenQuota passes the question on to the quota actor itself, whose answer makes it known.
+// onOpenQuota passes the question on to the quota actor. The sender of its answer is how the target learns of it.
 func (a *agent) onOpenQuota(ctx actor.Context, m messages.OpenQuota) {
 	name := quota.Name(a.config.Agent.Quota, m.Account, m.Region)
 	pid, err := ctx.SpawnNamed(quota.Props(a.env, a.config.Agent.Quota, m.Account, m.Region, a.memory.quotas[name]), name)

@@ -13,8 +13,8 @@ import (
 var ErrEnded = errors.New("the agent has ended")
 
 // Alive asks for a sign of life, from the top actor by way of every integration to its session, and waits for all of
-// them. An actor that is being restarted answers only once it is back, up to 30 s later. Errors: [ErrEnded], or who has
-// not answered when the context ended.
+// them. An actor that is being restarted answers only once it is back, up to 30 s later. Errors: [ErrEnded], or how
+// many had not answered when the context ended.
 func (a *Agent) Alive(ctx context.Context) error {
 	heard := life.Ear{Heard: make(chan any, 1+a.integrations)}
 	pid, _ := a.system.ProcessRegistry.Add(heard, "alive"+a.system.ProcessRegistry.NextID())

@@ -31,10 +31,10 @@ const (
 )
 
 // integration is one configured provider: it builds and supervises the session, the router, the catalogue, the targets
-// and whoever else serves it, and ends them in order. It passes nothing on between them. Parent: agent.
+// and its other actors, and ends them in order. It passes nothing on between them. Parent: agent.
 //
-// Whoever lists, exports, sends or routes restarts together: each of them waits for answers of the others. The session
-// and the keys do not: a panic elsewhere must cut no connection and no key that is being made.
+// The actors that list, export, send or route restart together: each of them waits for answers of the others. The
+// session and the keys do not: a panic elsewhere must cut no connection and no key that is being made.
 type integration struct {
 	life.Scoped
 	env      *life.Env
@@ -46,8 +46,8 @@ type integration struct {
 	keys                  *actor.PID
 	targets               *targets.Directory[*actor.PID]
 	draining              bool
-	order                 messages.Drain // what who drains is asked for
-	// undrained is who was asked to drain and has not said that it did, by actor.
+	order                 messages.Drain // sent to each actor that drains
+	// undrained is the actors that were asked to drain and have not said that they did.
 	undrained map[string]*actor.PID
 }
 
@@ -68,8 +68,8 @@ func integrationProps(env *life.Env, cfg config.Config, provider config.Provider
 }
 
 type (
-	// drainOverdue tells who drains that the time for an orderly end is up; drainDue that whoever has not said that it
-	// drained is asked once more.
+	// drainOverdue: the time for an orderly end is up. drainDue: the actors that have not said that they drained are asked
+	// again.
 	drainOverdue struct{}
 	drainDue     struct{}
 	// ended tells how an integration ended: integration -> agent.
@@ -102,7 +102,8 @@ func (i *integration) Receive(ctx actor.Context) {
 }
 
 func (i *integration) onStarted(ctx actor.Context) {
-	if i.memory.draining || i.memory.dismissed { // it failed while it drained: its session is gone, and nobody is left to be orderly with
+	// It failed while it drained: its session is gone, so an orderly end is not possible any more.
+	if i.memory.draining || i.memory.dismissed {
 		i.end(ctx, true)
 		return
 	}
@@ -189,9 +190,9 @@ func (i *integration) maxIngest() int {
 	return i.config.Connector.MaxMessageSize - exchange.IngestSize("", "", 0, 0) - ingestOverhead
 }
 
-// onDrain ends in order: no new jobs, no new commands, the open ones answered; then the session is closed; then the keys
-// that nobody heard of are undone. Whoever has not said that it drained is asked once more, now and then: it may have
-// lost the order in a panic.
+// onDrain ends in order: no new jobs, no new commands, the open ones answered; then the session is closed; then the
+// keys that APIM never heard of are undone. An actor that has not said that it drained is asked again now and then: it
+// may have lost the order in a panic.
 func (i *integration) onDrain(ctx actor.Context, m messages.Drain) {
 	if i.draining {
 		return
@@ -204,7 +205,7 @@ func (i *integration) onDrain(ctx actor.Context, m messages.Drain) {
 	i.Scope.After(drainAgain, drainDue{})
 }
 
-// ask asks somebody to drain.
+// ask asks an actor to drain.
 func (i *integration) ask(ctx actor.Context, who *actor.PID) {
 	i.undrained[who.Id] = who
 	ctx.Request(who, i.order)

@@ -11,7 +11,7 @@
 //	   │  └─ ingest           one per job
 //	   ├─ catalogue    what all targets have, with names that tell them apart
 //	   ├─ refresher    keeps the export cache warm
-//	   ├─ identity     whose account the credentials are of
+//	   ├─ identity     finds credentials and their account
 //	   ├─ target       one per account x region
 //	   │  └─ discoverer       listings
 //	   │     └─ stage         one per (REST API, stage) to export
@@ -20,7 +20,8 @@
 //	         └─ saga          one per subscription that has work
 //
 // Router, jobs, catalogue, refresher, identity and targets restart together: each waits for answers of the others. The
-// session and the keys restart alone. Everything that decides is a pure function elsewhere; the actors hold what changes.
+// session and the keys restart alone. Everything that decides is a pure function elsewhere; the actors hold what
+// changes.
 package agent
 
 import (
@@ -64,7 +65,7 @@ type Agent struct {
 	integrations int
 }
 
-// Start starts an agent. It returns at once: connecting and everything else goes on behind it.
+// Start starts an agent. It returns at once: the agent connects in the background.
 func Start(given life.Env, cfg config.Config) *Agent {
 	env := &given
 	env.Tickets = &atomic.Uint64{}
@@ -147,7 +148,7 @@ func (a *Agent) Drain(ctx context.Context, d time.Duration) error {
 // orderly end has seconds.
 const drainAgain = 500 * time.Millisecond
 
-// Kill stops all actors at once, as nothing but a test does.
+// Kill stops all actors at once. Only tests use it.
 func (a *Agent) Kill() {
 	a.system.Root.Stop(a.top)
 	<-a.done

@@ -20,7 +20,7 @@ import (
 )
 
 const (
-	// fetchListing is how long before its deadline a fetch goes on with the listings that it has.
+	// fetchListing is how long before its deadline a fetch continues with the listings that it has.
 	fetchListing = 20 * time.Second
 	// fetchMargin is how long before its deadline a fetch answers with the APIs that are ready.
 	fetchMargin = 2 * time.Second
@@ -41,7 +41,8 @@ type fetch struct {
 	plan      exports.Plan
 	asked     []federation.ID          // all APIs of this fetch, those left over first
 	ready     map[federation.ID][]byte // held until the fetch ends, when its answer is on its way to the connection
-	// omitted cannot be had now, so they are not left over; withheld is why, of the last that AWS still has.
+	// omitted are not available now, so they are not left over. withheld is the reason for the last one that AWS still
+	// has.
 	omitted  map[federation.ID]bool
 	withheld string
 }
@@ -67,7 +68,7 @@ type leftOver struct{ ids []federation.ID }
 // What a fetch tells itself.
 type (
 	fetchDue  struct{}
-	roomMoved struct{} // there is room for documents again, or somebody waits for what it holds
+	roomMoved struct{} // there is room for documents again, or another consumer waits for what this one holds
 )
 
 func fetchProps(env *life.Env, spec fetchSpec) *actor.Props {
@@ -119,7 +120,8 @@ func (f *fetch) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	}
 	apis := slices.Clone(m.Whole)
 	if len(apis) == 0 && !m.Complete {
-		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + strings.Join(append(slices.Clone(m.Failures), "time ran out"), "; ")})
+		why := strings.Join(append(slices.Clone(m.Failures), "time ran out"), "; ")
+		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + why})
 		return
 	}
 	leftFirst(apis, f.spec.leftover)
@@ -203,7 +205,7 @@ func (f *fetch) finish(ctx actor.Context) {
 	}
 	if len(reply) == 0 && len(left) == 0 && f.withheld != "" {
 		// An empty reply would say that there is nothing.
-		f.answer(ctx, messages.Refused{Reason: fmt.Sprintf("none of %d APIs could be had, the last because: %s", len(f.asked), f.withheld)})
+		f.answer(ctx, messages.Refused{Reason: fmt.Sprintf("none of %d APIs is ready; last: %s", len(f.asked), f.withheld)})
 		return
 	}
 	f.answer(ctx, messages.Fetched{APIs: reply})

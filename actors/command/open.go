@@ -9,7 +9,7 @@ import (
 	"federation-agent/messages"
 )
 
-// memory is what a router keeps over its restarts: nobody else touches it. A command that it lost would have no answer.
+// memory is what a router keeps over its restarts. No other actor touches it. A lost command would have no answer.
 type memory struct {
 	open map[messages.CommandKey]*openCommand
 	// leftover is what did not fit into the last FETCH: it comes first in the next one.
@@ -39,7 +39,7 @@ func (m *memory) of(match func(*openCommand) bool) []*openCommand {
 	return found
 }
 
-// assign notes who serves a command, if it is open.
+// assign notes which actor serves a command, if it is open.
 func (m *memory) assign(ref messages.CommandRef, server *actor.PID) {
 	if c := m.open[ref.Key()]; c != nil {
 		c.server = server

@@ -56,14 +56,16 @@ func (p *preview) reply(m messages.GatheredAPIs) messages.Reply {
 		if failures := m.Failures; len(failures) > 0 {
 			return messages.Refused{Reason: "AWS could not be listed: " + strings.Join(failures, "; ")}
 		}
-		return messages.Refused{Reason: "AWS was not listed in time, or its request quota has no room before; what was listed is kept: discover again in a moment"}
+		return messages.Refused{Reason: "AWS was not listed in time, or its request quota has no room before; " +
+			"what was listed is kept: discover again in a moment"}
 	}
 	found := messages.Discovered{Partial: !m.Complete}
 	bytes := 0
 	for _, api := range m.APIs {
 		summary := federation.Summarize(api.Target, api.Entry, api.Name)
 		encoded := exchange.AppendAPISummary(nil, summary)
-		if exchange.DiscoverReplySize(p.command.ID, len(found.Summaries)+1, bytes+len(encoded)) > int(float64(p.spec.MaxMessage)*previewFill) {
+		size := exchange.DiscoverReplySize(p.command.ID, len(found.Summaries)+1, bytes+len(encoded))
+		if size > int(float64(p.spec.MaxMessage)*previewFill) {
 			found.Partial = true
 			p.env.Log.Warn("the preview does not fit into one message; it is cut, an ingest of everything is not",
 				life.LogAPIs, len(m.APIs), life.LogSent, len(found.Summaries))
@@ -73,8 +75,8 @@ func (p *preview) reply(m messages.GatheredAPIs) messages.Reply {
 		found.Summaries = append(found.Summaries, encoded)
 	}
 	if m.Complete && len(m.APIs) == 0 {
-		p.env.Log.Warn("AWS was listed and nothing is to be federated: check that the regions are right, that a usage plan has a stage " +
-			"(or set configuration.acceptApiWithoutUsagePlan), and that the stage filter (configuration.0_stage, 1_stage …), if any, names stages that exist")
+		p.env.Log.Warn("AWS was listed and nothing is to be federated: check the regions, the usage plans (or set " +
+			"configuration.acceptApiWithoutUsagePlan), and the stage filter (configuration.0_stage, 1_stage …)")
 	}
 	p.env.Log.Info("previewed", life.LogAPIs, len(found.Summaries), life.LogPartial, found.Partial)
 	return found

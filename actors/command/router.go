@@ -32,7 +32,8 @@ type router struct {
 // RouterSpec is what a router is made of.
 type RouterSpec struct {
 	Integration string
-	// Jobs serves START_INGEST, Catalogue knows what the targets have, Keys is above all who serve subscriptions.
+	// Jobs serves START_INGEST, Catalogue knows what the targets have, Keys is the parent of all actors that serve
+	// subscriptions.
 	Jobs, Catalogue, Keys *actor.PID
 	Targets               *targets.Directory[*actor.PID]
 	// ListingMaxAge is how old a listing may be to be used again for a preview or a fetch.
@@ -101,9 +102,9 @@ func (r *router) Receive(ctx actor.Context) {
 	}
 }
 
-// onStarted goes on with what an earlier incarnation left open. What served it has restarted together with the router,
-// so each command is served once more, but not a third time: it may be what makes an actor panic. Keys have no part in
-// that restart: who makes or deletes one goes on and answers.
+// onStarted resumes the commands that an earlier incarnation left open. The actors that served them have restarted
+// together with the router, so each command is served once more, but not a third time: it may be what makes an actor
+// panic. Keys have no part in that restart: an actor that makes or deletes one continues and answers.
 func (r *router) onStarted(ctx actor.Context) {
 	for _, c := range r.memory.of(func(*openCommand) bool { return true }) {
 		r.arm(c.Ref())
@@ -146,7 +147,8 @@ func (r *router) serve(ctx actor.Context, c messages.Command) {
 
 // targetOfKey is where a subscription's metadata say that its key is; they need not say it.
 func targetOfKey(c messages.Unsubscribe) federation.Target {
-	t := federation.Target{Account: c.Metadata[federation.MetadataAccountID], Region: c.Metadata[federation.MetadataRegion]}
+	data := c.Metadata
+	t := federation.Target{Account: data[federation.MetadataAccountID], Region: data[federation.MetadataRegion]}
 	if t.Account == "" || t.Region == "" {
 		return federation.Target{}
 	}
@@ -203,8 +205,8 @@ func (r *router) onAPILocated(ctx actor.Context, m messages.APILocated) {
 	}
 }
 
-// onAnswer passes a command's one answer on, as from its sender, who is told of its delivery. Whoever answers second is
-// told that nobody listens.
+// onAnswer passes a command's one answer on. The session reports its delivery to the actor that answered. The sender of
+// a second answer is told that it was never sent.
 func (r *router) onAnswer(ctx actor.Context, m messages.Answer) {
 	c := r.memory.settle(m.CommandRef)
 	if c == nil {
@@ -259,7 +261,7 @@ func (r *router) onServerGone(ctx actor.Context, m serverGone) {
 	}
 }
 
-// onSessionDown gives up what came by a session that is gone: nobody can be answered any more.
+// onSessionDown drops the commands of a session that is gone: their answers could not be sent.
 func (r *router) onSessionDown(ctx actor.Context, m messages.SessionDown) {
 	for _, c := range r.memory.of(func(c *openCommand) bool { return c.Ref().Session == m.Session }) {
 		r.memory.settle(c.Ref())

@@ -19,8 +19,8 @@ import (
 // discoverer lists a target's REST APIs and usage plans, decides what needs asking, and spawns a stage
 // worker for each document. Parent: target.
 //
-// Whoever asks for a listing while one is going on shares it. One that a deadline cuts goes on behind the
-// answer; one that failed, or that could not be had in time, goes on where it stopped when the next one asks.
+// A caller that asks for a listing while one runs shares it. A listing that a deadline cuts continues after the answer.
+// One that failed, or was not ready in time, continues where it stopped when the next caller asks.
 type discoverer struct {
 	life.Scoped
 	env  *life.Env
@@ -48,12 +48,12 @@ type finishedRun struct {
 	plans      []*gateway.UsagePlan
 	startedAt  time.Time
 	finishedAt time.Time
-	// unseen: it ended behind an answer that a deadline cut, so nobody has got it yet.
+	// unseen: it ended after an answer that a deadline cut, so no caller has got it yet.
 	unseen bool
 }
 
-// serves says that the listing is young enough for who asks. One that nobody has seen yet serves for as
-// long as it took: else a listing that takes longer than a command may could never be had whole.
+// serves says that the listing is young enough for the caller. One that no caller has seen yet serves for as long as it
+// took: else a listing that takes longer than a command may could never be delivered whole.
 func (l *finishedRun) serves(m messages.ListTarget, now time.Time) bool {
 	if l == nil || m.MaxAge <= 0 {
 		return false
@@ -67,6 +67,7 @@ type listingAsker struct {
 	messages.ListTarget
 }
 
+// DiscovererProps makes a discoverer.
 func DiscovererProps(env *life.Env, spec DiscovererSpec) *actor.Props {
 	return life.Props(env, life.Part, func() actor.Actor {
 		return &discoverer{env: env, spec: spec, exports: exports.NewQueue[*actor.PID](spec.Workers, stageListings)}
@@ -80,8 +81,9 @@ type (
 		run    *listingRun
 		api    string // of a GetStages
 		stages []*gateway.Stage
-		by     time.Time // of a list: when it was to be there, for all who waited for it; zero if for some it had no such time
-		err    error
+		// by is when a list was due, for all that waited for it; zero if it had no such time for some.
+		by  time.Time
+		err error
 	}
 	askerDue struct{ request uint64 }
 )
@@ -153,8 +155,8 @@ func (d *discoverer) proceed(ctx actor.Context) {
 	d.settle(ctx)
 }
 
-// by is until when the lists are of use to any who waits for them; zero if there is no such time, as behind an answer.
-// Stages have none: those that came are shown without the others.
+// by is until when the lists are of use to any caller that waits for them. It is zero if there is no such time, as
+// after an answer. Stages have none: those that came are shown without the others.
 func (d *discoverer) by() time.Time {
 	var by time.Time
 	for _, a := range d.askers {
@@ -168,8 +170,7 @@ func (d *discoverer) by() time.Time {
 	return by
 }
 
-// priority is that of the most urgent who waits. A listing that goes on behind an answer is still one that
-// somebody wants.
+// priority is that of the most urgent caller. A listing that continues after an answer is still wanted.
 func (d *discoverer) priority() gateway.Priority {
 	if len(d.askers) == 0 {
 		return gateway.PriorityIngest
@@ -194,10 +195,11 @@ func (d *discoverer) onListingStep(ctx actor.Context, m listingStep) {
 	d.proceed(ctx)
 }
 
-// onRanOut answers those who cannot have the lists in time. For who has more time they are asked for again; for
-// nobody only if time itself ran out, as the next to ask must be told at once too.
+// onRanOut answers the callers that cannot have the lists in time. The lists are asked for again for callers with more
+// time. Without such a caller they are asked for again only if time itself ran out, as the next caller must be told at
+// once too.
 func (d *discoverer) onRanOut(ctx actor.Context, m listingStep, now time.Time) {
-	d.env.Log.Warn("AWS cannot be listed before who waits for it must be answered; what came is kept for the next: "+
+	d.env.Log.Warn("AWS cannot be listed before the caller must be answered; what came is kept for the next: "+
 		apigateway.Explain(m.err), life.LogTarget, d.spec.Target, life.LogError, m.err)
 	for _, a := range d.takeAskers() {
 		if a.By.IsZero() || a.By.After(m.by) {
@@ -209,7 +211,7 @@ func (d *discoverer) onRanOut(ctx actor.Context, m listingStep, now time.Time) {
 	d.run.idle = len(d.askers) == 0 && now.Before(m.by)
 }
 
-// settle answers the askers whom the run can serve, or all if it has come to an end, good or bad.
+// settle answers the callers that the run can serve, or all if it has ended, with or without success.
 func (d *discoverer) settle(ctx actor.Context) {
 	run := d.run
 	switch {
@@ -233,7 +235,7 @@ func (d *discoverer) settle(ctx actor.Context) {
 	}
 }
 
-// settleNarrow answers those who want certain APIs only: the two lists are enough for them.
+// settleNarrow answers the callers that want certain APIs only: the two lists are enough for them.
 func (d *discoverer) settleNarrow(ctx actor.Context) {
 	for _, a := range d.takeAskers() {
 		if len(a.Only) == 0 {
@@ -255,7 +257,7 @@ func (d *discoverer) takeAskers() []listingAsker {
 	return askers
 }
 
-// onAskerDue answers who cannot wait any longer with what there is; the listing goes on behind it.
+// onAskerDue answers a caller that cannot wait any longer with what there is. The listing continues.
 func (d *discoverer) onAskerDue(ctx actor.Context, m askerDue) {
 	for i, a := range d.askers {
 		if a.Request == m.request {

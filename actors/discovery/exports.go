@@ -52,7 +52,7 @@ func (d *discoverer) prepare(ctx actor.Context) {
 		if !found {
 			break
 		}
-		// The call has no deadline: somebody with more time may join those who want it.
+		// The call has no deadline: a caller with more time may join the others.
 		life.Pipe(d.Scope, func(ctx context.Context) ([]*gateway.Stage, error) {
 			return apigateway.ListStages(apigateway.WithPriority(ctx, priority), client, api)
 		}, func(stages []*gateway.Stage, err error) any {

@@ -14,9 +14,9 @@ import (
 // identifyWithin bounds how long finding credentials and account may take.
 const identifyWithin = 30 * time.Second
 
-// identity makes one integration's credentials when they are first needed, and finds out whose account they are of.
-// Targets start together, so STS is asked once for each role, and a role is assumed once for all regions. A failure is
-// not kept: the next target asks with its own region. Parent: integration.
+// identity makes one integration's credentials when they are first needed, and finds out their account. Targets start
+// together, so STS is asked once for each role, and a role is assumed once for all regions. A failure is not kept: the
+// next target asks with its own region. Parent: integration.
 type identity struct {
 	life.Scoped
 	env     *life.Env

@@ -18,9 +18,9 @@ const (
 	resumeWithin = 10 * time.Minute
 )
 
-// listingRun is one listing of a target, on its way. The lists of REST APIs and of usage plans are read
-// side by side, then, if APIs outside usage plans count too and somebody wants all of them, the stages of
-// each API. It does no I/O: it says what to ask for, and takes what came.
+// listingRun is one listing of a target, on its way. The lists of REST APIs and of usage plans are read side by side,
+// then, if APIs outside usage plans count too and a caller wants all of them, the stages of each API. It does no I/O:
+// it says what to ask for, and takes what came.
 type listingRun struct {
 	client apigateway.Client
 	filter federation.Filter
@@ -30,7 +30,7 @@ type listingRun struct {
 	apis     *apigateway.PagedList[*gateway.RestAPI]
 	plans    *apigateway.PagedList[*gateway.UsagePlan]
 
-	// full says that somebody wants, or has wanted, the stages outside usage plans too.
+	// full says that a caller wants, or has wanted, the stages outside usage plans too.
 	full        bool
 	stages      federation.Stages
 	stagesBegun time.Time
@@ -39,7 +39,7 @@ type listingRun struct {
 
 	running int
 	failure error
-	// idle says that the lists could not be had in time for anybody: nothing is asked for until somebody asks again.
+	// idle says that the lists were not ready in time for any caller: nothing is asked for until the next one asks.
 	idle bool
 }
 
@@ -56,7 +56,7 @@ func newListingRun(client apigateway.Client, filter federation.Filter, now time.
 	return r
 }
 
-// restart has the two lists read anew. Stages that are known stay: they are what costs a call each.
+// restart has the two lists read again. Stages that are known stay: they are what costs a call each.
 func (r *listingRun) restart(now time.Time) {
 	r.begun, r.listedAt = now, time.Time{}
 	r.apis, r.plans = apigateway.NewRESTAPIs(r.client), apigateway.NewUsagePlans(r.client)
@@ -66,7 +66,7 @@ func (r *listingRun) forgetStages(now time.Time) {
 	r.stages, r.stagesBegun = federation.Stages{}, now
 }
 
-// resume makes a run that has stopped fit to go on: what is too old is read again.
+// resume prepares a run that has stopped to continue: what is too old is read again.
 func (r *listingRun) resume(now time.Time, maxAge time.Duration) {
 	if r.running > 0 {
 		return
@@ -114,7 +114,8 @@ func (r *listingRun) next() []listingCall {
 	return calls
 }
 
-// ranOut says that a list failed for want of time: its time has come, or neither the quota nor AWS lets it through before.
+// ranOut says that a list failed for want of time: its time has come, or neither the quota nor AWS lets it through
+// before.
 func (s listingStep) ranOut(now time.Time) bool {
 	if s.err == nil || s.by.IsZero() {
 		return false

@@ -29,6 +29,6 @@ func TestAListingThatForgetsOldStagesAsksForAllOfThemAgain(t *testing.T) {
 	}
 	calls := r.next()
 	if len(calls) != 2 || calls[0].list == nil || calls[1].list == nil {
-		t.Errorf("it goes on with %d calls, want the two lists", len(calls))
+		t.Errorf("it continues with %d calls, want the two lists", len(calls))
 	}
 }

@@ -25,6 +25,7 @@ type stage struct {
 	maxBytes int
 }
 
+// StageProps makes the worker of one stage; maxBytes is how large the encoded API may be.
 func StageProps(env *life.Env, task StageTask, maxBytes int) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
 		return &stage{env: env, task: task, maxBytes: maxBytes}
@@ -37,7 +38,7 @@ func (s *stage) Receive(ctx actor.Context) {
 		return
 	}
 	answer := s.prepare()
-	if s.task.ctx.Err() == nil { // else the discoverer has ended, and whoever asked ends or restarts with it
+	if s.task.ctx.Err() == nil { // else the discoverer has ended, and the caller ends or restarts with it
 		ctx.Request(s.task.Asker, answer)
 		ctx.Request(ctx.Parent(), stageDone{})
 	}
@@ -83,10 +84,11 @@ func (s *stage) prepare() any {
 // export is the stage's document, kept or fetched.
 func (s *stage) export(ctx context.Context) (store.Export, error) {
 	entry := s.task.NamedEntry
-	key := store.ExportKey{Account: entry.Target.Account, Region: entry.Target.Region, RestAPI: entry.API.ID, Stage: entry.Stage}
+	of := entry.Target
+	key := store.ExportKey{Account: of.Account, Region: of.Region, RestAPI: entry.API.ID, Stage: entry.Stage}
 	if d := entry.Details; d != nil {
-		key.DeploymentID, key.DocumentationVersion, key.CanaryDeploymentID = d.DeploymentID, d.DocumentationVersion, d.CanaryDeploymentID
-		key.UpdatedAt = d.UpdatedAt
+		key.DeploymentID, key.UpdatedAt = d.DeploymentID, d.UpdatedAt
+		key.DocumentationVersion, key.CanaryDeploymentID = d.DocumentationVersion, d.CanaryDeploymentID
 	}
 	room := bothCopies{s.task.Claim}
 	if bytes := s.env.Exports.Size(key); bytes > 0 {
@@ -106,7 +108,8 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	export := store.Export{Document: document}
 	switch {
 	case err != nil && apigateway.Classify(err) == gateway.NotExportable:
-		s.env.Log.Warn("a stage can never be exported as it is; its API goes out without a document: "+apigateway.Explain(err),
+		s.env.Log.Warn("a stage can never be exported as it is; its API goes out without a document: "+
+			apigateway.Explain(err),
 			life.LogAPI, entry.ID(), life.LogError, err)
 		export.NotExportable = apigateway.Explain(err)
 	case err != nil:

@@ -24,7 +24,7 @@ import (
 	"federation-agent/messages"
 )
 
-// documents serves exports of one size, of which it counts how many are held at a time: from the first byte that is read.
+// documents serves exports of one size. It counts how many are held at a time, from the first byte that is read.
 type documents struct {
 	size int
 
@@ -74,7 +74,7 @@ func (c cached) Size(store.ExportKey) int64 { return int64(c.size) }
 
 func (cached) Put(store.ExportKey, store.Export) error { return nil }
 
-// taskOf is the document of some stage, which nobody is told of.
+// taskOf is the document of some stage. No actor is told of it.
 func taskOf(ctx context.Context, claim *exports.Claim) StageTask {
 	entry := federation.NamedEntry{Entry: federation.Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "prod"}}
 	return StageTask{ctx: ctx, Task: exports.Task[*actor.PID]{Document: exports.Document{NamedEntry: entry, Claim: claim}}}
@@ -127,7 +127,8 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 					env.Exports = cached{served}
 				}
 				client := apigateway.NewClient(aws.Config{
-					Region: "eu-west-1", HTTPClient: served, Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+					Region: "eu-west-1", HTTPClient: served,
+					Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
 				}, apigateway.Options{})
 				holder := exports.NewBound(limit).Holder(t.Context(), 0, func() {})
 				var all sync.WaitGroup

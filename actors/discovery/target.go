@@ -1,6 +1,6 @@
 // Package discovery holds the actors that ask AWS what there is: the targets, their discoverers with a worker for each
-// document, and the identity that tells whose account it is. They restart together with whoever waits for their answers.
-// None of them speaks to APIM or changes anything in AWS.
+// document, and the identity that finds their account. They restart together with the actors that wait for their
+// answers. None of them speaks to APIM or changes anything in AWS.
 package discovery
 
 import (
@@ -30,7 +30,8 @@ const (
 )
 
 // target is one account in one region, with one integration's credentials: it finds out which account it is, opens the
-// account's quota and the writer of its keys, has a discoverer, and writes its row of the directory. Parent: integration.
+// account's quota and the writer of its keys, has a discoverer, and writes its row of the directory. Parent:
+// integration.
 //
 // Its states: resolving -> ready, or resolving -> failed -> resolving …; a target that fails never stops the others.
 type target struct {
@@ -127,7 +128,7 @@ func (t *target) failed(ctx actor.Context) {
 	}
 }
 
-// ready: the discoverer serves; a command that comes here was sent before the directory said who serves it.
+// ready: the discoverer serves; a command that comes here was sent before the directory named the actor that serves it.
 func (t *target) ready(ctx actor.Context) {
 	t.dispatch(ctx, held{message: ctx.Message(), sender: ctx.Sender()})
 }

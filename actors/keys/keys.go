@@ -1,5 +1,5 @@
-// Package keys holds the actors that make and delete API keys. They stand beside the targets, in no restart group,
-// so that nobody's failure but their own ends them.
+// Package keys holds the actors that make and delete API keys. They stand beside the targets, in no restart group, so
+// that only their own failure ends them.
 //
 //	keys         one per integration: opens and supervises the writers
 //	└─ writer    one per account x region: gives each subscription that has work a saga, and what is left undone, too
@@ -70,7 +70,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 	}
 }
 
-// onOpen passes the question on to the writer itself, whose answer makes it known.
+// onOpen passes the question on to the writer. The sender of its answer is how the target learns of it.
 func (s *supervisor) onOpen(ctx actor.Context, m Open) {
 	s.opened[m.Target] = m.Client
 	s.open(ctx, m.Target)

@@ -108,7 +108,7 @@ func (s *saga) attach(m task, record *keys.Record) error {
 	return s.write(record, keys.Answered, "")
 }
 
-// notCreated ends a record without a key: AWS refused, or nobody knows.
+// notCreated ends a record without a key: AWS refused, or the outcome is unknown.
 func (s *saga) notCreated(record *keys.Record, err error) error {
 	if apigateway.Classify(err) != gateway.AnswerLost {
 		s.forget(*record)

@@ -58,7 +58,7 @@ func (s *saga) forget(record keys.Record) {
 	}
 }
 
-// listUnconfirmed lists a key of which nobody knows whether APIM has it.
+// listUnconfirmed lists a key that APIM may or may not have.
 func (s *saga) listUnconfirmed(record *keys.Record, why string) {
 	_ = s.write(record, keys.Unconfirmed, why)
 	s.env.Log.Warn("nobody knows whether APIM has this API key: "+keys.Unconfirmed.Advice(), life.LogKey, record.KeyID,
@@ -76,7 +76,7 @@ func (s *saga) listLostCreate(record *keys.Record, why string) {
 // undo deletes a key, until by at the latest. What cannot be done now is left to a sweep.
 func (s *saga) undo(record *keys.Record, why string, by time.Time) {
 	if record.State != keys.Deleting {
-		_ = s.write(record, keys.Deleting, why) // it is deleted all the same: nobody has it
+		_ = s.write(record, keys.Deleting, why) // it is deleted all the same: APIM does not have it
 	}
 	if s.spec.leaving.Err() != nil {
 		return // the next writer's first sweep deletes it

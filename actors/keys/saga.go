@@ -28,8 +28,8 @@ const (
 // once it has nothing to do.
 //
 // It is a worker and a leaf, so it may wait in Receive: for AWS, and for the fate of its answer. The actor library
-// stops nobody in the middle of a Receive. So a CreateApiKey that is on its way is heard out and its answer is
-// written down here, whatever happens to the saga's neighbours.
+// stops no actor in the middle of a Receive. So the saga waits for the answer to a CreateApiKey that is on its way and
+// writes it down, whatever happens to its neighbours.
 type saga struct {
 	env  *life.Env
 	spec sagaSpec
@@ -49,11 +49,11 @@ type sagaSpec struct {
 	leaving context.Context
 }
 
-// task is one thing to do. Its sender is who gets the answer. Writer -> saga.
+// task is one thing to do. Its sender gets the answer. Writer -> saga.
 type task struct {
 	// command is a SUBSCRIBE or an UNSUBSCRIBE. Without one, the saga settles what the journal says is left to do.
 	command messages.Command
-	// wanted ends when nobody waits for the answer any more, and when the writer leaves.
+	// wanted ends when the answer is not needed any more, and when the writer leaves.
 	wanted context.Context
 	// second: a SUBSCRIBE of the subscription was open when this task came.
 	second bool
@@ -154,7 +154,7 @@ func deliveryOf(heard any) messages.Delivery {
 	if fate, told := heard.(messages.AnswerFate); told {
 		return fate.Delivery
 	}
-	return messages.NeverSent // a dead letter: nobody took the answer
+	return messages.NeverSent // a dead letter: no actor took the answer
 }
 
 // conclude does what follows from an answer's fate, for the key and for the subscription's older ones.

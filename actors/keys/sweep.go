@@ -12,8 +12,8 @@ import (
 )
 
 const (
-	// sweepEvery is how often the journal is read for what nobody works on: what an earlier process left, or a saga that
-	// is gone.
+	// sweepEvery is how often the journal is read for unfinished work without a saga: what an earlier process left, or a
+	// saga that is gone.
 	sweepEvery = 30 * time.Second
 	// maxSettled is how many subscriptions a sweep has settled at most, so that it does not eat the quota.
 	maxSettled = 20
@@ -55,7 +55,7 @@ func (w *writer) sweep(first bool) {
 	}, func(left []string, err error) any { return swept{left, err} })
 }
 
-// onSwept has sagas settle what nobody works on.
+// onSwept has sagas settle the unfinished work that has no saga.
 func (w *writer) onSwept(ctx actor.Context, m swept) {
 	w.sweeping = false
 	if m.err != nil {

@@ -18,8 +18,8 @@ import (
 // undone. It makes and deletes nothing itself: each subscription that has work has a [saga], whose mailbox is that
 // work's only queue. Parent: keys, which names it by its target.
 //
-// It knows of each saga what it has been given and has not reported. A saga that has reported all, and has no
-// deletion to try again, is stopped. Nobody else gives it anything, so nothing is lost on the way.
+// It knows of each saga what it has been given and has not reported. A saga that has reported all, and has no deletion
+// to try again, is stopped. No other actor gives a saga work, so nothing is lost on the way.
 type writer struct {
 	life.Scoped
 	env         *life.Env
@@ -44,7 +44,7 @@ type busy struct {
 // given is a task as the writer keeps it.
 type given struct {
 	task
-	asker *actor.PID // who gets the answer
+	asker *actor.PID // gets the answer
 	// abandon ends the task's context.
 	abandon context.CancelFunc
 }
@@ -140,7 +140,7 @@ func (w *writer) onWorked(ctx actor.Context, m worked) {
 	if b == nil || !b.saga.Equal(ctx.Sender()) {
 		return // a saga of an earlier incarnation
 	}
-	b.open[0].abandon() // it lets go of what the context holds
+	b.open[0].abandon() // it frees what the context holds
 	b.open = b.open[1:]
 	switch {
 	case m.again > 0:

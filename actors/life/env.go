@@ -36,13 +36,13 @@ type Env struct {
 	SentPlans store.SentPlans
 	Exports   store.ExportCache
 
-	// Board is where the actors note what may be seen of them; nil means one that nobody reads.
+	// Board is where the actors note what may be seen of them; nil means one that is not read.
 	Board *status.Board
 
 	// Tickets numbers the permits of the whole process. Start makes it.
 	Tickets *atomic.Uint64
-	// Life ends when the agent is told to stop as it is: a call to AWS that is heard out otherwise is cut off then. Start
-	// makes it.
+	// Life ends when the agent is told to stop as it is: a call to AWS that would otherwise be completed is cut off then.
+	// Start makes it.
 	Life context.Context
 
 	// Faults is nil but in tests.

@@ -1,6 +1,6 @@
 package life
 
-// The names of log fields, constant so that a search or an alert finds them everywhere.
+// LogAccount and the others are the names of log fields, constant so that a search or an alert finds them everywhere.
 const (
 	LogAccount         = "account"
 	logActor           = "actor"

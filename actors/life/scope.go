@@ -48,8 +48,10 @@ func (s *Scoped) closeScope() {
 	s.Scope.cancel()
 }
 
+// ScopeClosed reports whether the incarnation had a scope and it is closed.
 func (s *Scoped) ScopeClosed() bool { return s.Scope != nil && !s.Scope.Alive() }
 
+// Alive reports whether the scope is open.
 func (s *Scope) Alive() bool { return s.Ctx.Err() == nil }
 
 // Tell sends the actor a message from any goroutine, unless the scope is gone.

@@ -8,8 +8,8 @@ import (
 )
 
 const (
-	// restartFloor is the delay before the first restart of an actor: long enough that a panic in Started does not
-	// spin, short enough that nobody notices one.
+	// restartFloor is the delay before the first restart of an actor: long enough that a panic in Started does not spin,
+	// short enough to go unnoticed.
 	restartFloor = 100 * time.Millisecond
 	// restartCap bounds the delay between restarts: an actor that keeps failing is tried twice a minute.
 	restartCap = 30 * time.Second
@@ -99,7 +99,7 @@ func (s *supervisor) restart(system *actor.ActorSystem, m restartDue) {
 		if s.group(child) != who {
 			continue
 		}
-		// What waits in its mailbox is for the next incarnation. The library sees to that only for the one that failed.
+		// What waits in its mailbox is for the next incarnation. The library keeps it only for the actor that failed.
 		if process, lives := system.ProcessRegistry.Get(child); lives {
 			process.SendSystemMessage(child, &actor.SuspendMailbox{})
 		}

@@ -18,12 +18,12 @@ import (
 	"federation-agent/messages"
 )
 
-// askAgain is how long a worker waits for the quota's answer before it asks for the same permit again:
-// a quota actor that was restarted has forgotten who waits.
+// askAgain is how long a worker waits for the quota's answer before it asks for the same permit again: a quota actor
+// that was restarted has forgotten its callers.
 const askAgain = 5 * time.Second
 
-// ErrUnwanted ends what nobody waits for.
-var ErrUnwanted = errors.New("nobody waits for it any more")
+// ErrUnwanted ends a call whose result is not needed any more.
+var ErrUnwanted = errors.New("the result is not needed any more")
 
 // Permits asks a quota actor on behalf of the SDK's middleware, which runs in workers' goroutines.
 type Permits struct {
@@ -37,9 +37,9 @@ type Permits struct {
 
 // PermitRules are what a call asks of its permits beyond its context's deadline.
 type PermitRules struct {
-	// By is the latest time for a permit: an attempt that begins by then is heard out.
+	// By is the latest time for a permit: an attempt that begins by then is completed.
 	By time.Time
-	// Wanted, unless nil, ends when no further attempt is to begin; one that runs is heard out.
+	// Wanted, unless nil, ends when no further attempt is to begin; one that runs is completed.
 	Wanted context.Context
 	// Granted is called with a permit in hand, before each attempt; its error gives the permit back and
 	// ends the call.
@@ -50,6 +50,7 @@ type PermitRules struct {
 
 type permitRulesKey struct{}
 
+// WithPermitRules gives a call's context its rules.
 func WithPermitRules(ctx context.Context, r PermitRules) context.Context {
 	return context.WithValue(ctx, permitRulesKey{}, r)
 }
@@ -67,14 +68,14 @@ func (p *Permits) Acquire(ctx context.Context, r gateway.PermitRequest) (apigate
 	ticket := p.Tickets.Add(1)
 	err := p.ask(ctx, rules.Wanted, messages.AcquirePermit{Ticket: ticket, PermitRequest: r})
 	if err == nil {
-		// An attempt must not begin once nobody wants it, though its permit came at the same moment.
+		// An attempt must not begin once it is not wanted, though its permit came at the same moment.
 		err = cmp.Or(ctx.Err(), unwantedBy(rules.Wanted))
 	}
 	if err == nil && rules.Granted != nil {
 		err = rules.Granted()
 	}
 	if err != nil {
-		// Also where it was refused: should it have been asked for again meanwhile, nobody waits for its grant.
+		// Also where it was refused: should it have been asked for again meanwhile, its grant would be of no use.
 		p.System.Root.Send(p.Quota, messages.ReturnPermit{Ticket: ticket})
 		return nil, err
 	}
@@ -97,8 +98,8 @@ func unwantedBy(wanted context.Context) error {
 	return nil
 }
 
-// ask waits for the quota's verdict, and asks again now and then: a quota actor that was restarted has
-// forgotten who waits. It is nil where the permit is granted.
+// ask waits for the quota's verdict, and asks again now and then: a quota actor that was restarted has forgotten its
+// callers. It is nil where the permit is granted.
 func (p *Permits) ask(ctx, wanted context.Context, ask messages.AcquirePermit) error {
 	listener := life.Ear{Heard: make(chan any, 1)}
 	pid, _ := p.System.ProcessRegistry.Add(listener, "permit"+p.System.ProcessRegistry.NextID())

@@ -17,8 +17,8 @@ import (
 // quotaKeeper owns the request budget of one account and region in the whole process: it grants permits
 // by priority, one per attempt, and gives way when AWS throttles. Parent: agent.
 //
-// Its state is lost in a restart, on purpose: it starts again with a nearly empty bucket, holds back what
-// must not overlap with a call that it has forgotten, and who waits for a permit asks again.
+// Its state is lost in a restart, on purpose: it starts again with a nearly empty bucket, holds back what must not
+// overlap with a call that it has forgotten, and a worker that waits for a permit asks again.
 type quotaKeeper struct {
 	life.Scoped
 	env             *life.Env
@@ -39,7 +39,7 @@ func Name(settings config.Quota, account, region string) string {
 	return "quota-" + account
 }
 
-// Props makes a quota actor; resumed says that there was one before it, of which calls may still be under way.
+// Props makes a quota actor; resumed says that there was one before it, and its calls may still be under way.
 func Props(env *life.Env, settings config.Quota, account, region string, resumed bool) *actor.Props {
 	limits := quota.AWSLimits(settings.Rate, settings.Burst, float64(settings.Share)/100)
 	begin := quota.NewBudget
@@ -47,8 +47,9 @@ func Props(env *life.Env, settings config.Quota, account, region string, resumed
 		begin = quota.ResumeBudget
 	}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		q := &quotaKeeper{env: env, account: account, region: region, limits: limits, begin: begin, askers: map[uint64]*actor.PID{}}
-		begin = quota.ResumeBudget // for whoever comes after it
+		q := &quotaKeeper{env: env, account: account, region: region, limits: limits, begin: begin,
+			askers: map[uint64]*actor.PID{}}
+		begin = quota.ResumeBudget // for the next incarnation
 		return q
 	})
 }
@@ -98,11 +99,12 @@ func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit)
 	q.grant(ctx)
 }
 
-// grant answers whoever may go now, or has no chance any more, and wakes up for the next.
+// grant answers the callers that may go now or have no chance any more, and sets the timer for the next.
 func (q *quotaKeeper) grant(ctx actor.Context) {
 	now := time.Now()
 	decision := q.budget.Advance(now)
-	q.env.Board.Quota(status.Place{Account: q.account, Region: q.region}, status.Quota{Rate: q.budget.Rate(), Share: q.limits.Rate})
+	place := status.Place{Account: q.account, Region: q.region}
+	q.env.Board.Quota(place, status.Quota{Rate: q.budget.Rate(), Share: q.limits.Rate})
 	for _, ticket := range decision.Granted {
 		q.answer(ctx, ticket, messages.PermitGranted{Ticket: ticket})
 	}
