@@ -44,8 +44,9 @@ func (f field) canonicalValue(text string) (string, error) {
 		return text, f.inRange(text)
 	case kindCommaList:
 		return strings.Join(splitList(text), ","), nil
+	default: // any text
+		return text, nil
 	}
-	return text, nil
 }
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }

@@ -75,8 +75,9 @@ func (p *preview) reply(m messages.GatheredAPIs) messages.Reply {
 		found.Summaries = append(found.Summaries, encoded)
 	}
 	if m.Complete && len(m.APIs) == 0 {
-		p.env.Log.Warn("AWS was listed and nothing is to be federated: check the regions, the usage plans (or set " +
-			"configuration.acceptApiWithoutUsagePlan), and the stage filter (configuration.0_stage, 1_stage …)")
+		p.env.Log.Warn("AWS was listed and nothing is to be federated: check that the regions are right, that " +
+			"a usage plan has a stage (or set configuration.acceptApiWithoutUsagePlan), and that the stage filter " +
+			"(configuration.0_stage, 1_stage …), if any, names stages that exist")
 	}
 	p.env.Log.Info("previewed", life.LogAPIs, len(found.Summaries), life.LogPartial, found.Partial)
 	return found

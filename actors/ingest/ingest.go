@@ -75,7 +75,6 @@ type ingest struct {
 	flowing   bool
 	doneTry   int
 	sendAt    *time.Timer
-	gatherAt  *time.Timer
 	omitted   int
 	sent      int // acknowledged since the job began, also before a restart of the agent
 	bare      int // sent without a document by this one

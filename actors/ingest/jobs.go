@@ -101,7 +101,7 @@ func (j *jobs) Receive(ctx actor.Context) {
 			j.env.Log.Warn("cannot forget an ingest job", life.LogJob, m.job, life.LogError, m.err)
 		}
 	case *actor.Terminated:
-		j.onTerminated(ctx, m)
+		j.onTerminated(m)
 	default:
 		life.Unexpected(j.env, ctx)
 	}
@@ -161,7 +161,7 @@ func (j *jobs) tell(ctx actor.Context, news any) {
 }
 
 // onTerminated notes a job's end. One that panicked is still written down, and is resumed.
-func (j *jobs) onTerminated(ctx actor.Context, m *actor.Terminated) {
+func (j *jobs) onTerminated(m *actor.Terminated) {
 	if j.ScopeClosed() {
 		return
 	}

@@ -221,8 +221,9 @@ func deliveryOf(o wsconn.Outcome) messages.Delivery {
 		return messages.Delivered
 	case wsconn.NeverSent:
 		return messages.NeverSent
+	default:
+		return messages.Unproved
 	}
-	return messages.Unproved
 }
 
 func (s *session) onSendIngest(ctx actor.Context, m messages.SendIngest) {

@@ -283,6 +283,7 @@ func (c *Claim) release() {
 	case waiting:
 		c.leaveQueue()
 		close(c.decided)
+	default: // nothing of it is under way
 	}
 	c.become(released, 0)
 }

@@ -38,12 +38,12 @@ type Step struct {
 //	             no later one counts  one is in doubt      one is delivered
 //	state        (or there is none)   (answered, unconf.)  (whatever else is)
 //	-----------  -------------------  -------------------  ------------------
-//	intent       forget               forget               forget
+//	intent       forget
 //	creating     list lost create     list lost create     list lost create
-//	lost-create  none: it is listed   none                 none
-//	created      delete               delete               delete
-//	attached     delete               delete               delete
-//	deleting     delete               delete               delete
+//	lost-create  none: it is listed   none
+//	created      delete
+//	attached     delete
+//	deleting     delete
 //	answered     list unconfirmed     list unconfirmed     delete
 //	unconfirmed  none: it is listed   none                 delete
 //	delivered    none: it is in use   list unconfirmed     delete
@@ -81,6 +81,7 @@ func (l later) with(r Record) later {
 		l.delivered = cmp.Or(l.delivered, &r)
 	case Answered, Unconfirmed:
 		l.doubtful = true
+	default: // APIM cannot have it
 	}
 	return l
 }

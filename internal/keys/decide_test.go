@@ -120,7 +120,7 @@ func TestRecordsOfAnotherSubscriptionIntegrationOrTargetNeverTouchEachOther(t *t
 			for _, later := range []keys.State{keys.Delivered, keys.Answered} {
 				other := record(2, "other", later)
 				change(&other)
-				if action, any := decided(record(1, "mine", keys.Delivered), other)["mine"]; any {
+				if action, done := decided(record(1, "mine", keys.Delivered), other)["mine"]; done {
 					t.Errorf("one that is %s: %s", later, action)
 				}
 			}

@@ -41,7 +41,7 @@ func agentGoroutines() []string {
 	all := make([]byte, 4<<20)
 	all = all[:runtime.Stack(all, true)]
 	var ours []string
-	for _, stack := range strings.Split(string(all), "\n\n") {
+	for stack := range strings.SplitSeq(string(all), "\n\n") {
 		if strings.Contains(stack, "federation-agent/actors.") || strings.Contains(stack, "exchange/wsconn.") {
 			if !strings.Contains(stack, "actors_test.") {
 				ours = append(ours, stack)

@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -490,8 +491,6 @@ func (c *cloud) madeByName() map[string]int {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	out := map[string]int{}
-	for name, n := range c.made {
-		out[name] = n
-	}
+	maps.Copy(out, c.made)
 	return out
 }

@@ -181,7 +181,7 @@ func (r *run) checkSecrets(where, text string) {
 // checkLog: no secret, and no panic but those that were injected.
 func (r *run) checkLog() {
 	r.checkSecrets("the log", r.world.Log.String())
-	for _, line := range strings.Split(r.world.Log.String(), "\n") {
+	for line := range strings.SplitSeq(r.world.Log.String(), "\n") {
 		if strings.Contains(line, "panicked") && !strings.Contains(line, "injected: ") {
 			r.violated("panic", "%s", line)
 		}

@@ -216,16 +216,16 @@ func (w wantedAPI) differs(api apimsim.API, legacy, keepsPlans bool) string {
 		plans = append(plans, planText(p.ProviderID, p.Name, p.Description, p.Characteristics, legacy))
 	}
 	slices.Sort(plans)
-	page := ""
+	var page strings.Builder
 	for _, p := range api.Pages {
-		page += p.Content
+		page.WriteString(p.Content)
 	}
 	if keepsPlans {
 		plans = slices.DeleteFunc(plans, func(p string) bool { return !slices.Contains(w.plans, p) })
 	}
 	for _, c := range [...]struct{ what, want, got string }{
 		{"name", w.name, api.Name}, {"version", w.version, api.Version}, {"description", w.description, api.Description},
-		{"plans", strings.Join(w.plans, "\n"), strings.Join(plans, "\n")}, {"pages", w.page, page},
+		{"plans", strings.Join(w.plans, "\n"), strings.Join(plans, "\n")}, {"pages", w.page, page.String()},
 	} {
 		if c.want != c.got {
 			return fmt.Sprintf("its %s should be %q and is %q", c.what, abridged(c.want), abridged(c.got))

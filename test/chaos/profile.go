@@ -55,7 +55,7 @@ type profile map[string]float64
 func newProfile(d dice, o Options) (profile, error) {
 	p := profile{}
 	if o.Families != "" {
-		for _, family := range strings.Split(o.Families, ",") {
+		for family := range strings.SplitSeq(o.Families, ",") {
 			if !slices.Contains(families(), family) {
 				return nil, fmt.Errorf("no family of faults is called %q; there are %s", family, strings.Join(families(), ","))
 			}

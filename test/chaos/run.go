@@ -107,7 +107,7 @@ func (r *run) inBubble(t *testing.T, do func()) {
 func stacks() string {
 	buffer := make([]byte, 1<<20)
 	var ours []string
-	for _, stack := range strings.Split(string(buffer[:runtime.Stack(buffer, true)]), "\n\n") {
+	for stack := range strings.SplitSeq(string(buffer[:runtime.Stack(buffer, true)]), "\n\n") {
 		if bubbleOf(stack) != "" && strings.Contains(stack, "federation-agent/") {
 			ours = append(ours, stack)
 		}
@@ -224,11 +224,9 @@ func (r *run) until(at time.Time) {
 
 // start runs what somebody does and waits for, beside everything else.
 func (r *run) start(do func(context.Context)) {
-	r.commands.Add(1)
-	go func() {
-		defer r.commands.Done()
+	r.commands.Go(func() {
 		do(context.Background())
-	}()
+	})
 }
 
 // count counts a thing that happened.

@@ -116,8 +116,7 @@ func (c *rawClient) readClose() (int, string) {
 	c.t.Helper()
 	for {
 		_, message, err := c.conn.ReadMessage()
-		var closed *websocket.CloseError
-		if errors.As(err, &closed) {
+		if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
 			return closed.Code, closed.Text
 		}
 		if err != nil {

@@ -3,6 +3,7 @@ package interop
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"testing"
 
@@ -125,9 +126,7 @@ func subscribeCommand(c controller.Controller, id string, api apiOnWire, applica
 	}
 	if c.Dialect() != controller.DialectFetch { // 4.4 knows neither of these
 		wanted["graviteeApplicationId"] = "application-of-" + id
-		for name, value := range api.ConnectionDetails {
-			metadata[name] = value
-		}
+		maps.Copy(metadata, api.ConnectionDetails)
 	}
 	return controller.Command{Type: "SUBSCRIBE", Payload: map[string]any{"apiId": api.ID, "subscription": wanted}}
 }

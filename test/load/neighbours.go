@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"sync"
 	"time"
 
@@ -118,9 +119,7 @@ const leftOut = "an API is left out of this ingest"
 func (h *honest) ingestFor(settings map[string]string) func(context.Context, int, time.Duration) (int, error) {
 	return func(ctx context.Context, account int, d time.Duration) (int, error) {
 		uncached := map[string]string{"gravitee_agent_cache_maxBytes": "0"}
-		for name, value := range settings {
-			uncached[name] = value
-		}
+		maps.Copy(uncached, settings)
 		p, err := h.agent(ctx, account, uncached)
 		if err != nil {
 			return 0, err

@@ -7,6 +7,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"net"
 	"net/http"
 	"os"
@@ -179,9 +180,7 @@ func start(t *testing.T, o Options) *World {
 		"gravitee_integration_providers_0_configuration_accessKeyId":     awssim.UniformAccessKeyID(0),
 		"gravitee_integration_providers_0_configuration_secretAccessKey": Secret,
 	}
-	for name, value := range o.Settings {
-		settings[name] = value
-	}
+	maps.Copy(settings, o.Settings)
 	for name, value := range settings {
 		w.settings = append(w.settings, name+"="+value)
 	}

@@ -11,9 +11,9 @@ import (
 	"testing/synctest"
 	"time"
 
-	"federation-agent/internal/sandbox/memnet"
-
 	"github.com/gorilla/websocket"
+
+	"federation-agent/internal/sandbox/memnet"
 )
 
 const (
@@ -262,8 +262,7 @@ func (c *client) closeCode() int {
 	c.w.Helper()
 	select {
 	case err := <-c.closed:
-		var closed *websocket.CloseError
-		if errors.As(err, &closed) {
+		if closed, ok := errors.AsType[*websocket.CloseError](err); ok {
 			return closed.Code
 		}
 		return websocket.CloseAbnormalClosure

@@ -115,8 +115,7 @@ func (a *APIM) storeAPIs(s *session, integrationID, env string, apis []inAPI, jo
 	for _, in := range apis {
 		w := a.newWrite(s, integrationID, env, in)
 		err := w.store()
-		var abort *abortError
-		if errors.As(err, &abort) {
+		if _, ok := errors.AsType[*abortError](err); ok {
 			return err
 		}
 		if err != nil {

@@ -7,9 +7,9 @@ import (
 	"strings"
 	"time"
 
-	"federation-agent/internal/secret"
-
 	"github.com/google/uuid"
+
+	"federation-agent/internal/secret"
 )
 
 // API is a federated API as APIM stored it.

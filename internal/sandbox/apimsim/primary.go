@@ -1,5 +1,7 @@
 package apimsim
 
+import "slices"
+
 // elect makes the longest connected agent the primary if the last one has left. The real controller
 // draws at random; a fixed rule lets a schedule be replayed. A second agent that comes while there is
 // a primary hears nothing: its flag stays false.
@@ -10,11 +12,9 @@ func (a *APIM) elect(integrationID string) {
 	a.mu.Lock()
 	candidates := a.sessionsOfLocked(integrationID)
 	current := a.primary[integrationID]
-	for _, s := range candidates {
-		if s == current {
-			a.mu.Unlock()
-			return
-		}
+	if slices.Contains(candidates, current) {
+		a.mu.Unlock()
+		return
 	}
 	if len(candidates) == 0 {
 		delete(a.primary, integrationID)

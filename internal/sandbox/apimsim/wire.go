@@ -119,7 +119,7 @@ const separator = ";;"
 // piece of a document that happens to begin with "e:" takes the JSON's place.
 func splitFrame(message string) rawFrame {
 	var f rawFrame
-	for _, piece := range strings.Split(message, separator) {
+	for piece := range strings.SplitSeq(message, separator) {
 		f.take(piece)
 	}
 	return f

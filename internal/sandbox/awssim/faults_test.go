@@ -44,8 +44,7 @@ func TestEachKindOfFaultDoesWhatItSays(t *testing.T) {
 		{"lose answer", Of(FaultLoseAnswer), true, OutcomeLost, 201, wantNoAnswer},
 		{"hang after", Of(FaultHangAfter), true, OutcomeLost, 201, wantTimeout},
 		{"truncate", Truncate(10), true, OutcomeLost, 201, func(t *testing.T, err error) {
-			var unread *smithy.DeserializationError
-			if !errors.As(err, &unread) {
+			if _, ok := errors.AsType[*smithy.DeserializationError](err); !ok {
 				t.Errorf("got %v, want an answer that cannot be read to its end", err)
 			}
 		}},

@@ -149,6 +149,7 @@ func (s *Server) serveAWS(w http.ResponseWriter, hr *http.Request) {
 		e := &apiError{status: fault.Status, code: fault.Code, message: fault.Message, retryAfter: fault.RetryAfter}
 		s.answer(w, r, call, errorResponse(r.credential.service, r.id, e))
 		return
+	default: // the others do the operation first
 	}
 
 	answer, done := s.carryOut(ctx, r)

@@ -10,10 +10,11 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
-	"github.com/google/go-cmp/cmp"
 )
 
 func rec(id string, state keys.State) keys.Record {

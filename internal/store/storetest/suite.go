@@ -9,9 +9,10 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/go-cmp/cmp"
+
 	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
-	"github.com/google/go-cmp/cmp"
 )
 
 // Subject is a fresh, empty store under test.

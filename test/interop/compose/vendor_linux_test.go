@@ -6,6 +6,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/http/httputil"
@@ -260,9 +261,7 @@ func (u user) subscribe(api federated, plan string) subscribed {
 	}
 	if u.controller.Dialect() != controller.DialectFetch {
 		subscription["graviteeApplicationId"] = "app-1"
-		for name, value := range api.ConnectionDetails {
-			metadata[name] = value
-		}
+		maps.Copy(metadata, api.ConnectionDetails)
 	}
 	var answer struct{ Subscription subscribed }
 	u.send("SUBSCRIBE", map[string]any{"apiId": api.ID, "subscription": subscription}, &answer)
@@ -274,13 +273,9 @@ func (u user) unsubscribe(api federated, s subscribed) {
 	u.t.Helper()
 	metadata := map[string]string{}
 	if u.controller.Dialect() != controller.DialectFetch {
-		for name, value := range api.ConnectionDetails {
-			metadata[name] = value
-		}
+		maps.Copy(metadata, api.ConnectionDetails)
 	}
-	for name, value := range s.Metadata {
-		metadata[name] = value
-	}
+	maps.Copy(metadata, s.Metadata)
 	u.send(
 		"UNSUBSCRIBE",
 		map[string]any{"apiId": api.ID, "subscription": map[string]any{"graviteeSubscriptionId": s.ID, "metadata": metadata}},

@@ -56,8 +56,7 @@ func record(ctx context.Context, version controller.Version) (frames map[string]
 	frames = map[string][]byte{}
 	for _, c := range cases() {
 		frame, err := process.WriteFrame(ctx, c.direction, c.exchange)
-		var absent *controller.NotInDialectError
-		if errors.As(err, &absent) {
+		if _, ok := errors.AsType[*controller.NotInDialectError](err); ok {
 			continue
 		}
 		if err != nil {

@@ -6,6 +6,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"slices"
@@ -139,9 +140,7 @@ func (r *rig) start(more settings) {
 		// What a test changes in moto is to be seen at once.
 		listingMaxAge: "0s",
 	}
-	for name, value := range more {
-		all[name] = value
-	}
+	maps.Copy(all, more)
 	cfg, warnings, err := config.Load(config.Sources{Environ: process.Environ(all)})
 	if err != nil || len(warnings) > 0 {
 		r.t.Fatalf("configuration: %v, warnings %v", err, warnings)

@@ -80,6 +80,7 @@ func (l *link) look(d Direction, chunk []byte) []byte {
 			l.report()
 			l.trigger = &Trigger{Action: cutNow}
 			return chunk[:forwarded+end]
+		default: // it only notes what passes
 		}
 		forwarded += end
 		l.trigger, l.seen, l.times, l.passed = t.Then, nil, 0, 0
