@@ -163,8 +163,8 @@ type Ingest struct {
 	BatchCount int `env:"batchCount" envDefault:"50" range:"1,10000" example:"20"`
 	// A batch is sent when its first API has waited this long.
 	BatchDelay time.Duration `env:"batchDelay" envDefault:"10s" range:"100ms,2m" example:"5s"`
-	// Documents held at a time, per integration, as far as their size is known before they are read (operations.md,
-	// Memory). At least one batch; a single larger document is processed alone.
+	// Documents in memory at a time, per integration (operations.md, Memory). At least one batch; a single larger document
+	// is processed alone. The default is enough for a few accounts and regions at full speed.
 	MemoryBytes int `env:"memoryBytes" envDefault:"8MiB" size:"" range:"1KiB,1GiB" example:"16MiB"`
 	// Stages exported at a time, per account and region.
 	StageWorkers int `env:"stageWorkers" envDefault:"16" range:"1,1000" example:"8"`

@@ -167,7 +167,8 @@ func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs)
 	if len(lost) > 0 {
 		slices.Sort(lost)
 		i.env.Log.Warn("APIs that were ingested before are deleted, filtered out or in no usage plan any more; "+
-			"APIM keeps them until you delete them there", life.LogJob, i.job(), life.LogLeft, slices.Compact(lost))
+			"APIM keeps what it has of them: delete them there if they are gone for good",
+			life.LogJob, i.job(), life.LogLeft, slices.Compact(lost))
 	}
 }
 

@@ -347,7 +347,8 @@ func (i *ingest) onSessionUp(ctx actor.Context) {
 		return
 	}
 	if time.Since(i.lastAck) > jobDeadline {
-		i.fail(ctx, fmt.Sprintf("no session for more than %s, so APIM dropped the job; start the ingest again", jobDeadline))
+		i.fail(ctx, fmt.Sprintf("the session was away for longer than the %s that APIM holds a job; start the ingest again",
+			jobDeadline))
 		return
 	}
 	i.transmit(ctx)

@@ -110,7 +110,8 @@ func (i *ingest) keepAlive(ctx actor.Context) {
 // done: APIM would show a success to its users, who do not see the agent's log.
 func (i *ingest) conclude(ctx actor.Context) {
 	if i.sent == 0 && i.withheld != "" {
-		i.fail(ctx, fmt.Sprintf("nothing was ingested: all %d APIs were left out, the last: %s", i.omitted, i.withheld))
+		i.fail(ctx, fmt.Sprintf("nothing was ingested: all %d APIs were left out, the last because: %s",
+			i.omitted, i.withheld))
 		return
 	}
 	i.sayDone()

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"time"
 
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -64,8 +65,8 @@ func takeRoom(ctx context.Context, raw any) error {
 	room, wanted := roomOf(ctx)
 	answer, ok := raw.(*smithyhttp.Response)
 	switch {
-	case !wanted || !ok:
-		return nil
+	case !wanted || !ok || answer.StatusCode >= http.StatusMultipleChoices:
+		return nil // an error's text is short, and must be read at once: it may say that the quota is used up
 	case answer.ContentLength >= 0:
 		return takeInTime(ctx, room, answer.ContentLength)
 	default:

@@ -111,6 +111,21 @@ func TestAnAnswerThatDoesNotTellItsSizeTakesRoomAsItIsRead(t *testing.T) {
 	}
 }
 
+func TestAnErrorsTextIsReadWithoutRoom(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		l := &roomLog{}
+		w := &wire{answer: answers(func(r *http.Request) (*http.Response, error) {
+			return response(r, http.StatusTooManyRequests, nil, `{"message":"Too Many Requests"}`), nil
+		}, l.answer(true))}
+		if _, err := Export(WithRoom(t.Context(), l), w.client(nil), "a", "s"); err != nil {
+			t.Fatal(err)
+		}
+		if want := []string{"drop", "take 19", "read"}; !slices.Equal(l.events, want) {
+			t.Errorf("%q, want %q", l.events, want)
+		}
+	})
+}
+
 func TestAnAnswerThatThereIsNoRoomForInTimeIsGivenUpAndItsSizeTold(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		l := &roomLog{full: true}

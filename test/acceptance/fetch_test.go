@@ -107,8 +107,10 @@ func TestAFETCHMayHoldOneReplyThoughTheBoundIsLowerAndIsAnsweredWhenOnlyItselfCo
 			if took := time.Since(began); took > 20*time.Second || now == came {
 				t.Errorf("%d documents of %d bytes in %s", now-came, document, took)
 			}
-			if came == 0 && now < 3 {
-				t.Errorf("%d documents in the first reply, which takes four", now)
+			// A reply takes four. How many come depends on how many were read side by side: each needs room for both its
+			// copies then.
+			if came == 0 && now < 2 {
+				t.Errorf("%d documents in the first reply", now)
 			}
 			came = now
 		}

@@ -218,7 +218,7 @@ func TestEndpointsAreTakenInTurnAndTheFirstAgainOnceASocketOpened(t *testing.T) 
 		pass(2 * time.Minute)
 		w.APIM.Cut(world.Integration)
 		w.Await("the next session", func() bool { return len(w.APIM.Agents()) > 0 })
-		want := "apim.test:80 second.test:443 apim.test:80 second.test:443 apim.test:80"
+		want := "apim.test:80 second.test:443 apim.test:80 apim.test:80 second.test:443 apim.test:80 apim.test:80"
 		if got := strings.Join(d.targets(), " "); got != want {
 			t.Errorf("dialled %s, want %s", got, want)
 		}

@@ -45,7 +45,7 @@ func walls() []wall {
 			why: "the vocabularies of AWS API Gateway and of Gravitee's protocol are values, and everybody may use them",
 		},
 		{
-			from: `^internal/exports$`, forbid: ours + `(actors|config|internal/(exchange|store|quota|sandbox))`,
+			from: `^internal/exports$`, forbid: ours + `(actors|messages|config|internal/(apigateway|exchange|store|quota|sandbox))`,
 			why: "what is exported next, and how much may be held, is decided without an actor",
 		},
 		{
