@@ -20,6 +20,9 @@ const (
 	// holdBack is how long the first INGEST waits after a pong has proved that the controller read START_INGEST's
 	// answer: APIM stores the job only then, and drops what comes before (read in APIM 4.5 to 4.12).
 	holdBack = time.Second
+	// proofOverdue is when a job flows though nothing was heard of its answer's fate. On a slow link the answer waits up
+	// to 58 s to be written, and the pong behind it may take 15 s and, at the slowest, another half a minute.
+	proofOverdue = 2 * time.Minute
 	// keepAlive is when an empty INGEST moves the job's deadline of 5 minutes on, if nothing else does.
 	keepAlive = 2 * time.Minute
 	// checkEvery is how often a job looks whether something is due or overdue.
@@ -213,6 +216,8 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.transmit(ctx)
 	case checkDue:
 		i.onCheckDue(ctx)
+	case heldBack:
+		// The APIs flow already.
 	case jobWritten:
 		if m.err != nil {
 			i.env.Log.Warn("cannot save an ingest: a restart may lose or repeat it", life.LogJob, i.job(), life.LogError, m.err)
@@ -274,6 +279,9 @@ func (i *ingest) hold() {
 	i.Become(i.holding)
 	i.held = true
 	i.flowOnceStored()
+	if i.storedBy.IsZero() {
+		i.Scope.After(proofOverdue, heldBack{})
+	}
 }
 
 // flowOnceStored lets a job that holds flow, once it is known when APIM has stored it.
