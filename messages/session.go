@@ -1,7 +1,11 @@
 package messages
 
-// SessionUp tells that a session is ready: HELLO was accepted. Session -> ingest jobs, which send by it.
-type SessionUp struct{}
+// SessionUp tells that a session is ready: HELLO was accepted. Session -> ingest jobs, which send by it. It is told
+// again at each HEALTH_CHECK: the news may have been lost in a panic.
+type SessionUp struct {
+	// Session is the session's number.
+	Session uint64
+}
 
 // SessionDown tells that a session is gone: what was pending on it is lost. Session -> router, ingest jobs, refresher.
 type SessionDown struct {

@@ -36,8 +36,11 @@ type jobs struct {
 	draining bool
 }
 
-// sessionMemory outlives a restart: the session says once that it is there.
-type sessionMemory struct{ pid *actor.PID } // nil while there is none
+// sessionMemory is what is known of the session. It outlives a restart.
+type sessionMemory struct {
+	pid    *actor.PID // nil while there is none
+	number uint64     // of the session that was told of last
+}
 
 // Spec is what an integration's ingest jobs are made of.
 type Spec struct {
@@ -79,8 +82,10 @@ func (j *jobs) Receive(ctx actor.Context) {
 	case messages.StartIngest:
 		j.onStartIngest(ctx, m)
 	case messages.SessionUp:
-		j.session.pid = ctx.Sender()
-		j.tell(ctx, m)
+		if m.Session != j.session.number {
+			j.session.pid, j.session.number = ctx.Sender(), m.Session
+			j.tell(ctx, m)
+		}
 	case messages.SessionDown:
 		j.session.pid = nil
 		j.tell(ctx, m)

@@ -153,7 +153,7 @@ func (s *session) onGreeting(ctx actor.Context, message []byte) {
 	s.conn.StartPings()
 	s.env.Board.SessionUp(s.spec.Integration, s.endpoint, s.env.Now())
 	s.env.Log.Info("connected to APIM", life.LogIntegration, s.target)
-	ctx.Request(s.spec.Jobs, messages.SessionUp{})
+	ctx.Request(s.spec.Jobs, messages.SessionUp{Session: s.memory.number})
 }
 
 // nextDelay is how long to wait before the next attempt: it grows with each failure since the last stable

@@ -103,6 +103,9 @@ func (s *session) onCommand(ctx actor.Context, command exchange.Command) {
 	case exchange.HealthCheck:
 		// Unhealthy would make APIM drop this session, which helps against nothing that may be wrong here.
 		s.replyOnce(id, exchange.AppendHealthCheckReply(nil, id, true, ""))
+		if !s.readyAt.IsZero() {
+			ctx.Request(s.spec.Jobs, messages.SessionUp{Session: s.memory.number})
+		}
 	case exchange.GoodBye:
 		s.onGoodBye(ctx, c)
 	case exchange.Unhandled:
