@@ -204,7 +204,8 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 		for _, id := range i.spec.resumed.Acked {
 			acked[id] = true
 		}
-		apis = slices.DeleteFunc(apis, func(e federation.NamedEntry) bool { return acked[e.ID().String()] })
+		// What a message holds is read, never written.
+		apis = slices.DeleteFunc(slices.Clone(apis), func(e federation.NamedEntry) bool { return acked[e.ID().String()] })
 	}
 	i.plan = exports.NewPlan(apis, i.all.Settings.StageWorkers, i.documents)
 	if !i.answered {

@@ -27,8 +27,8 @@ func measureMemory(ctx context.Context, r *rig) ([]table, error) {
 		bar      int64  // 0: none
 	}{
 		{what: "100 KB documents", bar: 64 * mib},
-		{what: "20 documents of 6 MB among them, far apart", big: 20, bar: 128 * mib},
-		{what: "20 documents of 6 MB among them, two REST APIs", big: 20, together: true, bar: 128 * mib},
+		{what: "20 documents of 6 MB among them, far apart", big: 20, bar: 64 * mib},
+		{what: "20 documents of 6 MB among them, two REST APIs", big: 20, together: true, bar: 64 * mib},
 		{what: "100 KB documents, with Go's own GOGC=100", gogc: "100"},
 	} {
 		settings := scaled(memoryScale)
