@@ -42,56 +42,56 @@ func likeRegion(word string) string {
 // roleARN is documented by AWS: arn:PARTITION:iam::ACCOUNT:role/PATH/NAME, the name having at most 64 characters.
 var roleARN = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::[0-9]{12}:role/(?:[!-~]{1,510}/)?[\w+=,.@-]{1,64}$`)
 
-func (c *checker) checkProvider(i int, p Provider) {
+func (l *loader) checkProvider(i int, p Provider) {
 	kind, id := providerKey(i, "type"), providerKey(i, "integrationId")
 	switch p.Type {
 	case ProviderType:
 	case "":
-		c.fault(kind, "is missing")
+		l.fault(kind, "is missing")
 	default:
-		c.fault(kind, "%s is not served; this agent is for %s", show(p.Type), ProviderType)
+		l.fault(kind, "%s is not served; this agent is for %s", show(p.Type), ProviderType)
 	}
 	switch {
 	case p.IntegrationID == "":
-		c.fault(id, "is missing: the id that the integration's Overview page in the APIM console shows")
+		l.fault(id, "is missing: the id that the integration's Overview page in the APIM console shows")
 	case isTemplate(p.IntegrationID):
-		c.fault(id, templateText)
+		l.fault(id, templateText)
 	case strings.ContainsAny(p.IntegrationID, " \t\r\n\"'"):
-		c.fault(id, "contains a space or a quote; write only the id")
+		l.fault(id, "contains a space or a quote; write only the id")
 	}
-	c.checkKeys(i, p)
-	found := c.checkRegions(i, p.Regions)
-	c.checkRoles(i, p.RoleARNs, found)
-	c.checkStages(i, p.Stages)
+	l.checkKeys(i, p)
+	found := l.checkRegions(i, p.Regions)
+	l.checkRoles(i, p.RoleARNs, found)
+	l.checkStages(i, p.Stages)
 }
 
-func (c *checker) checkKeys(i int, p Provider) {
+func (l *loader) checkKeys(i int, p Provider) {
 	const both = "set both, or neither to use the AWS SDK's default chain"
 	id, key := providerKey(i, "configuration.accessKeyId"), providerKey(i, "configuration.secretAccessKey")
 	switch {
 	case p.AccessKeyID == "" && !p.SecretAccessKey.IsZero():
-		c.fault(id, "is missing, though the secret access key is set; "+both)
+		l.fault(id, "is missing, though the secret access key is set; "+both)
 	case p.AccessKeyID != "" && p.SecretAccessKey.IsZero():
-		c.fault(key, "is missing, though the access key id is set; "+both)
+		l.fault(key, "is missing, though the access key id is set; "+both)
 	}
 	if isTemplate(p.AccessKeyID) {
-		c.fault(id, templateText)
+		l.fault(id, templateText)
 	}
 	if isTemplate(p.SecretAccessKey.Reveal()) {
-		c.fault(key, templateText)
+		l.fault(key, templateText)
 	}
 }
 
 // checkRegions gives the partitions of the valid regions.
-func (c *checker) checkRegions(i int, regions []string) (found []string) {
+func (l *loader) checkRegions(i int, regions []string) (found []string) {
 	key := providerKey(i, "configuration.region")
 	if len(regions) == 0 {
-		c.fault(key, "is missing: the AWS region, or several with commas; AWS_REGION does not replace it")
+		l.fault(key, "is missing: the AWS region, or several with commas; AWS_REGION does not replace it")
 	}
 	for _, name := range regions {
 		partition, _ := partitionOf(name)
 		if partition == "" {
-			c.fault(key, "%s is not an AWS region%s", show(name), likeRegion(name))
+			l.fault(key, "%s is not an AWS region%s", show(name), likeRegion(name))
 			continue
 		}
 		found = append(found, partition)
@@ -99,17 +99,17 @@ func (c *checker) checkRegions(i int, regions []string) (found []string) {
 	return found
 }
 
-func (c *checker) checkRoles(i int, roles, regionPartitions []string) {
+func (l *loader) checkRoles(i int, roles, regionPartitions []string) {
 	key := providerKey(i, "configuration.roleArn")
 	for n, role := range roles {
 		m := roleARN.FindStringSubmatch(role)
 		if m == nil {
-			c.fault(key, "role %d of %d is not the ARN of an IAM role", n+1, len(roles))
+			l.fault(key, "role %d of %d is not the ARN of an IAM role", n+1, len(roles))
 			continue
 		}
 		other := slices.IndexFunc(regionPartitions, func(partition string) bool { return partition != m[1] })
 		if other >= 0 {
-			c.fault(key, "role %d of %d is in the partition %s, but a region is in %s; no role works across partitions",
+			l.fault(key, "role %d of %d is in the partition %s, but a region is in %s; no role works across partitions",
 				n+1, len(roles), m[1], regionPartitions[other])
 		}
 	}
@@ -118,10 +118,10 @@ func (c *checker) checkRoles(i int, roles, regionPartitions []string) {
 // stageName is documented by AWS: letters, digits, hyphens and underscores, at most 128.
 var stageName = regexp.MustCompile(`^[\w-]{1,128}$`)
 
-func (c *checker) checkStages(i int, stages []string) {
+func (l *loader) checkStages(i int, stages []string) {
 	for n, stage := range stages {
 		if !stageName.MatchString(stage) {
-			c.fault(providerKey(i, fmt.Sprintf("configuration.%d_stage", n)),
+			l.fault(providerKey(i, fmt.Sprintf("configuration.%d_stage", n)),
 				"%s is not a stage name: letters, digits, - and _ only, one stage for each index", show(stage))
 		}
 	}

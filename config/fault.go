@@ -2,7 +2,7 @@ package config
 
 import "fmt"
 
-// Fault is one reason why the agent does not start. [Load] and [Config.Validate] join all of them with [errors.Join].
+// Fault is one reason why the agent does not start. [Load] joins all of them with [errors.Join].
 type Fault struct {
 	// Variable is what the user has to change, as the user spelled it. Where it is missing, it is the
 	// environment variable that sets it. A YAML key has its file and line before it.

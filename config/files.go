@@ -22,7 +22,7 @@ const javaOptions = "JDK_JAVA_OPTIONS"
 
 // fileList gives the YAML files to read, weakest first, and the source that names them.
 func (l *loader) fileList() (files []string, source string) {
-	if files = splitList(l.flagFiles...); len(files) > 0 {
+	if files = splitList(l.src.Files...); len(files) > 0 {
 		return files, flagFiles
 	}
 	for _, key := range []string{keyOwnFiles, keyVendorFiles} {
@@ -52,7 +52,7 @@ func (l *loader) fileList() (files []string, source string) {
 func (l *loader) readFiles() {
 	files, source := l.fileList()
 	for _, name := range files {
-		content, err := l.readFile(name)
+		content, err := l.src.ReadFile(name)
 		if err != nil {
 			l.faults = append(l.faults, Fault{
 				Variable: source, Text: fmt.Sprintf("the file %s cannot be read: %v", name, err),

@@ -68,21 +68,27 @@ func (s setting) String() string {
 
 // loader carries one configuration through the steps of Load.
 type loader struct {
-	checker
-	environ   map[string]string
-	flagFiles []string
-	readFile  func(string) ([]byte, error)
-	yaml      map[string]setting
-	warnings  []string
+	src     Sources
+	fields  []field
+	environ map[string]string
+	yaml    map[string]setting
+	// settings are the values that count, by key. They know how the user spelled each key.
+	settings map[string]setting
+	// rejected keys have a fault already; they get no second one.
+	rejected map[string]bool
+	// partial means that a file could not be read, so that it is unknown what is missing.
+	partial  bool
+	faults   []error // each a [Fault]
+	warnings []string
 }
 
 func newLoader(src Sources) *loader {
 	l := &loader{
-		checker: newChecker(), environ: map[string]string{}, flagFiles: src.Files, readFile: src.ReadFile,
-		yaml: map[string]setting{},
+		src: src, fields: schema(), environ: map[string]string{},
+		yaml: map[string]setting{}, settings: map[string]setting{}, rejected: map[string]bool{},
 	}
-	if l.readFile == nil {
-		l.readFile = os.ReadFile
+	if l.src.ReadFile == nil {
+		l.src.ReadFile = os.ReadFile
 	}
 	for _, entry := range slices.Backward(src.Environ) { // the first one of a name counts, as it does for os.Getenv
 		name, value, _ := strings.Cut(entry, "=")

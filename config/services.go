@@ -75,13 +75,13 @@ func matchUser(name string) (key string, ok bool) {
 // userOf is the user whose password a key sets.
 func userOf(key string) (name string, ok bool) { return strings.CutPrefix(key, usersKey) }
 
-func (c *checker) checkServices(services Services) {
+func (l *loader) checkServices(services Services) {
 	if strings.ContainsAny(services.HTTP.Host, "/@ \t") {
-		c.fault(servicesPrefix+"host", "%s must be only a host name or an address", show(services.HTTP.Host))
+		l.fault(servicesPrefix+"host", "%s must be only a host name or an address", show(services.HTTP.Host))
 	}
 	for _, name := range slices.Sorted(maps.Keys(services.HTTP.Authentication.Users)) {
 		if strings.Contains(name, ":") {
-			c.fault(usersKey+name, "names a user with a colon, which ends a user's name in basic authentication")
+			l.fault(usersKey+name, "names a user with a colon, which ends a user's name in basic authentication")
 		}
 	}
 }

@@ -1,0 +1,26 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+)
+
+// Validate checks a configuration that is made already: by the rules that Load has for it, and every field against the
+// range or list in its tag.
+func (c Config) Validate() error {
+	l := newLoader(Sources{})
+	l.check(c)
+	root := reflect.ValueOf(c)
+	for _, f := range l.fields {
+		if f.min == "" && len(f.oneOf) == 0 { // no value in a list has limits
+			continue
+		}
+		text := strings.ToLower(fmt.Sprint(root.FieldByIndex(f.path).Interface()))
+		if _, err := f.canonicalValue(text); err != nil {
+			l.fault(f.pattern, "%v", err)
+		}
+	}
+	return errors.Join(l.faults...)
+}
