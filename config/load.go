@@ -125,7 +125,7 @@ func (l *loader) resolve() {
 		s.value = strings.TrimSpace(value)
 		switch {
 		case err != nil && !isField:
-		case err != nil && (f.kind == kindSecret || f.kind == kindUsers): // the name would be a part of the secret
+		case err != nil && f.kind == kindSecret: // the name would be a part of the secret
 			l.reject(key, "contains a ${…} placeholder that cannot be resolved")
 		case err != nil:
 			l.reject(key, err.Error())

@@ -14,8 +14,8 @@ import (
 type kind int
 
 const (
-	kindText kind = iota
-	kindSecret
+	kindText   kind = iota
+	kindSecret      // never repeated by a message, nor a part of it
 	kindBool
 	kindInt
 	kindSize
@@ -23,7 +23,6 @@ const (
 	kindDuration
 	kindCommaList   // one value with commas: regions, roles
 	kindIndexedList // one value an index: endpoints, stages
-	kindUsers       // one secret a name: passwords
 )
 
 // field is one leaf of Config.
@@ -64,29 +63,23 @@ func walk(t reflect.Type, prefix, title string, path []int) (fields []field) {
 	return fields
 }
 
+// kinds are what a field's type tells; every other type is written as any text.
+var kinds = map[reflect.Type]kind{
+	reflect.TypeFor[secret.String]():            kindSecret,
+	reflect.TypeFor[map[string]secret.String](): kindSecret, // one a name: passwords
+	reflect.TypeFor[bool]():                     kindBool,
+	reflect.TypeFor[int]():                      kindInt,
+	reflect.TypeFor[float64]():                  kindFloat,
+	reflect.TypeFor[time.Duration]():            kindDuration,
+	reflect.TypeFor[[]string]():                 kindCommaList,
+}
+
 func kindOf(f reflect.StructField) kind {
-	_, isSize := f.Tag.Lookup("size")
-	switch reflect.Zero(f.Type).Interface().(type) {
-	case secret.String:
-		return kindSecret
-	case map[string]secret.String:
-		return kindUsers
-	case bool:
-		return kindBool
-	case int, int64:
-		if isSize {
-			return kindSize
-		}
-		return kindInt
-	case float64:
-		return kindFloat
-	case time.Duration:
-		return kindDuration
-	case []string:
-		if strings.Contains(f.Tag.Get("env"), indexMark) {
-			return kindIndexedList
-		}
-		return kindCommaList
+	if _, isSize := f.Tag.Lookup("size"); isSize {
+		return kindSize
 	}
-	return kindText
+	if f.Tag.Get("envSeparator") == listSeparator {
+		return kindIndexedList
+	}
+	return kinds[f.Type]
 }

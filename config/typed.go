@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"fmt"
 	"math"
@@ -51,20 +50,6 @@ func (f field) canonicalValue(text string) (string, error) {
 
 func isControl(r rune) bool { return r < ' ' || r == 0x7f }
 
-// inRange refuses what is not a number, size or duration within the field's limits.
-func (f field) inRange(text string) error {
-	value, err := f.number(text)
-	low, errLow := f.number(f.min)
-	high, errHigh := f.number(f.max)
-	if err := cmp.Or(err, errLow, errHigh); err != nil {
-		return err
-	}
-	if value < low || value > high {
-		return fmt.Errorf("%s is not between %s and %s", show(text), f.min, f.max)
-	}
-	return nil
-}
-
 // numbers says how each kind of number is read, and what it is called. A float64 is exact for whole numbers within
 // every range.
 var numbers = map[kind]struct {
@@ -83,12 +68,19 @@ var numbers = map[kind]struct {
 	},
 }
 
-func (f field) number(text string) (float64, error) {
-	n, err := numbers[f.kind].parse(text)
-	if err != nil || math.IsNaN(n) || math.IsInf(n, 0) {
-		return 0, fmt.Errorf("%s is not %s", show(text), numbers[f.kind].name)
+// inRange refuses what is not a number, size or duration within the field's limits.
+func (f field) inRange(text string) error {
+	form := numbers[f.kind]
+	value, err := form.parse(text)
+	if err != nil || math.IsNaN(value) || math.IsInf(value, 0) {
+		return fmt.Errorf("%s is not %s", show(text), form.name)
 	}
-	return n, nil
+	low, errLow := form.parse(f.min)
+	high, errHigh := form.parse(f.max)
+	if errLow != nil || errHigh != nil || value < low || value > high {
+		return fmt.Errorf("%s is not between %s and %s", show(text), f.min, f.max)
+	}
+	return nil
 }
 
 func parseBool(text string) (bool, error) {
