@@ -48,30 +48,21 @@ func All() []string {
 // Known reports whether a region is one of [All].
 func Known(name string) bool { return slices.Contains(All(), name) }
 
-// PartitionOf is the partition of a region. A region that this build does not know counts as one of the
-// partition whose known regions begin with the same words, else of "aws".
+// PartitionOf is the partition whose known regions begin with the same words as a region, whether this build knows it or
+// not; else "aws".
 func PartitionOf(name string) Partition {
 	all := partitions()
 	for _, p := range all {
-		if slices.Contains(p.regions, name) {
+		if slices.ContainsFunc(p.regions, func(known string) bool { return stem(known) == stem(name) }) {
 			return p
-		}
-	}
-	for _, p := range all[1:] {
-		for _, known := range p.regions {
-			if stem(known) == stem(name) {
-				return p
-			}
 		}
 	}
 	return all[0]
 }
 
-// stem is the part of a region's name that shows its partition: "us-gov" of us-gov-west-1, "cn" of cn-north-1.
+// stem is the part of a region's name that shows its partition: "us-gov" of us-gov-west-1, "cn" of cn-north-1. No two
+// partitions share one.
 func stem(name string) string {
 	parts := strings.Split(name, "-")
-	if len(parts) < 3 {
-		return name
-	}
-	return strings.Join(parts[:len(parts)-2], "-")
+	return strings.Join(parts[:max(len(parts)-2, 0)], "-")
 }
