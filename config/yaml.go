@@ -36,7 +36,9 @@ func flattenYAML(name string, content []byte) (map[string]setting, *Fault) {
 		if err != nil {
 			return nil, malformed(name, content, err)
 		}
-		f.document(&document)
+		for _, root := range document.Content {
+			f.node("", root, 0)
+		}
 	}
 	return nil, f.fault
 }
@@ -49,24 +51,15 @@ type flattener struct {
 	fault *Fault
 }
 
-func (f *flattener) document(n *yaml.Node) {
-	for _, root := range n.Content {
-		switch {
-		case root.Kind == yaml.ScalarNode && root.Tag == "!!null": // a file of comments
-		case root.Kind != yaml.MappingNode:
-			f.fail(root, "must begin with a mapping such as `integration:`")
-		default:
-			f.node("", root, 0)
-		}
-	}
-}
-
 func (f *flattener) node(key string, n *yaml.Node, depth int) {
 	if f.nodes++; depth > maxYAMLDepth || f.nodes > maxYAMLNodes {
 		f.fail(n, "is nested too deeply or repeats itself through aliases")
 	}
 	switch {
 	case f.fault != nil: // aliases are not followed any more
+	case n.Kind == yaml.ScalarNode && n.Tag == "!!null": // a key without a value, or a file of comments
+	case depth == 0 && n.Kind != yaml.MappingNode:
+		f.fail(n, "must begin with a mapping such as `integration:`")
 	case n.Kind == yaml.AliasNode:
 		f.node(key, n.Alias, depth+1)
 	case n.Kind == yaml.MappingNode:
@@ -75,7 +68,7 @@ func (f *flattener) node(key string, n *yaml.Node, depth int) {
 		for i, item := range n.Content {
 			f.node(fmt.Sprintf("%s[%d]", key, i), item, depth+1)
 		}
-	case n.Tag != "!!null":
+	default:
 		f.out[key] = setting{key: key, value: n.Value, variable: key, at: fmt.Sprintf("%s:%d", f.name, n.Line)}
 	}
 }
