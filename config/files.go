@@ -20,14 +20,17 @@ const flagFiles = "--config"
 // javaOptions is where the vendor's Helm chart passes gravitee.conf, because its agent runs in a JVM.
 const javaOptions = "JDK_JAVA_OPTIONS"
 
-// fileList gives the YAML files to read, weakest first, and the source that names them.
-func (l *loader) fileList() (files []string, source string) {
+// exampleFile is the file that examples name.
+const exampleFile = "/etc/federation-agent/gravitee.yml"
+
+// fileList gives the YAML files to read, weakest first, the source that names them, and an example of how it does.
+func (l *loader) fileList() (files []string, source, example string) {
 	if files = splitList(l.src.Files...); len(files) > 0 {
-		return files, flagFiles
+		return files, flagFiles, flagFiles + " " + exampleFile
 	}
 	for _, key := range []string{keyOwnFiles, keyVendorFiles} {
 		if s, ok := l.find(key); ok {
-			return splitList(s.value), s.variable
+			return splitList(s.value), s.variable, s.variable + "=" + exampleFile
 		}
 	}
 	options := l.environ[javaOptions]
@@ -39,25 +42,22 @@ func (l *loader) fileList() (files []string, source string) {
 			Example: variableName("integration.providers[0].type") + "=" + ProviderType,
 		})
 	}
+	example = javaOptions + "=-D" + keyVendorFiles + "=" + exampleFile
 	value, err := javaProperty(options, keyVendorFiles)
 	if err != nil {
-		l.faults = append(l.faults, Fault{
-			Variable: javaOptions, Text: err.Error(), Example: exampleFile(javaOptions),
-		})
+		l.faults = append(l.faults, Fault{Variable: javaOptions, Text: err.Error(), Example: example})
 	}
-	return splitList(value), javaOptions + " (-D" + keyVendorFiles + ")"
+	return splitList(value), javaOptions + " (-D" + keyVendorFiles + ")", example
 }
 
 // readFiles flattens the YAML files into one map; a later file overrides single keys of an earlier one.
 func (l *loader) readFiles() {
-	files, source := l.fileList()
+	files, source, example := l.fileList()
 	for _, name := range files {
 		content, err := l.src.ReadFile(name)
 		if err != nil {
-			l.faults = append(l.faults, Fault{
-				Variable: source, Text: fmt.Sprintf("the file %s cannot be read: %v", name, err),
-				Example: exampleFile(source),
-			})
+			text := fmt.Sprintf("the file %s cannot be read: %v", name, err)
+			l.faults = append(l.faults, Fault{Variable: source, Text: text, Example: example})
 			continue
 		}
 		settings, fault := flattenYAML(name, content)
@@ -67,18 +67,6 @@ func (l *loader) readFiles() {
 		}
 		maps.Copy(l.yaml, settings)
 	}
-}
-
-// exampleFile is an example of how the source names a file.
-func exampleFile(source string) string {
-	const file = "/etc/federation-agent/gravitee.yml"
-	switch {
-	case source == flagFiles:
-		return source + " " + file
-	case strings.HasPrefix(source, javaOptions):
-		return javaOptions + "=-D" + keyVendorFiles + "=" + file
-	}
-	return source + "=" + file
 }
 
 // splitList gives the parts between commas, without spaces around them and without empty ones.
