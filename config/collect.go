@@ -82,10 +82,7 @@ func formsOf(patterns []string) map[string]string {
 
 // patterns lists the known keys: ours, the vendor's that are not served, and those that name files.
 func (l *loader) patterns() []string {
-	patterns := []string{keyOwnFiles, keyVendorFiles}
-	for _, f := range l.fields {
-		patterns = append(patterns, f.pattern)
-	}
+	patterns := slices.AppendSeq([]string{keyOwnFiles, keyVendorFiles}, maps.Keys(l.fields))
 	for _, u := range unservedKeys {
 		patterns = append(patterns, u.key)
 	}

@@ -13,7 +13,7 @@ func (c Config) Validate() error {
 	l := newLoader(Sources{})
 	l.check(c)
 	root := reflect.ValueOf(c)
-	for _, f := range l.fields {
+	for _, f := range schema() {
 		if f.min == "" && len(f.oneOf) == 0 { // no value in a list has limits
 			continue
 		}

@@ -69,7 +69,7 @@ func (s setting) String() string {
 // loader carries one configuration through the steps of Load.
 type loader struct {
 	src     Sources
-	fields  []field
+	fields  map[string]field // by pattern
 	environ map[string]string
 	yaml    map[string]setting
 	// settings are the values that count, by key. They know how the user spelled each key.
@@ -84,11 +84,14 @@ type loader struct {
 
 func newLoader(src Sources) *loader {
 	l := &loader{
-		src: src, fields: schema(), environ: map[string]string{},
+		src: src, fields: map[string]field{}, environ: map[string]string{},
 		yaml: map[string]setting{}, settings: map[string]setting{}, rejected: map[string]bool{},
 	}
 	if l.src.ReadFile == nil {
 		l.src.ReadFile = os.ReadFile
+	}
+	for _, f := range schema() {
+		l.fields[f.pattern] = f
 	}
 	for _, entry := range slices.Backward(src.Environ) { // the first one of a name counts, as it does for os.Getenv
 		name, value, _ := strings.Cut(entry, "=")

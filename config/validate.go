@@ -3,7 +3,6 @@ package config
 import (
 	"fmt"
 	"regexp"
-	"slices"
 	"strings"
 )
 
@@ -13,11 +12,8 @@ const ProviderType = "aws-api-gateway"
 // fieldOf finds the field that a canonical key sets.
 func (l *loader) fieldOf(key string) (field, bool) {
 	pattern, _ := toPattern(key)
-	i := slices.IndexFunc(l.fields, func(f field) bool { return f.pattern == pattern })
-	if i < 0 {
-		return field{}, false
-	}
-	return l.fields[i], true
+	f, ok := l.fields[pattern]
+	return f, ok
 }
 
 // fault adds a fault of a key under the user's spelling of it, or the one that would set it.
