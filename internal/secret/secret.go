@@ -2,10 +2,7 @@
 // or marshals a [String] gets [Redacted] instead of its text.
 package secret
 
-import (
-	"encoding/json"
-	"log/slog"
-)
+import "log/slog"
 
 // Redacted is printed instead of a secret.
 const Redacted = "[redacted]"
@@ -36,8 +33,5 @@ func (s String) GoString() string { return s.String() }
 // LogValue implements slog.LogValuer.
 func (s String) LogValue() slog.Value { return slog.StringValue(s.String()) }
 
-// MarshalJSON implements json.Marshaler.
-func (s String) MarshalJSON() ([]byte, error) { return json.Marshal(s.String()) }
-
-// MarshalText implements encoding.TextMarshaler, which YAML and map keys use.
+// MarshalText implements encoding.TextMarshaler, which JSON, YAML and map keys use.
 func (s String) MarshalText() ([]byte, error) { return []byte(s.String()), nil }
