@@ -19,20 +19,14 @@ const share = 0.8
 // (test/load -only memory).
 const gcPercent = 50
 
-// Go's own settings. A user who sets one has a reason, so that it is kept.
-const (
-	LimitVariable   = "GOMEMLIMIT"
-	PercentVariable = "GOGC"
-)
-
 // Set tunes the collector and sets Go's soft memory limit to a share of the container's limit, which is asked for: in
 // bytes, with an error where there is none. It returns the soft limit, in bytes: 0 where there is none. What the user
-// set by Go's own variables is kept.
+// set by Go's own variables is kept: whoever sets one has a reason.
 func Set(ofContainer func() (uint64, error)) int64 {
-	if os.Getenv(PercentVariable) == "" {
+	if os.Getenv("GOGC") == "" {
 		debug.SetGCPercent(gcPercent)
 	}
-	if os.Getenv(LimitVariable) != "" {
+	if os.Getenv("GOMEMLIMIT") != "" {
 		return 0
 	}
 	limit, err := ofContainer()

@@ -33,8 +33,8 @@ func percent() int {
 func TestWhoeverSetsGosOwnVariablesKnowsBetter(t *testing.T) {
 	restore(t)
 	before := debug.SetMemoryLimit(-1)
-	t.Setenv(memlimit.LimitVariable, "40MiB")
-	t.Setenv(memlimit.PercentVariable, "70")
+	t.Setenv("GOMEMLIMIT", "40MiB")
+	t.Setenv("GOGC", "70")
 	if got := memlimit.Set(container); got != 0 {
 		t.Errorf("set %d", got)
 	}
@@ -49,8 +49,8 @@ func TestWhoeverSetsGosOwnVariablesKnowsBetter(t *testing.T) {
 func TestTheSoftLimitIsEightyPercentOfTheContainersAndAnEmptyVariableIsNone(t *testing.T) {
 	restore(t)
 	const want = 80_000_000
-	t.Setenv(memlimit.LimitVariable, "")
-	t.Setenv(memlimit.PercentVariable, "")
+	t.Setenv("GOMEMLIMIT", "")
+	t.Setenv("GOGC", "")
 	if soft := memlimit.Set(container); soft != want {
 		t.Errorf("said %d, want %d", soft, want)
 	}
@@ -64,7 +64,7 @@ func TestTheSoftLimitIsEightyPercentOfTheContainersAndAnEmptyVariableIsNone(t *t
 
 func TestWithoutAContainersLimitGosOwnStays(t *testing.T) {
 	restore(t)
-	t.Setenv(memlimit.LimitVariable, "")
+	t.Setenv("GOMEMLIMIT", "")
 	before := debug.SetMemoryLimit(-1)
 	if soft := memlimit.Set(nowhere); soft != 0 || debug.SetMemoryLimit(-1) != before {
 		t.Errorf("said %d; the limit went from %d to %d", soft, before, debug.SetMemoryLimit(-1))
