@@ -69,12 +69,8 @@ type quota struct {
 }
 
 type served struct {
-	ID       string          `json:"id"`
-	Session  status.Session  `json:"session"`
-	Guard    []string        `json:"planGuardHolds,omitempty"`
-	Targets  []status.Target `json:"targets"`
+	status.Integration
 	Ingests  []ingestReport  `json:"ingests"`
-	Ingested uint64          `json:"apisIngested"`
 	Commands []commandReport `json:"commands"`
 }
 
@@ -162,15 +158,7 @@ func quotasOf(board status.Snapshot) []quota {
 }
 
 func (a *api) serving(i status.Integration) served {
-	out := served{
-		ID: i.ID, Session: i.Session, Guard: i.Guard, Targets: append([]status.Target{}, i.Targets...),
-		Ingested: i.IngestedAPIs, Ingests: []ingestReport{}, Commands: []commandReport{},
-	}
-	utc(&out.Session.Since, &out.Session.LastErrorAt)
-	for n := range out.Targets {
-		t := &out.Targets[n]
-		utc(&t.Since, &t.At, &t.FailedAt)
-	}
+	out := served{Integration: i, Ingests: []ingestReport{}, Commands: []commandReport{}}
 	jobs, _ := a.Jobs.Running(i.ID) // the store's own messages say when it cannot be read
 	for _, j := range jobs {
 		out.Ingests = append(out.Ingests, ingestReport{
@@ -185,10 +173,4 @@ func (a *api) serving(i status.Integration) served {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Outcome, b.Outcome))
 	})
 	return out
-}
-
-func utc(instants ...*time.Time) {
-	for _, at := range instants {
-		*at = at.UTC()
-	}
 }

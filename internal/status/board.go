@@ -14,7 +14,7 @@ import (
 	"time"
 )
 
-// Board is safe for concurrent use. Instants are the writer's wall clock.
+// Board is safe for concurrent use. Instants are the writer's wall clock; it keeps them in UTC.
 type Board struct {
 	mu           sync.Mutex
 	integrations map[string]*integration
@@ -32,8 +32,11 @@ type Place struct {
 // integration is what is noted about one. The listings belong to its targets, which are noted apart from them.
 type integration struct {
 	Integration
+	targets  map[targetKey]Target
 	listings map[Place]Listed
 }
+
+type targetKey struct{ region, role string }
 
 // NewBoard gives an empty board.
 func NewBoard() *Board {
@@ -49,7 +52,8 @@ func (b *Board) Serve(id string, at time.Time) {
 	}
 	b.order = append(b.order, id)
 	b.integrations[id] = &integration{
-		Integration: Integration{ID: id, Session: Session{State: Away, Since: at}, Commands: map[Command]uint64{}},
+		Integration: Integration{ID: id, Session: Session{State: Away, Since: at.UTC()}, Commands: map[Command]uint64{}},
+		targets:     map[targetKey]Target{},
 		listings:    map[Place]Listed{},
 	}
 }
@@ -66,7 +70,7 @@ func (b *Board) with(id string, change func(*integration)) {
 // SessionUp notes that APIM accepted the agent at an endpoint.
 func (b *Board) SessionUp(id, endpoint string, at time.Time) {
 	b.with(id, func(i *integration) {
-		i.Session.State, i.Session.Since, i.Session.Endpoint, i.Session.Primary = Up, at, endpoint, nil
+		i.Session.State, i.Session.Since, i.Session.Endpoint, i.Session.Primary = Up, at.UTC(), endpoint, nil
 		i.Session.Connects++
 	})
 }
@@ -75,17 +79,17 @@ func (b *Board) SessionUp(id, endpoint string, at time.Time) {
 func (b *Board) SessionAway(id, why string, at time.Time) {
 	b.with(id, func(i *integration) {
 		if i.Session.State != Away {
-			i.Session.State, i.Session.Since = Away, at
+			i.Session.State, i.Session.Since = Away, at.UTC()
 		}
 		i.Session.Endpoint, i.Session.Primary = "", nil
-		i.Session.LastError, i.Session.LastErrorAt = why, at
+		i.Session.LastError, i.Session.LastErrorAt = why, at.UTC()
 	})
 }
 
 // SessionEnded notes that there will be no more session.
 func (b *Board) SessionEnded(id string, at time.Time) {
 	b.with(id, func(i *integration) {
-		i.Session.State, i.Session.Since, i.Session.Endpoint, i.Session.Primary = Ended, at, "", nil
+		i.Session.State, i.Session.Since, i.Session.Endpoint, i.Session.Primary = Ended, at.UTC(), "", nil
 	})
 }
 
@@ -112,29 +116,25 @@ func (b *Board) Guard(id string, held []string) {
 // Target notes the state of a region with a role.
 func (b *Board) Target(id string, t Target) {
 	b.with(id, func(i *integration) {
-		for n := range i.Targets {
-			if old := &i.Targets[n]; old.Region == t.Region && old.Role == t.Role {
-				if old.State == t.State && old.Failure == t.Failure {
-					t.Since = old.Since
-				}
-				*old = t
-				return
-			}
+		key := targetKey{t.Region, t.Role}
+		if old := i.targets[key]; old.State == t.State && old.Failure == t.Failure {
+			t.Since = old.Since
 		}
-		i.Targets = append(i.Targets, t)
+		t.Since = t.Since.UTC()
+		i.targets[key] = t
 	})
 }
 
 // Listed notes a complete listing.
 func (b *Board) Listed(id string, p Place, apis, stages int, at time.Time) {
-	b.with(id, func(i *integration) { i.listings[p] = Listed{At: at, APIs: apis, Stages: stages} })
+	b.with(id, func(i *integration) { i.listings[p] = Listed{At: at.UTC(), APIs: apis, Stages: stages} })
 }
 
 // ListingFailed notes why a listing was not complete. The result of the last complete one stays.
 func (b *Board) ListingFailed(id string, p Place, why string, at time.Time) {
 	b.with(id, func(i *integration) {
 		l := i.listings[p]
-		l.Failure, l.FailedAt = why, at
+		l.Failure, l.FailedAt = why, at.UTC()
 		i.listings[p] = l
 	})
 }
@@ -166,9 +166,10 @@ func (b *Board) Read() Snapshot {
 
 func (i *integration) read() Integration {
 	out := i.Integration
-	out.Targets, out.Guard, out.Commands = slices.Clone(i.Targets), slices.Clone(i.Guard), maps.Clone(i.Commands)
-	for n, t := range out.Targets {
-		out.Targets[n].Listed = i.listings[Place{t.Account, t.Region}]
+	out.Guard, out.Commands, out.Targets = slices.Clone(i.Guard), maps.Clone(i.Commands), []Target{}
+	for _, t := range i.targets {
+		t.Listed = i.listings[Place{t.Account, t.Region}]
+		out.Targets = append(out.Targets, t)
 	}
 	slices.SortFunc(out.Targets, func(a, b Target) int {
 		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Role, b.Role))

@@ -9,7 +9,7 @@ import (
 	"federation-agent/internal/status"
 )
 
-func at(seconds int) time.Time { return time.Unix(int64(seconds), 0) }
+func at(seconds int) time.Time { return time.Unix(int64(seconds), 0).UTC() }
 
 func TestASessionsStateBeginsWhenItChangesAndItsLastErrorStays(t *testing.T) {
 	b := status.NewBoard()
@@ -97,7 +97,7 @@ func TestWhatWasReadDoesNotChange(t *testing.T) {
 	want := status.Snapshot{
 		Integrations: []status.Integration{{
 			ID: "i", Session: status.Session{State: status.Away, Since: at(0)}, Guard: []string{"all plans"},
-			Commands: map[status.Command]uint64{command: 1}, IngestedAPIs: 2,
+			Targets: []status.Target{}, Commands: map[status.Command]uint64{command: 1}, IngestedAPIs: 2,
 		}},
 		Quotas: map[status.Place]status.Quota{{Account: "a"}: {Rate: 1, Share: 7}},
 		Calls:  map[status.Call]uint64{call: 1},

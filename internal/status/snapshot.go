@@ -13,13 +13,13 @@ type Snapshot struct {
 
 // Integration is one configured provider.
 type Integration struct {
-	ID      string
-	Session Session
-	Targets []Target
+	ID      string  `json:"id"`
+	Session Session `json:"session"`
 	// Guard says in words which removals of plans the plan-loss guard refuses.
-	Guard        []string
-	Commands     map[Command]uint64
-	IngestedAPIs uint64
+	Guard        []string           `json:"planGuardHolds,omitempty"`
+	Targets      []Target           `json:"targets"`
+	IngestedAPIs uint64             `json:"apisIngested"`
+	Commands     map[Command]uint64 `json:"-"`
 }
 
 // SessionState says whether there is a session to APIM.
