@@ -56,9 +56,6 @@ func (a *api) sayRefused(r *http.Request) {
 		return
 	}
 	a.refusedAt = now
-	host, _, err := net.SplitHostPort(r.RemoteAddr)
-	if err != nil {
-		host = r.RemoteAddr
-	}
+	host, _, _ := net.SplitHostPort(r.RemoteAddr) // net/http writes both
 	a.Log.Warn("the node API refused a wrong user or password", "from", host, "path", r.URL.Path)
 }

@@ -36,17 +36,8 @@ func (a *api) federation(w http.ResponseWriter, r *http.Request) {
 	_, _ = w.Write(page.Bytes()) // a caller that has gone gets no error
 }
 
-// keyList is one list of keys with a text about all of them.
-type keyList struct {
-	Title, Text string
-	Keys        []keyReport
-}
-
 func pageFuncs(now time.Time) template.FuncMap {
 	return template.FuncMap{
-		"keyList": func(title, text string, keys []keyReport) keyList {
-			return keyList{Title: title, Text: text, Keys: keys}
-		},
 		"at": func(t time.Time) string {
 			if t.IsZero() {
 				return "never"

@@ -89,11 +89,11 @@ type commandReport struct {
 }
 
 func (a *api) report() report {
-	board, health := a.Board.Read(), a.StoreHealth()
+	board := a.Board.Read()
 	r := report{
 		Now:    a.Now().UTC(),
 		Agent:  agentReport{ID: a.ID, Version: a.Build.Version, Commit: a.Build.Commit, Go: a.Build.Go},
-		Store:  storeReport{Durable: health.Durable, Messages: health.Messages},
+		Store:  storeReport(a.StoreHealth()),
 		Keys:   a.keys(),
 		Quotas: quotasOf(board), Serving: make([]served, 0, len(board.Integrations)),
 	}
