@@ -5,26 +5,16 @@ import (
 	"net/http"
 )
 
-// nodeInfo describes a node in gravitee-node's form.
-type nodeInfo struct {
-	ID       string            `json:"id"`
-	Name     string            `json:"name"`
-	Metadata map[string]string `json:"metadata"`
-	Version  nodeVersion       `json:"version"`
-}
-
-// nodeVersion has the names that gravitee-common gives them.
-type nodeVersion struct {
-	Major    string `json:"MAJOR_VERSION"`
-	Number   string `json:"BUILD_NUMBER"`
-	Build    string `json:"BUILD_ID"`
-	Revision string `json:"REVISION"`
-}
-
+// info describes this program in gravitee-node's form; the version has the names that gravitee-common gives its parts.
 func (a *api) info(w http.ResponseWriter, _ *http.Request) {
-	writeJSON(w, http.StatusOK, nodeInfo{
-		ID: a.ID, Name: a.Name, Metadata: map[string]string{"go": a.Build.Go},
-		Version: nodeVersion{a.Build.Version, a.Build.Version, a.Build.Commit, a.Build.Commit},
+	writeJSON(w, http.StatusOK, map[string]any{
+		"id":       a.ID,
+		"name":     a.Name,
+		"metadata": map[string]string{"go": a.Build.Go},
+		"version": map[string]string{
+			"MAJOR_VERSION": a.Build.Version, "BUILD_NUMBER": a.Build.Version,
+			"BUILD_ID": a.Build.Commit, "REVISION": a.Build.Commit,
+		},
 	})
 }
 
