@@ -4,14 +4,13 @@ import (
 	"context"
 	"errors"
 	"io"
-	"net"
 	"net/http"
-	"strconv"
 	"time"
 
 	"github.com/spf13/cobra"
 
 	"federation-agent/config"
+	"federation-agent/internal/node"
 )
 
 // askWithin bounds how long a running agent may take to answer: less than the 30 s after which Docker by default ends a
@@ -55,8 +54,8 @@ func ask(p process, cfg config.NodeHTTP, path string) error {
 	case cfg.Port == 0:
 		return exit(exitConfiguration, "only the agent's log names the node API's port; set %s to ask there", nodePort)
 	}
-	address := net.JoinHostPort(reachable(cfg.Host), strconv.Itoa(cfg.Port))
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, "http://"+address+path, nil)
+	url := "http://" + node.Address(cfg.Host, cfg.Port) + path
+	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
 	if err != nil {
 		return exit(exitConfiguration, "fault: %s: %v", nodeHost, err)
 	}
@@ -82,14 +81,4 @@ func ask(p process, cfg config.NodeHTTP, path string) error {
 		return exit(exitInternal, "answered with %s", response.Status)
 	}
 	return nil
-}
-
-// reachable is the address of a server that listens on all addresses, or on localhost.
-func reachable(host string) string {
-	if ip := net.ParseIP(host); ip != nil && ip.IsUnspecified() && ip.To4() == nil {
-		return "::1"
-	} else if host == "localhost" || ip != nil && ip.IsUnspecified() {
-		return "127.0.0.1"
-	}
-	return host
 }

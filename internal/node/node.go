@@ -57,13 +57,18 @@ type Options struct {
 	Log *slog.Logger
 }
 
-// Listen takes the port, so that a start can fail before anything else is started. Port 0 is any free one. localhost is
-// the loopback address, also in an image without /etc/hosts.
-func Listen(host string, port int) (net.Listener, error) {
+// Address is what the node API listens on, and what reaches it from this machine: Go dials the machine itself where a
+// server listens on all of its addresses. localhost is the loopback address, also in an image without /etc/hosts.
+func Address(host string, port int) string {
 	if host == "localhost" {
 		host = "127.0.0.1"
 	}
-	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", net.JoinHostPort(host, strconv.Itoa(port)))
+	return net.JoinHostPort(host, strconv.Itoa(port))
+}
+
+// Listen takes the port, so that a start can fail before anything else is started. Port 0 is any free one.
+func Listen(host string, port int) (net.Listener, error) {
+	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", Address(host, port))
 }
 
 // Server serves the node API.
