@@ -15,13 +15,13 @@ func inOneLanguage(ref messages.CommandRef, payload any) messages.Command {
 		return messages.Fetch{CommandRef: ref}
 	case exchange.Subscribe:
 		return messages.Subscribe{
-			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.Subscription.ID,
-			ApplicationID: c.Subscription.ApplicationID, ApplicationName: c.Subscription.ApplicationName,
-			PlanID: c.Subscription.Metadata[federation.MetadataPlanID], Type: c.Subscription.Type,
+			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.SubscriptionID,
+			ApplicationID: c.ApplicationID, ApplicationName: c.ApplicationName,
+			PlanID: c.Metadata[federation.MetadataPlanID], Type: c.Type,
 		}
 	case exchange.Unsubscribe:
 		return messages.Unsubscribe{
-			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.Subscription.ID, Metadata: c.Subscription.Metadata,
+			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.SubscriptionID, Metadata: c.Metadata,
 		}
 	default: // DISCOVER and LIST
 		return messages.Discover{CommandRef: ref}

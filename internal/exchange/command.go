@@ -26,16 +26,21 @@ type (
 	// GoodBye announces that the controller leaves. It gets no reply. Reconnect asks the agent to close with 1013 and to
 	// connect again. Without it, the agent closes with 1000 and stays disconnected.
 	GoodBye struct{ Reconnect bool }
-	// Subscribe asks for access to an API.
+	// Subscribe asks for access to an API. Everything but SubscriptionID may be missing.
 	Subscribe struct {
-		APIID        string
-		Subscription Subscription
+		APIID string
+		// SubscriptionID is graviteeSubscriptionId.
+		SubscriptionID  string
+		ApplicationID   string
+		ApplicationName string
+		// Type is the subscription's type as the controller sent it: API_KEY, OAUTH, JWT, or one that is not known yet.
+		Type string
+		// Metadata are the subscription's, with APIM's values as strings: numbers and booleans as their text, objects and
+		// lists as their JSON. Nulls are left out.
+		Metadata map[string]string
 	}
-	// Unsubscribe removes the access. Only the subscription's id and metadata are filled.
-	Unsubscribe struct {
-		APIID        string
-		Subscription Subscription
-	}
+	// Unsubscribe removes the access. Of the subscription, only id and metadata are filled.
+	Unsubscribe Subscribe
 )
 
 // Commands of APIM 4.5 and later.
@@ -64,20 +69,6 @@ type (
 	// Unknown is a command of a type that the protocol does not have. [AppendUnknownReply] answers it.
 	Unknown struct{}
 )
-
-// Subscription is what SUBSCRIBE and UNSUBSCRIBE say about a subscription. Everything but ID may be missing.
-type Subscription struct {
-	// ID is graviteeSubscriptionId.
-	ID              string
-	ApplicationID   string
-	ApplicationName string
-	// Type is the subscription's type as the controller sent it: API_KEY, OAUTH, JWT, or one that is not known yet.
-	// UNSUBSCRIBE has none.
-	Type string
-	// Metadata hold APIM's values as strings: numbers and booleans as their text, objects and lists as their JSON. Nulls
-	// are left out.
-	Metadata map[string]string
-}
 
 // PayloadError says that a command's envelope was read, but not its payload. The command can be answered with ERROR.
 type PayloadError struct {
@@ -127,17 +118,9 @@ func decodePayload(typ string, payload json.RawMessage) (any, error) {
 	case TypeFetch:
 		return Fetch{}, nil
 	case TypePrimary:
-		var wire struct {
-			Primary looseBool `json:"primary"`
-		}
-		_ = unmarshalPayload(typ, payload, &wire) // the default, false, is right for an unreadable payload
-		return Primary{Primary: bool(wire.Primary)}, nil
+		return Primary{flag(payload, "primary")}, nil
 	case TypeGoodBye:
-		var wire struct {
-			Reconnect looseBool `json:"reconnect"`
-		}
-		_ = unmarshalPayload(typ, payload, &wire) // the controller leaves in any case
-		return GoodBye{Reconnect: bool(wire.Reconnect)}, nil
+		return GoodBye{flag(payload, "reconnect")}, nil
 	case TypeStartIngest:
 		return decodeStartIngest(payload)
 	case TypeSubscribe:
@@ -149,6 +132,14 @@ func decodePayload(typ string, payload json.RawMessage) (any, error) {
 		return Unhandled{}, nil
 	}
 	return Unknown{}, nil
+}
+
+// flag is a boolean of a payload. It is false in an unreadable one: that is right for PRIMARY, and after a GOOD_BYE the
+// controller leaves in any case.
+func flag(payload json.RawMessage, name string) bool {
+	var fields map[string]looseBool
+	_ = json.Unmarshal(payload, &fields)
+	return bool(fields[name])
 }
 
 func decodeStartIngest(payload json.RawMessage) (StartIngest, error) {
@@ -191,13 +182,14 @@ func decodeSubscribe(typ string, payload json.RawMessage) (Subscribe, error) {
 	if wire.Subscription.ID == "" {
 		return Subscribe{}, &PayloadError{typ, "subscription.graviteeSubscriptionId is missing"}
 	}
-	return Subscribe{APIID: string(wire.APIID), Subscription: Subscription{
-		ID:              string(wire.Subscription.ID),
+	return Subscribe{
+		APIID:           string(wire.APIID),
+		SubscriptionID:  string(wire.Subscription.ID),
 		ApplicationID:   string(wire.Subscription.ApplicationID),
 		ApplicationName: string(wire.Subscription.ApplicationName),
 		Type:            string(wire.Subscription.Type),
 		Metadata:        wire.Subscription.Metadata,
-	}}, nil
+	}, nil
 }
 
 func unmarshalPayload(typ string, payload json.RawMessage, into any) error {

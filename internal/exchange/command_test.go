@@ -21,8 +21,8 @@ func decode(frame exchange.Frame) (id string, payload any, err error) {
 }
 
 func TestCommandsAreRead(t *testing.T) {
-	subscription := exchange.Subscription{
-		ID: "s1", ApplicationID: "app1", ApplicationName: "Billing", Type: "API_KEY",
+	subscribe := exchange.Subscribe{
+		APIID: "a", SubscriptionID: "s1", ApplicationID: "app1", ApplicationName: "Billing", Type: "API_KEY",
 		Metadata: map[string]string{"planId": "p1", "aws-api-gateway-region": "eu-west-1"},
 	}
 	const subscriptionJSON = `{"graviteeSubscriptionId":"s1","graviteeApplicationId":"app1",` +
@@ -51,21 +51,20 @@ func TestCommandsAreRead(t *testing.T) {
 		},
 		"SUBSCRIBE": {
 			`{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":` + subscriptionJSON + `}}`,
-			exchange.Subscribe{APIID: "a", Subscription: subscription},
+			subscribe,
 		},
 		"UNSUBSCRIBE, which fills only id and metadata": {
 			`{"id":"1","type":"UNSUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s1",` +
 				`"metadata":{"k":"v"}}}}`,
-			exchange.Unsubscribe{APIID: "a", Subscription: exchange.Subscription{
-				ID: "s1", Metadata: map[string]string{"k": "v"},
-			}},
+			exchange.Unsubscribe{APIID: "a", SubscriptionID: "s1", Metadata: map[string]string{"k": "v"}},
 		},
 		"SUBSCRIBE of 4.4, without an application id": {
 			`{"id":"1","type":"SUBSCRIBE","payload":{"apiId":"a","subscription":{"graviteeSubscriptionId":"s1",` +
 				`"graviteeApplicationName":"B","type":"JWT","metadata":{"planId":"p"}}}}`,
-			exchange.Subscribe{APIID: "a", Subscription: exchange.Subscription{
-				ID: "s1", ApplicationName: "B", Type: "JWT", Metadata: map[string]string{"planId": "p"},
-			}},
+			exchange.Subscribe{
+				APIID: "a", SubscriptionID: "s1", ApplicationName: "B", Type: "JWT",
+				Metadata: map[string]string{"planId": "p"},
+			},
 		},
 		"a known type that is not for agents": {
 			`{"id":"1","type":"INGEST","payload":{"apis":[]}}`, exchange.Unhandled{},
@@ -135,7 +134,7 @@ func TestSubscriptionMetadataMayHoldAnyJSON(t *testing.T) {
 			t.Errorf("%s: %v", metadata, err)
 			continue
 		}
-		if diff := cmp.Diff(want, got.(exchange.Unsubscribe).Subscription.Metadata); diff != "" {
+		if diff := cmp.Diff(want, got.(exchange.Unsubscribe).Metadata); diff != "" {
 			t.Errorf("%s: %s", metadata, diff)
 		}
 	}
