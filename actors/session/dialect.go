@@ -50,9 +50,7 @@ func inDialect(typ string, a messages.Answer) exchange.Parts {
 		}
 	case messages.Subscribed:
 		if typ == exchange.TypeSubscribe {
-			return exchange.Parts{exchange.AppendSubscribeReply(nil, a.ID, exchange.SubscriptionResult{
-				SubscriptionID: r.SubscriptionID, APIKey: r.APIKey, Metadata: r.Metadata,
-			})}
+			return exchange.Parts{exchange.AppendSubscribeReply(nil, a.ID, r.SubscriptionID, r.Metadata, r.APIKey)}
 		}
 	case messages.Unsubscribed:
 		if typ == exchange.TypeUnsubscribe {

@@ -29,8 +29,7 @@ func Ingest(id, jobID string, apis [][]byte, done bool) Parts {
 
 // AppendPrimaryReply answers PRIMARY.
 func AppendPrimaryReply(dst []byte, commandID string) []byte {
-	o := beginSuccess(dst, TypePrimary, commandID)
-	return o.end()
+	return beginSuccess(dst, TypePrimary, commandID).end()
 }
 
 // AppendHealthCheckReply answers HEALTH_CHECK. If the agent says that it is not healthy, the controller sends GOOD_BYE
@@ -72,35 +71,27 @@ func AppendStartIngestReply(dst []byte, commandID, jobID string, total int64) []
 	return o.end()
 }
 
-// SubscriptionResult is the result of SUBSCRIBE.
-type SubscriptionResult struct {
-	// SubscriptionID is the command's graviteeSubscriptionId.
-	SubscriptionID string
-	// Metadata replace the subscription's metadata in APIM. Its console shows them, so they hold no secret.
-	Metadata map[string]string
-	APIKey   secret.String
-}
-
-// AppendSubscribeReply answers SUBSCRIBE. A key's value is written only in this frame.
-func AppendSubscribeReply(dst []byte, commandID string, result SubscriptionResult) []byte {
+// AppendSubscribeReply answers SUBSCRIBE. subscriptionID is the command's. metadata replace the subscription's in APIM.
+// Its console shows them, so they hold no secret. A key's value is written only in this frame.
+func AppendSubscribeReply(
+	dst []byte, commandID, subscriptionID string, metadata map[string]string, apiKey secret.String,
+) []byte {
 	o := beginSuccess(dst, TypeSubscribe, commandID)
 	o.begin("subscription")
-	o.field("graviteeSubscriptionId", result.SubscriptionID)
-	o.stringMap("metadata", result.Metadata)
-	o.optional("apiKey", result.APIKey.Reveal())
+	o.field("graviteeSubscriptionId", subscriptionID)
+	o.stringMap("metadata", metadata)
+	o.optional("apiKey", apiKey.Reveal())
 	return o.end()
 }
 
 // AppendUnsubscribeReply answers UNSUBSCRIBE.
 func AppendUnsubscribeReply(dst []byte, commandID string) []byte {
-	o := beginSuccess(dst, TypeUnsubscribe, commandID)
-	return o.end()
+	return beginSuccess(dst, TypeUnsubscribe, commandID).end()
 }
 
 // AppendErrorReply answers a command of any type with ERROR. details are for a person and hold no secret.
 func AppendErrorReply(dst []byte, commandType, commandID, details string) []byte {
-	o := beginReply(dst, commandType, commandID, StatusError, details)
-	return o.end()
+	return beginReply(dst, commandType, commandID, StatusError, details).end()
 }
 
 // AppendNoReply answers a command of a known type that an agent does not handle ([Unhandled]).

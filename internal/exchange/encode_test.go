@@ -68,9 +68,7 @@ func written() map[string]struct {
 				`"payload":{"ingestJobId":"j","total":3}}`,
 		},
 		"SUBSCRIBE": {
-			exchange.AppendSubscribeReply(nil, "1", exchange.SubscriptionResult{
-				SubscriptionID: "s", Metadata: map[string]string{"b": "2", "a": "1"}, APIKey: secret.New("key"),
-			}),
+			exchange.AppendSubscribeReply(nil, "1", "s", map[string]string{"b": "2", "a": "1"}, secret.New("key")),
 			`t:REPLY;;et:SUBSCRIBE;;e:{"commandId":"1","type":"SUBSCRIBE","commandStatus":"SUCCEEDED",` +
 				`"payload":{"subscription":{"graviteeSubscriptionId":"s","metadata":{"a":"1","b":"2"},"apiKey":"key"}}}`,
 		},
@@ -142,13 +140,11 @@ func TestASemicolonInAnyStringIsEscaped(t *testing.T) {
 		"HEALTH_CHECK": exchange.AppendHealthCheckReply(nil, odd, false, odd),
 		"DISCOVER":     slices.Concat(exchange.DiscoverReply(odd, [][]byte{summary}, true)...),
 		"START_INGEST": exchange.AppendStartIngestReply(nil, odd, odd, 1),
-		"SUBSCRIBE": exchange.AppendSubscribeReply(nil, odd, exchange.SubscriptionResult{
-			SubscriptionID: odd, Metadata: map[string]string{odd: odd}, APIKey: secret.New(odd),
-		}),
-		"FETCH":    slices.Concat(exchange.FetchReply(odd, [][]byte{api})...),
-		"LIST":     slices.Concat(exchange.ListReply(odd, [][]byte{summary})...),
-		"ERROR":    exchange.AppendErrorReply(nil, "SUBSCRIBE", odd, odd),
-		"NO_REPLY": exchange.AppendNoReply(nil, odd, odd),
+		"SUBSCRIBE":    exchange.AppendSubscribeReply(nil, odd, odd, map[string]string{odd: odd}, secret.New(odd)),
+		"FETCH":        slices.Concat(exchange.FetchReply(odd, [][]byte{api})...),
+		"LIST":         slices.Concat(exchange.ListReply(odd, [][]byte{summary})...),
+		"ERROR":        exchange.AppendErrorReply(nil, "SUBSCRIBE", odd, odd),
+		"NO_REPLY":     exchange.AppendNoReply(nil, odd, odd),
 	} {
 		_, content, _ := strings.Cut(string(frame), "e:{")
 		if strings.Contains(content, ";") {

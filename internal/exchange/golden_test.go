@@ -136,9 +136,9 @@ func TestTheAgentWritesWhatGraviteesOwnClassesWrite(t *testing.T) {
 		},
 		"subscribe-reply": func(r recorded) []byte {
 			s := r.Payload.Subscription
-			return exchange.AppendSubscribeReply(nil, r.CommandID, exchange.SubscriptionResult{
-				SubscriptionID: s.GraviteeSubscriptionID, Metadata: s.Metadata, APIKey: secret.New(s.APIKey),
-			})
+			return exchange.AppendSubscribeReply(
+				nil, r.CommandID, s.GraviteeSubscriptionID, s.Metadata, secret.New(s.APIKey),
+			)
 		},
 	}
 	compared := map[string]bool{}

@@ -15,9 +15,9 @@ type object struct {
 func newObject(dst []byte) object { return object{dst: append(dst, '{'), open: 1} }
 
 // end closes all objects that are open.
-func (o *object) end() []byte {
-	for o.open > 0 {
-		o.close()
+func (o object) end() []byte {
+	for range o.open {
+		o.dst = append(o.dst, '}')
 	}
 	return o.dst
 }

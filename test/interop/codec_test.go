@@ -39,9 +39,9 @@ func ourFrames() map[string][]byte {
 		"START_INGEST reply":     exchange.AppendStartIngestReply(nil, commandID, awkward, 4711),
 		"LIST reply":             slices.Concat(exchange.ListReply(commandID, [][]byte{summary})...),
 		"FETCH reply":            slices.Concat(exchange.FetchReply(commandID, [][]byte{whole, least})...),
-		"SUBSCRIBE reply": exchange.AppendSubscribeReply(nil, commandID, exchange.SubscriptionResult{
-			SubscriptionID: "sub", Metadata: map[string]string{"note": awkward}, APIKey: secret.New("not-a-key"),
-		}),
+		"SUBSCRIBE reply": exchange.AppendSubscribeReply(
+			nil, commandID, "sub", map[string]string{"note": awkward}, secret.New("not-a-key"),
+		),
 		"UNSUBSCRIBE reply": exchange.AppendUnsubscribeReply(nil, commandID),
 		"SUBSCRIBE error":   exchange.AppendErrorReply(nil, "SUBSCRIBE", commandID, awkward),
 		"NO_REPLY":          exchange.AppendNoReply(nil, commandID, "DISCOVER"),
