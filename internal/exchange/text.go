@@ -33,7 +33,8 @@ func appendString[T string | []byte](dst []byte, text T) []byte {
 			continue
 		}
 		if text[i] >= utf8.RuneSelf {
-			if size := runeSize(text[i:min(len(text), i+utf8.UTFMax)]); size > 1 {
+			// At most four bytes are converted, so that neither a string nor a document must be as a whole.
+			if _, size := utf8.DecodeRuneInString(string(text[i:min(len(text), i+utf8.UTFMax)])); size > 1 {
 				i += size
 				continue
 			}
@@ -49,12 +50,4 @@ func appendString[T string | []byte](dst []byte, text T) []byte {
 	}
 	dst = append(dst, text[start:]...)
 	return append(dst, '"')
-}
-
-// runeSize is the size in bytes of the text's first character, 1 if it is invalid. It copies at most four bytes, so
-// that neither a string nor a document must be converted as a whole.
-func runeSize[T string | []byte](text T) int {
-	var head [utf8.UTFMax]byte
-	_, size := utf8.DecodeRune(head[:copy(head[:], text)])
-	return size
 }
