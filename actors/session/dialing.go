@@ -29,22 +29,6 @@ const (
 	stableAfter = time.Minute
 )
 
-// connHandler passes what a connection receives on to its session.
-type connHandler struct {
-	scope *life.Scope
-	conn  *wsconn.Conn
-}
-
-// OnMessage implements wsconn.Handler.
-func (h connHandler) OnMessage(message []byte) {
-	h.scope.Tell(frameCame{newsOf{h.conn}, message})
-}
-
-// OnClosed implements wsconn.Handler.
-func (h connHandler) OnClosed(info wsconn.CloseInfo) {
-	h.scope.Tell(connClosed{newsOf{h.conn}, info})
-}
-
 // onStarted dials at once the first time; an incarnation that follows a failed one waits its turn.
 func (s *session) onStarted(ctx actor.Context) {
 	switch {
@@ -101,7 +85,11 @@ func (s *session) onDialed(m dialed) {
 	s.conn, s.release, s.endpoint = m.conn, m.release, m.endpoint
 	s.env.Log.Debug("websocket open, greeting", life.LogEndpoint, m.endpoint)
 	s.Become(s.greeting)
-	s.conn.Start(connHandler{scope: s.Scope, conn: s.conn})
+	news := newsOf{m.conn}
+	s.conn.Start(
+		func(message []byte) { s.Scope.Tell(frameCame{news, message}) },
+		func(info wsconn.CloseInfo) { s.Scope.Tell(connClosed{news, info}) },
+	)
 	s.helloID = s.env.NewID()
 	s.sent(s.conn.Send(exchange.AppendHello(nil, s.helloID, s.target), nil))
 	s.Scope.After(greetWithin, greetOverdue{newsOf{s.conn}})

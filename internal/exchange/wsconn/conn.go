@@ -38,7 +38,7 @@ var (
 var (
 	// ErrPongTimeout: a ping was not answered in time, so the connection is half-open or the peer hangs.
 	ErrPongTimeout = errors.New("no pong within its deadline")
-	// ErrNoCredit: no credit came back for as long as a pong may take, so the handler hangs.
+	// ErrNoCredit: no credit came back for as long as a pong may take, so what takes the messages hangs.
 	ErrNoCredit = errors.New("messages were not accepted in time")
 	// ErrTextMessage: the peer sent a text message, which the protocol does not have.
 	ErrTextMessage = errors.New("the peer sent a text message")
@@ -62,28 +62,19 @@ type CloseInfo struct {
 	Remote bool
 }
 
-// Handler receives what comes over a connection. Its methods are called from the connection's own goroutines, one at a
-// time. They must not block, but pass on.
-type Handler interface {
-	// OnMessage is called for each binary message, in order. The slice belongs to the handler. After [Conn.Close] it is
-	// only called for a message that was already being handed over.
-	OnMessage(message []byte)
-	// OnClosed is called exactly once: when the connection has ended, both goroutines read and write no more, and all
-	// receipts were called.
-	OnClosed(info CloseInfo)
-}
-
 // Conn is one open websocket. Its methods may be called from any goroutine and never block.
 type Conn struct {
 	options Options
 	ws      *websocket.Conn
 	raw     *meter // beneath TLS: counts the bytes that may have been sent
 	top     *meter // above TLS: tells a lost connection from a broken protocol
-	handler Handler
+
+	onMessage func([]byte) // see [Conn.Start]
+	onClosed  func(CloseInfo)
 
 	credits    chan struct{} // holds the free credits
 	wake       chan struct{} // tells the writer that there is work
-	leaving    chan struct{} // closed when we close: no message goes to the handler any more
+	leaving    chan struct{} // closed when we close: no message is handed over any more
 	down       chan struct{} // closed when the connection has ended
 	writerDone chan struct{}
 
@@ -126,16 +117,22 @@ func newConn(options Options, ws *websocket.Conn, raw, top *meter) *Conn {
 	return c
 }
 
-// Start begins to read and write. The handler is called until OnClosed. Start does nothing if it was called before, or
-// after Close or Abort.
-func (c *Conn) Start(handler Handler) {
+// Start begins to read and write. It does nothing if it was called before, or after Close or Abort. What it is given is
+// called from the connection's own goroutines, one at a time, and must not block, but pass on:
+//
+// onMessage is called for each binary message, in order. It may keep the slice. After [Conn.Close] it is only called for
+// a message that was already being handed over.
+//
+// onClosed is called exactly once: when the connection has ended, both goroutines read and write no more, and all
+// receipts were called.
+func (c *Conn) Start(onMessage func([]byte), onClosed func(CloseInfo)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.started {
 		return
 	}
 	c.started = true
-	c.handler = handler
+	c.onMessage, c.onClosed = onMessage, onClosed
 	go c.writeLoop()
 	go c.run()
 }
@@ -158,7 +155,7 @@ func (c *Conn) Close(code int, reason string) {
 
 // Abort drops the connection at once: no close frame, code 1006. err says why and is not nil.
 func (c *Conn) Abort(err error) {
-	c.Start(discard{})
+	c.startForEnd()
 	c.lose(err)
 }
 
@@ -166,7 +163,7 @@ func (c *Conn) Abort(err error) {
 func (c *Conn) lose(err error) { c.end(CloseInfo{Code: websocket.CloseAbnormalClosure, Err: err}) }
 
 func (c *Conn) closeWith(info CloseInfo) {
-	c.Start(discard{}) // does nothing if it was started; a close needs both goroutines
+	c.startForEnd()
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.leaves() {
@@ -204,7 +201,7 @@ func (c *Conn) end(info CloseInfo) {
 	_ = c.raw.Close()
 }
 
-// finish runs when both goroutines have ended. It calls the receipts that are left, and the handler for the last time.
+// finish runs when both goroutines have ended. It calls the receipts that are left, and onClosed.
 func (c *Conn) finish() {
 	c.mu.Lock()
 	for _, timer := range []*time.Timer{c.interval, c.closing.timer, c.closing.lastWords} {
@@ -223,7 +220,7 @@ func (c *Conn) finish() {
 	for _, item := range queue {
 		item.receipt.give(NeverSent)
 	}
-	c.handler.OnClosed(info)
+	c.onClosed(info)
 }
 
 func (c *Conn) wakeWriter() {
@@ -233,11 +230,8 @@ func (c *Conn) wakeWriter() {
 	}
 }
 
-// discard is the handler of a connection that is closed before it was started.
-type discard struct{}
-
-func (discard) OnMessage([]byte)   {}
-func (discard) OnClosed(CloseInfo) {}
+// startForEnd starts a connection that was not started, as a close needs both goroutines.
+func (c *Conn) startForEnd() { c.Start(func([]byte) {}, func(CloseInfo) {}) }
 
 // maxCloseReason in bytes is what RFC 6455 leaves for the reason: 125 bytes of a control frame, without the code.
 const maxCloseReason = 123

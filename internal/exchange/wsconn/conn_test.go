@@ -140,20 +140,14 @@ func TestMessagesOfTheLargestSizeAreReadInContinuationFrames(t *testing.T) {
 	})
 }
 
-// keeper keeps the slices that it receives.
-type keeper struct{ messages chan []byte }
-
-func (k keeper) OnMessage(message []byte) { k.messages <- message }
-func (keeper) OnClosed(wsconn.CloseInfo)  {}
-
-func TestEachMessageBelongsToTheHandler(t *testing.T) {
+func TestEachMessageMayBeKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := connect(t, memnet.NoPlan(), wsconn.Options{})
-		kept := keeper{make(chan []byte, 2)}
-		s.conn.Start(kept)
+		kept := make(chan []byte, 2)
+		s.conn.Start(func(message []byte) { kept <- message }, func(wsconn.CloseInfo) {})
 		s.peer.write(opBinary, true, "first")
 		s.peer.write(opBinary, true, "OTHER")
-		first, second := <-kept.messages, <-kept.messages
+		first, second := <-kept, <-kept
 		if string(first) != "first" || string(second) != "OTHER" {
 			t.Errorf("%q, %q", first, second)
 		}

@@ -239,7 +239,7 @@ func TestAConnectionOverTLSWorks(t *testing.T) {
 	if protocol := p.conn.(*tls.Conn).ConnectionState().NegotiatedProtocol; protocol != "http/1.1" {
 		t.Errorf("negotiated %q", protocol)
 	}
-	conn.Start(handler)
+	handler.start(conn)
 	go func() { done <- p.serve() }()
 	delivered := make(chan wsconn.Outcome, 1)
 	_ = conn.Send([]byte(strings.Repeat("x", 300_000)), func(o wsconn.Outcome) { delivered <- o })

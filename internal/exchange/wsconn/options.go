@@ -61,7 +61,7 @@ type Options struct {
 	// always has room, and messages of at most 4 KiB have 1 MiB more.
 	MaxQueuedBytes int
 
-	// Credits is how many messages for which NeedsCredit is true may be with the handler and not yet be accepted
+	// Credits is how many messages for which NeedsCredit is true may be handed over and not yet be accepted
 	// ([Conn.ReturnCredit]).
 	Credits int
 	// NeedsCredit reports whether a message takes a credit. Nil means that none does.

@@ -152,7 +152,7 @@ func closeFrame(code uint16, reason string) string {
 	return string(binary.BigEndian.AppendUint16(nil, code)) + reason
 }
 
-// recorder is a handler.
+// recorder keeps what a connection is started with is told.
 type recorder struct {
 	messages chan string
 	closed   chan wsconn.CloseInfo
@@ -163,11 +163,11 @@ func newRecorder() *recorder {
 	return &recorder{messages: make(chan string, 100), closed: make(chan wsconn.CloseInfo, 10)}
 }
 
-func (r *recorder) OnMessage(message []byte) { r.messages <- string(message) }
-
-func (r *recorder) OnClosed(info wsconn.CloseInfo) {
-	r.closings.Add(1)
-	r.closed <- info
+func (r *recorder) start(c *wsconn.Conn) {
+	c.Start(func(message []byte) { r.messages <- string(message) }, func(info wsconn.CloseInfo) {
+		r.closings.Add(1)
+		r.closed <- info
+	})
 }
 
 // receipts keeps the outcomes of each message.
@@ -215,7 +215,7 @@ func inBubble(t *testing.T, plan memnet.Plan, options wsconn.Options, test func(
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := connect(t, plan, options)
-		s.conn.Start(s.handler)
+		s.handler.start(s.conn)
 		defer func() { // even if the test failed, or the bubble would hide why
 			s.conn.Abort(errors.New("the test is over"))
 			_ = s.peer.conn.Close()

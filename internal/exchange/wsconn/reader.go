@@ -43,7 +43,7 @@ func (c *Conn) readLoop() {
 // keepBuffer is the largest buffer that is kept for the next message. Commands are small, and a large one is rare.
 const keepBuffer = 64 << 10
 
-// deliver gives a message to the handler once it has its credit. After we have closed, messages are read only for the
+// deliver hands a message over once it has its credit. After we have closed, messages are read only for the
 // pongs and the close frame behind them.
 func (c *Conn) deliver(message []byte) {
 	c.mu.Lock()
@@ -52,7 +52,7 @@ func (c *Conn) deliver(message []byte) {
 	if leaving || c.options.NeedsCredit(message) && !c.takeCredit() {
 		return
 	}
-	c.handler.OnMessage(bytes.Clone(message))
+	c.onMessage(bytes.Clone(message))
 }
 
 // takeCredit waits for a credit. It returns false if the connection was closed first.
