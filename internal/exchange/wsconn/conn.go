@@ -1,6 +1,7 @@
 package wsconn
 
 import (
+	"cmp"
 	"errors"
 	"slices"
 	"strings"
@@ -72,7 +73,7 @@ type Conn struct {
 	onMessage func([]byte) // see [Conn.Start]
 	onClosed  func(CloseInfo)
 
-	credits    chan struct{} // holds the free credits
+	credits    chan struct{} // holds the credits that are taken
 	wake       chan struct{} // tells the writer that there is work
 	leaving    chan struct{} // closed when we close: no message is handed over any more
 	down       chan struct{} // closed when the connection has ended
@@ -107,9 +108,6 @@ func newConn(options Options, ws *websocket.Conn, raw, top *meter) *Conn {
 		wake:    make(chan struct{}, 1),
 		leaving: make(chan struct{}), down: make(chan struct{}), writerDone: make(chan struct{}),
 	}
-	for range options.Credits {
-		c.credits <- struct{}{}
-	}
 	ws.SetReadLimit(int64(options.MaxMessageSize))
 	ws.SetPingHandler(c.pinged)
 	ws.SetPongHandler(c.ponged)
@@ -140,7 +138,7 @@ func (c *Conn) Start(onMessage func([]byte), onClosed func(CloseInfo)) {
 // ReturnCredit says that a message for which NeedsCredit is true was accepted. Call it once for each such message.
 func (c *Conn) ReturnCredit() {
 	select {
-	case c.credits <- struct{}{}:
+	case <-c.credits:
 	default: // more than were taken; the limit does not grow
 	}
 }
@@ -173,9 +171,7 @@ func (c *Conn) closeWith(info CloseInfo) {
 	close(c.leaving)
 	c.closing.info = info
 	c.closing.timer = time.AfterFunc(CloseTimeout, func() {
-		if info.Err == nil {
-			info.Err = ErrCloseTimeout
-		}
+		info.Err = cmp.Or(info.Err, ErrCloseTimeout)
 		c.end(info)
 	})
 	c.wakeWriter()

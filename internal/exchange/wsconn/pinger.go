@@ -3,6 +3,7 @@ package wsconn
 import (
 	"slices"
 	"strconv"
+	"sync/atomic"
 	"time"
 )
 
@@ -11,9 +12,9 @@ type pinger struct {
 	interval   *time.Timer // runs once StartPings was called
 	pingDue    bool
 	lastPing   uint64
-	unanswered []ping // in the order in which they were written
-	proved     int64  // bytes written before the last ping that was answered
-	stalled    bool   // the reader waits for a credit and cannot see pongs
+	unanswered []ping      // in the order in which they were written
+	proved     int64       // bytes written before the last ping that was answered
+	stalled    atomic.Bool // the reader waits for a credit and cannot see pongs
 
 	pongDue bool
 	pong    []byte // the payload of the peer's last ping; earlier ones need no answer (RFC 6455, 5.5.3)
@@ -68,7 +69,7 @@ func (c *Conn) pongOverdue() {
 	c.mu.Lock()
 	overdue := len(c.unanswered) > 0 && !time.Now().Before(c.unanswered[0].deadline)
 	err := ErrPongTimeout
-	if c.stalled {
+	if c.stalled.Load() {
 		err = ErrNoCredit
 	}
 	c.mu.Unlock()

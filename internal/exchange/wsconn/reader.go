@@ -58,25 +58,19 @@ func (c *Conn) deliver(message []byte) {
 // takeCredit waits for a credit. It returns false if the connection was closed first.
 func (c *Conn) takeCredit() bool {
 	select {
-	case <-c.credits:
+	case c.credits <- struct{}{}:
 		return true
 	default:
 	}
-	c.setStalled(true)
-	defer c.setStalled(false)
+	c.stalled.Store(true)
+	defer c.stalled.Store(false)
 	select {
-	case <-c.credits:
+	case c.credits <- struct{}{}:
 		return true
 	case <-c.leaving:
 	case <-c.down:
 	}
 	return false
-}
-
-func (c *Conn) setStalled(stalled bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.stalled = stalled
 }
 
 // peerCloses is called when the peer's close frame was read. The writer answers it, unless our own close frame is sent.
