@@ -2,7 +2,6 @@ package wsconn
 
 import (
 	"errors"
-	"io"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -101,29 +100,23 @@ func (c *Conn) writeMessage(parts [][]byte) error {
 	}
 	room := c.options.MaxFrameSize // in gorilla's buffer, which becomes one frame when it is full or the writer is closed
 	for _, part := range parts {
-		for len(part) > room {
-			if err := c.fill(w, part[:room]); err != nil {
+		for len(part) > 0 {
+			if room == 0 {
+				if err := c.writeControls(); err != nil {
+					return err
+				}
+				room = c.options.MaxFrameSize
+			}
+			n := min(len(part), room)
+			c.setWriteDeadline()
+			if _, err := w.Write(part[:n]); err != nil { // a full buffer is written first
 				return err
 			}
-			part, room = part[room:], c.options.MaxFrameSize
-			if err := c.writeControls(); err != nil {
-				return err
-			}
+			part, room = part[n:], room-n
 		}
-		if err := c.fill(w, part); err != nil {
-			return err
-		}
-		room -= len(part)
 	}
 	c.setWriteDeadline()
 	return w.Close()
-}
-
-// fill puts bytes into gorilla's buffer. A full buffer is written first.
-func (c *Conn) fill(w io.Writer, payload []byte) error {
-	c.setWriteDeadline()
-	_, err := w.Write(payload)
-	return err
 }
 
 func (c *Conn) setWriteDeadline() {
