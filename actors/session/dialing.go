@@ -91,7 +91,7 @@ func (s *session) onDialed(m dialed) {
 		func(info wsconn.CloseInfo) { s.Scope.Tell(connClosed{news, info}) },
 	)
 	s.helloID = s.env.NewID()
-	s.sent(s.conn.Send(exchange.AppendHello(nil, s.helloID, s.target), nil))
+	s.sent(s.conn.SendBefore(time.Time{}, nil, exchange.AppendHello(nil, s.helloID, s.target)))
 	s.Scope.After(greetWithin, greetOverdue{newsOf{s.conn}})
 }
 

@@ -41,7 +41,7 @@ func TestAFrameNeverHoldsMoreThan65536Bytes(t *testing.T) {
 	for _, size := range []int{0, 1, 125, 126, 65535, 65536, 65537, 131072, 200000, exchange.DefaultMaxMessageSize} {
 		inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 			message := bytes.Repeat([]byte("0123456789abcdef"), size/16+1)[:size]
-			if err := s.conn.Send(message, nil); err != nil {
+			if err := s.send(message, nil); err != nil {
 				t.Fatal(err)
 			}
 			var got strings.Builder
@@ -250,9 +250,9 @@ func TestThePeersCloseIsAnsweredAndReported(t *testing.T) {
 func TestThePeersCloseIsAnsweredInTheMiddleOfALongMessage(t *testing.T) {
 	inBubble(t, smallBuffer(100_000), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
-		_ = s.conn.Send(make([]byte, 1<<20), got.of(0))
+		_ = s.send(make([]byte, 1<<20), got.of(0))
 		synctest.Wait() // it is being written
-		_ = s.conn.Send([]byte("never"), got.of(1))
+		_ = s.send([]byte("never"), got.of(1))
 		synctest.Wait()
 		s.peer.write(opClose, true, closeFrame(1001, ""))
 		for {
@@ -303,7 +303,7 @@ func TestAFailedWriteDoesNotHideTheReasonOfAPeerThatHungUp(t *testing.T) {
 		s.peer.write(opClose, true, closeFrame(1013, "bye"))
 		_ = s.peer.conn.Close()
 		time.Sleep(100 * time.Millisecond) // the close frame and the end of the connection arrive together
-		_ = s.conn.Send([]byte("x"), nil)
+		_ = s.send([]byte("x"), nil)
 		if info := s.closed(t); info.Code != 1013 || info.Reason != "bye" || !info.Remote {
 			t.Errorf("%+v", info)
 		}
@@ -313,10 +313,10 @@ func TestAFailedWriteDoesNotHideTheReasonOfAPeerThatHungUp(t *testing.T) {
 func TestCloseWritesTheQueueThenTheCloseFrame(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
-		_ = s.conn.Send([]byte("last words"), got.of(0))
+		_ = s.send([]byte("last words"), got.of(0))
 		s.conn.Close(1000, "stopping")
 		s.conn.Close(1011, "a second close changes nothing")
-		if err := s.conn.Send([]byte("too late"), got.of(1)); !errors.Is(err, wsconn.ErrClosed) {
+		if err := s.send([]byte("too late"), got.of(1)); !errors.Is(err, wsconn.ErrClosed) {
 			t.Errorf("Send after Close: %v", err)
 		}
 		if f := s.peer.expect(opBinary); f.payload != "last words" {
@@ -349,8 +349,8 @@ func TestCloseEndsInTimeWhenThePeerDoesNotAnswer(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, plan, wsconn.Options{}, func(t *testing.T, s *session) {
 				var got receipts
-				_ = s.conn.Send(make([]byte, 10_000), got.of(0))
-				_ = s.conn.Send([]byte("x"), got.of(1))
+				_ = s.send(make([]byte, 10_000), got.of(0))
+				_ = s.send([]byte("x"), got.of(1))
 				start := time.Now()
 				s.conn.Close(1000, "")
 				info := s.closed(t)

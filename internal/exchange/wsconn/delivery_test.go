@@ -15,7 +15,7 @@ import (
 func TestThePongToThePingAfterAMessageProvesItsDelivery(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
-		_ = s.conn.Send([]byte("a"), got.of(0))
+		_ = s.send([]byte("a"), got.of(0))
 		s.peer.expect(opBinary)
 		first := s.peer.expect(opPing)
 		synctest.Wait()
@@ -27,7 +27,7 @@ func TestThePongToThePingAfterAMessageProvesItsDelivery(t *testing.T) {
 		if o := got.once(t, 0); o != wsconn.Delivered {
 			t.Errorf("%v after the pong", o)
 		}
-		_ = s.conn.Send([]byte("b"), got.of(1))
+		_ = s.send([]byte("b"), got.of(1))
 		s.peer.expect(opBinary)
 		if second := s.peer.expect(opPing); second.payload == first.payload {
 			t.Error("a ping's payload was used before")
@@ -37,7 +37,7 @@ func TestThePongToThePingAfterAMessageProvesItsDelivery(t *testing.T) {
 
 func TestAMessageWithoutAReceiptIsFollowedByNoPing(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
-		_, _ = s.conn.Send([]byte("a"), nil), s.conn.Send([]byte("b"), nil)
+		_, _ = s.send([]byte("a"), nil), s.send([]byte("b"), nil)
 		s.peer.expect(opBinary)
 		s.peer.expect(opBinary)
 	})
@@ -46,7 +46,7 @@ func TestAMessageWithoutAReceiptIsFollowedByNoPing(t *testing.T) {
 func TestOnlyTheRightPongProvesDelivery(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
-		_ = s.conn.Send([]byte("a"), got.of(0))
+		_ = s.send([]byte("a"), got.of(0))
 		s.peer.expect(opBinary)
 		s.peer.expect(opPing)
 		for _, payload := range []string{"", "unasked", "0"} {
@@ -63,7 +63,7 @@ func TestAPongToALaterPingProvesAllMessagesBeforeIt(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		for i := range 3 {
-			_ = s.conn.Send([]byte("x"), got.of(i))
+			_ = s.send([]byte("x"), got.of(i))
 		}
 		var pings []string
 		for range 3 {
@@ -82,7 +82,7 @@ func TestAPongToALaterPingProvesAllMessagesBeforeIt(t *testing.T) {
 func TestAMessageWithoutItsPongIsUnprovedWhenTheConnectionEnds(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
-		_ = s.conn.Send([]byte("a"), got.of(0))
+		_ = s.send([]byte("a"), got.of(0))
 		s.peer.expect(opBinary)
 		_ = s.peer.conn.Close()
 		s.closed(t)
@@ -95,14 +95,14 @@ func TestAMessageWithoutItsPongIsUnprovedWhenTheConnectionEnds(t *testing.T) {
 func TestAMessageInTheQueueIsNeverSentWhenTheConnectionEnds(t *testing.T) {
 	inBubble(t, smallBuffer(1000), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
-		_ = s.conn.Send(make([]byte, 5000), got.of(0))
+		_ = s.send(make([]byte, 5000), got.of(0))
 		synctest.Wait() // it is being written
-		_ = s.conn.Send([]byte("b"), got.of(1))
+		_ = s.send([]byte("b"), got.of(1))
 		s.closed(t)
 		if a, b := got.once(t, 0), got.once(t, 1); a != wsconn.Unproved || b != wsconn.NeverSent {
 			t.Errorf("%v, %v", a, b)
 		}
-		err := s.conn.Send([]byte("c"), got.of(2))
+		err := s.send([]byte("c"), got.of(2))
 		if !errors.Is(err, wsconn.ErrClosed) || got.once(t, 2) != wsconn.NeverSent {
 			t.Errorf("after the end: %v, %v", err, got.once(t, 2))
 		}
@@ -117,8 +117,8 @@ func TestAMessageWhoseWriteFailsBeforeItsFirstByteIsNeverSent(t *testing.T) {
 	} {
 		inBubble(t, smallBuffer(1000), wsconn.Options{}, func(t *testing.T, s *session) {
 			var got receipts
-			_ = s.conn.Send(make([]byte, size), nil)
-			_ = s.conn.Send([]byte("x"), got.of(0))
+			_ = s.send(make([]byte, size), nil)
+			_ = s.send([]byte("x"), got.of(0))
 			s.closed(t)
 			if o := got.once(t, 0); o != want {
 				t.Errorf("after %d bytes: %v, want %v", size, o, want)
@@ -130,7 +130,7 @@ func TestAMessageWhoseWriteFailsBeforeItsFirstByteIsNeverSent(t *testing.T) {
 func TestAMessageIsDroppedIfItsDeadlineCameBeforeItsFirstByte(t *testing.T) {
 	inBubble(t, smallBuffer(100), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
-		_ = s.conn.Send(make([]byte, 1000), nil) // keeps the writer busy until the peer reads
+		_ = s.send(make([]byte, 1000), nil) // keeps the writer busy until the peer reads
 		_ = s.conn.SendBefore(time.Now().Add(2*time.Second), got.of(0), []byte("late"))
 		_ = s.conn.SendBefore(time.Now().Add(5*time.Second), got.of(1), []byte("in time"))
 		time.Sleep(2 * time.Second)
@@ -151,30 +151,30 @@ func TestSendNeverBlocksAndTheQueueHasALimit(t *testing.T) {
 	inBubble(t, smallBuffer(100), limits, func(t *testing.T, s *session) {
 		var got receipts
 		start := time.Now()
-		_ = s.conn.Send(make([]byte, 10_000), nil) // is being written, not queued
+		_ = s.send(make([]byte, 10_000), nil) // is being written, not queued
 		synctest.Wait()
 		for i := range 2 {
-			if err := s.conn.Send(make([]byte, 10_000), got.of(i)); err != nil {
+			if err := s.send(make([]byte, 10_000), got.of(i)); err != nil {
 				t.Errorf("message %d: %v", i, err)
 			}
 		}
-		err := s.conn.Send(make([]byte, 10_000), got.of(2))
+		err := s.send(make([]byte, 10_000), got.of(2))
 		if !errors.Is(err, wsconn.ErrQueueFull) || got.once(t, 2) != wsconn.NeverSent {
 			t.Errorf("over the queue's limit: %v, %v", err, got.once(t, 2))
 		}
-		err = s.conn.Send(make([]byte, 10_001), got.of(3))
+		err = s.send(make([]byte, 10_001), got.of(3))
 		if !errors.Is(err, wsconn.ErrTooLarge) || got.once(t, 3) != wsconn.NeverSent {
 			t.Errorf("over the message limit: %v, %v", err, got.once(t, 3))
 		}
 		if time.Since(start) != 0 {
-			t.Errorf("Send took %v", time.Since(start))
+			t.Errorf("SendBefore took %v", time.Since(start))
 		}
 		s.peer.expect(opBinary)
 		for range 2 {
 			s.peer.expect(opBinary)
 			s.peer.expect(opPing)
 		}
-		if err := s.conn.Send(make([]byte, 10_000), nil); err != nil {
+		if err := s.send(make([]byte, 10_000), nil); err != nil {
 			t.Errorf("when there is room again: %v", err)
 		}
 	})
@@ -184,12 +184,12 @@ func TestAShortMessageWaitsOnlyForTheMessageThatIsBeingWritten(t *testing.T) {
 	inBubble(t, smallBuffer(100), wsconn.Options{}, func(t *testing.T, s *session) {
 		var got receipts
 		long := func(name string) []byte { return []byte(name + strings.Repeat("x", 5000)) }
-		_ = s.conn.Send(long("a"), nil)
+		_ = s.send(long("a"), nil)
 		synctest.Wait() // it is being written
 		_ = s.conn.SendBefore(time.Time{}, nil, long("b"))
-		_ = s.conn.Send([]byte("1"), got.of(0))
-		_ = s.conn.Send(long("c"), nil)
-		_ = s.conn.Send([]byte("2"), nil)
+		_ = s.send([]byte("1"), got.of(0))
+		_ = s.send(long("c"), nil)
+		_ = s.send([]byte("2"), nil)
 		var order strings.Builder
 		for range 5 {
 			order.WriteString(s.peer.expect(opBinary).payload[:1])
@@ -209,15 +209,15 @@ func TestAShortMessageWaitsOnlyForTheMessageThatIsBeingWritten(t *testing.T) {
 func TestShortMessagesHaveMoreRoomThanLongOnesButNotWithoutLimit(t *testing.T) {
 	limits := wsconn.Options{MaxMessageSize: 10_000, MaxQueuedBytes: 15_000}
 	inBubble(t, smallBuffer(100), limits, func(t *testing.T, s *session) {
-		_ = s.conn.Send(make([]byte, 10_000), nil) // is being written, not queued
+		_ = s.send(make([]byte, 10_000), nil) // is being written, not queued
 		synctest.Wait()
-		_ = s.conn.Send(make([]byte, 10_000), nil)
-		if err := s.conn.Send(make([]byte, 10_000), nil); !errors.Is(err, wsconn.ErrQueueFull) {
+		_ = s.send(make([]byte, 10_000), nil)
+		if err := s.send(make([]byte, 10_000), nil); !errors.Is(err, wsconn.ErrQueueFull) {
 			t.Fatalf("the long message: %v", err)
 		}
 		sent := 0
 		for ; sent < 1000; sent++ {
-			if err := s.conn.Send(make([]byte, 4<<10), nil); err != nil {
+			if err := s.send(make([]byte, 4<<10), nil); err != nil {
 				if !errors.Is(err, wsconn.ErrQueueFull) {
 					t.Error(err)
 				}
@@ -233,7 +233,7 @@ func TestShortMessagesHaveMoreRoomThanLongOnesButNotWithoutLimit(t *testing.T) {
 func TestTheWriteTimeoutEndsAConnectionWhosePeerDoesNotRead(t *testing.T) {
 	inBubble(t, smallBuffer(1000), wsconn.Options{}, func(t *testing.T, s *session) {
 		start := time.Now()
-		_ = s.conn.Send(make([]byte, 5000), nil)
+		_ = s.send(make([]byte, 5000), nil)
 		info := s.closed(t)
 		var timeout interface{ Timeout() bool }
 		if info.Code != 1006 || !errors.As(info.Err, &timeout) || !timeout.Timeout() ||
@@ -254,7 +254,7 @@ func TestReceiptsAreTrueWhereverTheConnectionIsCut(t *testing.T) {
 			go func() { read <- s.peer.serve() }()
 			var got receipts
 			for i, size := range sizes {
-				_ = s.conn.Send([]byte(strings.Repeat(strconv.Itoa(i), size)), got.of(i))
+				_ = s.send([]byte(strings.Repeat(strconv.Itoa(i), size)), got.of(i))
 			}
 			s.conn.Close(1000, "")
 			s.closed(t)

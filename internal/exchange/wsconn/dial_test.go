@@ -242,7 +242,7 @@ func TestAConnectionOverTLSWorks(t *testing.T) {
 	handler.start(conn)
 	go func() { done <- p.serve() }()
 	delivered := make(chan wsconn.Outcome, 1)
-	_ = conn.Send([]byte(strings.Repeat("x", 300_000)), func(o wsconn.Outcome) { delivered <- o })
+	_ = conn.SendBefore(time.Time{}, func(o wsconn.Outcome) { delivered <- o }, []byte(strings.Repeat("x", 300_000)))
 	if o := <-delivered; o != wsconn.Delivered {
 		t.Errorf("%v", o)
 	}

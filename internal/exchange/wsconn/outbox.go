@@ -26,19 +26,16 @@ type outbox struct {
 	queuedBytes int
 }
 
-// Send queues a binary message and returns. The message belongs to the connection from then on. receipt, unless nil, is
-// called exactly once, from any goroutine and possibly before Send returns. It must not block. With a receipt, a ping
-// follows the message. Messages of at most 4 KiB are written before longer ones that wait. Otherwise the order stays.
+// SendBefore queues a binary message and returns. The message is useless after the deadline: it is dropped as NeverSent
+// if its writing has not begun by then. A zero deadline means none. The message may come in parts, so that large parts
+// need not be copied together. The parts may not change any more.
+//
+// receipt, unless nil, is called exactly once, from any goroutine and possibly before SendBefore returns. It must not
+// block. With a receipt, a ping follows the message. Messages of at most 4 KiB are written before longer ones that wait.
+// Otherwise the order stays.
 //
 // The error, one of [ErrClosed], [ErrTooLarge] and [ErrQueueFull], says why the message was not queued. The receipt was
 // then called with NeverSent.
-func (c *Conn) Send(message []byte, receipt func(Outcome)) error {
-	return c.SendBefore(time.Time{}, receipt, message)
-}
-
-// SendBefore is Send for a message that is useless after the deadline: it is dropped as NeverSent if its writing has
-// not begun by then. A zero deadline means none. The message may come in parts, so that large parts need not be copied
-// together. The parts may not change any more.
 func (c *Conn) SendBefore(deadline time.Time, receipt func(Outcome), parts ...[]byte) error {
 	size := 0
 	for _, part := range parts {

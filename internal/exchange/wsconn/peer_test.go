@@ -258,6 +258,11 @@ func connect(t *testing.T, plan memnet.Plan, options wsconn.Options) *session {
 	return &session{conn: conn, peer: <-accepted, handler: newRecorder(), link: network.Links()[0]}
 }
 
+// send sends a message that has no deadline.
+func (s *session) send(message []byte, receipt func(wsconn.Outcome)) error {
+	return s.conn.SendBefore(time.Time{}, receipt, message)
+}
+
 func (s *session) closed(t testing.TB) wsconn.CloseInfo {
 	t.Helper()
 	select {

@@ -74,7 +74,7 @@ func TestThePingOfAReceiptDetectsAHalfOpenConnectionToo(t *testing.T) {
 	inBubble(t, memnet.NoPlan(), wsconn.Options{}, func(t *testing.T, s *session) {
 		start := time.Now()
 		var got receipts
-		_ = s.conn.Send([]byte("x"), got.of(0))
+		_ = s.send([]byte("x"), got.of(0))
 		info := s.closed(t)
 		if !errors.Is(info.Err, wsconn.ErrPongTimeout) || time.Since(start).Round(time.Second) != wsconn.PongTimeout {
 			t.Errorf("%+v after %v", info, time.Since(start))
@@ -91,7 +91,7 @@ func TestASlowLinkThatDeliversALargeMessageWithin60SecondsIsNotHalfOpen(t *testi
 	inBubble(t, plan, wsconn.Options{}, func(t *testing.T, s *session) {
 		s.conn.StartPings()
 		var got receipts
-		_ = s.conn.Send(make([]byte, exchange.DefaultMaxMessageSize), got.of(0))
+		_ = s.send(make([]byte, exchange.DefaultMaxMessageSize), got.of(0))
 		start := time.Now()
 		for done := false; !done; {
 			f, err := s.peer.read()
@@ -124,7 +124,7 @@ func TestAPeersPingIsAnsweredWithItsPayload(t *testing.T) {
 
 func TestAPeersPingIsAnsweredInTheMiddleOfALongMessage(t *testing.T) {
 	inBubble(t, smallBuffer(70_000), wsconn.Options{}, func(t *testing.T, s *session) {
-		_ = s.conn.Send(make([]byte, 1<<20), nil)
+		_ = s.send(make([]byte, 1<<20), nil)
 		synctest.Wait()
 		s.peer.write(opPing, true, "alive?")
 		synctest.Wait()
