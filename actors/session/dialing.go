@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -172,8 +173,5 @@ func reasonOf(info wsconn.CloseInfo) string {
 	if info.Err != nil {
 		return info.Err.Error()
 	}
-	if info.Reason != "" {
-		return info.Reason
-	}
-	return fmt.Sprintf("websocket close code %d", info.Code)
+	return cmp.Or(info.Reason, fmt.Sprintf("websocket close code %d", info.Code))
 }

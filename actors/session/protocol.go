@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"errors"
 	"time"
 
@@ -76,10 +77,7 @@ func (s *session) onReply(ctx actor.Context, frame exchange.Frame) {
 	delete(s.pending, reply.CommandID)
 	answered := messages.IngestAnswered{Batch: pending.batch}
 	if reply.Status == exchange.StatusError {
-		answered.Error = reply.ErrorDetails
-		if answered.Error == "" {
-			answered.Error = "APIM gave no reason"
-		}
+		answered.Error = cmp.Or(reply.ErrorDetails, "APIM gave no reason")
 	}
 	ctx.Send(pending.job, answered)
 }

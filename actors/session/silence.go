@@ -1,6 +1,7 @@
 package session
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -57,10 +58,7 @@ func (s *session) heard(commandType string) {
 	}
 	w, now := &s.watch, time.Now()
 	if commandType == exchange.TypeHealthCheck {
-		since := w.checked
-		if since.IsZero() {
-			since = s.readyAt
-		}
+		since := cmp.Or(w.checked, s.readyAt)
 		w.longest, w.checked = max(w.longest, now.Sub(since)), now
 	}
 	s.expect(now)
