@@ -15,7 +15,6 @@ import (
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
-	"federation-agent/internal/targets"
 	"federation-agent/messages"
 )
 
@@ -31,8 +30,11 @@ const (
 // [fetching]), so that its documents are held once. Parent: router.
 type fetch struct {
 	life.Scoped
-	env  *life.Env
-	spec fetchSpec
+	env     *life.Env
+	command messages.Fetch
+	spec    RouterSpec
+	// leftover is what did not fit into the last one.
+	leftover []federation.ID
 
 	// gathered says that a catalogue has come.
 	gathered bool
@@ -47,20 +49,6 @@ type fetch struct {
 	withheld string
 }
 
-// fetchSpec is what a fetch is made of.
-type fetchSpec struct {
-	command   messages.Fetch
-	catalogue *actor.PID
-	targets   *targets.Directory[*actor.PID]
-	maxAge    time.Duration
-	// maxBytes is the largest reply, window how many stages of a target are made ready at a time.
-	maxBytes, window int
-	// memory bounds the documents held.
-	memory *exports.Bound
-	// leftover is what did not fit into the last one.
-	leftover []federation.ID
-}
-
 // leftOver tells the router what did not fit, in the order in which it was asked for: what has waited longest comes
 // first in the next FETCH.
 type leftOver struct{ ids []federation.ID }
@@ -71,20 +59,23 @@ type (
 	roomMoved struct{} // there is room for documents again, or another consumer waits for what this one holds
 )
 
-func fetchProps(env *life.Env, spec fetchSpec) *actor.Props {
+func fetchProps(env *life.Env, command messages.Fetch, spec RouterSpec, leftover []federation.ID) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
-		return &fetch{env: env, spec: spec, ready: map[federation.ID][]byte{}, omitted: map[federation.ID]bool{}}
+		return &fetch{
+			env: env, command: command, spec: spec, leftover: leftover,
+			ready: map[federation.ID][]byte{}, omitted: map[federation.ID]bool{},
+		}
 	})
 }
 
 func (f *fetch) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		f.documents = f.spec.memory.Holder(f.Scope.Ctx, f.spec.maxBytes, func() { f.Scope.Tell(roomMoved{}) })
-		ctx.Request(f.spec.catalogue, messages.GatherAPIs{
-			MaxAge: f.spec.maxAge, By: f.spec.command.AnswerBy.Add(-fetchListing), Priority: gateway.PriorityPreview,
+		f.documents = f.spec.Memory.Holder(f.Scope.Ctx, f.spec.MaxMessage, func() { f.Scope.Tell(roomMoved{}) })
+		ctx.Request(f.spec.Catalogue, messages.GatherAPIs{
+			MaxAge: f.spec.ListingMaxAge, By: f.command.AnswerBy.Add(-fetchListing), Priority: gateway.PriorityPreview,
 		})
-		f.Scope.After(time.Until(f.spec.command.AnswerBy.Add(-fetchMargin)), fetchDue{})
+		f.Scope.After(time.Until(f.command.AnswerBy.Add(-fetchMargin)), fetchDue{})
 	case messages.GatheredAPIs:
 		f.onCatalogue(ctx, m)
 	case messages.APIReady:
@@ -124,11 +115,11 @@ func (f *fetch) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + why})
 		return
 	}
-	leftFirst(apis, f.spec.leftover)
+	leftFirst(apis, f.leftover)
 	for _, api := range apis {
 		f.asked = append(f.asked, api.ID())
 	}
-	f.plan = exports.NewPlan(apis, f.spec.window, f.documents)
+	f.plan = exports.NewPlan(apis, f.spec.StageWorkers, f.documents)
 	f.proceed(ctx)
 }
 
@@ -152,8 +143,8 @@ func (f *fetch) proceed(ctx actor.Context) {
 		if !ok {
 			break
 		}
-		discovery.RequestExport(ctx, f.spec.targets, exports.Order{
-			Documents: documents, Priority: gateway.PriorityPreview, By: f.spec.command.AnswerBy.Add(-fetchMargin),
+		discovery.RequestExport(ctx, f.spec.Targets, exports.Order{
+			Documents: documents, Priority: gateway.PriorityPreview, By: f.command.AnswerBy.Add(-fetchMargin),
 		})
 	}
 	switch {
@@ -191,7 +182,7 @@ func (f *fetch) finish(ctx actor.Context) {
 	for _, id := range f.asked {
 		encoded, ready := f.ready[id]
 		switch {
-		case ready && exchange.FetchReplySize(f.spec.command.ID, len(reply)+1, bytes+len(encoded)) <= f.spec.maxBytes:
+		case ready && exchange.FetchReplySize(f.command.ID, len(reply)+1, bytes+len(encoded)) <= f.spec.MaxMessage:
 			reply = append(reply, encoded)
 			bytes += len(encoded)
 		case !f.omitted[id]:
@@ -212,6 +203,6 @@ func (f *fetch) finish(ctx actor.Context) {
 }
 
 func (f *fetch) answer(ctx actor.Context, reply messages.Reply) {
-	ctx.Request(ctx.Parent(), messages.Answer{CommandRef: f.spec.command.CommandRef, Reply: reply})
+	ctx.Request(ctx.Parent(), messages.Answer{CommandRef: f.command.CommandRef, Reply: reply})
 	ctx.Stop(ctx.Self())
 }

@@ -23,10 +23,7 @@ func (r *router) fetch(ctx actor.Context, c messages.Fetch) {
 		return
 	}
 	r.fetching = fetching{leader: c.CommandRef}
-	r.memory.assign(c.CommandRef, ctx.SpawnPrefix(fetchProps(r.env, fetchSpec{
-		command: c, catalogue: r.spec.Catalogue, targets: r.spec.Targets, maxAge: r.spec.ListingMaxAge,
-		maxBytes: r.spec.MaxMessage, window: r.spec.StageWorkers, memory: r.spec.Memory, leftover: r.memory.leftover,
-	}), "fetch-"))
+	r.memory.assign(c.CommandRef, ctx.SpawnPrefix(fetchProps(r.env, c, r.spec, r.memory.leftover), "fetch-"))
 }
 
 // answerJoined answers those that wait for the reply to a FETCH.
