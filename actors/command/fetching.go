@@ -3,7 +3,6 @@ package command
 import (
 	"github.com/asynkron/protoactor-go/actor"
 
-	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -27,16 +26,13 @@ func (r *router) fetch(ctx actor.Context, c messages.Fetch) {
 }
 
 // answerJoined answers those that wait for the reply to a FETCH.
-func (r *router) answerJoined(ctx actor.Context, m messages.Answer, outcome status.Outcome) {
+func (r *router) answerJoined(ctx actor.Context, m messages.Answer) {
 	if m.Key() != r.fetching.leader.Key() {
 		return
 	}
 	joined := r.fetching.joined
 	r.fetching = fetching{}
 	for _, ref := range joined {
-		if c := r.memory.settle(ref); c != nil {
-			ctx.Send(c.asker, messages.Answer{CommandRef: ref, Reply: m.Reply})
-			r.answered(ctx, c, outcome)
-		}
+		r.answer(ctx, messages.Answer{CommandRef: ref, Reply: m.Reply}, nil)
 	}
 }

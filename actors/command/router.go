@@ -208,20 +208,25 @@ func (r *router) onAPILocated(ctx actor.Context, m messages.APILocated) {
 // onAnswer passes a command's one answer on. The session reports its delivery to the actor that answered. The sender of
 // a second answer is told that it was never sent.
 func (r *router) onAnswer(ctx actor.Context, m messages.Answer) {
+	if r.answer(ctx, m, ctx.Sender()) == nil && m.NeedsProof() && ctx.Sender() != nil {
+		ctx.Send(ctx.Sender(), messages.AnswerFate{CommandRef: m.CommandRef, Delivery: messages.NeverSent})
+	}
+}
+
+// answer answers a command, if it is still open, and gives it. from hears of the delivery; nil if nobody is to.
+func (r *router) answer(ctx actor.Context, m messages.Answer, from *actor.PID) *openCommand {
 	c := r.memory.settle(m.CommandRef)
 	if c == nil {
-		if m.NeedsProof() && ctx.Sender() != nil {
-			ctx.Send(ctx.Sender(), messages.AnswerFate{CommandRef: m.CommandRef, Delivery: messages.NeverSent})
-		}
-		return
+		return nil
 	}
 	outcome := status.Succeeded
 	if _, refused := m.Reply.(messages.Refused); refused {
 		outcome = status.Refused
 	}
-	ctx.RequestWithCustomSender(c.asker, m, ctx.Sender())
+	ctx.RequestWithCustomSender(c.asker, m, from)
 	r.answered(ctx, c, outcome)
-	r.answerJoined(ctx, m, outcome)
+	r.answerJoined(ctx, m)
+	return c
 }
 
 // answered counts a command that has had its answer, or will have none.
@@ -232,15 +237,7 @@ func (r *router) answered(ctx actor.Context, c *openCommand, outcome status.Outc
 
 // refuse answers a command ERROR, if it is still open, and gives it.
 func (r *router) refuse(ctx actor.Context, ref messages.CommandRef, reason string) *openCommand {
-	c := r.memory.settle(ref)
-	if c == nil {
-		return nil
-	}
-	refused := messages.Answer{CommandRef: ref, Reply: messages.Refused{Reason: reason}}
-	ctx.Send(c.asker, refused)
-	r.answered(ctx, c, status.Refused)
-	r.answerJoined(ctx, refused, status.Refused)
-	return c
+	return r.answer(ctx, messages.Answer{CommandRef: ref, Reply: messages.Refused{Reason: reason}}, nil)
 }
 
 // abandon answers a command for the actor that serves it, and tells that actor.
