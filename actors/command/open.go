@@ -52,6 +52,3 @@ func (m *memory) settle(ref messages.CommandRef) *openCommand {
 	delete(m.open, ref.Key())
 	return c
 }
-
-// has reports whether a command is open.
-func (m *memory) has(ref messages.CommandRef) bool { return m.open[ref.Key()] != nil }

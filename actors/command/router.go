@@ -64,10 +64,8 @@ type (
 const whyDraining = "the agent is shutting down; try again in a moment"
 
 // whyOverdue is the answer to a command whose time is up.
-func whyOverdue() string {
-	return fmt.Sprintf("the agent could not do this within %.0f seconds; see its log, then try again",
-		messages.AnswerWithin.Seconds())
-}
+var whyOverdue = fmt.Sprintf("the agent could not do this within %.0f seconds; see its log, then try again",
+	messages.AnswerWithin.Seconds())
 
 func (r *router) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -91,7 +89,7 @@ func (r *router) Receive(ctx actor.Context) {
 	case drainDue:
 		r.onDrainDue(ctx)
 	case commandOverdue:
-		r.abandon(ctx, m.ref, whyOverdue())
+		r.abandon(ctx, m.ref, whyOverdue)
 	case *actor.Terminated:
 		// A system message overtakes the answer that the server may have sent just before its end.
 		ctx.Send(ctx.Self(), serverGone{m.Who})
@@ -141,18 +139,10 @@ func (r *router) serve(ctx actor.Context, c messages.Command) {
 	case messages.Subscribe:
 		r.route(ctx, c, c.APIID, federation.Target{})
 	case messages.Unsubscribe:
-		r.route(ctx, c, c.APIID, targetOfKey(c))
+		r.route(ctx, c, c.APIID, federation.Target{
+			Account: c.Metadata[federation.MetadataAccountID], Region: c.Metadata[federation.MetadataRegion],
+		})
 	}
-}
-
-// targetOfKey is where a subscription's metadata say that its key is; they need not say it.
-func targetOfKey(c messages.Unsubscribe) federation.Target {
-	data := c.Metadata
-	t := federation.Target{Account: data[federation.MetadataAccountID], Region: data[federation.MetadataRegion]}
-	if t.Account == "" || t.Region == "" {
-		return federation.Target{}
-	}
-	return t
 }
 
 func (r *router) hand(ctx actor.Context, c messages.Command, server *actor.PID) {
@@ -160,16 +150,16 @@ func (r *router) hand(ctx actor.Context, c messages.Command, server *actor.PID) 
 	ctx.Request(server, c)
 }
 
-// route finds the target in the API's id, or else where the metadata say that the key is. A bare REST API id, as other
-// agents made them, says nothing of account and region: with one target there is nothing to choose, else the catalogue
-// knows.
+// route finds the target in the API's id, or else where the metadata say that the key is, if they do. A bare REST API
+// id, as other agents made them, says nothing of account and region: with one target there is nothing to choose, else
+// the catalogue knows.
 func (r *router) route(ctx actor.Context, c messages.Command, apiID string, key federation.Target) {
 	id, err := federation.ParseRef(apiID)
 	rows := r.spec.Targets.Rows()
 	switch {
 	case err == nil && !id.Bare():
 		r.routeTo(ctx, c, id.ID.Target())
-	case key != federation.Target{}:
+	case key.Account != "" && key.Region != "":
 		r.routeTo(ctx, c, key)
 	case err != nil:
 		r.refuse(ctx, c.Ref(), err.Error())
@@ -196,7 +186,7 @@ func (r *router) onAPILocated(ctx actor.Context, m messages.APILocated) {
 	delete(r.locating, m.RestAPI)
 	for _, c := range waiting {
 		switch {
-		case !r.memory.has(c.Ref()):
+		case r.memory.open[c.Ref().Key()] == nil:
 		case m.Failure != "":
 			r.refuse(ctx, c.Ref(), m.Failure)
 		default:
