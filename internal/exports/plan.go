@@ -14,8 +14,8 @@ type Plan struct {
 	window int
 	holder *Holder
 	queues map[federation.Target][][]federation.NamedEntry // by REST API
-	order  []federation.Target
-	asked  map[federation.Target]int // stages under way
+	order  []federation.Target                             // those with something in their queue
+	asked  map[federation.Target]int                       // stages under way
 	open   map[federation.ID]openDocument
 }
 
@@ -31,56 +31,46 @@ func NewPlan(apis []federation.NamedEntry, window int, holder *Holder) Plan {
 		window: window, holder: holder, queues: map[federation.Target][][]federation.NamedEntry{},
 		asked: map[federation.Target]int{}, open: map[federation.ID]openDocument{},
 	}
-	for _, stages := range byRestAPI(apis) {
-		target := stages[0].Target
-		if _, seen := p.queues[target]; !seen {
-			p.order = append(p.order, target)
-		}
-		p.queues[target] = append(p.queues[target], stages)
-	}
-	return p
-}
-
-// byRestAPI groups APIs by REST API. The order stays.
-func byRestAPI(apis []federation.NamedEntry) [][]federation.NamedEntry {
 	type restAPI struct {
 		target federation.Target
 		id     string
 	}
-	keyOf := func(a federation.NamedEntry) restAPI { return restAPI{target: a.Target, id: a.API.ID} }
-	stages := map[restAPI]int{}
+	places := map[restAPI]int{} // in their targets' queues
 	for _, a := range apis {
-		stages[keyOf(a)]++
-	}
-	index := make(map[restAPI]int, len(stages))
-	groups := make([][]federation.NamedEntry, 0, len(stages))
-	for _, a := range apis {
-		key := keyOf(a)
-		i, seen := index[key]
+		queue, seen := p.queues[a.Target]
 		if !seen {
-			i = len(groups)
-			index[key] = i
-			groups = append(groups, make([]federation.NamedEntry, 0, stages[key]))
+			p.order = append(p.order, a.Target)
 		}
-		groups[i] = append(groups[i], a)
+		of := restAPI{target: a.Target, id: a.API.ID}
+		place, queued := places[of]
+		if !queued {
+			place = len(queue)
+			places[of] = place
+			queue = append(queue, nil)
+		}
+		queue[place] = append(queue[place], a)
+		p.queues[a.Target] = queue
 	}
-	return groups
+	return p
 }
 
 // Next is what to ask for now, if any window has room, and the memory bound too. The targets take turns.
 func (p *Plan) Next(now time.Time) ([]Document, bool) {
 	for n, target := range p.order {
-		queue := p.queues[target]
-		if len(queue) == 0 || p.asked[target] >= p.window {
+		if p.asked[target] >= p.window {
 			continue
 		}
 		if !p.holder.HasRoom() {
 			return nil, false
 		}
+		queue := p.queues[target]
 		stages := queue[0]
 		queue[0] = nil // or the array would keep what is done with
-		p.order = append(slices.Delete(p.order, n, n+1), target)
 		p.queues[target] = queue[1:]
+		p.order = slices.Delete(p.order, n, n+1)
+		if len(queue) > 1 {
+			p.order = append(p.order, target)
+		}
 		p.asked[target] += len(stages)
 		documents := make([]Document, len(stages))
 		for i, entry := range stages {
@@ -128,14 +118,4 @@ func (p *Plan) Overdue(now time.Time, after time.Duration) []federation.ID {
 }
 
 // Finished says that everything was asked for and has come.
-func (p *Plan) Finished() bool {
-	if len(p.open) > 0 {
-		return false
-	}
-	for _, queue := range p.queues {
-		if len(queue) > 0 {
-			return false
-		}
-	}
-	return true
-}
+func (p *Plan) Finished() bool { return len(p.open) == 0 && len(p.order) == 0 }

@@ -126,8 +126,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"done is sent before everything is there", "internal/exports/plan.go",
-			"func (p *Plan) Finished() bool {\n\tif len(p.open) > 0 {\n\t\treturn false\n\t}",
-			"func (p *Plan) Finished() bool {",
+			"return len(p.open) == 0 && len(p.order) == 0", "return len(p.order) == 0",
 		},
 		{
 			"done is sent again though it was taken", "actors/ingest/sending.go",
