@@ -1,6 +1,7 @@
 package exports
 
 import (
+	"cmp"
 	"slices"
 	"time"
 
@@ -20,6 +21,9 @@ type Task[A any] struct {
 	By    time.Time
 	Asker A
 }
+
+// compare orders tasks by their urgency.
+func (t Task[A]) compare(other Task[A]) int { return cmp.Compare(t.Priority, other.Priority) }
 
 func (t Task[A]) late(now time.Time) bool { return !t.By.IsZero() && now.After(t.By) }
 
@@ -86,30 +90,16 @@ func (q *Queue[A]) TakeLate(now time.Time) []Task[A] {
 
 // NextListing is the REST API whose stages are to be asked for now, the most urgent first, if another one may be.
 func (q *Queue[A]) NextListing() (restAPI string, priority gateway.Priority, found bool) {
-	if len(q.listing) >= q.listings {
+	if len(q.listing) >= q.listings || len(q.restAPIs) == 0 {
 		return "", 0, false
 	}
-	next := -1
-	for i, api := range q.restAPIs {
-		if p := mostUrgent(q.wanting[api]); next < 0 || p < priority {
-			next, priority = i, p
-		}
+	urgency := func(api string) gateway.Priority {
+		return slices.MinFunc(q.wanting[api], Task[A].compare).Priority
 	}
-	if next < 0 {
-		return "", 0, false
-	}
-	restAPI = q.restAPIs[next]
-	q.restAPIs = slices.Delete(q.restAPIs, next, next+1)
+	restAPI = slices.MinFunc(q.restAPIs, func(a, b string) int { return cmp.Compare(urgency(a), urgency(b)) })
+	q.restAPIs = slices.DeleteFunc(q.restAPIs, func(api string) bool { return api == restAPI })
 	q.listing[restAPI] = true
-	return restAPI, priority, true
-}
-
-func mostUrgent[A any](tasks []Task[A]) gateway.Priority {
-	priority := gateway.PriorityRefresh
-	for _, t := range tasks {
-		priority = min(priority, t.Priority)
-	}
-	return priority
+	return restAPI, urgency(restAPI), true
 }
 
 // Listed gives the tasks that waited for the stages that have come. The caller gives back those that it does not
@@ -141,10 +131,8 @@ func (q *Queue[A]) Next() (task Task[A], found bool) {
 	best := -1
 	for i, t := range q.waiting {
 		held := t.Priority == gateway.PriorityRefresh && refreshing >= max(1, q.workers/refreshPart)
-		if held || busy[t.ID()] {
-			continue
-		}
-		if best < 0 || t.Priority < q.waiting[best].Priority {
+		free := !held && !busy[t.ID()]
+		if free && (best < 0 || t.Priority < q.waiting[best].Priority) {
 			best = i
 		}
 	}
