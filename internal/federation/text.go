@@ -14,12 +14,10 @@ const ellipsis = "…"
 func width(s string) int {
 	n := 0
 	for _, r := range s {
-		n += runeWidth(r)
+		n += utf16.RuneLen(r)
 	}
 	return n
 }
-
-func runeWidth(r rune) int { return max(utf16.RuneLen(r), 1) }
 
 // Cut shortens a text to at most limit characters (UTF-16 units), after a whole character, and marks the cut with "…".
 func Cut(s string, limit int) string {
@@ -31,7 +29,7 @@ func Cut(s string, limit int) string {
 		return ""
 	}
 	for i, r := range s {
-		if room -= runeWidth(r); room < 0 {
+		if room -= utf16.RuneLen(r); room < 0 {
 			s = s[:i]
 			break
 		}
