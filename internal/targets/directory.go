@@ -68,19 +68,14 @@ func (d *Directory[P]) Rows() []Row[P] {
 }
 
 // Find is the first row that is, or may turn out to be, that target. Two roles of one account serve alike.
-func (d *Directory[P]) Find(t federation.Target) (Row[P], bool) {
-	var maybe *Row[P]
-	for n := range d.rows {
-		row := d.rows[n].Load()
+func (d *Directory[P]) Find(t federation.Target) (found Row[P], ok bool) {
+	for _, row := range d.Rows() {
 		switch {
-		case row.Account == t.Account && row.Region == t.Region && row.Ready:
-			return *row, true
-		case maybe == nil && row.MayBe(t):
-			maybe = row
+		case row.ID() == t && row.Ready:
+			return row, true
+		case !ok && row.MayBe(t):
+			found, ok = row, true
 		}
 	}
-	if maybe == nil {
-		return Row[P]{}, false
-	}
-	return *maybe, true
+	return found, ok
 }
