@@ -115,10 +115,8 @@ func answerFor(ctx actor.ReceiverContext, message any, asker *actor.PID) {
 
 // Unexpected logs a message that an actor has no use for, by its type only: a message may be large.
 func Unexpected(env *Env, ctx actor.Context) {
-	if _, system := ctx.Message().(actor.SystemMessage); system {
-		return
-	}
-	if _, auto := ctx.Message().(actor.AutoReceiveMessage); auto {
+	switch ctx.Message().(type) {
+	case actor.SystemMessage, actor.AutoReceiveMessage:
 		return
 	}
 	env.Log.Debug("an actor got a message that it has no use for",
