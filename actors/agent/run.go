@@ -106,16 +106,13 @@ const buckets = 16
 
 // useFewerBuckets shrinks the registry, which must not be in use yet.
 func useFewerBuckets(registry *actor.SliceMap) {
-	processes := map[string]any{}
-	for _, bucket := range registry.LocalPIDs {
+	all := registry.LocalPIDs
+	registry.LocalPIDs = slices.Clone(all[:buckets]) // or the others would stay in memory
+	for _, bucket := range all {
 		for id, process := range bucket.Items() {
-			processes[id] = process
 			bucket.Remove(id)
+			registry.GetBucket(id).Set(id, process)
 		}
-	}
-	registry.LocalPIDs = slices.Clone(registry.LocalPIDs[:buckets]) // or the others would stay in memory
-	for id, process := range processes {
-		registry.GetBucket(id).Set(id, process)
 	}
 }
 
