@@ -46,17 +46,8 @@ type Env struct {
 	Life context.Context
 
 	// Faults is nil but in tests.
-	Faults *Faults
+	Faults Faults
 }
 
-// Faults lets a test make any actor panic on any message.
-type Faults struct {
-	// Receive is called before each message with the actor's id; it may panic.
-	Receive func(actorID string, message any)
-}
-
-func (f *Faults) receive(actorID string, message any) {
-	if f != nil && f.Receive != nil {
-		f.Receive(actorID, message)
-	}
-}
+// Faults lets a test make any actor panic on any message: it is called before each, with the actor's id.
+type Faults func(actorID string, message any)

@@ -97,7 +97,9 @@ func guard(env *Env, kind Kind, children *supervisor) actor.ReceiverMiddleware {
 				answerFor(ctx, message, sender)
 				panic(&crash{kind: kind, value: value})
 			}()
-			env.Faults.receive(ctx.Self().Id, message)
+			if env.Faults != nil {
+				env.Faults(ctx.Self().Id, message)
+			}
 			next(ctx, envelope)
 		}
 	}

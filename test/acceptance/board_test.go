@@ -12,7 +12,6 @@ import (
 	"time"
 
 	actors "federation-agent/actors/agent"
-	"federation-agent/actors/life"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/node"
 	"federation-agent/internal/sandbox/awssim"
@@ -177,11 +176,11 @@ func TestAnAgentGivesASignOfLifeUntilItHasEnded(t *testing.T) {
 
 func TestASessionThatHangsGivesNoSignOfLife(t *testing.T) {
 	var hold chan struct{} // made in the bubble, or time would stand still
-	o := world.Options{Faults: &life.Faults{Receive: func(id string, m any) {
+	o := world.Options{Faults: func(id string, m any) {
 		if _, asked := m.(messages.AreYouThere); asked && strings.Contains(id, "session-") {
 			<-hold
 		}
-	}}}
+	}}
 	run(t, o, func(t *testing.T, w *world.World) {
 		hold = make(chan struct{})
 		agent := w.Connected()

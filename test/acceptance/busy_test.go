@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/memnet"
@@ -45,11 +44,11 @@ func TestABurstOfLongAnswersOverASlowLinkCostsNoSession(t *testing.T) {
 	var deferred atomic.Int64
 	o := world.Options{
 		Network: slowLink,
-		Faults: &life.Faults{Receive: func(_ string, message any) {
+		Faults: func(_ string, message any) {
 			if _, yes := message.(messages.IngestDeferred); yes {
 				deferred.Add(1)
 			}
-		}},
+		},
 		Settings: map[string]string{
 			"gravitee_integration_connector_ws_maxWebSocketMessageSize": "262144", "gravitee_agent_ingest_batchBytes": "131072",
 		},
@@ -97,11 +96,11 @@ func TestABurstOfLongAnswersOverASlowLinkCostsNoSession(t *testing.T) {
 // fetches counts the fetches that an agent made.
 func fetches(o *world.Options) *atomic.Int64 {
 	var made atomic.Int64
-	o.Faults = &life.Faults{Receive: func(id string, message any) {
+	o.Faults = func(id string, message any) {
 		if _, gathered := message.(messages.GatheredAPIs); gathered && strings.Contains(id, "/fetch-") {
 			made.Add(1)
 		}
-	}}
+	}
 	return &made
 }
 
@@ -141,11 +140,11 @@ func TestAFETCHDoesNotJoinOneWhoseSessionIsGone(t *testing.T) {
 }
 
 func TestFETCHesThatWaitForOneThatTakesTooLongAreToldSo(t *testing.T) {
-	o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
+	o := world.Options{Faults: func(id string, message any) {
 		if _, gathered := message.(messages.GatheredAPIs); gathered && strings.Contains(id, "/fetch-") {
 			time.Sleep(51 * time.Second) // until after the first one's time, and before the others'
 		}
-	}}}
+	}}
 	o.APIM.Version = "4.4"
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()

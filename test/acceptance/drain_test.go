@@ -8,7 +8,6 @@ import (
 	"time"
 
 	actors "federation-agent/actors/agent"
-	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/messages"
@@ -177,13 +176,13 @@ func TestAPanicInTheMiddleOfADrainDoesNotMakeItWaitForItsEnd(t *testing.T) {
 				AWS: awssim.Options{
 					Latency: awssim.Latency{Keys: awssim.Span{Min: 300 * time.Millisecond, Max: 300 * time.Millisecond}},
 				},
-				Faults: &life.Faults{Receive: func(id string, m any) {
+				Faults: func(id string, m any) {
 					_, drain := m.(messages.Drain)
 					_, drained := m.(messages.Drained)
 					if drain && kind != "integration" || drained { // an integration: when it is in the middle of it
 						b.receive(id, m)
 					}
-				}},
+				},
 			}
 			b.left.Store(1)
 			b.fuse.Store(true)
@@ -216,11 +215,11 @@ func TestAPanicInTheMiddleOfADismissalDoesNotMakeItWaitForItsEnd(t *testing.T) {
 			b := &bomb{kind: kind}
 			b.left.Store(1)
 			b.armed.Store(true)
-			o := world.Options{Faults: &life.Faults{Receive: func(id string, m any) {
+			o := world.Options{Faults: func(id string, m any) {
 				if _, drain := m.(messages.Drain); drain {
 					b.receive(id, m)
 				}
-			}}}
+			}}
 			run(t, o, func(t *testing.T, w *world.World) {
 				agent, _ := ingested(w)
 				began := time.Now()

@@ -6,7 +6,6 @@ import (
 	"time"
 
 	actors "federation-agent/actors/agent"
-	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/test/world"
 )
@@ -29,11 +28,11 @@ func TestAnOrderlyEndLeavesNoKeyThatIsStillBeingUndone(t *testing.T) {
 			b.armed.Store(true)
 			o := world.Options{
 				AWS: awssim.Options{Latency: awssim.Latency{Keys: awssim.Span{Min: c.took, Max: c.took}}},
-				Faults: &life.Faults{Receive: func(id string, m any) {
+				Faults: func(id string, m any) {
 					if fmt.Sprintf("%T", m) == c.on {
 						b.receive(id, m)
 					}
-				}},
+				},
 			}
 			run(t, o, func(t *testing.T, w *world.World) {
 				agent, api := ingested(w)

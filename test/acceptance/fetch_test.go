@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/messages"
@@ -142,11 +141,11 @@ func TestAFETCHIsAnsweredByFiftySecondsWithWhatIsReady(t *testing.T) {
 
 func TestAFETCHWhoseCatalogueWasLostIsServedAgain(t *testing.T) {
 	var once sync.Once
-	o := world.Options{Faults: &life.Faults{Receive: func(_ string, message any) {
+	o := world.Options{Faults: func(_ string, message any) {
 		if _, listing := message.(messages.TargetListing); listing {
 			once.Do(func() { panic("a bug in the catalogue") })
 		}
-	}}}
+	}}
 	o.APIM.Version = "4.4"
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
@@ -162,11 +161,11 @@ func TestAFETCHWhoseCatalogueWasLostIsServedAgain(t *testing.T) {
 
 func TestAFETCHThatPanicsIsAnsweredOnceWithERROR(t *testing.T) {
 	var once sync.Once
-	o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
+	o := world.Options{Faults: func(id string, message any) {
 		if _, gathered := message.(messages.GatheredAPIs); gathered && strings.Contains(id, "/fetch-") {
 			once.Do(func() { panic("a bug in the fetch") })
 		}
-	}}}
+	}}
 	o.APIM.Version = "4.4"
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()

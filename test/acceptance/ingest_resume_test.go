@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/store/storetest"
@@ -96,11 +95,11 @@ func TestAJobThatPanicsIsGoneOnWithUntilItIsDone(t *testing.T) {
 	var batches atomic.Int32
 	o := world.Options{
 		Settings: map[string]string{"gravitee_agent_ingest_batchCount": "1"},
-		Faults: &life.Faults{Receive: func(_ string, message any) {
+		Faults: func(_ string, message any) {
 			if _, ok := message.(messages.IngestAnswered); ok && batches.Add(1) == 3 {
 				panic("in the middle of a job")
 			}
-		}},
+		},
 	}
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()

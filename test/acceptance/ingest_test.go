@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/memnet"
@@ -79,11 +78,11 @@ func TestOnASlowConnectionTheFirstINGESTWaitsUntilTheAnswerToSTART_INGESTHasArri
 // The last listing comes when nobody waits for START_INGEST's answer any more, and the news of that right behind it.
 func TestAJobThatEndsInTheMomentInWhichItBeginsIsNotGoneOnWith(t *testing.T) {
 	var late atomic.Bool
-	o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
+	o := world.Options{Faults: func(id string, message any) {
 		if fmt.Sprintf("%T", message) == "ingest.lossesJudged" && late.CompareAndSwap(false, true) {
 			time.Sleep(55 * time.Second) // the router has answered for it by then
 		}
-	}}}
+	}}
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
 		if job, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil {
@@ -593,7 +592,7 @@ func TestAJobWhoseFirstSTART_INGESTWasGivenUpRunsForWhoHasTheAnswerToTheSecond(t
 			var gathered, answering atomic.Bool
 			o := world.Options{
 				APIM: apimsim.Options{NewID: func() string { return id(ids.Add(1)) }},
-				Faults: &life.Faults{Receive: func(actorID string, message any) {
+				Faults: func(actorID string, message any) {
 					switch message.(type) {
 					case messages.GatheredAPIs:
 						if kindOf(actorID) == "ingest" && gathered.CompareAndSwap(false, true) {
@@ -604,7 +603,7 @@ func TestAJobWhoseFirstSTART_INGESTWasGivenUpRunsForWhoHasTheAnswerToTheSecond(t
 							time.Sleep(slow.session)
 						}
 					}
-				}},
+				},
 			}
 			run(t, o, func(t *testing.T, w *world.World) {
 				w.Connected()
@@ -630,12 +629,12 @@ func TestAJobWhoseFirstSTART_INGESTWasGivenUpRunsForWhoHasTheAnswerToTheSecond(t
 
 func TestAJobOfWhichNoSTART_INGESTIsAnsweredInTimeEnds(t *testing.T) {
 	var gathered atomic.Bool
-	o := world.Options{Faults: &life.Faults{Receive: func(actorID string, message any) {
+	o := world.Options{Faults: func(actorID string, message any) {
 		if _, listed := message.(messages.GatheredAPIs); listed && kindOf(actorID) == "ingest" &&
 			gathered.CompareAndSwap(false, true) {
 			time.Sleep(65 * time.Second)
 		}
-	}}}
+	}}
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
 		together(2, func(n int) {
@@ -753,7 +752,7 @@ func TestNoPanicLeavesRoomForDocumentsTaken(t *testing.T) {
 		t.Run(kind, func(t *testing.T) {
 			o, _ := large(4)
 			b := &bomb{kind: kind}
-			o.Faults = &life.Faults{Receive: b.receive}
+			o.Faults = b.receive
 			run(t, o, func(t *testing.T, w *world.World) {
 				w.Connected()
 				for round := range int32(6) {

@@ -8,7 +8,6 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
-	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/messages"
 	"federation-agent/test/world"
@@ -19,7 +18,7 @@ func TestWhoIsOnItsWayOutMakesNoChild(t *testing.T) {
 	var asked atomic.Bool
 	o := world.Options{
 		AWS: awssim.Options{Latency: awssim.AWSLatency()},
-		Faults: &life.Faults{Receive: func(id string, message any) {
+		Faults: func(id string, message any) {
 			switch message.(type) {
 			case *actor.Stopping:
 				if kind := kindOf(id); kind == "agent" || kind == "integration" {
@@ -28,7 +27,7 @@ func TestWhoIsOnItsWayOutMakesNoChild(t *testing.T) {
 			case messages.OpenQuota:
 				asked.Store(true)
 			}
-		}},
+		},
 	}
 	run(t, o, func(t *testing.T, w *world.World) {
 		agent := w.StartAgent()
@@ -47,7 +46,7 @@ func TestWhoIsOnItsWayOutMakesNoChild(t *testing.T) {
 // The target waits for a stage's worker.
 func TestARestartThatWasDueDoesNotBringBackWhoIsOnItsWayOut(t *testing.T) {
 	var listings atomic.Int32
-	o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
+	o := world.Options{Faults: func(id string, message any) {
 		switch {
 		case kindOf(id) == "stage":
 			time.Sleep(5 * time.Second)
@@ -55,7 +54,7 @@ func TestARestartThatWasDueDoesNotBringBackWhoIsOnItsWayOut(t *testing.T) {
 		case fmt.Sprintf("%T", message) == "discovery.stagesListed" && listings.Add(1) == 2:
 			panic("a bomb of the test")
 		}
-	}}}
+	}}
 	run(t, o, func(t *testing.T, w *world.World) {
 		agent := w.Connected()
 		startIngest(w)

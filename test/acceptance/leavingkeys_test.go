@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/actors/life"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
@@ -23,7 +22,7 @@ func TestAWriterThatIsAskedForWhileTheKeysAreStoppingIsNotMade(t *testing.T) {
 	o := world.Options{
 		AWS:      awssim.Options{Estate: estate(1, "eu-west-1", "us-east-1")},
 		Settings: region("eu-west-1,us-east-1"),
-		Faults: &life.Faults{Receive: func(id string, message any) {
+		Faults: func(id string, message any) {
 			switch message.(type) {
 			case messages.QuotaOpened:
 				if strings.HasSuffix(id, "target-2") && slow.Swap(false) {
@@ -34,7 +33,7 @@ func TestAWriterThatIsAskedForWhileTheKeysAreStoppingIsNotMade(t *testing.T) {
 					panic("a bomb of the test")
 				}
 			}
-		}},
+		},
 	}
 	run(t, o, func(t *testing.T, w *world.World) {
 		agent := w.Connected()

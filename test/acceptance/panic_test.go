@@ -12,7 +12,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	actors "federation-agent/actors/agent"
-	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/test/world"
@@ -67,7 +66,7 @@ func panicked(t *testing.T, kind string, nth int32) {
 	b.left.Store(nth)
 	o := world.Options{
 		AWS:      awssim.Options{Latency: awssim.AWSLatency()},
-		Faults:   &life.Faults{Receive: b.receive},
+		Faults:   b.receive,
 		Settings: map[string]string{"gravitee_agent_discovery_listingMaxAge": "0s"},
 	}
 	run(t, o, func(t *testing.T, w *world.World) {
@@ -158,11 +157,11 @@ func TestWhoRestartsTogetherKnowsEveryTargetAfterwards(t *testing.T) {
 	for _, kind := range []string{"catalogue", "router", "target", "discoverer", "identity", "jobs"} {
 		t.Run(kind, func(t *testing.T) {
 			var lost atomic.Bool
-			faults := &life.Faults{Receive: func(id string, message any) {
+			faults := func(id string, message any) {
 				if _, begins := message.(*actor.Started); begins && kindOf(id) == kind && !lost.Swap(true) {
 					panic("a bomb of the test")
 				}
-			}}
+			}
 			o := world.Options{
 				AWS:      awssim.Options{Estate: estate(1, "eu-west-1", "us-east-1"), Latency: awssim.AWSLatency()},
 				Settings: region("eu-west-1,us-east-1"), Faults: faults,
@@ -183,12 +182,12 @@ func TestWhoRestartsTogetherKnowsEveryTargetAfterwards(t *testing.T) {
 
 func TestAnActorThatPanicsAgainAndAgainDoesNotSpin(t *testing.T) {
 	var panics atomic.Int32
-	faults := &life.Faults{Receive: func(id string, _ any) {
+	faults := func(id string, _ any) {
 		if kindOf(id) == "catalogue" {
 			panics.Add(1)
 			panic("always")
 		}
-	}}
+	}
 	run(t, world.Options{Faults: faults}, func(t *testing.T, w *world.World) {
 		w.Connected()
 		pass(time.Hour)
@@ -206,11 +205,11 @@ func TestAnActorThatPanicsAgainAndAgainDoesNotSpin(t *testing.T) {
 }
 
 func TestAnAgentWhoseTopActorKeepsFailingEndsAsFailed(t *testing.T) {
-	faults := &life.Faults{Receive: func(id string, message any) {
+	faults := func(id string, message any) {
 		if _, last := message.(*actor.Stopped); kindOf(id) == "agent" && !last {
 			panic("always")
 		}
-	}}
+	}
 	run(t, world.Options{Faults: faults}, func(t *testing.T, w *world.World) {
 		agent := w.StartAgent()
 		select {

@@ -227,14 +227,14 @@ func ingestedOne(w *world.World) (*world.Instance, apimsim.API) {
 }
 
 // panicOnce makes the nth message that a kind of actor gets of a kind panic.
-func panicOnce(kind, message string, nth int64) *life.Faults {
+func panicOnce(kind, message string, nth int64) life.Faults {
 	var seen atomic.Int64
-	return &life.Faults{Receive: func(id string, m any) {
+	return func(id string, m any) {
 		name := id[strings.LastIndex(id, "/")+1:]
 		if strings.HasPrefix(name, kind) && typeName(m) == message && seen.Add(1) == nth {
 			panic("a test's")
 		}
-	}}
+	}
 }
 
 func TestAnIngestSurvivesAPanicInWhatItStandsOn(t *testing.T) {
@@ -281,7 +281,7 @@ func TestAnIngestSurvivesAPanicInWhatItStandsOn(t *testing.T) {
 func TestAPanicOfTheTopActorDoesNotLetTwoKeysBeAttachedAtATime(t *testing.T) {
 	b := &bomb{kind: "agent"}
 	b.left.Store(1)
-	run(t, world.Options{Faults: &life.Faults{Receive: b.receive}}, func(t *testing.T, w *world.World) {
+	run(t, world.Options{Faults: b.receive}, func(t *testing.T, w *world.World) {
 		_, api := ingested(w)
 		pass(time.Minute)
 		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateUsagePlanKey, Times: 1, Fault: awssim.Slow(9 * time.Second)})

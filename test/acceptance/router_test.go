@@ -8,7 +8,6 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/messages"
@@ -209,11 +208,11 @@ func TestACommandForAnAccountThatNobodyServesIsRefusedWithAReason(t *testing.T) 
 
 func TestNothingIsAnsweredAfterItsDeadlineHoweverLateAnActorIs(t *testing.T) {
 	t.Run("who serves the command", func(t *testing.T) {
-		o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
+		o := world.Options{Faults: func(id string, message any) {
 			if _, listed := message.(messages.GatheredAPIs); listed && kindOf(id) == "preview" {
 				time.Sleep(55 * time.Second) // the router has answered for it by then
 			}
-		}}}
+		}}
 		run(t, o, func(t *testing.T, w *world.World) {
 			w.Connected()
 			began := time.Now()
@@ -227,13 +226,13 @@ func TestNothingIsAnsweredAfterItsDeadlineHoweverLateAnActorIs(t *testing.T) {
 	})
 	t.Run("the session", func(t *testing.T) {
 		var late atomic.Bool
-		o := world.Options{Faults: &life.Faults{Receive: func(id string, message any) {
+		o := world.Options{Faults: func(id string, message any) {
 			if a, ok := message.(messages.Answer); ok && kindOf(id) == "session" {
 				if _, key := a.Reply.(messages.Subscribed); key && late.CompareAndSwap(false, true) {
 					time.Sleep(time.Until(a.AnswerBy) + 9*time.Second) // APIM waits for one second more
 				}
 			}
-		}}}
+		}}
 		run(t, o, func(t *testing.T, w *world.World) {
 			agent, api := ingested(w)
 			if sub := subscribe(w, api); sub.Status != apimsim.SubscriptionRejected || !late.Load() {

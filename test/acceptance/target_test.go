@@ -7,7 +7,6 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/actors/life"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/messages"
@@ -64,7 +63,7 @@ func TestATargetThatPanickedWhileItsQuotaWasOpenedServesAgain(t *testing.T) {
 	var asked, panicked atomic.Bool
 	o := world.Options{
 		Settings: map[string]string{provider + "roleArn": awssim.UniformRoleARN(0)},
-		Faults: &life.Faults{Receive: func(actorID string, message any) {
+		Faults: func(actorID string, message any) {
 			switch message.(type) {
 			case messages.OpenQuota:
 				asked.Store(true)
@@ -76,7 +75,7 @@ func TestATargetThatPanickedWhileItsQuotaWasOpenedServesAgain(t *testing.T) {
 					panic("of the test")
 				}
 			}
-		}},
+		},
 	}
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()

@@ -72,9 +72,9 @@ func (s *slot) start() {
 		Exports: s.exports,
 		Now:     func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
 		AWS:     r.carrier,
-		Faults: func(name string) *life.Faults {
+		Faults: func(name string) life.Faults {
 			l.name = name
-			return &life.Faults{Receive: r.onReceive(l)}
+			return r.onReceive(l)
 		},
 	})
 	r.mu.Lock()

@@ -52,7 +52,7 @@ type Options struct {
 	Settings map[string]string
 	// Network says what befalls each connection; nil means nothing.
 	Network func(memnet.ID) memnet.Plan
-	Faults  *life.Faults
+	Faults  life.Faults
 }
 
 // World is one.
@@ -97,7 +97,7 @@ type AgentOptions struct {
 	// AWS, where set, stands between the agent and the network.
 	AWS func(name string, network http.RoundTripper) http.RoundTripper
 	// Faults, where set, are its own; nil means the world's.
-	Faults func(name string) *life.Faults
+	Faults func(name string) life.Faults
 }
 
 // Run makes a world in a bubble of its own and lets test live in it. When test returns, everything is
