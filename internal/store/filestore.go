@@ -133,54 +133,35 @@ func (s *FileStore) Health() Health {
 	return h
 }
 
-// urgency says when a write must be on disk.
-type urgency bool
-
-const (
-	durable urgency = true  // before the write returns
-	lazy    urgency = false // with the next durable one
-)
-
-// ackUrgency lets an acknowledgement through to the disk once in AckFlushInterval, by the caller's clock. A clock that
-// was set back counts as an interval.
-func (s *FileStore) ackUrgency(at time.Time) urgency {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	since := at.Sub(s.lastAckFlush)
-	if since >= 0 && since < AckFlushInterval {
-		return lazy
+// write stages changes and returns when they are on disk.
+func (s *FileStore) write(mutate func(*state) ([]Change, error)) error {
+	if err := s.stage(mutate); err != nil {
+		return err
 	}
-	s.lastAckFlush = at
-	return durable
+	return s.flush(false)
 }
 
-// write is the only way in: mutate says what changes, and the changes are applied to the memory, staged, and brought to
-// the disk as urgently as the caller asks.
-func (s *FileStore) write(u urgency, mutate func(*state) ([]Change, error)) error {
+// stage is the only way in: mutate says what changes, and the changes are applied to the memory and wait for the next
+// commit.
+func (s *FileStore) stage(mutate func(*state) ([]Change, error)) error {
 	s.mu.Lock()
+	defer s.mu.Unlock()
 	if s.ended != nil {
-		defer s.mu.Unlock()
 		return s.ended
 	}
 	changes, err := mutate(s.state)
 	if err != nil {
-		s.mu.Unlock()
 		return err
 	}
 	for _, c := range changes {
 		if err := s.state.apply(c); err != nil {
-			s.mu.Unlock()
 			return fmt.Errorf("%w: %w", ErrInvalid, err)
 		}
 		if !s.degraded {
 			s.pending[c.Row] = c.Value
 		}
 	}
-	s.mu.Unlock()
-	if u == lazy {
-		return nil
-	}
-	return s.flush(false)
+	return nil
 }
 
 // Flush brings to the disk what still waits for a durable write, and tries a failed disk again. Call it every half

@@ -64,7 +64,7 @@ type jobAck struct {
 
 // Start implements [IngestJobs].
 func (s *FileStore) Start(job IngestJob) error {
-	return s.write(durable, func(st *state) ([]Change, error) {
+	return s.write(func(st *state) ([]Change, error) {
 		if _, ok := st.jobs.get(job.Integration, job.JobID); ok {
 			return nil, nil
 		}
@@ -100,17 +100,27 @@ func (st *state) acksGone(integration, jobID string) []Change {
 
 // Acknowledge implements [IngestJobs].
 func (s *FileStore) Acknowledge(integration, jobID string, apiIDs []string, at time.Time) error {
-	return s.write(s.ackUrgency(at), func(st *state) ([]Change, error) {
+	due := false
+	err := s.stage(func(st *state) ([]Change, error) {
 		if _, ok := st.jobs.get(integration, jobID); !ok {
 			return nil, fmt.Errorf("%w: %s", ErrUnknownJob, jobID)
 		}
+		since := at.Sub(s.lastAckFlush)
+		due = since < 0 || since >= AckFlushInterval // a clock that was set back counts as an interval
+		if due {
+			s.lastAckFlush = at
+		}
 		return st.ack(integration, jobID, apiIDs, at)
 	})
+	if err != nil || !due {
+		return err
+	}
+	return s.flush(false)
 }
 
 // SendingDone implements [IngestJobs].
 func (s *FileStore) SendingDone(integration, jobID string) error {
-	return s.write(durable, func(st *state) ([]Change, error) {
+	return s.write(func(st *state) ([]Change, error) {
 		header, ok := st.jobs.get(integration, jobID)
 		if !ok {
 			return nil, fmt.Errorf("%w: %s", ErrUnknownJob, jobID)
@@ -122,7 +132,7 @@ func (s *FileStore) SendingDone(integration, jobID string) error {
 
 // Finish implements [IngestJobs].
 func (s *FileStore) Finish(integration, jobID string) error {
-	return s.write(durable, func(st *state) ([]Change, error) {
+	return s.write(func(st *state) ([]Change, error) {
 		return append(st.acksGone(integration, jobID), st.jobs.remove(integration, jobID)...), nil
 	})
 }

@@ -37,7 +37,7 @@ type KeyJournal interface {
 
 // Put implements [KeyJournal].
 func (s *FileStore) Put(rec keys.Record) error {
-	return s.write(durable, func(st *state) ([]Change, error) {
+	return s.write(func(st *state) ([]Change, error) {
 		if err := checkID(tableKeys, rec.Integration); err != nil {
 			return nil, err
 		}
@@ -52,7 +52,7 @@ func (s *FileStore) Put(rec keys.Record) error {
 
 // Remove implements [KeyJournal].
 func (s *FileStore) Remove(id string) error {
-	return s.write(durable, func(st *state) ([]Change, error) { return st.keys.remove(id), nil })
+	return s.write(func(st *state) ([]Change, error) { return st.keys.remove(id), nil })
 }
 
 // Records implements [KeyJournal].

@@ -38,7 +38,7 @@ type SentPlans interface {
 
 // SaveListing implements [Listings].
 func (s *FileStore) SaveListing(integration, target string, apis []RememberedAPI) error {
-	return s.write(durable, func(st *state) ([]Change, error) {
+	return s.write(func(st *state) ([]Change, error) {
 		return st.listings.set(append([]RememberedAPI{}, apis...), integration, target)
 	})
 }
@@ -56,12 +56,12 @@ func (s *FileStore) Listings(integration string) (map[string][]RememberedAPI, er
 
 // ForgetListing implements [Listings].
 func (s *FileStore) ForgetListing(integration, target string) error {
-	return s.write(durable, func(st *state) ([]Change, error) { return st.listings.remove(integration, target), nil })
+	return s.write(func(st *state) ([]Change, error) { return st.listings.remove(integration, target), nil })
 }
 
 // RememberPlans implements [SentPlans].
 func (s *FileStore) RememberPlans(integration string, plans map[string][]string) error {
-	return s.write(durable, func(st *state) ([]Change, error) {
+	return s.write(func(st *state) ([]Change, error) {
 		var changes []Change
 		for _, apiID := range slices.Sorted(maps.Keys(plans)) {
 			planIDs := append([]string{}, plans[apiID]...) // never nil, which would be written as null

@@ -38,8 +38,8 @@ func mutations() []mutationOf {
 	return []mutationOf{
 		{
 			"the journal is not synced", "internal/store/keyjournal.go",
-			"func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.write(durable,",
-			"func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.write(lazy,",
+			"func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.write(",
+			"func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.stage(",
 		},
 		{
 			"`answered` is not written before the reply", "actors/keys/making.go",
