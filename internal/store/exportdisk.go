@@ -65,7 +65,6 @@ func (c *DiskExports) scan() {
 		used time.Time
 	}
 	var files []found
-	var total int64
 	dir := os.DirFS(c.dir)
 	names, _ := fs.Glob(dir, "[0-9a-f][0-9a-f]/*") // what cannot be read is a miss
 	for _, name := range names {
@@ -78,7 +77,6 @@ func (c *DiskExports) scan() {
 			_ = os.Remove(filepath.Join(c.dir, name))
 		case err == nil && info.Mode().IsRegular() && c.path(slot) == filepath.Join(c.dir, name):
 			files = append(files, found{slot, onDisk(info.Size()), info.ModTime()})
-			total += onDisk(info.Size())
 		}
 	}
 	slices.SortFunc(files, func(a, b found) int {
@@ -87,12 +85,7 @@ func (c *DiskExports) scan() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for _, file := range files {
-		if total > c.index.limit {
-			total -= file.size
-			c.removeFiles([]slotID{file.slot})
-			continue
-		}
-		c.index.set(file.slot, file.size, struct{}{})
+		c.removeFiles(c.index.set(file.slot, file.size, struct{}{}))
 	}
 }
 
