@@ -68,19 +68,12 @@ func (s *FileStore) Start(job IngestJob) error {
 		if _, ok := st.jobs.get(job.Integration, job.JobID); ok {
 			return nil, nil
 		}
-		changes := st.acksGone(job.Integration, job.JobID) // a damaged file may have some without their job
-		header, err := st.jobs.set(jobHeader{
+		leftOver := st.acksGone(job.Integration, job.JobID) // a damaged file may have some without their job
+		header, headerErr := st.jobs.set(jobHeader{
 			APIIDs: job.APIIDs, StartedAt: job.StartedAt.UTC(), Total: job.Total, DoneSent: job.DoneSent,
 		}, job.Integration, job.JobID)
-		if err != nil {
-			return nil, err
-		}
-		changes = append(changes, header...)
-		if len(job.Acked) == 0 && job.LastAckAt.IsZero() {
-			return changes, nil
-		}
-		ack, err := st.ack(job.Integration, job.JobID, job.Acked, job.LastAckAt)
-		return append(changes, ack...), err
+		ack, ackErr := st.ack(job.Integration, job.JobID, job.Acked, job.LastAckAt)
+		return slices.Concat(leftOver, header, ack), cmp.Or(headerErr, ackErr)
 	})
 }
 

@@ -245,7 +245,7 @@ func TestWritesHaveNamesThatDoNotChange(t *testing.T) {
 	s, _ := model.Open(store.Options{})
 	must(t, s.Put(rec("r", keys.Intent)))
 	must(t, s.Put(rec("r", keys.Creating)))
-	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: at}))
+	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: at, LastAckAt: at}))
 	must(t, s.Acknowledge("i", "j", []string{"a"}, at))
 	must(t, s.Acknowledge("i", "j", []string{"b"}, at))
 	must(t, s.Finish("i", "j"))
@@ -257,9 +257,9 @@ func TestWritesHaveNamesThatDoNotChange(t *testing.T) {
 	if diff := cmp.Diff([]string{
 		"1.1 key r intent",
 		"1.2 key r creating",
-		"1.3 job i/j",
-		"1.4 ack i/j/00000000",
-		"1.5 ack i/j/00000000 removed, ack i/j/00000001 removed, job i/j removed",
+		"1.3 ack i/j/00000000, job i/j",
+		"1.4 ack i/j/00000001",
+		"1.5 ack i/j/00000000 removed, ack i/j/00000001 removed, ack i/j/00000002 removed, job i/j removed",
 		"1.6 key r removed",
 		"1.7 plans i/a, plans i/b",
 		"2.1 listing i/t",
