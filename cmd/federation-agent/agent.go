@@ -39,10 +39,12 @@ type agentProcess struct {
 // startAgent takes the node API's port, opens the store and starts the agent.
 func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 	var listener net.Listener // none where the node API is switched off
-	if cfg.Services.HTTP.Enabled {
+	if api := cfg.Services.HTTP; api.Enabled {
 		var err error
-		if listener, err = listenNode(cfg.Services.HTTP); err != nil {
-			return nil, err
+		if listener, err = node.Listen(api.Host, api.Port); err != nil {
+			return nil, exit(exitConfiguration, "fault: %s, %s: the node API (health, metrics) cannot listen: %v; "+
+				"choose another port (0 takes any free one) or host, or switch it off with %s=false\nNothing was started.",
+				nodePort, nodeHost, err, nodeEnabled)
 		}
 	}
 	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{Logger: log})

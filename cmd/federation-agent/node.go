@@ -28,17 +28,6 @@ const (
 	nodeName = "federation-agent-aws-api-gateway"
 )
 
-// listenNode takes the node API's port.
-func listenNode(cfg config.NodeHTTP) (net.Listener, error) {
-	listener, err := node.Listen(cfg.Host, cfg.Port)
-	if err != nil {
-		return nil, exit(exitConfiguration, "fault: %s, %s: the node API (health, metrics) cannot listen: %v; "+
-			"choose another port (0 takes any free one) or host, or switch it off with %s=false\nNothing was started.",
-			nodePort, nodeHost, err, nodeEnabled)
-	}
-	return listener, nil
-}
-
 // serveNode serves the node API of a running agent.
 func serveNode(l net.Listener, cfg config.Services, a *agentProcess, board *status.Board) *node.Server {
 	a.log.Info("the node API is served: "+access(cfg.HTTP.Authentication), logAddress, l.Addr().String())
