@@ -17,16 +17,12 @@ var regionShape = regexp.MustCompile(
 // a known area is accepted with a warning, so that an old list excludes nobody. A name of another form has no
 // partition.
 func partitionOf(name string) (partition string, listed bool) {
-	if region.Known(name) {
-		return region.PartitionOf(name).ID, true
-	}
 	m := regionShape.FindStringSubmatch(name)
-	for _, known := range region.All() {
-		if m != nil && regionShape.FindStringSubmatch(known)[1] == m[1] {
-			return region.PartitionOf(known).ID, false
-		}
+	sameArea := func(known string) bool { return m != nil && regionShape.FindStringSubmatch(known)[1] == m[1] }
+	if !slices.ContainsFunc(region.All(), sameArea) {
+		return "", false
 	}
-	return "", false
+	return region.PartitionOf(name).ID, region.Known(name)
 }
 
 // likeRegion asks whether the known region that is most like a word was meant. It is empty where none is like it, as
