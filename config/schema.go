@@ -41,9 +41,8 @@ type field struct {
 func schema() []field { return walk(reflect.TypeFor[Config](), "", "", nil) }
 
 func walk(t reflect.Type, prefix, title string, path []int) (fields []field) {
-	for i := range t.NumField() {
-		f := t.Field(i)
-		path := append(slices.Clone(path), i)
+	for f := range t.Fields() {
+		path := slices.Concat(path, f.Index)
 		title := cmp.Or(f.Tag.Get("title"), title)
 		if below, ok := f.Tag.Lookup("envPrefix"); ok {
 			inner := f.Type
