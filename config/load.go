@@ -46,7 +46,6 @@ func Load(src Sources) (cfg Config, warnings []string, err error) {
 
 // setting is one value and where it was found.
 type setting struct {
-	key      string
 	value    string
 	variable string // the key as the user spelled it
 	at       string // FILE:LINE, for YAML
@@ -107,7 +106,7 @@ func (l *loader) find(key string) (setting, bool) {
 	for _, prefix := range prefixes {
 		for _, form := range forms {
 			if value := strings.TrimSpace(l.environ[prefix+form]); value != "" {
-				return setting{key: key, value: value, variable: prefix + form}, true
+				return setting{value: value, variable: prefix + form}, true
 			}
 		}
 	}
@@ -137,7 +136,7 @@ func (l *loader) resolve() {
 		default:
 			l.settings[key] = s
 			if isField {
-				l.resolveReference(s)
+				l.resolveReference(key, s)
 			}
 		}
 	}

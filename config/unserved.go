@@ -84,9 +84,9 @@ var secretReference = regexp.MustCompile(`^secret://([^/?]+)/`)
 
 // resolveReference refuses references to secret stores. The vendor's agent resolves secret:// only while its
 // provider is enabled and otherwise keeps the text; so does this one.
-func (l *loader) resolveReference(s setting) {
+func (l *loader) resolveReference(key string, s setting) {
 	if strings.HasPrefix(s.value, "kubernetes://") {
-		l.reject(s.key, "kubernetes:// references are not served by this version; put the value itself here")
+		l.reject(key, "kubernetes:// references are not served by this version; put the value itself here")
 		return
 	}
 	m := secretReference.FindStringSubmatch(s.value)
@@ -95,7 +95,7 @@ func (l *loader) resolveReference(s setting) {
 	}
 	enabled, _ := l.find("secrets." + m[1] + ".enabled")
 	if on, err := parseBool(enabled.value); err == nil && on {
-		l.reject(s.key, "secret:// references are not served by this version; put the value itself here")
+		l.reject(key, "secret:// references are not served by this version; put the value itself here")
 		return
 	}
 	l.warn(s.String() + ": begins with secret:// but its provider is not enabled, so the text itself is the value")

@@ -26,7 +26,7 @@ func (l *loader) fault(key, format string, args ...any) {
 		return
 	}
 	if !found {
-		s = setting{key: key, variable: variableName(key)}
+		s = setting{variable: variableName(key)}
 	}
 	f, _ := l.fieldOf(key)
 	l.rejectWith(s, fmt.Sprintf(format, args...), s.variable, f.example)

@@ -69,7 +69,7 @@ func (f *flattener) node(key string, n *yaml.Node, depth int) {
 			f.node(fmt.Sprintf("%s[%d]", key, i), item, depth+1)
 		}
 	default:
-		f.out[key] = setting{key: key, value: n.Value, variable: key, at: fmt.Sprintf("%s:%d", f.name, n.Line)}
+		f.out[key] = setting{value: n.Value, variable: key, at: fmt.Sprintf("%s:%d", f.name, n.Line)}
 	}
 }
 
