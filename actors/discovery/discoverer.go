@@ -44,9 +44,7 @@ type DiscovererSpec struct {
 
 // finishedRun is a complete listing.
 type finishedRun struct {
-	entries    []federation.Entry
-	plans      []*gateway.UsagePlan
-	startedAt  time.Time
+	messages.TargetListing
 	finishedAt time.Time
 	// unseen: it ended after an answer that a deadline cut, so no caller has got it yet.
 	unseen bool
@@ -59,7 +57,7 @@ func (l *finishedRun) serves(m messages.ListTarget, now time.Time) bool {
 		return false
 	}
 	age := now.Sub(l.finishedAt)
-	return age <= m.MaxAge || l.unseen && age <= l.finishedAt.Sub(l.startedAt)
+	return age <= m.MaxAge || l.unseen && age <= l.finishedAt.Sub(l.StartedAt)
 }
 
 type listingAsker struct {
@@ -117,7 +115,9 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 	now := time.Now()
 	if d.last.serves(m, now) {
 		d.last.unseen = false
-		ctx.Request(ctx.Sender(), d.complete(m.Request))
+		listing := d.last.TargetListing
+		listing.Request = m.Request
+		ctx.Request(ctx.Sender(), listing)
 		return
 	}
 	d.askers = append(d.askers, listingAsker{pid: ctx.Sender(), ListTarget: m})
@@ -201,13 +201,7 @@ func (d *discoverer) onListingStep(ctx actor.Context, m listingStep) {
 func (d *discoverer) onRanOut(ctx actor.Context, m listingStep, now time.Time) {
 	d.env.Log.Warn("AWS cannot be listed before the caller must be answered; what came is kept for the next: "+
 		apigateway.Explain(m.err), life.LogTarget, d.spec.Target, life.LogError, m.err)
-	for _, a := range d.takeAskers() {
-		if a.By.IsZero() || a.By.After(m.by) {
-			d.askers = append(d.askers, a)
-			continue
-		}
-		ctx.Request(a.pid, d.partial(a.Request, ""))
-	}
+	d.answer(ctx, d.partial(""), func(a listingAsker) bool { return !a.By.IsZero() && !a.By.After(m.by) })
 	d.run.idle = len(d.askers) == 0 && now.Before(m.by)
 }
 
@@ -216,20 +210,13 @@ func (d *discoverer) settle(ctx actor.Context) {
 	run := d.run
 	switch {
 	case run.complete():
-		plans, _ := run.plans.All()
-		d.last = &finishedRun{
-			entries: run.entries(), plans: plans, startedAt: run.begun, finishedAt: time.Now(), unseen: len(d.askers) == 0,
-		}
+		d.last = &finishedRun{TargetListing: d.whole(run.entries()), finishedAt: time.Now(), unseen: len(d.askers) == 0}
 		d.run = nil
-		for _, a := range d.takeAskers() {
-			ctx.Request(a.pid, d.complete(a.Request))
-		}
+		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
 		d.env.Log.Warn("a listing failed; what it has is kept for the next: "+apigateway.Explain(run.failure),
 			life.LogTarget, d.spec.Target, life.LogError, run.failure)
-		for _, a := range d.takeAskers() {
-			ctx.Request(a.pid, d.partial(a.Request, apigateway.Explain(run.failure)))
-		}
+		d.answer(ctx, d.partial(apigateway.Explain(run.failure)), everyAsker)
 	case run.listed():
 		d.settleNarrow(ctx)
 	}
@@ -237,51 +224,50 @@ func (d *discoverer) settle(ctx actor.Context) {
 
 // settleNarrow answers the callers that want certain APIs only: the two lists are enough for them.
 func (d *discoverer) settleNarrow(ctx actor.Context) {
-	for _, a := range d.takeAskers() {
-		if len(a.Only) == 0 {
-			d.askers = append(d.askers, a)
-			continue
+	for _, narrow := range slices.Clone(d.askers) {
+		if len(narrow.Only) > 0 {
+			listing := d.whole(d.run.only(d.spec.Target, narrow.Only))
+			listing.Narrow = true
+			d.answer(ctx, listing, func(a listingAsker) bool { return a.Request == narrow.Request })
 		}
-		plans, _ := d.run.plans.All()
-		entries := d.run.only(d.spec.Target, a.Only)
-		ctx.Request(a.pid, messages.TargetListing{
-			Request: a.Request, Target: d.spec.Target, Entries: entries, Estimate: len(entries),
-			Plans: plans, Complete: true, Narrow: true, StartedAt: d.run.begun,
-		})
 	}
 }
 
-func (d *discoverer) takeAskers() []listingAsker {
-	askers := d.askers
-	d.askers = nil
-	return askers
+// answer gives a listing to the callers that it is for; the others wait on.
+func (d *discoverer) answer(ctx actor.Context, listing messages.TargetListing, isFor func(listingAsker) bool) {
+	d.askers = slices.DeleteFunc(d.askers, func(a listingAsker) bool {
+		if !isFor(a) {
+			return false
+		}
+		listing.Request = a.Request
+		ctx.Request(a.pid, listing)
+		return true
+	})
 }
+
+func everyAsker(listingAsker) bool { return true }
 
 // onAskerDue answers a caller that cannot wait any longer with what there is. The listing continues.
 func (d *discoverer) onAskerDue(ctx actor.Context, m askerDue) {
-	for i, a := range d.askers {
-		if a.Request == m.request {
-			d.askers = slices.Delete(d.askers, i, i+1)
-			ctx.Request(a.pid, d.partial(a.Request, ""))
-			return
-		}
-	}
+	d.answer(ctx, d.partial(""), func(a listingAsker) bool { return a.Request == m.request })
 }
 
-func (d *discoverer) complete(request uint64) messages.TargetListing {
+// whole is a listing of which none of these entries is missing.
+func (d *discoverer) whole(entries []federation.Entry) messages.TargetListing {
+	plans, _ := d.run.plans.All()
 	return messages.TargetListing{
-		Request: request, Target: d.spec.Target, Entries: d.last.entries, Estimate: len(d.last.entries),
-		Plans: d.last.plans, Complete: true, StartedAt: d.last.startedAt,
+		Target: d.spec.Target, Entries: entries, Estimate: len(entries), Plans: plans, Complete: true, StartedAt: d.run.begun,
 	}
 }
 
-func (d *discoverer) partial(request uint64, failure string) messages.TargetListing {
-	l := messages.TargetListing{Request: request, Target: d.spec.Target, Failure: failure}
+// partial is what there is of a listing; failure says why it is not whole, if anything failed.
+func (d *discoverer) partial(failure string) messages.TargetListing {
+	l := messages.TargetListing{Target: d.spec.Target, Failure: failure}
 	if d.run != nil {
 		l.Entries, l.Estimate, l.StartedAt = d.run.entries(), d.run.estimate(), d.run.begun
 	}
 	if d.last != nil {
-		l.Estimate = max(l.Estimate, len(d.last.entries))
+		l.Estimate = max(l.Estimate, d.last.Estimate)
 	}
 	return l
 }
