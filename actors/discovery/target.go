@@ -44,7 +44,7 @@ type target struct {
 	identity   identified // of this incarnation, once it is known
 	client     apigateway.Client
 	discoverer *actor.PID
-	queue      []held
+	queue      []*actor.MessageEnvelope // what waits until the target is ready
 	failure    string
 	failedAt   time.Time
 	failures   int
@@ -63,12 +63,6 @@ type TargetSpec struct {
 	Identity, Agent, Keys *actor.PID
 	Permits               func(quota *actor.PID, target federation.Target) apigateway.Permits
 	Discoverer            func(federation.Target, apigateway.Client) *actor.Props
-}
-
-// held is a message that waits until the target is ready.
-type held struct {
-	message any
-	sender  *actor.PID
 }
 
 // TargetProps makes a target.
@@ -99,7 +93,7 @@ func (t *target) resolving(ctx actor.Context) {
 	case keys.Opened:
 		t.onKeysOpened(ctx)
 	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe, messages.Abandoned:
-		t.queue = append(t.queue, held{message: m, sender: ctx.Sender()})
+		t.queue = append(t.queue, &actor.MessageEnvelope{Message: m, Sender: ctx.Sender()})
 	case resolveAgain:
 		t.resolve(ctx)
 	default:
@@ -115,10 +109,10 @@ func (t *target) failed(ctx actor.Context) {
 		t.resolve(ctx)
 	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe:
 		if time.Since(t.failedAt) < resolveStale {
-			t.refuse(ctx, held{message: m, sender: ctx.Sender()})
+			t.refuse(ctx, m, ctx.Sender())
 			return
 		}
-		t.queue = append(t.queue, held{message: m, sender: ctx.Sender()})
+		t.queue = append(t.queue, &actor.MessageEnvelope{Message: m, Sender: ctx.Sender()})
 		t.Become(t.resolving)
 		t.resolve(ctx)
 	case messages.Abandoned:
@@ -130,19 +124,19 @@ func (t *target) failed(ctx actor.Context) {
 
 // ready: the discoverer serves; a command that comes here was sent before the directory named the actor that serves it.
 func (t *target) ready(ctx actor.Context) {
-	t.dispatch(ctx, held{message: ctx.Message(), sender: ctx.Sender()})
+	t.dispatch(ctx, ctx.Message(), ctx.Sender())
 }
 
-func (t *target) dispatch(ctx actor.Context, q held) {
-	switch m := q.message.(type) {
+func (t *target) dispatch(ctx actor.Context, message any, sender *actor.PID) {
+	switch m := message.(type) {
 	case messages.ListTarget, messages.ExportAPI:
-		ctx.RequestWithCustomSender(t.discoverer, m, q.sender)
+		ctx.RequestWithCustomSender(t.discoverer, m, sender)
 	case messages.Subscribe:
-		t.toWriter(ctx, m, m.APIID, q.sender)
+		t.toWriter(ctx, m, m.APIID, sender)
 	case messages.Unsubscribe:
-		t.toWriter(ctx, m, m.APIID, q.sender)
+		t.toWriter(ctx, m, m.APIID, sender)
 	case messages.Abandoned:
-		ctx.RequestWithCustomSender(t.row.Writer, m, q.sender)
+		ctx.RequestWithCustomSender(t.row.Writer, m, sender)
 	case resolveAgain, messages.QuotaOpened, identified, keys.Opened:
 		// Of an attempt that was overtaken.
 	default:
@@ -198,9 +192,10 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 		life.LogRole, t.row.Role, life.LogError, err, life.LogDelay, delay.Round(time.Second))
 	t.Become(t.failed)
 	t.show(status.Failed)
-	for _, q := range t.takeQueue() {
-		t.refuse(ctx, q)
+	for _, q := range t.queue {
+		t.refuse(ctx, q.Message, q.Sender)
 	}
+	t.queue = nil
 	t.resolveAfter(delay)
 }
 
@@ -228,15 +223,10 @@ func (t *target) onKeysOpened(ctx actor.Context) {
 	t.show(status.Ready)
 	t.env.Log.Info("AWS account and region are known; their APIs are listed by the next discovery or ingest",
 		life.LogTarget, id)
-	for _, q := range t.takeQueue() {
-		t.dispatch(ctx, q)
+	for _, q := range t.queue {
+		t.dispatch(ctx, q.Message, q.Sender)
 	}
-}
-
-func (t *target) takeQueue() []held {
-	queue := t.queue
 	t.queue = nil
-	return queue
 }
 
 // show writes the target's row, and notes on the board how it stands. While it is tried again after a failure, the
@@ -253,15 +243,15 @@ func (t *target) show(state status.TargetState) {
 }
 
 // refuse answers what cannot be served, each in its own kind.
-func (t *target) refuse(ctx actor.Context, q held) {
-	switch m := q.message.(type) {
+func (t *target) refuse(ctx actor.Context, message any, sender *actor.PID) {
+	switch m := message.(type) {
 	case messages.ListTarget:
-		ctx.Request(q.sender, messages.TargetListing{Request: m.Request, Target: t.row.ID(), Failure: t.failure})
+		ctx.Request(sender, messages.TargetListing{Request: m.Request, Target: t.row.ID(), Failure: t.failure})
 	case messages.ExportAPI:
 		for _, d := range m.Documents {
-			ctx.Request(q.sender, messages.APIOmitted{ID: d.ID(), Why: t.failure})
+			ctx.Request(sender, messages.APIOmitted{ID: d.ID(), Why: t.failure})
 		}
 	case messages.Command:
-		ctx.Request(q.sender, messages.Answer{CommandRef: m.Ref(), Reply: messages.Refused{Reason: t.failure}})
+		ctx.Request(sender, messages.Answer{CommandRef: m.Ref(), Reply: messages.Refused{Reason: t.failure}})
 	}
 }
