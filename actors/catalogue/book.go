@@ -40,9 +40,7 @@ func (b *book) judge(configured []federation.Target) (forgotten []federation.Tar
 	b.judgedFor = configured
 	var all []federation.Named
 	for target, apis := range b.listings {
-		if !slices.ContainsFunc(configured, func(c federation.Target) bool {
-			return c == target || c.Account == "" && c.Region == target.Region
-		}) {
+		if !slices.ContainsFunc(configured, func(c federation.Target) bool { return mayBe(c, target) }) {
 			delete(b.listings, target)
 			forgotten = append(forgotten, target)
 			continue
@@ -59,16 +57,17 @@ func (b *book) judge(configured []federation.Target) (forgotten []federation.Tar
 
 // everListed says that a target, or, while its account is not known, some target in its region, was listed.
 func (b *book) everListed(t federation.Target) bool {
-	if t.Account != "" {
-		_, listed := b.listings[t]
-		return listed
-	}
-	for target := range b.listings {
-		if target.Region == t.Region {
+	for listed := range b.listings {
+		if mayBe(t, listed) {
 			return true
 		}
 	}
 	return false
+}
+
+// mayBe says that a target is, or, while its account is not known, may be one that was listed.
+func mayBe(t, listed federation.Target) bool {
+	return t == listed || t.Account == "" && t.Region == listed.Region
 }
 
 // ids yields the id of every API.

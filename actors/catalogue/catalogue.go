@@ -113,9 +113,6 @@ func (c *catalogue) onStarted() {
 
 func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
 	only, all := onlyOf(m.Only)
-	if all {
-		only = nil
-	}
 	g := &gathering{GatherAPIs: m, asker: ctx.Sender()}
 	for _, t := range c.spec.Targets.Rows() {
 		if !all && !slices.ContainsFunc(only, func(id federation.ID) bool { return t.MayBe(id.Target()) }) {
@@ -136,7 +133,7 @@ func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
 	}
 }
 
-// onlyOf reads the ids of the APIs that matter. A bare REST API id may be anywhere, so then all do.
+// onlyOf reads the ids of the APIs that matter. A bare REST API id may be anywhere, so then all do, and none is named.
 func onlyOf(ids []string) (only []federation.ID, all bool) {
 	for _, text := range ids {
 		ref, err := federation.ParseRef(text)
