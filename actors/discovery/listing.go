@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -137,9 +138,7 @@ func (r *listingRun) take(step listingStep, now time.Time) {
 	delete(r.asked, step.api)
 	switch {
 	case step.api == "":
-		if step.err != nil {
-			r.failure = step.err
-		}
+		r.failure = cmp.Or(step.err, r.failure)
 		r.finishLists(now)
 	case isNotFound(step.err): // deleted since it was listed
 		r.stages[step.api] = nil
@@ -186,12 +185,7 @@ func (r *listingRun) entries() []federation.Entry {
 // only is the entries with these ids. One that is in no usage plan needs no GetStages here: its id names
 // its stage, and its export asks whether AWS has it.
 func (r *listingRun) only(target federation.Target, ids []federation.ID) []federation.Entry {
-	var found []federation.Entry
-	for _, e := range r.entries() {
-		if slices.Contains(ids, e.ID(target)) {
-			found = append(found, e)
-		}
-	}
+	found := slices.DeleteFunc(r.entries(), func(e federation.Entry) bool { return !slices.Contains(ids, e.ID(target)) })
 	if !r.filter.AcceptWithoutPlan {
 		return found
 	}

@@ -9,7 +9,6 @@ import (
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exports"
-	"federation-agent/internal/federated"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/store"
@@ -66,12 +65,12 @@ func (s *stage) prepare() any {
 	if exported.NotExportable != "" {
 		input.Missing = federation.NeverExportable
 	}
-	encoded := encode(federation.Build(input))
+	encoded := exchange.AppendAPI(nil, federation.Build(input)) // from here on it is bytes
 	if len(encoded) > s.maxBytes {
 		s.env.Log.Warn("a document does not fit into one message; its API goes out without it",
 			life.LogAPI, entry.ID(), life.LogBytes, len(exported.Document))
 		input.Missing = federation.TooLarge
-		encoded = encode(federation.Build(input))
+		encoded = exchange.AppendAPI(nil, federation.Build(input))
 	}
 	s.task.Claim.Keep(len(encoded))
 	ready := exports.API{ID: entry.ID(), JSON: encoded, Bare: input.Missing != federation.NotMissing}
@@ -143,6 +142,3 @@ type bothCopies struct{ *exports.Claim }
 func (c bothCopies) Take(ctx context.Context, bytes int64) error {
 	return c.Claim.Take(ctx, bytes+bytes+bytes/4)
 }
-
-// encode turns the model into what goes on the wire, once: from here on it is bytes.
-func encode(api federated.API) []byte { return exchange.AppendAPI(nil, api) }
