@@ -16,11 +16,6 @@ const (
 	StatusError      Status = "ERROR"
 )
 
-// known reports whether the protocol has this status.
-func (s Status) known() bool {
-	return s == StatusPending || s == StatusInProgress || s == StatusSucceeded || s == StatusError
-}
-
 // Reply is a controller's answer to HELLO or INGEST.
 type Reply struct {
 	CommandID    string
@@ -54,10 +49,11 @@ func DecodeReply(frame Frame) (Reply, error) {
 	if reply.CommandID == "" {
 		return Reply{}, &FrameError{Reason: "malformed reply: it has no commandId"}
 	}
-	if !reply.Status.known() {
-		return Reply{}, &FrameError{Reason: "malformed reply: its commandStatus is unknown"}
+	switch reply.Status {
+	case StatusPending, StatusInProgress, StatusSucceeded, StatusError:
+		return reply, nil
 	}
-	return reply, nil
+	return Reply{}, &FrameError{Reason: "malformed reply: its commandStatus is unknown"}
 }
 
 // HelloTargetID is the target id that a HELLO reply tells the agent to use from now on, or "" if it tells none.

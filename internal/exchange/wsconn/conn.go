@@ -143,12 +143,16 @@ func (c *Conn) ReturnCredit() {
 	}
 }
 
+// maxCloseReason in bytes is what RFC 6455 leaves for the reason: 125 bytes of a control frame, without the code.
+const maxCloseReason = 123
+
 // Close ends the connection: the queue is written, then a close frame, then Close waits for the peer's answer, all
 // within CloseTimeout and in the background. From now on no message is accepted. A second call does nothing. The reason
 // is cut to the size of a close frame. For a code that may not stand in a frame (1005, 1006, 1015), the frame has no
 // code.
 func (c *Conn) Close(code int, reason string) {
-	c.closeWith(CloseInfo{Code: code, Reason: closeReason(reason)})
+	reason = strings.ToValidUTF8(reason[:min(len(reason), maxCloseReason)], "") // cut after a whole character
+	c.closeWith(CloseInfo{Code: code, Reason: reason})
 }
 
 // Abort drops the connection at once: no close frame, code 1006. err says why and is not nil.
@@ -228,11 +232,3 @@ func (c *Conn) wakeWriter() {
 
 // startForEnd starts a connection that was not started, as a close needs both goroutines.
 func (c *Conn) startForEnd() { c.Start(func([]byte) {}, func(CloseInfo) {}) }
-
-// maxCloseReason in bytes is what RFC 6455 leaves for the reason: 125 bytes of a control frame, without the code.
-const maxCloseReason = 123
-
-// closeReason cuts a reason after a whole character.
-func closeReason(reason string) string {
-	return strings.ToValidUTF8(reason[:min(len(reason), maxCloseReason)], "")
-}

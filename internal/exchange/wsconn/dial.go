@@ -46,11 +46,12 @@ func Dial(ctx context.Context, options Options) (*Conn, error) {
 
 // attempt keeps the connection that gorilla dials, to count its bytes and to close it when the context ends.
 type attempt struct {
-	options Options
-	dialled bool        // a connection was asked for
-	raw     *meter      // the connection, nil as long as there is none
-	top     *meter      // what the websocket reads: raw, or the TLS connection above it
-	stop    func() bool // false if the context has ended and closed the connection
+	options  Options
+	dialled  bool        // a connection was asked for
+	tlsFault bool        // the TLS handshake failed
+	raw      *meter      // the connection, nil as long as there is none
+	top      *meter      // what the websocket reads: raw, or the TLS connection above it
+	stop     func() bool // false if the context has ended and closed the connection
 }
 
 func (a *attempt) dialPlain(ctx context.Context, network, addr string) (net.Conn, error) {
@@ -82,14 +83,9 @@ func (a *attempt) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	secured := tls.Client(raw, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()
-		return nil, &tlsError{err}
+		a.tlsFault = true
+		return nil, err
 	}
 	a.top = newMeter(secured, unlimited)
 	return a.top, nil
 }
-
-// tlsError marks a fault of the TLS handshake.
-type tlsError struct{ err error }
-
-func (e *tlsError) Error() string { return e.err.Error() }
-func (e *tlsError) Unwrap() error { return e.err }

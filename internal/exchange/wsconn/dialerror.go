@@ -198,7 +198,7 @@ func (a *attempt) classify(cause, err error) *Class {
 		return ClassTimeout
 	case a.raw == nil:
 		return ClassUnreachable
-	case errors.As(err, new(*tlsError)), isAlert(err):
+	case a.tlsFault, isAlert(err):
 		return ClassTLS
 	}
 	return ClassNoAnswer
