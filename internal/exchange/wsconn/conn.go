@@ -30,7 +30,7 @@ var (
 	ErrClosed = errors.New("websocket is closed")
 	// ErrTooLarge: the message is larger than MaxMessageSize. The peer would close the connection.
 	ErrTooLarge = errors.New("message exceeds the websocket's message limit")
-	// ErrQueueFull: more than MaxQueuedBytes would wait. The peer reads too slowly. If the message has at most 4 KiB, the
+	// ErrQueueFull: more bytes would wait than may. The peer reads too slowly. If the message has at most 4 KiB, the
 	// peer does not read at all.
 	ErrQueueFull = errors.New("too many bytes wait to be written to the websocket")
 )

@@ -147,30 +147,30 @@ func TestAMessageIsDroppedIfItsDeadlineCameBeforeItsFirstByte(t *testing.T) {
 }
 
 func TestSendNeverBlocksAndTheQueueHasALimit(t *testing.T) {
-	limits := wsconn.Options{MaxMessageSize: 10_000, MaxQueuedBytes: 21_000}
+	limits := wsconn.Options{MaxMessageSize: 10_000}
 	inBubble(t, smallBuffer(100), limits, func(t *testing.T, s *session) {
 		var got receipts
 		start := time.Now()
 		_ = s.send(make([]byte, 10_000), nil) // is being written, not queued
 		synctest.Wait()
-		for i := range 2 {
+		for i := range 3 {
 			if err := s.send(make([]byte, 10_000), got.of(i)); err != nil {
 				t.Errorf("message %d: %v", i, err)
 			}
 		}
-		err := s.send(make([]byte, 10_000), got.of(2))
-		if !errors.Is(err, wsconn.ErrQueueFull) || got.once(t, 2) != wsconn.NeverSent {
-			t.Errorf("over the queue's limit: %v, %v", err, got.once(t, 2))
+		err := s.send(make([]byte, 10_000), got.of(3))
+		if !errors.Is(err, wsconn.ErrQueueFull) || got.once(t, 3) != wsconn.NeverSent {
+			t.Errorf("over the queue's limit: %v, %v", err, got.once(t, 3))
 		}
-		err = s.send(make([]byte, 10_001), got.of(3))
-		if !errors.Is(err, wsconn.ErrTooLarge) || got.once(t, 3) != wsconn.NeverSent {
-			t.Errorf("over the message limit: %v, %v", err, got.once(t, 3))
+		err = s.send(make([]byte, 10_001), got.of(4))
+		if !errors.Is(err, wsconn.ErrTooLarge) || got.once(t, 4) != wsconn.NeverSent {
+			t.Errorf("over the message limit: %v, %v", err, got.once(t, 4))
 		}
 		if time.Since(start) != 0 {
 			t.Errorf("SendBefore took %v", time.Since(start))
 		}
 		s.peer.expect(opBinary)
-		for range 2 {
+		for range 3 {
 			s.peer.expect(opBinary)
 			s.peer.expect(opPing)
 		}
@@ -207,11 +207,13 @@ func TestAShortMessageWaitsOnlyForTheMessageThatIsBeingWritten(t *testing.T) {
 }
 
 func TestShortMessagesHaveMoreRoomThanLongOnesButNotWithoutLimit(t *testing.T) {
-	limits := wsconn.Options{MaxMessageSize: 10_000, MaxQueuedBytes: 15_000}
+	limits := wsconn.Options{MaxMessageSize: 10_000}
 	inBubble(t, smallBuffer(100), limits, func(t *testing.T, s *session) {
 		_ = s.send(make([]byte, 10_000), nil) // is being written, not queued
 		synctest.Wait()
-		_ = s.send(make([]byte, 10_000), nil)
+		for range 3 {
+			_ = s.send(make([]byte, 10_000), nil)
+		}
 		if err := s.send(make([]byte, 10_000), nil); !errors.Is(err, wsconn.ErrQueueFull) {
 			t.Fatalf("the long message: %v", err)
 		}

@@ -28,7 +28,8 @@ const (
 	// enough that memory is bounded.
 	DefaultCredits = 64
 	// queuedMessages is how many messages of the largest size may wait to be written. It limits the memory for many
-	// commands with long answers, even if the peer does not read.
+	// commands with long answers, even if the peer does not read. One message always has room, and messages of at most
+	// 4 KiB have 1 MiB more.
 	queuedMessages = 4
 
 	// echoTimeout is how long the answer to the peer's close frame may take. The peer leaves in any case.
@@ -57,9 +58,6 @@ type Options struct {
 	// MaxMessageSize. Frames larger than MaxFrameSize are read, because that costs nothing.
 	MaxFrameSize   int
 	MaxMessageSize int
-	// MaxQueuedBytes limits the bytes that wait to be written. The default is four messages of MaxMessageSize. One message
-	// always has room, and messages of at most 4 KiB have 1 MiB more.
-	MaxQueuedBytes int
 
 	// Credits is how many messages for which NeedsCredit is true may be handed over and not yet be accepted
 	// ([Conn.ReturnCredit]).
@@ -71,13 +69,9 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.MaxFrameSize = cmp.Or(o.MaxFrameSize, exchange.DefaultMaxFrameSize)
 	o.MaxMessageSize = cmp.Or(o.MaxMessageSize, exchange.DefaultMaxMessageSize)
-	o.MaxQueuedBytes = cmp.Or(o.MaxQueuedBytes, queuedMessages*o.MaxMessageSize)
 	o.Credits = cmp.Or(o.Credits, DefaultCredits)
 	if o.NetDial == nil {
 		o.NetDial = new(net.Dialer).DialContext
-	}
-	if o.NeedsCredit == nil {
-		o.NeedsCredit = func([]byte) bool { return false }
 	}
 	return o
 }

@@ -62,7 +62,7 @@ func (i item) cost() int { return i.size + perMessage }
 func (c *Conn) enqueue(i item) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	queue, room := &c.long, c.options.MaxQueuedBytes
+	queue, room := &c.long, queuedMessages*c.options.MaxMessageSize
 	if i.size <= shortMessage {
 		queue, room = &c.short, room+shortReserve
 	}

@@ -49,7 +49,8 @@ func (c *Conn) deliver(message []byte) {
 	c.mu.Lock()
 	leaving := c.closing.asked || c.ended
 	c.mu.Unlock()
-	if leaving || c.options.NeedsCredit(message) && !c.takeCredit() {
+	needsCredit := c.options.NeedsCredit
+	if leaving || needsCredit != nil && needsCredit(message) && !c.takeCredit() {
 		return
 	}
 	c.onMessage(bytes.Clone(message))
