@@ -2,6 +2,7 @@ package discovery
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -70,18 +71,15 @@ func (d *discoverer) prepare(ctx actor.Context) {
 }
 
 func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
-	byName := make(map[string]*gateway.Stage, len(m.stages))
-	for _, s := range m.stages {
-		byName[s.Name] = s
-	}
 	for _, task := range d.exports.Listed(m.api) {
-		switch stage := byName[task.Stage]; {
+		found := slices.IndexFunc(m.stages, func(s *gateway.Stage) bool { return s.Name == task.Stage })
+		switch {
 		case m.err != nil && !isNotFound(m.err):
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: apigateway.Explain(m.err)})
-		case stage == nil:
+		case found < 0:
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: "AWS has no such stage any more", Gone: true})
 		default:
-			task.Details = stage
+			task.Details = m.stages[found]
 			d.exports.Push(task)
 		}
 	}
