@@ -83,8 +83,8 @@ func PeekFrame(message []byte) (kind Kind, typ string, ok bool) {
 const maxHeader = 4096
 
 func split(message []byte) (frame Frame, hasContent bool) {
-	rest, scanned := message, 0
-	for scanned < maxHeader {
+	rest := message
+	for len(message)-len(rest) < maxHeader {
 		if content, found := bytes.CutPrefix(rest, []byte(contentPrefix)); found {
 			frame.JSON = bytes.TrimSpace(content)
 			return frame, true
@@ -98,8 +98,7 @@ func split(message []byte) (frame Frame, hasContent bool) {
 		if !more {
 			break
 		}
-		step := len(part) + len(separator)
-		rest, scanned = rest[step:], scanned+step
+		rest = rest[len(part)+len(separator):]
 	}
 	return frame, false
 }
