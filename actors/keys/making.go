@@ -76,8 +76,9 @@ func (s *saga) make(m task, c messages.Subscribe) (record keys.Record, value sec
 
 // create calls CreateApiKey. The record has the key's id then, if AWS gave one.
 func (s *saga) create(m task, c messages.Subscribe, record *keys.Record) (secret.String, error) {
-	ctx := quota.WithPermitRules(s.calls(), quota.PermitRules{
-		By: c.AnswerBy.Add(-createMargin), Wanted: m.wanted,
+	ctx := apigateway.WithLatest(s.calls(), c.AnswerBy.Add(-createMargin))
+	ctx = quota.WithPermitRules(ctx, quota.PermitRules{
+		Wanted:  m.wanted,
 		Granted: func() error { return s.write(record, keys.Creating, "") },
 		// A crash while the next attempt is waited for leaves no key behind, and none that an operator should look for.
 		Undone: func() { _ = s.write(record, keys.Intent, "") },
@@ -93,9 +94,8 @@ func (s *saga) create(m task, c messages.Subscribe, record *keys.Record) (secret
 
 // attach puts a key into its plan, and has it ready to be answered.
 func (s *saga) attach(m task, record *keys.Record) error {
-	ctx := quota.WithPermitRules(s.calls(), quota.PermitRules{
-		By: m.command.Ref().AnswerBy.Add(-attachMargin), Wanted: m.wanted,
-	})
+	ctx := apigateway.WithLatest(s.calls(), m.command.Ref().AnswerBy.Add(-attachMargin))
+	ctx = quota.WithPermitRules(ctx, quota.PermitRules{Wanted: m.wanted})
 	if err := apigateway.AttachKey(ctx, s.spec.client, record.UsagePlanID, record.KeyID); err != nil {
 		return err
 	}

@@ -35,10 +35,8 @@ type Permits struct {
 	Board  *status.Board
 }
 
-// PermitRules are what a call asks of its permits beyond its context's deadline.
+// PermitRules are what a call asks of its permits beyond the time of its last attempt.
 type PermitRules struct {
-	// By is the latest time for a permit: an attempt that begins by then is completed.
-	By time.Time
 	// Wanted, unless nil, ends when no further attempt is to begin; one that runs is completed.
 	Wanted context.Context
 	// Granted is called with a permit in hand, before each attempt; its error gives the permit back and
@@ -60,10 +58,6 @@ func (p *Permits) Acquire(ctx context.Context, r gateway.PermitRequest) (apigate
 	rules, _ := ctx.Value(permitRulesKey{}).(PermitRules)
 	if rules.Wanted == nil {
 		rules.Wanted = context.Background()
-	}
-	r.By = rules.By
-	if r.By.IsZero() {
-		r.By, _ = ctx.Deadline()
 	}
 	ticket := p.Tickets.Add(1)
 	err := p.ask(ctx, rules.Wanted, messages.AcquirePermit{Ticket: ticket, PermitRequest: r})

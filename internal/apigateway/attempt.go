@@ -62,6 +62,8 @@ type callKey struct{}
 type call struct {
 	attempts int
 	sent     bool // the current attempt has reached the transport
+	doubtful bool // the answer to an earlier attempt was lost: AWS may have done it
+	last     *attemptError
 }
 
 // callOf returns the call that the first middleware put into the context.
@@ -82,7 +84,13 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 
 	outcome := gateway.Outcome{Class: gateway.Internal} // stays if the transport panics
 	if a.permits != nil {
-		done, err := a.permits.Acquire(ctx, gateway.PermitRequest{Operation: operation, Priority: PriorityOf(ctx)})
+		done, err := a.permits.Acquire(ctx, gateway.PermitRequest{
+			Operation: operation, Priority: PriorityOf(ctx), By: latestOf(ctx),
+		})
+		if err != nil && errors.Is(err, ErrNoPermit) && c.last != nil {
+			c.last.retry = false // what it failed for is the reason, and not that its time is up
+			return out, metadata, c.last
+		}
 		if err != nil {
 			return out, metadata, a.failure(ctx, c, operation, err)
 		}
@@ -100,6 +108,7 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 		room.Drop() // the part of the answer that was read is useless, and the next attempt may come much later
 	}
 	failure := a.failure(ctx, c, operation, err)
+	c.last, c.doubtful = failure, c.doubtful || failure.class == gateway.AnswerLost
 	outcome = gateway.Outcome{RetryAfter: failure.retryAfter, Class: failure.class}
 	return out, metadata, failure
 }
@@ -108,13 +117,13 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 func (a attempts) failure(ctx context.Context, c *call, operation gateway.Operation, err error) *attemptError {
 	f := &attemptError{
 		region:     awsmiddleware.GetRegion(ctx),
-		class:      classOfAttempt(operation, err, c.sent, ctx.Err()),
+		class:      classOfAttempt(operation, err, c, ctx.Err()),
 		retryAfter: RetryAfter(err),
 		err:        err,
 	}
 	left := time.Duration(-1)
-	if deadline, ok := ctx.Deadline(); ok {
-		left = max(time.Until(deadline), 0)
+	if latest := latestOf(ctx); !latest.IsZero() {
+		left = max(time.Until(latest), 0)
 	}
 	if f.class == gateway.ExpiredCredentials {
 		a.renew()
@@ -127,19 +136,24 @@ func (a attempts) failure(ctx context.Context, c *call, operation gateway.Operat
 
 // classOfAttempt refines [classifyOf] with what only the attempt knows: whether a request was sent, and whether the
 // caller gave up (caller is the error of its context).
-func classOfAttempt(operation gateway.Operation, err error, sent bool, caller error) gateway.Class {
+func classOfAttempt(operation gateway.Operation, err error, c *call, caller error) gateway.Class {
 	class := classifyOf(operation, err)
 	switch class {
 	case gateway.Unreachable, gateway.Cancelled:
-		if !sent && errors.Is(caller, context.DeadlineExceeded) {
+		if !c.sent && errors.Is(caller, context.DeadlineExceeded) {
 			return gateway.NoPermit // the deadline came during the wait for a permit
 		}
+	case gateway.Conflict:
+		if operation == gateway.CreateUsagePlanKey && !c.doubtful {
+			return gateway.Invalid // nobody can have attached a new key: AWS refuses to, and says why
+		}
+		return class
 	case gateway.Unavailable, gateway.Internal:
 	default:
 		return class
 	}
 	creates := operation == gateway.CreateAPIKey || operation == gateway.CreateUsagePlanKey
-	if creates && sent && !neverLeft(err) && !answeredNo(err) {
+	if creates && c.sent && !neverLeft(err) && !answeredNo(err) {
 		return gateway.AnswerLost
 	}
 	return class
@@ -158,8 +172,10 @@ func answeredNo(err error) bool {
 const (
 	// maxRefusals is for throttles and for "try again later": AWS did nothing, and each attempt waits for its permit.
 	maxRefusals = 10
-	// maxFaults is for 5xx, timeouts and network faults of calls that may be repeated.
+	// maxFaults is for 5xx, timeouts and network faults, if the caller has set no deadline.
 	maxFaults = 5
+	// maxNotYet is for what AWS does not know yet, though it has just made it: some 2 s. AWS is eventually consistent.
+	maxNotYet = 4
 	// maxExpired allows one attempt with fresh credentials.
 	maxExpired = 2
 	// firstDelay is the delay before the second attempt. It doubles with each attempt, up to LongestDelay. AWS refills ten
@@ -173,14 +189,16 @@ const (
 // nextAttempt decides whether another attempt follows, and after what delay. made is the number of attempts so far.
 //
 //	class                     | CreateApiKey | every other operation
-//	Throttled, "try again"    | yes          | yes     (AWS refused and did nothing)
-//	Unavailable, Unreachable  | no           | yes     (every other operation is idempotent)
-//	AnswerLost                | no           | yes     (a second CreateApiKey creates a second key)
-//	ExpiredCredentials        | once         | once    (with fresh credentials; AWS refused)
+//	Throttled, "try again"    | 10 times     | 10 times (AWS refused and did nothing)
+//	Unreachable               | until left   | until left (of a create: it provably never left the process)
+//	Unavailable               | no           | until left (every other operation is idempotent)
+//	AnswerLost                | no           | until left (a second CreateApiKey creates a second key)
+//	NotYet                    | no           | 4 times
+//	ExpiredCredentials        | once more    | once more (with fresh credentials; AWS refused)
 //	any other                 | no           | no
 //
-// left is the time until the deadline, negative without one. A delay that would end after the deadline is not begun, so
-// that the caller learns the reason at once. jitter is in [0, 1).
+// left is the time until the deadline, negative without one: then 5 times stand for "until left". A delay that would end
+// after the deadline is not begun, so that the caller learns the reason at once. jitter is in [0, 1).
 func nextAttempt(
 	operation gateway.Operation, class gateway.Class, made int, retryAfter, left time.Duration, jitter float64,
 ) (bool, time.Duration) {
@@ -189,9 +207,15 @@ func nextAttempt(
 	case gateway.Throttled, gateway.ConflictRetryable:
 		limit = maxRefusals
 	case gateway.Unavailable, gateway.Unreachable, gateway.AnswerLost:
-		if operation != gateway.CreateAPIKey {
+		switch {
+		case operation == gateway.CreateAPIKey && class != gateway.Unreachable:
+		case left >= 0:
+			limit = made + 1
+		default:
 			limit = maxFaults
 		}
+	case gateway.NotYet:
+		limit = maxNotYet
 	case gateway.ExpiredCredentials:
 		limit = maxExpired
 	default: // no other class passes by itself
@@ -199,7 +223,8 @@ func nextAttempt(
 	if made >= limit {
 		return false, 0
 	}
-	step := min(firstDelay<<(made-1), LongestDelay)
+	const doublings = 5 // are beyond LongestDelay
+	step := min(firstDelay<<min(made-1, doublings), LongestDelay)
 	delay := step/2 + time.Duration(jitter*float64(step/2))
 	if retryAfter > 0 {
 		// Jitter here too, or all calls that were refused together come back together.

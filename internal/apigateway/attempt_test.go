@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -16,7 +17,7 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-func TestCreateAPIKeyIsRepeatedOnlyIfAWSRefusedIt(t *testing.T) {
+func TestCreateAPIKeyIsRepeatedOnlyIfAWSRefusedItOrItNeverLeft(t *testing.T) {
 	for name, c := range map[string]struct {
 		first func(*http.Request) (*http.Response, error)
 		calls int
@@ -38,8 +39,8 @@ func TestCreateAPIKeyIsRepeatedOnlyIfAWSRefusedIt(t *testing.T) {
 		"400 without AWS's words":    {html(400), 1, gateway.Unavailable},
 		"an answer that breaks off":  {ok(201, `{"id":"key1","va`), 1, gateway.AnswerLost},
 		"an answer without id":       {ok(201, `{}`), 1, gateway.AnswerLost},
-		"nobody listens":             {refused, 1, gateway.Unreachable},
-		"a host that does not exist": {nameless, 1, gateway.Unreachable},
+		"nobody listens":             {refused, 2, gateway.OK}, // it never left
+		"a host that does not exist": {nameless, 2, gateway.OK},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
@@ -395,4 +396,92 @@ func TestThePriorityIsTheContexts(t *testing.T) {
 	if got := PriorityOf(WithPriority(t.Context(), gateway.PriorityKeys)); got != gateway.PriorityKeys {
 		t.Errorf("priority = %v", got)
 	}
+}
+
+// AWS is out of reach for half a minute, and a command has 42 s.
+func TestWhatCanDoNoHarmIsTriedUntilItsTimeIsUp(t *testing.T) {
+	for name, c := range map[string]struct {
+		call func(context.Context, Client) error
+		away func(*http.Request) (*http.Response, error)
+	}{
+		"CreateApiKey, refused": {
+			func(ctx context.Context, c Client) error { _, _, err := CreateKey(ctx, c, "n", ""); return err }, refused,
+		},
+		"CreateUsagePlanKey, reset": {func(ctx context.Context, c Client) error { return AttachKey(ctx, c, "p", "k") }, reset},
+		"DeleteApiKey, reset":       {func(ctx context.Context, c Client) error { return DeleteKey(ctx, c, "k") }, reset},
+		"GetRestApis, reset": {
+			func(ctx context.Context, c Client) error { _, err := ListRESTAPIs(ctx, c); return err }, reset,
+		},
+	} {
+		for away, want := range map[time.Duration]bool{30 * time.Second: true, time.Hour: false} {
+			t.Run(fmt.Sprintf("%s for %s", name, away), func(t *testing.T) {
+				synctest.Test(t, func(t *testing.T) {
+					began := time.Now()
+					w := &wire{answer: func(_ int, r *http.Request) (*http.Response, error) {
+						switch {
+						case time.Since(began) < away:
+							return c.away(r)
+						case r.Method == http.MethodGet:
+							return noAPIs(r)
+						default:
+							return keyMade(r)
+						}
+					}}
+					err := c.call(WithLatest(t.Context(), began.Add(42*time.Second)), w.client(&counter{}))
+					if (err == nil) != want {
+						t.Errorf("after %s: %v", time.Since(began), err)
+					}
+					if took := time.Since(began); took > 43*time.Second {
+						t.Errorf("it took %s", took)
+					}
+					if !want {
+						if class := Classify(err); class != gateway.Unreachable && class != gateway.AnswerLost {
+							t.Errorf("class = %s: its reason is not that its time is up", class)
+						}
+					}
+				})
+			})
+		}
+	}
+}
+
+func TestAConflictMeansAttachedOnlyAfterALostAnswer(t *testing.T) {
+	overlap := fault(409, "ConflictException", "API Key cannot reference multiple Usage Plans with the same API stage")
+	for name, c := range map[string]struct {
+		script []func(*http.Request) (*http.Response, error)
+		class  gateway.Class
+	}{
+		"at once":                  {[]func(*http.Request) (*http.Response, error){overlap}, gateway.Invalid},
+		"after a throttle":         {[]func(*http.Request) (*http.Response, error){throttled, overlap}, gateway.Invalid},
+		"after it never left":      {[]func(*http.Request) (*http.Response, error){refused, overlap}, gateway.Invalid},
+		"after a lost answer":      {[]func(*http.Request) (*http.Response, error){reset, overlap}, gateway.OK},
+		"after AWS's own fault":    {[]func(*http.Request) (*http.Response, error){html(502), overlap}, gateway.OK},
+		"lost, then busy, then it": {[]func(*http.Request) (*http.Response, error){reset, busy, overlap}, gateway.OK},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{answer: answers(c.script...)}
+				err := AttachKey(t.Context(), w.client(nil), "p", "k")
+				wantClass(t, err, c.class)
+				if c.class != gateway.OK && !strings.Contains(Explain(err), "multiple Usage Plans") {
+					t.Errorf("AWS's words are missing: %s", Explain(err))
+				}
+			})
+		})
+	}
+}
+
+func TestAKeyThatAWSDoesNotKnowYetIsTriedAgainForAMoment(t *testing.T) {
+	unknown := fault(404, "NotFoundException", "Invalid API Key identifier specified")
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: answers(unknown, unknown, keyMade)}
+		wantClass(t, AttachKey(t.Context(), w.client(nil), "p", "k"), gateway.OK)
+		wantCalls(t, w, 3)
+		w = &wire{answer: answers(unknown)}
+		wantClass(t, AttachKey(t.Context(), w.client(nil), "p", "k"), gateway.NotYet)
+		wantCalls(t, w, maxNotYet)
+		w = &wire{answer: answers(fault(404, "NotFoundException", "Invalid Usage Plan identifier specified"))}
+		wantClass(t, AttachKey(t.Context(), w.client(nil), "p", "k"), gateway.NotFound)
+		wantCalls(t, w, 1)
+	})
 }

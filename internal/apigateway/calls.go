@@ -67,8 +67,8 @@ func CreateKey(ctx context.Context, c Client, name, description string) (id stri
 	return id, secret.New(text), nil
 }
 
-// AttachKey attaches a key to a usage plan. A key that is already attached is a success: an earlier attempt whose
-// answer was lost may have attached it.
+// AttachKey attaches a new key to a usage plan. A conflict is a success only if the answer to an earlier attempt was
+// lost, which may have attached it. Any other conflict is a refusal: AWS answers so too if the key's plans overlap.
 func AttachKey(ctx context.Context, c Client, planID, keyID string) error {
 	_, err := c.CreateUsagePlanKey(ctx, &sdk.CreateUsagePlanKeyInput{
 		UsagePlanId: aws.String(planID),

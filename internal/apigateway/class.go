@@ -89,6 +89,9 @@ func classifyOf(operation gateway.Operation, err error) gateway.Class {
 		}
 		return gateway.Conflict
 	case "NotFoundException":
+		if operation == gateway.CreateUsagePlanKey && isKeyText(message) {
+			return gateway.NotYet // the key was made a moment ago
+		}
 		return gateway.NotFound
 	case "BadRequestException", "ValidationException":
 		if operation == gateway.GetExport && isNotExportableText(message) {
@@ -169,6 +172,9 @@ func isThrottleText(message string) bool {
 	m := strings.ToLower(message)
 	return strings.Contains(m, "too many requests") || strings.Contains(m, "rate exceeded")
 }
+
+// isKeyText tells an unknown API key from an unknown usage plan. Both are NotFoundException.
+func isKeyText(message string) bool { return strings.Contains(message, "API Key identifier") }
 
 // isTryAgainText tells another change that is still running from a resource that exists. Both are ConflictException.
 func isTryAgainText(message string) bool {

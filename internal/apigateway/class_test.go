@@ -10,6 +10,7 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+	"unicode/utf8"
 
 	"github.com/aws/smithy-go"
 
@@ -163,8 +164,8 @@ func TestAMissingPermissionIsNamedWithItsResource(t *testing.T) {
 		w := &wire{answer: denied}
 		err := call(t.Context(), w.client(nil))
 		wantClass(t, err, gateway.AccessDenied)
-		if got := Explain(err); !strings.HasSuffix(got, want) {
-			t.Errorf("explanation %q does not end with %q", got, want)
+		if got := Explain(err); !strings.HasSuffix(got, want+` (AWS says: "not authorized")`) {
+			t.Errorf("explanation %q does not end with %q and AWS's words", got, want)
 		}
 		arn := strings.Replace(want[strings.Index(want, "arn:"):], "eu-west-1", "*", 1)
 		if !strings.Contains(policy, `"`+arn+`"`) {
@@ -246,5 +247,27 @@ func TestEachClassHasItsOwnExplanation(t *testing.T) {
 			t.Errorf("%s has no explanation of its own: %q", c, got)
 		}
 		seen[got] = true
+	}
+}
+
+func TestAWSsWordsAreQuotedOnOneLineWithinBoundsWhereOnlyTheySayWhatToChange(t *testing.T) {
+	explained := func(status int, code, message string) string {
+		w := &wire{answer: answers(fault(status, code, message))}
+		_, err := Export(t.Context(), w.client(nil), "a", "s")
+		return Explain(err)
+	}
+	got := explained(400, "BadRequestException", "The model\n  is   wrong")
+	if !strings.HasSuffix(got, `(AWS says: "The model is wrong")`) {
+		t.Error(got)
+	}
+	if got := explained(400, "BadRequestException", strings.Repeat("é", 5000)); len(got) > 2*maxWords || !utf8.ValidString(got) {
+		t.Errorf("%d bytes: %s", len(got), got)
+	}
+	denied := "User: arn:aws:iam::1:user/x is not authorized with an explicit deny in a service control policy"
+	if got := explained(403, "AccessDeniedException", denied); !strings.Contains(got, "explicit deny in a service control policy") {
+		t.Error(got)
+	}
+	if got := explained(403, "InvalidSignatureException", "The Canonical String should have been AKID"); strings.Contains(got, "Canonical") {
+		t.Error("a text that repeats the request is quoted: " + got)
 	}
 }

@@ -4,6 +4,9 @@ import (
 	"cmp"
 	"errors"
 	"fmt"
+	"strings"
+
+	"github.com/aws/smithy-go"
 
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/region"
@@ -54,7 +57,7 @@ func Explain(err error) string {
 	case service != serviceID, class == gateway.BadCredentials && isSigningText(err.Error()):
 		return "no AWS credentials were found: set accessKeyId and secretAccessKey, or give the machine or pod a role"
 	case class == gateway.AccessDenied:
-		return "the credentials lack the permission " + permission(e.Operation, e.Region)
+		return "the credentials lack the permission " + permission(e.Operation, e.Region) + inItsWords(class, err)
 	case class == gateway.Unreachable:
 		return "API Gateway's endpoint in " + where + " did not answer; " +
 			"check the network, DNS, proxy variables and AWS_ENDPOINT_URL"
@@ -62,7 +65,32 @@ func Explain(err error) string {
 		return where + " does not know the access key; enable the region for the account, " +
 			"or, if every region says this, check accessKeyId"
 	}
-	return explanations[class]
+	return explanations[class] + inItsWords(class, err)
+}
+
+// maxWords bounds what is quoted of AWS's text, in bytes.
+const maxWords = 300
+
+// inItsWords quotes what AWS says, on one line, where only that says what to change. An AccessDeniedException names the
+// policy, and whether it denies explicitly. Texts about signatures are not quoted: they repeat parts of the request.
+func inItsWords(class gateway.Class, err error) string {
+	switch class {
+	case gateway.Invalid, gateway.AccessDenied, gateway.HardLimit, gateway.NotExportable:
+	default:
+		return ""
+	}
+	answer, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
+		return ""
+	}
+	words := strings.Join(strings.Fields(answer.ErrorMessage()), " ")
+	if len(words) > maxWords {
+		words = strings.ToValidUTF8(words[:maxWords], "") + "…"
+	}
+	if words == "" {
+		return ""
+	}
+	return fmt.Sprintf(" (AWS says: %q)", words)
 }
 
 // explanations are those that need nothing but the class.
@@ -81,6 +109,7 @@ var explanations = map[gateway.Class]string{
 		"check accessKeyId and secretAccessKey, this machine's clock, and the roles that the agent assumes",
 	gateway.ExpiredCredentials: "the temporary credentials have expired; check what renews them",
 	gateway.NotFound:           "API Gateway says that the resource does not exist, or not any more; list the APIs again",
+	gateway.NotYet:             "API Gateway does not know yet the API key that it has just created; try again",
 	gateway.Conflict:           "API Gateway says that the resource exists already",
 	gateway.NotExportable: "API Gateway cannot export this stage, because the API has a model that is not JSON Schema; " +
 		"change the model's content type, or accept that the API has no document",

@@ -3,6 +3,7 @@ package apigateway
 import (
 	"context"
 	"errors"
+	"time"
 
 	"federation-agent/internal/gateway"
 )
@@ -20,6 +21,23 @@ func PriorityOf(ctx context.Context) gateway.Priority {
 		return p
 	}
 	return gateway.PriorityRefresh
+}
+
+type latestKey struct{}
+
+// WithLatest says when the last attempt of a call may begin; one that has begun is heard out. Until then the call is
+// tried again wherever that can do no harm. A deadline of the context does the same, and also cuts off what has begun.
+func WithLatest(ctx context.Context, at time.Time) context.Context {
+	return context.WithValue(ctx, latestKey{}, at)
+}
+
+// latestOf is when the last attempt may begin; zero if there is no such time.
+func latestOf(ctx context.Context) time.Time {
+	if at, ok := ctx.Value(latestKey{}).(time.Time); ok {
+		return at
+	}
+	deadline, _ := ctx.Deadline()
+	return deadline
 }
 
 // Permits grants one attempt at a time. It is asked before every attempt of every API Gateway call, retries included,

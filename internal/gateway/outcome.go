@@ -33,7 +33,10 @@ const (
 	RegionUnavailable
 	// NotFound: API Gateway says that the resource does not exist.
 	NotFound
-	// Conflict: the resource exists already. For a key and a plan it means that the key is already attached.
+	// NotYet: AWS does not know yet what it has just made.
+	NotYet
+	// Conflict: the resource exists already. For a key and a plan it means that an earlier attempt, whose answer was
+	// lost, has attached the key.
 	Conflict
 	// NotExportable: this stage can never be exported as it is.
 	NotExportable
@@ -47,7 +50,7 @@ const (
 
 var classNames = [...]string{
 	"ok", "throttled", "conflict_retryable", "no_permit", "unavailable", "unreachable", "answer_lost", "hard_limit",
-	"access_denied", "bad_credentials", "expired_credentials", "region_unavailable", "not_found", "conflict",
+	"access_denied", "bad_credentials", "expired_credentials", "region_unavailable", "not_found", "not_yet", "conflict",
 	"not_exportable", "invalid", "cancelled", "internal",
 }
 
