@@ -101,6 +101,7 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 	if err != nil {
 		return err
 	}
+	listed := len(records) > 0
 	records = slices.DeleteFunc(records, func(r keys.Record) bool { return r.KeyID == "" })
 	ids := map[string]bool{}
 	for _, r := range records {
@@ -111,7 +112,7 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 		ids[ref.KeyID] = true
 	}
 	if len(ids) == 0 {
-		return fmt.Errorf("%w; delete it in the API Gateway console: it bears the subscription's id in its name", unnamed)
+		return s.listUnnamed(c, listed, unnamed)
 	}
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		err = errors.Join(err, s.delete(id, c.AnswerBy))
@@ -123,6 +124,21 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 		s.forget(r)
 	}
 	return nil
+}
+
+// listUnnamed ends a subscription of which neither its metadata nor the journal name a key. An ERROR would come back for
+// ever: APIM goes on asking. So it is a success, and the key, if there is one, is listed for an operator.
+func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error {
+	if listed {
+		return nil // the same command once more, or a lost create
+	}
+	of, now := s.spec.subscription, s.env.Now()
+	return s.env.Keys.Put(keys.Record{
+		ID: s.env.NewID(), Integration: of.Integration, Account: of.Account, Region: of.Region,
+		SubscriptionID: c.SubscriptionID, APIID: c.APIID, KeyName: "* / " + c.SubscriptionID, CommandID: c.ID,
+		State: keys.LostCreate, CreatedAt: now, UpdatedAt: now,
+		Reason: fmt.Sprintf("the subscription is closed, and %v; the journal knows none", why),
+	})
 }
 
 // delete calls DeleteApiKey, until by, if there is such a time.

@@ -3,14 +3,17 @@ package acceptance
 import (
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"time"
 
 	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/internal/sandbox/memnet"
 	"federation-agent/internal/secret"
 	"federation-agent/test/world"
 )
@@ -423,18 +426,63 @@ func TestABareRESTAPIIDIsResolvedWhereItIsUnambiguous(t *testing.T) {
 	})
 }
 
-func TestAnUNSUBSCRIBEThatNamesNoKeyIsAnERRORUnlessTheJournalKnowsIt(t *testing.T) {
+// An ERROR would come back for ever: nothing in APIM would ever name the key.
+func TestAnUNSUBSCRIBEOfWhichNothingNamesTheKeyEndsAndIsListedOnce(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
-		_, api := ingested(w)
-		if reply := unsubscribe(w, api.ProviderID, "sub-1", nil); reply.Status != apimsim.StatusError {
-			t.Errorf("%v", reply)
+		agent, api := ingested(w)
+		for range 3 {
+			if reply := unsubscribe(w, api.ProviderID, "sub-1", nil); reply.Status != apimsim.StatusSucceeded {
+				t.Errorf("%v", reply)
+			}
 		}
-		repeat(w, api, "sub-1")
-		if reply := unsubscribe(w, api.ProviderID, "sub-1", nil); reply.Status != apimsim.StatusSucceeded ||
+		if j := journal(t, agent); j["lost-create"] != 1 || len(j) != 1 {
+			t.Errorf("the journal has %v", j)
+		}
+		repeat(w, api, "sub-2")
+		if reply := unsubscribe(w, api.ProviderID, "sub-2", nil); reply.Status != apimsim.StatusSucceeded ||
 			len(w.AWS.Keys()) > 0 {
-			t.Errorf("%v", reply)
+			t.Errorf("the journal knows the key: %v", reply)
 		}
 	})
+}
+
+// AWS refuses, resets or swallows connections for a while around a SUBSCRIBE and an UNSUBSCRIBE, at each of their calls.
+func TestAnAWSThatIsAwayForSecondsIsNoMoreThanASlowOne(t *testing.T) {
+	for _, operation := range []string{awssim.OpCreateAPIKey, awssim.OpCreateUsagePlanKey, awssim.OpDeleteAPIKey} {
+		for _, away := range []time.Duration{500 * time.Millisecond, 5 * time.Second, 30 * time.Second} {
+			t.Run(fmt.Sprintf("%s for %s", operation, away), func(t *testing.T) {
+				var until atomic.Int64
+				o := world.Options{Network: func(id memnet.ID) memnet.Plan {
+					plan := memnet.NoPlan()
+					if strings.HasPrefix(id.To, "aws") && time.Now().UnixNano() < until.Load() {
+						plan.DialError = syscall.ECONNREFUSED
+					}
+					return plan
+				}}
+				run(t, o, func(t *testing.T, w *world.World) {
+					_, api := ingested(w)
+					pass(time.Minute) // no connection is kept
+					goAway := func() {
+						if operation == awssim.OpCreateAPIKey { // refused: one that is reset may have carried it
+							until.Store(time.Now().Add(away).UnixNano())
+							return
+						}
+						w.AWS.Script().Add(awssim.Rule{Operation: operation, Fault: awssim.Of(awssim.FaultCloseBefore)})
+						time.AfterFunc(away, w.AWS.Script().Clear)
+					}
+					goAway()
+					sub := accepted(w, api)
+					pass(time.Minute)
+					goAway()
+					if err := w.APIM.Unsubscribe(context.Background(), sub.ID); err != nil {
+						t.Errorf("UNSUBSCRIBE: %v", err)
+					}
+					keysAreSubscriptions(t, w)
+					oneReplyEach(t, w)
+				})
+			})
+		}
+	}
 }
 
 func TestASubscriptionOf44GetsAKeyThatWorksAndEnds(t *testing.T) {

@@ -68,7 +68,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"a lost CreateApiKey is repeated", "internal/apigateway/attempt.go",
-			"\t\tif operation != gateway.CreateAPIKey {\n\t\t\tlimit = maxFaults\n\t\t}", "\t\tlimit = maxFaults",
+			"\t\tcase operation == gateway.CreateAPIKey && class != gateway.Unreachable:\n", "",
 		},
 		{
 			"a lost create is not listed", "actors/keys/making.go",
@@ -79,6 +79,10 @@ func mutations() []mutationOf {
 			"a refused CreateApiKey is listed as a lost one", "internal/apigateway/attempt.go",
 			"\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:",
 			"\tcase gateway.Throttled:\n\t\tif operation == gateway.CreateAPIKey {\n\t\t\treturn gateway.AnswerLost\n\t\t}\n\t\treturn class\n\tcase gateway.Unavailable, gateway.Internal:\n\tdefault:",
+		},
+		{
+			"a conflict always means attached", "internal/apigateway/attempt.go",
+			"\t\tif operation == gateway.CreateUsagePlanKey && !c.doubtful {", "\t\tif operation == gateway.DeleteAPIKey && !c.doubtful {",
 		},
 		{
 			"UNSUBSCRIBE succeeds though the key could not be deleted", "actors/keys/records.go",
