@@ -26,8 +26,6 @@ const (
 	CloseNormal = 1000
 	// CloseProtocolError answers a frame that is neither COMMAND nor REPLY, and a COMMAND without content.
 	CloseProtocolError = 1002
-	// CloseUnsupportedData answers a text message.
-	CloseUnsupportedData = 1003
 	// CloseInternalError answers a REPLY without content.
 	CloseInternalError = 1011
 	// CloseTryAgainLater ends a session after a GOOD_BYE with reconnect.
