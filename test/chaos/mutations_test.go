@@ -121,8 +121,8 @@ func mutations() []mutationOf {
 		},
 		{
 			"a failed listing is an empty one", "actors/discovery/discoverer.go",
-			"ctx.Request(a.pid, d.partial(a.Request, apigateway.Explain(run.failure)))",
-			"ctx.Request(a.pid, messages.TargetListing{Request: a.Request, Target: d.spec.target, Complete: true})",
+			"d.answer(ctx, d.partial(apigateway.Explain(run.failure)), everyAsker)",
+			"d.answer(ctx, messages.TargetListing{Target: d.spec.Target, Complete: true}, everyAsker)",
 		},
 		{
 			"the first INGEST is not held back", "actors/ingest/ingest.go",
