@@ -120,10 +120,10 @@ func TestSubscriptionMetadataMayHoldAnyJSON(t *testing.T) {
 			"o": `{"a":1}`,
 			"l": `[1,"2"]`,
 		},
-		`null`:   nil,
-		`{}`:     nil,
-		`[]`:     nil,
-		`"text"`: nil,
+		`null`:   {},
+		`{}`:     {},
+		`[]`:     {},
+		`"text"`: {},
 	} {
 		_, got, err := decode(command(
 			"",

@@ -46,11 +46,7 @@ type looseStringMap map[string]string
 func (m *looseStringMap) UnmarshalJSON(data []byte) error {
 	var values map[string]*looseString
 	_ = json.Unmarshal(data, &values) // what is no object leaves it empty
-	if len(values) == 0 {
-		*m = nil
-		return nil
-	}
-	*m = make(looseStringMap, len(values))
+	*m = looseStringMap{}
 	for key, value := range values {
 		if value != nil {
 			(*m)[key] = string(*value)
