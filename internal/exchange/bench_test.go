@@ -33,10 +33,10 @@ func BenchmarkDecodeCommand(b *testing.B) {
 	}
 }
 
-func BenchmarkPeekFrame(b *testing.B) {
+func BenchmarkNeedsCredit(b *testing.B) {
 	message := spell(exchange.KindCommand, exchange.TypeDiscover, document(1<<20))
 	b.ReportAllocs()
 	for b.Loop() {
-		exchange.PeekFrame(message)
+		exchange.NeedsCredit(message)
 	}
 }

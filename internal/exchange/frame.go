@@ -72,13 +72,6 @@ func ReadFrame(message []byte) (Frame, error) {
 	return frame, nil
 }
 
-// PeekFrame returns kind and type by the prefixes alone, in a time that does not depend on the JSON's size. It is not
-// ok for a message that [ReadFrame] refuses because of its kind.
-func PeekFrame(message []byte) (kind Kind, typ string, ok bool) {
-	frame, _ := split(message)
-	return frame.Kind, frame.Type, frame.Kind == KindCommand || frame.Kind == KindReply
-}
-
 // maxHeader is much more than any `t:` and `et:` need. It limits the search in a message of megabytes without an `e:`.
 const maxHeader = 4096
 

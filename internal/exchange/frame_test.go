@@ -40,9 +40,8 @@ func TestAFrameIsReadByItsPrefixes(t *testing.T) {
 		if err != nil || got.Kind != c.want.Kind || got.Type != c.want.Type || string(got.JSON) != string(c.want.JSON) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
-		kind, typ, ok := exchange.PeekFrame([]byte(c.message))
-		if !ok || kind != c.want.Kind || typ != c.want.Type {
-			t.Errorf("%s: PeekFrame = %q, %q, %v", name, kind, typ, ok)
+		if needs, want := exchange.NeedsCredit([]byte(c.message)), c.want.Kind == exchange.KindCommand; needs != want {
+			t.Errorf("%s: NeedsCredit = %v", name, needs)
 		}
 	}
 }
@@ -69,14 +68,6 @@ func TestAMessageThatCannotBeReadHasTheDocumentedCloseCode(t *testing.T) {
 		var fault *exchange.FrameError
 		if !errors.As(err, &fault) || fault.CloseCode != c.code || fault.Silent() != (c.code == silence) {
 			t.Errorf("%s: %v", name, err)
-		}
-	}
-}
-
-func TestPeekFrameIsNotOKForAMessageThatIsNeitherCommandNorReply(t *testing.T) {
-	for _, message := range []string{``, `t:EVENT;;et:X;;e:{}`, `et:X;;e:{}`} {
-		if _, _, ok := exchange.PeekFrame([]byte(message)); ok {
-			t.Errorf("PeekFrame(%q) is ok", message)
 		}
 	}
 }

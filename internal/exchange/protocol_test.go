@@ -47,6 +47,8 @@ func TestRepliesAndCommandsWithoutWorkNeedNoCredit(t *testing.T) {
 		`t:COMMAND;;et:GOOD_BYE;;e:{}`:     false,
 		`t:COMMAND;;et:PRIMARY;;e:{}`:      false,
 		`t:REPLY;;et:INGEST;;e:{}`:         false,
+		`t:EVENT;;et:X;;e:{}`:              false,
+		`et:X;;e:{}`:                       false,
 		`nonsense`:                         false,
 		``:                                 false,
 	} {
