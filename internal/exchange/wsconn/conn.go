@@ -104,7 +104,7 @@ type closing struct {
 func newConn(options Options, ws *websocket.Conn, raw, top *meter) *Conn {
 	c := &Conn{
 		options: options, ws: ws, raw: raw, top: top,
-		credits: make(chan struct{}, options.Credits),
+		credits: make(chan struct{}, Credits),
 		wake:    make(chan struct{}, 1),
 		leaving: make(chan struct{}), down: make(chan struct{}), writerDone: make(chan struct{}),
 	}

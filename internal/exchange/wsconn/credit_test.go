@@ -11,12 +11,16 @@ import (
 	"federation-agent/internal/sandbox/memnet"
 )
 
-var twoCredits = wsconn.Options{Credits: 2, NeedsCredit: func(message []byte) bool {
+var workNeedsCredit = wsconn.Options{NeedsCredit: func(message []byte) bool {
 	return strings.HasPrefix(string(message), "work")
 }}
 
 func TestAMessageThatMakesWorkWaitsForACredit(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
+	inBubble(t, memnet.NoPlan(), workNeedsCredit, func(t *testing.T, s *session) {
+		for range wsconn.Credits - 2 {
+			s.peer.write(opBinary, true, "work")
+			<-s.handler.messages
+		}
 		for _, m := range []string{"work 1", "work 2", "reply", "health check", "work 3", "reply 2"} {
 			s.peer.write(opBinary, true, m)
 		}
@@ -37,22 +41,22 @@ func TestAMessageThatMakesWorkWaitsForACredit(t *testing.T) {
 }
 
 func TestACreditThatIsReturnedTwiceDoesNotRaiseTheLimit(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
+	inBubble(t, memnet.NoPlan(), workNeedsCredit, func(t *testing.T, s *session) {
 		for range 10 {
 			s.conn.ReturnCredit()
 		}
-		for range 3 {
+		for range wsconn.Credits + 1 {
 			s.peer.write(opBinary, true, "work")
 		}
 		synctest.Wait()
-		if n := len(s.handler.messages); n != 2 {
-			t.Errorf("%d messages with 2 credits", n)
+		if n := len(s.handler.messages); n != wsconn.Credits {
+			t.Errorf("%d messages with %d credits", n, wsconn.Credits)
 		}
 	})
 }
 
 func TestASlowCommandDoesNotDelayPongs(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
+	inBubble(t, memnet.NoPlan(), workNeedsCredit, func(t *testing.T, s *session) {
 		s.conn.StartPings()
 		go s.peer.serve()
 		s.peer.write(opBinary, true, "work that takes minutes")
@@ -66,10 +70,10 @@ func TestASlowCommandDoesNotDelayPongs(t *testing.T) {
 }
 
 func TestTheConnectionEndsWithItsReasonIfNoCreditComesBack(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
+	inBubble(t, memnet.NoPlan(), workNeedsCredit, func(t *testing.T, s *session) {
 		s.conn.StartPings()
 		go s.peer.serve()
-		for range 3 {
+		for range wsconn.Credits + 1 {
 			s.peer.write(opBinary, true, "work")
 		}
 		if info := s.closed(t); info.Code != 1006 || !errors.Is(info.Err, wsconn.ErrNoCredit) {
@@ -79,8 +83,8 @@ func TestTheConnectionEndsWithItsReasonIfNoCreditComesBack(t *testing.T) {
 }
 
 func TestCloseDoesNotWaitForACredit(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), twoCredits, func(t *testing.T, s *session) {
-		for range 3 {
+	inBubble(t, memnet.NoPlan(), workNeedsCredit, func(t *testing.T, s *session) {
+		for range wsconn.Credits + 1 {
 			s.peer.write(opBinary, true, "work")
 		}
 		synctest.Wait()

@@ -24,9 +24,9 @@ const (
 	// CloseTimeout limits a whole close, including the messages in the queue. An agent that must stop has 10 s in
 	// all.
 	CloseTimeout = 5 * time.Second
-	// DefaultCredits is how many messages that make work may wait to be accepted: enough never to wait in practice, few
-	// enough that memory is bounded.
-	DefaultCredits = 64
+	// Credits is how many messages for which [Options.NeedsCredit] is true may be handed over and not yet be accepted
+	// ([Conn.ReturnCredit]): enough never to wait in practice, few enough that memory is bounded.
+	Credits = 64
 	// queuedMessages is how many messages of the largest size may wait to be written. It limits the memory for many
 	// commands with long answers, even if the peer does not read. One message always has room, and messages of at most
 	// 4 KiB have 1 MiB more.
@@ -59,9 +59,6 @@ type Options struct {
 	MaxFrameSize   int
 	MaxMessageSize int
 
-	// Credits is how many messages for which NeedsCredit is true may be handed over and not yet be accepted
-	// ([Conn.ReturnCredit]).
-	Credits int
 	// NeedsCredit reports whether a message takes a credit. Nil means that none does.
 	NeedsCredit func(message []byte) bool
 }
@@ -69,7 +66,6 @@ type Options struct {
 func (o Options) withDefaults() Options {
 	o.MaxFrameSize = cmp.Or(o.MaxFrameSize, exchange.DefaultMaxFrameSize)
 	o.MaxMessageSize = cmp.Or(o.MaxMessageSize, exchange.DefaultMaxMessageSize)
-	o.Credits = cmp.Or(o.Credits, DefaultCredits)
 	if o.NetDial == nil {
 		o.NetDial = new(net.Dialer).DialContext
 	}
