@@ -133,9 +133,7 @@ func (s *session) onGreeting(ctx actor.Context, message []byte) {
 		s.env.Board.SessionAway(s.spec.Integration, "APIM refused this agent: "+reply.ErrorDetails, s.env.Now())
 		return
 	}
-	if id := reply.HelloTargetID(); id != "" {
-		s.target = id
-	}
+	s.target = cmp.Or(reply.HelloTargetID(), s.target)
 	s.readyAt = time.Now()
 	s.expect(s.readyAt)
 	s.Become(s.ready)

@@ -1,6 +1,7 @@
 package wsconn
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"maps"
@@ -72,10 +73,7 @@ func (a *attempt) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 	if err != nil {
 		return nil, err
 	}
-	config := a.options.TLS.Clone()
-	if config == nil {
-		config = &tls.Config{}
-	}
+	config := cmp.Or(a.options.TLS, &tls.Config{}).Clone()
 	if config.ServerName == "" {
 		config.ServerName, _, _ = net.SplitHostPort(addr) // gorilla always adds the port
 	}
