@@ -168,9 +168,9 @@ type Ingest struct {
 	MemoryBytes int `env:"memoryBytes" envDefault:"8MiB" size:"" range:"1KiB,1GiB" example:"16MiB"`
 	// Stages exported at a time, per account and region.
 	StageWorkers int `env:"stageWorkers" envDefault:"16" range:"1,1000" example:"8"`
-	// An ingest that would remove a larger part of an account's and region's known plans is refused until a second
-	// listing shows the same.
-	MaxPlanRemovalPercent int `env:"maxPlanRemovalPercent" envDefault:"50" range:"0,100" example:"20"`
+	// Plans that AWS does not list any more are deleted in APIM, with their subscriptions, by the next ingest after log
+	// and status have named them. Without it a second listing, five minutes later, must show the same first.
+	AcceptPlanRemovals bool `env:"acceptPlanRemovals" envDefault:"false" example:"true"`
 }
 
 // Store says where the journal of keys and jobs lives.

@@ -62,6 +62,10 @@ type TargetListing struct {
 	Plans []*gateway.UsagePlan
 	// Failure says why it is not complete, for people; empty if it is complete or still going on.
 	Failure string
+	// Away says that the failure may pass by itself: AWS is out of reach.
+	Away bool
+	// Unlisted are REST APIs whose stages AWS does not list, each with the reason: what APIM has of them stays.
+	Unlisted map[string]string
 	// StartedAt is when the listing of the usage plans was begun.
 	StartedAt time.Time
 }
@@ -82,6 +86,8 @@ type APIOmitted struct {
 	Why string
 	// Gone says that AWS says that the stage does not exist any more, so that leaving it out is no failure.
 	Gone bool
+	// OfTarget says that the reason is the target's, see [gateway.Class.OfTarget].
+	OfTarget bool
 }
 
 // LocateAPI asks which target has a REST API that is known by its bare id only: router -> catalogue.

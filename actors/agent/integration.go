@@ -179,7 +179,7 @@ func targetName(n int) string { return fmt.Sprintf("target-%d", n+1) }
 func (i *integration) discoverer(t federation.Target, c apigateway.Client) *actor.Props {
 	env, maxBytes := i.env, i.maxIngest()
 	return discovery.DiscovererProps(env, discovery.DiscovererSpec{
-		Target: t, Client: c, Workers: i.config.Agent.Ingest.StageWorkers,
+		Integration: i.provider.IntegrationID, Target: t, Client: c, Workers: i.config.Agent.Ingest.StageWorkers,
 		Filter: federation.Filter{AcceptWithoutPlan: i.provider.AcceptAPIWithoutUsagePlan, Stages: i.provider.Stages},
 		Stage:  func(task discovery.StageTask) *actor.Props { return discovery.StageProps(env, task, maxBytes) },
 	})

@@ -5,6 +5,7 @@ import (
 
 	"federation-agent/internal/federation"
 	"federation-agent/internal/store"
+	"federation-agent/messages"
 )
 
 // book is the last complete listing of every target, and the names judged over them. It is pure.
@@ -28,6 +29,19 @@ func (b *book) keep(target federation.Target, apis []store.RememberedAPI) bool {
 	}
 	b.listings[target], b.judgedFor = apis, nil
 	return true
+}
+
+// unlisted is what is known of the REST APIs whose stages a listing could not list.
+func (b *book) unlisted(m messages.TargetListing) []store.RememberedAPI {
+	apis := []store.RememberedAPI{}
+	for _, a := range b.listings[m.Target] {
+		id, err := federation.ParseID(a.ID)
+		if _, unlisted := m.Unlisted[id.RestAPI]; err == nil && unlisted &&
+			!slices.ContainsFunc(m.Entries, func(e federation.Entry) bool { return e.ID(m.Target) == id }) {
+			apis = append(apis, a)
+		}
+	}
+	return apis
 }
 
 // judge judges all names for the configured targets. It gives the remembered targets that are not configured any more:

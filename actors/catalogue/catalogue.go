@@ -197,9 +197,9 @@ func (c *catalogue) show(m messages.TargetListing) {
 
 // keep remembers a complete listing, if it says anything new.
 func (c *catalogue) keep(m messages.TargetListing) {
-	apis := make([]store.RememberedAPI, len(m.Entries))
-	for i, n := range federation.NamedOf(m.Target, m.Entries) {
-		apis[i] = store.RememberedAPI{ID: n.ID.String(), Name: n.Name}
+	apis := c.book.unlisted(m)
+	for _, n := range federation.NamedOf(m.Target, m.Entries) {
+		apis = append(apis, store.RememberedAPI{ID: n.ID.String(), Name: n.Name})
 	}
 	if c.book.keep(m.Target, apis) {
 		c.write(m.Target, func() error {
@@ -238,7 +238,7 @@ func (c *catalogue) finish(ctx actor.Context, g *gathering) {
 	seen := map[federation.ID]bool{} // two roles of one account see the same APIs
 	for _, l := range g.listings {
 		c.warnUnlisted(l)
-		result.Complete = result.Complete && l.Complete
+		result.Complete = result.Complete && l.Complete && len(l.Unlisted) == 0
 		whole[l.Target] = whole[l.Target] || l.Complete
 		if l.Failure != "" {
 			result.Failures = append(result.Failures, l.Target.String()+": "+l.Failure)

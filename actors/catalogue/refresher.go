@@ -96,8 +96,8 @@ func (r *refresher) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 
 // onExported lets a document go: it is in the cache now, or could not be had.
 func (r *refresher) onExported(ctx actor.Context, id federation.ID) {
-	if claim, awaited := r.plan.Arrived(id); awaited {
-		claim.Release()
+	if document, awaited := r.plan.Arrived(id); awaited {
+		document.Claim.Release()
 		r.pull(ctx)
 	}
 }

@@ -47,6 +47,8 @@ type fetch struct {
 	// has.
 	omitted  map[federation.ID]bool
 	withheld string
+	// away is why a target could not be used: a reply without its APIs would look like a success.
+	away string
 }
 
 // leftOver tells the router what did not fit, in the order in which it was asked for: what has waited longest comes
@@ -106,15 +108,13 @@ func (f *fetch) onDue(ctx actor.Context) {
 // onCatalogue asks for the documents of every API that is known with its complete plans.
 func (f *fetch) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	f.gathered = true
-	for _, failure := range m.Failures {
-		f.env.Log.Warn("a target is left out of this fetch", life.LogReason, failure)
-	}
-	apis := slices.Clone(m.Whole)
-	if len(apis) == 0 && !m.Complete {
-		why := strings.Join(append(slices.Clone(m.Failures), "time ran out"), "; ")
+	if failures := m.Failures; len(failures) > 0 || len(m.Whole) == 0 && !m.Complete {
+		// A reply without these targets' APIs would look like a success.
+		why := cmp.Or(strings.Join(failures, "; "), "time ran out")
 		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + why})
 		return
 	}
+	apis := slices.Clone(m.Whole)
 	leftFirst(apis, f.leftover)
 	for _, api := range apis {
 		f.asked = append(f.asked, api.ID())
@@ -161,12 +161,15 @@ func (f *fetch) onReady(ctx actor.Context, m messages.APIReady) {
 }
 
 func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
-	claim, awaited := f.plan.Arrived(m.ID)
+	document, awaited := f.plan.Arrived(m.ID)
 	if !awaited {
 		return
 	}
-	claim.Release()
+	document.Claim.Release()
 	f.omitted[m.ID] = true
+	if m.OfTarget {
+		f.away = m.Why
+	}
 	if !m.Gone {
 		f.withheld = m.Why
 	}
@@ -193,6 +196,10 @@ func (f *fetch) finish(ctx actor.Context) {
 	if len(left) > 0 {
 		f.env.Log.Warn("APIs did not fit into this fetch; they come first in the next one, so fetch again",
 			life.LogAPIs, len(left), life.LogSent, len(reply), life.LogLeft, left)
+	}
+	if f.away != "" {
+		f.answer(ctx, messages.Refused{Reason: "not all APIs could be fetched: " + f.away})
+		return
 	}
 	if len(reply) == 0 && len(left) == 0 && f.withheld != "" {
 		// An empty reply would say that there is nothing.

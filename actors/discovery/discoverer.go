@@ -30,13 +30,16 @@ type discoverer struct {
 	run     *listingRun
 	askers  []listingAsker
 	exports exports.Queue[*actor.PID]
+	reach   reach
+	slowAt  time.Time // when a timer looks for a worker that has been at work for long
 }
 
 // DiscovererSpec is what a discoverer is made of.
 type DiscovererSpec struct {
-	Target federation.Target
-	Client apigateway.Client
-	Filter federation.Filter
+	Integration string
+	Target      federation.Target
+	Client      apigateway.Client
+	Filter      federation.Filter
 	// workers is how many stages are exported at a time.
 	Workers int
 	Stage   func(StageTask) *actor.Props
@@ -100,7 +103,13 @@ func (d *discoverer) Receive(ctx actor.Context) {
 	case stagesListed:
 		d.onStagesListed(ctx, m)
 	case stageDone:
-		d.onStageDone(ctx)
+		d.onStageDone(ctx, m)
+	case exportsDue:
+		d.prepare(ctx)
+	case probeDue:
+		d.onProbeDue(ctx)
+	case probed:
+		d.onProbed(ctx, m)
 	case *actor.Terminated:
 		// A system message overtakes what the worker may have said just before its end.
 		ctx.Send(ctx.Self(), stageGone{m.Who})
@@ -117,6 +126,12 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 		d.last.unseen = false
 		listing := d.last.TargetListing
 		listing.Request = m.Request
+		ctx.Request(ctx.Sender(), listing)
+		return
+	}
+	if d.reach.out() && m.By.IsZero() {
+		listing := d.partial(d.reach.why)
+		listing.Request, listing.Away = m.Request, true
 		ctx.Request(ctx.Sender(), listing)
 		return
 	}
@@ -216,7 +231,9 @@ func (d *discoverer) settle(ctx actor.Context) {
 	case run.failure != nil && run.running == 0:
 		d.env.Log.Warn("a listing failed; what it has is kept for the next: "+apigateway.Explain(run.failure),
 			life.LogTarget, d.spec.Target, life.LogError, run.failure)
-		d.answer(ctx, d.partial(apigateway.Explain(run.failure)), everyAsker)
+		listing := d.partial(apigateway.Explain(run.failure))
+		listing.Away = apigateway.Classify(run.failure).Passes()
+		d.answer(ctx, listing, everyAsker)
 	case run.listed():
 		d.settleNarrow(ctx)
 	}
@@ -257,6 +274,7 @@ func (d *discoverer) whole(entries []federation.Entry) messages.TargetListing {
 	plans, _ := d.run.plans.All()
 	return messages.TargetListing{
 		Target: d.spec.Target, Entries: entries, Estimate: len(entries), Plans: plans, Complete: true, StartedAt: d.run.begun,
+		Unlisted: d.run.unlisted,
 	}
 }
 

@@ -1,6 +1,7 @@
 package discovery
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -31,8 +32,10 @@ type (
 		stages []*gateway.Stage
 		err    error
 	}
-	// stageDone is what a stage worker says once it has answered.
-	stageDone struct{}
+	// stageDone is what a stage worker says at its end. It has answered, unless AWS is out of reach: then err says why.
+	stageDone struct{ err error }
+	// exportsDue: the time of a document is over, or a worker has been at work for long.
+	exportsDue struct{}
 	// stageGone tells the discoverer that a stage worker has ended.
 	stageGone struct{ who *actor.PID }
 )
@@ -44,8 +47,14 @@ func (d *discoverer) onExportAPI(ctx actor.Context, m messages.ExportAPI) {
 
 // prepare begins what can be begun now.
 func (d *discoverer) prepare(ctx actor.Context) {
-	for _, late := range d.exports.TakeLate(time.Now()) {
-		ctx.Request(late.Asker, messages.APIOmitted{ID: late.ID(), Why: "there was no time left for it"})
+	now := time.Now()
+	for _, late := range d.exports.TakeLate(now) {
+		ctx.Request(late.Asker, messages.APIOmitted{
+			ID: late.ID(), Why: cmp.Or(d.reach.why, "there was no time left for it"), OfTarget: d.reach.out(),
+		})
+	}
+	if d.reach.out() {
+		return
 	}
 	client := d.spec.Client
 	for {
@@ -61,12 +70,16 @@ func (d *discoverer) prepare(ctx actor.Context) {
 		})
 	}
 	for {
-		task, found := d.exports.Next()
+		task, found := d.exports.Next(now)
 		if !found {
-			return
+			break
 		}
 		worker := ctx.SpawnPrefix(d.spec.Stage(StageTask{Task: task, client: client, ctx: d.Scope.Ctx}), "stage-")
-		d.exports.Started(worker.Id, task)
+		d.exports.Started(worker.Id, task, now)
+	}
+	if at, waits := d.exports.SlowAt(now); waits && !at.Equal(d.slowAt) {
+		d.slowAt = at
+		d.Scope.After(at.Sub(now), exportsDue{})
 	}
 }
 
@@ -74,6 +87,8 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 	for _, task := range d.exports.Listed(m.api) {
 		found := slices.IndexFunc(m.stages, func(s *gateway.Stage) bool { return s.Name == task.Stage })
 		switch {
+		case apigateway.Classify(m.err).OfTarget():
+			d.hold(task, m.err)
 		case m.err != nil && !isNotFound(m.err):
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: apigateway.Explain(m.err)})
 		case found < 0:
@@ -86,8 +101,11 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 	d.prepare(ctx)
 }
 
-func (d *discoverer) onStageDone(ctx actor.Context) {
-	d.exports.Ended(ctx.Sender().Id)
+func (d *discoverer) onStageDone(ctx actor.Context, m stageDone) {
+	task, had := d.exports.Ended(ctx.Sender().Id)
+	if had && m.err != nil {
+		d.hold(task, m.err)
+	}
 	d.prepare(ctx)
 }
 

@@ -38,6 +38,10 @@ type listingRun struct {
 	wanted      []string        // APIs whose stages are still to be asked for
 	asked       map[string]bool // those being asked
 
+	// unlisted are the APIs whose stages AWS does not list for a reason of their own, and why. Each is asked for twice.
+	unlisted map[string]string
+	tried    map[string]bool
+
 	running int
 	failure error
 	// idle says that the lists were not ready in time for any caller: nothing is asked for until the next one asks.
@@ -65,6 +69,7 @@ func (r *listingRun) restart(now time.Time) {
 
 func (r *listingRun) forgetStages(now time.Time) {
 	r.stages, r.stagesBegun = federation.Stages{}, now
+	r.unlisted, r.tried = map[string]string{}, map[string]bool{}
 }
 
 // resume prepares a run that has stopped to continue: what is too old is read again.
@@ -142,6 +147,13 @@ func (r *listingRun) take(step listingStep, now time.Time) {
 		r.finishLists(now)
 	case isNotFound(step.err): // deleted since it was listed
 		r.stages[step.api] = nil
+	case step.err != nil && !apigateway.Classify(step.err).OfTarget():
+		if r.tried[step.api] {
+			r.unlisted[step.api] = apigateway.Explain(step.err)
+			return
+		}
+		r.tried[step.api] = true
+		r.wanted = append(r.wanted, step.api)
 	case step.err != nil:
 		// At the end, so that one API that fails again and again does not keep the others from being listed.
 		r.wanted = append(r.wanted, step.api)
@@ -160,7 +172,9 @@ func (r *listingRun) finishLists(now time.Time) {
 	apis, _ := r.apis.All()
 	plans, _ := r.plans.All()
 	for _, api := range federation.StagesWanted(apis, plans, r.filter) {
-		if _, known := r.stages[api.ID]; !known {
+		_, known := r.stages[api.ID]
+		_, given := r.unlisted[api.ID]
+		if !known && !given {
 			r.wanted = append(r.wanted, api.ID)
 		}
 	}

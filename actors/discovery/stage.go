@@ -36,16 +36,19 @@ func (s *stage) Receive(ctx actor.Context) {
 		life.Unexpected(s.env, ctx)
 		return
 	}
-	answer := s.prepare()
+	answer, held := s.prepare()
 	if s.task.ctx.Err() == nil { // else the discoverer has ended, and the caller ends or restarts with it
-		ctx.Request(s.task.Asker, answer)
-		ctx.Request(ctx.Parent(), stageDone{})
+		if held == nil {
+			ctx.Request(s.task.Asker, answer)
+		}
+		ctx.Request(ctx.Parent(), stageDone{err: held})
 	}
 	ctx.Stop(ctx.Self())
 }
 
-// prepare gives a [messages.APIReady] or a [messages.APIOmitted].
-func (s *stage) prepare() any {
+// prepare gives a [messages.APIReady] or a [messages.APIOmitted]. If AWS is out of reach, and there is time to wait for
+// it, it gives the error instead.
+func (s *stage) prepare() (answer any, held error) {
 	defer s.task.Claim.Drop() // unless it keeps a document
 	ctx := apigateway.WithPriority(s.task.ctx, s.task.Priority)
 	if by := s.task.By; !by.IsZero() {
@@ -56,7 +59,10 @@ func (s *stage) prepare() any {
 	entry := s.task.NamedEntry
 	exported, err := s.export(ctx)
 	if err != nil {
-		return messages.APIOmitted{ID: entry.ID(), Why: apigateway.Explain(err), Gone: isNotFound(err)}
+		if apigateway.Classify(err).OfTarget() && ctx.Err() == nil {
+			return nil, err
+		}
+		return messages.APIOmitted{ID: entry.ID(), Why: apigateway.Explain(err), Gone: isNotFound(err)}, nil
 	}
 	input := federation.Input{
 		Target: entry.Target, Entry: entry.Entry, Name: entry.Name,
@@ -77,7 +83,7 @@ func (s *stage) prepare() any {
 	for _, plan := range entry.Plans {
 		ready.PlanIDs = append(ready.PlanIDs, plan.ID)
 	}
-	return messages.APIReady{API: ready}
+	return messages.APIReady{API: ready}, nil
 }
 
 // export is the stage's document, kept or fetched.

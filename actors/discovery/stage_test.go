@@ -136,8 +136,9 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 					all.Go(func() {
 						s := &stage{env: env, maxBytes: 10 * limit, task: taskOf(t.Context(), holder.Claim())}
 						s.task.client = client
-						if answer, ready := s.prepare().(messages.APIReady); !ready || answer.Bare {
-							t.Errorf("not ready: %+v", answer)
+						answer, err := s.prepare()
+						if ready, ok := answer.(messages.APIReady); !ok || ready.Bare || err != nil {
+							t.Errorf("not ready: %+v, %v", answer, err)
 						}
 						time.Sleep(time.Second) // until all who may have begun
 						served.mu.Lock()

@@ -46,6 +46,7 @@ type target struct {
 	discoverer *actor.PID
 	queue      []*actor.MessageEnvelope // what waits until the target is ready
 	failure    string
+	away       bool // the failure may pass by itself
 	failedAt   time.Time
 	failures   int
 	again      *time.Timer // the one timer that makes it resolve once more
@@ -186,6 +187,7 @@ func (t *target) onIdentified(ctx actor.Context, m identified) {
 
 func (t *target) onFailed(ctx actor.Context, err error) {
 	t.failure, t.failedAt = apigateway.Explain(err), time.Now()
+	t.away = apigateway.Classify(err).Passes()
 	delay := life.Backoff(t.failures, resolveFloor, resolveCap, t.env.Jitter())
 	t.failures++
 	t.env.Log.Error("AWS cannot be used in this region: "+t.failure, life.LogRegion, t.row.Region,
@@ -246,10 +248,12 @@ func (t *target) show(state status.TargetState) {
 func (t *target) refuse(ctx actor.Context, message any, sender *actor.PID) {
 	switch m := message.(type) {
 	case messages.ListTarget:
-		ctx.Request(sender, messages.TargetListing{Request: m.Request, Target: t.row.ID(), Failure: t.failure})
+		ctx.Request(sender, messages.TargetListing{
+			Request: m.Request, Target: t.row.ID(), Failure: t.failure, Away: t.away,
+		})
 	case messages.ExportAPI:
 		for _, d := range m.Documents {
-			ctx.Request(sender, messages.APIOmitted{ID: d.ID(), Why: t.failure})
+			ctx.Request(sender, messages.APIOmitted{ID: d.ID(), Why: t.failure, OfTarget: true})
 		}
 	case messages.Command:
 		ctx.Request(sender, messages.Answer{CommandRef: m.Ref(), Reply: messages.Refused{Reason: t.failure}})

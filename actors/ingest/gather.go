@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -17,10 +16,8 @@ import (
 	"federation-agent/messages"
 )
 
-const (
-	// listAgain is the delay before a listing that failed behind an answered START_INGEST is asked for again.
-	listAgain = 20 * time.Second
-)
+// listAgain is the delay before a target that could not be listed is listed again.
+const listAgain = 10 * time.Second
 
 func (i *ingest) gather(ctx actor.Context, by time.Time) {
 	age := i.all.ListingAge
@@ -35,8 +32,7 @@ func (i *ingest) gather(ctx actor.Context, by time.Time) {
 // onCatalogue begins the job once every target is listed or has failed; before that it only answers with
 // an estimate.
 func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
-	failures := m.Failures
-	pending, listed := 0, 0
+	pending, listed, away := 0, 0, false
 	for _, l := range m.Listings {
 		switch {
 		case l.Complete:
@@ -44,6 +40,7 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 		case l.Failure == "":
 			pending++
 		}
+		away = away || l.Away
 	}
 	switch {
 	case len(m.Listings) == 0:
@@ -56,33 +53,89 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 		}
 		i.gather(ctx, time.Time{})
 		return
-	case listed == 0 && i.answered && time.Since(i.startedAt) < jobDeadline-listAgain:
+	case listed == 0 && away && i.answered && time.Since(i.startedAt) < gateway.OutOfReachFor:
 		i.env.Log.Warn("no target could be listed; trying again while APIM holds the job", life.LogJob, i.job(),
-			life.LogDelay, listAgain, life.LogReason, strings.Join(failures, "; "))
+			life.LogDelay, listAgain, life.LogReason, strings.Join(m.Failures, "; "))
 		i.Scope.After(listAgain, gatherMore{})
 		return
 	case listed == 0:
-		i.fail(ctx, "AWS could not be listed: "+strings.Join(failures, "; "))
+		i.fail(ctx, "AWS could not be listed: "+strings.Join(m.Failures, "; "))
 		return
 	}
-	for _, failure := range failures {
-		i.env.Log.Error("a target is left out of this ingest; what APIM has of it stays",
-			life.LogJob, i.job(), life.LogReason, failure)
+	for _, l := range m.Listings {
+		if l.Failure != "" {
+			i.missing.Unlisted(l.Target, l.Failure, l.Away)
+			i.env.Log.Error("a target could not be listed; what APIM has of it stays, and the job does not end as a success "+
+				"without it", life.LogJob, i.job(), life.LogTarget, l.Target, life.LogReason, l.Failure)
+		}
 	}
 	ctx.Request(ctx.Parent(), judgeLosses{m})
 }
 
-// onLossesJudged begins the job, unless it would delete plans that AWS has not clearly said are gone.
+// onLossesJudged begins the job with the APIs that may be sent.
 func (i *ingest) onLossesJudged(ctx actor.Context, judged lossesJudged) {
-	m, verdict := judged.catalogue, judged.verdict
-	if verdict.refusal != "" {
-		i.fail(ctx, verdict.refusal)
-		return
-	}
+	m := judged.catalogue
 	apis, missing := i.wanted(m.Whole)
 	i.nameLost(apis, m)
-	i.acceptLoss(verdict.left)
-	i.begin(ctx, apis, missing, len(m.Failures) > 0)
+	i.begin(ctx, i.sendable(apis, judged), missing)
+}
+
+// sendable is the APIs that may be sent: those of unconfirmed claims are left out.
+func (i *ingest) sendable(apis []federation.NamedEntry, judged lossesJudged) []federation.NamedEntry {
+	i.nameUnlisted(judged.catalogue)
+	return slices.DeleteFunc(slices.Clone(apis), func(e federation.NamedEntry) bool {
+		claimed := judged.unconfirmed[e.ID()]
+		if claimed {
+			i.omit(e.ID(), "AWS does not list all of the plans any more with which it was sent, and a second listing has "+
+				"not confirmed that yet")
+		}
+		return claimed
+	})
+}
+
+// nameUnlisted leaves the REST APIs out whose stages AWS does not list.
+func (i *ingest) nameUnlisted(m messages.GatheredAPIs) {
+	if len(i.spec.command.APIIDs) > 0 {
+		return // a narrow listing: those asked for are there, or named as missing
+	}
+	for _, l := range m.Listings {
+		for api, why := range l.Unlisted {
+			i.omit(federation.ID{Account: l.Target.Account, Region: l.Target.Region, RestAPI: api, Stage: "*"}, why)
+		}
+	}
+}
+
+// gatherUnlisted asks again for the targets that could not be listed. The listings of the others are young enough.
+func (i *ingest) gatherUnlisted(ctx actor.Context) {
+	i.listing = true
+	ctx.Request(i.all.Catalogue, messages.GatherAPIs{
+		Only: i.spec.command.APIIDs, MaxAge: time.Since(i.startedAt) + i.all.ListingAge,
+		By: time.Now().Add(listWithin), Priority: gateway.PriorityIngest,
+	})
+}
+
+// listWithin is how long a listing may take that a job asks for again.
+const listWithin = 2 * time.Minute
+
+// addUnlisted adds the APIs of targets that could be listed at last.
+func (i *ingest) addUnlisted(ctx actor.Context, judged lossesJudged) {
+	i.listing = false
+	found := map[federation.Target]bool{}
+	for _, l := range judged.catalogue.Listings {
+		if l.Complete && i.missing.Listed(l.Target) {
+			found[l.Target] = true
+		}
+	}
+	if len(found) > 0 {
+		m := judged.catalogue
+		m.Whole = slices.DeleteFunc(slices.Clone(m.Whole), func(e federation.NamedEntry) bool { return !found[e.Target] })
+		m.Listings = slices.DeleteFunc(slices.Clone(m.Listings), func(l messages.TargetListing) bool { return !found[l.Target] })
+		apis, _ := choose(m.Whole, i.spec.command.APIIDs)
+		judged.catalogue = m
+		i.plan.Add(i.unacknowledged(i.sendable(apis, judged)))
+	}
+	i.pull(ctx)
+	i.proceed(ctx)
 }
 
 // wanted is the APIs that this job is about, and the ids among those asked for that are not there.
@@ -159,7 +212,8 @@ func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs)
 	var lost []string
 	for _, l := range m.Listings {
 		for id := range known {
-			if parsed, err := federation.ParseID(id); err == nil && l.Complete && parsed.Target() == l.Target {
+			parsed, err := federation.ParseID(id)
+			if _, unlisted := l.Unlisted[parsed.RestAPI]; err == nil && l.Complete && !unlisted && parsed.Target() == l.Target {
 				lost = append(lost, id)
 			}
 		}
@@ -170,18 +224,6 @@ func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs)
 			"APIM keeps what it has of them: delete them there if they are gone for good",
 			life.LogJob, i.job(), life.LogLeft, slices.Compact(lost))
 	}
-}
-
-// acceptLoss remembers that AWS took plans away, so that they are no loss the next time: the APIs that lost
-// their last one are not sent, which is when it would be remembered otherwise.
-func (i *ingest) acceptLoss(left map[string][]string) {
-	if len(left) == 0 {
-		return
-	}
-	env, integration := i.env, i.all.Integration
-	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
-		return struct{}{}, env.SentPlans.RememberPlans(integration, left)
-	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
 }
 
 // estimate is the total as far as it can be known; never 0, which would end the job.
@@ -198,15 +240,8 @@ func (i *ingest) estimate(m messages.GatheredAPIs) int {
 
 // begin answers START_INGEST, if it is not answered yet, and holds the first INGEST back. A total of 0 is
 // only said after complete, successful listings.
-func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing []string, targetsFailed bool) {
-	if i.spec.resumed != nil {
-		acked := make(map[string]bool, len(i.spec.resumed.Acked))
-		for _, id := range i.spec.resumed.Acked {
-			acked[id] = true
-		}
-		// What a message holds is read, never written.
-		apis = slices.DeleteFunc(slices.Clone(apis), func(e federation.NamedEntry) bool { return acked[e.ID().String()] })
-	}
+func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing []string) {
+	apis = i.unacknowledged(apis)
 	i.plan = exports.NewPlan(apis, i.all.Settings.StageWorkers, i.documents)
 	if !i.answered {
 		switch {
@@ -214,13 +249,14 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 			i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) could be found in AWS, or is in a usage plan any more: "+
 				"discover again; what APIM has of them stays", some(missing)))
 			return
-		case len(apis) == 0 && targetsFailed:
+		case len(apis) == 0 && i.missing.AnyUnlisted():
 			i.fail(ctx, "nothing to ingest: the targets that could be listed have no API in a usage plan, and the others failed")
 			return
 		}
 		i.started(ctx, len(apis))
 		if len(apis) == 0 {
-			i.env.Log.Info("nothing to ingest", life.LogJob, i.job())
+			i.env.Log.Info("nothing to ingest", life.LogJob, i.job(), life.LogOmitted, i.omitted.count)
+			i.report("")
 			i.end(ctx)
 			return
 		}
@@ -229,4 +265,17 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 		i.env.Log.Info("ingest begins", life.LogJob, i.job(), life.LogAPIs, len(apis))
 	}
 	i.hold()
+}
+
+// unacknowledged is the APIs that a resumed job has not sent yet.
+func (i *ingest) unacknowledged(apis []federation.NamedEntry) []federation.NamedEntry {
+	if i.spec.resumed == nil {
+		return apis
+	}
+	acked := make(map[string]bool, len(i.spec.resumed.Acked))
+	for _, id := range i.spec.resumed.Acked {
+		acked[id] = true
+	}
+	// What a message holds is read, never written.
+	return slices.DeleteFunc(slices.Clone(apis), func(e federation.NamedEntry) bool { return acked[e.ID().String()] })
 }

@@ -10,6 +10,7 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/exports"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
@@ -32,9 +33,9 @@ const (
 	// answerOverdue is how long one INGEST may take in APIM while the session lives: after twice its own
 	// deadline for the job there is nothing to wait for.
 	answerOverdue = 2 * jobDeadline
-	// exportOverdue is how long an API may take to get ready. Even at a tenth of the quota, a target's
-	// window of stages is through in a few minutes.
-	exportOverdue = 10 * time.Minute
+	// exportOverdue is how long an API may take to get ready: as long as its target may be out of reach, and then some.
+	// Even at a tenth of the quota, a target's window of stages is through in a few minutes.
+	exportOverdue = gateway.OutOfReachFor + 10*time.Minute
 	// doneTries is how often `done` is sent if APIM answers it ERROR.
 	doneTries = 3
 	// deferFor is how long a batch waits that the connection had no room for: at the slowest link that can deliver
@@ -76,13 +77,14 @@ type ingest struct {
 	next      *batch // follows it
 	number    int    // of the last batch sent
 	flowing   bool
+	watching  bool // a timer looks for documents that take long
 	doneTry   int
 	sendAt    *time.Timer
-	omitted   int
-	sent      int // acknowledged since the job began, also before a restart of the agent
-	bare      int // sent without a document by this one
-	// withheld is why the last API was left out that AWS still has.
-	withheld string
+	missing   exports.Missing
+	omitted   omitted
+	listing   bool // targets that could not be listed are being listed again
+	sent      int  // acknowledged since the job began, also before a restart of the agent
+	bare      int  // sent without a document by this one
 }
 
 // jobSpec is what one job has beyond the [Spec] of all.
@@ -100,7 +102,9 @@ type jobSpec struct {
 
 func jobProps(env *life.Env, all Spec, spec jobSpec) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
-		i := &ingest{Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.session}
+		i := &ingest{
+			Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.session, missing: exports.NewMissing(),
+		}
 		i.Become(i.gathering)
 		return i
 	})
@@ -120,6 +124,7 @@ type (
 		err   error
 	}
 	batchDue  struct{}
+	slowDue   struct{} // some documents may have been under way for long
 	roomMoved struct{} // there is room for documents again, or another consumer waits for what this one holds
 	sendDue   struct{}
 	checkDue  struct{}
@@ -171,9 +176,18 @@ func (i *ingest) sending(ctx actor.Context) {
 		i.onDoneNoted(ctx, m)
 	case batchDue:
 		i.proceed(ctx)
+	case slowDue:
+		i.watching = false
+		i.pull(ctx)
 	case roomMoved:
 		i.pull(ctx)
 		i.proceed(ctx)
+	case gatherMore:
+		i.gatherUnlisted(ctx)
+	case messages.GatheredAPIs:
+		ctx.Request(ctx.Parent(), judgeLosses{m})
+	case lossesJudged:
+		i.addUnlisted(ctx, m)
 	default:
 		i.anytime(ctx)
 	}
@@ -293,7 +307,9 @@ func (i *ingest) flowOnceStored() {
 
 // fail ends the job without `done`: in APIM it times out, which is the truth.
 func (i *ingest) fail(ctx actor.Context, why string) {
-	i.env.Log.Error("the ingest failed", life.LogJob, i.job(), life.LogReason, why)
+	i.env.Log.Error("the ingest failed", life.LogJob, i.job(), life.LogReason, why,
+		life.LogSent, i.sent, life.LogOmitted, i.omitted.count)
+	i.report(why)
 	i.refuseOpen(ctx, why)
 	i.end(ctx)
 }
@@ -369,7 +385,7 @@ func (i *ingest) onCheckDue(ctx actor.Context) {
 	i.Scope.After(checkEvery, checkDue{})
 	i.keepAlive(ctx)
 	for _, id := range i.plan.Overdue(time.Now(), exportOverdue) {
-		i.onOmitted(ctx, messages.APIOmitted{ID: id, Why: "it did not get ready in time"})
+		i.onOmitted(ctx, messages.APIOmitted{ID: id, Why: "it did not get ready in time", OfTarget: true})
 	}
 	if b := i.inFlight; b != nil && b.number > 0 && time.Since(b.sentAt) > answerOverdue {
 		i.fail(ctx, fmt.Sprintf("APIM did not answer an INGEST within %s", answerOverdue))

@@ -10,6 +10,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
 	"federation-agent/internal/store"
 	"federation-agent/internal/targets"
 	"federation-agent/messages"
@@ -30,7 +31,8 @@ type jobs struct {
 	env     *life.Env
 	spec    Spec
 	session *sessionMemory
-	guard   planGuard
+	claims  map[federation.ID]federation.Claim // see claims.go
+	look    *time.Timer                        // when unconfirmed claims are judged once more
 	running map[string]*actor.PID
 	// draining: no job is begun any more.
 	draining bool
@@ -60,7 +62,7 @@ type Spec struct {
 func JobsProps(env *life.Env, spec Spec) *actor.Props {
 	session := &sessionMemory{}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &jobs{env: env, spec: spec, session: session, guard: newPlanGuard(), running: map[string]*actor.PID{}}
+		return &jobs{env: env, spec: spec, session: session, running: map[string]*actor.PID{}, claims: map[federation.ID]federation.Claim{}}
 	})
 }
 
@@ -95,10 +97,15 @@ func (j *jobs) Receive(ctx actor.Context) {
 		j.draining = true
 		j.tell(ctx, m)
 	case judgeLosses:
-		ctx.Respond(lossesJudged{
-			catalogue: m.catalogue,
-			verdict:   j.guard.judge(j.env, j.spec.Integration, m.catalogue, j.spec.Settings.MaxPlanRemovalPercent),
-		})
+		ctx.Respond(lossesJudged{catalogue: m.catalogue, unconfirmed: j.judgeListings(m.catalogue)})
+	case secondLook:
+		j.onSecondLook(ctx)
+	case messages.GatheredAPIs:
+		j.onSecondListing(m)
+	case claimsKept:
+		if m.err != nil {
+			j.env.Log.Warn("cannot write down which plans AWS was seen without", life.LogError, m.err)
+		}
 	case resumeDue:
 		j.resume(ctx)
 	case jobForgotten:
@@ -113,7 +120,7 @@ func (j *jobs) Receive(ctx actor.Context) {
 }
 
 func (j *jobs) onStarted(ctx actor.Context) {
-	j.guard.begin(j.env, j.spec.Integration)
+	j.readClaims()
 	j.resume(ctx)
 	j.Scope.After(resumeAfter, resumeDue{}) // the record of a job that this restart ended may be still on its way
 }
@@ -133,7 +140,7 @@ func (j *jobs) onStartIngest(ctx actor.Context, m messages.StartIngest) {
 
 func (j *jobs) begin(ctx actor.Context, m messages.StartIngest, resumed *store.IngestJob) {
 	job := ctx.SpawnPrefix(jobProps(j.env, j.spec, jobSpec{
-		command: m, router: ctx.Sender(), session: j.session.pid, resumed: resumed, fresh: j.guard.suspicious(),
+		command: m, router: ctx.Sender(), session: j.session.pid, resumed: resumed, fresh: len(j.claims) > 0,
 	}), "ingest-")
 	j.running[m.JobID] = job
 }

@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"fmt"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -10,6 +9,7 @@ import (
 	"federation-agent/actors/discovery"
 	"federation-agent/actors/life"
 	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/messages"
 )
@@ -19,34 +19,45 @@ func (i *ingest) pull(ctx actor.Context) {
 	for i.flowing {
 		documents, ok := i.plan.Next(time.Now())
 		if !ok {
-			return
+			break
 		}
 		discovery.RequestExport(ctx, i.all.Targets, exports.Order{Documents: documents, Priority: gateway.PriorityIngest})
+	}
+	if i.flowing && !i.watching && i.plan.UnderWay() > 0 {
+		i.watching = true
+		i.Scope.After(exports.SlowAfter, slowDue{})
 	}
 }
 
 func (i *ingest) onReady(ctx actor.Context, m messages.APIReady) {
-	claim, awaited := i.plan.Arrived(m.ID)
+	document, awaited := i.plan.Arrived(m.ID)
 	if !awaited {
 		return
 	}
-	i.outbox.Add(exports.Ready{API: m.API, Claim: claim}, time.Now())
+	i.missing.Ready(m.ID)
+	i.outbox.Add(exports.Ready{API: m.API, Claim: document.Claim}, time.Now())
 	i.pull(ctx)
 	i.proceed(ctx)
 }
 
 func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
-	claim, awaited := i.plan.Arrived(m.ID)
+	document, awaited := i.plan.Arrived(m.ID)
 	if !awaited {
 		return
 	}
-	claim.Release()
-	i.omitted++
-	if !m.Gone {
-		i.withheld = m.Why
+	document.Claim.Release()
+	switch {
+	case m.Gone:
+		i.env.Log.Warn("an API is left out of this ingest; what APIM has of it stays",
+			life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)
+	case !m.OfTarget && i.missing.Again(m.ID):
+		i.env.Log.Info("an API is not available; it is tried again after the others",
+			life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)
+		i.plan.Add([]federation.NamedEntry{document.NamedEntry})
+	default:
+		i.missing.Failed(m.ID, m.Why, m.OfTarget)
+		i.omit(m.ID, m.Why)
 	}
-	i.env.Log.Warn("an API is left out of this ingest; what APIM has of it stays",
-		life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)
 	i.pull(ctx)
 	i.proceed(ctx)
 }
@@ -106,12 +117,18 @@ func (i *ingest) keepAlive(ctx actor.Context) {
 	}
 }
 
-// conclude ends a job once all its APIs were sent or left out. One that sent nothing, though AWS has the APIs, is not
-// done: APIM would show a success to its users, who do not see the agent's log.
+// conclude ends a job once all its APIs were sent or left out. A target that is out of reach is waited for.
 func (i *ingest) conclude(ctx actor.Context) {
-	if i.sent == 0 && i.withheld != "" {
-		i.fail(ctx, fmt.Sprintf("nothing was ingested: all %d APIs were left out, the last because: %s",
-			i.omitted, i.withheld))
+	if i.listing {
+		return
+	}
+	if i.missing.AnyAway() && time.Since(i.startedAt) < gateway.OutOfReachFor {
+		i.listing = true
+		i.Scope.After(listAgain, gatherMore{})
+		return
+	}
+	if why := i.missing.NotDone(); why != "" {
+		i.fail(ctx, why)
 		return
 	}
 	i.sayDone()
@@ -168,7 +185,8 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 		i.onIngestError(ctx, b, m.Error)
 	case b.done:
 		i.env.Log.Info("ingest done", life.LogJob, i.job(), life.LogSent, i.sent, life.LogWithoutDocument, i.bare,
-			life.LogOmitted, i.omitted, life.LogTook, time.Since(i.startedAt).Round(time.Millisecond))
+			life.LogOmitted, i.omitted.count, life.LogTook, time.Since(i.startedAt).Round(time.Millisecond))
+		i.report("")
 		i.end(ctx)
 	default:
 		i.transmit(ctx)
@@ -212,10 +230,11 @@ func (i *ingest) onIngestError(ctx actor.Context, b *batch, reason string) {
 		i.env.Log.Warn("APIM refused to keep the job alive", life.LogJob, i.job(), life.LogReason, reason)
 	case len(b.apis) == 1:
 		exports.Release(b.apis)
-		i.omitted++
-		i.withheld = "APIM refuses it: " + reason
+		id := b.apis[0].ID
+		i.missing.Refused(id, "APIM refuses it: "+reason)
 		i.env.Log.Error("APIM refuses an API; it is left out of this ingest",
-			life.LogJob, i.job(), life.LogAPI, b.apis[0].ID, life.LogReason, reason)
+			life.LogJob, i.job(), life.LogAPI, id, life.LogReason, reason)
+		i.omit(id, "APIM refuses it: "+reason)
 	default:
 		i.env.Log.Warn("APIM refused a batch; sending it again in halves",
 			life.LogJob, i.job(), life.LogAPIs, len(b.apis), life.LogReason, reason)

@@ -172,8 +172,11 @@ func answeredNo(err error) bool {
 const (
 	// maxRefusals is for throttles and for "try again later": AWS did nothing, and each attempt waits for its permit.
 	maxRefusals = 10
-	// maxFaults is for 5xx, timeouts and network faults, if the caller has set no deadline.
+	// maxFaults is for 5xx, if the caller has set no deadline.
 	maxFaults = 5
+	// maxUnreached is for timeouts and network faults, if the caller has set no deadline: who has none waits for an AWS
+	// that is out of reach once for all calls, not in each.
+	maxUnreached = 2
 	// maxNotYet is for what AWS does not know yet, though it has just made it: some 2 s. AWS is eventually consistent.
 	maxNotYet = 4
 	// maxExpired allows one attempt with fresh credentials.
@@ -197,8 +200,9 @@ const (
 //	ExpiredCredentials        | once more    | once more (with fresh credentials; AWS refused)
 //	any other                 | no           | no
 //
-// left is the time until the deadline, negative without one: then 5 times stand for "until left". A delay that would end
-// after the deadline is not begun, so that the caller learns the reason at once. jitter is in [0, 1).
+// left is the time until the deadline, negative without one: then 5 times stand for "until left", and 2 times if AWS is
+// unreachable. A delay that would end after the deadline is not begun, so that the caller learns the reason at once.
+// jitter is in [0, 1).
 func nextAttempt(
 	operation gateway.Operation, class gateway.Class, made int, retryAfter, left time.Duration, jitter float64,
 ) (bool, time.Duration) {
@@ -211,6 +215,8 @@ func nextAttempt(
 		case operation == gateway.CreateAPIKey && class != gateway.Unreachable:
 		case left >= 0:
 			limit = made + 1
+		case class == gateway.Unreachable:
+			limit = maxUnreached
 		default:
 			limit = maxFaults
 		}

@@ -117,12 +117,15 @@ func TestEveryAttemptTakesAPermitAndReportsItsOutcome(t *testing.T) {
 		w := &wire{answer: answers(
 			fault(429, "TooManyRequestsException", "Too Many Requests", "Retry-After", "3"),
 			fault(503, "ServiceUnavailableException", "later"), silent, reset, noAPIs)}
-		if _, err := ListRESTAPIs(WithPriority(t.Context(), gateway.PriorityPreview), w.client(permits)); err != nil {
+		by := time.Now().Add(time.Hour)
+		ctx, cancel := context.WithDeadline(t.Context(), by)
+		defer cancel()
+		if _, err := ListRESTAPIs(WithPriority(ctx, gateway.PriorityPreview), w.client(permits)); err != nil {
 			t.Fatal(err)
 		}
 		wantCalls(t, w, 5)
 		if got, want := fmt.Sprint(permits.requests), fmt.Sprint(slices.Repeat([]gateway.PermitRequest{
-			{Operation: gateway.GetRestApis, Priority: gateway.PriorityPreview}}, 5)); got != want {
+			{Operation: gateway.GetRestApis, Priority: gateway.PriorityPreview, By: by}}, 5)); got != want {
 			t.Errorf("permits = %s, want %s", got, want)
 		}
 		if got, want := fmt.Sprint(permits.outcomes), fmt.Sprint([]gateway.Outcome{
@@ -198,7 +201,7 @@ func TestOneCallIsNotTriedForEver(t *testing.T) {
 	}{
 		"throttles": {throttled, maxRefusals, gateway.Throttled},
 		"faults":    {fault(503, "ServiceUnavailableException", "later"), maxFaults, gateway.Unavailable},
-		"silence":   {silent, maxFaults, gateway.Unreachable},
+		"silence":   {silent, maxUnreached, gateway.Unreachable},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

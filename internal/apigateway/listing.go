@@ -64,6 +64,14 @@ func NewUsagePlans(c Client) *PagedList[*gateway.UsagePlan] {
 	}
 }
 
+// Probe asks AWS for as little as it gives, to learn whether it answers. It needs one permit for each attempt.
+func Probe(ctx context.Context, c Client) error {
+	if _, err := c.GetRestApis(ctx, &sdk.GetRestApisInput{Limit: aws.Int32(1)}); err != nil {
+		return failed(gateway.GetRestApis, "asking whether AWS answers", err)
+	}
+	return nil
+}
+
 // Run reads pages until the list is complete. If a page fails, Run returns an [*Error] and keeps the earlier pages for
 // the next Run. If AWS refuses a position that it gave before, the next Run starts again with the first page.
 func (l *PagedList[T]) Run(ctx context.Context) error {

@@ -31,14 +31,20 @@ func NewPlan(apis []federation.NamedEntry, window int, holder *Holder) Plan {
 		window: window, holder: holder, queues: map[federation.Target][][]federation.NamedEntry{},
 		asked: map[federation.Target]int{}, open: map[federation.ID]openDocument{},
 	}
+	p.Add(apis)
+	return p
+}
+
+// Add puts the documents of more APIs behind the others of their targets.
+func (p *Plan) Add(apis []federation.NamedEntry) {
 	type restAPI struct {
 		target federation.Target
 		id     string
 	}
 	places := map[restAPI]int{} // in their targets' queues
 	for _, a := range apis {
-		queue, seen := p.queues[a.Target]
-		if !seen {
+		queue := p.queues[a.Target]
+		if len(queue) == 0 {
 			p.order = append(p.order, a.Target)
 		}
 		of := restAPI{target: a.Target, id: a.API.ID}
@@ -51,13 +57,19 @@ func NewPlan(apis []federation.NamedEntry, window int, holder *Holder) Plan {
 		queue[place] = append(queue[place], a)
 		p.queues[a.Target] = queue
 	}
-	return p
 }
 
-// Next is what to ask for now, if any window has room, and the memory bound too. The targets take turns.
+// Next is what to ask for now, if any window has room, and the memory bound too. The targets take turns. What takes long
+// ([SlowAfter]) leaves its place in the window to others, up to twice as many in all.
 func (p *Plan) Next(now time.Time) ([]Document, bool) {
+	slow := map[federation.Target]int{}
+	for id, o := range p.open {
+		if now.Sub(o.since) >= SlowAfter {
+			slow[id.Target()]++
+		}
+	}
 	for n, target := range p.order {
-		if p.asked[target] >= p.window {
+		if asked := p.asked[target]; asked-slow[target] >= p.window || asked >= 2*p.window {
 			continue
 		}
 		if !p.holder.HasRoom() {
@@ -85,16 +97,15 @@ func (p *Plan) Next(now time.Time) ([]Document, bool) {
 // UnderWay is how many stages were asked for and have not come.
 func (p *Plan) UnderWay() int { return len(p.open) }
 
-// Arrived notes an answer and gives the claim of its document, which is the caller's to release from now on. It is
-// false for one that is not awaited (any more).
-func (p *Plan) Arrived(id federation.ID) (*Claim, bool) {
+// Arrived notes an answer and gives what was asked for. Its claim is the caller's to release from now on. It is false
+// for one that is not awaited (any more).
+func (p *Plan) Arrived(id federation.ID) (Document, bool) {
 	o, awaited := p.open[id]
-	if !awaited {
-		return nil, false
+	if awaited {
+		delete(p.open, id)
+		p.asked[id.Target()]--
 	}
-	delete(p.open, id)
-	p.asked[id.Target()]--
-	return o.Claim, true
+	return o.Document, awaited
 }
 
 // Overdue is what was asked for more than a time ago and has not come. Nothing is overdue while a document waits for

@@ -50,7 +50,7 @@ func TestASlowTargetHoldsNoOtherUp(t *testing.T) {
 		asked[target] += len(documents)
 		if target == fast {
 			for _, d := range documents {
-				if claim, awaited := p.Arrived(d.ID()); !awaited || claim != d.Claim {
+				if claim, awaited := p.Arrived(d.ID()); !awaited || claim.Claim != d.Claim {
 					t.Errorf("%s is not the one that was asked for", d.ID())
 				}
 			}
@@ -103,7 +103,7 @@ func TestAPlanAsksForWhatThereIsRoomFor(t *testing.T) {
 	}
 	for _, d := range named(a, "one", "x", "y") {
 		claim, _ := p.Arrived(d.ID())
-		claim.Release()
+		claim.Claim.Release()
 	}
 	if documents, ok := p.Next(time.Unix(0, 0)); !ok || text(documents) != " two/x two/y two/z" {
 		t.Errorf("asked for%s, though it is the other target's turn, and one REST API's stages go together", text(documents))

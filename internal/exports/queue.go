@@ -13,6 +13,10 @@ import (
 // of the least urgency, the others must be free for what is urgent.
 const refreshPart = 4
 
+// SlowAfter is when an export does not count as one under way any more: most take a second or two. An AWS that swallows
+// requests would else hold up all that come behind them for as long as an export may take.
+const SlowAfter = 10 * time.Second
+
 // Task is one document to prepare, and what its order says of it. A is the type of the caller that placed the order.
 type Task[A any] struct {
 	Document
@@ -37,14 +41,19 @@ type Queue[A any] struct {
 	wanting  map[string][]Task[A] // by REST API, also while its GetStages is under way
 	listing  map[string]bool      // GetStages under way
 	waiting  []Task[A]
-	working  map[string]Task[A] // by worker
+	working  map[string]begun[A] // by worker
+}
+
+type begun[A any] struct {
+	Task[A]
+	since time.Time
 }
 
 // NewQueue makes an empty queue of a target with so many workers, and with so many GetStages at a time.
 func NewQueue[A any](workers, listings int) Queue[A] {
 	return Queue[A]{
 		workers: workers, listings: listings,
-		wanting: map[string][]Task[A]{}, listing: map[string]bool{}, working: map[string]Task[A]{},
+		wanting: map[string][]Task[A]{}, listing: map[string]bool{}, working: map[string]begun[A]{},
 	}
 }
 
@@ -57,35 +66,55 @@ func (q *Queue[A]) Add(order Order, asker A) {
 			q.waiting = append(q.waiting, task)
 			continue
 		}
-		api := d.API.ID
-		if _, wanted := q.wanting[api]; !wanted {
-			q.restAPIs = append(q.restAPIs, api)
-		}
-		q.wanting[api] = append(q.wanting[api], task)
+		q.want(task)
 	}
 }
 
+func (q *Queue[A]) want(t Task[A]) {
+	api := t.API.ID
+	if _, wanted := q.wanting[api]; !wanted {
+		q.restAPIs = append(q.restAPIs, api)
+	}
+	q.wanting[api] = append(q.wanting[api], t)
+}
+
+// Return takes back a task that could not be done now. By the time that it can, another deployment may be there.
+func (q *Queue[A]) Return(t Task[A]) {
+	t.Details = nil
+	q.want(t)
+}
+
+// Idle says that nothing waits to be begun.
+func (q *Queue[A]) Idle() bool { return len(q.restAPIs) == 0 && len(q.waiting) == 0 }
+
 // TakeLate gives the tasks that no worker has begun and that are of no use any more.
 func (q *Queue[A]) TakeLate(now time.Time) []Task[A] {
-	var late []Task[A]
-	keepInTime := func(tasks []Task[A]) []Task[A] {
+	return q.take(func(t Task[A]) bool { return t.late(now) })
+}
+
+// TakeAll gives all tasks that no worker has begun.
+func (q *Queue[A]) TakeAll() []Task[A] { return q.take(func(Task[A]) bool { return true }) }
+
+func (q *Queue[A]) take(isTaken func(Task[A]) bool) []Task[A] {
+	var taken []Task[A]
+	keepOthers := func(tasks []Task[A]) []Task[A] {
 		return slices.DeleteFunc(tasks, func(t Task[A]) bool {
-			if t.late(now) {
-				late = append(late, t)
+			if isTaken(t) {
+				taken = append(taken, t)
 			}
-			return t.late(now)
+			return isTaken(t)
 		})
 	}
 	q.restAPIs = slices.DeleteFunc(q.restAPIs, func(api string) bool {
-		q.wanting[api] = keepInTime(q.wanting[api])
+		q.wanting[api] = keepOthers(q.wanting[api])
 		gone := len(q.wanting[api]) == 0
 		if gone {
 			delete(q.wanting, api)
 		}
 		return gone
 	})
-	q.waiting = keepInTime(q.waiting)
-	return late
+	q.waiting = keepOthers(q.waiting)
+	return taken
 }
 
 // NextListing is the REST API whose stages are to be asked for now, the most urgent first, if another one may be.
@@ -116,17 +145,22 @@ func (q *Queue[A]) Push(t Task[A]) { q.waiting = append(q.waiting, t) }
 
 // Next is the most urgent task that may have a worker now. The caller then calls [Queue.Started]. A document that is
 // being prepared for another caller waits: it will be in the cache.
-func (q *Queue[A]) Next() (task Task[A], found bool) {
-	if len(q.working) >= q.workers {
-		return task, false
-	}
+//
+// A worker that takes long leaves its place to another one, up to twice as many in all. [Queue.SlowAt] says when.
+func (q *Queue[A]) Next(now time.Time) (task Task[A], found bool) {
 	busy := make(map[federation.ID]bool, len(q.working))
-	refreshing := 0
+	refreshing, quick := 0, 0
 	for _, t := range q.working {
 		busy[t.ID()] = true
+		if now.Sub(t.since) < SlowAfter {
+			quick++
+		}
 		if t.Priority == gateway.PriorityRefresh {
 			refreshing++
 		}
+	}
+	if quick >= q.workers || len(q.working) >= 2*q.workers {
+		return task, false
 	}
 	best := -1
 	for i, t := range q.waiting {
@@ -145,11 +179,23 @@ func (q *Queue[A]) Next() (task Task[A], found bool) {
 }
 
 // Started notes which worker has a task.
-func (q *Queue[A]) Started(worker string, t Task[A]) { q.working[worker] = t }
+func (q *Queue[A]) Started(worker string, t Task[A], now time.Time) {
+	q.working[worker] = begun[A]{Task: t, since: now}
+}
+
+// SlowAt is when the next worker leaves its place; false if none does, or nothing waits for it.
+func (q *Queue[A]) SlowAt(now time.Time) (at time.Time, waits bool) {
+	for _, t := range q.working {
+		if slow := t.since.Add(SlowAfter); slow.After(now) && (at.IsZero() || slow.Before(at)) {
+			at = slow
+		}
+	}
+	return at, len(q.waiting) > 0 && !at.IsZero()
+}
 
 // Ended is the task that a worker had, if it had one.
 func (q *Queue[A]) Ended(worker string) (Task[A], bool) {
 	t, had := q.working[worker]
 	delete(q.working, worker)
-	return t, had
+	return t.Task, had
 }

@@ -35,11 +35,11 @@ func tell(tasks ...Task[string]) string {
 // employ gives workers, named by their tasks, to all that may have one.
 func employ(q *Queue[string]) (tasks []Task[string]) {
 	for {
-		t, found := q.Next()
+		t, found := q.Next(time.Time{})
 		if !found {
 			return tasks
 		}
-		q.Started(tell(t), t)
+		q.Started(tell(t), t, time.Time{})
 		tasks = append(tasks, t)
 	}
 }

@@ -12,6 +12,8 @@ import (
 )
 
 // sample is an input in which every field is set.
+var west = Target{Account: one, Region: "eu-west-1"}
+
 func sample() Input {
 	gold := &gateway.UsagePlan{ID: "gold", Name: "Gold", Description: "For partners",
 		Throttle: &gateway.Throttle{Rate: 10, Burst: 20}, Quota: &gateway.Quota{Limit: 5000, Period: "MONTH"},

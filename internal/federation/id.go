@@ -34,7 +34,8 @@ func (id ID) String() string {
 // Target is the account and region of the API.
 func (id ID) Target() Target { return Target{Account: id.Account, Region: id.Region} }
 
-func compareIDs(a, b ID) int {
+// CompareIDs orders ids by their parts.
+func CompareIDs(a, b ID) int {
 	return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region),
 		cmp.Compare(a.RestAPI, b.RestAPI), cmp.Compare(a.Stage, b.Stage))
 }

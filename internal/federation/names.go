@@ -58,7 +58,7 @@ func NewNames(catalogue []Named) Names {
 	for i, n := range catalogue {
 		all[i] = Named{Name: baseName(n.Name, n.ID), ID: n.ID}
 	}
-	slices.SortFunc(all, func(a, b Named) int { return cmp.Or(cmp.Compare(a.Name, b.Name), compareIDs(a.ID, b.ID)) })
+	slices.SortFunc(all, func(a, b Named) int { return cmp.Or(cmp.Compare(a.Name, b.Name), CompareIDs(a.ID, b.ID)) })
 	all = slices.Compact(all)
 
 	names := Names{groups: map[string]*nameGroup{}}
@@ -80,7 +80,7 @@ func NewNames(catalogue []Named) Names {
 func (n Names) Of(id ID, awsName string) string {
 	base, level := baseName(awsName, id), stageLevel
 	if g := n.groups[base]; g != nil {
-		if _, known := slices.BinarySearchFunc(g.ids, id, compareIDs); known {
+		if _, known := slices.BinarySearchFunc(g.ids, id, CompareIDs); known {
 			level = g.level
 		}
 	}

@@ -165,5 +165,5 @@ func estate(random *rand.Rand, n int) []Named {
 		c := named(names[(len(api)*7+int(api[1]))%len(names)], account, region, api, stage)
 		all[c.ID] = c
 	}
-	return slices.SortedFunc(maps.Values(all), func(a, b Named) int { return compareIDs(a.ID, b.ID) })
+	return slices.SortedFunc(maps.Values(all), func(a, b Named) int { return CompareIDs(a.ID, b.ID) })
 }

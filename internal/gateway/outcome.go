@@ -62,6 +62,37 @@ func (c Class) String() string {
 	return classNames[c]
 }
 
+// OfTarget says whose fault a failed listing of stages or export is: the target's, so that its other APIs fail alike, or
+// that one API's.
+//
+//	class                                                      | whose  | what follows
+//	Unreachable, Throttled, ConflictRetryable                  | target | its exports wait until AWS answers again
+//	BadCredentials, ExpiredCredentials, RegionUnavailable      | target | the same
+//	Unavailable, AccessDenied, Invalid, HardLimit              | API    | tried once more, after the others
+//	NotFound                                                   | API    | left out: it is deleted
+//	NotExportable                                              | API    | it goes out without a document
+//	any other                                                  | API    | tried once more, after the others
+//
+// What waits for its target longer than [OutOfReachFor] keeps an ingest from being done, as does a target that cannot be
+// listed, or of which every API fails. What fails by itself does not: log, status and metrics name it.
+func (c Class) OfTarget() bool {
+	switch c {
+	case Unreachable, Throttled, ConflictRetryable, BadCredentials, ExpiredCredentials, RegionUnavailable:
+		return true
+	default:
+		return false
+	}
+}
+
+// Passes says that a failure may end without anybody's doing, so that it is worth an ingest's time to wait for that.
+func (c Class) Passes() bool {
+	return c == Unreachable || c == Throttled || c == ConflictRetryable || c == Unavailable
+}
+
+// OutOfReachFor is how long an ingest waits for an AWS that is out of reach. APIM holds its job for as long as the agent
+// keeps it alive. Most outages of a network or an endpoint are over by then, and a person who waits is told.
+const OutOfReachFor = 30 * time.Minute
+
 // Outcome is the result of one attempt.
 type Outcome struct {
 	// RetryAfter is how long AWS asked to wait, zero if it did not ask.

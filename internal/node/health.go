@@ -109,12 +109,14 @@ func (a *api) guardHolds(context.Context) verdict {
 	var held []string
 	for _, i := range a.Board.Read().Integrations {
 		if len(i.Guard) > 0 {
-			held = append(held, fmt.Sprintf("ingests of integration %s are refused, because they would delete plans "+
-				"and their subscriptions (%s)", i.ID, strings.Join(i.Guard, "; ")))
+			held = append(held, fmt.Sprintf("AWS does not list plans of integration %s any more that APIM has (%s)", i.ID,
+				strings.Join(i.Guard, "; ")))
 		}
 	}
 	if len(held) > 0 {
-		held = append(held, "if it is meant, start the ingest again in a minute; else check the usage plans in AWS")
+		held = append(held, "what is not confirmed yet is left out of ingests until a second listing in five minutes; the "+
+			"next ingest after that deletes these plans in APIM with their subscriptions. If that is not meant, put the stages "+
+			"back into their usage plans in AWS")
 	}
 	return healthy(held...)
 }

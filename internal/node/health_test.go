@@ -88,7 +88,7 @@ func TestADegradedStoreIsHealthyAndSaysWhatCannotBePromised(t *testing.T) {
 func TestATrippedGuardIsHealthyAndSaysWhatToDo(t *testing.T) {
 	r := newRig(t, nil)
 	r.options.Board.Guard(integration, []string{"111122223333:eu-west-1: 4 of 4 plans"})
-	r.wantProbe("plan-guard", true, integration, "4 of 4 plans", "start the ingest again in a minute")
+	r.wantProbe("plan-guard", true, integration, "4 of 4 plans", "deletes these plans in APIM")
 	r.options.Board.Guard(integration, nil)
 	r.wantProbe("plan-guard", true)
 }

@@ -43,7 +43,8 @@ var (
 	reconnects      = metric("session_reconnects_total", "Sessions to APIM after the first one.", "integration")
 	commands        = metric("commands_total", "Commands from APIM by outcome.", "integration", "type", "outcome")
 	ingestedAPIs    = metric("ingested_apis_total", "APIs that APIM acknowledged, repeated ones too.", "integration")
-	guardTripped    = metric("plan_guard_tripped", "Whether the plan-loss guard refuses the ingests.", "integration")
+	omittedAPIs     = metric("omitted_apis_total", "APIs that ingests left out though AWS has them.", "integration")
+	guardTripped    = metric("plan_guard_tripped", "Whether plans are missing in AWS that APIM has.", "integration")
 	unconfirmedKeys = metric("unconfirmed_keys", "API keys that APIM may have; see /_node/federation.", "integration")
 	lostCreates     = metric("lost_creates", "API keys that AWS may have made; see /_node/federation.", "integration")
 	awsCalls        = metric("aws_calls_total", "Calls to API Gateway, retries included.",
@@ -70,6 +71,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		gauge(guardTripped, oneIf(len(i.Guard) > 0), i.ID)
 		count(reconnects, max(i.Session.Connects, 1)-1, i.ID)
 		count(ingestedAPIs, i.IngestedAPIs, i.ID)
+		count(omittedAPIs, i.OmittedAPIs, i.ID)
 		for command, n := range i.Commands {
 			count(commands, n, i.ID, command.Type, string(command.Outcome))
 		}

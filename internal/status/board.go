@@ -127,7 +127,12 @@ func (b *Board) Target(id string, t Target) {
 
 // Listed notes a complete listing.
 func (b *Board) Listed(id string, p Place, apis, stages int, at time.Time) {
-	b.with(id, func(i *integration) { i.listings[p] = Listed{At: at.UTC(), APIs: apis, Stages: stages} })
+	b.with(id, func(i *integration) {
+		old := i.listings[p]
+		i.listings[p] = Listed{
+			At: at.UTC(), APIs: apis, Stages: stages, OutOfReach: old.OutOfReach, OutOfReachSince: old.OutOfReachSince,
+		}
+	})
 }
 
 // ListingFailed notes why a listing was not complete. The result of the last complete one stays.
@@ -136,6 +141,27 @@ func (b *Board) ListingFailed(id string, p Place, why string, at time.Time) {
 		l := i.listings[p]
 		l.Failure, l.FailedAt = why, at.UTC()
 		i.listings[p] = l
+	})
+}
+
+// OutOfReach notes why AWS cannot be used for a place for now; an empty text says that it can.
+func (b *Board) OutOfReach(id string, p Place, why string, at time.Time) {
+	b.with(id, func(i *integration) {
+		l := i.listings[p]
+		l.OutOfReach, l.OutOfReachSince = why, at.UTC()
+		if why == "" {
+			l.OutOfReachSince = time.Time{}
+		}
+		i.listings[p] = l
+	})
+}
+
+// IngestEnded notes the end of an ingest job.
+func (b *Board) IngestEnded(id string, e Ingest) {
+	b.with(id, func(i *integration) {
+		e.At = e.At.UTC()
+		i.LastIngest = &e
+		i.OmittedAPIs += uint64(e.Omitted)
 	})
 }
 

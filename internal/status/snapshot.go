@@ -16,10 +16,13 @@ type Integration struct {
 	ID      string  `json:"id"`
 	Session Session `json:"session"`
 	// Guard says in words which removals of plans the plan-loss guard refuses.
-	Guard        []string           `json:"planGuardHolds,omitempty"`
-	Targets      []Target           `json:"targets"`
-	IngestedAPIs uint64             `json:"apisIngested"`
-	Commands     map[Command]uint64 `json:"-"`
+	Guard        []string `json:"planGuardHolds,omitempty"`
+	Targets      []Target `json:"targets"`
+	IngestedAPIs uint64   `json:"apisIngested"`
+	// OmittedAPIs are the APIs that ingests left out though AWS has them, all in all.
+	OmittedAPIs uint64             `json:"apisLeftOut"`
+	LastIngest  *Ingest            `json:"lastIngest,omitempty"`
+	Commands    map[Command]uint64 `json:"-"`
 }
 
 // SessionState says whether there is a session to APIM.
@@ -87,6 +90,23 @@ type Listed struct {
 	// Failure is why a listing was not complete, empty once a later one was.
 	Failure  string    `json:"listingFailure,omitempty"`
 	FailedAt time.Time `json:"listingFailedAt,omitzero"`
+	// OutOfReach is why AWS cannot be used for now, empty while it can. Documents wait for it.
+	OutOfReach      string    `json:"outOfReach,omitempty"`
+	OutOfReachSince time.Time `json:"outOfReachSince,omitzero"`
+}
+
+// Ingest is how an ingest job ended.
+type Ingest struct {
+	Job string    `json:"job"`
+	At  time.Time `json:"endedAt"`
+	// Sent and Omitted are numbers of APIs: those that APIM has acknowledged, and those that were left out though AWS has
+	// them.
+	Sent    int `json:"sent"`
+	Omitted int `json:"leftOut"`
+	// LeftOut says why, with the first few of them.
+	LeftOut []string `json:"leftOutExamples,omitempty"`
+	// Failure is why it ended without `done`, so that APIM shows no success.
+	Failure string `json:"failure,omitempty"`
 }
 
 // Quota is the budget of one account and region, in requests a second.

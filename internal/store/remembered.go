@@ -34,6 +34,10 @@ type SentPlans interface {
 	// RememberedPlans gives the plan ids by API id. Empty: nothing was sent yet, or nothing is remembered (no volume),
 	// and the plan-loss guard is blind.
 	RememberedPlans(integration string) (map[string][]string, error)
+	// SaveClaims replaces the claims of an integration: the plan ids that AWS was last seen without, by API id. Durable.
+	SaveClaims(integration string, lost map[string][]string) error
+	// Claims gives the claims of an integration.
+	Claims(integration string) (map[string][]string, error)
 }
 
 // SaveListing implements [Listings].
@@ -61,32 +65,58 @@ func (s *FileStore) ForgetListing(integration, target string) error {
 
 // RememberPlans implements [SentPlans].
 func (s *FileStore) RememberPlans(integration string, plans map[string][]string) error {
-	return s.write(func(st *state) ([]Change, error) {
-		var changes []Change
-		for _, apiID := range slices.Sorted(maps.Keys(plans)) {
-			planIDs := append([]string{}, plans[apiID]...) // never nil, which would be written as null
-			slices.Sort(planIDs)
-			planIDs = slices.Compact(planIDs)
-			if known, ok := st.plans.get(integration, apiID); ok && slices.Equal(known, planIDs) {
-				continue // an ingest with nothing changed costs no write
-			}
-			change, err := st.plans.set(planIDs, integration, apiID)
-			if err != nil {
-				return nil, err
-			}
-			changes = append(changes, change...)
-		}
-		return changes, nil
-	})
+	return s.write(func(st *state) ([]Change, error) { return setIDs(st.plans, plans, integration) })
 }
 
 // RememberedPlans implements [SentPlans].
 func (s *FileStore) RememberedPlans(integration string) (map[string][]string, error) {
+	return s.idsUnder(integration, func(st *state) table[[]string] { return st.plans }), nil
+}
+
+// SaveClaims implements [SentPlans].
+func (s *FileStore) SaveClaims(integration string, lost map[string][]string) error {
+	return s.write(func(st *state) ([]Change, error) {
+		changes, err := setIDs(st.claims, lost, integration)
+		for api := range st.claims.under(integration) {
+			if _, stays := lost[api]; !stays {
+				changes = append(changes, st.claims.remove(integration, api)...)
+			}
+		}
+		return changes, err
+	})
+}
+
+// Claims implements [SentPlans].
+func (s *FileStore) Claims(integration string) (map[string][]string, error) {
+	return s.idsUnder(integration, func(st *state) table[[]string] { return st.claims }), nil
+}
+
+// setIDs gives the changes that set rows of ids, each once and in order, where they differ: an ingest with nothing
+// changed costs no write.
+func setIDs(t table[[]string], rows map[string][]string, integration string) ([]Change, error) {
+	var changes []Change
+	for _, key := range slices.Sorted(maps.Keys(rows)) {
+		ids := append([]string{}, rows[key]...) // never nil, which would be written as null
+		slices.Sort(ids)
+		ids = slices.Compact(ids)
+		if known, ok := t.get(integration, key); ok && slices.Equal(known, ids) {
+			continue
+		}
+		change, err := t.set(ids, integration, key)
+		if err != nil {
+			return nil, err
+		}
+		changes = append(changes, change...)
+	}
+	return changes, nil
+}
+
+func (s *FileStore) idsUnder(integration string, of func(*state) table[[]string]) map[string][]string {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := map[string][]string{}
-	for apiID, planIDs := range s.state.plans.under(integration) {
-		found[apiID] = slices.Clone(planIDs)
+	for key, ids := range of(s.state).under(integration) {
+		found[key] = slices.Clone(ids)
 	}
-	return found, nil
+	return found
 }

@@ -19,6 +19,7 @@ const (
 	tableAcks     Table = "acks"
 	tableListings Table = "listings"
 	tablePlans    Table = "plans"
+	tableClaims   Table = "claims"
 )
 
 // Row is the address of one stored value.

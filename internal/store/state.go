@@ -20,6 +20,7 @@ type state struct {
 	acks     table[jobAck]          // by integration, job and number
 	listings table[[]RememberedAPI] // by integration and target
 	plans    table[[]string]        // by integration and API
+	claims   table[[]string]        // by integration and API
 
 	nextAck uint64 // above the number of every acknowledgement so far
 }
@@ -31,6 +32,7 @@ func newState() *state {
 		acks:     newTable[jobAck](tableAcks, 3),
 		listings: newTable[[]RememberedAPI](tableListings, 2),
 		plans:    newTable[[]string](tablePlans, 2),
+		claims:   newTable[[]string](tableClaims, 2),
 	}
 	st.keys.accept = acceptKey
 	st.acks.accept = st.acceptAck
@@ -66,6 +68,8 @@ func (st *state) apply(c Change) error {
 		return st.listings.apply(c)
 	case tablePlans:
 		return st.plans.apply(c)
+	case tableClaims:
+		return st.claims.apply(c)
 	}
 	return fmt.Errorf("%w: there is no table %q", errDamagedRow, c.Table)
 }
@@ -74,7 +78,7 @@ func (st *state) apply(c Change) error {
 func (st *state) rows() (map[Row]json.RawMessage, error) {
 	all := map[Row]json.RawMessage{}
 	return all, errors.Join(st.keys.addTo(all), st.jobs.addTo(all), st.acks.addTo(all), st.listings.addTo(all),
-		st.plans.addTo(all))
+		st.plans.addTo(all), st.claims.addTo(all))
 }
 
 // table holds the rows of one kind by their keys.

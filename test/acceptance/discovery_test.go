@@ -266,7 +266,7 @@ func TestAPreviewStaysBelowNinetyPercentOfTheMessageLimitAndSaysWhatIsMissing(t 
 	}
 }
 
-func TestAFailedTargetIsLeftOutAndTheOthersGo(t *testing.T) {
+func TestAFailedTargetIsLeftOutTheOthersGoAndTheJobIsNoSuccess(t *testing.T) {
 	run(t, twoRegions(world.Options{}), func(t *testing.T, w *world.World) {
 		if err := w.AWS.SetDisabled(awssim.Scope{Account: awssim.UniformAccount(0), Region: "us-east-1"}, true); err != nil {
 			t.Fatal(err)
@@ -275,11 +275,12 @@ func TestAFailedTargetIsLeftOutAndTheOthersGo(t *testing.T) {
 		if p := preview(w); !p.Partial || len(p.APIs) != 8 {
 			t.Errorf("%d APIs, partial %v", len(p.APIs), p.Partial)
 		}
-		job := succeed(w)
-		if job.Total != 8 || len(w.APIM.APIs()) != 8 {
+		job := incomplete(w)
+		if job.Total != 8 || job.Ingested != 8 || len(w.APIM.APIs()) != 8 {
 			t.Errorf("job %+v, %d APIs", job, len(w.APIM.APIs()))
 		}
-		if !w.Log.Has("a target is left out of this ingest", "us-east-1") {
+		if !w.Log.Has("level=ERROR", "a target could not be listed", "us-east-1") ||
+			!w.Log.Has("level=ERROR", "the ingest failed", "us-east-1 could not be listed", "sent=8") {
 			t.Error("the log does not name it")
 		}
 		healthy(t, w)
@@ -366,12 +367,12 @@ func TestNamesStayWhenATargetFailsOrOnlyAPartIsIngested(t *testing.T) {
 			t.Fatal(err)
 		}
 		pass(2 * time.Minute)
-		succeed(w)
+		incomplete(w)
 		same("a target fails")
 		agent.Drain()
 		w.StartAgent()
 		w.Await("the new agent", func() bool { return len(w.APIM.Agents()) > 0 })
-		succeed(w)
+		incomplete(w)
 		same("a target fails from the start")
 	})
 }
@@ -389,14 +390,14 @@ func TestATargetThatWasNeverListedDisfiguresNoNameOfTheOthersAndIsNamedInTheLog(
 			t.Fatal(err)
 		}
 		w.Connected()
-		succeed(w)
+		incomplete(w)
 		id := func(s awssim.Scope, api int) string { return fmt.Sprintf("%s:%s:a%09d:dev", s.Account, s.Region, api) }
 		want := map[string]string{id(west, 0): "service-1", id(west, 1): "service-2", id(west, 2): "service-3"}
 		if diff := cmp.Diff(want, names(w)); diff != "" {
 			t.Errorf("while the other region fails: %s", diff)
 		}
 		pass(2 * time.Minute)
-		succeed(w)
+		incomplete(w)
 		if n := w.Log.Count("level=WARN", "a target was never listed", "us-east-1", "reason="); n != 1 {
 			t.Errorf("the log names the target %d times", n)
 		}

@@ -91,6 +91,16 @@ func succeed(w *world.World, ids ...string) apimsim.Job {
 	return job
 }
 
+// incomplete is an ingest that sends what it can and does not end as a success.
+func incomplete(w *world.World, ids ...string) apimsim.Job {
+	w.T.Helper()
+	job := w.Ingest(ids...)
+	if job.Status != apimsim.JobTimedOut {
+		w.T.Fatalf("job: %+v\n%s", job, w.Log)
+	}
+	return job
+}
+
 // startIngest is a START_INGEST whose job goes on behind it.
 func startIngest(w *world.World, ids ...string) apimsim.Job {
 	w.T.Helper()

@@ -1,19 +1,17 @@
 package acceptance
 
 import (
-	"context"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
-	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/test/world"
 )
 
-// unlinkAll takes every plan's stages away.
+// unlinkAll takes every plan's stages away, but so many.
 func unlinkAll(t *testing.T, w *world.World, scope awssim.Scope, but int) {
 	t.Helper()
 	snapshot, err := w.AWS.Snapshot(scope)
@@ -32,105 +30,110 @@ func unlinkAll(t *testing.T, w *world.World, scope awssim.Scope, but int) {
 	}
 }
 
-func refusedIngest(t *testing.T, w *world.World, texts ...string) {
+// relink puts all plans back as they were.
+func relink(t *testing.T, w *world.World, scope awssim.Scope, before awssim.Region) {
 	t.Helper()
-	job, err := w.APIM.StartIngest(context.Background(), world.Integration, nil)
-	if err == nil {
-		t.Fatalf("the ingest goes through: %+v", job)
-	}
-	for _, text := range texts {
-		if !strings.Contains(err.Error(), text) {
-			t.Errorf("%q does not say %q", err, text)
+	for _, plan := range before.UsagePlans {
+		if err := w.AWS.PutUsagePlan(scope, plan); err != nil {
+			t.Fatal(err)
 		}
 	}
 }
 
-func TestAMassRemovalOfPlansIsRefusedUntilAFreshListingAMinuteLaterShowsTheSame(t *testing.T) {
-	for name, but := range map[string]int{"all of a target's": 0, "more than the share": 3} {
+// A deployment that makes plans anew must cost nobody a key, however few plans it is.
+func TestPlansThatAreGoneAreDeletedInAPIMOnlyAfterASecondListing(t *testing.T) {
+	for name, but := range map[string]int{"all": 0, "most": 3, "one": 7} {
 		t.Run(name, func(t *testing.T) {
 			run(t, acceptAll(world.Options{}), func(t *testing.T, w *world.World) {
 				w.Connected()
 				succeed(w)
 				before := plansOf(w)
-				unlinkAll(t, w, uniform(), but)
 				pass(2 * time.Minute)
-				refusedIngest(t, w, "start the ingest again in a minute", "of 8 plans")
-				pass(30 * time.Second)
-				refusedIngest(t, w, "start the ingest again in a minute") // too early, though the listing would be reused
-				if diff := cmp.Diff(before, plansOf(w)); diff != "" {
-					t.Errorf("plans in APIM changed: %s", diff)
-				}
-				for _, c := range w.APIM.Commands() {
-					if c.Type == "HEALTH_CHECK" && c.Outcome != "SUCCEEDED" {
-						t.Errorf("a tripped guard must not make HEALTH_CHECK unhealthy: %+v", c)
+				unlinkAll(t, w, uniform(), but)
+				for range 2 {
+					succeed(w) // leaves the APIs out
+					if diff := cmp.Diff(before, plansOf(w)); diff != "" {
+						t.Errorf("plans in APIM changed: %s", diff)
 					}
 				}
-				healthyBut(t, w, apimsim.ProblemStartFailed)
-				pass(31 * time.Second)
+				if !w.Log.Has("level=WARN", "AWS does not list plans any more", "without plan") {
+					t.Error("the log does not name them")
+				}
+				healthy(t, w)
+				calls := w.AWS.CallCount("")
+				pass(4*time.Minute + 50*time.Second)
+				if w.Log.Has("a second listing confirms") {
+					t.Error("confirmed within five minutes")
+				}
+				pass(time.Minute)
+				if !w.Log.Has("level=WARN", "a second listing confirms") {
+					t.Error("the agent did not list a second time by itself")
+				}
+				if n := w.AWS.CallCount("") - calls; n != 2 {
+					t.Errorf("the second listing took %d calls, want 2", n)
+				}
+				if diff := cmp.Diff(before, plansOf(w)); diff != "" {
+					t.Errorf("the second listing alone changed plans in APIM: %s", diff)
+				}
 				succeed(w)
 				if got := plansOf(w); len(got) != but {
 					t.Errorf("%d plans are left in APIM, want %d", len(got), but)
 				}
-				pass(2 * time.Minute)
-				succeed(w) // what was accepted is no loss the next time
+				pass(10 * time.Minute)
+				succeed(w)
+				if n := w.Log.Count("AWS does not list plans any more"); n != 1 {
+					t.Errorf("what was accepted counts as a loss again: %d", n)
+				}
 			})
 		})
 	}
 }
 
-func TestWhatWasAcceptedOfAPIsThatAreNotSentIsNoLossTheNextTime(t *testing.T) {
-	run(t, world.Options{}, func(t *testing.T, w *world.World) {
-		w.Connected()
-		succeed(w)
-		unlinkAll(t, w, uniform(), 2)
-		pass(2 * time.Minute)
-		refusedIngest(t, w)
-		pass(61 * time.Second)
-		succeed(w)
-		pass(2 * time.Minute)
-		succeed(w)
-		if n := w.Log.Count("in no usage plan any more"); n < 2 {
-			t.Errorf("APIs that lost their last plan are named %d times, want in each ingest", n)
-		}
-	})
-}
-
-func TestAMassRemovalThatWasAMistakeOfAWSChangesNothing(t *testing.T) {
+func TestPlansThatAreBackByTheSecondListingWereNeverLost(t *testing.T) {
 	run(t, acceptAll(world.Options{}), func(t *testing.T, w *world.World) {
-		w.Connected()
-		succeed(w)
+		_, api := ingested(w)
+		sub := accepted(w, api)
 		before := plansOf(w)
 		snapshot, err := w.AWS.Snapshot(uniform())
 		if err != nil {
 			t.Fatal(err)
 		}
-		unlinkAll(t, w, uniform(), 0)
 		pass(2 * time.Minute)
-		refusedIngest(t, w)
-		for _, plan := range snapshot.UsagePlans {
-			if err := w.AWS.PutUsagePlan(uniform(), plan); err != nil {
-				t.Fatal(err)
-			}
+		unlinkAll(t, w, uniform(), 0)
+		succeed(w)
+		relink(t, w, uniform(), snapshot)
+		pass(6 * time.Minute)
+		if !w.Log.Has("plans that AWS did not list are there again") || w.Log.Has("a second listing confirms") {
+			t.Error("the claim was not withdrawn")
 		}
 		succeed(w)
 		if diff := cmp.Diff(before, plansOf(w)); diff != "" {
 			t.Errorf("plans in APIM changed: %s", diff)
 		}
-		healthyBut(t, w, apimsim.ProblemStartFailed)
+		if status := invoke(w, api, sub.APIKey.Reveal()); status != 200 {
+			t.Errorf("the key gives %d", status)
+		}
 	})
 }
 
-func TestALossThatGrowsMustBeSeenTwiceAsWellAndThenGoesThrough(t *testing.T) {
+func TestALossThatGrowsMustBeSeenTwiceAsWell(t *testing.T) {
 	run(t, acceptAll(world.Options{}), func(t *testing.T, w *world.World) {
 		w.Connected()
 		succeed(w)
+		before := plansOf(w)
+		pass(2 * time.Minute)
 		unlinkAll(t, w, uniform(), 2)
+		succeed(w)
 		pass(2 * time.Minute)
-		refusedIngest(t, w)
 		unlinkAll(t, w, uniform(), 0)
-		pass(2 * time.Minute)
-		refusedIngest(t, w) // the last two were seen once
-		pass(61 * time.Second)
+		succeed(w)
+		pass(4 * time.Minute) // the first ones are old enough by now
+		succeed(w)
+		got := plansOf(w)
+		if len(got) == 0 || len(got) == len(before) {
+			t.Errorf("%d plans are left, want those that were lost last", len(got))
+		}
+		pass(6 * time.Minute)
 		succeed(w)
 		if got := plansOf(w); len(got) != 0 {
 			t.Errorf("%d plans are left", len(got))
@@ -138,27 +141,51 @@ func TestALossThatGrowsMustBeSeenTwiceAsWellAndThenGoesThrough(t *testing.T) {
 	})
 }
 
-func TestAFewPlansThatAWSRemovedGoThroughAtOnce(t *testing.T) {
+func TestARestartBeginsTheFiveMinutesOfAClaimAgain(t *testing.T) {
 	run(t, acceptAll(world.Options{}), func(t *testing.T, w *world.World) {
-		w.Connected()
+		agent := w.Connected()
 		succeed(w)
-		unlinkAll(t, w, uniform(), 5)
+		before := plansOf(w)
+		pass(2 * time.Minute)
+		unlinkAll(t, w, uniform(), 0)
+		succeed(w)
+		pass(4 * time.Minute)
+		agent.Drain()
+		w.Connected()
 		pass(2 * time.Minute)
 		succeed(w)
-		if got := plansOf(w); len(got) != 5 {
-			t.Errorf("%d plans are left, want 5", len(got))
+		if diff := cmp.Diff(before, plansOf(w)); diff != "" {
+			t.Errorf("plans in APIM changed: %s", diff)
+		}
+		pass(4 * time.Minute)
+		if !w.Log.Has("a second listing confirms") {
+			t.Error("the claim was forgotten over the restart")
+		}
+		succeed(w)
+		if got := plansOf(w); len(got) != 0 {
+			t.Errorf("%d plans are left", len(got))
 		}
 	})
 }
 
-func TestTheGuardRemembersOverARestart(t *testing.T) {
-	run(t, acceptAll(world.Options{}), func(t *testing.T, w *world.World) {
-		agent := w.Connected()
-		succeed(w)
-		agent.Drain()
-		unlinkAll(t, w, uniform(), 0)
+func TestAnOperatorMayAcceptALossAfterItWasNamed(t *testing.T) {
+	o := acceptAll(world.Options{})
+	o.Settings["gravitee_agent_ingest_acceptPlanRemovals"] = "true"
+	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
-		refusedIngest(t, w, "8 of 8")
+		succeed(w)
+		before := plansOf(w)
+		pass(2 * time.Minute)
+		unlinkAll(t, w, uniform(), 0)
+		succeed(w)
+		if diff := cmp.Diff(before, plansOf(w)); diff != "" {
+			t.Errorf("the first listing already changed plans in APIM: %s", diff)
+		}
+		pass(time.Second)
+		succeed(w)
+		if got := plansOf(w); len(got) != 0 {
+			t.Errorf("%d plans are left", len(got))
+		}
 	})
 }
 
@@ -177,8 +204,8 @@ func TestWithoutRememberedPlansTheLogSaysThatTheGuardIsBlind(t *testing.T) {
 	})
 }
 
-// One target's confirmed loss waits for the other's: neither makes the other look new again.
-func TestTwoTargetsThatLoseTheirPlansOneAfterTheOtherGoThroughInTheEnd(t *testing.T) {
+// A claim of one target holds up no other.
+func TestTwoTargetsLoseTheirPlansOneAfterTheOther(t *testing.T) {
 	regions := []string{"eu-west-1", "us-east-1"}
 	o := world.Options{
 		Settings: map[string]string{"gravitee_integration_providers_0_configuration_region": strings.Join(regions, ",")},
@@ -189,12 +216,20 @@ func TestTwoTargetsThatLoseTheirPlansOneAfterTheOtherGoThroughInTheEnd(t *testin
 	run(t, acceptAll(o), func(t *testing.T, w *world.World) {
 		w.Connected()
 		succeed(w)
+		left := len(plansOf(w))
 		for _, region := range regions {
+			pass(2 * time.Minute)
 			unlinkAll(t, w, awssim.Scope{Account: awssim.UniformAccount(0), Region: region}, 0)
-			pass(2 * time.Minute)
-			refusedIngest(t, w, region)
-			pass(2 * time.Minute)
+			succeed(w)
+			pass(6 * time.Minute)
+			succeed(w)
+			left /= 2
+			if region == regions[1] {
+				left = 0
+			}
+			if got := plansOf(w); len(got) != left {
+				t.Errorf("after %s %d plans are left, want %d", region, len(got), left)
+			}
 		}
-		succeed(w)
 	})
 }

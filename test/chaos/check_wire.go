@@ -92,26 +92,12 @@ func (r *run) checkPlanDeleted(p apimsim.Problem) {
 		r.violated("plan-lost", "plan %s of API %s was deleted in APIM (%s), and AWS had it all the time", plan, api,
 			p.Detail)
 	}
-}
-
-// checkGuard: an ingest of nothing at all has just been let through. Where the last links to plans went less than a
-// minute ago, and APIM had taken one of them, no second listing can have shown that yet. It needs the wire's lock.
-func (w *wire) checkGuard() {
-	r := w.run
-	if len(r.scopes()) > 1 || len(r.slots) > 1 || r.disksFailed() {
-		return // another account or region has APIs, another replica took them, or what was sent is forgotten
+	if len(r.slots) > 1 || r.disksFailed() {
+		return // another replica sent it, or what was sent is forgotten: the guard is blind
 	}
-	before, since := r.estate.bare()
-	if time.Since(since) >= federation.SecondLook {
-		return
-	}
-	for _, i := range w.ingests {
-		if i.status == apimsim.StatusSucceeded &&
-			slices.ContainsFunc(i.apis, func(id string) bool { return len(before.plans[id]) > 0 }) {
-			r.violated("removal-unseen", "all plans went %s ago, and an ingest goes through that knows of none",
-				time.Since(since))
-			return
-		}
+	if since := r.estate.goneSince(api, plan); p.At.Sub(since) < federation.SecondLook {
+		r.violated("removal-unseen", "plan %s of API %s was deleted in APIM %s after it was first gone in AWS", plan, api,
+			p.At.Sub(since))
 	}
 }
 
@@ -126,9 +112,6 @@ func (r *run) checkJobs() {
 		asked := seen.command.apiIDs
 		if len(asked) == 0 {
 			asked = lasting(r.estate.between(seen.command.written.Add(-listingAge), seen.doneAt))
-		}
-		if r.world.Log.Has("job="+job.ID, "a target is left out") {
-			continue
 		}
 		stored := map[string]bool{}
 		for _, m := range seen.messages {

@@ -70,16 +70,20 @@ func (h *estateHistory) between(a, b time.Time) []estateAt {
 	return out
 }
 
-// bare is since when no API has been in a plan, and what there was before; the zero time if there always was one, or
-// one is now. Only the first such time counts: what came back and went again may have been seen to go before.
-func (h *estateHistory) bare() (before estateAt, since time.Time) {
+// goneSince is when an API was first missing in a plan after it had been in it: no second listing can have shown that
+// earlier than [federation.SecondLook] later.
+func (h *estateHistory) goneSince(api, plan string) time.Time {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	first := slices.IndexFunc(h.all, func(e estateAt) bool { return len(e.plans) == 0 })
-	if first < 1 || slices.ContainsFunc(h.all[first:], func(e estateAt) bool { return len(e.plans) > 0 }) {
-		return estateAt{}, time.Time{}
+	had := false
+	for _, e := range h.all {
+		has := slices.Contains(e.plans[api], plan)
+		if had && !has {
+			return e.at
+		}
+		had = had || has
 	}
-	return h.all[first-1], h.all[first].at
+	return time.Time{}
 }
 
 // everPlanned reports whether an API was in any plan at any time: no other is ingested.

@@ -121,7 +121,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"a failed listing is an empty one", "actors/discovery/discoverer.go",
-			"d.answer(ctx, d.partial(apigateway.Explain(run.failure)), everyAsker)",
+			"d.answer(ctx, listing, everyAsker)",
 			"d.answer(ctx, messages.TargetListing{Target: d.spec.Target, Complete: true}, everyAsker)",
 		},
 		{
@@ -147,8 +147,12 @@ func mutations() []mutationOf {
 			"\t\ti.session = nil\n\t\ti.lose()\n", "\t\ti.session = nil\n\t\ti.acknowledge(b)\n\t\ti.inFlight = nil\n",
 		},
 		{
-			"a mass removal goes through at once", "actors/ingest/guard.go",
-			"\tif len(refused) > 0 {", "\tif len(refused) > len(before) {",
+			"a loss of plans needs no second listing", "internal/federation/claim.go",
+			"begun.Sub(c.Since) >= wait", "begun.Sub(c.Since) >= 0",
+		},
+		{
+			"a loss of plans goes through at once", "actors/ingest/claims.go",
+			"\t\tif !claim.Confirmed {\n\t\t\tunconfirmed[id] = true", "\t\tif claim.Confirmed {\n\t\t\tunconfirmed[id] = true",
 		},
 		{
 			"what APIM has beyond AWS is not named", "actors/ingest/gather.go",

@@ -269,9 +269,6 @@ func (w *wire) onReply(m apimsim.Message, kind string, e exchange) {
 		w.run.violated("unsubscribed-early", "UNSUBSCRIBE %s of %s is answered SUCCEEDED, and key %s is still there", c.id,
 			c.subscription, c.keyID)
 	}
-	if kind == "START_INGEST" && reply.status == apimsim.StatusSucceeded && len(c.apiIDs) == 0 && e.Payload.Total == 0 {
-		w.checkGuard()
-	}
 	if kind == "DISCOVER" && reply.status == apimsim.StatusSucceeded && !e.Payload.Partial {
 		w.checkPreview(e.Payload.APIs)
 	}
