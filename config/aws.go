@@ -61,6 +61,14 @@ func (l *loader) checkProvider(i int, p Provider) {
 	l.checkStages(i, p.Stages)
 }
 
+var (
+	// accessKeyID is documented by AWS (IAM API, AccessKey).
+	accessKeyID = regexp.MustCompile(`^\w{16,128}$`)
+	// secretAccessKey is not documented. AWS's have 40 letters, digits, / and +. A stand-in's may be others and fewer, but
+	// no brackets or quotes, and not as few as a number or the word null has.
+	secretAccessKey = regexp.MustCompile(`^[!#-&*-;=?-Z\\^_a-z|~]{8,}$`)
+)
+
 func (l *loader) checkKeys(i int, p Provider) {
 	const both = "set both, or neither to use the AWS SDK's default chain"
 	id, key := providerKey(i, "configuration.accessKeyId"), providerKey(i, "configuration.secretAccessKey")
@@ -70,11 +78,19 @@ func (l *loader) checkKeys(i int, p Provider) {
 	case p.AccessKeyID != "" && p.SecretAccessKey.IsZero():
 		l.fault(key, "is missing, though the access key id is set; "+both)
 	}
-	if isTemplate(p.AccessKeyID) {
+	switch {
+	case isTemplate(p.AccessKeyID):
 		l.fault(id, templateText)
+	case p.AccessKeyID != "" && !accessKeyID.MatchString(p.AccessKeyID):
+		l.fault(id, "has not the form of an access key id: 16 to 128 letters and digits, nothing else")
+	case strings.HasPrefix(p.AccessKeyID, "ASIA"):
+		l.fault(id, "is a temporary key (ASIA…), which works only with its session token; "+temporaryKeys)
 	}
-	if isTemplate(p.SecretAccessKey.Reveal()) {
+	switch value := p.SecretAccessKey.Reveal(); {
+	case isTemplate(value):
 		l.fault(key, templateText)
+	case value != "" && !secretAccessKey.MatchString(value):
+		l.fault(key, "has not the form of a secret access key: 40 letters, digits, / and +; no quotes, brackets or spaces")
 	}
 }
 

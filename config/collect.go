@@ -23,6 +23,9 @@ var ignoredGroups = map[string]string{
 	"kubernetes": "this version reads nothing from Kubernetes; put secrets into environment variables",
 }
 
+// maxNamed is how many names of a group that is not read one warning repeats: a whole file may be of another program.
+const maxNamed = 20
+
 // collect finds every key that is set, in whatever spelling, and reports what is not read.
 func (l *loader) collect() {
 	known := l.patterns()
@@ -36,7 +39,7 @@ func (l *loader) collect() {
 		case strings.TrimSpace(l.environ[name]) == "":
 		case isKey:
 			l.take(key)
-		case isOurs(name), prefixed && isSlip(rest, known):
+		case isOurs(name), prefixed && guardedGroup(rest) != "", prefixed && isSlip(rest, known):
 			l.unknown(setting{variable: name}, rest)
 		case prefixed && ignoredGroups[group] != "":
 			ignored[group] = append(ignored[group], name)
@@ -46,10 +49,12 @@ func (l *loader) collect() {
 		pattern, _ := toPattern(key)
 		group, _, _ := strings.Cut(strings.ReplaceAll(key, "[", "."), ".")
 		switch s := l.yaml[key]; {
+		case s.wrong != "" && !slices.Contains(known, pattern):
+			l.faults = append(l.faults, Fault{Variable: s.String(), Text: s.wrong})
 		case strings.TrimSpace(s.value) == "":
 		case slices.Contains(known, pattern):
 			l.take(key)
-		case group == "integration", group == "agent", isSlip(key, known):
+		case group == "integration", group == "agent", isSlip(key, known), guardedGroup(key) != "":
 			l.unknown(s, key)
 		default:
 			ignored[group] = append(ignored[group], s.String())
@@ -57,7 +62,10 @@ func (l *loader) collect() {
 	}
 	for _, group := range slices.Sorted(maps.Keys(ignored)) {
 		instead := cmp.Or(ignoredGroups[group], "this agent has no such settings")
-		found := strings.Join(ignored[group], ", ")
+		found := strings.Join(ignored[group][:min(len(ignored[group]), maxNamed)], ", ")
+		if more := len(ignored[group]) - maxNamed; more > 0 {
+			found += fmt.Sprintf(" and %d more", more)
+		}
 		l.warn(fmt.Sprintf("%s.* is not read: %s (found: %s)", group, instead, found))
 	}
 }
@@ -108,8 +116,10 @@ func matchVariable(forms map[string]string, name string) (string, bool) {
 	return "", false
 }
 
-// cutPrefix takes a Gravitee prefix off, in whatever case, so that a misspelled prefix is noticed.
+// cutPrefix takes a Gravitee prefix off, in whatever case, so that a misspelled prefix is noticed. So is the word export
+// of a shell, which some readers of .env files take for a part of the name.
 func cutPrefix(name string) (rest string, prefixed bool) {
+	name = strings.TrimPrefix(strings.TrimSpace(name), "export ")
 	if strings.HasPrefix(underscored(strings.ToLower(name)), ownPrefix) {
 		return name[len(ownPrefix):], true
 	}
@@ -123,32 +133,9 @@ func isOurs(name string) bool {
 	rest = strings.NewReplacer(".", "_", "-", "_", "[", "_").Replace(strings.ToLower(rest)) + "_"
 	groups := []string{"integration_connector_", "integration_providers_"}
 	if prefixed {
-		groups = []string{"integration_", "agent_"}
+		groups = []string{"integration_", "agent_", "connector_", "providers_"}
 	}
 	return slices.ContainsFunc(groups, func(group string) bool { return strings.HasPrefix(rest, group) })
-}
-
-// unknown reports a variable that sets nothing. It is a fault where ignoring it would federate more, or trust more,
-// than was asked for; else a warning.
-func (l *loader) unknown(s setting, rest string) {
-	pattern, indexes := toPattern(rest)
-	meant, _ := nearestPattern(pattern, l.patterns())
-	suggestion := withIndexes(meant, indexes...)
-	if s.at == "" {
-		suggestion = variableName(suggestion)
-	}
-	text := "is not a setting of this agent; did you mean " + suggestion + "?"
-	switch lower := underscored(strings.ToLower(pattern)); {
-	case strings.Contains(lower, "stage") &&
-		(strings.HasPrefix(lower, "integration_") || strings.HasPrefix(meant, "integration.")):
-		text += " A stage filter that is not read would let every stage through"
-	case strings.Contains(lower, "_ws_ssl_"), strings.Contains(lower, "_ws_proxy_"):
-		text += " A TLS or proxy setting is never ignored"
-	default:
-		l.warn(s.String() + ": " + text)
-		return
-	}
-	l.faults = append(l.faults, Fault{Variable: s.String(), Text: text})
 }
 
 // sortedKeys gives keys in order, with the indexes of lists as numbers: 10 after 9.

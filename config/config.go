@@ -23,11 +23,12 @@ import (
 //
 // A key is written in the tags alone: envPrefix of the enclosing fields and env of the field itself, one after the
 // other, with # for the index of a list. envDefault and example are values as a user writes them, size marks a number
-// of bytes, range and oneof limit the value, title begins a section of the reference page. The comment above a field is
-// what that page says about it; what only code has to know is in the comment of its type.
+// of bytes, range and oneof limit the value, title begins a section of the reference page, guard names one of the
+// guards for all texts below. The comment above a field is what that page says about it; what only code has to know is
+// in the comment of its type.
 type Config struct {
-	Connector Connector  `envPrefix:"integration.connector.ws." title:"Connection to Gravitee APIM"`
-	Providers []Provider `envPrefix:"integration.providers[#]." title:"Integrations with AWS API Gateway"`
+	Connector Connector  `envPrefix:"integration.connector.ws." guard:"trust" title:"Connection to Gravitee APIM"`
+	Providers []Provider `envPrefix:"integration.providers[#]." guard:"account" title:"Integrations with AWS API Gateway"`
 	Services  Services   `envPrefix:"services."`
 	Agent     Agent      `envPrefix:"agent."`
 }
@@ -86,14 +87,14 @@ type Provider struct {
 	AcceptAPIWithoutUsagePlan bool `env:"configuration.acceptApiWithoutUsagePlan" envDefault:"false" example:"true"`
 	// Stage filter: with any entry, only the stages named are federated. Blank entries are skipped, at any index. Where
 	// to find it: API Gateway console, Stages.
-	Stages []string `env:"configuration.#_stage" envSeparator:"\n" example:"prod"`
+	Stages []string `env:"configuration.#_stage" envSeparator:"\n" guard:"stage" example:"prod"`
 }
 
 // Agent holds this agent's own settings.
 type Agent struct {
 	Log       Log       `envPrefix:"log." title:"Log"`
 	Quota     Quota     `envPrefix:"quota." title:"Share of AWS's request quota"`
-	AWS       AWS       `envPrefix:"aws." title:"AWS identity"`
+	AWS       AWS       `envPrefix:"aws." guard:"account" title:"AWS identity"`
 	Commands  Commands  `envPrefix:"commands." title:"Commands from APIM"`
 	Discovery Discovery `envPrefix:"discovery." title:"Discovery"`
 	Ingest    Ingest    `envPrefix:"ingest." title:"Ingest"`

@@ -24,3 +24,19 @@ func (c Config) Validate() error {
 	}
 	return errors.Join(l.faults...)
 }
+
+// Guarded gives the patterns of the settings that are never ignored: those of the struct, and those not served.
+func Guarded() (served, unserved []string) {
+	for _, f := range schema() {
+		if f.guard != "" {
+			served = append(served, f.pattern)
+		}
+	}
+	for _, u := range unservedKeys {
+		unserved = append(unserved, u.key)
+	}
+	return served, unserved
+}
+
+// VariableName is how messages spell a pattern with the index 0.
+func VariableName(pattern string) string { return variableName(withIndexes(pattern)) }

@@ -161,11 +161,15 @@ func TestValuesThatAreRefused(t *testing.T) {
 		},
 		"integration id in quotes": {
 			provider0 + `integrationId="x"`,
+			provider0 + "integrationId: contains a quote at each end",
+		},
+		"integration id with a quote": {
+			provider0 + `integrationId=x"y`,
 			provider0 + "integrationId: contains a space or a quote",
 		},
 		"region template": {
 			provider0 + "configuration_region=[your-aws-region]",
-			provider0 + `configuration_region: "[your-aws-region]" is not an AWS region`,
+			provider0 + "configuration_region: still contains a placeholder",
 		},
 		"region in words": {
 			provider0 + "configuration_region=Ireland",

@@ -60,7 +60,7 @@ func (l *loader) readFiles() {
 			l.faults = append(l.faults, Fault{Variable: source, Text: text, Example: example})
 			continue
 		}
-		settings, fault := flattenYAML(name, content)
+		settings, fault := flattenYAML(name, content, l.patterns())
 		if fault != nil {
 			l.faults = append(l.faults, *fault)
 			continue

@@ -49,6 +49,7 @@ type setting struct {
 	value    string
 	variable string // the key as the user spelled it
 	at       string // FILE:LINE, for YAML
+	wrong    string // what is wrong with the shape of a value that is no text
 }
 
 // String names the setting for a message, on one line whatever characters the name has.
@@ -121,6 +122,10 @@ func (l *loader) warn(text string) { l.warnings = append(l.warnings, text) }
 func (l *loader) resolve() {
 	for _, key := range sortedKeys(l.settings) {
 		s := l.settings[key]
+		if s.wrong != "" {
+			l.reject(key, s.wrong)
+			continue
+		}
 		f, isField := l.fieldOf(key)
 		e := expander{lookup: func(name string) (string, bool) { found, ok := l.find(name); return found.value, ok }}
 		value, err := e.expand(s.value)

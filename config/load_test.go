@@ -149,16 +149,9 @@ func TestNoOtherSpellingIsRead(t *testing.T) {
 		"gravitee_integration_providers_00_configuration_roleArn",
 		"gravitee_integration-providers-0-configuration-roleArn",
 	} {
-		cfg, warnings := mustLoad(t, sources(seed(name+"=arn:aws:iam::123456789012:role/r")...))
-		if len(cfg.Providers[0].RoleARNs) != 0 {
-			t.Errorf("%s is read", name)
-		}
-		wantWarnings(
-			t,
-			warnings,
+		wantFaults(t, faultsOf(t, sources(seed(name+"=arn:aws:iam::123456789012:role/r")...)),
 			name+": is not a setting of this agent; did you mean "+
-				"gravitee_integration_providers_0_configuration_roleArn?",
-		)
+				"gravitee_integration_providers_0_configuration_roleArn? A setting that says whose account")
 	}
 }
 

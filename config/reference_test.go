@@ -54,6 +54,7 @@ func reference(t *testing.T) []byte {
 		Unserved                                 []unservedKey
 		Ignored                                  map[string]string
 		OwnFiles, VendorFiles, Flag, JavaOptions string
+		Guarded, GuardedGroups                   string
 	}{
 		Ignored:     ignoredGroups,
 		OwnFiles:    keyOwnFiles,
@@ -61,8 +62,12 @@ func reference(t *testing.T) []byte {
 		Flag:        flagFiles,
 		JavaOptions: javaOptions,
 	}
+	data.GuardedGroups = "`" + strings.Join(guardedGroups, "`, `") + "`"
 	comments := commentsOfFields(t)
 	for _, f := range schema() {
+		if f.guard != "" {
+			data.Guarded += ", `" + withIndexes(f.pattern) + "`"
+		}
 		if n := len(data.Sections); n == 0 || data.Sections[n-1].Title != f.title {
 			data.Sections = append(data.Sections, section{Title: f.title})
 		}
@@ -73,8 +78,9 @@ func reference(t *testing.T) []byte {
 		)
 	}
 	for _, u := range unservedKeys {
-		data.Unserved = append(data.Unserved, unservedKey{Key: u.key, Harmless: harmless(u), Doc: u.doc})
+		data.Unserved = append(data.Unserved, unservedKey{Key: withIndexes(u.key), Harmless: harmless(u), Doc: u.doc})
 	}
+	data.Guarded = strings.TrimPrefix(data.Guarded, ", ")
 	page, err := template.New("configuration.md.tmpl").
 		Funcs(template.FuncMap{"variable": variableName}).ParseFiles("testdata/configuration.md.tmpl")
 	if err != nil {

@@ -25,6 +25,9 @@ const (
 	kindIndexedList // one value an index: endpoints, stages
 )
 
+// textKinds are what names accounts, hosts and people. Switches and numbers do not.
+var textKinds = []kind{kindText, kindSecret, kindCommaList, kindIndexedList}
+
 // field is one leaf of Config.
 type field struct {
 	// pattern is the canonical key with # for each index.
@@ -35,28 +38,33 @@ type field struct {
 	title, def, example string
 	min, max            string
 	oneOf               []string
+	// guard is a key of guards, or empty.
+	guard string
 }
 
 // schema reads the struct's tags: the only place where keys are written.
-func schema() []field { return walk(reflect.TypeFor[Config](), "", "", nil) }
+func schema() []field { return walk(reflect.TypeFor[Config](), "", "", "", nil) }
 
-func walk(t reflect.Type, prefix, title string, path []int) (fields []field) {
+func walk(t reflect.Type, prefix, title, guard string, path []int) (fields []field) {
 	for f := range t.Fields() {
 		path := slices.Concat(path, f.Index)
-		title := cmp.Or(f.Tag.Get("title"), title)
+		title, guard := cmp.Or(f.Tag.Get("title"), title), cmp.Or(f.Tag.Get("guard"), guard)
 		if below, ok := f.Tag.Lookup("envPrefix"); ok {
 			inner := f.Type
 			if inner.Kind() == reflect.Slice {
 				inner = inner.Elem()
 			}
-			fields = append(fields, walk(inner, prefix+below, title, path)...)
+			fields = append(fields, walk(inner, prefix+below, title, guard, path)...)
 			continue
+		}
+		if !slices.Contains(textKinds, kindOf(f)) {
+			guard = ""
 		}
 		low, high, _ := strings.Cut(f.Tag.Get("range"), ",")
 		fields = append(fields, field{
 			pattern: prefix + f.Tag.Get("env"), path: path, kind: kindOf(f), title: title,
 			def: f.Tag.Get("envDefault"), example: f.Tag.Get("example"),
-			min: low, max: high, oneOf: splitList(f.Tag.Get("oneof")),
+			min: low, max: high, oneOf: splitList(f.Tag.Get("oneof")), guard: guard,
 		})
 	}
 	return fields

@@ -11,7 +11,7 @@ import (
 // Services configures the node API: health, metrics and the status page. Keys and defaults are gravitee-node's, except
 // for the port, which is the one that the vendor's agents use.
 type Services struct {
-	HTTP    NodeHTTP    `envPrefix:"core.http." title:"Node API: health, metrics, status page"`
+	HTTP    NodeHTTP    `envPrefix:"core.http." guard:"trust" title:"Node API: health, metrics, status page"`
 	Metrics NodeMetrics `envPrefix:"metrics." title:"Node API: health, metrics, status page"`
 }
 

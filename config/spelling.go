@@ -28,7 +28,9 @@ func spellings(key string) []string {
 
 func underscored(key string) string { return strings.ReplaceAll(key, ".", "_") }
 
-func withoutBrackets(key string) string { return strings.NewReplacer("[", ".", "]", "").Replace(key) }
+var brackets = strings.NewReplacer("[", ".", "]", "")
+
+func withoutBrackets(key string) string { return brackets.Replace(key) }
 
 // variableName is the spelling that this agent's documentation and messages use for a key.
 func variableName(key string) string { return ownPrefix + underscored(withoutBrackets(key)) }

@@ -8,13 +8,47 @@ const maxSlip = 2
 // nearestPattern gives the known pattern with the least edit distance, and that distance. Case and separators do not
 // count.
 func nearestPattern(pattern string, known []string) (best string, least int) {
+	return nearest(known, func(k string) int { return editDistance(squash(pattern), squash(k)) })
+}
+
+func nearest(known []string, distance func(string) int) (best string, least int) {
 	least = -1
 	for _, k := range known {
-		if d := editDistance(squash(pattern), squash(k)); least < 0 || d < least {
+		if d := distance(k); least < 0 || d < least {
 			best, least = k, d
 		}
 	}
 	return best, least
+}
+
+// lastWordCounts is how much more the last word of a key counts than a letter before it: providers[0].stage means a
+// stage, though its letters are nearer to those of providers[0].type.
+const lastWordCounts = 60
+
+// meant gives the setting that is nearest to an unknown name by meaning, and whether it is near at all: a typing error
+// away, or with at least two thirds of its last word.
+func (l *loader) meant(pattern string) (best string, isNear bool) {
+	slip := func(k string) int { return editDistance(squash(pattern), squash(k)) }
+	best, _ = nearest(l.patterns(), func(k string) int {
+		missed, of := lastWordMissed(pattern, k)
+		return slip(k) + lastWordCounts*missed/of
+	})
+	missed, of := lastWordMissed(pattern, best)
+	return best, 3*missed <= of || slip(best) <= maxSlip
+}
+
+// lastWordMissed is how many letters of the last word of a known pattern a name does not end with, and of how many.
+func lastWordMissed(name, known string) (missed, of int) {
+	words := strings.FieldsFunc(strings.TrimSuffix(known, ".NAME"), func(r rune) bool {
+		return strings.ContainsRune("._[]"+indexMark, r)
+	})
+	last := strings.ToLower(words[len(words)-1])
+	end := strings.ReplaceAll(squash(name), indexMark, "")
+	missed = len(last)
+	for size := len(last) / 2; size <= len(last)+maxSlip; size++ {
+		missed = min(missed, editDistance(end[max(len(end)-size, 0):], last))
+	}
+	return missed, len(last)
 }
 
 // isSlip tells whether a name is a known one with a typing error anywhere in it, its first word included.
@@ -24,13 +58,13 @@ func isSlip(name string, known []string) bool {
 	return distance <= maxSlip
 }
 
-// squash leaves only what tells two names apart to a reader.
-func squash(name string) string {
-	return strings.NewReplacer(".", "", "_", "", "-", "", "[", "", "]", "").Replace(strings.ToLower(name))
-}
+var separators = strings.NewReplacer(".", "", "_", "", "-", "", "[", "", "]", "")
 
-// maxSuggested is how many bytes of a name are compared. Longer names are no typing errors.
-const maxSuggested = 200
+// squash leaves only what tells two names apart to a reader.
+func squash(name string) string { return separators.Replace(strings.ToLower(name)) }
+
+// maxSuggested is how many bytes of a name are compared. Longer names are no typing errors: the longest key has 60.
+const maxSuggested = 80
 
 // editDistance is Levenshtein's: insertions, deletions and substitutions of one byte.
 func editDistance(a, b string) int {

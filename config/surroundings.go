@@ -2,6 +2,7 @@ package config
 
 import (
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -16,6 +17,22 @@ const endpointsIgnored = "AWS_IGNORE_CONFIGURED_ENDPOINT_URLS"
 // proxyVariables are read by Go's http.ProxyFromEnvironment, and so by the AWS SDK. The session to APIM does not use
 // it.
 var proxyVariables = []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_proxy"}
+
+// sdkCredentials are read by the AWS SDK where a provider has no access key of its own.
+var sdkCredentials = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
+
+// checkSurroundings refuses credentials that are not the value itself.
+func (l *loader) checkSurroundings(cfg Config) {
+	if !slices.ContainsFunc(cfg.Providers, func(p Provider) bool { return p.AccessKeyID == "" }) {
+		return
+	}
+	for _, name := range sdkCredentials {
+		value := strings.TrimSpace(l.environ[name])
+		if err := unwrapped(value); err != nil {
+			l.faults = append(l.faults, Fault{Variable: name, Text: err.Error()})
+		}
+	}
+}
 
 // adviseSurroundings warns of variables that are not settings of this agent, but change where its connections go.
 func (l *loader) adviseSurroundings() {

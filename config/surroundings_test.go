@@ -34,3 +34,13 @@ func TestAProxyOfTheEnvironmentIsAWarning(t *testing.T) {
 		"HTTPS_PROXY is set: only calls to AWS use it; the session to APIM is opened without a proxy",
 		"http_proxy is set: only calls to AWS use it; the session to APIM is opened without a proxy")
 }
+
+func TestQuotedKeysOfTheDefaultChainAreAFault(t *testing.T) {
+	chain := without(seed(), provider0+"configuration_accessKeyId", provider0+"configuration_secretAccessKey")
+	quoted := []string{`AWS_ACCESS_KEY_ID="AKIAIOSFODNN7EXAMPLE"`, "AWS_SECRET_ACCESS_KEY=[x]", "AWS_SESSION_TOKEN='x'"}
+	wantFaults(t, faultsOf(t, sources(append(chain, quoted...)...)),
+		"AWS_ACCESS_KEY_ID: contains a quote at each end", "AWS_SECRET_ACCESS_KEY: is in brackets",
+		"AWS_SESSION_TOKEN: contains a quote at each end")
+	mustLoad(t, sources(seed(quoted...)...)) // nobody reads them
+	mustLoad(t, sources(append(chain, "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE")...))
+}

@@ -35,6 +35,11 @@ func (f field) canonicalValue(text string) (string, error) {
 			return "", fmt.Errorf("%s is not one of %s", show(text), strings.Join(f.oneOf, ", "))
 		}
 	}
+	if f.guard != "" && len(f.oneOf) == 0 {
+		if err := unwrapped(text); err != nil {
+			return "", err
+		}
+	}
 	switch f.kind {
 	case kindBool:
 		_, err := parseBool(text)

@@ -2,6 +2,7 @@ package config
 
 import (
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 )
@@ -14,7 +15,10 @@ type unserved struct {
 	harmless string
 	// under is the key that decides whether this one has any effect, itself unserved.
 	under string
-	doc   string
+	// instead says what serves the purpose; empty where nothing does.
+	instead string
+	guard   string // a key of guards; trust where it is empty
+	doc     string
 }
 
 const (
@@ -23,7 +27,12 @@ const (
 	truststoreType  = connectorPrefix + "ssl.truststore.type"
 	proxyEnabled    = connectorPrefix + "proxy.enabled"
 	cloudToken      = "cloud.token"
+	sessionToken    = "integration.providers[#].configuration.sessionToken"
 )
+
+// temporaryKeys says how the keys of an AWS session are given.
+const temporaryKeys = "temporary AWS keys are read only from AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and " +
+	"AWS_SESSION_TOKEN, while accessKeyId and secretAccessKey are not set"
 
 var unservedKeys = []unserved{
 	{key: connectorPrefix + "ssl.trustAll", harmless: "false", doc: "Accept any certificate."},
@@ -49,7 +58,10 @@ var unservedKeys = []unserved{
 	{key: "system.proxy.username", under: proxyEnabled, doc: "As proxy.username, for proxy.useSystemProxy."},
 	{key: "system.proxy.password", under: proxyEnabled, doc: "As proxy.password, for proxy.useSystemProxy."},
 	{key: servicesPrefix + "secured", harmless: "false", doc: "TLS for the node API."},
-	{key: cloudToken, doc: "Token of Gravitee Cloud, instead of endpoint and header."},
+	{key: cloudToken, doc: "Token of Gravitee Cloud, instead of endpoint and header.",
+		instead: "Gravitee Cloud tokens are not served by this version; " +
+			"set the endpoint and the Authorization header instead"},
+	{key: sessionToken, guard: "account", doc: "Session token of temporary keys.", instead: temporaryKeys},
 }
 
 func (u unserved) isHarmless(value string) bool {
@@ -60,15 +72,18 @@ func (u unserved) isHarmless(value string) bool {
 // checkUnserved refuses what this version cannot honour. Of keys that have an effect only under another one, which is
 // not set, a proxy's have none by the vendor's rules; a store of no stated type is a mistake that must not be ignored.
 func (l *loader) checkUnserved() {
-	for _, u := range unservedKeys {
-		s, set := l.settings[u.key]
+	for _, key := range sortedKeys(l.settings) {
+		pattern, _ := toPattern(key)
+		at := slices.IndexFunc(unservedKeys, func(u unserved) bool { return u.key == pattern })
+		if at < 0 {
+			continue
+		}
+		s, u := l.settings[key], unservedKeys[at]
 		_, decided := l.settings[u.under]
 		switch {
-		case !set, decided, u.isHarmless(s.value): // decided: switched off, or refused already
-		case u.key == cloudToken:
-			l.rejectWith(s, "Gravitee Cloud tokens are not served by this version; "+
-				"set the endpoint and the Authorization header instead",
-				variableName(connectorPrefix+"endpoints[0]"), "https://apim.example.com/integration-controller")
+		case decided, u.isHarmless(s.value): // decided: switched off, or refused already
+		case u.instead != "":
+			l.rejectWith(s, u.instead, "", "")
 		case u.under == proxyEnabled:
 			l.warn(s.String() + ": has no effect, because " + variableName(u.under) + " is not true")
 		case u.under != "":

@@ -69,6 +69,7 @@ func (l *loader) check(cfg Config) {
 	}
 	l.checkServices(cfg.Services)
 	l.checkAgent(cfg)
+	l.checkSurroundings(cfg)
 }
 
 func providerKey(i int, last string) string {

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"strings"
 	"testing"
 
 	"federation-agent/config"
@@ -13,36 +14,26 @@ const (
 
 func TestAnUnknownVariableIsAWarningWithTheNearestName(t *testing.T) {
 	for name, nearest := range map[string]string{
-		provider0 + "integrationid": provider0 + "integrationId",
-		"GRAVITEE_INTEGRATION_PROVIDERS_1_CONFIGURATION_ROLE_ARN": "" +
-			"gravitee_integration_providers_1_configuration_roleArn",
-		"integration_providers_0_configuration_acessKeyId": provider0 + "configuration_accessKeyId",
-		ws + "endpoint_0":                                ws + "endpoints_0",
-		ws + "headers_3_nme":                             ws + "headers_3_name",
 		"gravitee_agent_loglevel":                        "gravitee_agent_log_level",
 		"Gravitee_agent_quota_share":                     "gravitee_agent_quota_share",
 		ws + "max_web_socket_frame_size":                 ws + "maxWebSocketFrameSize",
-		"gravitee_integratin_connector_ws_endpoints_1":   ws + "endpoints_1",
 		"gravitee_agnet_log_level":                       "gravitee_agent_log_level",
 		"GRAVITEE_SERVICE_METRICS_ENABLED":               "gravitee_services_metrics_enabled",
 		"gravitee_services_core_htp_port":                "gravitee_services_core_http_port",
 		provider0 + "configuration_acceptApiNoUsagePlan": provider0 + "configuration_acceptApiWithoutUsagePlan",
+		provider0 + "acceptApiWithoutUsagePlan":          provider0 + "configuration_acceptApiWithoutUsagePlan",
+		"gravitee_integration_autoReconnect":             ws + "autoReconnect",
 	} {
 		_, warnings := mustLoad(t, sources(seed(name+"=x")...))
 		wantWarnings(t, warnings, name+": is not a setting of this agent; did you mean "+nearest+"?")
 	}
-	yaml := files{
-		"g.yml": "integration:\n  connector:\n    ws:\n      endpoint: x\nservices:\n  core:\n    htp:\n      port: " +
-			"1\n",
-	}
+	yaml := files{"g.yml": "services:\n  core:\n    htp:\n      port: 1\n"}
 	_, warnings := mustLoad(t, config.Sources{Environ: seed(), Files: []string{"g.yml"}, ReadFile: yaml.read})
-	wantWarnings(
-		t,
-		warnings,
-		"g.yml:4: integration.connector.ws.endpoint: is not a setting of this agent; did you mean "+
-			"integration.connector.ws.endpoints[0]?",
-		"g.yml:8: services.core.htp.port: is not a setting of this agent; did you mean services.core.http.port?",
-	)
+	wantWarnings(t, warnings,
+		"g.yml:4: services.core.htp.port: is not a setting of this agent; did you mean services.core.http.port?")
+	_, warnings = mustLoad(t, sources(seed("gravitee_agent_zzzzzz=x", "gravitee_integration_enabled=true")...))
+	wantWarnings(t, warnings, "gravitee_agent_zzzzzz: is not a setting of this agent",
+		"gravitee_integration_enabled: is APIM's own setting")
 }
 
 func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
@@ -74,6 +65,12 @@ func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
 	)
 }
 
+func TestAWarningNamesOnlySomeOfManySettingsThatAreNotRead(t *testing.T) {
+	content := "plugins: [" + strings.Repeat("x, ", 999) + "x]\n"
+	_, warnings := mustLoad(t, fromYAML(seed(), content))
+	wantWarnings(t, warnings, " and 980 more)")
+}
+
 func TestWhatWouldChangeWhomWeTrustOrHowWeConnectStopsTheStart(t *testing.T) {
 	for assignment, want := range map[string]string{
 		ws + "ssl_trustAll=true":                         "only false is accepted",
@@ -89,9 +86,10 @@ func TestWhatWouldChangeWhomWeTrustOrHowWeConnectStopsTheStart(t *testing.T) {
 		ws + "ssl_truststore_alias=a":                    "is not served by this version",
 		ws + "proxy_enabled=true":                        "only false is accepted",
 		ws + "proxy_enabled=${NOBODY}":                   "only false is accepted",
+		provider0 + "configuration_sessionToken=x":       "temporary AWS keys are read only from",
 		"gravitee_cloud_token=abc":                       "Gravitee Cloud tokens are not served by this version",
-		ws + "ssl_truststor_path=/t":                     "A TLS or proxy setting is never ignored",
-		ws + "proxy_enable=true":                         "A TLS or proxy setting is never ignored",
+		ws + "ssl_truststor_path=/t":                     "A setting that says whom the agent trusts is never ignored",
+		ws + "proxy_enable=true":                         "A setting that says whom the agent trusts is never ignored",
 		provider0 + "integrationId=" + kubeRef:           "kubernetes:// references are not served by this version",
 		provider0 + "integrationId=${X:" + kubeRef + "}": "kubernetes:// references are not served by this version",
 	} {

@@ -15,19 +15,21 @@ import (
 )
 
 const (
-	// maxYAMLDepth and maxYAMLNodes stop aliases that contain themselves or each other. The vendor's
-	// largest file has a few hundred nodes, five deep.
+	// maxYAMLDepth and maxYAMLNodes stop aliases that contain themselves or each other, and bound the comparisons of
+	// unknown names. The vendor's largest file has a few hundred nodes, five deep.
 	maxYAMLDepth = 64
-	maxYAMLNodes = 100_000
+	maxYAMLNodes = 10_000
 )
 
 // flattenYAML turns a file into a.b[0].c -> value. Values keep the text that was written, so that an account id does
 // not become an octal number. Several documents in one file are read in turn. The fault, if any, says why the file
-// cannot be understood.
-func flattenYAML(name string, content []byte) (map[string]setting, *Fault) {
-	f := flattener{name: name, out: map[string]setting{}}
+// cannot be understood. A known key with a value of another shape is noted as such a value, which another file or the
+// environment can override like any other.
+func flattenYAML(name string, content []byte, known []string) (map[string]setting, *Fault) {
+	f := flattener{name: name, known: known, out: map[string]setting{}}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	for f.fault == nil {
+		f.written = map[string]bool{}
 		var document yaml.Node
 		err := decoder.Decode(&document)
 		if errors.Is(err, io.EOF) {
@@ -46,9 +48,13 @@ func flattenYAML(name string, content []byte) (map[string]setting, *Fault) {
 // flattener gathers values until there is a fault.
 type flattener struct {
 	name  string
+	known []string // patterns
 	out   map[string]setting
-	nodes int
-	fault *Fault
+	// written are the keys of one document, without those that are merged into a mapping: they may be overridden.
+	written map[string]bool
+	merging bool
+	nodes   int
+	fault   *Fault
 }
 
 func (f *flattener) node(key string, n *yaml.Node, depth int) {
@@ -62,6 +68,8 @@ func (f *flattener) node(key string, n *yaml.Node, depth int) {
 		f.fail(n, "must begin with a mapping such as `integration:`")
 	case n.Kind == yaml.AliasNode:
 		f.node(key, n.Alias, depth+1)
+	case f.misshapen(key, n) != "":
+		f.set(key, n, setting{value: n.ShortTag(), wrong: f.misshapen(key, n)})
 	case n.Kind == yaml.MappingNode:
 		f.mapping(key, n, depth)
 	case n.Kind == yaml.SequenceNode:
@@ -69,8 +77,40 @@ func (f *flattener) node(key string, n *yaml.Node, depth int) {
 			f.node(fmt.Sprintf("%s[%d]", key, i), item, depth+1)
 		}
 	default:
-		f.out[key] = setting{value: n.Value, variable: key, at: fmt.Sprintf("%s:%d", f.name, n.Line)}
+		f.set(key, n, setting{value: n.Value})
 	}
+}
+
+func (f *flattener) set(key string, n *yaml.Node, s setting) {
+	if f.written[key] && !f.merging {
+		f.fail(n, "the key "+show(key)+" is set twice, once within mappings and once in one line")
+	}
+	s.variable, s.at = key, fmt.Sprintf("%s:%d", f.name, n.Line)
+	f.out[key], f.written[key] = s, f.written[key] || !f.merging
+}
+
+// misshapen says what is wrong with a list or a mapping where one value belongs, and the other way round. Below an
+// empty one, nothing can be overlooked.
+func (f *flattener) misshapen(key string, n *yaml.Node) string {
+	pattern, _ := toPattern(key)
+	has := func(begin string) bool {
+		return slices.ContainsFunc(f.known, func(k string) bool { return strings.HasPrefix(k, begin) })
+	}
+	isLeaf, isMap, isList := slices.Contains(f.known, pattern), has(pattern+"."), has(pattern+"["+indexMark+"]")
+	isEmpty := len(n.Content) == 0 && strings.TrimSpace(n.Value) == ""
+	switch {
+	case key == "", isEmpty && (!isLeaf || n.Kind == yaml.ScalarNode):
+		return ""
+	case isLeaf && n.Kind == yaml.SequenceNode:
+		return "is a list, as [ ] makes one, but must be one value; write it without brackets, several with commas"
+	case isLeaf && n.Kind == yaml.MappingNode:
+		return "is a mapping, but must be one value"
+	case isList && n.Kind != yaml.SequenceNode:
+		return "must be a list, each element with a hyphen"
+	case isMap && n.Kind != yaml.MappingNode:
+		return "must be a mapping of settings"
+	}
+	return ""
 }
 
 func (f *flattener) mapping(key string, n *yaml.Node, depth int) {
@@ -101,6 +141,8 @@ func (f *flattener) mapping(key string, n *yaml.Node, depth int) {
 }
 
 func (f *flattener) merge(key string, n *yaml.Node, depth int) {
+	defer func(outer bool) { f.merging = outer }(f.merging)
+	f.merging = true
 	if n.Kind != yaml.SequenceNode {
 		f.node(key, n, depth+1)
 		return

@@ -1,0 +1,103 @@
+package config
+
+import (
+	"cmp"
+	"errors"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+)
+
+// guards say why a setting is never ignored. One of them belongs to each setting that says whose account is looked at,
+// or whom the agent trusts: its guard tag names it, or its line among the keys that are not served. Such a setting is
+// read as it was meant or stops the start: a list, a map, brackets, quotes or a misspelt name are faults, no warnings.
+var guards = map[string]string{
+	"account": "A setting that says whose account is looked at is never ignored",
+	"stage":   "A stage filter that is not read would let every stage through",
+	"trust":   "A setting that says whom the agent trusts is never ignored",
+}
+
+// guardedGroups are the keys below which every unknown name is a fault, unless it is like a setting that is not
+// guarded. The names that users invent there (profile, credentials, password) would say the same.
+var guardedGroups = []string{"integration", "agent.aws", servicesPrefix + "authentication", cloudToken}
+
+// apimsOwn is APIM's switch for federation: its environment is often the agent's, too.
+const apimsOwn = "integration.enabled"
+
+// guardedGroup is the guarded group that a name belongs to, in whatever spelling; empty where there is none.
+func guardedGroup(name string) string {
+	at := slices.IndexFunc(guardedGroups, func(group string) bool {
+		return strings.HasPrefix(squash(name), squash(group))
+	})
+	if at < 0 || squash(name) == squash(apimsOwn) {
+		return ""
+	}
+	return guardedGroups[at]
+}
+
+// guardOf is the guard of a known pattern; empty where there is none.
+func (l *loader) guardOf(pattern string) string {
+	if u := slices.IndexFunc(unservedKeys, func(u unserved) bool { return u.key == pattern }); u >= 0 {
+		return cmp.Or(unservedKeys[u].guard, "trust")
+	}
+	return l.fields[pattern].guard
+}
+
+// unknown reports a name that sets nothing. It is a fault where ignoring it would look at another account, federate
+// more, or trust others than was asked for; else a warning.
+func (l *loader) unknown(s setting, rest string) {
+	pattern, indexes := toPattern(rest)
+	meant, isNear := l.meant(pattern)
+	text := "is not a setting of this agent"
+	if isNear {
+		suggestion := withIndexes(meant, indexes...)
+		if s.at == "" {
+			suggestion = variableName(suggestion)
+		}
+		text += "; did you mean " + suggestion + "?"
+	}
+	guard := guards[l.guardOf(meant)]
+	switch {
+	case squash(rest) == squash(apimsOwn):
+		l.warn(s.String() + ": is APIM's own setting; it has no effect here")
+		return
+	case isNear && guard != "":
+		text += " " + guard
+	case !isNear && guardedGroup(rest) != "":
+		text += "; below " + guardedGroup(rest) + ", nothing is ignored"
+	default:
+		l.warn(s.String() + ": " + text)
+		return
+	}
+	l.faults = append(l.faults, Fault{Variable: s.String(), Text: text})
+}
+
+// wrappings are the characters that people and tools put round a value, in pairs. docker run --env-file keeps quotes;
+// brackets mark what is to be filled in.
+const wrappings = "\"\"''``“”„“‘’«»[]<>{}()"
+
+// missing is what templates write for a value that is missing, or YAML for one that is no text.
+var missing = regexp.MustCompile(`(?i)^(null|nil|<nil>|<no value>|none|undefined|true|false)$`)
+
+// unwrapped refuses what is not the value itself.
+func unwrapped(text string) error {
+	first, size := utf8.DecodeRuneInString(text)
+	last, _ := utf8.DecodeLastRuneInString(text)
+	pairs := []rune(wrappings)
+	for pair := range slices.Chunk(pairs, 2) {
+		switch {
+		case len(text) == size || first != pair[0] || last != pair[1]:
+		case isTemplate(text):
+			return errors.New(templateText)
+		case strings.ContainsRune("[<{(", first):
+			return errors.New("is in brackets, as a placeholder or a list is; write only the value")
+		default:
+			return errors.New("contains a quote at each end, as docker run --env-file keeps them; write only the value")
+		}
+	}
+	if missing.MatchString(text) {
+		return errors.New("is what stands for no value; write the value, or leave the setting out")
+	}
+	return nil
+}
