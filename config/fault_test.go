@@ -274,3 +274,52 @@ func TestValidateNamesTheVariablesOfAConfigurationThatCodeMade(t *testing.T) {
 		`gravitee_agent_quota_share: "0" is not between 1 and 100`,
 	)
 }
+
+func TestATokenThatAPIMWouldNotFindIsRefused(t *testing.T) {
+	const name = ws + "headers_0_value"
+	for value, want := range map[string]string{
+		"bearer Bearer x":         "has the word bearer twice",
+		"Bearer bearer x":         "has the word bearer twice",
+		"BEARER bEARER x":         "has the word bearer twice",
+		"bearer   Bearer":         "has the word bearer twice",
+		"bearerbearer x":          "has the word bearer twice",
+		"bearer bearerx":          "has the word bearer twice",
+		"bearerBearerx":           "has the word bearer twice",
+		"bearer: Bearer x":        "has the word bearer twice",
+		"bearer x bearer y":       "has the word bearer twice",
+		"Authorization: bearer x": "has the word bearer twice, or behind another word",
+		"Token bearer x":          "has the word bearer twice, or behind another word",
+		"bearer: x":               "must be the word bearer",
+		"bearer:x":                "must be the word bearer",
+		"bearer=x":                "must be the word bearer",
+		"bearer = x":              "must be the word bearer",
+		"bearers x":               "must be the word bearer",
+		"bearer x y":              "must be the word bearer",
+		"bearer x # staging":      "must be the word bearer",
+		`bearer "x"`:              "must be the word bearer",
+		`bearer 'x`:               "must be the word bearer",
+		"bearer “x”":              "must be the word bearer",
+		"bearer [x]":              "must be the word bearer",
+		"bearer <x>":              "must be the word bearer",
+		"bearer \u200bx":          "must be the word bearer",
+		"bearer\u00a0\u00a0":      "has no token",
+		"bearer":                  "has no token",
+		"Bearer ${NOTHING:}":      "has no token",
+		"x":                       "has no scheme",
+		"bearer x\r\nCookie: y":   "contains a line break",
+		"bearer x\ty":             "contains a line break or another control character",
+		`"bearer x"`:              "contains a quote at each end",
+		"[bearer x]":              "is in brackets",
+	} {
+		wantFaults(t, faultsOf(t, sources(seed(name+"="+value)...)), name+": "+want)
+	}
+	for _, value := range []string{
+		"bearer x", "Bearer   3b1f7c2e-4d5a-4c8e-9d6f-a53a1e0c8e12", "bearerx", "BEARER eyJhbGciOi.eyJz-_.c2ln+/==",
+		"Basic dXNlcjpw", "apikey bear-er",
+	} {
+		mustLoad(t, sources(seed(name+"="+value)...))
+	}
+	mustLoad(t, sources(seed(ws+"headers_1_name=X-Note", ws+"headers_1_value=two words: and more")...))
+	wantFaults(t, faultsOf(t, sources(seed(ws+"headers_1_name=authorization", ws+"headers_1_value=bearer y")...)),
+		ws+"headers_1_name: is the name of headers[0], too")
+}

@@ -3,6 +3,7 @@ package config
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -86,7 +87,11 @@ func (l *loader) checkConnector(connector Connector) {
 		}
 	}
 	for i, h := range connector.Headers {
-		l.checkHeader(fmt.Sprintf("%sheaders[%d].", connectorPrefix, i), h)
+		prefix := fmt.Sprintf("%sheaders[%d].", connectorPrefix, i)
+		l.checkHeader(prefix, h)
+		if first := slices.IndexFunc(connector.Headers, Header.isAuthorization); h.isAuthorization() && first < i {
+			l.fault(prefix+"name", "is the name of headers[%d], too; only one token can be sent", first)
+		}
 	}
 }
 
@@ -107,21 +112,39 @@ func (l *loader) checkHeader(prefix string, h Header) {
 		l.fault(prefix+"name", "%s is set by the connection itself", show(h.Name))
 	}
 	value := h.Value.Reveal()
-	scheme := strings.ToLower(strings.TrimSpace(value))
 	switch {
-	case value == "":
+	case strings.TrimSpace(value) == "":
 		l.fault(prefix+"value", "is missing: the header has a name but no value")
 	case strings.ContainsFunc(value, func(r rune) bool { return isControl(r) && r != '\t' }):
 		l.fault(prefix+"value", "contains a line break or another control character")
 	case isTemplate(value):
 		l.fault(prefix+"value", templateText)
-	case h.isAuthorization() && scheme == "bearer":
-		l.fault(prefix+"value", "has no token after the word bearer")
-	case h.isAuthorization() && !strings.ContainsAny(scheme, " \t") && !strings.HasPrefix(scheme, "bearer"):
-		// APIM removes as many characters as the word bearer has, whatever they are, and trims. It would search for the
-		// rest of the token. bearerTOKEN does work.
-		l.fault(prefix+"value", "has no scheme; write the word bearer and a space before the token")
+	case h.isAuthorization():
+		if text := wrongAuthorization(value); text != "" {
+			l.fault(prefix+"value", "%s", text)
+		}
 	}
+}
+
+// bearerToken is RFC 6750's.
+var bearerToken = regexp.MustCompile(`^[\w.~+/-]+=*$`)
+
+// wrongAuthorization says why APIM would answer 401. APIM removes as many characters as the word bearer has, whatever
+// they are, trims the rest and searches for it: bearerTOKEN does work, and so does another word of six letters.
+func wrongAuthorization(value string) string {
+	words := strings.Fields(value)
+	isBearer := func(text string) bool { return strings.HasPrefix(strings.ToLower(text), "bearer") }
+	switch token := strings.TrimSpace(value[min(len("bearer"), len(value)):]); {
+	case len(words) == 1 && !isBearer(value):
+		return "has no scheme; write the word bearer and a space before the token"
+	case token == "":
+		return "has no token after the word bearer"
+	case isBearer(token), slices.ContainsFunc(words[1:], isBearer):
+		return "has the word bearer twice, or behind another word; write it once, then a space and the token"
+	case isBearer(value) && !bearerToken.MatchString(token):
+		return "must be the word bearer, a space and the token alone, without quotes, brackets, colons or more spaces"
+	}
+	return ""
 }
 
 const templateText = "still contains a placeholder of the example file"
