@@ -1,8 +1,11 @@
 package config
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"maps"
+	"os"
 	"regexp"
 	"strings"
 )
@@ -67,6 +70,31 @@ func (l *loader) readFiles() {
 		}
 		maps.Copy(l.yaml, settings)
 	}
+}
+
+// maxFile is the largest configured file, in bytes. The vendor's largest gravitee.yml has some KB, a ConfigMap of
+// Kubernetes holds 1 MiB, and the usual bundle of CAs has a quarter of that.
+const maxFile = 1 << 20
+
+// readFile refuses what may have no end, or make a reader wait for ever: devices, pipes, directories, and large files.
+func readFile(name string) ([]byte, error) {
+	info, err := os.Stat(name)
+	if err != nil {
+		return nil, err
+	}
+	if !info.Mode().IsRegular() {
+		const text = "it is a directory, a device or a pipe; only a regular file of at most %d bytes is read"
+		return nil, fmt.Errorf(text, maxFile)
+	}
+	f, err := os.Open(name)
+	if err != nil {
+		return nil, err
+	}
+	content, err := io.ReadAll(io.LimitReader(f, maxFile+1)) // a file below /proc says that it has no bytes
+	if len(content) > maxFile {
+		err = fmt.Errorf("it has more than %d bytes, which is the largest size of a configured file", maxFile)
+	}
+	return content, errors.Join(err, f.Close())
 }
 
 // splitList gives the parts between commas, without spaces around them and without empty ones.

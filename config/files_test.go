@@ -6,6 +6,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -267,4 +268,31 @@ func TestAPlaceholderThatCannotBeResolvedStopsTheStart(t *testing.T) {
 	)
 	wantFaults(t, faultsOf(t, sources(seed(provider0+"configuration_secretAccessKey=ab${pass}word")...)),
 		provider0+"configuration_secretAccessKey: contains a ${…} placeholder that cannot be resolved")
+}
+
+func TestOnlyARegularFileOfALimitedSizeIsRead(t *testing.T) {
+	directory := t.TempDir()
+	pipe, linked := filepath.Join(directory, "pipe"), filepath.Join(directory, "linked")
+	fits, large := filepath.Join(directory, "fits"), filepath.Join(directory, "large")
+	const limit = 1 << 20
+	pad := func(size int) []byte { return []byte(wholeYAML + strings.Repeat("#", size-len(wholeYAML))) }
+	if err := errors.Join(
+		syscall.Mkfifo(pipe, 0o600), os.WriteFile(fits, pad(limit), 0o600), os.WriteFile(large, pad(limit+1), 0o600),
+		os.Symlink("fits", linked), // as Kubernetes mounts a ConfigMap
+	); err != nil {
+		t.Fatal(err)
+	}
+	mustLoad(t, config.Sources{Files: []string{linked}})
+	for name, want := range map[string]string{
+		"/dev/zero": "it is a directory, a device or a pipe; only a regular file of at most 1048576 bytes",
+		pipe:        "it is a directory, a device or a pipe",
+		directory:   "it is a directory, a device or a pipe", large: "it has more than 1048576 bytes",
+	} {
+		want = "the file " + name + " cannot be read: " + want
+		wantFaults(t, faultsOf(t, config.Sources{Environ: seed(), Files: []string{name}}), "--config: "+want)
+		for _, variable := range []string{"SSL_CERT_FILE", "AWS_CA_BUNDLE", "AWS_WEB_IDENTITY_TOKEN_FILE"} {
+			wantFaults(t, faultsOf(t, sources(seed(variable+"="+name)...)), variable+": "+want)
+		}
+	}
+	mustLoad(t, sources(seed("SSL_CERT_FILE="+fits, "AWS_CONFIG_FILE="+os.DevNull, "AWS_CA_BUNDLE=/no/such/file")...))
 }

@@ -112,17 +112,17 @@ func TestASettingThatIsNeverIgnoredRefusesWhatIsNotTheValueItself(t *testing.T) 
 
 func TestAListOrAMappingOfTheWrongShapeIsAFault(t *testing.T) {
 	for content, want := range map[string]string{
-		"integration: {providers: {type: aws-api-gateway}}":                          "integration.providers: must be a list",
-		"integration: {providers: aws-api-gateway}":                                  "integration.providers: must be a list",
-		"integration: {providers: [aws-api-gateway]}":                                "integration.providers[0]: must be a mapping",
-		"integration: {providers: [[x]]}":                                            "integration.providers[0]: must be a mapping",
-		"integration: {providers: [{configuration: [x]}]}":                           "providers[0].configuration: must be a mapping",
-		"integration: {providers: [{configuration: x}]}":                             "providers[0].configuration: must be a mapping",
+		"integration: {providers: {type: aws-api-gateway}}":                          "providers: must be a list",
+		"integration: {providers: aws-api-gateway}":                                  "providers: must be a list",
+		"integration: {providers: [aws-api-gateway]}":                                "providers[0]: must be a mapping",
+		"integration: {providers: [[x]]}":                                            "providers[0]: must be a mapping",
+		"integration: {providers: [{configuration: [x]}]}":                           "configuration: must be a mapping",
+		"integration: {providers: [{configuration: x}]}":                             "configuration: must be a mapping",
 		"integration: {connector: {ws: {endpoints: https://x.example}}}":             "ws.endpoints: must be a list",
 		"integration: {connector: {ws: {endpoints: {0: https://x.example}}}}":        "ws.endpoints: must be a list",
 		"integration: {connector: {ws: {endpoints: [x, {url: https://x.example}]}}}": "ws.endpoints[1]: is a mapping",
 		"integration: {connector: {ws: {headers: {Authorization: bearer x}}}}":       "ws.headers: must be a list",
-		"integration: {connector: {ws: {headers: [Authorization: {value: x}]}}}":     "headers[0].Authorization.value: is not",
+		"integration: {connector: {ws: {headers: [Authorization: {value: x}]}}}":     "Authorization.value: is not",
 		"integration: {connector: {ws: {ssl: true}}}":                                "ws.ssl: must be a mapping",
 		"integration: {connector: {ws: {proxy: [x]}}}":                               "ws.proxy: must be a mapping",
 		"integration: x":      "integration: must be a mapping",
@@ -259,7 +259,8 @@ func TestAMisspeltNameOfWhatIsNeverIgnoredIsAFaultWithTheNearestByMeaning(t *tes
 		"integration: {integrationId: x}":                          "integration.providers[0].integrationId",
 		"cloud: {tokn: x}":                                         "cloud.token",
 	} {
-		wantFaults(t, faultsOf(t, fromYAML(seed(), content+"\n")), "is not a setting of this agent; did you mean "+nearest+"? ")
+		wantFaults(t, faultsOf(t, fromYAML(seed(), content+"\n")),
+			"is not a setting of this agent; did you mean "+nearest+"? ")
 	}
 	for _, name := range []string{
 		configuration + "profile", configuration + "credentials_0", ws + "zzz", nodeHTTP + "authentication_user_admin",

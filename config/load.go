@@ -3,7 +3,6 @@ package config
 import (
 	"cmp"
 	"errors"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -17,7 +16,7 @@ type Sources struct {
 	// Files are the values of the --config flag; each may name several files with commas. Without them,
 	// the environment says which files are read, if any.
 	Files []string
-	// ReadFile reads a file; nil means os.ReadFile.
+	// ReadFile reads a file; nil reads a regular file of a limited size.
 	ReadFile func(name string) ([]byte, error)
 }
 
@@ -88,7 +87,7 @@ func newLoader(src Sources) *loader {
 		yaml: map[string]setting{}, settings: map[string]setting{}, rejected: map[string]bool{},
 	}
 	if l.src.ReadFile == nil {
-		l.src.ReadFile = os.ReadFile
+		l.src.ReadFile = readFile
 	}
 	for _, f := range schema() {
 		l.fields[f.pattern] = f

@@ -1,7 +1,11 @@
 package config
 
 import (
+	"errors"
+	"fmt"
+	"io/fs"
 	"net/url"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,15 +25,29 @@ var proxyVariables = []string{"HTTPS_PROXY", "https_proxy", "HTTP_PROXY", "http_
 // sdkCredentials are read by the AWS SDK where a provider has no access key of its own.
 var sdkCredentials = []string{"AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_SESSION_TOKEN"}
 
-// checkSurroundings refuses credentials that are not the value itself.
+// fileVariables name files that the AWS SDK and Go read as a whole, however large they are.
+var fileVariables = []string{
+	"AWS_CONFIG_FILE", "AWS_SHARED_CREDENTIALS_FILE", "AWS_WEB_IDENTITY_TOKEN_FILE",
+	"AWS_CONTAINER_AUTHORIZATION_TOKEN_FILE", "AWS_CA_BUNDLE", "SSL_CERT_FILE",
+}
+
+// checkSurroundings refuses credentials that are not the value itself, and files that have no end. What a missing file
+// means is its reader's business.
 func (l *loader) checkSurroundings(cfg Config) {
-	if !slices.ContainsFunc(cfg.Providers, func(p Provider) bool { return p.AccessKeyID == "" }) {
-		return
-	}
+	fault := func(name, text string) { l.faults = append(l.faults, Fault{Variable: name, Text: text}) }
+	usesChain := slices.ContainsFunc(cfg.Providers, func(p Provider) bool { return p.AccessKeyID == "" })
 	for _, name := range sdkCredentials {
-		value := strings.TrimSpace(l.environ[name])
-		if err := unwrapped(value); err != nil {
-			l.faults = append(l.faults, Fault{Variable: name, Text: err.Error()})
+		if err := unwrapped(strings.TrimSpace(l.environ[name])); err != nil && usesChain {
+			fault(name, err.Error())
+		}
+	}
+	for _, name := range fileVariables {
+		value, system := l.environ[name], &fs.PathError{}
+		if value == "" || value == os.DevNull { // the usual way to switch such a file off
+			continue
+		}
+		if _, err := readFile(value); err != nil && !errors.As(err, &system) {
+			fault(name, fmt.Sprintf("the file %s cannot be read: %v", value, err))
 		}
 	}
 }
