@@ -92,6 +92,7 @@ type Provider struct {
 
 // Agent holds this agent's own settings.
 type Agent struct {
+	Node      Node      `envPrefix:"node." guard:"trust" title:"Node API: health, metrics, status page"`
 	Log       Log       `envPrefix:"log." title:"Log"`
 	Quota     Quota     `envPrefix:"quota." title:"Share of AWS's request quota"`
 	AWS       AWS       `envPrefix:"aws." guard:"account" title:"AWS identity"`
@@ -101,6 +102,14 @@ type Agent struct {
 	Store     Store     `envPrefix:"store." title:"Journal"`
 	Cache     Cache     `envPrefix:"cache." title:"Export cache"`
 	Shutdown  Shutdown  `envPrefix:"shutdown." title:"Shutdown"`
+}
+
+// Node says more than gravitee-node's settings do about who may ask the node API.
+type Node struct {
+	// Public names under which callers ask the node API, with commas and without ports. Addresses, names without a dot,
+	// services.core.http.host and names below .localhost, .local, .internal and .svc need no entry. Under any other name
+	// only a bare health is answered, because a web page could have made the name lead here.
+	HostNames []string `env:"hostNames" example:"agent.example.com"`
 }
 
 // Log configures the program's log, which goes to the standard error.

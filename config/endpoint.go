@@ -3,6 +3,7 @@ package config
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"net/url"
 	"slices"
 	"strconv"
@@ -57,3 +58,23 @@ func (l *loader) adviseToken(cfg Config) {
 }
 
 func (h Header) isAuthorization() bool { return strings.EqualFold(h.Name, "Authorization") }
+
+// adviseClearText warns where a token can be read on its way.
+func (l *loader) adviseClearText(c Connector) {
+	for i, raw := range c.Endpoints {
+		s, found := l.settings[fmt.Sprintf("%sendpoints[%d]", connectorPrefix, i)]
+		u, err := url.Parse(raw)
+		if !found || err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) || len(c.Headers) == 0 {
+			continue
+		}
+		const text = "%s: the token goes to %s without encryption, and whoever is on the way can read it; use https"
+		l.warn(fmt.Sprintf(text, s, show(u.Hostname())))
+	}
+}
+
+// isLoopback tells whether a host is this machine itself. What another name leads to is not known here.
+func isLoopback(host string) bool {
+	host = strings.ToLower(strings.TrimSuffix(host, "."))
+	address, err := netip.ParseAddr(host)
+	return host == "localhost" || strings.HasSuffix(host, ".localhost") || err == nil && address.Unmap().IsLoopback()
+}

@@ -43,7 +43,8 @@ func TestTheSettingsThatAreNeverIgnored(t *testing.T) {
 		integration.providers[#].configuration.region integration.providers[#].configuration.roleArn
 		integration.providers[#].configuration.accessKeyId integration.providers[#].configuration.secretAccessKey
 		integration.providers[#].configuration.#_stage services.core.http.host services.core.http.authentication.type
-		services.core.http.authentication.users.NAME agent.aws.accountId agent.aws.roleSessionName agent.aws.externalId`)
+		services.core.http.authentication.users.NAME
+		agent.node.hostNames agent.aws.accountId agent.aws.roleSessionName agent.aws.externalId`)
 	if !slices.Equal(served, want) {
 		t.Errorf("%s", strings.Join(served, "\n"))
 	}
@@ -128,17 +129,17 @@ func TestAListOrAMappingOfTheWrongShapeIsAFault(t *testing.T) {
 		"integration: x":      "integration: must be a mapping",
 		"cloud: x":            "cloud: must be a mapping",
 		"cloud: [{token: x}]": "cloud: must be a mapping",
-		"services: {core: {http: {authentication: none}}}":                          "authentication: must be a mapping",
-		"services: {core: {http: {authentication: {users: [admin]}}}}":              "users: must be a mapping",
-		"services: {core: {http: {authentication: {users: 'admin:x'}}}}":            "users: must be a mapping",
-		"services: {core: {http: {authentication: {users: {a: {password: x}}}}}}":   "users.a: is a mapping",
-		"agent: {log: {level: [debug]}}":                                            "agent.log.level: is a list",
-		"agent: {aws: []}\nservices: {core: {http: {enabled: [false]}}}":            "http.enabled: is a list",
-		"x: &x text\nintegration: {connector: {<<: *x}}":                            "integration.connector: must be a mapping",
-		"agent: {aws: {externalId: ab}}\nagent.aws.externalId: cd":                  "is set twice",
-		"agent: {aws: {accountId: '123456789012', accountid: '210987654321'}}":      "did you mean agent.aws.accountId?",
-		"integration: {connector: {ws: {ssl: {trustAll: [false]}}}}":                "ssl.trustAll: is a list",
-		"x: &x {aws: {externalId: ab}}\nagent: {<<: *x, aws: {externalId: [abcd]}}": "agent.aws.externalId: is a list",
+		"services: {core: {http: {authentication: none}}}":                        "authentication: must be a mapping",
+		"services: {core: {http: {authentication: {users: [admin]}}}}":            "users: must be a mapping",
+		"services: {core: {http: {authentication: {users: 'admin:x'}}}}":          "users: must be a mapping",
+		"services: {core: {http: {authentication: {users: {a: {password: x}}}}}}": "users.a: is a mapping",
+		"agent: {log: {level: [debug]}}":                                          "agent.log.level: is a list",
+		"agent: {aws: []}\nservices: {core: {http: {enabled: [false]}}}":          "http.enabled: is a list",
+		"x: &x text\nintegration: {connector: {<<: *x}}":                          "integration.connector: must be a mapping",
+		"agent: {aws: {externalId: ab}}\nagent.aws.externalId: cd":                "is set twice",
+		"agent: {aws: {accountId: '123456789012', accountid: '210987654321'}}":    "did you mean agent.aws.accountId?",
+		"integration: {connector: {ws: {ssl: {trustAll: [false]}}}}":              "ssl.trustAll: is a list",
+		"x: &x {aws: {externalId: ab}}\nagent: {<<: *x, aws: {externalId: [cd]}}": "agent.aws.externalId: is a list",
 	} {
 		faults := strings.Split(faultsOf(t, fromYAML(seed(), content+"\n")).Error(), "\n")
 		if len(faults) != 1 || !strings.Contains(faults[0], want) {

@@ -161,6 +161,8 @@ func (l *loader) finish(cfg *Config) {
 	cfg.Agent.Cache.Path = cmp.Or(cfg.Agent.Cache.Path, filepath.Join(cfg.Agent.Store.Path, "exports"))
 	l.adviseRegions(*cfg)
 	l.adviseToken(*cfg)
+	l.adviseClearText(cfg.Connector)
+	l.adviseNode(cfg.Services.HTTP)
 	l.adviseSurroundings()
 }
 

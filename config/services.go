@@ -1,7 +1,9 @@
 package config
 
 import (
+	"fmt"
 	"maps"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -74,6 +76,26 @@ func matchUser(name string) (key string, ok bool) {
 
 // userOf is the user whose password a key sets.
 func userOf(key string) (name string, ok bool) { return strings.CutPrefix(key, usersKey) }
+
+// hostName is one without a port.
+var hostName = regexp.MustCompile(`^[\w-]+(\.[\w-]+)*$`)
+
+func (l *loader) checkNames(names []string) {
+	for _, name := range names {
+		if !hostName.MatchString(name) {
+			l.fault("agent.node.hostNames", "%s is not a host name without scheme, port and path", show(name))
+		}
+	}
+}
+
+// adviseNode warns where everybody may read the node API.
+func (l *loader) adviseNode(api NodeHTTP) {
+	if api.Enabled && api.Authentication.Type == AuthenticationNone && !isLoopback(api.Host) {
+		const text = "%s: the node API is open to every caller that reaches %s; set a user and its password, " +
+			"or let it listen on localhost only"
+		l.warn(fmt.Sprintf(text, l.settings[servicesPrefix+"authentication.type"], show(api.Host)))
+	}
+}
 
 func (l *loader) checkServices(services Services) {
 	if strings.ContainsAny(services.HTTP.Host, "/@ \t") {

@@ -96,6 +96,8 @@ func TestAFaultyNodeAPIIsNamedByItsVariable(t *testing.T) {
 		nodeHTTP + "host=http://localhost":             "must be only a host name or an address",
 		nodeHTTP + "enabled=perhaps":                   `"perhaps" is neither true nor false`,
 		nodeHTTP + "authentication_type=digest":        `"digest" is not one of basic, none`,
+		"gravitee_agent_node_hostNames=a.example:80":   "\"a.example:80\" is not a host name",
+		nodeHTTP + "host=[::]":                         "is in brackets",
 		nodeHTTP + "secured=true":                      "only false is accepted",
 		nodeHTTP + "authentication_users_a:b=password": "names a user with a colon",
 		"gravitee_services_metrics_enabled=2":          `"2" is neither true nor false`,

@@ -69,6 +69,7 @@ func (l *loader) check(cfg Config) {
 		ids[p.IntegrationID] = i
 	}
 	l.checkServices(cfg.Services)
+	l.checkNames(cfg.Agent.Node.HostNames)
 	l.checkAgent(cfg)
 	l.checkSurroundings(cfg)
 }

@@ -158,3 +158,49 @@ func TestARegionOfAKnownAreaThatIsNewIsAWarning(t *testing.T) {
 		t.Errorf("%v", cfg.Providers[0].Regions)
 	}
 }
+
+func TestATokenThatGoesInClearTextIsAWarning(t *testing.T) {
+	for endpoint, host := range map[string]string{
+		"http://apim.example.com:8072":  "apim.example.com",
+		"ws://gravitee-apim:8072/x":     "gravitee-apim",
+		"HTTP://10.0.0.7":               "10.0.0.7",
+		"http://[2001:db8::1]:8072":     "2001:db8::1",
+		"http://localhost.evil.example": "localhost.evil.example",
+		"https://apim.example.com":      "",
+		"wss://apim.example.com":        "",
+		"http://localhost:8072":         "",
+		"http://LOCALHOST.":             "",
+		"http://apim.localhost":         "",
+		"ws://127.0.0.2:8072":           "",
+		"http://[::1]:8072":             "",
+		"http://[::ffff:127.0.0.1]":     "",
+	} {
+		_, warnings := mustLoad(t, sources(seed(ws+"endpoints_0="+endpoint)...))
+		if host == "" {
+			wantWarnings(t, warnings)
+			continue
+		}
+		wantWarnings(t, warnings, ws+`endpoints_0: the token goes to "`+host+`" without encryption`)
+	}
+	_, warnings := mustLoad(t, sources(seed(ws+"endpoints_1=http://apim")...))
+	wantWarnings(t, warnings, ws+"endpoints_1: the token goes to")
+	noToken := without(seed(ws+"endpoints_0=http://apim"), ws+"headers_0_name", ws+"headers_0_value")
+	_, warnings = mustLoad(t, sources(noToken...))
+	wantWarnings(t, warnings, "no Authorization header is set")
+}
+
+func TestANodeAPIThatIsOpenToOthersIsAWarning(t *testing.T) {
+	for _, host := range []string{"0.0.0.0", "::", "10.0.0.7", "agent.example.com"} {
+		open := seed(nodeHTTP+"authentication_type=none", nodeHTTP+"host="+host)
+		_, warnings := mustLoad(t, sources(open...))
+		wantWarnings(t, warnings, nodeHTTP+"authentication_type: the node API is open to every caller that reaches \""+host)
+		_, warnings = mustLoad(t, sources(append(open, nodeHTTP+"enabled=false")...))
+		wantWarnings(t, warnings)
+		_, warnings = mustLoad(t, sources(seed(nodeHTTP+"host="+host, nodeHTTP+"authentication_users_admin=pw")...))
+		wantWarnings(t, warnings)
+	}
+	for _, host := range []string{"localhost", "127.0.0.1", "::1"} {
+		_, warnings := mustLoad(t, sources(seed(nodeHTTP+"authentication_type=none", nodeHTTP+"host="+host)...))
+		wantWarnings(t, warnings)
+	}
+}

@@ -58,7 +58,7 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 		Exports: openExports(cfg.Agent.Cache, log), Board: board,
 	}, cfg)
 	if listener != nil {
-		a.node = serveNode(listener, cfg.Services, a, board)
+		a.node = serveNode(listener, cfg, a, board)
 	}
 	return a, nil
 }

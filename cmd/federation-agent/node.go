@@ -29,12 +29,14 @@ const (
 )
 
 // serveNode serves the node API of a running agent.
-func serveNode(l net.Listener, cfg config.Services, a *agentProcess, board *status.Board) *node.Server {
-	a.log.Info("the node API is served: "+access(cfg.HTTP.Authentication), logAddress, l.Addr().String())
+func serveNode(l net.Listener, cfg config.Config, a *agentProcess, board *status.Board) *node.Server {
+	api, metrics := cfg.Services.HTTP, cfg.Services.Metrics
+	a.log.Info("the node API is served: "+access(api.Authentication), logAddress, l.Addr().String())
 	return node.Serve(l, node.Options{
 		ID: uuid.NewString(), Name: nodeName, Build: thisBuild(),
-		Open: cfg.HTTP.Authentication.Type == config.AuthenticationNone, Users: cfg.HTTP.Authentication.Users,
-		Metrics: cfg.Metrics.Enabled && cfg.Metrics.Prometheus, Board: board, Keys: a.store, Jobs: a.store,
+		Open: api.Authentication.Type == config.AuthenticationNone, Users: api.Authentication.Users,
+		HostNames: append(cfg.Agent.Node.HostNames, api.Host),
+		Metrics:   metrics.Enabled && metrics.Prometheus, Board: board, Keys: a.store, Jobs: a.store,
 		StoreHealth: a.store.Health, Alive: a.Alive, Now: time.Now, Log: a.log,
 	})
 }

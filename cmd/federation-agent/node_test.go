@@ -38,8 +38,13 @@ func nodeURL(c *child) string {
 	return "http://" + found[1]
 }
 
-// look asks a child's node API.
+// look asks a child's node API under its address, lookAs under a host name.
 func look(t *testing.T, url, accept string) (code int, body string) {
+	t.Helper()
+	return lookAs(t, url, accept, "")
+}
+
+func lookAs(t *testing.T, url, accept, host string) (code int, body string) {
 	t.Helper()
 	request, err := http.NewRequestWithContext(t.Context(), http.MethodGet, url, nil)
 	if err != nil {
@@ -47,6 +52,7 @@ func look(t *testing.T, url, accept string) (code int, body string) {
 	}
 	request.SetBasicAuth("admin", nodePassword)
 	request.Header.Set("Accept", accept)
+	request.Host = host
 	response, err := http.DefaultClient.Do(request)
 	if err != nil {
 		t.Fatal(err)
@@ -62,7 +68,8 @@ func look(t *testing.T, url, accept string) (code int, body string) {
 func TestTheNodeAPILivesAsLongAsTheAgentAndShowsNoSecret(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, nil)
-	agent := start(t, settings(t, s, withNode("gravitee_agent_log_level=debug")...))
+	agent := start(t, settings(t, s, withNode("gravitee_agent_log_level=debug",
+		"gravitee_agent_node_hostNames=agent.example.com")...))
 	connected(t, s)
 	url := nodeURL(agent)
 	for _, path := range []string{"/_node", "/_node/health", "/_node/federation", "/_node/metrics/prometheus"} {
@@ -76,6 +83,13 @@ func TestTheNodeAPILivesAsLongAsTheAgentAndShowsNoSecret(t *testing.T) {
 					t.Errorf("%s, or the log, shows %q\n%s", path, secret, body)
 				}
 			}
+		}
+	}
+	for host, want := range map[string]int{
+		"agent.example.com": http.StatusOK, "evil.example": http.StatusMisdirectedRequest,
+	} {
+		if code, body := lookAs(t, url+"/_node/federation", "", host); code != want {
+			t.Errorf("as %s: %d %s", host, code, body)
 		}
 	}
 	if response, err := http.Get(url + "/_node/health"); err != nil || response.StatusCode != http.StatusUnauthorized {

@@ -23,39 +23,70 @@ func (a *api) guarded(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-		if !a.Open && !a.allowed(r) {
+		if !a.isNamed(r) && r.URL.Path != healthPath {
+			a.say(&a.misnamedAt, "the node API was asked for under a name that is not its own", r, "host", cut(r.Host))
+			http.Error(w, misnamed, http.StatusMisdirectedRequest)
+			return
+		}
+		if code := a.admit(r); code != http.StatusOK {
 			h.Set("WWW-Authenticate", realm)
-			http.Error(w, "Unauthorized", http.StatusUnauthorized)
+			http.Error(w, http.StatusText(code), code)
 			return
 		}
 		next.ServeHTTP(w, r)
 	})
 }
 
-// allowed takes the same time for a wrong name as for a wrong password, of any length.
-func (a *api) allowed(r *http.Request) bool {
+// misnamed says how a name is added.
+const misnamed = "This agent is not known under this host name. Ask for it by its address, or add the name to " +
+	"gravitee_agent_node_hostNames."
+
+// admit gives 200 to who may read. A wrong password waits for its answer.
+func (a *api) admit(r *http.Request) int {
+	if a.Open {
+		return http.StatusOK
+	}
 	name, given, ok := r.BasicAuth()
 	if !ok { // a browser's first request
-		return false
+		return http.StatusUnauthorized
 	}
-	password, known := a.Users[name]
-	want, got := sha256.Sum256([]byte(password.Reveal())), sha256.Sum256([]byte(given))
-	if subtle.ConstantTimeCompare(want[:], got[:]) == 1 && known {
-		return true
+	right, tooMany := a.wrong.look(r.RemoteAddr, func() bool { return a.isRight(name, given) })
+	switch {
+	case right:
+		return http.StatusOK
+	case tooMany:
+		return http.StatusTooManyRequests
 	}
-	a.sayRefused(r)
-	return false
+	a.say(&a.refusedAt, "the node API refused a wrong user or password", r)
+	select {
+	case <-time.After(wrongWaits):
+	case <-r.Context().Done():
+	}
+	return http.StatusUnauthorized
 }
 
-// sayRefused names neither user nor password, because people confuse the two fields.
-func (a *api) sayRefused(r *http.Request) {
+// isRight takes the same time for a wrong name as for a wrong password, of any length.
+func (a *api) isRight(name, given string) bool {
+	password, known := a.Users[name]
+	want, got := sha256.Sum256([]byte(password.Reveal())), sha256.Sum256([]byte(given))
+	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && known
+}
+
+// say logs a refusal, unless the last one of its kind was just logged. It names neither user nor password, because
+// people confuse the two fields.
+func (a *api) say(last *time.Time, text string, r *http.Request, more ...any) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	now := a.Now()
-	if since := now.Sub(a.refusedAt); since >= 0 && since < refusalsApart {
+	if since := now.Sub(*last); since >= 0 && since < refusalsApart {
 		return
 	}
-	a.refusedAt = now
+	*last = now
 	host, _, _ := net.SplitHostPort(r.RemoteAddr) // net/http writes both
-	a.Log.Warn("the node API refused a wrong user or password", "from", host, "path", r.URL.Path)
+	a.Log.Warn(text, append([]any{"from", host, "path", cut(r.URL.Path)}, more...)...)
 }
+
+// maxLogged is how much of a caller's text a log line repeats, in bytes: a host name has at most 253.
+const maxLogged = 253
+
+func cut(text string) string { return text[:min(len(text), maxLogged)] }

@@ -56,6 +56,9 @@ func (a *api) health(w http.ResponseWriter, r *http.Request) {
 		if probe, known := all[name]; known {
 			v = probe(r.Context())
 		}
+		if !a.isNamed(r) { // a probe under a public name needs the verdict, and a foreign page learns no more
+			v.Message = ""
+		}
 		verdicts[name] = v
 		if !v.Healthy {
 			code = http.StatusInternalServerError

@@ -42,6 +42,8 @@ type Options struct {
 	// Open lets everybody in. Otherwise one of Users must show a password; without any, nobody is let in.
 	Open  bool
 	Users map[string]secret.String
+	// HostNames are public names under which callers may ask.
+	HostNames []string
 	// Metrics says whether metrics are served.
 	Metrics bool
 
@@ -109,8 +111,9 @@ type api struct {
 	// silentSince is the first question of those in a row that the actors did not answer; zero if they answered the
 	// last.
 	silentSince time.Time
-	// refusedAt is when the log last named a refused caller.
-	refusedAt time.Time
+	// refusedAt and misnamedAt are when the log last named a caller with a wrong password, or with a wrong name for us.
+	refusedAt, misnamedAt time.Time
+	wrong                 wrongPasswords
 }
 
 // Handler is the node API without a network.
@@ -119,7 +122,7 @@ func Handler(o Options) http.Handler {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_node", a.info)
 	mux.HandleFunc("GET /_node/{$}", a.info)
-	mux.HandleFunc("GET /_node/health", a.health)
+	mux.HandleFunc("GET "+healthPath, a.health)
 	mux.HandleFunc("GET /_node/federation", a.federation)
 	if o.Metrics {
 		mux.Handle("GET /_node/metrics/prometheus", a.metrics())

@@ -9,6 +9,7 @@ import (
 	"net/http/httptest"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"federation-agent/internal/node"
@@ -62,6 +63,7 @@ func newRig(t *testing.T, change func(*node.Options)) *rig {
 
 func (r *rig) ask(method, path string, change func(*http.Request)) *httptest.ResponseRecorder {
 	request := httptest.NewRequest(method, path, nil)
+	request.Host = "localhost:18084"
 	if change != nil {
 		change(request)
 	}
@@ -164,8 +166,11 @@ func TestOnlyAUserWithTheRightPasswordIsLetIn(t *testing.T) {
 		"nobody, empty":     {nobody, "", "", http.StatusUnauthorized},
 	} {
 		for _, path := range []string{"/_node", "/_node/health", "/_node/federation", "/_node/nothing"} {
-			r := newRig(t, c.options)
-			answer := r.ask(http.MethodGet, path, func(r *http.Request) { r.SetBasicAuth(c.user, c.password) })
+			var answer *httptest.ResponseRecorder
+			synctest.Test(t, func(t *testing.T) {
+				r := newRig(t, c.options)
+				answer = r.ask(http.MethodGet, path, func(r *http.Request) { r.SetBasicAuth(c.user, c.password) })
+			})
 			want := c.want
 			if path == "/_node/nothing" && want == http.StatusOK {
 				want = http.StatusNotFound
@@ -186,6 +191,10 @@ func TestOnlyAUserWithTheRightPasswordIsLetIn(t *testing.T) {
 }
 
 func TestAWrongPasswordIsLoggedOnceAMinuteAndNotRepeated(t *testing.T) {
+	synctest.Test(t, wrongPasswordsAreLogged)
+}
+
+func wrongPasswordsAreLogged(t *testing.T) {
 	r := newRig(t, func(o *node.Options) { o.Open = false })
 	wrong := func() {
 		r.ask(http.MethodGet, "/_node/health", func(r *http.Request) { r.SetBasicAuth("whoever", password) })

@@ -30,7 +30,7 @@ func nodeOf(i *world.Instance) http.Handler {
 
 func ask(h http.Handler, path string) (code int, body string) {
 	answer := httptest.NewRecorder()
-	h.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, path, nil))
+	h.ServeHTTP(answer, httptest.NewRequest(http.MethodGet, "http://localhost"+path, nil))
 	return answer.Code, answer.Body.String()
 }
 
