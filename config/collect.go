@@ -48,14 +48,15 @@ func (l *loader) collect() {
 	for _, key := range slices.Sorted(maps.Keys(l.yaml)) {
 		pattern, _ := toPattern(key)
 		group, _, _ := strings.Cut(strings.ReplaceAll(key, "[", "."), ".")
+		rest, _ := cutPrefix(key) // a variable's name in a file
 		switch s := l.yaml[key]; {
 		case s.wrong != "" && !slices.Contains(known, pattern):
 			l.faults = append(l.faults, Fault{Variable: s.String(), Text: s.wrong})
 		case strings.TrimSpace(s.value) == "":
 		case slices.Contains(known, pattern):
 			l.take(key)
-		case group == "integration", group == "agent", isSlip(key, known), guardedGroup(key) != "":
-			l.unknown(s, key)
+		case group == "agent", guardedGroup(rest) != "", isSlip(rest, known):
+			l.unknown(s, rest)
 		default:
 			ignored[group] = append(ignored[group], s.String())
 		}
@@ -133,7 +134,7 @@ func isOurs(name string) bool {
 	rest = strings.NewReplacer(".", "_", "-", "_", "[", "_").Replace(strings.ToLower(rest)) + "_"
 	groups := []string{"integration_connector_", "integration_providers_"}
 	if prefixed {
-		groups = []string{"integration_", "agent_", "connector_", "providers_"}
+		groups = []string{"integration_", "agent_"}
 	}
 	return slices.ContainsFunc(groups, func(group string) bool { return strings.HasPrefix(rest, group) })
 }

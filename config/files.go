@@ -37,14 +37,6 @@ func (l *loader) fileList() (files []string, source, example string) {
 		}
 	}
 	options := l.environ[javaOptions]
-	if strings.Contains(options, "-Dintegration.") {
-		l.faults = append(l.faults, Fault{
-			Variable: javaOptions,
-			Text: "only -D" + keyVendorFiles + " is read from here; " +
-				"write each -Dintegration… as an environment variable",
-			Example: variableName("integration.providers[0].type") + "=" + ProviderType,
-		})
-	}
 	example = javaOptions + "=-D" + keyVendorFiles + "=" + exampleFile
 	value, err := javaProperty(options, keyVendorFiles)
 	if err != nil {
@@ -53,8 +45,35 @@ func (l *loader) fileList() (files []string, source, example string) {
 	return splitList(value), javaOptions + " (-D" + keyVendorFiles + ")", example
 }
 
+var (
+	ownProperty  = regexp.MustCompile(`-D(integration|cloud|services|agent)\.`)
+	javaNetworks = regexp.MustCompile(`-D(javax\.net\.ssl\.|https?\.proxy|socksProxy)`)
+)
+
+// checkJavaOptions refuses what would say whom to trust, or how to connect, to a program that runs in a JVM.
+func (l *loader) checkJavaOptions() {
+	for _, name := range []string{javaOptions, "JAVA_OPTS"} {
+		if ownProperty.MatchString(l.environ[name]) {
+			l.faults = append(l.faults, Fault{
+				Variable: name,
+				Text: "only -D" + keyVendorFiles + " is read from " + javaOptions + "; " +
+					"write each -Dintegration… and other setting as an environment variable",
+				Example: variableName("integration.providers[0].type") + "=" + ProviderType,
+			})
+		}
+		if javaNetworks.MatchString(l.environ[name]) {
+			l.faults = append(l.faults, Fault{
+				Variable: name,
+				Text: "this agent has no JVM, so trust stores, key stores and proxies in it have no effect; remove them. " +
+					"SSL_CERT_FILE names the CAs to trust",
+			})
+		}
+	}
+}
+
 // readFiles flattens the YAML files into one map; a later file overrides single keys of an earlier one.
 func (l *loader) readFiles() {
+	l.checkJavaOptions()
 	files, source, example := l.fileList()
 	for _, name := range files {
 		content, err := l.src.ReadFile(name)

@@ -125,8 +125,19 @@ func TestJavaOptionsAreReadForTheFilesOnly(t *testing.T) {
 	wantFaults(
 		t,
 		faultsOf(t, sources(seed("JDK_JAVA_OPTIONS=-Dintegration.providers[0].configuration.0_stage=dev")...)),
-		"JDK_JAVA_OPTIONS: only -Dgravitee.conf is read from here",
+		"JDK_JAVA_OPTIONS: only -Dgravitee.conf is read from JDK_JAVA_OPTIONS",
 	)
+	for assignment, want := range map[string]string{
+		"JAVA_OPTS=-Dcloud.token=x":                                  "JAVA_OPTS: only -Dgravitee.conf is read",
+		"JDK_JAVA_OPTIONS=-Xmx1g -Djavax.net.ssl.trustStore=/t":      "JDK_JAVA_OPTIONS: this agent has no JVM",
+		"JAVA_OPTS=-Dhttps.proxyHost=proxy":                          "JAVA_OPTS: this agent has no JVM",
+		"JDK_JAVA_OPTIONS=-Dhttp.proxyHost=p -Dgravitee.conf=no.yml": "JDK_JAVA_OPTIONS: this agent has no JVM",
+	} {
+		got, _, _ := strings.Cut(faultsOf(t, sources(seed(assignment)...)).Error(), "\n")
+		if !strings.Contains(got, want) {
+			t.Errorf("%s: %s", assignment, got)
+		}
+	}
 	mustLoad(t, sources(seed("JDK_JAVA_OPTIONS=-Xmx512m -Dfoo='unclosed")...))
 }
 

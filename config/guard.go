@@ -19,8 +19,9 @@ var guards = map[string]string{
 }
 
 // guardedGroups are the keys below which every unknown name is a fault, unless it is like a setting that is not
-// guarded. The names that users invent there (profile, credentials, password) would say the same.
-var guardedGroups = []string{"integration", "agent.aws", servicesPrefix + "authentication", cloudToken}
+// guarded. The names that users invent there (profile, credentials, password) would say the same. Without the word
+// integration before them, connector and providers are slips.
+var guardedGroups = []string{"integration", "connector", "providers", "agent.aws", servicesPrefix + "authentication", cloudToken}
 
 // apimsOwn is APIM's switch for federation: its environment is often the agent's, too.
 const apimsOwn = "integration.enabled"

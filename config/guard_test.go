@@ -257,6 +257,10 @@ func TestAMisspeltNameOfWhatIsNeverIgnoredIsAFaultWithTheNearestByMeaning(t *tes
 		"integration: {provider: [{roleArn: [x]}]}":                "integration.providers[0].configuration.roleArn",
 		"integrations: {providers: [{roleArn: x}]}":                "integration.providers[0].configuration.roleArn",
 		"integration: {connector: {endpoints: [x]}}":               "integration.connector.ws.endpoints[0]",
+		"gravitee_integration_providers_0_type: x":                 "integration.providers[0].type",
+		"gravitee: {integration: {providers: [{typ: x}]}}":         "integration.providers[0].type",
+		"providers: [{configuration: {roleArn: x}}]":               "integration.providers[0].configuration.roleArn",
+		"connector: {ws: {endpoints: [x]}}":                        "integration.connector.ws.endpoints[0]",
 		"integration: {integrationId: x}":                          "integration.providers[0].integrationId",
 		"cloud: {tokn: x}":                                         "cloud.token",
 	} {
