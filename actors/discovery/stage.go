@@ -105,12 +105,12 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	if err != nil {
 		s.env.Log.Debug("cannot read the export cache", life.LogAPI, entry.ID(), life.LogError, err)
 	}
-	if hit {
+	if hit && (kept.Checked || kept.Document == nil || apigateway.CheckDocument(kept.Document) == nil) {
 		return kept, nil
 	}
-	s.task.Claim.Drop() // what is kept is of another deployment; the call may be long in coming
+	s.task.Claim.Drop() // what is kept is of another deployment, or no document; the call may be long in coming
 	document, err := s.fetch(ctx, room)
-	export := store.Export{Document: document}
+	export := store.Export{Document: document, Checked: document != nil}
 	switch {
 	case err != nil && apigateway.Classify(err) == gateway.NotExportable:
 		s.env.Log.Warn("a stage can never be exported as it is; its API goes out without a document: "+

@@ -6,6 +6,7 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -39,8 +40,11 @@ func (d *documents) hold() {
 	d.most = max(d.most, d.held)
 }
 
-// text grows by nothing when it is encoded.
-func (d *documents) text() []byte { return bytes.Repeat([]byte(" "), d.size) }
+// text grows by next to nothing when it is encoded.
+func (d *documents) text() []byte {
+	const document = `{"openapi":"3.0.1"}`
+	return append([]byte(document), bytes.Repeat([]byte(" "), d.size-len(document))...)
+}
 
 // Do implements aws.HTTPClient.
 func (d *documents) Do(r *http.Request) (*http.Response, error) {
@@ -78,6 +82,13 @@ func (cached) Put(store.ExportKey, store.Export) error { return nil }
 func taskOf(ctx context.Context, claim *exports.Claim) StageTask {
 	entry := federation.NamedEntry{Entry: federation.Entry{API: &gateway.RestAPI{ID: "a"}, Stage: "prod"}}
 	return StageTask{ctx: ctx, Task: exports.Task[*actor.PID]{Document: exports.Document{NamedEntry: entry, Claim: claim}}}
+}
+
+func clientOf(wire aws.HTTPClient) apigateway.Client {
+	return apigateway.NewClient(aws.Config{
+		Region: "eu-west-1", HTTPClient: wire,
+		Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
+	}, apigateway.Options{})
 }
 
 // broken is a cache that panics when it has begun to read.
@@ -126,10 +137,7 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 				if c.cached {
 					env.Exports = cached{served}
 				}
-				client := apigateway.NewClient(aws.Config{
-					Region: "eu-west-1", HTTPClient: served,
-					Credentials: credentials.NewStaticCredentialsProvider("AKIDEXAMPLE", "secret", ""),
-				}, apigateway.Options{})
+				client := clientOf(served)
 				holder := exports.NewBound(limit).Holder(t.Context(), 0, func() {})
 				var all sync.WaitGroup
 				for range workers {
@@ -150,6 +158,83 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 				all.Wait()
 				if served.most != c.want {
 					t.Errorf("%d documents of %d bytes were held at a time, want %d", served.most, c.size, c.want)
+				}
+			})
+		})
+	}
+}
+
+// listed keeps what is put, under whichever key.
+type listed struct{ exports []store.Export }
+
+func (l *listed) Get(store.ExportKey) (store.Export, bool, error) {
+	if len(l.exports) == 0 {
+		return store.Export{}, false, nil
+	}
+	return l.exports[len(l.exports)-1], true, nil
+}
+
+func (*listed) Size(store.ExportKey) int64 { return 0 }
+
+func (l *listed) Put(_ store.ExportKey, export store.Export) error {
+	l.exports = append(l.exports, export)
+	return nil
+}
+
+// say answers every export with one text.
+type say string
+
+func (s say) Do(r *http.Request) (*http.Response, error) {
+	return &http.Response{
+		StatusCode: http.StatusOK, Header: http.Header{}, Request: r, ContentLength: int64(len(s)),
+		Body: io.NopCloser(strings.NewReader(string(s))),
+	}, nil
+}
+
+const soundDocument = `{"openapi":"3.0.1"}`
+
+// preparedFrom is the answer of a worker that has this cache, and an AWS that answers so.
+func preparedFrom(t *testing.T, cache store.ExportCache, answer say, maxBytes int) any {
+	t.Helper()
+	s := &stage{
+		env: &life.Env{Log: slog.New(slog.DiscardHandler), Exports: cache}, maxBytes: maxBytes,
+		task: taskOf(t.Context(), exports.NewBound(1<<20).Holder(t.Context(), 0, func() {}).Claim()),
+	}
+	s.task.client = clientOf(answer)
+	return s.prepare()
+}
+
+func TestWhatIsNoDocumentIsNeitherSentNorKept(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		cache := &listed{}
+		answer, omitted := preparedFrom(t, cache, "<html>Sign in</html>", 1<<20).(messages.APIOmitted)
+		if !omitted || answer.Gone || !strings.Contains(answer.Why, "HTML") || len(cache.exports) > 0 {
+			t.Errorf("%+v, %d are kept", answer, len(cache.exports))
+		}
+		ready, _ := preparedFrom(t, cache, soundDocument, 1<<20).(messages.APIReady)
+		if ready.Bare || len(cache.exports) != 1 || !cache.exports[0].Checked {
+			t.Errorf("AWS is well again, and bare is %v, kept %+v", ready.Bare, cache.exports)
+		}
+	})
+}
+
+func TestWhatAnEarlierVersionKeptIsUsedOnlyIfItIsADocument(t *testing.T) {
+	for name, c := range map[string]struct {
+		kept  store.Export
+		asked bool // AWS is asked for it again
+	}{
+		"an error's page":                       {store.Export{Document: []byte("<html>")}, true},
+		"nothing":                               {store.Export{Document: []byte{}}, true},
+		"a document":                            {store.Export{Document: []byte(soundDocument)}, false},
+		"that it can never be exported":         {store.Export{NotExportable: "a model"}, false},
+		"by this version, which has checked it": {store.Export{Document: []byte("not looked at"), Checked: true}, false},
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				cache := &listed{exports: []store.Export{c.kept}}
+				ready, is := preparedFrom(t, cache, soundDocument, 1<<20).(messages.APIReady)
+				if !is || ready.Bare != (c.kept.NotExportable != "") || (len(cache.exports) == 2) != c.asked {
+					t.Errorf("ready %v, bare %v; %d times put", is, ready.Bare, len(cache.exports)-1)
 				}
 			})
 		})

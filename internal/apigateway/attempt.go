@@ -8,6 +8,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
+	sdk "github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/smithy-go/middleware"
 
 	"federation-agent/internal/gateway"
@@ -100,6 +101,9 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 	attemptCtx, cancel := context.WithTimeout(ctx, operation.AttemptTime())
 	defer cancel()
 	out, metadata, err = next.HandleFinalize(attemptCtx, in)
+	if export, is := out.Result.(*sdk.GetExportOutput); err == nil && is {
+		err = CheckDocument(export.Body)
+	}
 	if err == nil {
 		outcome = gateway.Outcome{Class: gateway.OK}
 		return out, metadata, nil

@@ -68,7 +68,8 @@ func TestEveryOtherOperationIsRepeatedAfterALostAnswer(t *testing.T) {
 			func(ctx context.Context, c Client) error { _, err := ListStages(ctx, c, "a"); return err }, noAPIs,
 		},
 		"GetExport": {
-			func(ctx context.Context, c Client) error { _, err := Export(ctx, c, "a", "s"); return err }, ok(200, `{}`),
+			func(ctx context.Context, c Client) error { _, err := Export(ctx, c, "a", "s"); return err },
+			ok(200, `{"openapi":"3.0.1"}`),
 		},
 		"DeleteApiKey": {func(ctx context.Context, c Client) error { return DeleteKey(ctx, c, "k") }, ok(202, "")},
 		"CreateUsagePlanKey": {func(ctx context.Context, c Client) error { return AttachKey(ctx, c, "p", "k") },
@@ -80,8 +81,8 @@ func TestEveryOtherOperationIsRepeatedAfterALostAnswer(t *testing.T) {
 	}
 	for operation, o := range operations {
 		for name, first := range faults {
-			if operation == "GetExport" && name == "unreadable" || operation == "DeleteApiKey" && name == "unreadable" {
-				continue // neither reads JSON
+			if operation == "DeleteApiKey" && name == "unreadable" {
+				continue // it reads no JSON
 			}
 			t.Run(operation+"/"+name, func(t *testing.T) {
 				synctest.Test(t, func(t *testing.T) {

@@ -65,6 +65,9 @@ func Explain(err error) string {
 		return where + " does not know the access key; enable the region for the account, " +
 			"or, if every region says this, check accessKeyId"
 	}
+	if fault, ok := errors.AsType[*unreadable](err); ok && class == gateway.Unavailable {
+		return explanations[class] + " (" + fault.text + ")"
+	}
 	return explanations[class] + inItsWords(class, err)
 }
 

@@ -187,10 +187,14 @@ func TestEveryRecordedNewKeyAndAttachmentIsRead(t *testing.T) {
 }
 
 func TestEveryRecordedExportIsReturnedUnchanged(t *testing.T) {
-	seen := 0
+	seen, swagger := 0, 0
 	for path, text := range every(t) {
 		fields, _ := shape[struct{}](t, text)
 		if fields["body"] == nil {
+			continue
+		}
+		if strings.Contains(string(fields["body"]), `"swagger"`) {
+			swagger++ // another export type than the agent asks for
 			continue
 		}
 		seen++
@@ -199,7 +203,8 @@ func TestEveryRecordedExportIsReturnedUnchanged(t *testing.T) {
 			t.Errorf("%s: %d bytes of %d, error %v", path, len(got), len(fields["body"]), err)
 		}
 	}
-	known(t, seen, 8)
+	known(t, seen, 4)
+	known(t, swagger, 4)
 }
 
 // recordedClasses are the classes of the recorded refusals, by AWS's code and the beginning of its message.

@@ -96,7 +96,8 @@ func TestAnAnswerThatDoesNotTellItsSizeTakesRoomAsItIsRead(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			l := &roomLog{}
 			w := &wire{answer: answers(func(r *http.Request) (*http.Response, error) {
-				res := response(r, 200, nil, strings.Repeat(" ", c.size))
+				const document = `{"openapi":"3.0.1"}`
+				res := response(r, 200, nil, document+strings.Repeat(" ", c.size-len(document)))
 				res.ContentLength = -1
 				return res, nil
 			})}

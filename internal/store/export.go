@@ -36,6 +36,8 @@ type Export struct {
 	Document []byte
 	// NotExportable is AWS's reason why this deployment can never be exported; empty when it can.
 	NotExportable string
+	// Checked says that the document passed its check before it was kept. What an earlier version kept did not.
+	Checked bool
 }
 
 // ExportCache keeps exports of unchanged deployments. Each can be fetched again from AWS for one call, so the cache may

@@ -18,12 +18,13 @@ type exportHead struct {
 	Key           ExportKey
 	HasDocument   bool   `json:",omitempty"`
 	NotExportable string `json:",omitempty"`
+	Checked       bool   `json:",omitempty"`
 }
 
 // exportFileHead is what stands in the file before the document. So the document is not copied.
 func exportFileHead(key ExportKey, export Export) ([]byte, error) {
 	head, err := json.Marshal(exportHead{
-		Key: key, HasDocument: export.Document != nil, NotExportable: export.NotExportable,
+		Key: key, HasDocument: export.Document != nil, NotExportable: export.NotExportable, Checked: export.Checked,
 	})
 	if err != nil {
 		return nil, err
@@ -53,7 +54,7 @@ func decodeExport(file []byte) (key ExportKey, export Export, whole bool) {
 	if length > int64(len(rest)) || json.Unmarshal(rest[:length], &head) != nil {
 		return key, export, false
 	}
-	export.NotExportable = head.NotExportable
+	export.NotExportable, export.Checked = head.NotExportable, head.Checked
 	document := rest[length:]
 	if head.HasDocument {
 		export.Document = document

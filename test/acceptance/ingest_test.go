@@ -357,28 +357,47 @@ func TestAJobGoesOnInTheNextProcessAfterACrash(t *testing.T) {
 }
 
 func TestAnAPIThatCannotBeHadNowIsLeftOutAndNamedAndStaysInAPIM(t *testing.T) {
-	run(t, world.Options{}, func(t *testing.T, w *world.World) {
-		w.Connected()
-		succeed(w)
-		api := w.APIM.APIs()[2]
-		scope, rest, stage := partOf(api.ProviderID)
-		if _, err := w.AWS.Redeploy(scope, rest, stage); err != nil {
-			t.Fatal(err)
-		}
-		w.AWS.Script().Add(awssim.Rule{
-			Operation: awssim.OpGetExport, RestAPI: rest, Stage: stage, Fault: awssim.Unavailable(),
+	for name, c := range map[string]struct {
+		fault awssim.Fault
+		why   string
+	}{
+		"AWS fails":      {awssim.Unavailable(), "answered with a fault"},
+		"a sign-in page": {awssim.Foreign("<html><body>Sign in</body></html>"), "HTML"},
+		"another's JSON": {awssim.Foreign(`{"deploymentId":"d1","stageName":"prod"}`), "no OpenAPI 3 document"},
+		"a document cut": {awssim.Foreign(`{"openapi":"3.0.1","paths":{`), "cut off"},
+		"no document":    {awssim.Foreign(""), "empty document"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, world.Options{}, func(t *testing.T, w *world.World) {
+				w.Connected()
+				succeed(w)
+				api := w.APIM.APIs()[2]
+				scope, rest, stage := partOf(api.ProviderID)
+				if _, err := w.AWS.Redeploy(scope, rest, stage); err != nil {
+					t.Fatal(err)
+				}
+				w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetExport, RestAPI: rest, Stage: stage, Fault: c.fault})
+				pass(2 * time.Minute)
+				succeed(w)
+				after, err := w.APIM.API(api.ID)
+				if err != nil || after.Writes != api.Writes || len(after.Pages) != 1 {
+					t.Errorf("APIM's API changed: %+v %v", after, err)
+				}
+				if !w.Log.Has("an API is left out of this ingest", api.ProviderID, c.why) {
+					t.Error("the log does not name it, with the reason")
+				}
+				w.AWS.Script().Clear()
+				pass(2 * time.Minute)
+				succeed(w)
+				well, err := w.APIM.API(api.ID)
+				if err != nil || well.Pages[0].Content == api.Pages[0].Content ||
+					!strings.Contains(well.Pages[0].Content, `"openapi"`) {
+					t.Errorf("AWS is well again, and APIM has %+v %v", well, err)
+				}
+				healthy(t, w)
+			})
 		})
-		pass(2 * time.Minute)
-		succeed(w)
-		after, err := w.APIM.API(api.ID)
-		if err != nil || after.Writes != api.Writes || len(after.Pages) != 1 {
-			t.Errorf("APIM's API changed: %+v %v", after, err)
-		}
-		if !w.Log.Has("an API is left out of this ingest", api.ProviderID) {
-			t.Error("the log does not name it")
-		}
-		healthy(t, w)
-	})
+	}
 }
 
 func TestAnAPIThatCanNeverBeExportedGoesOutWithoutAPage(t *testing.T) {

@@ -72,6 +72,8 @@ const (
 	FaultHangAfter FaultKind = "hang-after"
 	// FaultTruncate does the operation and closes the connection after Bytes of the answer's body.
 	FaultTruncate FaultKind = "truncate"
+	// FaultForeign does nothing and answers Status, 200 to 399, with Body, as another server would that stands between.
+	FaultForeign FaultKind = "foreign"
 )
 
 // Fault is what shall happen to one attempt. Delay comes before anything else. A fault that makes no sense
@@ -85,6 +87,11 @@ type Fault struct {
 	// RetryAfter is sent as Retry-After, in whole seconds rounded up: the SDK's retryAfterSeconds.
 	RetryAfter time.Duration `json:"retryAfter,omitempty"`
 	Bytes      int           `json:"bytes,omitempty"`
+	Body       string        `json:"body,omitempty"`
+	// Location is where a redirect leads.
+	Location string `json:"location,omitempty"`
+	// Endless repeats Body until the client leaves.
+	Endless bool `json:"endless,omitempty"`
 }
 
 // Answer is the fault that answers an error.
@@ -114,12 +121,26 @@ func Of(kind FaultKind) Fault { return Fault{Kind: kind} }
 // Truncate cuts the answer's body after so many bytes.
 func Truncate(bytes int) Fault { return Fault{Kind: FaultTruncate, Bytes: bytes} }
 
+// Foreign answers 200 with a body that is not AWS's.
+func Foreign(body string) Fault {
+	return Fault{Kind: FaultForeign, Status: http.StatusOK, Body: body}
+}
+
+// Redirect answers a redirect.
+func Redirect(status int, location string) Fault {
+	return Fault{Kind: FaultForeign, Status: status, Location: location}
+}
+
 // check finds what a fault from outside may have wrong.
 func (f Fault) check() error {
 	switch f.Kind {
 	case FaultAnswer:
 		if f.Status < http.StatusBadRequest || f.Status > maxStatus {
 			return fmt.Errorf("a fault of kind %q needs a status of 400 to 599, not %d", f.Kind, f.Status)
+		}
+	case FaultForeign:
+		if f.Status < http.StatusOK || f.Status >= http.StatusBadRequest || f.Endless && f.Body == "" {
+			return fmt.Errorf("a fault of kind %q needs a status of 200 to 399, and a body if it is endless", f.Kind)
 		}
 	case "", FaultHang, FaultCloseBefore, FaultLoseAnswer, FaultHangAfter, FaultTruncate:
 	default:
@@ -137,7 +158,7 @@ const maxStatus = 599
 // costsToken tells whether AWS would have counted the attempt against its quota: not one that it
 // throttled, nor one that never reached it.
 func (f Fault) costsToken() bool {
-	return f.Kind != FaultCloseBefore && (f.Kind != FaultAnswer || f.Status != http.StatusTooManyRequests)
+	return f.Kind != FaultCloseBefore && f.Kind != FaultForeign && (f.Kind != FaultAnswer || f.Status != http.StatusTooManyRequests)
 }
 
 // Rule is one line of a [Script]: which attempts it holds for, and what happens to them. Empty fields

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/aws/aws-sdk-go-v2/service/apigateway/types"
 	"github.com/aws/smithy-go"
@@ -46,6 +47,16 @@ func TestEachKindOfFaultDoesWhatItSays(t *testing.T) {
 		{"truncate", Truncate(10), true, OutcomeLost, 201, func(t *testing.T, err error) {
 			if _, ok := errors.AsType[*smithy.DeserializationError](err); !ok {
 				t.Errorf("got %v, want an answer that cannot be read to its end", err)
+			}
+		}},
+		{"another server", Foreign("<html>"), false, OutcomeAnswered, 200, func(t *testing.T, err error) {
+			if _, ok := errors.AsType[*smithy.DeserializationError](err); !ok {
+				t.Errorf("got %v, want an answer that cannot be read", err)
+			}
+		}},
+		{"redirect", Redirect(302, ""), false, OutcomeAnswered, 302, func(t *testing.T, err error) {
+			if answer, ok := errors.AsType[*awshttp.ResponseError](err); !ok || answer.HTTPStatusCode() != 302 {
+				t.Errorf("got %v, want a redirect", err)
 			}
 		}},
 		{"slow", Slow(5 * time.Second), true, OutcomeAnswered, 201, func(t *testing.T, err error) {
@@ -143,7 +154,8 @@ func TestAnInjectedThrottleOrCutCostsNoToken(t *testing.T) {
 
 func TestAFaultThatMakesNoSenseSaysSo(t *testing.T) {
 	for _, fault := range []Fault{
-		{Kind: FaultAnswer}, {Kind: FaultAnswer, Status: 200}, {Kind: "typo"}, Truncate(-1), Slow(-1),
+		{Kind: FaultAnswer}, {Kind: FaultAnswer, Status: 200}, {Kind: "typo"}, Redirect(404, "/"), {Kind: FaultForeign, Status: 200, Endless: true},
+		Truncate(-1), Slow(-1),
 	} {
 		r := newRig(t, Options{Faults: func(Event) Fault { return fault }})
 		_, err := r.gateway(agentKeyA).GetRestApis(context.Background(), &apigateway.GetRestApisInput{})

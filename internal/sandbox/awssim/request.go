@@ -46,7 +46,7 @@ type response struct {
 	contentType string
 	disposition string
 	body        []byte
-	// stream, where set, writes the body of exactly size bytes instead.
+	// stream, where set, writes the body of exactly size bytes instead, of any number if size is negative.
 	stream func(io.Writer) error
 	size   int64
 	retry  time.Duration
@@ -128,6 +128,8 @@ func writeHead(w http.ResponseWriter, r *request, answer response) {
 		seconds := (answer.retry + time.Second - 1) / time.Second
 		h.Set("Retry-After", strconv.FormatInt(int64(seconds), 10))
 	}
-	h.Set("Content-Length", strconv.FormatInt(answer.length(), 10))
+	if length := answer.length(); length >= 0 {
+		h.Set("Content-Length", strconv.FormatInt(length, 10))
+	}
 	w.WriteHeader(answer.status)
 }

@@ -149,6 +149,9 @@ func (s *Server) serveAWS(w http.ResponseWriter, hr *http.Request) {
 		e := &apiError{status: fault.Status, code: fault.Code, message: fault.Message, retryAfter: fault.RetryAfter}
 		s.answer(w, r, call, errorResponse(r.credential.service, r.id, e))
 		return
+	case FaultForeign:
+		s.answer(w, r, call, foreign(w, fault))
+		return
 	default: // the others do the operation first
 	}
 
@@ -294,6 +297,24 @@ func (s *Server) region(scope Scope) *region {
 		s.regions[scope] = g
 	}
 	return g
+}
+
+// foreign is the answer of another server. It says its size unless it has no end.
+func foreign(w http.ResponseWriter, f Fault) response {
+	if f.Location != "" {
+		w.Header().Set("Location", f.Location)
+	}
+	answer := response{status: f.Status, contentType: "text/html", body: []byte(f.Body)}
+	if f.Endless {
+		answer.size, answer.stream = -1, func(to io.Writer) error {
+			for {
+				if _, err := to.Write(answer.body); err != nil {
+					return err
+				}
+			}
+		}
+	}
+	return answer
 }
 
 var errCut = errors.New("answer cut short")

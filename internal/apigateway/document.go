@@ -1,0 +1,61 @@
+package apigateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"unicode/utf8"
+)
+
+// CheckDocument says why a text is no OpenAPI 3 document in JSON, nil if it is one. A proxy, or another server, may
+// answer 200 with anything; what passes here is published and kept. The error is of class [gateway.Unavailable]. It
+// quotes nothing: the text may hold a stage's variables. It needs no memory beside the text.
+func CheckDocument(text []byte) error {
+	const isNot = "AWS answered an export with "
+	switch start := bytes.TrimLeft(text, " \t\r\n"); {
+	case len(start) == 0:
+		return errEmptyExport
+	case start[0] == '<':
+		return &unreadable{isNot + "a page of HTML or XML instead of an OpenAPI document in JSON"}
+	case start[0] != '{':
+		return &unreadable{isNot + "something that is no JSON object, as an OpenAPI document is"}
+	case !utf8.Valid(text), !json.Valid(text):
+		return &unreadable{isNot + "JSON that is cut off or damaged"}
+	}
+	switch version := member(text, "openapi"); {
+	case bytes.HasPrefix(version, []byte(`"3.`)):
+		return nil
+	case member(text, "swagger") != nil:
+		return &unreadable{isNot + "a Swagger 2 document, though it was asked for OpenAPI 3"}
+	default:
+		return &unreadable{isNot + `JSON that is no OpenAPI 3 document: "openapi" is not "3…" in it`}
+	}
+}
+
+// member is the valid JSON object from the value of a member on; nil without such a member. A name that is written with
+// escapes is not found. It is many times faster than encoding/json, which makes a value of each token.
+func member(object []byte, name string) []byte {
+	const space = " \t\r\n"
+	depth := 0
+	for i := 0; i < len(object); i++ {
+		switch object[i] {
+		case '{', '[':
+			depth++
+		case '}', ']':
+			depth--
+		case '"':
+			begin := i + 1
+			for i++; object[i] != '"'; i++ {
+				if object[i] == '\\' {
+					i++
+				}
+			}
+			if depth != 1 || string(object[begin:i]) != name {
+				continue
+			}
+			if value, is := bytes.CutPrefix(bytes.TrimLeft(object[i+1:], space), []byte(":")); is {
+				return bytes.TrimLeft(value, space)
+			}
+		}
+	}
+	return nil
+}
