@@ -58,7 +58,8 @@ func (s *stage) prepare() (answer any, held error) {
 	}
 	entry := s.task.NamedEntry
 	exported, err := s.export(ctx)
-	if err != nil {
+	bytes, tooLong := apigateway.TooLong(err)
+	if err != nil && !tooLong {
 		if apigateway.Classify(err).OfTarget() && ctx.Err() == nil {
 			return nil, err
 		}
@@ -71,10 +72,13 @@ func (s *stage) prepare() (answer any, held error) {
 	if exported.NotExportable != "" {
 		input.Missing = federation.NeverExportable
 	}
-	encoded := exchange.AppendAPI(nil, federation.Build(input)) // from here on it is bytes
-	if len(encoded) > s.maxBytes {
+	var encoded []byte // from here on it is bytes
+	if !tooLong {
+		encoded, bytes = exchange.AppendAPI(nil, federation.Build(input)), int64(len(exported.Document))
+	}
+	if tooLong || len(encoded) > s.maxBytes {
 		s.env.Log.Warn("a document does not fit into one message; its API goes out without it",
-			life.LogAPI, entry.ID(), life.LogBytes, len(exported.Document))
+			life.LogAPI, entry.ID(), life.LogBytes, bytes)
 		input.Missing = federation.TooLarge
 		encoded = exchange.AppendAPI(nil, federation.Build(input))
 	}
@@ -126,8 +130,10 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	return export, nil
 }
 
-// fetch asks AWS for the document, and again for one that there was no room for in time, once there is.
+// fetch asks AWS for the document, and again for one that there was no room for in time, once there is. One that is too
+// long for a message is not read: encoded it is longer still.
 func (s *stage) fetch(ctx context.Context, room bothCopies) ([]byte, error) {
+	ctx = apigateway.WithMost(ctx, s.maxBytes)
 	for {
 		document, err := apigateway.Export(apigateway.WithRoom(ctx, room), s.task.client, s.task.API.ID, s.task.Stage)
 		bytes, full := apigateway.NoRoom(err)

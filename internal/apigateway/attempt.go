@@ -43,7 +43,10 @@ func (a attempts) install(stack *middleware.Stack) error {
 	if err := stack.Finalize.Insert(attempt, "GetIdentity", middleware.After); err != nil {
 		return err
 	}
-	// Innermost: a request that fails before this never left the process.
+	if err := guard(stack); err != nil {
+		return err
+	}
+	// Innermost but for the guard: a request that fails before this never left the process.
 	sent := middleware.DeserializeMiddlewareFunc(sentID, func(
 		ctx context.Context, in middleware.DeserializeInput, next middleware.DeserializeHandler,
 	) (middleware.DeserializeOutput, middleware.Metadata, error) {
@@ -54,7 +57,7 @@ func (a attempts) install(stack *middleware.Stack) error {
 		}
 		return out, metadata, err
 	})
-	return stack.Deserialize.Add(sent, middleware.After)
+	return stack.Deserialize.Insert(sent, guardID, middleware.Before)
 }
 
 type callKey struct{}

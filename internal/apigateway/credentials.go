@@ -16,6 +16,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go/middleware"
 
 	"federation-agent/internal/secret"
 )
@@ -75,7 +76,10 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 	if !ok {
 		buildable = NewHTTPClient() // with any other kind the SDK cannot even load AWS_CA_BUNDLE
 	}
-	load := []func(*config.LoadOptions) error{config.WithRegion(o.Regions[0]), config.WithHTTPClient(buildable)}
+	load := []func(*config.LoadOptions) error{
+		config.WithRegion(o.Regions[0]), config.WithHTTPClient(buildable),
+		config.WithAPIOptions([]func(*middleware.Stack) error{guard}),
+	}
 	if o.Log != nil {
 		load = append(load, config.WithLogger(sdkLog(o.Log)))
 	}

@@ -6,12 +6,15 @@ import (
 	"unicode/utf8"
 )
 
+// blanks are what JSON allows between its parts.
+const blanks = " \t\r\n"
+
 // CheckDocument says why a text is no OpenAPI 3 document in JSON, nil if it is one. A proxy, or another server, may
 // answer 200 with anything; what passes here is published and kept. The error is of class [gateway.Unavailable]. It
 // quotes nothing: the text may hold a stage's variables. It needs no memory beside the text.
 func CheckDocument(text []byte) error {
 	const isNot = "AWS answered an export with "
-	switch start := bytes.TrimLeft(text, " \t\r\n"); {
+	switch start := bytes.TrimLeft(text, blanks); {
 	case len(start) == 0:
 		return errEmptyExport
 	case start[0] == '<':
@@ -34,7 +37,6 @@ func CheckDocument(text []byte) error {
 // member is the valid JSON object from the value of a member on; nil without such a member. A name that is written with
 // escapes is not found. It is many times faster than encoding/json, which makes a value of each token.
 func member(object []byte, name string) []byte {
-	const space = " \t\r\n"
 	depth := 0
 	for i := 0; i < len(object); i++ {
 		switch object[i] {
@@ -52,8 +54,8 @@ func member(object []byte, name string) []byte {
 			if depth != 1 || string(object[begin:i]) != name {
 				continue
 			}
-			if value, is := bytes.CutPrefix(bytes.TrimLeft(object[i+1:], space), []byte(":")); is {
-				return bytes.TrimLeft(value, space)
+			if value, is := bytes.CutPrefix(bytes.TrimLeft(object[i+1:], blanks), []byte(":")); is {
+				return bytes.TrimLeft(value, blanks)
 			}
 		}
 	}

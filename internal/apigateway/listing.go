@@ -2,7 +2,7 @@ package apigateway
 
 import (
 	"context"
-	"errors"
+	"fmt"
 	"slices"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -13,6 +13,17 @@ import (
 
 // pageSize is the largest page that API Gateway gives. The default of 25 costs twenty times as many calls.
 const pageSize = 500
+
+// A listing ends with a fault beyond these, or something that answers for AWS could fill the memory.
+const (
+	// maxListed is some eight times the REST APIs that AWS allows in a region (600 regional, 600 private, 120 edge), and
+	// thirty times the usage plans (300; both can be raised).
+	maxListed = 10_000
+	// maxPages is for pages with few items or none. maxListed items need 20 full pages.
+	maxPages = 200
+	// maxPosition, in bytes, is many times as long as AWS's page positions are. A position becomes a part of an URL.
+	maxPosition = 4 << 10
+)
 
 // PagedList reads all pages of a list. After a failure or a deadline, the next [PagedList.Run] continues where the last
 // one stopped. Only [PagedList.All] of a listing that is Done gives items, so that nobody can take a part for the whole
@@ -92,14 +103,16 @@ func (l *PagedList[T]) next(ctx context.Context) error {
 		return failed(l.operation, l.doing, err)
 	}
 	l.keep(items)
-	if aws.ToString(next) == "" {
+	position := aws.ToString(next)
+	if len(l.items) > maxListed || len(position) > maxPosition || len(l.asked) > maxPages ||
+		slices.Contains(l.asked, position) {
+		l.restart()
+		return failed(l.operation, l.doing, errNoEnd)
+	}
+	if position == "" {
 		l.done = true
 		l.position, l.asked, l.ids = nil, nil, nil
 		return nil
-	}
-	if slices.Contains(l.asked, *next) {
-		l.restart()
-		return failed(l.operation, l.doing, errPositionRepeats)
 	}
 	l.asked = append(l.asked, *next)
 	l.position = next
@@ -130,8 +143,9 @@ func (l *PagedList[T]) restart() {
 // To take {} for one would delete the plans of a whole target.
 var errNoList = &unreadable{"the answer holds no list, so it is not API Gateway's"}
 
-// errPositionRepeats guards against a list without an end.
-var errPositionRepeats = errors.New("AWS gave the same page position twice")
+// errNoEnd guards against a list without an end.
+var errNoEnd = &unreadable{fmt.Sprintf("the listing has no end: a page position came twice, or is no position, or there "+
+	"are more than %d items or %d pages", maxListed, maxPages)}
 
 // Done reports whether the list is complete.
 func (l *PagedList[T]) Done() bool { return l.done }

@@ -86,7 +86,7 @@ func TestAListingContinuesWhereItStoppedAndSkipsNothing(t *testing.T) {
 func TestAPositionThatRepeatsFailsTheListing(t *testing.T) {
 	w := &wire{answer: answers(page("a", "p2"), page("b", "p3"), page("c", "p2"))}
 	l := NewRESTAPIs(w.client(nil))
-	wantClass(t, l.Run(t.Context()), gateway.Internal)
+	wantClass(t, l.Run(t.Context()), gateway.Unavailable)
 	wantCalls(t, w, 3)
 	if len(l.items) != 0 {
 		t.Error("the items of such a listing were kept")

@@ -365,7 +365,10 @@ func TestAnAPIThatCannotBeHadNowIsLeftOutAndNamedAndStaysInAPIM(t *testing.T) {
 		"a sign-in page": {awssim.Foreign("<html><body>Sign in</body></html>"), "HTML"},
 		"another's JSON": {awssim.Foreign(`{"deploymentId":"d1","stageName":"prod"}`), "no OpenAPI 3 document"},
 		"a document cut": {awssim.Foreign(`{"openapi":"3.0.1","paths":{`), "cut off"},
-		"no document":    {awssim.Foreign(""), "empty document"},
+		"a page without an end": {
+			awssim.Fault{Kind: awssim.FaultForeign, Status: 200, Body: strings.Repeat("<p>", 1000), Endless: true}, "hardly API Gateway's",
+		},
+		"no document": {awssim.Foreign(""), "empty document"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			run(t, world.Options{}, func(t *testing.T, w *world.World) {
