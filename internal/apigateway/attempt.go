@@ -166,11 +166,11 @@ func classOfAttempt(operation gateway.Operation, err error, c *call, caller erro
 	return class
 }
 
-// answeredNo reports whether the answer's status alone says that AWS did nothing. Every 4xx says so, even if the text
-// comes from a proxy or is cut off.
+// answeredNo reports whether the answer's status alone says that AWS did nothing. Every 3xx and 4xx says so, even if the
+// text comes from a proxy or is cut off.
 func answeredNo(err error) bool {
 	status := statusOf(err)
-	return status >= http.StatusBadRequest && status < http.StatusInternalServerError
+	return status >= http.StatusMultipleChoices && status < http.StatusInternalServerError
 }
 
 // These limit how often one call is tried, and how long it waits between two attempts. The quota decides the rate of

@@ -60,7 +60,7 @@ func classifyOf(operation gateway.Operation, err error) gateway.Class {
 		return gateway.NoPermit
 	case errors.Is(err, context.Canceled):
 		return gateway.Cancelled
-	case errors.As(err, new(*unreadable)):
+	case errors.As(err, new(*unreadable)), errors.As(err, new(*redirected)):
 		return gateway.Unavailable
 	}
 	service, _ := origin(err)

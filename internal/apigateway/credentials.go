@@ -14,6 +14,7 @@ import (
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
 	"github.com/aws/aws-sdk-go-v2/credentials"
+	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
@@ -79,6 +80,7 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 	load := []func(*config.LoadOptions) error{
 		config.WithRegion(o.Regions[0]), config.WithHTTPClient(buildable),
 		config.WithAPIOptions([]func(*middleware.Stack) error{guard}),
+		config.WithEndpointCredentialOptions(func(e *endpointcreds.Options) { e.HTTPClient = direct(buildable) }),
 	}
 	if o.Log != nil {
 		load = append(load, config.WithLogger(sdkLog(o.Log)))
@@ -92,8 +94,9 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
 	}
 	if loaded, isBuildable := base.HTTPClient.(*awshttp.BuildableClient); ok && isBuildable {
-		// Without this, each service client that changes the HTTP client's options gets a copy with connections of its own.
-		base.HTTPClient = loaded.Freeze()
+		// A buildable client follows redirects, and each service client that changes its options gets a copy with
+		// connections of its own.
+		base.HTTPClient = direct(loaded)
 	} else {
 		base.HTTPClient = o.HTTPClient
 	}

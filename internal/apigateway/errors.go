@@ -51,7 +51,13 @@ func Explain(err error) string {
 	}
 	class, where := Classify(err), cmp.Or(e.Region, "the region")
 	service, inner := origin(err)
+	redirect, isRedirect := errors.AsType[*redirected](err)
 	switch {
+	case isRedirect:
+		return fmt.Sprintf("something between the agent and AWS redirects the call (%d) from %s to %s; "+
+			"it is not followed, because it carries credentials; "+
+			"check HTTPS_PROXY, HTTP_PROXY and AWS_ENDPOINT_URL, or a proxy or sign-in page of the network",
+			redirect.status, redirect.from, redirect.to)
 	case service == serviceSTS:
 		return explainSTS(class, inner)
 	case service != serviceID, class == gateway.BadCredentials && isSigningText(err.Error()):
@@ -86,14 +92,20 @@ func inItsWords(class gateway.Class, err error) string {
 	if !ok {
 		return ""
 	}
-	words := strings.Join(strings.Fields(answer.ErrorMessage()), " ")
-	if len(words) > maxWords {
-		words = strings.ToValidUTF8(words[:maxWords], "") + "…"
-	}
+	words := short(answer.ErrorMessage())
 	if words == "" {
 		return ""
 	}
 	return fmt.Sprintf(" (AWS says: %q)", words)
+}
+
+// short is a text on one line, cut after maxWords.
+func short(text string) string {
+	text = strings.Join(strings.Fields(text), " ")
+	if len(text) > maxWords {
+		return strings.ToValidUTF8(text[:maxWords], "") + "…"
+	}
+	return text
 }
 
 // explanations are those that need nothing but the class.

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"net/http"
+	"net/url"
 
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -26,7 +27,8 @@ const (
 const guardID = "FederationAgentGuard"
 
 // guard stands next to the network, in every client, also in those of the SDK's own chain of credentials. Whatever
-// answers for AWS, no more is read than can be used. It may be installed twice.
+// answers for AWS, no more is read than can be used, and nothing is taken from where a redirect leads. It may be
+// installed twice.
 func guard(stack *middleware.Stack) error {
 	if _, there := stack.Deserialize.Get(guardID); there {
 		return nil
@@ -36,10 +38,50 @@ func guard(stack *middleware.Stack) error {
 	) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		if answer, is := out.RawResponse.(*smithyhttp.Response); err == nil && is && answer.Body != nil {
-			err = limit(ctx, answer)
+			if err = redirectOf(answer.Response); err == nil {
+				err = limit(ctx, answer)
+			} else {
+				answer.Body = &limited{ReadCloser: answer.Body}
+			}
 		}
 		return out, metadata, err
 	}), middleware.After)
+}
+
+// redirected is an answer that leads elsewhere, or that comes from there. The clients of [NewCredentials] do not follow
+// it, because the signed request would go to somebody else. Some of the SDK's own chain do (307 and 308).
+type redirected struct {
+	status   int
+	from, to string
+}
+
+func (e *redirected) Error() string {
+	return fmt.Sprintf("the answer is a redirect (%d) from %s to %s, which is not followed", e.status, e.from, e.to)
+}
+
+func redirectOf(answer *http.Response) error {
+	if followed := answer.Request; followed != nil && followed.Response != nil {
+		answer = followed.Response
+	}
+	switch answer.StatusCode {
+	case http.StatusMovedPermanently, http.StatusFound, http.StatusSeeOther, http.StatusTemporaryRedirect,
+		http.StatusPermanentRedirect:
+	default:
+		return nil
+	}
+	e := &redirected{status: answer.StatusCode, from: "its address", to: "no readable address"}
+	if answer.Request != nil {
+		e.from = place(answer.Request.URL)
+	}
+	if to, err := answer.Location(); err == nil {
+		e.to = place(to)
+	}
+	return e
+}
+
+// place is an URL without what may be secret in it: user, query and fragment.
+func place(u *url.URL) string {
+	return short((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
 }
 
 type mostKey struct{}

@@ -34,3 +34,11 @@ func NewHTTPClient() *awshttp.BuildableClient {
 			t.MaxConnsPerHost = 0 // the quota is the limit; a wait for a connection would use up the attempt's time
 		})
 }
+
+// direct is a client with the same transport that follows no redirect.
+func direct(c *awshttp.BuildableClient) *http.Client {
+	return &http.Client{
+		Transport:     c.GetTransport(),
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
+}
