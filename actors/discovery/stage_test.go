@@ -201,7 +201,8 @@ func preparedFrom(t *testing.T, cache store.ExportCache, answer say, maxBytes in
 		task: taskOf(t.Context(), exports.NewBound(1<<20).Holder(t.Context(), 0, func() {}).Claim()),
 	}
 	s.task.client = clientOf(answer)
-	return s.prepare()
+	prepared, _ := s.prepare()
+	return prepared
 }
 
 func TestWhatIsNoDocumentIsNeitherSentNorKept(t *testing.T) {
