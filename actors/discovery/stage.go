@@ -99,7 +99,7 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 		key.DeploymentID, key.UpdatedAt = d.DeploymentID, d.UpdatedAt
 		key.DocumentationVersion, key.CanaryDeploymentID = d.DocumentationVersion, d.CanaryDeploymentID
 	}
-	room := bothCopies{s.task.Claim}
+	room := bothCopies{s.task.Claim, federation.RewritesServers(entry.API)}
 	if bytes := s.env.Exports.Size(key); bytes > 0 {
 		if err := room.Take(ctx, bytes); err != nil {
 			return store.Export{}, err
@@ -146,11 +146,19 @@ func (s *stage) fetch(ctx context.Context, room bothCopies) ([]byte, error) {
 	}
 }
 
-// bothCopies takes room for a document as it comes, and for the encoded one: until that is there, both are held.
-type bothCopies struct{ *exports.Claim }
+// bothCopies takes room for a document as it comes, and for the encoded one: until that is there, both are held. So is
+// a third one whose servers are rewritten.
+type bothCopies struct {
+	*exports.Claim
+	rewritten bool
+}
 
 // Take implements [apigateway.Room]. An OpenAPI document as AWS lays it out grows by an eighth to a sixth when it is
 // encoded, by its quotes and line breaks; a quarter leaves room for the rest of the API.
 func (c bothCopies) Take(ctx context.Context, bytes int64) error {
-	return c.Claim.Take(ctx, bytes+bytes+bytes/4)
+	all := bytes + bytes + bytes/4
+	if c.rewritten {
+		all += bytes
+	}
+	return c.Claim.Take(ctx, all)
 }

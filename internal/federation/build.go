@@ -27,7 +27,8 @@ type Input struct {
 	Entry  Entry
 	// Name comes from [Names.Of].
 	Name string
-	// Document is the OpenAPI export, used unchanged. It is ignored when Missing gives a reason.
+	// Document is the OpenAPI export. Only its servers may be changed, see [RewritesServers]. It is not sent when Missing
+	// gives a reason.
 	Document []byte
 	Missing  Missing
 }
@@ -59,7 +60,7 @@ func Build(in Input) federated.API {
 		Metadata:          metadata(id, in.Entry, in.Missing),
 	}
 	if in.Missing == NotMissing && len(in.Document) > 0 {
-		api.Pages = append(api.Pages, federated.Page{Filename: pageName, Content: in.Document})
+		api.Pages = append(api.Pages, federated.Page{Filename: pageName, Content: withServers(id, in.Entry.API, in.Document)})
 	}
 	return api
 }

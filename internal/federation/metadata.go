@@ -12,7 +12,6 @@ import (
 
 	"federation-agent/internal/federated"
 	"federation-agent/internal/gateway"
-	"federation-agent/internal/region"
 )
 
 // The names of the metadata that route a subscription. In SUBSCRIBE, APIM (4.9 and later) sends back every metadata
@@ -73,15 +72,6 @@ func endpointType(api *gateway.RestAPI) string {
 		text += " (" + strings.Join(api.VPCEndpointIDs, ", ") + ")"
 	}
 	return text
-}
-
-// invokeURL is the address of a stage, or the reason why there is none.
-func invokeURL(id ID, api *gateway.RestAPI) string {
-	if api.EndpointDisabled {
-		return "none: the default endpoint is disabled, callers use a custom domain name"
-	}
-	host := id.RestAPI + ".execute-api." + id.Region + "." + region.PartitionOf(id.Region).Suffix
-	return "https://" + host + "/" + id.Stage
 }
 
 // metadataList keeps each key only once, as APIM derives it from the name. It leaves out entries without a value,

@@ -8,25 +8,6 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-func TestTheInvokeURLDependsOnThePartitionAndTheEndpoint(t *testing.T) {
-	for want, in := range map[string]struct {
-		region string
-		api    gateway.RestAPI
-	}{
-		"https://a.execute-api.eu-west-1.amazonaws.com/s":     {"eu-west-1", gateway.RestAPI{ID: "a"}},
-		"https://a.execute-api.cn-north-1.amazonaws.com.cn/s": {"cn-north-1", gateway.RestAPI{ID: "a"}},
-		"https://a.execute-api.us-gov-west-1.amazonaws.com/s": {"us-gov-west-1", gateway.RestAPI{ID: "a"}},
-		"https://a.execute-api.eusc-de-east-1.amazonaws.eu/s": {"eusc-de-east-1", gateway.RestAPI{ID: "a"}},
-		"none: the default endpoint is disabled, callers use a custom domain name": {
-			"eu-west-1", gateway.RestAPI{ID: "a", EndpointDisabled: true},
-		},
-	} {
-		if got := invokeURL(ID{one, in.region, "a", "s"}, &in.api); got != want {
-			t.Errorf("%s, want %s", got, want)
-		}
-	}
-}
-
 func TestAPrivateEndpointNamesItsVPCEndpoints(t *testing.T) {
 	got := endpointType(&gateway.RestAPI{EndpointTypes: []string{"PRIVATE"}, VPCEndpointIDs: []string{"vpce-1", "vpce-2"}})
 	if got != "PRIVATE (vpce-1, vpce-2)" {

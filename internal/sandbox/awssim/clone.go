@@ -10,6 +10,7 @@ import (
 
 func (a RestAPI) clone() RestAPI {
 	a.EndpointTypes = slices.Clone(a.EndpointTypes)
+	a.VPCEndpointIDs = slices.Clone(a.VPCEndpointIDs)
 	a.BinaryMediaTypes = slices.Clone(a.BinaryMediaTypes)
 	a.Tags = maps.Clone(a.Tags)
 	a.Stages = slices.Clone(a.Stages)

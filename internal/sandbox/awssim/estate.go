@@ -58,6 +58,8 @@ type RestAPI struct {
 	Created     time.Time `json:"created,omitzero"`
 	// EndpointTypes are EDGE, REGIONAL or PRIVATE; empty means EDGE.
 	EndpointTypes []string `json:"endpointTypes,omitempty"`
+	// VPCEndpointIDs are those of a PRIVATE API.
+	VPCEndpointIDs []string `json:"vpcEndpointIds,omitempty"`
 	// APIKeySource is HEADER or AUTHORIZER; empty means HEADER.
 	APIKeySource           string            `json:"apiKeySource,omitempty"`
 	DisableExecuteEndpoint bool              `json:"disableExecuteEndpoint,omitempty"`

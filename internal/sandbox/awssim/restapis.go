@@ -23,8 +23,9 @@ type restAPIWire struct {
 }
 
 type endpointWire struct {
-	IPAddressType string   `json:"ipAddressType"`
-	Types         []string `json:"types"`
+	IPAddressType  string   `json:"ipAddressType"`
+	Types          []string `json:"types"`
+	VPCEndpointIDs []string `json:"vpcEndpointIds,omitempty"`
 }
 
 func wireRestAPI(a *RestAPI) restAPIWire {
@@ -35,7 +36,7 @@ func wireRestAPI(a *RestAPI) restAPIWire {
 	return restAPIWire{
 		ID: a.ID, Name: a.Name, Description: a.Description, Version: a.Version, CreatedDate: a.Created.Unix(),
 		APIKeySource: a.APIKeySource, BinaryMediaTypes: a.BinaryMediaTypes, DisableExecuteEndpoint: a.DisableExecuteEndpoint,
-		Endpoint: endpointWire{address, a.EndpointTypes}, RootResourceID: rootResourceID(a.ID), Tags: a.Tags,
+		Endpoint: endpointWire{address, a.EndpointTypes, a.VPCEndpointIDs}, RootResourceID: rootResourceID(a.ID), Tags: a.Tags,
 	}
 }
 
