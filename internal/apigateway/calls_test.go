@@ -116,7 +116,10 @@ func TestOneCallListsAllStagesWithWhatTheirExportsDependOn(t *testing.T) {
 		{"stageName":"prod","deploymentId":"d1","documentationVersion":"7",
 		 "canarySettings":{"deploymentId":"d2","stageVariableOverrides":{"password":"hunter2"}},
 		 "variables":{"password":"hunter2"},"lastUpdatedDate":1700000000,"description":"live","tags":{"team":"a"}},
-		{"stageName":"dev","deploymentId":"d1"}]}`))}
+		{"stageName":"dev","deploymentId":"d1","webAclArn":"arn:aws:wafv2:eu-west-1:111111111111:regional/webacl/w/1",
+		 "methodSettings":{"*/*":{"throttlingRateLimit":5.5,"throttlingBurstLimit":7},
+		  "~1pets~1{id}/GET":{"throttlingRateLimit":0,"throttlingBurstLimit":0},
+		  "~1logs/GET":{"throttlingRateLimit":-1,"throttlingBurstLimit":-1}}}]}`))}
 	got, err := ListStages(t.Context(), w.client(nil), "api1")
 	if err != nil {
 		t.Fatal(err)
@@ -127,7 +130,9 @@ func TestOneCallListsAllStagesWithWhatTheirExportsDependOn(t *testing.T) {
 			Name: "prod", Description: "live", DeploymentID: "d1", DocumentationVersion: "7", CanaryDeploymentID: "d2",
 			UpdatedAt: 1700000000, Tags: map[string]string{"team": "a"},
 		},
-		{Name: "dev", DeploymentID: "d1"},
+		{Name: "dev", DeploymentID: "d1", WebACL: true, Throttle: map[string]gateway.Throttle{
+			"*/*": {Rate: 5.5, Burst: 7}, "/pets/{id}/GET": {},
+		}},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 
+	"github.com/google/go-cmp/cmp"
+
 	"federation-agent/internal/gateway"
 )
 
@@ -151,5 +153,34 @@ func TestAnEmptyListOfAWSIsAnEmptyList(t *testing.T) {
 	w := &wire{answer: answers(onWire(t, r))}
 	if apis, err := ListRESTAPIs(t.Context(), w.client(nil)); err != nil || len(apis) != 0 {
 		t.Errorf("list %v, error %v", apis, err)
+	}
+}
+
+func TestWhatAnAPIAndAPlanDemandIsKept(t *testing.T) {
+	w := &wire{answer: answers(ok(200, `{"item":[
+		{"id":"a","apiKeySource":"AUTHORIZER","policy":"{}","securityPolicy":"TLS_1_2","endpointAccessMode":"STRICT",
+		 "disableExecuteApiEndpoint":true,"endpointConfiguration":{"types":["PRIVATE"],"vpcEndpointIds":["vpce-1"]}},
+		{"id":"b","apiKeySource":"HEADER"}]}`))}
+	apis, err := ListRESTAPIs(t.Context(), w.client(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := []*gateway.RestAPI{
+		{ID: "a", EndpointTypes: []string{"PRIVATE"}, VPCEndpointIDs: []string{"vpce-1"}, EndpointDisabled: true,
+			KeyFromAuthorizer: true, ResourcePolicy: true, TLSPolicy: "TLS_1_2", AccessMode: "STRICT"},
+		{ID: "b"},
+	}
+	if diff := cmp.Diff(want, apis); diff != "" {
+		t.Error(diff)
+	}
+	w = &wire{answer: answers(ok(200,
+		`{"item":[{"id":"p","productCode":"1a2b3c","quota":{"limit":9,"offset":2,"period":"DAY"}}]}`))}
+	plans, err := ListUsagePlans(t.Context(), w.client(nil))
+	if err != nil {
+		t.Fatal(err)
+	}
+	plan := &gateway.UsagePlan{ID: "p", ProductCode: "1a2b3c", Quota: &gateway.Quota{Limit: 9, Offset: 2, Period: "DAY"}}
+	if diff := cmp.Diff([]*gateway.UsagePlan{plan}, plans); diff != "" {
+		t.Error(diff)
 	}
 }

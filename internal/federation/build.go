@@ -50,14 +50,14 @@ const pageName = "openapi.json"
 // Build makes the federated API. It is a pure function: equal inputs give equal APIs. Every text is within APIM's
 // limits, and no list is nil.
 func Build(in Input) federated.API {
-	id := in.Entry.ID(in.Target)
+	id, asked := in.Entry.ID(in.Target), demandsOf(in.Document)
 	api := federated.API{
 		Summary:           Summarize(in.Target, in.Entry, in.Name),
 		Description:       description(in.Entry),
 		ConnectionDetails: routing(id),
 		Pages:             []federated.Page{},
-		Plans:             plans(in.Entry),
-		Metadata:          metadata(id, in.Entry, in.Missing),
+		Plans:             plans(in.Entry, asked),
+		Metadata:          metadata(id, in.Entry, in.Missing, asked),
 	}
 	if in.Missing == NotMissing && len(in.Document) > 0 {
 		api.Pages = append(api.Pages, federated.Page{Filename: pageName, Content: withServers(id, in.Entry.API, in.Document)})

@@ -15,8 +15,8 @@ import (
 var west = Target{Account: one, Region: "eu-west-1"}
 
 func sample() Input {
-	gold := &gateway.UsagePlan{ID: "gold", Name: "Gold", Description: "For partners",
-		Throttle: &gateway.Throttle{Rate: 10, Burst: 20}, Quota: &gateway.Quota{Limit: 5000, Period: "MONTH"},
+	gold := &gateway.UsagePlan{ID: "gold", Name: "Gold", Description: "For partners", ProductCode: "1a2b3c",
+		Throttle: &gateway.Throttle{Rate: 10, Burst: 20}, Quota: &gateway.Quota{Limit: 5000, Offset: 1, Period: "MONTH"},
 		Stages: []gateway.PlanStage{
 			{APIID: "a1b2c3", Stage: "prod", Throttle: map[string]gateway.Throttle{
 				"/pets/GET": {Rate: 0.5, Burst: 1},
@@ -30,10 +30,12 @@ func sample() Input {
 		Entry: Entry{
 			API: &gateway.RestAPI{
 				ID: "a1b2c3", Name: "Orders", Description: "All orders", Version: "1.2",
-				EndpointTypes: []string{"REGIONAL"}, Tags: map[string]string{"team": "shop", "Cost Center": "42"},
+				EndpointTypes: []string{"REGIONAL"}, KeyFromAuthorizer: true, ResourcePolicy: true, TLSPolicy: "TLS_1_2",
+				AccessMode: "STRICT", Tags: map[string]string{"team": "shop", "Cost Center": "42"},
 			},
 			Stage: "prod", Plans: []*gateway.UsagePlan{gold},
-			Details: &gateway.Stage{Name: "prod", Description: "live traffic", Tags: map[string]string{"team": "ops"}},
+			Details: &gateway.Stage{Name: "prod", Description: "live traffic", Tags: map[string]string{"team": "ops"},
+				WebACL: true, Throttle: map[string]gateway.Throttle{"*/*": {Rate: 100, Burst: 50}, "/pets/GET": {}}},
 		},
 		Name:     "Orders",
 		Document: []byte(`{"openapi":"3.0.1"}`),
@@ -55,7 +57,8 @@ func TestEveryFieldOfAnAPIIsMapped(t *testing.T) {
 		},
 		Pages: []federated.Page{{Filename: "openapi.json", Content: []byte(`{"openapi":"3.0.1"}`)}},
 		Plans: []federated.Plan{{ID: "gold", Name: "Gold", Description: "For partners", Characteristics: []string{
-			"10 requests per second", "burst 20", "5,000 requests per month", "POST /: 1 request per second",
+			"key comes from a Lambda authorizer, not from x-api-key", "10 requests per second", "burst 20",
+			"5,000 requests per month", "1 fewer in the first month", "sold on AWS Marketplace: 1a2b3c", "POST /: 1 request per second",
 			"GET /pets: 0.5 requests per second, burst 1",
 		}}},
 		Metadata: []federated.Metadata{
@@ -69,6 +72,11 @@ func TestEveryFieldOfAnAPIIsMapped(t *testing.T) {
 			{Name: "AWS endpoint type", Value: "REGIONAL"},
 			{Name: "AWS invoke URL", Value: "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/prod"},
 			{Name: "AWS document", Value: "exported from AWS API Gateway"},
+			{Name: "AWS key use", Value: "taken from the answer of a Lambda authorizer, and not from the header x-api-key; " +
+				"the methods that ask for it are not known"},
+			{Name: "AWS access limits", Value: "a resource policy may refuse callers, whatever their key; " +
+				"TLS policy TLS_1_2; endpoint access mode STRICT; a web ACL may refuse callers, whatever their key; " +
+				"all methods: 100 requests per second, burst 50; GET /pets: 0 requests per second, burst 0"},
 			{Name: "AWS tag Cost Center", Value: "42"},
 			{Name: "AWS tag team", Value: "shop"},
 			{Name: "AWS stage tag team", Value: "ops"},
@@ -204,10 +212,11 @@ func TestEveryTextIsWithinTheLimitsOfTheSQLBackendAndCutsAreMarked(t *testing.T)
 	}
 	in.Entry.API = &gateway.RestAPI{
 		ID: "a1b2c3", Name: long, Description: long, Version: long,
-		Tags: map[string]string{long: long, long + "2": long, "": ""},
+		Tags: map[string]string{long: long, long + "2": long, "": ""}, TLSPolicy: long, AccessMode: long,
 	}
+	in.Document = []byte(`{"paths":{"/a":{"get":{"security":[{"` + long + `":[]}]}}}}`)
 	in.Entry.Plans = []*gateway.UsagePlan{{
-		ID: "p", Name: long, Description: long, Throttle: &gateway.Throttle{Rate: 1e12, Burst: 1 << 30},
+		ID: "p", Name: long, Description: long, ProductCode: long, Throttle: &gateway.Throttle{Rate: 1e12, Burst: 1 << 30},
 		Stages: []gateway.PlanStage{{APIID: "a1b2c3", Stage: "prod", Throttle: methods}},
 	}}
 	in.Entry.Details = &gateway.Stage{Name: "prod", Description: long, Tags: map[string]string{long: long}}
@@ -219,7 +228,7 @@ func TestEveryTextIsWithinTheLimitsOfTheSQLBackendAndCutsAreMarked(t *testing.T)
 			t.Errorf("%.30q… was cut without a mark", cut)
 		}
 	}
-	for _, c := range p.Characteristics[2:] {
+	for _, c := range p.Characteristics[5:] { // after two notes, the rate, the burst and the product
 		if !strings.Contains(c, "1,234.5 requests per second, burst 98,765") && !strings.Contains(c, "more methods") {
 			t.Errorf("the numbers were cut off: %q", c)
 		}

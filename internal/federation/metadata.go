@@ -39,7 +39,7 @@ func routing(id ID) map[string]string {
 }
 
 // metadata are for people and for routing. Stage variables are not among them, because they may hold secrets.
-func metadata(id ID, e Entry, missing Missing) []federated.Metadata {
+func metadata(id ID, e Entry, missing Missing, asked demands) []federated.Metadata {
 	m := &metadataList{keys: map[string]struct{}{}, list: []federated.Metadata{}}
 	m.add(MetadataAccountID, id.Account)
 	m.add(MetadataRegion, id.Region)
@@ -51,6 +51,8 @@ func metadata(id ID, e Entry, missing Missing) []federated.Metadata {
 	m.add("AWS endpoint type", endpointType(e.API))
 	m.add("AWS invoke URL", invokeURL(id, e.API))
 	m.add("AWS document", documentTexts[missing])
+	m.add("AWS key use", keyText(e.API, asked))
+	m.add("AWS access limits", accessLimits(e))
 	m.addTags("AWS tag ", e.API.Tags)
 	if e.Details != nil {
 		m.addTags("AWS stage tag ", e.Details.Tags)

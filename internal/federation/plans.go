@@ -17,7 +17,8 @@ import (
 const maxMethodLimits = 50
 
 // plans are all usage plans of the entry, never nil, each id once: APIM fails an API with a repeated plan id.
-func plans(e Entry) []federated.Plan {
+func plans(e Entry, d demands) []federated.Plan {
+	notes := keyNotes(e.API, d)
 	out := make([]federated.Plan, 0, len(e.Plans))
 	for _, p := range e.Plans {
 		if slices.ContainsFunc(out, func(had federated.Plan) bool { return had.ID == p.ID }) {
@@ -27,7 +28,7 @@ func plans(e Entry) []federated.Plan {
 			ID:              p.ID,
 			Name:            Cut(cmp.Or(line(p.Name), p.ID), MaxPlanName),
 			Description:     Cut(prose(p.Description), maxDescription),
-			Characteristics: characteristics(p, e.API.ID, e.Stage),
+			Characteristics: append(slices.Clone(notes), characteristics(p, e.API.ID, e.Stage)...),
 		})
 	}
 	return out
@@ -43,11 +44,19 @@ func characteristics(p *gateway.UsagePlan, apiID, stage string) []string {
 		}
 	}
 	if p.Throttle != nil {
-		add(rateText(p.Throttle.Rate))
-		add(burstText(p.Throttle.Burst))
+		for _, text := range throttleTexts(*p.Throttle) {
+			add(text)
+		}
 	}
-	if p.Quota != nil && p.Quota.Limit > 0 {
-		add(requests(float64(p.Quota.Limit)) + " per " + strings.ToLower(line(p.Quota.Period)))
+	if q := p.Quota; q != nil && q.Limit >= 0 {
+		period := strings.ToLower(line(q.Period))
+		add(requests(float64(q.Limit)) + " per " + period)
+		if q.Offset > 0 {
+			add(grouped(float64(q.Offset)) + " fewer in the first " + period)
+		}
+	}
+	if code := line(p.ProductCode); code != "" {
+		add("sold on AWS Marketplace: " + code)
 	}
 	overrides := map[string]gateway.Throttle{}
 	for _, link := range p.Stages {
@@ -55,38 +64,52 @@ func characteristics(p *gateway.UsagePlan, apiID, stage string) []string {
 			maps.Copy(overrides, link.Throttle)
 		}
 	}
-	methods := slices.Sorted(maps.Keys(overrides))
-	for i, method := range methods {
-		if i == maxMethodLimits {
-			add(fmt.Sprintf("and limits for %d more methods", len(methods)-i))
-			break
-		}
-		add(methodText(method, overrides[method]))
+	for _, text := range methodLimits(overrides) {
+		add(text)
 	}
 	return out
 }
 
-func rateText(perSecond float64) string {
-	if !(perSecond > 0) || math.IsInf(perSecond, 0) { // the SDK also reads "NaN" and "Infinity"
-		return ""
+// methodLimits are texts for the limits of single methods, ordered by path.
+func methodLimits(limits map[string]gateway.Throttle) []string {
+	var out []string
+	methods := slices.Sorted(maps.Keys(limits))
+	for i, method := range methods {
+		if i == maxMethodLimits {
+			return append(out, fmt.Sprintf("and limits for %d more methods", len(methods)-i))
+		}
+		out = append(out, methodText(method, limits[method]))
 	}
-	return requests(perSecond) + " per second"
+	return slices.DeleteFunc(out, func(text string) bool { return text == "" })
 }
 
-func burstText(burst int32) string {
-	if burst <= 0 {
-		return ""
+// throttleTexts are a rate and a burst. AWS gives both, so if both are zero they were set to zero: every call is refused.
+// If only one is zero, the SDK does not say whether AWS left it out.
+func throttleTexts(t gateway.Throttle) []string {
+	if t == (gateway.Throttle{}) {
+		return []string{requests(0) + " per second", "burst 0"}
 	}
-	return "burst " + grouped(float64(burst))
+	var out []string
+	if t.Rate > 0 && !math.IsInf(t.Rate, 0) { // the SDK also reads "NaN" and "Infinity"
+		out = append(out, requests(t.Rate)+" per second")
+	}
+	if t.Burst > 0 {
+		out = append(out, "burst "+grouped(float64(t.Burst)))
+	}
+	return out
 }
 
-// methodText is a single method's limits. AWS's key is "/path/METHOD". A long path is cut, so that the numbers stay.
+// methodText is a single method's limits. AWS's key is "/path/METHOD", and "*/*" for all methods of a stage. A long path
+// is cut, so that the numbers stay.
 func methodText(method string, t gateway.Throttle) string {
-	limits := strings.Trim(rateText(t.Rate)+", "+burstText(t.Burst), ", ") // either text may be empty
+	limits := strings.Join(throttleTexts(t), ", ")
 	if limits == "" {
 		return ""
 	}
 	numbers, name := ": "+limits, line(method)
+	if name == "*/*" {
+		return "all methods" + numbers
+	}
 	if cut := strings.LastIndexByte(name, '/'); cut >= 0 {
 		name = name[cut+1:] + " " + cmp.Or(name[:cut], "/")
 	}

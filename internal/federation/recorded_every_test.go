@@ -121,7 +121,7 @@ func checkMapping(t *testing.T, api, stage, plan, document string) {
 			federation.MetadataStage:     "dev",
 		},
 		Pages: []federated.Page{{Filename: "openapi.json", Content: []byte(document)}},
-		Plans: []federated.Plan{{ID: rawPlan.ID, Name: rawPlan.Name, Characteristics: []string{}}},
+		Plans: []federated.Plan{{ID: rawPlan.ID, Name: rawPlan.Name, Characteristics: []string{"no method asks for an API key"}}},
 		Metadata: []federated.Metadata{
 			{Name: federation.MetadataAccountID, Value: "111111111111"}, {Name: federation.MetadataRegion, Value: "eu-west-1"},
 			{Name: federation.MetadataRestAPIID, Value: "a1b2c3"}, {Name: federation.MetadataStage, Value: "dev"},
@@ -130,10 +130,12 @@ func checkMapping(t *testing.T, api, stage, plan, document string) {
 			{Name: "AWS stage", Value: "dev"},
 			{Name: "AWS endpoint type", Value: raw.EndpointConfiguration.Types[0]},
 			{Name: "AWS document", Value: "exported from AWS API Gateway"},
+			{Name: "AWS key use", Value: "no method asks for one: calls need no key, and no plan limits them"},
+			{Name: "AWS access limits", Value: "none"},
 		},
 	}
 	if rawPlan.Throttle != nil {
-		want.Plans[0].Characteristics = []string{"10 requests per second", "burst 20"}
+		want.Plans[0].Characteristics = []string{"no method asks for an API key", "10 requests per second", "burst 20"}
 	}
 	for name, value := range raw.Tags {
 		want.Metadata = append(want.Metadata, federated.Metadata{Name: "AWS tag " + name, Value: value})

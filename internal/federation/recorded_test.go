@@ -109,7 +109,7 @@ func TestRecordedAnswersOfAWSBecomeTheModel(t *testing.T) {
 		},
 		Pages: []federated.Page{{Filename: "openapi.json", Content: export.Body}},
 		Plans: []federated.Plan{{ID: "plan01", Name: "Basic", Characteristics: []string{
-			"10 requests per second", "burst 20",
+			"no method asks for an API key", "10 requests per second", "burst 20",
 		}}},
 		Metadata: []federated.Metadata{
 			{Name: federation.MetadataAccountID, Value: "111111111111"}, {Name: federation.MetadataRegion, Value: "eu-west-1"},
@@ -120,6 +120,8 @@ func TestRecordedAnswersOfAWSBecomeTheModel(t *testing.T) {
 			{Name: "AWS endpoint type", Value: "EDGE"},
 			{Name: "AWS invoke URL", Value: "https://a1b2c3.execute-api.eu-west-1.amazonaws.com/dev"},
 			{Name: "AWS document", Value: "exported from AWS API Gateway"},
+			{Name: "AWS key use", Value: "no method asks for one: calls need no key, and no plan limits them"},
+			{Name: "AWS access limits", Value: "none"},
 		},
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

@@ -17,7 +17,13 @@ type RestAPI struct {
 	VPCEndpointIDs []string
 	// EndpointDisabled says that the execute-api address is disabled, so clients use a custom domain name.
 	EndpointDisabled bool
-	Tags             map[string]string
+	// KeyFromAuthorizer says that a Lambda authorizer gives the API key of a call, instead of its x-api-key header.
+	KeyFromAuthorizer bool
+	// ResourcePolicy says that the API has one. It may refuse callers. Its text is not kept.
+	ResourcePolicy bool
+	// TLSPolicy and AccessMode are what AWS demands of connections. They are empty if AWS gives none.
+	TLSPolicy, AccessMode string
+	Tags                  map[string]string
 }
 
 // Stage is a deployed stage as GetStages lists it.
@@ -31,7 +37,11 @@ type Stage struct {
 	// no time. An export depends on the three fields above. A rollback can bring back their old values, but never an old
 	// UpdatedAt.
 	UpdatedAt int64
-	Tags      map[string]string
+	// WebACL says that AWS WAF filters calls.
+	WebACL bool
+	// Throttle holds the stage's own limits, by "/path/METHOD", or "*/*" for all methods.
+	Throttle map[string]Throttle
+	Tags     map[string]string
 }
 
 // UsagePlan is a usage plan as GetUsagePlans lists it, with all the stages that it is linked to.
@@ -41,6 +51,8 @@ type UsagePlan struct {
 	Description string
 	Throttle    *Throttle // nil: none
 	Quota       *Quota    // nil: none
+	// ProductCode is that of a product on AWS Marketplace which the plan belongs to.
+	ProductCode string
 	Stages      []PlanStage
 }
 
@@ -52,14 +64,15 @@ type PlanStage struct {
 	Throttle map[string]Throttle
 }
 
-// Throttle is a rate in requests per second and a burst in requests. Zero means that AWS gives none.
+// Throttle is a rate in requests per second and a burst in requests. Zero may mean that AWS gives none.
 type Throttle struct {
 	Rate  float64
 	Burst int32
 }
 
-// Quota is a number of requests per DAY, WEEK or MONTH.
+// Quota is a number of requests per DAY, WEEK or MONTH. In the first one there are Offset fewer.
 type Quota struct {
 	Limit  int32
+	Offset int32
 	Period string
 }

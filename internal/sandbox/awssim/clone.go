@@ -26,6 +26,10 @@ func (s Stage) clone() Stage {
 		canary.Overrides = maps.Clone(canary.Overrides)
 		s.Canary = &canary
 	}
+	if s.Throttle != nil {
+		throttle := *s.Throttle
+		s.Throttle = &throttle
+	}
 	s.Variables = maps.Clone(s.Variables)
 	s.Tags = maps.Clone(s.Tags)
 	return s

@@ -61,10 +61,13 @@ type RestAPI struct {
 	// VPCEndpointIDs are those of a PRIVATE API.
 	VPCEndpointIDs []string `json:"vpcEndpointIds,omitempty"`
 	// APIKeySource is HEADER or AUTHORIZER; empty means HEADER.
-	APIKeySource           string            `json:"apiKeySource,omitempty"`
-	DisableExecuteEndpoint bool              `json:"disableExecuteEndpoint,omitempty"`
-	BinaryMediaTypes       []string          `json:"binaryMediaTypes,omitempty"`
-	Tags                   map[string]string `json:"tags,omitempty"`
+	APIKeySource           string   `json:"apiKeySource,omitempty"`
+	DisableExecuteEndpoint bool     `json:"disableExecuteEndpoint,omitempty"`
+	BinaryMediaTypes       []string `json:"binaryMediaTypes,omitempty"`
+	// Policy is a resource policy in JSON. SecurityPolicy is the least TLS.
+	Policy         string            `json:"policy,omitempty"`
+	SecurityPolicy string            `json:"securityPolicy,omitempty"`
+	Tags           map[string]string `json:"tags,omitempty"`
 	// Open APIs ask for no key: their methods are callable by anyone and their exports name no security.
 	Open   bool    `json:"open,omitempty"`
 	Stages []Stage `json:"stages,omitempty"`
@@ -78,9 +81,12 @@ type Stage struct {
 	DocumentationVersion string            `json:"documentationVersion,omitempty"`
 	Canary               *Canary           `json:"canary,omitempty"`
 	Variables            map[string]string `json:"variables,omitempty"`
-	Tags                 map[string]string `json:"tags,omitempty"`
-	Created              time.Time         `json:"created,omitzero"`
-	Updated              time.Time         `json:"updated,omitzero"`
+	// Throttle is for all methods of the stage.
+	Throttle  *Throttle         `json:"throttle,omitempty"`
+	WebACLARN string            `json:"webAclArn,omitempty"`
+	Tags      map[string]string `json:"tags,omitempty"`
+	Created   time.Time         `json:"created,omitzero"`
+	Updated   time.Time         `json:"updated,omitzero"`
 	// DocumentBytes is the exact size of the export; 0 means its natural size, some kilobytes. Less than the
 	// least document (about 1.5 KB) gives that.
 	DocumentBytes int `json:"documentBytes,omitempty"`

@@ -19,6 +19,8 @@ type restAPIWire struct {
 	DisableExecuteEndpoint bool              `json:"disableExecuteApiEndpoint"`
 	Endpoint               endpointWire      `json:"endpointConfiguration"`
 	RootResourceID         string            `json:"rootResourceId"`
+	Policy                 string            `json:"policy,omitempty"`
+	SecurityPolicy         string            `json:"securityPolicy,omitempty"`
 	Tags                   map[string]string `json:"tags,omitempty"`
 }
 
@@ -36,7 +38,8 @@ func wireRestAPI(a *RestAPI) restAPIWire {
 	return restAPIWire{
 		ID: a.ID, Name: a.Name, Description: a.Description, Version: a.Version, CreatedDate: a.Created.Unix(),
 		APIKeySource: a.APIKeySource, BinaryMediaTypes: a.BinaryMediaTypes, DisableExecuteEndpoint: a.DisableExecuteEndpoint,
-		Endpoint: endpointWire{address, a.EndpointTypes, a.VPCEndpointIDs}, RootResourceID: rootResourceID(a.ID), Tags: a.Tags,
+		Endpoint: endpointWire{address, a.EndpointTypes, a.VPCEndpointIDs}, RootResourceID: rootResourceID(a.ID),
+		Policy: a.Policy, SecurityPolicy: a.SecurityPolicy, Tags: a.Tags,
 	}
 }
 
@@ -51,7 +54,8 @@ type stageWire struct {
 	DocumentationVersion string            `json:"documentationVersion,omitempty"`
 	CacheClusterEnabled  bool              `json:"cacheClusterEnabled"`
 	CacheClusterStatus   string            `json:"cacheClusterStatus"`
-	MethodSettings       struct{}          `json:"methodSettings"`
+	MethodSettings       map[string]any    `json:"methodSettings"`
+	WebACLARN            string            `json:"webAclArn,omitempty"`
 	TracingEnabled       bool              `json:"tracingEnabled"`
 	Variables            map[string]string `json:"variables,omitempty"`
 	Canary               *canaryWire       `json:"canarySettings,omitempty"`
@@ -71,8 +75,14 @@ func wireStage(s *Stage) stageWire {
 	w := stageWire{
 		StageName: s.Name, DeploymentID: s.DeploymentID, Description: s.Description,
 		DocumentationVersion: s.DocumentationVersion,
-		CacheClusterStatus:   "NOT_AVAILABLE", Variables: s.Variables, Tags: s.Tags,
+		MethodSettings:       map[string]any{}, WebACLARN: s.WebACLARN,
+		CacheClusterStatus: "NOT_AVAILABLE", Variables: s.Variables, Tags: s.Tags,
 		CreatedDate: s.Created.Unix(), LastUpdatedDate: s.Updated.Unix(),
+	}
+	if s.Throttle != nil {
+		w.MethodSettings["*/*"] = map[string]any{
+			"throttlingBurstLimit": s.Throttle.BurstLimit, "throttlingRateLimit": s.Throttle.RateLimit,
+		}
 	}
 	if s.Canary != nil {
 		w.Canary = &canaryWire{s.Canary.DeploymentID, s.Canary.PercentTraffic, s.Canary.Overrides, s.Canary.UseStageCache}
