@@ -18,7 +18,7 @@ const maxMethodLimits = 50
 
 // plans are all usage plans of the entry, never nil, each id once: APIM fails an API with a repeated plan id.
 func plans(e Entry, d demands) []federated.Plan {
-	notes := keyNotes(e.API, d)
+	notes, names := keyNotes(e.API, d), planNames(e.Plans)
 	out := make([]federated.Plan, 0, len(e.Plans))
 	for _, p := range e.Plans {
 		if slices.ContainsFunc(out, func(had federated.Plan) bool { return had.ID == p.ID }) {
@@ -26,13 +26,49 @@ func plans(e Entry, d demands) []federated.Plan {
 		}
 		out = append(out, federated.Plan{
 			ID:              p.ID,
-			Name:            Cut(cmp.Or(line(p.Name), p.ID), MaxPlanName),
+			Name:            names[p.ID],
 			Description:     Cut(prose(p.Description), maxDescription),
 			Characteristics: append(slices.Clone(notes), characteristics(p, e.API.ID, e.Stage)...),
 		})
 	}
 	return out
 }
+
+// planNames are the names of an API's plans, by id. A plan has the name that AWS has, with its id in brackets behind it
+// where the name alone does not tell plans apart, as [Names] have it for APIs.
+//
+//	plans that AWS calls                        | names
+//	Gold                                        | Gold
+//	Gold, and Gold                              | Gold [a1b2c3] · Gold [d4e5f6]
+//	a name that is too long                     | The beginning of the… [a1b2c3], always
+//	Gold, Gold, and Gold [a1b2c3]               | Gold [a1b2c3] · Gold [d4e5f6] · Gold [a1b2c3] [f6e5d4]
+//
+// So a name that is too long stays the same when another plan is added, and another one changes only if it must.
+func planNames(plans []*gateway.UsagePlan) map[string]string {
+	own := func(p *gateway.UsagePlan) string { return cmp.Or(line(p.Name), line(p.ID)) }
+	names := make(map[string]string, len(plans))
+	for _, p := range plans {
+		names[p.ID] = own(p)
+	}
+	for changed := true; changed; { // a name with brackets may be another plan's own
+		changed = false
+		bearers := make(map[string]int, len(names))
+		for _, name := range names {
+			bearers[name]++
+		}
+		for _, p := range plans {
+			mark := " [" + Cut(line(p.ID), maxPlanID) + "]"
+			marked := Cut(own(p), MaxPlanName-width(mark)) + mark
+			if name := names[p.ID]; name != marked && (bearers[name] > 1 || width(name) > MaxPlanName) {
+				names[p.ID], changed = marked, true
+			}
+		}
+	}
+	return names
+}
+
+// maxPlanID is much more than AWS's ids need (six to ten characters).
+const maxPlanID = 32
 
 // characteristics tell people what a plan allows. A value that AWS leaves out is left out.
 func characteristics(p *gateway.UsagePlan, apiID, stage string) []string {

@@ -1,7 +1,10 @@
 package federation
 
 import (
+	"fmt"
 	"math"
+	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -54,5 +57,61 @@ func TestCharacteristicsAreReadableTexts(t *testing.T) {
 				t.Error(diff)
 			}
 		})
+	}
+}
+
+// called are plans with these names, and the ids p0, p1 and so on.
+func called(names ...string) []*gateway.UsagePlan {
+	var plans []*gateway.UsagePlan
+	for i, name := range names {
+		plans = append(plans, &gateway.UsagePlan{ID: fmt.Sprint("p", i), Name: name})
+	}
+	return plans
+}
+
+func TestPlansOfOneAPIAreToldApart(t *testing.T) {
+	long := strings.Repeat("x", MaxPlanName)
+	for name, c := range map[string]struct{ in, want []string }{
+		"different names":     {[]string{"Gold", "Silver"}, []string{"Gold", "Silver"}},
+		"one name":            {[]string{"Gold", "Free", " Gold "}, []string{"Gold [p0]", "Free", "Gold [p2]"}},
+		"no name":             {[]string{"", ""}, []string{"p0", "p1"}},
+		"another one's id":    {[]string{"", "p0"}, []string{"p0 [p0]", "p0 [p1]"}},
+		"another one's marks": {[]string{"Gold", "Gold", "Gold [p0]"}, []string{"Gold [p0]", "Gold [p1]", "Gold [p0] [p2]"}},
+		"just short enough":   {[]string{long}, []string{long}},
+		"too long":            {[]string{long + "A"}, []string{long[:MaxPlanName-6] + "… [p0]"}},
+		"long and the same":   {[]string{long, long}, []string{long[:MaxPlanName-6] + "… [p0]", long[:MaxPlanName-6] + "… [p1]"}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			plans := called(c.in...)
+			names := planNames(plans)
+			got := []string{}
+			for _, p := range plans {
+				got = append(got, names[p.ID])
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+		})
+	}
+}
+
+func TestPlanNamesThatDifferOnlyBehindTheLimitStayAsTheyAreWhenPlansComeAndGo(t *testing.T) {
+	var names []string
+	for letter := 'A'; letter <= 'Z'; letter++ {
+		names = append(names, strings.Repeat("Partner plan of the north ", 3)+string(letter))
+	}
+	alone, all := planNames(called(names[0])), planNames(called(names...))
+	if alone["p0"] != all["p0"] {
+		t.Errorf("%q became %q", alone["p0"], all["p0"])
+	}
+	shown := map[string]bool{}
+	for _, name := range all {
+		shown[name] = true
+		if width(name) > MaxPlanName || !strings.HasPrefix(name, "Partner plan of the north ") {
+			t.Errorf("%q", name)
+		}
+	}
+	if len(shown) != len(names) {
+		t.Errorf("%d names for %d plans", len(shown), len(names))
 	}
 }
