@@ -22,8 +22,10 @@ type GatherAPIs struct {
 
 // GatheredAPIs is what the targets have, named. Catalogue -> the asker.
 type GatheredAPIs struct {
+	// APIs are what exists, for people.
 	APIs []federation.NamedEntry
-	// Whole are the APIs of targets with a complete listing: the others may lack plans.
+	// Whole are the APIs of targets with a complete listing: the others may lack plans. Stages that did not exist when
+	// AWS was last asked are among them: their export asks again.
 	Whole    []federation.NamedEntry
 	Listings []TargetListing
 	// Complete says that every target's listing is complete.

@@ -11,7 +11,7 @@ import (
 // book is the last complete listing of every target, and the names judged over them. It is pure.
 //
 // Names are judged over all of it, whatever is being sent, so that a target that fails, or an ingest of a few APIs,
-// renames nothing. A target that was never listed to the end is no part of that: its own APIs show their stage, and the
+// renames nothing. A stage that AWS does not have any more lengthens no name. A target that was never listed to the end is no part of that: its own APIs show their stage, and the
 // others are called what they will be called, but where names turn out to be the same.
 type book struct {
 	listings map[federation.Target][]store.RememberedAPI
@@ -44,6 +44,25 @@ func (b *book) unlisted(m messages.TargetListing) []store.RememberedAPI {
 	return apis
 }
 
+// gone are the entries of a target that AWS does not have any more. Where the target has not asked since it began, what
+// the last listing said still stands.
+func (b *book) gone(target federation.Target, entries []federation.Entry) map[federation.ID]bool {
+	remembered := map[string]bool{}
+	for _, a := range b.listings[target] {
+		if a.Gone {
+			remembered[a.ID] = true
+		}
+	}
+	gone := map[federation.ID]bool{}
+	for _, e := range entries {
+		id := e.ID(target)
+		if e.Existence == federation.Gone || e.Existence == federation.Unasked && remembered[id.String()] {
+			gone[id] = true
+		}
+	}
+	return gone
+}
+
 // judge judges all names for the configured targets. It gives the remembered targets that are not configured any more:
 // they are forgotten. A target whose account is empty may be any that was listed in its region. It is called when names
 // are needed and not at each listing, or the work would grow with the square of the targets.
@@ -60,7 +79,7 @@ func (b *book) judge(configured []federation.Target) (forgotten []federation.Tar
 			continue
 		}
 		for _, a := range apis {
-			if id, err := federation.ParseID(a.ID); err == nil {
+			if id, err := federation.ParseID(a.ID); err == nil && !a.Gone {
 				all = append(all, federation.Named{ID: id, Name: a.Name})
 			}
 		}

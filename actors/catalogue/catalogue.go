@@ -4,6 +4,7 @@ package catalogue
 
 import (
 	"context"
+	"maps"
 	"slices"
 	"time"
 
@@ -188,18 +189,21 @@ func (c *catalogue) show(m messages.TargetListing) {
 		c.env.Board.ListingFailed(c.spec.Integration, place, m.Failure, c.env.Now())
 	case m.Complete && !m.Narrow:
 		apis := map[string]bool{}
+		gone := c.book.gone(m.Target, m.Entries)
 		for _, e := range m.Entries {
-			apis[e.ID(m.Target).RestAPI] = true
+			if id := e.ID(m.Target); !gone[id] {
+				apis[id.RestAPI] = true
+			}
 		}
-		c.env.Board.Listed(c.spec.Integration, place, len(apis), len(m.Entries), m.StartedAt)
+		c.env.Board.Listed(c.spec.Integration, place, len(apis), len(m.Entries)-len(gone), m.StartedAt)
 	}
 }
 
 // keep remembers a complete listing, if it says anything new.
 func (c *catalogue) keep(m messages.TargetListing) {
-	apis := c.book.unlisted(m)
+	apis, gone := c.book.unlisted(m), c.book.gone(m.Target, m.Entries)
 	for _, n := range federation.NamedOf(m.Target, m.Entries) {
-		apis = append(apis, store.RememberedAPI{ID: n.ID.String(), Name: n.Name})
+		apis = append(apis, store.RememberedAPI{ID: n.ID.String(), Name: n.Name, Gone: gone[n.ID]})
 	}
 	if c.book.keep(m.Target, apis) {
 		c.write(m.Target, func() error {
@@ -235,6 +239,8 @@ func (c *catalogue) finish(ctx actor.Context, g *gathering) {
 	})
 	result := messages.GatheredAPIs{Listings: g.listings, Complete: true}
 	whole := map[federation.Target]bool{}
+	var all []federation.NamedEntry
+	gone := map[federation.ID]bool{}
 	seen := map[federation.ID]bool{} // two roles of one account see the same APIs
 	for _, l := range g.listings {
 		c.warnUnlisted(l)
@@ -247,11 +253,15 @@ func (c *catalogue) finish(ctx actor.Context, g *gathering) {
 			if id := e.ID(l.Target); !seen[id] {
 				seen[id] = true
 				name := names.Of(id, e.API.Name)
-				result.APIs = append(result.APIs, federation.NamedEntry{Target: l.Target, Entry: e, Name: name})
+				all = append(all, federation.NamedEntry{Target: l.Target, Entry: e, Name: name, Names: names})
 			}
 		}
+		maps.Copy(gone, c.book.gone(l.Target, l.Entries))
 	}
-	for _, e := range result.APIs {
+	for _, e := range all {
+		if !gone[e.ID()] {
+			result.APIs = append(result.APIs, e)
+		}
 		if whole[e.Target] {
 			result.Whole = append(result.Whole, e)
 		}

@@ -29,6 +29,7 @@ type discoverer struct {
 	last    *finishedRun
 	run     *listingRun
 	askers  []listingAsker
+	living  federation.Living
 	exports exports.Queue[*actor.PID]
 	reach   reach
 	slowAt  time.Time // when a timer looks for a worker that has been at work for long
@@ -71,7 +72,10 @@ type listingAsker struct {
 // DiscovererProps makes a discoverer.
 func DiscovererProps(env *life.Env, spec DiscovererSpec) *actor.Props {
 	return life.Props(env, life.Part, func() actor.Actor {
-		return &discoverer{env: env, spec: spec, exports: exports.NewQueue[*actor.PID](spec.Workers, stageListings)}
+		return &discoverer{
+			env: env, spec: spec, living: federation.Living{},
+			exports: exports.NewQueue[*actor.PID](spec.Workers, stageListings),
+		}
 	})
 }
 
@@ -125,7 +129,7 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 	if d.last.serves(m, now) {
 		d.last.unseen = false
 		listing := d.last.TargetListing
-		listing.Request = m.Request
+		listing.Request, listing.Entries = m.Request, d.living.Mark(listing.Entries)
 		ctx.Request(ctx.Sender(), listing)
 		return
 	}
@@ -207,7 +211,17 @@ func (d *discoverer) onListingStep(ctx actor.Context, m listingStep) {
 		m.err = nil
 	}
 	d.run.take(m, now)
+	if m.api != "" {
+		d.learn(m.api, m.stages, m.err)
+	}
 	d.proceed(ctx)
+}
+
+// learn remembers which stages of a REST API exist, if AWS has said so.
+func (d *discoverer) learn(api string, stages []*gateway.Stage, err error) {
+	if err == nil || isNotFound(err) {
+		d.living.Note(api, stages)
+	}
 }
 
 // onRanOut answers the callers that cannot have the lists in time. The lists are asked for again for callers with more
@@ -226,6 +240,8 @@ func (d *discoverer) settle(ctx actor.Context) {
 	switch {
 	case run.complete():
 		d.last = &finishedRun{TargetListing: d.whole(run.entries()), finishedAt: time.Now(), unseen: len(d.askers) == 0}
+		apis, _ := d.run.apis.All()
+		d.living.KeepOnly(apis)
 		d.run = nil
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
@@ -252,6 +268,7 @@ func (d *discoverer) settleNarrow(ctx actor.Context) {
 
 // answer gives a listing to the callers that it is for; the others wait on.
 func (d *discoverer) answer(ctx actor.Context, listing messages.TargetListing, isFor func(listingAsker) bool) {
+	listing.Entries = d.living.Mark(listing.Entries)
 	d.askers = slices.DeleteFunc(d.askers, func(a listingAsker) bool {
 		if !isFor(a) {
 			return false

@@ -84,6 +84,7 @@ func (d *discoverer) prepare(ctx actor.Context) {
 }
 
 func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
+	d.learn(m.api, m.stages, m.err)
 	for _, task := range d.exports.Listed(m.api) {
 		found := slices.IndexFunc(m.stages, func(s *gateway.Stage) bool { return s.Name == task.Stage })
 		switch {
@@ -95,6 +96,7 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: "AWS has no such stage any more", Gone: true})
 		default:
 			task.Details = m.stages[found]
+			task.Name = task.Names.OfLiving(task.ID(), task.API.Name, d.living[m.api])
 			d.exports.Push(task)
 		}
 	}

@@ -2,6 +2,7 @@ package federation
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 
 	"federation-agent/internal/gateway"
@@ -15,7 +16,20 @@ type Entry struct {
 	Plans []*gateway.UsagePlan
 	// Details are the stage as GetStages lists it, nil if GetStages was not called.
 	Details *gateway.Stage
+	// Existence is what the last GetStages of its REST API says, which may be older than the listing.
+	Existence Existence
 }
+
+// Existence says whether a stage exists. A usage plan may still be linked to one that does not.
+type Existence int8
+
+// What is known of a stage.
+const (
+	// Unasked: no GetStages is remembered. The stage counts as one that exists.
+	Unasked Existence = iota
+	Exists
+	Gone
+)
 
 // ID is the entry's identity in a target.
 func (e Entry) ID(t Target) ID {
@@ -38,6 +52,44 @@ func (f Filter) Accepts(stage string) bool {
 // Stages holds the answers of GetStages by REST API id. An API for which GetStages was not called is absent. An API
 // without stages has an empty list.
 type Stages map[string][]*gateway.Stage
+
+// Living remembers what the last GetStages of each REST API listed: the names of its stages. What it costs is little, and
+// a preview that asked would cost a call for each REST API.
+type Living map[string][]string
+
+// Note remembers an answer of GetStages.
+func (l Living) Note(api string, stages []*gateway.Stage) {
+	names := make([]string, len(stages))
+	for i, s := range stages {
+		names[i] = s.Name
+	}
+	l[api] = names
+}
+
+// KeepOnly forgets the REST APIs that are not listed any more.
+func (l Living) KeepOnly(apis []*gateway.RestAPI) {
+	listed := make(map[string]bool, len(apis))
+	for _, api := range apis {
+		listed[api.ID] = true
+	}
+	maps.DeleteFunc(l, func(api string, _ []string) bool { return !listed[api] })
+}
+
+// Mark gives the entries with what is remembered of their existence.
+func (l Living) Mark(entries []Entry) []Entry {
+	out := slices.Clone(entries)
+	for i := range out {
+		e := &out[i]
+		names, asked := l[e.API.ID]
+		switch {
+		case e.Details != nil || asked && slices.Contains(names, e.Stage):
+			e.Existence = Exists
+		case asked:
+			e.Existence = Gone
+		}
+	}
+	return out
+}
 
 // Entries turns *complete* listings of one target into its entries, ordered by API name, REST API id and stage.
 //
@@ -123,6 +175,8 @@ type NamedEntry struct {
 	Target Target
 	Entry
 	Name string
+	// Names are all names. Name comes from them.
+	Names Names
 }
 
 // ID is the API's identity.

@@ -118,3 +118,35 @@ func TestGetStagesIsNeededOnlyWhereUsagePlansDoNotNameAllStages(t *testing.T) {
 		}
 	}
 }
+
+func TestWhatGetStagesSaidLastIsRemembered(t *testing.T) {
+	a, b := api("a", "A"), api("b", "B")
+	living := Living{}
+	living.Note("a", stage("prod"))
+	living.Note("c", stage("prod"))
+	given := []Entry{
+		{API: a, Stage: "prod"}, {API: a, Stage: "dev"}, {API: a, Stage: "new", Details: stage("new")[0]}, {API: b, Stage: "prod"},
+	}
+	existence := func() []Existence {
+		var out []Existence
+		for _, e := range living.Mark(given) {
+			out = append(out, e.Existence)
+		}
+		return out
+	}
+	if got := existence(); !slices.Equal(got, []Existence{Exists, Gone, Exists, Unasked}) {
+		t.Errorf("%v", got)
+	}
+	if given[1].Existence != Unasked {
+		t.Error("the listing itself was changed")
+	}
+	living.Note("a", stage("prod", "dev")) // it was made again
+	living.Note("b", nil)                  // it was deleted
+	if got := existence(); !slices.Equal(got, []Existence{Exists, Exists, Exists, Gone}) {
+		t.Errorf("%v", got)
+	}
+	living.KeepOnly([]*gateway.RestAPI{a})
+	if len(living) != 1 || living["a"] == nil {
+		t.Errorf("%v is remembered", living)
+	}
+}

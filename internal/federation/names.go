@@ -87,6 +87,50 @@ func (n Names) Of(id ID, awsName string) string {
 	return base + suffix(id, level)
 }
 
+// OfLiving is like Of, but stages of the same REST API that do not exist do not count. stages are those that exist. So
+// an API has the right name as soon as AWS has said what exists, and not only after the next listing.
+func (n Names) OfLiving(id ID, awsName string, stages []string) string {
+	g := n.groups[baseName(awsName, id)]
+	if g == nil {
+		return n.Of(id, awsName)
+	}
+	sibling := func(other ID) bool { return other.Target() == id.Target() && other.RestAPI == id.RestAPI }
+	gone := func(other ID) bool { return sibling(other) && !slices.Contains(stages, other.Stage) }
+	at, known := slices.BinarySearchFunc(g.ids, id, compareIDs)
+	from, to := at, at // siblings stand side by side, because the ids are in order
+	for from > 0 && sibling(g.ids[from-1]) {
+		from--
+	}
+	for to < len(g.ids) && sibling(g.ids[to]) {
+		to++
+	}
+	if !known || !slices.ContainsFunc(g.ids[from:to], gone) {
+		return n.Of(id, awsName)
+	}
+	living := slices.DeleteFunc(slices.Clone(g.ids), gone)
+	level := firstDistinct(living, 0)
+	for level < g.level && n.isOfAnother(g.base+suffix(id, level), g) {
+		level = firstDistinct(living, level+1)
+	}
+	return g.base + suffix(id, level)
+}
+
+// isOfAnother reports whether an API of another group has a name.
+func (n Names) isOfAnother(name string, g *nameGroup) bool {
+	for end := range len(name) + 1 {
+		if end < len(name) && !strings.HasPrefix(name[end:], " [") {
+			continue
+		}
+		other := n.groups[name[:end]]
+		if other != nil && other != g && slices.ContainsFunc(other.ids, func(id ID) bool {
+			return name[end:] == suffix(id, other.level)
+		}) {
+			return true
+		}
+	}
+	return false
+}
+
 // nameGroup is all APIs with the same name in AWS.
 type nameGroup struct {
 	base  string

@@ -167,3 +167,41 @@ func estate(random *rand.Rand, n int) []Named {
 	}
 	return slices.SortedFunc(maps.Values(all), func(a, b Named) int { return CompareIDs(a.ID, b.ID) })
 }
+
+func TestStagesThatDoNotExistLengthenNoName(t *testing.T) {
+	prod := named("Orders", one, "eu-west-1", "a", "prod")
+	dev := named("Orders", one, "eu-west-1", "a", "dev")
+	test := named("Orders", one, "eu-west-1", "a", "test")
+	for name, c := range map[string]struct {
+		others []Named
+		living []string
+		want   string
+	}{
+		"all exist":              {[]Named{dev}, []string{"prod", "dev"}, "Orders [prod]"},
+		"the other one is gone":  {[]Named{dev}, []string{"prod"}, "Orders"},
+		"one of the two is gone": {[]Named{dev, test}, []string{"prod", "test"}, "Orders [prod]"},
+		"another REST API has the same stages": {
+			[]Named{dev, named("Orders", one, "us-east-1", "b", "dev")}, []string{"prod"}, "Orders [prod]"},
+		"another REST API has the same stage": {
+			[]Named{dev, named("Orders", one, "us-east-1", "b", "prod")}, []string{"prod"}, "Orders [eu-west-1]"},
+		"another REST API's own name": {
+			[]Named{dev, named("Orders", one, "us-east-1", "b", "prod"), named("Orders [eu-west-1]", one, "us-east-1", "c", "x")},
+			[]string{"prod"}, "Orders [prod, eu-west-1]"},
+		"it is the only one": {nil, []string{"prod"}, "Orders"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			names := NewNames(append([]Named{prod}, c.others...))
+			if got := names.OfLiving(prod.ID, prod.Name, c.living); got != c.want {
+				t.Errorf("%q, want %q", got, c.want)
+			}
+			for _, other := range c.others {
+				if other.ID.RestAPI != "a" && names.Of(other.ID, other.Name) == c.want {
+					t.Errorf("%s bears the same name", other.ID)
+				}
+			}
+		})
+	}
+	if got := (Names{}).OfLiving(prod.ID, prod.Name, nil); got != "Orders [prod]" {
+		t.Errorf("before the first listing: %q", got)
+	}
+}

@@ -11,6 +11,8 @@ type RememberedAPI struct {
 	ID string `json:"id"`
 	// Name is the name that AWS gives the API, before anything was added to tell it apart.
 	Name string `json:"name"`
+	// Gone says that AWS has no such stage any more, though a usage plan is still linked to it.
+	Gone bool `json:"gone,omitempty"`
 }
 
 // Listings remembers the last complete listing of each target. An API's name is judged over all of them, so that

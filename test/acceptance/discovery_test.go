@@ -544,3 +544,67 @@ func TestAStageFilterThatNamesAnUnknownStageBesideKnownOnesIsToldOnce(t *testing
 		}
 	})
 }
+
+// A usage plan may be linked to a stage that does not exist any more. No call more than before finds that out: an
+// ingest asks each REST API for its stages anyway, and what it says is remembered for previews and names.
+func TestAStageThatOnlyAPlanStillNamesLengthensNoNameAndIsInNoPreviewOnceAWSHasSaidSo(t *testing.T) {
+	run(t, world.Options{AWS: oneRegion(3, 1, 1)}, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		first := preview(w)
+		scope, api, _ := partOf(first.APIs[0].ID)
+		own := first.APIs[0].Name
+		const dead = "ghost"
+		if err := w.AWS.Link(scope, "p00000", api, dead); err != nil {
+			t.Fatal(err)
+		}
+		pass(2 * time.Minute)
+		counts(w)
+		listing := map[string]int64{awssim.OpGetRestAPIs: 1, awssim.OpGetUsagePlans: 1}
+		if p := preview(w); len(p.APIs) != 4 {
+			t.Errorf("%d APIs before AWS was asked", len(p.APIs))
+		}
+		if diff := cmp.Diff(listing, counts(w)); diff != "" {
+			t.Errorf("a preview: %s", diff)
+		}
+		pass(2 * time.Minute)
+		succeed(w)
+		calls := map[string]int64{
+			awssim.OpGetRestAPIs: 1, awssim.OpGetUsagePlans: 1, awssim.OpGetStages: 3, awssim.OpGetExport: 3,
+		}
+		if diff := cmp.Diff(calls, counts(w)); diff != "" {
+			t.Errorf("an ingest: %s", diff)
+		}
+		shown := func(when string, want int) {
+			t.Helper()
+			p := preview(w)
+			if len(p.APIs) != want {
+				t.Errorf("%s: %d APIs in the preview, want %d", when, len(p.APIs), want)
+			}
+			for _, a := range p.APIs {
+				if _, of, _ := partOf(a.ID); want == 3 && of == api && a.Name != own {
+					t.Errorf("%s: the preview calls it %q, want %q", when, a.Name, own)
+				}
+			}
+			if got := names(w)[first.APIs[0].ID]; want == 3 && got != own {
+				t.Errorf("%s: APIM calls it %q, want %q", when, got, own)
+			}
+		}
+		shown("with the same listing", 3)
+		pass(2 * time.Minute)
+		shown("with another one", 3)
+		agent.Stop()
+		w.Connected()
+		shown("after a restart", 3)
+		pass(2 * time.Minute)
+		succeed(w)
+		shown("after the next ingest", 3)
+
+		if err := w.AWS.PutStage(scope, api, awssim.Stage{Name: dead, DeploymentID: "d00000"}); err != nil {
+			t.Fatal(err)
+		}
+		pass(2 * time.Minute)
+		succeed(w)
+		shown("when the stage exists again", 4)
+		healthy(t, w)
+	})
+}
