@@ -11,8 +11,9 @@ import (
 // book is the last complete listing of every target, and the names judged over them. It is pure.
 //
 // Names are judged over all of it, whatever is being sent, so that a target that fails, or an ingest of a few APIs,
-// renames nothing. A stage that AWS does not have any more lengthens no name. A target that was never listed to the end is no part of that: its own APIs show their stage, and the
-// others are called what they will be called, but where names turn out to be the same.
+// renames nothing. A stage that AWS does not have any more lengthens no name. A target that was never listed to the end
+// is no part of that: its own APIs show their stage, and the others are called what they will be called, but where names
+// turn out to be the same.
 type book struct {
 	listings map[federation.Target][]store.RememberedAPI
 	names    federation.Names

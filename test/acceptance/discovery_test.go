@@ -608,3 +608,46 @@ func TestAStageThatOnlyAPlanStillNamesLengthensNoNameAndIsInNoPreviewOnceAWSHasS
 		healthy(t, w)
 	})
 }
+
+func TestWhatAnAPIAndAPlanDemandIsShownInAPIM(t *testing.T) {
+	o := world.Options{AWS: oneRegion(1, 1, 1)}
+	o.AWS.Estate.Accounts[0].Regions[0].UsagePlans[0].ProductCode = "1a2b3c4d5e"
+	api := &o.AWS.Estate.Accounts[0].Regions[0].RestAPIs[0]
+	api.EndpointTypes, api.VPCEndpointIDs, api.Open = []string{"PRIVATE"}, []string{"vpce-1", "vpce-2"}, true
+	api.Policy, api.SecurityPolicy = `{"Statement":[]}`, "TLS_1_2"
+	api.Stages[0].Throttle = &awssim.Throttle{RateLimit: 5, BurstLimit: 9}
+	api.Stages[0].WebACLARN = "arn:aws:wafv2:eu-west-1:111111111111:regional/webacl/w/1"
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		succeed(w)
+		got := w.APIM.APIs()[0]
+		metadata := map[string]string{}
+		for _, m := range got.Metadata {
+			metadata[m.Name] = m.Value
+		}
+		const first, second = "https://a000000000-vpce-1.execute-api.eu-west-1.amazonaws.com/dev",
+			"https://a000000000-vpce-2.execute-api.eu-west-1.amazonaws.com/dev"
+		for name, says := range map[string][]string{
+			"AWS invoke URL": {first, second, "private DNS"},
+			"AWS key use":    {"no method asks for one"},
+			"AWS access limits": {
+				"resource policy", "web ACL", "TLS_1_2", "all methods: 5 requests per second, burst 9",
+			},
+		} {
+			for _, text := range says {
+				if !strings.Contains(metadata[name], text) {
+					t.Errorf("%s is %q, want %q in it", name, metadata[name], text)
+				}
+			}
+		}
+		plan := strings.Join(got.Plans[0].Characteristics, ", ")
+		if !strings.Contains(plan, "no method asks for an API key") || !strings.Contains(plan, "1a2b3c4d5e") {
+			t.Errorf("the plan says %q", plan)
+		}
+		page := got.Pages[0].Content
+		if at := strings.Index(page, first); at < 0 || !strings.Contains(page[at:], second) {
+			t.Errorf("the document's servers are not those of the VPC endpoints:\n%.1500s", page)
+		}
+		healthy(t, w)
+	})
+}
