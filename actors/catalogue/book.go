@@ -48,16 +48,16 @@ func (b *book) unlisted(m messages.TargetListing) []store.RememberedAPI {
 // gone are the entries of a target that AWS does not have any more. Where the target has not asked since it began, what
 // the last listing said still stands.
 func (b *book) gone(target federation.Target, entries []federation.Entry) map[federation.ID]bool {
-	remembered := map[string]bool{}
+	remembered := map[federation.ID]bool{}
 	for _, a := range b.listings[target] {
-		if a.Gone {
-			remembered[a.ID] = true
+		if id, err := federation.ParseID(a.ID); err == nil && a.Gone {
+			remembered[id] = true
 		}
 	}
 	gone := map[federation.ID]bool{}
 	for _, e := range entries {
 		id := e.ID(target)
-		if e.Existence == federation.Gone || e.Existence == federation.Unasked && remembered[id.String()] {
+		if e.Existence == federation.Gone || e.Existence == federation.Unasked && remembered[id] {
 			gone[id] = true
 		}
 	}
