@@ -36,6 +36,7 @@ func demandsOf(document []byte) demands {
 		}
 	}
 	keys, others := keySchemes(components), map[string]bool{}
+	known := map[string][]string{} // schemes by their text: most methods ask for the same
 	var d demands
 	for path := range members(paths) {
 		for method := range members(path.value) {
@@ -48,8 +49,13 @@ func demandsOf(document []byte) demands {
 					asks = m.value
 				}
 			}
+			schemes, read := known[string(asks)]
+			if !read {
+				schemes = schemesIn(asks)
+				known[string(asks)] = schemes
+			}
 			keyed := false
-			for _, scheme := range schemesIn(asks) {
+			for _, scheme := range schemes {
 				if keys[scheme] {
 					keyed = true
 				} else {
@@ -148,11 +154,15 @@ func keyNotes(api *gateway.RestAPI, d demands) []string {
 	return notes
 }
 
-// accessLimits are what may refuse a caller who has a key.
+// accessLimits are what may refuse a caller who has a key. What a custom domain name demands is not among the answers
+// that the minimum policy allows.
 func accessLimits(e Entry) string {
 	var all []string
 	if e.API.ResourcePolicy {
 		all = append(all, "a resource policy may refuse callers, whatever their key")
+	}
+	if e.API.EndpointDisabled {
+		all = append(all, "a custom domain name may demand a client certificate (mutual TLS)")
 	}
 	if e.API.TLSPolicy != "" {
 		all = append(all, "TLS policy "+e.API.TLSPolicy)

@@ -103,6 +103,14 @@ func TestAnAPIWithoutLimitsSaysSo(t *testing.T) {
 	}
 }
 
+func TestADisabledEndpointHintsAtWhatACustomDomainNameMayDemand(t *testing.T) {
+	in := sample()
+	in.Entry.API, in.Entry.Details = &gateway.RestAPI{ID: "a", EndpointDisabled: true}, nil
+	if got := valueOf(Build(in), "AWS access limits"); !strings.Contains(got, "mutual TLS") {
+		t.Errorf("%q", got)
+	}
+}
+
 func TestADocumentThatIsTooLargeStillSaysWhatItAsksFor(t *testing.T) {
 	in := sample()
 	in.Document, in.Missing = documentOf(`"paths":{"/a":{"get":{}}}`), TooLarge
