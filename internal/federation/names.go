@@ -96,7 +96,7 @@ func (n Names) OfLiving(id ID, awsName string, stages []string) string {
 	}
 	sibling := func(other ID) bool { return other.Target() == id.Target() && other.RestAPI == id.RestAPI }
 	gone := func(other ID) bool { return sibling(other) && !slices.Contains(stages, other.Stage) }
-	at, known := slices.BinarySearchFunc(g.ids, id, compareIDs)
+	at, known := slices.BinarySearchFunc(g.ids, id, CompareIDs)
 	from, to := at, at // siblings stand side by side, because the ids are in order
 	for from > 0 && sibling(g.ids[from-1]) {
 		from--
