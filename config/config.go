@@ -159,7 +159,8 @@ type Commands struct {
 
 // Discovery configures listings of REST APIs and usage plans.
 type Discovery struct {
-	// Age up to which the listing of a preview is used by the ingest that follows it.
+	// Age up to which the listing of a preview is used by the ingest that follows it. A preview itself lists again; only
+	// the stages outside usage plans, which cost a call per REST API, are used up to this age.
 	ListingMaxAge time.Duration `env:"listingMaxAge" envDefault:"1m" range:"0s,1h" example:"2m"`
 	// Time between background refreshes of the export cache, made by the primary agent only. 0s: none.
 	RefreshInterval time.Duration `env:"refreshInterval" envDefault:"0s" range:"0s,168h" example:"1h"`

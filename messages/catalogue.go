@@ -15,6 +15,9 @@ type GatherAPIs struct {
 	Only []string
 	// MaxAge is how old a listing may be to be used again; 0 asks AWS again.
 	MaxAge time.Duration
+	// Again has the REST APIs and usage plans listed again, however young a listing is: MaxAge is then for what costs a
+	// call an API, the stages outside usage plans.
+	Again bool
 	// By is when the answer must be there, complete or not; zero waits until every target is complete or failed.
 	By       time.Time
 	Priority gateway.Priority
@@ -34,20 +37,22 @@ type GatheredAPIs struct {
 	Failures []string
 }
 
-// ListTarget asks a target for its listing: catalogue -> target -> discoverer.
+// ListTarget asks a target for its listing: catalogue, saga -> target -> discoverer.
 //
 // It is answered once, by By at the latest, with what is known then.
 type ListTarget struct {
-	// Request is the catalogue's number of the question.
-	Request  uint64
+	// Request is the asker's number of the question.
+	Request uint64
+	// MaxAge and Again are as in [GatherAPIs].
 	MaxAge   time.Duration
+	Again    bool
 	By       time.Time
 	Priority gateway.Priority
 	// Only are the APIs that matter; empty means all.
 	Only []federation.ID
 }
 
-// TargetListing is a target's listing, or what there is of it. Discoverer, target -> catalogue.
+// TargetListing is a target's listing, or what there is of it. Discoverer, target -> catalogue, saga.
 type TargetListing struct {
 	Request uint64
 	Target  federation.Target
@@ -60,7 +65,8 @@ type TargetListing struct {
 	Complete bool
 	// Narrow says that only some APIs were asked for: other entries may be missing.
 	Narrow bool
-	// Plans are all usage plans, if Complete: what the entries' filter leaves out too.
+	// APIs and Plans are all REST APIs and all usage plans, if Complete: what the entries' filter leaves out too.
+	APIs  []*gateway.RestAPI
 	Plans []*gateway.UsagePlan
 	// Failure says why it is not complete, for people; empty if it is complete or still going on.
 	Failure string

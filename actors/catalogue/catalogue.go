@@ -123,7 +123,7 @@ func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
 		c.asking[c.asked] = question{gathering: g, target: t.ID()}
 		g.waiting++
 		ctx.Request(t.Target, messages.ListTarget{
-			Request: c.asked, MaxAge: g.MaxAge, By: g.By, Priority: g.Priority, Only: only,
+			Request: c.asked, MaxAge: g.MaxAge, Again: g.Again, By: g.By, Priority: g.Priority, Only: only,
 		})
 	}
 	switch {

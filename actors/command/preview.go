@@ -38,7 +38,8 @@ func (p *preview) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		ctx.Request(p.spec.Catalogue, messages.GatherAPIs{
-			MaxAge: p.spec.ListingMaxAge, By: p.command.AnswerBy.Add(-previewMargin), Priority: gateway.PriorityPreview,
+			MaxAge: p.spec.ListingMaxAge, Again: true, By: p.command.AnswerBy.Add(-previewMargin),
+			Priority: gateway.PriorityPreview,
 		})
 	case messages.GatheredAPIs:
 		ctx.Request(ctx.Parent(), messages.Answer{CommandRef: p.command.CommandRef, Reply: p.reply(m)})

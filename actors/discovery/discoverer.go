@@ -28,7 +28,7 @@ type discoverer struct {
 
 	last    *finishedRun
 	run     *listingRun
-	askers  []listingAsker
+	askers  []*listingAsker
 	living  federation.Living
 	exports exports.Queue[*actor.PID]
 	reach   reach
@@ -49,7 +49,9 @@ type DiscovererSpec struct {
 // finishedRun is a complete listing.
 type finishedRun struct {
 	messages.TargetListing
+	// finishedAt is when it was complete, or when that was from which it has its stages.
 	finishedAt time.Time
+	stages     federation.Stages // those that GetStages told
 	// unseen: it ended after an answer that a deadline cut, so no caller has got it yet.
 	unseen bool
 }
@@ -64,6 +66,7 @@ func (l *finishedRun) serves(m messages.ListTarget, now time.Time) bool {
 	return age <= m.MaxAge || l.unseen && age <= l.finishedAt.Sub(l.StartedAt)
 }
 
+// listingAsker is a question without an answer. Askers number their questions each for itself.
 type listingAsker struct {
 	pid *actor.PID
 	messages.ListTarget
@@ -90,7 +93,7 @@ type (
 		by  time.Time
 		err error
 	}
-	askerDue struct{ request uint64 }
+	askerDue struct{ asker *listingAsker }
 )
 
 func (d *discoverer) Receive(ctx actor.Context) {
@@ -126,8 +129,10 @@ func (d *discoverer) Receive(ctx actor.Context) {
 
 func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 	now := time.Now()
-	if d.last.serves(m, now) {
+	serves := d.last.serves(m, now)
+	if serves && !m.Again {
 		d.last.unseen = false
+		d.logAge("an earlier listing is used again", now)
 		listing := d.last.TargetListing
 		listing.Request, listing.Entries = m.Request, d.living.Mark(listing.Entries)
 		ctx.Request(ctx.Sender(), listing)
@@ -139,21 +144,39 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 		ctx.Request(ctx.Sender(), listing)
 		return
 	}
-	d.askers = append(d.askers, listingAsker{pid: ctx.Sender(), ListTarget: m})
+	asker := &listingAsker{pid: ctx.Sender(), ListTarget: m}
+	d.askers = append(d.askers, asker)
 	if !m.By.IsZero() {
-		d.Scope.After(m.By.Sub(now), askerDue{request: m.Request})
+		d.Scope.After(m.By.Sub(now), askerDue{asker})
 	}
-	if d.run == nil {
+	if d.run != nil {
+		d.run.resume(now, m.MaxAge)
+		if m.Again && d.run.listed() {
+			d.run.restart(now)
+		}
+	} else {
 		d.run = newListingRun(d.spec.Client, d.spec.Filter, now)
+		if serves && len(d.last.stages) > 0 {
+			d.logAge("usage plans are listed again; the stages outside of them are those of an earlier listing", now)
+			d.run.stages, d.run.stagesFrom = d.last.stages, d.last.finishedAt
+		}
 	}
 	d.run.idle = false
 	d.run.full = d.run.full || len(m.Only) == 0
-	d.run.resume(now, m.MaxAge)
 	d.proceed(ctx)
 }
 
-// proceed starts what the run needs next.
+// logAge tells how old what is used again is: what was changed in AWS meanwhile does not show.
+func (d *discoverer) logAge(what string, now time.Time) {
+	d.env.Log.Info(what, life.LogTarget, d.spec.Target, life.LogAge, now.Sub(d.last.StartedAt).Round(time.Second))
+}
+
+// proceed answers whom the run can serve, and starts what it needs next for the others.
 func (d *discoverer) proceed(ctx actor.Context) {
+	d.settle(ctx)
+	if d.run == nil {
+		return
+	}
 	run, client, priority, by := d.run, d.spec.Client, d.priority(), d.by()
 	for _, next := range run.next() {
 		life.Pipe(d.Scope, func(ctx context.Context) ([]*gateway.Stage, error) {
@@ -171,7 +194,6 @@ func (d *discoverer) proceed(ctx actor.Context) {
 			return listingStep{run: run, api: next.api, stages: stages, by: by, err: err}
 		})
 	}
-	d.settle(ctx)
 }
 
 // by is until when the lists are of use to any caller that waits for them. It is zero if there is no such time, as
@@ -230,7 +252,7 @@ func (d *discoverer) learn(api string, stages []*gateway.Stage, err error) {
 func (d *discoverer) onRanOut(ctx actor.Context, m listingStep, now time.Time) {
 	d.env.Log.Warn("AWS cannot be listed before the caller must be answered; what came is kept for the next: "+
 		apigateway.Explain(m.err), life.LogTarget, d.spec.Target, life.LogError, m.err)
-	d.answer(ctx, d.partial(""), func(a listingAsker) bool { return !a.By.IsZero() && !a.By.After(m.by) })
+	d.answer(ctx, d.partial(""), func(a *listingAsker) bool { return !a.By.IsZero() && !a.By.After(m.by) })
 	d.run.idle = len(d.askers) == 0 && now.Before(m.by)
 }
 
@@ -239,9 +261,13 @@ func (d *discoverer) settle(ctx actor.Context) {
 	run := d.run
 	switch {
 	case run.complete():
-		d.last = &finishedRun{TargetListing: d.whole(run.entries()), finishedAt: time.Now(), unseen: len(d.askers) == 0}
-		apis, _ := d.run.apis.All()
-		d.living.KeepOnly(apis)
+		d.last = &finishedRun{
+			TargetListing: d.whole(run.entries()), finishedAt: time.Now(), stages: run.stages, unseen: len(d.askers) == 0,
+		}
+		if !run.stagesFrom.IsZero() {
+			d.last.finishedAt = run.stagesFrom
+		}
+		d.living.KeepOnly(d.run.apis)
 		d.run = nil
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
@@ -261,15 +287,18 @@ func (d *discoverer) settleNarrow(ctx actor.Context) {
 		if len(narrow.Only) > 0 {
 			listing := d.whole(d.run.only(d.spec.Target, narrow.Only))
 			listing.Narrow = true
-			d.answer(ctx, listing, func(a listingAsker) bool { return a.Request == narrow.Request })
+			d.answer(ctx, listing, func(a *listingAsker) bool { return a == narrow })
 		}
+	}
+	if len(d.askers) == 0 && !d.run.full && len(d.run.stages) == 0 {
+		d.run = nil // nothing in it has cost much, and it would stand before a listing that has stages
 	}
 }
 
 // answer gives a listing to the callers that it is for; the others wait on.
-func (d *discoverer) answer(ctx actor.Context, listing messages.TargetListing, isFor func(listingAsker) bool) {
+func (d *discoverer) answer(ctx actor.Context, listing messages.TargetListing, isFor func(*listingAsker) bool) {
 	listing.Entries = d.living.Mark(listing.Entries)
-	d.askers = slices.DeleteFunc(d.askers, func(a listingAsker) bool {
+	d.askers = slices.DeleteFunc(d.askers, func(a *listingAsker) bool {
 		if !isFor(a) {
 			return false
 		}
@@ -279,18 +308,18 @@ func (d *discoverer) answer(ctx actor.Context, listing messages.TargetListing, i
 	})
 }
 
-func everyAsker(listingAsker) bool { return true }
+func everyAsker(*listingAsker) bool { return true }
 
 // onAskerDue answers a caller that cannot wait any longer with what there is. The listing continues.
 func (d *discoverer) onAskerDue(ctx actor.Context, m askerDue) {
-	d.answer(ctx, d.partial(""), func(a listingAsker) bool { return a.Request == m.request })
+	d.answer(ctx, d.partial(""), func(a *listingAsker) bool { return a == m.asker })
 }
 
 // whole is a listing of which none of these entries is missing.
 func (d *discoverer) whole(entries []federation.Entry) messages.TargetListing {
-	plans, _ := d.run.plans.All()
 	return messages.TargetListing{
-		Target: d.spec.Target, Entries: entries, Estimate: len(entries), Plans: plans, Complete: true, StartedAt: d.run.begun,
+		Target: d.spec.Target, Entries: entries, Estimate: len(entries), Complete: true, StartedAt: d.run.begun,
+		APIs: d.run.apis, Plans: d.run.plans,
 		Unlisted: d.run.unlisted,
 	}
 }

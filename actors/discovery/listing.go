@@ -28,13 +28,17 @@ type listingRun struct {
 
 	begun    time.Time // of the two lists
 	listedAt time.Time // when both were whole; zero until then
-	apis     *apigateway.PagedList[*gateway.RestAPI]
-	plans    *apigateway.PagedList[*gateway.UsagePlan]
+	allAPIs  *apigateway.PagedList[*gateway.RestAPI]
+	allPlans *apigateway.PagedList[*gateway.UsagePlan]
+	// apis and plans are the lists as they were last whole: they show while they are read again.
+	apis  []*gateway.RestAPI
+	plans []*gateway.UsagePlan
 
 	// full says that a caller wants, or has wanted, the stages outside usage plans too.
 	full        bool
 	stages      federation.Stages
 	stagesBegun time.Time
+	stagesFrom  time.Time       // when the listing was complete that they began with; zero if there is none
 	wanted      []string        // APIs whose stages are still to be asked for
 	asked       map[string]bool // those being asked
 
@@ -61,14 +65,18 @@ func newListingRun(client apigateway.Client, filter federation.Filter, now time.
 	return r
 }
 
-// restart has the two lists read again. Stages that are known stay: they are what costs a call each.
+// restart has the two lists read again. Stages that are known stay: they are what costs a call each. A run that is
+// asking for stages comes back to that, and shows what it has until then.
 func (r *listingRun) restart(now time.Time) {
 	r.begun, r.listedAt = now, time.Time{}
-	r.apis, r.plans = apigateway.NewRESTAPIs(r.client), apigateway.NewUsagePlans(r.client)
+	if r.running == 0 {
+		r.apis, r.plans = nil, nil
+	}
+	r.allAPIs, r.allPlans = apigateway.NewRESTAPIs(r.client), apigateway.NewUsagePlans(r.client)
 }
 
 func (r *listingRun) forgetStages(now time.Time) {
-	r.stages, r.stagesBegun = federation.Stages{}, now
+	r.stages, r.stagesBegun, r.stagesFrom = federation.Stages{}, now, time.Time{}
 	r.unlisted, r.tried = map[string]string{}, map[string]bool{}
 }
 
@@ -77,7 +85,7 @@ func (r *listingRun) resume(now time.Time, maxAge time.Duration) {
 	if r.running > 0 {
 		return
 	}
-	r.failure = nil
+	r.failure, r.full = nil, false // nobody waits for all stages any more
 	tooOld := now.Sub(r.stagesBegun) > resumeWithin
 	if tooOld {
 		r.forgetStages(now)
@@ -101,11 +109,11 @@ func (r *listingRun) next() []listingCall {
 		if r.running > 0 {
 			return nil
 		}
-		if !r.apis.Done() {
-			calls = append(calls, listingCall{list: r.apis.Run})
+		if !r.allAPIs.Done() {
+			calls = append(calls, listingCall{list: r.allAPIs.Run})
 		}
-		if !r.plans.Done() {
-			calls = append(calls, listingCall{list: r.plans.Run})
+		if !r.allPlans.Done() {
+			calls = append(calls, listingCall{list: r.allPlans.Run})
 		}
 		r.running += len(calls)
 		return calls
@@ -164,13 +172,13 @@ func (r *listingRun) take(step listingStep, now time.Time) {
 }
 
 func (r *listingRun) finishLists(now time.Time) {
-	if r.listed() || r.running > 0 || !r.apis.Done() || !r.plans.Done() {
+	apis, listed := r.allAPIs.All()
+	plans, planned := r.allPlans.All()
+	if r.listed() || r.running > 0 || !listed || !planned {
 		return
 	}
-	r.listedAt = now
+	r.listedAt, r.apis, r.plans = now, apis, plans
 	r.wanted = nil
-	apis, _ := r.apis.All()
-	plans, _ := r.plans.All()
 	for _, api := range federation.StagesWanted(apis, plans, r.filter) {
 		_, known := r.stages[api.ID]
 		_, given := r.unlisted[api.ID]
@@ -188,12 +196,7 @@ func (r *listingRun) complete() bool {
 // entries are those that are known: none before both lists are whole, as an API must never be shown
 // without its plans.
 func (r *listingRun) entries() []federation.Entry {
-	if !r.listed() {
-		return nil
-	}
-	apis, _ := r.apis.All()
-	plans, _ := r.plans.All()
-	return federation.Entries(apis, plans, r.stages, r.filter)
+	return federation.Entries(r.apis, r.plans, r.stages, r.filter)
 }
 
 // only is the entries with these ids. One that is in no usage plan needs no GetStages here: its id names
@@ -203,14 +206,13 @@ func (r *listingRun) only(target federation.Target, ids []federation.ID) []feder
 	if !r.filter.AcceptWithoutPlan {
 		return found
 	}
-	apis, _ := r.apis.All()
 	for _, id := range ids {
 		_, known := r.stages[id.RestAPI]
 		if known || id.Target() != target || !r.filter.Accepts(id.Stage) ||
 			slices.ContainsFunc(found, func(e federation.Entry) bool { return e.ID(target) == id }) {
 			continue
 		}
-		for _, api := range apis {
+		for _, api := range r.apis {
 			if api.ID == id.RestAPI {
 				found = append(found, federation.Entry{API: api, Stage: id.Stage})
 			}

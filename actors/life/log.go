@@ -5,6 +5,7 @@ const (
 	LogAccount         = "account"
 	logActor           = "actor"
 	LogAttempt         = "attempt"
+	LogAge             = "age"
 	LogAPI             = "api"
 	LogAPIs            = "apis"
 	LogBytes           = "bytes"

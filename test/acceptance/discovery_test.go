@@ -138,6 +138,61 @@ func TestAnIngestRightAfterAPreviewReusesItsListing(t *testing.T) {
 	}
 }
 
+func TestAPreviewListsAgainHoweverYoungAListingIs(t *testing.T) {
+	for mode, c := range map[string]struct {
+		o                  world.Options
+		calls, minuteLater map[string]int64
+	}{
+		"in plans": {
+			world.Options{}, map[string]int64{awssim.OpGetRestAPIs: 1, awssim.OpGetUsagePlans: 1},
+			map[string]int64{awssim.OpGetRestAPIs: 1, awssim.OpGetUsagePlans: 1},
+		},
+		"outside, too: stages are asked for once a minute": {
+			acceptAll(world.Options{}), map[string]int64{awssim.OpGetRestAPIs: 1, awssim.OpGetUsagePlans: 1, awssim.OpGetStages: 1},
+			map[string]int64{awssim.OpGetRestAPIs: 1, awssim.OpGetUsagePlans: 1, awssim.OpGetStages: 6},
+		},
+	} {
+		t.Run(mode, func(t *testing.T) {
+			run(t, c.o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				before := len(preview(w).APIs)
+				counts(w)
+				for n := range 2 {
+					id := fmt.Sprintf("new%d", n)
+					api := awssim.RestAPI{ID: id, Name: id, Stages: []awssim.Stage{{Name: "prod", DeploymentID: "d1"}}}
+					if err := w.AWS.PutRestAPI(uniform(), api); err != nil {
+						t.Fatal(err)
+					}
+					plan := awssim.UsagePlan{ID: id, Name: id, APIStages: []awssim.APIStage{{RestAPI: id, Stage: "prod"}}}
+					if err := w.AWS.PutUsagePlan(uniform(), plan); err != nil {
+						t.Fatal(err)
+					}
+					pass(10 * time.Second)
+					if p := preview(w); p.Partial || len(p.APIs) != before+n+1 {
+						t.Errorf("%d APIs, want %d", len(p.APIs), before+n+1)
+					}
+					if diff := cmp.Diff(c.calls, counts(w)); diff != "" {
+						t.Error(diff)
+					}
+				}
+				pass(10 * time.Second)
+				succeed(w)
+				if got := counts(w); got[awssim.OpGetUsagePlans] != 0 {
+					t.Errorf("the ingest behind them: %v", got)
+				}
+				if !w.Log.Has("an earlier listing is used again", "age=10s") {
+					t.Error("the log does not say how old the ingest's listing is")
+				}
+				pass(40 * time.Second) // the last previews' stages are those of the first
+				preview(w)
+				if diff := cmp.Diff(c.minuteLater, counts(w)); diff != "" {
+					t.Error(diff)
+				}
+			})
+		})
+	}
+}
+
 func TestAnIngestOfAFewAPIsAsksOnlyForWhatTheseNeed(t *testing.T) {
 	t.Run("in plans: other regions are not listed", func(t *testing.T) {
 		run(t, twoRegions(world.Options{}), func(t *testing.T, w *world.World) {
