@@ -30,6 +30,12 @@ type Open struct {
 // Opened answers an [Open]; its sender is the writer. Writer -> target.
 type Opened struct{ Target federation.Target }
 
+// source is what a writer's sagas ask: AWS, and the target for its listing.
+type source struct {
+	client apigateway.Client
+	target *actor.PID
+}
+
 // supervisor is the "keys" actor of one integration: it opens the writers, and tells when all of them have drained.
 // Parent: integration.
 type supervisor struct {
@@ -37,7 +43,7 @@ type supervisor struct {
 	env  *life.Env
 	spec Spec
 	// opened is what was opened. It outlives a restart, so that the writers' senders find them again under their names.
-	opened map[federation.Target]apigateway.Client
+	opened map[federation.Target]source
 
 	writers map[federation.Target]*actor.PID
 	drainer *actor.PID
@@ -47,7 +53,7 @@ type supervisor struct {
 
 // Props makes the "keys" actor of an integration.
 func Props(env *life.Env, spec Spec) *actor.Props {
-	opened := map[federation.Target]apigateway.Client{}
+	opened := map[federation.Target]source{}
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &supervisor{env: env, spec: spec, opened: opened, writers: map[federation.Target]*actor.PID{}}
 	})
@@ -72,7 +78,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 
 // onOpen passes the question on to the writer. The sender of its answer is how the target learns of it.
 func (s *supervisor) onOpen(ctx actor.Context, m Open) {
-	s.opened[m.Target] = m.Client
+	s.opened[m.Target] = source{client: m.Client, target: ctx.Sender()}
 	s.open(ctx, m.Target)
 	ctx.Forward(s.writers[m.Target])
 }

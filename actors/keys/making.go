@@ -6,6 +6,9 @@ import (
 	"slices"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
 	"federation-agent/actors/quota"
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
@@ -21,6 +24,9 @@ const (
 	createMargin = 8 * time.Second
 	// attachMargin is the same for CreateUsagePlanKey.
 	attachMargin = 3 * time.Second
+	// listingMargin is how long before a command's deadline its plan must be checked. Two lists take less than a second,
+	// and 100 keys at a time, which AWS's own limit for CreateApiKey spreads over half a minute, need the rest.
+	listingMargin = 40 * time.Second
 	// apiKeyPlan is the only subscription type that AWS API Gateway knows keys for.
 	apiKeyPlan = "API_KEY"
 )
@@ -29,7 +35,9 @@ const (
 
 // make makes a key and attaches it to its plan, ready to be answered. Whatever fails behind CreateApiKey, the key is
 // deleted again before the error is returned, or its deletion is in the journal.
-func (s *saga) make(m task, c messages.Subscribe) (record keys.Record, value secret.String, err error) {
+func (s *saga) make(
+	ctx actor.Context, m task, c messages.Subscribe,
+) (record keys.Record, value secret.String, err error) {
 	if c.Type != "" && c.Type != apiKeyPlan {
 		return record, value, fmt.Errorf(
 			"AWS API Gateway usage plans know API keys only, and this subscription is of type %s", c.Type)
@@ -47,6 +55,9 @@ func (s *saga) make(m task, c messages.Subscribe) (record keys.Record, value sec
 	if m.second && slices.ContainsFunc(others, func(r keys.Record) bool { return r.ID == s.answered }) {
 		return record, value, errors.New(
 			"another SUBSCRIBE of the same subscription came before this one and was answered with an API key")
+	}
+	if err := s.check(ctx, m, c); err != nil {
+		return record, value, err
 	}
 	record = keys.Record{
 		ID: s.env.NewID(), Integration: s.spec.subscription.Integration, Account: s.spec.subscription.Account,
@@ -72,6 +83,39 @@ func (s *saga) make(m task, c messages.Subscribe) (record keys.Record, value sec
 		s.undo(&record, err.Error(), by)
 	}
 	return record, value, err
+}
+
+// check asks whether a key of the plan would open the API now: since the ingest that told APIM so, a stage may have left
+// its plan. SUBSCRIBEs at the same time share the listing. One that fails, or is not ready in time, refuses nothing.
+func (s *saga) check(ctx actor.Context, m task, c messages.Subscribe) error {
+	api, err := federation.ParseRef(c.APIID)
+	if err != nil {
+		return err
+	}
+	only := api.ID
+	if api.Bare() {
+		only = federation.ID{RestAPI: api.RestAPI}
+	}
+	by := c.AnswerBy.Add(-listingMargin)
+	heard, address, deaf := listen(ctx)
+	defer deaf()
+	ctx.RequestWithCustomSender(s.spec.target, messages.ListTarget{
+		Only: []federation.ID{only}, Again: true, By: by, Priority: gateway.PriorityKeys,
+	}, address)
+	var listing messages.TargetListing
+	select {
+	case answer := <-heard:
+		listing, _ = answer.(messages.TargetListing) // a dead letter is none
+	case <-time.After(time.Until(by)):
+	case <-m.wanted.Done():
+		return quota.ErrUnwanted
+	}
+	if !listing.Complete {
+		s.env.Log.Warn("AWS was not listed in time to see whether the plan still contains the API; its key is made all the same",
+			life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, listing.Failure)
+		return nil
+	}
+	return federation.CheckPlan(api, c.PlanID, listing.APIs, listing.Plans)
 }
 
 // create calls CreateApiKey. The record has the key's id then, if AWS gave one.

@@ -43,7 +43,7 @@ type saga struct {
 
 type sagaSpec struct {
 	subscription keys.Subscription
-	client       apigateway.Client
+	source
 	// leaving ends with the writer's incarnation: no attempt at AWS is begun then. env.Life ends with the agent: what
 	// is on its way then is cut off.
 	leaving context.Context
@@ -98,7 +98,7 @@ func (s *saga) onTask(ctx actor.Context, m task) {
 }
 
 func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
-	record, value, err := s.make(m, c)
+	record, value, err := s.make(ctx, m, c)
 	if err != nil {
 		s.env.Log.Warn("no API key was made", life.LogTarget, s.target(),
 			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
@@ -124,15 +124,14 @@ func (s *saga) unsubscribe(ctx actor.Context, m task, c messages.Unsubscribe) {
 
 // answer answers a SUBSCRIBE with its key, and waits for what becomes of that answer.
 func (s *saga) answer(ctx actor.Context, m task, record keys.Record, value secret.String) messages.Delivery {
-	fate, registry := life.Ear{Heard: make(chan any, 1)}, ctx.ActorSystem().ProcessRegistry
-	pid, _ := registry.Add(fate, "fate"+registry.NextID())
-	defer registry.Remove(pid)
+	fate, pid, deaf := listen(ctx)
+	defer deaf()
 	ref := federation.KeyRef{Target: s.target(), UsagePlanID: record.UsagePlanID, KeyID: record.KeyID}
 	ctx.RequestWithCustomSender(ctx.Sender(), messages.Answer{CommandRef: m.command.Ref(), Reply: messages.Subscribed{
 		SubscriptionID: s.spec.subscription.ID, APIKey: value, Metadata: ref.Metadata(),
 	}}, pid)
 	select {
-	case heard := <-fate.Heard:
+	case heard := <-fate:
 		return deliveryOf(heard)
 	case <-m.wanted.Done():
 		if s.spec.leaving.Err() == nil {
@@ -142,12 +141,19 @@ func (s *saga) answer(ctx actor.Context, m task, record keys.Record, value secre
 		return messages.Unproved
 	}
 	select { // the writer leaves, and waits for the end of this saga; the fate is told all the same
-	case heard := <-fate.Heard:
+	case heard := <-fate:
 		return deliveryOf(heard)
 	case <-s.env.Life.Done():
 	case <-time.After(fateLeaving):
 	}
 	return messages.Unproved
+}
+
+// listen is an address that hears one answer while the saga waits, until it is told to be deaf.
+func listen(ctx actor.Context) (heard <-chan any, address *actor.PID, deaf func()) {
+	ear, registry := life.Ear{Heard: make(chan any, 1)}, ctx.ActorSystem().ProcessRegistry
+	address, _ = registry.Add(ear, "ear"+registry.NextID())
+	return ear.Heard, address, func() { registry.Remove(address) }
 }
 
 func deliveryOf(heard any) messages.Delivery {

@@ -8,7 +8,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
-	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/keys"
 	"federation-agent/messages"
@@ -25,8 +24,8 @@ type writer struct {
 	env         *life.Env
 	integration string
 	target      federation.Target
-	// client is that of the latest [Open]. It outlives a restart of the writer.
-	client *apigateway.Client
+	// source is that of the latest [Open]. It outlives a restart of the writer.
+	source *source
 
 	busy     map[string]*busy // by subscription
 	sweeping bool
@@ -49,9 +48,9 @@ type given struct {
 	abandon context.CancelFunc
 }
 
-func writerProps(env *life.Env, integration string, target federation.Target, client apigateway.Client) *actor.Props {
+func writerProps(env *life.Env, integration string, target federation.Target, from source) *actor.Props {
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &writer{env: env, integration: integration, target: target, client: &client, busy: map[string]*busy{}}
+		return &writer{env: env, integration: integration, target: target, source: &from, busy: map[string]*busy{}}
 	})
 }
 
@@ -68,7 +67,7 @@ func (w *writer) Receive(ctx actor.Context) {
 	case *actor.Started:
 		w.sweep(true)
 	case Open:
-		*w.client = m.Client
+		*w.source = source{client: m.Client, target: ctx.Sender()}
 		ctx.Request(ctx.Sender(), Opened{Target: m.Target})
 	case messages.Subscribe:
 		w.give(ctx, m.SubscriptionID, m)
@@ -109,7 +108,7 @@ func (w *writer) give(ctx actor.Context, subscription string, c messages.Command
 			subscription: keys.Subscription{
 				Integration: w.integration, Account: w.target.Account, Region: w.target.Region, ID: subscription,
 			},
-			client: *w.client, leaving: w.Scope.Ctx,
+			source: *w.source, leaving: w.Scope.Ctx,
 		}), "saga-")}
 		w.busy[subscription] = b
 	}

@@ -2,6 +2,7 @@ package federation
 
 import (
 	"cmp"
+	"fmt"
 	"maps"
 	"slices"
 
@@ -146,6 +147,31 @@ func StagesWanted(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, f Filter)
 		}
 	}
 	return out
+}
+
+// CheckPlan says why a key of a usage plan would open nothing of an API, by *complete* listings of its target; nil if it
+// opens it. Of a bare reference any stage will do.
+func CheckPlan(api Ref, planID string, apis []*gateway.RestAPI, plans []*gateway.UsagePlan) error {
+	const then = "; ingest again, then subscribe again"
+	if !slices.ContainsFunc(apis, func(a *gateway.RestAPI) bool { return a.ID == api.RestAPI }) {
+		return fmt.Errorf("AWS has no REST API %s any more%s", api.RestAPI, then)
+	}
+	found := slices.IndexFunc(plans, func(p *gateway.UsagePlan) bool { return p.ID == planID })
+	if found < 0 {
+		return fmt.Errorf("AWS has no usage plan %s any more%s", planID, then)
+	}
+	covers := func(s gateway.PlanStage) bool {
+		return s.APIID == api.RestAPI && (api.Bare() || s.Stage == api.ID.Stage)
+	}
+	if plan := plans[found]; !slices.ContainsFunc(plan.Stages, covers) {
+		stage := "any stage"
+		if !api.Bare() {
+			stage = "stage " + api.ID.Stage
+		}
+		return fmt.Errorf("usage plan %s (%s) does not contain %s of REST API %s any more, so its keys would open nothing%s",
+			plan.Name, plan.ID, stage, api.RestAPI, then)
+	}
+	return nil
 }
 
 // pair is a stage of a REST API.

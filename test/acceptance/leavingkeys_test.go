@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -39,10 +40,15 @@ func TestAWriterThatIsAskedForWhileTheKeysAreStoppingIsNotMade(t *testing.T) {
 		agent := w.Connected()
 		pass(time.Second) // the first target serves, the second waits
 		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateAPIKey, Times: 1, Fault: awssim.Of(awssim.FaultHang)})
+		aws, err := w.AWS.Snapshot(uniform())
+		if err != nil {
+			t.Fatal(err)
+		}
+		plan := aws.UsagePlans[0]
 		go func() { // its session is cut
 			_, _ = w.APIM.SendCommand(context.Background(), world.Integration, "SUBSCRIBE", map[string]any{
-				"apiId":        awssim.UniformAccount(0) + ":eu-west-1:api:prod",
-				"subscription": map[string]any{"graviteeSubscriptionId": "sub-1", "metadata": map[string]string{"planId": "plan"}},
+				"apiId":        fmt.Sprintf("%s:eu-west-1:%s:%s", uniform().Account, plan.APIStages[0].RestAPI, plan.APIStages[0].Stage),
+				"subscription": map[string]any{"graviteeSubscriptionId": "sub-1", "metadata": map[string]string{"planId": plan.ID}},
 			})
 		}()
 		w.Await("CreateApiKey to be on its way", func() bool { return journal(t, agent)[keys.Creating] == 1 })
