@@ -25,14 +25,12 @@ func partitionOf(name string) (partition string, listed bool) {
 	return region.PartitionOf(name).ID, region.Known(name)
 }
 
-// likeRegion asks whether the known region that is most like a word was meant. It is empty where none is like it, as
-// with Ireland.
+// likeRegion asks whether the known region that is most like a word was meant, if any is.
 func likeRegion(word string) string {
-	nearest, distance := nearestPattern(word, region.All())
-	if distance > maxSlip {
-		return ""
+	if meant := Meant(word, region.All()); meant != "" {
+		return "; did you mean " + meant + "?"
 	}
-	return "; did you mean " + nearest + "?"
+	return ""
 }
 
 // roleARN is documented by AWS: arn:PARTITION:iam::ACCOUNT:role/PATH/NAME, the name having at most 64 characters.

@@ -126,3 +126,17 @@ func TestAllKeysOfTheVendorsTablesAreKnown(t *testing.T) {
 		}
 	}
 }
+
+func TestOnlyANameThatIsNearlyRightIsMeant(t *testing.T) {
+	for name, want := range map[string]string{
+		"prod": "prod", "PROD": "prod", "prd": "prod", "porduction": "production", "pre_prod": "pre-prod", "uat": "",
+		"qa": "", "integration": "", "": "",
+	} {
+		if got := Meant(name, []string{"dev", "prod", "production", "pre-prod"}); got != want {
+			t.Errorf("%q means %q, want %q", name, got, want)
+		}
+	}
+	if got := Meant("prod", nil); got != "" {
+		t.Errorf("of nothing known %q is meant", got)
+	}
+}

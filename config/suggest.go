@@ -51,6 +51,16 @@ func lastWordMissed(name, known string) (missed, of int) {
 	return missed, len(last)
 }
 
+// Meant is the known name that a misspelt one was meant to be: the same but for case and separators, or a typing error
+// that leaves half of it right. It is empty where none is like it, as with Ireland for a region.
+func Meant(name string, known []string) string {
+	found, distance := nearest(known, func(k string) int { return editDistance(squash(name), squash(k)) })
+	if distance > min(maxSlip, len(name)/2) {
+		return ""
+	}
+	return found
+}
+
 // isSlip tells whether a name is a known one with a typing error anywhere in it, its first word included.
 func isSlip(name string, known []string) bool {
 	pattern, _ := toPattern(name)

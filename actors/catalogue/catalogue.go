@@ -11,15 +11,20 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
+	"federation-agent/config"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/targets"
+	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
 
 // targetGrace is how much later than a deadline the catalogue still waits for a target's answer.
 const targetGrace = time.Second
+
+// stagesShown is how many names of stages a warning shows: more than most accounts have, and one line.
+const stagesShown = 20
 
 // catalogue knows what all targets have: it asks them, merges their answers, and names the APIs so that no two bear the
 // same name. Parent: integration.
@@ -267,7 +272,7 @@ func (c *catalogue) finish(ctx actor.Context, g *gathering) {
 		}
 	}
 	if result.Complete && len(g.Only) == 0 {
-		c.warnUnusedStages(result.APIs)
+		c.warnUnusedStages(result)
 	}
 	ctx.Request(g.asker, result)
 }
@@ -286,13 +291,25 @@ func (c *catalogue) warnUnlisted(l messages.TargetListing) {
 
 // warnUnusedStages names what the stage filter asks for and nothing has: with other stages found, a misspelt one would
 // go unnoticed. It says so once.
-func (c *catalogue) warnUnusedStages(apis []federation.NamedEntry) {
+func (c *catalogue) warnUnusedStages(m messages.GatheredAPIs) {
 	unused := slices.DeleteFunc(slices.Clone(c.spec.Stages), func(stage string) bool {
-		return slices.ContainsFunc(apis, func(e federation.NamedEntry) bool { return e.Stage == stage })
+		return slices.ContainsFunc(m.APIs, func(e federation.NamedEntry) bool { return e.Stage == stage })
 	})
 	if len(unused) > 0 && !slices.Equal(unused, c.unused) {
+		var known, meant []string
+		for _, l := range m.Listings {
+			known = append(known, l.Stages...)
+		}
+		slices.Sort(known)
+		known = slices.Compact(known)
+		for _, stage := range unused {
+			if like := config.Meant(stage, known); like != "" {
+				meant = append(meant, like)
+			}
+		}
 		c.env.Log.Warn("the stage filter (configuration.0_stage, 1_stage …) names stages without any federated API: "+
-			"check the spelling, and whether they are in a usage plan", life.LogStages, unused)
+			"check the spelling, and whether they are in a usage plan", life.LogStages, unused,
+			life.LogDidYouMean, words.Few(meant, stagesShown, ", "), life.LogKnown, words.Few(known, stagesShown, ", "))
 	}
 	c.unused = unused
 }

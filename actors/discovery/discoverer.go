@@ -317,11 +317,15 @@ func (d *discoverer) onAskerDue(ctx actor.Context, m askerDue) {
 
 // whole is a listing of which none of these entries is missing.
 func (d *discoverer) whole(entries []federation.Entry) messages.TargetListing {
-	return messages.TargetListing{
+	listing := messages.TargetListing{
 		Target: d.spec.Target, Entries: entries, Estimate: len(entries), Complete: true, StartedAt: d.run.begun,
 		APIs: d.run.apis, Plans: d.run.plans,
 		Unlisted: d.run.unlisted,
 	}
+	if len(d.spec.Filter.Stages) > 0 {
+		listing.Stages = federation.StageNames(d.run.apis, d.run.plans, d.run.stages)
+	}
+	return listing
 }
 
 // partial is what there is of a listing; failure says why it is not whole, if anything failed.

@@ -131,6 +131,16 @@ func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages,
 	return out
 }
 
+// StageNames are the names of all stages that complete listings show, whatever the filter, each once and in order.
+func StageNames(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages) []string {
+	var names []string
+	for _, e := range Entries(apis, plans, stages, Filter{AcceptWithoutPlan: true}) {
+		names = append(names, e.Stage)
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
 // StagesWanted are the REST APIs for which GetStages must be called before [Entries] is complete. By default there are
 // none, because usage plans name their stages. With AcceptWithoutPlan it is every API, except those whose wanted stages
 // are already all in plans.

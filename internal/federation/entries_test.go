@@ -150,3 +150,41 @@ func TestWhatGetStagesSaidLastIsRemembered(t *testing.T) {
 		t.Errorf("%v is remembered", living)
 	}
 }
+
+func TestAPlanIsCheckedForOneStageOrForAnyOfABareId(t *testing.T) {
+	apis := []*gateway.RestAPI{api("a", "Alpha"), api("b", "Beta")}
+	plans := []*gateway.UsagePlan{plan("p1", "a/prod", "gone/prod"), plan("p2", "a/dev"), plan("p3")}
+	whole := func(api, stage string) Ref { return Ref{ID: ID{"1", "r", api, stage}, RestAPI: api} }
+	for name, c := range map[string]struct {
+		ref  Ref
+		plan string
+		says string
+	}{
+		"in its plan":            {whole("a", "prod"), "p1", ""},
+		"in another plan":        {whole("a", "prod"), "p2", "usage plan plan p2 (p2) does not contain stage prod of REST API a"},
+		"stages differ in case":  {whole("a", "Prod"), "p1", "does not contain stage Prod"},
+		"another API's stage":    {whole("b", "prod"), "p1", "does not contain stage prod of REST API b"},
+		"an empty plan":          {whole("a", "prod"), "p3", "does not contain"},
+		"no such plan":           {whole("a", "prod"), "p4", "no usage plan p4"},
+		"no such API":            {whole("gone", "prod"), "p1", "no REST API gone"},
+		"bare, any stage":        {Ref{RestAPI: "a"}, "p2", ""},
+		"bare, none of its own":  {Ref{RestAPI: "b"}, "p1", "does not contain any stage of REST API b"},
+		"bare, no such REST API": {Ref{RestAPI: "gone"}, "p1", "no REST API gone"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			err := CheckPlan(c.ref, c.plan, apis, plans)
+			if (err == nil) != (c.says == "") || err != nil && !strings.Contains(err.Error(), c.says) {
+				t.Errorf("%v, want %q", err, c.says)
+			}
+		})
+	}
+}
+
+func TestStageNamesAreThoseOfPlansAndOfGetStagesWhateverTheFilter(t *testing.T) {
+	apis := []*gateway.RestAPI{api("a", "Alpha"), api("b", "Beta")}
+	plans := []*gateway.UsagePlan{plan("p1", "a/prod", "b/prod", "b/dead", "gone/never")}
+	got := StageNames(apis, plans, Stages{"b": stage("test", "prod")})
+	if want := []string{"prod", "test"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}

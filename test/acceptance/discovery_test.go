@@ -706,3 +706,39 @@ func TestWhatAnAPIAndAPlanDemandIsShownInAPIM(t *testing.T) {
 		healthy(t, w)
 	})
 }
+
+func TestAStageFilterThatMatchesNothingNamesTheStagesThatExistAndTheNearOnes(t *testing.T) {
+	aws := oneRegion(30, 2, 1)
+	region := &aws.Estate.Accounts[0].Regions[0]
+	for n := range region.RestAPIs { // of one name each, in no plan
+		region.RestAPIs[n].Stages = append(region.RestAPIs[n].Stages, awssim.Stage{Name: fmt.Sprintf("v%02d", n)})
+	}
+	for name, c := range map[string]struct {
+		o      world.Options
+		filter string
+		says   []string
+	}{
+		"differs in case": {world.Options{AWS: aws}, "DEV", []string{"did_you_mean=dev", `known="dev, test"`}},
+		"a typing error":  {world.Options{AWS: aws}, "tset", []string{"did_you_mean=test"}},
+		"like none":       {world.Options{AWS: aws}, "integration", []string{`did_you_mean=""`, `known="dev, test"`}},
+		"many, and not in plans": {acceptAll(world.Options{AWS: aws}), "Test", []string{
+			"did_you_mean=test", `known="dev, test, v00, v01,`, " and 12 more",
+		}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if c.o.Settings == nil {
+				c.o.Settings = map[string]string{}
+			}
+			c.o.Settings["gravitee_integration_providers_0_configuration_0_stage"] = c.filter
+			run(t, c.o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				if p := preview(w); len(p.APIs) > 0 {
+					t.Errorf("%d APIs", len(p.APIs))
+				}
+				if !w.Log.Has(append(c.says, "level=WARN", "the stage filter", "stages=["+c.filter+"]")...) {
+					t.Error("the log does not say it")
+				}
+			})
+		})
+	}
+}

@@ -1,0 +1,32 @@
+// Package words is what is needed to speak to people.
+package words
+
+import (
+	"fmt"
+	"strings"
+)
+
+const (
+	// Some is how many of a list an example needs.
+	Some = 3
+	// maxWord is how many bytes of one item are shown: the ids of AWS and APIM are shorter, and what APIM or AWS sends may
+	// be of any length.
+	maxWord = 300
+)
+
+// Few is the first items of a list for a log line or an error text, which a list of any length must not fill.
+func Few[T any](all []T, most int, separator string) string {
+	shown := make([]string, 0, most)
+	for _, item := range all[:min(len(all), most)] {
+		text := fmt.Sprint(item)
+		if len(text) > maxWord {
+			text = strings.ToValidUTF8(text[:maxWord], "") + "…"
+		}
+		shown = append(shown, text)
+	}
+	text := strings.Join(shown, separator)
+	if more := len(all) - len(shown); more > 0 {
+		text += fmt.Sprintf(" and %d more", more)
+	}
+	return text
+}
