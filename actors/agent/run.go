@@ -36,6 +36,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/seldom"
 	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
@@ -68,7 +69,7 @@ type Agent struct {
 // Start starts an agent. It returns at once: the agent connects in the background.
 func Start(given life.Env, cfg config.Config) *Agent {
 	env := &given
-	env.Tickets = &atomic.Uint64{}
+	env.Tickets, env.Often = &atomic.Uint64{}, seldom.New(env.Log)
 	alive, end := context.WithCancel(context.Background())
 	env.Life = alive
 	if env.Board == nil {

@@ -23,9 +23,6 @@ import (
 // targetGrace is how much later than a deadline the catalogue still waits for a target's answer.
 const targetGrace = time.Second
 
-// stagesShown is how many names of stages a warning shows: more than most accounts have, and one line.
-const stagesShown = 20
-
 // catalogue knows what all targets have: it asks them, merges their answers, and names the APIs so that no two bear the
 // same name. Parent: integration.
 type catalogue struct {
@@ -309,7 +306,7 @@ func (c *catalogue) warnUnusedStages(m messages.GatheredAPIs) {
 		}
 		c.env.Log.Warn("the stage filter (configuration.0_stage, 1_stage …) names stages without any federated API: "+
 			"check the spelling, and whether they are in a usage plan", life.LogStages, unused,
-			life.LogDidYouMean, words.Few(meant, stagesShown, ", "), life.LogKnown, words.Few(known, stagesShown, ", "))
+			life.LogDidYouMean, words.Few(meant, words.Many, ", "), life.LogKnown, words.Few(known, words.Many, ", "))
 	}
 	c.unused = unused
 }

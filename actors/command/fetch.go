@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -15,6 +14,7 @@ import (
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
 
@@ -110,7 +110,7 @@ func (f *fetch) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	f.gathered = true
 	if failures := m.Failures; len(failures) > 0 || len(m.Whole) == 0 && !m.Complete {
 		// A reply without these targets' APIs would look like a success.
-		why := cmp.Or(strings.Join(failures, "; "), "time ran out")
+		why := cmp.Or(words.Few(failures, words.Some, "; "), "time ran out")
 		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + why})
 		return
 	}
@@ -195,7 +195,7 @@ func (f *fetch) finish(ctx actor.Context) {
 	ctx.Send(ctx.Parent(), leftOver{left})
 	if len(left) > 0 {
 		f.env.Log.Warn("APIs did not fit into this fetch; they come first in the next one, so fetch again",
-			life.LogAPIs, len(left), life.LogSent, len(reply), life.LogLeft, left)
+			life.LogAPIs, len(left), life.LogSent, len(reply), life.LogLeft, words.Few(left, words.Many, ", "))
 	}
 	if f.away != "" {
 		f.answer(ctx, messages.Refused{Reason: "not all APIs could be fetched: " + f.away})

@@ -1,7 +1,6 @@
 package command
 
 import (
-	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -10,6 +9,7 @@ import (
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
 
@@ -55,7 +55,7 @@ func (p *preview) reply(m messages.GatheredAPIs) messages.Reply {
 	if len(m.APIs) == 0 && !m.Complete {
 		// An empty preview would look like an empty account: that it is partial, APIM reads from 4.9 only.
 		if failures := m.Failures; len(failures) > 0 {
-			return messages.Refused{Reason: "AWS could not be listed: " + strings.Join(failures, "; ")}
+			return messages.Refused{Reason: "AWS could not be listed: " + words.Few(failures, words.Some, "; ")}
 		}
 		return messages.Refused{Reason: "AWS was not listed in time, or its request quota has no room before; " +
 			"what was listed is kept: discover again in a moment"}

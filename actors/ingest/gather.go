@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"maps"
 	"slices"
-	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -13,6 +12,7 @@ import (
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
 
@@ -45,7 +45,7 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	switch {
 	case len(m.Listings) == 0:
 		i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) is of an account and region that is configured: "+
-			"check the provider's configuration.region, configuration.roleArn and credentials", some(i.spec.command.APIIDs)))
+			"check the provider's configuration.region, configuration.roleArn and credentials", words.Few(i.spec.command.APIIDs, words.Some, ", ")))
 		return
 	case pending > 0:
 		if !i.answered {
@@ -55,11 +55,11 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 		return
 	case listed == 0 && away && i.answered && time.Since(i.startedAt) < gateway.OutOfReachFor:
 		i.env.Log.Warn("no target could be listed; trying again while APIM holds the job", life.LogJob, i.job(),
-			life.LogDelay, listAgain, life.LogReason, strings.Join(m.Failures, "; "))
+			life.LogDelay, listAgain, life.LogReason, words.Few(m.Failures, words.Some, "; "))
 		i.Scope.After(listAgain, gatherMore{})
 		return
 	case listed == 0:
-		i.fail(ctx, "AWS could not be listed: "+strings.Join(m.Failures, "; "))
+		i.fail(ctx, "AWS could not be listed: "+words.Few(m.Failures, words.Some, "; "))
 		return
 	}
 	for _, l := range m.Listings {
@@ -143,7 +143,8 @@ func (i *ingest) wanted(apis []federation.NamedEntry) (chosen []federation.Named
 	chosen, missing = choose(apis, i.spec.command.APIIDs)
 	if len(missing) > 0 {
 		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, or are in no usage plan any more; "+
-			"what APIM has of them stays", life.LogJob, i.job(), life.LogLeft, missing)
+			"what APIM has of them stays", life.LogJob, i.job(),
+			life.LogAPIs, len(missing), life.LogLeft, words.Few(missing, words.Many, ", "))
 	}
 	return chosen, missing
 }
@@ -188,15 +189,6 @@ func meant(s string, known federation.Known, by map[federation.ID]federation.Nam
 	return e, ok
 }
 
-// some is the first few of a list, for people.
-func some(ids []string) string {
-	const few = 3
-	if len(ids) <= few {
-		return strings.Join(ids, ", ")
-	}
-	return fmt.Sprintf("%s and %d more", strings.Join(ids[:few], ", "), len(ids)-few)
-}
-
 // nameLost names the APIs that were sent before and are not sent now: APIM keeps what it has.
 func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs) {
 	if len(i.spec.command.APIIDs) > 0 {
@@ -220,9 +212,10 @@ func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs)
 	}
 	if len(lost) > 0 {
 		slices.Sort(lost)
+		lost = slices.Compact(lost)
 		i.env.Log.Warn("APIs that were ingested before are deleted, filtered out or in no usage plan any more; "+
 			"APIM keeps what it has of them: delete them there if they are gone for good",
-			life.LogJob, i.job(), life.LogLeft, slices.Compact(lost))
+			life.LogJob, i.job(), life.LogAPIs, len(lost), life.LogLeft, words.Few(lost, words.Many, ", "))
 	}
 }
 
@@ -247,7 +240,7 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 		switch {
 		case len(apis) == 0 && len(missing) > 0:
 			i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) could be found in AWS, or is in a usage plan any more: "+
-				"discover again; what APIM has of them stays", some(missing)))
+				"discover again; what APIM has of them stays", words.Few(missing, words.Some, ", ")))
 			return
 		case len(apis) == 0 && i.missing.AnyUnlisted():
 			i.fail(ctx, "nothing to ingest: the targets that could be listed have no API in a usage plan, and the others failed")

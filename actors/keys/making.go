@@ -15,6 +15,7 @@ import (
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/secret"
+	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
 
@@ -40,7 +41,7 @@ func (s *saga) make(
 ) (record keys.Record, value secret.String, err error) {
 	if c.Type != "" && c.Type != apiKeyPlan {
 		return record, value, fmt.Errorf(
-			"AWS API Gateway usage plans know API keys only, and this subscription is of type %s", c.Type)
+			"AWS API Gateway usage plans know API keys only, and this subscription is of type %s", words.Short(c.Type))
 	}
 	if c.PlanID == "" {
 		return record, value, errors.New("the subscription names no plan (planId): ingest the API again")
@@ -111,7 +112,7 @@ func (s *saga) check(ctx actor.Context, m task, c messages.Subscribe) error {
 		return quota.ErrUnwanted
 	}
 	if !listing.Complete {
-		s.env.Log.Warn("AWS was not listed in time to see whether the plan still contains the API; its key is made all the same",
+		s.env.Often.Warn("AWS was not listed in time to see whether the plan still contains the API; its key is made all the same",
 			life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, listing.Failure)
 		return nil
 	}

@@ -100,7 +100,7 @@ func (s *saga) onTask(ctx actor.Context, m task) {
 func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
 	record, value, err := s.make(ctx, m, c)
 	if err != nil {
-		s.env.Log.Warn("no API key was made", life.LogTarget, s.target(),
+		s.env.Often.Warn("no API key was made", life.LogTarget, s.target(),
 			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
 		s.refuse(ctx, c, err)
 		return
@@ -112,7 +112,7 @@ func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
 
 func (s *saga) unsubscribe(ctx actor.Context, m task, c messages.Unsubscribe) {
 	if err := s.remove(m, c); err != nil {
-		s.env.Log.Warn("an API key was not deleted", life.LogTarget, s.target(),
+		s.env.Often.Warn("an API key was not deleted", life.LogTarget, s.target(),
 			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
 		s.refuse(ctx, c, err)
 		return

@@ -39,6 +39,9 @@ type Env struct {
 	// Board is where the actors note what may be seen of them; nil means one that is not read.
 	Board *status.Board
 
+	// Often is the log for faults that a peer can repeat at will: they are counted, not repeated (package seldom).
+	// Start makes it.
+	Often *slog.Logger
 	// Tickets numbers the permits of the whole process. Start makes it.
 	Tickets *atomic.Uint64
 	// Life ends when the agent is told to stop as it is: a call to AWS that would otherwise be completed is cut off then.

@@ -37,7 +37,7 @@ func (s *session) onFrame(ctx actor.Context, message []byte) {
 	case err == nil:
 		s.onCommand(ctx, command)
 	case errors.As(err, &payload):
-		s.env.Log.Warn("APIM sent a command that cannot be read", life.LogCommand, command.ID, life.LogError, err)
+		s.env.Often.Warn("APIM sent a command that cannot be read", life.LogCommand, command.ID, life.LogError, err)
 		s.replyOnce(command.ID, exchange.AppendErrorReply(nil, command.Type, command.ID,
 			"the agent cannot read this command: "+payload.Reason))
 	default:
@@ -48,7 +48,7 @@ func (s *session) onFrame(ctx actor.Context, message []byte) {
 func (s *session) onFrameError(ctx actor.Context, err error) {
 	var frame *exchange.FrameError
 	if errors.As(err, &frame) && frame.Silent() {
-		s.env.Log.Warn("ignoring what cannot be read", life.LogError, err)
+		s.env.Often.Warn("ignoring what cannot be read", life.LogError, err)
 		return
 	}
 	code := exchange.CloseProtocolError
@@ -119,13 +119,13 @@ func (s *session) onCommand(ctx actor.Context, command exchange.Command) {
 func (s *session) open(ctx actor.Context, asked exchange.Command) {
 	id, now := asked.ID, time.Now()
 	if !s.seen.first(id, now) {
-		s.env.Log.Warn("ignoring a command that came twice", life.LogCommand, id)
+		s.env.Often.Warn("ignoring a command that came twice", life.LogCommand, id)
 		return
 	}
 	ref := messages.CommandRef{ID: id, Session: s.memory.number, AnswerBy: now.Add(messages.AnswerWithin)}
 	work := inOneLanguage(ref, asked.Payload)
 	if len(s.types) >= s.spec.MaxOpen {
-		s.env.Log.Warn("refusing a command: too many are open", life.LogCommand, id)
+		s.env.Often.Warn("refusing a command: too many are open", life.LogCommand, id)
 		s.env.Board.Answered(s.spec.Integration, status.Command{Type: work.Name(), Outcome: status.Refused})
 		s.replyNow(exchange.AppendErrorReply(nil, asked.Type, id,
 			"busy: as many commands are open as agent.commands.maxOpen allows; try again later"))
@@ -198,11 +198,11 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 	err := s.conn.SendBefore(by, receipt, frame...)
 	switch {
 	case errors.Is(err, wsconn.ErrTooLarge):
-		s.env.Log.Error("an answer exceeds the largest message", life.LogCommand, m.ID)
+		s.env.Often.Error("an answer exceeds the largest message", life.LogCommand, m.ID)
 		err = s.conn.SendBefore(by, nil, exchange.AppendErrorReply(nil, typ, m.ID,
 			"the answer exceeds integration.connector.ws.maxWebSocketMessageSize"))
 	case errors.Is(err, wsconn.ErrQueueFull):
-		s.env.Log.Warn("the connection to APIM is too slow for its answers; this one becomes ERROR", life.LogCommand, m.ID)
+		s.env.Often.Warn("the connection to APIM is too slow for its answers; this one becomes ERROR", life.LogCommand, m.ID)
 		err = s.conn.SendBefore(by, nil, exchange.AppendErrorReply(nil, typ, m.ID,
 			"busy: the answers to earlier commands still wait to be read by APIM; try again in a moment"))
 	}

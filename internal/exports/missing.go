@@ -3,9 +3,9 @@ package exports
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"federation-agent/internal/federation"
+	"federation-agent/internal/words"
 )
 
 // Missing is what an ingest job cannot send though AWS has it. It decides whether the job may end with `done`, which
@@ -110,5 +110,5 @@ func (m *Missing) NotDone() string {
 		}
 	}
 	slices.Sort(why)
-	return strings.Join(why, "; ")
+	return words.Few(why, words.Some, "; ")
 }

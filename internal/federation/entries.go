@@ -7,6 +7,7 @@ import (
 	"slices"
 
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/words"
 )
 
 // Entry is one (REST API, stage) of a target with all of its usage plans. It shares the values of the listings.
@@ -164,11 +165,11 @@ func StagesWanted(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, f Filter)
 func CheckPlan(api Ref, planID string, apis []*gateway.RestAPI, plans []*gateway.UsagePlan) error {
 	const then = "; ingest again, then subscribe again"
 	if !slices.ContainsFunc(apis, func(a *gateway.RestAPI) bool { return a.ID == api.RestAPI }) {
-		return fmt.Errorf("AWS has no REST API %s any more%s", api.RestAPI, then)
+		return fmt.Errorf("AWS has no REST API %s any more%s", words.Short(api.RestAPI), then)
 	}
 	found := slices.IndexFunc(plans, func(p *gateway.UsagePlan) bool { return p.ID == planID })
 	if found < 0 {
-		return fmt.Errorf("AWS has no usage plan %s any more%s", planID, then)
+		return fmt.Errorf("AWS has no usage plan %s any more%s", words.Short(planID), then)
 	}
 	covers := func(s gateway.PlanStage) bool {
 		return s.APIID == api.RestAPI && (api.Bare() || s.Stage == api.ID.Stage)
@@ -179,7 +180,7 @@ func CheckPlan(api Ref, planID string, apis []*gateway.RestAPI, plans []*gateway
 			stage = "stage " + api.ID.Stage
 		}
 		return fmt.Errorf("usage plan %s (%s) does not contain %s of REST API %s any more, so its keys would open nothing%s",
-			plan.Name, plan.ID, stage, api.RestAPI, then)
+			plan.Name, plan.ID, words.Short(stage), api.RestAPI, then)
 	}
 	return nil
 }

@@ -161,7 +161,7 @@ func TestAPlanIsCheckedForOneStageOrForAnyOfABareId(t *testing.T) {
 		says string
 	}{
 		"in its plan":            {whole("a", "prod"), "p1", ""},
-		"in another plan":        {whole("a", "prod"), "p2", "usage plan plan p2 (p2) does not contain stage prod of REST API a"},
+		"in another plan":        {whole("a", "prod"), "p2", " p2 (p2) does not contain stage prod of REST API a"},
 		"stages differ in case":  {whole("a", "Prod"), "p1", "does not contain stage Prod"},
 		"another API's stage":    {whole("b", "prod"), "p1", "does not contain stage prod of REST API b"},
 		"an empty plan":          {whole("a", "prod"), "p3", "does not contain"},

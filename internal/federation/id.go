@@ -8,6 +8,8 @@ import (
 	"cmp"
 	"fmt"
 	"strings"
+
+	"federation-agent/internal/words"
 )
 
 // ID identifies one (REST API, stage) of one target for ever. Its text is both `uniqueId` and `id` in APIM, so it must
@@ -44,11 +46,11 @@ func CompareIDs(a, b ID) int {
 func ParseID(s string) (ID, error) {
 	parts := strings.Split(s, idSeparator)
 	if len(parts) != idParts {
-		return ID{}, fmt.Errorf("reading API id %q: it is not ACCOUNT:REGION:RESTAPI:STAGE", s)
+		return ID{}, fmt.Errorf("reading API id %q: it is not ACCOUNT:REGION:RESTAPI:STAGE", words.Short(s))
 	}
 	for _, part := range parts {
 		if part == "" || strings.TrimSpace(part) != part {
-			return ID{}, fmt.Errorf("reading API id %q: a part of ACCOUNT:REGION:RESTAPI:STAGE is empty or has blanks", s)
+			return ID{}, fmt.Errorf("reading API id %q: a part of ACCOUNT:REGION:RESTAPI:STAGE is empty or has blanks", words.Short(s))
 		}
 	}
 	return ID{Account: parts[0], Region: parts[1], RestAPI: parts[2], Stage: parts[3]}, nil
@@ -86,7 +88,7 @@ func (r Ref) Bare() bool { return r.ID == ID{} }
 // ParseRef reads the API id of a command.
 func ParseRef(s string) (Ref, error) {
 	if s == "" || strings.TrimSpace(s) != s {
-		return Ref{}, fmt.Errorf("reading API id %q: it is empty or has blanks", s)
+		return Ref{}, fmt.Errorf("reading API id %q: it is empty or has blanks", words.Short(s))
 	}
 	if !strings.Contains(s, idSeparator) {
 		return Ref{RestAPI: s}, nil

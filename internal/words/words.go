@@ -7,8 +7,10 @@ import (
 )
 
 const (
-	// Some is how many of a list an example needs.
+	// Some is how many of a list are shown as examples.
 	Some = 3
+	// Many is how many are shown where somebody is to act on each of them: a line of text.
+	Many = 20
 	// maxWord is how many bytes of one item are shown: the ids of AWS and APIM are shorter, and what APIM or AWS sends may
 	// be of any length.
 	maxWord = 300
@@ -18,15 +20,19 @@ const (
 func Few[T any](all []T, most int, separator string) string {
 	shown := make([]string, 0, most)
 	for _, item := range all[:min(len(all), most)] {
-		text := fmt.Sprint(item)
-		if len(text) > maxWord {
-			text = strings.ToValidUTF8(text[:maxWord], "") + "…"
-		}
-		shown = append(shown, text)
+		shown = append(shown, Short(fmt.Sprint(item)))
 	}
 	text := strings.Join(shown, separator)
 	if more := len(all) - len(shown); more > 0 {
 		text += fmt.Sprintf(" and %d more", more)
 	}
 	return text
+}
+
+// Short is a text that somebody else chose, cut to what can be read.
+func Short(text string) string {
+	if len(text) <= maxWord {
+		return text
+	}
+	return strings.ToValidUTF8(text[:maxWord], "") + "…"
 }
