@@ -20,8 +20,11 @@ var guards = map[string]string{
 
 // guardedGroups are the keys below which every unknown name is a fault, unless it is like a setting that is not
 // guarded. The names that users invent there (profile, credentials, password) would say the same. Without the word
-// integration before them, connector and providers are slips.
-var guardedGroups = []string{"integration", "connector", "providers", "agent.aws", servicesPrefix + "authentication", cloudToken}
+// integration before them, connector and providers are slips; so is what stands for authentication elsewhere.
+var guardedGroups = []string{
+	"integration", "connector", "providers", "agent.aws", cloudToken,
+	servicesPrefix + "auth", servicesPrefix + "user", servicesPrefix + "password", "services.core.auth", "services.http",
+}
 
 // apimsOwn is APIM's switch for federation: its environment is often the agent's, too.
 const apimsOwn = "integration.enabled"
@@ -58,15 +61,15 @@ func (l *loader) unknown(s setting, rest string) {
 		}
 		text += "; did you mean " + suggestion + "?"
 	}
-	guard := guards[l.guardOf(meant)]
+	guard, group := guards[l.guardOf(meant)], guardedGroup(rest)
 	switch {
 	case squash(rest) == squash(apimsOwn):
 		l.warn(s.String() + ": is APIM's own setting; it has no effect here")
 		return
 	case isNear && guard != "":
 		text += " " + guard
-	case !isNear && guardedGroup(rest) != "":
-		text += "; below " + guardedGroup(rest) + ", nothing is ignored"
+	case group != "" && (!isNear || guardedGroup(meant) != group):
+		text += "; below " + group + ", nothing is ignored"
 	default:
 		l.warn(s.String() + ": " + text)
 		return

@@ -218,6 +218,12 @@ func TestAMisspeltNameOfWhatIsNeverIgnoredIsAFaultWithTheNearestByMeaning(t *tes
 		configuration + "accountId":                        "gravitee_agent_aws_accountId",
 		configuration + "roleArn_0":                        configuration + "roleArn",
 		configuration + "region_0":                         configuration + "region",
+		configuration + "role":                             configuration + "roleArn",
+		configuration + "roles_0":                          configuration + "roleArn",
+		configuration + "secretKey":                        configuration + "secretAccessKey",
+		configuration + "secret":                           configuration + "secretAccessKey",
+		configuration + "access_key":                       configuration + "accessKeyId",
+		provider0 + "integration":                          provider0 + "integrationId",
 		configuration + "integrationId":                    provider0 + "integrationId",
 		configuration + "type":                             provider0 + "type",
 		"gravitee_integration_integrationId":               provider0 + "integrationId",
@@ -269,7 +275,8 @@ func TestAMisspeltNameOfWhatIsNeverIgnoredIsAFaultWithTheNearestByMeaning(t *tes
 	}
 	for _, name := range []string{
 		configuration + "profile", configuration + "credentials_0", ws + "zzz", nodeHTTP + "authentication_user_admin",
-		"gravitee_agent_aws_profile", nodeHTTP + "authentication",
+		nodeHTTP + "user_admin", nodeHTTP + "password_of_admin", "gravitee_services_http_zz", nodeHTTP + "auth_zz",
+		"gravitee_services_core_auth_zz", "gravitee_agent_aws_profile", nodeHTTP + "authentication",
 	} {
 		wantFaults(t, faultsOf(t, sources(seed(name+"=x")...)), name+": is not a setting of this agent; below ")
 	}

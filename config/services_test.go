@@ -74,7 +74,7 @@ func TestUsersAreFoundUnderEverySpellingOfTheVendor(t *testing.T) {
 		}
 	}
 	wantFaults(t, faultsOf(t, sources(seed(nodeHTTP+"authentication_users_j.doe=pw")...)), // a mixture of spellings
-		"is not a setting of this agent; below services.core.http.authentication, nothing is ignored")
+		"is not a setting of this agent; below services.core.http.auth, nothing is ignored")
 }
 
 func TestTheEnvironmentsPasswordIsStrongerThanTheFiles(t *testing.T) {

@@ -25,8 +25,11 @@ func nearest(known []string, distance func(string) int) (best string, least int)
 // stage, though its letters are nearer to those of providers[0].type.
 const lastWordCounts = 60
 
+// longWord is from how many letters on half of a word tells it from others.
+const longWord = 8
+
 // meant gives the setting that is nearest to an unknown name by meaning, and whether it is near at all: a typing error
-// away, or with at least two thirds of its last word.
+// away, or with two thirds of its last word, or half of a long one.
 func (l *loader) meant(pattern string) (best string, isNear bool) {
 	slip := func(k string) int { return editDistance(squash(pattern), squash(k)) }
 	best, _ = nearest(l.patterns(), func(k string) int {
@@ -34,19 +37,22 @@ func (l *loader) meant(pattern string) (best string, isNear bool) {
 		return slip(k) + lastWordCounts*missed/of
 	})
 	missed, of := lastWordMissed(pattern, best)
-	return best, 3*missed <= of || slip(best) <= maxSlip
+	return best, missed <= of/3 || of > longWord && missed <= of/2 || slip(best) <= maxSlip
 }
 
-// lastWordMissed is how many letters of the last word of a known pattern a name does not end with, and of how many.
+// lastWordMissed is how many letters of the last word of a known pattern a name does not end with, and of how many. A
+// word that is cut short, such as role, counts as near.
 func lastWordMissed(name, known string) (missed, of int) {
-	words := strings.FieldsFunc(strings.TrimSuffix(known, ".NAME"), func(r rune) bool {
-		return strings.ContainsRune("._[]"+indexMark, r)
-	})
-	last := strings.ToLower(words[len(words)-1])
+	own, last := lastWord(name), lastWord(strings.TrimSuffix(known, ".NAME"))
 	end := strings.ReplaceAll(squash(name), indexMark, "")
 	missed = len(last)
 	for size := len(last) / 2; size <= len(last)+maxSlip; size++ {
 		missed = min(missed, editDistance(end[max(len(end)-size, 0):], last))
+	}
+	if one := strings.TrimSuffix(own, "s"); one == last {
+		missed = 0
+	} else if len(one) > maxSlip && strings.HasPrefix(last, one) {
+		missed = min(missed, len(last)/3)
 	}
 	return missed, len(last)
 }
@@ -59,6 +65,16 @@ func Meant(name string, known []string) string {
 		return ""
 	}
 	return found
+}
+
+func lastWord(pattern string) string {
+	words := strings.FieldsFunc(strings.ToLower(pattern), func(r rune) bool {
+		return strings.ContainsRune("._-[]"+indexMark, r)
+	})
+	if len(words) == 0 {
+		return ""
+	}
+	return words[len(words)-1]
 }
 
 // isSlip tells whether a name is a known one with a typing error anywhere in it, its first word included.
