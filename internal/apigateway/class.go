@@ -72,6 +72,9 @@ func classifyOf(operation gateway.Operation, err error) gateway.Class {
 	status := statusOf(err)
 	switch service {
 	case serviceID:
+		if errors.As(err, new(*noCredentials)) { // the container's endpoint, whose errors name no service
+			return classifySource(status)
+		}
 	case serviceSTS:
 		return classifySTS(code, status)
 	default:
@@ -104,6 +107,14 @@ func classifyOf(operation gateway.Operation, err error) gateway.Class {
 		return gateway.Unavailable
 	}
 	return classifyCommon(code, status)
+}
+
+// classifySource is for a source of credentials that answered with an error.
+func classifySource(status int) gateway.Class {
+	if status == http.StatusTooManyRequests || status >= http.StatusInternalServerError {
+		return gateway.Unavailable
+	}
+	return gateway.BadCredentials
 }
 
 // classifySTS is for the calls that fetch credentials. An unknown access key is wrong here, because the key was tried
@@ -158,7 +169,7 @@ func classifySilence(err error, service string) gateway.Class {
 		return gateway.Unreachable
 	case errors.As(err, &validation):
 		return gateway.Invalid
-	case isSigningText(err.Error()):
+	case errors.As(err, new(*noCredentials)), isSigningText(err.Error()):
 		return gateway.BadCredentials
 	default:
 		return gateway.Internal

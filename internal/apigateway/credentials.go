@@ -3,7 +3,6 @@ package apigateway
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"strings"
 	"sync"
@@ -91,7 +90,10 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 	}
 	base, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
-		return nil, fmt.Errorf("loading the AWS configuration: %w", err)
+		return nil, notLoaded(err)
+	}
+	if cache, is := base.Credentials.(*aws.CredentialsCache); is {
+		base.Credentials = source{cache}
 	}
 	if loaded, isBuildable := base.HTTPClient.(*awshttp.BuildableClient); ok && isBuildable {
 		// A buildable client follows redirects, and each service client that changes its options gets a copy with

@@ -51,6 +51,7 @@ func Explain(err error) string {
 	}
 	class, where := Classify(err), cmp.Or(e.Region, "the region")
 	service, inner := origin(err)
+	lost, isLost := errors.AsType[*noCredentials](err)
 	redirect, isRedirect := errors.AsType[*redirected](err)
 	switch {
 	case isRedirect:
@@ -58,6 +59,8 @@ func Explain(err error) string {
 			"it is not followed, because it carries credentials; "+
 			"check HTTPS_PROXY, HTTP_PROXY and AWS_ENDPOINT_URL, or a proxy or sign-in page of the network",
 			redirect.status, redirect.from, redirect.to)
+	case isLost && lost.advice != "" && class != gateway.Cancelled:
+		return lost.advice
 	case service == serviceSTS:
 		return explainSTS(class, inner)
 	case service != serviceID, class == gateway.BadCredentials && isSigningText(err.Error()):
@@ -122,10 +125,11 @@ var explanations = map[gateway.Class]string{
 		"delete what is not needed, or ask AWS to raise the limit",
 	gateway.BadCredentials: "AWS does not accept the credentials; " +
 		"check accessKeyId and secretAccessKey, this machine's clock, and the roles that the agent assumes",
-	gateway.ExpiredCredentials: "the temporary credentials have expired; check what renews them",
-	gateway.NotFound:           "API Gateway says that the resource does not exist, or not any more; list the APIs again",
-	gateway.NotYet:             "API Gateway does not know yet the API key that it has just created; try again",
-	gateway.Conflict:           "API Gateway says that the resource exists already",
+	gateway.ExpiredCredentials: "the temporary credentials have expired; nothing renews AWS_SESSION_TOKEN, or a profile's " +
+		"aws_session_token: set new ones and start again, or use a role, which is renewed; else check this machine's clock",
+	gateway.NotFound: "API Gateway says that the resource does not exist, or not any more; list the APIs again",
+	gateway.NotYet:   "API Gateway does not know yet the API key that it has just created; try again",
+	gateway.Conflict: "API Gateway says that the resource exists already",
 	gateway.NotExportable: "API Gateway cannot export this stage, because the API has a model that is not JSON Schema; " +
 		"change the model's content type, or accept that the API has no document",
 	gateway.Invalid:   "API Gateway refused the request as invalid",
@@ -139,7 +143,8 @@ func explainSTS(class gateway.Class, operation gateway.Operation) string {
 		return "the role may not be assumed; check roleArn, the role's trust policy, its external id, " +
 			"and that the agent's own identity is allowed sts:AssumeRole on it"
 	case class == gateway.BadCredentials:
-		return "AWS STS does not accept the credentials; check accessKeyId and secretAccessKey, and this machine's clock"
+		return "AWS STS does not accept the credentials; check accessKeyId and secretAccessKey (and AWS_SESSION_TOKEN, " +
+			"for temporary ones), and this machine's clock"
 	case class == gateway.ExpiredCredentials:
 		return explanations[class]
 	case class == gateway.Unreachable:
