@@ -14,6 +14,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exchange/wsconn"
+	"federation-agent/internal/pulse"
 	"federation-agent/messages"
 )
 
@@ -72,7 +73,6 @@ func (s *session) options(endpoint string) wsconn.Options {
 	return wsconn.Options{
 		URL: exchange.URL(endpoint), Header: header, NetDial: s.env.Dial,
 		MaxFrameSize: s.spec.Connector.MaxFrameSize, MaxMessageSize: s.spec.Connector.MaxMessageSize,
-		NeedsCredit: exchange.NeedsCredit,
 	}
 }
 
@@ -88,10 +88,11 @@ func (s *session) onDialed(m dialed) {
 	s.Become(s.greeting)
 	news := newsOf{m.conn}
 	s.conn.Start(
-		func(message []byte) { s.Scope.Tell(frameCame{news, message}) },
+		func(message wsconn.Message) { s.Scope.Tell(frameCame{news, message}) },
 		func(info wsconn.CloseInfo) { s.Scope.Tell(connClosed{news, info}) },
 	)
-	s.helloID = s.env.NewID()
+	s.pulse = pulse.Start(time.Now(), func() { s.Scope.Tell(stoodStill{news}) })
+	s.helloID, s.helloAt = s.env.NewID(), time.Now()
 	s.sent(s.conn.SendBefore(time.Time{}, nil, exchange.AppendHello(nil, s.helloID, s.target)))
 	s.Scope.After(greetWithin, greetOverdue{newsOf{s.conn}})
 }
@@ -113,8 +114,8 @@ func (s *session) onDialFailed(m dialed) {
 }
 
 // onGreeting waits for HELLO's reply; what comes before it, though nothing should, is served as usual.
-func (s *session) onGreeting(ctx actor.Context, message []byte) {
-	frame, err := exchange.ReadFrame(message)
+func (s *session) onGreeting(ctx actor.Context, message wsconn.Message) {
+	frame, err := exchange.ReadFrame(message.Data)
 	if err != nil || frame.Kind != exchange.KindReply {
 		s.onFrame(ctx, message)
 		return
@@ -146,9 +147,7 @@ func (s *session) onGreeting(ctx actor.Context, message []byte) {
 // nextDelay is how long to wait before the next attempt: it grows with each failure since the last stable
 // session.
 func (s *session) nextDelay(refused bool) time.Duration {
-	if !s.readyAt.IsZero() && time.Since(s.readyAt) >= stableAfter {
-		s.memory.failures = 0
-	}
+	s.forgetFailures()
 	ceiling := redialLost
 	if refused {
 		ceiling = redialRefused
@@ -156,6 +155,20 @@ func (s *session) nextDelay(refused bool) time.Duration {
 	delay := life.Backoff(s.memory.failures, redialFloor, ceiling, s.env.Jitter())
 	s.memory.failures++
 	return delay.Round(time.Millisecond)
+}
+
+// soon is how long to wait where nothing failed: the least, and as much again by chance, as a controller that ends has
+// the whole fleet come back.
+func (s *session) soon() time.Duration {
+	s.forgetFailures()
+	return life.Backoff(0, redialFloor, redialLost, s.env.Jitter()).Round(time.Millisecond)
+}
+
+// forgetFailures is for a session that ends and was stable.
+func (s *session) forgetFailures() {
+	if !s.readyAt.IsZero() && time.Since(s.readyAt) >= stableAfter {
+		s.memory.failures = 0
+	}
 }
 
 // redialAfter is what follows when a connection has ended: the next one, after a delay.

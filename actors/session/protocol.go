@@ -17,12 +17,8 @@ import (
 // What a session says and hears once its websocket is open.
 
 // onFrame serves what came by the socket.
-func (s *session) onFrame(ctx actor.Context, message []byte) {
-	if exchange.NeedsCredit(message) {
-		// The frame is out of the queue, and the ledger bounds how many commands wait behind it.
-		s.conn.ReturnCredit()
-	}
-	frame, err := exchange.ReadFrame(message)
+func (s *session) onFrame(ctx actor.Context, message wsconn.Message) {
+	frame, err := exchange.ReadFrame(message.Data)
 	if err != nil {
 		s.onFrameError(ctx, err)
 		return
@@ -35,7 +31,7 @@ func (s *session) onFrame(ctx actor.Context, message []byte) {
 	var payload *exchange.PayloadError
 	switch {
 	case err == nil:
-		s.onCommand(ctx, command)
+		s.onCommand(ctx, s.askedBy(message, command))
 	case errors.As(err, &payload):
 		s.env.Often.Warn("APIM sent a command that cannot be read", life.LogCommand, command.ID, life.LogError, err)
 		s.replyOnce(command.ID, exchange.AppendErrorReply(nil, command.Type, command.ID,
@@ -83,7 +79,7 @@ func (s *session) onReply(ctx actor.Context, frame exchange.Frame) {
 }
 
 // onCommand answers what is the session's own matter, and passes the rest on in the agent's one language.
-func (s *session) onCommand(ctx actor.Context, command exchange.Command) {
+func (s *session) onCommand(ctx actor.Context, command asked) {
 	id := command.ID
 	s.heard(command.Type)
 	if d := exchange.DialectOf(command.Type); d != exchange.DialectUnknown && d != s.dialect {
@@ -111,27 +107,34 @@ func (s *session) onCommand(ctx actor.Context, command exchange.Command) {
 	case exchange.Unknown:
 		s.replyOnce(id, exchange.AppendUnknownReply(nil, id))
 	default:
-		s.open(ctx, command)
+		s.onWork(ctx, command)
 	}
 }
 
-// open passes a command on, unless it is a duplicate or too many are open.
-func (s *session) open(ctx actor.Context, asked exchange.Command) {
-	id, now := asked.ID, time.Now()
+// onWork passes a command on, unless it is a duplicate or too old, or too many are open.
+func (s *session) onWork(ctx actor.Context, c asked) {
+	id, now := c.ID, time.Now()
 	if !s.seen.first(id, now) {
 		s.env.Often.Warn("ignoring a command that came twice", life.LogCommand, id)
 		return
 	}
-	ref := messages.CommandRef{ID: id, Session: s.memory.number, AnswerBy: now.Add(messages.AnswerWithin)}
-	work := inOneLanguage(ref, asked.Payload)
-	if len(s.types) >= s.spec.MaxOpen {
-		s.env.Often.Warn("refusing a command: too many are open", life.LogCommand, id)
+	ref := messages.CommandRef{ID: id, Session: s.memory.number, AnswerBy: c.notBefore.Add(messages.AnswerWithin)}
+	work := inOneLanguage(ref, c.Payload)
+	refusal := ""
+	switch {
+	case !now.Before(ref.AnswerBy) || c.useless(s.conn):
+		refusal = tooOld
+	case len(s.open) >= s.spec.MaxOpen:
+		refusal = "busy: as many commands are open as agent.commands.maxOpen allows; try again later"
+	}
+	if refusal != "" {
+		s.env.Often.Warn("refusing a command: "+refusal, life.LogCommand, id)
 		s.env.Board.Answered(s.spec.Integration, status.Command{Type: work.Name(), Outcome: status.Refused})
-		s.replyNow(exchange.AppendErrorReply(nil, asked.Type, id,
-			"busy: as many commands are open as agent.commands.maxOpen allows; try again later"))
+		s.replyNow(exchange.AppendErrorReply(nil, c.Type, id, refusal))
 		return
 	}
-	s.types[id] = asked.Type
+	c.Payload = nil // it goes on in the agent's language
+	s.open[id] = c
 	ctx.Request(s.spec.Router, work)
 }
 
@@ -168,19 +171,25 @@ func (s *session) onGoodBye(ctx actor.Context, c exchange.GoodBye) {
 
 // onAnswer sends a command's answer, in the dialect in which it was asked.
 func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
-	typ, open := s.types[m.ID]
+	c, open := s.open[m.ID]
 	if m.Session != s.memory.number || !open {
 		s.tellFate(ctx.Sender(), m.CommandRef, messages.NeverSent)
 		return
 	}
-	delete(s.types, m.ID)
+	delete(s.open, m.ID)
+	if _, key := m.Reply.(messages.Subscribed); key && c.useless(s.conn) {
+		s.env.Log.Warn("an API key was made too late for APIM; the answer becomes ERROR", life.LogCommand, m.ID)
+		s.tellFate(ctx.Sender(), m.CommandRef, messages.NeverSent)
+		m.Reply = messages.Refused{Reason: tooOld}
+	}
+	typ := c.Type
 	var receipt func(wsconn.Outcome)
 	if m.NeedsProof() {
 		// Reported from the connection's own goroutine: whatever happens to this actor, the fate is told.
 		asker, conn := ctx.Sender(), s.conn
 		s.unproved++
 		receipt = func(o wsconn.Outcome) {
-			s.tellFate(asker, m.CommandRef, deliveryOf(o))
+			s.tellFate(asker, m.CommandRef, c.delivery(o, conn))
 			s.Scope.Tell(answerProved{newsOf{conn}})
 		}
 	}
@@ -213,17 +222,6 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 func (s *session) tellFate(asker *actor.PID, ref messages.CommandRef, d messages.Delivery) {
 	if asker != nil {
 		s.Scope.System.Root.Send(asker, messages.AnswerFate{CommandRef: ref, Delivery: d})
-	}
-}
-
-func deliveryOf(o wsconn.Outcome) messages.Delivery {
-	switch o {
-	case wsconn.Delivered:
-		return messages.Delivered
-	case wsconn.NeverSent:
-		return messages.NeverSent
-	default:
-		return messages.Unproved
 	}
 }
 

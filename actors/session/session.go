@@ -11,6 +11,7 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exchange/wsconn"
+	"federation-agent/internal/pulse"
 	"federation-agent/messages"
 )
 
@@ -37,11 +38,13 @@ type session struct {
 	endpoint string      // where conn leads
 	release  func() bool // see [dialed]
 	helloID  string
+	helloAt  time.Time // when HELLO was sent: no command of this connection is older, but for those of keptWithin
 	dialect  exchange.Dialect
 	readyAt  time.Time
 	watch    commandWatch
+	pulse    *pulse.Pulse             // nil without a connection that is served
 	seen     seen                     // commands that came by conn
-	types    map[string]string        // open commands: their type on the wire
+	open     map[string]asked         // commands without an answer
 	pending  map[string]pendingIngest // INGESTs without a reply
 	unproved int                      // answers that need a proof, and no pong has proved them yet
 	draining bool                     // the connection is to be left once no answer is unproved
@@ -77,14 +80,16 @@ type pendingIngest struct {
 // Props makes a session.
 func Props(env *life.Env, spec Spec) *actor.Props {
 	kept := &memory{}
-	return life.Props(env, life.Standing, func() actor.Actor {
-		s := &session{
-			Behavior: actor.NewBehavior(), env: env, memory: kept, spec: spec, target: spec.Integration,
-			types: map[string]string{}, pending: map[string]pendingIngest{},
-		}
-		s.Become(s.waiting)
-		return s
-	})
+	return life.Props(env, life.Standing, func() actor.Actor { return newSession(env, spec, kept) })
+}
+
+func newSession(env *life.Env, spec Spec, kept *memory) *session {
+	s := &session{
+		Behavior: actor.NewBehavior(), env: env, memory: kept, spec: spec, target: spec.Integration,
+		open: map[string]asked{}, pending: map[string]pendingIngest{},
+	}
+	s.Become(s.waiting)
+	return s
 }
 
 // What the session tells itself. News of a connection that is gone are dropped before any state sees them.
@@ -99,7 +104,7 @@ type (
 	}
 	frameCame struct {
 		newsOf
-		message []byte
+		message wsconn.Message
 	}
 	connClosed struct {
 		newsOf
@@ -116,8 +121,8 @@ type newsOf struct{ conn *wsconn.Conn }
 
 func (n newsOf) isOf(c *wsconn.Conn) bool { return n.conn == c }
 
-// Receive passes a message to the present state. Two are the same in all states: the end of this incarnation, which
-// closes its socket, and a sign of life.
+// Receive passes a message to the present state, once it is sure that the process has not stood still. Two are the same
+// in all states: the end of this incarnation, which closes its socket, and a sign of life.
 func (s *session) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case messages.AreYouThere:
@@ -127,10 +132,17 @@ func (s *session) Receive(ctx actor.Context) {
 			s.down(ctx, whyEnded)
 		}
 	case interface{ isOf(c *wsconn.Conn) bool }:
-		if m.isOf(s.conn) {
-			s.Behavior.Receive(ctx)
+		if !m.isOf(s.conn) {
+			return
 		}
+		if came, ok := m.(frameCame); ok {
+			// It is out of the queue; how many commands wait behind it is bounded by MaxOpen.
+			s.conn.Accepted(came.message)
+		}
+		s.leaveIfStoodStill(ctx)
+		s.Behavior.Receive(ctx)
 	default:
+		s.leaveIfStoodStill(ctx)
 		s.Behavior.Receive(ctx)
 	}
 }
@@ -205,8 +217,8 @@ func (s *session) connected(ctx actor.Context) {
 	case drainDue:
 		s.unproved = 0
 		s.leaveDrained(ctx)
-	case greetOverdue, silent:
-		// HELLO was answered in time; only a session that is ready can be silent.
+	case greetOverdue, silent, stoodStill:
+		// HELLO was answered in time; only a session that is ready can be silent; a standstill was seen before.
 	default:
 		life.Unexpected(s.env, ctx)
 	}
@@ -250,7 +262,7 @@ func (s *session) offline(ctx actor.Context) {
 	case messages.Drain:
 		s.memory.ended = messages.Drained{}
 		s.end(ctx)
-	case frameCame, greetOverdue, silent, answerProved, drainDue:
+	case frameCame, greetOverdue, silent, stoodStill, answerProved, drainDue:
 		// Of the connection that is being left.
 	default:
 		life.Unexpected(s.env, ctx)
@@ -298,12 +310,14 @@ func (s *session) forgetConn() {
 func (s *session) down(ctx actor.Context, why string) {
 	s.readyAt = time.Time{}
 	s.watch.stop()
+	s.pulse.Stop()
+	s.pulse = nil
 	s.env.Board.SessionAway(s.spec.Integration, why, s.env.Now())
 	for id, p := range s.pending {
 		delete(s.pending, id)
 		ctx.Send(p.job, messages.IngestLost{Batch: p.batch})
 	}
-	clear(s.types)
+	clear(s.open)
 	s.seen, s.unproved, s.draining = seen{}, 0, false
 	gone := messages.SessionDown{Session: s.memory.number, Why: why}
 	for _, who := range []*actor.PID{s.spec.Router, s.spec.Jobs, s.spec.Refresher} {

@@ -32,11 +32,3 @@ func BenchmarkDecodeCommand(b *testing.B) {
 		}
 	}
 }
-
-func BenchmarkNeedsCredit(b *testing.B) {
-	message := spell(exchange.KindCommand, exchange.TypeDiscover, document(1<<20))
-	b.ReportAllocs()
-	for b.Loop() {
-		exchange.NeedsCredit(message)
-	}
-}

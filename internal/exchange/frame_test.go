@@ -40,9 +40,6 @@ func TestAFrameIsReadByItsPrefixes(t *testing.T) {
 		if err != nil || got.Kind != c.want.Kind || got.Type != c.want.Type || string(got.JSON) != string(c.want.JSON) {
 			t.Errorf("%s: %q, %v", name, got, err)
 		}
-		if needs, want := exchange.NeedsCredit([]byte(c.message)), c.want.Kind == exchange.KindCommand; needs != want {
-			t.Errorf("%s: NeedsCredit = %v", name, needs)
-		}
 	}
 }
 

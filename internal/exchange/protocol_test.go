@@ -37,23 +37,3 @@ func TestTheDialectFollowsFromTheCommandsOfTheController(t *testing.T) {
 		}
 	}
 }
-
-func TestRepliesAndCommandsWithoutWorkNeedNoCredit(t *testing.T) {
-	for message, want := range map[string]bool{
-		`t:COMMAND;;et:DISCOVER;;e:{}`:     true,
-		`t:COMMAND;;et:SUBSCRIBE;;e:{}`:    true,
-		`t:COMMAND;;et:NONSENSE;;e:{}`:     true,
-		`t:COMMAND;;et:HEALTH_CHECK;;e:{}`: false,
-		`t:COMMAND;;et:GOOD_BYE;;e:{}`:     false,
-		`t:COMMAND;;et:PRIMARY;;e:{}`:      false,
-		`t:REPLY;;et:INGEST;;e:{}`:         false,
-		`t:EVENT;;et:X;;e:{}`:              false,
-		`et:X;;e:{}`:                       false,
-		`nonsense`:                         false,
-		``:                                 false,
-	} {
-		if got := exchange.NeedsCredit([]byte(message)); got != want {
-			t.Errorf("NeedsCredit(%s) = %v", message, got)
-		}
-	}
-}

@@ -44,12 +44,3 @@ func DialectOf(commandType string) Dialect {
 	}
 	return DialectUnknown
 }
-
-// NeedsCredit reports whether a message makes work: a command other than HEALTH_CHECK, GOOD_BYE and PRIMARY. Replies
-// and those three must pass even while the agent accepts no further work, or a busy agent would look dead. A message
-// that cannot be read makes no work and needs no credit. The time does not depend on the JSON's size.
-func NeedsCredit(message []byte) bool {
-	frame, _ := split(message)
-	typ := frame.Type
-	return frame.Kind == KindCommand && typ != TypeHealthCheck && typ != TypeGoodBye && typ != TypePrimary
-}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/gorilla/websocket"
@@ -63,6 +64,18 @@ type CloseInfo struct {
 	Remote bool
 }
 
+// Message is one binary message of the peer, and what is known of its age: it may have lain in a socket for long.
+type Message struct {
+	Data []byte
+	// NotBefore is an instant before which the peer cannot have written it: when our newest ping left whose pong was read
+	// before it. It is zero as long as no pong was.
+	NotBefore time.Time
+	// PeerPings is what [Conn.PeerPings] was when the message's first byte was read.
+	PeerPings uint64
+
+	credits int // that it has taken
+}
+
 // Conn is one open websocket. Its methods may be called from any goroutine and never block.
 type Conn struct {
 	options Options
@@ -70,10 +83,11 @@ type Conn struct {
 	raw     *meter // beneath TLS: counts the bytes that may have been sent
 	top     *meter // above TLS: tells a lost connection from a broken protocol
 
-	onMessage func([]byte) // see [Conn.Start]
+	onMessage func(Message) // see [Conn.Start]
 	onClosed  func(CloseInfo)
 
 	credits    chan struct{} // holds the credits that are taken
+	peerPings  atomic.Uint64 // see [Conn.PeerPings]
 	wake       chan struct{} // tells the writer that there is work
 	leaving    chan struct{} // closed when we close: no message is handed over any more
 	down       chan struct{} // closed when the connection has ended
@@ -118,12 +132,12 @@ func newConn(options Options, ws *websocket.Conn, raw, top *meter) *Conn {
 // Start begins to read and write. It does nothing if it was called before, or after Close or Abort. What it is given is
 // called from the connection's own goroutines, one at a time, and must not block, but pass on:
 //
-// onMessage is called for each binary message, in order. It may keep the slice. After [Conn.Close] it is only called for
-// a message that was already being handed over.
+// onMessage is called for each binary message, in order. After [Conn.Close] it is only called for a message that was
+// already being handed over.
 //
 // onClosed is called exactly once: when the connection has ended, both goroutines read and write no more, and all
 // receipts were called.
-func (c *Conn) Start(onMessage func([]byte), onClosed func(CloseInfo)) {
+func (c *Conn) Start(onMessage func(Message), onClosed func(CloseInfo)) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.started {
@@ -135,11 +149,13 @@ func (c *Conn) Start(onMessage func([]byte), onClosed func(CloseInfo)) {
 	go c.run()
 }
 
-// ReturnCredit says that a message for which NeedsCredit is true was accepted. Call it once for each such message.
-func (c *Conn) ReturnCredit() {
-	select {
-	case <-c.credits:
-	default: // more than were taken; the limit does not grow
+// Accepted says that a message is out of the queue that onMessage put it into. Call it once for each.
+func (c *Conn) Accepted(m Message) {
+	for range m.credits {
+		select {
+		case <-c.credits:
+		default: // more than were taken; the limit does not grow
+		}
 	}
 }
 
@@ -231,4 +247,4 @@ func (c *Conn) wakeWriter() {
 }
 
 // startForEnd starts a connection that was not started, as a close needs both goroutines.
-func (c *Conn) startForEnd() { c.Start(func([]byte) {}, func(CloseInfo) {}) }
+func (c *Conn) startForEnd() { c.Start(func(Message) {}, func(CloseInfo) {}) }

@@ -144,7 +144,7 @@ func TestEachMessageMayBeKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		s := connect(t, memnet.NoPlan(), wsconn.Options{})
 		kept := make(chan []byte, 2)
-		s.conn.Start(func(message []byte) { kept <- message }, func(wsconn.CloseInfo) {})
+		s.conn.Start(func(m wsconn.Message) { kept <- m.Data }, func(wsconn.CloseInfo) {})
 		s.peer.write(opBinary, true, "first")
 		s.peer.write(opBinary, true, "OTHER")
 		first, second := <-kept, <-kept

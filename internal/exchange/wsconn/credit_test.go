@@ -8,60 +8,82 @@ import (
 	"time"
 
 	"federation-agent/internal/exchange/wsconn"
-	"federation-agent/internal/sandbox/memnet"
 )
 
-var workNeedsCredit = wsconn.Options{NeedsCredit: func(message []byte) bool {
-	return strings.HasPrefix(string(message), "work")
-}}
+// work writes so many messages that make work.
+func work(s *session, n int) {
+	for range n {
+		s.peer.write(opBinary, true, "t:COMMAND;;et:DISCOVER")
+	}
+}
 
-func TestAMessageThatMakesWorkWaitsForACredit(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), workNeedsCredit, func(t *testing.T, s *session) {
-		for range wsconn.Credits - 2 {
-			s.peer.write(opBinary, true, "work")
-			<-s.handler.messages
-		}
-		for _, m := range []string{"work 1", "work 2", "reply", "health check", "work 3", "reply 2"} {
-			s.peer.write(opBinary, true, m)
-		}
-		for _, want := range []string{"work 1", "work 2", "reply", "health check"} {
-			if got := <-s.handler.messages; got != want {
-				t.Errorf("got %q, want %q; a message that makes no work needs no credit", got, want)
+func TestEachMessageWaitsForACreditWhateverItIs(t *testing.T) {
+	for _, kind := range []string{"t:COMMAND;;et:DISCOVER", "t:REPLY;;et:INGEST", "t:COMMAND;;et:HEALTH_CHECK", ""} {
+		keeping(t, func(t *testing.T, s *session) {
+			for range wsconn.Credits + 2 {
+				s.peer.write(opBinary, true, kind)
 			}
-		}
-		synctest.Wait()
-		if n := len(s.handler.messages); n != 0 {
-			t.Fatalf("%d messages came without a credit", n)
-		}
-		s.conn.ReturnCredit()
-		if a, b := <-s.handler.messages, <-s.handler.messages; a != "work 3" || b != "reply 2" {
-			t.Errorf("then %q, %q", a, b)
-		}
-	})
+			synctest.Wait()
+			if n := len(s.handler.whole); n != wsconn.Credits {
+				t.Fatalf("%q: %d messages came with %d credits", kind, n, wsconn.Credits)
+			}
+			s.conn.Accepted(<-s.handler.whole)
+			synctest.Wait()
+			if n := len(s.handler.whole); n != wsconn.Credits {
+				t.Errorf("%q: %d messages wait, and one was accepted", kind, n)
+			}
+		})
+	}
+}
+
+func TestALargeMessageTakesMoreCreditsAndOneOfTheLargestSizeHasRoom(t *testing.T) {
+	for name, c := range map[string]struct{ first, handed int }{
+		"a small one":              {1, wsconn.Credits},
+		"half of the credits":      {31 * 64 << 10, wsconn.Credits/2 + 1},
+		"more than all of them":    {8 << 20, 1},
+		"the largest there may be": {13107200, 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			keeping(t, func(t *testing.T, s *session) {
+				go func() { // the largest has no room in the network's buffer
+					s.peer.write(opBinary, true, strings.Repeat("x", c.first))
+					work(s, wsconn.Credits+1)
+				}()
+				synctest.Wait()
+				if n := len(s.handler.whole); n != c.handed {
+					t.Errorf("%d messages were handed over, want %d", n, c.handed)
+				}
+				s.conn.Accepted(<-s.handler.whole)
+				synctest.Wait()
+				if n := len(s.handler.whole); n != wsconn.Credits {
+					t.Errorf("%d messages wait once the first was accepted, want %d", n, wsconn.Credits)
+				}
+			})
+		})
+	}
 }
 
 func TestACreditThatIsReturnedTwiceDoesNotRaiseTheLimit(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), workNeedsCredit, func(t *testing.T, s *session) {
+	keeping(t, func(t *testing.T, s *session) {
+		work(s, 1)
+		first := <-s.handler.whole
 		for range 10 {
-			s.conn.ReturnCredit()
+			s.conn.Accepted(first)
 		}
-		for range wsconn.Credits + 1 {
-			s.peer.write(opBinary, true, "work")
-		}
+		work(s, wsconn.Credits+1)
 		synctest.Wait()
-		if n := len(s.handler.messages); n != wsconn.Credits {
+		if n := len(s.handler.whole); n != wsconn.Credits {
 			t.Errorf("%d messages with %d credits", n, wsconn.Credits)
 		}
 	})
 }
 
 func TestASlowCommandDoesNotDelayPongs(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), workNeedsCredit, func(t *testing.T, s *session) {
+	keeping(t, func(t *testing.T, s *session) {
 		s.conn.StartPings()
 		go s.peer.serve()
-		s.peer.write(opBinary, true, "work that takes minutes")
-		<-s.handler.messages
-		s.conn.ReturnCredit() // accepted, not done
+		work(s, 1)
+		s.conn.Accepted(<-s.handler.whole) // accepted, not done
 		time.Sleep(5 * time.Minute)
 		if len(s.handler.closed) != 0 {
 			t.Errorf("%+v", <-s.handler.closed)
@@ -70,12 +92,10 @@ func TestASlowCommandDoesNotDelayPongs(t *testing.T) {
 }
 
 func TestTheConnectionEndsWithItsReasonIfNoCreditComesBack(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), workNeedsCredit, func(t *testing.T, s *session) {
+	keeping(t, func(t *testing.T, s *session) {
 		s.conn.StartPings()
 		go s.peer.serve()
-		for range wsconn.Credits + 1 {
-			s.peer.write(opBinary, true, "work")
-		}
+		work(s, wsconn.Credits+1)
 		if info := s.closed(t); info.Code != 1006 || !errors.Is(info.Err, wsconn.ErrNoCredit) {
 			t.Errorf("%+v", info)
 		}
@@ -83,10 +103,8 @@ func TestTheConnectionEndsWithItsReasonIfNoCreditComesBack(t *testing.T) {
 }
 
 func TestCloseDoesNotWaitForACredit(t *testing.T) {
-	inBubble(t, memnet.NoPlan(), workNeedsCredit, func(t *testing.T, s *session) {
-		for range wsconn.Credits + 1 {
-			s.peer.write(opBinary, true, "work")
-		}
+	keeping(t, func(t *testing.T, s *session) {
+		work(s, wsconn.Credits+1)
 		synctest.Wait()
 		go s.peer.serve()
 		start := time.Now()

@@ -24,9 +24,12 @@ const (
 	// CloseTimeout limits a whole close, including the messages in the queue. An agent that must stop has 10 s in
 	// all.
 	CloseTimeout = 5 * time.Second
-	// Credits is how many messages for which [Options.NeedsCredit] is true may be handed over and not yet be accepted
-	// ([Conn.ReturnCredit]): enough never to wait in practice, few enough that memory is bounded.
+	// Credits is how many messages may be handed over and not yet be accepted ([Conn.Accepted]): enough never to wait in
+	// practice, few enough that memory is bounded.
 	Credits = 64
+	// bytesPerCredit is the size from which on a message takes more credits than one, all of them at most. So what waits
+	// is 4 MiB and one message of the largest size at most.
+	bytesPerCredit = 64 << 10
 	// queuedMessages is how many messages of the largest size may wait to be written. It limits the memory for many
 	// commands with long answers, even if the peer does not read. One message always has room, and messages of at most
 	// 4 KiB have 1 MiB more.
@@ -58,9 +61,6 @@ type Options struct {
 	// MaxMessageSize. Frames larger than MaxFrameSize are read, because that costs nothing.
 	MaxFrameSize   int
 	MaxMessageSize int
-
-	// NeedsCredit reports whether a message takes a credit. Nil means that none does.
-	NeedsCredit func(message []byte) bool
 }
 
 func (o Options) withDefaults() Options {

@@ -155,16 +155,27 @@ func closeFrame(code uint16, reason string) string {
 // recorder keeps what a connection is started with is told.
 type recorder struct {
 	messages chan string
+	keeps    bool                // every message, until the test accepts it
+	whole    chan wsconn.Message // those that are kept
 	closed   chan wsconn.CloseInfo
 	closings atomic.Int32
 }
 
 func newRecorder() *recorder {
-	return &recorder{messages: make(chan string, 100), closed: make(chan wsconn.CloseInfo, 10)}
+	return &recorder{
+		messages: make(chan string, 100), whole: make(chan wsconn.Message, 100), closed: make(chan wsconn.CloseInfo, 10),
+	}
 }
 
 func (r *recorder) start(c *wsconn.Conn) {
-	c.Start(func(message []byte) { r.messages <- string(message) }, func(info wsconn.CloseInfo) {
+	c.Start(func(m wsconn.Message) {
+		r.messages <- string(m.Data)
+		if r.keeps {
+			r.whole <- m
+		} else {
+			c.Accepted(m)
+		}
+	}, func(info wsconn.CloseInfo) {
 		r.closings.Add(1)
 		r.closed <- info
 	})
@@ -213,8 +224,22 @@ type session struct {
 
 func inBubble(t *testing.T, plan memnet.Plan, options wsconn.Options, test func(t *testing.T, s *session)) {
 	t.Helper()
+	testInBubble(t, plan, options, false, test)
+}
+
+// keeping is a faultless connection whose messages the test accepts.
+func keeping(t *testing.T, test func(t *testing.T, s *session)) {
+	t.Helper()
+	testInBubble(t, memnet.NoPlan(), wsconn.Options{}, true, test)
+}
+
+func testInBubble(
+	t *testing.T, plan memnet.Plan, options wsconn.Options, keeps bool, test func(t *testing.T, s *session),
+) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := connect(t, plan, options)
+		s.handler.keeps = keeps
 		s.handler.start(s.conn)
 		defer func() { // even if the test failed, or the bubble would hide why
 			s.conn.Abort(errors.New("the test is over"))

@@ -14,6 +14,7 @@ type pinger struct {
 	lastPing   uint64
 	unanswered []ping      // in the order in which they were written
 	proved     int64       // bytes written before the last ping that was answered
+	answered   time.Time   // when the last ping that was answered was sent
 	stalled    atomic.Bool // the reader waits for a credit and cannot see pongs
 
 	pongDue bool
@@ -22,20 +23,22 @@ type pinger struct {
 
 type ping struct {
 	payload  string
+	sent     time.Time
 	written  int64 // bytes written before it
 	deadline time.Time
 	overdue  *time.Timer // fires at the deadline
 	receipt  receipt
 }
 
-// StartPings begins to ping every PingInterval. Both sides of the exchange do so once HELLO was accepted.
+// StartPings begins to ping, at once and then every PingInterval. Both sides of the exchange do so once HELLO was
+// accepted. At once, because until its first pong is read, nothing bounds the age of what comes.
 func (c *Conn) StartPings() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.ended || c.interval != nil {
 		return
 	}
-	c.interval = time.AfterFunc(PingInterval, c.pingTick)
+	c.interval = time.AfterFunc(0, c.pingTick)
 }
 
 func (c *Conn) pingTick() {
@@ -57,9 +60,10 @@ func (c *Conn) expectPong(r receipt) []byte {
 	written := c.raw.written.Load()
 	patience := PongTimeout + time.Duration(written-c.proved)*time.Second/minThroughput
 	payload := strconv.FormatUint(c.lastPing, 36)
+	now := time.Now()
 	c.unanswered = append(c.unanswered, ping{
-		payload: payload, written: written, receipt: r,
-		deadline: time.Now().Add(patience), overdue: time.AfterFunc(patience, c.pongOverdue),
+		payload: payload, sent: now, written: written, receipt: r,
+		deadline: now.Add(patience), overdue: time.AfterFunc(patience, c.pongOverdue),
 	})
 	return []byte(payload)
 }
@@ -86,7 +90,7 @@ func (c *Conn) ponged(payload string) error {
 	done := c.unanswered[:answered]
 	c.unanswered = c.unanswered[answered:]
 	if answered > 0 {
-		c.proved = done[answered-1].written
+		c.proved, c.answered = done[answered-1].written, done[answered-1].sent
 	}
 	c.mu.Unlock()
 	for _, p := range done {
@@ -99,9 +103,16 @@ func (c *Conn) ponged(payload string) error {
 // pinged is called by the reader. The writer sends the answer, so that the reader never waits for a peer that does not
 // read.
 func (c *Conn) pinged(payload string) error {
+	if payload == "" {
+		c.peerPings.Add(1)
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.pongDue, c.pong = true, []byte(payload)
 	c.wakeWriter()
 	return nil
 }
+
+// PeerPings is how many empty pings of the peer were read. A controller sends one every PingInterval, so their number is
+// its clock: it goes on where ours stands still. What a proxy on the way pings by itself mostly has a payload.
+func (c *Conn) PeerPings() uint64 { return c.peerPings.Load() }

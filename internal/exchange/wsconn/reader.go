@@ -20,6 +20,7 @@ func (c *Conn) readLoop() {
 	var buffer bytes.Buffer
 	for {
 		messageType, r, err := c.ws.NextReader()
+		message := c.began() // pings and pongs between the frames of a message say nothing of its first
 		if err == nil {
 			buffer.Reset()
 			_, err = buffer.ReadFrom(r)
@@ -33,7 +34,8 @@ func (c *Conn) readLoop() {
 				Code: websocket.CloseUnsupportedData, Reason: "Unsupported text frame", Err: ErrTextMessage,
 			})
 		}
-		c.deliver(buffer.Bytes())
+		message.Data = buffer.Bytes()
+		c.deliver(message)
 		if buffer.Cap() > keepBuffer {
 			buffer = bytes.Buffer{}
 		}
@@ -43,17 +45,30 @@ func (c *Conn) readLoop() {
 // keepBuffer is the largest buffer that is kept for the next message. Commands are small, and a large one is rare.
 const keepBuffer = 64 << 10
 
-// deliver hands a message over once it has its credit. After we have closed, messages are read only for the
+// began is what is known of a message as it begins.
+func (c *Conn) began() Message {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return Message{NotBefore: c.answered, PeerPings: c.PeerPings()}
+}
+
+// deliver hands a message over once it has its credits. After we have closed, messages are read only for the
 // pongs and the close frame behind them.
-func (c *Conn) deliver(message []byte) {
+func (c *Conn) deliver(message Message) {
 	c.mu.Lock()
 	leaving := c.closing.asked || c.ended
 	c.mu.Unlock()
-	needsCredit := c.options.NeedsCredit
-	if leaving || needsCredit != nil && needsCredit(message) && !c.takeCredit() {
+	if leaving {
 		return
 	}
-	c.onMessage(bytes.Clone(message))
+	message.credits = min(1+len(message.Data)/bytesPerCredit, Credits)
+	for range message.credits {
+		if !c.takeCredit() {
+			return
+		}
+	}
+	message.Data = bytes.Clone(message.Data)
+	c.onMessage(message)
 }
 
 // takeCredit waits for a credit. It returns false if the connection was closed first.

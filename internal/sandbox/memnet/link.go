@@ -29,6 +29,7 @@ type direction struct {
 	ended   bool      // the writer closed
 	endsAt  time.Time // when that can be noticed
 	holed   bool      // swallows what comes
+	held    time.Time // until then nothing arrives
 }
 
 type segment struct {
@@ -85,6 +86,35 @@ func (l *Link) BlackHole() {
 	defer l.mu.Unlock()
 	l.dialerEnd.in.holed, l.dialerEnd.out.holed = true, true
 	l.strike(time.Now())
+}
+
+// Hold keeps what is written to an end, and what is on its way to it, from arriving for a while. Then it all arrives at
+// once. Nothing is lost.
+func (l *Link) Hold(d time.Duration, toDialer, toListener bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	now := time.Now()
+	for held, way := range map[*direction]bool{l.dialerEnd.in: toDialer, l.listenerEnd.in: toListener} {
+		if !way {
+			continue
+		}
+		held.held = later(held.held, now.Add(d))
+		for i, s := range held.flight {
+			if s.due.After(now) {
+				held.flight[i].due = later(s.due, held.held)
+			}
+		}
+		if held.ended && held.endsAt.After(now) {
+			held.endsAt = later(held.endsAt, held.held)
+		}
+	}
+}
+
+func later(a, b time.Time) time.Time {
+	if a.After(b) {
+		return a
+	}
+	return b
 }
 
 // Struck tells when a cut or a black hole, planned or called for, was reached first; the zero time if none was. A fault
@@ -237,7 +267,7 @@ func (c *conn) Write(p []byte) (int, error) {
 // send puts bytes on their way, as far as the faults let them.
 func (c *conn) send(p []byte, now time.Time) {
 	d := c.out
-	due := now.Add(d.faults.Latency)
+	due := later(now.Add(d.faults.Latency), d.held)
 	arrives := len(p)
 	d.waiting += len(p)
 	if d.holed {
@@ -272,7 +302,7 @@ func (c *conn) Close() error {
 	c.closed = true
 	if !c.out.holed {
 		c.out.ended = true
-		c.out.endsAt = time.Now().Add(c.out.faults.Latency)
+		c.out.endsAt = later(time.Now().Add(c.out.faults.Latency), c.out.held)
 	}
 	c.link.changed.Broadcast()
 	return nil

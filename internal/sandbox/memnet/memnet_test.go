@@ -385,3 +385,34 @@ func TestALinkTellsWhenItsFaultWasReached(t *testing.T) {
 		})
 	}
 }
+
+func TestWhatIsHeldUpArrivesAtOnceAndNothingIsLost(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		n := memnet.New(func(memnet.ID) memnet.Plan {
+			return plan(func(p *memnet.Plan) { p.ToListener.Latency = time.Second })
+		})
+		l, _ := n.Listen("x:1")
+		a, _ := n.Dial(t.Context(), "tcp", "x:1")
+		b, _ := l.Accept()
+		start := time.Now()
+		_, _ = a.Write([]byte("on its way "))
+		n.Links()[0].Hold(10*time.Second, false, true)
+		time.Sleep(8 * time.Second)
+		_, _ = a.Write([]byte("held up "))
+		_, _ = b.Write([]byte("the other way"))
+		answer := make([]byte, 100)
+		if got, err := a.Read(answer); string(answer[:got]) != "the other way" || err != nil || time.Since(start) > 8*time.Second {
+			t.Errorf("read %q, %v after %v", answer[:got], err, time.Since(start))
+		}
+		_ = a.Close()
+		if got, err := io.ReadAll(b); string(got) != "on its way held up " || err != nil {
+			t.Errorf("read %q, %v", got, err)
+		}
+		if took := time.Since(start); took != 10*time.Second {
+			t.Errorf("it all arrived after %v, want 10s", took)
+		}
+		if struck := n.Links(); len(struck) == 1 && !struck[0].Struck().IsZero() {
+			t.Error("a link that only held something up is not struck")
+		}
+	})
+}
