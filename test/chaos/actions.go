@@ -18,6 +18,8 @@ func (r *run) do(s step) {
 		r.doInAPIM(s)
 	case doGoodBye, doGoodByeStorm, doDismiss, doStopAPIM, doRefuseHello, doRefuseUpgrade:
 		r.doAsController(s)
+	case doHoldAPIM:
+		r.holdUp(s)
 	case doCutAPIM, doHoleAPIM, doCutAWS, doHoleAWS:
 		r.doToNetwork(s)
 	case doCrash, doDrain, doClock, doReplica, doReplicaGoes:
@@ -70,14 +72,14 @@ func (r *run) doInAPIM(s step) {
 		}
 	case doUnsubscribe:
 		if sub, ok := one(r, s, "subscription", r.accepted()); ok {
-			r.start(func(ctx context.Context) {
+			r.startWith(sub, s, func(ctx context.Context) {
 				err := apim.Unsubscribe(ctx, sub.ID)
 				r.note("done %s: %s %v", s.name(), sub.ID, err)
 			})
 		}
 	case doResubscribe:
 		if sub, ok := one(r, s, "subscription", r.accepted()); ok {
-			r.start(func(ctx context.Context) { r.resubscribe(ctx, s, sub) })
+			r.startWith(sub, s, func(ctx context.Context) { r.resubscribe(ctx, s, sub) })
 		}
 	case doUnknown:
 		r.start(func(ctx context.Context) {
@@ -94,6 +96,28 @@ func (r *run) doInAPIM(s step) {
 			_ = apim.WriteRaw(agent.Conn, []byte(garbage[r.dice.below(len(garbage), "garbage", s.name())]))
 		}
 	}
+}
+
+// startWith starts what somebody does with a subscription, unless something of another kind is under way: in APIM a
+// subscription is either pending, and can be subscribed again, or accepted, and can be ended.
+func (r *run) startWith(sub apimsim.Subscription, s step, do func(context.Context)) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.asked[sub.ID] == nil {
+		r.asked[sub.ID] = map[string]int{}
+	}
+	for kind, n := range r.asked[sub.ID] {
+		if kind != s.kind && n > 0 {
+			return
+		}
+	}
+	r.asked[sub.ID][s.kind]++
+	r.start(func(ctx context.Context) {
+		do(ctx)
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.asked[sub.ID][s.kind]--
+	})
 }
 
 // garbageID is the id of a command that nobody waits for.
@@ -184,6 +208,23 @@ func (r *run) doToNetwork(s step) {
 			} else {
 				link.BlackHole()
 			}
+		}
+	}
+}
+
+// holdUp has the agents' side of the network stand still. Most often not for so long that they miss a pong: what comes
+// then is old, and is served.
+func (r *run) holdUp(s step) {
+	long := r.dice.duration(5*time.Second, 15*time.Second, "hold", s.name())
+	if r.dice.chance(0.3, "long hold", s.name()) {
+		long = r.dice.duration(15*time.Second, 2*time.Minute, "hold", s.name())
+	}
+	way := r.dice.below(4, "way", s.name())
+	for _, slot := range r.slots {
+		for _, link := range slot.life.links("apim") {
+			r.strike(s.kind, "%s for %s", link.ID(), long)
+			r.wire.onHold(link, long)
+			link.Hold(long, way != 1, way == 1 || way == 2)
 		}
 	}
 }

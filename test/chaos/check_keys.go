@@ -161,9 +161,6 @@ func (b *keyBook) outOfReach(key awssim.APIKey) string {
 				return "its subscription was deleted while it was made"
 			}
 		}
-		if record, ok := b.run.commandRecord(c.id); ok && c.replies[i].at.Sub(record.SentAt) > time.Minute {
-			return "its SUBSCRIBE was late already when it came"
-		}
 		told := w.told[c.subscription]
 		if b.subs[c.subscription].Status == apimsim.SubscriptionDeleted && !w.unsubscribed[c.subscription] &&
 			told[len(told)-1] == key.ID {
@@ -172,10 +169,6 @@ func (b *keyBook) outOfReach(key awssim.APIKey) string {
 		}
 		if b.madeByAnother(key.ID, c.subscription) {
 			return "its subscription was subscribed again on another replica"
-		}
-		if sub, known := b.subs[c.subscription]; known && sub.Status != apimsim.SubscriptionAccepted &&
-			b.run.madeWhileClosing(c, sub) {
-			return "its subscription was closed while it was made"
 		}
 	}
 	return ""
@@ -195,29 +188,6 @@ func (b *keyBook) madeByAnother(keyID, subscription string) bool {
 	}
 	mine, latest := slotOf(keyID), slotOf(told[len(told)-1])
 	return mine != nil && latest != nil && mine != latest
-}
-
-// madeWhileClosing: a SUBSCRIBE that was sent again while, or after, its subscription was closed.
-func (r *run) madeWhileClosing(c *sentCommand, sub apimsim.Subscription) bool {
-	first := true
-	for _, other := range r.wire.order {
-		if other.kind == "SUBSCRIBE" && other.subscription == sub.ID {
-			if other == c {
-				break
-			}
-			first = false
-		}
-	}
-	return !first
-}
-
-func (r *run) commandRecord(id string) (apimsim.CommandRecord, bool) {
-	for _, c := range r.world.APIM.Commands() {
-		if c.ID == id {
-			return c, true
-		}
-	}
-	return apimsim.CommandRecord{}, false
 }
 
 // checkAccess: an accepted subscription's key works, unless AWS's people took it away or APIM asked for its end.
@@ -367,7 +337,14 @@ func (b *keyBook) proof(rec listed, answered time.Time) proofOf {
 		return proofOf{}
 	}
 	at, proved := conn.proofAt(c.replies[0].at)
+	held := w.heldFor(c.conn, c.written)
 	switch {
+	case c.written.Sub(conn.greeted) < keptWithin+slowestLatency:
+		return proofOf{missing: "it came with HELLO's answer, so it may have been kept for long"}
+	case proved && at.Sub(conn.notBefore(c.written)) > time.Minute-held-2*slowestLatency:
+		return proofOf{missing: "the pong came when the controller may have given up"}
+	case proved && over && end.Before(at.Add(held+missedPong)) && held > 0:
+		return proofOf{missing: "the connection was held up and then given up"}
 	case !proved && conn.struckBy(answered.Add(fateWindow)):
 		return proofOf{missing: "a fault of the connection kept ping or pong from arriving"}
 	case proved && conn.struckBy(at.Add(slowestLatency)):
@@ -379,6 +356,13 @@ func (b *keyBook) proof(rec listed, answered time.Time) proofOf {
 	}
 	return proofOf{at: at}
 }
+
+const (
+	// keptWithin is how soon behind HELLO's answer the agent takes a command for one that the controller had kept.
+	keptWithin = time.Second
+	// missedPong is within which time the agent ends a connection whose pong does not come.
+	missedPong = 20 * time.Second
+)
 
 // slowestLatency is the most that a simulated connection takes one way.
 const slowestLatency = 160 * time.Millisecond

@@ -29,8 +29,9 @@ func (r *run) checkReplies() {
 		}
 		r.wire.mu.Lock()
 		conn := *r.wire.conn(c.conn)
+		// One that is held up ends for the controller when that is over.
+		until := c.written.Add(time.Minute + time.Second + r.wire.heldFor(c.conn, c.written))
 		r.wire.mu.Unlock()
-		until := c.written.Add(time.Minute + time.Second)
 		end, over := ended[c.conn]
 		if (over && !end.After(until)) || now.Before(until) || conn.struckBy(until) || r.endedBefore(conn.agent, until) {
 			continue

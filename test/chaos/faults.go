@@ -19,6 +19,11 @@ const slowest = 45 * time.Second
 // frame of 64 KiB within the 10 s that the agent gives one: a connection slower than that is cut, and rightly.
 const slowBuffer = 4000
 
+// latestCommand is how long the controller may take from the start of a command's 60 s to its writing. It begins to wait
+// when it has written, so a session of its own sees no more than a thread that is slow. What it keeps for longer, in
+// the queue of a cluster, comes with HELLO's answer.
+const latestCommand = 2 * time.Second
+
 // latestCopy is how far behind its first writing a command may come again: its sender's 60 s are not over by then.
 const latestCopy = 40 * time.Second
 
@@ -207,7 +212,7 @@ func (r *run) commandFault(e apimsim.CommandEvent) apimsim.CommandFault {
 	switch r.dice.below(7, "command kind", name) {
 	case 0:
 		r.strike("command late", "%s", name)
-		return apimsim.CommandFault{Delay: r.dice.duration(100*time.Millisecond, 70*time.Second, "command delay", name)}
+		return apimsim.CommandFault{Delay: r.dice.duration(100*time.Millisecond, latestCommand, "command delay", name)}
 	case 1:
 		r.strike("command lost", "%s", name)
 		return apimsim.CommandFault{Lose: true}

@@ -59,12 +59,20 @@ func mutations() []mutationOf {
 			"\t\ts.undo(&record, err.Error(), by)\n", "\t\t_ = by\n\t\ts.forget(record)\n",
 		},
 		{
-			"a proved delivery is not believed", "actors/session/protocol.go",
+			"a proved delivery is not believed", "actors/session/age.go",
 			"\t\treturn messages.Delivered\n", "\t\treturn messages.Unproved\n",
 		},
 		{
-			"delivery is not proved", "actors/session/protocol.go",
+			"delivery is not proved", "actors/session/age.go",
 			"\treturn messages.Unproved\n", "\treturn messages.Delivered\n",
+		},
+		{
+			"a pong proves an answer in time however late it is", "actors/session/age.go",
+			"time.Since(a.notBefore) < controllerWaits &&\n\t\tconn.PeerPings()-a.pings < overAfter:", "conn != nil:",
+		},
+		{
+			"a command is as old as it is read", "actors/session/age.go",
+			"\treturn a\n", "\ta.notBefore = time.Now()\n\treturn a\n",
 		},
 		{
 			"a lost CreateApiKey is repeated", "internal/apigateway/attempt.go",

@@ -17,6 +17,7 @@ const (
 	famCommands  = "commands"  // commands are late, lost, repeated, reordered
 	famReceived  = "received"  // the controller drops the connection at a message
 	famIngest    = "ingest"    // APIM is slow at INGESTs, refuses or loses them
+	famHoldUps   = "holdups"   // websockets are held up, and then everything comes at once
 	famPongs     = "pongs"     // pings are not answered
 	famRefusals  = "refusals"  // upgrades and HELLOs are refused, integrations deleted
 	famStorms    = "storms"    // good-byes, many
@@ -33,7 +34,7 @@ const (
 
 func families() []string {
 	return []string{
-		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famPongs, famRefusals,
+		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famHoldUps, famPongs, famRefusals,
 		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famNonsense, famNeighbour,
 	}
 }
@@ -43,7 +44,7 @@ func usual(family string) float64 {
 	switch family {
 	case famDisk, famReplica, famNeighbour:
 		return 0.15
-	case famMass, famClock, famAWSNet:
+	case famMass, famClock, famAWSNet, famHoldUps:
 		return 0.25
 	}
 	return 0.5

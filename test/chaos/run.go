@@ -58,6 +58,9 @@ type run struct {
 	lives      []*lifetime    // of all slots
 	unanswered map[string]int // faults that leave a CreateApiKey without an answer, by key name
 	foreign    []awssim.APIKey
+	// asked is what people do with a subscription at the time, and how many of them: APIM sends no SUBSCRIBE of one that
+	// is being ended.
+	asked map[string]map[string]int
 }
 
 // Run runs one seed. It fails t only when the simulation itself cannot run; what the agent did wrong is in
@@ -72,6 +75,7 @@ func Run(t *testing.T, seed uint64, o Options) Report {
 	r := &run{
 		dice: d, options: o, profile: p, shape: newShape(d),
 		counts: map[string]int{}, badLinks: map[string]bool{}, unanswered: map[string]int{},
+		asked: map[string]map[string]int{},
 	}
 	r.wire, r.cloud = newWire(r), newCloud(r)
 	plan := newSchedule(d, p)

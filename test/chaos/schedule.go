@@ -45,6 +45,7 @@ const (
 	doStopAPIM      = "restart APIM"
 	doCutAPIM       = "cut websockets"
 	doHoleAPIM      = "black hole websockets"
+	doHoldAPIM      = "hold up websockets"
 	doCutAWS        = "cut AWS connections"
 	doHoleAWS       = "black hole AWS connections"
 	doRefuseHello   = "refuse HELLOs"
@@ -75,7 +76,7 @@ func choices() []choice {
 		{doAddAPI, famEdits, 2},
 		{doMassRemoval, famMass, 3}, {doRelink, famMass, 2},
 		{doGoodBye, famStorms, 3}, {doGoodByeStorm, famStorms, 2}, {doDismiss, famStorms, 1}, {doStopAPIM, famStorms, 1},
-		{doCutAPIM, famNetwork, 4}, {doHoleAPIM, famNetwork, 2}, {doCutAWS, famAWSNet, 3}, {doHoleAWS, famAWSNet, 2},
+		{doCutAPIM, famNetwork, 4}, {doHoleAPIM, famNetwork, 2}, {doHoldAPIM, famHoldUps, 8}, {doCutAWS, famAWSNet, 3}, {doHoleAWS, famAWSNet, 2},
 		{doRefuseHello, famRefusals, 1}, {doRefuseUpgrade, famRefusals, 1}, {doExpire, famSTS, 4},
 		{doCrash, famCrashes, 6}, {doClock, famClock, 4}, {doReplica, famReplica, 4}, {doReplicaGoes, famReplica, 2},
 		{doUnknown, famNonsense, 2}, {doGarbage, famNonsense, 2},

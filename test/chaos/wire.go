@@ -26,6 +26,7 @@ type wire struct {
 	unsubscribed map[string]bool
 	told         map[string][]string
 	errors       []string // error texts of agents
+	holds        map[*memnet.Link][]holdUp
 }
 
 // connection is one websocket.
@@ -35,6 +36,8 @@ type connection struct {
 	// pings are the inbound ones with a payload, pongs the outbound answers.
 	pings, pongs []seenFrame
 	noPong       bool // a pong was withheld
+	// greeted is when HELLO's answer was written.
+	greeted time.Time
 }
 
 type seenFrame struct {
@@ -119,6 +122,7 @@ func newWire(r *run) *wire {
 	return &wire{
 		run: r, conns: map[int]*connection{}, commands: map[string]*sentCommand{}, ingests: map[string]*ingestMessage{},
 		jobs: map[string]*ingestJob{}, unsubscribed: map[string]bool{}, told: map[string][]string{},
+		holds: map[*memnet.Link][]holdUp{},
 	}
 }
 
@@ -192,6 +196,8 @@ func (w *wire) onMessage(m apimsim.Message) {
 		w.onIngest(m.Conn, e)
 	case !m.Inbound && kind == "COMMAND":
 		w.onCommand(m.Conn, name, e)
+	case !m.Inbound && name == "HELLO":
+		w.conn(m.Conn).greeted = time.Now()
 	case !m.Inbound && name == "INGEST":
 		if i := w.ingests[e.CommandID]; i != nil {
 			i.status, i.answered = e.CommandStatus, time.Now()
@@ -200,6 +206,27 @@ func (w *wire) onMessage(m apimsim.Message) {
 	if m.Inbound && name != "SUBSCRIBE" {
 		w.run.checkSecrets("a message to APIM ("+name+")", string(m.Data))
 	}
+}
+
+// holdUp is a time in which a connection carried nothing, one way or both.
+type holdUp struct{ from, until time.Time }
+
+func (w *wire) onHold(link *memnet.Link, long time.Duration) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.holds[link] = append(w.holds[link], holdUp{time.Now(), time.Now().Add(long)})
+}
+
+// heldFor is for how long a connection has been held up since an instant, and was in the minute before it: what was
+// known then may have been as old. It needs the lock.
+func (w *wire) heldFor(conn int, since time.Time) time.Duration {
+	var sum time.Duration
+	for _, h := range w.holds[w.conn(conn).link] {
+		if h.until.After(since.Add(-time.Minute)) {
+			sum += h.until.Sub(h.from)
+		}
+	}
+	return sum
 }
 
 // onHello finds out who is at the other end: an instance's ids begin with its name, and it has one
@@ -249,7 +276,7 @@ func (w *wire) onReply(m apimsim.Message, kind string, e exchange) {
 	if e.ErrorDetails != "" {
 		w.errors = append(w.errors, e.ErrorDetails)
 	}
-	late := reply.at.Sub(c.written) - replyWithin
+	late := reply.at.Sub(c.written) - replyWithin - w.heldFor(c.conn, c.written)
 	switch {
 	case len(c.replies) > 1:
 		w.run.violated("reply-twice", "%s %s was answered %d times", c.kind, c.id, len(c.replies))
@@ -365,6 +392,20 @@ func (c *connection) struckBy(at time.Time) bool {
 	}
 	struck := c.link.Struck()
 	return !struck.IsZero() && !struck.After(at)
+}
+
+// notBefore is since when the agent knew that a command might have been written: it had sent a ping whose pong was
+// written before the command.
+func (c *connection) notBefore(written time.Time) time.Time {
+	latest := c.greeted
+	for _, ping := range c.pings {
+		for _, pong := range c.pongs {
+			if pong.payload == ping.payload && !pong.at.After(written) && ping.at.After(latest) {
+				latest = ping.at
+			}
+		}
+	}
+	return latest
 }
 
 // proofAt is when the controller's pong proved that a reply had arrived; false if it never did.

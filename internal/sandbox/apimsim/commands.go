@@ -189,15 +189,30 @@ func (a *APIM) writeCommand(s *session, data []byte, fault CommandFault) {
 	if fault.HoldBack {
 		s.heldBack = append(s.heldBack, items...)
 		a.mu.Unlock()
+		a.spawn(func() {
+			if a.pause(longestHoldBack, s.gone) {
+				s.out.push(s.takeHeldBack()...)
+			}
+		})
 		return
 	}
-	items = append(items, s.heldBack...)
-	s.heldBack = nil
 	a.mu.Unlock()
+	items = append(items, s.takeHeldBack()...)
 	if fault.CutAfter {
 		items[len(items)-1].then = s.cut
 	}
 	s.out.push(items...)
+}
+
+// longestHoldBack is how long a command is held back when no other comes: it waits for a thread, not for an event.
+const longestHoldBack = 2 * time.Second
+
+func (s *session) takeHeldBack() []outItem {
+	s.apim.mu.Lock()
+	defer s.apim.mu.Unlock()
+	held := s.heldBack
+	s.heldBack = nil
+	return held
 }
 
 // decode reads a reply's payload for a use case; a missing one is an error.

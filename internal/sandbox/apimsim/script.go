@@ -41,7 +41,7 @@ type CommandFault struct {
 	Lose      bool          // never written
 	Copies    int           // how many more times it is written
 	CopyDelay time.Duration // between it and its copies; 0: right behind it
-	HoldBack  bool          // written right after the next command on this connection: reordered
+	HoldBack  bool          // written right after the next command on this connection, or 2 s later: reordered
 	CutBefore bool          // the connection is cut instead of writing it
 	CutAfter  bool          // the connection is cut right after it was written
 }
