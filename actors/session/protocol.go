@@ -153,8 +153,8 @@ func (s *session) replyNow(reply []byte) {
 // onGoodBye leaves as the controller asks.
 func (s *session) onGoodBye(ctx actor.Context, c exchange.GoodBye) {
 	switch {
-	case c.Reconnect:
-		delay := s.nextDelay(false)
+	case c.Reconnect: // no failure, however young the session is: a node ends, or the load is spread anew
+		delay := s.soon()
 		s.env.Log.Info("APIM says good-bye and asks to come back", life.LogDelay, delay)
 		s.leave(ctx, exchange.CloseTryAgainLater, "reconnecting as asked", s.redialAfter(delay))
 	case s.spec.Connector.AutoReconnect:

@@ -319,6 +319,36 @@ func TestAGoodByeWithReconnectIsClosedWith1013UnansweredAndTheAgentComesBack(t *
 	})
 }
 
+// A rolling update of APIM's nodes, and a controller that never says anything else.
+func TestAGoodByeWithReconnectIsNoFailureHoweverYoungTheSessionIs(t *testing.T) {
+	d := &dials{}
+	run(t, world.Options{Network: d.network}, func(t *testing.T, w *world.World) {
+		w.Connected()
+		for n := range 20 {
+			began := time.Now()
+			w.APIM.GoodBye(world.Integration, true)
+			w.Await("the session's end", func() bool { return len(w.APIM.EndedSessions()) == n+1 })
+			w.Await("the agent to be back", func() bool { return len(w.APIM.Agents()) == 1 })
+			if took := time.Since(began); took > 2100*time.Millisecond || took < time.Second {
+				t.Errorf("back after %s from good-bye %d, want one second or two", took, n+1)
+			}
+		}
+		different := map[time.Duration]bool{}
+		for _, gap := range d.gaps() {
+			different[gap.Round(100*time.Millisecond)] = true
+		}
+		if len(different) < 4 {
+			t.Errorf("the delays are %v: a fleet would come back in step", different)
+		}
+		w.APIM.Cut(world.Integration)
+		began := time.Now()
+		w.Await("the agent to be back", func() bool { return len(w.APIM.Agents()) == 1 })
+		if took := time.Since(began); took > 2100*time.Millisecond {
+			t.Errorf("back after %s from the first failure: the good-byes counted", took)
+		}
+	})
+}
+
 func TestAGoodByeForGoodIsClosedWith1000AndTheAgentStaysAway(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
 		agent := w.Connected()
