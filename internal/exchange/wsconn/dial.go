@@ -36,14 +36,21 @@ func Dial(ctx context.Context, options Options) (*Conn, error) {
 	case err == nil && interrupted:
 		_ = ws.Close()
 		return nil, a.withoutAnswer(dialing.Err(), dialing.Err())
+	case err == nil && response.Header.Get(extensionsHeader) != "":
+		_ = ws.Close()
+		return nil, answered(options, response, nil)
 	case err != nil && response != nil:
-		return nil, answered(options, response)
+		return nil, answered(options, response, err)
 	case err != nil:
 		return nil, a.withoutAnswer(dialing.Err(), err)
 	}
 	a.raw.budget.Store(unlimited)
 	return newConn(options, ws, a.raw, a.top), nil
 }
+
+// extensionsHeader names the extensions that the server enables. None was asked for, so none may be (RFC 6455, 4.1):
+// gorilla would take permessage-deflate even so, and read other ones as if they were not there.
+const extensionsHeader = "Sec-WebSocket-Extensions"
 
 // attempt keeps the connection that gorilla dials, to count its bytes and to close it when the context ends.
 type attempt struct {

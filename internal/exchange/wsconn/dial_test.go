@@ -3,8 +3,10 @@ package wsconn_test
 import (
 	"bufio"
 	"context"
+	"crypto/sha1"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/base64"
 	"errors"
 	"fmt"
 	"io"
@@ -90,6 +92,51 @@ func TestARefusedUpgradeSaysWhatToCheck(t *testing.T) {
 			}
 			if strings.Contains(fault.Error()+fault.Location, "state=secret") {
 				t.Errorf("the redirect's query is shown: %v", fault)
+			}
+		})
+	}
+}
+
+func TestAnExtensionThatWasNotAskedForIsNamed(t *testing.T) {
+	for name, c := range map[string]struct {
+		lines string
+		class *wsconn.Class
+		says  string
+	}{
+		"permessage-deflate": {
+			"Sec-WebSocket-Extensions: permessage-deflate\r\n", wsconn.ClassExtension,
+			"the server enabled a websocket extension that was not asked for: permessage-deflate; check the proxies",
+		},
+		"one that the library would take": {
+			"Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n",
+			wsconn.ClassExtension, "not asked for: permessage-deflate; server_no_context_takeover",
+		},
+		"one that the library does not know": {
+			"sec-websocket-extensions: x-webkit-deflate-frame\r\n", wsconn.ClassExtension, "not asked for: x-webkit-deflate-frame",
+		},
+		"several": {
+			"Sec-WebSocket-Extensions: a\r\nSec-WebSocket-Extensions: b; x=" + token + "\r\n", wsconn.ClassExtension,
+			"not asked for: a, b; x=",
+		},
+		"and it is no websocket at all": {
+			"Sec-WebSocket-Extensions: a\r\nSec-WebSocket-Accept: wrong\r\n", wsconn.ClassNoWebSocket, "no websocket",
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+				conn, _, _ := w.(http.Hijacker).Hijack()
+				defer conn.Close()
+				sum := sha1.Sum([]byte(r.Header.Get("Sec-WebSocket-Key") + "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"))
+				answer := fmt.Sprintf(upgradeAnswer, base64.StdEncoding.EncodeToString(sum[:]))
+				if strings.Contains(c.lines, "Accept") {
+					answer = strings.Replace(answer, "Sec-WebSocket-Accept", "X-Accept", 1)
+				}
+				_, _ = io.WriteString(conn, strings.TrimSuffix(answer, "\r\n")+c.lines+"\r\n")
+			}))
+			defer server.Close()
+			fault := refused(t.Context(), t, wsconn.Options{URL: "ws" + strings.TrimPrefix(server.URL, "http")})
+			if fault.Class != c.class || fault.Status != 101 || !fault.Refusal() || !strings.Contains(fault.Error(), c.says) {
+				t.Errorf("class %q, status %d: %v", fault.Class, fault.Status, fault)
 			}
 		})
 	}

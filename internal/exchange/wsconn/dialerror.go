@@ -15,6 +15,8 @@ import (
 	"syscall"
 	"unicode"
 
+	"github.com/gorilla/websocket"
+
 	"federation-agent/internal/secret"
 )
 
@@ -66,6 +68,8 @@ var (
 		"a gateway answered that APIM is not there: check that APIM's integration controller runs"}
 	ClassRedirect = &Class{"redirect", true,
 		"redirects are not followed, because the token would be sent there too: check the endpoint"}
+	ClassExtension = &Class{"unasked extension", true,
+		"the server enabled a websocket extension that was not asked for"}
 	ClassNoWebSocket = &Class{"not a websocket", true,
 		"the answer is no websocket: check the endpoint, and that proxies and load balancers on the way let " +
 			"websockets pass"}
@@ -105,6 +109,8 @@ type DialError struct {
 	HTML bool
 	// Location is the target of a redirect, without query and credentials. The redirect is not followed.
 	Location string
+	// Extension is what the server enabled though it was not asked for.
+	Extension string
 	// Server is the Server header of the answer.
 	Server string
 	// Err is the cause, nil for an HTTP answer.
@@ -138,6 +144,9 @@ func (e *DialError) Advice() string {
 	}
 	if e.Location != "" {
 		advice += ", it points to " + e.Location
+	}
+	if e.Extension != "" {
+		advice += ": " + e.Extension + "; check the proxies and load balancers on the way"
 	}
 	if e.HTML {
 		advice += "; the answer is an HTML page, so a proxy, a login page or an ingress answered instead of APIM"
@@ -209,8 +218,9 @@ func isTimeout(err error) bool {
 	return ok && network.Timeout()
 }
 
-// answered makes the error of an attempt with an HTTP answer that is not a websocket.
-func answered(options Options, response *http.Response) *DialError {
+// answered makes the error of an attempt with an HTTP answer that is not the websocket that was asked for. err is the
+// websocket library's, or nil.
+func answered(options Options, response *http.Response, err error) *DialError {
 	body, _ := io.ReadAll(response.Body) // the first kilobyte, which gorilla has kept
 	hide := secretsOf(options.Header)
 	mediaType := strings.ToLower(response.Header.Get("Content-Type"))
@@ -219,6 +229,10 @@ func answered(options Options, response *http.Response) *DialError {
 		Status: response.StatusCode,
 		HTML:   strings.Contains(mediaType, "html") || looksLikeHTML(body),
 		Server: printable(hide.Replace(response.Header.Get("Server")), maxServerName),
+	}
+	if names := response.Header.Values(extensionsHeader); len(names) > 0 && !errors.Is(err, websocket.ErrBadHandshake) {
+		e.Class = ClassExtension
+		e.Extension = printable(hide.Replace(strings.Join(names, ", ")), maxSnippet)
 	}
 	if target, err := response.Location(); err == nil && e.Class == ClassRedirect {
 		// Without its query and credentials, which may be the state of a login.
