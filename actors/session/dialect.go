@@ -21,11 +21,26 @@ func inOneLanguage(ref messages.CommandRef, payload any) messages.Command {
 		}
 	case exchange.Unsubscribe:
 		return messages.Unsubscribe{
-			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.SubscriptionID, Metadata: c.Metadata,
+			CommandRef: ref, APIID: c.APIID, SubscriptionID: c.SubscriptionID, Metadata: ours(c.Metadata),
 		}
 	default: // DISCOVER and LIST
 		return messages.Discover{CommandRef: ref}
 	}
+}
+
+// ours is what the agent itself has put into a subscription's metadata, and the plan. They may hold anything else, and a
+// command is kept until it is answered.
+func ours(metadata map[string]string) map[string]string {
+	kept := map[string]string{}
+	for _, name := range []string{
+		federation.MetadataKeyID, federation.MetadataAccountID, federation.MetadataRegion,
+		federation.MetadataUsagePlanID, federation.MetadataPlanID,
+	} {
+		if value, found := metadata[name]; found {
+			kept[name] = value
+		}
+	}
+	return kept
 }
 
 // inDialect is the frame that answers a command of type typ; nil if the answer is of another command.

@@ -44,7 +44,7 @@ func (s *session) onFrame(ctx actor.Context, message wsconn.Message) {
 func (s *session) onFrameError(ctx actor.Context, err error) {
 	var frame *exchange.FrameError
 	if errors.As(err, &frame) && frame.Silent() {
-		s.env.Often.Warn("ignoring what cannot be read", life.LogError, err)
+		s.ignore(err)
 		return
 	}
 	code := exchange.CloseProtocolError
@@ -54,6 +54,15 @@ func (s *session) onFrameError(ctx actor.Context, err error) {
 	delay := s.nextDelay(false)
 	s.env.Log.Error("APIM broke the exchange protocol; connecting again", life.LogError, err, life.LogDelay, delay)
 	s.leave(ctx, code, err.Error(), s.redialAfter(delay))
+}
+
+// ignore counts what cannot be read and gets no answer. A peer that sends nothing else fills no log with it.
+func (s *session) ignore(err error) {
+	s.ignored++
+	s.env.Board.Answered(s.spec.Integration, status.Command{Type: status.Unreadable, Outcome: status.Unanswered})
+	if s.ignored == 1 {
+		s.env.Log.Warn("ignoring what cannot be read; what follows on this connection is counted", life.LogError, err)
+	}
 }
 
 func (s *session) onReply(ctx actor.Context, frame exchange.Frame) {

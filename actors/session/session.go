@@ -46,6 +46,7 @@ type session struct {
 	seen     seen                     // commands that came by conn
 	open     map[string]asked         // commands without an answer
 	pending  map[string]pendingIngest // INGESTs without a reply
+	ignored  int                      // messages of conn that could not be read
 	unproved int                      // answers that need a proof, and no pong has proved them yet
 	draining bool                     // the connection is to be left once no answer is unproved
 	// left is what follows when the connection that is being left has ended.
@@ -318,7 +319,10 @@ func (s *session) down(ctx actor.Context, why string) {
 		ctx.Send(p.job, messages.IngestLost{Batch: p.batch})
 	}
 	clear(s.open)
-	s.seen, s.unproved, s.draining = seen{}, 0, false
+	if s.ignored > 1 {
+		s.env.Log.Warn("messages of this connection could not be read and were ignored", life.LogTotal, s.ignored)
+	}
+	s.seen, s.ignored, s.unproved, s.draining = seen{}, 0, 0, false
 	gone := messages.SessionDown{Session: s.memory.number, Why: why}
 	for _, who := range []*actor.PID{s.spec.Router, s.spec.Jobs, s.spec.Refresher} {
 		if who != nil {

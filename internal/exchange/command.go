@@ -3,6 +3,7 @@ package exchange
 import (
 	"cmp"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 )
@@ -84,16 +85,16 @@ func (e *PayloadError) Error() string {
 
 // DecodeCommand reads a frame of kind COMMAND. Unknown fields are ignored. Null and missing are the same.
 //
-// A *[FrameError] means that the command cannot be answered (malformed JSON, no id). It is silent, as Gravitee's own
-// connector is. A *[PayloadError] comes with id and type, and the command must be answered with ERROR. GOOD_BYE and
+// A *[FrameError] means that the command is not answered (malformed JSON, no id, an id of more than a KiB anywhere). It is
+// silent, as Gravitee's own connector is. A *[PayloadError] comes with id and type, and the command must be answered with ERROR. GOOD_BYE and
 // PRIMARY never fail in that way, because to lose one does more harm than a field with its default value.
 func DecodeCommand(frame Frame) (command Command, err error) {
 	if frame.Kind != KindCommand {
 		return Command{}, &FrameError{CloseProtocolError, "not a command"}
 	}
 	var envelope struct {
-		ID      looseString     `json:"id"`
-		Type    looseString     `json:"type"`
+		ID      looseID         `json:"id"`
+		Type    looseID         `json:"type"`
 		Payload json.RawMessage `json:"payload"`
 	}
 	if err := json.Unmarshal(frame.JSON, &envelope); err != nil {
@@ -144,8 +145,8 @@ func flag(payload json.RawMessage, name string) bool {
 
 func decodeStartIngest(payload json.RawMessage) (StartIngest, error) {
 	var wire struct {
-		JobID  looseString   `json:"ingestJobId"`
-		APIIDs []looseString `json:"apiIds"`
+		JobID  looseID   `json:"ingestJobId"`
+		APIIDs []looseID `json:"apiIds"`
 	}
 	if err := unmarshalPayload(TypeStartIngest, payload, &wire); err != nil {
 		return StartIngest{}, err
@@ -167,12 +168,12 @@ func decodeStartIngest(payload json.RawMessage) (StartIngest, error) {
 // decodeSubscribe reads the payload of SUBSCRIBE and of UNSUBSCRIBE.
 func decodeSubscribe(typ string, payload json.RawMessage) (Subscribe, error) {
 	var wire struct {
-		APIID        looseString `json:"apiId"`
+		APIID        looseID `json:"apiId"`
 		Subscription struct {
-			ID              looseString    `json:"graviteeSubscriptionId"`
-			ApplicationID   looseString    `json:"graviteeApplicationId"`
+			ID              looseID        `json:"graviteeSubscriptionId"`
+			ApplicationID   looseID        `json:"graviteeApplicationId"`
 			ApplicationName looseString    `json:"graviteeApplicationName"`
-			Type            looseString    `json:"type"`
+			Type            looseID        `json:"type"`
 			Metadata        looseStringMap `json:"metadata"`
 		} `json:"subscription"`
 	}
@@ -186,7 +187,7 @@ func decodeSubscribe(typ string, payload json.RawMessage) (Subscribe, error) {
 		APIID:           string(wire.APIID),
 		SubscriptionID:  string(wire.Subscription.ID),
 		ApplicationID:   string(wire.Subscription.ApplicationID),
-		ApplicationName: string(wire.Subscription.ApplicationName),
+		ApplicationName: clipped(wire.Subscription.ApplicationName),
 		Type:            string(wire.Subscription.Type),
 		Metadata:        wire.Subscription.Metadata,
 	}, nil
@@ -196,7 +197,11 @@ func unmarshalPayload(typ string, payload json.RawMessage, into any) error {
 	if len(payload) == 0 {
 		return nil
 	}
-	if err := json.Unmarshal(payload, into); err != nil {
+	err := json.Unmarshal(payload, into)
+	if errors.Is(err, errLongID) {
+		return &FrameError{Reason: "malformed command: " + jsonFault(err)}
+	}
+	if err != nil {
 		return &PayloadError{CommandType: typ, Reason: jsonFault(err)}
 	}
 	return nil

@@ -195,6 +195,49 @@ func TestAMalformedCommandIsIgnored(t *testing.T) {
 	}
 }
 
+// long is one byte more than an id may have, in JSON.
+var long = `"` + strings.Repeat("x", 1025) + `"`
+
+func TestWhatCarriesAnIDOfMoreThanAKiBIsIgnored(t *testing.T) {
+	for name, json := range map[string]string{
+		"a HEALTH_CHECK":   `{"id":` + long + `,"type":"HEALTH_CHECK"}`,
+		"an id of no text": `{"id":[` + strings.Repeat("1,", 1024) + `1],"type":"HEALTH_CHECK"}`,
+		"a type":           `{"id":"1","type":` + long + `}`,
+		"a job":            `{"id":"1","type":"START_INGEST","payload":{"ingestJobId":` + long + `}}`,
+		"one of many APIs": `{"id":"1","type":"START_INGEST","payload":{"ingestJobId":"j","apiIds":["a",` + long + `]}}`,
+		"an API":           `{"id":"1","type":"SUBSCRIBE","payload":{"apiId":` + long + `,"subscription":{"graviteeSubscriptionId":"s"}}}`,
+		"a subscription":   `{"id":"1","type":"SUBSCRIBE","payload":{"subscription":{"graviteeSubscriptionId":` + long + `}}}`,
+		"its end":          `{"id":"1","type":"UNSUBSCRIBE","payload":{"subscription":{"graviteeSubscriptionId":` + long + `}}}`,
+		"an application": `{"id":"1","type":"SUBSCRIBE","payload":{"subscription":{"graviteeSubscriptionId":"s",` +
+			`"graviteeApplicationId":` + long + `}}}`,
+		"a subscription's type": `{"id":"1","type":"SUBSCRIBE","payload":{"subscription":{"graviteeSubscriptionId":"s",` +
+			`"type":` + long + `}}}`,
+	} {
+		_, _, err := decode(command("", json))
+		fault, ok := errors.AsType[*exchange.FrameError](err)
+		if !ok || !fault.Silent() || !strings.Contains(fault.Reason, "1024 bytes") {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	_, _, err := decode(command("", `{"id":"`+strings.Repeat("x", 1024)+`","type":"HEALTH_CHECK"}`))
+	if err != nil {
+		t.Errorf("an id of a KiB: %v", err)
+	}
+}
+
+func TestTextsThatAreKeptAreClipped(t *testing.T) {
+	_, got, err := decode(command("", `{"id":"1","type":"SUBSCRIBE","payload":{"subscription":{`+
+		`"graviteeSubscriptionId":"s","graviteeApplicationName":"`+strings.Repeat("ä", 1000)+`",`+
+		`"metadata":{"planId":"p","foreign":`+long+`}}}}`))
+	c, ok := got.(exchange.Subscribe)
+	if err != nil || !ok || c.ApplicationName != strings.Repeat("ä", 512) {
+		t.Errorf("%d bytes of a name, %v", len(c.ApplicationName), err)
+	}
+	if len(c.Metadata) != 1 || c.Metadata["planId"] != "p" {
+		t.Errorf("metadata %v", c.Metadata)
+	}
+}
+
 func TestAFaultyPayloadCanBeAnswered(t *testing.T) {
 	for name, json := range map[string]string{
 		"START_INGEST without a job":         `{"id":"1","type":"START_INGEST","payload":{}}`,

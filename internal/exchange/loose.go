@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Gravitee's JSON library turns scalars into strings, and the stored metadata of a subscription may hold any JSON. The
@@ -25,6 +26,34 @@ func (s *looseString) UnmarshalJSON(data []byte) error {
 	return nil
 }
 
+const (
+	// maxID, in bytes, is many times what an id, a type or a key's plan has. Ids are kept: by the session, so that a
+	// command that comes twice gets one answer, and in the journal. A command or reply with a longer one is ignored.
+	maxID = 1 << 10
+	// maxText is what is read of a text that is only shown, and of metadata, which hold the ids of keys.
+	maxText = maxID
+)
+
+var errLongID = fmt.Errorf("an id has more than %d bytes", maxID)
+
+// looseID reads a string that is kept.
+type looseID looseString
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (s *looseID) UnmarshalJSON(data []byte) error {
+	err := (*looseString)(s).UnmarshalJSON(data)
+	if err == nil && len(*s) > maxID {
+		*s = ""
+		return errLongID
+	}
+	return err
+}
+
+// clipped is the beginning of a text, without the rest in memory.
+func clipped(text looseString) string {
+	return strings.Clone(strings.ToValidUTF8(string(text[:min(len(text), maxText)]), ""))
+}
+
 // looseBool reads true, "true" and numbers other than zero as true, and everything else as false.
 type looseBool bool
 
@@ -39,7 +68,8 @@ func (b *looseBool) UnmarshalJSON(data []byte) error {
 	return err
 }
 
-// looseStringMap reads an object of loose strings without its nulls, and anything else as an empty map.
+// looseStringMap reads an object of loose strings without its nulls and what is longer than any value of ours, and
+// anything else as an empty map.
 type looseStringMap map[string]string
 
 // UnmarshalJSON implements json.Unmarshaler.
@@ -48,7 +78,7 @@ func (m *looseStringMap) UnmarshalJSON(data []byte) error {
 	_ = json.Unmarshal(data, &values) // what is no object leaves it empty
 	*m = looseStringMap{}
 	for key, value := range values {
-		if value != nil {
+		if value != nil && len(*value) <= maxText {
 			(*m)[key] = string(*value)
 		}
 	}
@@ -59,6 +89,9 @@ func (m *looseStringMap) UnmarshalJSON(data []byte) error {
 func jsonFault(err error) string {
 	if syntax, ok := errors.AsType[*json.SyntaxError](err); ok {
 		return fmt.Sprintf("malformed JSON at byte %d", syntax.Offset)
+	}
+	if errors.Is(err, errLongID) {
+		return errLongID.Error()
 	}
 	mismatch, ok := errors.AsType[*json.UnmarshalTypeError](err)
 	switch {

@@ -33,9 +33,9 @@ func DecodeReply(frame Frame) (Reply, error) {
 		return Reply{}, &FrameError{CloseProtocolError, "not a reply"}
 	}
 	var wire struct {
-		CommandID    looseString     `json:"commandId"`
-		Type         looseString     `json:"type"`
-		Status       looseString     `json:"commandStatus"`
+		CommandID    looseID         `json:"commandId"`
+		Type         looseID         `json:"type"`
+		Status       looseID         `json:"commandStatus"`
 		ErrorDetails looseString     `json:"errorDetails"`
 		Payload      json.RawMessage `json:"payload"`
 	}
@@ -44,7 +44,7 @@ func DecodeReply(frame Frame) (Reply, error) {
 	}
 	reply := Reply{
 		CommandID: string(wire.CommandID), Type: cmp.Or(string(wire.Type), frame.Type), Status: Status(wire.Status),
-		ErrorDetails: string(wire.ErrorDetails), Payload: wire.Payload,
+		ErrorDetails: clipped(wire.ErrorDetails), Payload: wire.Payload,
 	}
 	if reply.CommandID == "" {
 		return Reply{}, &FrameError{Reason: "malformed reply: it has no commandId"}
@@ -59,7 +59,7 @@ func DecodeReply(frame Frame) (Reply, error) {
 // HelloTargetID is the target id that a HELLO reply tells the agent to use from now on, or "" if it tells none.
 func (r Reply) HelloTargetID() string {
 	var wire struct {
-		TargetID looseString `json:"targetId"`
+		TargetID looseID `json:"targetId"`
 	}
 	if r.Type == TypeHello {
 		_ = json.Unmarshal(r.Payload, &wire) // an unreadable payload tells none

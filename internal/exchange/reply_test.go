@@ -2,6 +2,7 @@ package exchange_test
 
 import (
 	"errors"
+	"strings"
 	"testing"
 
 	"federation-agent/internal/exchange"
@@ -69,11 +70,20 @@ func TestAMalformedReplyIsIgnored(t *testing.T) {
 	for _, json := range []string{
 		``, `{`, `null`, `[]`, `{"commandStatus":"SUCCEEDED"}`, `{"commandId":"1"}`,
 		`{"commandId":"1","commandStatus":"MAYBE"}`,
+		`{"commandId":` + long + `,"commandStatus":"SUCCEEDED"}`, `{"commandId":"1","commandStatus":` + long + `}`,
 	} {
 		_, err := exchange.DecodeReply(exchange.Frame{Kind: exchange.KindReply, Type: "INGEST", JSON: []byte(json)})
 		var fault *exchange.FrameError
 		if !errors.As(err, &fault) || !fault.Silent() {
 			t.Errorf("%s: %v", json, err)
 		}
+	}
+}
+
+func TestAReplysTextAndTargetAreBounded(t *testing.T) {
+	got := decodeReply(t, `t:REPLY;;et:HELLO;;e:{"commandId":"1","type":"HELLO","commandStatus":"ERROR","errorDetails":`+long+
+		`,"payload":{"targetId":`+long+`}}`)
+	if got.ErrorDetails != strings.Repeat("x", 1024) || got.HelloTargetID() != "" {
+		t.Errorf("%d bytes of a reason, target of %d", len(got.ErrorDetails), len(got.HelloTargetID()))
 	}
 }

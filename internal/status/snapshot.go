@@ -131,6 +131,9 @@ type Command struct {
 	Outcome Outcome `json:"outcome"`
 }
 
+// Unreadable is the [Command.Type] of all messages that could not be read.
+const Unreadable = "unreadable"
+
 // Outcome is the result of a command.
 type Outcome string
 
@@ -139,6 +142,6 @@ const (
 	Succeeded Outcome = "succeeded"
 	// Refused: it was answered ERROR.
 	Refused Outcome = "error"
-	// Unanswered: its session was gone before there was an answer.
+	// Unanswered: its session was gone before there was an answer, or it could not be read.
 	Unanswered Outcome = "unanswered"
 )
