@@ -16,7 +16,7 @@ type CommandRef struct {
 	ID string
 	// Session is the number of the session that it came by. A reply can only go back by the same one.
 	Session uint64
-	// AnswerBy is the instant after which no answer is sent any more: [AnswerWithin] after the command came.
+	// AnswerBy is the instant after which no answer is sent any more: [AnswerWithin] after the command can have been sent.
 	AnswerBy time.Time
 }
 

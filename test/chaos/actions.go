@@ -212,6 +212,9 @@ func (r *run) doToNetwork(s step) {
 	}
 }
 
+// subscribedMeanwhile is how many SUBSCRIBEs a network that stands still delays.
+const subscribedMeanwhile = 3
+
 // holdUp has the agents' side of the network stand still. Most often not for so long that they miss a pong: what comes
 // then is old, and is served.
 func (r *run) holdUp(s step) {
@@ -226,6 +229,9 @@ func (r *run) holdUp(s step) {
 			r.wire.onHold(link, long)
 			link.Hold(long, way != 1, way == 1 || way == 2)
 		}
+	}
+	for n := range subscribedMeanwhile {
+		r.doInAPIM(step{at: s.at, n: subscribedMeanwhile*s.n + n, kind: doSubscribe})
 	}
 }
 

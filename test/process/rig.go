@@ -227,6 +227,18 @@ func (r *Rig) Unsubscribe(ctx context.Context, id string) error {
 	return r.APIM.Unsubscribe(ctx, id)
 }
 
+// Slow has AWS take so long for each call of these operations from now on, and for no other; zero ends it.
+func (r *Rig) Slow(ctx context.Context, by time.Duration, operations ...string) error {
+	rules := []awssim.Rule{}
+	for _, operation := range operations {
+		if by > 0 {
+			rules = append(rules, awssim.Rule{Operation: operation, Fault: awssim.Slow(by)})
+		}
+	}
+	_, err := Ask[json.RawMessage](ctx, http.MethodPut, r.aws+"/_sandbox/aws/faults", rules)
+	return err
+}
+
 // key is an API key in AWS.
 type key struct {
 	ID    string            `json:"id"`
