@@ -102,6 +102,9 @@ func TestASettingThatIsNeverIgnoredRefusesWhatIsNotTheValueItself(t *testing.T) 
 				keyOf(pattern): fromYAML(without(seed(), config.VariableName(pattern)),
 					nested(keyOf(pattern), "'"+strings.ReplaceAll(value, "'", "''")+"'")),
 			} {
+				if name == keyOf(pattern) && !strings.ContainsAny(value, `"[`) {
+					continue // the same check for both sources
+				}
 				got, _, _ := strings.Cut(faultsOf(t, src).Error(), "\n")
 				if !strings.Contains(got, name+": ") || !strings.Contains(got, want) {
 					t.Errorf("%s=%s: %s", name, value, got)
