@@ -6,9 +6,11 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	keyactors "federation-agent/actors/keys"
 	"federation-agent/actors/life"
 	"federation-agent/actors/quota"
 	"federation-agent/config"
+	"federation-agent/internal/keys"
 	"federation-agent/messages"
 )
 
@@ -21,6 +23,8 @@ type agent struct {
 	memory *memory
 	// integrations is the providers' indexes, by actor.
 	integrations map[string]int
+	// keeper answers for the keys that no integration serves.
+	keeper *actor.PID
 }
 
 // memory is what outlives the agent's restarts.
@@ -83,13 +87,29 @@ func (a *agent) onStarted(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 		return
 	}
+	a.keeper = ctx.SpawnPrefix(keyactors.KeeperProps(a.env, a.credentials()), "keeper-")
 	for n, p := range a.config.Providers {
 		if !a.memory.gone[n] {
-			pid := ctx.SpawnPrefix(integrationProps(a.env, a.config, p), "integration-")
+			pid := ctx.SpawnPrefix(integrationProps(a.env, a.config, p, a.keeper), "integration-")
 			a.integrations[pid.Id] = n
 		}
 	}
 	a.endIfAlone(ctx)
+}
+
+// credentials is what the integrations that have not ended are configured with.
+func (a *agent) credentials() []keys.Credentials {
+	var all []keys.Credentials
+	for n, p := range a.config.Providers {
+		for _, row := range targetRows(p) {
+			if !a.memory.gone[n] {
+				all = append(all, keys.Credentials{Place: keys.Place{
+					Integration: p.IntegrationID, Account: row.Account, Region: row.Region,
+				}})
+			}
+		}
+	}
+	return all
 }
 
 // onOpenQuota passes the question on to the quota actor. The sender of its answer is how the target learns of it.
@@ -137,8 +157,9 @@ func (a *agent) onEnded(ctx actor.Context, m ended) {
 
 // onIntegrationGone ends the agent with its last integration.
 func (a *agent) onIntegrationGone(ctx actor.Context, m integrationGone) {
-	if _, ours := a.integrations[m.who.Id]; ours { // else a quota
+	if n, ours := a.integrations[m.who.Id]; ours { // else a quota
 		delete(a.integrations, m.who.Id)
+		ctx.Send(a.keeper, keyactors.Left{Integration: a.config.Providers[n].IntegrationID})
 		a.endIfAlone(ctx)
 	}
 }

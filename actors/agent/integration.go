@@ -41,6 +41,7 @@ type integration struct {
 	config   config.Config
 	provider config.Provider
 	memory   *integrationMemory
+	keeper   *actor.PID
 
 	session, router, jobs *actor.PID
 	keys                  *actor.PID
@@ -58,11 +59,11 @@ type integrationMemory struct {
 	documents *exports.Bound
 }
 
-func integrationProps(env *life.Env, cfg config.Config, provider config.Provider) *actor.Props {
+func integrationProps(env *life.Env, cfg config.Config, provider config.Provider, keeper *actor.PID) *actor.Props {
 	memory := &integrationMemory{documents: exports.NewBound(cfg.Agent.Ingest.MemoryBytes)}
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &integration{
-			env: env, config: cfg, provider: provider, memory: memory, undrained: map[string]*actor.PID{},
+			env: env, config: cfg, provider: provider, memory: memory, keeper: keeper, undrained: map[string]*actor.PID{},
 		}
 	}, "router-", "catalogue-", "jobs-", "refresher-", "identity-", "target-")
 }
@@ -108,7 +109,7 @@ func (i *integration) onStarted(ctx actor.Context) {
 		return
 	}
 	id, agent := i.provider.IntegrationID, i.config.Agent
-	i.keys = ctx.SpawnPrefix(keys.Props(i.env, keys.Spec{Integration: id}), "keys-")
+	i.keys = ctx.SpawnPrefix(keys.Props(i.env, keys.Spec{Integration: id, Keeper: i.keeper}), "keys-")
 	i.targets = i.spawnTargets(ctx)
 	known := ctx.SpawnPrefix(catalogue.Props(i.env, catalogue.Spec{
 		Integration: id, Targets: i.targets, Stages: i.provider.Stages,
@@ -134,21 +135,26 @@ func (i *integration) onStarted(ctx actor.Context) {
 	}), "session-")
 }
 
-// spawnTargets makes a target of every region with every role, and the identity that they share.
-func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.PID] {
-	roles := i.provider.RoleARNs
+// targetRows is every region with every role, with the account where the role's ARN names it.
+func targetRows(p config.Provider) []targets.Row[*actor.PID] {
+	roles := p.RoleARNs
 	if len(roles) == 0 {
 		roles = []string{""}
 	}
 	var rows []targets.Row[*actor.PID]
 	for _, role := range roles {
-		account := apigateway.AccountOfRole(role)
-		for _, region := range i.provider.Regions {
-			rows = append(rows, targets.Row[*actor.PID]{
-				Region: region, Role: role, Account: account,
-				Target: actor.NewPID(ctx.Self().Address, ctx.Self().Id+"/"+targetName(len(rows))),
-			})
+		for _, region := range p.Regions {
+			rows = append(rows, targets.Row[*actor.PID]{Region: region, Role: role, Account: apigateway.AccountOfRole(role)})
 		}
+	}
+	return rows
+}
+
+// spawnTargets makes a target of every region with every role, and the identity that they share.
+func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.PID] {
+	rows := targetRows(i.provider)
+	for n := range rows {
+		rows[n].Target = actor.NewPID(ctx.Self().Address, ctx.Self().Id+"/"+targetName(n))
 	}
 	spec := discovery.TargetSpec{
 		Integration: i.provider.IntegrationID, Directory: targets.New(rows...),

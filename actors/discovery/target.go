@@ -90,10 +90,10 @@ func (t *target) resolving(ctx actor.Context) {
 	case identified:
 		t.onIdentified(ctx, m)
 	case messages.QuotaOpened:
-		t.onQuotaOpened(ctx)
+		t.onQuotaOpened(ctx, m)
 	case keys.Opened:
 		t.onKeysOpened(ctx)
-	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe, messages.Abandoned:
+	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe, messages.Abandoned, keys.Reach:
 		t.queue = append(t.queue, &actor.MessageEnvelope{Message: m, Sender: ctx.Sender()})
 	case resolveAgain:
 		t.resolve(ctx)
@@ -116,6 +116,7 @@ func (t *target) failed(ctx actor.Context) {
 		t.queue = append(t.queue, &actor.MessageEnvelope{Message: m, Sender: ctx.Sender()})
 		t.Become(t.resolving)
 		t.resolve(ctx)
+	case keys.Reach: // comes again
 	case messages.Abandoned:
 		// Its command was refused, or was lost with the incarnation before.
 	default:
@@ -138,7 +139,11 @@ func (t *target) dispatch(ctx actor.Context, message any, sender *actor.PID) {
 		t.toWriter(ctx, m, m.APIID, sender)
 	case messages.Abandoned:
 		ctx.RequestWithCustomSender(t.row.Writer, m, sender)
-	case resolveAgain, messages.QuotaOpened, identified, keys.Opened:
+	case keys.Reach:
+		ctx.Request(t.spec.Agent, messages.OpenQuota{Account: t.row.Account, Region: m.Region})
+	case messages.QuotaOpened:
+		t.openKeys(ctx, m)
+	case resolveAgain, identified, keys.Opened:
 		// Of an attempt that was overtaken.
 	default:
 		life.Unexpected(t.env, ctx)
@@ -202,14 +207,20 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 }
 
 // onQuotaOpened goes on to the writer: the sender is the account's quota.
-func (t *target) onQuotaOpened(ctx actor.Context) {
-	if t.identity.credentials == nil {
+func (t *target) onQuotaOpened(ctx actor.Context, m messages.QuotaOpened) {
+	if t.identity.credentials == nil || m.Region != t.row.Region {
 		return // asked for by an incarnation that panicked; this one asks for its own
 	}
-	id := t.row.ID()
-	t.client = apigateway.NewClient(t.identity.credentials.Config(t.row.Region, t.row.Role),
+	t.client = t.openKeys(ctx, m)
+}
+
+// openKeys opens the writer of the account's keys in the target's region, or in one that is not configured any more.
+func (t *target) openKeys(ctx actor.Context, m messages.QuotaOpened) apigateway.Client {
+	id := federation.Target(m)
+	client := apigateway.NewClient(t.identity.credentials.Config(id.Region, t.row.Role),
 		apigateway.Options{Permits: t.spec.Permits(ctx.Sender(), id), Jitter: t.env.Jitter})
-	ctx.Request(t.spec.Keys, keys.Open{Target: id, Client: t.client})
+	ctx.Request(t.spec.Keys, keys.Open{Target: id, Client: client})
+	return client
 }
 
 // onKeysOpened completes the target: the sender is the writer.

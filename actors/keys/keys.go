@@ -1,6 +1,7 @@
 // Package keys holds the actors that make and delete API keys. They stand beside the targets, in no restart group, so
 // that only their own failure ends them.
 //
+//	keeper       one per agent: sees to the records that no writer of their own serves
 //	keys         one per integration: opens and supervises the writers
 //	└─ writer    one per account x region: gives each subscription that has work a saga, and what is left undone, too
 //	   └─ saga   one per subscription that has work: makes and deletes its keys, one thing after the other
@@ -12,12 +13,15 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/keys"
 	"federation-agent/messages"
 )
 
 // Spec is what an integration's keys are made of.
 type Spec struct {
 	Integration string
+	// Keeper is told of each writer.
+	Keeper *actor.PID
 }
 
 // Open asks for the writer of an account and region, which works with this client from now on. A restarted target
@@ -84,14 +88,17 @@ func (s *supervisor) onOpen(ctx actor.Context, m Open) {
 }
 
 func (s *supervisor) open(ctx actor.Context, target federation.Target) {
-	if s.writers[target] != nil {
-		return
+	opened, place := s.opened[target], keys.Place{
+		Integration: s.spec.Integration, Account: target.Account, Region: target.Region,
 	}
-	pid, err := ctx.SpawnNamed(writerProps(s.env, s.spec.Integration, target, s.opened[target]), "writer-"+target.String())
-	if err != nil { // the name is free: the writers of an earlier incarnation ended before this one began
-		panic(err)
+	if s.writers[target] == nil {
+		pid, err := ctx.SpawnNamed(writerProps(s.env, place, opened), "writer-"+target.String())
+		if err != nil { // the name is free: the writers of an earlier incarnation ended before this one began
+			panic(err)
+		}
+		s.writers[target] = pid
 	}
-	s.writers[target] = pid
+	ctx.Send(s.spec.Keeper, Serves{Place: place, writer: s.writers[target], target: opened.target})
 }
 
 // onDrain asks every writer. The order comes again until all is over, and then all are asked again: one that was

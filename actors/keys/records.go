@@ -82,6 +82,10 @@ func (s *saga) undo(record *keys.Record, why string, by time.Time) {
 		return // the next writer's first sweep deletes it
 	}
 	if err := s.delete(record.KeyID, by); err != nil {
+		if why := apigateway.Explain(err); why != record.LastError && s.spec.leaving.Err() == nil {
+			record.LastError = why
+			_ = s.write(record, keys.Deleting, "")
+		}
 		s.again = life.Backoff(s.tries, retryFloor, retryCap, s.env.Jitter())
 		s.env.Log.Warn("cannot delete an API key yet; trying again until it is gone: "+apigateway.Explain(err),
 			life.LogKey, record.KeyID, life.LogTarget, s.target(), life.LogDelay, s.again.Round(time.Second),

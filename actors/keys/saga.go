@@ -61,7 +61,7 @@ type task struct {
 
 // worked reports that a task is done. Saga -> writer.
 type worked struct {
-	subscription string
+	subscription keys.Subscription
 	// again is after which time it is to be settled again, as a key could not be deleted; zero if there is nothing left.
 	again time.Duration
 }
@@ -94,7 +94,7 @@ func (s *saga) onTask(ctx actor.Context, m task) {
 	} else {
 		s.tries++
 	}
-	ctx.Request(ctx.Parent(), worked{subscription: s.spec.subscription.ID, again: s.again})
+	ctx.Request(ctx.Parent(), worked{subscription: s.spec.subscription, again: s.again})
 }
 
 func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {

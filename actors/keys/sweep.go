@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -24,42 +25,37 @@ type (
 	sweepDue struct{}
 	// swept is the subscriptions for which something is left to do.
 	swept struct {
-		subscriptions []string
+		subscriptions []keys.Subscription
 		err           error
 	}
 )
 
-// sweep reads the journal. The first one names the keys that need an operator's attention.
-func (w *writer) sweep(first bool) {
-	w.Scope.After(sweepEvery, sweepDue{})
+// sweep reads the journal.
+func (w *writer) sweep() {
 	if w.sweeping {
 		return
 	}
 	w.sweeping = true
-	env, target := w.env, w.target
-	filter := store.Filter{Integration: w.integration, Account: target.Account, Region: target.Region}
-	life.Pipe(w.Scope, func(context.Context) ([]string, error) {
-		records, err := env.Keys.Records(filter)
-		for _, r := range records {
-			if advice := r.State.Advice(); first && advice != "" {
-				env.Log.Warn("the key journal lists a key that needs attention: "+advice, life.LogState, r.State,
-					life.LogKey, r.KeyID, life.LogKeyName, r.KeyName, life.LogTarget, target,
-					life.LogSubscription, r.SubscriptionID, life.LogReason, r.Reason)
+	env, place, integrations := w.env, w.place, append([]string{w.place.Integration}, w.adopted...)
+	life.Pipe(w.Scope, func(context.Context) (left []keys.Subscription, all error) {
+		for _, integration := range integrations {
+			records, err := env.Keys.Records(store.Filter{
+				Integration: integration, Account: place.Account, Region: place.Region,
+			})
+			all = errors.Join(all, err)
+			for _, step := range keys.Decide(records) {
+				left = append(left, step.Record.Subscription())
 			}
 		}
-		var left []string
-		for _, step := range keys.Decide(records) {
-			left = append(left, step.Record.SubscriptionID)
-		}
-		return left, err
-	}, func(left []string, err error) any { return swept{left, err} })
+		return left, all
+	}, func(left []keys.Subscription, err error) any { return swept{left, err} })
 }
 
 // onSwept has sagas settle the unfinished work that has no saga.
 func (w *writer) onSwept(ctx actor.Context, m swept) {
 	w.sweeping = false
 	if m.err != nil {
-		w.env.Log.Error("cannot read the key journal", life.LogTarget, w.target, life.LogError, m.err)
+		w.env.Log.Error("cannot read the key journal", life.LogTarget, w.place.Account+":"+w.place.Region, life.LogError, m.err)
 	}
 	begun := 0
 	for _, subscription := range m.subscriptions {

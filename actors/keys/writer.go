@@ -8,7 +8,6 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
-	"federation-agent/internal/federation"
 	"federation-agent/internal/keys"
 	"federation-agent/messages"
 )
@@ -21,13 +20,14 @@ import (
 // to try again, is stopped. No other actor gives a saga work, so nothing is lost on the way.
 type writer struct {
 	life.Scoped
-	env         *life.Env
-	integration string
-	target      federation.Target
+	env   *life.Env
+	place keys.Place
+	// adopted is the integrations whose keys it deletes, too: see [keeper].
+	adopted []string
 	// source is that of the latest [Open]. It outlives a restart of the writer.
 	source *source
 
-	busy     map[string]*busy // by subscription
+	busy     map[keys.Subscription]*busy
 	sweeping bool
 	drainer  *actor.PID
 }
@@ -48,16 +48,16 @@ type given struct {
 	abandon context.CancelFunc
 }
 
-func writerProps(env *life.Env, integration string, target federation.Target, from source) *actor.Props {
+func writerProps(env *life.Env, place keys.Place, from source) *actor.Props {
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &writer{env: env, integration: integration, target: target, source: &from, busy: map[string]*busy{}}
+		return &writer{env: env, place: place, source: &from, busy: map[keys.Subscription]*busy{}}
 	})
 }
 
 // What the writer tells itself.
 type (
 	// retryDue: it is time to try again what could not be deleted.
-	retryDue struct{ subscription string }
+	retryDue struct{ subscription keys.Subscription }
 	// sagaGone: a saga has ended, and all that it had reported was heard.
 	sagaGone struct{ saga *actor.PID }
 )
@@ -65,14 +65,14 @@ type (
 func (w *writer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		w.sweep(true)
+		w.Scope.Tell(sweepDue{})
 	case Open:
 		*w.source = source{client: m.Client, target: ctx.Sender()}
 		ctx.Request(ctx.Sender(), Opened{Target: m.Target})
 	case messages.Subscribe:
-		w.give(ctx, m.SubscriptionID, m)
+		w.give(ctx, w.place.Subscription(m.SubscriptionID), m)
 	case messages.Unsubscribe:
-		w.give(ctx, m.SubscriptionID, m)
+		w.give(ctx, w.place.Subscription(m.SubscriptionID), m)
 	case messages.Abandoned:
 		w.onAbandoned(m)
 	case worked:
@@ -82,7 +82,11 @@ func (w *writer) Receive(ctx actor.Context) {
 			w.give(ctx, m.subscription, nil)
 		}
 	case sweepDue:
-		w.sweep(false)
+		w.Scope.After(sweepEvery, sweepDue{})
+		w.sweep()
+	case adopt:
+		w.adopted = m.integrations
+		w.sweep()
 	case swept:
 		w.onSwept(ctx, m)
 	case messages.Drain:
@@ -101,14 +105,11 @@ func (w *writer) Receive(ctx actor.Context) {
 
 // give gives a subscription's saga a task: a command, or nil to settle what is left to do. One that has no saga
 // gets one.
-func (w *writer) give(ctx actor.Context, subscription string, c messages.Command) {
+func (w *writer) give(ctx actor.Context, subscription keys.Subscription, c messages.Command) {
 	b := w.busy[subscription]
 	if b == nil {
 		b = &busy{saga: ctx.SpawnPrefix(sagaProps(w.env, sagaSpec{
-			subscription: keys.Subscription{
-				Integration: w.integration, Account: w.target.Account, Region: w.target.Region, ID: subscription,
-			},
-			source: *w.source, leaving: w.Scope.Ctx,
+			subscription: subscription, source: *w.source, leaving: w.Scope.Ctx,
 		}), "saga-")}
 		w.busy[subscription] = b
 	}

@@ -27,6 +27,26 @@ type Step struct {
 	Reason string
 }
 
+// Noted is the record as the step leaves it in the journal, before anything is asked of AWS; it is forgotten where keep
+// is false.
+func (s Step) Noted() (r Record, keep bool) {
+	r = s.Record
+	if r.State != Deleting {
+		r.Reason = s.Reason
+	}
+	switch s.Action {
+	case Delete:
+		r.State = Deleting
+	case ListUnconfirmed:
+		r.State = Unconfirmed
+	case ListLostCreate:
+		r.State = LostCreate
+	case Forget:
+		return r, false
+	}
+	return r, true
+}
+
 // Decide says what is to be done about the records of a subscription for which nothing is under way: at the start
 // of a process, when an answer's fate is known and written down, and at every sweep. Records of several
 // subscriptions may be given at once. Steps come in the order of their records, the oldest first; a record that is

@@ -38,6 +38,8 @@ type Record struct {
 	UpdatedAt time.Time `json:"updatedAt"`
 	// Reason says in words why the record is in its state, for lists that operators read. No secret belongs in it.
 	Reason string `json:"reason,omitempty"`
+	// LastError is why the key could not be deleted the last time, in words.
+	LastError string `json:"lastError,omitempty"`
 }
 
 // Subscription identifies the subscription of a record. Records of two of them never touch each other.
@@ -46,6 +48,11 @@ type Subscription struct{ Integration, Account, Region, ID string }
 // Subscription is the subscription that the record's key is for.
 func (r Record) Subscription() Subscription {
 	return Subscription{Integration: r.Integration, Account: r.Account, Region: r.Region, ID: r.SubscriptionID}
+}
+
+// Subscription is one of the place's.
+func (p Place) Subscription(id string) Subscription {
+	return Subscription{Integration: p.Integration, Account: p.Account, Region: p.Region, ID: id}
 }
 
 // Compare orders records from the oldest to the newest.

@@ -125,14 +125,20 @@ func (a *api) guardHolds(context.Context) verdict {
 }
 
 func (a *api) keysListed(context.Context) verdict {
-	keys := a.keys()
-	switch unconfirmed, lost := len(keys.Unconfirmed), len(keys.LostCreates); {
-	case keys.Problem != "":
+	keys := a.keys(a.Board.Read())
+	if keys.Problem != "" {
 		return healthy("the key journal cannot be read: " + keys.Problem)
-	case unconfirmed+lost > 0:
-		return healthy(fmt.Sprintf("%d unconfirmed keys, %d lost creates: see /_node/federation", unconfirmed, lost))
 	}
-	return healthy()
+	var listed []string
+	if unconfirmed, lost := len(keys.Unconfirmed), len(keys.LostCreates); unconfirmed+lost > 0 {
+		listed = append(listed, fmt.Sprintf("%d unconfirmed keys, %d lost creates: see /_node/federation", unconfirmed, lost))
+	}
+	if n := len(keys.Unserved); n > 0 {
+		k := keys.Unserved[0]
+		listed = append(listed, fmt.Sprintf("%d keys to be deleted that nothing configured reaches, first %s in %s:%s: %s: "+
+			"see /_node/federation", n, k.ID, k.Account, k.Region, k.Do))
+	}
+	return healthy(listed...)
 }
 
 func healthy(messages ...string) verdict {

@@ -47,7 +47,9 @@ var (
 	guardTripped    = metric("plan_guard_tripped", "Whether plans are missing in AWS that APIM has.", "integration")
 	unconfirmedKeys = metric("unconfirmed_keys", "API keys that APIM may have; see /_node/federation.", "integration")
 	lostCreates     = metric("lost_creates", "API keys that AWS may have made; see /_node/federation.", "integration")
-	awsCalls        = metric("aws_calls_total", "Calls to API Gateway, retries included.",
+	unservedKeys    = metric("unserved_keys",
+		"API keys to be deleted that nothing configured reaches; see /_node/federation.", "integration")
+	awsCalls = metric("aws_calls_total", "Calls to API Gateway, retries included.",
 		"account", "region", "operation", "result")
 )
 
@@ -63,7 +65,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	count := func(d *prometheus.Desc, n uint64, labels ...string) {
 		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
 	}
-	board, keys := c.Board.Read(), c.keys()
+	board := c.Board.Read()
+	keys := c.keys(board)
 	gauge(buildInfo, 1, c.Build.Version, c.Build.Commit, c.Build.Go)
 	gauge(storeDegraded, oneIf(!c.StoreHealth().Durable))
 	for _, i := range board.Integrations {
@@ -84,7 +87,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		return
 	}
 	for desc, listed := range map[*prometheus.Desc][]keyReport{
-		unconfirmedKeys: keys.Unconfirmed, lostCreates: keys.LostCreates,
+		unconfirmedKeys: keys.Unconfirmed, lostCreates: keys.LostCreates, unservedKeys: keys.Unserved,
 	} {
 		counts := map[string]int{}
 		for _, i := range board.Integrations {

@@ -42,6 +42,9 @@ type keysReport struct {
 	// UnderWay are keys that are being made or answered, BeingDeleted those that are being deleted.
 	UnderWay     int `json:"underWay"`
 	BeingDeleted int `json:"beingDeleted"`
+	// Deletions names the keys that are being deleted, Unserved those of them that nothing configured reaches.
+	Deletions []keyReport `json:"deletions"`
+	Unserved  []keyReport `json:"unserved"`
 }
 
 type keyReport struct {
@@ -56,6 +59,8 @@ type keyReport struct {
 	API          string    `json:"api"`
 	Since        time.Time `json:"since"`
 	Reason       string    `json:"reason,omitempty"`
+	// LastError is why it could not be deleted the last time.
+	LastError string `json:"lastError,omitempty"`
 	// Do is what somebody should do about it.
 	Do string `json:"do"`
 }
@@ -94,7 +99,7 @@ func (a *api) report() report {
 		Now:    a.Now().UTC(),
 		Agent:  agentReport{ID: a.ID, Version: a.Build.Version, Commit: a.Build.Commit, Go: a.Build.Go},
 		Store:  storeReport(a.StoreHealth()),
-		Keys:   a.keys(),
+		Keys:   a.keys(board),
 		Quotas: quotasOf(board), Serving: make([]served, 0, len(board.Integrations)),
 	}
 	for _, i := range board.Integrations {
@@ -104,8 +109,10 @@ func (a *api) report() report {
 }
 
 // keys reads the journal. Delivered keys, by far the most, are not copied.
-func (a *api) keys() keysReport {
-	out := keysReport{Unconfirmed: []keyReport{}, LostCreates: []keyReport{}}
+func (a *api) keys(board status.Snapshot) keysReport {
+	out := keysReport{
+		Unconfirmed: []keyReport{}, LostCreates: []keyReport{}, Deletions: []keyReport{}, Unserved: []keyReport{},
+	}
 	records, err := a.Keys.Records(store.Filter{States: []keys.State{
 		keys.Unconfirmed, keys.LostCreate, keys.Deleting,
 		keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered,
@@ -121,6 +128,12 @@ func (a *api) keys() keysReport {
 			out.LostCreates = append(out.LostCreates, keyOf(r))
 		case keys.Deleting:
 			out.BeingDeleted++
+			key := keyOf(r)
+			key.Do = board.Unserved[r.ID]
+			out.Deletions = append(out.Deletions, key)
+			if key.Do != "" {
+				out.Unserved = append(out.Unserved, key)
+			}
 		case keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered:
 			out.UnderWay++
 		case keys.Delivered: // needs no attention
@@ -133,7 +146,7 @@ func keyOf(r keys.Record) keyReport {
 	return keyReport{
 		ID: r.KeyID, Name: r.KeyName, Place: status.Place{Account: r.Account, Region: r.Region},
 		UsagePlan: r.UsagePlanID, Integration: r.Integration, Subscription: r.SubscriptionID, API: r.APIID,
-		Since: r.CreatedAt, Reason: r.Reason, Do: r.State.Advice(),
+		Since: r.CreatedAt, Reason: r.Reason, LastError: r.LastError, Do: r.State.Advice(),
 	}
 }
 

@@ -76,7 +76,7 @@ func (r *rig) listKeys() {
 	delivered.KeyID = "key-3"
 	r.put(delivered, append(made, keys.Delivered)...)
 	going := record("4", "Shop / sub-4")
-	going.KeyID = "key-4"
+	going.KeyID, going.LastError = "key-4", "the credentials lack a permission"
 	r.put(going, keys.Intent, keys.Creating, keys.Created, keys.Deleting)
 	r.put(record("5", "Shop / sub-5"), keys.Intent)
 }
@@ -116,10 +116,12 @@ func (r *rig) busy() {
 func TestTheStatusNamesEveryKeyThatIsToBeLookedAt(t *testing.T) {
 	r := newRig(t, nil)
 	r.listKeys()
+	r.options.Board.Unserved(map[string]string{"record-4": "configure the account and region again"})
 	_, body := r.get("/_node/federation")
 	var got struct {
 		Keys struct {
 			Unconfirmed, LostCreates []map[string]any
+			Deletions, Unserved      []map[string]any
 			UnderWay, BeingDeleted   int
 		}
 	}
@@ -151,6 +153,11 @@ func TestTheStatusNamesEveryKeyThatIsToBeLookedAt(t *testing.T) {
 		"keyName": "Shop / sub-2", "do": "look for it by its name in the API Gateway console and delete it",
 	})
 	want.Keys.UnderWay, want.Keys.BeingDeleted = 1, 1
+	want.Keys.Unserved = listed("4", map[string]any{
+		"keyId": "key-4", "keyName": "Shop / sub-4", "lastError": "the credentials lack a permission",
+		"do": "configure the account and region again",
+	})
+	want.Keys.Deletions = want.Keys.Unserved
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
@@ -181,6 +188,7 @@ func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
 	r.listKeys()
 	r.health = inMemory().Health()
 	r.options.Board.Guard(integration, []string{"4 of 4 plans"})
+	r.options.Board.Unserved(map[string]string{"record-4": "configure the account and region again"})
 	accepting := func(accept string) (string, string) {
 		answer := r.ask(http.MethodGet, "/_node/federation", func(r *http.Request) { r.Header.Set("Accept", accept) })
 		if answer.Code != http.StatusOK {
@@ -200,6 +208,7 @@ func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
 	for _, text := range []string{
 		"Unconfirmed keys: 1", "key-1", "Shop &lt;script&gt; / sub-1",
 		"see in APIM whether the subscription is accepted",
+		"nothing configured reaches: 1", "configure the account and region again", "key-4", "lack a permission",
 		"Lost creates: 1", "Shop / sub-2", "look for it by its name", "does not outlive this process",
 		"plan-loss guard is blind", "4 of 4 plans",
 		integration, "connected", "enable the region", "job-1", "2 of 6", "3.50", "SUBSCRIBE error: 1", "not known yet",
@@ -224,6 +233,7 @@ func TestMetricsAreServedOnlyWhenEnabledAndCountWhatTheStatusShows(t *testing.T)
 	r.options.Board.SessionAway(integration, "cut", r.now)
 	r.options.Board.SessionUp(integration, "https://apim", r.now)
 	r.options.Board.Serve("idle", r.now)
+	r.options.Board.Unserved(map[string]string{"record-4": "configure the account and region again"})
 	code, body := r.get("/_node/metrics/prometheus")
 	one := `{integration="` + integration + `"}`
 	const calls = `account="111122223333",operation="GetRestApis",region="eu-west-1"`
@@ -237,6 +247,7 @@ func TestMetricsAreServedOnlyWhenEnabledAndCountWhatTheStatusShows(t *testing.T)
 		`federation_agent_aws_calls_total{` + calls + `,result="throttled"} 1`,
 		"federation_agent_ingested_apis_total" + one + " 6",
 		"federation_agent_unconfirmed_keys" + one + " 1", `federation_agent_unconfirmed_keys{integration="idle"} 0`,
+		"federation_agent_unserved_keys" + one + " 1", `federation_agent_unserved_keys{integration="idle"} 0`,
 		"federation_agent_lost_creates" + one + " 1", "federation_agent_plan_guard_tripped" + one + " 0",
 		"federation_agent_store_degraded 0", "go_goroutines ",
 	} {

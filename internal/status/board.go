@@ -21,6 +21,7 @@ type Board struct {
 	order        []string // the integrations' ids, as configured
 	quotas       map[Place]Quota
 	calls        map[Call]uint64
+	unserved     map[string]string
 }
 
 // Place is an account and region of AWS.
@@ -179,11 +180,19 @@ func (b *Board) Called(c Call) {
 	b.calls[c]++
 }
 
+// Unserved notes what an operator should do about keys that are to be deleted and that nothing configured reaches, by
+// the ids of their records. It replaces what was noted before, and the caller leaves the map alone from then on.
+func (b *Board) Unserved(do map[string]string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.unserved = do
+}
+
 // Read gives a copy of the board: integrations in the order of the configuration, everything else sorted.
 func (b *Board) Read() Snapshot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := Snapshot{Quotas: maps.Clone(b.quotas), Calls: maps.Clone(b.calls)}
+	s := Snapshot{Quotas: maps.Clone(b.quotas), Calls: maps.Clone(b.calls), Unserved: b.unserved}
 	for _, id := range b.order {
 		s.Integrations = append(s.Integrations, b.integrations[id].read())
 	}

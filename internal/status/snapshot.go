@@ -9,6 +9,8 @@ type Snapshot struct {
 	Quotas       map[Place]Quota
 	// Calls are the attempts to call API Gateway, retries included.
 	Calls map[Call]uint64
+	// Unserved says what to do about keys that are to be deleted and that nothing configured reaches, by record.
+	Unserved map[string]string
 }
 
 // Integration is one configured provider.

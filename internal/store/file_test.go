@@ -418,7 +418,7 @@ func TestTheFileIsForItsOwnerOnly(t *testing.T) {
 func TestAKeyRecordHasNoPlaceForAKeysValue(t *testing.T) {
 	want := []string{
 		"ID", "Integration", "Account", "Region", "SubscriptionID", "APIID", "UsagePlanID", "KeyName", "KeyID",
-		"State", "CommandID", "CreatedAt", "UpdatedAt", "Reason",
+		"State", "CommandID", "CreatedAt", "UpdatedAt", "Reason", "LastError",
 	}
 	var got []string
 	for field := range reflect.TypeFor[keys.Record]().Fields() {

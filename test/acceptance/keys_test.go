@@ -312,7 +312,7 @@ func TestWhenTheNewKeysDeliveryIsUnprovedBothAreUnconfirmedAndTheNextSettlesIt(t
 		agent = w.Connected()
 		pass(time.Minute)
 		for _, id := range []string{first, second} {
-			if !w.Log.Has("the key journal lists a key that needs attention: see in APIM", id) {
+			if !w.Log.Has("the key journal lists keys that need attention: see in APIM", id) {
 				t.Errorf("what to do about key %s is not said at the next start", id)
 			}
 		}

@@ -11,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -92,6 +93,8 @@ type AgentOptions struct {
 	Disk *storetest.Model
 	// Exports is its cache of exports; nil means the world's.
 	Exports store.ExportCache
+	// Settings are further variables, and others in the place of the world's.
+	Settings map[string]string
 	// Now is its wall clock; nil means the bubble's.
 	Now func() time.Time
 	// AWS, where set, stands between the agent and the network.
@@ -209,7 +212,15 @@ func (w *World) StartAgent() *Instance {
 // StartAgentWith is StartAgent for one that differs.
 func (w *World) StartAgentWith(o AgentOptions) *Instance {
 	w.T.Helper()
-	cfg, warnings, err := config.Load(config.Sources{Environ: w.settings})
+	environ := slices.DeleteFunc(slices.Clone(w.settings), func(s string) bool {
+		name, _, _ := strings.Cut(s, "=")
+		_, other := o.Settings[name]
+		return other
+	})
+	for name, value := range o.Settings {
+		environ = append(environ, name+"="+value)
+	}
+	cfg, warnings, err := config.Load(config.Sources{Environ: environ})
 	if err != nil {
 		w.T.Fatal(err)
 	}

@@ -1,0 +1,289 @@
+package keys
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/keys"
+	"federation-agent/internal/store"
+)
+
+// maxExamples is how many keys a log line names: enough to begin with, and the status page has all of them.
+const maxExamples = 5
+
+// keeper answers for the records that no writer of their own serves, because their integration, account or region is not
+// configured any more: it hands them to whoever reaches them ([keys.Serves]), and names the others in the log and on the
+// board. It reads all of the journal; a store that several processes share must give it what no other one owns.
+// Parent: agent.
+type keeper struct {
+	life.Scoped
+	env  *life.Env
+	kept *kept
+
+	reading, again bool // the journal is being read, and is to be read once more
+	// late: the targets had their time to find out whose account they are.
+	late bool
+	// named is what was said of each record, so that it is said once.
+	named map[string]note
+}
+
+// kept is what outlives a restart of the keeper.
+type kept struct {
+	// configured is all credentials: as configured, and behind them the regions that were reached.
+	configured []keys.Credentials
+	opened     map[keys.Place]Serves
+}
+
+// Serves tells that a writer serves a place, with the credentials of a target. Keys -> keeper.
+type Serves struct {
+	keys.Place
+	writer, target *actor.PID
+}
+
+// Left tells that an integration has ended for good. Agent -> keeper.
+type Left struct{ Integration string }
+
+// Reach asks a target to open a writer for another region of its account. Keeper -> target.
+type Reach struct{ Region string }
+
+// adopt has a writer serve, too, what integrations left in its account and region that nobody else serves there.
+// Keeper -> writer.
+type adopt struct{ integrations []string }
+
+// What the keeper tells itself.
+type (
+	keepDue struct{}
+	found   struct {
+		records []keys.Record
+		err     error
+	}
+	noted struct {
+		orders []order
+		err    error
+	}
+	order struct {
+		to   *actor.PID
+		what any
+	}
+)
+
+// note is what is said of a record.
+type note struct {
+	server keys.Server
+	// gone: the record's integration is not configured any more.
+	gone bool
+}
+
+// says is the log's line, and what an operator reads of one of the keys.
+func (n note) says() (line, do string) {
+	what := "the account and region"
+	if n.gone {
+		what = "an integration with the account and region"
+	}
+	switch n.server {
+	case keys.Awaited:
+		return "AWS cannot be used yet with the credentials that may reach API keys which are to be deleted",
+			"see why AWS cannot be used in this account or region, or delete the key in the API Gateway console"
+	case keys.Nobody:
+		return "no configured credentials reach API keys which are to be deleted",
+			"configure " + what + " again, or delete the key in the API Gateway console"
+	case keys.Own, keys.Neighbour, keys.Kin:
+	}
+	return "API keys whose integration, account or region is not configured any more are being deleted, " +
+		"with other credentials of their account", ""
+}
+
+// KeeperProps makes the keeper. The configured credentials have no account where only AWS can tell it.
+func KeeperProps(env *life.Env, configured []keys.Credentials) *actor.Props {
+	memory := &kept{configured: configured, opened: map[keys.Place]Serves{}}
+	return life.Props(env, life.Standing, func() actor.Actor {
+		return &keeper{env: env, kept: memory, named: map[string]note{}}
+	})
+}
+
+func (k *keeper) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		k.Scope.After(sweepEvery, keepDue{})
+		k.read(k.attention)
+	case Serves:
+		k.onServes(m)
+	case Left:
+		k.onLeft(m)
+	case keepDue:
+		k.late = true
+		k.Scope.After(sweepEvery, keepDue{})
+		k.read(nil)
+	case found:
+		k.onFound(m)
+	case noted:
+		k.onNoted(ctx, m)
+	default:
+		life.Unexpected(k.env, ctx)
+	}
+}
+
+// read reads the journal, and has a first look at it in the reading goroutine.
+func (k *keeper) read(look func([]keys.Record)) {
+	if k.reading {
+		k.again = true
+		return
+	}
+	k.reading = true
+	life.Pipe(k.Scope, func(context.Context) ([]keys.Record, error) {
+		records, err := k.env.Keys.Records(store.Filter{})
+		if look != nil {
+			look(records)
+		}
+		return records, err
+	}, func(records []keys.Record, err error) any { return found{records, err} })
+}
+
+// attention names what an operator must look at, as the journal had it at the start.
+func (k *keeper) attention(records []keys.Record) {
+	for _, state := range []keys.State{keys.Unconfirmed, keys.LostCreate} {
+		listed := slices.DeleteFunc(slices.Clone(records), func(r keys.Record) bool { return r.State != state })
+		if len(listed) > 0 {
+			k.env.Log.Warn("the key journal lists keys that need attention: "+state.Advice(), life.LogState, state,
+				life.LogKeys, len(listed), life.LogExamples, examples(listed))
+		}
+	}
+}
+
+// examples names the first of some keys.
+func examples(records []keys.Record) []string {
+	var named []string
+	for _, r := range records[:min(len(records), maxExamples)] {
+		named = append(named, fmt.Sprintf("key %q, %q, %s:%s, subscription %s, integration %s: %s",
+			r.KeyID, r.KeyName, r.Account, r.Region, r.SubscriptionID, r.Integration, r.Reason))
+	}
+	return named
+}
+
+// onServes knows one more place that is served. It comes before the writer makes anything, so before the journal can
+// have a record of it.
+func (k *keeper) onServes(m Serves) {
+	known := false
+	for n, c := range k.kept.configured {
+		if c.Integration == m.Integration && c.Region == m.Region && (c.Account == "" || c.Account == m.Account) {
+			k.kept.configured[n], known = keys.Credentials{Place: m.Place, Usable: true}, true
+		}
+	}
+	if !known { // it was reached
+		k.kept.configured = append(k.kept.configured, keys.Credentials{Place: m.Place, Usable: true})
+	}
+	k.kept.opened[m.Place] = m
+	k.read(nil)
+}
+
+// onLeft forgets an integration: others may see to what it left.
+func (k *keeper) onLeft(m Left) {
+	k.kept.configured = slices.DeleteFunc(k.kept.configured, func(c keys.Credentials) bool {
+		return c.Integration == m.Integration
+	})
+	maps.DeleteFunc(k.kept.opened, func(p keys.Place, _ Serves) bool { return p.Integration == m.Integration })
+	k.read(nil)
+}
+
+// onFound names what nobody can do, has what needs no call to AWS written down, and then the rest handed out.
+func (k *keeper) onFound(m found) {
+	if m.err != nil {
+		k.env.Log.Error("cannot read the key journal", life.LogError, m.err)
+	}
+	adopted, notes, newly := map[keys.Place][]string{}, map[string]note{}, map[note][]keys.Record{}
+	var foreign []keys.Step
+	var orders []order
+	for _, step := range keys.Decide(m.records) {
+		r := step.Record
+		who, with := keys.Serves(r.Place(), k.kept.configured)
+		if who == keys.Own || who == keys.Awaited && !k.late {
+			continue
+		}
+		foreign = append(foreign, step)
+		if step.Action != keys.Delete {
+			continue
+		}
+		n := note{server: who, gone: !slices.ContainsFunc(k.kept.configured, func(c keys.Credentials) bool {
+			return c.Integration == r.Integration
+		})}
+		notes[r.ID] = n
+		if k.named[r.ID] != n {
+			newly[n] = append(newly[n], r)
+		}
+		switch by := k.kept.opened[with.Place]; who {
+		case keys.Neighbour:
+			if !slices.Contains(adopted[with.Place], r.Integration) {
+				adopted[with.Place] = append(adopted[with.Place], r.Integration)
+			}
+		case keys.Kin:
+			orders = append(orders, order{by.target, Reach{Region: r.Region}})
+		case keys.Own, keys.Awaited, keys.Nobody:
+		}
+	}
+	for place, integrations := range adopted {
+		orders = append(orders, order{k.kept.opened[place].writer, adopt{integrations}})
+	}
+	k.show(notes, newly)
+	life.Do(k.Scope, func(context.Context) error { return k.note(foreign) },
+		func(err error) any { return noted{orders, err} })
+}
+
+// show notes on the board what nobody can do now, and logs what was not yet said, in a line a reason.
+func (k *keeper) show(notes map[string]note, newly map[note][]keys.Record) {
+	do := map[string]string{}
+	for id, n := range notes {
+		if _, advice := n.says(); advice != "" {
+			do[id] = advice
+		}
+	}
+	k.env.Board.Unserved(do)
+	k.named = notes
+	for n, records := range newly {
+		line, advice := n.says()
+		if advice == "" {
+			k.env.Log.Info(line, life.LogKeys, len(records), life.LogExamples, examples(records))
+			continue
+		}
+		k.env.Log.Warn(line+": "+advice, life.LogKeys, len(records), life.LogExamples, examples(records))
+	}
+}
+
+// note writes down what is decided of records that have no writer of their own. So they are in the lists that operators
+// read, also while nobody can do anything about them.
+func (k *keeper) note(steps []keys.Step) error {
+	var all error
+	for _, step := range steps {
+		r, keep := step.Noted()
+		var err error
+		switch {
+		case !keep:
+			err = k.env.Keys.Remove(r.ID)
+		case r.State != step.Record.State:
+			r.UpdatedAt = k.env.Now()
+			err = k.env.Keys.Put(r)
+		}
+		all = errors.Join(all, err)
+	}
+	return all
+}
+
+func (k *keeper) onNoted(ctx actor.Context, m noted) {
+	if m.err != nil {
+		k.env.Log.Error("cannot write the states of keys that nothing configured serves to the journal",
+			life.LogError, m.err)
+	}
+	for _, o := range m.orders {
+		ctx.Send(o.to, o.what)
+	}
+	k.reading = false
+	if k.again {
+		k.again = false
+		k.read(nil)
+	}
+}
