@@ -186,8 +186,8 @@ type Ingest struct {
 
 // Store says where the journal of keys and jobs lives.
 type Store struct {
-	// Directory of the journal, relative to the working directory. Put it on a volume: it records which keys are not
-	// yet confirmed.
+	// Directory of the journal, relative to the working directory. Put it on a volume, 1 GiB with the export cache, 16
+	// MiB without: it records which keys are not yet confirmed.
 	Path string `env:"path" envDefault:"data" example:"/var/lib/federation-agent"`
 }
 
@@ -195,7 +195,8 @@ type Store struct {
 type Cache struct {
 	// Directory of the export cache. Without it: the directory exports below agent.store.path.
 	Path string `env:"path" example:"/var/cache/federation-agent"`
-	// Largest size of the cache on disk; the least recently used documents are deleted first. 0: no cache.
+	// Largest size of the cache on disk; the least recently used documents are deleted first. On the journal's volume
+	// the cache takes at most half of what is free, and is deleted if the journal finds no room. 0: no cache.
 	MaxBytes int64 `env:"maxBytes" envDefault:"512MiB" size:"" range:"0,1024GiB" example:"1GiB"`
 }
 

@@ -47,7 +47,8 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 				nodePort, nodeHost, err, nodeEnabled)
 		}
 	}
-	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{Logger: log})
+	exports, giveWay := openExports(cfg.Agent, log)
+	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{Logger: log, GiveWay: giveWay})
 	ctx, stop := context.WithCancel(context.Background())
 	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, stop: stop}
 	a.flushing.Go(func() { a.flush(ctx) })
@@ -55,7 +56,7 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 	a.Agent = actors.Start(life.Env{
 		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
 		Keys: journal, Jobs: journal, Listings: journal, SentPlans: journal,
-		Exports: openExports(cfg.Agent.Cache, log), Board: board,
+		Exports: exports, Board: board,
 	}, cfg)
 	if listener != nil {
 		a.node = serveNode(listener, cfg, a, board)
@@ -63,19 +64,21 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 	return a, nil
 }
 
-// openExports opens the export cache: on disk, else in memory; none where it is switched off.
-func openExports(cfg config.Cache, log *slog.Logger) store.ExportCache {
-	if cfg.MaxBytes == 0 {
-		return store.NewMemoryExports(0)
+// openExports opens the export cache: on disk, else in memory; none where it is switched off. The one on disk gives way
+// to the journal.
+func openExports(cfg config.Agent, log *slog.Logger) (cache store.ExportCache, giveWay func() int64) {
+	most := cfg.Cache.MaxBytes
+	if most == 0 {
+		return store.NewMemoryExports(0), nil
 	}
-	cache, err := store.OpenExports(cfg.Path, cfg.MaxBytes)
+	disk, err := store.OpenExports(cfg.Cache.Path, cfg.Store.Path, most)
 	if err == nil {
-		return cache
+		return disk, disk.GiveWay
 	}
-	limit := min(cfg.MaxBytes, store.DefaultMemoryExportBytes)
+	limit := min(most, store.DefaultMemoryExportBytes)
 	log.Warn("the export cache cannot be on disk; keeping a small one in memory",
-		logPath, cfg.Path, life.LogBytes, limit, life.LogError, err)
-	return store.NewMemoryExports(limit)
+		logPath, cfg.Cache.Path, life.LogBytes, limit, life.LogError, err)
+	return store.NewMemoryExports(limit), nil
 }
 
 func (a *agentProcess) flush(ctx context.Context) {

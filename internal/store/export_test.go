@@ -26,7 +26,7 @@ func exportKey(n int, deployment string) ExportKey {
 
 func openExports(t testing.TB, dir string, limit int64) *DiskExports {
 	t.Helper()
-	c, err := OpenExports(dir, limit)
+	c, err := OpenExports(dir, dir, limit)
 	must(t, err)
 	t.Cleanup(func() { <-c.scanned }) // the test's folder is removed afterwards
 	return c
@@ -270,7 +270,7 @@ func TestAFileThatIsGoneLeavesTheIndex(t *testing.T) {
 func TestAnExportCacheThatCannotBeWrittenSaysSo(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "file")
 	must(t, os.WriteFile(file, nil, 0o600))
-	if _, err := OpenExports(file, 1<<20); err == nil || !strings.Contains(err.Error(), file) {
+	if _, err := OpenExports(file, file, 1<<20); err == nil || !strings.Contains(err.Error(), file) {
 		t.Errorf("%v", err)
 	}
 	dir := t.TempDir()

@@ -21,6 +21,14 @@ const (
 
 	exportSuffix = ".export"
 	tempPrefix   = "tmp-"
+
+	// cachePart is the part of what the journal leaves free on their volume that the cache takes at most.
+	cachePart = 2
+	// leastFree is what the cache leaves free there: the records of some hundred subscriptions.
+	leastFree = 256 << 10
+	// cacheSilent is how long the cache stays empty after it gave way. What is free is not always known (quotas), and
+	// until the disk has room, each refilling would end the same way.
+	cacheSilent = 10 * time.Minute
 )
 
 // DiskExports is an [ExportCache] of plain files, one a stage, in 256 folders by hash. A file is written under another
@@ -29,19 +37,25 @@ const (
 // the operator gave, while processor time is what an ingest of thousands of stages lacks.
 type DiskExports struct {
 	dir string
+	// besideJournal: the journal is on the same volume.
+	besideJournal bool
 
 	// scanned is closed when the files of earlier processes are in the index. Get and Put wait for that. The scan runs
 	// beside the start of the agent, which needs no exports before its first ingest.
 	scanned chan struct{}
 
-	mu    sync.Mutex // also held around renaming and removing, so that index and directory agree
-	index *lru[struct{}]
+	mu     sync.Mutex // also held around renaming and removing, so that index and directory agree
+	index  *lru[struct{}]
+	silent time.Time // nothing is kept until then
 }
 
-// OpenExports opens the cache in dir, which is made if it is not there, with at most limit bytes on disk. It touches no
-// files but its own. Errors: the directory cannot be made or written to (then use [NewMemoryExports]).
-func OpenExports(dir string, limit int64) (*DiskExports, error) {
-	c := &DiskExports{dir: dir, scanned: make(chan struct{}), index: newLRU[struct{}](limit)}
+// OpenExports opens the cache in dir, which is made if it is not there, with at most limit bytes on disk, and less where
+// the journal's directory is on the same volume and needs the room. It touches no files but its own. Errors: the
+// directory cannot be made or written to (then use [NewMemoryExports]).
+func OpenExports(dir, journal string, limit int64) (*DiskExports, error) {
+	c := &DiskExports{
+		dir: dir, besideJournal: sameVolume(dir, journal), scanned: make(chan struct{}), index: newLRU[struct{}](limit),
+	}
 	probe, err := writeTemp(dir, nil, nil)
 	if err == nil {
 		err = os.Remove(probe)
@@ -87,6 +101,33 @@ func (c *DiskExports) scan() {
 	for _, file := range files {
 		c.removeFiles(c.index.set(file.slot, file.size, struct{}{}))
 	}
+	c.removeFiles(c.index.shrink(c.limit()))
+}
+
+// limit is how large the cache may be now. It is called with mu.
+func (c *DiskExports) limit() int64 {
+	free, known := freeBytes(c.dir)
+	switch room := c.index.used + free; {
+	case time.Now().Before(c.silent):
+		return 0
+	case c.besideJournal && known:
+		return max(0, min(c.index.limit, room/cachePart, room-leastFree))
+	}
+	return c.index.limit
+}
+
+// GiveWay empties the cache, because the journal finds no room beside it, and says how many bytes that freed.
+func (c *DiskExports) GiveWay() (freed int64) {
+	<-c.scanned
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if !c.besideJournal {
+		return 0
+	}
+	freed = c.index.used
+	c.silent = time.Now().Add(cacheSilent)
+	c.removeFiles(c.index.shrink(0))
+	return freed
 }
 
 func onDisk(size int64) int64 { return (size + exportBlock - 1) / exportBlock * exportBlock }
@@ -157,7 +198,7 @@ func (c *DiskExports) Put(key ExportKey, export Export) error {
 	}
 	slot := key.slot()
 	size := onDisk(int64(len(head) + len(export.Document)))
-	if size > c.index.limit {
+	if !c.makeRoom(size) {
 		c.drop(slot)
 		return nil
 	}
@@ -173,6 +214,19 @@ func (c *DiskExports) Put(key ExportKey, export Export) error {
 	}
 	c.removeFiles(c.index.set(slot, size, struct{}{}))
 	return nil
+}
+
+// makeRoom drops what was not used for long, and reports whether so many bytes find room.
+func (c *DiskExports) makeRoom(size int64) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	limit := c.limit()
+	fits := size <= limit
+	if fits {
+		limit -= size
+	}
+	c.removeFiles(c.index.shrink(limit))
+	return fits
 }
 
 func writeTemp(dir string, head, document []byte) (name string, err error) {

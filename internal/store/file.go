@@ -37,11 +37,13 @@ type fileMedium struct {
 	lockWait time.Duration
 	log      *slog.Logger
 	openFile func(string, int, fs.FileMode) (*os.File, error) // os.OpenFile, but in tests
+	giveWay  func() int64                                     // see [Options]; nil: there is nothing that can
 
 	file      *os.File // open and locked; nil: not open
 	size      int64    // of the file
 	lines     int      // in the file, without its head
 	rewriteAt int64    // a larger file is rewritten
+	reserved  bool     // the file that keeps room for the journal is there
 	unsynced  bool     // an fsync failed: what can be read of the file may not be on disk, so it must be rewritten
 }
 
@@ -50,7 +52,7 @@ type fileMedium struct {
 func Open(dir string, opts Options) (*FileStore, Health) {
 	return NewFileStore(&fileMedium{
 		path: filepath.Join(dir, FileName), lockWait: cmp.Or(opts.LockWait, DefaultLockWait), openFile: os.OpenFile,
-		log: cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
+		giveWay: opts.GiveWay, log: cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
 	}, opts)
 }
 
@@ -62,7 +64,7 @@ func (m *fileMedium) Open(take func(Change) error) (notices []string, err error)
 	if err := os.MkdirAll(filepath.Dir(m.path), 0o700); err != nil {
 		return nil, m.readOnly(take, err)
 	}
-	err = m.lock()
+	err = m.withRoom(m.lock)
 	if errors.Is(err, syscall.EROFS) || errors.Is(err, fs.ErrPermission) {
 		return nil, m.readOnly(take, err)
 	}
@@ -128,6 +130,7 @@ func (m *fileMedium) load(take func(Change) error) (notices []string, err error)
 		err = m.file.Truncate(found.size)
 	}
 	m.size, m.lines, m.rewriteAt = found.size, found.lines, rewriteSlack
+	m.reserve()
 	// The process that put the file here may have stopped before the name was on disk.
 	return nil, errors.Join(err, syncDir(filepath.Dir(m.path)))
 }
@@ -160,9 +163,11 @@ func (m *fileMedium) Commit(changes []Change) error {
 	if err != nil {
 		return err
 	}
-	_, lineErr := m.file.WriteAt(line, m.size)
-	_, headErr := m.file.WriteAt(head(m.lines+1), 0)
-	if err := errors.Join(lineErr, headErr); err != nil {
+	if err := m.withRoom(func() error {
+		_, lineErr := m.file.WriteAt(line, m.size)
+		_, headErr := m.file.WriteAt(head(m.lines+1), 0)
+		return errors.Join(lineErr, headErr)
+	}); err != nil {
 		return err
 	}
 	if err := m.file.Sync(); err != nil {
@@ -189,6 +194,9 @@ func (m *fileMedium) compact() error {
 	}
 	if err := m.rewrite(found.rows, ""); err != nil {
 		m.rewriteAt = 2 * m.size
+		if !m.reserved {
+			m.rewriteAt = m.size + reserveAgain
+		}
 		m.log.Warn("store: the journal keeps growing, because it cannot be rewritten without obsolete lines", "error", err)
 	}
 	return nil
@@ -209,7 +217,14 @@ func (m *fileMedium) rewrite(rows map[Row]json.RawMessage, keep string) error {
 		return err
 	}
 	content := append(head(len(rows)+1), lines...)
-	fresh, err := m.writeFresh(content)
+	var fresh *os.File
+	err = m.withRoom(func() error {
+		if fresh != nil {
+			_ = fresh.Close() // it had no room
+		}
+		fresh, err = m.writeFresh(content)
+		return err
+	})
 	if err == nil && keep != "" && os.Link(m.path, keep) != nil {
 		err = os.Rename(m.path, keep) // this file system has no second names: no file is in place for a moment
 	}
@@ -225,6 +240,9 @@ func (m *fileMedium) rewrite(rows map[Row]json.RawMessage, keep string) error {
 	old := m.file
 	m.file, m.size, m.lines, m.unsynced = fresh, int64(len(content)), len(rows)+1, false
 	m.rewriteAt = 2*m.size + rewriteSlack
+	if m.reserve(); !m.reserved {
+		m.rewriteAt = m.size + reserveAgain
+	}
 	if err := errors.Join(old.Close(), syncDir(filepath.Dir(m.path))); err != nil {
 		return errors.Join(err, m.Close())
 	}

@@ -37,6 +37,8 @@ type Options struct {
 	Logger *slog.Logger
 	// LockWait is how long Open waits for another process that has the file; 0 means DefaultLockWait.
 	LockWait time.Duration
+	// GiveWay deletes what can be had again, when the disk is full, and says how many bytes that freed; nil: nothing can.
+	GiveWay func() int64
 }
 
 // FileStore is a [KeyJournal], [IngestJobs], [Listings] and [SentPlans] for one process: it keeps everything in memory

@@ -39,14 +39,20 @@ func (l *lru[T]) set(slot slotID, size int64, value T) (out []slotID) {
 	if size > l.limit {
 		return []slotID{slot}
 	}
-	for l.used+size > l.limit {
+	out = l.shrink(l.limit - size)
+	l.uses++
+	l.used += size
+	l.entries[slot] = lruEntry[T]{size: size, lastUse: l.uses, value: value}
+	return out
+}
+
+// shrink drops the least recently used values until at most so many bytes are left.
+func (l *lru[T]) shrink(most int64) (out []slotID) {
+	for l.used > max(most, 0) {
 		oldest := l.leastRecentlyUsed()
 		out = append(out, oldest)
 		l.remove(oldest)
 	}
-	l.uses++
-	l.used += size
-	l.entries[slot] = lruEntry[T]{size: size, lastUse: l.uses, value: value}
 	return out
 }
 
