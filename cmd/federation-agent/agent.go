@@ -19,6 +19,8 @@ import (
 )
 
 const (
+	// storePath is the variable that messages name.
+	storePath = "gravitee_agent_store_path"
 	// flushEvery is the time between two writes of what waits for the disk, and between two tries of a failed disk.
 	flushEvery = 30 * time.Second
 	// drainGrace is added to the agent's own deadline, because the agent stops its actors only then.
@@ -38,6 +40,10 @@ type agentProcess struct {
 
 // startAgent takes the node API's port, opens the store and starts the agent.
 func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
+	if err := store.Check(cfg.Agent.Store.Path); err != nil {
+		return nil, exit(exitConfiguration, "fault: %s: %v; start the version of the agent that wrote it, or give this one "+
+			"another directory\nNothing was started.", storePath, err)
+	}
 	var listener net.Listener // none where the node API is switched off
 	if api := cfg.Services.HTTP; api.Enabled {
 		var err error

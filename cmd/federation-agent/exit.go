@@ -16,7 +16,8 @@ const (
 const exitCodes = `Exit codes:
   0  ended in order, after SIGTERM or SIGINT
   1  internal failure: the agent ended by itself, or not in order; or a step of the demo failed
-  2  configuration fault (all are printed), a wrong flag, or a port that is in use: nothing was started
+  2  configuration fault (all are printed), a wrong flag, a port that is in use, or a journal of a newer
+     version: nothing was started
   3  dismissed for good: APIM said good-bye without reconnect to every integration
   A second signal ends the process at once, with 128 + the signal's number.`
 

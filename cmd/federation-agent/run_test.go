@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strings"
 	"syscall"
 	"testing"
@@ -14,6 +15,7 @@ import (
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
+	"federation-agent/internal/store"
 )
 
 // oneByOne makes an ingest of many batches, and holds APIM's answer to the second.
@@ -132,6 +134,24 @@ func TestAnAgentThatAPIMDismissesForGoodExitsWith3(t *testing.T) {
 	s.APIM.GoodBye(demo.DefaultIntegrationID, false)
 	if code := agent.exit(); code != exitDismissed {
 		t.Errorf("exit code %d\n%s", code, agent.log())
+	}
+}
+
+func TestAJournalOfANewerVersionEndsTheStartWith2AndStaysAsItIs(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, nil)
+	path := filepath.Join(t.TempDir(), store.FileName)
+	const journal = "federation-agent journal, schema 7, 000000000000 lines\n"
+	if err := os.WriteFile(path, []byte(journal), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	agent := start(t, settings(t, s, storePath+"="+filepath.Dir(path)), "run")
+	if code := agent.exit(); code != exitConfiguration {
+		t.Errorf("exit code %d", code)
+	}
+	agent.says("fault: "+storePath, path, "newer version", "version 7", "up to 2")
+	if now, err := os.ReadFile(path); err != nil || string(now) != journal {
+		t.Errorf("the journal is %q now, %v", now, err)
 	}
 }
 

@@ -3,11 +3,13 @@ package store
 import (
 	"bytes"
 	"compress/gzip"
+	"errors"
 	"fmt"
 	"io"
 	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -44,7 +46,6 @@ func TestAFileThatCannotBeUsedIsMovedAsideAndNamed(t *testing.T) {
 		"text":                    {[]byte("this is no journal"), "not that of a journal", 0},
 		"zeros":                   {make([]byte, 1<<16), "not that of a journal", 0},
 		"another program's":       {unzipped(t, "bbolt-foreign.db.gz"), "a database without the table keys", 0},
-		"a newer version's":       {bytes.Replace(whole, []byte("schema 2"), []byte("schema 3"), 1), "schema 3", 0},
 		"cut off in its head":     {whole[:20], "not that of a journal", 0},
 		"cut off behind its head": {whole[:headBytes], "0 can be read", 0},
 		"cut off in the middle":   {whole[:len(whole)/4], "can be read", 8},
@@ -80,6 +81,99 @@ func TestAFileThatCannotBeUsedIsMovedAsideAndNamed(t *testing.T) {
 			must(t, os.Remove(aside))
 			_, health = openIn(t, dir)
 			wantHealth(t, health, true)
+		})
+	}
+}
+
+// later is a journal as the next version of the agent may write it.
+func later(content []byte) []byte {
+	return bytes.Replace(content, []byte("schema 2, "), []byte("schema 3, and more; "), 1)
+}
+
+func TestAJournalOfANewerVersionIsRefusedAndLeftAlone(t *testing.T) {
+	content := later(filledFile(t, 3))
+	dir := dirWith(t, content)
+	path := filepath.Join(dir, FileName)
+	err := Check(dir)
+	for _, text := range []string{path, "newer version", "version 3", "up to 2"} {
+		if !errors.Is(err, ErrNewer) || !strings.Contains(err.Error(), text) {
+			t.Errorf("the check does not say %q: %v", text, err)
+		}
+	}
+	// One that meets it later, because another process had the journal, works in memory.
+	s, health := openIn(t, dir)
+	wantHealth(t, health, false, "newer version", "version 3")
+	must(t, s.Put(keyRecord("new", keys.Intent)))
+	must(t, s.Flush())
+	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, content) {
+		t.Errorf("the file was touched: %v", err)
+	}
+	if aside, _ := filepath.Glob(path + ".*"); len(aside) > 0 {
+		t.Errorf("there is %v", aside)
+	}
+	_ = s.Close()
+
+	for name, fine := range map[string]string{
+		"no directory": filepath.Join(dir, "none"), "no journal": t.TempDir(), "one of this version": dirWith(t, filledFile(t, 3)),
+		"one of an earlier version": dirWith(t, unzipped(t, "schema-1.db.gz")), "one cut off": dirWith(t, content[:20]),
+	} {
+		if err := Check(fine); err != nil {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+// An earlier version of the agent knew only databases. It moved this version's journal aside, and began another one.
+func TestAJournalThatAnEarlierVersionMovedAsideIsReadAgain(t *testing.T) {
+	moved := t.TempDir()
+	s, _ := openIn(t, moved)
+	must(t, s.Put(keyRecord("only-aside", keys.Unconfirmed)))
+	must(t, s.Put(keyRecord("r005", keys.Unconfirmed))) // the database has it, too, and goes on with it
+	must(t, s.RememberPlans("i", map[string][]string{"a/b": {"older"}, "only-aside": {"p"}}))
+	must(t, s.Close())
+	aside, err := os.ReadFile(filepath.Join(moved, FileName))
+	must(t, err)
+	for name, content := range map[string][]byte{
+		"a database": unzipped(t, "schema-1.db.gz"), "a journal": nil, "a damaged journal": []byte("damaged"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			before, _ := openIn(t, dirWith(t, content))
+			known := recordIDs(t, before)
+			dir := dirWith(t, content)
+			paths := []string{
+				filepath.Join(dir, FileName+".corrupt-1"), filepath.Join(dir, FileName+".corrupt-2"),
+			}
+			must(t, os.WriteFile(paths[0], aside, 0o600))
+			must(t, os.WriteFile(paths[1], aside[:len(aside)/2], 0o600)) // it is damaged, and stays
+			s, health := openIn(t, dir)
+			wantHealth(t, health, true, "earlier starts", "corrupt-2")
+			if strings.Contains(fmt.Sprint(health.Messages), "corrupt-1,") {
+				t.Errorf("it is called damaged: %v", health.Messages)
+			}
+			want := append([]string{"only-aside"}, known...)
+			if !slices.Contains(known, "r005") {
+				want = append(want, "r005")
+			}
+			got := recordIDs(t, s)
+			slices.Sort(got)
+			slices.Sort(want)
+			if diff := cmp.Diff(want, got); diff != "" {
+				t.Error(diff)
+			}
+			plans, err := s.RememberedPlans("i")
+			must(t, err)
+			if content := fmt.Sprint(plans["a/b"]); name == "a database" && content != "[p q]" || len(plans["only-aside"]) != 1 {
+				t.Errorf("plans %v", plans)
+			}
+			if _, err := os.Stat(paths[0]); !os.IsNotExist(err) {
+				t.Errorf("the file that was read again is still there: %v", err)
+			}
+			must(t, s.Remove("only-aside"))
+			must(t, s.Close())
+			s, _ = openIn(t, dir)
+			if slices.Contains(recordIDs(t, s), "only-aside") {
+				t.Error("what ended since came back")
+			}
 		})
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -56,6 +57,26 @@ func Open(dir string, opts Options) (*FileStore, Health) {
 	}, opts)
 }
 
+// Check says whether this version of the agent can read the journal in dir. It waits for no other process. Errors:
+// [ErrNewer]; all else shows in the health of the store that [Open] gives.
+func Check(dir string) error {
+	path := filepath.Join(dir, FileName)
+	if info, err := os.Stat(path); err != nil || !info.Mode().IsRegular() {
+		return nil
+	}
+	file, err := os.Open(path)
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	beginning := make([]byte, headBytes)
+	n, _ := io.ReadFull(file, beginning)
+	if err := newer(beginning[:n]); err != nil {
+		return fmt.Errorf("%s: %w", path, err)
+	}
+	return nil
+}
+
 // Open implements [Medium].
 func (m *fileMedium) Open(take func(Change) error) (notices []string, err error) {
 	if err := m.Close(); err != nil {
@@ -71,8 +92,8 @@ func (m *fileMedium) Open(take func(Change) error) (notices []string, err error)
 	if err != nil {
 		return nil, err
 	}
-	notices = m.earlierAside()
-	lost, err := m.load(take)
+	again, notices := m.earlierAside()
+	lost, err := m.load(take, again)
 	if err != nil {
 		err = errors.Join(err, m.Close())
 	}
@@ -112,19 +133,34 @@ func (m *fileMedium) inPlace(file *os.File) (size int64, current bool) {
 	return open.Size(), err == nil && os.SameFile(open, named)
 }
 
-// load hands over the rows of the open file and readies it for writing.
-func (m *fileMedium) load(take func(Change) error) (notices []string, err error) {
+// load hands over the rows of the open file, and those that files moved aside have beyond it, and readies it for
+// writing.
+func (m *fileMedium) load(take func(Change) error, again []aside) (notices []string, err error) {
 	found, err := readJournal(m.file)
 	if err != nil {
 		return nil, fmt.Errorf("reading %s: %w", m.path, err)
 	}
+	for _, a := range again {
+		a.addTo(found)
+	}
 	found.handOver(take)
 	switch {
 	case found.err() != nil:
-		return m.setAside(found)
-	case found.schema != schema || m.unsynced: // an empty file, one of an earlier version, one that may not be on disk
-		return nil, m.rewrite(found.rows, "")
+		notices, err = m.setAside(found)
+	case found.schema != schema || m.unsynced || len(again) > 0:
+		// An empty file, one of an earlier version, one that may not be on disk, or one that has more rows now.
+		err = m.rewrite(found.rows, "")
+	default:
+		return nil, m.ready(found)
 	}
+	if err == nil {
+		m.drop(again)
+	}
+	return notices, err
+}
+
+// ready makes a file that is as it should be ready for writing.
+func (m *fileMedium) ready(found *content) (err error) {
 	if found.tornOff {
 		m.log.Warn("store: the last write was cut off; it was never reported as done", "path", m.path)
 		err = m.file.Truncate(found.size)
@@ -132,7 +168,7 @@ func (m *fileMedium) load(take func(Change) error) (notices []string, err error)
 	m.size, m.lines, m.rewriteAt = found.size, found.lines, rewriteSlack
 	m.reserve()
 	// The process that put the file here may have stopped before the name was on disk.
-	return nil, errors.Join(err, syncDir(filepath.Dir(m.path)))
+	return errors.Join(err, syncDir(filepath.Dir(m.path)))
 }
 
 // readOnly hands over the rows of a file that cannot be written, so that the agent acts upon what it says.

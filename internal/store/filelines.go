@@ -14,11 +14,13 @@ import (
 )
 
 const (
-	// schema is the version of the file and its rows. A file of a newer schema is moved aside as it is. One of schema 1,
-	// which was a bbolt file, is read and rewritten.
+	// schema is the version of the file and its rows. A file of a newer schema is left alone, and nothing is started. One
+	// of schema 1, which was a bbolt file, is read and rewritten.
 	schema = 2
 
+	// headFormat is the first line. Up to the schema's number it never changes, so that each version knows a newer one.
 	headFormat = "federation-agent journal, schema %d, %012d lines\n"
+	headBytes  = 64 // more than the first line has
 
 	// maxFileBytes is far beyond the journal of the largest account. A larger file is not this agent's, and to read it
 	// would take the memory that the agent needs.
@@ -42,7 +44,7 @@ type content struct {
 // A commit writes its line and the head, in any order, and then waits until both are on disk. So a stop in the middle
 // leaves a head that counts one line too many or too few, or a last line that is incomplete. No caller was told that
 // this commit was done, so it is left out, and that is not damage. A last line that was whole and is damaged later
-// looks the same; the log names both. Errors: the file cannot be read.
+// looks the same; the log names both. Errors: the file cannot be read; [ErrNewer].
 func readJournal(file *os.File) (*content, error) {
 	info, err := file.Stat()
 	if err != nil {
@@ -62,6 +64,9 @@ func readJournal(file *os.File) (*content, error) {
 	if _, err := file.ReadAt(data, 0); err != nil {
 		return nil, err
 	}
+	if err := newer(data); err != nil {
+		return nil, err
+	}
 	if !c.readBolt(data) {
 		c.readLines(data)
 	}
@@ -71,6 +76,16 @@ func readJournal(file *os.File) (*content, error) {
 	return c, nil
 }
 
+// newer judges the beginning of a journal.
+func newer(beginning []byte) error {
+	found := 0
+	_, _ = fmt.Sscanf(string(beginning[:min(len(beginning), headBytes)]), headFormat, &found, new(int))
+	if found > schema {
+		return fmt.Errorf("%w: it has version %d, and this one reads versions up to %d", ErrNewer, found, schema)
+	}
+	return nil
+}
+
 func head(lines int) []byte { return fmt.Appendf(nil, headFormat, schema, lines) }
 
 // readLines reads a file of today's schema.
@@ -78,10 +93,6 @@ func (c *content) readLines(data []byte) {
 	first, rest, _ := bytes.Cut(data, []byte("\n"))
 	counted := 0
 	_, _ = fmt.Sscanf(string(first)+"\n", headFormat, &c.schema, &counted)
-	if c.schema > schema {
-		c.damaged("it has schema %d, this version of the agent knows %d", c.schema, schema)
-		return
-	}
 	end := int64(len(first) + 1)
 	c.size = end
 	lost, unread := 0, 0 // lines that cannot be read: before and after the last one that can

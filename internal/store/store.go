@@ -21,6 +21,8 @@ var (
 	ErrUnknownJob = errors.New("no such ingest job")
 	// ErrFenced: this incarnation of the agent has ended and must not act any longer.
 	ErrFenced = errors.New("store is fenced: this incarnation has ended")
+	// ErrNewer: the journal was written by a newer version of the agent.
+	ErrNewer = errors.New("the journal was written by a newer version of the agent")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store is closed")
 )
