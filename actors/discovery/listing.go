@@ -172,14 +172,14 @@ func (r *listingRun) take(step listingStep, now time.Time) {
 }
 
 func (r *listingRun) finishLists(now time.Time) {
-	apis, listed := r.allAPIs.All()
-	plans, planned := r.allPlans.All()
-	if r.listed() || r.running > 0 || !listed || !planned {
+	if r.listed() || r.running > 0 || !r.allAPIs.Done() || !r.allPlans.Done() {
 		return
 	}
-	r.listedAt, r.apis, r.plans = now, apis, plans
+	r.listedAt = now
+	r.apis, _ = r.allAPIs.All()
+	r.plans, _ = r.allPlans.All()
 	r.wanted = nil
-	for _, api := range federation.StagesWanted(apis, plans, r.filter) {
+	for _, api := range federation.StagesWanted(r.apis, r.plans, r.filter) {
 		_, known := r.stages[api.ID]
 		_, given := r.unlisted[api.ID]
 		if !known && !given {
