@@ -9,6 +9,8 @@ const (
 	logIngestsLeft  = "ingests_left"
 	logIntegrations = "integrations"
 	logLimit        = "soft_limit"
+	logContainer    = "container_limit"
+	logLeast        = "at_least"
 	logPath         = "path"
 	logRegions      = "regions"
 	logSignal       = "signal"

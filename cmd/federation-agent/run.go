@@ -29,6 +29,7 @@ func run(p process, cfg config.Config, warnings []string) error {
 	if soft := memlimit.Set(cgroup.FromCgroup); soft > 0 {
 		log.Info("keeping below the memory limit of the container", logLimit, soft)
 	}
+	warnOfLittleMemory(log, cfg, cgroup.FromCgroup)
 	agent, err := startAgent(cfg, log)
 	if err != nil {
 		return err
@@ -47,6 +48,19 @@ func run(p process, cfg config.Config, warnings []string) error {
 		logEnd(log, agent.Ending(), time.Since(began), left)
 	}
 	return ended(agent.Ending())
+}
+
+// warnOfLittleMemory says before the kernel does it that the container is too small for what the settings allow. The
+// settings stay as they are: smaller documents pass in less.
+func warnOfLittleMemory(log *slog.Logger, cfg config.Config, ofContainer func() (uint64, error)) {
+	limit, err := ofContainer()
+	message, documents := cfg.Connector.MaxMessageSize, cfg.Agent.Ingest.MemoryBytes
+	least := memlimit.Smallest(len(cfg.Providers), documents, message)
+	if err != nil || limit >= uint64(least) {
+		return
+	}
+	log.Warn("the container's memory limit is small for the settings: large documents may get the agent killed; "+
+		"give it more, or lower maxWebSocketMessageSize and agent.ingest.memoryBytes", logContainer, limit, logLeast, least)
 }
 
 // drainUnless drains, unless a second signal comes.

@@ -12,6 +12,7 @@ import (
 	"time"
 
 	actors "federation-agent/actors/agent"
+	"federation-agent/config"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
@@ -274,6 +275,25 @@ func TestAnEndThatIsNotInOrderExitsWith1(t *testing.T) {
 		}
 		if code != want {
 			t.Errorf("ending %v exits with %d, want %d", ending, code, want)
+		}
+	}
+}
+
+func TestAContainerThatIsTooSmallForTheSettingsIsNamedAtTheStart(t *testing.T) {
+	var cfg config.Config
+	cfg.Providers = make([]config.Provider, 1)
+	cfg.Connector.MaxMessageSize, cfg.Agent.Ingest.MemoryBytes = 13_107_200, 8<<20 // the defaults
+	for limit, warns := range map[uint64]bool{40 << 20: true, 57 << 20: true, 59 << 20: false, 128 << 20: false, 0: false} {
+		var log strings.Builder
+		warnOfLittleMemory(newLogger(&log, config.Log{}), cfg, func() (uint64, error) {
+			if limit == 0 {
+				return 0, errors.New("memory is not limited")
+			}
+			return limit, nil
+		})
+		if got := strings.Contains(log.String(), "container's memory limit is small"); got != warns ||
+			warns && !strings.Contains(log.String(), fmt.Sprint("container_limit=", limit, " at_least=6")) {
+			t.Errorf("%d MiB: %q", limit>>20, log.String())
 		}
 	}
 }

@@ -37,3 +37,18 @@ func Set(ofContainer func() (uint64, error)) int64 {
 	debug.SetMemoryLimit(soft)
 	return soft
 }
+
+// The parts of [Smallest].
+const (
+	// base is what the process takes before the first document: 11 MiB, and some for the catalogue and calls.
+	base = 16 << 20
+	// bothCopies is what a document takes while it is encoded, in quarters of its size: as it came, and encoded.
+	bothCopies = 9
+)
+
+// Smallest is the smallest memory limit of a container, in bytes, in which documents of the largest size that one message
+// takes pass one by one, while each integration holds at most documents bytes of them. Garbage comes in addition.
+func Smallest(integrations, documents, message int) int64 {
+	held := int64(max(documents, message/4*bothCopies)) * int64(integrations)
+	return base + held + held*gcPercent/100
+}

@@ -70,3 +70,16 @@ func TestWithoutAContainersLimitGosOwnStays(t *testing.T) {
 		t.Errorf("said %d; the limit went from %d to %d", soft, before, debug.SetMemoryLimit(-1))
 	}
 }
+
+func TestTheSmallestLimitFollowsFromTheSettings(t *testing.T) {
+	const mib = 1 << 20
+	for _, c := range []struct{ integrations, documents, message, want int }{
+		{1, 8 * mib, 12 * mib, (16 + 27 + 27/2) * mib}, // the largest document, twice
+		{1, 64 * mib, 12 * mib, (16 + 64 + 32) * mib},
+		{3, 8 * mib, 2 * mib, (16 + 24 + 12) * mib},
+	} {
+		if got := memlimit.Smallest(c.integrations, c.documents, c.message); got/mib != int64(c.want/mib) {
+			t.Errorf("%+v: %d MiB", c, got/mib)
+		}
+	}
+}
