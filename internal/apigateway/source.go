@@ -65,8 +65,8 @@ func textOf(sources []aws.CredentialSource, err error) string {
 // adviceOn says what to do about the source that failed. Where STS is a part of the source, its refusals of a role that
 // a profile names are explained like those of roleArn.
 func adviceOn(sources []aws.CredentialSource, err error) string {
-	has := func(any ...aws.CredentialSource) bool {
-		return slices.ContainsFunc(any, func(s aws.CredentialSource) bool { return slices.Contains(sources, s) })
+	has := func(kinds ...aws.CredentialSource) bool {
+		return slices.ContainsFunc(kinds, func(s aws.CredentialSource) bool { return slices.Contains(sources, s) })
 	}
 	service, operation := origin(err)
 	switch {
