@@ -170,8 +170,28 @@ func (b *keyBook) outOfReach(key awssim.APIKey) string {
 		if b.madeByAnother(key.ID, c.subscription) {
 			return "its subscription was subscribed again on another replica"
 		}
+		if b.endedByAnother(key.ID, c.subscription) {
+			return "its subscription, subscribed twice, was ended on another replica"
+		}
 	}
 	return ""
+}
+
+// endedByAnother reports whether another replica than a key's answered its subscription's UNSUBSCRIBE: it knows the key
+// that APIM's metadata name, which is the first. It needs the wire's lock.
+func (b *keyBook) endedByAnother(keyID, subscription string) bool {
+	r := b.run
+	i := slices.IndexFunc(b.records, func(rec listed) bool { return rec.KeyID == keyID })
+	if i < 0 || len(r.wire.told[subscription]) < 2 {
+		return false
+	}
+	return slices.ContainsFunc(r.wire.order, func(c *sentCommand) bool {
+		agent := r.wire.conn(c.conn).agent
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		return c.kind == "UNSUBSCRIBE" && c.subscription == subscription && len(c.replies) > 0 &&
+			slices.ContainsFunc(r.lives, func(l *lifetime) bool { return l.name == agent && l.slot != b.records[i].slot })
+	})
 }
 
 // madeByAnother reports whether a key is in another replica's journal than its subscription's latest: no
