@@ -129,15 +129,16 @@ func (s *session) onWork(ctx actor.Context, c asked) {
 	}
 	ref := messages.CommandRef{ID: id, Session: s.memory.number, AnswerBy: c.notBefore.Add(messages.AnswerWithin)}
 	work := inOneLanguage(ref, c.Payload)
-	refusal := ""
+	refusal, why := "", ""
 	switch {
 	case !now.Before(ref.AnswerBy) || c.useless(s.conn):
-		refusal = tooOld
+		refusal, why = tooOld, "it was too old when it was read"
 	case len(s.open) >= s.spec.MaxOpen:
 		refusal = "busy: as many commands are open as agent.commands.maxOpen allows; try again later"
+		why = "too many are open"
 	}
 	if refusal != "" {
-		s.env.Often.Warn("refusing a command: "+refusal, life.LogCommand, id)
+		s.env.Often.Warn("refusing a command: "+why, life.LogCommand, id)
 		s.env.Board.Answered(s.spec.Integration, status.Command{Type: work.Name(), Outcome: status.Refused})
 		s.replyNow(exchange.AppendErrorReply(nil, c.Type, id, refusal))
 		return

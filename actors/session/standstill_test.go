@@ -93,7 +93,12 @@ func (s *standing) nextCommand() messages.Command {
 func (s *standing) standStill() {
 	news := newsOf{s.session.conn}
 	s.session.pulse.Stop()
-	s.session.pulse = pulse.Start(time.Now().Add(-pulse.Standstill-1), func() { s.session.Scope.Tell(stoodStill{news}) })
+	set := make(chan struct{})
+	s.session.pulse = pulse.Start(time.Now().Add(-pulse.Standstill-1), func() {
+		<-set
+		s.session.Scope.Tell(stoodStill{news})
+	})
+	close(set)
 }
 
 func TestWhatIsReadBehindAStandstillIsNotServedAndTheSessionIsMadeAnew(t *testing.T) {

@@ -94,7 +94,7 @@ func TestAnAnswerThatLeavesLateIsInTimeThoughItsCommandWasHeldUp(t *testing.T) {
 
 // The controller's clock runs ten times as fast as the agent's here: so it looks to a machine whose clocks stood still.
 func TestTheControllersPingsCountACommandsAgeWhereOurClocksStandStill(t *testing.T) {
-	fast := apimsim.Options{PingInterval: 500 * time.Millisecond, CommandTimeout: 6 * time.Second}
+	fast := apimsim.Options{PingInterval: 500 * time.Millisecond, CommandTimeout: 8 * time.Second}
 	t.Run("a key that comes behind ten of them is undone", func(t *testing.T) {
 		run(t, world.Options{APIM: fast}, func(t *testing.T, w *world.World) {
 			agent, api := ingested(w)
