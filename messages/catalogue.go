@@ -37,6 +37,16 @@ type GatheredAPIs struct {
 	Failures []string
 }
 
+// JudgeLosses asks which APIs of a catalogue would take plans away. Ingest job -> claims.
+type JudgeLosses struct{ Catalogue GatheredAPIs }
+
+// LossesJudged answers a [JudgeLosses]. Claims -> ingest job.
+type LossesJudged struct {
+	Catalogue GatheredAPIs
+	// Unconfirmed are the APIs that must not be sent.
+	Unconfirmed map[federation.ID]bool
+}
+
 // ListTarget asks a target for its listing: catalogue, saga -> target -> discoverer.
 //
 // It is answered once, by By at the latest, with what is known then.

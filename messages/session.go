@@ -12,6 +12,9 @@ type SessionDown struct {
 	// Session is the number that the session's commands bear.
 	Session uint64
 	Why     string
+	// TooLarge is the size in bytes of the largest message that was sent by it, if the controller closed it (1009) because
+	// of a message that it found too large; else 0.
+	TooLarge int
 }
 
 // PrimaryChanged tells whether this agent is the integration's primary connector. Session -> refresher.
@@ -44,4 +47,9 @@ type IngestDeferred struct{ Batch int }
 
 // IngestLost tells that the session went down before the INGEST was answered, or that there is none:
 // APIM may or may not have it. Session -> ingest job.
-type IngestLost struct{ Batch int }
+type IngestLost struct {
+	Batch int
+	// TooLarge says that the controller closed the session because of a message that it found too large: no other was as
+	// large as this one.
+	TooLarge bool
+}

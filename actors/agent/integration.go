@@ -7,6 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/catalogue"
+	"federation-agent/actors/claims"
 	"federation-agent/actors/command"
 	"federation-agent/actors/discovery"
 	"federation-agent/actors/ingest"
@@ -65,7 +66,7 @@ func integrationProps(env *life.Env, cfg config.Config, provider config.Provider
 		return &integration{
 			env: env, config: cfg, provider: provider, memory: memory, keeper: keeper, undrained: map[string]*actor.PID{},
 		}
-	}, "router-", "catalogue-", "jobs-", "refresher-", "identity-", "target-")
+	}, "router-", "catalogue-", "claims-", "jobs-", "refresher-", "identity-", "target-")
 }
 
 type (
@@ -114,8 +115,11 @@ func (i *integration) onStarted(ctx actor.Context) {
 	known := ctx.SpawnPrefix(catalogue.Props(i.env, catalogue.Spec{
 		Integration: id, Targets: i.targets, Stages: i.provider.Stages,
 	}), "catalogue-")
+	lost := ctx.SpawnPrefix(claims.Props(i.env, claims.Spec{
+		Integration: id, Catalogue: known, Accept: agent.Ingest.AcceptPlanRemovals,
+	}), "claims-")
 	i.jobs = ctx.SpawnPrefix(ingest.JobsProps(i.env, ingest.Spec{
-		Integration: id, Settings: agent.Ingest, Catalogue: known, Targets: i.targets,
+		Integration: id, Settings: agent.Ingest, Catalogue: known, Claims: lost, Targets: i.targets,
 		ListingAge: agent.Discovery.ListingMaxAge, MaxBytes: i.maxIngest(), Memory: i.memory.documents,
 	}), "jobs-")
 	i.router = ctx.SpawnPrefix(command.RouterProps(i.env, command.RouterSpec{

@@ -9,6 +9,7 @@
 //	   ├─ router       command in -> the actor that serves it -> one reply out
 //	   │  └─ preview, fetch   one per command
 //	   ├─ jobs         begins and resumes ingests
+//	   ├─ claims       plans that AWS was seen without
 //	   │  └─ ingest           one per job
 //	   ├─ catalogue    what all targets have, with names that tell them apart
 //	   ├─ refresher    keeps the export cache warm
@@ -20,9 +21,9 @@
 //	      └─ writer           one per account x region: API keys
 //	         └─ saga          one per subscription that has work
 //
-// Router, jobs, catalogue, refresher, identity and targets restart together: each waits for answers of the others. The
-// session and the keys restart alone. Everything that decides is a pure function elsewhere; the actors hold what
-// changes.
+// Router, jobs, claims, catalogue, refresher, identity and targets restart together: each waits for answers of the
+// others. The session and the keys restart alone. Everything that decides is a pure function elsewhere; the actors hold
+// what changes.
 package agent
 
 import (

@@ -145,6 +145,7 @@ func (f *fetch) proceed(ctx actor.Context) {
 		}
 		discovery.RequestExport(ctx, f.spec.Targets, exports.Order{
 			Documents: documents, Priority: gateway.PriorityPreview, By: f.command.AnswerBy.Add(-fetchMargin),
+			MaxBytes: f.spec.MaxMessage - exchange.FetchReplySize(f.command.ID, 1, 0),
 		})
 	}
 	switch {

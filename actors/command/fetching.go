@@ -22,7 +22,7 @@ func (r *router) fetch(ctx actor.Context, c messages.Fetch) {
 		return
 	}
 	r.fetching = fetching{leader: c.CommandRef}
-	r.memory.assign(c.CommandRef, ctx.SpawnPrefix(fetchProps(r.env, c, r.spec, r.memory.leftover), "fetch-"))
+	r.memory.assign(c.CommandRef, ctx.SpawnPrefix(fetchProps(r.env, c, r.limited(), r.memory.leftover), "fetch-"))
 }
 
 // answerJoined answers those that wait for the reply to a FETCH.

@@ -14,6 +14,8 @@ type memory struct {
 	open map[messages.CommandKey]*openCommand
 	// leftover is what did not fit into the last FETCH: it comes first in the next one.
 	leftover []federation.ID
+	// limit is the largest message in bytes, where the controller has found one too large; else 0.
+	limit int
 }
 
 // openCommand is a command without a reply.

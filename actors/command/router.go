@@ -131,7 +131,7 @@ func (r *router) onCommand(ctx actor.Context, c messages.Command) {
 func (r *router) serve(ctx actor.Context, c messages.Command) {
 	switch c := c.(type) {
 	case messages.Discover:
-		r.memory.assign(c.CommandRef, ctx.SpawnPrefix(previewProps(r.env, c, r.spec), "preview-"))
+		r.memory.assign(c.CommandRef, ctx.SpawnPrefix(previewProps(r.env, c, r.limited()), "preview-"))
 	case messages.Fetch:
 		r.fetch(ctx, c)
 	case messages.StartIngest:
@@ -248,8 +248,20 @@ func (r *router) onServerGone(ctx actor.Context, m serverGone) {
 	}
 }
 
+// limited is the router's spec with the largest message that the controller takes, as far as is known.
+func (r *router) limited() RouterSpec {
+	spec := r.spec
+	if r.memory.limit > 0 {
+		spec.MaxMessage = r.memory.limit
+	}
+	return spec
+}
+
 // onSessionDown drops the commands of a session that is gone: their answers could not be sent.
 func (r *router) onSessionDown(ctx actor.Context, m messages.SessionDown) {
+	if m.TooLarge > 0 {
+		r.memory.limit = min(r.limited().MaxMessage, m.TooLarge/2)
+	}
 	for _, c := range r.memory.of(func(c *openCommand) bool { return c.Ref().Session == m.Session }) {
 		r.memory.settle(c.Ref())
 		if c.server != nil {

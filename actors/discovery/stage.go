@@ -76,7 +76,11 @@ func (s *stage) prepare() (answer any, held error) {
 	if !tooLong {
 		encoded, bytes = exchange.AppendAPI(nil, federation.Build(input)), int64(len(exported.Document))
 	}
-	if tooLong || len(encoded) > s.maxBytes {
+	maxBytes := s.maxBytes
+	if limit := s.task.MaxBytes; limit > 0 {
+		maxBytes = min(maxBytes, limit)
+	}
+	if tooLong || len(encoded) > maxBytes {
 		s.env.Log.Warn("a document does not fit into one message; its API goes out without it",
 			life.LogAPI, entry.ID(), life.LogBytes, bytes)
 		input.Missing = federation.TooLarge

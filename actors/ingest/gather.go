@@ -20,12 +20,8 @@ import (
 const listAgain = 10 * time.Second
 
 func (i *ingest) gather(ctx actor.Context, by time.Time) {
-	age := i.all.ListingAge
-	if i.spec.fresh {
-		age = 0
-	}
 	ctx.Request(i.all.Catalogue, messages.GatherAPIs{
-		Only: i.spec.command.APIIDs, MaxAge: age, By: by, Priority: gateway.PriorityIngest,
+		Only: i.spec.command.APIIDs, MaxAge: i.all.ListingAge, By: by, Priority: gateway.PriorityIngest,
 	})
 }
 
@@ -69,22 +65,22 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 				"without it", life.LogJob, i.job(), life.LogTarget, l.Target, life.LogReason, l.Failure)
 		}
 	}
-	ctx.Request(ctx.Parent(), judgeLosses{m})
+	ctx.Request(i.all.Claims, messages.JudgeLosses{Catalogue: m})
 }
 
 // onLossesJudged begins the job with the APIs that may be sent.
-func (i *ingest) onLossesJudged(ctx actor.Context, judged lossesJudged) {
-	m := judged.catalogue
+func (i *ingest) onLossesJudged(ctx actor.Context, judged messages.LossesJudged) {
+	m := judged.Catalogue
 	apis, missing := i.wanted(m.Whole)
 	i.nameLost(apis, m)
 	i.begin(ctx, i.sendable(apis, judged), missing)
 }
 
 // sendable is the APIs that may be sent: those of unconfirmed claims are left out.
-func (i *ingest) sendable(apis []federation.NamedEntry, judged lossesJudged) []federation.NamedEntry {
-	i.nameUnlisted(judged.catalogue)
+func (i *ingest) sendable(apis []federation.NamedEntry, judged messages.LossesJudged) []federation.NamedEntry {
+	i.nameUnlisted(judged.Catalogue)
 	return slices.DeleteFunc(slices.Clone(apis), func(e federation.NamedEntry) bool {
-		claimed := judged.unconfirmed[e.ID()]
+		claimed := judged.Unconfirmed[e.ID()]
 		if claimed {
 			i.omit(e.ID(), "AWS does not list all of the plans any more with which it was sent, and a second listing has "+
 				"not confirmed that yet")
@@ -118,20 +114,20 @@ func (i *ingest) gatherUnlisted(ctx actor.Context) {
 const listWithin = 2 * time.Minute
 
 // addUnlisted adds the APIs of targets that could be listed at last.
-func (i *ingest) addUnlisted(ctx actor.Context, judged lossesJudged) {
+func (i *ingest) addUnlisted(ctx actor.Context, judged messages.LossesJudged) {
 	i.listing = false
 	found := map[federation.Target]bool{}
-	for _, l := range judged.catalogue.Listings {
+	for _, l := range judged.Catalogue.Listings {
 		if l.Complete && i.missing.Listed(l.Target) {
 			found[l.Target] = true
 		}
 	}
 	if len(found) > 0 {
-		m := judged.catalogue
+		m := judged.Catalogue
 		m.Whole = slices.DeleteFunc(slices.Clone(m.Whole), func(e federation.NamedEntry) bool { return !found[e.Target] })
 		m.Listings = slices.DeleteFunc(slices.Clone(m.Listings), func(l messages.TargetListing) bool { return !found[l.Target] })
 		apis, _ := choose(m.Whole, i.spec.command.APIIDs)
-		judged.catalogue = m
+		judged.Catalogue = m
 		i.plan.Add(i.unacknowledged(i.sendable(apis, judged)))
 	}
 	i.pull(ctx)

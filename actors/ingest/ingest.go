@@ -2,6 +2,7 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"time"
@@ -80,6 +81,7 @@ type ingest struct {
 	watching  bool // a timer looks for documents that take long
 	doneTry   int
 	sendAt    *time.Timer
+	limits    peerLimits
 	missing   exports.Missing
 	omitted   omitted
 	listing   bool // targets that could not be listed are being listed again
@@ -96,14 +98,14 @@ type jobSpec struct {
 	session *actor.PID
 	// resumed is the job's record, if it began before a restart.
 	resumed *store.IngestJob
-	// fresh: a listing that was used before is of no use.
-	fresh bool
+	// limits are what other jobs have learnt.
+	limits peerLimits
 }
 
 func jobProps(env *life.Env, all Spec, spec jobSpec) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
 		i := &ingest{
-			Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.session, missing: exports.NewMissing(),
+			Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.session, missing: exports.NewMissing(), limits: spec.limits,
 		}
 		i.Become(i.gathering)
 		return i
@@ -141,7 +143,7 @@ func (i *ingest) gathering(ctx actor.Context) {
 		i.onStarted(ctx)
 	case messages.GatheredAPIs:
 		i.onCatalogue(ctx, m)
-	case lossesJudged:
+	case messages.LossesJudged:
 		i.onLossesJudged(ctx, m)
 	case gatherMore:
 		i.gather(ctx, time.Time{})
@@ -185,8 +187,8 @@ func (i *ingest) sending(ctx actor.Context) {
 	case gatherMore:
 		i.gatherUnlisted(ctx)
 	case messages.GatheredAPIs:
-		ctx.Request(ctx.Parent(), judgeLosses{m})
-	case lossesJudged:
+		ctx.Request(i.all.Claims, messages.JudgeLosses{Catalogue: m})
+	case messages.LossesJudged:
 		i.addUnlisted(ctx, m)
 	default:
 		i.anytime(ctx)
@@ -223,7 +225,7 @@ func (i *ingest) anytime(ctx actor.Context) {
 	case messages.IngestAnswered:
 		i.onIngestAnswered(ctx, m)
 	case messages.IngestLost:
-		i.onIngestLost(m)
+		i.onIngestLost(ctx, m)
 	case messages.IngestDeferred:
 		i.onIngestDeferred(m)
 	case sendDue:
@@ -253,7 +255,7 @@ func (i *ingest) onStarted(ctx actor.Context) {
 	settings := i.all.Settings
 	i.documents = i.all.Memory.Holder(i.Scope.Ctx, 0, func() { i.Scope.Tell(roomMoved{}) })
 	i.outbox = exports.NewOutbox(exports.BatchLimits{
-		Bytes: min(settings.BatchBytes, i.all.MaxBytes), Count: settings.BatchCount, Delay: settings.BatchDelay,
+		Bytes: min(settings.BatchBytes, i.all.MaxBytes, cmp.Or(i.limits.batch, i.all.MaxBytes)), Count: settings.BatchCount, Delay: settings.BatchDelay,
 	})
 	i.Scope.After(checkEvery, checkDue{})
 	if i.spec.resumed != nil {
@@ -340,10 +342,13 @@ func (i *ingest) onSessionDown() {
 }
 
 // onIngestLost hears that an INGEST went down with its session, or that there is none.
-func (i *ingest) onIngestLost(m messages.IngestLost) {
+func (i *ingest) onIngestLost(ctx actor.Context, m messages.IngestLost) {
 	if b := i.inFlight; b != nil && b.number == m.Batch {
 		i.session = nil
 		i.lose()
+		if m.TooLarge {
+			i.onTooLarge(ctx, b)
+		}
 	}
 }
 

@@ -10,7 +10,6 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/exports"
-	"federation-agent/internal/federation"
 	"federation-agent/internal/store"
 	"federation-agent/internal/targets"
 	"federation-agent/messages"
@@ -24,15 +23,12 @@ const (
 	resumeAfter = 5 * time.Second
 )
 
-// jobs begins ingest jobs, resumes those that began before a restart, tells them how the session stands, and owns the
-// plan-loss guard, which outlives each of them. Parent: integration.
+// jobs begins ingest jobs, resumes those that began before a restart, tells them how the session stands. Parent: integration.
 type jobs struct {
 	life.Scoped
 	env     *life.Env
 	spec    Spec
 	session *sessionMemory
-	claims  map[federation.ID]federation.Claim // see claims.go
-	look    *time.Timer                        // when unconfirmed claims are judged once more
 	running map[string]*actor.PID
 	// draining: no job is begun any more.
 	draining bool
@@ -42,6 +38,7 @@ type jobs struct {
 type sessionMemory struct {
 	pid    *actor.PID // nil while there is none
 	number uint64     // of the session that was told of last
+	limits peerLimits
 }
 
 // Spec is what an integration's ingest jobs are made of.
@@ -49,7 +46,9 @@ type Spec struct {
 	Integration string
 	Settings    config.Ingest
 	Catalogue   *actor.PID
-	Targets     *targets.Directory[*actor.PID]
+	// Claims tells which APIs must not be sent.
+	Claims  *actor.PID
+	Targets *targets.Directory[*actor.PID]
 	// ListingAge is how old a listing may be to be used again.
 	ListingAge time.Duration
 	// MaxBytes is how large the API objects of one INGEST may be together.
@@ -62,7 +61,7 @@ type Spec struct {
 func JobsProps(env *life.Env, spec Spec) *actor.Props {
 	session := &sessionMemory{}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &jobs{env: env, spec: spec, session: session, running: map[string]*actor.PID{}, claims: map[federation.ID]federation.Claim{}}
+		return &jobs{env: env, spec: spec, session: session, running: map[string]*actor.PID{}}
 	})
 }
 
@@ -96,16 +95,8 @@ func (j *jobs) Receive(ctx actor.Context) {
 	case messages.Drain:
 		j.draining = true
 		j.tell(ctx, m)
-	case judgeLosses:
-		ctx.Respond(lossesJudged{catalogue: m.catalogue, unconfirmed: j.judgeListings(m.catalogue)})
-	case secondLook:
-		j.onSecondLook(ctx)
-	case messages.GatheredAPIs:
-		j.onSecondListing(m)
-	case claimsKept:
-		if m.err != nil {
-			j.env.Log.Warn("cannot write down which plans AWS was seen without", life.LogError, m.err)
-		}
+	case peerLimits:
+		j.session.limits = m
 	case resumeDue:
 		j.resume(ctx)
 	case jobForgotten:
@@ -120,7 +111,6 @@ func (j *jobs) Receive(ctx actor.Context) {
 }
 
 func (j *jobs) onStarted(ctx actor.Context) {
-	j.readClaims()
 	j.resume(ctx)
 	j.Scope.After(resumeAfter, resumeDue{}) // the record of a job that this restart ended may be still on its way
 }
@@ -140,7 +130,7 @@ func (j *jobs) onStartIngest(ctx actor.Context, m messages.StartIngest) {
 
 func (j *jobs) begin(ctx actor.Context, m messages.StartIngest, resumed *store.IngestJob) {
 	job := ctx.SpawnPrefix(jobProps(j.env, j.spec, jobSpec{
-		command: m, router: ctx.Sender(), session: j.session.pid, resumed: resumed, fresh: len(j.claims) > 0,
+		command: m, router: ctx.Sender(), session: j.session.pid, resumed: resumed, limits: j.session.limits,
 	}), "ingest-")
 	j.running[m.JobID] = job
 }

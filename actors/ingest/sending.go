@@ -21,7 +21,9 @@ func (i *ingest) pull(ctx actor.Context) {
 		if !ok {
 			break
 		}
-		discovery.RequestExport(ctx, i.all.Targets, exports.Order{Documents: documents, Priority: gateway.PriorityIngest})
+		discovery.RequestExport(ctx, i.all.Targets, exports.Order{
+			Documents: documents, Priority: gateway.PriorityIngest, MaxBytes: i.limits.api,
+		})
 	}
 	if i.flowing && !i.watching && i.plan.UnderWay() > 0 {
 		i.watching = true
@@ -34,8 +36,13 @@ func (i *ingest) onReady(ctx actor.Context, m messages.APIReady) {
 	if !awaited {
 		return
 	}
-	i.missing.Ready(m.ID)
-	i.outbox.Add(exports.Ready{API: m.API, Claim: document.Claim}, time.Now())
+	if i.limits.api > 0 && len(m.JSON) > i.limits.api && !m.Bare { // it was asked for before the limit was known
+		document.Claim.Release()
+		i.plan.Add([]federation.NamedEntry{document.NamedEntry})
+	} else {
+		i.missing.Ready(m.ID)
+		i.outbox.Add(exports.Ready{API: m.API, Document: document}, time.Now())
+	}
 	i.pull(ctx)
 	i.proceed(ctx)
 }

@@ -31,6 +31,7 @@ const (
 	LogReason          = "reason"
 	LogRegion          = "region"
 	LogRole            = "role"
+	LogSetting         = "setting"
 	LogSent            = "sent"
 	LogShare           = "share"
 	LogState           = "state"

@@ -72,7 +72,7 @@ func (s *session) options(endpoint string) wsconn.Options {
 	}
 	return wsconn.Options{
 		URL: exchange.URL(endpoint), Header: header, NetDial: s.env.Dial,
-		MaxFrameSize: s.spec.Connector.MaxFrameSize, MaxMessageSize: s.spec.Connector.MaxMessageSize,
+		MaxFrameSize: s.frameSize(), MaxMessageSize: s.spec.Connector.MaxMessageSize,
 	}
 }
 

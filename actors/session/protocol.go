@@ -3,6 +3,7 @@ package session
 import (
 	"cmp"
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -214,6 +215,7 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 		}
 	}
 	by := m.AnswerBy.Add(deliverWithin - messages.AnswerWithin)
+	s.measure(frame)
 	err := s.conn.SendBefore(by, receipt, frame...)
 	switch {
 	case errors.Is(err, wsconn.ErrTooLarge):
@@ -237,7 +239,9 @@ func (s *session) tellFate(asker *actor.PID, ref messages.CommandRef, d messages
 
 func (s *session) onSendIngest(ctx actor.Context, m messages.SendIngest) {
 	id := s.env.NewID()
-	err := s.conn.SendBefore(time.Time{}, nil, exchange.Ingest(id, m.JobID, m.APIs, m.Done)...)
+	frame := exchange.Ingest(id, m.JobID, m.APIs, m.Done)
+	bytes := s.measure(frame)
+	err := s.conn.SendBefore(time.Time{}, nil, frame...)
 	if errors.Is(err, wsconn.ErrTooLarge) {
 		ctx.Respond(messages.IngestAnswered{Batch: m.Batch, Error: "above integration.connector.ws.maxWebSocketMessageSize"})
 		return
@@ -246,8 +250,44 @@ func (s *session) onSendIngest(ctx actor.Context, m messages.SendIngest) {
 		ctx.Respond(messages.IngestDeferred{Batch: m.Batch})
 		return
 	}
-	s.pending[id] = pendingIngest{batch: m.Batch, job: ctx.Sender()}
+	s.pending[id] = pendingIngest{batch: m.Batch, bytes: bytes, job: ctx.Sender()}
 	s.sent(err)
+}
+
+// measure notes how large the largest message is that goes out by this connection.
+func (s *session) measure(frame exchange.Parts) (bytes int) {
+	for _, part := range frame {
+		bytes += len(part)
+	}
+	s.largest = max(s.largest, bytes)
+	return bytes
+}
+
+// onTooLarge learns that the controller takes less than this agent sends. What the limit of messages is, whoever sent the
+// largest one finds out. The limit of frames is halved here until they pass.
+func (s *session) onTooLarge(ctx actor.Context, m connClosed) {
+	s.tooLarge = true
+	setting := "integration.connector.ws.maxWebSocketMessageSize"
+	if strings.Contains(strings.ToLower(m.info.Reason), "frame length") {
+		s.tooLarge = false
+		s.memory.frame = max(s.frameSize()/2, leastFrame)
+		setting = "integration.connector.ws.maxWebSocketFrameSize"
+	}
+	delay := s.soon()
+	s.env.Log.Warn("APIM's controller takes smaller messages or frames than this agent may send, and closed the connection; "+
+		"set the setting to the controller's own limit, or raise that; smaller ones are tried now", life.LogSetting, setting,
+		life.LogBytes, s.largest, life.LogReason, reasonOf(m.info), life.LogDelay, delay)
+	s.forgetConn()
+	s.down(ctx, reasonOf(m.info))
+	s.redialAfter(delay)(ctx)
+}
+
+// leastFrame, in bytes, is the smallest frame that is tried: HELLO and most replies fit into it.
+const leastFrame = 1 << 10
+
+// frameSize is the largest frame that is sent, as far as is known.
+func (s *session) frameSize() int {
+	return cmp.Or(s.memory.frame, s.spec.Connector.MaxFrameSize)
 }
 
 // sent drops a connection that has no room even for what is short: its peer does not read. What a closed one does

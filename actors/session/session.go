@@ -48,6 +48,8 @@ type session struct {
 	pending  map[string]pendingIngest // INGESTs without a reply
 	ignored  int                      // messages of conn that could not be read
 	unproved int                      // answers that need a proof, and no pong has proved them yet
+	largest  int                      // message sent by conn, in bytes
+	tooLarge bool                     // the controller closed conn because of a message that it found too large
 	draining bool                     // the connection is to be left once no answer is unproved
 	// left is what follows when the connection that is being left has ended.
 	left func(actor.Context)
@@ -69,12 +71,14 @@ type memory struct {
 	number   uint64 // of the newest connection: it names the session
 	attempt  int    // endpoints[attempt % size] is next
 	failures int    // since the last stable session
+	frame    int    // the largest frame in bytes, where the controller takes smaller ones than configured; else 0
 	// ended is what the parent is told when no connection is made any more: Drained or Dismissed; else nil.
 	ended any
 }
 
 type pendingIngest struct {
 	batch int
+	bytes int
 	job   *actor.PID
 }
 
@@ -316,7 +320,7 @@ func (s *session) down(ctx actor.Context, why string) {
 	s.env.Board.SessionAway(s.spec.Integration, why, s.env.Now())
 	for id, p := range s.pending {
 		delete(s.pending, id)
-		ctx.Send(p.job, messages.IngestLost{Batch: p.batch})
+		ctx.Send(p.job, messages.IngestLost{Batch: p.batch, TooLarge: s.tooLarge && p.bytes == s.largest})
 	}
 	clear(s.open)
 	if s.ignored > 1 {
@@ -324,6 +328,10 @@ func (s *session) down(ctx actor.Context, why string) {
 	}
 	s.seen, s.ignored, s.unproved, s.draining = seen{}, 0, 0, false
 	gone := messages.SessionDown{Session: s.memory.number, Why: why}
+	if s.tooLarge {
+		gone.TooLarge = s.largest
+	}
+	s.largest, s.tooLarge = 0, false
 	for _, who := range []*actor.PID{s.spec.Router, s.spec.Jobs, s.spec.Refresher} {
 		if who != nil {
 			ctx.Send(who, gone)
@@ -333,6 +341,10 @@ func (s *session) down(ctx actor.Context, why string) {
 
 // onConnLost is the everyday loss of a connection.
 func (s *session) onConnLost(ctx actor.Context, m connClosed) {
+	if m.info.Remote && m.info.Code == exchange.CloseTooLarge {
+		s.onTooLarge(ctx, m)
+		return
+	}
 	delay := s.nextDelay(false)
 	s.env.Log.Warn("the connection to APIM is closed; connecting again", life.LogStatus, m.info.Code,
 		life.LogReason, reasonOf(m.info), life.LogDelay, delay, life.LogAttempt, s.memory.failures)

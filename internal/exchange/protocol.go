@@ -26,6 +26,8 @@ const (
 	CloseNormal = 1000
 	// CloseProtocolError answers a frame that is neither COMMAND nor REPLY, and a COMMAND without content.
 	CloseProtocolError = 1002
+	// CloseTooLarge says that a message or a frame is larger than the receiver takes.
+	CloseTooLarge = 1009
 	// CloseInternalError answers a REPLY without content.
 	CloseInternalError = 1011
 	// CloseTryAgainLater ends a session after a GOOD_BYE with reconnect.

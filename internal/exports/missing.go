@@ -47,9 +47,12 @@ func (m *Missing) Again(id federation.ID) bool {
 // Ready counts an API that is ready to be sent.
 func (m *Missing) Ready(id federation.ID) { m.of(id).ready++ }
 
+// Unready takes back that an API is ready.
+func (m *Missing) Unready(id federation.ID) { m.of(id).ready-- }
+
 // Refused counts an API that was ready, and that APIM refuses.
 func (m *Missing) Refused(id federation.ID, why string) {
-	m.of(id).ready--
+	m.Unready(id)
 	m.Failed(id, why, false)
 }
 

@@ -13,6 +13,9 @@ type Order struct {
 	Priority  gateway.Priority
 	// By is when a document is of no use any more; zero means there is no such time.
 	By time.Time
+	// MaxBytes is how large an API may be as it goes on the wire, where that is less than what the agent's own limit
+	// allows; 0 means that nothing less is known. A larger one goes out without its document.
+	MaxBytes int
 }
 
 // Document is one stage's document that is asked for, and its part of the memory bound.

@@ -12,16 +12,17 @@ type BatchLimits struct {
 	Delay time.Duration
 }
 
-// Ready is an API that is ready to be sent, and the part of the memory bound that it holds until APIM has it.
+// Ready is an API that is ready to be sent, what it was made of, and the part of the memory bound that it holds until
+// APIM has it.
 type Ready struct {
 	API
-	Claim *Claim
+	Document Document
 }
 
 // Release gives back what the APIs hold.
 func Release(apis []Ready) {
 	for _, api := range apis {
-		api.Claim.Release()
+		api.Document.Claim.Release()
 	}
 }
 
@@ -53,10 +54,13 @@ func (o *Outbox) Empty() bool { return len(o.ready) == 0 && len(o.again) == 0 }
 
 // Take is the next batch if one is due, else nil. last says that nothing more will come before this one leaves.
 func (o *Outbox) Take(now time.Time, last bool) []Ready {
-	if len(o.again) > 0 {
+	for len(o.again) > 0 {
 		half := o.again[0]
 		o.again = o.again[1:]
-		return half
+		if len(half) == 1 || sizeOf(half) <= o.limits.Bytes {
+			return half
+		}
+		o.Halve(half) // the limit was lowered since
 	}
 	due, waiting := o.Due()
 	if !waiting || !(last || o.Full() || !now.Before(due)) {
@@ -76,6 +80,9 @@ func (o *Outbox) Take(now time.Time, last bool) []Ready {
 	return batch
 }
 
+// Limit has batches be no larger than so many bytes from now on.
+func (o *Outbox) Limit(bytes int) { o.limits.Bytes = min(o.limits.Bytes, bytes) }
+
 // Full says that a batch is due because of its size.
 func (o *Outbox) Full() bool { return len(o.ready) >= o.limits.Count || o.bytes >= o.limits.Bytes }
 
@@ -91,4 +98,11 @@ func (o *Outbox) Due() (time.Time, bool) {
 func (o *Outbox) Halve(batch []Ready) {
 	middle := len(batch) / 2
 	o.again = append([][]Ready{batch[:middle], batch[middle:]}, o.again...)
+}
+
+func sizeOf(batch []Ready) (bytes int) {
+	for _, api := range batch {
+		bytes += len(api.JSON)
+	}
+	return bytes
 }

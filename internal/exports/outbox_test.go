@@ -86,8 +86,8 @@ func TestABatchThatWasTakenGivesBackWhatItsAPIsHeld(t *testing.T) {
 	var batch []Ready
 	for n := range 3 {
 		api := ready(n, 20)
-		api.Claim = h.Claim()
-		api.Claim.Keep(len(api.JSON))
+		api.Document.Claim = h.Claim()
+		api.Document.Claim.Keep(len(api.JSON))
 		batch = append(batch, api)
 	}
 	if b.held != 60 {
@@ -95,4 +95,23 @@ func TestABatchThatWasTakenGivesBackWhatItsAPIsHeld(t *testing.T) {
 	}
 	Release(batch)
 	nothingHeld(t, b)
+}
+
+func TestHalvesAreNoLargerThanALimitThatWasLoweredSince(t *testing.T) {
+	o := NewOutbox(BatchLimits{Bytes: 800, Count: 100})
+	batch := make([]Ready, 0, 8)
+	for n := range 8 {
+		batch = append(batch, ready(n, 100))
+	}
+	o.Halve(batch)
+	o.Limit(200)
+	o.Limit(500) // a limit is never raised
+	for n := range 4 {
+		if got := o.Take(time.Time{}, true); len(got) != 2 || got[0].ID != batch[2*n].ID {
+			t.Fatalf("%d: %d APIs", n, len(got))
+		}
+	}
+	if !o.Empty() {
+		t.Error("something is left")
+	}
 }

@@ -22,8 +22,10 @@ type Task[A any] struct {
 	Document
 	Priority gateway.Priority
 	// By is when it is of no use any more; zero means there is no such time.
-	By    time.Time
-	Asker A
+	By time.Time
+	// MaxBytes is the order's.
+	MaxBytes int
+	Asker    A
 }
 
 // compare orders tasks by their urgency.
@@ -61,7 +63,7 @@ func NewQueue[A any](workers, listings int) Queue[A] {
 // known which documents have changed.
 func (q *Queue[A]) Add(order Order, asker A) {
 	for _, d := range order.Documents {
-		task := Task[A]{Document: d, Priority: order.Priority, By: order.By, Asker: asker}
+		task := Task[A]{Document: d, Priority: order.Priority, By: order.By, MaxBytes: order.MaxBytes, Asker: asker}
 		if d.Details != nil {
 			q.waiting = append(q.waiting, task)
 			continue

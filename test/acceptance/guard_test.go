@@ -181,7 +181,7 @@ func TestAnOperatorMayAcceptALossAfterItWasNamed(t *testing.T) {
 		if diff := cmp.Diff(before, plansOf(w)); diff != "" {
 			t.Errorf("the first listing already changed plans in APIM: %s", diff)
 		}
-		pass(time.Second)
+		pass(2 * time.Minute)
 		succeed(w)
 		if got := plansOf(w); len(got) != 0 {
 			t.Errorf("%d plans are left", len(got))

@@ -248,7 +248,7 @@ func TestAnIngestSurvivesAPanicInWhatItStandsOn(t *testing.T) {
 		"discoverer, exporting": {"discoverer-", "discovery.stageDone", 3},
 		"discoverer, asked":     {"discoverer-", "messages.ExportAPI", 2},
 		"catalogue, gathering":  {"catalogue-", "messages.TargetListing", 1},
-		"jobs, begun":           {"jobs-", "ingest.judgeLosses", 1},
+		"jobs, begun":           {"claims-", "messages.JudgeLosses", 1},
 		"router, answering":     {"router-", "messages.Answer", 1},
 		"target":                {"target-", "messages.ExportAPI", 2},
 	} {

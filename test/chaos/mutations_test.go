@@ -159,7 +159,7 @@ func mutations() []mutationOf {
 			"begun.Sub(c.Since) >= wait", "begun.Sub(c.Since) >= 0",
 		},
 		{
-			"a loss of plans goes through at once", "actors/ingest/claims.go",
+			"a loss of plans goes through at once", "actors/claims/claims.go",
 			"\t\tif !claim.Confirmed {\n\t\t\tunconfirmed[id] = true", "\t\tif claim.Confirmed {\n\t\t\tunconfirmed[id] = true",
 		},
 		{

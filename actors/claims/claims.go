@@ -1,0 +1,245 @@
+// Package claims holds the plan-loss guard: what the ingest jobs of an integration do about plans that AWS does not list
+// any more. What a claim is, and when it is confirmed, stands in [federation.Claim.Judge].
+package claims
+
+import (
+	"context"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+	"federation-agent/messages"
+)
+
+// claims knows which plans AWS was seen without, and tells ingest jobs which APIs they must leave out: those of
+// unconfirmed claims. It has AWS listed once more after [federation.SecondLook], so that the first ingest after that
+// finds each claim confirmed, or withdrawn. Parent: integration. It restarts together with the jobs.
+type claims struct {
+	life.Scoped
+	env  *life.Env
+	spec Spec
+	made map[federation.ID]federation.Claim
+	look *time.Timer // when unconfirmed claims are judged once more
+}
+
+// Spec is what the claims of an integration are made of.
+type Spec struct {
+	Integration string
+	Catalogue   *actor.PID
+	// Accept says that the operator accepts each loss that was named before.
+	Accept bool
+}
+
+// Props makes the "claims" actor of an integration.
+func Props(env *life.Env, spec Spec) *actor.Props {
+	return life.Props(env, life.Standing, func() actor.Actor {
+		return &claims{env: env, spec: spec, made: map[federation.ID]federation.Claim{}}
+	})
+}
+
+// shownClaims is how many claims log and status name. The number of all of them is said.
+const shownClaims = 5
+
+// What the actor tells itself.
+type (
+	// secondLook: a claim is old enough to be confirmed.
+	secondLook struct{}
+	claimsKept struct{ err error }
+)
+
+func (c *claims) Receive(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case *actor.Started:
+		c.onStarted()
+	case messages.JudgeLosses:
+		ctx.Respond(messages.LossesJudged{Catalogue: m.Catalogue, Unconfirmed: c.judge(m.Catalogue)})
+	case secondLook:
+		c.onSecondLook(ctx)
+	case messages.GatheredAPIs:
+		c.onSecondListing(m)
+	case claimsKept:
+		if m.err != nil {
+			c.env.Log.Warn("cannot write down which plans AWS was seen without", life.LogError, m.err)
+		}
+	default:
+		life.Unexpected(c.env, ctx)
+	}
+}
+
+// onStarted takes up the claims from before a restart. Their time begins again: nobody looked meanwhile.
+func (c *claims) onStarted() {
+	integration := c.spec.Integration
+	remembered, err := c.env.SentPlans.RememberedPlans(integration)
+	if err == nil && len(remembered) == 0 {
+		c.env.Log.Warn("no earlier ingest is remembered (first start, no volume for agent.store.path, or none has ended yet): "+
+			"until one ingest has ended, a loss of plans in AWS goes unnoticed", life.LogIntegration, integration)
+	}
+	kept, err := c.env.SentPlans.Claims(integration)
+	if err != nil {
+		c.env.Log.Warn("cannot read which plans AWS was seen without", life.LogError, err)
+	}
+	for text, lost := range kept {
+		if id, err := federation.ParseID(text); err == nil {
+			c.made[id] = federation.Claim{Lost: lost, Since: time.Now()}
+		}
+	}
+	c.showClaims()
+	c.lookAgain()
+}
+
+// judge has the claims judged by listings that have come, and gives the APIs that must not be sent.
+func (c *claims) judge(m messages.GatheredAPIs) map[federation.ID]bool {
+	sent, err := c.env.SentPlans.RememberedPlans(c.spec.Integration)
+	if err != nil {
+		c.env.Log.Warn("cannot read which plans were sent; a loss of plans may go unnoticed", life.LogError, err)
+	}
+	begun := map[federation.Target]time.Time{}
+	for _, l := range m.Listings {
+		if l.Complete {
+			begun[l.Target] = l.StartedAt
+		}
+	}
+	wait := federation.SecondLook
+	if c.spec.Accept {
+		wait = 0
+	}
+	before := maps.Clone(c.made)
+	for _, api := range m.Whole {
+		id := api.ID()
+		plans := make([]string, len(api.Plans))
+		for n, plan := range api.Plans {
+			plans[n] = plan.ID
+		}
+		c.take(id, c.made[id].Judge(sent[id.String()], plans, begun[id.Target()], wait))
+	}
+	c.keepClaims(before)
+	unconfirmed := map[federation.ID]bool{}
+	for id, claim := range c.made {
+		if !claim.Confirmed {
+			unconfirmed[id] = true
+		}
+	}
+	return unconfirmed
+}
+
+func (c *claims) take(id federation.ID, claim federation.Claim) {
+	if len(claim.Lost) == 0 {
+		delete(c.made, id)
+		return
+	}
+	c.made[id] = claim
+}
+
+// keepClaims says what has changed, and writes it down.
+func (c *claims) keepClaims(before map[federation.ID]federation.Claim) {
+	made, confirmed, withdrawn := map[federation.ID]federation.Claim{}, map[federation.ID]federation.Claim{},
+		map[federation.ID]federation.Claim{}
+	for id, claim := range c.made {
+		switch old := before[id]; {
+		case !claim.Confirmed && !slices.Equal(old.Lost, claim.Lost):
+			made[id] = claim
+		case claim.Confirmed && !old.Confirmed:
+			confirmed[id] = claim
+		}
+	}
+	for id, claim := range before {
+		if _, stays := c.made[id]; !stays {
+			withdrawn[id] = claim
+		}
+	}
+	if len(made)+len(confirmed)+len(withdrawn) == 0 {
+		return
+	}
+	for what, claims := range map[string]map[federation.ID]federation.Claim{
+		"AWS does not list plans any more; the APIs are left out, and what APIM has of them stays, until a second " +
+			"listing in five minutes shows the same": made,
+		"a second listing confirms that plans are gone in AWS; the next ingest of their APIs deletes them in APIM, " +
+			"with their subscriptions": confirmed,
+		"plans that AWS did not list are there again, or their APIs are gone": withdrawn,
+	} {
+		if len(claims) > 0 {
+			c.env.Log.Warn(what, life.LogIntegration, c.spec.Integration, life.LogAPIs, len(claims),
+				life.LogReason, strings.Join(inWords(claims), "; "))
+		}
+	}
+	lost := map[string][]string{}
+	for id, claim := range c.made {
+		lost[id.String()] = claim.Lost
+	}
+	env, integration := c.env, c.spec.Integration
+	life.Do(c.Scope, func(context.Context) error { return env.SentPlans.SaveClaims(integration, lost) },
+		func(err error) any { return claimsKept{err} })
+	c.showClaims()
+	c.lookAgain()
+}
+
+func (c *claims) showClaims() { c.env.Board.Guard(c.spec.Integration, inWords(c.made)) }
+
+// inWords names the first few claims, and says how many there are.
+func inWords(made map[federation.ID]federation.Claim) []string {
+	words := make([]string, 0, shownClaims+1)
+	for _, id := range slices.SortedFunc(maps.Keys(made), federation.CompareIDs) {
+		if len(words) == shownClaims {
+			return append(words, fmt.Sprintf("and %d APIs more", len(made)-shownClaims))
+		}
+		state := "not confirmed yet"
+		if made[id].Confirmed {
+			state = "confirmed"
+		}
+		words = append(words, fmt.Sprintf("%s without plan %s (%s)", id, strings.Join(made[id].Lost, ", "), state))
+	}
+	return words
+}
+
+// lookAgain sees to it that unconfirmed claims are judged by a second listing.
+func (c *claims) lookAgain() {
+	if c.look != nil {
+		c.look.Stop()
+	}
+	for _, claim := range c.made {
+		if !claim.Confirmed {
+			c.look = c.Scope.After(federation.SecondLook+time.Second, secondLook{})
+			return
+		}
+	}
+}
+
+// onSecondLook has the targets of unconfirmed claims listed once more, with the least priority.
+func (c *claims) onSecondLook(ctx actor.Context) {
+	var ids []string
+	for id, claim := range c.made {
+		if !claim.Confirmed {
+			ids = append(ids, id.String())
+		}
+	}
+	if len(ids) > 0 {
+		ctx.Request(c.spec.Catalogue, messages.GatherAPIs{
+			Only: ids, By: time.Now().Add(federation.SecondLook), Priority: gateway.PriorityRefresh,
+		})
+	}
+}
+
+// onSecondListing judges the claims that are left. An API that a whole listing does not have would not be sent, and
+// loses nothing. Where no listing came, AWS is asked again later.
+func (c *claims) onSecondListing(m messages.GatheredAPIs) {
+	before := maps.Clone(c.made)
+	listed := map[federation.Target]bool{}
+	for _, l := range m.Listings {
+		listed[l.Target] = l.Complete
+	}
+	there := map[federation.ID]bool{}
+	for _, e := range m.Whole {
+		there[e.ID()] = true
+	}
+	maps.DeleteFunc(c.made, func(id federation.ID, _ federation.Claim) bool { return listed[id.Target()] && !there[id] })
+	c.keepClaims(before)
+	c.judge(m)
+	c.lookAgain()
+}

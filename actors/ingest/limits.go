@@ -1,0 +1,53 @@
+package ingest
+
+import (
+	"cmp"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
+)
+
+// peerLimits are what is known of the largest message that the controller takes, in bytes; 0 while nothing is. It does
+// not say what its limit is: it closes the connection (1009). Ingest job -> jobs, which tells the next ones.
+type peerLimits struct {
+	batch int // the largest batch that is tried
+	api   int // the largest API with its document that is tried
+}
+
+// onTooLarge learns from a batch that the controller found too large: it goes again in halves. An API that does not go
+// alone goes without its document, and then not at all.
+func (i *ingest) onTooLarge(ctx actor.Context, b *batch) {
+	size := 0
+	for _, api := range b.apis {
+		size += len(api.JSON)
+	}
+	if len(b.apis) == 0 {
+		return // a keep-alive, or the end of the job: no other is smaller
+	}
+	i.inFlight = nil
+	i.limits.batch = max(1, min(size/2, cmp.Or(i.limits.batch, size)))
+	i.outbox.Limit(i.limits.batch)
+	switch first := b.apis[0]; {
+	case len(b.apis) > 1:
+		i.outbox.Halve(b.apis)
+	case !first.Bare:
+		i.limits.api = len(first.JSON) - 1
+		i.missing.Unready(first.ID)
+		exports.Release(b.apis)
+		i.plan.Add([]federation.NamedEntry{first.Document.NamedEntry})
+	default:
+		exports.Release(b.apis)
+		i.missing.Refused(first.ID, tooLarge)
+		i.omit(first.ID, tooLarge)
+	}
+	i.env.Log.Warn("APIM's controller takes no message as large as this batch; it goes again in halves, and an API alone "+
+		"without its document: set integration.connector.ws.maxWebSocketMessageSize to the controller's own limit, or raise "+
+		"that", life.LogJob, i.job(), life.LogAPIs, len(b.apis), life.LogBytes, size)
+	ctx.Send(ctx.Parent(), i.limits)
+	i.pull(ctx)
+}
+
+const tooLarge = "APIM's controller takes no message as large as this API, even without its document"
