@@ -79,7 +79,7 @@ func TestOnASlowConnectionTheFirstINGESTWaitsUntilTheAnswerToSTART_INGESTHasArri
 func TestAJobThatEndsInTheMomentInWhichItBeginsIsNotGoneOnWith(t *testing.T) {
 	var late atomic.Bool
 	o := world.Options{Faults: func(id string, message any) {
-		if fmt.Sprintf("%T", message) == "ingest.lossesJudged" && late.CompareAndSwap(false, true) {
+		if fmt.Sprintf("%T", message) == "messages.LossesJudged" && late.CompareAndSwap(false, true) {
 			time.Sleep(55 * time.Second) // the router has answered for it by then
 		}
 	}}

@@ -76,7 +76,7 @@ func plansIn(t *testing.T, w *world.World) []awssim.UsagePlan {
 func TestAFloodOfRefusedSUBSCRIBEsIsCountedInTheLogNotRepeated(t *testing.T) {
 	const flood = 2000
 	for what, c := range map[string]struct{ maxOpen, kind string }{
-		"no API key was made": {"100000", "OAUTH"}, "refusing a command: busy": {"1", "API_KEY"},
+		"no API key was made": {"100000", "OAUTH"}, "refusing a command: too many are open": {"1", "API_KEY"},
 	} {
 		t.Run(what, func(t *testing.T) {
 			o := world.Options{Settings: map[string]string{"gravitee_agent_commands_maxOpen": c.maxOpen}}
