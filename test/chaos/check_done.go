@@ -7,8 +7,12 @@ import (
 	"federation-agent/internal/sandbox/apimsim"
 )
 
-// doneActors are those by which the news goes that APIM took a `done`: a panic there may lose it.
-func doneActors() []string { return append(fateActors(), "ingest") }
+// doneActors are those by which the news goes that APIM took a `done`, and those that restart together with them: a panic
+// there may lose it.
+func doneActors() []string {
+	return append(fateActors(), "ingest", "jobs", "claims", "router", "catalogue", "refresher", "identity", "target",
+		"discoverer")
+}
 
 // checkDone: a `done` that APIM took is sent again only where the news of that was lost.
 func (r *run) checkDone() {
