@@ -89,7 +89,7 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 		found := slices.IndexFunc(m.stages, func(s *gateway.Stage) bool { return s.Name == task.Stage })
 		switch {
 		case apigateway.Classify(m.err).OfTarget():
-			d.hold(task, m.err)
+			d.hold(ctx, task, m.err)
 		case m.err != nil && !isNotFound(m.err):
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: apigateway.Explain(m.err)})
 		case found < 0:
@@ -106,7 +106,7 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 func (d *discoverer) onStageDone(ctx actor.Context, m stageDone) {
 	task, had := d.exports.Ended(ctx.Sender().Id)
 	if had && m.err != nil {
-		d.hold(task, m.err)
+		d.hold(ctx, task, m.err)
 	}
 	d.prepare(ctx)
 }

@@ -22,6 +22,10 @@ const (
 	probeWithin = 5 * time.Second
 )
 
+// maxReturns is how often a document waits for AWS. If its call fails once more, though AWS has answered in between, it is
+// not AWS that is out of reach: that one export never answers.
+const maxReturns = 2
+
 // reach says whether AWS can be used for the target. Its zero value is that it can, as far as is known.
 //
 //	state        | begins when                                 | what follows
@@ -82,6 +86,8 @@ func (d *discoverer) onProbeDue(ctx actor.Context) {
 		for _, task := range d.exports.TakeAll() {
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: d.reach.why, OfTarget: true})
 		}
+		d.env.Log.Error("AWS stayed out of reach; the documents that waited for it are given up: "+d.reach.why,
+			life.LogTarget, d.spec.Target)
 		d.comeBack(ctx)
 	default:
 		client := d.spec.Client
@@ -102,8 +108,12 @@ func (d *discoverer) onProbed(ctx actor.Context, m probed) {
 	d.comeBack(ctx)
 }
 
-// hold has a document wait that cannot be had now for a reason of the target's, if it has the time.
-func (d *discoverer) hold(task exports.Task[*actor.PID], err error) {
+// hold has a document wait that cannot be had now for a reason of the target's.
+func (d *discoverer) hold(ctx actor.Context, task exports.Task[*actor.PID], err error) {
+	if task.Returned == maxReturns {
+		ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: apigateway.Explain(err)})
+		return
+	}
 	d.leaveReach(err)
 	d.exports.Return(task)
 	if !task.By.IsZero() {

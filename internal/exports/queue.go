@@ -26,6 +26,8 @@ type Task[A any] struct {
 	// MaxBytes is the order's.
 	MaxBytes int
 	Asker    A
+	// Returned is how often the task came back as AWS could not be used.
+	Returned int
 }
 
 // compare orders tasks by their urgency.
@@ -83,6 +85,7 @@ func (q *Queue[A]) want(t Task[A]) {
 // Return takes back a task that could not be done now. By the time that it can, another deployment may be there.
 func (q *Queue[A]) Return(t Task[A]) {
 	t.Details = nil
+	t.Returned++
 	q.want(t)
 }
 

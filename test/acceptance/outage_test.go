@@ -161,6 +161,7 @@ func TestOneAPIThatFailsByItselfHoldsUpNoOther(t *testing.T) {
 		"its export is denied":              {awssim.OpGetExport, awssim.Answer(403, awssim.CodeAccessDenied, "no"), false, 6},
 		"its export is refused":             {awssim.OpGetExport, awssim.Answer(400, awssim.CodeBadRequest, "no"), false, 6},
 		"its export fails for ever":         {awssim.OpGetExport, awssim.Answer(500, "InternalFailure", "oh"), false, 6},
+		"its export never answers":          {awssim.OpGetExport, awssim.Of(awssim.FaultHang), false, 6},
 		"its stages are denied":             {awssim.OpGetStages, awssim.Answer(403, awssim.CodeAccessDenied, "no"), false, 6},
 		"its stages are denied, all wanted": {awssim.OpGetStages, awssim.Answer(403, awssim.CodeAccessDenied, "no"), true, 6},
 		"its stages fail, all wanted":       {awssim.OpGetStages, awssim.Answer(500, "InternalFailure", "oh"), true, 6},
@@ -202,6 +203,24 @@ func TestAFETCHThatMissesATargetIsNoSuccess(t *testing.T) {
 		_, err := w.APIM.StartIngest(t.Context(), world.Integration, nil)
 		if err == nil || !strings.Contains(err.Error(), "us-east-1") {
 			t.Errorf("the FETCH gives %v", err)
+		}
+	})
+}
+
+// Lists come and no export does, as with a proxy that lets only small answers through.
+func TestAnIngestWithoutAnyExportIsNoSuccess(t *testing.T) {
+	run(t, world.Options{}, func(t *testing.T, w *world.World) {
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetExport, Fault: awssim.Of(awssim.FaultHang)})
+		w.Connected()
+		began := time.Now()
+		if job := incomplete(w); job.Ingested != 0 {
+			t.Errorf("job %+v", job)
+		}
+		if took := time.Since(began); took > gateway.OutOfReachFor {
+			t.Errorf("it took %s", took)
+		}
+		if !w.Log.Has("level=ERROR", "the ingest failed", "all 8 APIs of") {
+			t.Error("the log does not say so")
 		}
 	})
 }
