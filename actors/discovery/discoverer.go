@@ -138,7 +138,7 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 		ctx.Request(ctx.Sender(), listing)
 		return
 	}
-	if d.reach.out() && m.By.IsZero() {
+	if d.reach.out && m.By.IsZero() {
 		listing := d.partial(d.reach.why)
 		listing.Request, listing.Away = m.Request, true
 		ctx.Request(ctx.Sender(), listing)

@@ -50,10 +50,10 @@ func (d *discoverer) prepare(ctx actor.Context) {
 	now := time.Now()
 	for _, late := range d.exports.TakeLate(now) {
 		ctx.Request(late.Asker, messages.APIOmitted{
-			ID: late.ID(), Why: cmp.Or(d.reach.why, "there was no time left for it"), OfTarget: d.reach.out(),
+			ID: late.ID(), Why: cmp.Or(d.reach.why, "there was no time left for it"), OfTarget: d.reach.out,
 		})
 	}
-	if d.reach.out() {
+	if d.reach.doubtful() {
 		return
 	}
 	client := d.spec.Client
@@ -88,7 +88,7 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 	for _, task := range d.exports.Listed(m.api) {
 		found := slices.IndexFunc(m.stages, func(s *gateway.Stage) bool { return s.Name == task.Stage })
 		switch {
-		case apigateway.Classify(m.err).OfTarget():
+		case m.err != nil && isOfMany(m.err):
 			d.hold(ctx, task, m.err)
 		case m.err != nil && !isNotFound(m.err):
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: apigateway.Explain(m.err)})

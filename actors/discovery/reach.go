@@ -23,8 +23,8 @@ const (
 )
 
 // maxReturns is how often a document waits for AWS. If its call fails once more, though AWS has answered in between, it is
-// not AWS that is out of reach: that one export never answers.
-const maxReturns = 2
+// not AWS that is out of reach: that one export fails.
+const maxReturns = 1
 
 // reach says whether AWS can be used for the target. Its zero value is that it can, as far as is known.
 //
@@ -32,17 +32,27 @@ const maxReturns = 2
 //	-------------|---------------------------------------------|------------------------------------------------------
 //	in reach     | the start; a probe is answered; nothing     | each call is made
 //	             | waits any more; the time is over            |
-//	out of reach | an export, or the listing of stages for     | exports wait, each until its own deadline, and at
-//	             | one, fails for a reason of the target's     | most gateway.OutOfReachFor; a probe asks again and
-//	             | (gateway.Class.OfTarget)                    | again; a listing without a deadline fails at once
+//	in doubt     | an export, or the listing of stages for     | exports wait, each until its own deadline; a probe
+//	             | one, fails as others would ([isOfMany])     | goes out at once
+//	out of reach | that probe, too, fails                      | exports wait, as before, for gateway.OutOfReachFor
+//	             |                                             | at most; a probe goes out again and again; a listing
+//	             |                                             | without a deadline fails at once; log and status say so
 //
 // Keys are not held back: each call of theirs is tried until its own deadline.
 type reach struct {
 	since time.Time // zero in reach
+	out   bool
 	why   string
 }
 
-func (r reach) out() bool { return !r.since.IsZero() }
+// doubtful says that exports wait.
+func (r reach) doubtful() bool { return !r.since.IsZero() }
+
+// isOfMany says that a failure is one that other calls would meet as well.
+func isOfMany(err error) bool {
+	class := apigateway.Classify(err)
+	return class.OfTarget() || class.Passes()
+}
 
 // What the discoverer tells itself of AWS's reach.
 type (
@@ -50,31 +60,29 @@ type (
 	probed   struct{ err error }
 )
 
-// leaveReach notes that AWS is out of reach, and why.
-func (d *discoverer) leaveReach(err error) {
+// doubt has AWS asked whether it answers at all.
+func (d *discoverer) doubt(err error) {
 	d.reach.why = apigateway.Explain(err)
-	if d.reach.out() {
-		return
+	if !d.reach.doubtful() {
+		d.reach.since = time.Now()
+		d.Scope.Tell(probeDue{})
 	}
-	d.reach.since = time.Now()
-	d.env.Log.Warn("AWS is out of reach for this target; its documents wait until it answers again: "+d.reach.why,
-		life.LogTarget, d.spec.Target, life.LogError, err)
-	d.showReach()
-	d.Scope.After(probeEvery, probeDue{})
 }
 
 // comeBack has AWS asked for everything again that waits.
 func (d *discoverer) comeBack(ctx actor.Context) {
-	d.env.Log.Info("AWS is asked for documents again", life.LogTarget, d.spec.Target,
-		life.LogTook, time.Since(d.reach.since).Round(time.Second))
+	if d.reach.out {
+		d.env.Log.Info("AWS is asked for documents again", life.LogTarget, d.spec.Target,
+			life.LogTook, time.Since(d.reach.since).Round(time.Second))
+		d.showReach("")
+	}
 	d.reach = reach{}
-	d.showReach()
 	d.prepare(ctx)
 }
 
-func (d *discoverer) showReach() {
+func (d *discoverer) showReach(why string) {
 	place := status.Place{Account: d.spec.Target.Account, Region: d.spec.Target.Region}
-	d.env.Board.OutOfReach(d.spec.Integration, place, d.reach.why, d.env.Now())
+	d.env.Board.OutOfReach(d.spec.Integration, place, why, d.env.Now())
 }
 
 // onProbeDue asks AWS whether it answers, as long as documents wait for that.
@@ -100,21 +108,27 @@ func (d *discoverer) onProbeDue(ctx actor.Context) {
 }
 
 func (d *discoverer) onProbed(ctx actor.Context, m probed) {
-	if m.err != nil && apigateway.Classify(m.err).OfTarget() {
-		d.leaveReach(m.err)
-		d.Scope.After(probeEvery, probeDue{})
+	if m.err == nil || !isOfMany(m.err) {
+		d.comeBack(ctx)
 		return
 	}
-	d.comeBack(ctx)
+	d.reach.why = apigateway.Explain(m.err)
+	if !d.reach.out {
+		d.reach.out = true
+		d.env.Log.Warn("AWS is out of reach for this target; its documents wait until it answers again: "+d.reach.why,
+			life.LogTarget, d.spec.Target, life.LogError, m.err)
+		d.showReach(d.reach.why)
+	}
+	d.Scope.After(probeEvery, probeDue{})
 }
 
-// hold has a document wait that cannot be had now for a reason of the target's.
+// hold has a document wait that cannot be had now, for a reason that others would meet as well.
 func (d *discoverer) hold(ctx actor.Context, task exports.Task[*actor.PID], err error) {
 	if task.Returned == maxReturns {
 		ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: apigateway.Explain(err)})
 		return
 	}
-	d.leaveReach(err)
+	d.doubt(err)
 	d.exports.Return(task)
 	if !task.By.IsZero() {
 		d.Scope.After(time.Until(task.By)+time.Millisecond, exportsDue{})

@@ -60,7 +60,7 @@ func (s *stage) prepare() (answer any, held error) {
 	exported, err := s.export(ctx)
 	bytes, tooLong := apigateway.TooLong(err)
 	if err != nil && !tooLong {
-		if apigateway.Classify(err).OfTarget() && ctx.Err() == nil {
+		if isOfMany(err) && ctx.Err() == nil {
 			return nil, err
 		}
 		return messages.APIOmitted{ID: entry.ID(), Why: apigateway.Explain(err), Gone: isNotFound(err)}, nil

@@ -193,7 +193,7 @@ func (s say) Do(r *http.Request) (*http.Response, error) {
 
 const soundDocument = `{"openapi":"3.0.1"}`
 
-// preparedFrom is the answer of a worker that has this cache, and an AWS that answers so.
+// preparedFrom is the answer of a worker that has this cache, and an AWS that answers so; or why it waits.
 func preparedFrom(t *testing.T, cache store.ExportCache, answer say, maxBytes int) any {
 	t.Helper()
 	s := &stage{
@@ -201,16 +201,19 @@ func preparedFrom(t *testing.T, cache store.ExportCache, answer say, maxBytes in
 		task: taskOf(t.Context(), exports.NewBound(1<<20).Holder(t.Context(), 0, func() {}).Claim()),
 	}
 	s.task.client = clientOf(answer)
-	prepared, _ := s.prepare()
+	prepared, held := s.prepare()
+	if held != nil {
+		return held
+	}
 	return prepared
 }
 
 func TestWhatIsNoDocumentIsNeitherSentNorKept(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		cache := &listed{}
-		answer, omitted := preparedFrom(t, cache, "<html>Sign in</html>", 1<<20).(messages.APIOmitted)
-		if !omitted || answer.Gone || !strings.Contains(answer.Why, "HTML") || len(cache.exports) > 0 {
-			t.Errorf("%+v, %d are kept", answer, len(cache.exports))
+		held, waits := preparedFrom(t, cache, "<html>Sign in</html>", 1<<20).(error)
+		if !waits || !strings.Contains(apigateway.Explain(held), "HTML") || len(cache.exports) > 0 {
+			t.Errorf("%v, %d are kept", held, len(cache.exports))
 		}
 		ready, _ := preparedFrom(t, cache, soundDocument, 1<<20).(messages.APIReady)
 		if ready.Bare || len(cache.exports) != 1 || !cache.exports[0].Checked {

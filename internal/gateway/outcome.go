@@ -65,16 +65,18 @@ func (c Class) String() string {
 // OfTarget says whose fault a failed listing of stages or export is: the target's, so that its other APIs fail alike, or
 // that one API's.
 //
-//	class                                                      | whose  | what follows
-//	Unreachable, Throttled, ConflictRetryable                  | target | its exports wait until AWS answers again
-//	BadCredentials, ExpiredCredentials, RegionUnavailable      | target | the same
-//	Unavailable, AccessDenied, Invalid, HardLimit              | API    | tried once more, after the others
-//	NotFound                                                   | API    | left out: it is deleted
-//	NotExportable                                              | API    | it goes out without a document
-//	any other                                                  | API    | tried once more, after the others
+//	class                                                  | whose  | what follows
+//	Unreachable, Throttled, ConflictRetryable              | target | a probe tells whether AWS answers at all. Until it does,
+//	BadCredentials, ExpiredCredentials, RegionUnavailable  | target | the target's exports wait. Then they are tried again
+//	Unavailable                                            | API    | the same, as a whole AWS may fail like that
+//	AccessDenied, Invalid, HardLimit, any other            | API    | tried once more, after the others
+//	NotFound                                               | API    | left out: it is deleted
+//	NotExportable                                          | API    | it goes out without a document
 //
-// What waits for its target longer than [OutOfReachFor] keeps an ingest from being done, as does a target that cannot be
-// listed, or of which every API fails. What fails by itself does not: log, status and metrics name it.
+// An export that fails again though the probe was answered fails by itself, whatever its class: it is tried once more,
+// after the others. What fails by itself is left out, and log, status and metrics name it. What waits for its target
+// longer than [OutOfReachFor] keeps an ingest from being done, as does a target that cannot be listed, or of which every
+// API fails.
 func (c Class) OfTarget() bool {
 	switch c {
 	case Unreachable, Throttled, ConflictRetryable, BadCredentials, ExpiredCredentials, RegionUnavailable:

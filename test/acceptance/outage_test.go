@@ -25,9 +25,10 @@ const (
 	awsRefused   = "connections refused"
 	awsReset     = "connections reset"
 	awsBlackHole = "no answer"
+	awsFails     = "503"
 )
 
-var outageKinds = []string{awsRefused, awsReset, awsBlackHole}
+var outageKinds = []string{awsRefused, awsReset, awsBlackHole, awsFails}
 
 // options let the network refuse connections while AWS is away.
 func (o *outage) options(base world.Options) world.Options {
@@ -45,8 +46,11 @@ func (o *outage) options(base world.Options) world.Options {
 func (o *outage) begin(w *world.World, away time.Duration) {
 	o.until.Store(time.Now().Add(away).UnixNano())
 	fault := awssim.Of(awssim.FaultCloseBefore)
-	if o.kind == awsBlackHole {
+	switch o.kind {
+	case awsBlackHole:
 		fault = awssim.Of(awssim.FaultHang)
+	case awsFails:
+		fault = awssim.Unavailable()
 	}
 	w.AWS.Script().Add(awssim.Rule{Fault: fault})
 	time.AfterFunc(away, w.AWS.Script().Clear)
