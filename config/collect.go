@@ -39,6 +39,7 @@ func (l *loader) collect() {
 		case strings.TrimSpace(l.environ[name]) == "":
 		case isKey:
 			l.take(key)
+		case l.isServiceLink(name): // says nothing about this agent
 		case isOurs(name), prefixed && guardedGroup(rest) != "", prefixed && isSlip(rest, known):
 			l.unknown(setting{variable: name}, rest)
 		case prefixed && ignoredGroups[group] != "":
@@ -125,6 +126,16 @@ func cutPrefix(name string) (rest string, prefixed bool) {
 		return name[len(ownPrefix):], true
 	}
 	return name, false
+}
+
+// serviceLink has the forms of the variables that Kubernetes gives a container for each service of its namespace.
+var serviceLink = regexp.MustCompile(`^([A-Z0-9_]+?)_(SERVICE_(HOST|PORT)|PORT)(_[A-Z0-9_]+)?$`)
+
+// isServiceLink tells whether Kubernetes made a variable, and no person: a service gravitee-agent gives
+// GRAVITEE_AGENT_PORT to all its neighbours. All forms of one service come together.
+func (l *loader) isServiceLink(name string) bool {
+	m := serviceLink.FindStringSubmatch(name)
+	return m != nil && l.environ[m[1]+"_SERVICE_HOST"] != "" && l.environ[m[1]+"_SERVICE_PORT"] != ""
 }
 
 // isOurs tells whether a variable that matches no key was nevertheless meant for this agent. Without a

@@ -65,6 +65,20 @@ func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
 	)
 }
 
+func TestWhatKubernetesGivesForAServiceBesideTheAgentIsNoWord(t *testing.T) {
+	for _, service := range []string{"GRAVITEE_AGENT", "GRAVITEE_INTEGRATION_AGENT", "GRAVITEE_CONNECTOR"} {
+		links := []string{
+			service + "_SERVICE_HOST=10.0.0.1", service + "_SERVICE_PORT=8080", service + "_SERVICE_PORT_HTTP=8080",
+			service + "_PORT=tcp://10.0.0.1:8080", service + "_PORT_8080_TCP=tcp://10.0.0.1:8080",
+			service + "_PORT_8080_TCP_PROTO=tcp", service + "_PORT_8080_TCP_PORT=8080", service + "_PORT_8080_TCP_ADDR=10.0.0.1",
+		}
+		if _, warnings := mustLoad(t, sources(seed(links...)...)); len(warnings) > 0 {
+			t.Errorf("%s: %q", service, warnings)
+		}
+		wantFaults(t, faultsOf(t, sources(seed(service+"_SERVICE_HOST=10.0.0.1")...)), service+"_SERVICE_HOST: is not a setting")
+	}
+}
+
 func TestAWarningNamesOnlySomeOfManySettingsThatAreNotRead(t *testing.T) {
 	content := "plugins: [" + strings.Repeat("x, ", 999) + "x]\n"
 	_, warnings := mustLoad(t, fromYAML(seed(), content))
