@@ -188,6 +188,10 @@ func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
 	r.listKeys()
 	r.health = inMemory().Health()
 	r.options.Board.Guard(integration, []string{"4 of 4 plans"})
+	r.options.Board.OutOfReach(integration, status.Place{Account: "111122223333", Region: "eu-west-1"}, "no route", r.now)
+	r.options.Board.IngestEnded(integration, status.Ingest{
+		Job: "job-0", At: r.now, Sent: 7, Omitted: 2, LeftOut: []string{"Orders: no document"}, Failure: "a target is missing",
+	})
 	r.options.Board.Unserved(map[string]string{"record-4": "configure the account and region again"})
 	accepting := func(accept string) (string, string) {
 		answer := r.ask(http.MethodGet, "/_node/federation", func(r *http.Request) { r.Header.Set("Accept", accept) })
@@ -210,7 +214,8 @@ func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
 		"see in APIM whether the subscription is accepted",
 		"nothing configured reaches: 1", "configure the account and region again", "key-4", "lack a permission",
 		"Lost creates: 1", "Shop / sub-2", "look for it by its name", "does not outlive this process",
-		"plan-loss guard is blind", "4 of 4 plans",
+		"plan-loss guard is blind", "4 of 4 plans", "put the stages back",
+		"out of reach", "no route", "job-0", "7 APIs sent, 2 left out", "Orders: no document", "a target is missing",
 		integration, "connected", "enable the region", "job-1", "2 of 6", "3.50", "SUBSCRIBE error: 1", "not known yet",
 		"</html>",
 	} {
