@@ -195,6 +195,8 @@ func (k *keeper) onLeft(m Left) {
 func (k *keeper) onFound(m found) {
 	if m.err != nil {
 		k.env.Log.Error("cannot read the key journal", life.LogError, m.err)
+		k.reading = false // what is named stays so until the journal can be read
+		return
 	}
 	adopted, notes, newly := map[keys.Place][]string{}, map[string]note{}, map[note][]keys.Record{}
 	var foreign []keys.Step

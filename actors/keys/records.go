@@ -127,6 +127,8 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 	for _, r := range records {
 		s.forget(r)
 	}
+	s.env.Log.Info("a subscription's API keys are deleted", life.LogTarget, s.target(),
+		life.LogSubscription, s.spec.subscription.ID)
 	return nil
 }
 
@@ -136,6 +138,8 @@ func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error
 	if listed {
 		return nil // the same command once more, or a lost create
 	}
+	s.env.Often.Warn("a subscription ended, and nothing names its API key; "+keys.LostCreate.Advice(),
+		life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, why)
 	of, now := s.spec.subscription, s.env.Now()
 	return s.env.Keys.Put(keys.Record{
 		ID: s.env.NewID(), Integration: of.Integration, Account: of.Account, Region: of.Region,

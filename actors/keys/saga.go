@@ -117,8 +117,6 @@ func (s *saga) unsubscribe(ctx actor.Context, m task, c messages.Unsubscribe) {
 		s.refuse(ctx, c, err)
 		return
 	}
-	s.env.Log.Info("a subscription's API keys are deleted", life.LogTarget, s.target(),
-		life.LogSubscription, s.spec.subscription.ID)
 	ctx.Request(ctx.Sender(), messages.Answer{CommandRef: c.CommandRef, Reply: messages.Unsubscribed{}})
 }
 
