@@ -5,11 +5,13 @@ import "strings"
 // maxSlip is the edit distance of a typing error: a letter too many, one missing, or two that changed places.
 const maxSlip = 2
 
-// nearestPattern gives the known pattern with the least edit distance, and that distance. Case and separators do not
-// count.
+// nearestPattern gives the known pattern with the least edit distance, and that distance.
 func nearestPattern(pattern string, known []string) (best string, least int) {
-	return nearest(known, func(k string) int { return editDistance(squash(pattern), squash(k)) })
+	return nearest(known, func(k string) int { return slip(pattern, k) })
 }
+
+// slip is the edit distance of two names. Case and separators do not count.
+func slip(a, b string) int { return editDistance(squash(a), squash(b)) }
 
 func nearest(known []string, distance func(string) int) (best string, least int) {
 	least = -1
@@ -31,13 +33,12 @@ const longWord = 8
 // meant gives the setting that is nearest to an unknown name by meaning, and whether it is near at all: a typing error
 // away, or with two thirds of its last word, or half of a long one.
 func (l *loader) meant(pattern string) (best string, isNear bool) {
-	slip := func(k string) int { return editDistance(squash(pattern), squash(k)) }
 	best, _ = nearest(l.patterns(), func(k string) int {
 		missed, of := lastWordMissed(pattern, k)
-		return slip(k) + lastWordCounts*missed/of
+		return slip(pattern, k) + lastWordCounts*missed/of
 	})
 	missed, of := lastWordMissed(pattern, best)
-	return best, missed <= of/3 || of > longWord && missed <= of/2 || slip(best) <= maxSlip
+	return best, missed <= of/3 || of > longWord && missed <= of/2 || slip(pattern, best) <= maxSlip
 }
 
 // lastWordMissed is how many letters of the last word of a known pattern a name does not end with, and of how many. A
@@ -60,7 +61,7 @@ func lastWordMissed(name, known string) (missed, of int) {
 // Meant is the known name that a misspelt one was meant to be: the same but for case and separators, or a typing error
 // that leaves half of it right. It is empty where none is like it, as with Ireland for a region.
 func Meant(name string, known []string) string {
-	found, distance := nearest(known, func(k string) int { return editDistance(squash(name), squash(k)) })
+	found, distance := nearestPattern(name, known)
 	if distance > min(maxSlip, len(name)/2) {
 		return ""
 	}

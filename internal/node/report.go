@@ -127,18 +127,17 @@ func (a *api) keys(board status.Snapshot) keysReport {
 		case keys.LostCreate:
 			out.LostCreates = append(out.LostCreates, keyOf(r))
 		case keys.Deleting:
-			out.BeingDeleted++
 			key := keyOf(r)
 			key.Do = board.Unserved[r.ID]
 			out.Deletions = append(out.Deletions, key)
 			if key.Do != "" {
 				out.Unserved = append(out.Unserved, key)
 			}
-		case keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered:
+		default:
 			out.UnderWay++
-		case keys.Delivered: // needs no attention
 		}
 	}
+	out.BeingDeleted = len(out.Deletions)
 	return out
 }
 

@@ -129,10 +129,9 @@ func (b *Board) Target(id string, t Target) {
 // Listed notes a complete listing.
 func (b *Board) Listed(id string, p Place, apis, stages int, at time.Time) {
 	b.with(id, func(i *integration) {
-		old := i.listings[p]
-		i.listings[p] = Listed{
-			At: at.UTC(), APIs: apis, Stages: stages, OutOfReach: old.OutOfReach, OutOfReachSince: old.OutOfReachSince,
-		}
+		l := i.listings[p]
+		l.At, l.APIs, l.Stages, l.Failure, l.FailedAt = at.UTC(), apis, stages, "", time.Time{}
+		i.listings[p] = l
 	})
 }
 
