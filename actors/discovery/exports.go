@@ -48,7 +48,11 @@ func (d *discoverer) onExportAPI(ctx actor.Context, m messages.ExportAPI) {
 // prepare begins what can be begun now.
 func (d *discoverer) prepare(ctx actor.Context) {
 	now := time.Now()
-	for _, late := range d.exports.TakeLate(now) {
+	end := now
+	if d.reach.out() {
+		end = end.Add(reachMargin)
+	}
+	for _, late := range d.exports.TakeLate(end) {
 		ctx.Request(late.Asker, messages.APIOmitted{
 			ID: late.ID(), Why: cmp.Or(d.reach.why, "there was no time left for it"), OfTarget: d.reach.out,
 		})

@@ -20,6 +20,9 @@ const (
 	probeEvery = 4 * time.Second
 	// probeWithin is how long that question may take. AWS answers it in 50 to 150 ms.
 	probeWithin = 5 * time.Second
+	// reachMargin is how long before its deadline a document that waits is given up: its caller, which answers at that
+	// deadline, must know by then that a target is missing.
+	reachMargin = time.Second
 )
 
 // maxReturns is how often a document waits for AWS. If its call fails once more, though AWS has answered in between, it is
@@ -32,8 +35,8 @@ const maxReturns = 1
 //	-------------|---------------------------------------------|------------------------------------------------------
 //	in reach     | the start; a probe is answered; nothing     | each call is made
 //	             | waits any more; the time is over            |
-//	in doubt     | an export, or the listing of stages for     | exports wait, each until its own deadline; a probe
-//	             | one, fails as others would ([isOfMany])     | goes out at once
+//	in doubt     | an export, or the listing of stages for     | exports wait, each until reachMargin before its own
+//	             | one, fails as others would ([isOfMany])     | deadline; a probe goes out at once
 //	out of reach | that probe, too, fails                      | exports wait, as before, for gateway.OutOfReachFor
 //	             |                                             | at most; a probe goes out again and again; a listing
 //	             |                                             | without a deadline fails at once; log and status say so
@@ -131,6 +134,6 @@ func (d *discoverer) hold(ctx actor.Context, task exports.Task[*actor.PID], err 
 	d.doubt(err)
 	d.exports.Return(task)
 	if !task.By.IsZero() {
-		d.Scope.After(time.Until(task.By)+time.Millisecond, exportsDue{})
+		d.Scope.After(time.Until(task.By)-reachMargin+time.Millisecond, exportsDue{})
 	}
 }

@@ -211,6 +211,24 @@ func TestAFETCHThatMissesATargetIsNoSuccess(t *testing.T) {
 	})
 }
 
+// The same, if AWS goes away when a part of the documents is there, and stays away.
+func TestAFETCHInAnOutageIsNoSuccess(t *testing.T) {
+	for _, kind := range outageKinds {
+		t.Run(kind, func(t *testing.T) {
+			o := &outage{kind: kind}
+			base := manyAPIs(100, 3)
+			base.APIM.Version = "4.4"
+			run(t, o.options(base), func(t *testing.T, w *world.World) {
+				w.Connected()
+				time.AfterFunc(10*time.Second, func() { o.begin(w, time.Minute) })
+				if _, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil {
+					t.Errorf("the FETCH is a success with %d of 300 APIs", len(w.APIM.APIs()))
+				}
+			})
+		})
+	}
+}
+
 // Lists come and no export does, as with a proxy that lets only small answers through.
 func TestAnIngestWithoutAnyExportIsNoSuccess(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
