@@ -174,7 +174,7 @@ func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	if !m.Gone {
 		f.withheld = m.Why
 	}
-	f.env.Log.Warn("an API is left out of this fetch", life.LogAPI, m.ID, life.LogReason, m.Why)
+	f.env.Often.Warn("an API is left out of this fetch", life.LogAPI, m.ID, life.LogReason, m.Why)
 	f.proceed(ctx)
 }
 
@@ -202,9 +202,9 @@ func (f *fetch) finish(ctx actor.Context) {
 		f.answer(ctx, messages.Refused{Reason: "not all APIs could be fetched: " + f.away})
 		return
 	}
-	if len(reply) == 0 && len(left) == 0 && f.withheld != "" {
+	if why := cmp.Or(f.withheld, "there was no time for it"); len(reply) == 0 && (len(left) > 0 || f.withheld != "") {
 		// An empty reply would say that there is nothing.
-		f.answer(ctx, messages.Refused{Reason: fmt.Sprintf("none of %d APIs is ready; last: %s", len(f.asked), f.withheld)})
+		f.answer(ctx, messages.Refused{Reason: fmt.Sprintf("none of %d APIs is ready; last: %s", len(f.asked), why)})
 		return
 	}
 	f.answer(ctx, messages.Fetched{APIs: reply})

@@ -19,6 +19,7 @@ const (
 type omitted struct {
 	count    int
 	examples []string // with their reasons
+	logged   int      // also those that are deleted in AWS
 }
 
 // omit leaves an API out that AWS has.
@@ -27,7 +28,12 @@ func (i *ingest) omit(id federation.ID, why string) {
 	if len(i.omitted.examples) < shownOmitted {
 		i.omitted.examples = append(i.omitted.examples, fmt.Sprintf("%s: %s", id, why))
 	}
-	if i.omitted.count <= loggedOmitted {
+	i.logOmitted(id, why)
+}
+
+func (i *ingest) logOmitted(id federation.ID, why string) {
+	i.omitted.logged++
+	if i.omitted.logged <= loggedOmitted {
 		i.env.Log.Warn("an API is left out of this ingest; what APIM has of it stays",
 			life.LogJob, i.job(), life.LogAPI, id, life.LogReason, why)
 	}

@@ -55,10 +55,9 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	document.Claim.Release()
 	switch {
 	case m.Gone:
-		i.env.Log.Warn("an API is left out of this ingest; what APIM has of it stays",
-			life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)
+		i.logOmitted(m.ID, m.Why)
 	case !m.OfTarget && i.missing.Again(m.ID):
-		i.env.Log.Info("an API is not available; it is tried again after the others",
+		i.env.Often.Info("an API is not available; it is tried again after the others",
 			life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)
 		i.plan.Add([]federation.NamedEntry{document.NamedEntry})
 	default:

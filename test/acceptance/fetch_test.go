@@ -139,6 +139,25 @@ func TestAFETCHIsAnsweredByFiftySecondsWithWhatIsReady(t *testing.T) {
 	})
 }
 
+// An empty reply would say that there is nothing.
+func TestAFETCHWithNothingReadyInTimeIsNoSuccess(t *testing.T) {
+	run(t, world.Options{APIM: apimsim.Options{Version: "4.4"}}, func(t *testing.T, w *world.World) {
+		for _, operation := range []string{awssim.OpGetStages, awssim.OpGetExport} {
+			w.AWS.Script().Add(awssim.Rule{Operation: operation, Fault: awssim.Slow(25 * time.Second)})
+		}
+		w.Connected()
+		if _, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil ||
+			!strings.Contains(err.Error(), "none of 8 APIs is ready") {
+			t.Errorf("the FETCH gives %v", err)
+		}
+		w.AWS.Script().Clear()
+		succeed(w)
+		if n := len(w.APIM.APIs()); n != 8 {
+			t.Errorf("%d APIs", n)
+		}
+	})
+}
+
 func TestAFETCHWhoseCatalogueWasLostIsServedAgain(t *testing.T) {
 	var once sync.Once
 	o := world.Options{Faults: func(_ string, message any) {

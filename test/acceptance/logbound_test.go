@@ -123,3 +123,33 @@ func TestAFloodOfRefusedSUBSCRIBEsIsCountedInTheLogNotRepeated(t *testing.T) {
 		})
 	}
 }
+
+func TestAPIsThatAreNotAvailableFillNoLog(t *testing.T) {
+	const apis, stages = 100, 3
+	t.Run("an ingest of stages that are deleted", func(t *testing.T) {
+		run(t, manyAPIs(apis, stages), func(t *testing.T, w *world.World) {
+			w.Connected()
+			preview(w)
+			w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetStages, Fault: awssim.Answer(404, "NotFoundException", "gone")})
+			w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetExport, Fault: awssim.Answer(404, "NotFoundException", "gone")})
+			succeed(w)
+			if n := w.Log.Count("an API is left out of this ingest"); n != 100 {
+				t.Errorf("%d lines", n)
+			}
+		})
+	})
+	t.Run("a FETCH", func(t *testing.T) {
+		o := manyAPIs(apis, stages)
+		o.APIM.Version = "4.4"
+		run(t, o, func(t *testing.T, w *world.World) {
+			w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetStages, Fault: awssim.Answer(400, "BadRequestException", "no")})
+			w.Connected()
+			if _, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil {
+				t.Error("it is a success")
+			}
+			if n := w.Log.Count("an API is left out of this fetch"); n == 0 || n > 50 {
+				t.Errorf("%d lines", n)
+			}
+		})
+	})
+}
