@@ -78,7 +78,8 @@ type TargetListing struct {
 	// APIs and Plans are all REST APIs and all usage plans, if Complete: what the entries' filter leaves out too.
 	APIs  []*gateway.RestAPI
 	Plans []*gateway.UsagePlan
-	// Stages are the names of all stages that are known, if Complete and there is a stage filter: what it leaves out too.
+	// Stages are the names of all stages that are known, if Complete and not Narrow, and if there is a stage filter: what
+	// it leaves out too.
 	Stages []string
 	// Failure says why it is not complete, for people; empty if it is complete or still going on.
 	Failure string

@@ -35,10 +35,16 @@ func (b *book) keep(target federation.Target, apis []store.RememberedAPI) bool {
 // unlisted is what is known of the REST APIs whose stages a listing could not list.
 func (b *book) unlisted(m messages.TargetListing) []store.RememberedAPI {
 	apis := []store.RememberedAPI{}
+	if len(m.Unlisted) == 0 {
+		return apis
+	}
+	listed := make(map[federation.ID]bool, len(m.Entries))
+	for _, e := range m.Entries {
+		listed[e.ID(m.Target)] = true
+	}
 	for _, a := range b.listings[m.Target] {
 		id, err := federation.ParseID(a.ID)
-		if _, unlisted := m.Unlisted[id.RestAPI]; err == nil && unlisted &&
-			!slices.ContainsFunc(m.Entries, func(e federation.Entry) bool { return e.ID(m.Target) == id }) {
+		if _, unlisted := m.Unlisted[id.RestAPI]; err == nil && unlisted && !listed[id] {
 			apis = append(apis, a)
 		}
 	}

@@ -267,7 +267,10 @@ func (d *discoverer) settle(ctx actor.Context) {
 		if !run.stagesFrom.IsZero() {
 			d.last.finishedAt = run.stagesFrom
 		}
-		d.living.KeepOnly(d.run.apis)
+		if len(d.spec.Filter.Stages) > 0 {
+			d.last.Stages = federation.StageNames(run.apis, run.plans, run.stages)
+		}
+		d.living.KeepOnly(run.apis)
 		d.run = nil
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
@@ -283,11 +286,13 @@ func (d *discoverer) settle(ctx actor.Context) {
 
 // settleNarrow answers the callers that want certain APIs only: the two lists are enough for them.
 func (d *discoverer) settleNarrow(ctx actor.Context) {
-	for _, narrow := range slices.Clone(d.askers) {
-		if len(narrow.Only) > 0 {
-			listing := d.whole(d.run.only(d.spec.Target, narrow.Only))
+	narrow := slices.DeleteFunc(slices.Clone(d.askers), func(a *listingAsker) bool { return len(a.Only) == 0 })
+	if len(narrow) > 0 {
+		entries := d.run.entries() // once, as there may be many callers and APIs
+		for _, one := range narrow {
+			listing := d.whole(d.run.only(d.spec.Target, entries, one.Only))
 			listing.Narrow = true
-			d.answer(ctx, listing, func(a *listingAsker) bool { return a == narrow })
+			d.answer(ctx, listing, func(a *listingAsker) bool { return a == one })
 		}
 	}
 	if len(d.askers) == 0 && !d.run.full && len(d.run.stages) == 0 {
@@ -317,15 +322,10 @@ func (d *discoverer) onAskerDue(ctx actor.Context, m askerDue) {
 
 // whole is a listing of which none of these entries is missing.
 func (d *discoverer) whole(entries []federation.Entry) messages.TargetListing {
-	listing := messages.TargetListing{
+	return messages.TargetListing{
 		Target: d.spec.Target, Entries: entries, Estimate: len(entries), Complete: true, StartedAt: d.run.begun,
-		APIs: d.run.apis, Plans: d.run.plans,
-		Unlisted: d.run.unlisted,
+		APIs: d.run.apis, Plans: d.run.plans, Unlisted: d.run.unlisted,
 	}
-	if len(d.spec.Filter.Stages) > 0 {
-		listing.Stages = federation.StageNames(d.run.apis, d.run.plans, d.run.stages)
-	}
-	return listing
 }
 
 // partial is what there is of a listing; failure says why it is not whole, if anything failed.

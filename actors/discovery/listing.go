@@ -3,7 +3,6 @@ package discovery
 import (
 	"cmp"
 	"context"
-	"slices"
 	"time"
 
 	"federation-agent/internal/apigateway"
@@ -199,23 +198,32 @@ func (r *listingRun) entries() []federation.Entry {
 	return federation.Entries(r.apis, r.plans, r.stages, r.filter)
 }
 
-// only is the entries with these ids. One that is in no usage plan needs no GetStages here: its id names
-// its stage, and its export asks whether AWS has it.
-func (r *listingRun) only(target federation.Target, ids []federation.ID) []federation.Entry {
-	found := slices.DeleteFunc(r.entries(), func(e federation.Entry) bool { return !slices.Contains(ids, e.ID(target)) })
-	if !r.filter.AcceptWithoutPlan {
+// only is the entries with these ids. One that is in no usage plan needs no GetStages here: its id names its stage, and
+// its export asks whether AWS has it.
+func (r *listingRun) only(target federation.Target, entries []federation.Entry, ids []federation.ID) []federation.Entry {
+	wanted := make(map[federation.ID]bool, len(ids))
+	for _, id := range ids {
+		wanted[id] = id.Target() == target
+	}
+	var found []federation.Entry
+	for _, e := range entries {
+		if id := e.ID(target); wanted[id] {
+			delete(wanted, id)
+			found = append(found, e)
+		}
+	}
+	if !r.filter.AcceptWithoutPlan || len(wanted) == 0 {
 		return found
+	}
+	apis := make(map[string]*gateway.RestAPI, len(r.apis))
+	for _, api := range r.apis {
+		apis[api.ID] = api
 	}
 	for _, id := range ids {
 		_, known := r.stages[id.RestAPI]
-		if known || id.Target() != target || !r.filter.Accepts(id.Stage) ||
-			slices.ContainsFunc(found, func(e federation.Entry) bool { return e.ID(target) == id }) {
-			continue
-		}
-		for _, api := range r.apis {
-			if api.ID == id.RestAPI {
-				found = append(found, federation.Entry{API: api, Stage: id.Stage})
-			}
+		if api := apis[id.RestAPI]; api != nil && wanted[id] && !known && r.filter.Accepts(id.Stage) {
+			delete(wanted, id)
+			found = append(found, federation.Entry{API: api, Stage: id.Stage})
 		}
 	}
 	return found

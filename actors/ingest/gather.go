@@ -197,18 +197,22 @@ func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs)
 	for _, e := range apis {
 		delete(known, e.ID().String())
 	}
-	var lost []string
+	complete := map[federation.Target]messages.TargetListing{}
 	for _, l := range m.Listings {
-		for id := range known {
-			parsed, err := federation.ParseID(id)
-			if _, unlisted := l.Unlisted[parsed.RestAPI]; err == nil && l.Complete && !unlisted && parsed.Target() == l.Target {
-				lost = append(lost, id)
-			}
+		if l.Complete {
+			complete[l.Target] = l
+		}
+	}
+	var lost []string
+	for text := range known {
+		id, err := federation.ParseID(text)
+		l, listed := complete[id.Target()]
+		if _, unlisted := l.Unlisted[id.RestAPI]; err == nil && listed && !unlisted {
+			lost = append(lost, text)
 		}
 	}
 	if len(lost) > 0 {
 		slices.Sort(lost)
-		lost = slices.Compact(lost)
 		i.env.Log.Warn("APIs that were ingested before are deleted, filtered out or in no usage plan any more; "+
 			"APIM keeps what it has of them: delete them there if they are gone for good",
 			life.LogJob, i.job(), life.LogAPIs, len(lost), life.LogLeft, words.Few(lost, words.Many, ", "))
