@@ -47,6 +47,9 @@ type LossesJudged struct {
 	Unconfirmed map[federation.ID]bool
 }
 
+// PlansSent tells that an ingest job has ended, and has sent what it could. Ingest job -> claims.
+type PlansSent struct{}
+
 // ListTarget asks a target for its listing: catalogue, saga -> target -> discoverer.
 //
 // It is answered once, by By at the latest, with what is known then.

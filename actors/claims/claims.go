@@ -15,6 +15,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
 
@@ -60,6 +61,8 @@ func (c *claims) Receive(ctx actor.Context) {
 		c.onStarted()
 	case messages.JudgeLosses:
 		ctx.Respond(messages.LossesJudged{Catalogue: m.Catalogue, Unconfirmed: c.judge(m.Catalogue)})
+	case messages.PlansSent:
+		c.onPlansSent()
 	case secondLook:
 		c.onSecondLook(ctx)
 	case messages.GatheredAPIs:
@@ -96,10 +99,7 @@ func (c *claims) onStarted() {
 
 // judge has the claims judged by listings that have come, and gives the APIs that must not be sent.
 func (c *claims) judge(m messages.GatheredAPIs) map[federation.ID]bool {
-	sent, err := c.env.SentPlans.RememberedPlans(c.spec.Integration)
-	if err != nil {
-		c.env.Log.Warn("cannot read which plans were sent; a loss of plans may go unnoticed", life.LogError, err)
-	}
+	sent := c.sent()
 	begun := map[federation.Target]time.Time{}
 	for _, l := range m.Listings {
 		if l.Complete {
@@ -129,6 +129,25 @@ func (c *claims) judge(m messages.GatheredAPIs) map[federation.ID]bool {
 	return unconfirmed
 }
 
+func (c *claims) sent() map[string][]string {
+	sent, err := c.env.SentPlans.RememberedPlans(c.spec.Integration)
+	if err != nil {
+		c.env.Log.Warn("cannot read which plans were sent; a loss of plans may go unnoticed", life.LogError, err)
+	}
+	return sent
+}
+
+// onPlansSent ends the claims that an ingest has carried out: APIM does not have these plans any more.
+func (c *claims) onPlansSent() {
+	before, sent := maps.Clone(c.made), c.sent()
+	maps.DeleteFunc(c.made, func(id federation.ID, claim federation.Claim) bool {
+		return claim.Confirmed && !slices.ContainsFunc(claim.Lost, func(plan string) bool {
+			return slices.Contains(sent[id.String()], plan)
+		})
+	})
+	c.keepClaims(before)
+}
+
 func (c *claims) take(id federation.ID, claim federation.Claim) {
 	if len(claim.Lost) == 0 {
 		delete(c.made, id)
@@ -139,9 +158,9 @@ func (c *claims) take(id federation.ID, claim federation.Claim) {
 
 // keepClaims says what has changed, and writes it down.
 func (c *claims) keepClaims(before map[federation.ID]federation.Claim) {
-	made, confirmed, withdrawn := map[federation.ID]federation.Claim{}, map[federation.ID]federation.Claim{},
-		map[federation.ID]federation.Claim{}
+	made, confirmed, ended := map[federation.ID]federation.Claim{}, map[federation.ID]federation.Claim{}, maps.Clone(before)
 	for id, claim := range c.made {
+		delete(ended, id)
 		switch old := before[id]; {
 		case !claim.Confirmed && !slices.Equal(old.Lost, claim.Lost):
 			made[id] = claim
@@ -149,26 +168,14 @@ func (c *claims) keepClaims(before map[federation.ID]federation.Claim) {
 			confirmed[id] = claim
 		}
 	}
-	for id, claim := range before {
-		if _, stays := c.made[id]; !stays {
-			withdrawn[id] = claim
-		}
-	}
-	if len(made)+len(confirmed)+len(withdrawn) == 0 {
+	if len(made)+len(confirmed)+len(ended) == 0 {
 		return
 	}
-	for what, claims := range map[string]map[federation.ID]federation.Claim{
-		"AWS does not list plans any more; the APIs are left out, and what APIM has of them stays, until a second " +
-			"listing in five minutes shows the same": made,
-		"a second listing confirms that plans are gone in AWS; the next ingest of their APIs deletes them in APIM, " +
-			"with their subscriptions": confirmed,
-		"plans that AWS did not list are there again, or their APIs are gone": withdrawn,
-	} {
-		if len(claims) > 0 {
-			c.env.Log.Warn(what, life.LogIntegration, c.spec.Integration, life.LogAPIs, len(claims),
-				life.LogReason, strings.Join(inWords(claims), "; "))
-		}
-	}
+	c.say("AWS does not list plans any more; the APIs are left out, and what APIM has of them stays, until a second "+
+		"listing in five minutes shows the same", made)
+	c.say("a second listing confirms that plans are gone in AWS; the next ingest of their APIs deletes them in APIM, "+
+		"with their subscriptions", confirmed)
+	c.say("plans that AWS did not list are there again, or their APIs are gone, or an ingest has deleted them in APIM", ended)
 	lost := map[string][]string{}
 	for id, claim := range c.made {
 		lost[id.String()] = claim.Lost
@@ -180,22 +187,29 @@ func (c *claims) keepClaims(before map[federation.ID]federation.Claim) {
 	c.lookAgain()
 }
 
+func (c *claims) say(what string, claims map[federation.ID]federation.Claim) {
+	if len(claims) > 0 {
+		c.env.Log.Warn(what, life.LogIntegration, c.spec.Integration, life.LogAPIs, len(claims),
+			life.LogReason, strings.Join(inWords(claims), "; "))
+	}
+}
+
 func (c *claims) showClaims() { c.env.Board.Guard(c.spec.Integration, inWords(c.made)) }
 
 // inWords names the first few claims, and says how many there are.
 func inWords(made map[federation.ID]federation.Claim) []string {
-	words := make([]string, 0, shownClaims+1)
+	texts := make([]string, 0, shownClaims+1)
 	for _, id := range slices.SortedFunc(maps.Keys(made), federation.CompareIDs) {
-		if len(words) == shownClaims {
-			return append(words, fmt.Sprintf("and %d APIs more", len(made)-shownClaims))
+		if len(texts) == shownClaims {
+			return append(texts, fmt.Sprintf("and %d APIs more", len(made)-shownClaims))
 		}
 		state := "not confirmed yet"
 		if made[id].Confirmed {
 			state = "confirmed"
 		}
-		words = append(words, fmt.Sprintf("%s without plan %s (%s)", id, strings.Join(made[id].Lost, ", "), state))
+		texts = append(texts, fmt.Sprintf("%s without plan %s (%s)", id, words.Few(made[id].Lost, words.Many, ", "), state))
 	}
-	return words
+	return texts
 }
 
 // lookAgain sees to it that unconfirmed claims are judged by a second listing.

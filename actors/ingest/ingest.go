@@ -105,7 +105,8 @@ type jobSpec struct {
 func jobProps(env *life.Env, all Spec, spec jobSpec) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
 		i := &ingest{
-			Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.session, missing: exports.NewMissing(), limits: spec.limits,
+			Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.session, limits: spec.limits,
+			missing: exports.NewMissing(),
 		}
 		i.Become(i.gathering)
 		return i
@@ -321,7 +322,8 @@ func (i *ingest) end(ctx actor.Context) {
 	i.Become(i.ending)
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
 	// A PID keeps its actor in memory as long as the PID is referenced: what an ended job knew must not stay with it.
-	i.plan, i.outbox, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, nil, nil
+	i.plan, i.outbox, i.missing, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, exports.Missing{}, nil, nil
+	ctx.Send(i.all.Claims, messages.PlansSent{})
 	env, integration, job, written := i.env, i.all.Integration, i.job(), i.written
 	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
 		if written != nil {

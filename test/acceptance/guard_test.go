@@ -89,6 +89,30 @@ func TestPlansThatAreGoneAreDeletedInAPIMOnlyAfterASecondListing(t *testing.T) {
 	}
 }
 
+func TestAConfirmedLossIsShownUntilAnIngestHasCarriedItOut(t *testing.T) {
+	run(t, acceptAll(world.Options{}), func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		succeed(w)
+		pass(2 * time.Minute)
+		unlinkAll(t, w, uniform(), 0)
+		succeed(w)
+		pass(6 * time.Minute)
+		held := func() []string { return agent.Board.Read().Integrations[0].Guard }
+		if got := held(); len(got) == 0 || !strings.Contains(got[0], "(confirmed)") {
+			t.Errorf("before the ingest: %q", got)
+		}
+		succeed(w)
+		pass(time.Second)
+		if got := held(); len(got) != 0 {
+			t.Errorf("after it: %q", got)
+		}
+		agent.Drain()
+		if got := w.Connected().Board.Read().Integrations[0].Guard; len(got) != 0 {
+			t.Errorf("after a restart: %q", got)
+		}
+	})
+}
+
 func TestPlansThatAreBackByTheSecondListingWereNeverLost(t *testing.T) {
 	run(t, acceptAll(world.Options{}), func(t *testing.T, w *world.World) {
 		_, api := ingested(w)
