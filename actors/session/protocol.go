@@ -274,6 +274,9 @@ func (s *session) onTooLarge(ctx actor.Context, m connClosed) {
 		setting = "integration.connector.ws.maxWebSocketFrameSize"
 	}
 	delay := s.soon()
+	if s.readyAt.IsZero() { // not even HELLO passes, so nothing is learnt
+		delay = s.nextDelay(false)
+	}
 	s.env.Log.Warn("APIM's controller takes smaller messages or frames than this agent may send, and closed the connection; "+
 		"set the setting to the controller's own limit, or raise that; smaller ones are tried now", life.LogSetting, setting,
 		life.LogBytes, s.largest, life.LogReason, reasonOf(m.info), life.LogDelay, delay)

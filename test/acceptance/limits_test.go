@@ -86,3 +86,13 @@ func TestAControllerThatTakesSmallerFramesIsServed(t *testing.T) {
 		}
 	})
 }
+
+func TestAControllerThatDoesNotEvenTakeHELLOIsNotHammered(t *testing.T) {
+	run(t, world.Options{APIM: apimsim.Options{MaxMessage: 16}}, func(t *testing.T, w *world.World) {
+		w.StartAgent()
+		pass(10 * time.Minute)
+		if n := w.Log.Count("APIM's controller takes smaller messages or frames"); n == 0 || n > 40 {
+			t.Errorf("%d connections in ten minutes", n)
+		}
+	})
+}
