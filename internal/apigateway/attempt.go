@@ -135,7 +135,7 @@ func (a attempts) failure(ctx context.Context, c *call, operation gateway.Operat
 	if f.class == gateway.ExpiredCredentials {
 		a.renew()
 	}
-	if ctx.Err() == nil {
+	if ctx.Err() == nil && !decided(f.class, err) {
 		f.retry, f.delay = nextAttempt(operation, f.class, c.attempts, f.retryAfter, left, a.jitter())
 	}
 	return f
@@ -173,6 +173,12 @@ func answeredNo(err error) bool {
 	return status >= http.StatusMultipleChoices && status < http.StatusInternalServerError
 }
 
+// decided reports whether a proxy, or what else answered in AWS's place, said no with a 4xx: it will say the same again,
+// and whoever waits is better told at once. A 3xx is a way to a login, where somebody may just be.
+func decided(class gateway.Class, err error) bool {
+	return class == gateway.Unavailable && answeredNo(err) && statusOf(err) >= http.StatusBadRequest
+}
+
 // These limit how often one call is tried, and how long it waits between two attempts. The quota decides the rate of
 // all calls together. The limits only stop one call from calling AWS too often, and from going on for ever if the
 // caller has set no deadline.
@@ -201,7 +207,7 @@ const (
 //	class                     | CreateApiKey | every other operation
 //	Throttled, "try again"    | 10 times     | 10 times (AWS refused and did nothing)
 //	Unreachable               | until left   | until left (of a create: it provably never left the process)
-//	Unavailable               | no           | until left (every other operation is idempotent)
+//	Unavailable               | no           | until left (every other operation is idempotent); see [decided]
 //	AnswerLost                | no           | until left (a second CreateApiKey creates a second key)
 //	NotYet                    | no           | 4 times
 //	ExpiredCredentials        | once more    | once more (with fresh credentials; AWS refused)

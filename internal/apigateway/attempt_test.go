@@ -215,6 +215,28 @@ func TestOneCallIsNotTriedForEver(t *testing.T) {
 	}
 }
 
+// Such an answer is a firewall's, or that of an AWS that is none. Who waits for a listing must learn of it at once, and
+// not that time has run out.
+func TestARefusalWithoutACodeOfAWSIsNotRepeated(t *testing.T) {
+	xml := func(r *http.Request) (*http.Response, error) {
+		return response(r, 403, http.Header{"Content-Type": {"application/xml"}},
+			"<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>"), nil
+	}
+	for name, refusal := range map[string]func(*http.Request) (*http.Response, error){
+		"400": html(400), "401": html(401), "403": html(403), "404": html(404), "403 in XML": xml,
+		"403 that breaks off": ok(403, `{"mess`),
+	} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				w := &wire{answer: answers(refusal, noAPIs)}
+				_, err := ListRESTAPIs(WithLatest(t.Context(), time.Now().Add(time.Hour)), w.client(nil))
+				wantClass(t, err, gateway.Unavailable)
+				wantCalls(t, w, 1)
+			})
+		})
+	}
+}
+
 func TestACallWithoutAPermitFailsAtOnceAndSendsNothing(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := &wire{answer: answers(noAPIs)}
