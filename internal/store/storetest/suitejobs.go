@@ -84,6 +84,9 @@ func listings(t *testing.T, subject Subject) {
 	must(t, s.ForgetListing("i", "never"))
 	got, err := s.Listings("i")
 	must(t, err)
+	got["t1"][0].Name = "what is given is the asker's own"
+	got, err = s.Listings("i")
+	must(t, err)
 	same(t, "listings", map[string][]store.RememberedAPI{"t1": {{ID: "b", Name: "Pets"}}, "t2": {}}, got)
 	outlives(t, subject, "i", "other")
 }
@@ -96,6 +99,10 @@ func plans(t *testing.T, subject Subject) {
 	got, err := s.RememberedPlans("i")
 	must(t, err)
 	same(t, "plans", map[string][]string{"a": {"p", "q"}, "b": {}}, got)
+	got["a"][0] = "what is given is the asker's own"
+	got, err = s.RememberedPlans("i")
+	must(t, err)
+	same(t, "plans, once more", map[string][]string{"a": {"p", "q"}, "b": {}}, got)
 	got, err = s.RememberedPlans("never")
 	must(t, err)
 	same(t, "plans of nobody", map[string][]string{}, got)
