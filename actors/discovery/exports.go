@@ -49,12 +49,12 @@ func (d *discoverer) onExportAPI(ctx actor.Context, m messages.ExportAPI) {
 func (d *discoverer) prepare(ctx actor.Context) {
 	now := time.Now()
 	end := now
-	if d.reach.out() {
+	if d.reach.doubtful() {
 		end = end.Add(reachMargin)
 	}
 	for _, late := range d.exports.TakeLate(end) {
 		ctx.Request(late.Asker, messages.APIOmitted{
-			ID: late.ID(), Why: cmp.Or(d.reach.why, "there was no time left for it"), OfTarget: d.reach.out,
+			ID: late.ID(), Why: cmp.Or(d.reach.why, "there was no time left for it"), OfTarget: d.reach.doubtful(),
 		})
 	}
 	if d.reach.doubtful() {
