@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net"
 	"net/http"
+	"net/url"
 	"os"
 	"os/exec"
 	"slices"
@@ -53,13 +54,20 @@ func (s source) Retrieve(ctx context.Context) (aws.Credentials, error) {
 // temporaryKey begins the ids of access keys that STS makes.
 const temporaryKey = "ASIA"
 
-// textOf is the error's text. What a credential_process wrote is left out: it holds secrets, and the SDK quotes it.
+// textOf is the error's text. What a credential_process wrote is left out: it holds secrets, and the SDK quotes it. So is
+// the path of an address: who knows that of a container's endpoint gets the credentials there.
 func textOf(sources []aws.CredentialSource, err error) string {
 	if slices.Contains(sources, aws.CredentialSourceProcess) && !errors.As(err, new(*exec.Error)) &&
 		!errors.As(err, new(*exec.ExitError)) && !errors.Is(err, context.DeadlineExceeded) {
 		return "credential_process did not write what AWS's tools expect"
 	}
-	return short(err.Error())
+	text := err.Error()
+	if failed, is := errors.AsType[*url.Error](err); is {
+		if asked, err := url.Parse(failed.URL); err == nil {
+			text = strings.ReplaceAll(text, failed.URL, asked.Scheme+"://"+asked.Host)
+		}
+	}
+	return short(text)
 }
 
 // adviceOn says what to do about the source that failed. Where STS is a part of the source, its refusals of a role that

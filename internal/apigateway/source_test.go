@@ -174,7 +174,7 @@ func TestEachSourceOfCredentialsThatFailsIsNamedWithWhatToDo(t *testing.T) {
 			[]string{"status 400", "pod identity"},
 		},
 		"a container's endpoint where nobody listens": {
-			env(container, nobody), []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "did not answer", "task role"},
+			env(container, nobody+"/v2/the-secret?token=the-secret"), []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "did not answer", "task role"},
 		},
 		"a container's endpoint that is a page": {
 			func(t *testing.T) map[string]string {
