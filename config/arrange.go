@@ -103,7 +103,7 @@ func (l *loader) fill() (cfg Config) {
 		values[libraryKey(key)] += ""
 	}
 	if err := env.ParseWithOptions(&cfg, env.Options{Environment: values, FuncMap: parsers}); err != nil {
-		l.faults = append(l.faults, Fault{Variable: "configuration", Text: "a fault of this program: " + err.Error()})
+		l.refuse("configuration", "a fault of this program: "+err.Error(), "")
 	}
 	if len(users) > 0 {
 		cfg.Services.HTTP.Authentication.Users = users

@@ -52,7 +52,7 @@ func (l *loader) collect() {
 		rest, _ := cutPrefix(key) // a variable's name in a file
 		switch s := l.yaml[key]; {
 		case s.wrong != "" && !slices.Contains(known, pattern):
-			l.faults = append(l.faults, Fault{Variable: s.String(), Text: s.wrong})
+			l.refuse(s.String(), s.wrong, "")
 		case strings.TrimSpace(s.value) == "":
 		case slices.Contains(known, pattern):
 			l.take(key)

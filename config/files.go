@@ -40,7 +40,7 @@ func (l *loader) fileList() (files []string, source, example string) {
 	example = javaOptions + "=-D" + keyVendorFiles + "=" + exampleFile
 	value, err := javaProperty(options, keyVendorFiles)
 	if err != nil {
-		l.faults = append(l.faults, Fault{Variable: javaOptions, Text: err.Error(), Example: example})
+		l.refuse(javaOptions, err.Error(), example)
 	}
 	return splitList(value), javaOptions + " (-D" + keyVendorFiles + ")", example
 }
@@ -54,19 +54,13 @@ var (
 func (l *loader) checkJavaOptions() {
 	for _, name := range []string{javaOptions, "JAVA_OPTS"} {
 		if ownProperty.MatchString(l.environ[name]) {
-			l.faults = append(l.faults, Fault{
-				Variable: name,
-				Text: "only -D" + keyVendorFiles + " is read from " + javaOptions + "; " +
-					"write each -Dintegration… and other setting as an environment variable",
-				Example: variableName("integration.providers[0].type") + "=" + ProviderType,
-			})
+			l.refuse(name, "only -D"+keyVendorFiles+" is read from "+javaOptions+"; "+
+				"write each -Dintegration… and other setting as an environment variable",
+				variableName("integration.providers[0].type")+"="+ProviderType)
 		}
 		if javaNetworks.MatchString(l.environ[name]) {
-			l.faults = append(l.faults, Fault{
-				Variable: name,
-				Text: "this agent has no JVM, so trust stores, key stores and proxies in it have no effect; remove them. " +
-					"SSL_CERT_FILE names the CAs to trust",
-			})
+			l.refuse(name, "this agent has no JVM, so trust stores, key stores and proxies in it have no effect; remove them. "+
+				"SSL_CERT_FILE names the CAs to trust", "")
 		}
 	}
 }
@@ -78,8 +72,7 @@ func (l *loader) readFiles() {
 	for _, name := range files {
 		content, err := l.src.ReadFile(name)
 		if err != nil {
-			text := fmt.Sprintf("the file %s cannot be read: %v", name, err)
-			l.faults = append(l.faults, Fault{Variable: source, Text: text, Example: example})
+			l.refuse(source, fmt.Sprintf("the file %s cannot be read: %v", name, err), example)
 			continue
 		}
 		settings, fault := flattenYAML(name, content, l.patterns())

@@ -74,7 +74,7 @@ func (l *loader) unknown(s setting, rest string) {
 		l.warn(s.String() + ": " + text)
 		return
 	}
-	l.faults = append(l.faults, Fault{Variable: s.String(), Text: text})
+	l.refuse(s.String(), text, "")
 }
 
 // wrappings are the characters that people and tools put round a value, in pairs. docker run --env-file keeps quotes;

@@ -34,11 +34,10 @@ var fileVariables = []string{
 // checkSurroundings refuses credentials that are not the value itself, and files that have no end. What a missing file
 // means is its reader's business.
 func (l *loader) checkSurroundings(cfg Config) {
-	fault := func(name, text string) { l.faults = append(l.faults, Fault{Variable: name, Text: text}) }
 	usesChain := slices.ContainsFunc(cfg.Providers, func(p Provider) bool { return p.AccessKeyID == "" })
 	for _, name := range sdkCredentials {
 		if err := unwrapped(strings.TrimSpace(l.environ[name])); err != nil && usesChain {
-			fault(name, err.Error())
+			l.refuse(name, err.Error(), "")
 		}
 	}
 	for _, name := range fileVariables {
@@ -47,7 +46,7 @@ func (l *loader) checkSurroundings(cfg Config) {
 			continue
 		}
 		if _, err := readFile(value); err != nil && !errors.As(err, &system) {
-			fault(name, fmt.Sprintf("the file %s cannot be read: %v", value, err))
+			l.refuse(name, fmt.Sprintf("the file %s cannot be read: %v", value, err), "")
 		}
 	}
 }

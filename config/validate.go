@@ -17,6 +17,10 @@ func (l *loader) fieldOf(key string) (field, bool) {
 	return f, ok
 }
 
+func (l *loader) refuse(variable, text, example string) {
+	l.faults = append(l.faults, Fault{Variable: variable, Text: text, Example: example})
+}
+
 // fault adds a fault of a key under the user's spelling of it, or the one that would set it.
 func (l *loader) fault(key, format string, args ...any) {
 	if l.rejected[key] {
@@ -48,7 +52,7 @@ func (l *loader) rejectWith(s setting, text, variable, example string) {
 	case s.at != "" && variable == s.variable:
 		assignment = variable + ": " + example
 	}
-	l.faults = append(l.faults, Fault{Variable: s.String(), Text: text, Example: assignment})
+	l.refuse(s.String(), text, assignment)
 }
 
 // check checks the values. Their form was checked before.
