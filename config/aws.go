@@ -62,6 +62,8 @@ func (l *loader) checkProvider(i int, p Provider) {
 var (
 	// accessKeyID is documented by AWS (IAM API, AccessKey).
 	accessKeyID = regexp.MustCompile(`^\w{16,128}$`)
+	// standInKey is what a stand-in for AWS is given in place of both, such as LocalStack's "test".
+	standInKey = regexp.MustCompile(`^\w{1,128}$`)
 	// secretAccessKey is not documented. AWS's have 40 letters, digits, / and +. A stand-in's may be others and fewer, but
 	// no brackets or quotes, and not as few as a number or the word null has.
 	secretAccessKey = regexp.MustCompile(`^[!#-&*-;=?-Z\\^_a-z|~]{8,}$`)
@@ -79,7 +81,7 @@ func (l *loader) checkKeys(i int, p Provider) {
 	switch {
 	case isTemplate(p.AccessKeyID):
 		l.fault(id, templateText)
-	case p.AccessKeyID != "" && !accessKeyID.MatchString(p.AccessKeyID):
+	case p.AccessKeyID != "" && !accessKeyID.MatchString(p.AccessKeyID) && !l.isStandInKey(p.AccessKeyID):
 		l.fault(id, "has not the form of an access key id: 16 to 128 letters and digits, nothing else")
 	case strings.HasPrefix(p.AccessKeyID, "ASIA"):
 		l.fault(id, "is a temporary key (ASIA…), which works only with its session token; "+temporaryKeys)
@@ -87,9 +89,15 @@ func (l *loader) checkKeys(i int, p Provider) {
 	switch value := p.SecretAccessKey.Reveal(); {
 	case isTemplate(value):
 		l.fault(key, templateText)
-	case value != "" && !secretAccessKey.MatchString(value):
+	case value != "" && !secretAccessKey.MatchString(value) && !l.isStandInKey(value):
 		l.fault(key, "has not the form of a secret access key: 40 letters, digits, / and +; no quotes, brackets or spaces")
 	}
+}
+
+// isStandInKey says that a key has not AWS's form, and is not meant for AWS either.
+func (l *loader) isStandInKey(value string) bool {
+	return standInKey.MatchString(value) &&
+		slices.ContainsFunc(endpointVariables, func(name string) bool { return l.environ[name] != "" })
 }
 
 // checkRegions gives the partitions of the valid regions.

@@ -44,3 +44,11 @@ func TestQuotedKeysOfTheDefaultChainAreAFault(t *testing.T) {
 	mustLoad(t, sources(seed(quoted...)...)) // nobody reads them
 	mustLoad(t, sources(append(chain, "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE")...))
 }
+
+// A stand-in for AWS, such as LocalStack, is given keys that AWS never makes.
+func TestAStandInForAWSMayHaveKeysOfAnyForm(t *testing.T) {
+	keys := []string{provider0 + "configuration_accessKeyId=test", provider0 + "configuration_secretAccessKey=test"}
+	mustLoad(t, sources(seed(append(keys, "AWS_ENDPOINT_URL=http://localstack:4566")...)...))
+	wantFaults(t, faultsOf(t, sources(seed(keys...)...)), "has not the form of an access key id",
+		"has not the form of a secret access key")
+}

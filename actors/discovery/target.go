@@ -92,7 +92,7 @@ func (t *target) resolving(ctx actor.Context) {
 	case messages.QuotaOpened:
 		t.onQuotaOpened(ctx, m)
 	case keys.Opened:
-		t.onKeysOpened(ctx)
+		t.onKeysOpened(ctx, m)
 	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe, messages.Abandoned, keys.Reach:
 		t.queue = append(t.queue, &actor.MessageEnvelope{Message: m, Sender: ctx.Sender()})
 	case resolveAgain:
@@ -224,9 +224,9 @@ func (t *target) openKeys(ctx actor.Context, m messages.QuotaOpened) apigateway.
 }
 
 // onKeysOpened completes the target: the sender is the writer.
-func (t *target) onKeysOpened(ctx actor.Context) {
-	if t.client == nil {
-		return // opened for an incarnation that panicked
+func (t *target) onKeysOpened(ctx actor.Context, m keys.Opened) {
+	if t.client == nil || m.Target != t.row.ID() {
+		return // opened for an incarnation that panicked, or for keys of another region
 	}
 	id := t.row.ID()
 	t.discoverer = ctx.SpawnPrefix(t.spec.Discoverer(id, t.client), "discoverer-")

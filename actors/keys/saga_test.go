@@ -108,18 +108,18 @@ func inWriting(t *testing.T, test func(*writing)) {
 			},
 		}
 		w.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return w.env.Log }))
-		budget := w.system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		budget := w.system.Root.Spawn(propsOf(func(ctx actor.Context) {
 			if _, asked := ctx.Message().(messages.AcquirePermit); asked {
 				ctx.Respond(messages.PermitGranted{})
 			}
 		}))
 		w.aws.permits = &quota.Permits{System: w.system, Quota: budget, Tickets: &atomic.Uint64{}}
-		target := w.system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		target := w.system.Root.Spawn(propsOf(func(ctx actor.Context) {
 			if _, asked := ctx.Message().(messages.ListTarget); asked {
 				ctx.Respond(messages.TargetListing{})
 			}
 		}))
-		w.asker = w.system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
+		w.asker = w.system.Root.Spawn(propsOf(func(ctx actor.Context) {
 			if answer, told := ctx.Message().(messages.Answer); told {
 				w.heard <- ctx.Sender()
 				w.answers <- answer
@@ -261,4 +261,13 @@ func TestAKeyWhoseSagaDiedBeforeItWroteTheFateDownIsListedAtOnce(t *testing.T) {
 		w.gone()
 		w.states(keys.Unconfirmed)
 	})
+}
+
+// heard is an actor that does nothing but one function.
+type heard func(actor.Context)
+
+func (h heard) Receive(ctx actor.Context) { h(ctx) }
+
+func propsOf(receive func(actor.Context)) *actor.Props {
+	return actor.PropsFromProducer(func() actor.Actor { return heard(receive) })
 }
