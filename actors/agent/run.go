@@ -9,8 +9,8 @@
 //	   ├─ router       command in -> the actor that serves it -> one reply out
 //	   │  └─ preview, fetch   one per command
 //	   ├─ jobs         begins and resumes ingests
-//	   ├─ claims       plans that AWS was seen without
 //	   │  └─ ingest           one per job
+//	   ├─ claims       plans that AWS was seen without
 //	   ├─ catalogue    what all targets have, with names that tell them apart
 //	   ├─ refresher    keeps the export cache warm
 //	   ├─ identity     finds credentials and their account

@@ -118,11 +118,7 @@ type (
 	gatherMore struct{}
 	heldBack   struct{}
 	jobWritten struct{ err error }
-	planNoted  struct {
-		batch *batch
-		err   error
-	}
-	doneNoted struct {
+	batchNoted struct {
 		batch *batch
 		err   error
 	}
@@ -173,10 +169,8 @@ func (i *ingest) sending(ctx actor.Context) {
 		i.onReady(ctx, m)
 	case messages.APIOmitted:
 		i.onOmitted(ctx, m)
-	case planNoted:
-		i.onPlanNoted(ctx, m)
-	case doneNoted:
-		i.onDoneNoted(ctx, m)
+	case batchNoted:
+		i.onBatchNoted(ctx, m)
 	case batchDue:
 		i.proceed(ctx)
 	case slowDue:
@@ -325,12 +319,12 @@ func (i *ingest) end(ctx actor.Context) {
 	i.plan, i.outbox, i.missing, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, exports.Missing{}, nil, nil
 	ctx.Send(i.all.Claims, messages.PlansSent{})
 	env, integration, job, written := i.env, i.all.Integration, i.job(), i.written
-	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
+	life.Do(i.Scope, func(context.Context) error {
 		if written != nil {
 			<-written // or a job that ends just after it began would be left on the disk, and be resumed
 		}
-		return struct{}{}, env.Jobs.Finish(integration, job)
-	}, func(_ struct{}, err error) any {
+		return env.Jobs.Finish(integration, job)
+	}, func(err error) any {
 		if err != nil {
 			env.Log.Warn("cannot write down that an ingest job has ended", life.LogJob, job, life.LogError, err)
 		}

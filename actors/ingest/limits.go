@@ -20,13 +20,10 @@ type peerLimits struct {
 // onTooLarge learns from a batch that the controller found too large: it goes again in halves. An API that does not go
 // alone goes without its document, and then not at all.
 func (i *ingest) onTooLarge(ctx actor.Context, b *batch) {
-	size := 0
-	for _, api := range b.apis {
-		size += len(api.JSON)
-	}
 	if len(b.apis) == 0 {
 		return // a keep-alive, or the end of the job: no other is smaller
 	}
+	size := exports.Size(b.apis)
 	i.inFlight = nil
 	i.limits.batch = max(1, min(size/2, cmp.Or(i.limits.batch, size)))
 	i.outbox.Limit(i.limits.batch)

@@ -102,14 +102,17 @@ func (i *ingest) notePlans(b *batch) {
 	for _, api := range b.apis {
 		plans[api.ID.String()] = api.PlanIDs
 	}
-	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
-		return struct{}{}, env.SentPlans.RememberPlans(integration, plans)
-	}, func(_ struct{}, err error) any { return planNoted{batch: b, err: err} })
+	life.Do(i.Scope, func(context.Context) error { return env.SentPlans.RememberPlans(integration, plans) },
+		func(err error) any { return batchNoted{batch: b, err: err} })
 }
 
-func (i *ingest) onPlanNoted(ctx actor.Context, m planNoted) {
+func (i *ingest) onBatchNoted(ctx actor.Context, m batchNoted) {
 	if m.err != nil {
-		i.env.Log.Warn("cannot save the plans sent: their loss may go unnoticed", life.LogJob, i.job(), life.LogError, m.err)
+		what := "cannot save the plans sent: their loss may go unnoticed"
+		if m.batch.done {
+			what = "cannot write down that the end of an ingest job goes out"
+		}
+		i.env.Log.Warn(what, life.LogJob, i.job(), life.LogError, m.err)
 	}
 	m.batch.noted = true
 	i.transmit(ctx)
@@ -145,16 +148,8 @@ func (i *ingest) sayDone() {
 	b := &batch{done: true}
 	i.inFlight = b
 	env, id, job := i.env, i.all.Integration, i.job()
-	life.Pipe(i.Scope, func(context.Context) (struct{}, error) { return struct{}{}, env.Jobs.SendingDone(id, job) },
-		func(_ struct{}, err error) any { return doneNoted{batch: b, err: err} })
-}
-
-func (i *ingest) onDoneNoted(ctx actor.Context, m doneNoted) {
-	if m.err != nil {
-		i.env.Log.Warn("cannot write down that the end of an ingest job goes out", life.LogJob, i.job(), life.LogError, m.err)
-	}
-	m.batch.noted = true
-	i.transmit(ctx)
+	life.Do(i.Scope, func(context.Context) error { return env.Jobs.SendingDone(id, job) },
+		func(err error) any { return batchNoted{batch: b, err: err} })
 }
 
 // transmit gives the batch in hand to the session, if it is written down and not on its way yet; without a
@@ -216,9 +211,8 @@ func (i *ingest) acknowledge(b *batch) {
 	for n, api := range b.apis {
 		ids[n] = api.ID.String()
 	}
-	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
-		return struct{}{}, env.Jobs.Acknowledge(integration, job, ids, now)
-	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
+	life.Do(i.Scope, func(context.Context) error { return env.Jobs.Acknowledge(integration, job, ids, now) },
+		func(err error) any { return jobWritten{err: err} })
 }
 
 // onIngestError sends a refused batch again in halves; an API that fails alone is left out and named.

@@ -57,10 +57,10 @@ func (i *ingest) started(ctx actor.Context, total int) {
 	}
 	written := make(chan struct{})
 	i.written = written
-	life.Pipe(i.Scope, func(context.Context) (struct{}, error) {
+	life.Do(i.Scope, func(context.Context) error {
 		defer close(written)
-		return struct{}{}, env.Jobs.Start(job)
-	}, func(_ struct{}, err error) any { return jobWritten{err: err} })
+		return env.Jobs.Start(job)
+	}, func(err error) any { return jobWritten{err: err} })
 }
 
 func (i *ingest) refuse(ctx actor.Context, ref messages.CommandRef, why string) {

@@ -26,6 +26,14 @@ func Release(apis []Ready) {
 	}
 }
 
+// Size is how many bytes the APIs have together.
+func Size(apis []Ready) (bytes int) {
+	for _, api := range apis {
+		bytes += len(api.JSON)
+	}
+	return bytes
+}
+
 // Outbox is the APIs that are ready and not sent. It decides what goes into one INGEST: enough bytes, enough APIs, or
 // nothing more to wait for. It is pure: time is passed in.
 type Outbox struct {
@@ -57,7 +65,7 @@ func (o *Outbox) Take(now time.Time, last bool) []Ready {
 	for len(o.again) > 0 {
 		half := o.again[0]
 		o.again = o.again[1:]
-		if len(half) == 1 || sizeOf(half) <= o.limits.Bytes {
+		if len(half) == 1 || Size(half) <= o.limits.Bytes {
 			return half
 		}
 		o.Halve(half) // the limit was lowered since
@@ -98,11 +106,4 @@ func (o *Outbox) Due() (time.Time, bool) {
 func (o *Outbox) Halve(batch []Ready) {
 	middle := len(batch) / 2
 	o.again = append([][]Ready{batch[:middle], batch[middle:]}, o.again...)
-}
-
-func sizeOf(batch []Ready) (bytes int) {
-	for _, api := range batch {
-		bytes += len(api.JSON)
-	}
-	return bytes
 }
