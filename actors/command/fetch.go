@@ -114,6 +114,11 @@ func (f *fetch) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 		f.answer(ctx, messages.Refused{Reason: "AWS could not be listed: " + why})
 		return
 	}
+	for _, l := range m.Listings {
+		for api, why := range l.Unlisted {
+			f.logOmitted(federation.ID{Account: l.Target.Account, Region: l.Target.Region, RestAPI: api, Stage: "*"}, why)
+		}
+	}
 	apis := slices.Clone(m.Whole)
 	leftFirst(apis, f.leftover)
 	for _, api := range apis {
@@ -174,8 +179,12 @@ func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	if !m.Gone {
 		f.withheld = m.Why
 	}
-	f.env.Often.Warn("an API is left out of this fetch", life.LogAPI, m.ID, life.LogReason, m.Why)
+	f.logOmitted(m.ID, m.Why)
 	f.proceed(ctx)
+}
+
+func (f *fetch) logOmitted(id federation.ID, why string) {
+	f.env.Often.Warn("an API is left out of this fetch", life.LogAPI, id, life.LogReason, why)
 }
 
 // finish answers with what is ready and fits, in the order in which it was asked for.

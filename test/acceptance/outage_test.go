@@ -229,6 +229,21 @@ func TestAFETCHInAnOutageIsNoSuccess(t *testing.T) {
 	}
 }
 
+// What is that API's own fault is named.
+func TestAFETCHNamesTheRESTAPIWhoseStagesCannotBeListed(t *testing.T) {
+	run(t, acceptAll(world.Options{APIM: apimsim.Options{Version: "4.4"}}), func(t *testing.T, w *world.World) {
+		const refused = "a000000001"
+		w.AWS.Script().Add(awssim.Rule{
+			Operation: awssim.OpGetStages, RestAPI: refused, Fault: awssim.Answer(403, awssim.CodeAccessDenied, "no"),
+		})
+		w.Connected()
+		succeed(w)
+		if len(w.APIM.APIs()) == 0 || !w.Log.Has("level=WARN", "an API is left out of this fetch", refused+":*") {
+			t.Errorf("%d APIs, and the log does not name the one that is missing", len(w.APIM.APIs()))
+		}
+	})
+}
+
 // Lists come and no export does, as with a proxy that lets only small answers through.
 func TestAnIngestWithoutAnyExportIsNoSuccess(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
