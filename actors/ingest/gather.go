@@ -158,31 +158,21 @@ func choose(apis []federation.NamedEntry, ids []string) (chosen []federation.Nam
 	known := federation.NewKnown(maps.Keys(byID))
 	taken := map[federation.ID]bool{}
 	for _, text := range ids {
-		e, ok := meant(text, known, byID)
-		if !ok {
-			missing = append(missing, text)
-			continue
+		var id federation.ID
+		ref, err := federation.ParseRef(text)
+		if err == nil {
+			id, err = known.API(ref)
 		}
-		if !taken[e.ID()] {
-			taken[e.ID()] = true
+		e, there := byID[id]
+		switch {
+		case err != nil || !there:
+			missing = append(missing, text)
+		case !taken[id]:
+			taken[id] = true
 			chosen = append(chosen, e)
 		}
 	}
 	return chosen, missing
-}
-
-// meant is the API that an id of APIM's means.
-func meant(s string, known federation.Known, by map[federation.ID]federation.NamedEntry) (federation.NamedEntry, bool) {
-	ref, err := federation.ParseRef(s)
-	if err != nil {
-		return federation.NamedEntry{}, false
-	}
-	id, err := known.API(ref)
-	if err != nil {
-		return federation.NamedEntry{}, false
-	}
-	e, ok := by[id]
-	return e, ok
 }
 
 // nameLost names the APIs that were sent before and are not sent now: APIM keeps what it has.

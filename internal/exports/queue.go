@@ -33,8 +33,6 @@ type Task[A any] struct {
 // compare orders tasks by their urgency.
 func (t Task[A]) compare(other Task[A]) int { return cmp.Compare(t.Priority, other.Priority) }
 
-func (t Task[A]) late(now time.Time) bool { return !t.By.IsZero() && now.After(t.By) }
-
 // Queue is the open orders of one target: documents that need a GetStages first (one for each REST API), those that
 // wait for a worker, and those that have one. It is pure: time is passed in.
 type Queue[A any] struct {
@@ -92,33 +90,33 @@ func (q *Queue[A]) Return(t Task[A]) {
 // Idle says that nothing waits to be begun.
 func (q *Queue[A]) Idle() bool { return len(q.restAPIs) == 0 && len(q.waiting) == 0 }
 
-// TakeLate gives the tasks that no worker has begun and that are of no use any more.
-func (q *Queue[A]) TakeLate(now time.Time) []Task[A] {
-	return q.take(func(t Task[A]) bool { return t.late(now) })
+// TakeLate gives the tasks that no worker has begun and that are of no use any more at a time.
+func (q *Queue[A]) TakeLate(at time.Time) []Task[A] {
+	return q.take(func(t Task[A]) bool { return !t.By.IsZero() && at.After(t.By) })
 }
 
 // TakeAll gives all tasks that no worker has begun.
 func (q *Queue[A]) TakeAll() []Task[A] { return q.take(func(Task[A]) bool { return true }) }
 
-func (q *Queue[A]) take(isTaken func(Task[A]) bool) []Task[A] {
-	var taken []Task[A]
-	keepOthers := func(tasks []Task[A]) []Task[A] {
+func (q *Queue[A]) take(isTaken func(Task[A]) bool) (taken []Task[A]) {
+	without := func(tasks []Task[A]) []Task[A] {
 		return slices.DeleteFunc(tasks, func(t Task[A]) bool {
-			if isTaken(t) {
+			match := isTaken(t)
+			if match {
 				taken = append(taken, t)
 			}
-			return isTaken(t)
+			return match
 		})
 	}
 	q.restAPIs = slices.DeleteFunc(q.restAPIs, func(api string) bool {
-		q.wanting[api] = keepOthers(q.wanting[api])
-		gone := len(q.wanting[api]) == 0
-		if gone {
-			delete(q.wanting, api)
+		q.wanting[api] = without(q.wanting[api])
+		if len(q.wanting[api]) > 0 {
+			return false
 		}
-		return gone
+		delete(q.wanting, api)
+		return true
 	})
-	q.waiting = keepOthers(q.waiting)
+	q.waiting = without(q.waiting)
 	return taken
 }
 
