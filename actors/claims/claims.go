@@ -175,7 +175,8 @@ func (c *claims) keepClaims(before map[federation.ID]federation.Claim) {
 		"listing in five minutes shows the same", made)
 	c.say("a second listing confirms that plans are gone in AWS; the next ingest of their APIs deletes them in APIM, "+
 		"with their subscriptions", confirmed)
-	c.say("plans that AWS did not list are there again, or their APIs are gone, or an ingest has deleted them in APIM", ended)
+	c.say("plans that AWS did not list are there again, or their APIs are gone, or an ingest has deleted them in APIM",
+		ended)
 	lost := map[string][]string{}
 	for id, claim := range c.made {
 		lost[id.String()] = claim.Lost

@@ -41,7 +41,8 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	switch {
 	case len(m.Listings) == 0:
 		i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) is of an account and region that is configured: "+
-			"check the provider's configuration.region, configuration.roleArn and credentials", words.Few(i.spec.command.APIIDs, words.Some, ", ")))
+			"check the provider's configuration.region, configuration.roleArn and credentials",
+			words.Few(i.spec.command.APIIDs, words.Some, ", ")))
 		return
 	case pending > 0:
 		if !i.answered {
@@ -123,11 +124,11 @@ func (i *ingest) addUnlisted(ctx actor.Context, judged messages.LossesJudged) {
 		}
 	}
 	if len(found) > 0 {
-		m := judged.Catalogue
+		m := &judged.Catalogue
 		m.Whole = slices.DeleteFunc(slices.Clone(m.Whole), func(e federation.NamedEntry) bool { return !found[e.Target] })
-		m.Listings = slices.DeleteFunc(slices.Clone(m.Listings), func(l messages.TargetListing) bool { return !found[l.Target] })
+		m.Listings = slices.DeleteFunc(slices.Clone(m.Listings),
+			func(l messages.TargetListing) bool { return !found[l.Target] })
 		apis, _ := choose(m.Whole, i.spec.command.APIIDs)
-		judged.Catalogue = m
 		i.plan.Add(i.unacknowledged(i.sendable(apis, judged)))
 	}
 	i.pull(ctx)

@@ -250,7 +250,8 @@ func (i *ingest) onStarted(ctx actor.Context) {
 	settings := i.all.Settings
 	i.documents = i.all.Memory.Holder(i.Scope.Ctx, 0, func() { i.Scope.Tell(roomMoved{}) })
 	i.outbox = exports.NewOutbox(exports.BatchLimits{
-		Bytes: min(settings.BatchBytes, i.all.MaxBytes, cmp.Or(i.limits.batch, i.all.MaxBytes)), Count: settings.BatchCount, Delay: settings.BatchDelay,
+		Bytes: min(settings.BatchBytes, i.all.MaxBytes, cmp.Or(i.limits.batch, i.all.MaxBytes)),
+		Count: settings.BatchCount, Delay: settings.BatchDelay,
 	})
 	i.Scope.After(checkEvery, checkDue{})
 	if i.spec.resumed != nil {

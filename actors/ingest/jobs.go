@@ -23,7 +23,8 @@ const (
 	resumeAfter = 5 * time.Second
 )
 
-// jobs begins ingest jobs, resumes those that began before a restart, tells them how the session stands. Parent: integration.
+// jobs begins ingest jobs, resumes those that began before a restart, and tells them how the session stands. Parent:
+// integration.
 type jobs struct {
 	life.Scoped
 	env     *life.Env

@@ -50,7 +50,8 @@ func ParseID(s string) (ID, error) {
 	}
 	for _, part := range parts {
 		if part == "" || strings.TrimSpace(part) != part {
-			return ID{}, fmt.Errorf("reading API id %q: a part of ACCOUNT:REGION:RESTAPI:STAGE is empty or has blanks", words.Short(s))
+			return ID{}, fmt.Errorf("reading API id %q: a part of ACCOUNT:REGION:RESTAPI:STAGE is empty or has blanks",
+				words.Short(s))
 		}
 	}
 	return ID{Account: parts[0], Region: parts[1], RestAPI: parts[2], Stage: parts[3]}, nil

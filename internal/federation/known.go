@@ -48,7 +48,8 @@ func (k Known) Target(r Ref) (Target, error) {
 func only[T fmt.Stringer](r Ref, found []T, what string) (one T, err error) {
 	switch len(found) {
 	case 0:
-		return one, fmt.Errorf("no listing has shown a REST API %s yet: discover or ingest first, then try again", words.Short(r.RestAPI))
+		return one, fmt.Errorf("no listing has shown a REST API %s yet: discover or ingest first, then try again",
+			words.Short(r.RestAPI))
 	case 1:
 		return found[0], nil
 	}

@@ -109,7 +109,7 @@ func (b *Board) Ingested(id string, apis int) {
 	b.with(id, func(i *integration) { i.IngestedAPIs += uint64(apis) })
 }
 
-// Guard notes in words which removals of plans the plan-loss guard refuses; none means that it refuses nothing.
+// Guard notes in words which plans AWS does not list any more that APIM has; none means that none is missing.
 func (b *Board) Guard(id string, held []string) {
 	b.with(id, func(i *integration) { i.Guard = slices.Clone(held) })
 }

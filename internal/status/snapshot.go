@@ -17,7 +17,7 @@ type Snapshot struct {
 type Integration struct {
 	ID      string  `json:"id"`
 	Session Session `json:"session"`
-	// Guard says in words which removals of plans the plan-loss guard refuses.
+	// Guard says in words which plans AWS does not list any more that APIM has.
 	Guard        []string `json:"planGuardHolds,omitempty"`
 	Targets      []Target `json:"targets"`
 	IngestedAPIs uint64   `json:"apisIngested"`
