@@ -25,8 +25,8 @@ const (
 	reachMargin = time.Second
 )
 
-// maxReturns is how often a document waits for AWS. If its call fails once more, though AWS has answered in between, it is
-// not AWS that is out of reach: that one export fails.
+// maxReturns is how often a document waits for AWS to answer. If its call fails once more, though AWS has answered in
+// between, it is not AWS that is out of reach: that one export fails. Throttles and credentials are never one export's.
 const maxReturns = 1
 
 // reach says whether AWS can be used for the target. Its zero value is that it can, as far as is known.
@@ -111,7 +111,11 @@ func (d *discoverer) onProbeDue(ctx actor.Context) {
 }
 
 func (d *discoverer) onProbed(ctx actor.Context, m probed) {
-	if m.err == nil || !isOfMany(m.err) {
+	switch {
+	case m.err != nil && apigateway.Classify(m.err) == gateway.NoPermit:
+		d.Scope.After(probeEvery, probeDue{}) // AWS was not asked: the quota pauses, as after a throttle
+		return
+	case m.err == nil || !isOfMany(m.err):
 		d.comeBack(ctx)
 		return
 	}
@@ -127,7 +131,8 @@ func (d *discoverer) onProbed(ctx actor.Context, m probed) {
 
 // hold has a document wait that cannot be had now, for a reason that others would meet as well.
 func (d *discoverer) hold(ctx actor.Context, task exports.Task[*actor.PID], err error) {
-	if task.Returned == maxReturns {
+	class := apigateway.Classify(err)
+	if task.Returned >= maxReturns && (class == gateway.Unreachable || class == gateway.Unavailable) {
 		ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: apigateway.Explain(err)})
 		return
 	}

@@ -196,6 +196,36 @@ func TestOneAPIThatFailsByItselfHoldsUpNoOther(t *testing.T) {
 	}
 }
 
+// A throttle is no single API's fault, also where AWS answers other calls. While the quota pauses, as AWS asks for, no
+// probe goes out, which is no answer of AWS's.
+func TestAnAWSThatThrottlesForLongIsWaitedFor(t *testing.T) {
+	for name, c := range map[string]struct {
+		operation string
+		pause     time.Duration
+	}{
+		"all":                        {},
+		"all, and asks for 20 s":     {pause: 20 * time.Second},
+		"all, and asks for a minute": {pause: time.Minute},
+		"exports":                    {operation: awssim.OpGetExport},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, manyAPIs(40, 3), func(t *testing.T, w *world.World) {
+				w.Connected()
+				job := startIngest(w)
+				pass(10 * time.Second)
+				w.AWS.Script().Add(awssim.Rule{Operation: c.operation, Fault: awssim.Throttling(c.pause)})
+				time.AfterFunc(25*time.Minute, w.AWS.Script().Clear)
+				if got := ended(w, job); got.Status != apimsim.JobSuccess || got.Ingested != 120 {
+					t.Errorf("%s with %d of 120 APIs", got.Status, got.Ingested)
+				}
+				if n := w.Log.Count("an API is not available"); n > 0 {
+					t.Errorf("%d lines say that it is an API's own fault", n)
+				}
+			})
+		})
+	}
+}
+
 // A reply to FETCH without the APIs of a target would look like a success.
 func TestAFETCHThatMissesATargetIsNoSuccess(t *testing.T) {
 	o := twoRegions(world.Options{APIM: apimsim.Options{Version: "4.4"}})
