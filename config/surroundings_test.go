@@ -3,6 +3,8 @@ package config_test
 import (
 	"strings"
 	"testing"
+
+	"federation-agent/config"
 )
 
 func TestWhatLeadsTheCallsToAWSElsewhereIsAWarning(t *testing.T) {
