@@ -108,23 +108,23 @@ func inWriting(t *testing.T, test func(*writing)) {
 			},
 		}
 		w.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return w.env.Log }))
-		budget := w.system.Root.Spawn(propsOf(func(ctx actor.Context) {
+		budget := w.neighbour(func(ctx actor.Context) {
 			if _, asked := ctx.Message().(messages.AcquirePermit); asked {
 				ctx.Respond(messages.PermitGranted{})
 			}
-		}))
+		})
 		w.aws.permits = &quota.Permits{System: w.system, Quota: budget, Tickets: &atomic.Uint64{}}
-		target := w.system.Root.Spawn(propsOf(func(ctx actor.Context) {
+		target := w.neighbour(func(ctx actor.Context) {
 			if _, asked := ctx.Message().(messages.ListTarget); asked {
 				ctx.Respond(messages.TargetListing{})
 			}
-		}))
-		w.asker = w.system.Root.Spawn(propsOf(func(ctx actor.Context) {
+		})
+		w.asker = w.neighbour(func(ctx actor.Context) {
 			if answer, told := ctx.Message().(messages.Answer); told {
 				w.heard <- ctx.Sender()
 				w.answers <- answer
 			}
-		}))
+		})
 		w.writer = w.system.Root.Spawn(writerProps(w.env, place, source{client: w.aws, target: target}))
 		test(w)
 		for _, pid := range []*actor.PID{w.writer, w.asker, target, budget} {
@@ -134,6 +134,15 @@ func inWriting(t *testing.T, test func(*writing)) {
 		_ = journal.Close()         // a model's disk takes everything
 		time.Sleep(3 * time.Second) // the library's dead letters have a timer of their own
 	})
+}
+
+// neighbour is an actor that does one thing.
+type neighbour func(actor.Context)
+
+func (n neighbour) Receive(ctx actor.Context) { n(ctx) }
+
+func (w *writing) neighbour(n neighbour) *actor.PID {
+	return w.system.Root.Spawn(life.Props(w.env, life.Standing, func() actor.Actor { return n }))
 }
 
 // subscribe asks for a key, and gives the answer and who waits to hear its fate.
@@ -261,13 +270,4 @@ func TestAKeyWhoseSagaDiedBeforeItWroteTheFateDownIsListedAtOnce(t *testing.T) {
 		w.gone()
 		w.states(keys.Unconfirmed)
 	})
-}
-
-// heard is an actor that does nothing but one function.
-type heard func(actor.Context)
-
-func (h heard) Receive(ctx actor.Context) { h(ctx) }
-
-func propsOf(receive func(actor.Context)) *actor.Props {
-	return actor.PropsFromProducer(func() actor.Actor { return heard(receive) })
 }
