@@ -26,7 +26,8 @@ const (
 )
 
 // maxReturns is how often a document waits for AWS to answer. If its call fails once more, though AWS has answered in
-// between, it is not AWS that is out of reach: that one export fails. Throttles and credentials are never one export's.
+// between, it is not AWS that is out of reach: that one export fails. A throttle is never one export's fault, so it waits
+// on.
 const maxReturns = 1
 
 // reach says whether AWS can be used for the target. Its zero value is that it can, as far as is known.
@@ -132,8 +133,10 @@ func (d *discoverer) onProbed(ctx actor.Context, m probed) {
 // hold has a document wait that cannot be had now, for a reason that others would meet as well.
 func (d *discoverer) hold(ctx actor.Context, task exports.Task[*actor.PID], err error) {
 	class := apigateway.Classify(err)
-	if task.Returned >= maxReturns && (class == gateway.Unreachable || class == gateway.Unavailable) {
-		ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: apigateway.Explain(err)})
+	if task.Returned >= maxReturns && class != gateway.Throttled {
+		ctx.Request(task.Asker, messages.APIOmitted{
+			ID: task.ID(), Why: apigateway.Explain(err), OfTarget: class.OfTarget() && class != gateway.Unreachable,
+		})
 		return
 	}
 	d.doubt(err)

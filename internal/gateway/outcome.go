@@ -73,8 +73,8 @@ func (c Class) String() string {
 //	NotFound                                               | API    | left out: it is deleted
 //	NotExportable                                          | API    | it goes out without a document
 //
-// An export that fails again though the probe was answered fails by itself, whatever its class: it is tried once more,
-// after the others. What fails by itself is left out, and log, status and metrics name it. What waits for its target
+// An export that gets no answer, or 5xx, again though the probe was answered fails by itself: it is tried once more,
+// after the others. One that is throttled waits on. What fails by itself is left out, and log, status and metrics name it. What waits for its target
 // longer than [OutOfReachFor] keeps an ingest from being done, as does a target that cannot be listed, or of which every
 // API fails.
 func (c Class) OfTarget() bool {
