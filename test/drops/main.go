@@ -27,10 +27,11 @@ func main() {
 	drops := flag.Int("drops", 10, "how often each of them is dropped")
 	seed := flag.Uint64("seed", 1, "seeds the kinds and the moments of the drops")
 	keep := flag.String("keep", "", "`DIR` to leave the agent's logs and journal in")
+	journal := flag.String("journal", "", "`DIR` for the journal, such as an empty volume of 1 MiB")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *sessions, *drops, *seed, *keep); err != nil {
+	if err := run(ctx, *sessions, *drops, *seed, *keep, *journal); err != nil {
 		fmt.Fprintln(os.Stderr, "drops:", err)
 		os.Exit(1)
 	}
@@ -44,9 +45,9 @@ const (
 	subscribeFirst = 6                // in each account before the first drop: as many as are asked for between two
 )
 
-func run(ctx context.Context, sessions, drops int, seed uint64, keep string) error {
+func run(ctx context.Context, sessions, drops int, seed uint64, keep, journal string) error {
 	r, err := process.NewRig(ctx, process.RigOptions{
-		Integrations: sessions, APIs: apis, Stages: stages, Dir: keep, Settings: []string{batchOfTwo},
+		Integrations: sessions, APIs: apis, Stages: stages, Dir: keep, Journal: journal, Settings: []string{batchOfTwo},
 	})
 	if err != nil {
 		return err

@@ -26,39 +26,58 @@ func main() {
 	seed := flag.Uint64("seed", 1, "seeds the moments of the kills")
 	each := flag.Int("subscriptions", 6, "subscriptions asked for in each round")
 	atLeast := flag.Int("at-least", 10, "keys of each kind (accepted, unconfirmed, lost create) that must occur")
+	journal := flag.String("journal", "", "`DIR` for the journal, such as an empty volume of 1 MiB")
+	lose := flag.Bool("lose-region", false, "every other life lacks the second of two regions")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, *rounds, *each, *atLeast, *seed); err != nil {
+	o := options{*rounds, *each, *atLeast, *seed, *journal, *lose}
+	if err := run(ctx, o); err != nil {
 		fmt.Fprintln(os.Stderr, "kill9:", err)
 		os.Exit(1)
 	}
 }
 
-// longestLife is how long an agent may live after it connected: about as long as a round's subscriptions take.
-const longestLife = 1200 * time.Millisecond
+// longestLife is how long an agent may live after it connected: about as long as a round's subscriptions take. They come
+// in its first half. In a session's first second each key is listed as unconfirmed; a third of them come later.
+const longestLife = 3 * time.Second
 
 // keepAccepted subscriptions are never ended: enough must be left at the end.
 const keepAccepted = 19
 
-func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
-	r, err := process.NewRig(ctx, process.RigOptions{Integrations: 1, APIs: 4, Stages: 2})
+type options struct {
+	rounds, each, atLeast int
+	seed                  uint64
+	journal               string
+	loseRegion            bool
+}
+
+func run(ctx context.Context, o options) error {
+	rig := process.RigOptions{Integrations: 1, APIs: 4, Stages: 2, Journal: o.journal}
+	if o.loseRegion {
+		rig.Regions = 2
+	}
+	r, err := process.NewRig(ctx, rig)
 	if err != nil {
 		return err
 	}
 	defer r.Close()
-	random := rand.New(rand.NewPCG(seed, 0))
+	random := rand.New(rand.NewPCG(o.seed, 0))
 	apis, err := ingestEverything(ctx, r)
 	if err != nil {
 		return err
 	}
 	began := time.Now()
-	for round := 1; round <= rounds; round++ {
-		agent, err := r.StartAgent(ctx)
+	for round := 1; round <= o.rounds; round++ {
+		var settings []string
+		if o.loseRegion && round%2 == 0 {
+			settings = append(settings, process.FirstRegionOnly())
+		}
+		agent, err := r.StartAgent(ctx, settings...)
 		if err != nil {
 			return fmt.Errorf("round %d: %w", round, err)
 		}
-		asked := askForKeys(ctx, r, apis, each, random)
+		asked := askForKeys(ctx, r, apis, o.each, random)
 		if err := process.Sleep(ctx, time.Duration(random.Int64N(int64(longestLife)))); err != nil {
 			return err
 		}
@@ -67,7 +86,7 @@ func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
 		}
 		asked.Wait()
 		if round%20 == 0 {
-			fmt.Printf("round %d of %d, %s\n", round, rounds, time.Since(began).Round(time.Second))
+			fmt.Printf("round %d of %d, %s\n", round, o.rounds, time.Since(began).Round(time.Second))
 		}
 	}
 	fmt.Println("the last agent cleans up")
@@ -78,8 +97,8 @@ func run(ctx context.Context, rounds, each, atLeast int, seed uint64) error {
 	if err != nil {
 		return err
 	}
-	fmt.Printf("\nrounds (kill -9)                              %5d\n%s", rounds, c)
-	return errors.Join(c.Wrong(), enough(c, atLeast))
+	fmt.Printf("\nrounds (kill -9)                              %5d\n%s", o.rounds, c)
+	return errors.Join(c.Wrong(), enough(c, o.atLeast))
 }
 
 // enough says which kind of key came up too rarely for the count to mean something.

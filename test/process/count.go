@@ -49,7 +49,7 @@ func (r *Rig) Count(ctx context.Context) (Count, error) {
 	if err != nil {
 		return c, err
 	}
-	journal, health := store.Open(r.data(), store.Options{})
+	journal, health := store.Open(r.data, store.Options{})
 	if !health.Durable {
 		return c, fmt.Errorf("the journal cannot be read: %v", health.Messages)
 	}

@@ -27,14 +27,21 @@ const (
 	quotaScale = 20
 )
 
+// regions are where the accounts may have their APIs.
+var regions = []string{awssim.DemoRegion1, awssim.DemoRegion2}
+
 // RigOptions say what stands in AWS and in APIM.
 type RigOptions struct {
 	// Integrations is how many the agent serves: each with a session and an AWS account of its own.
 	Integrations int
 	// APIs is how many REST APIs there are in each account, each with Stages stages.
 	APIs, Stages int
+	// Regions is in how many regions each account has all of that; zero is one, and two is the most.
+	Regions int
 	// Dir takes the built agent, its journal and its logs. Empty: a temporary folder, until [Rig.Close].
 	Dir string
+	// Journal takes the journal in Dir's place, such as a small volume. It must be empty, and is left as it is in the end.
+	Journal string
 	// Settings are more of the agent's variables, NAME=VALUE.
 	Settings []string
 }
@@ -47,12 +54,12 @@ type Rig struct {
 	// Integrations are their ids in APIM.
 	Integrations []string
 
-	dir, binary string
-	discard     func() // of dir
-	sandbox     *Process
-	environ     []string
-	aws         string
-	started     int // agents so far
+	dir, data, binary string // data has the journal
+	discard           func() // of dir
+	sandbox           *Process
+	environ           []string
+	aws               string
+	started           int // agents so far
 
 	mu       sync.Mutex
 	asked    int             // subscriptions
@@ -67,6 +74,12 @@ func NewRig(ctx context.Context, o RigOptions) (*Rig, error) {
 	if r.dir, r.discard, err = Folder(o.Dir); err != nil {
 		return nil, err
 	}
+	if r.data = filepath.Join(r.dir, "data"); o.Journal != "" {
+		if r.data, _, err = Folder(o.Journal); err != nil {
+			r.discard()
+			return nil, err
+		}
+	}
 	settings, err := r.startSandbox(ctx, o)
 	if err != nil {
 		r.discard()
@@ -79,12 +92,10 @@ func NewRig(ctx context.Context, o RigOptions) (*Rig, error) {
 	r.environ = append(r.environ, "AWS_EC2_METADATA_DISABLED=true", "HOME="+r.dir, "PATH="+os.Getenv("PATH"),
 		fmt.Sprintf("gravitee_agent_quota_rate=%v", quotaScale*awssim.AWSRate),
 		fmt.Sprintf("gravitee_agent_quota_burst=%v", quotaScale*awssim.AWSBurst),
-		"gravitee_agent_store_path="+r.data(), "gravitee_services_core_http_port=0")
+		"gravitee_agent_store_path="+r.data, "gravitee_services_core_http_port=0")
 	r.environ = append(r.environ, o.Settings...)
 	return r, nil
 }
-
-func (r *Rig) data() string { return filepath.Join(r.dir, "data") }
 
 // Close ends the stand-ins at once.
 func (r *Rig) Close() {
@@ -100,7 +111,8 @@ func (r *Rig) startSandbox(ctx context.Context, o RigOptions) (settings map[stri
 	}
 	r.sandbox, err = Start(exec.Command(r.binary, "sandbox", "--apim", "127.0.0.1:0", "--aws", "127.0.0.1:0",
 		"--estate", "uniform", "--accounts", fmt.Sprint(o.Integrations), "--apis", fmt.Sprint(o.APIs),
-		"--stages", fmt.Sprint(o.Stages), "--quota-scale", fmt.Sprint(quotaScale)))
+		"--stages", fmt.Sprint(o.Stages), "--regions", strings.Join(regions[:max(o.Regions, 1)], ","),
+		"--quota-scale", fmt.Sprint(quotaScale)))
 	if err != nil {
 		return nil, err
 	}
@@ -162,9 +174,12 @@ func (r *Rig) addIntegrations(ctx context.Context, n int, settings map[string]st
 	return nil
 }
 
-// StartAgent starts an agent and waits until APIM sees all of its sessions: not those of an agent before it, which a
-// killed process leaves to APIM until the network has told.
-func (r *Rig) StartAgent(ctx context.Context) (*Process, error) {
+// FirstRegionOnly is the setting of an agent whose first integration sees only the first of its regions.
+func FirstRegionOnly() string { return providerPrefix + "configuration_region=" + regions[0] }
+
+// StartAgent starts an agent, with more settings or others, and waits until APIM sees all of its sessions: not those of
+// an agent before it, which a killed process leaves to APIM until the network has told.
+func (r *Rig) StartAgent(ctx context.Context, settings ...string) (*Process, error) {
 	old, err := r.APIM.Agents(ctx)
 	if err != nil {
 		return nil, err
@@ -175,7 +190,7 @@ func (r *Rig) StartAgent(ctx context.Context) (*Process, error) {
 	}
 	r.started++
 	cmd := exec.Command(r.binary)
-	cmd.Env, cmd.Dir = r.environ, r.dir
+	cmd.Env, cmd.Dir = slices.Concat(r.environ, settings), r.dir // of two values of a variable the last one counts
 	p, err := StartLogged(cmd, filepath.Join(r.dir, fmt.Sprintf("agent-%03d.log", r.started)))
 	if err != nil {
 		return nil, err
