@@ -118,8 +118,8 @@ func matchVariable(forms map[string]string, name string) (string, bool) {
 	return "", false
 }
 
-// cutPrefix takes a Gravitee prefix off, in whatever case, so that a misspelled prefix is noticed. So is the word export
-// of a shell, which some readers of .env files take for a part of the name.
+// cutPrefix takes a Gravitee prefix off, in whatever case, so that a misspelled prefix is noticed. So is the word
+// export of a shell, which some readers of .env files take for a part of the name.
 func cutPrefix(name string) (rest string, prefixed bool) {
 	name = strings.TrimPrefix(strings.TrimSpace(name), "export ")
 	if strings.HasPrefix(underscored(strings.ToLower(name)), ownPrefix) {

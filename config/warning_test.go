@@ -75,7 +75,11 @@ func TestWhatKubernetesGivesForAServiceBesideTheAgentIsNoWord(t *testing.T) {
 		if _, warnings := mustLoad(t, sources(seed(links...)...)); len(warnings) > 0 {
 			t.Errorf("%s: %q", service, warnings)
 		}
-		wantFaults(t, faultsOf(t, sources(seed(service+"_SERVICE_HOST=10.0.0.1")...)), service+"_SERVICE_HOST: is not a setting")
+		wantFaults(
+			t,
+			faultsOf(t, sources(seed(service+"_SERVICE_HOST=10.0.0.1")...)),
+			service+"_SERVICE_HOST: is not a setting",
+		)
 	}
 }
 

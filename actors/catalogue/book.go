@@ -12,8 +12,8 @@ import (
 //
 // Names are judged over all of it, whatever is being sent, so that a target that fails, or an ingest of a few APIs,
 // renames nothing. A stage that AWS does not have any more lengthens no name. A target that was never listed to the end
-// is no part of that: its own APIs show their stage, and the others are called what they will be called, but where names
-// turn out to be the same.
+// is no part of that: its own APIs show their stage, and the others are called what they will be called, but where
+// names turn out to be the same.
 type book struct {
 	listings map[federation.Target][]store.RememberedAPI
 	names    federation.Names

@@ -1,5 +1,5 @@
-// Package claims holds the plan-loss guard: what the ingest jobs of an integration do about plans that AWS does not list
-// any more. What a claim is, and when it is confirmed, stands in [federation.Claim.Judge].
+// Package claims holds the plan-loss guard: what the ingest jobs of an integration do about plans that AWS does not
+// list any more. What a claim is, and when it is confirmed, stands in [federation.Claim.Judge].
 package claims
 
 import (
@@ -81,8 +81,12 @@ func (c *claims) onStarted() {
 	integration := c.spec.Integration
 	remembered, err := c.env.SentPlans.RememberedPlans(integration)
 	if err == nil && len(remembered) == 0 {
-		c.env.Log.Warn("no earlier ingest is remembered (first start, no volume for agent.store.path, or none has ended yet): "+
-			"until one ingest has ended, a loss of plans in AWS goes unnoticed", life.LogIntegration, integration)
+		c.env.Log.Warn(
+			"no earlier ingest is remembered (first start, no volume for agent.store.path, or none has ended yet): "+
+				"until one ingest has ended, a loss of plans in AWS goes unnoticed",
+			life.LogIntegration,
+			integration,
+		)
 	}
 	kept, err := c.env.SentPlans.Claims(integration)
 	if err != nil {
@@ -158,7 +162,9 @@ func (c *claims) take(id federation.ID, claim federation.Claim) {
 
 // keepClaims says what has changed, and writes it down.
 func (c *claims) keepClaims(before map[federation.ID]federation.Claim) {
-	made, confirmed, ended := map[federation.ID]federation.Claim{}, map[federation.ID]federation.Claim{}, maps.Clone(before)
+	made, confirmed, ended := map[federation.ID]federation.Claim{}, map[federation.ID]federation.Claim{}, maps.Clone(
+		before,
+	)
 	for id, claim := range c.made {
 		delete(ended, id)
 		switch old := before[id]; {

@@ -200,7 +200,11 @@ func (r *listingRun) entries() []federation.Entry {
 
 // only is the entries with these ids. One that is in no usage plan needs no GetStages here: its id names its stage, and
 // its export asks whether AWS has it.
-func (r *listingRun) only(target federation.Target, entries []federation.Entry, ids []federation.ID) []federation.Entry {
+func (r *listingRun) only(
+	target federation.Target,
+	entries []federation.Entry,
+	ids []federation.ID,
+) []federation.Entry {
 	wanted := make(map[federation.ID]bool, len(ids))
 	for _, id := range ids {
 		wanted[id] = id.Target() == target

@@ -41,7 +41,9 @@ func TestANarrowListingHasEachAPIThatIsAskedForOnce(t *testing.T) {
 	}
 	r := newListingRun(nil, federation.Filter{AcceptWithoutPlan: true, Stages: []string{"prod", "dev"}}, time.Unix(0, 0))
 	r.apis = []*gateway.RestAPI{{ID: "a"}, {ID: "b"}, {ID: "c"}}
-	r.plans = []*gateway.UsagePlan{{ID: "p", Stages: []gateway.PlanStage{{APIID: "a", Stage: "prod"}, {APIID: "b", Stage: "prod"}}}}
+	r.plans = []*gateway.UsagePlan{
+		{ID: "p", Stages: []gateway.PlanStage{{APIID: "a", Stage: "prod"}, {APIID: "b", Stage: "prod"}}},
+	}
 	r.stages = federation.Stages{"c": {{Name: "prod"}}}
 	elsewhere := id("b", "dev")
 	elsewhere.Region = "s"

@@ -26,8 +26,8 @@ const (
 )
 
 // maxReturns is how often a document waits for AWS to answer. If its call fails once more, though AWS has answered in
-// between, it is not AWS that is out of reach: that one export fails. A throttle is never one export's fault, so it waits
-// on.
+// between, it is not AWS that is out of reach: that one export fails. A throttle is never one export's fault, so it
+// waits on.
 const maxReturns = 1
 
 // reach says whether AWS can be used for the target. Its zero value is that it can, as far as is known.

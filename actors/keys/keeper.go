@@ -17,9 +17,9 @@ import (
 // maxExamples is how many keys a log line names: enough to begin with, and the status page has all of them.
 const maxExamples = 5
 
-// keeper answers for the records that no writer of their own serves, because their integration, account or region is not
-// configured any more: it hands them to whoever reaches them ([keys.Serves]), and names the others in the log and on the
-// board. It reads all of the journal; a store that several processes share must give it what no other one owns.
+// keeper answers for the records that no writer of their own serves, because their integration, account or region is
+// not configured any more: it hands them to whoever reaches them ([keys.Serves]), and names the others in the log and
+// on the board. It reads all of the journal; a store that several processes share must give it what no other one owns.
 // Parent: agent.
 type keeper struct {
 	life.Scoped

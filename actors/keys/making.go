@@ -86,8 +86,9 @@ func (s *saga) make(
 	return record, value, err
 }
 
-// check asks whether a key of the plan would open the API now: since the ingest that told APIM so, a stage may have left
-// its plan. SUBSCRIBEs at the same time share the listing. One that fails, or is not ready in time, refuses nothing.
+// check asks whether a key of the plan would open the API now: since the ingest that told APIM so, a stage may have
+// left its plan. SUBSCRIBEs at the same time share the listing. One that fails, or is not ready in time, refuses
+// nothing.
 func (s *saga) check(ctx actor.Context, m task, c messages.Subscribe) error {
 	api, err := federation.ParseRef(c.APIID)
 	if err != nil {
@@ -112,8 +113,15 @@ func (s *saga) check(ctx actor.Context, m task, c messages.Subscribe) error {
 		return quota.ErrUnwanted
 	}
 	if !listing.Complete {
-		s.env.Often.Warn("AWS was not listed in time to see whether the plan still contains the API; its key is made all the same",
-			life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, listing.Failure)
+		s.env.Often.Warn(
+			"AWS was not listed in time to see whether the plan still contains the API; its key is made all the same",
+			life.LogTarget,
+			s.target(),
+			life.LogSubscription,
+			c.SubscriptionID,
+			life.LogReason,
+			listing.Failure,
+		)
 		return nil
 	}
 	return federation.CheckPlan(api, c.PlanID, listing.APIs, listing.Plans)

@@ -132,8 +132,8 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 	return nil
 }
 
-// listUnnamed ends a subscription of which neither its metadata nor the journal name a key. An ERROR would come back for
-// ever: APIM goes on asking. So it is a success, and the key, if there is one, is listed for an operator.
+// listUnnamed ends a subscription of which neither its metadata nor the journal name a key. An ERROR would come back
+// for ever: APIM goes on asking. So it is a success, and the key, if there is one, is listed for an operator.
 func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error {
 	if listed {
 		return nil // the same command once more, or a lost create

@@ -28,8 +28,8 @@ func inOneLanguage(ref messages.CommandRef, payload any) messages.Command {
 	}
 }
 
-// ours is what the agent itself has put into a subscription's metadata, and the plan. They may hold anything else, and a
-// command is kept until it is answered.
+// ours is what the agent itself has put into a subscription's metadata, and the plan. They may hold anything else, and
+// a command is kept until it is answered.
 func ours(metadata map[string]string) map[string]string {
 	kept := map[string]string{}
 	for _, name := range []string{

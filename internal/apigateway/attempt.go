@@ -166,15 +166,15 @@ func classOfAttempt(operation gateway.Operation, err error, c *call, caller erro
 	return class
 }
 
-// answeredNo reports whether the answer's status alone says that AWS did nothing. Every 3xx and 4xx says so, even if the
-// text comes from a proxy or is cut off.
+// answeredNo reports whether the answer's status alone says that AWS did nothing. Every 3xx and 4xx says so, even if
+// the text comes from a proxy or is cut off.
 func answeredNo(err error) bool {
 	status := statusOf(err)
 	return status >= http.StatusMultipleChoices && status < http.StatusInternalServerError
 }
 
-// decided reports whether a proxy, or what else answered in AWS's place, said no with a 4xx: it will say the same again,
-// and whoever waits is better told at once. A 3xx is a way to a login, where somebody may just be.
+// decided reports whether a proxy, or what else answered in AWS's place, said no with a 4xx: it will say the same
+// again, and whoever waits is better told at once. A 3xx is a way to a login, where somebody may just be.
 func decided(class gateway.Class, err error) bool {
 	return class == gateway.Unavailable && answeredNo(err) && statusOf(err) >= http.StatusBadRequest
 }

@@ -260,14 +260,33 @@ func TestAWSsWordsAreQuotedOnOneLineWithinBoundsWhereOnlyTheySayWhatToChange(t *
 	if !strings.HasSuffix(got, `(AWS says: "The model is wrong")`) {
 		t.Error(got)
 	}
-	if got := explained(400, "BadRequestException", strings.Repeat("é", 5000)); len(got) > 2*maxWords || !utf8.ValidString(got) {
+	if got := explained(
+		400,
+		"BadRequestException",
+		strings.Repeat("é", 5000),
+	); len(got) > 2*maxWords ||
+		!utf8.ValidString(got) {
 		t.Errorf("%d bytes: %s", len(got), got)
 	}
 	denied := "User: arn:aws:iam::1:user/x is not authorized with an explicit deny in a service control policy"
-	if got := explained(403, "AccessDeniedException", denied); !strings.Contains(got, "explicit deny in a service control policy") {
+	if got := explained(
+		403,
+		"AccessDeniedException",
+		denied,
+	); !strings.Contains(
+		got,
+		"explicit deny in a service control policy",
+	) {
 		t.Error(got)
 	}
-	if got := explained(403, "InvalidSignatureException", "The Canonical String should have been AKID"); strings.Contains(got, "Canonical") {
+	if got := explained(
+		403,
+		"InvalidSignatureException",
+		"The Canonical String should have been AKID",
+	); strings.Contains(
+		got,
+		"Canonical",
+	) {
 		t.Error("a text that repeats the request is quoted: " + got)
 	}
 }

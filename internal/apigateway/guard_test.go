@@ -68,7 +68,11 @@ func (m *meter) body(begin, again string, bytes int64) io.ReadCloser {
 }
 
 // answer is a whole answer with such a body. Its header tells the size if that is known and declared.
-func (m *meter) answer(status int, begin, again string, bytes, declared int64) func(*http.Request) (*http.Response, error) {
+func (m *meter) answer(
+	status int,
+	begin, again string,
+	bytes, declared int64,
+) func(*http.Request) (*http.Response, error) {
 	return func(r *http.Request) (*http.Response, error) {
 		m.read = 0
 		res := response(r, status, nil, "")

@@ -28,8 +28,8 @@ type noCredentials struct {
 func (e *noCredentials) Error() string { return e.text }
 func (e *noCredentials) Unwrap() error { return e.err }
 
-// source is the provider of the agent's own credentials. Its errors say where the SDK looked, because only the SDK knows
-// which of all possible sources it chose.
+// source is the provider of the agent's own credentials. Its errors say where the SDK looked, because only the SDK
+// knows which of all possible sources it chose.
 type source struct{ *aws.CredentialsCache }
 
 // Retrieve implements aws.CredentialsProvider.
@@ -38,7 +38,11 @@ func (s source) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	switch {
 	case err != nil:
 		// The text is cut: it may quote all that a server said.
-		return got, &noCredentials{text: textOf(s.ProviderSources(), err), advice: adviceOn(s.ProviderSources(), err), err: err}
+		return got, &noCredentials{
+			text:   textOf(s.ProviderSources(), err),
+			advice: adviceOn(s.ProviderSources(), err),
+			err:    err,
+		}
 	case strings.HasPrefix(got.AccessKeyID, temporaryKey) && got.SessionToken == "":
 		return aws.Credentials{}, &noCredentials{
 			text: "the access key is temporary, and there is no session token",
@@ -54,8 +58,8 @@ func (s source) Retrieve(ctx context.Context) (aws.Credentials, error) {
 // temporaryKey begins the ids of access keys that STS makes.
 const temporaryKey = "ASIA"
 
-// textOf is the error's text. What a credential_process wrote is left out: it holds secrets, and the SDK quotes it. So is
-// the path of an address: who knows that of a container's endpoint gets the credentials there.
+// textOf is the error's text. What a credential_process wrote is left out: it holds secrets, and the SDK quotes it. So
+// is the path of an address: who knows that of a container's endpoint gets the credentials there.
 func textOf(sources []aws.CredentialSource, err error) string {
 	if slices.Contains(sources, aws.CredentialSourceProcess) && !errors.As(err, new(*exec.Error)) &&
 		!errors.As(err, new(*exec.ExitError)) && !errors.Is(err, context.DeadlineExceeded) {
@@ -117,7 +121,8 @@ func adviceOnContainer(err error) string {
 		what = fmt.Sprintf("refuses (status %d)", status)
 	}
 	return "the container's credentials endpoint (AWS_CONTAINER_CREDENTIALS_RELATIVE_URI or …_FULL_URI) " + what +
-		"; check the task role (ECS) or the pod identity association (EKS), and AWS_CONTAINER_AUTHORIZATION_TOKEN or …_TOKEN_FILE"
+		"; check the task role (ECS) or the pod identity association (EKS), " +
+		"and AWS_CONTAINER_AUTHORIZATION_TOKEN or …_TOKEN_FILE"
 }
 
 // adviceOnMetadata is for the end of the chain: no other source is configured.
@@ -140,7 +145,8 @@ func adviceOnMetadata(err error) string {
 	}
 }
 
-// isTokenMissing tells that the metadata service wants a token, which did not come. The SDK leaves nothing but the text.
+// isTokenMissing tells that the metadata service wants a token, which did not come. The SDK leaves nothing but the
+// text.
 func isTokenMissing(err error) bool {
 	return statusOf(err) == http.StatusUnauthorized || strings.Contains(err.Error(), "StatusCode: 401")
 }
@@ -182,5 +188,8 @@ func notLoaded(err error) error {
 		advice = fmt.Sprintf("there is no profile %q; check AWS_PROFILE, and the files that hold profiles (%s)",
 			missing.Profile, files)
 	}
-	return fmt.Errorf("loading the AWS configuration: %w", &noCredentials{text: short(err.Error()), advice: advice, err: err})
+	return fmt.Errorf(
+		"loading the AWS configuration: %w",
+		&noCredentials{text: short(err.Error()), advice: advice, err: err},
+	)
 }

@@ -27,7 +27,8 @@ func deaf(t *testing.T) string {
 	return "http://" + listener.Addr().String() // the kernel accepts
 }
 
-// oneHop is IMDSv2 behind a container's network: the answer with the token is lost on its way, and nothing goes without.
+// oneHop is IMDSv2 behind a container's network: the answer with the token is lost on its way, and nothing goes
+// without.
 func oneHop(t *testing.T) string {
 	t.Helper()
 	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
@@ -249,7 +250,9 @@ func TestATemporaryKeyInTheSettingsSaysWhereItBelongs(t *testing.T) {
 }
 
 func TestASessionTokenThatHasExpiredSaysThatNothingRenewsIt(t *testing.T) {
-	w := &wire{answer: answers(fault(403, "ExpiredTokenException", "The security token included in the request is expired"))}
+	w := &wire{
+		answer: answers(fault(403, "ExpiredTokenException", "The security token included in the request is expired")),
+	}
 	_, err := ListRESTAPIs(WithLatest(t.Context(), time.Now()), w.client(nil))
 	wantClass(t, err, gateway.ExpiredCredentials)
 	if !strings.Contains(Explain(err), "AWS_SESSION_TOKEN") {

@@ -51,8 +51,8 @@ func stageOf(in types.Stage) *gateway.Stage {
 	return s
 }
 
-// stageThrottle are the limits among a stage's settings. In AWS's keys a slash of the path is "~1", as in JSON pointers.
-// A negative limit is none.
+// stageThrottle are the limits among a stage's settings. In AWS's keys a slash of the path is "~1", as in JSON
+// pointers. A negative limit is none.
 func stageThrottle(settings map[string]types.MethodSetting) map[string]gateway.Throttle {
 	var out map[string]gateway.Throttle
 	plain := strings.NewReplacer("~1", "/", "~0", "~")

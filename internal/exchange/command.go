@@ -85,9 +85,10 @@ func (e *PayloadError) Error() string {
 
 // DecodeCommand reads a frame of kind COMMAND. Unknown fields are ignored. Null and missing are the same.
 //
-// A *[FrameError] means that the command is not answered (malformed JSON, no id, an id of more than a KiB anywhere). It is
-// silent, as Gravitee's own connector is. A *[PayloadError] comes with id and type, and the command must be answered with ERROR. GOOD_BYE and
-// PRIMARY never fail in that way, because to lose one does more harm than a field with its default value.
+// A *[FrameError] means that the command is not answered (malformed JSON, no id, an id of more than a KiB anywhere). It
+// is silent, as Gravitee's own connector is. A *[PayloadError] comes with id and type, and the command must be answered
+// with ERROR. GOOD_BYE and PRIMARY never fail in that way, because to lose one does more harm than a field with its
+// default value.
 func DecodeCommand(frame Frame) (command Command, err error) {
 	if frame.Kind != KindCommand {
 		return Command{}, &FrameError{CloseProtocolError, "not a command"}

@@ -81,8 +81,11 @@ func TestAMalformedReplyIsIgnored(t *testing.T) {
 }
 
 func TestAReplysTextAndTargetAreBounded(t *testing.T) {
-	got := decodeReply(t, `t:REPLY;;et:HELLO;;e:{"commandId":"1","type":"HELLO","commandStatus":"ERROR","errorDetails":`+long+
-		`,"payload":{"targetId":`+long+`}}`)
+	got := decodeReply(
+		t,
+		`t:REPLY;;et:HELLO;;e:{"commandId":"1","type":"HELLO","commandStatus":"ERROR","errorDetails":`+long+
+			`,"payload":{"targetId":`+long+`}}`,
+	)
 	if got.ErrorDetails != strings.Repeat("x", 1024) || got.HelloTargetID() != "" {
 		t.Errorf("%d bytes of a reason, target of %d", len(got.ErrorDetails), len(got.HelloTargetID()))
 	}

@@ -59,8 +59,8 @@ func (p *Plan) Add(apis []federation.NamedEntry) {
 	}
 }
 
-// Next is what to ask for now, if any window has room, and the memory bound too. The targets take turns. What takes long
-// ([SlowAfter]) leaves its place in the window to others, up to twice as many in all.
+// Next is what to ask for now, if any window has room, and the memory bound too. The targets take turns. What takes
+// long ([SlowAfter]) leaves its place in the window to others, up to twice as many in all.
 func (p *Plan) Next(now time.Time) ([]Document, bool) {
 	slow := map[federation.Target]int{}
 	for id, o := range p.open {

@@ -17,7 +17,8 @@ type address struct {
 	Condition string `json:"description,omitempty"`
 }
 
-// maxAddresses is how many addresses of a stage are shown. An API with more VPC endpoints than this has its list in AWS.
+// maxAddresses is how many addresses of a stage are shown. An API with more VPC endpoints than this has its list in
+// AWS.
 const maxAddresses = 50
 
 // addresses are the URLs of a stage under AWS's own domain.

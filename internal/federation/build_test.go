@@ -57,8 +57,13 @@ func TestEveryFieldOfAnAPIIsMapped(t *testing.T) {
 		},
 		Pages: []federated.Page{{Filename: "openapi.json", Content: []byte(`{"openapi":"3.0.1"}`)}},
 		Plans: []federated.Plan{{ID: "gold", Name: "Gold", Description: "For partners", Characteristics: []string{
-			"key comes from a Lambda authorizer, not from x-api-key", "10 requests per second", "burst 20",
-			"5,000 requests per month", "1 fewer in the first month", "sold on AWS Marketplace: 1a2b3c", "POST /: 1 request per second",
+			"key comes from a Lambda authorizer, not from x-api-key",
+			"10 requests per second",
+			"burst 20",
+			"5,000 requests per month",
+			"1 fewer in the first month",
+			"sold on AWS Marketplace: 1a2b3c",
+			"POST /: 1 request per second",
 			"GET /pets: 0.5 requests per second, burst 1",
 		}}},
 		Metadata: []federated.Metadata{

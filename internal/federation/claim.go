@@ -21,8 +21,8 @@ type Claim struct {
 // deletes and makes plans, and a wrong answer of AWS, are over.
 const SecondLook = 5 * time.Minute
 
-// Judge gives what becomes of an API's claim, if there is one, by a listing that shows the API with some plans, and that
-// was begun at some time. wait is how much later a listing must begin to confirm: [SecondLook], or nothing if the
+// Judge gives what becomes of an API's claim, if there is one, by a listing that shows the API with some plans, and
+// that was begun at some time. wait is how much later a listing must begin to confirm: [SecondLook], or nothing if the
 // operator accepts every loss that was named before.
 //
 //	the listing lacks, of the plans sent | claim before | listing begun      | claim then

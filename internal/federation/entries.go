@@ -55,8 +55,8 @@ func (f Filter) Accepts(stage string) bool {
 // without stages has an empty list.
 type Stages map[string][]*gateway.Stage
 
-// Living remembers what the last GetStages of each REST API listed: the names of its stages. What it costs is little, and
-// a preview that asked would cost a call for each REST API.
+// Living remembers what the last GetStages of each REST API listed: the names of its stages. What it costs is little,
+// and a preview that asked would cost a call for each REST API.
 type Living map[string][]string
 
 // Note remembers an answer of GetStages.
@@ -160,8 +160,8 @@ func StagesWanted(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, f Filter)
 	return out
 }
 
-// CheckPlan says why a key of a usage plan would open nothing of an API, by *complete* listings of its target; nil if it
-// opens it. Of a bare reference any stage will do.
+// CheckPlan says why a key of a usage plan would open nothing of an API, by *complete* listings of its target; nil if
+// it opens it. Of a bare reference any stage will do.
 func CheckPlan(api Ref, planID string, apis []*gateway.RestAPI, plans []*gateway.UsagePlan) error {
 	const then = "; ingest again, then subscribe again"
 	if !slices.ContainsFunc(apis, func(a *gateway.RestAPI) bool { return a.ID == api.RestAPI }) {

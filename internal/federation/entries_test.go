@@ -125,7 +125,13 @@ func TestWhatGetStagesSaidLastIsRemembered(t *testing.T) {
 	living.Note("a", stage("prod"))
 	living.Note("c", stage("prod"))
 	given := []Entry{
-		{API: a, Stage: "prod"}, {API: a, Stage: "dev"}, {API: a, Stage: "new", Details: stage("new")[0]}, {API: b, Stage: "prod"},
+		{
+			API:   a,
+			Stage: "prod",
+		},
+		{API: a, Stage: "dev"},
+		{API: a, Stage: "new", Details: stage("new")[0]},
+		{API: b, Stage: "prod"},
 	}
 	existence := func() []Existence {
 		var out []Existence

@@ -119,8 +119,8 @@ func methodLimits(limits map[string]gateway.Throttle) []string {
 	return slices.DeleteFunc(out, func(text string) bool { return text == "" })
 }
 
-// throttleTexts are a rate and a burst. AWS gives both, so if both are zero they were set to zero: every call is refused.
-// If only one is zero, the SDK does not say whether AWS left it out.
+// throttleTexts are a rate and a burst. AWS gives both, so if both are zero they were set to zero: every call is
+// refused. If only one is zero, the SDK does not say whether AWS left it out.
 func throttleTexts(t gateway.Throttle) []string {
 	if t == (gateway.Throttle{}) {
 		return []string{requests(0) + " per second", "burst 0"}
@@ -135,8 +135,8 @@ func throttleTexts(t gateway.Throttle) []string {
 	return out
 }
 
-// methodText is a single method's limits. AWS's key is "/path/METHOD", and "*/*" for all methods of a stage. A long path
-// is cut, so that the numbers stay.
+// methodText is a single method's limits. AWS's key is "/path/METHOD", and "*/*" for all methods of a stage. A long
+// path is cut, so that the numbers stay.
 func methodText(method string, t gateway.Throttle) string {
 	limits := strings.Join(throttleTexts(t), ", ")
 	if limits == "" {

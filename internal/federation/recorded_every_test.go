@@ -121,7 +121,9 @@ func checkMapping(t *testing.T, api, stage, plan, document string) {
 			federation.MetadataStage:     "dev",
 		},
 		Pages: []federated.Page{{Filename: "openapi.json", Content: []byte(document)}},
-		Plans: []federated.Plan{{ID: rawPlan.ID, Name: rawPlan.Name, Characteristics: []string{"no method asks for an API key"}}},
+		Plans: []federated.Plan{
+			{ID: rawPlan.ID, Name: rawPlan.Name, Characteristics: []string{"no method asks for an API key"}},
+		},
 		Metadata: []federated.Metadata{
 			{Name: federation.MetadataAccountID, Value: "111111111111"}, {Name: federation.MetadataRegion, Value: "eu-west-1"},
 			{Name: federation.MetadataRestAPIID, Value: "a1b2c3"}, {Name: federation.MetadataStage, Value: "dev"},

@@ -62,21 +62,21 @@ func (c Class) String() string {
 	return classNames[c]
 }
 
-// OfTarget says whose fault a failed listing of stages or export is: the target's, so that its other APIs fail alike, or
-// that one API's.
+// OfTarget says whose fault a failed listing of stages or export is: the target's, so that its other APIs fail alike,
+// or that one API's.
 //
 //	class                                                  | whose  | what follows
-//	Unreachable, Throttled, ConflictRetryable              | target | a probe tells whether AWS answers at all. Until it does,
-//	BadCredentials, ExpiredCredentials, RegionUnavailable  | target | the target's exports wait. Then they are tried again
+//	Unreachable, Throttled, ConflictRetryable              | target | a probe tells whether AWS answers at all. Until
+//	BadCredentials, ExpiredCredentials, RegionUnavailable  | target | it does, exports wait. Then they are tried again
 //	Unavailable                                            | API    | the same, as a whole AWS may fail like that
 //	AccessDenied, Invalid, HardLimit, any other            | API    | tried once more, after the others
 //	NotFound                                               | API    | left out: it is deleted
 //	NotExportable                                          | API    | it goes out without a document
 //
 // An export that gets no answer, or 5xx, again though the probe was answered fails by itself: it is tried once more,
-// after the others. One that is throttled waits on. What fails by itself is left out, and log, status and metrics name it. What waits for its target
-// longer than [OutOfReachFor] keeps an ingest from being done, as does a target that cannot be listed, or of which every
-// API fails.
+// after the others. One that is throttled waits on. What fails by itself is left out, and log, status and metrics name
+// it. What waits for its target longer than [OutOfReachFor] keeps an ingest from being done, as does a target that
+// cannot be listed, or of which every API fails.
 func (c Class) OfTarget() bool {
 	switch c {
 	case Unreachable, Throttled, ConflictRetryable, BadCredentials, ExpiredCredentials, RegionUnavailable:
@@ -91,8 +91,8 @@ func (c Class) Passes() bool {
 	return c == Unreachable || c == Throttled || c == ConflictRetryable || c == Unavailable
 }
 
-// OutOfReachFor is how long an ingest waits for an AWS that is out of reach. APIM holds its job for as long as the agent
-// keeps it alive. Most outages of a network or an endpoint are over by then, and a person who waits is told.
+// OutOfReachFor is how long an ingest waits for an AWS that is out of reach. APIM holds its job for as long as the
+// agent keeps it alive. Most outages of a network or an endpoint are over by then, and a person who waits is told.
 const OutOfReachFor = 30 * time.Minute
 
 // Outcome is the result of one attempt.

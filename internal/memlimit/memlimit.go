@@ -46,8 +46,9 @@ const (
 	bothCopies = 9
 )
 
-// Smallest is the smallest memory limit of a container, in bytes, in which documents of the largest size that one message
-// takes pass one by one, while each integration holds at most documents bytes of them. Garbage comes in addition.
+// Smallest is the smallest memory limit of a container, in bytes, in which documents of the largest size that one
+// message takes pass one by one, while each integration holds at most documents bytes of them. Garbage comes in
+// addition.
 func Smallest(integrations, documents, message int) int64 {
 	held := int64(max(documents, message/4*bothCopies)) * int64(integrations)
 	return base + held + held*gcPercent/100

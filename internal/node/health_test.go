@@ -99,8 +99,13 @@ func TestListedKeysAreHealthyAndPointAtTheStatusPage(t *testing.T) {
 	r.listKeys()
 	r.wantProbe("keys", true, "1 unconfirmed keys", "1 lost creates", "/_node/federation")
 	r.options.Board.Unserved(map[string]string{"record-4": "configure the account and region again"})
-	r.wantProbe("keys", true, "1 unconfirmed keys", "1 keys to be deleted that nothing configured reaches, first key-4 in "+
-		"111122223333:eu-west-1: configure the account and region again")
+	r.wantProbe(
+		"keys",
+		true,
+		"1 unconfirmed keys",
+		"1 keys to be deleted that nothing configured reaches, first key-4 in "+
+			"111122223333:eu-west-1: configure the account and region again",
+	)
 }
 
 func TestActorsThatAreSilentAreUnhealthyOnlyAfterTwoMinutes(t *testing.T) {

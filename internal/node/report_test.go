@@ -190,7 +190,12 @@ func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
 	r.options.Board.Guard(integration, []string{"4 of 4 plans"})
 	r.options.Board.OutOfReach(integration, status.Place{Account: "111122223333", Region: "eu-west-1"}, "no route", r.now)
 	r.options.Board.IngestEnded(integration, status.Ingest{
-		Job: "job-0", At: r.now, Sent: 7, Omitted: 2, LeftOut: []string{"Orders: no document"}, Failure: "a target is missing",
+		Job:     "job-0",
+		At:      r.now,
+		Sent:    7,
+		Omitted: 2,
+		LeftOut: []string{"Orders: no document"},
+		Failure: "a target is missing",
 	})
 	r.options.Board.Unserved(map[string]string{"record-4": "configure the account and region again"})
 	accepting := func(accept string) (string, string) {

@@ -59,8 +59,8 @@ func (p *Pulse) beat() {
 	}
 }
 
-// Gap is how long the process stood still since Start, zero if it did not. Where a machine was suspended, the wall clock
-// may be all that shows it.
+// Gap is how long the process stood still since Start, zero if it did not. Where a machine was suspended, the wall
+// clock may be all that shows it.
 func (p *Pulse) Gap(now time.Time) time.Duration {
 	p.mu.Lock()
 	defer p.mu.Unlock()

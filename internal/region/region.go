@@ -48,8 +48,8 @@ func All() []string {
 // Known reports whether a region is one of [All].
 func Known(name string) bool { return slices.Contains(All(), name) }
 
-// PartitionOf is the partition whose known regions begin with the same words as a region, whether this build knows it or
-// not; else "aws".
+// PartitionOf is the partition whose known regions begin with the same words as a region, whether this build knows it
+// or not; else "aws".
 func PartitionOf(name string) Partition {
 	all := partitions()
 	for _, p := range all {

@@ -23,7 +23,8 @@ type handler struct {
 	said *said
 }
 
-// said is what was logged in the windows that are open, by text. The texts are constants of the program, so they are few.
+// said is what was logged in the windows that are open, by text. The texts are constants of the program, so they are
+// few.
 type said struct {
 	mu    sync.Mutex
 	texts map[string]*text

@@ -49,8 +49,8 @@ type DiskExports struct {
 	silent time.Time // nothing is kept until then
 }
 
-// OpenExports opens the cache in dir, which is made if it is not there, with at most limit bytes on disk, and less where
-// the journal's directory is on the same volume and needs the room. It touches no files but its own. Errors: the
+// OpenExports opens the cache in dir, which is made if it is not there, with at most limit bytes on disk, and less
+// where the journal's directory is on the same volume and needs the room. It touches no files but its own. Errors: the
 // directory cannot be made or written to (then use [NewMemoryExports]).
 func OpenExports(dir, journal string, limit int64) (*DiskExports, error) {
 	c := &DiskExports{

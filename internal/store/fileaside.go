@@ -47,8 +47,8 @@ type aside struct {
 // firstOfLines is the first schema that an earlier version could find too new.
 const firstOfLines = 2
 
-// earlierAside names damaged files that are left from earlier starts, and gives those that are sound: an earlier version
-// of the agent did not know their schema, this one does.
+// earlierAside names damaged files that are left from earlier starts, and gives those that are sound: an earlier
+// version of the agent did not know their schema, this one does.
 func (m *fileMedium) earlierAside() (sound []aside, notices []string) {
 	dir := filepath.Dir(m.path)
 	names, _ := fs.Glob(os.DirFS(dir), FileName+".corrupt-*")

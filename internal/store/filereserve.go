@@ -13,7 +13,8 @@ const (
 	// of some thousand rows, or for the records of some hundred subscriptions. leastReserve is the least that is of use.
 	reserveBytes = 1 << 20
 	leastReserve = 16 << 10
-	// reservePart is the part of what is free that the reserve takes at most: on a small volume the journal needs the rest.
+	// reservePart is the part of what is free that the reserve takes at most: on a small volume the journal needs the
+	// rest.
 	reservePart = 4
 	// reserveAgain is how far the journal grows without a reserve until it is rewritten, and the reserve tried again.
 	reserveAgain = 64 << 10

@@ -449,7 +449,8 @@ func TestAnUNSUBSCRIBEOfWhichNothingNamesTheKeyEndsAndIsListedOnce(t *testing.T)
 	})
 }
 
-// AWS refuses, resets or swallows connections for a while around a SUBSCRIBE and an UNSUBSCRIBE, at each of their calls.
+// AWS refuses, resets or swallows connections for a while around a SUBSCRIBE and an UNSUBSCRIBE, at each of their
+// calls.
 func TestAnAWSThatIsAwayForSecondsIsNoMoreThanASlowOne(t *testing.T) {
 	for _, operation := range []string{awssim.OpCreateAPIKey, awssim.OpCreateUsagePlanKey, awssim.OpDeleteAPIKey} {
 		for _, away := range []time.Duration{500 * time.Millisecond, 5 * time.Second, 30 * time.Second} {

@@ -83,7 +83,10 @@ func TestAnAnswerThatLeavesLateIsInTimeThoughItsCommandWasHeldUp(t *testing.T) {
 		apimLink(w).Hold(14*time.Second, true, false)
 		began := time.Now()
 		sub := subscribe(w, api)
-		if took := time.Since(began); took > 58*time.Second || sub.Reason == "" && sub.Status == apimsim.SubscriptionRejected {
+		if took := time.Since(
+			began,
+		); took > 58*time.Second ||
+			sub.Reason == "" && sub.Status == apimsim.SubscriptionRejected {
 			t.Errorf("after %s it is %s: %s", took, sub.Status, sub.Reason)
 		}
 		pass(5 * time.Minute)

@@ -47,7 +47,12 @@ func TestAWriterThatIsAskedForWhileTheKeysAreStoppingIsNotMade(t *testing.T) {
 		plan := aws.UsagePlans[0]
 		go func() { // its session is cut
 			_, _ = w.APIM.SendCommand(context.Background(), world.Integration, "SUBSCRIBE", map[string]any{
-				"apiId":        fmt.Sprintf("%s:eu-west-1:%s:%s", uniform().Account, plan.APIStages[0].RestAPI, plan.APIStages[0].Stage),
+				"apiId": fmt.Sprintf(
+					"%s:eu-west-1:%s:%s",
+					uniform().Account,
+					plan.APIStages[0].RestAPI,
+					plan.APIStages[0].Stage,
+				),
 				"subscription": map[string]any{"graviteeSubscriptionId": "sub-1", "metadata": map[string]string{"planId": plan.ID}},
 			})
 		}()

@@ -13,7 +13,9 @@ import (
 
 // oneLarge is an estate of small documents and one of 3 MiB.
 func oneLarge(o world.Options, apis int) world.Options {
-	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: apis, StagesPerAPI: 1, Plans: 1, DocumentBytes: 20 << 10})
+	o.AWS.Estate = awssim.UniformEstate(
+		awssim.UniformOptions{APIs: apis, StagesPerAPI: 1, Plans: 1, DocumentBytes: 20 << 10},
+	)
 	o.AWS.Estate.Accounts[0].Regions[0].RestAPIs[apis/2].Stages[0].DocumentBytes = 3 << 20
 	return o
 }

@@ -130,8 +130,12 @@ func TestAPIsThatAreNotAvailableFillNoLog(t *testing.T) {
 		run(t, manyAPIs(apis, stages), func(t *testing.T, w *world.World) {
 			w.Connected()
 			preview(w)
-			w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetStages, Fault: awssim.Answer(404, "NotFoundException", "gone")})
-			w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetExport, Fault: awssim.Answer(404, "NotFoundException", "gone")})
+			w.AWS.Script().Add(
+				awssim.Rule{Operation: awssim.OpGetStages, Fault: awssim.Answer(404, "NotFoundException", "gone")},
+			)
+			w.AWS.Script().Add(
+				awssim.Rule{Operation: awssim.OpGetExport, Fault: awssim.Answer(404, "NotFoundException", "gone")},
+			)
 			succeed(w)
 			if n := w.Log.Count("an API is left out of this ingest"); n != 100 {
 				t.Errorf("%d lines", n)
@@ -142,7 +146,9 @@ func TestAPIsThatAreNotAvailableFillNoLog(t *testing.T) {
 		o := manyAPIs(apis, stages)
 		o.APIM.Version = "4.4"
 		run(t, o, func(t *testing.T, w *world.World) {
-			w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetStages, Fault: awssim.Answer(400, "BadRequestException", "no")})
+			w.AWS.Script().Add(
+				awssim.Rule{Operation: awssim.OpGetStages, Fault: awssim.Answer(400, "BadRequestException", "no")},
+			)
 			w.Connected()
 			if _, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil {
 				t.Error("it is a success")

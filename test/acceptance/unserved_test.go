@@ -133,7 +133,9 @@ func TestASettledKeyOfATargetThatIsNotConfiguredIsNotNamed(t *testing.T) {
 		accepted(w, api)
 		pass(time.Second)
 		agent.Stop()
-		next := w.StartAgentWith(world.AgentOptions{Settings: map[string]string{provider + "roleArn": awssim.UniformRoleARN(1)}})
+		next := w.StartAgentWith(
+			world.AgentOptions{Settings: map[string]string{provider + "roleArn": awssim.UniformRoleARN(1)}},
+		)
 		pass(5 * time.Minute)
 		leaves(t, w, next, 1, keys.Delivered)
 		if unserved := next.Board.Read().Unserved; len(unserved) > 0 || w.Log.Has("API keys which are to be deleted") {

@@ -45,8 +45,9 @@ func walls() []wall {
 			why: "the vocabularies of AWS API Gateway and of Gravitee's protocol are values, and everybody may use them",
 		},
 		{
-			from: `^internal/exports$`, forbid: ours + `(actors|messages|config|internal/(apigateway|exchange|store|quota|sandbox))`,
-			why: "what is exported next, and how much may be held, is decided without an actor",
+			from:   `^internal/exports$`,
+			forbid: ours + `(actors|messages|config|internal/(apigateway|exchange|store|quota|sandbox))`,
+			why:    "what is exported next, and how much may be held, is decided without an actor",
 		},
 		{
 			from: `^internal/exchange$`, forbid: ours + `|^net$|^net/http$|^github\.com/gorilla/`,

@@ -1,8 +1,8 @@
 // Command frozen stops the built agent (SIGSTOP) while APIM's users subscribe, lets it go on when APIM has given up or
 // soon will, and at the end counts every key in AWS against what APIM accepted and what the journal lists.
 //
-// What the agent reads when it goes on looks as new as ever: six SUBSCRIBEs that APIM has long rejected. It needs nothing
-// but Go and the loopback interface, and ends by itself.
+// What the agent reads when it goes on looks as new as ever: six SUBSCRIBEs that APIM has long rejected. It needs
+// nothing but Go and the loopback interface, and ends by itself.
 package main
 
 import (
@@ -83,7 +83,12 @@ func run(ctx context.Context, rounds, each int) error {
 
 // freeze stops the agent, has subscriptions asked for, and lets it go on. It returns when APIM has decided on all.
 func freeze(
-	ctx context.Context, r *process.Rig, agent *process.Process, apis []apimsim.APIView, each int, still, slow time.Duration,
+	ctx context.Context,
+	r *process.Rig,
+	agent *process.Process,
+	apis []apimsim.APIView,
+	each int,
+	still, slow time.Duration,
 ) error {
 	// The session that the last stop cost is back, and old enough that what comes is no command that was kept.
 	if err := process.Sleep(ctx, 5*time.Second); err != nil {

@@ -31,8 +31,8 @@ type outbox struct {
 // need not be copied together. The parts may not change any more.
 //
 // receipt, unless nil, is called exactly once, from any goroutine and possibly before SendBefore returns. It must not
-// block. With a receipt, a ping follows the message. Messages of at most 4 KiB are written before longer ones that wait.
-// Otherwise the order stays.
+// block. With a receipt, a ping follows the message. Messages of at most 4 KiB are written before longer ones that
+// wait. Otherwise the order stays.
 //
 // The error, one of [ErrClosed], [ErrTooLarge] and [ErrQueueFull], says why the message was not queued. The receipt was
 // then called with NeverSent.

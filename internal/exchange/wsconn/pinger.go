@@ -113,6 +113,6 @@ func (c *Conn) pinged(payload string) error {
 	return nil
 }
 
-// PeerPings is how many empty pings of the peer were read. A controller sends one every PingInterval, so their number is
-// its clock: it goes on where ours stands still. What a proxy on the way pings by itself mostly has a payload.
+// PeerPings is how many empty pings of the peer were read. A controller sends one every PingInterval, so their number
+// is its clock: it goes on where ours stands still. What a proxy on the way pings by itself mostly has a payload.
 func (c *Conn) PeerPings() uint64 { return c.peerPings.Load() }

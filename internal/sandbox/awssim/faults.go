@@ -158,7 +158,8 @@ const maxStatus = 599
 // costsToken tells whether AWS would have counted the attempt against its quota: not one that it
 // throttled, nor one that never reached it.
 func (f Fault) costsToken() bool {
-	return f.Kind != FaultCloseBefore && f.Kind != FaultForeign && (f.Kind != FaultAnswer || f.Status != http.StatusTooManyRequests)
+	return f.Kind != FaultCloseBefore && f.Kind != FaultForeign &&
+		(f.Kind != FaultAnswer || f.Status != http.StatusTooManyRequests)
 }
 
 // Rule is one line of a [Script]: which attempts it holds for, and what happens to them. Empty fields

@@ -401,7 +401,10 @@ func TestWhatIsHeldUpArrivesAtOnceAndNothingIsLost(t *testing.T) {
 		_, _ = a.Write([]byte("held up "))
 		_, _ = b.Write([]byte("the other way"))
 		answer := make([]byte, 100)
-		if got, err := a.Read(answer); string(answer[:got]) != "the other way" || err != nil || time.Since(start) > 8*time.Second {
+		if got, err := a.Read(
+			answer,
+		); string(answer[:got]) != "the other way" || err != nil ||
+			time.Since(start) > 8*time.Second {
 			t.Errorf("read %q, %v after %v", answer[:got], err, time.Since(start))
 		}
 		_ = a.Close()

@@ -104,8 +104,8 @@ func TestAPlanThatIsTakenAwayGoesInAPIMToo(t *testing.T) {
 	}
 }
 
-// Once an API is known with its only plan, an empty listing must be seen twice, five minutes apart, before APIM is told:
-// its subscriptions go with the plan.
+// Once an API is known with its only plan, an empty listing must be seen twice, five minutes apart, before APIM is
+// told: its subscriptions go with the plan.
 func TestThatAllPlansAreGoneIsNotBelievedAtOnce(t *testing.T) {
 	r := newRig(t)
 	region := r.Region(t, DefaultAccount, "eu-west-1")
