@@ -77,11 +77,16 @@ func (m *Missing) Unlisted(t federation.Target, why string, away bool) {
 	m.unlisted[t] = unlisted{why: why, away: away}
 }
 
-// Listed notes that a target was listed after all. It is false for one that was listed before.
+// Listed notes that a target was listed after all. It is false for one that was listed before. Its account may have been
+// unknown until then, where AWS was out of reach from the start.
 func (m *Missing) Listed(t federation.Target) bool {
-	_, was := m.unlisted[t]
-	delete(m.unlisted, t)
-	return was
+	for _, known := range []federation.Target{t, {Region: t.Region}} {
+		if _, was := m.unlisted[known]; was {
+			delete(m.unlisted, known)
+			return true
+		}
+	}
+	return false
 }
 
 // AnyUnlisted says that the listing of a target is missing.

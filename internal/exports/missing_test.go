@@ -29,6 +29,12 @@ func TestWhetherAJobMayBeDoneFollowsFromWhoseFaultItIs(t *testing.T) {
 		}, ""},
 		"APIM refuses all": {func(m *Missing) { m.Ready(one(here, "b")); m.Refused(one(here, "b"), "no") }, "because: no"},
 		"no listing":       {func(m *Missing) { m.Ready(one(here, "a")); m.Unlisted(there, "silent", true) }, "1:b could not be listed: silent"},
+		"a listing at last, of an account that was not known": {func(m *Missing) {
+			m.Unlisted(federation.Target{Region: there.Region}, "silent", true)
+			if m.Listed(here) || !m.Listed(there) || m.Listed(there) || m.AnyAway() {
+				panic("a target that is listed counts as missing")
+			}
+		}, ""},
 		"a listing at last": {func(m *Missing) {
 			m.Unlisted(there, "silent", true)
 			if !m.AnyAway() || !m.AnyUnlisted() || !m.Listed(there) || m.Listed(there) || m.AnyAway() {
