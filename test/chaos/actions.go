@@ -20,6 +20,10 @@ func (r *run) do(s step) {
 		r.doAsController(s)
 	case doHoldAPIM:
 		r.holdUp(s)
+	case doAway:
+		r.away.begin(r, s)
+	case doStale:
+		r.subscribeToStale(s)
 	case doCutAPIM, doHoleAPIM, doCutAWS, doHoleAWS:
 		r.doToNetwork(s)
 	case doCrash, doDrain, doClock, doReplica, doReplicaGoes:
@@ -64,11 +68,7 @@ func (r *run) doInAPIM(s step) {
 	case doSubscribe:
 		if api, ok := one(r, s, "api", withPlans(apim.APIs())); ok {
 			plan, _ := one(r, s, "plan", api.Plans)
-			r.start(func(ctx context.Context) {
-				sub, err := apim.Subscribe(ctx, api.ID, plan.ID, "App "+fmt.Sprint(s.n), "")
-				r.note("done %s: %s %s %s %v", s.name(), sub.ID, sub.Status, sub.Reason, err)
-				r.count("subscription "+sub.Status, 1)
-			})
+			r.subscribe(s, api, plan)
 		}
 	case doUnsubscribe:
 		if sub, ok := one(r, s, "subscription", r.accepted()); ok {
@@ -96,6 +96,14 @@ func (r *run) doInAPIM(s step) {
 			_ = apim.WriteRaw(agent.Conn, []byte(garbage[r.dice.below(len(garbage), "garbage", s.name())]))
 		}
 	}
+}
+
+func (r *run) subscribe(s step, api apimsim.API, plan apimsim.Plan) {
+	r.start(func(ctx context.Context) {
+		sub, err := r.world.APIM.Subscribe(ctx, api.ID, plan.ID, "App "+fmt.Sprint(s.n), "")
+		r.note("done %s: %s %s %s %v", s.name(), sub.ID, sub.Status, sub.Reason, err)
+		r.count("subscription "+sub.Status, 1)
+	})
 }
 
 // startWith starts what somebody does with a subscription, unless something of another kind is under way: in APIM a

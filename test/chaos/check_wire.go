@@ -107,13 +107,21 @@ func (r *run) checkPlanDeleted(p apimsim.Problem) {
 func (r *run) checkJobs() {
 	for _, job := range r.world.APIM.Jobs() {
 		seen := r.wire.job(job.ID)
+		if job.Total > 0 && job.Status != apimsim.JobSuccess && len(r.profile) == 1 && r.profile.has(famAway) {
+			r.violated("job-given-up", "job %s ended %s, and AWS was away for no more than %s at a time", job.ID, job.Status,
+				longestAway)
+		}
 		if job.Status != apimsim.JobSuccess || seen == nil || job.Total == 0 || seen.doneAt.IsZero() {
 			continue
 		}
 		r.count("jobs that succeeded", 1)
+		from := seen.command.written.Add(-listingAge)
+		there := slices.DeleteFunc(lasting(r.estate.between(from, seen.doneAt)), func(id string) bool {
+			return !r.configured(regionOf(id), from, seen.doneAt)
+		})
 		asked := seen.command.apiIDs
 		if len(asked) == 0 {
-			asked = lasting(r.estate.between(seen.command.written.Add(-listingAge), seen.doneAt))
+			asked = there
 		}
 		stored := map[string]bool{}
 		for _, m := range seen.messages {
@@ -124,11 +132,22 @@ func (r *run) checkJobs() {
 			}
 		}
 		for _, id := range asked {
-			if !stored[id] && !r.world.Log.Has("job="+job.ID, id) {
+			named := r.world.Log.Has("job="+job.ID, id)
+			switch {
+			case stored[id]:
+			case !named:
 				r.violated("job-incomplete", "job %s ended as a success without API %s, and no log line names it", job.ID, id)
+			case slices.Contains(there, id) && !r.profile.hasAny(famListings, famEdits, famMass, famStale): // whatever else fails is the target's fault
+				r.violated("job-partial", "job %s ended as a success without API %s, which nothing befell but a fault of its target",
+					job.ID, id)
 			}
 		}
 	}
+}
+
+func regionOf(id string) string {
+	parsed, _ := federation.ParseID(id) // it is of the estate
+	return parsed.Region
 }
 
 // heldUp reports whether the connection by which a job was asked for was held up.

@@ -1,8 +1,11 @@
 package chaos
 
 import (
+	"context"
 	"fmt"
+	"time"
 
+	"federation-agent/internal/federation"
 	"federation-agent/internal/sandbox/awssim"
 )
 
@@ -89,6 +92,31 @@ func (r *run) unlink(s step, scope awssim.Scope, region awssim.Region) {
 			}
 		}
 	}
+}
+
+// subscribeToStale takes a stage out of a plan, and has somebody subscribe to what APIM still shows. Often that is so
+// soon behind that a listing runs, or has just ended.
+func (r *run) subscribeToStale(s step) {
+	api, hasAPI := one(r, s, "api", withPlans(r.world.APIM.APIs()))
+	plan, hasPlan := one(r, s, "plan", api.Plans)
+	id, err := federation.ParseID(api.ProviderID)
+	if !hasAPI || !hasPlan || err != nil {
+		return
+	}
+	scope := awssim.Scope{Account: id.Account, Region: id.Region}
+	if r.dice.chance(0.3, "listing", s.name()) {
+		r.ingest(s, nil)
+	}
+	if err := r.world.AWS.Unlink(scope, plan.ProviderID, id.RestAPI, id.Stage); err != nil {
+		r.note("edit %s: %v", s.name(), err)
+		return
+	}
+	r.estate.look()
+	r.strike("stage left its plan", "%s %s", api.ProviderID, plan.ProviderID)
+	r.start(func(context.Context) {
+		time.Sleep(r.dice.duration(0, 5*time.Second, "stale", s.name()))
+		r.subscribe(s, api, plan)
+	})
 }
 
 // scopes are those of the estate.

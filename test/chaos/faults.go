@@ -33,6 +33,12 @@ func (r *run) awsFault(e awssim.Event) awssim.Fault {
 		return awssim.Fault{}
 	}
 	name := e.String()
+	if e.Operation == awssim.OpCreateUsagePlanKey && r.dice.chance(r.profile.of(famConflicts, 0.2), "conflict", e.Key) {
+		r.strike("aws 409 at an attachment", "%s", name)
+		return awssim.Answer(http.StatusConflict, awssim.CodeConflict, fmt.Sprintf(
+			"Usage Plan %s cannot be added because API Key cannot reference multiple Usage Plans with the same API stage",
+			e.UsagePlan))
+	}
 	family, p := famListings, 0.04
 	switch e.Operation {
 	case awssim.OpCreateAPIKey, awssim.OpCreateUsagePlanKey, awssim.OpDeleteAPIKey:
@@ -110,7 +116,13 @@ func (r *run) network(id memnet.ID) memnet.Plan {
 			plan.ToListener.Buffer = r.dice.between(slowBuffer, 10*slowBuffer, "buffer size", name)
 		}
 	}
-	if r.calm.Load() || !r.dice.chance(r.profile.of(family, p), "network", name) {
+	if r.calm.Load() {
+		return plan
+	}
+	if !toAPIM {
+		r.away.befall(r, name, &plan)
+	}
+	if !r.dice.chance(r.profile.of(family, p), "network", name) {
 		return plan
 	}
 	side := "apim"

@@ -19,6 +19,8 @@ type estateHistory struct {
 type estateAt struct {
 	at    time.Time
 	plans map[string][]string // usage plans by federated id; an API in no plan is absent
+	// links are the same, also of stages that do not exist any more while their REST API does.
+	links map[string][]string
 	// unexportable are the ids whose export AWS refuses for good.
 	unexportable map[string]bool
 }
@@ -31,13 +33,21 @@ func newEstateHistory(r *run) *estateHistory {
 
 // look notes what there is now.
 func (h *estateHistory) look() {
-	now := estateAt{at: time.Now(), plans: map[string][]string{}, unexportable: map[string]bool{}}
+	now := estateAt{at: time.Now(), plans: map[string][]string{}, links: map[string][]string{}, unexportable: map[string]bool{}}
 	for _, scope := range h.run.scopes() {
 		region, err := h.run.world.AWS.Snapshot(scope)
 		if err != nil {
 			continue
 		}
 		for _, api := range region.RestAPIs {
+			for _, plan := range region.UsagePlans {
+				for _, l := range plan.APIStages {
+					if l.RestAPI == api.ID {
+						id := federation.ID{Account: scope.Account, Region: scope.Region, RestAPI: api.ID, Stage: l.Stage}.String()
+						now.links[id] = append(now.links[id], plan.ID)
+					}
+				}
+			}
 			for _, stage := range api.Stages {
 				id := federation.ID{Account: scope.Account, Region: scope.Region, RestAPI: api.ID, Stage: stage.Name}.String()
 				for _, plan := range region.UsagePlans {

@@ -67,14 +67,6 @@ func mutations() []mutationOf {
 			"\treturn messages.Unproved\n", "\treturn messages.Delivered\n",
 		},
 		{
-			"a pong proves an answer in time however late it is", "actors/session/age.go",
-			"time.Since(a.notBefore) < controllerWaits &&\n\t\tconn.PeerPings()-a.pings < overAfter:", "conn != nil:",
-		},
-		{
-			"a command is as old as it is read", "actors/session/age.go",
-			"\treturn a\n", "\ta.notBefore = time.Now()\n\treturn a\n",
-		},
-		{
 			"a lost CreateApiKey is repeated", "internal/apigateway/attempt.go",
 			"\t\tcase operation == gateway.CreateAPIKey && class != gateway.Unreachable:\n", "",
 		},
@@ -161,6 +153,22 @@ func mutations() []mutationOf {
 		{
 			"a loss of plans goes through at once", "actors/claims/claims.go",
 			"\t\tif !claim.Confirmed {\n\t\t\tunconfirmed[id] = true", "\t\tif claim.Confirmed {\n\t\t\tunconfirmed[id] = true",
+		},
+		{
+			"a claim from before a restart is confirmed at once", "actors/claims/claims.go",
+			"federation.Claim{Lost: lost, Since: time.Now()}", "federation.Claim{Lost: lost}",
+		},
+		{
+			"a plan is not checked before a key is made", "actors/keys/making.go",
+			"\treturn federation.CheckPlan(api, c.PlanID, listing.APIs, listing.Plans)\n", "\treturn nil\n",
+		},
+		{
+			"a target out of reach is the fault of its APIs", "internal/gateway/outcome.go",
+			"\tcase Unreachable, Throttled, ConflictRetryable, BadCredentials,", "\tcase Throttled, ConflictRetryable, BadCredentials,",
+		},
+		{
+			"what is left in a region that is gone is not seen to", "actors/keys/keeper.go",
+			"\t\tk.onFound(m)\n", "\t\tk.reading = false\n",
 		},
 		{
 			"what APIM has beyond AWS is not named", "actors/ingest/gather.go",

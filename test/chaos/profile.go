@@ -30,21 +30,26 @@ const (
 	famReplica   = "replica"   // a second replica comes and goes
 	famNonsense  = "nonsense"  // commands and messages that nobody should send
 	famNeighbour = "neighbour" // somebody else uses AWS's quota
+	famAway      = "away"      // AWS as a whole is out of reach for a while
+	famConflicts = "conflicts" // AWS refuses to put a key into its plan, with a 409
+	famStale     = "stale"     // a plan loses the stage that somebody subscribes to
+	famSettings  = "settings"  // a process is started with less than is configured
 )
 
 func families() []string {
 	return []string{
 		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famHoldUps, famPongs, famRefusals,
 		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famNonsense, famNeighbour,
+		famAway, famConflicts, famStale, famSettings,
 	}
 }
 
 // rare families weaken what can be checked, so most seeds go without them.
 func usual(family string) float64 {
 	switch family {
-	case famDisk, famReplica, famNeighbour:
+	case famDisk, famReplica, famNeighbour, famSettings:
 		return 0.15
-	case famMass, famClock, famAWSNet, famHoldUps:
+	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
 		return 0.25
 	}
 	return 0.5
@@ -75,6 +80,9 @@ func newProfile(d dice, o Options) (profile, error) {
 func intensity(d dice, family string) float64 {
 	return []float64{0.3, 1, 1, 3}[d.below(4, "intensity", family)]
 }
+
+// hasAny reports whether a seed has one of several families.
+func (p profile) hasAny(families ...string) bool { return slices.ContainsFunc(families, p.has) }
 
 func (p profile) has(family string) bool { return p[family] > 0 }
 

@@ -47,7 +47,8 @@ type run struct {
 	slots    []*slot
 	dying    chan *lifetime
 	commands sync.WaitGroup // what people started and is not answered yet
-	clock    atomic.Int64   // how far the agents' wall clock is off
+	away     away
+	clock    atomic.Int64 // how far the agents' wall clock is off
 
 	mu         sync.Mutex
 	counts     map[string]int
@@ -198,6 +199,9 @@ func (r *run) calmDown() {
 	// What was swallowed or cut is noticed by whoever pings; nothing new is hindered.
 	r.until(time.Now().Add(settle))
 	r.commands.Wait()
+	for _, s := range r.slots {
+		s.putBack()
+	}
 }
 
 // cutBadLinks ends the connections whose fault may be yet to come.

@@ -58,6 +58,8 @@ const (
 	doReplicaGoes   = "second replica goes"
 	doUnknown       = "unknown command"
 	doGarbage       = "garbage"
+	doAway          = "AWS is away"
+	doStale         = "subscribe to what has left its plan"
 )
 
 type choice struct {
@@ -80,6 +82,7 @@ func choices() []choice {
 		{doRefuseHello, famRefusals, 1}, {doRefuseUpgrade, famRefusals, 1}, {doExpire, famSTS, 4},
 		{doCrash, famCrashes, 6}, {doClock, famClock, 4}, {doReplica, famReplica, 4}, {doReplicaGoes, famReplica, 2},
 		{doUnknown, famNonsense, 2}, {doGarbage, famNonsense, 2},
+		{doAway, famAway, 6}, {doDrain, famSettings, 5}, {doStale, famStale, 8},
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"federation-agent/actors/life"
+	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/memnet"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
@@ -36,6 +37,7 @@ type slot struct {
 	journal journal
 	life    *lifetime
 	wanted  bool // it shall run
+	starts  int
 }
 
 // lifetime is one process.
@@ -43,7 +45,9 @@ type lifetime struct {
 	slot     *slot
 	instance *world.Instance
 	name     string
-	crashed  bool      // under the run's lock
+	regions  []string // that it was started with
+	crashed  bool     // under the run's lock
+	began    time.Time
 	ended    time.Time // under the run's lock; zero while it runs
 	over     bool      // buried
 	stop     chan struct{}
@@ -62,7 +66,7 @@ func (r *run) newSlot(name string) *slot {
 func (s *slot) start() {
 	r := s.run
 	s.wanted = true
-	l := &lifetime{slot: s, stop: make(chan struct{})}
+	l := &lifetime{slot: s, stop: make(chan struct{}), began: time.Now(), regions: s.regions()}
 	r.mu.Lock()
 	s.life = l
 	r.lives = append(r.lives, l)
@@ -70,8 +74,11 @@ func (s *slot) start() {
 	instance := r.world.StartAgentWith(world.AgentOptions{
 		Disk:    s.disk,
 		Exports: s.exports,
-		Now:     func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
-		AWS:     r.carrier,
+		Settings: map[string]string{
+			"gravitee_integration_providers_0_configuration_region": strings.Join(l.regions, ","),
+		},
+		Now: func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
+		AWS: r.carrier,
 		Faults: func(name string) life.Faults {
 			l.name = name
 			return r.onReceive(l)
@@ -97,6 +104,53 @@ func (s *slot) start() {
 			}
 		}
 	}()
+}
+
+// regions are those that the slot's next process is started with: somebody may have taken one away.
+func (s *slot) regions() []string {
+	r := s.run
+	all := r.shape.regions
+	s.starts++
+	name := fmt.Sprintf("%s %d", s.name, s.starts)
+	if r.calm.Load() || len(all) == 1 || s.starts == 1 || !r.dice.chance(r.profile.of(famSettings, 0.4), "region", name) {
+		return all
+	}
+	r.strike("region taken away", "%s", name)
+	return all[:1]
+}
+
+// putBack has a process that lacks a region started again with it, once it has been seen that nothing of what the region
+// left undone is left: the credentials for the other one reach it.
+func (s *slot) putBack() {
+	r := s.run
+	if len(s.life.regions) == len(r.shape.regions) {
+		return
+	}
+	records, err := s.life.instance.Store.Records(store.Filter{Region: r.shape.regions[1]})
+	if err != nil {
+		r.violated("store", "the journal of %s cannot be read: %v", s.name, err)
+	}
+	for _, rec := range records {
+		r.count("records without their region", 1)
+		switch rec.State {
+		case keys.Delivered, keys.Unconfirmed, keys.LostCreate:
+		default:
+			r.violated("orphan-left", "%s is still %s, and credentials of its account are configured",
+				describe(listed{rec, s}), rec.State)
+		}
+	}
+	s.drain()
+	r.until(time.Now().Add(time.Minute))
+	s.revive()
+}
+
+// configured reports whether each process that ran at some time from a to b had a region.
+func (r *run) configured(region string, a, b time.Time) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !slices.ContainsFunc(r.lives, func(l *lifetime) bool {
+		return !slices.Contains(l.regions, region) && (l.ended.IsZero() || !l.ended.Before(a)) && !l.began.After(b)
+	})
 }
 
 // crash is the instant in which the process dies, wherever it is at; until buries it. False if it is dead.

@@ -47,11 +47,11 @@ type seenFrame struct {
 
 // sentCommand is a command that was written to an agent.
 type sentCommand struct {
-	id, kind, subscription, api, job, keyID string
-	apiIDs                                  []string
-	conn                                    int
-	written                                 time.Time
-	replies                                 []seenReply
+	id, kind, subscription, api, plan, job, keyID string
+	apiIDs                                        []string
+	conn                                          int
+	written                                       time.Time
+	replies                                       []seenReply
 }
 
 type seenReply struct {
@@ -248,7 +248,7 @@ func (w *wire) onCommand(conn int, kind string, e exchange) {
 	c := &sentCommand{
 		id: e.ID, kind: kind, conn: conn, written: time.Now(), api: e.Payload.APIID, job: e.Payload.IngestJobID,
 		apiIDs: e.Payload.APIIDs, subscription: e.Payload.Subscription.ID,
-		keyID: e.Payload.Subscription.Metadata[keyIDMetadata],
+		keyID: e.Payload.Subscription.Metadata[keyIDMetadata], plan: e.Payload.Subscription.Metadata["planId"],
 	}
 	w.commands[c.id] = c
 	w.order = append(w.order, c)
@@ -291,6 +291,7 @@ func (w *wire) onReply(m apimsim.Message, kind string, e exchange) {
 			w.run.violated("key-again", "subscription %s was given key %s twice", c.subscription, reply.keyID)
 		}
 		w.told[c.subscription] = append(w.told[c.subscription], reply.keyID)
+		w.checkOpens(c)
 	}
 	if kind == "UNSUBSCRIBE" && reply.status == apimsim.StatusSucceeded && c.keyID != "" && w.run.cloud.exists(c.keyID) {
 		w.run.violated("unsubscribed-early", "UNSUBSCRIBE %s of %s is answered SUCCEEDED, and key %s is still there", c.id,
@@ -302,6 +303,28 @@ func (w *wire) onReply(m apimsim.Message, kind string, e exchange) {
 	if kind == "FETCH" {
 		w.checkAPIs(time.Now().Add(-listingAge), e.Payload.APIs)
 	}
+}
+
+// checkOpens: a key that was just handed out was to be put into a plan that held its API when it was looked at: in a
+// listing that ran when the SUBSCRIBE came, or began later. It needs the lock.
+func (w *wire) checkOpens(c *sentCommand) {
+	age := listingTakes
+	if w.run.profile.hasAny(famListings, famSTS, famAWSNet, famAway, famNeighbour, famPanics) {
+		age = listingAge // it may have been interrupted
+	}
+	estates := w.run.estate.between(c.written.Add(-age), time.Now())
+	w.run.count("plans of new keys checked", 1)
+	if slices.ContainsFunc(estates, func(e estateAt) bool { return slices.Contains(e.links[c.api], c.plan) }) {
+		return
+	}
+	for line := range strings.SplitSeq(w.run.world.Log.String(), "\n") {
+		if strings.Contains(line, "AWS was not listed in time") && strings.Contains(line, c.subscription) {
+			w.run.count("plans of new keys that could not be checked", 1)
+			return
+		}
+	}
+	w.run.violated("key-opens-nothing", "subscription %s was given a key, and plan %s has not held API %s for %s",
+		c.subscription, c.plan, c.api, age)
 }
 
 // answeredSince reports whether another SUBSCRIBE of the same subscription was answered after this one came.
@@ -319,6 +342,8 @@ const (
 	// listingAge is how old a listing may be that an answer is made of: one that was interrupted is gone on
 	// with for ten minutes, and used again for one.
 	listingAge = 11 * time.Minute
+	// listingTakes is how old one may be that nothing interrupts.
+	listingTakes = 30 * time.Second
 )
 
 func (w *wire) onIngest(conn int, e exchange) {
@@ -347,8 +372,9 @@ func (w *wire) onIngest(conn int, e exchange) {
 
 // checkPreview: what claims to be all has each API that has been there for all that time.
 func (w *wire) checkPreview(apis []exchangedAPI) {
-	for _, id := range lasting(w.run.estate.between(time.Now().Add(-listingAge), time.Now())) {
-		if !slices.ContainsFunc(apis, func(a exchangedAPI) bool { return a.ID == id }) {
+	from := time.Now().Add(-listingAge)
+	for _, id := range lasting(w.run.estate.between(from, time.Now())) {
+		if w.run.configured(regionOf(id), from, time.Now()) && !slices.ContainsFunc(apis, func(a exchangedAPI) bool { return a.ID == id }) {
 			w.run.violated("preview-incomplete", "a preview says that it is complete, and API %s is not in it", id)
 		}
 	}
