@@ -137,7 +137,9 @@ func (r *run) checkJobs() {
 			case stored[id]:
 			case !named:
 				r.violated("job-incomplete", "job %s ended as a success without API %s, and no log line names it", job.ID, id)
-			case slices.Contains(there, id) && !r.profile.hasAny(famListings, famEdits, famMass, famStale): // whatever else fails is the target's fault
+			// APIM refuses an API, or a worker panics: that is no target's fault. Whatever else fails is one.
+			case slices.Contains(there, id) &&
+				!r.profile.hasAny(famListings, famEdits, famMass, famStale, famIngest, famPanics):
 				r.violated("job-partial", "job %s ended as a success without API %s, which nothing befell but a fault of its target",
 					job.ID, id)
 			}
