@@ -165,8 +165,9 @@ func (m *fileMedium) ready(found *content) (err error) {
 		m.log.Warn("store: the last write was cut off; it was never reported as done", "path", m.path)
 		err = m.file.Truncate(found.size)
 	}
-	m.size, m.lines, m.rewriteAt = found.size, found.lines, rewriteSlack
+	m.size, m.lines = found.size, found.lines
 	m.reserve()
+	m.rewriteAt = m.rewriteBy(rewriteSlack)
 	// The process that put the file here may have stopped before the name was on disk.
 	return errors.Join(err, syncDir(filepath.Dir(m.path)))
 }
@@ -275,10 +276,8 @@ func (m *fileMedium) rewrite(rows map[Row]json.RawMessage, keep string) error {
 	}
 	old := m.file
 	m.file, m.size, m.lines, m.unsynced = fresh, int64(len(content)), len(rows)+1, false
-	m.rewriteAt = 2*m.size + rewriteSlack
-	if m.reserve(); !m.reserved {
-		m.rewriteAt = m.size + reserveAgain
-	}
+	m.reserve()
+	m.rewriteAt = m.rewriteBy(2*m.size + rewriteSlack)
 	if err := errors.Join(old.Close(), syncDir(filepath.Dir(m.path))); err != nil {
 		return errors.Join(err, m.Close())
 	}

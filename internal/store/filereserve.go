@@ -86,3 +86,20 @@ func (m *fileMedium) reserve() {
 	}
 	m.reserved = true
 }
+
+// rewriteBy is the size beyond which the file is rewritten: at most this, and sooner where the volume would have no room
+// for a second file then, even if all that was added is still of use. A file that has filled its volume with obsolete
+// lines could never be rewritten.
+func (m *fileMedium) rewriteBy(most int64) int64 {
+	if !m.reserved {
+		return m.size + reserveAgain
+	}
+	free, known := freeBytes(filepath.Dir(m.path))
+	if !known {
+		return most
+	}
+	if info, err := os.Lstat(m.path + reserveSuffix); err == nil {
+		free += info.Size() // a rewrite may use it
+	}
+	return min(most, m.size+max((free-m.size)/2, reserveAgain))
+}

@@ -222,3 +222,41 @@ func filledByOthers(t *testing.T, dir string) {
 		t.Errorf("%d records", len(got))
 	}
 }
+
+func TestASmallVolumeIsNeverFilledByLinesThatAreObsolete(t *testing.T) {
+	inTmpfs(t, "1m", obsoleteLines)
+}
+
+// obsoleteLines makes and forgets keys for as long as it takes to write the volume full three times: no more than a
+// quarter of it is ever of use.
+func obsoleteLines(t *testing.T, dir string) {
+	t.Helper()
+	s, health := openIn(t, dir)
+	wantHealth(t, health, true)
+	const kept = 300
+	for n := range 1500 {
+		for _, state := range []keys.State{
+			keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered, keys.Delivered,
+		} {
+			rec := keyRecord(fmt.Sprintf("r%04d", n), state)
+			rec.Reason = strings.Repeat("x", 200)
+			must(t, s.Put(rec))
+		}
+		if n >= kept {
+			must(t, s.Remove(fmt.Sprintf("r%04d", n-kept)))
+		}
+		if n%500 == 250 { // a start does not know how much of the file is obsolete
+			must(t, s.Close())
+			s, _ = openIn(t, dir)
+		}
+		if wantHealth(t, s.Health(), true); t.Failed() {
+			t.Fatalf("after %d keys", n)
+		}
+	}
+	must(t, s.Close())
+	s, health = openIn(t, dir)
+	wantHealth(t, health, true)
+	if got := recordIDs(t, s); len(got) != kept {
+		t.Errorf("%d records", len(got))
+	}
+}
