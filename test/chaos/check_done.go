@@ -66,6 +66,11 @@ func (r *run) doneLost(done *ingestMessage, ended map[int]time.Time) bool {
 		r.disksFailed() {
 		return true
 	}
+	for _, c := range r.wire.commands { // an agent that was told good-bye reads no more
+		if c.kind == "GOOD_BYE" && c.conn == done.conn && !c.written.After(heard) {
+			return true
+		}
+	}
 	until := heard.Add(proofWritten)
 	r.mu.Lock()
 	defer r.mu.Unlock()
