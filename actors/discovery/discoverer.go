@@ -99,6 +99,7 @@ type (
 func (d *discoverer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
+		d.showReach("") // an earlier one may have ended in an outage
 	case messages.ListTarget:
 		d.onListTarget(ctx, m)
 	case listingStep:

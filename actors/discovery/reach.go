@@ -73,11 +73,9 @@ func (d *discoverer) doubt(err error) {
 	}
 }
 
-// comeBack has AWS asked for everything again that waits.
-func (d *discoverer) comeBack(ctx actor.Context) {
+// believe takes AWS to be in reach, and has it asked for everything that waits.
+func (d *discoverer) believe(ctx actor.Context) {
 	if d.reach.out {
-		d.env.Log.Info("AWS is asked for documents again", life.LogTarget, d.spec.Target,
-			life.LogTook, time.Since(d.reach.since).Round(time.Second))
 		d.showReach("")
 	}
 	d.reach = reach{}
@@ -93,14 +91,14 @@ func (d *discoverer) showReach(why string) {
 func (d *discoverer) onProbeDue(ctx actor.Context) {
 	switch {
 	case d.exports.Idle():
-		d.comeBack(ctx)
+		d.believe(ctx)
 	case time.Since(d.reach.since) >= gateway.OutOfReachFor:
 		for _, task := range d.exports.TakeAll() {
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: d.reach.why, OfTarget: true})
 		}
 		d.env.Log.Error("AWS stayed out of reach; the documents that waited for it are given up: "+d.reach.why,
 			life.LogTarget, d.spec.Target)
-		d.comeBack(ctx)
+		d.believe(ctx)
 	default:
 		client := d.spec.Client
 		life.Do(d.Scope, func(ctx context.Context) error {
@@ -117,7 +115,11 @@ func (d *discoverer) onProbed(ctx actor.Context, m probed) {
 		d.Scope.After(probeEvery, probeDue{}) // AWS was not asked: the quota pauses, as after a throttle
 		return
 	case m.err == nil || !isOfMany(m.err):
-		d.comeBack(ctx)
+		if d.reach.out {
+			d.env.Log.Info("AWS is in reach again; documents are asked for", life.LogTarget, d.spec.Target,
+				life.LogTook, time.Since(d.reach.since).Round(time.Second))
+		}
+		d.believe(ctx)
 		return
 	}
 	d.reach.why = apigateway.Explain(m.err)

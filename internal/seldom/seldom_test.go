@@ -4,19 +4,38 @@ import (
 	"bytes"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
+// buffer is what was logged since it was last taken.
+type buffer struct {
+	mu   sync.Mutex
+	text bytes.Buffer
+}
+
+func (b *buffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *buffer) take() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	defer b.text.Reset()
+	return b.text.String()
+}
+
 func TestARepeatedFaultIsCountedAndNotRepeated(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		var out bytes.Buffer
+		var out buffer
 		log := New(slog.New(slog.NewTextHandler(&out, nil)))
 		lines := func() []string {
 			synctest.Wait()
-			defer out.Reset()
-			return strings.FieldsFunc(out.String(), func(r rune) bool { return r == '\n' })
+			return strings.FieldsFunc(out.take(), func(r rune) bool { return r == '\n' })
 		}
 		for n := range 100_000 {
 			log.Warn("refused", "n", n)
