@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"unicode/utf8"
+
+	"federation-agent/internal/rawjson"
 )
 
 // blanks are what JSON allows between its parts.
@@ -24,40 +26,12 @@ func CheckDocument(text []byte) error {
 	case !utf8.Valid(text), !json.Valid(text):
 		return &unreadable{isNot + "JSON that is cut off or damaged"}
 	}
-	switch version := member(text, "openapi"); {
+	switch version := rawjson.Find(text, "openapi"); {
 	case bytes.HasPrefix(version, []byte(`"3.`)):
 		return nil
-	case member(text, "swagger") != nil:
+	case rawjson.Find(text, "swagger") != nil:
 		return &unreadable{isNot + "a Swagger 2 document, though it was asked for OpenAPI 3"}
 	default:
 		return &unreadable{isNot + `JSON that is no OpenAPI 3 document: "openapi" is not "3…" in it`}
 	}
-}
-
-// member is the valid JSON object from the value of a member on; nil without such a member. A name that is written with
-// escapes is not found. It is many times faster than encoding/json, which makes a value of each token.
-func member(object []byte, name string) []byte {
-	depth := 0
-	for i := 0; i < len(object); i++ {
-		switch object[i] {
-		case '{', '[':
-			depth++
-		case '}', ']':
-			depth--
-		case '"':
-			begin := i + 1
-			for i++; object[i] != '"'; i++ {
-				if object[i] == '\\' {
-					i++
-				}
-			}
-			if depth != 1 || string(object[begin:i]) != name {
-				continue
-			}
-			if value, is := bytes.CutPrefix(bytes.TrimLeft(object[i+1:], blanks), []byte(":")); is {
-				return bytes.TrimLeft(value, blanks)
-			}
-		}
-	}
-	return nil
 }

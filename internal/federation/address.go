@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/rawjson"
 	"federation-agent/internal/region"
 )
 
@@ -81,18 +82,18 @@ func RewritesServers(api *gateway.RestAPI) bool {
 // withServers is the document with all addresses of its stage, and with the condition beside AWS's own. It is the same
 // document if that is right already, and if it is not an OpenAPI document.
 func withServers(id ID, api *gateway.RestAPI, document []byte) []byte {
-	if !RewritesServers(api) || firstByte(document) != '{' {
+	if !RewritesServers(api) || !rawjson.IsObject(document) {
 		return document
 	}
 	from := bytes.IndexByte(document, '{') + 1
 	to, separator := from, ","
 	var own []map[string]any
-	for m := range members(document) {
-		if string(m.key) == `"servers"` {
-			if json.Unmarshal(m.value, &own) != nil {
+	for m := range rawjson.Members(document) {
+		if string(m.Key) == `"servers"` {
+			if json.Unmarshal(m.Value, &own) != nil {
 				return document
 			}
-			from, to, separator = m.from, m.from+len(m.value), ""
+			from, to, separator = m.From, m.From+len(m.Value), ""
 		}
 	}
 	all := addresses(id, api)

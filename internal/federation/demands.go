@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/rawjson"
 )
 
 // demands are what the methods of a stage ask of their callers, as its document says.
@@ -25,28 +26,28 @@ const awsKeyScheme = "api_key"
 // demandsOf reads a document, where it lies, because it may have megabytes.
 func demandsOf(document []byte) demands {
 	var paths, components, security []byte
-	for m := range members(document) {
-		switch string(m.key) {
+	for m := range rawjson.Members(document) {
+		switch string(m.Key) {
 		case `"paths"`:
-			paths = m.value
+			paths = m.Value
 		case `"components"`:
-			components = m.value
+			components = m.Value
 		case `"security"`: // of the methods that say nothing else
-			security = m.value
+			security = m.Value
 		}
 	}
 	keys, others := keySchemes(components), map[string]bool{}
 	known := map[string][]string{} // schemes by their text: most methods ask for the same
 	var d demands
-	for path := range members(paths) {
-		for method := range members(path.value) {
-			if !isMethod(method.key) {
+	for path := range rawjson.Members(paths) {
+		for method := range rawjson.Members(path.Value) {
+			if !isMethod(method.Key) {
 				continue
 			}
 			asks := security
-			for m := range members(method.value) {
-				if string(m.key) == `"security"` {
-					asks = m.value
+			for m := range rawjson.Members(method.Value) {
+				if string(m.Key) == `"security"` {
+					asks = m.Value
 				}
 			}
 			schemes, read := known[string(asks)]
@@ -65,7 +66,7 @@ func demandsOf(document []byte) demands {
 			if keyed {
 				d.keyed++
 			}
-			if keyed || string(method.key) != `"options"` {
+			if keyed || string(method.Key) != `"options"` {
 				d.methods++
 			}
 		}
@@ -87,9 +88,9 @@ func isMethod(key []byte) bool {
 // keySchemes are the names of the security schemes that mean an API key of AWS's.
 func keySchemes(components []byte) map[string]bool {
 	keys := map[string]bool{awsKeyScheme: true}
-	for m := range members(components) {
+	for m := range rawjson.Members(components) {
 		var schemes map[string]struct{ Type, Name string }
-		if string(m.key) != `"securitySchemes"` || json.Unmarshal(m.value, &schemes) != nil {
+		if string(m.Key) != `"securitySchemes"` || json.Unmarshal(m.Value, &schemes) != nil {
 			continue
 		}
 		for name, scheme := range schemes {

@@ -41,8 +41,8 @@ func walls() []wall {
 			why: "only internal/apigateway knows the SDK: values, mapping, the wire and the quota do without it",
 		},
 		{
-			from: `^internal/(gateway|federated)$`, forbid: ours,
-			why: "the vocabularies of AWS API Gateway and of Gravitee's protocol are values, and everybody may use them",
+			from: `^internal/(gateway|federated|rawjson)$`, forbid: ours,
+			why: "the vocabularies of AWS API Gateway and of Gravitee's protocol are values, as is JSON: everybody may use them",
 		},
 		{
 			from:   `^internal/exports$`,

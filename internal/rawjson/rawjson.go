@@ -1,22 +1,40 @@
-package federation
+// Package rawjson reads the JSON of a document where it lies. A document has megabytes, and little of it is of interest:
+// nothing is copied or decoded.
+package rawjson
 
 import (
 	"bytes"
 	"iter"
 )
 
-// A document has megabytes, and little of it is of interest. So it is read where it lies: nothing is copied or decoded.
-
-// member is a member of a JSON object. key is with its quotes. from is where the value begins in the object's text.
-type member struct {
-	key, value []byte
-	from       int
+// Member is a member of a JSON object.
+type Member struct {
+	// Key is with its quotes, as it is written: a name with escapes is not decoded.
+	Key, Value []byte
+	// From is where the value begins in the object's text.
+	From int
 }
 
-// members are those of a JSON object, in order. They end at the first thing that is not JSON.
-func members(object []byte) iter.Seq[member] {
-	return func(yield func(member) bool) {
-		if firstByte(object) != '{' {
+// IsObject reports whether a text begins as a JSON object.
+func IsObject(text []byte) bool {
+	at := skipBlanks(text, 0)
+	return at < len(text) && text[at] == '{'
+}
+
+// Find is the value of the first member of a JSON object with a name, nil without one.
+func Find(object []byte, name string) []byte {
+	for m := range Members(object) {
+		if string(m.Key) == `"`+name+`"` {
+			return m.Value
+		}
+	}
+	return nil
+}
+
+// Members are those of a JSON object, in order. They end at the first thing that is not JSON.
+func Members(object []byte) iter.Seq[Member] {
+	return func(yield func(Member) bool) {
+		if !IsObject(object) {
 			return
 		}
 		at := bytes.IndexByte(object, '{') + 1
@@ -32,7 +50,7 @@ func members(object []byte) iter.Seq[member] {
 			}
 			from := skipBlanks(object, colon+1)
 			to := skipValue(object, from)
-			if to <= from || !yield(member{object[at:keyEnd], object[from:to], from}) {
+			if to <= from || !yield(Member{object[at:keyEnd], object[from:to], from}) {
 				return
 			}
 			if at = skipBlanks(object, to); at == len(object) || object[at] != ',' {
@@ -41,13 +59,6 @@ func members(object []byte) iter.Seq[member] {
 			at++
 		}
 	}
-}
-
-func firstByte(text []byte) byte {
-	if at := skipBlanks(text, 0); at < len(text) {
-		return text[at]
-	}
-	return 0
 }
 
 func skipBlanks(text []byte, at int) int {
