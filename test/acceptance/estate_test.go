@@ -84,18 +84,19 @@ func preview(w *world.World) apimsim.Preview {
 // succeed is an ingest that ends as a success.
 func succeed(w *world.World, ids ...string) apimsim.Job {
 	w.T.Helper()
-	job := w.Ingest(ids...)
-	if job.Status != apimsim.JobSuccess {
-		w.T.Fatalf("job: %+v\n%s", job, w.Log)
-	}
-	return job
+	return endsAs(w, apimsim.JobSuccess, ids)
 }
 
 // incomplete is an ingest that sends what it can and does not end as a success.
 func incomplete(w *world.World, ids ...string) apimsim.Job {
 	w.T.Helper()
+	return endsAs(w, apimsim.JobTimedOut, ids)
+}
+
+func endsAs(w *world.World, want string, ids []string) apimsim.Job {
+	w.T.Helper()
 	job := w.Ingest(ids...)
-	if job.Status != apimsim.JobTimedOut {
+	if job.Status != want {
 		w.T.Fatalf("job: %+v\n%s", job, w.Log)
 	}
 	return job

@@ -6,6 +6,7 @@ import (
 	"context"
 	"flag"
 	"fmt"
+	"maps"
 	"net"
 	"os/exec"
 	"testing"
@@ -13,7 +14,6 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
-	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/test/interop/controller"
 	"federation-agent/test/process"
 )
@@ -110,20 +110,14 @@ func (s *site) runAgent(binary, aws string) {
 	s.t.Helper()
 	cmd := exec.Command(binary)
 	cmd.Dir = s.t.TempDir()
-	cmd.Env = process.Environ(map[string]string{
-		"gravitee_integration_connector_ws_endpoints_0":                  s.c.Endpoint(),
-		"gravitee_integration_connector_ws_headers_0_name":               "Authorization",
-		"gravitee_integration_connector_ws_headers_0_value":              "bearer " + token,
-		"gravitee_integration_providers_0_type":                          provider,
-		"gravitee_integration_providers_0_integrationId":                 target,
-		"gravitee_integration_providers_0_configuration_region":          region,
-		"gravitee_integration_providers_0_configuration_accessKeyId":     awssim.UniformAccessKeyID(0),
-		"gravitee_integration_providers_0_configuration_secretAccessKey": "not-a-secret",
-		"gravitee_agent_store_path":                                      cmd.Dir,
-		"gravitee_services_core_http_port":                               "0",
-		"AWS_ENDPOINT_URL":                                               aws,
-		"AWS_EC2_METADATA_DISABLED":                                      "true",
+	settings := settingsOf(s.c.Endpoint())
+	maps.Copy(settings, map[string]string{
+		"gravitee_agent_store_path":        cmd.Dir,
+		"gravitee_services_core_http_port": "0",
+		"AWS_ENDPOINT_URL":                 aws,
+		"AWS_EC2_METADATA_DISABLED":        "true",
 	})
+	cmd.Env = process.Environ(settings)
 	agent, err := process.Start(cmd)
 	must(s.t, err)
 	s.t.Cleanup(func() {

@@ -109,13 +109,9 @@ type agent struct {
 	log *process.Output
 }
 
-func (s *site) agent(o agentOptions) *agent {
-	s.t.Helper()
-	endpoint := s.c.Endpoint()
-	if o.via != "" {
-		endpoint = "http://" + o.via
-	}
-	settings := map[string]string{
+// settingsOf are those that every agent has: the vendor's, without any of our own.
+func settingsOf(endpoint string) map[string]string {
+	return map[string]string{
 		"gravitee_integration_connector_ws_endpoints_0":                  endpoint,
 		"gravitee_integration_connector_ws_headers_0_name":               "Authorization",
 		"gravitee_integration_connector_ws_headers_0_value":              "bearer " + token,
@@ -124,9 +120,18 @@ func (s *site) agent(o agentOptions) *agent {
 		"gravitee_integration_providers_0_configuration_region":          region,
 		"gravitee_integration_providers_0_configuration_accessKeyId":     awssim.UniformAccessKeyID(0),
 		"gravitee_integration_providers_0_configuration_secretAccessKey": "not-a-secret",
-		"gravitee_agent_quota_rate":                                      fmt.Sprint(awssim.AWSRate * awsScale),
-		"gravitee_agent_quota_burst":                                     fmt.Sprint(awssim.AWSBurst * awsScale),
 	}
+}
+
+func (s *site) agent(o agentOptions) *agent {
+	s.t.Helper()
+	endpoint := s.c.Endpoint()
+	if o.via != "" {
+		endpoint = "http://" + o.via
+	}
+	settings := settingsOf(endpoint)
+	settings["gravitee_agent_quota_rate"] = fmt.Sprint(awssim.AWSRate * awsScale)
+	settings["gravitee_agent_quota_burst"] = fmt.Sprint(awssim.AWSBurst * awsScale)
 	maps.Copy(settings, o.settings)
 	cfg, _, err := config.Load(config.Sources{Environ: process.Environ(settings)})
 	must(s.t, err)
