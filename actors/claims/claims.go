@@ -81,12 +81,8 @@ func (c *claims) onStarted() {
 	integration := c.spec.Integration
 	remembered, err := c.env.SentPlans.RememberedPlans(integration)
 	if err == nil && len(remembered) == 0 {
-		c.env.Log.Warn(
-			"no earlier ingest is remembered (first start, no volume for agent.store.path, or none has ended yet): "+
-				"until one ingest has ended, a loss of plans in AWS goes unnoticed",
-			life.LogIntegration,
-			integration,
-		)
+		c.env.Log.Warn("no earlier ingest is remembered (first start, no volume for agent.store.path, or none has ended "+
+			"yet): until one ingest has ended, a loss of plans in AWS goes unnoticed", life.LogIntegration, integration)
 	}
 	kept, err := c.env.SentPlans.Claims(integration)
 	if err != nil {
@@ -143,6 +139,9 @@ func (c *claims) sent() map[string][]string {
 
 // onPlansSent ends the claims that an ingest has carried out: APIM does not have these plans any more.
 func (c *claims) onPlansSent() {
+	if len(c.made) == 0 {
+		return // as nearly always: what was sent need not be read
+	}
 	before, sent := maps.Clone(c.made), c.sent()
 	maps.DeleteFunc(c.made, func(id federation.ID, claim federation.Claim) bool {
 		return claim.Confirmed && !slices.ContainsFunc(claim.Lost, func(plan string) bool {
@@ -162,9 +161,8 @@ func (c *claims) take(id federation.ID, claim federation.Claim) {
 
 // keepClaims says what has changed, and writes it down.
 func (c *claims) keepClaims(before map[federation.ID]federation.Claim) {
-	made, confirmed, ended := map[federation.ID]federation.Claim{}, map[federation.ID]federation.Claim{}, maps.Clone(
-		before,
-	)
+	made, confirmed := map[federation.ID]federation.Claim{}, map[federation.ID]federation.Claim{}
+	ended := maps.Clone(before)
 	for id, claim := range c.made {
 		delete(ended, id)
 		switch old := before[id]; {
@@ -219,7 +217,7 @@ func inWords(made map[federation.ID]federation.Claim) []string {
 	return texts
 }
 
-// lookAgain sees to it that unconfirmed claims are judged by a second listing.
+// lookAgain has unconfirmed claims judged by a second listing, in time.
 func (c *claims) lookAgain() {
 	if c.look != nil {
 		c.look.Stop()
