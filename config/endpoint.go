@@ -53,9 +53,8 @@ func normaliseEndpoint(raw string) (string, error) {
 // adviseToken warns where APIM is certain to refuse the agent.
 func (l *loader) adviseToken(cfg Config) {
 	if !l.partial && !slices.ContainsFunc(cfg.Connector.Headers, Header.isAuthorization) {
-		l.warn(
-			variableName(connectorPrefix+"headers[0].name") + ": no Authorization header is set; APIM answers 401 without one",
-		)
+		l.warn(variableName(connectorPrefix+"headers[0].name") +
+			": no Authorization header is set; APIM answers 401 without one")
 	}
 }
 

@@ -3,7 +3,7 @@
 //
 //	agent
 //	├─ quota        one per account x region in the whole process
-//	├─ keeper       sees to the keys that nothing configured serves
+//	├─ keeper       keys that nothing configured serves
 //	└─ integration  one per configured provider
 //	   ├─ session      the websocket to APIM's integration controller
 //	   ├─ router       command in -> the actor that serves it -> one reply out

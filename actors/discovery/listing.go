@@ -201,9 +201,7 @@ func (r *listingRun) entries() []federation.Entry {
 // only is the entries with these ids. One that is in no usage plan needs no GetStages here: its id names its stage, and
 // its export asks whether AWS has it.
 func (r *listingRun) only(
-	target federation.Target,
-	entries []federation.Entry,
-	ids []federation.ID,
+	target federation.Target, entries []federation.Entry, ids []federation.ID,
 ) []federation.Entry {
 	wanted := make(map[federation.ID]bool, len(ids))
 	for _, id := range ids {

@@ -18,9 +18,9 @@ import (
 const maxExamples = 5
 
 // keeper answers for the records that no writer of their own serves, because their integration, account or region is
-// not configured any more: it hands them to whoever reaches them ([keys.Serves]), and names the others in the log and
-// on the board. It reads all of the journal; a store that several processes share must give it what no other one owns.
-// Parent: agent.
+// not configured any more: it hands them to the one who reaches them ([keys.Serves]), and names the others in the log
+// and on the board. It reads all of the journal; a store that several processes share must give it what no other one
+// owns. Parent: agent.
 type keeper struct {
 	life.Scoped
 	env  *life.Env
@@ -182,7 +182,7 @@ func (k *keeper) onServes(m Serves) {
 	k.read(nil)
 }
 
-// onLeft forgets an integration: others may see to what it left.
+// onLeft forgets an integration: others may delete what it left.
 func (k *keeper) onLeft(m Left) {
 	k.kept.configured = slices.DeleteFunc(k.kept.configured, func(c keys.Credentials) bool {
 		return c.Integration == m.Integration

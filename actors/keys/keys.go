@@ -1,7 +1,7 @@
 // Package keys holds the actors that make and delete API keys. They stand beside the targets, in no restart group, so
 // that only their own failure ends them.
 //
-//	keeper       one per agent: sees to the records that no writer of their own serves
+//	keeper       one per agent: the records that no writer of their own serves
 //	keys         one per integration: opens and supervises the writers
 //	└─ writer    one per account x region: gives each subscription that has work a saga, and what is left undone, too
 //	   └─ saga   one per subscription that has work: makes and deletes its keys, one thing after the other

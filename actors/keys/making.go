@@ -113,15 +113,8 @@ func (s *saga) check(ctx actor.Context, m task, c messages.Subscribe) error {
 		return quota.ErrUnwanted
 	}
 	if !listing.Complete {
-		s.env.Often.Warn(
-			"AWS was not listed in time to see whether the plan still contains the API; its key is made all the same",
-			life.LogTarget,
-			s.target(),
-			life.LogSubscription,
-			c.SubscriptionID,
-			life.LogReason,
-			listing.Failure,
-		)
+		s.env.Often.Warn("AWS was not listed in time to see whether the plan still contains the API; its key is made all "+
+			"the same", life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, listing.Failure)
 		return nil
 	}
 	return federation.CheckPlan(api, c.PlanID, listing.APIs, listing.Plans)

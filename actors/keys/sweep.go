@@ -55,13 +55,8 @@ func (w *writer) sweep() {
 func (w *writer) onSwept(ctx actor.Context, m swept) {
 	w.sweeping = false
 	if m.err != nil {
-		w.env.Log.Error(
-			"cannot read the key journal",
-			life.LogTarget,
-			w.place.Account+":"+w.place.Region,
-			life.LogError,
-			m.err,
-		)
+		w.env.Log.Error("cannot read the key journal",
+			life.LogTarget, w.place.Account+":"+w.place.Region, life.LogError, m.err)
 	}
 	begun := 0
 	for _, subscription := range m.subscriptions {

@@ -19,7 +19,7 @@ const (
 	uselessAfter = uint64(messages.AnswerWithin / wsconn.PingInterval)
 	// overAfter is how many of them may have come in more than the time that the controller waits.
 	overAfter = uint64(controllerWaits / wsconn.PingInterval)
-	// keptWithin is how soon behind HELLO's answer a command may be one that the controller had kept for whoever comes
+	// keptWithin is how soon behind HELLO's answer a command may be one that the controller had kept for the one who comes
 	// next: in a cluster, APIM's queue hands on what nobody read, minutes late and within milliseconds of that answer.
 	// A pong proves then that APIM has read the answer, not that it still wanted it.
 	keptWithin = time.Second

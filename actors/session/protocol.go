@@ -164,7 +164,7 @@ func (s *session) replyNow(reply []byte) {
 // onGoodBye leaves as the controller asks.
 func (s *session) onGoodBye(ctx actor.Context, c exchange.GoodBye) {
 	switch {
-	case c.Reconnect: // no failure, however young the session is: a node ends, or the load is spread anew
+	case c.Reconnect: // no failure, however young the session is: a node ends, or the load is spread again
 		delay := s.soon()
 		s.env.Log.Info("APIM says good-bye and asks to come back", life.LogDelay, delay)
 		s.leave(ctx, exchange.CloseTryAgainLater, "reconnecting as asked", s.redialAfter(delay))
@@ -263,8 +263,8 @@ func (s *session) measure(frame exchange.Parts) (bytes int) {
 	return bytes
 }
 
-// onTooLarge learns that the controller takes less than this agent sends. What the limit of messages is, whoever sent
-// the largest one finds out. The limit of frames is halved here until they pass.
+// onTooLarge learns that the controller takes less than this agent sends. What the limit of messages is, the
+// sender of the largest one finds out. The limit of frames is halved here until they pass.
 func (s *session) onTooLarge(ctx actor.Context, m connClosed) {
 	s.tooLarge = true
 	setting := "integration.connector.ws.maxWebSocketMessageSize"
@@ -277,18 +277,9 @@ func (s *session) onTooLarge(ctx actor.Context, m connClosed) {
 	if s.readyAt.IsZero() { // not even HELLO passes, so nothing is learnt
 		delay = s.nextDelay(false)
 	}
-	s.env.Log.Warn(
-		"APIM's controller takes smaller messages or frames than this agent may send, and closed the connection; "+
-			"set the setting to the controller's own limit, or raise that; smaller ones are tried now",
-		life.LogSetting,
-		setting,
-		life.LogBytes,
-		s.largest,
-		life.LogReason,
-		reasonOf(m.info),
-		life.LogDelay,
-		delay,
-	)
+	s.env.Log.Warn("APIM's controller takes smaller messages or frames than this agent may send, and closed the "+
+		"connection; set the setting to the controller's own limit, or raise that; smaller ones are tried now",
+		life.LogSetting, setting, life.LogBytes, s.largest, life.LogReason, reasonOf(m.info), life.LogDelay, delay)
 	s.forgetConn()
 	s.down(ctx, reasonOf(m.info))
 	s.redialAfter(delay)(ctx)

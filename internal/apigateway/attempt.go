@@ -174,7 +174,7 @@ func answeredNo(err error) bool {
 }
 
 // decided reports whether a proxy, or what else answered in AWS's place, said no with a 4xx: it will say the same
-// again, and whoever waits is better told at once. A 3xx is a way to a login, where somebody may just be.
+// again, and the caller is better told at once. A 3xx is a way to a login, where somebody may just be.
 func decided(class gateway.Class, err error) bool {
 	return class == gateway.Unavailable && answeredNo(err) && statusOf(err) >= http.StatusBadRequest
 }

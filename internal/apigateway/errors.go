@@ -126,7 +126,8 @@ var explanations = map[gateway.Class]string{
 	gateway.BadCredentials: "AWS does not accept the credentials; " +
 		"check accessKeyId and secretAccessKey, this machine's clock, and the roles that the agent assumes",
 	gateway.ExpiredCredentials: "the temporary credentials have expired; nothing renews AWS_SESSION_TOKEN, " +
-		"or a profile's aws_session_token: set new ones and start again, or use a role, which is renewed; else check this machine's clock",
+		"or a profile's aws_session_token: set new ones and start again, or use a role, which is renewed; " +
+		"else check this machine's clock",
 	gateway.NotFound: "API Gateway says that the resource does not exist, or not any more; list the APIs again",
 	gateway.NotYet:   "API Gateway does not know yet the API key that it has just created; try again",
 	gateway.Conflict: "API Gateway says that the resource exists already",

@@ -120,10 +120,8 @@ func limit(ctx context.Context, answer *smithyhttp.Response) error {
 	return nil
 }
 
-var errOver = &unreadable{
-	fmt.Sprintf("the answer has more than %d bytes or %d JSON values, so it is hardly API Gateway's",
-		maxAnswer, maxValues),
-}
+var errOver = &unreadable{fmt.Sprintf(
+	"the answer has more than %d bytes or %d JSON values, so it is hardly API Gateway's", maxAnswer, maxValues)}
 
 // limited is a body that ends after so many bytes. If there are more, it fails with over, which is told the first byte
 // that is no blank. After that it is at its end: the SDK reads the rest of each answer, to use the connection again.

@@ -144,10 +144,8 @@ func (l *PagedList[T]) restart() {
 var errNoList = &unreadable{"the answer holds no list, so it is not API Gateway's"}
 
 // errNoEnd guards against a list without an end.
-var errNoEnd = &unreadable{
-	fmt.Sprintf("the listing has no end: a page position came twice, or is no position, or there "+
-		"are more than %d items or %d pages", maxListed, maxPages),
-}
+var errNoEnd = &unreadable{fmt.Sprintf("the listing has no end: a page position came twice, or is no position, "+
+	"or there are more than %d items or %d pages", maxListed, maxPages)}
 
 // Done reports whether the list is complete.
 func (l *PagedList[T]) Done() bool { return l.done }

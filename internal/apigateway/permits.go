@@ -25,7 +25,7 @@ func PriorityOf(ctx context.Context) gateway.Priority {
 
 type latestKey struct{}
 
-// WithLatest says when the last attempt of a call may begin; one that has begun is heard out. Until then the call is
+// WithLatest says when the last attempt of a call may begin; one that has begun is completed. Until then the call is
 // tried again wherever that can do no harm. A deadline of the context does the same, and also cuts off what has begun.
 func WithLatest(ctx context.Context, at time.Time) context.Context {
 	return context.WithValue(ctx, latestKey{}, at)

@@ -38,11 +38,8 @@ func (s source) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	switch {
 	case err != nil:
 		// The text is cut: it may quote all that a server said.
-		return got, &noCredentials{
-			text:   textOf(s.ProviderSources(), err),
-			advice: adviceOn(s.ProviderSources(), err),
-			err:    err,
-		}
+		asked := s.ProviderSources()
+		return got, &noCredentials{text: textOf(asked, err), advice: adviceOn(asked, err), err: err}
 	case strings.HasPrefix(got.AccessKeyID, temporaryKey) && got.SessionToken == "":
 		return aws.Credentials{}, &noCredentials{
 			text: "the access key is temporary, and there is no session token",
@@ -188,8 +185,6 @@ func notLoaded(err error) error {
 		advice = fmt.Sprintf("there is no profile %q; check AWS_PROFILE, and the files that hold profiles (%s)",
 			missing.Profile, files)
 	}
-	return fmt.Errorf(
-		"loading the AWS configuration: %w",
-		&noCredentials{text: short(err.Error()), advice: advice, err: err},
-	)
+	return fmt.Errorf("loading the AWS configuration: %w",
+		&noCredentials{text: short(err.Error()), advice: advice, err: err})
 }

@@ -77,8 +77,8 @@ func (m *Missing) Unlisted(t federation.Target, why string, away bool) {
 	m.unlisted[t] = unlisted{why: why, away: away}
 }
 
-// Listed notes that a target was listed after all. It is false for one that was listed before. Its account may have been
-// unknown until then, where AWS was out of reach from the start.
+// Listed notes that a target was listed after all. It is false for one that was listed before. Its account may have
+// been unknown until then, where AWS was out of reach from the start.
 func (m *Missing) Listed(t federation.Target) bool {
 	for _, known := range []federation.Target{t, {Region: t.Region}} {
 		if _, was := m.unlisted[known]; was {

@@ -6,8 +6,8 @@ import (
 )
 
 // Claim is the loss of plans that AWS's listing has shown of an API: it was sent with plans that the listing lacks. To
-// send the API would delete these plans in APIM, and all of their subscriptions. Somebody's deployment that makes plans
-// anew looks the same for some minutes. So no plan is given up on the word of one listing.
+// send the API would delete these plans in APIM, and all of their subscriptions. A deployment that deletes plans and
+// makes them again looks the same for some minutes. So no plan is given up on the word of one listing.
 type Claim struct {
 	// Lost are the ids of the plans that are missing, in order. None: there is no claim.
 	Lost []string
@@ -28,7 +28,7 @@ const SecondLook = 5 * time.Minute
 //	the listing lacks, of the plans sent | claim before | listing begun      | claim then
 //	nothing                              | any          | at any time        | none: withdrawn
 //	something                            | none         | at any time        | made, with this listing's time
-//	more than the claim says             | any          | at any time        | made anew, with this listing's time
+//	more than the claim says             | any          | at any time        | made again, with this listing's time
 //	what the claim says, or a part of it | unconfirmed  | before Since+wait  | as it was
 //	what the claim says, or a part of it | unconfirmed  | later              | confirmed, for what is missing now
 //	what the claim says, or a part of it | confirmed    | at any time        | confirmed, for what is missing now

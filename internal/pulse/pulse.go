@@ -15,7 +15,7 @@ const (
 	Standstill = 2 * time.Second
 )
 
-// Pulse beats until it is stopped. Whoever is first after a standstill, a beat or one who asks, sees the gap.
+// Pulse beats until it is stopped. The first one after a standstill sees the gap: a beat, or a caller of Gap.
 type Pulse struct {
 	tell func()
 

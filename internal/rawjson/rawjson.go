@@ -1,5 +1,5 @@
-// Package rawjson reads the JSON of a document where it lies. A document has megabytes, and little of it is of interest:
-// nothing is copied or decoded.
+// Package rawjson reads the JSON of a document where it lies. A document has megabytes, and little of it is of
+// interest: nothing is copied or decoded.
 package rawjson
 
 import (

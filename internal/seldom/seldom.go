@@ -1,4 +1,4 @@
-// Package seldom is a log for faults that whoever sends us commands can repeat as fast as the network carries them.
+// Package seldom is a log for faults that the sender of commands can repeat as fast as the network carries them.
 package seldom
 
 import (

@@ -59,8 +59,8 @@ func (m *fileMedium) spend() bool {
 	return true
 }
 
-// reserve sees to the file that keeps room on the disk. Its content is noise: a volume that compresses would give no
-// room to anything else.
+// reserve makes the file that keeps room on the disk, if there is none. Its content is noise: a volume that compresses
+// would give no room to anything else.
 func (m *fileMedium) reserve() {
 	path, size := m.path+reserveSuffix, int64(0)
 	if info, err := os.Lstat(path); err == nil {
@@ -87,9 +87,9 @@ func (m *fileMedium) reserve() {
 	m.reserved = true
 }
 
-// rewriteBy is the size beyond which the file is rewritten: at most this, and sooner where the volume would have no room
-// for a second file then, even if all that was added is still of use. A file that has filled its volume with obsolete
-// lines could never be rewritten.
+// rewriteBy is the size beyond which the file is rewritten: at most this, and sooner where the volume would have no
+// room for a second file then, even if all that was added is still of use. A file that has filled its volume with
+// obsolete lines could never be rewritten.
 func (m *fileMedium) rewriteBy(most int64) int64 {
 	if !m.reserved {
 		return m.size + reserveAgain

@@ -7,8 +7,8 @@ import (
 	"federation-agent/internal/sandbox/apimsim"
 )
 
-// doneActors are those by which the news goes that APIM took a `done`, and those that restart together with them: a panic
-// there may lose it.
+// doneActors are those by which the news goes that APIM took a `done`, and those that restart together with them: a
+// panic there may lose it.
 func doneActors() []string {
 	return append(fateActors(), "ingest", "jobs", "claims", "router", "catalogue", "refresher", "identity", "target",
 		"discoverer")

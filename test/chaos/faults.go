@@ -19,9 +19,9 @@ const slowest = 45 * time.Second
 // frame of 64 KiB within the 10 s that the agent gives one: a connection slower than that is cut, and rightly.
 const slowBuffer = 4000
 
-// latestCommand is how long the controller may take from the start of a command's 60 s to its writing. It begins to wait
-// when it has written, so a session of its own sees no more than a thread that is slow. What it keeps for longer, in
-// the queue of a cluster, comes with HELLO's answer.
+// latestCommand is how long the controller may take from the start of a command's 60 s to its writing. It begins to
+// wait when it has written, so a session of its own sees no more than a thread that is slow. What it keeps for longer,
+// in the queue of a cluster, comes with HELLO's answer.
 const latestCommand = 2 * time.Second
 
 // latestCopy is how far behind its first writing a command may come again: its sender's 60 s are not over by then.

@@ -119,8 +119,8 @@ func (s *slot) regions() []string {
 	return all[:1]
 }
 
-// putBack has a process that lacks a region started again with it, once it has been seen that nothing of what the region
-// left undone is left: the credentials for the other one reach it.
+// putBack has a process that lacks a region started again with it, once it has been seen that nothing of what the
+// region left undone is left: the credentials for the other one reach it.
 func (s *slot) putBack() {
 	r := s.run
 	if len(s.life.regions) == len(r.shape.regions) {

@@ -38,8 +38,8 @@ func main() {
 	}
 }
 
-// longestLife is how long an agent may live after it connected: about as long as a round's subscriptions take. They come
-// in its first half. In a session's first second each key is listed as unconfirmed; a third of them come later.
+// longestLife is how long an agent may live after it connected: about as long as a round's subscriptions take. They
+// come in its first half. In a session's first second each key is listed as unconfirmed; a third of them come later.
 const longestLife = 3 * time.Second
 
 // keepAccepted subscriptions are never ended: enough must be left at the end.
