@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 )
@@ -58,5 +59,26 @@ func TestANarrowListingHasEachAPIThatIsAskedForOnce(t *testing.T) {
 	}
 	if want := []federation.ID{id("a", "prod"), id("c", "prod"), id("a", "dev")}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+// An API whose stages AWS does not list for a reason of its own is left out. One that AWS cannot be asked about is not:
+// the ingest would be called done without it.
+func TestOnlyAFailureOfItsOwnLeavesAnAPIOutOfAListing(t *testing.T) {
+	for class, own := range map[gateway.Class]bool{
+		gateway.AccessDenied: true, gateway.Invalid: true, gateway.Unreachable: false, gateway.Throttled: false,
+		gateway.BadCredentials: false, gateway.ExpiredCredentials: false, gateway.RegionUnavailable: false,
+	} {
+		now := time.Unix(0, 0)
+		r := newListingRun(nil, federation.Filter{AcceptWithoutPlan: true}, now)
+		r.listedAt = now
+		for range 2 {
+			r.running, r.wanted = 1, nil
+			r.take(listingStep{api: "a", err: &apigateway.Error{Class: class, Err: errors.New("refused")}}, now)
+		}
+		_, out := r.unlisted["a"]
+		if out != own || (r.failure == nil) != own || (len(r.wanted) == 0) != own {
+			t.Errorf("%v: left out %v, failure %v, wanted again %v", class, out, r.failure, r.wanted)
+		}
 	}
 }

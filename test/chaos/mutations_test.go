@@ -163,14 +163,6 @@ func mutations() []mutationOf {
 			"\treturn federation.CheckPlan(api, c.PlanID, listing.APIs, listing.Plans)\n", "\treturn nil\n",
 		},
 		{
-			"a target out of reach is the fault of its APIs", "internal/gateway/outcome.go",
-			"\tcase Unreachable, Throttled, ConflictRetryable, BadCredentials,", "\tcase Throttled, ConflictRetryable, BadCredentials,",
-		},
-		{
-			"what is left in a region that is gone is not seen to", "actors/keys/keeper.go",
-			"\t\tk.onFound(m)\n", "\t\tk.reading = false\n",
-		},
-		{
 			"what APIM has beyond AWS is not named", "actors/ingest/gather.go",
 			"\tif len(lost) > 0 {\n", "\tif len(lost) > len(known) {\n",
 		},
