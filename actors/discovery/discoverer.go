@@ -86,9 +86,10 @@ func DiscovererProps(env *life.Env, spec DiscovererSpec) *actor.Props {
 type (
 	// listingStep is the end of one call, or of one whole paged list, of a run.
 	listingStep struct {
-		run    *listingRun
-		api    string // of a GetStages
-		stages []*gateway.Stage
+		run     *listingRun
+		api     string // of a GetStages
+		witness bool
+		stages  []*gateway.Stage
 		// by is when a list was due, for all that waited for it; zero if it had no such time for some.
 		by  time.Time
 		err error
@@ -185,14 +186,14 @@ func (d *discoverer) proceed(ctx actor.Context) {
 			if next.api != "" {
 				return apigateway.ListStages(ctx, client, next.api)
 			}
-			if !by.IsZero() {
+			if !by.IsZero() && !next.witness {
 				var cancel context.CancelFunc
 				ctx, cancel = context.WithDeadline(ctx, by)
 				defer cancel()
 			}
 			return nil, next.list(ctx)
 		}, func(stages []*gateway.Stage, err error) any {
-			return listingStep{run: run, api: next.api, stages: stages, by: by, err: err}
+			return listingStep{run: run, api: next.api, witness: next.witness, stages: stages, by: by, err: err}
 		})
 	}
 }

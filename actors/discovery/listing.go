@@ -44,6 +44,9 @@ type listingRun struct {
 	// unlisted are the APIs whose stages AWS does not list for a reason of their own, and why. Each is asked for twice.
 	unlisted map[string]string
 	tried    map[string]bool
+	// doubtful are the APIs whose stages AWS did not list, and it is not known yet whether it lists any: see witness.
+	doubtful []string
+	doubt    error // of the last of them
 
 	running int
 	failure error
@@ -51,10 +54,11 @@ type listingRun struct {
 	idle bool
 }
 
-// listingCall is one thing to ask AWS for: a whole list, or the stages of api.
+// listingCall is one thing to ask AWS for: a whole list, the stages of api, or (witness) whether AWS answers.
 type listingCall struct {
-	api  string
-	list func(context.Context) error
+	api     string
+	witness bool
+	list    func(context.Context) error
 }
 
 func newListingRun(client apigateway.Client, filter federation.Filter, now time.Time) *listingRun {
@@ -76,7 +80,7 @@ func (r *listingRun) restart(now time.Time) {
 
 func (r *listingRun) forgetStages(now time.Time) {
 	r.stages, r.stagesBegun, r.stagesFrom = federation.Stages{}, now, time.Time{}
-	r.unlisted, r.tried = map[string]string{}, map[string]bool{}
+	r.unlisted, r.tried, r.doubtful = map[string]string{}, map[string]bool{}, nil
 }
 
 // resume prepares a run that has stopped to continue: what is too old is read again.
@@ -117,20 +121,39 @@ func (r *listingRun) next() []listingCall {
 		r.running += len(calls)
 		return calls
 	}
-	for r.full && len(r.wanted) > 0 && r.running < stageListings {
+	for r.full && len(r.wanted) > 0 && r.running < stageListings && len(r.doubtful) < stageListings {
 		api := r.wanted[0]
 		r.wanted = r.wanted[1:]
 		r.asked[api] = true
 		r.running++
 		calls = append(calls, listingCall{api: api})
 	}
+	if r.full && len(r.doubtful) > 0 && r.running == 0 {
+		r.running++
+		calls = append(calls, listingCall{witness: true, list: r.witness()})
+	}
 	return calls
+}
+
+// witness asks AWS for what it has answered before: the stages of another API, else one REST API. If it answers, those
+// that are doubtful failed by themselves, or the outage is over: each is asked for a last time. If it does not, AWS is
+// what fails, and no API is left out for that.
+func (r *listingRun) witness() func(context.Context) error {
+	for _, api := range r.apis {
+		if r.stages[api.ID] != nil {
+			return func(ctx context.Context) error {
+				_, err := apigateway.ListStages(ctx, r.client, api.ID)
+				return err
+			}
+		}
+	}
+	return func(ctx context.Context) error { return apigateway.Probe(ctx, r.client) }
 }
 
 // ranOut says that a list failed for want of time: its time has come, or neither the quota nor AWS lets it through
 // before.
 func (s listingStep) ranOut(now time.Time) bool {
-	if s.err == nil || s.by.IsZero() {
+	if s.err == nil || s.by.IsZero() || s.api != "" || s.witness {
 		return false
 	}
 	switch apigateway.Classify(s.err) {
@@ -149,18 +172,23 @@ func (r *listingRun) take(step listingStep, now time.Time) {
 	r.running--
 	delete(r.asked, step.api)
 	switch {
+	case step.witness:
+		r.takeWitness(step.err)
 	case step.api == "":
 		r.failure = cmp.Or(step.err, r.failure)
 		r.finishLists(now)
 	case isNotFound(step.err): // deleted since it was listed
 		r.stages[step.api] = nil
 	case step.err != nil && !apigateway.Classify(step.err).OfTarget():
-		if r.tried[step.api] {
+		switch {
+		case r.tried[step.api]:
 			r.unlisted[step.api] = apigateway.Explain(step.err)
-			return
+		case isOfMany(step.err):
+			r.doubtful, r.doubt = append(r.doubtful, step.api), step.err
+		default:
+			r.tried[step.api] = true
+			r.wanted = append(r.wanted, step.api)
 		}
-		r.tried[step.api] = true
-		r.wanted = append(r.wanted, step.api)
 	case step.err != nil:
 		// At the end, so that one API that fails again and again does not keep the others from being listed.
 		r.wanted = append(r.wanted, step.api)
@@ -170,6 +198,21 @@ func (r *listingRun) take(step listingStep, now time.Time) {
 	}
 }
 
+// takeWitness takes whether AWS answered while APIs are doubtful. Several at once, and none that AWS ever listed, are no
+// coincidence: that GetRestApis is answered says nothing about GetStages then.
+func (r *listingRun) takeWitness(err error) {
+	answered := err == nil || !isOfMany(err) && apigateway.Classify(err) != gateway.NoPermit
+	if none := len(r.stages) == 0 && len(r.doubtful) > 1; answered && !none {
+		for _, api := range r.doubtful {
+			r.tried[api] = true
+		}
+	} else {
+		r.failure = cmp.Or(err, r.doubt)
+	}
+	r.wanted = append(r.wanted, r.doubtful...)
+	r.doubtful = nil
+}
+
 func (r *listingRun) finishLists(now time.Time) {
 	if r.listed() || r.running > 0 || !r.allAPIs.Done() || !r.allPlans.Done() {
 		return
@@ -177,7 +220,7 @@ func (r *listingRun) finishLists(now time.Time) {
 	r.listedAt = now
 	r.apis, _ = r.allAPIs.All()
 	r.plans, _ = r.allPlans.All()
-	r.wanted = nil
+	r.wanted, r.doubtful = nil, nil
 	for _, api := range federation.StagesWanted(r.apis, r.plans, r.filter) {
 		_, known := r.stages[api.ID]
 		_, given := r.unlisted[api.ID]
@@ -189,7 +232,7 @@ func (r *listingRun) finishLists(now time.Time) {
 
 // complete says that nothing is missing.
 func (r *listingRun) complete() bool {
-	return r.listed() && len(r.wanted) == 0 && r.running == 0
+	return r.listed() && len(r.wanted) == 0 && len(r.doubtful) == 0 && r.running == 0
 }
 
 // entries are those that are known: none before both lists are whole, as an API must never be shown
@@ -236,5 +279,5 @@ func (r *listingRun) estimate() int {
 	if !r.listed() {
 		return 1
 	}
-	return len(r.entries()) + len(r.wanted) + len(r.asked)
+	return len(r.entries()) + len(r.wanted) + len(r.doubtful) + len(r.asked)
 }

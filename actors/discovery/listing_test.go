@@ -82,3 +82,83 @@ func TestOnlyAFailureOfItsOwnLeavesAnAPIOutOfAListing(t *testing.T) {
 		}
 	}
 }
+
+// scriptedListing runs a listing of stages against an AWS that fails for some REST APIs, and counts the witnesses.
+func scriptedListing(apis int, fails func(api string) bool, probeFails bool) (r *listingRun, asked, witnesses int) {
+	now := time.Unix(0, 0)
+	r = newListingRun(nil, federation.Filter{AcceptWithoutPlan: true}, now)
+	r.full, r.listedAt = true, now
+	for n := range apis {
+		id := string(rune('a' + n))
+		r.apis, r.wanted = append(r.apis, &gateway.RestAPI{ID: id}), append(r.wanted, id)
+	}
+	busy := &apigateway.Error{Class: gateway.Unavailable, Err: errors.New("busy")}
+	for calls := r.next(); len(calls) > 0; calls = r.next() {
+		for _, c := range calls {
+			step := listingStep{api: c.api, witness: c.witness, stages: []*gateway.Stage{{Name: "prod"}}}
+			asked++
+			switch {
+			case c.witness:
+				witnesses++
+				if probeFails {
+					step.err = busy
+				}
+			case fails(c.api):
+				step.err = busy
+			}
+			r.take(step, now)
+		}
+	}
+	return r, asked, witnesses
+}
+
+// 5xx for one API is a fault of that API only if AWS answers for others.
+func TestAnAPIIsLeftOutOfAListingOnlyWhileAWSAnswersForOthers(t *testing.T) {
+	all := func(string) bool { return true }
+	last := func(api string) bool { return api >= "i" }
+	for name, c := range map[string]struct {
+		apis             int
+		fails            func(string) bool
+		probeFails       bool
+		out              int
+		away             bool
+		asked, witnesses int
+	}{
+		"the last two fail by themselves":     {10, last, false, 2, false, 10 + 1 + 2, 1},
+		"AWS goes away before the last two":   {10, last, true, 0, true, 10 + 1, 1},
+		"AWS is away":                         {20, all, true, 0, true, 8 + 1, 1},
+		"GetStages alone is away":             {20, all, false, 0, true, 8 + 1, 1},
+		"the only API fails by itself":        {1, all, false, 1, false, 1 + 1 + 1, 1},
+		"the only API fails, and AWS is away": {1, all, true, 0, true, 1 + 1, 1},
+		"nothing fails":                       {10, func(string) bool { return false }, true, 0, false, 10, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			r, asked, witnesses := scriptedListing(c.apis, c.fails, c.probeFails)
+			if len(r.unlisted) != c.out || (r.failure != nil) != c.away || r.complete() == c.away {
+				t.Errorf("left out %v, failure %v, complete %v", r.unlisted, r.failure, r.complete())
+			}
+			if asked != c.asked || witnesses != c.witnesses {
+				t.Errorf("%d calls with %d witnesses", asked, witnesses)
+			}
+		})
+	}
+}
+
+// The stages of one API have no deadline, so none of them is forgotten because a caller's has come.
+func TestOnlyAListRunsOutOfTime(t *testing.T) {
+	now := time.Unix(100, 0)
+	for class, late := range map[gateway.Class]bool{
+		gateway.Throttled: true, gateway.Unavailable: true, gateway.AccessDenied: false,
+	} {
+		err := &apigateway.Error{Class: class, Err: errors.New("refused")}
+		list := listingStep{by: now.Add(time.Second), err: err}
+		if list.ranOut(now) != late {
+			t.Errorf("%v of a list: %v", class, !late)
+		}
+		for _, step := range []listingStep{{api: "a", by: list.by, err: err}, {witness: true, by: list.by, err: err}} {
+			if step.ranOut(now) {
+				t.Errorf("%v of %+v counts as a list's", class, step)
+			}
+		}
+	}
+}

@@ -97,7 +97,9 @@ func (i *ingest) nameUnlisted(m messages.GatheredAPIs) {
 	}
 	for _, l := range m.Listings {
 		for api, why := range l.Unlisted {
-			i.omit(federation.ID{Account: l.Target.Account, Region: l.Target.Region, RestAPI: api, Stage: "*"}, why)
+			id := federation.ID{Account: l.Target.Account, Region: l.Target.Region, RestAPI: api, Stage: "*"}
+			i.missing.Failed(id, why, false)
+			i.omit(id, why)
 		}
 	}
 }
@@ -235,6 +237,9 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 			return
 		case len(apis) == 0 && i.missing.AnyUnlisted():
 			i.fail(ctx, "nothing to ingest: the targets that could be listed have no API in a usage plan, and the others failed")
+			return
+		case len(apis) == 0 && i.missing.NotDone() != "":
+			i.fail(ctx, i.missing.NotDone())
 			return
 		}
 		i.started(ctx, len(apis))

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"context"
 	"fmt"
 	"strings"
 	"sync/atomic"
@@ -149,6 +150,54 @@ func TestATargetThatIsAwayWhenAnIngestBeginsIsAddedWhenItIsBack(t *testing.T) {
 		job := w.Ingest()
 		if job.Status != apimsim.JobSuccess || job.Ingested != 16 {
 			t.Errorf("job %+v", job)
+		}
+		healthy(t, w)
+	})
+}
+
+// With APIs outside usage plans, a listing asks for each REST API. An AWS that fails meanwhile hides none of them.
+func TestAnOutageWhileStagesAreListedLeavesNoAPIOut(t *testing.T) {
+	const (
+		apis = 380 // listed in some 50 s; START_INGEST is answered before
+		away = 3 * time.Minute
+	)
+	for name, rule := range map[string]awssim.Rule{
+		"all calls fail":  {Fault: awssim.Unavailable()},
+		"GetStages fails": {Operation: awssim.OpGetStages, Fault: awssim.Unavailable()},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, acceptAll(world.Options{AWS: oneRegion(apis, 1, 0)}), func(t *testing.T, w *world.World) {
+				w.Connected()
+				time.AfterFunc(46*time.Second, func() {
+					w.AWS.Script().Add(rule)
+					time.AfterFunc(away, w.AWS.Script().Clear)
+				})
+				got := ended(w, startIngest(w))
+				if got.Status != apimsim.JobSuccess || got.Ingested != apis {
+					t.Errorf("job %+v", got)
+				}
+				if took := got.EndedAt.Sub(got.CreatedAt); took > away+3*time.Minute { // 110 s alone
+					t.Errorf("it took %s", took)
+				}
+				healthy(t, w)
+			})
+		})
+	}
+}
+
+// A preview whose time ends while AWS fails shows what it has. What it has not is not forgotten by the next listing.
+func TestAPreviewThatRunsOutWhileStagesAreListedHidesNoAPI(t *testing.T) {
+	run(t, acceptAll(world.Options{AWS: oneRegion(60, 1, 0)}), func(t *testing.T, w *world.World) {
+		w.Connected()
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetStages, Skip: 20, Fault: awssim.Unavailable()})
+		time.AfterFunc(2*time.Minute, w.AWS.Script().Clear)
+		if got, err := w.APIM.Preview(context.Background(), world.Integration); err == nil && !got.Partial {
+			t.Errorf("a whole preview of %d APIs", len(got.APIs))
+		}
+		pass(2 * time.Minute)
+		succeed(w)
+		if n := len(w.APIM.APIs()); n != 60 {
+			t.Errorf("%d APIs", n)
 		}
 		healthy(t, w)
 	})
