@@ -106,9 +106,11 @@ func TestAnExportIsOpenAPI3InJSONWithoutAWSsExtensions(t *testing.T) {
 }
 
 func TestAnEmptyExportIsAFailure(t *testing.T) {
-	w := &wire{answer: answers(ok(200, ""))}
-	_, err := Export(t.Context(), w.client(nil), "api1", "prod")
-	wantClass(t, err, gateway.Unavailable)
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: answers(ok(200, ""))}
+		_, err := Export(t.Context(), w.client(nil), "api1", "prod")
+		wantClass(t, err, gateway.Unavailable)
+	})
 }
 
 func TestOneCallListsAllStagesWithWhatTheirExportsDependOn(t *testing.T) {

@@ -3,53 +3,73 @@ package apigateway
 import (
 	"fmt"
 	"io"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
+
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/sandbox/memnet"
 	"federation-agent/internal/secret"
 )
 
-// deaf accepts connections and never answers.
-func deaf(t *testing.T) string {
+// site is what the SDK's own chain of credentials can reach: a network in memory, so that its waits take virtual time.
+type site struct{ network *memnet.Network }
+
+// client is the agent's own client, on the site's network. The SDK sets a dialer in the client of the metadata service,
+// but it keeps the one for TLS. So each address of the site begins with https, and the connections are plain.
+func (s site) client() *awshttp.BuildableClient {
+	return NewHTTPClient().WithTransportOptions(func(t *http.Transport) {
+		t.Proxy = nil
+		t.DialTLSContext = s.network.Dial
+	})
+}
+
+func (s site) serve(t *testing.T, handler http.HandlerFunc) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
+	listener, err := s.network.Listen("server.test:443")
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = listener.Close() })
-	return "http://" + listener.Addr().String() // the kernel accepts
+	server := &http.Server{Handler: handler}
+	go func() { _ = server.Serve(listener) }()
+	t.Cleanup(func() { _ = server.Close() })
+	return "https://server.test"
+}
+
+// deaf accepts connections and never answers.
+func (s site) deaf(t *testing.T) string {
+	t.Helper()
+	return s.serve(t, func(_ http.ResponseWriter, r *http.Request) {
+		<-r.Context().Done()
+		panic(http.ErrAbortHandler)
+	})
 }
 
 // oneHop is IMDSv2 behind a container's network: the answer with the token is lost on its way, and nothing goes
 // without.
-func oneHop(t *testing.T) string {
+func (s site) oneHop(t *testing.T) string {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+	return s.serve(t, func(w http.ResponseWriter, r *http.Request) {
 		if r.Method == http.MethodPut {
 			<-r.Context().Done()
 		}
 		w.WriteHeader(http.StatusUnauthorized)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+	})
 }
 
-func serving(t *testing.T, status int, contentType, body string) string {
+func (s site) answers(t *testing.T, status int, contentType, body string) string {
 	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+	return s.serve(t, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", contentType)
 		w.WriteHeader(status)
 		_, _ = io.WriteString(w, body)
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
+	})
 }
 
 func file(t *testing.T, text string) string {
@@ -62,17 +82,17 @@ func file(t *testing.T, text string) string {
 }
 
 // nobody is an address at which nobody listens.
-const nobody = "http://127.0.0.1:1"
+const nobody = "https://nobody.test"
 
 func TestEachSourceOfCredentialsThatFailsIsNamedWithWhatToDo(t *testing.T) {
 	const metadata, container = "AWS_EC2_METADATA_SERVICE_ENDPOINT", "AWS_CONTAINER_CREDENTIALS_FULL_URI"
-	profile := func(text string) func(*testing.T) map[string]string {
-		return func(t *testing.T) map[string]string {
+	profile := func(text string) func(*testing.T, site) map[string]string {
+		return func(t *testing.T, _ site) map[string]string {
 			return map[string]string{"AWS_CONFIG_FILE": file(t, text), "HOME": t.TempDir()}
 		}
 	}
-	env := func(pairs ...string) func(*testing.T) map[string]string {
-		return func(*testing.T) map[string]string {
+	env := func(pairs ...string) func(*testing.T, site) map[string]string {
+		return func(*testing.T, site) map[string]string {
 			set := map[string]string{}
 			for i := 0; i < len(pairs); i += 2 {
 				set[pairs[i]] = pairs[i+1]
@@ -80,38 +100,38 @@ func TestEachSourceOfCredentialsThatFailsIsNamedWithWhatToDo(t *testing.T) {
 			return set
 		}
 	}
-	sts := func(status int, code string) func(*testing.T) map[string]string {
-		return func(t *testing.T) map[string]string {
+	sts := func(status int, code string) func(*testing.T, site) map[string]string {
+		return func(t *testing.T, s site) map[string]string {
 			return map[string]string{
 				"AWS_WEB_IDENTITY_TOKEN_FILE": file(t, "a.b.the-secret"), "AWS_ROLE_ARN": role,
-				"AWS_ENDPOINT_URL_STS": serving(t, status, "text/xml",
+				"AWS_ENDPOINT_URL_STS": s.answers(t, status, "text/xml",
 					"<ErrorResponse><Error><Code>"+code+"</Code><Message>no</Message></Error></ErrorResponse>"),
 			}
 		}
 	}
 	for name, c := range map[string]struct {
-		set  func(*testing.T) map[string]string
+		set  func(*testing.T, site) map[string]string
 		want []string
 	}{
 		"a metadata service that accepts and never answers": {
-			func(t *testing.T) map[string]string { return map[string]string{metadata: deaf(t)} },
+			func(t *testing.T, s site) map[string]string { return map[string]string{metadata: s.deaf(t)} },
 			[]string{"does not answer from within this container", "hop limit to 2", "accessKeyId", "role of its own"},
 		},
 		"a metadata service whose token never came": {
-			func(t *testing.T) map[string]string {
-				return map[string]string{metadata: oneHop(t)}
+			func(t *testing.T, s site) map[string]string {
+				return map[string]string{metadata: s.oneHop(t)}
 			},
 			[]string{"hop limit to 2"},
 		},
 		"a machine without a role": {
-			func(t *testing.T) map[string]string {
-				return map[string]string{metadata: serving(t, 404, "text/html", "")}
+			func(t *testing.T, s site) map[string]string {
+				return map[string]string{metadata: s.answers(t, 404, "text/html", "")}
 			},
 			[]string{"instance profile", "accessKeyId"},
 		},
 		"a metadata service that is blocked": {
-			func(t *testing.T) map[string]string {
-				return map[string]string{metadata: serving(t, 403, "text/html", "")}
+			func(t *testing.T, s site) map[string]string {
+				return map[string]string{metadata: s.answers(t, 403, "text/html", "")}
 			},
 			[]string{"status 403", "switched off or blocked"},
 		},
@@ -162,14 +182,14 @@ func TestEachSourceOfCredentialsThatFailsIsNamedWithWhatToDo(t *testing.T) {
 			[]string{"credential_process", "what it writes"},
 		},
 		"a container's endpoint that refuses": {
-			func(t *testing.T) map[string]string {
-				return map[string]string{container: serving(t, 403, "text/html", "no")}
+			func(t *testing.T, s site) map[string]string {
+				return map[string]string{container: s.answers(t, 403, "text/html", "no")}
 			},
 			[]string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "status 403", "pod identity"},
 		},
 		"a container's endpoint that refuses in JSON": {
-			func(t *testing.T) map[string]string {
-				return map[string]string{container: serving(t, 400, "application/json",
+			func(t *testing.T, s site) map[string]string {
+				return map[string]string{container: s.answers(t, 400, "application/json",
 					`{"code":"AccessDeniedException","message":"no association"}`)}
 			},
 			[]string{"status 400", "pod identity"},
@@ -178,8 +198,8 @@ func TestEachSourceOfCredentialsThatFailsIsNamedWithWhatToDo(t *testing.T) {
 			env(container, nobody+"/v2/the-secret?token=the-secret"), []string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI", "did not answer", "task role"},
 		},
 		"a container's endpoint that is a page": {
-			func(t *testing.T) map[string]string {
-				return map[string]string{container: serving(t, 200, "text/html", "<html>")}
+			func(t *testing.T, s site) map[string]string {
+				return map[string]string{container: s.answers(t, 200, "text/html", "<html>")}
 			},
 			[]string{"AWS_CONTAINER_CREDENTIALS_RELATIVE_URI"},
 		},
@@ -194,35 +214,38 @@ func TestEachSourceOfCredentialsThatFailsIsNamedWithWhatToDo(t *testing.T) {
 		},
 	} {
 		t.Run(name, func(t *testing.T) {
-			quiet(t)
-			t.Setenv("AWS_MAX_ATTEMPTS", "1")
-			t.Setenv("AWS_EC2_METADATA_DISABLED", "")
-			t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", nobody)
-			for key, value := range c.set(t) {
-				t.Setenv(key, value)
-			}
-			err := retrieve(t, CredentialsOptions{})
-			if err == nil {
-				t.Fatal("there are credentials")
-			}
-			for _, want := range c.want {
-				if !strings.Contains(Explain(err), want) {
-					t.Errorf("%q is not in %s", want, Explain(err))
+			synctest.Test(t, func(t *testing.T) {
+				s := site{memnet.New(nil)}
+				quiet(t)
+				t.Setenv("AWS_MAX_ATTEMPTS", "1")
+				t.Setenv("AWS_EC2_METADATA_DISABLED", "")
+				t.Setenv("AWS_EC2_METADATA_SERVICE_ENDPOINT", nobody)
+				for key, value := range c.set(t, s) {
+					t.Setenv(key, value)
 				}
-			}
-			switch class := Classify(err); class {
-			case gateway.BadCredentials, gateway.Unreachable:
-			case gateway.AccessDenied, gateway.Invalid, gateway.ExpiredCredentials: // of STS
-				if !strings.Contains(name, "web identity") {
+				err := retrieve(t, CredentialsOptions{HTTPClient: s.client()})
+				if err == nil {
+					t.Fatal("there are credentials")
+				}
+				for _, want := range c.want {
+					if !strings.Contains(Explain(err), want) {
+						t.Errorf("%q is not in %s", want, Explain(err))
+					}
+				}
+				switch class := Classify(err); class {
+				case gateway.BadCredentials, gateway.Unreachable:
+				case gateway.AccessDenied, gateway.Invalid, gateway.ExpiredCredentials: // of STS
+					if !strings.Contains(name, "web identity") {
+						t.Errorf("class %v", class)
+					}
+				default:
 					t.Errorf("class %v", class)
 				}
-			default:
-				t.Errorf("class %v", class)
-			}
-			wantNoSecret(t, err)
-			if text := err.Error(); len(text) > 2*maxWords || strings.Contains(text, "\n") {
-				t.Errorf("an unfit line for a log: %s", text)
-			}
+				wantNoSecret(t, err)
+				if text := err.Error(); len(text) > 2*maxWords || strings.Contains(text, "\n") {
+					t.Errorf("an unfit line for a log: %s", text)
+				}
+			})
 		})
 	}
 }
@@ -261,12 +284,15 @@ func TestASessionTokenThatHasExpiredSaysThatNothingRenewsIt(t *testing.T) {
 }
 
 func TestAContainersEndpointThatIsBusyIsAskedAgain(t *testing.T) {
-	quiet(t)
-	t.Setenv("AWS_MAX_ATTEMPTS", "1")
 	for status, class := range map[int]gateway.Class{503: gateway.Unavailable, 404: gateway.BadCredentials} {
 		t.Run(fmt.Sprint(status), func(t *testing.T) {
-			t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", serving(t, status, "application/json", `{"code":"X"}`))
-			wantClass(t, retrieve(t, CredentialsOptions{}), class)
+			synctest.Test(t, func(t *testing.T) {
+				quiet(t)
+				t.Setenv("AWS_MAX_ATTEMPTS", "1")
+				s := site{memnet.New(nil)}
+				t.Setenv("AWS_CONTAINER_CREDENTIALS_FULL_URI", s.answers(t, status, "application/json", `{"code":"X"}`))
+				wantClass(t, retrieve(t, CredentialsOptions{HTTPClient: s.client()}), class)
+			})
 		})
 	}
 }
