@@ -61,6 +61,26 @@ func Members(object []byte) iter.Seq[Member] {
 	}
 }
 
+// Elements are those of a JSON array, in order. They end at the first thing that is not JSON.
+func Elements(array []byte) iter.Seq[[]byte] {
+	return func(yield func([]byte) bool) {
+		at := skipBlanks(array, 0)
+		if at == len(array) || array[at] != '[' {
+			return
+		}
+		for {
+			from := skipBlanks(array, at+1)
+			to := skipValue(array, from)
+			if to <= from || !yield(array[from:to]) {
+				return
+			}
+			if at = skipBlanks(array, to); at == len(array) || array[at] != ',' {
+				return
+			}
+		}
+	}
+}
+
 func skipBlanks(text []byte, at int) int {
 	for at < len(text) && (text[at] == ' ' || text[at] == '\n' || text[at] == '\t' || text[at] == '\r') {
 		at++

@@ -36,3 +36,30 @@ func FuzzMembersAreThoseThatTheStandardLibraryFinds(f *testing.F) {
 		}
 	})
 }
+
+func FuzzElementsAreThoseThatTheStandardLibraryFinds(f *testing.F) {
+	for _, seed := range []string{
+		"", "[", "[]", " [ ] ", "[1", `["a`, `[1,"],",{"a":[1,2]},[[]],null,true,-1.5e3]`, ` [ 1 , 2 ] `, "[,]", "[1 2]", "{}",
+	} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var want []any
+		if json.Unmarshal(text, &want) != nil {
+			for range Elements(text) { // it ends
+			}
+			return
+		}
+		var got []any
+		for element := range Elements(text) {
+			var value any
+			if err := json.Unmarshal(element, &value); err != nil {
+				t.Fatalf("%s in %s: %v", element, text, err)
+			}
+			got = append(got, value)
+		}
+		if len(got)+len(want) > 0 && !cmp.Equal(want, got) {
+			t.Errorf("%s: %s", text, cmp.Diff(want, got))
+		}
+	})
+}

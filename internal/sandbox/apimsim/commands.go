@@ -2,7 +2,6 @@ package apimsim
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -220,8 +219,8 @@ func decode(r Reply) (*reader, error) {
 	if r.Payload == nil {
 		return nil, fmt.Errorf("%s: %w: no payload", r.Type, ErrBadReply)
 	}
-	var o object
-	if err := json.Unmarshal(r.Payload, &o); err != nil {
+	o, err := readObject(r.Payload)
+	if err != nil {
 		return nil, fmt.Errorf("%s: %w: %w", r.Type, ErrBadReply, err)
 	}
 	return &reader{object: o}, nil

@@ -4,13 +4,42 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
+
+	"federation-agent/internal/rawjson"
 )
 
 // object is a JSON object by its exact keys. encoding/json's structs match keys in any case, which
 // would hide a misspelled field from the agent's author; Jackson does not.
 type object map[string]json.RawMessage
 
+// readMessage reads a whole message. Only here is the text checked to be JSON: a document of megabytes lies five levels
+// deep, and encoding/json would check it again at each of them.
+func readMessage(text string) (object, error) {
+	raw := json.RawMessage(text)
+	if !json.Valid(raw) {
+		return unmarshal(raw)
+	}
+	return readObject(raw)
+}
+
+// readObject reads an object within what is JSON.
 func readObject(raw json.RawMessage) (object, error) {
+	if !rawjson.IsObject(raw) {
+		return unmarshal(raw)
+	}
+	o := object{}
+	for m := range rawjson.Members(raw) {
+		var key string
+		if err := json.Unmarshal(m.Key, &key); err != nil {
+			return nil, fmt.Errorf("reading a JSON object: %w", err)
+		}
+		o[key] = m.Value
+	}
+	return o, nil
+}
+
+// unmarshal is for what is no object: null is none, and for the rest it has the error.
+func unmarshal(raw json.RawMessage) (object, error) {
 	var o object
 	if err := json.Unmarshal(raw, &o); err != nil {
 		return nil, fmt.Errorf("reading a JSON object: %w", err)
@@ -79,9 +108,12 @@ func (r *reader) children(key string) []*reader {
 	if r.null(key) {
 		return nil
 	}
-	raws := read[[]json.RawMessage](r, key)
-	out := make([]*reader, 0, len(raws))
-	for _, raw := range raws {
+	list := r.object[key]
+	out := []*reader{}
+	if list[0] != '[' {
+		read[[]json.RawMessage](r, key) // for its error
+	}
+	for raw := range rawjson.Elements(list) {
 		o, err := readObject(raw)
 		r.fail(key, err)
 		out = append(out, &reader{object: o})

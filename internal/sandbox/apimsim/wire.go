@@ -185,7 +185,7 @@ var errNotEnum = errors.New("value is not of the enumeration")
 // readCommand reads a command as Jackson does: a type that this version does not know becomes
 // UNKNOWN, anything that does not fit its class is an error.
 func readCommand(text string, known map[string]bool) (inCommand, error) {
-	o, err := readObject(json.RawMessage(text))
+	o, err := readMessage(text)
 	if err != nil {
 		return inCommand{}, err
 	}
@@ -210,7 +210,7 @@ func readCommand(text string, known map[string]bool) (inCommand, error) {
 
 // readReply reads a reply, its payload included: one that cannot be read is lost whole.
 func readReply(text string) (Reply, error) {
-	o, err := readObject(json.RawMessage(text))
+	o, err := readMessage(text)
 	if err != nil {
 		return Reply{}, err
 	}
