@@ -112,6 +112,9 @@ func useFewerBuckets(registry *actor.SliceMap) {
 	all := registry.LocalPIDs
 	registry.LocalPIDs = slices.Clone(all[:buckets]) // or the others would stay in memory
 	for _, bucket := range all {
+		if bucket.IsEmpty() {
+			continue // nearly all are; Items would start a goroutine for each of their shards
+		}
 		for id, process := range bucket.Items() {
 			bucket.Remove(id)
 			registry.GetBucket(id).Set(id, process)
