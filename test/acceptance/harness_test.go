@@ -3,7 +3,9 @@ package acceptance
 import (
 	"bytes"
 	"context"
+	"os"
 	"regexp"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -18,6 +20,12 @@ import (
 	"federation-agent/internal/store"
 	"federation-agent/test/world"
 )
+
+// TestMain lets garbage be: a world's heap is small, and collecting it often would take a tenth of the time.
+func TestMain(m *testing.M) {
+	debug.SetGCPercent(400)
+	os.Exit(m.Run())
+}
 
 // uniform is where a uniform estate's first region lies.
 func uniform() awssim.Scope {
@@ -59,8 +67,10 @@ func (k *keyValues) add(value string) {
 	k.seen[value] = true
 }
 
+var apiKey = regexp.MustCompile(`"apiKey":"([^"]+)"`)
+
 func (k *keyValues) onMessage(m apimsim.Message) {
-	for _, match := range regexp.MustCompile(`"apiKey":"([^"]+)"`).FindAllSubmatch(m.Data, -1) {
+	for _, match := range apiKey.FindAllSubmatch(m.Data, -1) {
 		k.add(string(match[1]))
 	}
 	if k.next != nil {
