@@ -21,7 +21,7 @@ import (
 	"federation-agent/test/world"
 )
 
-// TestMain lets garbage be: a world's heap is small, and collecting it often would take a tenth of the time.
+// TestMain makes collections rarer: most of what worlds allocate lives shortly, and a tenth of the time was theirs.
 func TestMain(m *testing.M) {
 	debug.SetGCPercent(400)
 	os.Exit(m.Run())

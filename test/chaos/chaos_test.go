@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"sync"
@@ -25,6 +26,8 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	// Most of what worlds allocate lives shortly. Their heaps stay small with a quarter of the collections, too.
+	debug.SetGCPercent(400)
 	for name, value := range world.Environment() { // worlds run in parallel, and may not set it themselves
 		if err := os.Setenv(name, value); err != nil {
 			panic(err)
