@@ -5,6 +5,7 @@ import (
 	"crypto/subtle"
 	"net"
 	"net/http"
+	"slices"
 	"time"
 )
 
@@ -23,7 +24,7 @@ func (a *api) guarded(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		h.Set("X-Content-Type-Options", "nosniff")
 		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
-		if !a.isNamed(r) && r.URL.Path != healthPath {
+		if !a.isNamed(r) && !slices.Contains(probePaths, r.URL.Path) {
 			a.say(&a.misnamedAt, "the node API was asked for under a name that is not its own", r, "host", cut(r.Host))
 			http.Error(w, misnamed, http.StatusMisdirectedRequest)
 			return

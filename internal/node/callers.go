@@ -10,8 +10,14 @@ import (
 	"time"
 )
 
-// healthPath is what orchestrators ask.
-const healthPath = "/_node/health"
+const (
+	healthPath = "/_node/health"
+	livePath   = "/_node/live"
+	readyPath  = "/_node/ready"
+)
+
+// probePaths are what orchestrators ask.
+var probePaths = []string{healthPath, livePath, readyPath}
 
 // privateNames end the names that nobody can register in the public DNS: Kubernetes', those of clouds and of the local
 // network, and the machine's own.

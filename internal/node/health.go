@@ -50,6 +50,23 @@ func (a *api) health(w http.ResponseWriter, r *http.Request) {
 	if asked, some := r.URL.Query()["probes"]; some {
 		names = strings.Split(strings.Join(asked, ","), ",")
 	}
+	a.judge(w, r, all, names)
+}
+
+// live is unhealthy only where the process hangs: no other process would find APIM or its token in a better state.
+func (a *api) live(w http.ResponseWriter, r *http.Request) {
+	a.judge(w, r, a.probes(), []string{"actors"})
+}
+
+// ready is unhealthy while the agent cannot serve every integration.
+func (a *api) ready(w http.ResponseWriter, r *http.Request) {
+	a.judge(w, r, map[string]func(context.Context) verdict{"session": a.sessionsOpen}, []string{"session"})
+}
+
+// judge answers with the verdicts of some probes.
+func (a *api) judge(
+	w http.ResponseWriter, r *http.Request, all map[string]func(context.Context) verdict, names []string,
+) {
 	verdicts, code := make(map[string]verdict, len(names)), http.StatusOK
 	for _, name := range names {
 		v := verdict{Message: "probe not found"}
@@ -106,6 +123,16 @@ func (a *api) sessionsUp(context.Context) verdict {
 		away = append(away, "the agent keeps trying")
 	}
 	return verdict{Healthy: serving || longest < sessionAwayFor, Message: strings.Join(away, "; ")}
+}
+
+// sessionsOpen is healthy while each integration that APIM has not dismissed has a session, and one has.
+func (a *api) sessionsOpen(ctx context.Context) verdict {
+	open, allOpen := false, true
+	for _, i := range a.Board.Read().Integrations {
+		open = open || i.Session.State == status.Up
+		allOpen = allOpen && i.Session.State != status.Away
+	}
+	return verdict{Healthy: open && allOpen, Message: a.sessionsUp(ctx).Message}
 }
 
 func (a *api) guardHolds(context.Context) verdict {

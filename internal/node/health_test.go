@@ -2,6 +2,7 @@ package node_test
 
 import (
 	"net/http"
+	"strings"
 	"testing"
 	"time"
 
@@ -132,4 +133,44 @@ func TestAnIntegrationThatHasNotConnectedYetIsHealthyAtFirst(t *testing.T) {
 	r.wantProbe("session", true, "30s")
 	r.now = r.now.Add(10 * time.Minute)
 	r.wantProbe("session", false, "10m30s")
+}
+
+// A wrong token, or an APIM that is away, is mended by no restart.
+func TestLiveIs500OnlyWhereTheActorsAreSilent(t *testing.T) {
+	r := newRig(t, nil)
+	r.options.Board.SessionAway(integration, "401", r.now)
+	r.now = r.now.Add(24 * time.Hour)
+	code, probes := r.probes("/_node/live?probes=session")
+	if diff := cmp.Diff(map[string]probe{"actors": {Healthy: true}}, probes); diff != "" || code != http.StatusOK {
+		t.Errorf("%d (-want +got)\n%s", code, diff)
+	}
+	r.alive = errSilent
+	r.probes("/_node/live")
+	r.now = r.now.Add(2 * time.Minute)
+	if code, probes := r.probes("/_node/live"); code != http.StatusInternalServerError || probes["actors"].Healthy {
+		t.Errorf("%d %+v", code, probes)
+	}
+}
+
+func TestReadyIs200WhileEveryIntegrationThatIsServedHasASession(t *testing.T) {
+	r := newRig(t, nil)
+	want := func(code int, fragment string) {
+		t.Helper()
+		got, probes := r.probes("/_node/ready")
+		p := probes["session"]
+		if got != code || p.Healthy != (code == http.StatusOK) || !strings.Contains(p.Message, fragment) || len(probes) != 1 {
+			t.Errorf("%d %+v, want %d with %q", got, probes, code, fragment)
+		}
+	}
+	r.options.Board.SessionUp(integration, "https://apim", r.now)
+	want(http.StatusOK, "")
+	r.options.Board.SessionAway(integration, "cut", r.now)
+	want(http.StatusInternalServerError, integration)
+	r.options.Board.SessionUp(integration, "https://apim", r.now)
+	r.options.Board.Serve("other", r.now)
+	want(http.StatusInternalServerError, "other")
+	r.options.Board.SessionEnded("other", r.now) // dismissed: nothing is to be waited for
+	want(http.StatusOK, "")
+	r.options.Board.SessionEnded(integration, r.now)
+	want(http.StatusInternalServerError, "")
 }

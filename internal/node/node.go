@@ -123,6 +123,8 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET /_node", a.info)
 	mux.HandleFunc("GET /_node/{$}", a.info)
 	mux.HandleFunc("GET "+healthPath, a.health)
+	mux.HandleFunc("GET "+livePath, a.live)
+	mux.HandleFunc("GET "+readyPath, a.ready)
 	mux.HandleFunc("GET /_node/federation", a.federation)
 	if o.Metrics {
 		mux.Handle("GET /_node/metrics/prometheus", a.metrics())

@@ -139,7 +139,7 @@ func TestNothingButTheDocumentedIsServedAndOnlyToBeRead(t *testing.T) {
 		}
 	}
 	for _, method := range []string{http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodPatch} {
-		for _, path := range []string{"/_node", "/_node/health", "/_node/federation"} {
+		for _, path := range []string{"/_node", "/_node/health", "/_node/live", "/_node/ready", "/_node/federation"} {
 			if answer := r.ask(method, path, nil); answer.Code != http.StatusMethodNotAllowed {
 				t.Errorf("%s %s: %d", method, path, answer.Code)
 			}
@@ -165,7 +165,9 @@ func TestOnlyAUserWithTheRightPasswordIsLetIn(t *testing.T) {
 		"nobody configured": {nobody, "admin", "adminadmin", http.StatusUnauthorized},
 		"nobody, empty":     {nobody, "", "", http.StatusUnauthorized},
 	} {
-		for _, path := range []string{"/_node", "/_node/health", "/_node/federation", "/_node/nothing"} {
+		for _, path := range []string{
+			"/_node", "/_node/health", "/_node/live", "/_node/ready", "/_node/federation", "/_node/nothing",
+		} {
 			var answer *httptest.ResponseRecorder
 			synctest.Test(t, func(t *testing.T) {
 				r := newRig(t, c.options)
