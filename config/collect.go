@@ -15,10 +15,10 @@ var ignoredGroups = map[string]string{
 	"services": "this agent has only those settings of services.core.http and services.metrics " +
 		"that its documentation names",
 	"secrets":    "this version reads no secret manager; put secrets into environment variables",
-	"log":        "set " + ownPrefix + "agent_log_level instead",
+	"log":        "set " + ownPrefix + "agent_log_level, or the vendor's GRAVITEE_LOG_LEVEL, instead",
 	"logging":    "set " + ownPrefix + "agent_log_level instead",
 	"logger":     "set " + ownPrefix + "agent_log_level instead",
-	"cloud":      "Gravitee Cloud is not served by this version",
+	"cloud":      "of Gravitee Cloud, only " + cloudToken + " is read",
 	"license":    "this agent needs no licence file",
 	"kubernetes": "this version reads nothing from Kubernetes; put secrets into environment variables",
 }
@@ -39,6 +39,7 @@ func (l *loader) collect() {
 		case strings.TrimSpace(l.environ[name]) == "":
 		case isKey:
 			l.take(key)
+		case slices.Contains(logVariables, name): // read when the log is settled
 		case l.isServiceLink(name): // says nothing about this agent
 		case isOurs(name), prefixed && guardedGroup(rest) != "", prefixed && isSlip(rest, known):
 			l.unknown(setting{variable: name}, rest)

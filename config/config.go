@@ -9,7 +9,7 @@
 // tables of keys that are not served.
 package config
 
-//go:generate go test -run ^TestTheReferencePageIsGenerated$ . -update
+//go:generate go test -run PageIsGenerated$ . -update
 
 import (
 	"log/slog"
@@ -29,8 +29,11 @@ import (
 type Config struct {
 	Connector Connector  `envPrefix:"integration.connector.ws." guard:"trust" title:"Connection to Gravitee APIM"`
 	Providers []Provider `envPrefix:"integration.providers[#]." guard:"account" title:"Integrations with AWS API Gateway"`
+	Cloud     Cloud      `envPrefix:"cloud." guard:"trust" title:"Gravitee Cloud"`
 	Services  Services   `envPrefix:"services."`
 	Agent     Agent      `envPrefix:"agent."`
+	// Notes say where settings came from that nobody named, one a line.
+	Notes []string `env:"-"`
 }
 
 // Connector says how APIM's integration controller is reached. All integrations share it. Endpoints are http or https
@@ -93,6 +96,7 @@ type Provider struct {
 // Agent holds this agent's own settings.
 type Agent struct {
 	Node      Node      `envPrefix:"node." guard:"trust" title:"Node API: health, metrics, status page"`
+	Cloud     CloudGate `envPrefix:"cloud." guard:"trust" title:"Gate of Gravitee Cloud"`
 	Log       Log       `envPrefix:"log." title:"Log"`
 	Quota     Quota     `envPrefix:"quota." title:"Share of AWS's request quota"`
 	AWS       AWS       `envPrefix:"aws." guard:"account" title:"AWS identity"`
@@ -114,11 +118,19 @@ type Node struct {
 
 // Log configures the program's log, which goes to the standard error.
 type Log struct {
-	// Least level that is logged.
+	// Least level that is logged. Without it, the vendor's GRAVITEE_LOG_LEVEL counts, then a logback.xml beside the YAML
+	// files: the most talkative of its loggers below io.gravitee and com.graviteesource, else its root. A line at the
+	// start names what decided.
 	Level slog.Level `env:"level" envDefault:"info" oneof:"debug,info,warn,error" example:"debug"`
-	// Form of a log line.
+	// Form of a log line. Without it, that of the console appender of such a logback.xml counts.
 	Format string `env:"format" envDefault:"text" oneof:"text,json" example:"json"`
 }
+
+// The forms of the log.
+const (
+	formatText = "text"
+	formatJSON = "json"
+)
 
 // Quota says what AWS allows and how much of it this agent may use. AWS documents 10 control-plane requests a
 // second with a burst of 40 for everyone together; it cannot be raised.

@@ -40,3 +40,11 @@ func Guarded() (served, unserved []string) {
 
 // VariableName is how messages spell a pattern with the index 0.
 func VariableName(pattern string) string { return variableName(withIndexes(pattern)) }
+
+// Patterns are those of all settings.
+func Patterns() (patterns []string) {
+	for _, f := range schema() {
+		patterns = append(patterns, f.pattern)
+	}
+	return patterns
+}

@@ -4,9 +4,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"maps"
 	"os"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -23,6 +25,12 @@ const flagFiles = "--config"
 // javaOptions is where the vendor's Helm chart passes gravitee.conf, because its agent runs in a JVM.
 const javaOptions = "JDK_JAVA_OPTIONS"
 
+// javaVariables are all that give options to a JVM or to the vendor's start script, weakest first.
+var javaVariables = []string{"JAVA_TOOL_OPTIONS", javaOptions, "JAVA_OPTS", "_JAVA_OPTIONS"}
+
+// vendorFile is what the vendor's image reads without being told.
+const vendorFile = "/opt/graviteeio-federation-agent/config/gravitee.yml"
+
 // exampleFile is the file that examples name.
 const exampleFile = "/etc/federation-agent/gravitee.yml"
 
@@ -36,13 +44,21 @@ func (l *loader) fileList() (files []string, source, example string) {
 			return splitList(s.value), s.variable, s.variable + "=" + exampleFile
 		}
 	}
-	options := l.environ[javaOptions]
-	example = javaOptions + "=-D" + keyVendorFiles + "=" + exampleFile
-	value, err := javaProperty(options, keyVendorFiles)
-	if err != nil {
-		l.refuse(javaOptions, err.Error(), example)
+	for _, name := range slices.Backward(javaVariables) {
+		example = name + "=-D" + keyVendorFiles + "=" + exampleFile
+		value, err := javaProperty(l.environ[name], keyVendorFiles)
+		if err != nil {
+			l.refuse(name, err.Error(), example)
+		}
+		if files = splitList(value); len(files) > 0 {
+			return files, name + " (-D" + keyVendorFiles + ")", example
+		}
 	}
-	return splitList(value), javaOptions + " (-D" + keyVendorFiles + ")", example
+	if _, err := l.src.ReadFile(vendorFile); errors.Is(err, fs.ErrNotExist) {
+		return nil, "", ""
+	}
+	l.note(vendorFile + " is read, as by the vendor's image, because it is there and nothing names another file")
+	return []string{vendorFile}, vendorFile, ""
 }
 
 var (
@@ -52,15 +68,16 @@ var (
 
 // checkJavaOptions refuses what would say whom to trust, or how to connect, to a program that runs in a JVM.
 func (l *loader) checkJavaOptions() {
-	for _, name := range []string{javaOptions, "JAVA_OPTS"} {
+	for _, name := range javaVariables {
 		if ownProperty.MatchString(l.environ[name]) {
-			l.refuse(name, "only -D"+keyVendorFiles+" is read from "+javaOptions+"; "+
+			l.refuse(name, "only -D"+keyVendorFiles+" is read from it; "+
 				"write each -Dintegration… and other setting as an environment variable",
 				variableName("integration.providers[0].type")+"="+ProviderType)
 		}
 		if javaNetworks.MatchString(l.environ[name]) {
 			l.refuse(name, "this agent has no JVM, so trust stores, key stores and proxies in it have no effect; remove them. "+
-				"SSL_CERT_FILE names the CAs to trust", "")
+				"For the session to APIM, "+connectorPrefix+"ssl.truststore.*, …ssl.keystore.* and …proxy.* say the same; for "+
+				"calls to AWS, SSL_CERT_FILE names the CAs to trust, and HTTPS_PROXY the proxy", "")
 		}
 	}
 }
@@ -69,6 +86,7 @@ func (l *loader) checkJavaOptions() {
 func (l *loader) readFiles() {
 	l.checkJavaOptions()
 	files, source, example := l.fileList()
+	l.files = files
 	for _, name := range files {
 		content, err := l.src.ReadFile(name)
 		if err != nil {

@@ -59,14 +59,17 @@ func TestAWholeYAMLFileIsRead(t *testing.T) {
 
 func TestTheFilesAreNamedByTheFirstSourceThatIsSet(t *testing.T) {
 	read := files{}
-	for _, name := range []string{"flag", "own", "vendor", "java", "java2"} {
+	for _, name := range []string{"flag", "own", "vendor", "java", "java2", "strongest", "script", "weakest"} {
 		read[name] = wholeYAML + "    externalId: " + name + "\n"
 	}
 	environ := []string{
 		"gravitee_agent_config=own", "gravitee_conf=vendor",
+		"_JAVA_OPTIONS=-Dgravitee.conf=strongest",
+		`JAVA_OPTS=-Dgravitee.conf=script`,
 		`JDK_JAVA_OPTIONS=-Xmx1g -Dgravitee.conf=x '-Dgravitee.conf=java,java2' -Dother="a b"`,
+		"JAVA_TOOL_OPTIONS=-Dgravitee.conf=weakest",
 	}
-	for i, want := range []string{"own", "vendor", "java2"} {
+	for i, want := range []string{"own", "vendor", "strongest", "script", "java2", "weakest"} {
 		cfg, _ := mustLoad(t, config.Sources{Environ: environ[i:], ReadFile: read.read})
 		if cfg.Agent.AWS.ExternalID != want {
 			t.Errorf("%s was read, want %s", cfg.Agent.AWS.ExternalID, want)
@@ -116,6 +119,9 @@ func TestANamedFileThatCannotBeReadStopsTheStart(t *testing.T) {
 	}
 }
 
+// connectorTruststore is what a refused option of a JVM names.
+const connectorTruststore = "integration.connector.ws.ssl.truststore.*, …ssl.keystore.* and …proxy.* say the same"
+
 func TestJavaOptionsAreReadForTheFilesOnly(t *testing.T) {
 	wantFaults(
 		t,
@@ -125,12 +131,14 @@ func TestJavaOptionsAreReadForTheFilesOnly(t *testing.T) {
 	wantFaults(
 		t,
 		faultsOf(t, sources(seed("JDK_JAVA_OPTIONS=-Dintegration.providers[0].configuration.0_stage=dev")...)),
-		"JDK_JAVA_OPTIONS: only -Dgravitee.conf is read from JDK_JAVA_OPTIONS",
+		"JDK_JAVA_OPTIONS: only -Dgravitee.conf is read from it",
 	)
 	for assignment, want := range map[string]string{
 		"JAVA_OPTS=-Dcloud.token=x":                                  "JAVA_OPTS: only -Dgravitee.conf is read",
 		"JDK_JAVA_OPTIONS=-Xmx1g -Djavax.net.ssl.trustStore=/t":      "JDK_JAVA_OPTIONS: this agent has no JVM",
 		"JAVA_OPTS=-Dhttps.proxyHost=proxy":                          "JAVA_OPTS: this agent has no JVM",
+		"JAVA_TOOL_OPTIONS=-DsocksProxyHost=proxy":                   connectorTruststore,
+		"_JAVA_OPTIONS=-Djavax.net.ssl.keyStore=/k":                  "_JAVA_OPTIONS: this agent has no JVM",
 		"JDK_JAVA_OPTIONS=-Dhttp.proxyHost=p -Dgravitee.conf=no.yml": "JDK_JAVA_OPTIONS: this agent has no JVM",
 	} {
 		got, _, _ := strings.Cut(faultsOf(t, sources(seed(assignment)...)).Error(), "\n")

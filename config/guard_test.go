@@ -42,9 +42,10 @@ func TestTheSettingsThatAreNeverIgnored(t *testing.T) {
 		integration.connector.ws.headers[#].value integration.providers[#].type integration.providers[#].integrationId
 		integration.providers[#].configuration.region integration.providers[#].configuration.roleArn
 		integration.providers[#].configuration.accessKeyId integration.providers[#].configuration.secretAccessKey
-		integration.providers[#].configuration.#_stage services.core.http.host services.core.http.authentication.type
+		integration.providers[#].configuration.#_stage cloud.token
+		services.core.http.host services.core.http.authentication.type
 		services.core.http.authentication.users.NAME
-		agent.node.hostNames agent.aws.accountId agent.aws.roleSessionName agent.aws.externalId`)
+		agent.node.hostNames agent.cloud.path agent.aws.accountId agent.aws.roleSessionName agent.aws.externalId`)
 	if !slices.Equal(served, want) {
 		t.Errorf("%s", strings.Join(served, "\n"))
 	}

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 	"unicode"
 )
 
@@ -18,6 +19,8 @@ type Sources struct {
 	Files []string
 	// ReadFile reads a file; nil reads a regular file of a limited size.
 	ReadFile func(name string) ([]byte, error)
+	// Now is the wall clock; nil is the machine's.
+	Now func() time.Time
 }
 
 // Load reads, orders, fills and validates the configuration. The error, if any, joins every [Fault], one a line. A
@@ -79,6 +82,8 @@ type loader struct {
 	partial  bool
 	faults   []error // each a [Fault]
 	warnings []string
+	notes    []string
+	files    []string // that were to be read, weakest first
 }
 
 func newLoader(src Sources) *loader {
@@ -88,6 +93,9 @@ func newLoader(src Sources) *loader {
 	}
 	if l.src.ReadFile == nil {
 		l.src.ReadFile = readFile
+	}
+	if l.src.Now == nil {
+		l.src.Now = time.Now
 	}
 	for _, f := range schema() {
 		l.fields[f.pattern] = f
@@ -116,6 +124,8 @@ func (l *loader) find(key string) (setting, bool) {
 }
 
 func (l *loader) warn(text string) { l.warnings = append(l.warnings, text) }
+
+func (l *loader) note(text string) { l.notes = append(l.notes, text) }
 
 // resolve replaces placeholders and refuses references to secret stores, which are not served yet.
 func (l *loader) resolve() {
@@ -148,6 +158,8 @@ func (l *loader) resolve() {
 
 // finish brings valid values into the form that the rest of the program expects.
 func (l *loader) finish(cfg *Config) {
+	l.enterCloud(cfg)
+	l.settleLog(&cfg.Agent.Log)
 	for i, raw := range cfg.Connector.Endpoints {
 		if endpoint, err := normaliseEndpoint(raw); err == nil {
 			cfg.Connector.Endpoints[i] = endpoint
@@ -164,6 +176,7 @@ func (l *loader) finish(cfg *Config) {
 	l.adviseClearText(cfg.Connector)
 	l.adviseNode(cfg.Services.HTTP)
 	l.adviseSurroundings()
+	cfg.Notes = l.notes
 }
 
 // once removes repeated values.

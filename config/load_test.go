@@ -56,6 +56,7 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 			Metrics: config.NodeMetrics{Prometheus: true},
 		},
 		Agent: config.Agent{
+			Cloud:     config.CloudGate{Path: "/apim/integration-controller"},
 			Log:       config.Log{Level: slog.LevelInfo, Format: "text"},
 			Quota:     config.Quota{Share: 70, Rate: 10, Burst: 40, Scope: config.ScopeAccountRegion},
 			AWS:       config.AWS{RoleSessionName: "gravitee-federation-agent"},
@@ -77,6 +78,7 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 
 func TestEveryAgentSettingCanBeSet(t *testing.T) {
 	cfg, warnings := mustLoad(t, sources(seed(
+		"gravitee_agent_cloud_path=/federation",
 		"gravitee_agent_log_level=DEBUG",
 		"gravitee_agent_log_format=json",
 		"GRAVITEE_AGENT_QUOTA_SHARE=55",
@@ -101,6 +103,7 @@ func TestEveryAgentSettingCanBeSet(t *testing.T) {
 	)...))
 	wantWarnings(t, warnings)
 	want := config.Agent{
+		Cloud:     config.CloudGate{Path: "/federation"},
 		Log:       config.Log{Level: slog.LevelDebug, Format: "json"},
 		Quota:     config.Quota{Share: 55, Rate: 9.5, Burst: 30, Scope: config.ScopeAccount},
 		AWS:       config.AWS{AccountID: "012345678901", RoleSessionName: "me", ExternalID: "ext:1"},

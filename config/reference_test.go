@@ -17,23 +17,26 @@ import (
 	"github.com/google/go-cmp/cmp"
 )
 
-var update = flag.Bool("update", false, "write docs/configuration.md")
-
-const referencePage = "../docs/configuration.md"
+var update = flag.Bool("update", false, "write the generated pages")
 
 func TestTheReferencePageIsGenerated(t *testing.T) {
-	page := reference(t)
+	generated(t, "../docs/configuration.md", reference(t))
+}
+
+// generated compares a page with what it must be, or writes it.
+func generated(t *testing.T, name string, page []byte) {
+	t.Helper()
 	if *update {
-		if err := os.WriteFile(referencePage, page, 0o644); err != nil {
+		if err := os.WriteFile(name, page, 0o644); err != nil {
 			t.Fatal(err)
 		}
 	}
-	got, err := os.ReadFile(referencePage)
+	got, err := os.ReadFile(name)
 	if err != nil {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(string(page), string(got)); diff != "" {
-		t.Errorf("docs/configuration.md is not what the struct says; run: go generate ./config\n(-want +got)\n%s", diff)
+		t.Errorf("%s is not what the code says; run: go generate ./config\n(-want +got)\n%s", name, diff)
 	}
 }
 
@@ -50,15 +53,16 @@ type (
 func reference(t *testing.T) []byte {
 	t.Helper()
 	data := struct {
-		Sections                                 []section
-		Unserved                                 []unservedKey
-		Ignored                                  map[string]string
-		OwnFiles, VendorFiles, Flag, JavaOptions string
-		Guarded, GuardedGroups                   string
+		Sections                                             []section
+		Unserved                                             []unservedKey
+		Ignored                                              map[string]string
+		OwnFiles, VendorFiles, VendorFile, Flag, JavaOptions string
+		Guarded, GuardedGroups                               string
 	}{
 		Ignored:     ignoredGroups,
 		OwnFiles:    keyOwnFiles,
 		VendorFiles: keyVendorFiles,
+		VendorFile:  vendorFile,
 		Flag:        flagFiles,
 		JavaOptions: javaOptions,
 	}

@@ -47,6 +47,9 @@ func schema() []field { return walk(reflect.TypeFor[Config](), "", "", "", nil) 
 
 func walk(t reflect.Type, prefix, title, guard string, path []int) (fields []field) {
 	for f := range t.Fields() {
+		if f.Tag.Get("env") == "-" {
+			continue
+		}
 		path := slices.Concat(path, f.Index)
 		title, guard := cmp.Or(f.Tag.Get("title"), title), cmp.Or(f.Tag.Get("guard"), guard)
 		if below, ok := f.Tag.Lookup("envPrefix"); ok {

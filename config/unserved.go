@@ -58,9 +58,6 @@ var unservedKeys = []unserved{
 	{key: "system.proxy.username", under: proxyEnabled, doc: "As proxy.username, for proxy.useSystemProxy."},
 	{key: "system.proxy.password", under: proxyEnabled, doc: "As proxy.password, for proxy.useSystemProxy."},
 	{key: servicesPrefix + "secured", harmless: "false", doc: "TLS for the node API."},
-	{key: cloudToken, doc: "Token of Gravitee Cloud, instead of endpoint and header.",
-		instead: "Gravitee Cloud tokens are not served by this version; " +
-			"set the endpoint and the Authorization header instead"},
 	{key: sessionToken, guard: "account", doc: "Session token of temporary keys.", instead: temporaryKeys},
 }
 

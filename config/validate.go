@@ -83,7 +83,7 @@ func providerKey(i int, last string) string {
 }
 
 func (l *loader) checkConnector(connector Connector) {
-	if len(connector.Endpoints) == 0 {
+	if len(connector.Endpoints) == 0 && !l.rejected[cloudToken] {
 		l.fault(connectorPrefix+"endpoints[0]", "is missing: the address of APIM's integration controller")
 	}
 	for i, raw := range connector.Endpoints {

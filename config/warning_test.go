@@ -43,7 +43,7 @@ func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
 	}
 	_, warnings := mustLoad(t, config.Sources{
 		Environ: seed(
-			"GRAVITEE_LOG_LEVEL=DEBUG",
+			"GRAVITEE_LOG_FILE=x",
 			"gravitee_services_metrics_enabled=true",
 			"gravitee_services_metrics_labels_0=x",
 			"GRAVITEE_HOME=/opt",
@@ -54,7 +54,8 @@ func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
 	wantWarnings(
 		t,
 		warnings,
-		"log.* is not read: set gravitee_agent_log_level instead (found: GRAVITEE_LOG_LEVEL)",
+		"log.* is not read: set gravitee_agent_log_level, or the vendor's GRAVITEE_LOG_LEVEL, instead "+
+			"(found: GRAVITEE_LOG_FILE)",
 		"plugins.* is not read: this agent has no such settings (found: g.yml:8: plugins.path[0], g.yml:8: "+
 			"plugins.path[1])",
 		"secrets.* is not read: this version reads no secret manager",
@@ -105,7 +106,6 @@ func TestWhatWouldChangeWhomWeTrustOrHowWeConnectStopsTheStart(t *testing.T) {
 		ws + "proxy_enabled=true":                        "only false is accepted",
 		ws + "proxy_enabled=${NOBODY}":                   "only false is accepted",
 		provider0 + "configuration_sessionToken=x":       "temporary AWS keys are read only from",
-		"gravitee_cloud_token=abc":                       "Gravitee Cloud tokens are not served by this version",
 		ws + "ssl_truststor_path=/t":                     "A setting that says whom the agent trusts is never ignored",
 		ws + "proxy_enable=true":                         "A setting that says whom the agent trusts is never ignored",
 		provider0 + "integrationId=" + kubeRef:           "kubernetes:// references are not served by this version",

@@ -21,17 +21,29 @@ const askWithin = 5 * time.Second
 const maxAnswer = 64 << 20
 
 func healthCommand(p process) *cobra.Command {
-	return askCommand(p, "/_node/health", &cobra.Command{
+	command := &cobra.Command{
 		Use:   "health",
 		Short: "Asks the agent that runs on this machine whether it is healthy",
 		Long: `Asks the node API of the agent that runs on this machine (or in the same container) and has the same
 configuration, and prints its answer. An image without a shell can use it as its health check.
 Exit code 0: healthy. 1: not healthy, or no answer. 2: configuration fault, or the node API is switched off.`,
-	})
+	}
+	live := command.Flags().Bool("live", false, "ask only for what a restart can mend")
+	ready := command.Flags().Bool("ready", false, "ask whether every integration has a session to APIM")
+	command.MarkFlagsMutuallyExclusive("live", "ready")
+	return askCommand(p, func() string {
+		switch {
+		case *live:
+			return "/_node/live"
+		case *ready:
+			return "/_node/ready"
+		}
+		return "/_node/health"
+	}, command)
 }
 
 func statusCommand(p process) *cobra.Command {
-	return askCommand(p, "/_node/federation", &cobra.Command{
+	return askCommand(p, func() string { return "/_node/federation" }, &cobra.Command{
 		Use:   "status",
 		Short: "Prints what the agent that runs on this machine is doing, and what needs attention",
 		Long: `Asks the node API of the agent that runs on this machine (or in the same container) and has the same
@@ -40,9 +52,9 @@ Exit code 0: printed. 1: no answer. 2: configuration fault, or the node API is s
 	})
 }
 
-func askCommand(p process, path string, command *cobra.Command) *cobra.Command {
+func askCommand(p process, path func() string, command *cobra.Command) *cobra.Command {
 	return configured(p, command, func(cfg config.Config, _ []string) error {
-		return ask(p, cfg.Services.HTTP, path)
+		return ask(p, cfg.Services.HTTP, path())
 	})
 }
 

@@ -184,10 +184,11 @@ func TestAStoreThatCannotBeWrittenIsToldOnce(t *testing.T) {
 func TestValidateTellsGoodFromBad(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, nil)
-	good := start(t, settings(t, s), "validate")
+	good := start(t, append(settings(t, s), "GRAVITEE_LOG_LEVEL=WARN"), "validate")
 	if code := good.exit(); code != exitOrderly || !strings.Contains(good.Stdout.String(), "The configuration is good.") {
 		t.Errorf("exit code %d\n%s%s", code, good.Stdout.String(), good.log())
 	}
+	good.says("note: the log has the level warn by GRAVITEE_LOG_LEVEL")
 	if strings.Contains(good.Stdout.String(), demo.DefaultToken) ||
 		strings.Contains(good.Stdout.String(), "sandbox-secret") {
 		t.Errorf("a secret is shown\n%s", good.Stdout.String())

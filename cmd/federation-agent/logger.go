@@ -37,6 +37,9 @@ func logStart(log *slog.Logger, cfg config.Config, warnings []string) {
 		log.Info("serving an integration",
 			life.LogIntegration, p.IntegrationID, logRegions, p.Regions, logAccounts, accountsOf(p))
 	}
+	for _, n := range cfg.Notes {
+		log.Info("configuration: " + n)
+	}
 	for _, w := range warnings {
 		log.Warn("configuration: " + w)
 	}

@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"regexp"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -221,6 +222,33 @@ func TestHealthAndStatusAskTheRunningAgent(t *testing.T) {
 	err := ask(process{stdout: io.Discard}, good, "/_node/health")
 	if !errors.As(err, &nobody) || nobody.code != exitInternal || !strings.Contains(nobody.text, "no agent answers here") {
 		t.Errorf("nobody answers: %v", err)
+	}
+}
+
+func TestEachFlagOfHealthAsksForItsOwnProbe(t *testing.T) {
+	var asked []string
+	agent := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+		asked = append(asked, r.URL.Path)
+	}))
+	defer agent.Close()
+	environ := []string{
+		"gravitee_integration_connector_ws_endpoints_0=https://apim.example.com",
+		"gravitee_integration_providers_0_type=aws-api-gateway", "gravitee_integration_providers_0_integrationId=i",
+		"gravitee_integration_providers_0_configuration_region=eu-west-1",
+		fmt.Sprint("gravitee_services_core_http_port=", agent.Listener.Addr().(*net.TCPAddr).Port),
+	}
+	for _, args := range [][]string{{"health"}, {"health", "--live"}, {"health", "--ready"}} {
+		var out bytes.Buffer
+		if code := execute(process{args: args, environ: environ, stdout: &out, stderr: &out}); code != exitOrderly {
+			t.Errorf("%q: exit %d %s", args, code, out.String())
+		}
+	}
+	if want := []string{"/_node/health", "/_node/live", "/_node/ready"}; !slices.Equal(asked, want) {
+		t.Errorf("asked for %q", asked)
+	}
+	if code := execute(process{args: []string{"health", "--live", "--ready"}, environ: environ, stderr: io.Discard,
+		stdout: io.Discard}); code != exitConfiguration {
+		t.Errorf("both at once: exit %d", code)
 	}
 }
 

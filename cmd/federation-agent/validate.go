@@ -18,6 +18,9 @@ func validateCommand(p process) *cobra.Command {
 		Long: "Loads the configuration as run does. Prints warnings and all faults, or a summary without secrets.\n" +
 			"Exit code 0: it is good. 2: it is not.",
 	}, func(cfg config.Config, warnings []string) error {
+		for _, n := range cfg.Notes {
+			fmt.Fprintf(p.stderr, "note: %s\n", n)
+		}
 		for _, w := range warnings {
 			fmt.Fprintf(p.stderr, "warning: %s\n", w)
 		}
