@@ -17,9 +17,11 @@ import (
 	"federation-agent/internal/secret"
 )
 
-// goldenVersions are the published versions of Gravitee's exchange whose frames are recorded in
-// testdata/golden/VERSION/*.frame: for APIM 4.4, 4.5 to 4.8, 4.9 and 4.10, and 4.11.
-var goldenVersions = []string{"1.5.2", "1.8.2", "1.9.1", "2.0.1"}
+// goldenVersions are the published controllers whose frames are recorded in testdata/golden/VERSION/*.frame: the
+// versions of Gravitee's exchange and of its integration API. docs/compatibility.md says which APIM has which.
+var goldenVersions = []string{
+	"1.5.2-1.0.1", "1.8.2-1.1.0", "1.8.2-4.1.0", "2.0.1-4.1.0", "1.9.1-5.1.0", "2.0.1-5.1.0",
+}
 
 const goldenRoot = "testdata/golden"
 

@@ -98,8 +98,10 @@ func TestTheControllersReadAllThatOurCodecWrites(t *testing.T) {
 // lackingFields are those that a version's classes do not have. "metadata" stands for an API's; a subscription's are
 // in all versions.
 var lackingFields = map[string][]string{
-	"apim44": {"filename", "characteristics", "metadata"},
-	"apim45": {"isPartialDiscovery"},
+	"apim44":   {"filename", "characteristics", "metadata"},
+	"apim444":  {"filename", "characteristics", "metadata"},
+	"apim45":   {"isPartialDiscovery"},
+	"apim4820": {"isPartialDiscovery"},
 }
 
 // lackingTypes are those that a dialect does not have.

@@ -285,8 +285,8 @@ func sendsUnhealthyAway(ctx context.Context, t *testing.T, c controller.Controll
 	client.close(1013)
 }
 
-// sendsUngreetedAway shows that from APIM 4.9 on a socket lives without an accepted HELLO only until the next round of
-// HEALTH_CHECKs, 30 s at most, and that the GOOD_BYE it gets then names no target.
+// sendsUngreetedAway shows that a socket lives without an accepted HELLO only until the next round of HEALTH_CHECKs, 30
+// s at most, and that the GOOD_BYE it gets then names no target.
 func sendsUngreetedAway(ctx context.Context, t *testing.T, c controller.Controller) {
 	client, _ := dial(ctx, t, c.Endpoint(), "bearer "+token)
 	bye := client.read("GOOD_BYE")
@@ -296,8 +296,8 @@ func sendsUngreetedAway(ctx context.Context, t *testing.T, c controller.Controll
 	client.close(1013)
 }
 
-// forgetsUnhealthy shows what APIM up to 4.8 does: the channel stays open, but neither commands nor HEALTH_CHECKs come
-// over it ever again. An agent learns of it from nothing but that silence.
+// forgetsUnhealthy shows what exchange up to 1.8.4 does: the channel stays open, but neither commands nor HEALTH_CHECKs
+// come over it ever again. An agent learns of it from nothing but that silence.
 func forgetsUnhealthy(ctx context.Context, t *testing.T, c controller.Controller) {
 	client := joined(ctx, t, c)
 	client.sayUnhealthy()
@@ -471,7 +471,7 @@ func awaitChannels(ctx context.Context, t *testing.T, c controller.Controller, c
 }
 
 // awaitForgotten waits until the controller sends no commands to the integration's agent any more: it is not primary
-// then, though APIM 4.5 to 4.8 go on listing it. A pong would not do: it shows that the controller has read what came
+// then, though exchange 1.8.2 goes on listing it. A pong would not do: it shows that the controller has read what came
 // before it, not that anything has followed from it. Nor would the event: the published controllers are looked at from
 // time to time, and a look may miss a primary that was one only briefly.
 func awaitForgotten(ctx context.Context, t *testing.T, c controller.Controller) {

@@ -22,7 +22,9 @@ type peer struct {
 func peers() []*peer {
 	var all []*peer
 	for _, v := range controller.Versions() {
-		all = append(all, &peer{version: v, standIn: true})
+		if v.StandIn != "" {
+			all = append(all, &peer{version: v, standIn: true})
+		}
 		if withOriginals {
 			all = append(all, &peer{version: v})
 		}
@@ -32,7 +34,7 @@ func peers() []*peer {
 
 func (p *peer) name() string {
 	if p.standIn {
-		return "stand-in " + p.version.Oldest()
+		return "stand-in " + p.version.StandIn
 	}
 	return "APIM " + p.version.APIM
 }

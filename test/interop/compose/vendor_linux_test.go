@@ -33,7 +33,7 @@ const (
 	installDeadline = 10 * time.Minute
 )
 
-// versions are the oldest dialect and the current one; the suite beside this holds all four to more.
+// versions are the oldest dialect and the current one; the suite beside this holds all of them to more.
 var versions = []string{"apim44", "apim49"}
 
 // dataDirectories are what the page leaves the agent with: it names no volume. The agent must serve all the same, and

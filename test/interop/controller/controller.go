@@ -1,5 +1,5 @@
 // Package controller starts and drives the controllers that the agent is held against: Gravitee's own, as published,
-// in four versions, each in a JVM of its own ([Process]). What a contract case needs of any of them is the interface
+// in six versions, each in a JVM of its own ([Process]). What a contract case needs of any of them is the interface
 // [Controller], so that a case is written once and runs on every real one and on our stand-in alike.
 package controller
 

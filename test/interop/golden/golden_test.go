@@ -29,7 +29,7 @@ func TestTheRecordedFramesAreWhatTheControllersWriteToday(t *testing.T) {
 			t.Parallel()
 			written, err := record(t.Context(), version)
 			missing.Require(t, err)
-			recorded := files(t, filepath.Join(root, folder, version.Exchange))
+			recorded := files(t, filepath.Join(root, folder, version.Artifacts()))
 			if diff := cmp.Diff(recorded, written); diff != "" {
 				t.Errorf("recorded (-) and written (+) differ; `go generate ./test/interop` records them again:\n%s", diff)
 			}

@@ -1,6 +1,5 @@
 // Command golden records what the real serialisers of every published controller write, as frames under
-// internal/exchange/testdata/golden, one folder for each version of the exchange. Run it by `go generate
-// ./test/interop`.
+// internal/exchange/testdata/golden, one folder for each controller. Run it by `go generate ./test/interop`.
 package main
 
 import (
@@ -38,10 +37,10 @@ func run(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		if err := replace(filepath.Join(root, folder, version.Exchange), frames); err != nil {
+		if err := replace(filepath.Join(root, folder, version.Artifacts()), frames); err != nil {
 			return err
 		}
-		fmt.Printf("exchange %s: %d frames\n", version.Exchange, len(frames))
+		fmt.Printf("%s: %d frames\n", version.Artifacts(), len(frames))
 	}
 	return nil
 }

@@ -39,7 +39,7 @@ var _ controller.Controller = (*StandIn)(nil)
 
 // New starts a stand-in of that APIM version on a free port of loopback. Close ends it.
 func New(version controller.Version, options controller.Options) (*StandIn, error) {
-	s := &StandIn{version: version.Oldest(), dialect: version.Dialect}
+	s := &StandIn{version: version.StandIn, dialect: version.Dialect}
 	s.desk = desk{events: &s.events, held: map[string]chan string{}, whole: map[string]json.RawMessage{}}
 	var err error
 	s.apim, err = apimsim.New(apimsim.Options{
