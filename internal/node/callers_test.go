@@ -50,10 +50,11 @@ func TestAWebPageCannotReadTheNodeAPIUnderANameOfItsOwn(t *testing.T) {
 		if code, _ := ask(host, "/_node/live"); code != http.StatusOK {
 			t.Errorf("%q: a probe got %d", host, code)
 		}
-		if code, body := ask(host, "/_node/ready"); code != http.StatusInternalServerError || strings.Contains(body, "refused") {
+		code, body := ask(host, "/_node/ready")
+		if code != http.StatusInternalServerError || strings.Contains(body, "refused") {
 			t.Errorf("%q: a probe got %d %s", host, code, body)
 		}
-		code, body := ask(host, "/_node/health")
+		code, body = ask(host, "/_node/health")
 		if code != http.StatusOK || strings.Contains(body, "refused") || !strings.Contains(body, `"healthy": true`) {
 			t.Errorf("%q: a probe got %d %s", host, code, body)
 		}
