@@ -36,6 +36,8 @@ const (
 )
 
 var (
+	// jwt is RFC 7519's, in its compact form.
+	jwt = regexp.MustCompile(`^[\w-]+\.([\w-]+)\.[\w-]*$`)
 	// gateName is one label of a host name: nothing that could lead to another domain or port.
 	gateName = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?$`)
 	gatePath = regexp.MustCompile(`^(/[\w.~-]+)*$`)
@@ -53,11 +55,11 @@ type cloudClaims struct {
 // readCloudToken reads a JWT without verifying it. Its errors repeat nothing of the token.
 func readCloudToken(token string, now time.Time) (claims cloudClaims, err error) {
 	const notJWT = "is not a JWT: three parts with dots between them, as Gravitee Cloud shows it; write only the token"
-	parts := strings.Split(token, ".")
-	if len(parts) != 3 {
+	parts := jwt.FindStringSubmatch(token)
+	if parts == nil {
 		return claims, errors.New(notJWT)
 	}
-	payload, err := base64.RawURLEncoding.DecodeString(strings.TrimRight(parts[1], "="))
+	payload, err := base64.RawURLEncoding.DecodeString(parts[1])
 	if err != nil || json.Unmarshal(payload, &claims) != nil {
 		return claims, errors.New(notJWT)
 	}
@@ -83,7 +85,8 @@ func readCloudToken(token string, now time.Time) (claims cloudClaims, err error)
 	return claims, nil
 }
 
-func (c cloudClaims) expiry() time.Time { return time.Unix(int64(*c.Expires), 0).UTC() }
+// expiry is at most some ten thousand years away, so that it is a time.
+func (c cloudClaims) expiry() time.Time { return time.Unix(int64(min(*c.Expires, 1<<38)), 0).UTC() }
 
 // enterCloud puts the token in the place of endpoint and Authorization header.
 func (l *loader) enterCloud(cfg *Config) {
@@ -92,6 +95,11 @@ func (l *loader) enterCloud(cfg *Config) {
 		return
 	}
 	name := l.settings[cloudToken].String()
+	if len(cfg.Connector.Endpoints) > 0 {
+		l.warn(name + ": is not used and sent to nobody, because " + variableName(connectorPrefix+"endpoints[0]") +
+			" is set, and which of them the vendor's agent takes is not known; to go to Gravitee Cloud, remove the endpoint")
+		return
+	}
 	claims, err := readCloudToken(token.Reveal(), l.src.Now())
 	if err != nil {
 		l.reject(cloudToken, err.Error())
@@ -101,11 +109,6 @@ func (l *loader) enterCloud(cfg *Config) {
 	if !gatePath.MatchString(path) {
 		l.fault(keyGatePath, "%s is not a path: letters, digits and _.~- behind each slash", show(path))
 		path = ""
-	}
-	if len(cfg.Connector.Endpoints) > 0 {
-		l.warn(name + ": is not used and sent to nobody, because " + variableName(connectorPrefix+"endpoints[0]") +
-			" is set, and which of them the vendor's agent takes is not known; to go to Gravitee Cloud, remove the endpoint")
-		return
 	}
 	if slices.ContainsFunc(cfg.Connector.Headers, Header.isAuthorization) {
 		l.warn(name + ": its token is sent in place of the Authorization header that is set")
@@ -119,7 +122,7 @@ func (l *loader) enterCloud(cfg *Config) {
 	if claims.Expires != nil {
 		until = "until " + claims.expiry().Format(time.RFC3339)
 	}
-	l.note(fmt.Sprintf("%s: the session goes to %s, for organization %s and environments %s, %s. This is untried against "+
+	l.note(fmt.Sprintf("%s: the session goes to %s, for organization %.80q and environments %.200q, %s. This is untried against "+
 		"the real gate: Gravitee does not publish its path for federation; %s sets another one", name, endpoint,
-		show(claims.Org), show(strings.Join(claims.Envs, ", ")), until, variableName(keyGatePath)))
+		claims.Org, strings.Join(claims.Envs, ", "), until, variableName(keyGatePath)))
 }

@@ -18,7 +18,7 @@ func jwt(claims string) string {
 	return "e30." + base64.RawURLEncoding.EncodeToString([]byte(claims)) + ".c2ln"
 }
 
-const cloudClaims = `{"org":"my-org","envs":["dev","prod"],"cpg":"EU","exp":1800000000}`
+const cloudClaims = `{"org":"4d1b9a2c-6b7e-4a53-9f0e-2d8c5e7a1b3f","envs":["dev","prod"],"cpg":"EU","exp":1800000000}`
 
 // inCloud is the compose file of Next-Gen Cloud: the token stands for the three variables of the connection.
 func inCloud(more ...string) config.Sources {
@@ -40,7 +40,7 @@ func TestACloudTokenStandsForEndpointAndHeader(t *testing.T) {
 	if h := cfg.Connector.Headers; len(h) != 1 || h[0].Name != "Authorization" || h[0].Value.Reveal() != "bearer "+token {
 		t.Errorf("%+v", h)
 	}
-	wantLines(t, "notes", cfg.Notes, cloud+": the session goes to "+want[0]+`, for organization "my-org" and `+
+	wantLines(t, "notes", cfg.Notes, cloud+": the session goes to "+want[0]+`, for organization "4d1b9a2c-6b7e-4a53-9f0e-2d8c5e7a1b3f" and `+
 		`environments "dev, prod", until 2027-01-15T08:00:00Z. This is untried against the real gate`)
 	cfg, _ = mustLoad(t, inCloud(cloud+"="+token, "gravitee_agent_cloud_path=/federation/"))
 	if got := cfg.Connector.Endpoints[0]; got != "https://eu.cloudgate.gravitee.io/federation" {
@@ -49,7 +49,8 @@ func TestACloudTokenStandsForEndpointAndHeader(t *testing.T) {
 }
 
 func TestAnEndpointWinsOverTheCloudTokenWhichIsThenSentToNobody(t *testing.T) {
-	cfg, warnings := mustLoad(t, sources(seed(cloud+"="+jwt(`{"org":"o","envs":["e"],"cpg":"eu"}`))...))
+	// One that has expired, too: it must not stop a start that does not need it.
+	cfg, warnings := mustLoad(t, sources(seed(cloud+"="+jwt(`{"org":"o","envs":["e"],"cpg":"eu","exp":1}`))...))
 	wantWarnings(t, warnings,
 		cloud+": is not used and sent to nobody, because gravitee_integration_connector_ws_endpoints_0 is set")
 	if got := cfg.Connector.Endpoints[0]; got != "https://apim.example.com/integration-controller" {
@@ -74,6 +75,7 @@ func TestTheTokenReplacesAnAuthorizationHeaderThatIsLeft(t *testing.T) {
 func TestAFaultyCloudTokenIsOneFaultThatNamesTheVariableAndNotTheToken(t *testing.T) {
 	const gate = "is not the plain name of a gate"
 	for token, want := range map[string]string{
+		"a.b=.c":                                "is not a JWT",
 		"not-a-jwt":                             "is not a JWT",
 		"a.b":                                   "is not a JWT",
 		"a.!!.c":                                "is not a JWT",

@@ -38,7 +38,7 @@ func Versions() []Version {
 			Dialect: DialectIngest, SendsUnhealthyAway: true,
 		},
 		{
-			ID: "apim49", APIM: "4.9.0 to 4.9.12, 4.10.0 to 4.10.4", Exchange: "1.9.1", Integration: "5.1.0",
+			ID: "apim49", APIM: "4.9.0 to 4.9.12", Exchange: "1.9.1", Integration: "5.1.0",
 			StandIn: "4.9", Dialect: DialectIngest, SendsUnhealthyAway: true,
 		},
 		{
