@@ -10,7 +10,7 @@ import (
 )
 
 const (
-	noSecretStore = "Only references to the providers kubernetes and aws are read."
+	noSecretStore = "No `secret://` reference to it is read: with one, the agent does not start."
 	ownServer     = "The node API's server has limits of its own."
 	ownMetrics    = "Metrics have names and labels of their own ([operations.md](operations.md))."
 	ownHealth     = "The probes are fixed ([operations.md](operations.md))."
@@ -20,10 +20,35 @@ const (
 	noJVM         = "There is no JVM. The container's memory limit is kept."
 )
 
-// VendorKeys are the keys that the vendor's agent reads and this one does not, with the reason: those of gravitee-node,
-// of its secret providers and of the exchange connector. A key that is served needs no entry. An empty reason is that
-// of the fault which refuses the key.
+// VendorKeys are the keys that the vendor's agent reads: those of gravitee-node, of its secret providers, of the exchange
+// connector and its own. A key with a reason is ignored for it. One without is served, or refused with a fault that says
+// why.
 var VendorKeys = map[string]string{
+	"cloud.token":                                                      "",
+	"integration.connector.ws.endpoints[#]":                            "",
+	"integration.connector.ws.headers[#].name":                         "",
+	"integration.connector.ws.headers[#].value":                        "",
+	"integration.connector.ws.autoReconnect":                           "",
+	"integration.connector.ws.keepAlive":                               "",
+	"integration.connector.ws.maxWebSocketFrameSize":                   "",
+	"integration.connector.ws.maxWebSocketMessageSize":                 "",
+	"integration.providers[#].type":                                    "",
+	"integration.providers[#].integrationId":                           "",
+	"integration.providers[#].configuration.region":                    "",
+	"integration.providers[#].configuration.accessKeyId":               "",
+	"integration.providers[#].configuration.secretAccessKey":           "",
+	"integration.providers[#].configuration.roleArn":                   "",
+	"integration.providers[#].configuration.acceptApiWithoutUsagePlan": "",
+	"integration.providers[#].configuration.#_stage":                   "",
+	"services.core.http.enabled":                                       "",
+	"services.core.http.port":                                          "",
+	"services.core.http.host":                                          "",
+	"services.core.http.authentication.type":                           "",
+	"services.core.http.authentication.users.NAME":                     "",
+	"services.core.http.secured":                                       "",
+	"services.metrics.enabled":                                         "",
+	"services.metrics.prometheus.enabled":                              "",
+
 	"integration.connector.ws.ssl.trustAll":               "",
 	"integration.connector.ws.ssl.verifyHost":             "",
 	"integration.connector.ws.ssl.keystore.type":          "",
