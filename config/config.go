@@ -28,6 +28,7 @@ import (
 // in the comment of its type.
 type Config struct {
 	Connector Connector  `envPrefix:"integration.connector.ws." guard:"trust" title:"Connection to Gravitee APIM"`
+	System    System     `envPrefix:"system." guard:"trust" title:"Proxy to Gravitee APIM"`
 	Providers []Provider `envPrefix:"integration.providers[#]." guard:"account" title:"Integrations with AWS API Gateway"`
 	Cloud     Cloud      `envPrefix:"cloud." guard:"trust" title:"Gravitee Cloud"`
 	Services  Services   `envPrefix:"services."`
@@ -54,7 +55,9 @@ type Connector struct {
 	// own limit.
 	MaxFrameSize int `env:"maxWebSocketFrameSize" envDefault:"65536" size:"" range:"1KiB,16MiB" example:"64KiB"`
 	// Largest message sent or accepted. Must not exceed the controller's own limit.
-	MaxMessageSize int `env:"maxWebSocketMessageSize" envDefault:"13107200" size:"" range:"64KiB,1GiB" example:"12800KiB"`
+	MaxMessageSize int          `env:"maxWebSocketMessageSize" envDefault:"13107200" size:"" range:"64KiB,1GiB" example:"12800KiB"`
+	SSL            SSL          `envPrefix:"ssl." title:"TLS to Gravitee APIM"`
+	Proxy          SessionProxy `envPrefix:"proxy." title:"Proxy to Gravitee APIM"`
 }
 
 // Header is one header of the HTTP request that opens the websocket.

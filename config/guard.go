@@ -23,7 +23,8 @@ var guards = map[string]string{
 // integration before them, connector and providers are slips; so is what stands for authentication elsewhere.
 var guardedGroups = []string{
 	"integration", "connector", "providers", "agent.aws", cloudToken,
-	servicesPrefix + "auth", servicesPrefix + "user", servicesPrefix + "password", "services.core.auth", "services.http",
+	servicesPrefix + "auth", servicesPrefix + "user", servicesPrefix + "password", servicesPrefix + "ssl",
+	"services.core.auth", "services.http",
 }
 
 // apimsOwn is APIM's switch for federation: its environment is often the agent's, too.

@@ -39,12 +39,29 @@ func fromYAML(environ []string, content string) config.Sources {
 func TestTheSettingsThatAreNeverIgnored(t *testing.T) {
 	served, _ := config.Guarded()
 	want := strings.Fields(`integration.connector.ws.endpoints[#] integration.connector.ws.headers[#].name
-		integration.connector.ws.headers[#].value integration.providers[#].type integration.providers[#].integrationId
+		integration.connector.ws.headers[#].value
+		integration.connector.ws.ssl.trustAll integration.connector.ws.ssl.verifyHost
+		integration.connector.ws.ssl.keystore.type integration.connector.ws.ssl.keystore.path
+		integration.connector.ws.ssl.keystore.password integration.connector.ws.ssl.keystore.alias
+		integration.connector.ws.ssl.truststore.type integration.connector.ws.ssl.truststore.path
+		integration.connector.ws.ssl.truststore.content integration.connector.ws.ssl.truststore.password
+		integration.connector.ws.ssl.truststore.alias
+		integration.connector.ws.proxy.enabled integration.connector.ws.proxy.useSystemProxy
+		integration.connector.ws.proxy.type integration.connector.ws.proxy.host integration.connector.ws.proxy.username
+		integration.connector.ws.proxy.password system.proxy.type system.proxy.host system.proxy.username
+		system.proxy.password
+		integration.providers[#].type integration.providers[#].integrationId
 		integration.providers[#].configuration.region integration.providers[#].configuration.roleArn
 		integration.providers[#].configuration.accessKeyId integration.providers[#].configuration.secretAccessKey
 		integration.providers[#].configuration.#_stage cloud.token
 		services.core.http.host services.core.http.authentication.type
 		services.core.http.authentication.users.NAME
+		services.core.http.secured services.core.http.ssl.tlsProtocols services.core.http.ssl.tlsCiphers
+		services.core.http.ssl.clientAuth
+		services.core.http.ssl.keystore.type services.core.http.ssl.keystore.path services.core.http.ssl.keystore.password
+		services.core.http.ssl.keystore.alias services.core.http.ssl.truststore.type services.core.http.ssl.truststore.path
+		services.core.http.ssl.truststore.content services.core.http.ssl.truststore.password
+		services.core.http.ssl.truststore.alias
 		agent.node.hostNames agent.cloud.path agent.aws.accountId agent.aws.roleSessionName agent.aws.externalId`)
 	if !slices.Equal(served, want) {
 		t.Errorf("%s", strings.Join(served, "\n"))
@@ -80,6 +97,12 @@ func TestASettingThatIsNeverIgnoredRefusesEachWrongShape(t *testing.T) {
 	}
 }
 
+// choices are the last names of settings that take some words only, with those of them that are tried below.
+var choices = map[string]string{
+	"type": "None", "clientAuth": "None true FALSE", "trustAll": "true FALSE", "verifyHost": "true FALSE",
+	"enabled": "true FALSE", "useSystemProxy": "true FALSE", "secured": "true FALSE",
+}
+
 func TestASettingThatIsNeverIgnoredRefusesWhatIsNotTheValueItself(t *testing.T) {
 	served, _ := config.Guarded()
 	for _, pattern := range served {
@@ -92,11 +115,12 @@ func TestASettingThatIsNeverIgnoredRefusesWhatIsNotTheValueItself(t *testing.T) 
 			"null": "stands for no value", "None": "stands for no value", "<no value>": "in brackets",
 			"undefined": "stands for no value", "true": "stands for no value", "FALSE": "stands for no value",
 		} {
-			if pattern == "services.core.http.authentication.type" {
-				if value == "None" {
-					continue // a type of authentication
+			if words, isChoice := choices[pattern[strings.LastIndex(pattern, ".")+1:]]; isChoice &&
+				pattern != "integration.providers[#].type" {
+				if slices.Contains(strings.Fields(words), value) && (value != "None" || !strings.Contains(pattern, "proxy")) {
+					continue // one of the words
 				}
-				want = "is not one of basic, none"
+				want = "is n" // not one of …, neither true nor false
 			}
 			for name, src := range map[string]config.Sources{
 				variable: sources(seed(variable + "=" + value)...),

@@ -174,6 +174,7 @@ func (l *loader) finish(cfg *Config) {
 	l.adviseRegions(*cfg)
 	l.adviseToken(*cfg)
 	l.adviseClearText(cfg.Connector)
+	l.adviseTrust(cfg.Connector)
 	l.adviseNode(cfg.Services.HTTP)
 	l.adviseSurroundings()
 	cfg.Notes = l.notes

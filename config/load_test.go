@@ -36,7 +36,12 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 			Headers:      []config.Header{{Name: "Authorization", Value: secret.New(token)}},
 			KeepAlive:    true,
 			MaxFrameSize: 65536, MaxMessageSize: 13107200,
+			SSL: config.SSL{
+				VerifyHost: true, KeyStore: config.KeyStore{Type: "none"}, TrustStore: config.TrustStore{Type: "none"},
+			},
+			Proxy: config.SessionProxy{Server: noProxy},
 		},
+		System: config.System{Proxy: noProxy},
 		Providers: []config.Provider{
 			{
 				Type:            "aws-api-gateway",
@@ -52,6 +57,7 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 				Port:           18084,
 				Host:           "localhost",
 				Authentication: config.NodeAuthentication{Type: config.AuthenticationBasic},
+				SSL:            noNodeSSL,
 			},
 			Metrics: config.NodeMetrics{Prometheus: true},
 		},

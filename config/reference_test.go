@@ -46,7 +46,7 @@ type (
 		Fields []entry
 	}
 	entry       struct{ Key, Default, Meaning string }
-	unservedKey struct{ Key, Harmless, Doc string }
+	unservedKey struct{ Key, Doc string }
 )
 
 // reference fills the page's template.
@@ -82,7 +82,7 @@ func reference(t *testing.T) []byte {
 		)
 	}
 	for _, u := range unservedKeys {
-		data.Unserved = append(data.Unserved, unservedKey{Key: withIndexes(u.key), Harmless: harmless(u), Doc: u.doc})
+		data.Unserved = append(data.Unserved, unservedKey{Key: withIndexes(u.key), Doc: u.doc})
 	}
 	data.Guarded = strings.TrimPrefix(data.Guarded, ", ")
 	page, err := template.New("configuration.md.tmpl").
@@ -112,18 +112,6 @@ func meaning(f field, comments map[string]string) string {
 		parts = append(parts, "Where to find it: "+find)
 	}
 	return strings.ReplaceAll(strings.Join(parts, " "), "|", `\|`)
-}
-
-func harmless(u unserved) string {
-	switch {
-	case u.under == proxyEnabled:
-		return "unless `" + u.under + "` is true; a warning where that is absent"
-	case u.under != "":
-		return "where `" + u.under + "` is `NONE`"
-	case u.harmless == "":
-		return "none"
-	}
-	return code(u.harmless)
 }
 
 func code(text string) string {

@@ -23,10 +23,11 @@ const (
 	kindDuration
 	kindCommaList   // one value with commas: regions, roles
 	kindIndexedList // one value an index: endpoints, stages
+	kindLines       // a text of several lines
 )
 
-// textKinds are what names accounts, hosts and people. Switches and numbers do not.
-var textKinds = []kind{kindText, kindSecret, kindCommaList, kindIndexedList}
+// textKinds are what names accounts, hosts and people. Switches and numbers do not, and have a guard only of their own.
+var textKinds = []kind{kindText, kindSecret, kindCommaList, kindIndexedList, kindLines}
 
 // field is one leaf of Config.
 type field struct {
@@ -61,7 +62,7 @@ func walk(t reflect.Type, prefix, title, guard string, path []int) (fields []fie
 			continue
 		}
 		if !slices.Contains(textKinds, kindOf(f)) {
-			guard = ""
+			guard = f.Tag.Get("guard")
 		}
 		low, high, _ := strings.Cut(f.Tag.Get("range"), ",")
 		fields = append(fields, field{
@@ -87,6 +88,9 @@ var kinds = map[reflect.Type]kind{
 func kindOf(f reflect.StructField) kind {
 	if _, isSize := f.Tag.Lookup("size"); isSize {
 		return kindSize
+	}
+	if _, isLines := f.Tag.Lookup("lines"); isLines {
+		return kindLines
 	}
 	if f.Tag.Get("envSeparator") == listSeparator {
 		return kindIndexedList

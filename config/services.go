@@ -26,6 +26,13 @@ type NodeHTTP struct {
 	// Host name or address that the node API listens on. Kubernetes probes need 0.0.0.0.
 	Host           string             `env:"host" envDefault:"localhost" example:"0.0.0.0"`
 	Authentication NodeAuthentication `envPrefix:"authentication."`
+	// Whether the node API is served over TLS. Needs a key store.
+	Secured bool `env:"secured" envDefault:"false" guard:"trust" example:"true"`
+	// Whether HTTP/2 is offered, too, where the node API is secured.
+	ALPN bool `env:"alpn" envDefault:"false" example:"true"`
+	// Seconds after which a connection without a request is closed. 0: 60, this agent's own.
+	IdleTimeout int     `env:"idleTimeout" envDefault:"0" range:"0,86400" example:"30"`
+	SSL         NodeSSL `envPrefix:"ssl."`
 }
 
 // The types of authentication.

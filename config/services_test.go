@@ -38,6 +38,7 @@ func TestTheNodeAPIIsSetAsTheVendorsChartSetsIt(t *testing.T) {
 				Type:  config.AuthenticationBasic,
 				Users: map[string]secret.String{"admin": secret.New("adminadmin")},
 			},
+			SSL: noNodeSSL,
 		},
 		Metrics: config.NodeMetrics{Enabled: true},
 	}
@@ -98,7 +99,7 @@ func TestAFaultyNodeAPIIsNamedByItsVariable(t *testing.T) {
 		nodeHTTP + "authentication_type=digest":        `"digest" is not one of basic, none`,
 		"gravitee_agent_node_hostNames=a.example:80":   "\"a.example:80\" is not a host name",
 		nodeHTTP + "host=[::]":                         "is in brackets",
-		nodeHTTP + "secured=true":                      "only false is accepted",
+		nodeHTTP + "secured=maybe":                     `"maybe" is neither true nor false`,
 		nodeHTTP + "authentication_users_a:b=password": "names a user with a colon",
 		"gravitee_services_metrics_enabled=2":          `"2" is neither true nor false`,
 		nodeHTTP + "authentication_users_a=${nothing}": "contains a ${…} placeholder that cannot be resolved",

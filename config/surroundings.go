@@ -60,9 +60,11 @@ func (l *loader) adviseSurroundings() {
 			}
 		}
 	}
+	_, stated := l.settings[proxyPrefix+"enabled"]
 	for _, name := range proxyVariables {
-		if l.environ[name] != "" {
-			l.warn(name + " is set: only calls to AWS use it; the session to APIM is opened without a proxy")
+		if l.environ[name] != "" && !stated {
+			l.warn(name + " is set: only calls to AWS use it; the session to APIM is opened without a proxy, unless " +
+				variableName(proxyPrefix+"enabled") + " is true")
 		}
 	}
 }

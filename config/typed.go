@@ -26,7 +26,7 @@ var parsers = map[reflect.Type]env.ParserFunc{
 // canonicalValue checks a value and gives it as the library reads it. Its errors say what is accepted and never repeat
 // a secret.
 func (f field) canonicalValue(text string) (string, error) {
-	if strings.ContainsFunc(text, isControl) {
+	if f.kind != kindLines && strings.ContainsFunc(text, isControl) {
 		return "", errors.New("contains a line break or another control character")
 	}
 	if len(f.oneOf) > 0 {
@@ -35,7 +35,7 @@ func (f field) canonicalValue(text string) (string, error) {
 			return "", fmt.Errorf("%s is not one of %s", show(text), strings.Join(f.oneOf, ", "))
 		}
 	}
-	if f.guard != "" && len(f.oneOf) == 0 {
+	if f.guard != "" && f.kind != kindBool && len(f.oneOf) == 0 {
 		if err := unwrapped(text); err != nil {
 			return "", err
 		}

@@ -72,6 +72,8 @@ func (l *loader) check(cfg Config) {
 		}
 		ids[p.IntegrationID] = i
 	}
+	l.checkTLS(cfg)
+	l.checkProxy(cfg)
 	l.checkServices(cfg.Services)
 	l.checkNames(cfg.Agent.Node.HostNames)
 	l.checkAgent(cfg)

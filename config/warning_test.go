@@ -38,7 +38,7 @@ func TestAnUnknownVariableIsAWarningWithTheNearestName(t *testing.T) {
 
 func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
 	yaml := files{
-		"g.yml": "services:\n  core:\n    http: {port: 18084, host: 0.0.0.0, secured: false, idleTimeout: 1}\n  " +
+		"g.yml": "services:\n  core:\n    http: {port: 18084, host: 0.0.0.0, secured: false, maxHeaderSize: 1}\n  " +
 			"reporting: {enabled: true}\nsecrets:\n  kubernetes: {enabled: true}\nplugins:\n  path: [a, b]\n",
 	}
 	_, warnings := mustLoad(t, config.Sources{
@@ -61,7 +61,7 @@ func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
 		"secrets.* is not read: this version reads no secret manager",
 		"services.* is not read: this agent has only those settings of services.core.http and services.metrics that "+
 			"its documentation names "+
-			"(found: gravitee_services_metrics_labels_0, g.yml:3: services.core.http.idleTimeout, g.yml:4: "+
+			"(found: gravitee_services_metrics_labels_0, g.yml:3: services.core.http.maxHeaderSize, g.yml:4: "+
 			"services.reporting.enabled)",
 	)
 }
@@ -92,19 +92,11 @@ func TestAWarningNamesOnlySomeOfManySettingsThatAreNotRead(t *testing.T) {
 
 func TestWhatWouldChangeWhomWeTrustOrHowWeConnectStopsTheStart(t *testing.T) {
 	for assignment, want := range map[string]string{
-		ws + "ssl_trustAll=true":                         "only false is accepted",
-		ws + "ssl_trustAll=maybe":                        "only false is accepted",
-		ws + "ssl_verifyHost=false":                      "only true is accepted",
-		ws + "ssl_keystore_type=PKCS12":                  "only NONE is accepted",
-		ws + "ssl_keystore_path=/k":                      "is not served by this version",
-		ws + "ssl_keystore_password=pw":                  "is not served by this version",
-		ws + "ssl_truststore_type=PEM":                   "only NONE is accepted",
-		ws + "ssl_truststore_content=Zm9v":               "is not served by this version",
-		ws + "ssl_truststore_path=/t":                    "is not served by this version",
-		ws + "ssl_truststore_password=pw":                "is not served by this version",
-		ws + "ssl_truststore_alias=a":                    "is not served by this version",
-		ws + "proxy_enabled=true":                        "only false is accepted",
-		ws + "proxy_enabled=${NOBODY}":                   "only false is accepted",
+		ws + "ssl_trustAll=maybe":                        "is neither true nor false",
+		ws + "ssl_keystore_path=/k":                      ws + "ssl_keystore_type: is missing, though " + ws,
+		ws + "ssl_truststore_alias=a":                    ws + "ssl_truststore_type: is missing, though " + ws,
+		ws + "ssl_truststore_type=JCEKS":                 "is not one of none, pem, pkcs12, jks",
+		ws + "proxy_enabled=${NOBODY}":                   "NOBODY",
 		provider0 + "configuration_sessionToken=x":       "temporary AWS keys are read only from",
 		ws + "ssl_truststor_path=/t":                     "A setting that says whom the agent trusts is never ignored",
 		ws + "proxy_enable=true":                         "A setting that says whom the agent trusts is never ignored",
@@ -115,17 +107,14 @@ func TestWhatWouldChangeWhomWeTrustOrHowWeConnectStopsTheStart(t *testing.T) {
 	}
 }
 
-func TestAHarmlessValueOfWhatIsNotServedIsTaken(t *testing.T) {
+func TestWhatIsSwitchedOffHasNoFaultsAndNoWarnings(t *testing.T) {
 	_, warnings := mustLoad(t, sources(seed(
-		ws+"ssl_trustAll=false",
-		ws+"ssl_verifyHost=TRUE",
 		ws+"ssl_keystore_type=none",
 		ws+"ssl_keystore_password=pw",
 		ws+"ssl_truststore_type=NONE",
 		ws+"ssl_truststore_path=/t",
 		ws+"proxy_enabled=false",
 		ws+"proxy_host=h",
-		ws+"proxy_password=${NOBODY}",
 		"gravitee_system_proxy_host=h",
 	)...))
 	wantWarnings(t, warnings)

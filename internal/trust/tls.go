@@ -76,13 +76,14 @@ func (s stores) pool() (*x509.CertPool, int) {
 const soon = 30 * 24 * time.Hour
 
 // Expiring says which certificates end soon or have ended: those of keys, and a trust store's if none of its
-// certificates lives longer.
-func (s stores) Expiring(now time.Time) (lines []string) {
+// certificates lives longer. Each line is under the key of the configuration that names the store.
+func (s stores) Expiring(now time.Time) map[string]string {
+	lines := map[string]string{}
 	pairs, _ := s.pairs()
 	for _, pair := range pairs {
 		if end := pair.Leaf.NotAfter; end.Before(now.Add(soon)) {
-			const text = "%s.path: the certificate of %s %s; renew it. The new file is used without a restart"
-			lines = append(lines, fmt.Sprintf(text, s.options.Keys.Key, pair.Leaf.Subject, ends(end, now)))
+			const text = "the certificate of %s %s; renew it. The new file is used without a restart"
+			lines[s.options.Keys.Key+".path"] = fmt.Sprintf(text, pair.Leaf.Subject, ends(end, now))
 		}
 	}
 	if s.roots == nil {
@@ -91,8 +92,8 @@ func (s stores) Expiring(now time.Time) (lines []string) {
 	roots, _ := s.roots.get()
 	last := slices.MaxFunc(roots, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }).NotAfter
 	if last.Before(now.Add(soon)) {
-		const text = "%s.%s: the last certificate of the trust store %s; add its successor"
-		lines = append(lines, fmt.Sprintf(text, s.options.Trust.Key, s.options.Trust.location(), ends(last, now)))
+		const text = "the last certificate of the trust store %s; add its successor"
+		lines[s.options.Trust.Key+"."+s.options.Trust.location()] = fmt.Sprintf(text, ends(last, now))
 	}
 	return lines
 }

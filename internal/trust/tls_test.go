@@ -268,7 +268,8 @@ func TestAChangedStoreIsUsedFromTheNextConnectionOn(t *testing.T) {
 
 func TestCertificatesThatEndSoonAreNamed(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "agent.pem")
-	source := &trust.Source{Key: key, Type: trust.PEM, Path: path}
+	keys := &trust.Source{Key: "ssl.keystore", Type: trust.PEM, Path: path}
+	roots := &trust.Source{Key: "ssl.truststore", Type: trust.PEM, Path: path}
 	now := time.Now()
 	for name, c := range map[string]struct {
 		until time.Time
@@ -279,14 +280,14 @@ func TestCertificatesThatEndSoonAreNamed(t *testing.T) {
 		"late": {now.Add(31 * 24 * time.Hour), ""},
 	} {
 		write(t, path, pemPair(t, "agent", c.until))
-		lines := newClient(t, trust.Options{Trust: source, Keys: source}).Expiring(now)
-		if c.want == "" && len(lines) > 0 || c.want != "" && (len(lines) != 2 ||
-			!strings.HasPrefix(lines[0], "ssl.store.path: the certificate of CN=agent "+c.want) ||
-			!strings.Contains(lines[1], "ssl.store.path: the last certificate of the trust store "+c.want)) {
+		lines := newClient(t, trust.Options{Trust: roots, Keys: keys}).Expiring(now)
+		if c.want == "" && len(lines) > 0 || c.want != "" && (
+			!strings.HasPrefix(lines["ssl.keystore.path"], "the certificate of CN=agent "+c.want) ||
+			!strings.HasPrefix(lines["ssl.truststore.path"], "the last certificate of the trust store "+c.want)) {
 			t.Errorf("%s: %q", name, lines)
 		}
 	}
-	if lines := newClient(t, trust.Options{}).Expiring(now); lines != nil {
+	if lines := newClient(t, trust.Options{}).Expiring(now); len(lines) > 0 {
 		t.Errorf("without stores: %q", lines)
 	}
 }
