@@ -4,6 +4,7 @@ package life
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"net"
 	"sync/atomic"
@@ -21,6 +22,8 @@ type Env struct {
 	Log *slog.Logger
 	// Dial opens the websocket's TCP connection; nil means the system's.
 	Dial func(ctx context.Context, network, address string) (net.Conn, error)
+	// TLS makes the configuration of one connection to APIM; nil means the system's roots.
+	TLS func() *tls.Config
 	// AWS carries the calls to AWS; nil means the network.
 	AWS aws.HTTPClient
 	// Now is the wall clock. It is used for what is written down, never for timers.

@@ -70,10 +70,14 @@ func (s *session) options(endpoint string) wsconn.Options {
 	for _, h := range s.spec.Connector.Headers {
 		header.Add(h.Name, h.Value.Reveal())
 	}
-	return wsconn.Options{
+	options := wsconn.Options{
 		URL: exchange.URL(endpoint), Header: header, NetDial: s.env.Dial,
 		MaxFrameSize: s.frameSize(), MaxMessageSize: s.spec.Connector.MaxMessageSize,
 	}
+	if s.env.TLS != nil { // for each connection: stores change
+		options.TLS = s.env.TLS()
+	}
+	return options
 }
 
 func (s *session) onDialed(m dialed) {

@@ -281,8 +281,7 @@ func TestCertificatesThatEndSoonAreNamed(t *testing.T) {
 	} {
 		write(t, path, pemPair(t, "agent", c.until))
 		lines := newClient(t, trust.Options{Trust: roots, Keys: keys}).Expiring(now)
-		if c.want == "" && len(lines) > 0 || c.want != "" && (
-			!strings.HasPrefix(lines["ssl.keystore.path"], "the certificate of CN=agent "+c.want) ||
+		if c.want == "" && len(lines) > 0 || c.want != "" && (!strings.HasPrefix(lines["ssl.keystore.path"], "the certificate of CN=agent "+c.want) ||
 			!strings.HasPrefix(lines["ssl.truststore.path"], "the last certificate of the trust store "+c.want)) {
 			t.Errorf("%s: %q", name, lines)
 		}

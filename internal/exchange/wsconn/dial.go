@@ -57,6 +57,8 @@ type attempt struct {
 	options  Options
 	dialled  bool        // a connection was asked for
 	tlsFault bool        // the TLS handshake failed
+	asked    bool        // the server asked for a client certificate
+	shown    bool        // and was shown one
 	raw      *meter      // the connection, nil as long as there is none
 	top      *meter      // what the websocket reads: raw, or the TLS connection above it
 	stop     func() bool // false if the context has ended and closed the connection
@@ -85,6 +87,15 @@ func (a *attempt) dialTLS(ctx context.Context, network, addr string) (net.Conn, 
 		config.ServerName, _, _ = net.SplitHostPort(addr) // gorilla always adds the port
 	}
 	config.NextProtos = []string{"http/1.1"} // gorilla cannot open a websocket over HTTP/2
+	given := config.GetClientCertificate
+	config.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		a.asked = true
+		if given == nil {
+			return &tls.Certificate{}, nil
+		}
+		a.shown = true
+		return given(info)
+	}
 	secured := tls.Client(raw, config)
 	if err := secured.HandshakeContext(ctx); err != nil {
 		_ = raw.Close()

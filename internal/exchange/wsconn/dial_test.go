@@ -2,6 +2,7 @@ package wsconn_test
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/sha1"
 	"crypto/tls"
@@ -59,7 +60,7 @@ func TestARefusedUpgradeSaysWhatToCheck(t *testing.T) {
 		"401": {status(401), wsconn.ClassUnauthorized, 401, true, "check the token"},
 		"403": {status(403), wsconn.ClassForbidden, 403, true, "firewalls"},
 		"404": {status(404), wsconn.ClassNotFound, 404, true, "check the endpoint"},
-		"407": {status(407), wsconn.ClassProxyAuth, 407, true, "cannot go through a proxy"},
+		"407": {status(407), wsconn.ClassProxyAuth, 407, true, "a proxy wants credentials"},
 		"410": {status(410), wsconn.ClassGone, 410, true, "controller is stopping"},
 		"500": {status(500), wsconn.ClassServerError, 500, true, "check APIM's log"},
 		"502": {status(502), wsconn.ClassUnavailable, 502, false, "APIM is not there"},
@@ -217,7 +218,9 @@ func TestATLSFaultSaysWhatToCheck(t *testing.T) {
 	defer strict.Close()
 	mutual := httptest.NewUnstartedServer(status(404))
 	mutual.Config.ErrorLog = log.New(io.Discard, "", 0)
-	mutual.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert}
+	mutual.TLS = &tls.Config{ClientAuth: tls.RequireAnyClientCert, VerifyConnection: func(tls.ConnectionState) error {
+		return errors.New("no certificate is good enough")
+	}}
 	mutual.StartTLS()
 	defer mutual.Close()
 	trusted := x509.NewCertPool()
@@ -229,7 +232,7 @@ func TestATLSFaultSaysWhatToCheck(t *testing.T) {
 		config *tls.Config
 		says   string
 	}{
-		"an unknown authority": {address(server), nil, "does not trust"},
+		"an unknown authority": {address(server), nil, "set integration.connector.ws.ssl.truststore"},
 		"another host name": {
 			address(server), &tls.Config{RootCAs: trusted, ServerName: "other.test"}, "another host name",
 		},
@@ -242,15 +245,29 @@ func TestATLSFaultSaysWhatToCheck(t *testing.T) {
 		"no version in common": {
 			address(strict), &tls.Config{RootCAs: trusted, MaxVersion: tls.VersionTLS12}, "refused the TLS handshake",
 		},
-		"no client certificate": {address(mutual), &tls.Config{RootCAs: trusted}, "client certificate"},
+		"no client certificate": {
+			address(mutual), &tls.Config{RootCAs: trusted}, "set integration.connector.ws.ssl.keystore.type, .path and .password",
+		},
+		"a client certificate that is refused": {
+			address(mutual), &tls.Config{RootCAs: trusted, GetClientCertificate: anyCertificate(server)}, "APIM trusts its issuer",
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			fault := refused(t.Context(), t, wsconn.Options{URL: c.url, TLS: c.config})
-			if fault.Class != wsconn.ClassTLS || !fault.Refusal() || !strings.Contains(fault.Error(), c.says) {
+			class := cmp.Or(map[string]*wsconn.Class{
+				"no client certificate":                wsconn.ClassNoCertificate,
+				"a client certificate that is refused": wsconn.ClassCertificateRefused,
+			}[name], wsconn.ClassTLS)
+			if fault.Class != class || !fault.Refusal() || !strings.Contains(fault.Error(), c.says) {
 				t.Errorf("class %q: %v", fault.Class, fault)
 			}
 		})
 	}
+}
+
+// anyCertificate shows the server's own certificate as a client's.
+func anyCertificate(server *httptest.Server) func(*tls.CertificateRequestInfo) (*tls.Certificate, error) {
+	return func(*tls.CertificateRequestInfo) (*tls.Certificate, error) { return &server.TLS.Certificates[0], nil }
 }
 
 func TestAConnectionOverTLSWorks(t *testing.T) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/gorilla/websocket"
 
+	"federation-agent/internal/proxy"
 	"federation-agent/internal/secret"
 )
 
@@ -39,12 +40,17 @@ var (
 		"no program listens there: check the endpoint's host and port, and whether APIM runs"}
 	ClassTimeout = &Class{"timeout", false,
 		"there was no answer in time: check the endpoint's host and port, firewalls, and whether only a " +
-			"proxy leads there, which this version cannot use"}
+			"proxy leads there (integration.connector.ws.proxy)"}
 	ClassUnreachable = &Class{"unreachable", false,
-		"check this machine's network, firewalls, and whether only a proxy leads there, which this version " +
-			"cannot use"}
+		"check this machine's network, firewalls, and whether only a proxy leads there " +
+			"(integration.connector.ws.proxy)"}
 	ClassTLS = &Class{"tls", true,
 		"the TLS handshake failed: check the port, certificates, and proxies on the way"}
+	ClassNoCertificate = &Class{"no client certificate", true,
+		"the server asks for a client certificate: set integration.connector.ws.ssl.keystore.type, .path and .password"}
+	ClassCertificateRefused = &Class{"client certificate refused", true,
+		"the server refused this agent's client certificate: check that it has not expired, that APIM trusts its " +
+			"issuer, and which key of integration.connector.ws.ssl.keystore it is (alias)"}
 	ClassNoAnswer = &Class{"no answer", false,
 		"the program that listens there speaks no HTTP or hung up: check the port, and http against https in " +
 			"the endpoint"}
@@ -59,8 +65,15 @@ var (
 			"https://HOST/integration-controller; APIM itself listens on 8072 without a path) and that " +
 			"federation is enabled in APIM"}
 	ClassProxyAuth = &Class{"proxy authentication", true,
-		"a proxy answered instead of APIM and asks for credentials: check the endpoint; this version cannot " +
-			"go through a proxy"}
+		"a proxy wants credentials, or other ones: set enabled, host, port, username and password of " + ownProxy}
+	ClassProxyUnreachable = &Class{"proxy unreachable", false,
+		"check host and port of " + ownProxy + ", and that the proxy runs"}
+	ClassProxyForbids = &Class{"proxy forbids", true,
+		"let the proxy allow CONNECT to the endpoint's host and port, or check the endpoint"}
+	ClassProxyNoTarget = &Class{"proxy cannot reach APIM", false,
+		"check the endpoint's host and port as the proxy sees them: its DNS, its firewalls"}
+	ClassNoProxy = &Class{"not a proxy", true,
+		"check type, host and port of " + ownProxy}
 	ClassGone        = &Class{"gone", true, "the controller is stopping; another node may answer soon"}
 	ClassServerError = &Class{"server error", true,
 		"APIM failed while it checked the token: check APIM's log, and the token"}
@@ -74,6 +87,15 @@ var (
 		"the answer is no websocket: check the endpoint, and that proxies and load balancers on the way let " +
 			"websockets pass"}
 )
+
+// ownProxy is what describes the proxy of the session.
+const ownProxy = "integration.connector.ws.proxy (or of system.proxy, where useSystemProxy is true)"
+
+// proxyClasses are the classes of what a proxy did not do.
+var proxyClasses = map[proxy.Why]*Class{
+	proxy.Unreachable: ClassProxyUnreachable, proxy.Credentials: ClassProxyAuth, proxy.Forbidden: ClassProxyForbids,
+	proxy.NoTarget: ClassProxyNoTarget, proxy.NoProxy: ClassNoProxy,
+}
 
 // statusClasses are the classes of single HTTP statuses. classOfStatus has the ranges.
 var statusClasses = map[int]*Class{
@@ -159,17 +181,19 @@ func tlsAdvice(err error) string {
 	switch {
 	case errors.As(err, new(x509.UnknownAuthorityError)):
 		return "the server's certificate is signed by an authority that this machine does not trust: " +
-			"add it to the trust store"
+			"set integration.connector.ws.ssl.truststore to it, or add it to the file that SSL_CERT_FILE names"
 	case errors.As(err, new(x509.HostnameError)):
-		return "the server's certificate is for another host name: check the endpoint's host"
+		return "the server's certificate is for another host name: check the endpoint's host, or give APIM a certificate for " +
+			"it; integration.connector.ws.ssl.verifyHost=false does without the name"
 	case isInvalid && invalid.Reason == x509.Expired:
 		return "the server's certificate has expired or is not valid yet: renew it, or check this machine's clock"
 	case isInvalid:
-		return "the server's certificate may not be used for this: check it, and the trust store"
+		return "the server's certificate may not be used for this: check it, and " +
+			"integration.connector.ws.ssl.truststore"
 	case errors.As(err, new(tls.RecordHeaderError)):
 		return "the server does not speak TLS on this port: check the port, and http against https in the endpoint"
 	case isAlert(err):
-		return "the server refused the TLS handshake: check whether it asks for a client certificate, and its TLS versions"
+		return "the server refused the TLS handshake: check its TLS versions and cipher suites"
 	}
 	return ClassTLS.advice
 }
@@ -192,11 +216,14 @@ func (a *attempt) withoutAnswer(cause, err error) *DialError {
 }
 
 func (a *attempt) classify(cause, err error) *Class {
+	byProxy, ofProxy := errors.AsType[*proxy.Error](err)
 	switch {
 	case errors.Is(cause, context.Canceled):
 		return ClassCancelled
 	case !a.dialled:
 		return ClassOptions
+	case ofProxy:
+		return proxyClasses[byProxy.Why]
 	case errors.As(err, new(*net.DNSError)):
 		return ClassDNS
 	case cause != nil, errors.Is(err, os.ErrDeadlineExceeded):
@@ -207,6 +234,10 @@ func (a *attempt) classify(cause, err error) *Class {
 		return ClassTimeout
 	case a.raw == nil:
 		return ClassUnreachable
+	case a.asked && !a.shown: // by an alert, or by hanging up
+		return ClassNoCertificate
+	case a.asked && (isAlert(err) || errors.Is(err, syscall.ECONNRESET)): // a reset may overtake the alert
+		return ClassCertificateRefused
 	case a.tlsFault, isAlert(err):
 		return ClassTLS
 	}

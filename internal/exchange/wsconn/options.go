@@ -52,9 +52,10 @@ type Options struct {
 	// Header is sent with the upgrade request. [exchange.ProtocolHeader] is added. Its values are secrets and stand in no
 	// error.
 	Header http.Header
-	// NetDial opens the TCP connection, or its stand-in. Nil means a net.Dialer.
+	// NetDial opens the TCP connection, or its stand-in. Nil means a net.Dialer. Package proxy has another one.
 	NetDial func(ctx context.Context, network, addr string) (net.Conn, error)
-	// TLS is for wss. Nil means the system's roots. An empty ServerName means the URL's host.
+	// TLS is for wss. Nil means the system's roots. An empty ServerName means the URL's host. A client certificate comes
+	// from its GetClientCertificate.
 	TLS *tls.Config
 
 	// MaxFrameSize and MaxMessageSize in bytes are never exceeded in writing. In reading, a message may not exceed
