@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto/tls"
 	"log/slog"
 	"math/rand/v2"
 	"net"
@@ -16,6 +17,7 @@ import (
 	"federation-agent/internal/node"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
+	"federation-agent/internal/trust"
 )
 
 const (
@@ -44,9 +46,16 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 		return nil, exit(exitConfiguration, "fault: %s: %v; start the version of the agent that wrote it, or give this one "+
 			"another directory\nNothing was started.", storePath, err)
 	}
+	session, err := trust.NewClient(cfg.Connector.ClientTLS(log))
+	if err != nil {
+		return nil, notTrusted(err)
+	}
 	var listener net.Listener // none where the node API is switched off
+	var secured *tls.Config
 	if api := cfg.Services.HTTP; api.Enabled {
-		var err error
+		if secured, err = nodeTLS(api, log); err != nil {
+			return nil, err
+		}
 		if listener, err = node.Listen(api.Host, api.Port); err != nil {
 			return nil, exit(exitConfiguration, "fault: %s, %s: the node API (health, metrics) cannot listen: %v; "+
 				"choose another port (0 takes any free one) or host, or switch it off with %s=false\nNothing was started.",
@@ -59,15 +68,36 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, stop: stop}
 	a.flushing.Go(func() { a.flush(ctx) })
 	board := status.NewBoard()
-	a.Agent = actors.Start(life.Env{
-		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
+	env := life.Env{
+		Log: log, TLS: session.Config, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
 		Keys: journal, Jobs: journal, Listings: journal, SentPlans: journal,
 		Exports: exports, Board: board,
-	}, cfg)
+	}
+	if through := proxyOf(cfg); through != nil {
+		env.Dial = through.Dial
+	}
+	a.Agent = actors.Start(env, cfg)
 	if listener != nil {
-		a.node = serveNode(listener, cfg, a, board)
+		a.node = serveNode(listener, secured, cfg, a, board)
 	}
 	return a, nil
+}
+
+// notTrusted is about a store that could be opened a moment ago, when the configuration was read.
+func notTrusted(err error) error {
+	return exit(exitConfiguration, "fault: %v\nNothing was started.", err)
+}
+
+// nodeTLS is nil for a node API without TLS.
+func nodeTLS(api config.NodeHTTP, log *slog.Logger) (*tls.Config, error) {
+	if !api.Secured {
+		return nil, nil //nolint:nilnil // no TLS is no fault
+	}
+	server, err := trust.NewServer(api.ServerTLS(log))
+	if err != nil {
+		return nil, notTrusted(err)
+	}
+	return server.Config(), nil
 }
 
 // openExports opens the export cache: on disk, else in memory; none where it is switched off. The one on disk gives way

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"io"
+	"log/slog"
 	"net/http"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 
 	"federation-agent/config"
 	"federation-agent/internal/node"
+	"federation-agent/internal/trust"
 )
 
 // askWithin bounds how long a running agent may take to answer: less than the 30 s after which Docker by default ends a
@@ -66,7 +68,15 @@ func ask(p process, cfg config.NodeHTTP, path string) error {
 	case cfg.Port == 0:
 		return exit(exitConfiguration, "only the agent's log names the node API's port; set %s to ask there", nodePort)
 	}
-	url := "http://" + node.Address(cfg.Host, cfg.Port) + path
+	transport, scheme := &http.Transport{}, "http" // this machine is reached without a proxy
+	if cfg.Secured {
+		self, err := trust.NewServer(cfg.ServerTLS(slog.New(slog.DiscardHandler)))
+		if err != nil {
+			return notTrusted(err)
+		}
+		transport.TLSClientConfig, scheme = self.Self(), "https"
+	}
+	url := scheme + "://" + node.Address(cfg.Host, cfg.Port) + path
 	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
 	if err != nil {
 		return exit(exitConfiguration, "fault: %s: %v", nodeHost, err)
@@ -74,7 +84,7 @@ func ask(p process, cfg config.NodeHTTP, path string) error {
 	if users := userNames(cfg.Authentication); cfg.Authentication.Type == config.AuthenticationBasic && len(users) > 0 {
 		request.SetBasicAuth(users[0], cfg.Authentication.Users[users[0]].Reveal())
 	}
-	client := http.Client{Timeout: askWithin, Transport: &http.Transport{}} // this machine is reached without a proxy
+	client := http.Client{Timeout: askWithin, Transport: transport}
 	response, err := client.Do(request)
 	if err != nil {
 		return exit(exitInternal, "no agent answers here: %v", err)

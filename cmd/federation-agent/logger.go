@@ -40,6 +40,7 @@ func logStart(log *slog.Logger, cfg config.Config, warnings []string) {
 	for _, n := range cfg.Notes {
 		log.Info("configuration: " + n)
 	}
+	logRoutes(log, cfg)
 	for _, w := range warnings {
 		log.Warn("configuration: " + w)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"crypto/tls"
 	"maps"
 	"net"
 	"slices"
@@ -29,27 +30,32 @@ const (
 )
 
 // serveNode serves the node API of a running agent.
-func serveNode(l net.Listener, cfg config.Config, a *agentProcess, board *status.Board) *node.Server {
+func serveNode(l net.Listener, secured *tls.Config, cfg config.Config, a *agentProcess, board *status.Board) *node.Server {
 	api, metrics := cfg.Services.HTTP, cfg.Services.Metrics
-	a.log.Info("the node API is served: "+access(api.Authentication), logAddress, l.Addr().String())
+	a.log.Info("the node API is served: "+access(api), logAddress, l.Addr().String())
 	return node.Serve(l, node.Options{
 		ID: uuid.NewString(), Name: nodeName, Build: thisBuild(),
 		Open: api.Authentication.Type == config.AuthenticationNone, Users: api.Authentication.Users,
 		HostNames: append(cfg.Agent.Node.HostNames, api.Host),
 		Metrics:   metrics.Enabled && metrics.Prometheus, Board: board, Keys: a.store, Jobs: a.store,
+		TLS: secured, IdleTimeout: time.Duration(api.IdleTimeout) * time.Second,
 		StoreHealth: a.store.Health, Alive: a.Alive, Now: time.Now, Log: a.log,
 	})
 }
 
 // access says who may read the node API.
-func access(a config.NodeAuthentication) string {
+func access(api config.NodeHTTP) string {
+	over, a := "", api.Authentication
+	if api.Secured {
+		over = "over TLS, "
+	}
 	switch {
 	case a.Type == config.AuthenticationNone:
-		return "open to every caller"
+		return over + "open to every caller"
 	case len(a.Users) == 0:
-		return "nobody is let in, as no user is configured; set " + nodeUsers + "NAME to a password"
+		return over + "nobody is let in, as no user is configured; set " + nodeUsers + "NAME to a password"
 	}
-	return "open to the users " + strings.Join(userNames(a), ", ")
+	return over + "open to the users " + strings.Join(userNames(a), ", ")
 }
 
 func userNames(a config.NodeAuthentication) []string { return slices.Sorted(maps.Keys(a.Users)) }
@@ -58,5 +64,5 @@ func nodeSummary(cfg config.NodeHTTP) string {
 	if !cfg.Enabled {
 		return "off"
 	}
-	return net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)) + ": " + access(cfg.Authentication)
+	return net.JoinHostPort(cfg.Host, strconv.Itoa(cfg.Port)) + ": " + access(cfg)
 }

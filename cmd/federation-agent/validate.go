@@ -34,6 +34,8 @@ func printSummary(p process, cfg config.Config) error {
 	out := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "The configuration is good.")
 	fmt.Fprintf(out, "  APIM\t%s\n", strings.Join(cfg.Connector.Endpoints, ", "))
+	fmt.Fprintf(out, "    reached\t%s\n", apimRoute(cfg))
+	fmt.Fprintf(out, "  AWS\treached %s\n", awsRoutes(cfg.Providers))
 	for _, provider := range cfg.Providers {
 		fmt.Fprintf(out, "  Integration\t%s\n", provider.IntegrationID)
 		fmt.Fprintf(out, "    regions\t%s\n", strings.Join(provider.Regions, ", "))

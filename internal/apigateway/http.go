@@ -3,6 +3,9 @@ package apigateway
 import (
 	"net"
 	"net/http"
+	"net/netip"
+	"net/url"
+	"slices"
 	"time"
 
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
@@ -22,17 +25,32 @@ const (
 )
 
 // NewHTTPClient makes the HTTP client that [NewCredentials] uses. All targets of an integration share its connections.
-// It reads proxies from the environment, and the SDK adds AWS_CA_BUNDLE to it.
+// It takes proxies from the environment, and the SDK adds AWS_CA_BUNDLE to it.
 func NewHTTPClient() *awshttp.BuildableClient {
 	return awshttp.NewBuildableClient().
 		WithDialerOptions(func(d *net.Dialer) { d.Timeout = dialTime }).
 		WithTransportOptions(func(t *http.Transport) {
+			t.Proxy = proxyOf
 			t.TLSHandshakeTimeout = handshakeTime
 			t.IdleConnTimeout = idleTime
 			t.MaxIdleConns = maxIdle
 			t.MaxIdleConnsPerHost = maxIdle
 			t.MaxConnsPerHost = 0 // the quota is the limit; a wait for a connection would use up the attempt's time
 		})
+}
+
+// ownServices are the addresses at which a machine or a container asks for its own credentials: the metadata service
+// of EC2, those of ECS and EKS. No proxy leads there, and none should see what they answer.
+var ownServices = []netip.Prefix{netip.MustParsePrefix("169.254.0.0/16"), netip.MustParsePrefix("fd00:ec2::/32")}
+
+// proxyOf follows HTTPS_PROXY, HTTP_PROXY and NO_PROXY, but for this machine's own services.
+func proxyOf(r *http.Request) (*url.URL, error) {
+	address, err := netip.ParseAddr(r.URL.Hostname())
+	isOwn := func(p netip.Prefix) bool { return err == nil && p.Contains(address.Unmap()) }
+	if slices.ContainsFunc(ownServices, isOwn) {
+		return nil, nil //nolint:nilnil // net/http's way to say no proxy
+	}
+	return http.ProxyFromEnvironment(r)
 }
 
 // direct is a client with the same transport that follows no redirect.

@@ -4,12 +4,18 @@
 package node
 
 import (
+	"bytes"
+	"cmp"
 	"context"
+	"crypto/tls"
 	"errors"
+	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -46,6 +52,10 @@ type Options struct {
 	HostNames []string
 	// Metrics says whether metrics are served.
 	Metrics bool
+	// TLS secures the listener; nil does not.
+	TLS *tls.Config
+	// IdleTimeout closes a connection without a request. 0 means the API's own.
+	IdleTimeout time.Duration
 
 	Board *status.Board
 	Keys  store.KeyJournal
@@ -84,11 +94,19 @@ type Server struct {
 func Serve(l net.Listener, o Options) *Server {
 	s := &Server{log: o.Log, ended: make(chan struct{}), http: &http.Server{
 		Handler: Handler(o), ReadHeaderTimeout: headerWithin, ReadTimeout: requestWithin, WriteTimeout: answerWithin,
-		IdleTimeout: idleFor, MaxHeaderBytes: maxHeader, ErrorLog: slog.NewLogLogger(o.Log.Handler(), slog.LevelWarn),
+		IdleTimeout: cmp.Or(o.IdleTimeout, idleFor), MaxHeaderBytes: maxHeader, TLSConfig: o.TLS,
+		ErrorLog: log.New(&faults{log: o.Log}, "", 0),
 	}}
+	serve := s.http.Serve
+	if o.TLS != nil {
+		s.http.Protocols = new(http.Protocols)
+		s.http.Protocols.SetHTTP1(true)
+		s.http.Protocols.SetHTTP2(slices.Contains(o.TLS.NextProtos, "h2"))
+		serve = func(l net.Listener) error { return s.http.ServeTLS(l, "", "") }
+	}
 	go func() {
 		defer close(s.ended)
-		if err := s.http.Serve(l); !errors.Is(err, http.ErrServerClosed) {
+		if err := serve(l); !errors.Is(err, http.ErrServerClosed) {
 			s.log.Error("the node API has ended; health and metrics are no longer served", "error", err)
 		}
 	}()
@@ -101,6 +119,29 @@ func (s *Server) Close(ctx context.Context) {
 		_ = s.http.Close() // the listener is closed already, and the connections are given up
 	}
 	<-s.ended
+}
+
+// faults takes what net/http logs. A handshake that fails is logged once a minute: load balancers look whether a port is
+// open, and probes come without a certificate, every few seconds.
+type faults struct {
+	log *slog.Logger
+
+	mu   sync.Mutex
+	last time.Time
+}
+
+// Write implements io.Writer.
+func (f *faults) Write(line []byte) (int, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if bytes.Contains(line, []byte("TLS handshake error")) {
+		if time.Since(f.last) < refusalsApart {
+			return len(line), nil
+		}
+		f.last = time.Now()
+	}
+	f.log.Warn(strings.TrimSpace(string(line)))
+	return len(line), nil
 }
 
 // api is what the handlers share.

@@ -3,6 +3,7 @@ package proxy
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"encoding/base64"
 	"errors"
@@ -10,6 +11,7 @@ import (
 	"net"
 	"net/http"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"time"
@@ -100,8 +102,9 @@ func (s Server) Dial(ctx context.Context, network, target string) (net.Conn, err
 	}
 	stop()
 	_ = conn.Close()
-	if ctx.Err() != nil { // most proxies wait for a silent target longer than the agent does
-		why, err = NoTarget, ctx.Err()
+	if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
+		// Most proxies wait for a silent target longer than the agent does. A deadline may be noticed before its context.
+		why, err = NoTarget, cmp.Or(ctx.Err(), context.DeadlineExceeded)
 	}
 	return nil, fail(why, err)
 }

@@ -78,6 +78,10 @@ func walls() []wall {
 			why:    "what is remembered and shared out does not depend on the caller",
 		},
 		{
+			from: `^internal/(trust|proxy)$`, forbid: ours + `(actors|messages|config|internal/[^s])`,
+			why: "whom we trust and which way we take is decided without knowing for what; of ours they know secrets alone",
+		},
+		{
 			from: `^internal/status$`, forbid: ours,
 			why: "the board is values and a lock: every actor writes on it, and whoever reads it needs no actor",
 		},
