@@ -191,7 +191,7 @@ func (l *loader) checkStated(prefix string) {
 }
 
 func (l *loader) faultsOfStores(err error) {
-	for _, one := range err.(interface{ Unwrap() []error }).Unwrap() { //nolint:errorlint // trust joins them
+	for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {
 		if fault, ok := one.(*trust.Fault); ok { //nolint:errorlint // as they are
 			l.fault(fault.Key, "%s", fault.Text)
 		}
