@@ -96,15 +96,19 @@ func (s Server) Dial(ctx context.Context, network, target string) (net.Conn, err
 	if s.SOCKS5 {
 		ask = s.socks5
 	}
-	why, err := ask(ctx, conn, target)
+	heard := &answer{Conn: conn}
+	why, err := ask(ctx, heard, target)
 	if err == nil && stop() {
 		return conn, nil
 	}
 	stop()
 	_ = conn.Close()
 	if ctx.Err() != nil || errors.Is(err, os.ErrDeadlineExceeded) {
-		// Most proxies wait for a silent target longer than the agent does. A deadline may be noticed before its context.
+		// A deadline may be noticed before its context. Most proxies wait for a silent target longer than the agent does.
 		why, err = NoTarget, cmp.Or(ctx.Err(), context.DeadlineExceeded)
+		if s.SOCKS5 && heard.bytes == 0 { // it would greet before it looks for the target
+			why = NoProxy
+		}
 	}
 	return nil, fail(why, err)
 }
@@ -123,8 +127,7 @@ func (s Server) connect(_ context.Context, conn net.Conn, target string) (Why, e
 		return NoProxy, err
 	}
 	// Nobody sends anything behind the answer before the agent does, so the reader holds back nothing.
-	answer := bufio.NewReaderSize(&limited{Conn: conn, left: maxAnswer}, minRead)
-	response, err := http.ReadResponse(answer, request) //nolint:bodyclose // a tunnel has no body; closing would read it
+	response, err := http.ReadResponse(bufio.NewReaderSize(conn, minRead), request) //nolint:bodyclose // a tunnel has no body; closing would read it
 	if err != nil {
 		return NoProxy, err
 	}
@@ -148,18 +151,18 @@ const (
 	minRead = 16
 )
 
-// limited reads so many bytes at most.
-type limited struct {
+// answer is a connection while the proxy's answer is read: it counts, and limits, its bytes.
+type answer struct {
 	net.Conn
-	left int
+	bytes int
 }
 
-func (l *limited) Read(p []byte) (int, error) {
-	if l.left <= 0 {
+func (a *answer) Read(p []byte) (int, error) {
+	if a.bytes >= maxAnswer {
 		return 0, errors.New("its answer does not end")
 	}
-	n, err := l.Conn.Read(p[:min(len(p), l.left)])
-	l.left -= n
+	n, err := a.Conn.Read(p[:min(len(p), maxAnswer-a.bytes)])
+	a.bytes += n
 	return n, err
 }
 

@@ -165,14 +165,14 @@ func TestAProxyThatIsNotThere(t *testing.T) {
 }
 
 func TestASilentProxyEndsWithTheContext(t *testing.T) {
-	for _, isSOCKS := range []bool{false, true} {
+	for isSOCKS, why := range map[bool]proxy.Why{false: proxy.NoTarget, true: proxy.NoProxy} {
 		synctest.Test(t, func(t *testing.T) {
 			ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 			defer cancel()
 			s := server(func(conn net.Conn) { _, _ = io.Copy(io.Discard, conn) })
 			s.SOCKS5 = isSOCKS
 			_, err := s.Dial(ctx, "tcp", target)
-			if fault, ok := errors.AsType[*proxy.Error](err); !ok || fault.Why != proxy.NoTarget ||
+			if fault, ok := errors.AsType[*proxy.Error](err); !ok || fault.Why != why ||
 				!errors.Is(err, context.DeadlineExceeded) {
 				t.Errorf("%v", err)
 			}

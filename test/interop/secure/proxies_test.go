@@ -156,6 +156,7 @@ func TestDante(t *testing.T) {
 internal: 127.0.0.1 port = PORT
 external: 127.0.0.1
 clientmethod: none
+socksmethod: METHOD
 user.privileged: root
 user.unprivileged: nobody
 client pass { from: 127.0.0.0/8 to: 0.0.0.0/0 log: connect error }
@@ -163,7 +164,7 @@ socks block { from: 127.0.0.0/8 to: 0.0.0.0/0 port = 443 log: connect error }
 socks pass { from: 127.0.0.0/8 to: 127.0.0.0/8 log: connect error }
 `
 	start := func(method string) *server {
-		return run(t, program, common+"socksmethod: "+method+"\n", func(file string) []string {
+		return run(t, program, strings.ReplaceAll(common, "METHOD", method), func(file string) []string {
 			return []string{"-f", file, "-N", "1", "-p", file + ".pid"}
 		})
 	}
