@@ -73,26 +73,34 @@ const (
 	// listSeparator is the envSeparator of the lists of texts that have an index. No value contains it, since none
 	// contains a control character.
 	listSeparator = "\n"
+	// readMark begins what stands for a secret that was read from elsewhere: its key follows.
+	readMark = "\x00"
 )
 
 // fill checks each value, so that a fault names the variable, and lets caarlos0/env fill the struct with the defaults
-// and with the values that pass.
-func (l *loader) fill() (cfg Config) {
+// and with the values that pass. Only the keys that begin with prefix count.
+func (l *loader) fill(prefix string) (cfg Config) {
 	values := map[string]string{} // never nil: the library would read the process's environment
-	users := map[string]secret.String{}
+	users, read := map[string]secret.String{}, map[string]secret.String{}
 	for _, key := range sortedKeys(l.settings) {
 		f, ok := l.fieldOf(key)
-		if !ok {
+		if !ok || !strings.HasPrefix(key, prefix) {
 			continue
 		}
-		value, err := f.canonicalValue(l.settings[key].value)
+		s := l.settings[key]
+		value, err := f.canonicalValue(s.value)
 		name := libraryKey(key)
 		user, isUser := userOf(key)
 		switch {
 		case err != nil:
 			l.reject(key, err.Error())
+		case isUser && s.from != "":
+			users[user] = s.secret
 		case isUser:
 			users[user] = secret.New(value)
+		case f.kind == kindSecret && s.from != "":
+			values[name] = readMark + key
+			read[readMark+key] = s.secret
 		case f.kind == kindIndexedList && values[name] != "": // keys come in the order of their indexes
 			values[name] += listSeparator + value
 		default:
@@ -102,7 +110,7 @@ func (l *loader) fill() (cfg Config) {
 	for key := range l.rejected { // an element is still one when all its values are refused: the list goes on behind it
 		values[libraryKey(key)] += ""
 	}
-	if err := env.ParseWithOptions(&cfg, env.Options{Environment: values, FuncMap: parsers}); err != nil {
+	if err := env.ParseWithOptions(&cfg, env.Options{Environment: values, FuncMap: parsers(read)}); err != nil {
 		l.refuse("configuration", "a fault of this program: "+err.Error(), "")
 	}
 	if len(users) > 0 {

@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode"
 
 	"federation-agent/internal/region"
 )
@@ -72,19 +73,27 @@ var (
 func (l *loader) checkKeys(i int, p Provider) {
 	const both = "set both, or neither to use the AWS SDK's default chain"
 	id, key := providerKey(i, "configuration.accessKeyId"), providerKey(i, "configuration.secretAccessKey")
+	token := providerKey(i, "configuration.sessionToken")
 	switch {
-	case p.AccessKeyID == "" && !p.SecretAccessKey.IsZero():
+	case p.AccessKeyID.IsZero() && !p.SecretAccessKey.IsZero():
 		l.fault(id, "is missing, though the secret access key is set; "+both)
-	case p.AccessKeyID != "" && p.SecretAccessKey.IsZero():
+	case !p.AccessKeyID.IsZero() && p.SecretAccessKey.IsZero():
 		l.fault(key, "is missing, though the access key id is set; "+both)
+	case p.AccessKeyID.IsZero() && !p.SessionToken.IsZero():
+		l.fault(id, "is missing, though the session token is set; set all three, or none to use the AWS SDK's default chain")
 	}
-	switch {
-	case isTemplate(p.AccessKeyID):
+	switch value := p.AccessKeyID.Reveal(); {
+	case isTemplate(value):
 		l.fault(id, templateText)
-	case p.AccessKeyID != "" && !accessKeyID.MatchString(p.AccessKeyID) && !l.isStandInKey(p.AccessKeyID):
+	case value != "" && !accessKeyID.MatchString(value) && !l.isStandInKey(value):
 		l.fault(id, "has not the form of an access key id: 16 to 128 letters and digits, nothing else")
-	case strings.HasPrefix(p.AccessKeyID, "ASIA"):
-		l.fault(id, "is a temporary key (ASIA…), which works only with its session token; "+temporaryKeys)
+	case strings.HasPrefix(value, "ASIA") && p.SessionToken.IsZero():
+		l.fault(token, "is missing: the access key is a temporary one (ASIA…), which works only with its session token")
+	}
+	if value := p.SessionToken.Reveal(); isTemplate(value) {
+		l.fault(token, templateText)
+	} else if strings.ContainsFunc(value, unicode.IsSpace) {
+		l.fault(token, "contains a space; write only the token")
 	}
 	switch value := p.SecretAccessKey.Reveal(); {
 	case isTemplate(value):

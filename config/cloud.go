@@ -32,6 +32,7 @@ type CloudGate struct {
 const (
 	// gateDomain is the domain of all gates.
 	gateDomain  = ".cloudgate.gravitee.io"
+	cloudToken  = "cloud.token"
 	keyGatePath = "agent.cloud.path"
 )
 
@@ -117,7 +118,7 @@ func (l *loader) enterCloud(cfg *Config) {
 	endpoint := "https://" + strings.ToLower(claims.Gate) + gateDomain + path
 	cfg.Connector.Endpoints = []string{endpoint}
 	cfg.Connector.Headers = append(cfg.Connector.Headers,
-		Header{Name: "Authorization", Value: secret.New("bearer " + token.Reveal())})
+		Header{Name: "Authorization", Value: token.Behind("bearer ")})
 	until := "without an end"
 	if claims.Expires != nil {
 		until = "until " + claims.expiry().Format(time.RFC3339)

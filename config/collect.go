@@ -14,13 +14,13 @@ import (
 var ignoredGroups = map[string]string{
 	"services": "this agent has only those settings of services.core.http and services.metrics " +
 		"that its documentation names",
-	"secrets":    "this version reads no secret manager; put secrets into environment variables",
+	"secrets":    "only the providers kubernetes and aws are served",
 	"log":        "set " + ownPrefix + "agent_log_level, or the vendor's GRAVITEE_LOG_LEVEL, instead",
 	"logging":    "set " + ownPrefix + "agent_log_level instead",
 	"logger":     "set " + ownPrefix + "agent_log_level instead",
 	"cloud":      "of Gravitee Cloud, only " + cloudToken + " is read",
 	"license":    "this agent needs no licence file",
-	"kubernetes": "this version reads nothing from Kubernetes; put secrets into environment variables",
+	"kubernetes": "only " + kubernetesPrefix + "* says how Kubernetes is reached",
 }
 
 // maxNamed is how many names of a group that is not read one warning repeats: a whole file may be of another program.
@@ -32,7 +32,7 @@ func (l *loader) collect() {
 	forms := formsOf(known)
 	ignored := map[string][]string{}
 	for _, name := range slices.Sorted(maps.Keys(l.environ)) {
-		key, isKey := matchVariable(forms, name)
+		key, isKey := l.variableOf(forms, name)
 		rest, prefixed := cutPrefix(name)
 		group, _, _ := strings.Cut(underscored(strings.ToLower(rest)), "_")
 		switch {
@@ -73,9 +73,18 @@ func (l *loader) collect() {
 	}
 }
 
-// take keeps the strongest value of a key.
+// take keeps the strongest value of a key. A file that the environment names is as strong as a value there.
 func (l *loader) take(key string) {
-	if s, ok := l.find(key); ok {
+	s, found := l.find(key)
+	file, isFile := l.findFile(key)
+	switch {
+	case l.rejected[key]: // by another spelling of it
+	case isFile && found && s.at == "":
+		l.settings[key] = file
+		l.reject(key, "is set, and so is "+s.variable+"; set only one of them")
+	case isFile:
+		l.settings[key] = file
+	case found:
 		l.settings[key] = s
 	}
 }
@@ -94,9 +103,6 @@ func formsOf(patterns []string) map[string]string {
 // patterns lists the known keys: ours, the vendor's that are not served, and those that name files.
 func (l *loader) patterns() []string {
 	patterns := slices.AppendSeq([]string{keyOwnFiles, keyVendorFiles}, maps.Keys(l.fields))
-	for _, u := range unservedKeys {
-		patterns = append(patterns, u.key)
-	}
 	slices.Sort(patterns)
 	return patterns
 }

@@ -31,6 +31,7 @@ type Config struct {
 	System    System     `envPrefix:"system." guard:"trust" title:"Proxy to Gravitee APIM"`
 	Providers []Provider `envPrefix:"integration.providers[#]." guard:"account" title:"Integrations with AWS API Gateway"`
 	Cloud     Cloud      `envPrefix:"cloud." guard:"trust" title:"Gravitee Cloud"`
+	Secrets   Secrets    `envPrefix:"secrets." title:"Secret stores"`
 	Services  Services   `envPrefix:"services."`
 	Agent     Agent      `envPrefix:"agent."`
 	// Notes say where settings came from that nobody named, one a line.
@@ -86,9 +87,12 @@ type Provider struct {
 	RoleARNs []string `env:"configuration.roleArn" example:"arn:aws:iam::123456789012:role/gravitee-federation"`
 	// Static access key id. Without it the default chain of the AWS SDK is used (environment, profile, web identity,
 	// container, instance). Where to find it: IAM console, Security credentials.
-	AccessKeyID string `env:"configuration.accessKeyId" example:"AKIAIOSFODNN7EXAMPLE"`
+	AccessKeyID secret.String `env:"configuration.accessKeyId" example:"AKIAIOSFODNN7EXAMPLE"`
 	// Secret of that access key. Never printed. Where to find it: AWS shows it once, when the access key is made.
 	SecretAccessKey secret.String `env:"configuration.secretAccessKey" example:"wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY"`
+	// Session token of temporary keys, whose access key id begins with ASIA. They end within hours: let it be a reference
+	// or a file that is renewed, or use a role. Never printed.
+	SessionToken secret.String `env:"configuration.sessionToken" example:"IQoJb3JpZ2luX2VjEXAMPLE"`
 	// Whether APIs that are in no usage plan are federated too. Costs one AWS call more per API.
 	AcceptAPIWithoutUsagePlan bool `env:"configuration.acceptApiWithoutUsagePlan" envDefault:"false" example:"true"`
 	// Stage filter: with any entry, only the stages named are federated. Blank entries are skipped, at any index. Where

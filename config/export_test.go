@@ -25,17 +25,14 @@ func (c Config) Validate() error {
 	return errors.Join(l.faults...)
 }
 
-// Guarded gives the patterns of the settings that are never ignored: those of the struct, and those not served.
-func Guarded() (served, unserved []string) {
+// Guarded gives the patterns of the settings that are never ignored.
+func Guarded() (served []string) {
 	for _, f := range schema() {
 		if f.guard != "" {
 			served = append(served, f.pattern)
 		}
 	}
-	for _, u := range unservedKeys {
-		unserved = append(unserved, u.key)
-	}
-	return served, unserved
+	return served
 }
 
 // VariableName is how messages spell a pattern with the index 0.

@@ -106,8 +106,8 @@ func (l *loader) readFiles() {
 // Kubernetes holds 1 MiB, and the usual bundle of CAs has a quarter of that.
 const maxFile = 1 << 20
 
-// readFile refuses what may have no end, or make a reader wait for ever: devices, pipes, directories, and large files.
-func readFile(name string) ([]byte, error) {
+// ReadFile refuses what may have no end, or make a reader wait for ever: devices, pipes, directories, and large files.
+func ReadFile(name string) ([]byte, error) {
 	info, err := os.Stat(name)
 	if err != nil {
 		return nil, err

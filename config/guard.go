@@ -1,7 +1,6 @@
 package config
 
 import (
-	"cmp"
 	"errors"
 	"regexp"
 	"slices"
@@ -23,6 +22,7 @@ var guards = map[string]string{
 // integration before them, connector and providers are slips; so is what stands for authentication elsewhere.
 var guardedGroups = []string{
 	"integration", "connector", "providers", "agent.aws", cloudToken,
+	"secrets.kubernetes", "secrets.aws",
 	servicesPrefix + "auth", servicesPrefix + "user", servicesPrefix + "password", servicesPrefix + "ssl",
 	"services.core.auth", "services.http",
 }
@@ -43,9 +43,6 @@ func guardedGroup(name string) string {
 
 // guardOf is the guard of a known pattern; empty where there is none.
 func (l *loader) guardOf(pattern string) string {
-	if u := slices.IndexFunc(unservedKeys, func(u unserved) bool { return u.key == pattern }); u >= 0 {
-		return cmp.Or(unservedKeys[u].guard, "trust")
-	}
 	return l.fields[pattern].guard
 }
 

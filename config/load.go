@@ -8,6 +8,8 @@ import (
 	"strings"
 	"time"
 	"unicode"
+
+	"federation-agent/internal/secret"
 )
 
 // Sources are the places that a configuration is read from.
@@ -17,10 +19,16 @@ type Sources struct {
 	// Files are the values of the --config flag; each may name several files with commas. Without them,
 	// the environment says which files are read, if any.
 	Files []string
-	// ReadFile reads a file; nil reads a regular file of a limited size.
+	// ReadFile reads a file; nil is [ReadFile].
 	ReadFile func(name string) ([]byte, error)
 	// Now is the wall clock; nil is the machine's.
 	Now func() time.Time
+	// OpenSecrets gives who reads what settings refer to: files and secret stores. It is called with the settings of the
+	// stores, once for the keys of stores and once for all others, and not at all where nothing is referred to. Nil makes
+	// each reference a fault.
+	OpenSecrets func(Secrets) SecretReader
+	// Needed begins the keys whose references are read; empty for all. The others are left out, whatever they refer to.
+	Needed string
 }
 
 // Load reads, orders, fills and validates the configuration. The error, if any, joins every [Fault], one a line. A
@@ -32,12 +40,11 @@ func Load(src Sources) (cfg Config, warnings []string, err error) {
 	l.partial = len(l.faults) > 0
 	l.collect()
 	l.resolve()
-	l.checkUnserved()
 	for _, list := range []string{connectorPrefix + "endpoints", connectorPrefix + "headers", "integration.providers"} {
 		l.endAtGap(list)
 	}
 	l.renumberStages()
-	cfg = l.fill()
+	cfg = l.fill("")
 	l.finish(&cfg)
 	l.check(cfg)
 	if err := errors.Join(l.faults...); err != nil {
@@ -52,6 +59,10 @@ type setting struct {
 	variable string // the key as the user spelled it
 	at       string // FILE:LINE, for YAML
 	wrong    string // what is wrong with the shape of a value that is no text
+	isFile   bool   // the value is the name of a file that holds it
+	// from is what the value was read from, and secret the same value, which may be live.
+	from   string
+	secret secret.String
 }
 
 // String names the setting for a message, on one line whatever characters the name has.
@@ -92,7 +103,7 @@ func newLoader(src Sources) *loader {
 		yaml: map[string]setting{}, settings: map[string]setting{}, rejected: map[string]bool{},
 	}
 	if l.src.ReadFile == nil {
-		l.src.ReadFile = readFile
+		l.src.ReadFile = ReadFile
 	}
 	if l.src.Now == nil {
 		l.src.Now = time.Now
@@ -127,7 +138,7 @@ func (l *loader) warn(text string) { l.warnings = append(l.warnings, text) }
 
 func (l *loader) note(text string) { l.notes = append(l.notes, text) }
 
-// resolve replaces placeholders and refuses references to secret stores, which are not served yet.
+// resolve replaces placeholders, and then references by what they name.
 func (l *loader) resolve() {
 	for _, key := range sortedKeys(l.settings) {
 		s := l.settings[key]
@@ -149,11 +160,9 @@ func (l *loader) resolve() {
 			delete(l.settings, key)
 		default:
 			l.settings[key] = s
-			if isField {
-				l.resolveReference(key, s)
-			}
 		}
 	}
+	l.readReferences()
 }
 
 // finish brings valid values into the form that the rest of the program expects.

@@ -47,9 +47,13 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 				Type:            "aws-api-gateway",
 				IntegrationID:   "7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12",
 				Regions:         []string{"eu-west-1"},
-				AccessKeyID:     "AKIAIOSFODNN7EXAMPLE",
+				AccessKeyID:     secret.New("AKIAIOSFODNN7EXAMPLE"),
 				SecretAccessKey: secret.New(secretKey),
 			},
+		},
+		Secrets: config.Secrets{
+			Kubernetes: config.SecretsKubernetes{TimeoutMillis: 3000},
+			AWS:        config.SecretsAWS{Auth: config.SecretAuth{Provider: config.AuthChain}, TimeoutMillis: 5000},
 		},
 		Services: config.Services{
 			HTTP: config.NodeHTTP{

@@ -45,8 +45,7 @@ type (
 		Title  string
 		Fields []entry
 	}
-	entry       struct{ Key, Default, Meaning string }
-	unservedKey struct{ Key, Doc string }
+	entry struct{ Key, Default, Meaning string }
 )
 
 // reference fills the page's template.
@@ -54,10 +53,9 @@ func reference(t *testing.T) []byte {
 	t.Helper()
 	data := struct {
 		Sections                                             []section
-		Unserved                                             []unservedKey
 		Ignored                                              map[string]string
 		OwnFiles, VendorFiles, VendorFile, Flag, JavaOptions string
-		Guarded, GuardedGroups                               string
+		Guarded, GuardedGroups, Secrets                      string
 	}{
 		Ignored:     ignoredGroups,
 		OwnFiles:    keyOwnFiles,
@@ -72,6 +70,9 @@ func reference(t *testing.T) []byte {
 		if f.guard != "" {
 			data.Guarded += ", `" + withIndexes(f.pattern) + "`"
 		}
+		if f.kind == kindSecret {
+			data.Secrets += ", `" + withIndexes(f.pattern) + "`"
+		}
 		if n := len(data.Sections); n == 0 || data.Sections[n-1].Title != f.title {
 			data.Sections = append(data.Sections, section{Title: f.title})
 		}
@@ -81,10 +82,7 @@ func reference(t *testing.T) []byte {
 			entry{Key: withIndexes(f.pattern), Default: code(f.def), Meaning: meaning(f, comments)},
 		)
 	}
-	for _, u := range unservedKeys {
-		data.Unserved = append(data.Unserved, unservedKey{Key: withIndexes(u.key), Doc: u.doc})
-	}
-	data.Guarded = strings.TrimPrefix(data.Guarded, ", ")
+	data.Guarded, data.Secrets = strings.TrimPrefix(data.Guarded, ", "), strings.TrimPrefix(data.Secrets, ", ")
 	page, err := template.New("configuration.md.tmpl").
 		Funcs(template.FuncMap{"variable": variableName}).ParseFiles("testdata/configuration.md.tmpl")
 	if err != nil {

@@ -103,7 +103,7 @@ func TestAFaultyNodeAPIIsNamedByItsVariable(t *testing.T) {
 		nodeHTTP + "authentication_users_a:b=password": "names a user with a colon",
 		"gravitee_services_metrics_enabled=2":          `"2" is neither true nor false`,
 		nodeHTTP + "authentication_users_a=${nothing}": "contains a ${…} placeholder that cannot be resolved",
-		nodeHTTP + "authentication_users_a=" + kubeRef: "kubernetes:// references are not served by this version",
+		nodeHTTP + "authentication_users_a=" + kubeRef: "refers to a file or a secret store, and nothing here reads them",
 	} {
 		wantFaults(t, faultsOf(t, sources(seed(assignment)...)), want)
 	}

@@ -35,7 +35,11 @@ const longWord = 8
 func (l *loader) meant(pattern string) (best string, isNear bool) {
 	best, _ = nearest(l.patterns(), func(k string) int {
 		missed, of := lastWordMissed(pattern, k)
-		return slip(pattern, k) + lastWordCounts*missed/of
+		distance := slip(pattern, k) + lastWordCounts*missed/of
+		if strings.HasPrefix(k, secretsPrefix) && !strings.HasPrefix(squash(pattern), "secret") {
+			distance += lastWordCounts // their regions and keys are others than the agent's own
+		}
+		return distance
 	})
 	missed, of := lastWordMissed(pattern, best)
 	return best, missed <= of/3 || of > longWord && missed <= of/2 || slip(pattern, best) <= maxSlip

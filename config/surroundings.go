@@ -34,7 +34,7 @@ var fileVariables = []string{
 // checkSurroundings refuses credentials that are not the value itself, and files that have no end. What a missing file
 // means is its reader's business.
 func (l *loader) checkSurroundings(cfg Config) {
-	usesChain := slices.ContainsFunc(cfg.Providers, func(p Provider) bool { return p.AccessKeyID == "" })
+	usesChain := slices.ContainsFunc(cfg.Providers, func(p Provider) bool { return p.AccessKeyID.IsZero() })
 	for _, name := range sdkCredentials {
 		if err := unwrapped(strings.TrimSpace(l.environ[name])); err != nil && usesChain {
 			l.refuse(name, err.Error(), "")
@@ -45,7 +45,7 @@ func (l *loader) checkSurroundings(cfg Config) {
 		if value == "" || value == os.DevNull { // the usual way to switch such a file off
 			continue
 		}
-		if _, err := readFile(value); err != nil && !errors.As(err, &system) {
+		if _, err := ReadFile(value); err != nil && !errors.As(err, &system) {
 			l.refuse(name, fmt.Sprintf("the file %s cannot be read: %v", value, err), "")
 		}
 	}
@@ -54,7 +54,7 @@ func (l *loader) checkSurroundings(cfg Config) {
 // adviseSurroundings warns of variables that are not settings of this agent, but change where its connections go.
 func (l *loader) adviseSurroundings() {
 	if !strings.EqualFold(l.environ[endpointsIgnored], "true") {
-		for _, name := range endpointVariables {
+		for _, name := range slices.Concat(endpointVariables, []string{"AWS_ENDPOINT_URL_SECRETS_MANAGER"}) {
 			if value := l.environ[name]; value != "" {
 				l.warn(name + " is set: calls to AWS go to " + hostOf(value) + " instead of AWS itself")
 			}

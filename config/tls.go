@@ -95,7 +95,7 @@ func (s TrustStore) source(prefix string) *trust.Source {
 func (c Connector) ClientTLS(log *slog.Logger) trust.Options {
 	return trust.Options{
 		Trust: c.SSL.TrustStore.source(sslPrefix), Keys: c.SSL.KeyStore.source(sslPrefix),
-		TrustAll: c.SSL.TrustAll, AnyHost: !c.SSL.VerifyHost, Read: readFile, Log: log,
+		TrustAll: c.SSL.TrustAll, AnyHost: !c.SSL.VerifyHost, Read: ReadFile, Log: log,
 	}
 }
 
@@ -108,7 +108,7 @@ var clientAuths = map[string]tls.ClientAuthType{
 func (h NodeHTTP) ServerTLS(log *slog.Logger) trust.Options {
 	o := trust.Options{
 		Keys: h.SSL.KeyStore.source(nodeSSLPrefix), ClientAuth: clientAuths[h.SSL.ClientAuth], HTTP2: h.ALPN,
-		Read: readFile, Log: log,
+		Read: ReadFile, Log: log,
 	}
 	if o.ClientAuth != tls.NoClientCert {
 		o.Trust = h.SSL.TrustStore.source(nodeSSLPrefix)

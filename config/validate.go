@@ -7,6 +7,9 @@ import (
 	"strings"
 )
 
+// connectorPrefix begins the keys of the connection to APIM.
+const connectorPrefix = "integration.connector.ws."
+
 // ProviderType is the only kind of integration that this agent serves.
 const ProviderType = "aws-api-gateway"
 
@@ -34,7 +37,11 @@ func (l *loader) fault(key, format string, args ...any) {
 		s = setting{variable: variableName(key)}
 	}
 	f, _ := l.fieldOf(key)
-	l.rejectWith(s, fmt.Sprintf(format, args...), s.variable, f.example)
+	example := f.example
+	if s.from != "" || s.isFile { // the value is to be changed elsewhere
+		example = ""
+	}
+	l.rejectWith(s, s.unseen(fmt.Sprintf(format, args...)), s.variable, example)
 }
 
 // reject adds the only fault that a key will have, and removes its value.

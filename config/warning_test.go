@@ -58,7 +58,6 @@ func TestWhatTheVendorsFilesCarryBesidesIsOneWarningEach(t *testing.T) {
 			"(found: GRAVITEE_LOG_FILE)",
 		"plugins.* is not read: this agent has no such settings (found: g.yml:8: plugins.path[0], g.yml:8: "+
 			"plugins.path[1])",
-		"secrets.* is not read: this version reads no secret manager",
 		"services.* is not read: this agent has only those settings of services.core.http and services.metrics that "+
 			"its documentation names "+
 			"(found: gravitee_services_metrics_labels_0, g.yml:3: services.core.http.maxHeaderSize, g.yml:4: "+
@@ -97,11 +96,10 @@ func TestWhatWouldChangeWhomWeTrustOrHowWeConnectStopsTheStart(t *testing.T) {
 		ws + "ssl_truststore_alias=a":                    ws + "ssl_truststore_type: is missing, though " + ws,
 		ws + "ssl_truststore_type=JCEKS":                 "is not one of none, pem, pkcs12, jks",
 		ws + "proxy_enabled=${NOBODY}":                   "NOBODY",
-		provider0 + "configuration_sessionToken=x":       "temporary AWS keys are read only from",
 		ws + "ssl_truststor_path=/t":                     "A setting that says whom the agent trusts is never ignored",
 		ws + "proxy_enable=true":                         "A setting that says whom the agent trusts is never ignored",
-		provider0 + "integrationId=" + kubeRef:           "kubernetes:// references are not served by this version",
-		provider0 + "integrationId=${X:" + kubeRef + "}": "kubernetes:// references are not served by this version",
+		provider0 + "integrationId=" + kubeRef:           "refers to a file or a secret store, and nothing here reads",
+		provider0 + "integrationId=${X:" + kubeRef + "}": "refers to a file or a secret store, and nothing here reads",
 	} {
 		wantFaults(t, faultsOf(t, sources(seed(assignment)...)), want)
 	}
@@ -125,32 +123,6 @@ func TestAProxyThatIsNotEnabledIsAWarning(t *testing.T) {
 	wantWarnings(t, warnings,
 		ws+"proxy_host: has no effect, because "+ws+"proxy_enabled is not true",
 		"gravitee_system_proxy_port: has no effect, because "+ws+"proxy_enabled is not true")
-}
-
-func TestASecretReferenceIsRefusedOnlyWhileItsProviderIsEnabled(t *testing.T) {
-	const reference = "secret://vault/aws:key?namespace=n"
-	variable := provider0 + "configuration_secretAccessKey"
-	cfg, warnings := mustLoad(t, sources(seed(variable+"="+reference, "gravitee_secrets_vault_enabled=false")...))
-	wantWarnings(
-		t,
-		warnings,
-		"secrets.* is not read",
-		variable+": begins with secret:// but its provider is not enabled, so the text itself is the value",
-	)
-	if got := cfg.Providers[0].SecretAccessKey.Reveal(); got != reference {
-		t.Errorf("the text became %s", got)
-	}
-	wantFaults(t, faultsOf(t, sources(seed(variable+"="+reference, "GRAVITEE_SECRETS_VAULT_ENABLED=true")...)),
-		variable+": secret:// references are not served by this version; put the value itself here")
-	yaml := files{"g.yml": "secrets: {vault: {enabled: true}}"}
-	wantFaults(
-		t,
-		faultsOf(
-			t,
-			config.Sources{Environ: seed(variable + "=" + reference), Files: []string{"g.yml"}, ReadFile: yaml.read},
-		),
-		variable+": secret:// references are not served by this version",
-	)
 }
 
 func TestARegionOfAKnownAreaThatIsNewIsAWarning(t *testing.T) {

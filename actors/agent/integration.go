@@ -165,8 +165,9 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 		FallbackAccount: i.config.Agent.AWS.AccountID, Agent: ctx.Parent(), Keys: i.keys,
 		Identity: ctx.SpawnPrefix(discovery.IdentityProps(i.env, apigateway.CredentialsOptions{
 			AccessKeyID: i.provider.AccessKeyID, SecretAccessKey: i.provider.SecretAccessKey,
-			ExternalID: i.config.Agent.AWS.ExternalID, RoleSessionName: i.config.Agent.AWS.RoleSessionName,
-			Regions: i.provider.Regions, HTTPClient: i.env.AWS, Log: i.env.Log,
+			SessionToken: i.provider.SessionToken, ExternalID: i.config.Agent.AWS.ExternalID,
+			RoleSessionName: i.config.Agent.AWS.RoleSessionName, Regions: i.provider.Regions,
+			HTTPClient: i.env.AWS, Log: i.env.Log,
 		}), "identity-"),
 		Permits: func(asked *actor.PID, t federation.Target) apigateway.Permits {
 			return &quota.Permits{

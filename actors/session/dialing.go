@@ -12,6 +12,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
+	"federation-agent/config"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exchange/wsconn"
 	"federation-agent/internal/pulse"
@@ -52,6 +53,7 @@ func (s *session) dial() {
 	s.env.Log.Debug("connecting", life.LogEndpoint, endpoint)
 	options := s.options(endpoint)
 	life.Pipe(s.Scope, func(ctx context.Context) (dialed, error) {
+		options.Header = header(ctx, s.spec.Connector.Headers)
 		conn, err := wsconn.Dial(ctx, options)
 		if err != nil {
 			return dialed{}, err
@@ -66,18 +68,24 @@ func (s *session) dial() {
 }
 
 func (s *session) options(endpoint string) wsconn.Options {
-	header := http.Header{}
-	for _, h := range s.spec.Connector.Headers {
-		header.Add(h.Name, h.Value.Reveal())
-	}
 	options := wsconn.Options{
-		URL: exchange.URL(endpoint), Header: header, NetDial: s.env.Dial,
+		URL: exchange.URL(endpoint), NetDial: s.env.Dial,
 		MaxFrameSize: s.frameSize(), MaxMessageSize: s.spec.Connector.MaxMessageSize,
 	}
 	if s.env.TLS != nil { // for each connection: stores change
 		options.TLS = s.env.TLS()
 	}
 	return options
+}
+
+// header reads what is live once more: a token that was rotated counts from this connection on.
+func header(ctx context.Context, headers []config.Header) http.Header {
+	out := http.Header{}
+	for _, h := range headers {
+		h.Value.Refresh(ctx)
+		out.Add(h.Name, h.Value.Reveal())
+	}
+	return out
 }
 
 func (s *session) onDialed(m dialed) {

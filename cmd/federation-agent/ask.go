@@ -55,7 +55,8 @@ Exit code 0: printed. 1: no answer. 2: configuration fault, or the node API is s
 }
 
 func askCommand(p process, path func() string, command *cobra.Command) *cobra.Command {
-	return configured(p, command, func(cfg config.Config, _ []string) error {
+	// Secrets that only a session or AWS needs are not read: a health check every few seconds must not depend on them.
+	return configured(p, command, "services.", func(cfg config.Config, _ []string) error {
 		return ask(p, cfg.Services.HTTP, path())
 	})
 }

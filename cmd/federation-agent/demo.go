@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"federation-agent/config"
 	"federation-agent/internal/sandbox/demo"
 )
 
@@ -56,7 +57,7 @@ func runDemo(p process, flags *demo.Flags, program demo.Program) error {
 }
 
 func startDemoAgent(environ []string, log io.Writer) (demo.Agent, error) {
-	cfg, _, err := load(environ, nil)
+	cfg, _, err := load(config.Sources{Environ: environ})
 	if err != nil {
 		return demo.Agent{}, err
 	}

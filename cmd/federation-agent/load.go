@@ -9,14 +9,19 @@ import (
 	"federation-agent/config"
 )
 
-// configured makes a subcommand that loads the configuration before it does anything else.
-func configured(p process, command *cobra.Command, do func(config.Config, []string) error) *cobra.Command {
+// configured makes a subcommand that loads the configuration before it does anything else. needed begins the keys whose
+// references it needs; empty for all.
+func configured(
+	p process, command *cobra.Command, needed string, do func(config.Config, []string) error,
+) *cobra.Command {
 	var files []string
 	command.Flags().StringArrayVar(&files, "config", nil,
 		"gravitee.yml `FILE[,FILE]`, later ones override; the environment overrides all of them")
 	command.Args = cobra.NoArgs
 	command.RunE = func(*cobra.Command, []string) error {
-		cfg, warnings, err := load(p.environ, files)
+		cfg, warnings, err := load(config.Sources{
+			Environ: p.environ, Files: files, OpenSecrets: p.openSecrets, Needed: needed,
+		})
 		if err != nil {
 			return err
 		}
@@ -26,8 +31,8 @@ func configured(p process, command *cobra.Command, do func(config.Config, []stri
 }
 
 // load reads the configuration. Where it is faulty, the error contains warnings and faults for the user.
-func load(environ, files []string) (config.Config, []string, error) {
-	cfg, warnings, err := config.Load(config.Sources{Environ: environ, Files: files})
+func load(src config.Sources) (config.Config, []string, error) {
+	cfg, warnings, err := config.Load(src)
 	if err == nil {
 		return cfg, warnings, nil
 	}

@@ -10,13 +10,15 @@ import (
 	"path/filepath"
 	"strings"
 	"syscall"
+
+	"federation-agent/internal/secrets"
 )
 
 func main() {
 	// Two, so that the second signal is not lost while the first one is handled.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	os.Exit(execute(process{os.Args[0], os.Args[1:], os.Environ(), os.Stdout, os.Stderr, signals}))
+	os.Exit(execute(process{os.Args[0], os.Args[1:], os.Environ(), os.Stdout, os.Stderr, signals, secrets.New()}))
 }
 
 // process is what a command may use of the process that it runs in.
@@ -26,6 +28,8 @@ type process struct {
 	args, environ  []string
 	stdout, stderr io.Writer
 	signals        <-chan os.Signal
+	// secrets holds what the settings refer to.
+	secrets *secrets.Keeper
 }
 
 // invoked is how the user who started the program calls it again.

@@ -278,7 +278,7 @@ func TestTheAgentIsAskedWhereItListens(t *testing.T) {
 }
 
 func TestTheSandboxNamesThePortThatTheAgentTakes(t *testing.T) {
-	cfg, _, err := load(settings(t, newSandbox(t, nil)), nil)
+	cfg, _, err := load(config.Sources{Environ: settings(t, newSandbox(t, nil))})
 	if err != nil || cfg.Services.HTTP.Port != demo.NodePort {
 		t.Errorf("%v, port %d, and the sandbox names %d", err, cfg.Services.HTTP.Port, demo.NodePort)
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"log/slog"
 	"os"
 	"syscall"
@@ -20,7 +21,7 @@ func runCommand(p process) *cobra.Command {
 		Short: "Runs the agent (the default)",
 		Long: "Runs the agent until SIGTERM or SIGINT, then ends in order within gravitee_agent_shutdown_timeout.\n\n" +
 			exitCodes,
-	}, func(cfg config.Config, warnings []string) error { return run(p, cfg, warnings) })
+	}, "", func(cfg config.Config, warnings []string) error { return run(p, cfg, warnings) })
 }
 
 func run(p process, cfg config.Config, warnings []string) error {
@@ -30,6 +31,9 @@ func run(p process, cfg config.Config, warnings []string) error {
 		log.Info("keeping below the memory limit of the container", logLimit, soft)
 	}
 	warnOfLittleMemory(log, cfg, cgroup.FromCgroup)
+	watching, stop := context.WithCancel(context.Background())
+	defer stop()
+	go p.secrets.Watch(watching, log)
 	agent, err := startAgent(cfg, log)
 	if err != nil {
 		return err

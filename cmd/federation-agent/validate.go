@@ -15,9 +15,10 @@ func validateCommand(p process) *cobra.Command {
 	return configured(p, &cobra.Command{
 		Use:   "validate",
 		Short: "Checks the configuration without starting anything",
-		Long: "Loads the configuration as run does. Prints warnings and all faults, or a summary without secrets.\n" +
+		Long: "Loads the configuration as run does, with the secrets that it refers to.\n" +
+			"Prints warnings and all faults, or a summary without secrets.\n" +
 			"Exit code 0: it is good. 2: it is not.",
-	}, func(cfg config.Config, warnings []string) error {
+	}, "", func(cfg config.Config, warnings []string) error {
 		for _, n := range cfg.Notes {
 			fmt.Fprintf(p.stderr, "note: %s\n", n)
 		}
@@ -40,7 +41,7 @@ func printSummary(p process, cfg config.Config) error {
 		fmt.Fprintf(out, "  Integration\t%s\n", provider.IntegrationID)
 		fmt.Fprintf(out, "    regions\t%s\n", strings.Join(provider.Regions, ", "))
 		fmt.Fprintf(out, "    accounts\t%s\n", strings.Join(accountsOf(provider), ", "))
-		fmt.Fprintf(out, "    access key\t%s\n", cmp.Or(provider.AccessKeyID, "none: the AWS SDK's default chain"))
+		fmt.Fprintf(out, "    access key\t%s\n", cmp.Or(provider.AccessKeyID.Reveal(), "none: the AWS SDK's default chain"))
 		fmt.Fprintf(out, "    stages\t%s\n", cmp.Or(strings.Join(provider.Stages, ", "), "all"))
 	}
 	q := cfg.Agent.Quota

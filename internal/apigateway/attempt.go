@@ -20,6 +20,8 @@ type attempts struct {
 	permits Permits
 	jitter  func() float64
 	renew   func() // makes the next attempt fetch fresh credentials
+	// refused does the same for live keys of the settings, which may have been rotated, and tells whether these are such.
+	refused func() bool
 }
 
 const (
@@ -132,11 +134,15 @@ func (a attempts) failure(ctx context.Context, c *call, operation gateway.Operat
 	if latest := latestOf(ctx); !latest.IsZero() {
 		left = max(time.Until(latest), 0)
 	}
-	if f.class == gateway.ExpiredCredentials {
+	kind := f.class
+	switch {
+	case kind == gateway.ExpiredCredentials:
 		a.renew()
+	case (kind == gateway.BadCredentials || kind == gateway.RegionUnavailable) && a.refused():
+		kind = gateway.ExpiredCredentials
 	}
 	if ctx.Err() == nil && !decided(f.class, err) {
-		f.retry, f.delay = nextAttempt(operation, f.class, c.attempts, f.retryAfter, left, a.jitter())
+		f.retry, f.delay = nextAttempt(operation, kind, c.attempts, f.retryAfter, left, a.jitter())
 	}
 	return f
 }
@@ -210,7 +216,7 @@ const (
 //	Unavailable               | no           | until left (every other operation is idempotent); see [decided]
 //	AnswerLost                | no           | until left (a second CreateApiKey creates a second key)
 //	NotYet                    | no           | 4 times
-//	ExpiredCredentials        | once more    | once more (with fresh credentials; AWS refused)
+//	ExpiredCredentials        | once more    | once more (with fresh credentials; AWS refused; so for refused live keys)
 //	any other                 | no           | no
 //
 // left is the time until the deadline, negative without one: then 5 times stand for "until left", and 2 times if AWS is

@@ -198,6 +198,9 @@ func isNotExportableText(message string) bool {
 	return strings.Contains(strings.ToLower(message), "models are not found")
 }
 
+// IsUnsigned reports that a call of any service was not sent, because there were no credentials to sign it with.
+func IsUnsigned(err error) bool { return isSigningText(err.Error()) }
+
 // isSigningText reports whether the SDK found no credentials to sign with. The SDK wraps the cause in a plain error.
 func isSigningText(message string) bool {
 	return strings.Contains(message, "get identity:") || strings.Contains(message, "failed to refresh cached credentials")

@@ -12,7 +12,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/aws/arn"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/aws-sdk-go-v2/config"
-	"github.com/aws/aws-sdk-go-v2/credentials"
 	"github.com/aws/aws-sdk-go-v2/credentials/endpointcreds"
 	"github.com/aws/aws-sdk-go-v2/credentials/stscreds"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
@@ -23,10 +22,9 @@ import (
 
 // CredentialsOptions say how one integration signs in to AWS.
 type CredentialsOptions struct {
-	// AccessKeyID and SecretAccessKey are static keys. Without them the SDK's default chain is used (environment,
-	// profiles, IRSA, ECS, EKS Pod Identity, EC2 instance roles).
-	AccessKeyID     string
-	SecretAccessKey secret.String
+	// AccessKeyID and SecretAccessKey are keys of the settings; temporary ones have a SessionToken, too. Without them the
+	// SDK's default chain is used (environment, profiles, IRSA, ECS, EKS Pod Identity, EC2 instance roles).
+	AccessKeyID, SecretAccessKey, SessionToken secret.String
 	// ExternalID is sent with every AssumeRole, unless it is empty. RoleSessionName is the name of the agent's sessions in
 	// CloudTrail.
 	ExternalID      string
@@ -84,16 +82,15 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 	if o.Log != nil {
 		load = append(load, config.WithLogger(sdkLog(o.Log)))
 	}
-	if o.AccessKeyID != "" {
-		static := credentials.NewStaticCredentialsProvider(o.AccessKeyID, o.SecretAccessKey.Reveal(), "")
-		load = append(load, config.WithCredentialsProvider(static))
+	if !o.AccessKeyID.IsZero() {
+		load = append(load, config.WithCredentialsProvider(aws.NewCredentialsCache(o.keys())))
 	}
 	base, err := config.LoadDefaultConfig(ctx, load...)
 	if err != nil {
 		return nil, notLoaded(err)
 	}
 	if cache, is := base.Credentials.(*aws.CredentialsCache); is {
-		base.Credentials = source{cache}
+		base.Credentials = source{CredentialsCache: cache, isLive: o.keys().areLive()}
 	}
 	if loaded, isBuildable := base.HTTPClient.(*awshttp.BuildableClient); ok && isBuildable {
 		// A buildable client follows redirects, and each service client that changes its options gets a copy with

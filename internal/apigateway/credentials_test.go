@@ -92,8 +92,8 @@ func stsForms(t *testing.T, w *wire) []url.Values {
 func newCredentials(t *testing.T, w *wire, o CredentialsOptions) *Credentials {
 	t.Helper()
 	o.HTTPClient = w
-	if o.AccessKeyID == "" {
-		o.AccessKeyID, o.SecretAccessKey = "AKIDEXAMPLE", secret.New("the-secret")
+	if o.AccessKeyID.IsZero() {
+		o.AccessKeyID, o.SecretAccessKey = secret.New("AKIDEXAMPLE"), secret.New("the-secret")
 	}
 	c, err := NewCredentials(t.Context(), o)
 	if err != nil {
@@ -320,7 +320,7 @@ func TestAllTargetsOfAnIntegrationShareTheirConnections(t *testing.T) {
 	defer server.Close()
 	t.Setenv("AWS_ENDPOINT_URL", server.URL)
 	c, err := NewCredentials(t.Context(), CredentialsOptions{
-		AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret.New("s"), Regions: []string{"eu-west-1"},
+		AccessKeyID: secret.New("AKIDEXAMPLE"), SecretAccessKey: secret.New("s"), Regions: []string{"eu-west-1"},
 	})
 	if err != nil {
 		t.Fatal(err)
@@ -348,7 +348,7 @@ func TestACABundleIsUsedAndDoesNotStopASimulation(t *testing.T) {
 	}
 	t.Setenv("AWS_CA_BUNDLE", bundle)
 	t.Setenv("AWS_ENDPOINT_URL", server.URL)
-	o := CredentialsOptions{AccessKeyID: "AKIDEXAMPLE", SecretAccessKey: secret.New("s"), Regions: []string{"eu-west-1"}}
+	o := CredentialsOptions{AccessKeyID: secret.New("AKIDEXAMPLE"), SecretAccessKey: secret.New("s"), Regions: []string{"eu-west-1"}}
 	for name, client := range map[string]aws.HTTPClient{"real": nil, "simulated": &wire{answer: answers(noAPIs)}} {
 		o.HTTPClient = client
 		c, err := NewCredentials(t.Context(), o)

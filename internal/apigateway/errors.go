@@ -126,8 +126,8 @@ var explanations = map[gateway.Class]string{
 	gateway.BadCredentials: "AWS does not accept the credentials; " +
 		"check accessKeyId and secretAccessKey, this machine's clock, and the roles that the agent assumes",
 	gateway.ExpiredCredentials: "the temporary credentials have expired; nothing renews AWS_SESSION_TOKEN, " +
-		"or a profile's aws_session_token: set new ones and start again, or use a role, which is renewed; " +
-		"else check this machine's clock",
+		"a profile's aws_session_token, or a sessionToken that is no reference and no file: set new ones and start again, " +
+		"or use a role, which is renewed; else check this machine's clock",
 	gateway.NotFound: "API Gateway says that the resource does not exist, or not any more; list the APIs again",
 	gateway.NotYet:   "API Gateway does not know yet the API key that it has just created; try again",
 	gateway.Conflict: "API Gateway says that the resource exists already",
@@ -144,8 +144,8 @@ func explainSTS(class gateway.Class, operation gateway.Operation) string {
 		return "the role may not be assumed; check roleArn, the role's trust policy, its external id, " +
 			"and that the agent's own identity is allowed sts:AssumeRole on it"
 	case class == gateway.BadCredentials:
-		return "AWS STS does not accept the credentials; check accessKeyId and secretAccessKey (and AWS_SESSION_TOKEN, " +
-			"for temporary ones), and this machine's clock"
+		return "AWS STS does not accept the credentials; check accessKeyId and secretAccessKey (and sessionToken " +
+			"or AWS_SESSION_TOKEN, for temporary ones), and this machine's clock"
 	case class == gateway.ExpiredCredentials:
 		return explanations[class]
 	case class == gateway.Unreachable:

@@ -30,7 +30,19 @@ func (e *noCredentials) Unwrap() error { return e.err }
 
 // source is the provider of the agent's own credentials. Its errors say where the SDK looked, because only the SDK
 // knows which of all possible sources it chose.
-type source struct{ *aws.CredentialsCache }
+type source struct {
+	*aws.CredentialsCache
+	isLive bool // the keys are of the settings, and may change
+}
+
+// refused is called when AWS refuses the credentials. It makes the next call read live keys again, and tells whether
+// they are live.
+func (s source) refused() bool {
+	if s.isLive {
+		s.Invalidate()
+	}
+	return s.isLive
+}
 
 // Retrieve implements aws.CredentialsProvider.
 func (s source) Retrieve(ctx context.Context) (aws.Credentials, error) {
@@ -44,8 +56,8 @@ func (s source) Retrieve(ctx context.Context) (aws.Credentials, error) {
 		return aws.Credentials{}, &noCredentials{
 			text: "the access key is temporary, and there is no session token",
 			advice: "an access key that begins with " + temporaryKey + " is temporary and needs its session token: set " +
-				"AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY and AWS_SESSION_TOKEN (aws_session_token in a profile) in place of " +
-				"accessKeyId; better, use a role or a lasting key, because temporary keys end within hours",
+				"sessionToken beside accessKeyId (AWS_SESSION_TOKEN in the environment, aws_session_token in a profile); " +
+				"better, use a role or a lasting key, because temporary keys end within hours",
 		}
 	default:
 		return got, nil

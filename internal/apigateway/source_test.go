@@ -264,10 +264,10 @@ func retrieve(t *testing.T, o CredentialsOptions) error {
 
 func TestATemporaryKeyInTheSettingsSaysWhereItBelongs(t *testing.T) {
 	quiet(t)
-	err := retrieve(t, CredentialsOptions{AccessKeyID: "ASIAEXAMPLE", SecretAccessKey: secret.New("the-secret")})
+	err := retrieve(t, CredentialsOptions{AccessKeyID: secret.New("ASIAEXAMPLE"), SecretAccessKey: secret.New("the-secret")})
 	wantClass(t, err, gateway.BadCredentials)
 	wantNoSecret(t, err)
-	if !strings.Contains(Explain(err), "in place of accessKeyId") {
+	if !strings.Contains(Explain(err), "sessionToken beside accessKeyId") {
 		t.Error(Explain(err))
 	}
 }

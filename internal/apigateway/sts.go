@@ -19,21 +19,27 @@ const stsTime = 15 * time.Second
 
 // stsRegions calls STS in one region after the other. A region that is not enabled knows no access key at all, and a
 // region may not answer. Neither means that the credentials are wrong as long as another region has not been asked.
-type stsRegions []*sts.Client
+type stsRegions struct {
+	clients []*sts.Client
+	refused func() bool // as that of attempts
+}
 
 // sts makes STS clients with a configuration's credentials: for its own region, then for the integration's other
 // regions, and last for a region that is always enabled.
 func (c *Credentials) sts(cfg aws.Config) stsRegions {
 	regions := append([]string{cfg.Region}, c.options.Regions...)
 	regions = append(regions, region.PartitionOf(cfg.Region).Home)
-	var clients stsRegions
+	s := stsRegions{refused: func() bool { return false }}
+	if own, is := c.base.Credentials.(source); is {
+		s.refused = own.refused
+	}
 	for i, name := range regions {
 		if slices.Contains(regions[:i], name) {
 			continue
 		}
-		clients = append(clients, sts.NewFromConfig(cfg, func(o *sts.Options) { o.Region = name }))
+		s.clients = append(s.clients, sts.NewFromConfig(cfg, func(o *sts.Options) { o.Region = name }))
 	}
-	return clients
+	return s
 }
 
 // AssumeRole implements stscreds.AssumeRoleAPIClient.
@@ -57,12 +63,13 @@ func (s stsRegions) GetCallerIdentity(
 // firstThatKnows returns the first region's answer that is not a failure which another region may not have. If all
 // regions fail so, it returns the first error.
 func firstThatKnows[T any](
-	ctx context.Context, clients stsRegions, ask func(context.Context, *sts.Client) (*T, error),
+	ctx context.Context, s stsRegions, ask func(context.Context, *sts.Client) (*T, error),
 ) (*T, error) {
 	var first error
-	for _, c := range clients {
+	clients := s.clients
+	for again := true; len(clients) > 0; {
 		regionCtx, cancel := context.WithTimeout(ctx, stsTime)
-		out, err := ask(regionCtx, c)
+		out, err := ask(regionCtx, clients[0])
 		cancel()
 		if err == nil {
 			return out, nil
@@ -70,8 +77,14 @@ func firstThatKnows[T any](
 		if first == nil {
 			first = err
 		}
-		switch Classify(err) {
+		class := Classify(err)
+		if (class == gateway.BadCredentials || class == gateway.ExpiredCredentials) && again && s.refused() {
+			again = false // the same region, with keys that are read again
+			continue
+		}
+		switch class {
 		case gateway.BadCredentials, gateway.Unreachable, gateway.Unavailable:
+			clients = clients[1:]
 		default:
 			return nil, err
 		}

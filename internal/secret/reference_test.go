@@ -121,6 +121,11 @@ func TestALiveSecretChangesInAllItsCopies(t *testing.T) {
 	if other.Reveal() != "x" || other.IsZero() || other.String() != secret.Redacted {
 		t.Errorf("%q %s", other.Reveal(), other)
 	}
+	behind := s.Behind("bearer ")
+	behind.Refresh(t.Context())
+	if got := behind.Reveal() + " " + s.Reveal() + " " + secret.New("y").Behind("x").Reveal(); got != "bearer xx xx xy" {
+		t.Error(got)
+	}
 	fixed := secret.New("y")
 	fixed.Refresh(t.Context())
 	if fixed.Reveal() != "y" || fixed.IsLive() {

@@ -50,6 +50,22 @@ func (s String) Refresh(ctx context.Context) {
 	}
 }
 
+// Behind gives the secret with a text before it. It is live if the secret is.
+func (s String) Behind(text string) String {
+	if s.IsLive() {
+		return Live(behind{text, s})
+	}
+	return New(text + s.value)
+}
+
+type behind struct {
+	before string
+	String
+}
+
+// Text implements [Source].
+func (b behind) Text() string { return b.before + b.Reveal() }
+
 // IsZero reports whether there is no secret.
 func (s String) IsZero() bool { return s.Reveal() == "" }
 

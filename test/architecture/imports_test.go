@@ -38,7 +38,7 @@ func walls() []wall {
 		},
 		{
 			from: `^(config|messages|internal)(/|$)`, forbid: `^github\.com/aws/`,
-			why: "only internal/apigateway knows the SDK: values, mapping, the wire and the quota do without it",
+			why: "only apigateway and secretsmanager know the SDK: values, mapping, the wire and the quota do without",
 		},
 		{
 			from: `^internal/(gateway|federated|rawjson)$`, forbid: ours,
@@ -80,6 +80,15 @@ func walls() []wall {
 		{
 			from: `^internal/(trust|proxy)$`, forbid: ours + `(actors|messages|config|internal/[^s])`,
 			why: "whom we trust and which way we take is decided without knowing for what; of ours they know secrets alone",
+		},
+		{
+			from:   `^internal/(secrets|kubernetes|secretsmanager)$`,
+			forbid: ours + `(actors|messages|config|internal/(exchange|federation|store|quota|sandbox))`,
+			why:    "secrets are read and kept without knowing what they are for",
+		},
+		{
+			from: `^internal/secrets$`, forbid: `^net/http$`,
+			why: "who keeps secrets does not know how a store is called: its providers do",
 		},
 		{
 			from: `^internal/status$`, forbid: ours,
@@ -130,8 +139,8 @@ func allowed(from, to string) bool {
 		// The codec writes a key's value in one frame, and must not be able to print it anywhere else. The federated
 		// model is what it writes: a copy of its types would be the same facts a second time.
 		return to == module+"/internal/secret" || to == module+"/internal/federated"
-	case "internal/apigateway":
-		// It is the one that knows the SDK.
+	case "internal/apigateway", "internal/secretsmanager":
+		// They are the ones that know the SDK. The latter signs in as the former does.
 		return strings.HasPrefix(to, "github.com/aws/")
 	}
 	return false

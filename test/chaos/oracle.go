@@ -96,7 +96,7 @@ func (r *run) onlooker(scope awssim.Scope) (apigateway.Client, error) {
 		}
 	}
 	credentials, err := apigateway.NewCredentials(context.Background(), apigateway.CredentialsOptions{
-		AccessKeyID: awssim.UniformNeighbourKeyID(account), SecretAccessKey: secret.New("any"),
+		AccessKeyID: secret.New(awssim.UniformNeighbourKeyID(account)), SecretAccessKey: secret.New("any"),
 		Regions:    []string{scope.Region},
 		HTTPClient: direct{r.world.AWS},
 	})
