@@ -53,6 +53,8 @@ type rig struct {
 	changed chan struct{}
 	// log is the agent's.
 	log process.Output
+	// open reads what the agent's settings refer to; nil for nothing.
+	open func(config.Secrets) config.SecretReader
 	// journal is the agent's; it is there once the agent was started.
 	journal *store.FileStore
 }
@@ -141,7 +143,7 @@ func (r *rig) start(more settings) {
 		listingMaxAge: "0s",
 	}
 	maps.Copy(all, more)
-	cfg, warnings, err := config.Load(config.Sources{Environ: process.Environ(all)})
+	cfg, warnings, err := config.Load(config.Sources{Environ: process.Environ(all), OpenSecrets: r.open})
 	if err != nil || len(warnings) > 0 {
 		r.t.Fatalf("configuration: %v, warnings %v", err, warnings)
 	}
