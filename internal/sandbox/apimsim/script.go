@@ -17,6 +17,9 @@ type Script struct {
 	Ingest func(IngestEvent) IngestFault
 	// Pong reports whether the nth ping received on a connection is answered.
 	Pong func(conn, nth int) bool
+	// Limits are the largest frame and message, in bytes, that the controller of a connection takes; 0: as
+	// [Options] say. They differ where the nodes of a cluster are set up differently.
+	Limits func(conn int) (frame int, message int64)
 }
 
 // HelloFault changes what becomes of a HELLO.

@@ -26,7 +26,10 @@ type session struct {
 	ws      *websocket.Conn
 	raw     *observedConn
 	out     *queue[outItem]
-	gone    chan struct{} // closed when the socket is gone
+	// maxFrame and maxMessage bound what comes in.
+	maxFrame   int
+	maxMessage int64
+	gone       chan struct{} // closed when the socket is gone
 
 	// Guarded by apim.mu.
 	integrationID string
@@ -46,8 +49,13 @@ type session struct {
 }
 
 func newSession(a *APIM, conn, upgrade int) *session {
+	frame, message := 0, int64(0)
+	if f := a.opts.Script.Limits; f != nil {
+		frame, message = f(conn)
+	}
 	return &session{
 		apim: a, conn: conn, upgrade: upgrade,
+		maxFrame: or(frame, a.opts.MaxFrame), maxMessage: or(message, a.opts.MaxMessage),
 		out:            newQueue[outItem](),
 		gone:           make(chan struct{}),
 		pending:        map[string]chan Reply{},
@@ -68,7 +76,7 @@ func (s *session) serve(ws *websocket.Conn, raw *observedConn) {
 		_ = raw.Close()
 	}
 
-	ws.SetReadLimit(a.opts.MaxMessage)
+	ws.SetReadLimit(s.maxMessage)
 	ws.SetPingHandler(s.onPing)
 	ws.SetPongHandler(s.onPong)
 	ws.SetCloseHandler(s.onClose)

@@ -47,7 +47,7 @@ func (a *APIM) serveController(w http.ResponseWriter, r *http.Request) {
 	var raw *observedConn
 	observed := observedWriter{ResponseWriter: w, wrap: func(c net.Conn) net.Conn {
 		raw = &observedConn{Conn: c}
-		raw.in = frameScanner{limit: a.opts.MaxFrame, emit: s.sawFrame(true)}
+		raw.in = frameScanner{limit: s.maxFrame, emit: s.sawFrame(true)}
 		raw.out = frameScanner{emit: s.sawFrame(false)}
 		return raw
 	}}
