@@ -160,6 +160,10 @@ func (f *fetch) proceed(ctx actor.Context) {
 }
 
 func (f *fetch) onReady(ctx actor.Context, m messages.APIReady) {
+	if exchange.FetchReplySize(f.command.ID, 1, len(m.JSON)) > f.spec.MaxMessage { // it would be left over for ever
+		f.onOmitted(ctx, messages.APIOmitted{ID: m.ID, Why: exports.TooLarge})
+		return
+	}
 	if _, awaited := f.plan.Arrived(m.ID); awaited {
 		f.ready[m.ID] = m.JSON
 		f.proceed(ctx)

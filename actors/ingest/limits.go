@@ -14,7 +14,20 @@ import (
 // not say what its limit is: it closes the connection (1009). Ingest job -> jobs, which tells the next ones.
 type peerLimits struct {
 	batch int // the largest batch that is tried
-	api   int // the largest API with its document that is tried
+	api   int // the largest API that is tried
+}
+
+// fits says whether an API may be small enough for the controller, as far as is known.
+func (l peerLimits) fits(api exports.API) bool { return l.api == 0 || len(api.JSON) <= l.api }
+
+// withoutDocument has an API that is too large made ready again without its document. One that has none is left out.
+func (i *ingest) withoutDocument(api exports.API, entry federation.NamedEntry) {
+	if !api.Bare {
+		i.plan.Add([]federation.NamedEntry{entry})
+		return
+	}
+	i.missing.Failed(api.ID, exports.TooLarge, false)
+	i.omit(api.ID, exports.TooLarge)
 }
 
 // onTooLarge learns from a batch that the controller found too large: it goes again in halves. An API that does not go
@@ -27,18 +40,13 @@ func (i *ingest) onTooLarge(ctx actor.Context, b *batch) {
 	i.inFlight = nil
 	i.limits.batch = max(1, min(size/2, cmp.Or(i.limits.batch, size)))
 	i.outbox.Limit(i.limits.batch)
-	switch first := b.apis[0]; {
-	case len(b.apis) > 1:
+	if first := b.apis[0]; len(b.apis) > 1 {
 		i.outbox.Halve(b.apis)
-	case !first.Bare:
-		i.limits.api = len(first.JSON) - 1
+	} else {
+		i.limits.api = min(len(first.JSON)-1, cmp.Or(i.limits.api, len(first.JSON)))
 		i.missing.Unready(first.ID)
 		exports.Release(b.apis)
-		i.plan.Add([]federation.NamedEntry{first.Document.NamedEntry})
-	default:
-		exports.Release(b.apis)
-		i.missing.Refused(first.ID, tooLarge)
-		i.omit(first.ID, tooLarge)
+		i.withoutDocument(first.API, first.Document.NamedEntry)
 	}
 	i.env.Log.Warn("APIM's controller takes no message as large as this batch; it goes again in halves, and an API alone "+
 		"without its document: set integration.connector.ws.maxWebSocketMessageSize to the controller's own limit, or raise "+
@@ -46,5 +54,3 @@ func (i *ingest) onTooLarge(ctx actor.Context, b *batch) {
 	ctx.Send(ctx.Parent(), i.limits)
 	i.pull(ctx)
 }
-
-const tooLarge = "APIM's controller takes no message as large as this API, even without its document"

@@ -36,9 +36,9 @@ func (i *ingest) onReady(ctx actor.Context, m messages.APIReady) {
 	if !awaited {
 		return
 	}
-	if i.limits.api > 0 && len(m.JSON) > i.limits.api && !m.Bare { // it was asked for before the limit was known
+	if !i.limits.fits(m.API) {
 		document.Claim.Release()
-		i.plan.Add([]federation.NamedEntry{document.NamedEntry})
+		i.withoutDocument(m.API, document.NamedEntry)
 	} else {
 		i.missing.Ready(m.ID)
 		i.outbox.Add(exports.Ready{API: m.API, Document: document}, time.Now())

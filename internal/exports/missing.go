@@ -8,6 +8,9 @@ import (
 	"federation-agent/internal/words"
 )
 
+// TooLarge is why an API is left out for which no message has room.
+const TooLarge = "APIM's controller takes no message as large as this API, even without its document"
+
 // Missing is what an ingest job cannot send though AWS has it. It decides whether the job may end with `done`, which
 // follows from whose fault that is, see [gateway.Class.OfTarget].
 type Missing struct {

@@ -6,6 +6,7 @@ import (
 	"testing"
 	"time"
 
+	"federation-agent/internal/exports"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/test/world"
@@ -95,6 +96,51 @@ func TestAControllerThatDoesNotEvenTakeHELLOIsNotHammered(t *testing.T) {
 		pass(10 * time.Minute)
 		if n := w.Log.Count("APIM's controller takes smaller messages or frames"); n == 0 || n > 40 {
 			t.Errorf("%d connections in ten minutes", n)
+		}
+	})
+}
+
+func TestAnAPIThatNoMessageHasRoomForIsLeftOutAndCostsNoSecondClose(t *testing.T) {
+	o := world.Options{APIM: apimsim.Options{MaxMessage: 4 << 10}, AWS: oneRegion(4, 1, 1)}
+	o.AWS.Estate.Accounts[0].Regions[0].RestAPIs[1].Description = strings.Repeat("long ", 780)
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		if job := succeed(w); job.Ingested != 3 {
+			t.Errorf("job %+v", job)
+		}
+		if !w.Log.Has("an API is left out of this ingest", ":a000000001:", exports.TooLarge) {
+			t.Error("the log does not name the API")
+		}
+		closes := w.Log.Count("APIM's controller takes smaller messages or frames")
+		if job := succeed(w); job.Ingested != 3 {
+			t.Errorf("job %+v", job)
+		}
+		if n := w.Log.Count("APIM's controller takes smaller messages or frames"); n != closes || n == 0 {
+			t.Errorf("%d closes, and %d after the next ingest", closes, n)
+		}
+	})
+}
+
+// An API that does not go even alone would be left over for ever, and the reason would be that time ran out.
+func TestAFetchNamesWhatNoMessageHasRoomFor(t *testing.T) {
+	o := world.Options{APIM: apimsim.Options{Version: "4.4", MaxMessage: 1 << 10}, AWS: oneRegion(2, 1, 1)}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		var err error
+		for range 20 {
+			_, err = w.APIM.StartIngest(t.Context(), world.Integration, nil)
+			if err != nil && strings.Contains(err.Error(), exports.TooLarge) {
+				break
+			}
+			pass(time.Minute)
+		}
+		if err == nil || !strings.Contains(err.Error(), exports.TooLarge) {
+			t.Errorf("the last FETCH ended with %v", err)
+		}
+		for _, api := range preview(w).APIs {
+			if !w.Log.Has("an API is left out of this fetch", api.ID, exports.TooLarge) {
+				t.Errorf("no log line says that %s is too large", api.ID)
+			}
 		}
 	})
 }
