@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/aws/smithy-go"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
 )
 
@@ -26,6 +28,8 @@ const (
 	roomTime = 20 * time.Second
 	// firstPart, in bytes, is what an answer that does not tell its size takes at first. Most are smaller.
 	firstPart = 128 << 10
+	// largestPart, in bytes, is the largest that it is read in.
+	largestPart = 1 << 20
 )
 
 // noRoom ends an attempt whose answer found no room in time. AWS answered; the agent gave the answer up.
@@ -68,11 +72,20 @@ func takeRoom(ctx context.Context, raw any) error {
 	case !wanted || !ok || answer.StatusCode >= http.StatusMultipleChoices:
 		return nil // an error's text is short, and must be read at once: it may say that the quota is used up
 	case answer.ContentLength >= 0:
-		return takeInTime(ctx, room, answer.ContentLength)
+		if err := takeInTime(ctx, room, answer.ContentLength); err != nil {
+			return err
+		}
 	default:
-		answer.Body = &measuredBody{ReadCloser: answer.Body, ctx: ctx, room: room}
-		return nil
+		body, size, err := gather(ctx, room, answer.Body)
+		if err != nil {
+			return err
+		}
+		answer.Body, answer.ContentLength = body, size
 	}
+	// The SDK makes its buffer as large as it is told, and doubles it to see that there is nothing more, unless this much
+	// is left.
+	answer.ContentLength += bytes.MinRead
+	return nil
 }
 
 func takeInTime(ctx context.Context, room Room, bytes int64) error {
@@ -85,23 +98,45 @@ func takeInTime(ctx context.Context, room Room, bytes int64) error {
 	return err
 }
 
-// measuredBody is a body of unknown size. Whenever its room is full it takes twice as much, as the SDK's buffer does.
-type measuredBody struct {
-	io.ReadCloser
-	ctx         context.Context // of the attempt
-	room        Room
-	read, taken int64
+// gathered is a body that has been read, in parts.
+type gathered struct {
+	io.Closer
+	parts [][]byte
 }
 
-// Read implements io.Reader.
-func (b *measuredBody) Read(p []byte) (int, error) {
-	if b.read >= b.taken {
-		b.taken = max(firstPart, 2*b.taken)
-		if err := takeInTime(b.ctx, b.room, b.taken); err != nil {
-			return 0, err
+// gather reads a body of unknown size. In parts, because the SDK's buffer would be made anew whenever it is full, twice
+// as large: of an answer that is too large to be used, two and a half times as much would be left as garbage.
+func gather(ctx context.Context, room Room, body io.ReadCloser) (g *gathered, size int64, err error) {
+	g = &gathered{Closer: body}
+	for err == nil {
+		part := min(max(firstPart, size), largestPart)
+		if err = takeInTime(ctx, room, size+part); err != nil {
+			break
 		}
+		buffer, n := make([]byte, part), 0
+		for n < len(buffer) && err == nil {
+			var more int
+			more, err = body.Read(buffer[n:])
+			n += more
+		}
+		g.parts, size = append(g.parts, buffer[:n]), size+int64(n)
 	}
-	n, err := b.ReadCloser.Read(p[:min(int64(len(p)), b.taken-b.read)])
-	b.read += int64(n)
-	return n, err
+	if !errors.Is(err, io.EOF) {
+		return nil, size, &smithy.DeserializationError{Err: fmt.Errorf("reading the answer: %w", err)}
+	}
+	return g, size, nil
+}
+
+// Read implements io.Reader. What was read is let go of.
+func (g *gathered) Read(p []byte) (int, error) {
+	for len(g.parts) > 0 && len(g.parts[0]) == 0 {
+		g.parts[0] = nil
+		g.parts = g.parts[1:]
+	}
+	if len(g.parts) == 0 {
+		return 0, io.EOF
+	}
+	n := copy(p, g.parts[0])
+	g.parts[0] = g.parts[0][n:]
+	return n, nil
 }
