@@ -36,7 +36,8 @@ const (
 // In memory it has about 100 bytes a file. Documents are not compressed: with a cache bounded in bytes, room is what
 // the operator gave, while processor time is what an ingest of thousands of stages lacks.
 type DiskExports struct {
-	dir string
+	dir    string
+	volume Volume
 	// besideJournal: the journal is on the same volume.
 	besideJournal bool
 
@@ -53,10 +54,16 @@ type DiskExports struct {
 // where the journal's directory is on the same volume and needs the room. It touches no files but its own. Errors: the
 // directory cannot be made or written to (then use [NewMemoryExports]).
 func OpenExports(dir, journal string, limit int64) (*DiskExports, error) {
+	return OpenExportsOn(systemVolume{}, dir, journal, limit)
+}
+
+// OpenExportsOn is [OpenExports] on a volume.
+func OpenExportsOn(v Volume, dir, journal string, limit int64) (*DiskExports, error) {
 	c := &DiskExports{
-		dir: dir, besideJournal: sameVolume(dir, journal), scanned: make(chan struct{}), index: newLRU[struct{}](limit),
+		dir: dir, volume: v, besideJournal: v.Same(dir, journal), scanned: make(chan struct{}),
+		index: newLRU[struct{}](limit),
 	}
-	probe, err := writeTemp(dir, nil, nil)
+	probe, err := c.writeTemp(dir, nil, nil)
 	if err == nil {
 		err = os.Remove(probe)
 	}
@@ -106,7 +113,7 @@ func (c *DiskExports) scan() {
 
 // limit is how large the cache may be now. It is called with mu.
 func (c *DiskExports) limit() int64 {
-	free, known := freeBytes(c.dir)
+	free, known := c.volume.Free(c.dir)
 	switch room := c.index.used + free; {
 	case time.Now().Before(c.silent):
 		return 0
@@ -202,7 +209,7 @@ func (c *DiskExports) Put(key ExportKey, export Export) error {
 		c.drop(slot)
 		return nil
 	}
-	temp, err := writeTemp(filepath.Dir(c.path(slot)), head, export.Document)
+	temp, err := c.writeTemp(filepath.Dir(c.path(slot)), head, export.Document)
 	if err != nil {
 		return fmt.Errorf("keeping an export: %w", err)
 	}
@@ -229,7 +236,7 @@ func (c *DiskExports) makeRoom(size int64) bool {
 	return fits
 }
 
-func writeTemp(dir string, head, document []byte) (name string, err error) {
+func (c *DiskExports) writeTemp(dir string, head, document []byte) (name string, err error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", err
 	}
@@ -237,8 +244,8 @@ func writeTemp(dir string, head, document []byte) (name string, err error) {
 	if err != nil {
 		return "", err
 	}
-	_, headErr := temp.Write(head)
-	_, documentErr := temp.Write(document)
+	_, headErr := c.volume.WriteAt(temp, head, 0)
+	_, documentErr := c.volume.WriteAt(temp, document, int64(len(head)))
 	if err := errors.Join(headErr, documentErr, temp.Close()); err != nil {
 		return "", errors.Join(err, os.Remove(temp.Name()))
 	}

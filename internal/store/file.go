@@ -39,6 +39,7 @@ type fileMedium struct {
 	log      *slog.Logger
 	openFile func(string, int, fs.FileMode) (*os.File, error) // os.OpenFile, but in tests
 	giveWay  func() int64                                     // see [Options]; nil: there is nothing that can
+	volume   Volume
 
 	file      *os.File // open and locked; nil: not open
 	size      int64    // of the file
@@ -51,10 +52,15 @@ type fileMedium struct {
 // Open opens the store in dir, which is made if it is not there. It never fails: the Health says what is wrong, and the
 // store works in memory until the disk can be used.
 func Open(dir string, opts Options) (*FileStore, Health) {
-	return NewFileStore(&fileMedium{
+	return NewFileStore(FileMedium(dir, opts), opts)
+}
+
+// FileMedium is the medium of [Open].
+func FileMedium(dir string, opts Options) Medium {
+	return &fileMedium{
 		path: filepath.Join(dir, FileName), lockWait: cmp.Or(opts.LockWait, DefaultLockWait), openFile: os.OpenFile,
-		giveWay: opts.GiveWay, log: cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
-	}, opts)
+		giveWay: opts.GiveWay, volume: orSystem(opts.Volume), log: cmp.Or(opts.Logger, slog.New(slog.DiscardHandler)),
+	}
 }
 
 // Check says whether this version of the agent can read the journal in dir. It waits for no other process. Errors:
@@ -201,13 +207,13 @@ func (m *fileMedium) Commit(changes []Change) error {
 		return err
 	}
 	if err := m.withRoom(func() error {
-		_, lineErr := m.file.WriteAt(line, m.size)
-		_, headErr := m.file.WriteAt(head(m.lines+1), 0)
+		_, lineErr := m.volume.WriteAt(m.file, line, m.size)
+		_, headErr := m.volume.WriteAt(m.file, head(m.lines+1), 0)
 		return errors.Join(lineErr, headErr)
 	}); err != nil {
 		return err
 	}
-	if err := m.file.Sync(); err != nil {
+	if err := m.volume.Sync(m.file); err != nil {
 		m.unsynced = true
 		return err
 	}
@@ -291,8 +297,8 @@ func (m *fileMedium) writeFresh(content []byte) (*os.File, error) {
 		return nil, err
 	}
 	_, lockErr := lockFile(fresh)
-	_, writeErr := fresh.Write(content)
-	return fresh, errors.Join(lockErr, writeErr, fresh.Sync())
+	_, writeErr := m.volume.WriteAt(fresh, content, 0)
+	return fresh, errors.Join(lockErr, writeErr, m.volume.Sync(fresh))
 }
 
 // Close implements [Medium].

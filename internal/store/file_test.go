@@ -156,7 +156,7 @@ func TestADamagedFileOfALivingProcessIsLeftToIt(t *testing.T) {
 
 // refusing opens a medium; its file cannot be opened for writing while err is set.
 func refusing(dir string, err *error) *fileMedium {
-	return &fileMedium{path: filepath.Join(dir, FileName), lockWait: time.Millisecond, log: slog.New(slog.DiscardHandler),
+	return &fileMedium{path: filepath.Join(dir, FileName), lockWait: time.Millisecond, log: slog.New(slog.DiscardHandler), volume: systemVolume{},
 		openFile: func(name string, flag int, mode fs.FileMode) (*os.File, error) {
 			if *err != nil {
 				return nil, &fs.PathError{Op: "open", Path: name, Err: *err}

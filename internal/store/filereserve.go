@@ -67,9 +67,9 @@ func (m *fileMedium) reserve() {
 		size = info.Size()
 	}
 	want := int64(reserveBytes)
-	if free, known := freeBytes(filepath.Dir(m.path)); known {
+	if free, known := m.volume.Free(filepath.Dir(m.path)); known {
 		if size == 0 && free < leastFree && m.cacheGivesWay() {
-			free, _ = freeBytes(filepath.Dir(m.path))
+			free, _ = m.volume.Free(filepath.Dir(m.path))
 		}
 		want = min(want, (free+size)/reservePart)
 	}
@@ -79,12 +79,21 @@ func (m *fileMedium) reserve() {
 	}
 	noise := make([]byte, want)
 	_, _ = rand.NewChaCha8([32]byte{}).Read(noise)
-	if err := os.WriteFile(path, noise, 0o600); err != nil {
+	if err := m.writeReserve(path, noise); err != nil {
 		_ = os.Remove(path)
 		m.log.Warn("store: no room can be reserved for the journal", "path", path, "error", err)
 		return
 	}
 	m.reserved = true
+}
+
+func (m *fileMedium) writeReserve(path string, noise []byte) error {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = m.volume.WriteAt(file, noise, 0)
+	return errors.Join(err, file.Close())
 }
 
 // rewriteBy is the size beyond which the file is rewritten: at most this, and sooner where the volume would have no
@@ -94,7 +103,7 @@ func (m *fileMedium) rewriteBy(most int64) int64 {
 	if !m.reserved {
 		return m.size + reserveAgain
 	}
-	free, known := freeBytes(filepath.Dir(m.path))
+	free, known := m.volume.Free(filepath.Dir(m.path))
 	if !known {
 		return most
 	}

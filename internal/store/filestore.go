@@ -39,6 +39,8 @@ type Options struct {
 	LockWait time.Duration
 	// GiveWay deletes what can be had again, when the disk is full, and says how many bytes that freed; nil: nothing can.
 	GiveWay func() int64
+	// Volume is where the file is; nil: where the operating system has it.
+	Volume Volume
 }
 
 // FileStore is a [KeyJournal], [IngestJobs], [Listings] and [SentPlans] for one process: it keeps everything in memory

@@ -46,12 +46,16 @@ type Model struct {
 	OnWrite func(Write) Outcome
 	// OnOpen decides whether an opening works (a store that is degraded opens again before it writes); nil: all do.
 	OnOpen func(incarnation int) error
+	// Beneath, where set, makes the medium that an incarnation writes to, and that holds what was written: files on a
+	// volume that can be full. What it refuses is refused.
+	Beneath func() store.Medium
 
 	mu          sync.Mutex
 	disk        map[store.Row]json.RawMessage
 	incarnation int
 	crashed     int // incarnations up to this one are over
 	current     *store.FileStore
+	medium      *incarnation // of current
 }
 
 // Open starts the next incarnation on what the disk holds; one that still runs is fenced first.
@@ -60,6 +64,10 @@ func (m *Model) Open(opts store.Options) (*store.FileStore, store.Health) {
 	m.mu.Lock()
 	m.incarnation++
 	medium := &incarnation{model: m, number: m.incarnation}
+	if m.Beneath != nil {
+		medium.beneath = m.Beneath()
+	}
+	m.medium = medium
 	m.mu.Unlock()
 	s, health := store.NewFileStore(medium, opts)
 	m.mu.Lock()
@@ -84,6 +92,9 @@ func (m *Model) Crash() {
 // end is called with the lock; what it returns is to be fenced without it.
 func (m *Model) end() (running *store.FileStore) {
 	running, m.current, m.crashed = m.current, nil, m.incarnation
+	if m.medium != nil {
+		m.medium.giveUp()
+	}
 	return running
 }
 
@@ -99,6 +110,16 @@ type incarnation struct {
 	model  *Model
 	number int
 	writes int // under the model's lock
+	// beneath is used with the model's lock, but while it is being opened.
+	beneath store.Medium
+	opening bool
+}
+
+// giveUp closes what is beneath, as the end of a process does. It is called with the model's lock.
+func (i *incarnation) giveUp() {
+	if i.beneath != nil && !i.opening {
+		_ = i.beneath.Close() // it was synced, or is lost
+	}
 }
 
 // over reports whether this incarnation has crashed. It is called with the model's lock.
@@ -113,9 +134,13 @@ func (i *incarnation) Open(take func(store.Change) error) ([]string, error) {
 	}
 	i.model.mu.Lock()
 	over, disk := i.over(), maps.Clone(i.model.disk)
+	i.opening = i.beneath != nil && !over
 	i.model.mu.Unlock()
 	if over {
 		return nil, store.ErrFenced
+	}
+	if i.beneath != nil {
+		return i.openBeneath(take)
 	}
 	for row, value := range disk {
 		if err := take(store.Change{Row: row, Value: value}); err != nil {
@@ -123,6 +148,18 @@ func (i *incarnation) Open(take func(store.Change) error) ([]string, error) {
 		}
 	}
 	return nil, nil
+}
+
+func (i *incarnation) openBeneath(take func(store.Change) error) ([]string, error) {
+	notices, err := i.beneath.Open(take)
+	i.model.mu.Lock()
+	defer i.model.mu.Unlock()
+	i.opening = false
+	if i.over() { // it crashed meanwhile
+		i.giveUp()
+		return nil, store.ErrFenced
+	}
+	return notices, err
 }
 
 // Commit implements [store.Medium].
@@ -147,7 +184,11 @@ func (i *incarnation) Commit(changes []store.Change) error {
 		return store.ErrFenced
 	}
 	if outcome.Written || (outcome.Err == nil && !outcome.Crash) {
-		i.model.apply(changes)
+		if i.beneath == nil {
+			i.model.apply(changes)
+		} else if err := i.beneath.Commit(changes); err != nil && !outcome.Crash {
+			outcome.Err = err
+		}
 	}
 	var running *store.FileStore
 	if outcome.Crash {
@@ -178,4 +219,9 @@ func (m *Model) apply(changes []store.Change) {
 }
 
 // Close implements [store.Medium].
-func (*incarnation) Close() error { return nil }
+func (i *incarnation) Close() error {
+	i.model.mu.Lock()
+	defer i.model.mu.Unlock()
+	i.giveUp()
+	return nil
+}

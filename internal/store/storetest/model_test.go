@@ -3,6 +3,7 @@ package storetest_test
 import (
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"syscall"
@@ -288,4 +289,50 @@ func TestModelAndStoreRunInABubble(t *testing.T) {
 			t.Errorf("took %v", took)
 		}
 	})
+}
+
+// cramped is a volume that takes writes or refuses them.
+type cramped struct{ full bool }
+
+func (c *cramped) WriteAt(file *os.File, data []byte, at int64) (int, error) {
+	if c.full {
+		return 0, syscall.ENOSPC
+	}
+	return file.WriteAt(data, at)
+}
+
+func (*cramped) Sync(file *os.File) error  { return file.Sync() }
+func (*cramped) Free(string) (int64, bool) { return 0, false }
+func (*cramped) Same(string, string) bool  { return true }
+
+// A simulation may have real files beneath the model: they hold what was written, and the model still says when a
+// process dies.
+func TestWhatIsBeneathAModelKeepsAndRefusesForIt(t *testing.T) {
+	dir, volume := t.TempDir(), &cramped{}
+	model := &storetest.Model{Beneath: func() store.Medium {
+		return store.FileMedium(dir, store.Options{Volume: volume, LockWait: time.Nanosecond})
+	}}
+	s, health := model.Open(store.Options{})
+	must(t, s.Put(rec("kept", keys.Intent)))
+	model.OnWrite = onWrite("key lost intent", storetest.Outcome{Crash: true})
+	if err := s.Put(rec("lost", keys.Intent)); !errors.Is(err, store.ErrFenced) || !health.Durable {
+		t.Errorf("%v, %+v", err, health)
+	}
+	next, _ := model.Open(store.Options{}) // the crash has given the file's lock up
+	if diff := cmp.Diff(map[string]keys.State{"kept": keys.Intent}, states(t, next)); diff != "" {
+		t.Error(diff)
+	}
+	volume.full = true
+	must(t, next.Put(rec("in memory", keys.Intent)))
+	if health := next.Health(); health.Durable || !strings.Contains(health.Messages[0], "no space left") {
+		t.Errorf("%+v", health)
+	}
+	volume.full = false
+	must(t, next.Flush())
+	must(t, next.Close())
+	last, health := model.Open(store.Options{})
+	if n := len(states(t, last)); n != 2 || !health.Durable {
+		t.Errorf("%d records, %+v", n, health)
+	}
+	must(t, last.Close())
 }
