@@ -6,6 +6,7 @@
 //	go run ./test/load -quick               everything on a small estate, some minutes; proves the rig.
 //	                                        Bars that need the full size are not judged
 //	go run ./test/load -only memory,start   these groups
+//	go run ./test/load -only hostile        peak memory of a process under inputs without a bound
 package main
 
 import (
@@ -32,6 +33,7 @@ func groups() []group {
 		{"start", "start to HELLO and memory when idle; the vendor's connector beside", measureStart},
 		{"health", "HEALTH_CHECK round trips during an ingest", measureHealth},
 		{"memory", "peak memory of large ingests (quota scaled)", measureMemory},
+		{"hostile", "peak memory under inputs without a bound", measureHostile},
 		{"targets", "200 targets at their full share in one process", measureTargets},
 		{"honest", "calls, time, neighbours, subscriptions at AWS's real quota", measureHonest},
 	}

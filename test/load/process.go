@@ -83,11 +83,15 @@ type agentSpec struct {
 
 // startAgent starts the built agent against the stand-ins. It returns once the process runs, not once it is connected.
 func (r *rig) startAgent(s *standIns, spec agentSpec) (*program, error) {
+	return r.startAgentWith(s, spec, "run")
+}
+
+func (r *rig) startAgentWith(s *standIns, spec agentSpec, args ...string) (*program, error) {
 	dir, err := r.folder(spec.name)
 	if err != nil {
 		return nil, err
 	}
-	cmd := onCore(spec.cpu, r.agent, "run")
+	cmd := onCore(spec.cpu, r.agent, args...)
 	variables := map[string]string{
 		"PATH": os.Getenv("PATH"),
 		// The SDK's own: where AWS is, and that nothing of this machine is looked at.
