@@ -22,6 +22,8 @@ func (r *run) do(s step) {
 		r.holdUp(s)
 	case doAway:
 		r.away.begin(r, s)
+	case doFill:
+		r.fillDisk(s)
 	case doStale:
 		r.subscribeToStale(s)
 	case doCutAPIM, doHoleAPIM, doCutAWS, doHoleAWS:

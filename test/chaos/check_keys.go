@@ -432,7 +432,7 @@ func (j journal) creatingAtDeath(name string, r *run) int {
 		at := writes[last].at
 		sent := slices.ContainsFunc(r.cloud.attempts, func(a *attempt) bool {
 			return a.agent == agent && a.operation == awssim.OpCreateAPIKey && a.key == name && !a.start.Before(at) &&
-				(!a.complete || a.status >= 500)
+				(!a.complete || a.status >= 500) && (len(a.links) > 0 || r.profile.has(famAWSNet)) // else it never left
 		})
 		r.mu.Lock()
 		died := slices.ContainsFunc(r.lives, func(l *lifetime) bool {

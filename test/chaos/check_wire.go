@@ -70,7 +70,7 @@ func (r *run) checkProblems() {
 	for _, p := range r.world.APIM.Problems() {
 		r.count("problem "+string(p.Code), 1)
 		switch {
-		case strings.HasSuffix(p.Subject, garbageID):
+		case strings.HasSuffix(p.Subject, garbageID), r.mayBeTooLarge(p.Code):
 		case slices.Contains(neverRight(), p.Code):
 			r.violated("protocol", "%s: %s %s", p.Code, p.Subject, p.Detail)
 		case p.Code == apimsim.ProblemBatchDropped:
@@ -138,6 +138,7 @@ func (r *run) checkJobs() {
 			case !named:
 				r.violated("job-incomplete", "job %s ended as a success without API %s, and no log line names it", job.ID, id)
 			// APIM refuses an API, or a worker panics: that is no target's fault. Whatever else fails is one.
+			case r.world.Log.Has("job="+job.ID, id, "takes no message as large as this API"):
 			case slices.Contains(there, id) &&
 				!r.profile.hasAny(famListings, famEdits, famMass, famStale, famIngest, famPanics):
 				r.violated("job-partial", "job %s ended as a success without API %s, which nothing befell but a fault of its target",

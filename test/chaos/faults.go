@@ -179,6 +179,7 @@ func (r *run) script() *apimsim.Script {
 		Command:  r.commandFault,
 		Received: r.receivedFault,
 		Ingest:   r.ingestFault,
+		Limits:   r.limits,
 		Pong: func(conn, nth int) bool {
 			if !r.strikes(famPongs, 0.02, "pong", fmt.Sprint(conn, nth)) {
 				return true

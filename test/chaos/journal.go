@@ -63,7 +63,7 @@ func (s *slot) onWrite(w storetest.Write) storetest.Outcome {
 	switch {
 	case outcome.Err != nil && s.journal.failing.IsZero():
 		s.journal.failing, s.journal.failed = time.Now(), true
-	case outcome.Err == nil && !outcome.Crash:
+	case outcome.Err == nil && !outcome.Crash && s.volume == nil: // else the disk has yet to say what it does
 		s.journal.failing = time.Time{}
 	}
 	return outcome

@@ -176,6 +176,22 @@ func mutations() []mutationOf {
 			"\tif d := entry.Details; d != nil {", "\tif d := entry.Details; d != nil && d.DeploymentID == \"\" {",
 		},
 		{
+			"a batch that is too large goes again as it is", "actors/ingest/ingest.go",
+			"\t\tif m.TooLarge {\n", "\t\tif m.TooLarge && b.number > 0 {\n",
+		},
+		{
+			"what a controller takes is learnt anew by each ingest", "actors/ingest/limits.go",
+			"\tctx.Send(ctx.Parent(), i.limits)\n", "",
+		},
+		{
+			"the cache does not give way to the journal", "internal/store/filereserve.go",
+			"\tfreed := m.giveWay()\n", "\tfreed := int64(0)\n",
+		},
+		{
+			"what is reserved for the journal is not used", "internal/store/filereserve.go",
+			"\tif !m.reserved || ", "\tif m.reserved || ",
+		},
+		{
 			"what a dead process left is not swept", "actors/keys/sweep.go",
 			"\tif w.sweeping {\n", "\tif w.sweeping || !w.sweeping {\n",
 		},

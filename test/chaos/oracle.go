@@ -9,6 +9,7 @@ import (
 	"slices"
 
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/exchange"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/sandbox/awssim"
@@ -58,6 +59,7 @@ func (r *run) expected() (map[string]wantedAPI, error) {
 		api := federation.Build(federation.Input{
 			Target: f.target, Entry: f.entry, Name: names.Of(id, f.entry.API.Name), Document: document, Missing: missing,
 		})
+		whole := len(exchange.AppendAPI(nil, api))
 		w := wantedAPI{name: api.Name, version: api.Version, description: api.Description}
 		if w.version == "" {
 			w.version = "0.0.0"
@@ -69,6 +71,9 @@ func (r *run) expected() (map[string]wantedAPI, error) {
 		for _, p := range api.Pages {
 			w.page += string(p.Content)
 		}
+		api.Pages = nil
+		w.whole, w.bare = whole, len(exchange.AppendAPI(nil, api))
+		w.summary = len(exchange.AppendAPISummary(nil, api.Summary))
 		wanted[id.String()] = w
 	}
 	return wanted, nil

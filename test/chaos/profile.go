@@ -34,20 +34,22 @@ const (
 	famConflicts = "conflicts" // AWS refuses to put a key into its plan, with a 409
 	famStale     = "stale"     // a plan loses the stage that somebody subscribes to
 	famSettings  = "settings"  // a process is started with less than is configured
+	famRoom      = "room"      // journal and cache are on one small disk, which others fill and free again
+	famLimits    = "limits"    // controllers take smaller messages or frames than the agent sends
 )
 
 func families() []string {
 	return []string{
 		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famHoldUps, famPongs, famRefusals,
 		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famNonsense, famNeighbour,
-		famAway, famConflicts, famStale, famSettings,
+		famAway, famConflicts, famStale, famSettings, famLimits, famRoom,
 	}
 }
 
 // rare families weaken what can be checked, so most seeds go without them.
 func usual(family string) float64 {
 	switch family {
-	case famDisk, famReplica, famNeighbour, famSettings:
+	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom:
 		return 0.15
 	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
 		return 0.25

@@ -48,7 +48,9 @@ type run struct {
 	dying    chan *lifetime
 	commands sync.WaitGroup // what people started and is not answered yet
 	away     away
-	clock    atomic.Int64 // how far the agents' wall clock is off
+	// controllers are those of the cluster, where their limits are small.
+	controllers []controller
+	clock       atomic.Int64 // how far the agents' wall clock is off
 
 	mu         sync.Mutex
 	counts     map[string]int
@@ -76,7 +78,7 @@ func Run(t *testing.T, seed uint64, o Options) Report {
 	r := &run{
 		dice: d, options: o, profile: p, shape: newShape(d),
 		counts: map[string]int{}, badLinks: map[string]bool{}, unanswered: map[string]int{},
-		asked: map[string]map[string]int{},
+		asked: map[string]map[string]int{}, controllers: newControllers(d, p),
 	}
 	r.wire, r.cloud = newWire(r), newCloud(r)
 	plan := newSchedule(d, p)
@@ -145,10 +147,18 @@ func (r *run) worldOptions() world.Options {
 			Version: version, Script: r.script(), OnMessage: r.wire.onMessage, OnFrame: r.wire.onFrame,
 		},
 		AWS: awssim.Options{
-			Estate: newEstate(r.dice, r.shape), Seed: uint64(r.dice), Latency: awssim.AWSLatency(), MaxPageSize: 2,
+			Estate: r.newEstate(), Seed: uint64(r.dice), Latency: awssim.AWSLatency(), MaxPageSize: 2,
 			Faults: r.awsFault, Observe: r.cloud.onCall,
 		},
 	}
+}
+
+func (r *run) newEstate() awssim.Estate {
+	estate := newEstate(r.dice, r.shape)
+	if r.profile.has(famRoom) {
+		estate = fillsCaches(r.dice, estate)
+	}
+	return estate
 }
 
 // live is the run itself: faults, calm, judgement.
@@ -191,6 +201,9 @@ func (r *run) calmDown() {
 	r.world.APIM.Resume()
 	r.world.APIM.AddIntegration(apimsim.Integration{ID: world.Integration, Env: "DEFAULT"})
 	for _, s := range r.slots {
+		if s.volume != nil {
+			s.volume.clear()
+		}
 		s.revive()
 	}
 	r.cutBadLinks()

@@ -59,6 +59,7 @@ const (
 	doUnknown       = "unknown command"
 	doGarbage       = "garbage"
 	doAway          = "AWS is away"
+	doFill          = "fill a disk"
 	doStale         = "subscribe to what has left its plan"
 )
 
@@ -82,7 +83,7 @@ func choices() []choice {
 		{doRefuseHello, famRefusals, 1}, {doRefuseUpgrade, famRefusals, 1}, {doExpire, famSTS, 4},
 		{doCrash, famCrashes, 6}, {doClock, famClock, 4}, {doReplica, famReplica, 4}, {doReplicaGoes, famReplica, 2},
 		{doUnknown, famNonsense, 2}, {doGarbage, famNonsense, 2},
-		{doAway, famAway, 6}, {doDrain, famSettings, 5}, {doStale, famStale, 8},
+		{doAway, famAway, 6}, {doDrain, famSettings, 5}, {doStale, famStale, 8}, {doFill, famRoom, 6},
 	}
 }
 

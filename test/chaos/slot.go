@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"time"
@@ -33,6 +34,8 @@ type slot struct {
 	disk *storetest.Model
 	// exports is the cache on its volume. Nothing of it is synced, so a crash may take all of it.
 	exports store.ExportCache
+	// volume, where set, has both of them.
+	volume *volume
 	// writes is what was written to the disk, in order.
 	journal journal
 	life    *lifetime
@@ -57,6 +60,7 @@ func (r *run) newSlot(name string) *slot {
 	s := &slot{
 		run: r, name: name, disk: &storetest.Model{}, exports: store.NewMemoryExports(exportsRoom), journal: newJournal(),
 	}
+	s.volume = r.newVolume(name)
 	s.disk.OnWrite, s.disk.OnOpen = s.onWrite, s.onOpen
 	r.slots = append(r.slots, s)
 	return s
@@ -68,12 +72,15 @@ func (s *slot) start() {
 	s.wanted = true
 	l := &lifetime{slot: s, stop: make(chan struct{}), began: time.Now(), regions: s.regions()}
 	r.mu.Lock()
+	if s.volume != nil {
+		s.openVolume()
+	}
 	s.life = l
 	r.lives = append(r.lives, l)
 	r.mu.Unlock()
 	instance := r.world.StartAgentWith(world.AgentOptions{
 		Disk:    s.disk,
-		Exports: s.exports,
+		Exports: ofLife{s.exports, l},
 		Settings: map[string]string{
 			"gravitee_integration_providers_0_configuration_region": strings.Join(l.regions, ","),
 		},
@@ -195,6 +202,9 @@ func (r *run) bury(l *lifetime) {
 	if crashed && r.dice.chance(exportsLost, "exports lost", l.name) {
 		r.strike("exports lost in a crash", "%s", l.slot.name)
 		l.slot.exports = store.NewMemoryExports(exportsRoom)
+		if v := l.slot.volume; v != nil {
+			_ = os.RemoveAll(v.exportsDir()) // what is left is there after the crash
+		}
 	}
 	if l.slot.wanted {
 		delay := r.dice.duration(100*time.Millisecond, restartDelay, "restart", l.name)

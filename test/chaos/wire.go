@@ -80,8 +80,8 @@ type ingestJob struct {
 	doneAt   time.Time // the first `done` that came
 }
 
-// exchange is what this observer reads of a message.
-type exchange struct {
+// exchanged is what this observer reads of a message.
+type exchanged struct {
 	ID            string `json:"id"`
 	CommandID     string `json:"commandId"`
 	CommandStatus string `json:"commandStatus"`
@@ -169,7 +169,7 @@ func (w *wire) onMessage(m apimsim.Message) {
 	body, _ := strings.CutPrefix(rest, "e:")
 	kind, _ = strings.CutPrefix(kind, "t:")
 	name, _ := strings.CutPrefix(kindOfExchange, "et:")
-	var e exchange
+	var e exchanged
 	if err := json.Unmarshal([]byte(body), &e); err != nil {
 		if m.Inbound {
 			w.run.violated("unreadable", "an agent sent what cannot be read: %v", err)
@@ -241,7 +241,7 @@ func (w *wire) onHello(conn int, id string) {
 	}
 }
 
-func (w *wire) onCommand(conn int, kind string, e exchange) {
+func (w *wire) onCommand(conn int, kind string, e exchanged) {
 	if known := w.commands[e.ID]; known != nil { // repeated
 		return
 	}
@@ -260,7 +260,7 @@ func (w *wire) onCommand(conn int, kind string, e exchange) {
 	}
 }
 
-func (w *wire) onReply(m apimsim.Message, kind string, e exchange) {
+func (w *wire) onReply(m apimsim.Message, kind string, e exchanged) {
 	c := w.commands[e.CommandID]
 	if c == nil && strings.HasPrefix(e.CommandID, garbageID) {
 		return // what nobody should send is answered all the same
@@ -346,7 +346,7 @@ const (
 	listingTakes = 30 * time.Second
 )
 
-func (w *wire) onIngest(conn int, e exchange) {
+func (w *wire) onIngest(conn int, e exchanged) {
 	i := &ingestMessage{
 		job: e.Payload.IngestJobID, at: time.Now(), done: e.Payload.Done, conn: conn, agent: w.conn(conn).agent,
 	}
@@ -405,7 +405,8 @@ func (w *wire) checkAPIs(since time.Time, apis []exchangedAPI) {
 				}
 			}
 		}
-		if len(api.Pages) == 0 && !slices.ContainsFunc(estates, func(e estateAt) bool { return e.unexportable[api.ID] }) {
+		if len(api.Pages) == 0 && !slices.ContainsFunc(estates, func(e estateAt) bool { return e.unexportable[api.ID] }) &&
+			!w.run.saidTooLarge(api.ID) {
 			w.run.violated("page-missing", "API %s is sent without its document", api.ID)
 		}
 	}
