@@ -138,6 +138,7 @@ func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
 
 // onlyOf reads the ids of the APIs that matter. A bare REST API id may be anywhere, so then all do, and none is named.
 func onlyOf(ids []string) (only []federation.ID, all bool) {
+	only = make([]federation.ID, 0, len(ids)) // which may be 200,000
 	for _, text := range ids {
 		ref, err := federation.ParseRef(text)
 		switch {

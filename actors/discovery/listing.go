@@ -246,9 +246,11 @@ func (r *listingRun) entries() []federation.Entry {
 func (r *listingRun) only(
 	target federation.Target, entries []federation.Entry, ids []federation.ID,
 ) []federation.Entry {
-	wanted := make(map[federation.ID]bool, len(ids))
+	wanted := map[federation.ID]bool{}
 	for _, id := range ids {
-		wanted[id] = id.Target() == target
+		if id.Target() == target { // the others are another target's, which has its own list of them
+			wanted[id] = true
+		}
 	}
 	var found []federation.Entry
 	for _, e := range entries {
