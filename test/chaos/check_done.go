@@ -59,11 +59,11 @@ func (r *run) crossing(to, from int) time.Duration {
 }
 
 // doneLost reports whether the connection, the process or an actor was struck before the news that a `done` was taken
-// could be written down, or whether the disk refused it. It needs the wire's lock.
+// could be written down, or held up, or whether the disk refused it. It needs the wire's lock.
 func (r *run) doneLost(done *ingestMessage, ended map[int]time.Time) bool {
 	heard := done.answered.Add(slowestLatency)
 	if end, over := ended[done.conn]; over && !end.After(heard) || r.wire.conn(done.conn).struckBy(heard) ||
-		r.disksFailed() {
+		r.wire.heldAt(done.conn, heard) || r.disksFailed() {
 		return true
 	}
 	for _, c := range r.wire.commands { // an agent that was told good-bye reads no more

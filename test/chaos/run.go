@@ -50,7 +50,9 @@ type run struct {
 	away     away
 	// controllers are those of the cluster, where their limits are small.
 	controllers []controller
-	clock       atomic.Int64 // how far the agents' wall clock is off
+	// regionBack says that a process was started again with a region that it had lacked.
+	regionBack bool
+	clock      atomic.Int64 // how far the agents' wall clock is off
 
 	mu         sync.Mutex
 	counts     map[string]int

@@ -229,6 +229,12 @@ func (w *wire) heldFor(conn int, since time.Time) time.Duration {
 	return sum
 }
 
+// heldAt reports whether a connection is held up at an instant. It needs the lock.
+func (w *wire) heldAt(conn int, at time.Time) bool {
+	holds := w.holds[w.conn(conn).link]
+	return slices.ContainsFunc(holds, func(h holdUp) bool { return !h.from.After(at) && h.until.After(at) })
+}
+
 // onHello finds out who is at the other end: an instance's ids begin with its name, and it has one
 // websocket at a time.
 func (w *wire) onHello(conn int, id string) {
