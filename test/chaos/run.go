@@ -50,9 +50,7 @@ type run struct {
 	away     away
 	// controllers are those of the cluster, where their limits are small.
 	controllers []controller
-	// regionBack says that a process was started again with a region that it had lacked.
-	regionBack bool
-	clock      atomic.Int64 // how far the agents' wall clock is off
+	clock       atomic.Int64 // how far the agents' wall clock is off
 
 	mu         sync.Mutex
 	counts     map[string]int

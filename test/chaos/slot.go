@@ -146,7 +146,6 @@ func (s *slot) putBack() {
 				describe(listed{rec, s}), rec.State)
 		}
 	}
-	r.regionBack = true
 	s.drain()
 	r.until(time.Now().Add(time.Minute))
 	s.revive()

@@ -333,6 +333,18 @@ func (w *wire) checkOpens(c *sentCommand) {
 		c.subscription, c.plan, c.api, age)
 }
 
+// ingestsAt is the agent that got the last START_INGEST.
+func (w *wire) ingestsAt() (agent string) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, c := range w.order {
+		if c.kind == "START_INGEST" {
+			agent = w.conn(c.conn).agent
+		}
+	}
+	return agent
+}
+
 // answeredSince reports whether another SUBSCRIBE of the same subscription was answered after this one came.
 // It needs the lock.
 func (w *wire) answeredSince(c *sentCommand) bool {
