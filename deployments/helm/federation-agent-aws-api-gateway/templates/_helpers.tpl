@@ -198,16 +198,13 @@ Without a cluster (helm template) it is another one each time, but the same in a
 {{- end -}}
 
 {{/*
-Takes {root, probe, flag}; the flag is for the question from within the container: where nobody else reaches the node API,
-and where only the container knows the password.
+Takes {root, probe, flag}; the flag is for the question from within the container: where nobody else reaches the node
+API, and where only the container has the certificate or the password that it asks for.
 */}}
 {{- define "agent.probe" -}}
 {{- $http := include "agent.http" .root | fromYaml -}}
 {{- $password := include "agent.password" .root -}}
-{{- if and $http.certificate (not $http.loopback) -}}
-tcpSocket:
-  port: http
-{{- else if or $http.loopback (and $http.password (not $password)) -}}
+{{- if or $http.loopback $http.certificate (and $http.password (not $password)) -}}
 exec:
   command: [/federation-agent, health, {{ .flag }}]
 {{- else -}}
