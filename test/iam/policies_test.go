@@ -309,9 +309,11 @@ func TestARoleIsTakenOnByNobodyButWhoItIsFor(t *testing.T) {
 		// Principal and condition, as the templates have them; a function is its argument.
 		agentStack: {
 			`{"Service":"ecs-tasks.amazonaws.com"} {"ArnLike":{"aws:SourceArn":` +
-				`"arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*"},"StringEquals":{"aws:SourceAccount":"AWS::AccountId"}}`,
+				`"arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*"},` +
+				`"StringEquals":{"aws:SourceAccount":"AWS::AccountId"}}`,
 			`{"Service":"ecs-tasks.amazonaws.com"} {"ArnLike":{"aws:SourceArn":` +
-				`"arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*"},"StringEquals":{"aws:SourceAccount":"AWS::AccountId"}}`,
+				`"arn:${AWS::Partition}:ecs:${AWS::Region}:${AWS::AccountId}:*"},` +
+				`"StringEquals":{"aws:SourceAccount":"AWS::AccountId"}}`,
 		},
 		agentRole: {
 			`{"Service":"ec2.${AWS::URLSuffix}"} null`,
