@@ -162,10 +162,9 @@ func calls(w *world.World) (tried, refused []string) {
 
 // known are the operations that the agent can call at all.
 func known() []string {
-	client := reflect.TypeFor[apigateway.Client]()
 	var names []string
-	for i := range client.NumMethod() {
-		names = append(names, client.Method(i).Name)
+	for method := range reflect.TypeFor[apigateway.Client]().Methods() {
+		names = append(names, method.Name)
 	}
 	slices.Sort(names)
 	return names

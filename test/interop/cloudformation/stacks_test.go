@@ -6,6 +6,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"net"
 	"net/http"
 	"net/http/httptest"
@@ -161,9 +162,7 @@ func TestTheServicesContainerGetsConnected(t *testing.T) {
 				"GraviteeIntegrationId": demo.DefaultIntegrationID, "GraviteeFederationRegion": region,
 				"GraviteeFederationImage": "registry.example.com/agent:1", "VpcId": vpc, "SubnetIds": subnets,
 			}
-			for key, value := range c.parameters {
-				parameters[key] = value
-			}
+			maps.Copy(parameters, c.parameters)
 			outputs := a.stack(name, "GraviteeFederationAgent.yml", parameters)
 			if got := a.policies(outputs["TaskRoleName"]); !slices.Equal(got, c.policies) {
 				t.Errorf("the task's role has %v", got)
