@@ -42,13 +42,12 @@ func TestTheImageRunsTheBinaryThatItsFirstStageBuilds(t *testing.T) {
 	if _, err := os.Stat(root + path.Join(built[2], "main.go")); err != nil {
 		t.Errorf("what is built: %v", err)
 	}
-	copied := regexp.MustCompile(`(?m)^COPY --from=build ` + regexp.QuoteMeta(built[1]) + ` (\S+)$`).FindStringSubmatch(
-		dockerfile,
-	)
-	if copied == nil {
+	// What the first stage lays out below this folder is the image's root.
+	program, below := strings.CutPrefix(built[1], "/out/root/")
+	if !below || !strings.Contains(dockerfile, "\nCOPY --from=build /out/root/ /\n") {
 		t.Fatalf("%s is not copied", built[1])
 	}
-	if got, want := instruction(t, dockerfile, "ENTRYPOINT"), `["`+copied[1]+`"]`; got != want {
+	if got, want := instruction(t, dockerfile, "ENTRYPOINT"), `["/`+program+`"]`; got != want {
 		t.Errorf("ENTRYPOINT %s, want %s", got, want)
 	}
 	for file, argument := range map[string]string{
@@ -64,18 +63,19 @@ func TestTheImageRunsTheBinaryThatItsFirstStageBuilds(t *testing.T) {
 		}
 	}
 	for _, name := range []string{"VERSION", "COMMIT"} {
-		if !strings.Contains(dockerfile, "\nARG "+name+"=") ||
+		// Once for the program, once for the labels.
+		if strings.Count(dockerfile, "\nARG "+name+"=") != 2 ||
 			!strings.Contains(read(t, "Taskfile.yml"), "--build-arg "+name+"={{."+name+"}}") {
 			t.Errorf("the image's build is not told %s", name)
 		}
 	}
-	if !strings.Contains(read(t, "go.mod"),
-		"\ngo "+regexp.MustCompile(`ARG GO_VERSION=(\S+)`).FindStringSubmatch(dockerfile)[1]) {
-		t.Error("the image is built with another Go than go.mod asks for")
+	base := regexp.MustCompile(`(?m)^ARG BASE=golang:(\S+)$`).FindStringSubmatch(dockerfile)
+	if base == nil || !strings.Contains(read(t, "go.mod"), "\ngo "+base[1]) {
+		t.Errorf("the image is built with %q, and go.mod asks for another Go", base)
 	}
 }
 
-func TestTheImagesUserOwnsTheVolumeThatComposeAndTheREADMEMount(t *testing.T) {
+func TestTheImagesUserAndGroup0OwnTheVolume(t *testing.T) {
 	dockerfile := read(t, "deployments/docker/Dockerfile")
 	user := instruction(t, dockerfile, "USER")
 	if !regexp.MustCompile(`^[1-9]\d*:[1-9]\d*$`).MatchString(user) {
@@ -89,50 +89,38 @@ func TestTheImagesUserOwnsTheVolumeThatComposeAndTheREADMEMount(t *testing.T) {
 	if got, want := instruction(t, dockerfile, "VOLUME"), `["`+volume+`"]`; got != want {
 		t.Errorf("VOLUME %s, want %s", got, want)
 	}
-	if !regexp.MustCompile(`(?m)^COPY --from=build --chown=` + user + ` \S+ ` + volume + `$`).MatchString(dockerfile) {
-		t.Errorf("%s does not belong to %s: a named volume takes over its owner", volume, user)
-	}
-	compose := read(t, "deployments/compose/docker-compose.yaml")
-	mount := regexp.MustCompile(`- agent-data:(\S+)`)
-	for name, text := range map[string]string{"compose": compose, "the README": read(t, "README.md")} {
-		if got := mount.FindStringSubmatch(text); got == nil || got[1] != volume {
-			t.Errorf("%s mounts %v, want %s", name, got, volume)
-		}
+	// A named volume takes over the owner and the mode of what the image has there.
+	owner, _, _ := strings.Cut(user, ":")
+	if !strings.Contains(dockerfile, "\nCOPY --from=build --chown="+owner+":0 /out/home/ /\n") ||
+		!strings.Contains(dockerfile, "install -d -m 770 /out/home"+volume+" ") {
+		t.Errorf("%s is not the place of user %s and of group 0, as which OpenShift runs containers", volume, owner)
 	}
 	if !strings.Contains(read(t, "docs/operations.md"), "`"+volume+"`") {
 		t.Errorf("docs/operations.md does not name %s", volume)
 	}
-	for line := range strings.Lines(compose) {
-		if line = strings.TrimSpace(line); line != "" && !strings.Contains(read(t, "README.md"), line) {
-			t.Errorf("the README's compose file lacks %q", line)
+}
+
+func TestTheImageCarriesItsLicencesAndItsBillOfMaterials(t *testing.T) {
+	dockerfile := read(t, "deployments/docker/Dockerfile")
+	for what, command := range map[string]string{
+		"licences":                  `(?m)^ && GOARCH=\$\{TARGETARCH\} sh \.ci/licences /out/root/\S+ \\$`,
+		"bill of materials":         `(?m)^ && cyclonedx-gomod bin .*-output /out/root/\S+\.cdx\.json \S+ \\$`,
+		"certificates to trust":     `(?m)^ && install -D -m 644 -t /out/root/etc/ssl/certs /etc/ssl/certs/ca-certificates\.crt \\$`,
+		"date that does not change": `(?m)^ && find /out -exec touch -h -d "@\$\{SOURCE_DATE_EPOCH\}" \{\} \+$`,
+	} {
+		if !regexp.MustCompile(command).MatchString(dockerfile) {
+			t.Errorf("the image has no %s", what)
+		}
+	}
+	for _, label := range []string{"title", "description", "licenses", "version", "revision"} {
+		if !strings.Contains(dockerfile, "org.opencontainers.image."+label+`="`) {
+			t.Errorf("the image has no label %s", label)
 		}
 	}
 }
 
-func TestTheREADMEBuildsTheImageThatComposeRuns(t *testing.T) {
-	image := regexp.MustCompile(`image: ([\w-]+):`).FindStringSubmatch(read(t, "deployments/compose/docker-compose.yaml"))
-	if image == nil ||
-		!strings.Contains(read(t, "README.md"), "docker build -f deployments/docker/Dockerfile -t "+image[1]+" .") {
-		t.Errorf("compose runs %v, and the README builds another", image)
-	}
-}
-
-func TestTheHealthCheckAsksTheProgramThatTheImageHoldsAndThePortIsTheProgramsOwn(t *testing.T) {
-	dockerfile, compose := read(t, "deployments/docker/Dockerfile"), read(t, "deployments/compose/docker-compose.yaml")
-	entrypoint := regexp.MustCompile(`^\["(\S+)"\]$`).FindStringSubmatch(instruction(t, dockerfile, "ENTRYPOINT"))
-	check := regexp.MustCompile(`(?m)^ +test: \["CMD", "(\S+)", "(\w+)"\]$`).FindStringSubmatch(compose)
-	if entrypoint == nil || check == nil || check[1] != entrypoint[1] {
-		t.Fatalf("the health check calls %q, the image holds %q", check, entrypoint)
-	}
-	if !strings.Contains(read(t, "cmd/federation-agent/ask.go"), `Use:   "`+check[2]+`"`) {
-		t.Errorf("the program has no subcommand %s", check[2])
-	}
-	// In the image nobody is let in without a user, and the check has none.
-	if !strings.Contains(compose, "- gravitee_services_core_http_authentication_type=none\n") ||
-		strings.Contains(compose, "services_core_http_host") {
-		t.Error("the health check is not let in, or others are")
-	}
-	port := instruction(t, dockerfile, "EXPOSE")
+func TestTheImageNamesThePortOfTheProgram(t *testing.T) {
+	port := instruction(t, read(t, "deployments/docker/Dockerfile"), "EXPOSE")
 	if !strings.Contains(read(t, "docs/configuration.md"), "`gravitee_services_core_http_port` | `"+port+"` |") {
 		t.Errorf("EXPOSE %s is not the default port", port)
 	}

@@ -52,39 +52,21 @@ func TestThePageGivesTheEnvironmentThatComposeGives(t *testing.T) {
 		"gravitee_integration_connector_ws_endpoints_0=https://apim.example.com/integration-controller",
 		"gravitee_integration_connector_ws_headers_0_name=Authorization",
 		"gravitee_integration_connector_ws_headers_0_value=bearer t0ken",
+		"gravitee_integration_providers_0_configuration_0_stage=",
+		"gravitee_integration_providers_0_configuration_1_stage=",
 		"gravitee_integration_providers_0_configuration_accessKeyId=AKIAIOSFODNN7EXAMPLE",
 		"gravitee_integration_providers_0_configuration_region=us-west-2",
 		"gravitee_integration_providers_0_configuration_secretAccessKey=s/ecret+1",
 		"gravitee_integration_providers_0_integrationId=int-1",
 		"gravitee_integration_providers_0_type=aws-api-gateway",
-		"gravitee_integration_providers_0_configuration_0_stage=",
-		"gravitee_integration_providers_0_configuration_1_stage=",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Error(diff)
 	}
 }
 
-func TestVariablesAreResolvedAsComposeDoes(t *testing.T) {
-	variables := map[string]string{"SET": "value", "EMPTY": ""}
-	for text, want := range map[string]string{
-		"${SET}": "value", "$SET": "value", "a ${SET}/b": "a value/b", "${UNSET}": "", "${UNSET:-}": "",
-		"${UNSET:-default}": "default", "${EMPTY:-default}": "default", "${SET:-default}": "value",
-		"${UNSET-default}": "default", "${EMPTY-default}": "", "$$SET": "$SET", "plain": "plain",
-	} {
-		if got, err := Interpolate(text, variables); got != want || err != nil {
-			t.Errorf("%s gives %q, %v, want %q", text, got, err, want)
-		}
-	}
-	for _, text := range []string{"${SET:?missing}", "${SET:+other}", "${SET?x}", "${UNSET:-$SET}", "${:-x}"} {
-		if got, err := Interpolate(text, variables); err == nil {
-			t.Errorf("%s is taken for %q", text, got)
-		}
-	}
-}
-
 func TestADotEnvHasCommentsQuotesAndSpaces(t *testing.T) {
-	const file = "services:\n  s:\n    environment:\n" +
+	const file = "services:\n  s:\n    image: i\n    environment:\n" +
 		"      - A=${A}\n      - B=${B}\n      - C=${C}\n      - D=${D:-gone}\n"
 	got, err := Environment(file, "# first\n\nA=x # why\nB=\"y z\"\nC='$A'\n# D=commented\n", "s")
 	if err != nil {
