@@ -14,6 +14,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -106,12 +107,14 @@ func newProject(t *testing.T, file, env, name string, more ...string) project {
 
 func (p project) run(args ...string) string {
 	p.t.Helper()
-	return docker(p.t, append(p.arguments[:len(p.arguments):len(p.arguments)], args...)...)
+	return docker(p.t, append(slices.Clip(p.arguments), args...)...)
 }
 
 func fill(text, apim string) string {
+	endpoint := apim + "/integration-controller"
 	return strings.NewReplacer(
-		"https://[your-APIM-management-API-host]/integration-controller", apim, "[your-APIM-management-API-host]", apim,
+		"https://[your-APIM-management-API-host]/integration-controller", endpoint,
+		"[your-APIM-management-API-host]", endpoint,
 		"[your-token]", "t0ken", "[your-integration-id]", integration, "[organization-id]", "DEFAULT",
 		"[your-aws-region]", "eu-west-1", "[your-key-id]", "AKIAIOSFODNN7EXAMPLE", "[your-access-key]", "s/ecret+1",
 		"[a-password-of-your-choice]", "pass",
