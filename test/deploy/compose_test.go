@@ -57,7 +57,7 @@ func ours(t *testing.T, env string) config.Config {
 func TestComposeReadsItsOwnExample(t *testing.T) {
 	cfg := ours(t, read(t, "deployments/compose/.env.example"))
 	if cfg.Connector.Endpoints[0] != "https://apim.example.com/integration-controller" ||
-		cfg.Providers[0].IntegrationID != "int-1" || cfg.Providers[0].AccessKeyID != "AKIAIOSFODNN7EXAMPLE" {
+		cfg.Providers[0].IntegrationID != "int-1" || cfg.Providers[0].AccessKeyID.Reveal() != "AKIAIOSFODNN7EXAMPLE" {
 		t.Errorf("%+v", cfg)
 	}
 }
