@@ -28,8 +28,8 @@ var filled = strings.NewReplacer(
 	"[your-access-key]", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "[a-password-of-your-choice]", "pass",
 )
 
-// load reads what the agent would read in the container.
-func load(t *testing.T, environment []string) (config.Config, []string) {
+// configured is what the agent makes of the environment in the container.
+func configured(t *testing.T, environment []string) (config.Config, []string) {
 	t.Helper()
 	cfg, warnings, err := config.Load(config.Sources{Environ: environment, ReadFile: func(string) ([]byte, error) {
 		return nil, os.ErrNotExist
@@ -47,7 +47,7 @@ func ours(t *testing.T, env string) config.Config {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, warnings := load(t, environment)
+	cfg, warnings := configured(t, environment)
 	if len(warnings) > 0 {
 		t.Errorf("%q", warnings)
 	}
@@ -115,7 +115,7 @@ func vendorEnvironment(t *testing.T, name string) []string {
 func TestComposeFilesOfTheVendorAreTakenAsTheyAre(t *testing.T) {
 	for _, name := range vendorFiles(t) {
 		t.Run(name, func(t *testing.T) {
-			cfg, _ := load(t, vendorEnvironment(t, name))
+			cfg, _ := configured(t, vendorEnvironment(t, name))
 			if p := cfg.Providers; len(p) != 1 || p[0].IntegrationID != "int-1" || p[0].Regions[0] != "us-west-2" {
 				t.Errorf("%+v", p)
 			}
@@ -215,7 +215,7 @@ func TestComposeOpensPageAndMetricsOnlyWithAPassword(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	cfg, warnings := load(t, environment)
+	cfg, warnings := configured(t, environment)
 	if s := cfg.Services; len(warnings) > 0 || s.HTTP.Host != "0.0.0.0" || !s.Metrics.Enabled ||
 		s.HTTP.Authentication.Type != config.AuthenticationBasic || len(s.HTTP.Authentication.Users) != 1 {
 		t.Errorf("opened: %q, %+v", warnings, s)

@@ -31,7 +31,7 @@ func TestSystemdGivesTheAgentWhatItsExampleSays(t *testing.T) {
 	for name, value := range variables {
 		environment = append(environment, name+"="+value)
 	}
-	cfg, warnings := load(t, environment)
+	cfg, warnings := configured(t, environment)
 	if len(warnings) > 0 || cfg.Providers[0].IntegrationID != "int-1" {
 		t.Errorf("%q, %+v", warnings, cfg)
 	}
