@@ -70,6 +70,13 @@ func (a *away) begin(r *run, s step) {
 	})
 }
 
+// wasWithin says that AWS was away a while ago. What waited for it comes at once then, with permits of all that time.
+func (a *away) wasWithin(while time.Duration) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return time.Since(a.until) < while
+}
+
 // befall says what becomes of a connection that is dialed while AWS is away.
 func (a *away) befall(r *run, name string, plan *memnet.Plan) {
 	a.mu.Lock()

@@ -69,7 +69,7 @@ func (c *cloud) onCall(call awssim.Call) {
 	}
 	if call.Throttled {
 		c.run.count("throttled by AWS", 1)
-		if !c.run.profile.has(famNeighbour) && !c.run.profile.has(famReplica) {
+		if !c.run.profile.has(famNeighbour) && !c.run.profile.has(famReplica) && !c.run.away.wasWithin(doubtAfter) {
 			c.run.violated("throttled", "AWS throttled %s, and nobody else is there", call.Event)
 		}
 	}

@@ -33,7 +33,8 @@ func (r *run) awsFault(e awssim.Event) awssim.Fault {
 		return awssim.Fault{}
 	}
 	name := e.String()
-	if e.Operation == awssim.OpCreateUsagePlanKey && r.dice.chance(r.profile.of(famConflicts, 0.2), "conflict", e.Key) {
+	// After a request that may have come through, the agent rightly takes this answer for a success.
+	if e.Operation == awssim.OpCreateUsagePlanKey && !r.inDoubt() && r.dice.chance(r.profile.of(famConflicts, 0.2), "conflict", e.Key) {
 		r.strike("aws 409 at an attachment", "%s", name)
 		return awssim.Answer(http.StatusConflict, awssim.CodeConflict, fmt.Sprintf(
 			"Usage Plan %s cannot be added because API Key cannot reference multiple Usage Plans with the same API stage",

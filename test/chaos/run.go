@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -54,6 +55,7 @@ type run struct {
 
 	mu         sync.Mutex
 	counts     map[string]int
+	awsBroke   time.Time // when a connection to AWS last broke
 	trace      []string
 	violations []Violation
 	badLinks   map[string]bool // connections that a fault befell
@@ -261,6 +263,24 @@ func (r *run) count(what string, n int) {
 func (r *run) strike(kind, format string, args ...any) {
 	r.count("fault "+kind, 1)
 	r.note("FAULT "+kind+" "+format, args...)
+	if breaksAWS.MatchString(kind) {
+		r.mu.Lock()
+		r.awsBroke = time.Now()
+		r.mu.Unlock()
+	}
+}
+
+// breaksAWS matches the faults after which an agent does not know what became of its request.
+var breaksAWS = regexp.MustCompile(`^aws (hang|closed|lost|truncated|cut|black|dial)|AWS`)
+
+// doubtAfter is how long a request whose connection broke may be repeated.
+const doubtAfter = 2 * time.Minute
+
+// inDoubt says that a request of an agent may be the second of its kind, though AWS saw no first.
+func (r *run) inDoubt() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return time.Since(r.awsBroke) < doubtAfter || r.away.wasWithin(doubtAfter)
 }
 
 // note adds a line to the trace.
