@@ -108,13 +108,14 @@ func (r *run) noneFits(expected map[string]wantedAPI) bool {
 	return false
 }
 
-// roundsNeeded is how often 4.4 must be asked for what does not fit into one answer.
+// roundsNeeded is how often 4.4 must be asked for what does not fit into one answer. What was in an answer that was too
+// large counts as sent, so it comes again only after the others.
 func (r *run) roundsNeeded() int {
 	expected, err := r.expected()
 	if legacy, _ := r.apimLacks(); err != nil || !legacy || len(r.controllers) == 0 {
 		return 0
 	}
-	return len(expected)
+	return 2 * len(expected)
 }
 
 // checkLimits ingests everything once more: what was learnt of the controllers' limits is not learnt again.
