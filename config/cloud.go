@@ -17,8 +17,8 @@ import (
 type Cloud struct {
 	// Token of Gravitee Cloud, a JWT. It stands for endpoint and Authorization header: the session goes to the gate that
 	// the token names, https://GATE.cloudgate.gravitee.io, with agent.cloud.path behind it. Where endpoints are set, they
-	// win, and the token is sent to nobody. Untried against the real gate, whose path for federation is not published.
-	// Never printed. Where to find it: Gravitee Cloud, where it shows how a federation agent is deployed.
+	// win, and the token is sent to nobody. Nobody has tried it with the real gate, whose path for federation is not
+	// published. Never printed. Where to find it: Gravitee Cloud, where it shows how a federation agent is deployed.
 	Token secret.String `env:"token" example:"e30.eyJvcmciOiJvIiwiZW52cyI6WyJlIl0sImNwZyI6ImV1In0.c2ln"`
 }
 

@@ -55,8 +55,8 @@ type KeyStore struct {
 
 // TrustStore are the authorities to trust instead of the system's.
 type TrustStore struct {
-	// Kind of the trust store, in small or capital letters. None: the system's, to which SSL_CERT_FILE adds nothing but
-	// replaces it.
+	// Kind of the trust store, in small or capital letters. None: the system's authorities, or those of
+	// SSL_CERT_FILE in their place.
 	Type string `env:"type" envDefault:"none" oneof:"none,pem,pkcs12,jks" example:"PEM"`
 	// File of the trust store. It is read again when it changes. It comes before the content.
 	Path string `env:"path" example:"/etc/federation-agent/ca.pem"`
