@@ -234,7 +234,7 @@ func (t *target) onKeysOpened(ctx actor.Context, m keys.Opened) {
 	t.again.Stop()
 	t.Become(t.ready)
 	t.show(status.Ready)
-	t.env.Log.Info("AWS account and region are known; their APIs are listed by the next discovery or ingest",
+	t.env.Log.Info("AWS account and region are known; their APIs are listed by the next preview or ingest",
 		life.LogTarget, id)
 	for _, q := range t.queue {
 		t.dispatch(ctx, q.Message, q.Sender)

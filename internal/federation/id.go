@@ -7,6 +7,7 @@ package federation
 import (
 	"cmp"
 	"fmt"
+	"log/slog"
 	"strings"
 
 	"federation-agent/internal/words"
@@ -32,6 +33,9 @@ const (
 func (id ID) String() string {
 	return strings.Join([]string{id.Account, id.Region, id.RestAPI, id.Stage}, idSeparator)
 }
+
+// LogValue implements slog.LogValuer: a JSON log shows the text, too.
+func (id ID) LogValue() slog.Value { return slog.StringValue(id.String()) }
 
 // Target is the account and region of the API.
 func (id ID) Target() Target { return Target{Account: id.Account, Region: id.Region} }
@@ -65,6 +69,9 @@ type Target struct {
 
 // String is "ACCOUNT:REGION".
 func (t Target) String() string { return t.Account + idSeparator + t.Region }
+
+// LogValue implements slog.LogValuer, as that of [ID] does.
+func (t Target) LogValue() slog.Value { return slog.StringValue(t.String()) }
 
 // ParseTarget reads the text of a [Target].
 func ParseTarget(s string) (Target, error) {

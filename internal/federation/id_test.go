@@ -1,6 +1,8 @@
 package federation
 
 import (
+	"bytes"
+	"log/slog"
 	"slices"
 	"strings"
 	"testing"
@@ -85,6 +87,15 @@ func TestABareReferenceHasATargetIfItIsInOneAccountAndRegion(t *testing.T) {
 		} else if err != nil || target.String() != want {
 			t.Errorf("%s: %v, %v", text, target, err)
 		}
+	}
+}
+
+func TestAJSONLogShowsIDsAsTheTextLogDoes(t *testing.T) {
+	var log bytes.Buffer
+	slog.New(slog.NewJSONHandler(&log, nil)).Info("x", "api", prod, "target", prod.Target())
+	if want := `"api":"111111111111:eu-west-1:a1b2c3:prod","target":"111111111111:eu-west-1"}`; !strings.Contains(
+		log.String(), want) {
+		t.Error(log.String())
 	}
 }
 
