@@ -284,6 +284,8 @@ func TestAStoreInUseNeedsItsSettings(t *testing.T) {
 func TestACommandThatNeedsFewSettingsReadsNoOtherReferences(t *testing.T) {
 	s := &stores{texts: map[string]string{"secret://kubernetes/node:admin": "a-password"}}
 	src := s.sources(seed(value0+"=secret://kubernetes/apim:token", idVar+"=secret://kubernetes/aws:id",
+		ws+"ssl_truststore_type=PKCS12", ws+"ssl_truststore_content=secret://kubernetes/ca:store",
+		ws+"ssl_keystore_type=JKS", ws+"ssl_keystore_path=/none.jks",
 		nodeHTTP+"authentication_users_admin=secret://kubernetes/node:admin", withK8s)...)
 	src.Needed = "services."
 	cfg, warnings, err := config.Load(src)

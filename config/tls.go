@@ -2,6 +2,7 @@ package config
 
 import (
 	"crypto/tls"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -126,15 +127,14 @@ func (h NodeHTTP) ServerTLS(log *slog.Logger) trust.Options {
 
 var tlsVersions = map[string]uint16{"tlsv1.2": tls.VersionTLS12, "tlsv1.3": tls.VersionTLS13}
 
-// checkTLS opens the stores, so that what is wrong with them is found before anything is started.
+// checkTLS opens the stores, so that what is wrong with them is found before anything is started. A command that does
+// not need the session's leaves them alone: what they refer to was not read.
 func (l *loader) checkTLS(cfg Config) {
-	l.checkStated(sslPrefix)
-	client := cfg.Connector.ClientTLS(nil)
-	client.Read = l.src.ReadFile
-	if opened, err := trust.NewClient(client); err != nil {
-		l.faultsOfStores(err)
-	} else {
-		l.adviseExpiring(opened.Expiring(time.Now()))
+	if strings.HasPrefix(sslPrefix, l.src.Needed) {
+		l.checkStated(sslPrefix)
+		client := cfg.Connector.ClientTLS(nil)
+		client.Read = l.src.ReadFile
+		l.judgeStores(trust.NewClient(client))
 	}
 	l.checkNodeTLS(cfg.Services.HTTP)
 }
@@ -167,11 +167,7 @@ func (l *loader) checkNodeTLS(api NodeHTTP) {
 	case server.Trust == nil:
 		l.fault(nodeSSLPrefix+"truststore.type", "is missing: whose certificates callers must show")
 	}
-	if opened, err := trust.NewServer(server); err != nil {
-		l.faultsOfStores(err)
-	} else {
-		l.adviseExpiring(opened.Expiring(time.Now()))
-	}
+	l.judgeStores(trust.NewServer(server))
 }
 
 // checkStated refuses stores that are described, but have no type: whom to trust is not guessed.
@@ -190,16 +186,19 @@ func (l *loader) checkStated(prefix string) {
 	}
 }
 
-func (l *loader) faultsOfStores(err error) {
-	for _, one := range err.(interface{ Unwrap() []error }).Unwrap() {
-		if fault, ok := one.(*trust.Fault); ok { //nolint:errorlint // as they are
-			l.fault(fault.Key, "%s", fault.Text)
+// judgeStores names what is wrong with stores, or else the settings of certificates that end soon.
+func (l *loader) judgeStores(opened interface {
+	Expiring(now time.Time) map[string]string
+}, err error) {
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, one := range joined.Unwrap() {
+			if fault, ok := errors.AsType[*trust.Fault](one); ok {
+				l.fault(fault.Key, "%s", fault.Text)
+			}
 		}
+		return
 	}
-}
-
-// adviseExpiring names the settings of certificates that end soon.
-func (l *loader) adviseExpiring(lines map[string]string) {
+	lines := opened.Expiring(l.src.Now())
 	for _, key := range slices.Sorted(maps.Keys(lines)) {
 		l.warn(l.settings[key].String() + ": " + lines[key])
 	}
