@@ -62,8 +62,8 @@ func (l *loader) fileList() (files []string, source, example string) {
 }
 
 var (
-	ownProperty  = regexp.MustCompile(`-D(integration|cloud|services|agent)\.`)
-	javaNetworks = regexp.MustCompile(`-D(javax\.net\.ssl\.|https?\.proxy|socksProxy)`)
+	ownProperty  = regexp.MustCompile(`-D(integration|cloud|secrets|services|system\.proxy|agent)\.`)
+	javaNetworks = regexp.MustCompile(`-D(javax\.net\.ssl\.|https?\.proxy|socksProxy|java\.net\.useSystemProxies)`)
 )
 
 // checkJavaOptions refuses what would say whom to trust, or how to connect, to a program that runs in a JVM.

@@ -136,6 +136,9 @@ func TestJavaOptionsAreReadForTheFilesOnly(t *testing.T) {
 	for assignment, want := range map[string]string{
 		"JAVA_OPTS=-Dcloud.token=x":                                  "JAVA_OPTS: only -Dgravitee.conf is read",
 		"JDK_JAVA_OPTIONS=-Xmx1g -Djavax.net.ssl.trustStore=/t":      "JDK_JAVA_OPTIONS: this agent has no JVM",
+		"JAVA_OPTS=-Dsecrets.kubernetes.enabled=true":                "JAVA_OPTS: only -Dgravitee.conf is read",
+		"JAVA_OPTS=-Dsystem.proxy.host=proxy":                        "JAVA_OPTS: only -Dgravitee.conf is read",
+		"JAVA_OPTS=-Djava.net.useSystemProxies=true":                 "JAVA_OPTS: this agent has no JVM",
 		"JAVA_OPTS=-Dhttps.proxyHost=proxy":                          "JAVA_OPTS: this agent has no JVM",
 		"JAVA_TOOL_OPTIONS=-DsocksProxyHost=proxy":                   connectorTruststore,
 		"_JAVA_OPTIONS=-Djavax.net.ssl.keyStore=/k":                  "_JAVA_OPTIONS: this agent has no JVM",
