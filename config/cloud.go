@@ -111,14 +111,15 @@ func (l *loader) enterCloud(cfg *Config) {
 		l.fault(keyGatePath, "%s is not a path: letters, digits and _.~- behind each slash", show(path))
 		path = ""
 	}
-	if slices.ContainsFunc(cfg.Connector.Headers, Header.isAuthorization) {
+	header := Header{Name: "Authorization", Value: token.Behind("bearer ")}
+	if at := slices.IndexFunc(cfg.Connector.Headers, Header.isAuthorization); at >= 0 {
 		l.warn(name + ": its token is sent in place of the Authorization header that is set")
-		cfg.Connector.Headers = slices.DeleteFunc(cfg.Connector.Headers, Header.isAuthorization)
+		cfg.Connector.Headers[at] = header
+	} else {
+		cfg.Connector.Headers = append(cfg.Connector.Headers, header)
 	}
 	endpoint := "https://" + strings.ToLower(claims.Gate) + gateDomain + path
 	cfg.Connector.Endpoints = []string{endpoint}
-	cfg.Connector.Headers = append(cfg.Connector.Headers,
-		Header{Name: "Authorization", Value: token.Behind("bearer ")})
 	until := "without an end"
 	if claims.Expires != nil {
 		until = "until " + claims.expiry().Format(time.RFC3339)

@@ -70,6 +70,9 @@ func TestTheTokenReplacesAnAuthorizationHeaderThatIsLeft(t *testing.T) {
 	if h := cfg.Connector.Headers; len(h) != 1 || h[0].Value.Reveal() != "bearer "+jwt(cloudClaims) {
 		t.Errorf("%+v", h)
 	}
+	other := "gravitee_integration_connector_ws_headers_1_"
+	wantFaults(t, faultsOf(t, inCloud(cloud+"="+jwt(cloudClaims), left+"name=authorization", left+"value=bearer ",
+		other+"name=two words", other+"value=x")), other+`name: "two words" is not the name`)
 }
 
 func TestAFaultyCloudTokenIsOneFaultThatNamesTheVariableAndNotTheToken(t *testing.T) {
