@@ -126,8 +126,8 @@ type Node struct {
 // Log configures the program's log, which goes to the standard error.
 type Log struct {
 	// Least level that is logged. Without it, the vendor's GRAVITEE_LOG_LEVEL counts, then a logback.xml beside the YAML
-	// files: the most talkative of its loggers below io.gravitee and com.graviteesource, else its root. A line at the
-	// start names what decided.
+	// files, or where the vendor's image has its own: the most talkative of its loggers below io.gravitee and
+	// com.graviteesource, else its root. A line at the start names what decided.
 	Level slog.Level `env:"level" envDefault:"info" oneof:"debug,info,warn,error" example:"debug"`
 	// Form of a log line. Without it, that of the console appender of such a logback.xml counts.
 	Format string `env:"format" envDefault:"text" oneof:"text,json" example:"json"`

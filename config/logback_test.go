@@ -167,6 +167,15 @@ func TestABrokenLogbackIsAWarning(t *testing.T) {
 	}
 }
 
+// Compose files of the vendor mount a logback.xml alone: the vendor's image has a gravitee.yml of its own beside it.
+func TestALogbackAloneIsReadWhereTheVendorsImageLooks(t *testing.T) {
+	src := config.Sources{Environ: seed(), ReadFile: files{vendorHome + "logback.xml": chartLogback}.read}
+	cfg, _ := mustLoad(t, src)
+	if cfg.Agent.Log.Format != "json" || !strings.Contains(strings.Join(cfg.Notes, ""), "by "+vendorHome+"logback.xml") {
+		t.Errorf("%+v %q", cfg.Agent.Log, cfg.Notes)
+	}
+}
+
 // The vendor's chart names two files, and its logback.xml lies beside both.
 func TestTheLogbackBesideANamedFileIsRead(t *testing.T) {
 	src := config.Sources{

@@ -71,10 +71,10 @@ func levelNamed(name string) (level slog.Level, known bool) {
 	return 0, false
 }
 
-// findLogback reads the logback.xml beside the YAML files, if there is one. Beside several, the last one counts, as of
-// the YAML files.
+// findLogback reads the logback.xml beside the YAML files, if there is one, or where the vendor's image looks. Beside
+// several files, the last one counts, as of the YAML files.
 func (l *loader) findLogback() logback {
-	for _, file := range slices.Backward(l.files) {
+	for _, file := range slices.Backward(append([]string{vendorFile}, l.files...)) {
 		name := filepath.Join(filepath.Dir(file), "logback.xml")
 		content, err := l.src.ReadFile(name)
 		if errors.Is(err, fs.ErrNotExist) {
