@@ -63,14 +63,11 @@ type Error struct {
 // Error implements error.
 func (e *Error) Error() string {
 	what := map[Why]string{
-		Unreachable: "the proxy %s cannot be reached", Credentials: "the proxy %s asks for credentials",
-		Forbidden: "the proxy %s does not let the agent through to %s", NoTarget: "the proxy %s cannot reach %s",
-		NoProxy: "%s does not speak as a proxy of the configured type does",
+		Unreachable: "the proxy %[1]s cannot be reached", Credentials: "the proxy %[1]s asks for credentials",
+		Forbidden: "the proxy %[1]s does not let the agent through to %[2]s", NoTarget: "the proxy %[1]s cannot reach %[2]s",
+		NoProxy: "%[1]s does not speak as a proxy of the configured type does",
 	}[e.Why]
-	if strings.Count(what, "%s") > 1 {
-		return fmt.Sprintf(what, e.Proxy, e.Target) + ": " + e.Err.Error()
-	}
-	return fmt.Sprintf(what, e.Proxy) + ": " + e.Err.Error()
+	return fmt.Sprintf(what+": %[3]v", e.Proxy, e.Target, e.Err)
 }
 
 // Unwrap returns the cause.
@@ -82,6 +79,7 @@ func (s Server) Address() string { return net.JoinHostPort(s.Host, strconv.Itoa(
 // Dial opens a connection to a target. Its errors are *[Error].
 func (s Server) Dial(ctx context.Context, network, target string) (net.Conn, error) {
 	fail := func(why Why, err error) error { return &Error{Why: why, Proxy: s.Address(), Target: target, Err: err} }
+	s.Password.Refresh(ctx)
 	forward := s.Forward
 	if forward == nil {
 		forward = new(net.Dialer).DialContext

@@ -114,6 +114,22 @@ func TestAConnectionIsMadeThroughAProxy(t *testing.T) {
 	}
 }
 
+// renewed is a password that was another one before it was read again.
+type renewed struct{ text string }
+
+func (r *renewed) Text() string            { return r.text }
+func (r *renewed) Refresh(context.Context) { r.text = "hidden" }
+
+func TestAPasswordThatWasRotatedIsUsedFromTheNextConnectionOn(t *testing.T) {
+	s := server(socks(t, 2, 0, 0))
+	s.SOCKS5, s.Username, s.Password = true, "me", secret.Live(&renewed{"old"})
+	conn, err := s.Dial(t.Context(), "tcp", target)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = conn.Close()
+}
+
 func TestAProxyThatMakesNoConnectionSaysWhy(t *testing.T) {
 	status := func(line string) func(net.Conn) { return answers(t, line, func(*http.Request) {}) }
 	says := func(text string) func(net.Conn) {

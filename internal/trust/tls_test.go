@@ -2,6 +2,7 @@ package trust_test
 
 import (
 	"bytes"
+	"context"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -18,6 +19,7 @@ import (
 	"testing"
 	"time"
 
+	"federation-agent/internal/secret"
 	"federation-agent/internal/trust"
 )
 
@@ -264,6 +266,38 @@ func TestAChangedStoreIsUsedFromTheNextConnectionOn(t *testing.T) {
 	meet("new.example")
 	write(t, path, pemPair(t, "last.example", until))
 	meet("last.example")
+}
+
+// renewed is a password that was another one before it was read again.
+type renewed struct{ text, next string }
+
+func (r *renewed) Text() string            { return r.text }
+func (r *renewed) Refresh(context.Context) { r.text = r.next }
+
+func TestThePasswordOfAChangedStoreIsReadAgainWithIt(t *testing.T) {
+	data := func(name string) []byte {
+		t.Helper()
+		content, err := os.ReadFile(filepath.Join("testdata", name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		return content
+	}
+	path := filepath.Join(t.TempDir(), "trust")
+	write(t, path, data("trust.jks")) // which needs no password
+	var log bytes.Buffer
+	o := options(trust.Options{})
+	o.Trust = &trust.Source{Key: key, Type: trust.JKS, Path: path, Password: secret.Live(&renewed{next: password})}
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	client, err := trust.NewClient(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	write(t, path, data("trust.p12"))
+	client.Config()
+	if !strings.Contains(log.String(), "is used from now on") {
+		t.Errorf("the log says %s", log.String())
+	}
 }
 
 func TestCertificatesThatEndSoonAreNamed(t *testing.T) {

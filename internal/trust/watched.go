@@ -1,6 +1,7 @@
 package trust
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"io/fs"
@@ -55,8 +56,8 @@ func (w *watched[T]) load(now fs.FileInfo) error {
 	return nil
 }
 
-// get gives the store, and which version of it. A password may be renewed later than its file, so what could not be
-// read is tried again each time.
+// get gives the store, and which version of it. Its password may be renewed with its file, or later: both are read again,
+// and what could not be read is tried again each time.
 func (w *watched[T]) get() (value T, version int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -64,6 +65,7 @@ func (w *watched[T]) get() (value T, version int) {
 	if w.source.Path == "" || isSame(w.seen, now) {
 		return w.value, w.version
 	}
+	w.source.Password.Refresh(context.Background()) // which ends by itself
 	switch err := w.load(now); {
 	case err == nil:
 		w.log.Info("a key store or trust store has changed; it is used from now on", "path", w.source.Path)
