@@ -54,6 +54,9 @@ func (s *session) dial() {
 	options := s.options(endpoint)
 	life.Pipe(s.Scope, func(ctx context.Context) (dialed, error) {
 		options.Header = header(ctx, s.spec.Connector.Headers)
+		if s.env.TLS != nil { // for each connection, because stores change; here, because opening one takes its time
+			options.TLS = s.env.TLS()
+		}
 		conn, err := wsconn.Dial(ctx, options)
 		if err != nil {
 			return dialed{}, err
@@ -68,14 +71,10 @@ func (s *session) dial() {
 }
 
 func (s *session) options(endpoint string) wsconn.Options {
-	options := wsconn.Options{
+	return wsconn.Options{
 		URL: exchange.URL(endpoint), NetDial: s.env.Dial,
 		MaxFrameSize: s.frameSize(), MaxMessageSize: s.spec.Connector.MaxMessageSize,
 	}
-	if s.env.TLS != nil { // for each connection: stores change
-		options.TLS = s.env.TLS()
-	}
-	return options
 }
 
 // header reads what is live once more: a token that was rotated counts from this connection on.
