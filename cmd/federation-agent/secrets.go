@@ -18,6 +18,7 @@ func (p process) openSecrets(stores config.Secrets) config.SecretReader {
 	p.secrets.Use(secret.Kubernetes, kubernetes.New(kubernetes.Options{
 		KubeConfigFile: stores.Kubernetes.KubeConfigFile, Namespace: stores.Kubernetes.Namespace,
 		Timeout: milliseconds(stores.Kubernetes.TimeoutMillis), Getenv: p.getenv,
+		Read: config.ReadFile,
 	}))
 	aws := secretsmanager.Options{
 		Region: stores.AWS.Region, Endpoint: stores.AWS.Endpoint, FIPS: stores.AWS.FIPS,

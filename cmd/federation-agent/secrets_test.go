@@ -67,6 +67,12 @@ func TestValidateReadsWhatTheSettingsReferTo(t *testing.T) {
 	faulty.says("fault: " + nodeUsers + "admin: refers to kubernetes://ns/secrets/node/password, which cannot be read: " +
 		"KUBERNETES_SERVICE_HOST and KUBERNETES_SERVICE_PORT_HTTPS are not set")
 	faulty.says("Configuration faults: 2.")
+	endless := start(t, append(environ, nodeUsers+"admin=kubernetes://ns/secrets/node/password",
+		"gravitee_secrets_kubernetes_kubeConfigFile=/dev/zero"), "validate")
+	if code := endless.exit(); code != exitConfiguration {
+		t.Errorf("exit code %d\n%s", code, endless.log())
+	}
+	endless.says("the kubeconfig file cannot be read: it is a directory, a device or a pipe")
 }
 
 func TestAHealthCheckReadsOnlyTheSecretsThatItNeeds(t *testing.T) {

@@ -5,7 +5,6 @@ import (
 	"crypto/x509"
 	"fmt"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 )
@@ -21,7 +20,7 @@ type access struct {
 
 func (c *Client) access() (access, error) {
 	if c.options.KubeConfigFile != "" {
-		return fromFile(c.options.KubeConfigFile)
+		return c.fromFile(c.options.KubeConfigFile)
 	}
 	return c.inCluster()
 }
@@ -44,7 +43,7 @@ func (c *Client) inCluster() (a access, err error) {
 	a.server = "https://" + net.JoinHostPort(host, port)
 	content := map[string][]byte{}
 	for _, name := range []string{"token", "ca.crt", "namespace"} {
-		if content[name], err = os.ReadFile(filepath.Join(c.options.Mount, name)); err != nil {
+		if content[name], err = c.options.Read(filepath.Join(c.options.Mount, name)); err != nil {
 			return a, fmt.Errorf("the pod's service account cannot be read: %w; "+
 				"check that automountServiceAccountToken is not false", err)
 		}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"net/url"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -48,21 +47,29 @@ var unserved = []string{
 	"as-user-extra",
 }
 
+// reader reads a file.
+type reader func(name string) ([]byte, error)
+
 // fromFile reads the current context of a kubeconfig file.
-func fromFile(name string) (access, error) {
-	content, err := os.ReadFile(name)
+func (c *Client) fromFile(name string) (access, error) {
+	content, err := c.options.Read(name)
 	if err != nil {
 		return access{}, fmt.Errorf("the kubeconfig file cannot be read: %w", err)
 	}
-	a, err := fromConfig(content, filepath.Dir(name))
+	a, err := fromConfig(content, func(file string) ([]byte, error) {
+		if !filepath.IsAbs(file) {
+			file = filepath.Join(filepath.Dir(name), file)
+		}
+		return c.options.Read(file)
+	})
 	if err != nil {
 		return access{}, fmt.Errorf("the kubeconfig file %s: %w", name, err)
 	}
 	return a, nil
 }
 
-// fromConfig reads a kubeconfig file whose own file names are relative to a directory.
-func fromConfig(content []byte, dir string) (a access, err error) {
+// fromConfig reads what a kubeconfig file says, with the files that it names.
+func fromConfig(content []byte, read reader) (a access, err error) {
 	var config kubeConfig
 	if yaml.Unmarshal(content, &config) != nil { // its error would quote the file
 		return a, errors.New("is not YAML, or no kubeconfig")
@@ -90,14 +97,14 @@ func fromConfig(content []byte, dir string) (a access, err error) {
 		return a, errors.New("server must be an https:// URL")
 	}
 	a.serverName, a.namespace = cluster.text("tls-server-name"), context.text("namespace")
-	if err := a.trust(cluster, dir); err != nil {
+	if err := a.trust(cluster, read); err != nil {
 		return a, err
 	}
-	return a, a.signIn(user, dir)
+	return a, a.signIn(user, read)
 }
 
-func (a *access) trust(cluster attrs, dir string) error {
-	ca, err := cluster.material("certificate-authority", dir)
+func (a *access) trust(cluster attrs, read reader) error {
+	ca, err := cluster.material("certificate-authority", read)
 	if err == nil && ca != nil {
 		a.cas, err = pool(ca, "certificate-authority")
 	}
@@ -105,20 +112,20 @@ func (a *access) trust(cluster attrs, dir string) error {
 }
 
 // signIn takes a token, a client certificate, or both.
-func (a *access) signIn(user attrs, dir string) error {
+func (a *access) signIn(user attrs, read reader) error {
 	a.token = user.text("token")
 	if file := user.text("tokenFile"); file != "" { // client-go prefers it, too
-		token, err := os.ReadFile(beside(dir, file))
+		token, err := read(file)
 		if err != nil {
 			return fmt.Errorf("tokenFile: %w", err)
 		}
 		a.token = strings.TrimSpace(string(token))
 	}
-	certificate, err := user.material("client-certificate", dir)
+	certificate, err := user.material("client-certificate", read)
 	if err != nil {
 		return err
 	}
-	key, err := user.material("client-key", dir)
+	key, err := user.material("client-key", read)
 	if err != nil {
 		return err
 	}
@@ -135,7 +142,7 @@ func (a *access) signIn(user attrs, dir string) error {
 
 // material is what stands under NAME-data in base64, or else in the file that NAME names. It is nil where neither is
 // set.
-func (a attrs) material(name, dir string) ([]byte, error) {
+func (a attrs) material(name string, read reader) ([]byte, error) {
 	const data = "-data"
 	if text := a.text(name + data); text != "" {
 		content, err := base64.StdEncoding.DecodeString(text)
@@ -148,16 +155,9 @@ func (a attrs) material(name, dir string) ([]byte, error) {
 	if file == "" {
 		return nil, nil
 	}
-	content, err := os.ReadFile(beside(dir, file))
+	content, err := read(file)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", name, err)
 	}
 	return content, nil
-}
-
-func beside(dir, file string) string {
-	if filepath.IsAbs(file) {
-		return file
-	}
-	return filepath.Join(dir, file)
 }

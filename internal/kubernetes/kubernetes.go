@@ -23,8 +23,9 @@ type Options struct {
 	Namespace string
 	// Timeout bounds one read.
 	Timeout time.Duration
-	// Getenv reads the environment, as os.Getenv does.
+	// Getenv reads the environment, as os.Getenv does, and Read a file.
 	Getenv func(name string) string
+	Read   func(name string) ([]byte, error)
 	// Mount is where the pod's account is mounted; empty for the usual place.
 	Mount string
 }

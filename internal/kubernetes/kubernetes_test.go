@@ -107,7 +107,7 @@ func (c *cluster) options() kubernetes.Options {
 	}
 	environ := map[string]string{"KUBERNETES_SERVICE_HOST": host, "KUBERNETES_SERVICE_PORT_HTTPS": port}
 	return kubernetes.Options{
-		Timeout: time.Minute, Mount: c.mount, Getenv: func(name string) string { return environ[name] },
+		Timeout: time.Minute, Mount: c.mount, Read: os.ReadFile, Getenv: func(name string) string { return environ[name] },
 	}
 }
 
@@ -201,7 +201,9 @@ func TestAServerThatIsSilentIsGivenUp(t *testing.T) {
 }
 
 func TestOutsideOfAPodAKubeconfigFileIsAskedFor(t *testing.T) {
-	o := kubernetes.Options{Timeout: time.Second, Mount: t.TempDir(), Getenv: func(string) string { return "" }}
+	o := kubernetes.Options{
+		Timeout: time.Second, Mount: t.TempDir(), Read: os.ReadFile, Getenv: func(string) string { return "" },
+	}
 	want(t, "no pod", read(t, o, "secret://kubernetes/apim:token"), "set secrets.kubernetes.kubeConfigFile")
 	o.Getenv = func(string) string { return "1" }
 	want(t, "no account", read(t, o, "secret://kubernetes/apim:token"), "that automountServiceAccountToken is not false")
