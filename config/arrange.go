@@ -73,15 +73,13 @@ const (
 	// listSeparator is the envSeparator of the lists of texts that have an index. No value contains it, since none
 	// contains a control character.
 	listSeparator = "\n"
-	// readMark begins what stands for a secret that was read from elsewhere: its key follows.
-	readMark = "\x00"
 )
 
 // fill checks each value, so that a fault names the variable, and lets caarlos0/env fill the struct with the defaults
 // and with the values that pass. Only the keys that begin with prefix count.
 func (l *loader) fill(prefix string) (cfg Config) {
 	values := map[string]string{} // never nil: the library would read the process's environment
-	users, read := map[string]secret.String{}, map[string]secret.String{}
+	users, secrets := map[string]secret.String{}, map[string]secret.String{}
 	for _, key := range sortedKeys(l.settings) {
 		f, ok := l.fieldOf(key)
 		if !ok || !strings.HasPrefix(key, prefix) {
@@ -94,13 +92,10 @@ func (l *loader) fill(prefix string) (cfg Config) {
 		switch {
 		case err != nil:
 			l.reject(key, err.Error())
-		case isUser && s.from != "":
-			users[user] = s.secret
 		case isUser:
-			users[user] = secret.New(value)
-		case f.kind == kindSecret && s.from != "":
-			values[name] = readMark + key
-			read[readMark+key] = s.secret
+			users[user] = s.asSecret()
+		case f.kind == kindSecret:
+			values[name], secrets[key] = key, s.asSecret()
 		case f.kind == kindIndexedList && values[name] != "": // keys come in the order of their indexes
 			values[name] += listSeparator + value
 		default:
@@ -110,7 +105,7 @@ func (l *loader) fill(prefix string) (cfg Config) {
 	for key := range l.rejected { // an element is still one when all its values are refused: the list goes on behind it
 		values[libraryKey(key)] += ""
 	}
-	if err := env.ParseWithOptions(&cfg, env.Options{Environment: values, FuncMap: parsers(read)}); err != nil {
+	if err := env.ParseWithOptions(&cfg, env.Options{Environment: values, FuncMap: parsers(secrets)}); err != nil {
 		l.refuse("configuration", "a fault of this program: "+err.Error(), "")
 	}
 	if len(users) > 0 {

@@ -76,7 +76,8 @@ func (l *loader) collect() {
 // take keeps the strongest value of a key. A file that the environment names is as strong as a value there.
 func (l *loader) take(key string) {
 	s, found := l.find(key)
-	file, isFile := l.findFile(key)
+	file, isFile := l.variable(key, fileSuffix)
+	isFile = isFile && l.isSecret(key)
 	switch {
 	case l.rejected[key]: // by another spelling of it
 	case isFile && found && s.at == "":
@@ -100,7 +101,7 @@ func formsOf(patterns []string) map[string]string {
 	return forms
 }
 
-// patterns lists the known keys: ours, the vendor's that are not served, and those that name files.
+// patterns lists the known keys: those of all settings, and those that name files.
 func (l *loader) patterns() []string {
 	patterns := slices.AppendSeq([]string{keyOwnFiles, keyVendorFiles}, maps.Keys(l.fields))
 	slices.Sort(patterns)

@@ -41,11 +41,6 @@ func guardedGroup(name string) string {
 	return guardedGroups[at]
 }
 
-// guardOf is the guard of a known pattern; empty where there is none.
-func (l *loader) guardOf(pattern string) string {
-	return l.fields[pattern].guard
-}
-
 // unknown reports a name that sets nothing. It is a fault where ignoring it would look at another account, federate
 // more, or trust others than was asked for; else a warning.
 func (l *loader) unknown(s setting, rest string) {
@@ -59,7 +54,7 @@ func (l *loader) unknown(s setting, rest string) {
 		}
 		text += "; did you mean " + suggestion + "?"
 	}
-	guard, group := guards[l.guardOf(meant)], guardedGroup(rest)
+	guard, group := guards[l.fields[meant].guard], guardedGroup(rest)
 	switch {
 	case squash(rest) == squash(apimsOwn):
 		l.warn(s.String() + ": is APIM's own setting; it has no effect here")

@@ -65,6 +65,14 @@ type setting struct {
 	secret secret.String
 }
 
+// asSecret gives the value as it was read, or as it is written.
+func (s setting) asSecret() secret.String {
+	if s.from != "" {
+		return s.secret
+	}
+	return secret.New(s.value)
+}
+
 // String names the setting for a message, on one line whatever characters the name has.
 func (s setting) String() string {
 	name := s.variable
@@ -121,17 +129,25 @@ func newLoader(src Sources) *loader {
 // find searches a key as the vendor's agent does: the environment with a prefix, the environment without one, YAML.
 // An empty value counts as not set.
 func (l *loader) find(key string) (setting, bool) {
-	forms := spellings(key)
-	for _, prefix := range prefixes {
-		for _, form := range forms {
-			if value := strings.TrimSpace(l.environ[prefix+form]); value != "" {
-				return setting{value: value, variable: prefix + form}, true
-			}
-		}
+	if s, ok := l.variable(key, ""); ok {
+		return s, true
 	}
 	s, ok := l.yaml[key]
 	s.value = strings.TrimSpace(s.value)
 	return s, ok && s.value != ""
+}
+
+// variable searches a key in the environment, with a suffix behind it or without one.
+func (l *loader) variable(key, suffix string) (setting, bool) {
+	for _, prefix := range prefixes {
+		for _, form := range spellings(key) {
+			name := prefix + form + suffix
+			if value := strings.TrimSpace(l.environ[name]); value != "" {
+				return setting{value: value, variable: name, isFile: suffix == fileSuffix}, true
+			}
+		}
+	}
+	return setting{}, false
 }
 
 func (l *loader) warn(text string) { l.warnings = append(l.warnings, text) }

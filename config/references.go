@@ -36,22 +36,6 @@ func (l *loader) isSecret(key string) bool {
 	return isField && f.kind == kindSecret
 }
 
-// findFile searches the variable that names a secret's file, as find searches the one with its value.
-func (l *loader) findFile(key string) (setting, bool) {
-	if !l.isSecret(key) {
-		return setting{}, false
-	}
-	for _, prefix := range prefixes {
-		for _, form := range spellings(key) {
-			name := prefix + form + fileSuffix
-			if value := strings.TrimSpace(l.environ[name]); value != "" {
-				return setting{value: value, variable: name, isFile: true}, true
-			}
-		}
-	}
-	return setting{}, false
-}
-
 // readReferences puts what references name in their place. The keys of one secret store may be kept in another one.
 func (l *loader) readReferences() {
 	stores, rest := map[string]secret.Reference{}, map[string]secret.Reference{}

@@ -186,10 +186,13 @@ func (l *loader) checkStated(prefix string) {
 	}
 }
 
-// judgeStores names what is wrong with stores, or else the settings of certificates that end soon.
-func (l *loader) judgeStores(opened interface {
+// opened are stores that could be read.
+type opened interface {
 	Expiring(now time.Time) map[string]string
-}, err error) {
+}
+
+// judgeStores names what is wrong with stores, or else the settings of certificates that end soon.
+func (l *loader) judgeStores(stores opened, err error) {
 	if joined, ok := err.(interface{ Unwrap() []error }); ok {
 		for _, one := range joined.Unwrap() {
 			if fault, ok := errors.AsType[*trust.Fault](one); ok {
@@ -198,7 +201,7 @@ func (l *loader) judgeStores(opened interface {
 		}
 		return
 	}
-	lines := opened.Expiring(l.src.Now())
+	lines := stores.Expiring(l.src.Now())
 	for _, key := range slices.Sorted(maps.Keys(lines)) {
 		l.warn(l.settings[key].String() + ": " + lines[key])
 	}

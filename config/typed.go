@@ -15,19 +15,14 @@ import (
 	"federation-agent/internal/secret"
 )
 
-// parsers let caarlos0/env read a value as the checks do: its own know neither MiB nor yes. Secrets that were read from
-// elsewhere are given under the marks that stand for them.
-func parsers(read map[string]secret.String) map[reflect.Type]env.ParserFunc {
+// parsers let caarlos0/env read a value as the checks do: its own know neither MiB nor yes. In the place of each secret,
+// the library is given its key.
+func parsers(secrets map[string]secret.String) map[reflect.Type]env.ParserFunc {
 	return map[reflect.Type]env.ParserFunc{
 		reflect.TypeFor[bool]():  func(text string) (any, error) { return parseBool(text) },
 		reflect.TypeFor[int]():   func(text string) (any, error) { n, err := parseSize(text); return int(n), err },
 		reflect.TypeFor[int64](): func(text string) (any, error) { n, err := parseSize(text); return int64(n), err },
-		reflect.TypeFor[secret.String](): func(text string) (any, error) {
-			if s, is := read[text]; is {
-				return s, nil
-			}
-			return secret.New(text), nil
-		},
+		reflect.TypeFor[secret.String](): func(key string) (any, error) { return secrets[key], nil },
 	}
 }
 
