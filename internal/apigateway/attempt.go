@@ -20,8 +20,8 @@ type attempts struct {
 	permits Permits
 	jitter  func() float64
 	renew   func() // makes the next attempt fetch fresh credentials
-	// refused does the same for live keys of the settings, which may have been rotated, and tells whether these are such.
-	refused func() bool
+	// credentials are those of the calls.
+	credentials aws.CredentialsProvider
 }
 
 const (
@@ -138,7 +138,7 @@ func (a attempts) failure(ctx context.Context, c *call, operation gateway.Operat
 	switch {
 	case kind == gateway.ExpiredCredentials:
 		a.renew()
-	case (kind == gateway.BadCredentials || kind == gateway.RegionUnavailable) && a.refused():
+	case (kind == gateway.BadCredentials || kind == gateway.RegionUnavailable) && readAgain(a.credentials):
 		kind = gateway.ExpiredCredentials
 	}
 	if ctx.Err() == nil && !decided(f.class, err) {

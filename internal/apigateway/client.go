@@ -41,17 +41,14 @@ func NewClient(cfg aws.Config, o Options) Client {
 	if o.Jitter == nil {
 		o.Jitter = rand.Float64
 	}
-	renew, refused := func() {}, func() bool { return false }
+	renew := func() {}
 	if cache, ok := cfg.Credentials.(interface{ Invalidate() }); ok {
 		renew = cache.Invalidate
-	}
-	if own, ok := cfg.Credentials.(source); ok {
-		refused = own.refused
 	}
 	return sdk.NewFromConfig(cfg, func(so *sdk.Options) {
 		so.Retryer = retryer{}
 		so.APIOptions = append(so.APIOptions, attempts{
-			permits: o.Permits, jitter: o.Jitter, renew: renew, refused: refused,
+			permits: o.Permits, jitter: o.Jitter, renew: renew, credentials: cfg.Credentials,
 		}.install)
 	})
 }

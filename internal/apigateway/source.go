@@ -35,13 +35,15 @@ type source struct {
 	isLive bool // the keys are of the settings, and may change
 }
 
-// refused is called when AWS refuses the credentials. It makes the next call read live keys again, and tells whether
-// they are live.
-func (s source) refused() bool {
-	if s.isLive {
-		s.Invalidate()
+// readAgain is called when AWS refuses credentials. Where they are live keys of the settings, which may have been
+// rotated, the next call reads them again; it tells whether they are such.
+func readAgain(refused aws.CredentialsProvider) bool {
+	s, is := refused.(source)
+	if !is || !s.isLive {
+		return false
 	}
-	return s.isLive
+	s.Invalidate()
+	return true
 }
 
 // Retrieve implements aws.CredentialsProvider.

@@ -20,8 +20,8 @@ const stsTime = 15 * time.Second
 // stsRegions calls STS in one region after the other. A region that is not enabled knows no access key at all, and a
 // region may not answer. Neither means that the credentials are wrong as long as another region has not been asked.
 type stsRegions struct {
-	clients []*sts.Client
-	refused func() bool // as that of attempts
+	clients     []*sts.Client
+	credentials aws.CredentialsProvider // the agent's own
 }
 
 // sts makes STS clients with a configuration's credentials: for its own region, then for the integration's other
@@ -29,10 +29,7 @@ type stsRegions struct {
 func (c *Credentials) sts(cfg aws.Config) stsRegions {
 	regions := append([]string{cfg.Region}, c.options.Regions...)
 	regions = append(regions, region.PartitionOf(cfg.Region).Home)
-	s := stsRegions{refused: func() bool { return false }}
-	if own, is := c.base.Credentials.(source); is {
-		s.refused = own.refused
-	}
+	s := stsRegions{credentials: c.base.Credentials}
 	for i, name := range regions {
 		if slices.Contains(regions[:i], name) {
 			continue
@@ -78,7 +75,7 @@ func firstThatKnows[T any](
 			first = err
 		}
 		class := Classify(err)
-		if (class == gateway.BadCredentials || class == gateway.ExpiredCredentials) && again && s.refused() {
+		if (class == gateway.BadCredentials || class == gateway.ExpiredCredentials) && again && readAgain(s.credentials) {
 			again = false // the same region, with keys that are read again
 			continue
 		}
