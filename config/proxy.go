@@ -3,6 +3,7 @@ package config
 import (
 	"strings"
 
+	"federation-agent/internal/proxy"
 	"federation-agent/internal/secret"
 )
 
@@ -35,11 +36,10 @@ type ProxyServer struct {
 	Password secret.String `env:"password" example:"a-long-password"`
 }
 
-// The types of a proxy.
+// The types of a proxy that are not HTTP.
 const (
-	ProxyHTTP   = "http"
 	proxySOCKS4 = "socks4"
-	ProxySOCKS5 = "socks5"
+	proxySOCKS5 = "socks5"
 )
 
 const (
@@ -47,10 +47,16 @@ const (
 	systemProxyPrefix = "system.proxy."
 )
 
-// SessionProxy is the proxy through which APIM is reached, if there is one.
-func (c Config) SessionProxy() (server ProxyServer, found bool) {
-	server, _ = c.sessionProxy()
-	return server, c.Connector.Proxy.Enabled
+// SessionProxy is the proxy through which APIM is reached, nil for none.
+func (c Config) SessionProxy() *proxy.Server {
+	if !c.Connector.Proxy.Enabled {
+		return nil
+	}
+	server, _ := c.sessionProxy()
+	return &proxy.Server{
+		SOCKS5: server.Type == proxySOCKS5, Host: server.Host, Port: server.Port,
+		Username: server.Username, Password: server.Password,
+	}
 }
 
 // sessionProxy gives the prefix of the proxy's keys, too.

@@ -12,7 +12,7 @@ import (
 
 var (
 	// noProxy and noNodeSSL are what is not set.
-	noProxy   = config.ProxyServer{Type: config.ProxyHTTP, Port: 3128}
+	noProxy   = config.ProxyServer{Type: "http", Port: 3128}
 	noNodeSSL = config.NodeSSL{
 		ClientAuth: "none", KeyStore: config.KeyStore{Type: "none"}, TrustStore: config.TrustStore{Type: "none"},
 	}
@@ -145,19 +145,19 @@ func TestTheProxyOfTheSession(t *testing.T) {
 	cfg, warnings := mustLoad(t, sources(seed(ws+"proxy_enabled=true", ws+"proxy_type=Socks5", ws+"proxy_host=proxy",
 		ws+"proxy_port=1080", ws+"proxy_username=me", ws+"proxy_password=hidden", "HTTPS_PROXY=http://other:1")...))
 	wantWarnings(t, warnings)
-	server, found := cfg.SessionProxy()
-	if !found || server.Type != config.ProxySOCKS5 || server.Host != "proxy" || server.Port != 1080 ||
-		server.Username != "me" || server.Password.Reveal() != "hidden" {
-		t.Errorf("%+v %v", server, found)
+	server := cfg.SessionProxy()
+	if server == nil || !server.SOCKS5 || server.Address() != "proxy:1080" || server.Username != "me" ||
+		server.Password.Reveal() != "hidden" {
+		t.Errorf("%+v", server)
 	}
 	cfg, warnings = mustLoad(t, sources(seed(ws+"proxy_enabled=true", ws+"proxy_useSystemProxy=true",
 		ws+"proxy_host=proxy", "gravitee_system_proxy_host=system")...))
 	wantWarnings(t, warnings)
-	if server, found := cfg.SessionProxy(); !found || server.Host != "system" || server.Port != 3128 {
-		t.Errorf("%+v %v", server, found)
+	if server := cfg.SessionProxy(); server == nil || server.SOCKS5 || server.Address() != "system:3128" {
+		t.Errorf("%+v", server)
 	}
 	cfg, _ = mustLoad(t, sources(seed()...))
-	if _, found := cfg.SessionProxy(); found {
+	if cfg.SessionProxy() != nil {
 		t.Error("a proxy that nobody enabled")
 	}
 }

@@ -19,9 +19,9 @@ import (
 // the library is given its key.
 func parsers(secrets map[string]secret.String) map[reflect.Type]env.ParserFunc {
 	return map[reflect.Type]env.ParserFunc{
-		reflect.TypeFor[bool]():  func(text string) (any, error) { return parseBool(text) },
-		reflect.TypeFor[int]():   func(text string) (any, error) { n, err := parseSize(text); return int(n), err },
-		reflect.TypeFor[int64](): func(text string) (any, error) { n, err := parseSize(text); return int64(n), err },
+		reflect.TypeFor[bool]():          func(text string) (any, error) { return parseBool(text) },
+		reflect.TypeFor[int]():           func(text string) (any, error) { n, err := parseSize(text); return int(n), err },
+		reflect.TypeFor[int64]():         func(text string) (any, error) { n, err := parseSize(text); return int64(n), err },
 		reflect.TypeFor[secret.String](): func(key string) (any, error) { return secrets[key], nil },
 	}
 }

@@ -73,7 +73,7 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 		Keys: journal, Jobs: journal, Listings: journal, SentPlans: journal,
 		Exports: exports, Board: board,
 	}
-	if through := proxyOf(cfg); through != nil {
+	if through := cfg.SessionProxy(); through != nil {
 		env.Dial = through.Dial
 	}
 	a.Agent = actors.Start(env, cfg)

@@ -2,44 +2,30 @@ package main
 
 import (
 	"cmp"
-	"fmt"
 	"log/slog"
 	"maps"
-	"net"
 	"net/http"
 	"os"
 	"slices"
-	"strconv"
 	"strings"
 
 	"federation-agent/config"
-	"federation-agent/internal/proxy"
 	"federation-agent/internal/region"
 )
 
 // direct is a way without a proxy.
 const direct = "without a proxy"
 
-// proxyOf is the proxy of the sessions to APIM, nil for none.
-func proxyOf(cfg config.Config) *proxy.Server {
-	server, found := cfg.SessionProxy()
-	if !found {
-		return nil
-	}
-	return &proxy.Server{
-		SOCKS5: server.Type == config.ProxySOCKS5, Host: server.Host, Port: server.Port,
-		Username: server.Username, Password: server.Password,
-	}
-}
-
 // apimRoute says how APIM is reached.
 func apimRoute(cfg config.Config) string {
-	server, found := cfg.SessionProxy()
-	if !found {
+	through := cfg.SessionProxy()
+	switch {
+	case through == nil:
 		return direct
+	case through.SOCKS5:
+		return "through the proxy " + through.Address() + " (SOCKS5)"
 	}
-	address := net.JoinHostPort(server.Host, strconv.Itoa(server.Port))
-	return fmt.Sprintf("through the proxy %s (%s)", address, strings.ToUpper(server.Type))
+	return "through the proxy " + through.Address() + " (HTTP)"
 }
 
 // awsRoutes says how AWS is reached. The SDK decides by the environment of the process, for each host.
@@ -52,13 +38,11 @@ func awsRoutes(providers []config.Provider) string {
 			}
 		}
 	}
-	if len(regions) == 1 {
-		for route := range regions {
-			return route
-		}
-	}
 	var routes []string
 	for _, route := range slices.Sorted(maps.Keys(regions)) {
+		if len(regions) == 1 {
+			return route
+		}
 		routes = append(routes, strings.Join(regions[route], ", ")+" "+route)
 	}
 	return strings.Join(routes, "; ")
