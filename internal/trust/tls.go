@@ -43,20 +43,12 @@ func open(o Options) (s stores, err error) {
 	s.options = o
 	var noRoots, noKeys error
 	if o.Trust != nil {
-		s.roots, noRoots = watch(*o.Trust, o, rootsOf)
+		s.roots, noRoots = watch(*o.Trust, o, Source.roots)
 	}
 	if o.Keys != nil {
-		s.keys, noKeys = watch(*o.Keys, o, keysOf)
+		s.keys, noKeys = watch(*o.Keys, o, Source.keys)
 	}
 	return s, errors.Join(noRoots, noKeys)
-}
-
-// pairs are the keys, and their version.
-func (s stores) pairs() ([]tls.Certificate, int) {
-	if s.keys == nil {
-		return nil, 0
-	}
-	return s.keys.get()
 }
 
 // pool is nil for the system's roots.
@@ -79,17 +71,17 @@ const soon = 30 * 24 * time.Hour
 // certificates lives longer. Each line is under the key of the configuration that names the store.
 func (s stores) Expiring(now time.Time) map[string]string {
 	lines := map[string]string{}
-	pairs, _ := s.pairs()
+	pairs, _ := s.keys.get()
 	for _, pair := range pairs {
 		if end := pair.Leaf.NotAfter; end.Before(now.Add(soon)) {
 			const text = "the certificate of %s %s; renew it. The new file is used without a restart"
 			lines[s.options.Keys.Key+".path"] = fmt.Sprintf(text, pair.Leaf.Subject, ends(end, now))
 		}
 	}
-	if s.roots == nil {
+	roots, _ := s.roots.get()
+	if len(roots) == 0 {
 		return lines
 	}
-	roots, _ := s.roots.get()
 	last := slices.MaxFunc(roots, func(a, b *x509.Certificate) int { return a.NotAfter.Compare(b.NotAfter) }).NotAfter
 	if last.Before(now.Add(soon)) {
 		const text = "the last certificate of the trust store %s; add its successor"
@@ -118,7 +110,7 @@ func NewClient(o Options) (*Client, error) {
 func (c *Client) Config() *tls.Config {
 	pool, _ := c.pool()
 	config := &tls.Config{MinVersion: tls.VersionTLS12, RootCAs: pool}
-	if pairs, _ := c.pairs(); len(pairs) > 0 {
+	if pairs, _ := c.keys.get(); len(pairs) > 0 {
 		config.GetClientCertificate = func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			return choose(pairs, asked), nil
 		}
@@ -182,7 +174,7 @@ func (s *Server) Config() *tls.Config {
 func (s *Server) now() *tls.Config {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	pairs, keys := s.pairs()
+	pairs, keys := s.keys.get()
 	pool, roots := s.pool()
 	if versions := [2]int{keys, roots}; s.current == nil || s.versions != versions {
 		s.current, s.versions = s.config(pairs, pool), versions
@@ -215,7 +207,7 @@ func (s *Server) config(pairs []tls.Certificate, pool *x509.CertPool) *tls.Confi
 // Self is the configuration with which this machine's own program asks the server: each knows the other by the key
 // that both have.
 func (s *Server) Self() *tls.Config {
-	pairs, _ := s.pairs()
+	pairs, _ := s.keys.get()
 	return &tls.Config{
 		MinVersion: tls.VersionTLS12, InsecureSkipVerify: true, //nolint:gosec // checked below, more strictly
 		GetClientCertificate: func(asked *tls.CertificateRequestInfo) (*tls.Certificate, error) {

@@ -2,8 +2,6 @@ package trust
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"io/fs"
 	"log/slog"
 	"os"
@@ -57,8 +55,11 @@ func (w *watched[T]) load(now fs.FileInfo) error {
 }
 
 // get gives the store, and which version of it. Its password may be renewed with its file, or later: both are read again,
-// and what could not be read is tried again each time.
+// and what could not be read is tried again each time. No store holds nothing.
 func (w *watched[T]) get() (value T, version int) {
+	if w == nil {
+		return value, 0
+	}
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.stat()
@@ -80,6 +81,3 @@ func (w *watched[T]) get() (value T, version int) {
 func isSame(a, b fs.FileInfo) bool {
 	return a != nil && b != nil && os.SameFile(a, b) && a.Size() == b.Size() && a.ModTime().Equal(b.ModTime())
 }
-
-func rootsOf(s Source, data []byte) ([]*x509.Certificate, error) { return s.roots(data) }
-func keysOf(s Source, data []byte) ([]tls.Certificate, error)    { return s.keys(data) }
