@@ -94,7 +94,7 @@ func (l *loader) fill(prefix string) (cfg Config) {
 			l.reject(key, err.Error())
 		case isUser:
 			users[user] = s.asSecret()
-		case f.kind == kindSecret:
+		case f.isLive():
 			values[name], secrets[key] = key, s.asSecret()
 		case f.kind == kindIndexedList && values[name] != "": // keys come in the order of their indexes
 			values[name] += listSeparator + value

@@ -42,7 +42,7 @@ func (l *loader) readReferences() {
 	for _, key := range sortedKeys(l.settings) {
 		r, is := l.referenceOf(key)
 		f, isField := l.fieldOf(key)
-		r.Fixed = r.Fixed || f.kind != kindSecret
+		r.Fixed = r.Fixed || !f.isLive()
 		switch {
 		case !is || !isField:
 		case !strings.HasPrefix(key, l.src.Needed) && !strings.HasPrefix(key, secretsPrefix):
@@ -148,6 +148,9 @@ func (l *loader) askFor(keys []string, references map[string]secret.Reference, r
 		l.put(key, references[key], answers[i].text, answers[i].err)
 	}
 }
+
+// isLive tells whether the text of a reference may change: that of what is a secret.String in [Config].
+func (f field) isLive() bool { return f.kind == kindSecret || f.kind == kindLines }
 
 func (f field) accepts(text string) error {
 	_, err := f.canonicalValue(text)

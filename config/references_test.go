@@ -67,11 +67,13 @@ func TestAReferenceIsReplacedByWhatItNames(t *testing.T) {
 		"kubernetes://ns/secrets/aws/id":         "AKIAIOSFODNN7EXAMPLE",
 		"secret://aws/prod/keys:secret?watch":    secretKey,
 		"kubernetes://ns/configmaps/apim/region": "eu-west-1,us-east-1",
+		"kubernetes://ns/configmaps/apim/ca":     contentOf(t, "ca.pem"),
 	}}
 	cfg, warnings := mustLoad(t, s.sources(seed(
 		value0+"=secret://kubernetes/apim:token", idVar+"=kubernetes://ns/secrets/aws/id",
 		secretVar+"=${WHERE}", "WHERE= secret://aws/prod/keys:secret?watch ",
-		provider0+"configuration_region=kubernetes://ns/configmaps/apim/region", withK8s, withAWS, storeAWS,
+		provider0+"configuration_region=kubernetes://ns/configmaps/apim/region",
+		ws+"ssl_truststore_type=PEM", ws+"ssl_truststore_content=kubernetes://ns/configmaps/apim/ca", withK8s, withAWS, storeAWS,
 		"gravitee_secrets_kubernetes_namespace=ours", "gravitee_secrets_kubernetes_timeoutMs=500",
 	)...))
 	wantWarnings(t, warnings)
@@ -90,6 +92,9 @@ func TestAReferenceIsReplacedByWhatItNames(t *testing.T) {
 		if isRegion := r.Key == "region"; r.Fixed != isRegion {
 			t.Errorf("%s is fixed: %v", r, r.Fixed)
 		}
+	}
+	if !cfg.Connector.SSL.TrustStore.Content.IsLive() {
+		t.Error("the authorities to trust are not live")
 	}
 	p.SecretAccessKey.Refresh(t.Context())
 	if got := cfg.Providers[0].SecretAccessKey.Reveal(); got != secretKey+"+" || !p.AccessKeyID.IsLive() {

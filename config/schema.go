@@ -23,7 +23,7 @@ const (
 	kindDuration
 	kindCommaList   // one value with commas: regions, roles
 	kindIndexedList // one value an index: endpoints, stages
-	kindLines       // a text of several lines
+	kindLines       // a text of several lines, which may be kept with the secrets
 )
 
 // textKinds are what names accounts, hosts and people. Switches and numbers do not, and have a guard only of their own.

@@ -61,8 +61,8 @@ type TrustStore struct {
 	Type string `env:"type" envDefault:"none" oneof:"none,pem,pkcs12,jks" example:"PEM"`
 	// File of the trust store. It is read again when it changes. It comes before the content.
 	Path string `env:"path" example:"/etc/federation-agent/ca.pem"`
-	// The trust store itself: text for PEM, base64 for PKCS12 and JKS.
-	Content string `env:"content" lines:"" example:"MIIKEgIBAzCCCb4GCSqGSIb3DQEHAaCC"`
+	// The trust store itself: text for PEM, base64 for PKCS12 and JKS. What a reference names is read again when it changes.
+	Content secret.String `env:"content" lines:"" example:"MIIKEgIBAzCCCb4GCSqGSIb3DQEHAaCC"`
 	// Password of a PKCS12 or JKS store. Never printed.
 	Password secret.String `env:"password" example:"changeit"`
 	// Entry of a PKCS12 or JKS store that alone is trusted. Without it: all of them; of a key, only its own certificate.

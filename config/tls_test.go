@@ -85,8 +85,8 @@ func TestAPEMTextInAYAMLFileIsRead(t *testing.T) {
 	}
 	cfg, warnings := mustLoad(t, fromYAML(seed(), yaml))
 	wantWarnings(t, warnings)
-	if cfg.Connector.ClientTLS(nil).Trust.Content != strings.TrimSpace(contentOf(t, "ca.pem")) {
-		t.Errorf("%q", cfg.Connector.SSL.TrustStore.Content)
+	if got := cfg.Connector.ClientTLS(nil).Trust.Content.Reveal(); got != strings.TrimSpace(contentOf(t, "ca.pem")) {
+		t.Errorf("%q", got)
 	}
 }
 

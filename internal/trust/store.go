@@ -1,5 +1,5 @@
-// Package trust turns key stores and trust stores, as Java and OpenSSL make them, into what crypto/tls uses. A store in
-// a file is read again when the file changes, so that a certificate is renewed without a restart.
+// Package trust turns key stores and trust stores, as Java and OpenSSL make them, into what crypto/tls uses. A store
+// is read again when it changes, so that a certificate is renewed without a restart.
 package trust
 
 import (
@@ -33,9 +33,10 @@ type Source struct {
 	Key string
 	// Type is PEM, PKCS12 or JKS.
 	Type string
-	// Path is a file. Content is the store itself, where there is no path: text for PEM, else base64.
-	Path, Content string
-	Password      secret.String
+	// Path is a file. Content is the store itself, where there is no path: text for PEM, else base64. It is no secret, but
+	// may be read from where secrets are kept.
+	Path              string
+	Content, Password secret.String
 	// Alias names the one entry that counts; empty for all.
 	Alias string
 }
@@ -74,12 +75,12 @@ func (s Source) bytes(read func(name string) ([]byte, error)) ([]byte, error) {
 			return nil, s.fault("path", "the file %s cannot be read: %v", s.Path, err)
 		}
 		return data, nil
-	case s.Content == "":
+	case s.Content.IsZero():
 		return nil, s.fault("path", "is missing: the file of the store, or its content (%s.content)", s.Key)
 	case s.Type == PEM:
-		return []byte(s.Content), nil
+		return []byte(s.Content.Reveal()), nil
 	}
-	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s.Content), ""))
+	data, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(s.Content.Reveal()), ""))
 	if err != nil {
 		return nil, s.fault("content", "is not base64; write the output of base64 -w0 FILE")
 	}

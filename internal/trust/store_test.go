@@ -47,10 +47,10 @@ func content(t *testing.T, kind, file string) *trust.Source {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &trust.Source{Key: key, Type: kind, Content: string(data), Password: secret.New(password)}
+	s := &trust.Source{Key: key, Type: kind, Content: secret.New(string(data)), Password: secret.New(password)}
 	if kind != trust.PEM {
 		text := base64.StdEncoding.EncodeToString(data)
-		s.Content = text[:20] + "\n  " + text[20:] // as base64 without -w0 breaks lines
+		s.Content = secret.New(text[:20] + "\n  " + text[20:]) // as base64 without -w0 breaks lines
 	}
 	return s
 }
@@ -138,7 +138,7 @@ func TestAStoreThatCannotBeUsedSaysWhatToChange(t *testing.T) {
 	}{
 		"no file":                  {source: store(trust.PEM, "nothing"), want: "path: the file testdata/nothing cannot be read"},
 		"neither path nor content": {source: &trust.Source{Key: key, Type: trust.JKS}, want: "path: is missing"},
-		"no base64":                {source: &trust.Source{Key: key, Type: trust.JKS, Content: "-----"}, want: "content: is not base64"},
+		"no base64":                {source: &trust.Source{Key: key, Type: trust.JKS, Content: secret.New("-----")}, want: "content: is not base64"},
 		"wrong password": {
 			source: with(store(trust.PKCS12, "trust.p12"), opens("wrong")), want: "password: the password does not open it",
 		},

@@ -274,6 +274,32 @@ type renewed struct{ text, next string }
 func (r *renewed) Text() string            { return r.text }
 func (r *renewed) Refresh(context.Context) { r.text = r.next }
 
+func TestAChangedContentIsUsedFromTheNextConnectionOn(t *testing.T) {
+	until := time.Now().Add(time.Hour)
+	text := &renewed{text: string(pemPair(t, "old.example", until)), next: string(pemPair(t, "new.example", until))}
+	var log bytes.Buffer
+	o := options(trust.Options{})
+	o.Trust = &trust.Source{Key: key, Type: trust.PEM, Content: secret.Live(text)}
+	o.Log = slog.New(slog.NewTextHandler(&log, nil))
+	client, err := trust.NewClient(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	before := client.Config().RootCAs
+	if !before.Equal(client.Config().RootCAs) {
+		t.Error("changes by itself")
+	}
+	text.Refresh(t.Context())
+	if before.Equal(client.Config().RootCAs) || strings.Count(log.String(), "is used from now on") != 1 {
+		t.Errorf("the log says %s", log.String())
+	}
+	text.text = "no certificate"
+	client.Config()
+	if !strings.Contains(log.String(), "the old one stays in use") {
+		t.Errorf("the log says %s", log.String())
+	}
+}
+
 func TestThePasswordOfAChangedStoreIsReadAgainWithIt(t *testing.T) {
 	data := func(name string) []byte {
 		t.Helper()

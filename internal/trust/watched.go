@@ -20,9 +20,10 @@ type watched[T any] struct {
 	value T
 	// version counts what was read.
 	version int
-	// seen is the file that value was read from, and said the last reason why a newer one was not.
-	seen fs.FileInfo
-	said string
+	// seen is the file that value was read from, or content the text, and said the last reason why a newer one was not.
+	seen    fs.FileInfo
+	content string
+	said    string
 }
 
 func watch[T any](s Source, o Options, convert func(Source, []byte) (T, error)) (*watched[T], error) {
@@ -41,6 +42,7 @@ func (w *watched[T]) stat() fs.FileInfo {
 
 // load reads the store. The file is looked at before it is read, so that what changes meanwhile is read next time.
 func (w *watched[T]) load(now fs.FileInfo) error {
+	content := w.source.Content.Reveal()
 	data, err := w.source.bytes(w.read)
 	if err != nil {
 		return err
@@ -49,7 +51,7 @@ func (w *watched[T]) load(now fs.FileInfo) error {
 	if err != nil {
 		return err
 	}
-	w.value, w.seen, w.said = value, now, ""
+	w.value, w.seen, w.content, w.said = value, now, content, ""
 	w.version++
 	return nil
 }
@@ -63,13 +65,14 @@ func (w *watched[T]) get() (value T, version int) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	now := w.stat()
-	if w.source.Path == "" || isSame(w.seen, now) {
+	if isSame(w.seen, now) || w.source.Path == "" && w.content == w.source.Content.Reveal() {
 		return w.value, w.version
 	}
 	w.source.Password.Refresh(context.Background()) // which ends by itself
 	switch err := w.load(now); {
 	case err == nil:
-		w.log.Info("a key store or trust store has changed; it is used from now on", "path", w.source.Path)
+		w.log.Info("a key store or trust store has changed; it is used from now on", "store", w.source.Key,
+			"path", w.source.Path)
 	case w.said != err.Error():
 		w.said = err.Error()
 		w.log.Error("a key store or trust store has changed and cannot be read; the old one stays in use", "error", err)
