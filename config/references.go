@@ -138,9 +138,9 @@ func (l *loader) askFor(keys []string, references map[string]secret.Reference, r
 	answers := make([]answer, len(keys))
 	var reading sync.WaitGroup
 	for i, key := range keys {
-		f, _ := l.fieldOf(key)
+		accept := l.ruleOf(key)
 		reading.Go(func() {
-			answers[i].text, answers[i].err = reader.Read(context.Background(), references[key], f.accepts)
+			answers[i].text, answers[i].err = reader.Read(context.Background(), references[key], accept)
 		})
 	}
 	reading.Wait()
@@ -152,9 +152,23 @@ func (l *loader) askFor(keys []string, references map[string]secret.Reference, r
 // isLive tells whether the text of a reference may change: that of what is a secret.String in [Config].
 func (f field) isLive() bool { return f.kind == kindSecret || f.kind == kindLines }
 
-func (f field) accepts(text string) error {
-	_, err := f.canonicalValue(text)
-	return err
+// ruleOf gives the rule by which a later text for a setting is judged: the one that counts at the start, as far as it
+// concerns this setting alone.
+func (l *loader) ruleOf(key string) func(text string) error {
+	f, _ := l.fieldOf(key)
+	header := Header{Name: l.settings[strings.TrimSuffix(key, "value")+"name"].value}
+	now := l.src.Now
+	return func(text string) error {
+		_, err := f.canonicalValue(text)
+		switch {
+		case err != nil:
+		case f.pattern == headerValue:
+			err = header.checkValue(text)
+		case f.pattern == cloudToken:
+			_, err = readCloudToken(text, now())
+		}
+		return err
+	}
 }
 
 // put gives a setting the text that was read for it.

@@ -109,10 +109,21 @@ func TestWhatIsReadLaterIsJudgedByTheRuleOfItsSetting(t *testing.T) {
 	if err := accept("bearer other"); err != nil {
 		t.Error(err)
 	}
-	for _, text := range []string{"two\nlines", "[token]", "null"} {
+	for _, text := range []string{"two\nlines", "[token]", "null", "no-scheme", "bearer"} {
 		if accept(text) == nil {
 			t.Errorf("%q is taken", text)
 		}
+	}
+	s.texts["secret://kubernetes/apim:cloud"] = jwt(cloudClaims)
+	src := inCloud(cloud+"=secret://kubernetes/apim:cloud", withK8s)
+	src.OpenSecrets = s.open
+	mustLoad(t, src)
+	accept = s.accept["secret://kubernetes/apim:cloud"]
+	if err := accept(jwt(cloudClaims)); err != nil {
+		t.Error(err)
+	}
+	if accept("no-token") == nil {
+		t.Error("what is no token of Gravitee Cloud is taken")
 	}
 }
 

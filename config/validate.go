@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"regexp"
 	"slices"
@@ -9,6 +10,9 @@ import (
 
 // connectorPrefix begins the keys of the connection to APIM.
 const connectorPrefix = "integration.connector.ws."
+
+// headerValue is the pattern of what most users keep in a secret store: the token.
+const headerValue = connectorPrefix + "headers[#].value"
 
 // ProviderType is the only kind of integration that this agent serves.
 const ProviderType = "aws-api-gateway"
@@ -125,40 +129,44 @@ func (l *loader) checkHeader(prefix string, h Header) {
 	case ownHeaders.MatchString(h.Name):
 		l.fault(prefix+"name", "%s is set by the connection itself", show(h.Name))
 	}
-	value := h.Value.Reveal()
+	if err := h.checkValue(h.Value.Reveal()); err != nil {
+		l.fault(prefix+"value", "%v", err)
+	}
+}
+
+func (h Header) checkValue(value string) error {
 	switch {
 	case strings.TrimSpace(value) == "":
-		l.fault(prefix+"value", "is missing: the header has a name but no value")
+		return errors.New("is missing: the header has a name but no value")
 	case strings.ContainsFunc(value, func(r rune) bool { return isControl(r) && r != '\t' }):
-		l.fault(prefix+"value", "contains a line break or another control character")
+		return errors.New("contains a line break or another control character")
 	case isTemplate(value):
-		l.fault(prefix+"value", templateText)
+		return errors.New(templateText)
 	case h.isAuthorization():
-		if text := wrongAuthorization(value); text != "" {
-			l.fault(prefix+"value", "%s", text)
-		}
+		return checkAuthorization(value)
 	}
+	return nil
 }
 
 // bearerToken is RFC 6750's.
 var bearerToken = regexp.MustCompile(`^[\w.~+/-]+=*$`)
 
-// wrongAuthorization says why APIM would answer 401. APIM removes as many characters as the word bearer has, whatever
+// checkAuthorization says why APIM would answer 401. APIM removes as many characters as the word bearer has, whatever
 // they are, trims the rest and searches for it: bearerTOKEN does work, and so does another word of six letters.
-func wrongAuthorization(value string) string {
+func checkAuthorization(value string) error {
 	words := strings.Fields(value)
 	isBearer := func(text string) bool { return strings.HasPrefix(strings.ToLower(text), "bearer") }
 	switch token := strings.TrimSpace(value[min(len("bearer"), len(value)):]); {
 	case len(words) == 1 && !isBearer(value):
-		return "has no scheme; write the word bearer and a space before the token"
+		return errors.New("has no scheme; write the word bearer and a space before the token")
 	case token == "":
-		return "has no token after the word bearer"
+		return errors.New("has no token after the word bearer")
 	case isBearer(token), slices.ContainsFunc(words[1:], isBearer):
-		return "has the word bearer twice, or behind another word; write it once, then a space and the token"
+		return errors.New("has the word bearer twice, or behind another word; write it once, then a space and the token")
 	case isBearer(value) && !bearerToken.MatchString(token):
-		return "must be the word bearer, a space and the token alone, without quotes, brackets, colons or more spaces"
+		return errors.New("must be the word bearer, a space and the token alone, without quotes, brackets, colons or more spaces")
 	}
-	return ""
+	return nil
 }
 
 const templateText = "still contains a placeholder of the example file"
