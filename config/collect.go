@@ -7,6 +7,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"federation-agent/internal/words"
 )
 
 // ignoredGroups are the parts of the vendor's configuration that this agent does not read, with what to do instead.
@@ -22,9 +24,6 @@ var ignoredGroups = map[string]string{
 	"license":    "this agent needs no licence file",
 	"kubernetes": "only " + kubernetesPrefix + "* says how Kubernetes is reached",
 }
-
-// maxNamed is how many names of a group that is not read one warning repeats: a whole file may be of another program.
-const maxNamed = 20
 
 // collect finds every key that is set, in whatever spelling, and reports what is not read.
 func (l *loader) collect() {
@@ -65,10 +64,7 @@ func (l *loader) collect() {
 	}
 	for _, group := range slices.Sorted(maps.Keys(ignored)) {
 		instead := cmp.Or(ignoredGroups[group], "this agent has no such settings")
-		found := strings.Join(ignored[group][:min(len(ignored[group]), maxNamed)], ", ")
-		if more := len(ignored[group]) - maxNamed; more > 0 {
-			found += fmt.Sprintf(" and %d more", more)
-		}
+		found := words.Few(ignored[group], words.Many, ", ") // a whole file may be of another program
 		l.warn(fmt.Sprintf("%s.* is not read: %s (found: %s)", group, instead, found))
 	}
 }

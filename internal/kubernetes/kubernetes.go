@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"federation-agent/internal/secret"
+	"federation-agent/internal/words"
 )
 
 // Options say which cluster is asked, and as whom.
@@ -112,28 +113,25 @@ func (a access) get(ctx context.Context, r secret.Reference) ([]byte, error) {
 	return body, nil
 }
 
-// maxWords bounds what is quoted of the API server's text, in bytes.
-const maxWords = 300
-
 // refusal says what to do about an answer that is no object.
 func refusal(status int, r secret.Reference, body []byte) error {
 	var said struct{ Message string }
 	_ = json.Unmarshal(body, &said) // a proxy's page is none
-	words := ""
+	text := ""
 	if said.Message != "" {
-		words = fmt.Sprintf(": %q", said.Message[:min(len(said.Message), maxWords)])
+		text = fmt.Sprintf(": %q", words.Short(said.Message))
 	}
 	switch status {
 	case http.StatusUnauthorized:
 		return errors.New("the API server of Kubernetes does not accept the token (401); " +
-			"check that the service account exists" + words)
+			"check that the service account exists" + text)
 	case http.StatusForbidden:
 		return fmt.Errorf("the API server of Kubernetes does not allow it (403); give the service account a Role with "+
-			"the verb get on %s in the namespace %s%s", r.Kind, r.Namespace, words)
+			"the verb get on %s in the namespace %s%s", r.Kind, r.Namespace, text)
 	case http.StatusNotFound:
 		return fmt.Errorf("there is no %s %q in the namespace %q (404)", singular[r.Kind], r.Path, r.Namespace)
 	default:
-		return fmt.Errorf("the API server of Kubernetes answered %d%s", status, words)
+		return fmt.Errorf("the API server of Kubernetes answered %d%s", status, text)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/secret"
+	"federation-agent/internal/words"
 )
 
 // Options say which Secrets Manager is asked, and as whom.
@@ -84,17 +85,13 @@ func (c *Client) connect(ctx context.Context) (*sdk.Client, error) {
 	return c.client, nil
 }
 
-// maxWords bounds what is quoted of AWS's text, in bytes.
-const maxWords = 300
-
 // explained says what AWS answered, or why there was no answer.
 func (c *Client) explained(err error) error {
 	if apigateway.IsUnsigned(err) {
 		return errors.New(apigateway.Explain(err))
 	}
 	if said, ok := errors.AsType[smithy.APIError](err); ok {
-		words := said.ErrorMessage()
-		return fmt.Errorf("AWS Secrets Manager answers %s: %q", said.ErrorCode(), words[:min(len(words), maxWords)])
+		return fmt.Errorf("AWS Secrets Manager answers %s: %q", said.ErrorCode(), words.Short(said.ErrorMessage()))
 	}
 	if failed, ok := errors.AsType[*url.Error](err); ok {
 		err = failed.Err

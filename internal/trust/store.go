@@ -4,6 +4,7 @@ package trust
 
 import (
 	"bytes"
+	"cmp"
 	"crypto"
 	"crypto/sha1" //nolint:gosec // the checksum of a JKS store
 	"crypto/tls"
@@ -13,11 +14,13 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/pavlo-v-chernykh/keystore-go/v4"
 
 	"federation-agent/internal/secret"
+	"federation-agent/internal/words"
 )
 
 // The types of stores. A store of the type PKCS12 may be JKS and the other way round, as for Java: the content decides.
@@ -185,16 +188,10 @@ const maxAliases = 10
 func aliasesOf(entries []entry) string {
 	var names []string
 	for _, e := range entries {
-		names = append(names, fmt.Sprintf("%q", e.alias))
+		names = append(names, strconv.Quote(e.alias))
 	}
 	slices.Sort(names)
-	switch more := len(names) - maxAliases; {
-	case len(names) == 0:
-		return "none"
-	case more > 0:
-		return fmt.Sprintf("%s and %d more", strings.Join(names[:maxAliases], ", "), more)
-	}
-	return strings.Join(names, ", ")
+	return cmp.Or(words.Few(names, maxAliases, ", "), "none")
 }
 
 // readJKS gives the entries of a store, by the order of their aliases. Without a password its checksum is not checked,

@@ -78,8 +78,8 @@ func walls() []wall {
 			why:    "what is remembered and shared out does not depend on the caller",
 		},
 		{
-			from: `^internal/(trust|proxy)$`, forbid: ours + `(actors|messages|config|internal/[^s])`,
-			why: "whom we trust and which way we take is decided without knowing for what; of ours they know secrets alone",
+			from: `^internal/(trust|proxy)$`, forbid: ours + `(actors|messages|config|internal/[^sw])`,
+			why: "whom we trust and which way we take is decided without knowing for what; of ours they know secrets and words",
 		},
 		{
 			from:   `^internal/(secrets|kubernetes|secretsmanager)$`,
