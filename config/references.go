@@ -3,7 +3,9 @@ package config
 import (
 	"cmp"
 	"context"
+	"maps"
 	"regexp"
+	"slices"
 	"strings"
 	"sync"
 
@@ -54,6 +56,13 @@ func (l *loader) readReferences() {
 		default:
 			l.reject(key, "cannot be a reference, because it says how references are read; write the value itself")
 		}
+	}
+	ofAWS := func(r secret.Reference) bool { return r.Provider == secret.AWS }
+	if l.src.Needed != "" && !slices.ContainsFunc(slices.Collect(maps.Values(rest)), ofAWS) {
+		for key := range stores { // nobody needs its keys
+			l.drop(key)
+		}
+		clear(stores)
 	}
 	l.readAll(stores, kubernetesPrefix)
 	l.readAll(rest, secretsPrefix)

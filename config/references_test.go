@@ -302,6 +302,7 @@ func TestACommandThatNeedsFewSettingsReadsNoOtherReferences(t *testing.T) {
 	src := s.sources(seed(value0+"=secret://kubernetes/apim:token", idVar+"=secret://kubernetes/aws:id",
 		ws+"ssl_truststore_type=PKCS12", ws+"ssl_truststore_content=secret://kubernetes/ca:store",
 		ws+"ssl_keystore_type=JKS", ws+"ssl_keystore_path=/none.jks",
+		"gravitee_secrets_aws_auth_config_accessKeyId=secret://kubernetes/store:id",
 		nodeHTTP+"authentication_users_admin=secret://kubernetes/node:admin", withK8s)...)
 	src.Needed = "services."
 	cfg, warnings, err := config.Load(src)
