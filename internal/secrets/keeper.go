@@ -59,18 +59,25 @@ func (k *Keeper) Read(ctx context.Context, r secret.Reference, accept func(text 
 	if err != nil {
 		return secret.String{}, err
 	}
-	texts, err := s.first(ctx)
-	if err != nil {
-		return secret.String{}, err
+	if !s.take(ctx) {
+		return secret.String{}, ctx.Err()
 	}
-	text, err := r.Find(texts)
-	if err != nil {
-		return secret.String{}, err
+	defer s.release()
+	s.read(ctx) // unless another setting just did
+	if s.err != nil {
+		return secret.String{}, s.err
 	}
-	if r.Fixed {
+	text, err := r.Find(s.texts)
+	switch {
+	case err != nil:
+		return secret.String{}, err
+	case r.Fixed:
 		return secret.New(text), nil
 	}
-	return secret.Live(s.add(r, text, accept)), nil
+	c := &cell{source: s, reference: r, accept: accept}
+	c.text.Store(&text)
+	s.cells = append(s.cells, c)
+	return secret.Live(c), nil
 }
 
 func (k *Keeper) source(r secret.Reference) (*source, error) {
@@ -159,25 +166,6 @@ func (s *source) take(ctx context.Context) bool {
 }
 
 func (s *source) release() { <-s.turn }
-
-func (s *source) add(r secret.Reference, text string, accept func(string) error) *cell {
-	c := &cell{source: s, reference: r, accept: accept}
-	c.text.Store(&text)
-	_ = s.take(context.Background()) // nobody reads for longer than the provider's own time
-	defer s.release()
-	s.cells = append(s.cells, c)
-	return c
-}
-
-// first reads for the first time, unless another setting just did.
-func (s *source) first(ctx context.Context) (map[string]string, error) {
-	if !s.take(ctx) {
-		return nil, ctx.Err()
-	}
-	defer s.release()
-	s.read(ctx)
-	return s.texts, s.err
-}
 
 // read reads, unless that was just done.
 func (s *source) read(ctx context.Context) (done bool) {
