@@ -123,7 +123,7 @@ func TestALiveSecretChangesInAllItsCopies(t *testing.T) {
 	}
 	behind := s.Behind("bearer ")
 	behind.Refresh(t.Context())
-	if got := behind.Reveal() + " " + s.Reveal() + " " + secret.New("y").Behind("z").Reveal(); got != "bearer xx xx zy" {
+	if got := behind.Reveal() + "|" + s.Reveal() + "|" + secret.New("y").Behind("z").Reveal(); got != "bearer xx|xx|zy" {
 		t.Error(got)
 	}
 	fixed := secret.New("y")
