@@ -155,11 +155,15 @@ func isOurs(name string) bool {
 }
 
 // sortedKeys gives keys in order, with the indexes of lists as numbers: 10 after 9.
-func sortedKeys(m map[string]setting) []string {
-	natural := func(key string) string {
-		return digits.ReplaceAllStringFunc(key, func(n string) string { return fmt.Sprintf("%*s", maxIndexDigits, n) })
+func sortedKeys(m map[string]setting) (keys []string) {
+	padded := make(map[string]string, len(m))
+	for key := range m {
+		padded[digits.ReplaceAllStringFunc(key, func(n string) string { return fmt.Sprintf("%*s", maxIndexDigits, n) })] = key
 	}
-	return slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Compare(natural(a), natural(b)) })
+	for _, name := range slices.Sorted(maps.Keys(padded)) {
+		keys = append(keys, padded[name])
+	}
+	return keys
 }
 
 var digits = regexp.MustCompile(`[0-9]+`)
