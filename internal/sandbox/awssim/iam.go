@@ -1,19 +1,17 @@
 package awssim
 
 import (
-	_ "embed"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"strings"
-)
 
-//go:embed minimum-policy.json
-var minimumPolicyJSON []byte
+	"federation-agent/deployments/iam"
+)
 
 // MinimumPolicy is all that the agent's users are asked to grant: the vendor's documented policy. It is
 // what a principal or role without a policy of its own is held to.
-func MinimumPolicy() (*Policy, error) { return ParsePolicy(minimumPolicyJSON) }
+func MinimumPolicy() (*Policy, error) { return ParsePolicy(iam.MinimumPolicy) }
 
 // AllowAll is an administrator's policy, for a neighbour in the account or for a test's own look around.
 func AllowAll() *Policy {
