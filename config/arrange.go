@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -31,6 +32,7 @@ func (l *loader) endAtGap(list string) {
 			delete(l.settings, key)
 		}
 	}
+	maps.DeleteFunc(l.told, func(key string, _ setting) bool { return listIndex(key, list) > gap })
 	if len(beyond) > 0 {
 		l.warn(fmt.Sprintf("%s[%d] is missing, and the list ends there; not read: %s",
 			list, gap, strings.Join(beyond, ", ")))
@@ -51,19 +53,21 @@ const stagePattern = "integration.providers[#].configuration.#_stage"
 // renumberStages closes the gaps that blank entries left: 0_stage blank and 1_stage=dev filter to dev.
 func (l *loader) renumberStages() {
 	filters := map[int][]string{} // by provider
-	for _, key := range sortedKeys(l.settings) {
-		pattern, indexes := toPattern(key)
-		if pattern != stagePattern {
-			continue
+	for _, found := range []map[string]setting{l.settings, l.told} {
+		for _, key := range sortedKeys(found) {
+			pattern, indexes := toPattern(key)
+			if pattern != stagePattern {
+				continue
+			}
+			stage, provider := found[key], indexes[0]
+			delete(found, key)
+			if slices.Contains(filters[provider], stage.value) {
+				l.warn(stage.String() + ": names a stage that is already in the filter")
+				continue
+			}
+			found[withIndexes(stagePattern, provider, len(filters[provider]))] = stage
+			filters[provider] = append(filters[provider], stage.value)
 		}
-		stage, provider := l.settings[key], indexes[0]
-		delete(l.settings, key)
-		if slices.Contains(filters[provider], stage.value) {
-			l.warn(stage.String() + ": names a stage that is already in the filter")
-			continue
-		}
-		l.settings[withIndexes(stagePattern, provider, len(filters[provider]))] = stage
-		filters[provider] = append(filters[provider], stage.value)
 	}
 }
 

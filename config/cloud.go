@@ -120,6 +120,7 @@ func (l *loader) enterCloud(cfg *Config) {
 	}
 	endpoint := "https://" + strings.ToLower(claims.Gate) + gateDomain + path
 	cfg.Connector.Endpoints = []string{endpoint}
+	l.tell(connectorPrefix+"endpoints[0]", endpoint, name)
 	until := "without an end"
 	if claims.Expires != nil {
 		until = "until " + claims.expiry().Format(time.RFC3339)

@@ -158,12 +158,17 @@ func isOurs(name string) bool {
 func sortedKeys(m map[string]setting) (keys []string) {
 	padded := make(map[string]string, len(m))
 	for key := range m {
-		padded[digits.ReplaceAllStringFunc(key, func(n string) string { return fmt.Sprintf("%*s", maxIndexDigits, n) })] = key
+		padded[natural(key)] = key
 	}
 	for _, name := range slices.Sorted(maps.Keys(padded)) {
 		keys = append(keys, padded[name])
 	}
 	return keys
+}
+
+// natural makes keys compare with the indexes of lists as numbers.
+func natural(key string) string {
+	return digits.ReplaceAllStringFunc(key, func(n string) string { return fmt.Sprintf("%*s", maxIndexDigits, n) })
 }
 
 var digits = regexp.MustCompile(`[0-9]+`)

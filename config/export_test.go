@@ -45,3 +45,19 @@ func Patterns() (patterns []string) {
 	}
 	return patterns
 }
+
+// SecretPatterns are those of all settings that are secrets.
+func SecretPatterns() (patterns []string) {
+	for _, f := range schema() {
+		if f.kind == kindSecret {
+			patterns = append(patterns, f.pattern)
+		}
+	}
+	return patterns
+}
+
+// PatternOf is the pattern of a key.
+func PatternOf(key string) string {
+	pattern, _ := toPattern(key)
+	return pattern
+}

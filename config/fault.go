@@ -7,6 +7,8 @@ type Fault struct {
 	// Variable is what the user has to change, as the user spelled it. Where it is missing, it is the
 	// environment variable that sets it. A YAML key has its file and line before it.
 	Variable string
+	// Key is that of the setting; empty where the fault is about something else, such as a file or an unknown name.
+	Key string
 	// Text says what is wrong. It contains no secret.
 	Text string
 	// Example is a whole assignment that would be accepted; empty where none can be given.

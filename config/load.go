@@ -36,6 +36,13 @@ type Sources struct {
 // either case. No warning and no error contains a secret.
 func Load(src Sources) (cfg Config, warnings []string, err error) {
 	l := newLoader(src)
+	if cfg, err = l.load(); err != nil {
+		return Config{}, l.warnings, err
+	}
+	return cfg, l.warnings, nil
+}
+
+func (l *loader) load() (Config, error) {
 	l.readFiles()
 	l.partial = len(l.faults) > 0
 	l.collect()
@@ -44,13 +51,10 @@ func Load(src Sources) (cfg Config, warnings []string, err error) {
 		l.endAtGap(list)
 	}
 	l.renumberStages()
-	cfg = l.fill("")
+	cfg := l.fill("")
 	l.finish(&cfg)
 	l.check(cfg)
-	if err := errors.Join(l.faults...); err != nil {
-		return Config{}, l.warnings, err
-	}
-	return cfg, l.warnings, nil
+	return cfg, errors.Join(l.faults...)
 }
 
 // setting is one value and where it was found.
@@ -63,6 +67,9 @@ type setting struct {
 	// from is what the value was read from, and secret the same value, which may be live.
 	from   string
 	secret secret.String
+	// through are the origins of what the value's placeholders were replaced by.
+	through  []string
+	isFaulty bool
 }
 
 // asSecret gives the value as it was read, or as it is written.
@@ -103,12 +110,18 @@ type loader struct {
 	warnings []string
 	notes    []string
 	files    []string // that were to be read, weakest first
+	// isUnread leaves what settings refer to where it is.
+	isUnread bool
+	// told are settings that [Explain] knows and Load does not need: references that are not read, what stands for a
+	// setting that nobody set, and faulty ones.
+	told map[string]setting
 }
 
 func newLoader(src Sources) *loader {
 	l := &loader{
 		src: src, fields: map[string]field{}, environ: map[string]string{},
 		yaml: map[string]setting{}, settings: map[string]setting{}, rejected: map[string]bool{},
+		told: map[string]setting{},
 	}
 	if l.src.ReadFile == nil {
 		l.src.ReadFile = ReadFile
@@ -163,7 +176,13 @@ func (l *loader) resolve() {
 			continue
 		}
 		f, isField := l.fieldOf(key)
-		e := expander{lookup: func(name string) (string, bool) { found, ok := l.find(name); return found.value, ok }}
+		e := expander{lookup: func(name string) (string, bool) {
+			found, ok := l.find(name)
+			if ok {
+				s.through = append(s.through, found.String())
+			}
+			return found.value, ok
+		}}
 		value, err := e.expand(s.value)
 		s.value = strings.TrimSpace(value)
 		switch {
@@ -196,6 +215,7 @@ func (l *loader) finish(cfg *Config) {
 		p.RoleARNs = l.once(providerKey(i, "configuration.roleArn"), p.RoleARNs)
 	}
 	cfg.Agent.Cache.Path = cmp.Or(cfg.Agent.Cache.Path, filepath.Join(cfg.Agent.Store.Path, "exports"))
+	l.tell("agent.cache.path", cfg.Agent.Cache.Path, OriginDefault)
 	l.adviseRegions(*cfg)
 	l.adviseToken(*cfg)
 	l.adviseClearText(cfg.Connector)

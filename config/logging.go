@@ -51,6 +51,8 @@ func (l *loader) settleLog(log *Log) {
 	if s, ok := l.settings[keyLogFormat]; ok {
 		log.Format, formBy = strings.ToLower(s.value), "by "+s.String()
 	}
+	l.tell(keyLogLevel, strings.ToLower(log.Level.String()), strings.TrimPrefix(levelBy, "by "))
+	l.tell(keyLogFormat, log.Format, strings.TrimPrefix(formBy, "by "))
 	if levelBy != byDefault || formBy != byDefault {
 		l.note(fmt.Sprintf("the log has the level %s %s and the form %s %s",
 			strings.ToLower(log.Level.String()), levelBy, log.Format, formBy))

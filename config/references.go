@@ -125,6 +125,8 @@ func (l *loader) readAll(references map[string]secret.Reference, prefix string) 
 		r, is := references[key]
 		switch {
 		case !is:
+		case l.isUnread:
+			l.leave(key, r)
 		case l.src.OpenSecrets == nil:
 			l.reject(key, "refers to a file or a secret store, and nothing here reads them")
 		case !isGood && r.Provider == secret.AWS:

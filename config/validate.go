@@ -40,12 +40,23 @@ func (l *loader) fault(key, format string, args ...any) {
 	if !found {
 		s = setting{variable: variableName(key)}
 	}
+	if s.isFaulty = found; found {
+		l.told[key] = s
+	}
 	f, _ := l.fieldOf(key)
 	example := f.example
 	if s.from != "" || s.isFile { // the value is to be changed elsewhere
 		example = ""
 	}
-	l.rejectWith(s, s.unseen(fmt.Sprintf(format, args...)), s.variable, example)
+	assignment := s.variable + "=" + example
+	switch {
+	case example == "":
+		assignment = ""
+	case s.at != "":
+		assignment = s.variable + ": " + example
+	}
+	text := s.unseen(fmt.Sprintf(format, args...))
+	l.faults = append(l.faults, Fault{Key: key, Variable: s.String(), Text: text, Example: assignment})
 }
 
 // reject adds the only fault that a key will have, and removes its value.
@@ -53,17 +64,6 @@ func (l *loader) reject(key, text string) {
 	l.fault(key, "%s", text)
 	l.rejected[key] = true
 	delete(l.settings, key)
-}
-
-func (l *loader) rejectWith(s setting, text, variable, example string) {
-	assignment := variable + "=" + example
-	switch {
-	case example == "":
-		assignment = ""
-	case s.at != "" && variable == s.variable:
-		assignment = variable + ": " + example
-	}
-	l.refuse(s.String(), text, assignment)
 }
 
 // check checks the values. Their form was checked before.

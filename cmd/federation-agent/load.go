@@ -14,13 +14,10 @@ import (
 func configured(
 	p process, command *cobra.Command, needed string, do func(config.Config, []string) error,
 ) *cobra.Command {
-	var files []string
-	command.Flags().StringArrayVar(&files, "config", nil,
-		"gravitee.yml `FILE[,FILE]`, later ones override; the environment overrides all of them")
-	command.Args = cobra.NoArgs
+	files := fromFiles(command)
 	command.RunE = func(*cobra.Command, []string) error {
 		cfg, warnings, err := load(config.Sources{
-			Environ: p.environ, Files: files, OpenSecrets: p.openSecrets, Needed: needed,
+			Environ: p.environ, Files: *files, OpenSecrets: p.openSecrets, Needed: needed,
 		})
 		if err != nil {
 			return err
@@ -30,12 +27,24 @@ func configured(
 	return command
 }
 
+// fromFiles gives a subcommand that takes no other arguments the flag that names the configuration's files.
+func fromFiles(command *cobra.Command) *[]string {
+	command.Args = cobra.NoArgs
+	return command.Flags().StringArray("config", nil,
+		"gravitee.yml `FILE[,FILE]`, later ones override; the environment overrides all of them")
+}
+
 // load reads the configuration. Where it is faulty, the error contains warnings and faults for the user.
 func load(src config.Sources) (config.Config, []string, error) {
 	cfg, warnings, err := config.Load(src)
 	if err == nil {
 		return cfg, warnings, nil
 	}
+	return cfg, nil, faulty(warnings, err)
+}
+
+// faulty ends a command with the warnings and faults of a configuration.
+func faulty(warnings []string, err error) error {
 	var text strings.Builder
 	for _, w := range warnings {
 		fmt.Fprintf(&text, "warning: %s\n", w)
@@ -44,5 +53,5 @@ func load(src config.Sources) (config.Config, []string, error) {
 	for _, f := range faults {
 		fmt.Fprintf(&text, "fault: %s\n", f)
 	}
-	return cfg, nil, exit(exitConfiguration, "%sConfiguration faults: %d. Nothing was started.", &text, len(faults))
+	return exit(exitConfiguration, "%sConfiguration faults: %d. Nothing was started.", &text, len(faults))
 }

@@ -91,6 +91,10 @@ func walls() []wall {
 			why: "who keeps secrets does not know how a store is called: its providers do",
 		},
 		{
+			from: `^internal/iam$`, forbid: ours + `(actors|messages|config|internal/[^ri])|^net$`,
+			why: "what IAM must allow follows from a few values: nobody is asked, and nothing is read",
+		},
+		{
 			from: `^internal/status$`, forbid: ours,
 			why: "the board is values and a lock: every actor writes on it, and whoever reads it needs no actor",
 		},

@@ -1,0 +1,312 @@
+// Package iam says what a configuration needs of AWS's identity and access management: policies, trust policies, and
+// the CloudFormation that makes them.
+package iam
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	deployed "federation-agent/deployments/iam"
+	"federation-agent/internal/region"
+)
+
+// Needs are the parts of a configuration that IAM is asked for.
+type Needs struct {
+	Uses    []Use
+	Secrets Secrets
+	// Principals are the ARNs of those who take on the roles. Without one, a trust policy has a gap to fill in.
+	Principals []string
+	ExternalID string
+}
+
+// Use is what one integration reads: every region with every role, or with the identity itself where there is none.
+type Use struct {
+	// Identity is any name of who signs the calls.
+	Identity       string
+	Regions, Roles []string
+}
+
+// Secrets are those of Secrets Manager that settings refer to, by name or by ARN. An empty account is any.
+type Secrets struct {
+	Identity, Region, Account string
+	Names                     []string
+}
+
+// Kind is what a document is for IAM.
+type Kind string
+
+// The kinds of documents.
+const (
+	Permissions Kind = "permissions"
+	AssumeRole  Kind = "assume-role"
+	Trust       Kind = "trust"
+	ReadSecrets Kind = "secrets"
+)
+
+// Kinds are all of them.
+func Kinds() []Kind { return []Kind{Permissions, AssumeRole, Trust, ReadSecrets} }
+
+// Grant is one document and who needs it.
+type Grant struct {
+	Kind Kind `json:"kind"`
+	// For is an identity, or the ARN of a role.
+	For      string    `json:"for"`
+	Reasons  []Reason  `json:"reasons"`
+	Hints    []string  `json:"hints,omitempty"`
+	Document *Document `json:"document"`
+}
+
+// Reason says of one action what it is for, and what happens without it.
+type Reason struct {
+	Action  string `json:"action"`
+	Purpose string `json:"purpose"`
+	Without string `json:"without"`
+}
+
+// Document is one of IAM's.
+type Document struct {
+	Version   string
+	Statement []Statement
+}
+
+// Statement is one of a document.
+type Statement struct {
+	Sid       string `json:",omitempty"`
+	Effect    string
+	Principal map[string][]string `json:",omitempty"`
+	Action    []string
+	Resource  []string                     `json:",omitempty"`
+	Condition map[string]map[string]string `json:",omitempty"`
+}
+
+const (
+	version = "2012-10-17"
+	allow   = "Allow"
+	assume  = "sts:AssumeRole"
+	read    = "secretsmanager:GetSecretValue"
+)
+
+// reasons are the actions of all documents.
+var reasons = []Reason{
+	{
+		"apigateway:GET", "lists REST APIs, stages and usage plans, and exports their documents",
+		"previews and ingests fail, and nothing is federated",
+	},
+	{
+		"apigateway:POST", "makes an API key for each subscription, and puts it into its usage plan",
+		"subscriptions fail; previews and ingests go on",
+	},
+	{
+		"apigateway:DELETE", "deletes the keys of closed subscriptions, and those that no subscription got",
+		"keys of closed subscriptions stay valid in AWS; the agent lists them and tries again",
+	},
+	{
+		assume, "takes on a role, in whose account the agent then reads and makes keys",
+		"nothing of the role's account is federated, and its subscriptions fail",
+	},
+	{
+		read, "reads the secrets that settings refer to, at the start and after a rotation",
+		"the agent does not start; if it runs already, it does not see rotated values",
+	},
+}
+
+// Grants are the documents: first those of each identity, then those of each role.
+func (n Needs) Grants() (grants []Grant, err error) {
+	var identities, roles []string
+	regions, assumed := map[string][]string{}, map[string][]string{}
+	for _, u := range n.Uses {
+		identities = with(identities, u.Identity)
+		assumed[u.Identity] = with(assumed[u.Identity], u.Roles...)
+		roles = with(roles, u.Roles...)
+		holders := u.Roles
+		if len(holders) == 0 {
+			holders = []string{u.Identity}
+		}
+		for _, holder := range holders {
+			regions[holder] = with(regions[holder], u.Regions...)
+		}
+	}
+	secrets := n.Secrets.resources()
+	if len(secrets) > 0 {
+		identities = with(identities, n.Secrets.Identity)
+	}
+	add := func(kind Kind, holder string, hints []string, statements ...Statement) {
+		grants = append(grants, grant(kind, holder, hints, statements))
+	}
+	for _, holder := range slices.Concat(identities, roles) {
+		if here := regions[holder]; len(here) > 0 {
+			statements, parsed := permissions(here)
+			err = errors.Join(err, parsed)
+			add(Permissions, holder, nil, statements...)
+		}
+		if others := assumed[holder]; len(others) > 0 {
+			add(AssumeRole, holder, nil, Statement{
+				Sid: "AllowAssumeCrossAccountRoles", Effect: allow, Action: []string{assume}, Resource: literal(others),
+			})
+		}
+		if len(secrets) > 0 && holder == n.Secrets.Identity {
+			add(ReadSecrets, holder, n.Secrets.hints(), Statement{
+				Sid: "ReadReferredSecrets", Effect: allow, Action: []string{read}, Resource: secrets,
+			})
+		}
+		if slices.Contains(roles, holder) {
+			statement, hints := n.trust(holder)
+			add(Trust, holder, hints, statement)
+		}
+	}
+	return grants, err
+}
+
+// with adds what is not there yet.
+func with(list []string, more ...string) []string {
+	for _, text := range more {
+		if !slices.Contains(list, text) {
+			list = append(list, text)
+		}
+	}
+	return list
+}
+
+func grant(kind Kind, holder string, hints []string, statements []Statement) Grant {
+	g := Grant{Kind: kind, For: holder, Hints: hints, Document: &Document{Version: version, Statement: statements}}
+	for _, r := range reasons {
+		if slices.ContainsFunc(statements, func(s Statement) bool { return slices.Contains(s.Action, r.Action) }) {
+			g.Reasons = append(g.Reasons, r)
+		}
+	}
+	if kind != Trust {
+		g.Hints = append(g.Hints, size(g.Document)...)
+	}
+	return g
+}
+
+// everyRegion begins the resources of the minimum policy.
+const everyRegion = "arn:aws:apigateway:*:"
+
+// permissions are the minimum policy's for a few regions.
+func permissions(regions []string) ([]Statement, error) {
+	var minimum Document
+	if err := json.Unmarshal(deployed.MinimumPolicy, &minimum); err != nil {
+		return nil, fmt.Errorf("reading the minimum policy: %w", err)
+	}
+	for i, s := range minimum.Statement {
+		var narrowed []string
+		for _, name := range regions {
+			here := fmt.Sprintf("arn:%s:apigateway:%s:", region.PartitionOf(name).ID, name)
+			for _, resource := range s.Resource {
+				narrowed = append(narrowed, strings.Replace(resource, everyRegion, here, 1))
+			}
+		}
+		minimum.Statement[i].Resource = narrowed
+	}
+	return minimum.Statement, nil
+}
+
+// IAM's limits, in characters without white space: of all inline policies of a user, of a managed policy, and of all
+// inline policies of a role.
+const (
+	mostOfUser    = 2048
+	mostOfManaged = 6144
+	mostOfRole    = 10240
+)
+
+// size says where a document has no room.
+func size(d *Document) []string {
+	text, err := json.Marshal(d)
+	switch n := len(text); {
+	case err != nil, n <= mostOfUser:
+		return nil
+	case n <= mostOfManaged:
+		return []string{fmt.Sprintf("with %d characters it is too long for an inline policy of a user (%d); "+
+			"for one, use create-policy and attach-user-policy", n, mostOfUser)}
+	case n <= mostOfRole:
+		return []string{fmt.Sprintf("with %d characters it fits only a role's inline policies (%d)", n, mostOfRole)}
+	default:
+		return []string{fmt.Sprintf("with %d characters it is too long for IAM (%d); "+
+			"write * in place of the regions, as deployments/iam/minimum-policy.json does", n, mostOfRole)}
+	}
+}
+
+// gap is who takes on a role as long as nobody is named. IAM refuses it.
+const gap = "arn:%s:iam::ACCOUNT:role/AGENT"
+
+func (n Needs) trust(role string) (s Statement, hints []string) {
+	principals := n.Principals
+	if len(principals) == 0 {
+		principals = []string{fmt.Sprintf(gap, partition(role))}
+		hints = append(hints, "put the agent's identity in the place of "+principals[0]+", or name it by --principal")
+	}
+	s = Statement{Effect: allow, Principal: map[string][]string{"AWS": principals}, Action: []string{assume}}
+	if n.ExternalID == "" {
+		return s, append(hints, "it asks for no external id; set agent.aws.externalId to a text of your own, and it does")
+	}
+	s.Condition = map[string]map[string]string{"StringEquals": {"sts:ExternalId": n.ExternalID}}
+	return s, hints
+}
+
+func partition(arn string) string {
+	parts := strings.SplitN(arn, ":", 3) //nolint:mnd // arn, partition, rest
+	return parts[1]
+}
+
+// principalARN is a role, a user, or a whole account.
+var principalARN = regexp.MustCompile(`^arn:aws[a-z-]*:iam::[0-9]{12}:(root|(role|user)/[\w+=,.@/-]+)$`)
+
+// CheckPrincipals refuses who cannot be trusted by the roles.
+func (n Needs) CheckPrincipals() error {
+	for _, arn := range n.Principals {
+		if !principalARN.MatchString(arn) {
+			return fmt.Errorf("%q is not the ARN of a role or a user, such as arn:aws:iam::123456789012:role/AGENT; of a "+
+				"session, name the role: aws iam get-role --role-name NAME --query Role.Arn", arn)
+		}
+		for _, u := range n.Uses {
+			for _, role := range u.Roles {
+				if partition(role) != partition(arn) {
+					return fmt.Errorf("%q is in another partition than the role %s; no role works across partitions", arn, role)
+				}
+			}
+		}
+	}
+	return nil
+}
+
+// literal lets names stand for themselves alone: IAM takes * and ? for others, and $ for the begin of a variable.
+func literal(names []string) (escaped []string) {
+	for _, name := range names {
+		escaped = append(escaped, strings.NewReplacer("*", "${*}", "?", "${?}", "$", "${$}").Replace(name))
+	}
+	return escaped
+}
+
+// suffixed is an ARN with the six characters that Secrets Manager puts behind each name.
+var suffixed = regexp.MustCompile(`^arn:.*-[0-9A-Za-z]{6}$`)
+
+func (s Secrets) resources() (arns []string) {
+	account := s.Account
+	if account == "" {
+		account = "*"
+	}
+	for _, name := range literal(s.Names) {
+		if !strings.HasPrefix(name, "arn:") {
+			name = fmt.Sprintf("arn:%s:secretsmanager:%s:%s:secret:%s",
+				region.PartitionOf(s.Region).ID, s.Region, account, name)
+		}
+		if !suffixed.MatchString(name) {
+			name += "-??????"
+		}
+		arns = with(arns, name)
+	}
+	return arns
+}
+
+func (s Secrets) hints() []string {
+	hints := []string{"a secret under a KMS key of your own needs kms:Decrypt on that key, too"}
+	if s.Account == "" {
+		hints = append(hints, "set agent.aws.accountId, and it names the account")
+	}
+	return hints
+}

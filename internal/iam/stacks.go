@@ -1,0 +1,60 @@
+package iam
+
+import (
+	"strings"
+)
+
+// Stack is a template of deployments/cloudformation with what this configuration fills in.
+type Stack struct {
+	Template string `json:"template"`
+	Makes    string `json:"makes"`
+	// Parameters are NAME=VALUE. A value in capitals is to be chosen.
+	Parameters []string `json:"parameters"`
+}
+
+// Stacks are the templates that make the roles. Chain is the identity that is a role of the agent's own; others are
+// users, for whom there is no template.
+func (n Needs) Stacks(chain string) (stacks []Stack) {
+	var own, roles []string
+	isChain := false
+	for _, u := range n.Uses {
+		roles = with(roles, u.Roles...)
+		if u.Identity == chain {
+			isChain, own = true, with(own, u.Roles...)
+		}
+	}
+	if isChain {
+		s := Stack{
+			Template: "GraviteeFederationAgentRole.yml", Makes: "the agent's own role, with its permissions or assume-role",
+			Parameters: []string{"AgentRunsOn=EC2_ECS_IRSA_OR_POD-IDENTITY"},
+		}
+		if len(own) > 0 {
+			s.Parameters = append(s.Parameters, "RoleArns="+strings.Join(own, ","))
+		}
+		stacks = append(stacks, s)
+	}
+	if len(roles) > 0 {
+		stacks = append(stacks, Stack{
+			Template: "GraviteeFederationRoles.yml", Parameters: n.trusted(),
+			Makes: "in each account the role GFTR-ACCOUNT-REGION, with its permissions and its trust",
+		})
+	}
+	return stacks
+}
+
+func (n Needs) trusted() []string {
+	account, agent := "ManagementAccountId=ACCOUNT_OF_THE_AGENT", "AgentRoleName=NAME_OF_THE_AGENTS_ROLE"
+	if len(n.Principals) > 0 {
+		parts := strings.SplitN(n.Principals[0], ":", 6) //nolint:mnd // the parts of an ARN
+		account = "ManagementAccountId=" + parts[4]
+		name, isRole := strings.CutPrefix(parts[5], "role/")
+		if agent = "AgentRoleName=" + name; !isRole {
+			agent = "TrustWholeAccount=true"
+		}
+	}
+	id := "ExternalId=" + n.ExternalID
+	if n.ExternalID == "" {
+		id = "ExternalId=TEXT_OF_YOUR_OWN_ALSO_IN_AGENT.AWS.EXTERNALID"
+	}
+	return []string{account, agent, id}
+}

@@ -1,0 +1,200 @@
+package iam
+
+import (
+	"encoding/json"
+	"slices"
+	"strings"
+	"testing"
+
+	"federation-agent/internal/iam"
+	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/world"
+)
+
+// places are a region of each partition that the agent is for.
+var places = map[string]string{"aws": "eu-west-1", "aws-cn": "cn-north-1", "aws-us-gov": "us-gov-west-1"}
+
+// granted is the one document of a kind, for the identity or the role that needs it.
+func granted(t *testing.T, n iam.Needs, kind iam.Kind) *iam.Document {
+	t.Helper()
+	grants, err := n.Grants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	i := slices.IndexFunc(grants, func(g iam.Grant) bool { return g.Kind == kind })
+	if i < 0 {
+		t.Fatalf("there is no document of the kind %s", kind)
+	}
+	for _, r := range grants[i].Reasons {
+		if r.Purpose == "" || r.Without == "" {
+			t.Errorf("%s: %s is not explained", kind, r.Action)
+		}
+	}
+	for _, s := range grants[i].Document.Statement {
+		for _, action := range s.Action {
+			if !slices.ContainsFunc(grants[i].Reasons, func(r iam.Reason) bool { return r.Action == action }) {
+				t.Errorf("%s: nothing says what %s is for", kind, action)
+			}
+		}
+	}
+	return grants[i].Document
+}
+
+// generated is a document as the stand-in for AWS reads it.
+func generated(t *testing.T, n iam.Needs, kind iam.Kind) *awssim.Policy {
+	t.Helper()
+	text, err := json.Marshal(granted(t, n, kind))
+	if err != nil {
+		t.Fatal(err)
+	}
+	p, err := awssim.ParsePolicy(text)
+	if err != nil {
+		t.Fatalf("%v\n%s", err, text)
+	}
+	return p
+}
+
+// inPlace is an account of a partition, with what estate makes.
+func inPlace(partition string, user *awssim.Policy, roles ...awssim.Role) awssim.Options {
+	e := awssim.UniformEstate(awssim.UniformOptions{
+		APIs: 3, StagesPerAPI: 2, Plans: 2, Regions: []string{places[partition]},
+	})
+	e.Accounts[0].Partition = partition
+	e.Accounts[0].Principals[0].Policy = user
+	e.Accounts[0].Roles = roles
+	return awssim.Options{Estate: e}
+}
+
+func alone(partition string) iam.Needs {
+	return iam.Needs{Uses: []iam.Use{{Identity: "me", Regions: []string{places[partition]}}}}
+}
+
+func tries(t *testing.T, aws awssim.Options, settings map[string]string, judge func(tried, refused []string, log string)) {
+	t.Helper()
+	world.Run(t, world.Options{AWS: aws, Settings: outside(settings)}, func(t *testing.T, w *world.World) {
+		everything(t, w)
+		tried, refused := calls(w)
+		judge(tried, refused, w.Log.String())
+	})
+}
+
+func TestEachCallOfTheAgentIsAllowedByTheGeneratedPolicyInEachPartition(t *testing.T) {
+	for partition, region := range places {
+		t.Run(partition, func(t *testing.T) {
+			p := generated(t, alone(partition), iam.Permissions)
+			tries(t, inPlace(partition, p), map[string]string{provider + "region": region},
+				func(tried, refused []string, log string) {
+					if !slices.Equal(tried, known()) || len(refused) > 0 {
+						t.Errorf("tried %v, refused %v\n%s", tried, refused, log)
+					}
+				})
+			for other, elsewhere := range map[string]string{"aws": "eu-west-2", "aws-cn": "cn-northwest-1"} {
+				if got := p.Evaluate("apigateway:GET", "arn:"+other+":apigateway:"+elsewhere+"::/restapis"); got == awssim.Allowed {
+					t.Errorf("%s is allowed, too", elsewhere)
+				}
+			}
+		})
+	}
+}
+
+func TestEachStatementOfTheGeneratedPolicyIsNeeded(t *testing.T) {
+	for partition, region := range places {
+		for i := range generated(t, alone(partition), iam.Permissions).Statement {
+			less := generated(t, alone(partition), iam.Permissions)
+			dropped := less.Statement[i]
+			less.Statement = slices.Delete(less.Statement, i, i+1)
+			t.Run(partition+" "+dropped.Action[0], func(t *testing.T) {
+				tries(t, inPlace(partition, less), map[string]string{provider + "region": region},
+					func(tried, refused []string, _ string) {
+						if len(refused) == 0 {
+							t.Errorf("nothing was refused of %v", tried)
+						}
+					})
+			})
+		}
+	}
+}
+
+// The identity has nothing but the right to assume, and the role has the rest. Who sends another external id than the
+// trust policy asks for does not get in.
+func TestTheGeneratedPoliciesOfARoleServeTheAgent(t *testing.T) {
+	for partition, region := range places {
+		for _, sent := range []string{externalID, "another-one"} {
+			t.Run(partition+" "+sent, func(t *testing.T) {
+				aws := inPlace(partition, nil)
+				role := awssim.RoleARN(aws.Estate.Accounts[0], "GFTR")
+				n := iam.Needs{
+					Uses:       []iam.Use{{Identity: "me", Regions: []string{region}, Roles: []string{role}}},
+					ExternalID: externalID, Principals: []string{"arn:" + partition + ":iam::100000000000:user/federation-agent"},
+				}
+				if err := n.CheckPrincipals(); err != nil {
+					t.Fatal(err)
+				}
+				trust := granted(t, n, iam.Trust).Statement[0]
+				mayAssume := generated(t, n, iam.AssumeRole)
+				if got := mayAssume.Evaluate("sts:AssumeRole", role+"2"); got == awssim.Allowed {
+					t.Error("another role may be assumed, too")
+				}
+				if !slices.Equal(trust.Principal["AWS"], n.Principals) {
+					t.Errorf("trusted: %v", trust.Principal)
+				}
+				aws = inPlace(partition, mayAssume, awssim.Role{
+					Name: "GFTR", ExternalID: trust.Condition["StringEquals"]["sts:ExternalId"],
+					Policy: generated(t, n, iam.Permissions),
+				})
+				settings := map[string]string{
+					provider + "region": region, provider + "roleArn": role, "gravitee_agent_aws_externalId": sent,
+				}
+				tries(t, aws, settings, func(tried, refused []string, log string) {
+					if sent == externalID && (!slices.Equal(tried, known()) || len(refused) > 0) {
+						t.Errorf("tried %v, refused %v\n%s", tried, refused, log)
+					}
+					if sent != externalID && len(tried) > 0 {
+						t.Errorf("the role was assumed with another external id: %v", tried)
+					}
+				})
+			})
+		}
+	}
+}
+
+// A role that the policy does not name is refused: the right to assume is needed. The stand-in does not refuse
+// AssumeRole by the policy of the caller, so the document itself is asked.
+func TestWithoutItsStatementNoRoleIsAssumed(t *testing.T) {
+	const role = "arn:aws:iam::111122223333:role/GFTR"
+	p := generated(t, iam.Needs{Uses: []iam.Use{{Identity: "me", Roles: []string{role}}}}, iam.AssumeRole)
+	if got := p.Evaluate("sts:AssumeRole", role); got != awssim.Allowed {
+		t.Error("the role may not be assumed")
+	}
+	p.Statement = nil
+	if got := p.Evaluate("sts:AssumeRole", role); got != awssim.ImplicitlyDenied {
+		t.Error("the role may be assumed without a statement")
+	}
+}
+
+func TestTheGeneratedPolicyReadsExactlyTheSecretsThatSettingsReferTo(t *testing.T) {
+	for partition, region := range places {
+		arn := "arn:" + partition + ":secretsmanager:" + region + ":123456789012:secret:"
+		n := iam.Needs{Secrets: iam.Secrets{
+			Identity: "me", Region: region, Account: "123456789012",
+			Names: []string{"prod/apim", "prod/apim", arn + "whole-AbCdEf", arn + "partial", "with*star"},
+		}}
+		p := generated(t, n, iam.ReadSecrets)
+		for name, want := range map[string]awssim.Decision{
+			"prod/apim-x1Y2z3": awssim.Allowed, "whole-AbCdEf": awssim.Allowed, "partial-AbCdEf": awssim.Allowed,
+			"prod/apim": awssim.ImplicitlyDenied, "prod/apim-2-x1Y2z3": awssim.ImplicitlyDenied,
+			"whole-AbCdEg": awssim.ImplicitlyDenied, "prod/other-x1Y2z3": awssim.ImplicitlyDenied,
+		} {
+			if got := p.Evaluate("secretsmanager:GetSecretValue", arn+name); got != want {
+				t.Errorf("%s: %v, want %v", name, got, want)
+			}
+		}
+		if got := p.Evaluate("secretsmanager:PutSecretValue", arn+"prod/apim-x1Y2z3"); got == awssim.Allowed {
+			t.Error("secrets may be written, too")
+		}
+		resources := p.Statement[0].Resource
+		if len(resources) != 4 || !slices.ContainsFunc(resources, func(r string) bool { return strings.Contains(r, "with${*}star") }) {
+			t.Errorf("%v", resources)
+		}
+	}
+}
