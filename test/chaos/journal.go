@@ -26,6 +26,8 @@ type journalState struct {
 	// failing is since when the disk refuses; zero while it takes everything.
 	failing time.Time
 	failed  bool // it ever refused
+	// hidden says that the agent does not hear that the write under way succeeds.
+	hidden bool
 	// lossy are the crashes that came while it refused: until then, what was not written is lost.
 	lossy []time.Time
 }
@@ -60,6 +62,7 @@ func (s *slot) onWrite(w storetest.Write) storetest.Outcome {
 	}
 	s.journal.mu.Lock()
 	defer s.journal.mu.Unlock()
+	s.journal.hidden = outcome.Err != nil || outcome.Crash
 	switch {
 	case outcome.Err != nil && s.journal.failing.IsZero():
 		s.journal.failing, s.journal.failed = time.Now(), true

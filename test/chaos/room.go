@@ -176,10 +176,15 @@ func (m *watchedMedium) Commit(changes []store.Change) error {
 func (s *slot) onVolume(err error) {
 	r, v := s.run, s.volume
 	s.journal.mu.Lock()
-	if err == nil {
+	switch {
+	case err == nil && s.journal.hidden:
+	case err == nil:
 		s.journal.failing = time.Time{}
-	} else if s.journal.failed = true; s.journal.failing.IsZero() {
+	case s.journal.failing.IsZero():
 		s.journal.failing = time.Now()
+		fallthrough
+	default:
+		s.journal.failed = true
 	}
 	s.journal.mu.Unlock()
 	if !errors.Is(err, syscall.ENOSPC) {
