@@ -163,12 +163,7 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 	spec := discovery.TargetSpec{
 		Integration: i.provider.IntegrationID, Directory: targets.New(rows...),
 		FallbackAccount: i.config.Agent.AWS.AccountID, Agent: ctx.Parent(), Keys: i.keys,
-		Identity: ctx.SpawnPrefix(discovery.IdentityProps(i.env, apigateway.CredentialsOptions{
-			AccessKeyID: i.provider.AccessKeyID, SecretAccessKey: i.provider.SecretAccessKey,
-			SessionToken: i.provider.SessionToken, ExternalID: i.config.Agent.AWS.ExternalID,
-			RoleSessionName: i.config.Agent.AWS.RoleSessionName, Regions: i.provider.Regions,
-			HTTPClient: i.env.AWS, Log: i.env.Log,
-		}), "identity-"),
+		Identity: ctx.SpawnPrefix(discovery.IdentityProps(i.env, i.credentials()), "identity-"),
 		Permits: func(asked *actor.PID, t federation.Target) apigateway.Permits {
 			return &quota.Permits{
 				System: ctx.ActorSystem(), Quota: asked, Tickets: i.env.Tickets, Target: t, Board: i.env.Board,
@@ -183,6 +178,20 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 		}
 	}
 	return spec.Directory
+}
+
+func (i *integration) credentials() apigateway.CredentialsOptions {
+	options := CredentialsOf(i.config, i.provider)
+	options.HTTPClient, options.Log = i.env.AWS, i.env.Log
+	return options
+}
+
+// CredentialsOf is how an integration signs in to AWS.
+func CredentialsOf(cfg config.Config, p config.Provider) apigateway.CredentialsOptions {
+	return apigateway.CredentialsOptions{
+		AccessKeyID: p.AccessKeyID, SecretAccessKey: p.SecretAccessKey, SessionToken: p.SessionToken,
+		ExternalID: cfg.Agent.AWS.ExternalID, RoleSessionName: cfg.Agent.AWS.RoleSessionName, Regions: p.Regions,
+	}
 }
 
 func targetName(n int) string { return fmt.Sprintf("target-%d", n+1) }

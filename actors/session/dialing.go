@@ -6,13 +6,11 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
-	"net/http"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
-	"federation-agent/config"
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exchange/wsconn"
 	"federation-agent/internal/pulse"
@@ -53,7 +51,7 @@ func (s *session) dial() {
 	s.env.Log.Debug("connecting", life.LogEndpoint, endpoint)
 	options := s.options(endpoint)
 	life.Pipe(s.Scope, func(ctx context.Context) (dialed, error) {
-		options.Header = header(ctx, s.spec.Connector.Headers)
+		options.Header = s.spec.Connector.Header(ctx)
 		if s.env.TLS != nil { // for each connection, because stores change; here, because opening one takes its time
 			options.TLS = s.env.TLS()
 		}
@@ -75,16 +73,6 @@ func (s *session) options(endpoint string) wsconn.Options {
 		URL: exchange.URL(endpoint), NetDial: s.env.Dial,
 		MaxFrameSize: s.frameSize(), MaxMessageSize: s.spec.Connector.MaxMessageSize,
 	}
-}
-
-// header reads what is live once more: a token that was rotated counts from this connection on.
-func header(ctx context.Context, headers []config.Header) http.Header {
-	out := http.Header{}
-	for _, h := range headers {
-		h.Value.Refresh(ctx)
-		out.Add(h.Name, h.Value.Reveal())
-	}
-	return out
 }
 
 func (s *session) onDialed(m dialed) {

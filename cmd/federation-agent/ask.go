@@ -69,24 +69,12 @@ func ask(p process, cfg config.NodeHTTP, path string) error {
 	case cfg.Port == 0:
 		return exit(exitConfiguration, "only the agent's log names the node API's port; set %s to ask there", nodePort)
 	}
-	transport, scheme := &http.Transport{}, "http" // this machine is reached without a proxy
-	if cfg.Secured {
-		self, err := trust.NewServer(cfg.ServerTLS(slog.New(slog.DiscardHandler)))
-		if err != nil {
-			return notTrusted(err)
-		}
-		transport.TLSClientConfig, scheme = self.Self(), "https"
+	ctx, cancel := context.WithTimeout(context.Background(), askWithin)
+	defer cancel()
+	response, err := request(ctx, cfg, path)
+	if _, known := errors.AsType[*exitError](err); known {
+		return err
 	}
-	url := scheme + "://" + node.Address(cfg.Host, cfg.Port) + path
-	request, err := http.NewRequestWithContext(context.Background(), http.MethodGet, url, nil)
-	if err != nil {
-		return exit(exitConfiguration, "fault: %s: %v", nodeHost, err)
-	}
-	if users := userNames(cfg.Authentication); cfg.Authentication.Type == config.AuthenticationBasic && len(users) > 0 {
-		request.SetBasicAuth(users[0], cfg.Authentication.Users[users[0]].Reveal())
-	}
-	client := http.Client{Timeout: askWithin, Transport: transport}
-	response, err := client.Do(request)
 	if err != nil {
 		return exit(exitInternal, "no agent answers here: %v", err)
 	}
@@ -104,4 +92,25 @@ func ask(p process, cfg config.NodeHTTP, path string) error {
 		return exit(exitInternal, "answered with %s", response.Status)
 	}
 	return nil
+}
+
+// request asks the node API that has this configuration. The caller closes the answer.
+func request(ctx context.Context, cfg config.NodeHTTP, path string) (*http.Response, error) {
+	transport, scheme := &http.Transport{DisableKeepAlives: true}, "http" // this machine is reached without a proxy
+	if cfg.Secured {
+		self, err := trust.NewServer(cfg.ServerTLS(slog.New(slog.DiscardHandler)))
+		if err != nil {
+			return nil, notTrusted(err)
+		}
+		transport.TLSClientConfig, scheme = self.Self(), "https"
+	}
+	url := scheme + "://" + node.Address(cfg.Host, cfg.Port) + path
+	request, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	if err != nil {
+		return nil, exit(exitConfiguration, "fault: %s: %v", nodeHost, err)
+	}
+	if users := userNames(cfg.Authentication); cfg.Authentication.Type == config.AuthenticationBasic && len(users) > 0 {
+		request.SetBasicAuth(users[0], cfg.Authentication.Users[users[0]].Reveal())
+	}
+	return (&http.Client{Transport: transport}).Do(request)
 }

@@ -12,9 +12,14 @@ import (
 
 // AppendHello appends the command that must be the first on a connection.
 func AppendHello(dst []byte, id, targetID string) []byte {
+	return AppendHelloAs(dst, id, targetID, Provider)
+}
+
+// AppendHelloAs is [AppendHello] in the name of any provider.
+func AppendHelloAs(dst []byte, id, targetID, provider string) []byte {
 	o := beginCommand(dst, TypeHello, id)
 	o.field("targetId", targetID)
-	o.field("provider", Provider)
+	o.field("provider", provider)
 	return o.end()
 }
 
