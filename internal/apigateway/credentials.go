@@ -133,6 +133,14 @@ func (c *Credentials) role(roleARN string) aws.CredentialsProvider {
 	return p
 }
 
+// SignIn assumes a role, unless its credentials are there already.
+func (c *Credentials) SignIn(ctx context.Context, roleARN string) error {
+	if _, err := c.role(roleARN).Retrieve(ctx); err != nil {
+		return failed("AssumeRole", "assuming the role "+roleARN, err)
+	}
+	return nil
+}
+
 // AccountID asks STS for the account of a target's credentials (GetCallerIdentity, which needs no permission). Where
 // the role's ARN names the account, [AccountOfRole] needs no call.
 func (c *Credentials) AccountID(ctx context.Context, region, roleARN string) (string, error) {

@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"time"
 
 	"github.com/aws/smithy-go/middleware"
 	smithyhttp "github.com/aws/smithy-go/transport/http"
@@ -38,6 +39,7 @@ func guard(stack *middleware.Stack) error {
 	) (middleware.DeserializeOutput, middleware.Metadata, error) {
 		out, metadata, err := next.HandleDeserialize(ctx, in)
 		if answer, is := out.RawResponse.(*smithyhttp.Response); err == nil && is && answer.Body != nil {
+			tellTime(ctx, answer.Header)
 			if err = redirectOf(answer.Response); err == nil {
 				err = limit(ctx, answer)
 			} else {
@@ -82,6 +84,20 @@ func redirectOf(answer *http.Response) error {
 // place is an URL without what may be secret in it: user, query and fragment.
 func place(u *url.URL) string {
 	return short((&url.URL{Scheme: u.Scheme, Host: u.Host, Path: u.Path}).String())
+}
+
+type clockKey struct{}
+
+// WithClock has the time told that stands in each answer to a call with this context, also in a refusal.
+func WithClock(ctx context.Context, tell func(time.Time)) context.Context {
+	return context.WithValue(ctx, clockKey{}, tell)
+}
+
+func tellTime(ctx context.Context, answer http.Header) {
+	tell, asked := ctx.Value(clockKey{}).(func(time.Time))
+	if at, err := http.ParseTime(answer.Get("Date")); asked && err == nil {
+		tell(at)
+	}
 }
 
 type mostKey struct{}

@@ -83,6 +83,14 @@ func Probe(ctx context.Context, c Client) error {
 	return nil
 }
 
+// ProbePlans is [Probe] for usage plans.
+func ProbePlans(ctx context.Context, c Client) error {
+	if _, err := c.GetUsagePlans(ctx, &sdk.GetUsagePlansInput{Limit: aws.Int32(1)}); err != nil {
+		return failed(gateway.GetUsagePlans, "asking for usage plans", err)
+	}
+	return nil
+}
+
 // Run reads pages until the list is complete. If a page fails, Run returns an [*Error] and keeps the earlier pages for
 // the next Run. If AWS refuses a position that it gave before, the next Run starts again with the first page.
 func (l *PagedList[T]) Run(ctx context.Context) error {

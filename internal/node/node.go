@@ -8,7 +8,9 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
+	"encoding/json"
 	"errors"
+	"io"
 	"log"
 	"log/slog"
 	"net"
@@ -81,6 +83,16 @@ func Address(host string, port int) string {
 // Listen takes the port, so that a start can fail before anything else is started. Port 0 is any free one.
 func Listen(host string, port int) (net.Listener, error) {
 	return (&net.ListenConfig{}).Listen(context.Background(), "tcp", Address(host, port))
+}
+
+// Ours reports whether an answer to GET /_node is that of a node API: its [api.info], or its refusal.
+func Ours(answer *http.Response) bool {
+	if answer.Header.Get("WWW-Authenticate") == realm {
+		return true
+	}
+	var shown struct{ Version map[string]string }
+	err := json.NewDecoder(io.LimitReader(answer.Body, maxHeader)).Decode(&shown)
+	return err == nil && shown.Version["MAJOR_VERSION"] != ""
 }
 
 // Server serves the node API.

@@ -105,6 +105,10 @@ func walls() []wall {
 				"and knows no credentials but its own",
 		},
 		{
+			from: `^internal/doctor$`, forbid: ours + `(actors|messages|internal/sandbox)`,
+			why: "the doctor asks what the agent needs, without starting any of it",
+		},
+		{
 			from: `^actors/`, forbid: ours + `internal/node`,
 			why: "actors note what can be seen on the board; who shows it to whom is not theirs",
 		},
@@ -143,8 +147,8 @@ func allowed(from, to string) bool {
 		// The codec writes a key's value in one frame, and must not be able to print it anywhere else. The federated
 		// model is what it writes: a copy of its types would be the same facts a second time.
 		return to == module+"/internal/secret" || to == module+"/internal/federated"
-	case "internal/apigateway", "internal/secretsmanager":
-		// They are the ones that know the SDK. The latter signs in as the former does.
+	case "internal/apigateway", "internal/secretsmanager", "internal/doctor":
+		// The first two are the ones that know the SDK. The others reach AWS by way of the first.
 		return strings.HasPrefix(to, "github.com/aws/")
 	}
 	return false

@@ -1,0 +1,263 @@
+package doctor
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"time"
+
+	"federation-agent/config"
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/gateway"
+)
+
+// The checks of AWS.
+const (
+	checkCredentials = "credentials"
+	checkRole        = "role"
+	checkRESTAPIs    = "REST APIs"
+	checkUsagePlans  = "usage plans"
+	checkKeys        = "keys"
+	checkClock       = "clock"
+)
+
+// clockMay is how far this machine's clock may be off. AWS refuses what is signed five minutes off or more.
+const clockMay = time.Minute
+
+// aws checks the credentials of one integration, its roles, and each account and region. It makes one call to STS for
+// the credentials and one for each role (more only where a region's STS does not answer or does not know the key), and
+// two calls to API Gateway for each account and region, and none of them twice.
+func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) {
+	clock := &clock{now: d.Now}
+	ctx = apigateway.WithClock(ctx, clock.tell)
+	about := p.IntegrationID
+	credentials, account, result := d.identity(ctx, p, row{checkCredentials, about})
+	results = append(results, result)
+	roles := p.RoleARNs
+	if len(roles) == 0 {
+		roles = []string{""}
+	}
+	usable := credentials != nil && result.Verdict == Good
+	assumed := together(roles, func(role string) Result {
+		r := row{checkRole, role}
+		switch {
+		case role == "":
+			return r.is(result.Verdict, "", "")
+		case !usable:
+			return r.behind(checkCredentials)
+		}
+		return d.role(ctx, credentials, r)
+	})
+	var targets []target
+	for i, role := range roles {
+		if role != "" {
+			results = append(results, assumed[i])
+		}
+		for _, region := range p.Regions {
+			of := cmp.Or(apigateway.AccountOfRole(role), account)
+			t := target{role: role, region: region, about: strings.TrimPrefix(of+":"+region, ":")}
+			switch {
+			case !usable:
+				t.behind = checkCredentials
+			case assumed[i].Verdict != Good:
+				t.behind = checkRole
+			}
+			targets = append(targets, t)
+		}
+	}
+	for _, found := range together(targets, func(t target) []Result { return d.target(ctx, credentials, t) }) {
+		results = append(results, found...)
+	}
+	if !d.MakeAKey {
+		results = append(results, row{checkKeys, about}.is(NotTried, "only a key that is made tells whether one may be",
+			"--make-a-key makes one in each account and region, tries to attach it, and deletes it"))
+	}
+	return append(results, clock.result(row{checkClock, about}))
+}
+
+// identity asks whose credentials they are.
+func (d *doctor) identity(
+	ctx context.Context, p config.Provider, r row,
+) (credentials *apigateway.Credentials, account string, result Result) {
+	type signed struct {
+		credentials *apigateway.Credentials
+		account     string
+	}
+	got, err := within(ctx, identityWithin, func(ctx context.Context) (s signed, err error) {
+		if s.credentials, err = d.Credentials(ctx, p); err == nil {
+			s.account, err = s.credentials.AccountID(ctx, p.Regions[0], "")
+		}
+		return s, err
+	})
+	class, named := apigateway.Classify(err), d.Config.Agent.AWS.AccountID
+	switch {
+	case err == nil:
+		return got.credentials, got.account, r.good("they are of account " + got.account)
+	case got.credentials != nil && class == gateway.Unreachable && named != "" && len(p.RoleARNs) == 0:
+		return got.credentials, named, r.good("STS does not answer; agent.aws.accountId names account " + named)
+	}
+	return got.credentials, "", r.attention(refusal(err), remedy(err))
+}
+
+func (d *doctor) role(ctx context.Context, credentials *apigateway.Credentials, r row) Result {
+	_, err := within(ctx, identityWithin, func(ctx context.Context) (done, error) {
+		return done{}, credentials.SignIn(ctx, r.about)
+	})
+	if err != nil {
+		return r.attention(refusal(err), remedy(err))
+	}
+	return r.good("it can be assumed")
+}
+
+// target is an account and region. behind names the check that keeps it from being asked.
+type target struct{ role, region, about, behind string }
+
+func (d *doctor) target(ctx context.Context, credentials *apigateway.Credentials, t target) (results []Result) {
+	var client apigateway.Client
+	if t.behind == "" {
+		client = apigateway.NewClient(credentials.Config(t.region, t.role), apigateway.Options{})
+	}
+	behind := t.behind
+	for _, list := range []struct {
+		check string
+		probe func(context.Context, apigateway.Client) error
+	}{{checkRESTAPIs, apigateway.Probe}, {checkUsagePlans, apigateway.ProbePlans}} {
+		r := row{list.check, t.about}
+		if behind != "" {
+			results = append(results, r.behind(behind))
+			continue
+		}
+		_, err := once(ctx, func(ctx context.Context) (done, error) { return done{}, list.probe(ctx, client) })
+		if err == nil {
+			results = append(results, r.good("they can be listed"))
+			continue
+		}
+		results = append(results, r.attention(refusal(err), remedy(err)))
+		if apigateway.Classify(err) != gateway.AccessDenied { // it would be the same again
+			behind = list.check
+		}
+	}
+	if !d.MakeAKey {
+		return results
+	}
+	r := row{checkKeys, t.about}
+	if behind != "" {
+		return append(results, r.behind(behind))
+	}
+	return append(results, d.makeAKey(ctx, client, r))
+}
+
+// done is the answer to what has none.
+type done = struct{}
+
+// once makes one call that is tried once: a second attempt would hide what was wrong with the first, and cost a call.
+func once[T any](ctx context.Context, call func(context.Context) (T, error)) (T, error) {
+	return within(ctx, callWithin, func(ctx context.Context) (T, error) {
+		return call(apigateway.WithLatest(ctx, time.Now()))
+	})
+}
+
+// noPlan is the id of a usage plan that nobody has. AWS looks at permissions first. The key opens nothing, whatever
+// becomes of it.
+const noPlan = "doctor0000"
+
+// keyName begins the names of the doctor's keys.
+const keyName = "federation-agent-doctor-"
+
+// makeAKey makes a key, tries to attach it to a plan that does not exist, and deletes it.
+func (d *doctor) makeAKey(ctx context.Context, client apigateway.Client, r row) Result {
+	if ctx.Err() != nil {
+		return r.attention(refusal(ctx.Err()), "")
+	}
+	ctx = context.WithoutCancel(ctx) // who interrupts from here on waits a little longer, and no key is left over
+	name := keyName + d.NewID()
+	id, err := once(ctx, func(ctx context.Context) (string, error) {
+		id, _, err := apigateway.CreateKey(ctx, client, name, "made by federation-agent doctor; delete it")
+		return id, err
+	})
+	if id == "" {
+		advice := remedy(err)
+		if apigateway.Classify(err) == gateway.AnswerLost || errors.Is(err, errLate) {
+			advice = join(advice, "a key named "+name+" may be left in AWS: delete it")
+		}
+		return r.attention(refusal(err), advice)
+	}
+	_, attached := once(ctx, func(ctx context.Context) (done, error) {
+		return done{}, apigateway.AttachKey(ctx, client, noPlan, id)
+	})
+	if class := apigateway.Classify(attached); class == gateway.NotFound || class == gateway.NotYet {
+		attached = nil
+	}
+	deleting, cancel := context.WithTimeout(ctx, callWithin) // this one is tried again, where AWS throttles
+	defer cancel()
+	deleted := apigateway.DeleteKey(deleting, client, id)
+	var texts, remedies []string
+	for _, failure := range []error{err, attached, deleted} {
+		if failure != nil {
+			texts, remedies = append(texts, refusal(failure)), append(remedies, remedy(failure))
+		}
+	}
+	if deleted != nil {
+		remedies = append(remedies, "the key "+id+" ("+name+") is left in AWS: delete it")
+	}
+	if len(texts) == 0 {
+		return r.good("a key was made, might be attached, and was deleted")
+	}
+	return r.attention(join(texts...), join(remedies...))
+}
+
+func join(texts ...string) string { return strings.Join(texts, "; ") }
+
+// refusal says what failed, in a few words.
+func refusal(err error) string {
+	if failure, ok := errors.AsType[*apigateway.Error](err); ok {
+		return failure.Doing + ": " + strings.ReplaceAll(failure.Class.String(), "_", " ")
+	}
+	if errors.Is(err, context.Canceled) {
+		return "interrupted"
+	}
+	return err.Error()
+}
+
+func remedy(err error) string {
+	if errors.Is(err, errLate) {
+		return "check the network, DNS, proxy variables and AWS_ENDPOINT_URL"
+	}
+	return apigateway.Explain(err)
+}
+
+// clock compares this machine's with AWS's.
+type clock struct {
+	now func() time.Time
+
+	mu    sync.Mutex
+	heard bool
+	off   time.Duration // the least that was heard: an answer may have been held up
+}
+
+func (c *clock) tell(at time.Time) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if off := c.now().Sub(at); !c.heard || off.Abs() < c.off.Abs() {
+		c.heard, c.off = true, off
+	}
+}
+
+func (c *clock) result(r row) Result {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	switch off := c.off.Truncate(time.Second); {
+	case !c.heard:
+		return r.is(NotTried, "AWS must answer first", "")
+	case off.Abs() > clockMay && off > 0:
+		return r.attention(fmt.Sprintf("this machine's clock is %s ahead of AWS's", off), setClock)
+	case off.Abs() > clockMay:
+		return r.attention(fmt.Sprintf("this machine's clock is %s behind AWS's", -off), setClock)
+	}
+	return r.good("the same as AWS's")
+}
+
+const setClock = "set the clock, and let NTP keep it: AWS refuses what is signed five minutes off"
