@@ -30,6 +30,7 @@ func sessionCases() []contractCase {
 		{name: "HELLO as another provider's agent is refused, then accepted", run: wrongProvider},
 		{name: "the second of two agents takes over when the primary leaves", run: primaryLeaves},
 		{name: "the second of two agents takes over when the primary is cut off", run: primaryIsCut},
+		{name: "the doctor asks beside an agent and draws no command away", run: doctorVisits},
 		{name: "HEALTH_CHECK is answered each time", options: quickHealthChecks, run: answersHealthChecks},
 		{name: "GOOD_BYE with reconnect: the agent comes back", run: goodByeAndBack(true, nil)},
 		{name: "GOOD_BYE without reconnect: the agent ends", run: goodByeEnds},
