@@ -172,18 +172,32 @@ func (a aws) fileSystem() string {
 const ecsTarget = "AmazonEC2ContainerServiceV20141113."
 
 // taskDefinition is what of it a container gets. moto gives no file system of a volume.
-type taskDefinition struct {
-	ContainerDefinitions []struct {
-		EntryPoint, Command []string
-		Environment         []struct{ Name, Value string }
-		Secrets             []struct{ Name, ValueFrom string }
-		HealthCheck         struct{ Command []string }
-		MountPoints         []struct{ ContainerPath string }
+type taskDefinition struct{ ContainerDefinitions []containerDefinition }
+
+type containerDefinition struct {
+	Image, User            string
+	EntryPoint, Command    []string
+	Environment            []struct{ Name, Value string }
+	Secrets                []struct{ Name, ValueFrom string }
+	ReadonlyRootFilesystem bool
+	LinuxParameters        struct {
+		InitProcessEnabled bool
+		Capabilities       struct{ Drop []string }
+	}
+	// StopTimeout and the check's durations are seconds.
+	StopTimeout int
+	HealthCheck struct {
+		Command                                 []string
+		Interval, Timeout, Retries, StartPeriod int
+	}
+	MountPoints []struct {
+		SourceVolume, ContainerPath string
+		ReadOnly                    bool
 	}
 }
 
-// task is the task definition of a stack.
-func (a aws) task(stack string) taskDefinition {
+// container is the only one in the task definition of a stack.
+func (a aws) container(stack string) containerDefinition {
 	a.t.Helper()
 	var got struct{ TaskDefinition taskDefinition }
 	a.json("ecs", ecsTarget+"DescribeTaskDefinition",
@@ -191,14 +205,13 @@ func (a aws) task(stack string) taskDefinition {
 	if len(got.TaskDefinition.ContainerDefinitions) != 1 {
 		a.t.Fatalf("%+v", got)
 	}
-	return got.TaskDefinition
+	return got.TaskDefinition.ContainerDefinitions[0]
 }
 
-// environ is what ECS starts the task's container with: its environment, and its secrets, which Secrets Manager gives.
-func (a aws) environ(task taskDefinition) []string {
+// environ is what ECS starts a container with: its environment, and its secrets, which Secrets Manager gives.
+func (a aws) environ(container containerDefinition) []string {
 	a.t.Helper()
 	var environ []string
-	container := task.ContainerDefinitions[0]
 	for _, v := range container.Environment {
 		if v.Name == "" {
 			continue // as below

@@ -3,13 +3,13 @@
 package cloudformation
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"flag"
 	"fmt"
 	"maps"
-	"net"
 	"net/http"
-	"net/http/httptest"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -18,7 +18,7 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
+	gocmp "github.com/google/go-cmp/cmp"
 
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
@@ -27,11 +27,15 @@ import (
 	"federation-agent/test/process"
 )
 
+var image = flag.String("image", "", "an image of this project for an engine to start; without it, the container is a process")
+
 const (
 	region     = "eu-west-1"
+	loopback   = "127.0.0.1"
 	externalID = "an-external-id"
-	// caseDeadline ends a test that hangs. Installing moto comes before.
-	caseDeadline    = 3 * time.Minute
+	// caseDeadline ends a test that hangs. Installing moto comes before. An engine that knows no start interval looks for
+	// the first time after 30 s whether a container is healthy.
+	caseDeadline    = 5 * time.Minute
 	installDeadline = 10 * time.Minute
 )
 
@@ -101,10 +105,10 @@ func TestTheRolesOfAStackSetDoNotCollideInSeveralRegions(t *testing.T) {
 		trust := `{"Version":"2012-10-17","Statement":[{"Effect":"Allow","Principal":{"AWS":` +
 			`"arn:aws:iam::111122223333:role/the-agent"},"Action":"sts:AssumeRole",` +
 			`"Condition":{"StringEquals":{"sts:ExternalId":"an-external-id"}}}]}`
-		if diff := cmp.Diff(trust, a.trust(name)); diff != "" {
+		if diff := gocmp.Diff(trust, a.trust(name)); diff != "" {
 			t.Error(diff)
 		}
-		if diff := cmp.Diff(decoded(t, string(want)), decoded(t, a.allowed(name, "AllowAPIGatewayReadAccess"))); diff != "" {
+		if diff := gocmp.Diff(decoded(t, string(want)), decoded(t, a.allowed(name, "AllowAPIGatewayReadAccess"))); diff != "" {
 			t.Error(diff)
 		}
 	}
@@ -118,7 +122,8 @@ func decoded(t *testing.T, text string) (value any) {
 
 // The service is deployed, and what ECS would start is started: the built agent, with the environment of the task's
 // container, its secrets from Secrets Manager, and credentials from where ECS puts them. It gets Connected, and reads the
-// account that it should.
+// account that it should. With -image it is a container of that image, with all that its definition says but the log's
+// driver.
 func TestTheServicesContainerGetsConnected(t *testing.T) {
 	a := start(t)
 	ctx, cancel := context.WithTimeout(t.Context(), caseDeadline)
@@ -127,7 +132,11 @@ func TestTheServicesContainerGetsConnected(t *testing.T) {
 	must(t, err)
 	own, other := awssim.UniformAccount(0), awssim.UniformAccount(1)
 	role := "GFTR-" + other + "-" + region
-	s := startSandbox(ctx, t, binary, role)
+	address := loopback
+	if *image != "" {
+		address = network(t)
+	}
+	s := startSandbox(ctx, t, binary, address, role)
 	token := a.secret("token", "bearer "+demo.DefaultToken)
 	key := a.secret("key", `{"accessKeyId": "`+awssim.UniformAccessKeyID(1)+`", "secretAccessKey": "s"}`)
 	a.json("ecs", ecsTarget+"CreateCluster", map[string]string{"clusterName": "there"}, new(struct{}))
@@ -160,7 +169,7 @@ func TestTheServicesContainerGetsConnected(t *testing.T) {
 				// moto's CloudFormation makes no secrets, so that GraviteeAuth cannot be tried.
 				"GraviteeFederationUrl": s.endpoint, "GraviteeAuthSecretArn": token,
 				"GraviteeIntegrationId": demo.DefaultIntegrationID, "GraviteeFederationRegion": region,
-				"GraviteeFederationImage": "registry.example.com/agent:1", "VpcId": vpc, "SubnetIds": subnets,
+				"GraviteeFederationImage": cmp.Or(*image, "registry.example.com/agent:1"), "VpcId": vpc, "SubnetIds": subnets,
 			}
 			maps.Copy(parameters, c.parameters)
 			outputs := a.stack(name, "GraviteeFederationAgent.yml", parameters)
@@ -170,7 +179,7 @@ func TestTheServicesContainerGetsConnected(t *testing.T) {
 			if outputs["FederationAgentService"] == "" || outputs["ECSClusterName"] == "" || outputs["LogGroup"] == "" {
 				t.Errorf("outputs %v", outputs)
 			}
-			run(ctx, t, a, s, binary, a.task(name), c.account)
+			run(ctx, t, a, s, binary, a.container(name), c.account)
 		})
 	}
 }
@@ -181,7 +190,7 @@ type sandbox struct {
 	endpoint, aws string
 }
 
-func startSandbox(ctx context.Context, t *testing.T, binary, role string) sandbox {
+func startSandbox(ctx context.Context, t *testing.T, binary, address, role string) sandbox {
 	t.Helper()
 	estate := awssim.UniformEstate(awssim.UniformOptions{Accounts: 2, APIs: 2, StagesPerAPI: 1, Plans: 1})
 	estate.Accounts[1].Roles = []awssim.Role{
@@ -191,7 +200,7 @@ func startSandbox(ctx context.Context, t *testing.T, binary, role string) sandbo
 	must(t, err)
 	file := filepath.Join(t.TempDir(), "estate.json")
 	must(t, os.WriteFile(file, text, 0o600))
-	p, err := process.Start(exec.Command(binary, "sandbox", "--apim", "127.0.0.1:0", "--aws", "127.0.0.1:0",
+	p, err := process.Start(exec.Command(binary, "sandbox", "--apim", address+":0", "--aws", address+":0",
 		"--estate", file))
 	must(t, err)
 	t.Cleanup(func() { must(t, p.End()) })
@@ -208,38 +217,32 @@ func startSandbox(ctx context.Context, t *testing.T, binary, role string) sandbo
 	return s
 }
 
-// run starts what a task's container is, waits until APIM sees it, asks for its health as ECS does, and ends it as ECS
+// run starts what a stack's container is, waits until APIM sees it, asks for its health as ECS does, and ends it as ECS
 // does.
 func run(
-	ctx context.Context, t *testing.T, a aws, s sandbox, binary string, task taskDefinition, account string,
+	ctx context.Context, t *testing.T, a aws, s sandbox, binary string, container containerDefinition, account string,
 ) {
 	t.Helper()
-	container := task.ContainerDefinitions[0]
 	// The image's entry point is the agent, and its working directory /opt/federation-agent.
 	if len(container.EntryPoint)+len(container.Command) > 0 ||
 		container.MountPoints[0].ContainerPath != "/opt/federation-agent/data" {
 		t.Fatalf("%+v", container)
 	}
-	dir := t.TempDir()
-	environ := append(a.environ(task),
-		// What ECS adds: where the task's role has its credentials.
-		"AWS_CONTAINER_CREDENTIALS_FULL_URI="+credentials(t, awssim.UniformAccessKeyID(0)),
-		// What the stand-ins and this machine need.
-		demo.AWSEndpointVariable+"="+s.aws, "gravitee_services_core_http_port="+freePort(t), "HOME="+dir)
-	command := func(name string, args ...string) *exec.Cmd {
-		cmd := exec.Command(name, args...)
-		cmd.Env, cmd.Dir = environ, dir
-		return cmd
+	// What the stand-ins need, beside what ECS gives.
+	environ := append(a.environ(container), demo.AWSEndpointVariable+"="+s.aws)
+	var started agent
+	if *image == "" {
+		started = startProcess(t, binary, environ)
+	} else {
+		started = startContainer(t, container, environ)
 	}
-	agent, err := process.Start(command(binary))
-	must(t, err)
 	defer func() {
-		must(t, agent.End())
+		log := started.end()
 		if t.Failed() {
-			t.Log(agent.Stderr.String())
+			t.Log(log)
 		}
-		if !strings.Contains(agent.Stderr.String(), "ended in order") {
-			t.Errorf("the agent's log:\n%s", &agent.Stderr)
+		if !strings.Contains(log, "ended in order") {
+			t.Errorf("the agent's log:\n%s", log)
 		}
 	}()
 	must(t, process.Await(ctx, process.Patience, "the agent to be connected", func(ctx context.Context) (bool, error) {
@@ -256,35 +259,19 @@ func run(
 			t.Errorf("an API of another account: %s", api.ID)
 		}
 	}
-	if _, err := os.Stat(filepath.Join(dir, "data", "federation-agent.db")); err != nil {
+	if err := started.journal("federation-agent.db"); err != nil {
 		t.Error(err)
 	}
 	if container.HealthCheck.Command[0] != "CMD" || container.HealthCheck.Command[1] != "/federation-agent" {
 		t.Fatalf("health check %v", container.HealthCheck.Command)
 	}
-	if out, err := command(binary, container.HealthCheck.Command[2:]...).CombinedOutput(); err != nil {
-		t.Errorf("health: %v\n%s", err, out)
+	if err := started.healthy(ctx, container.HealthCheck.Command[2:]); err != nil {
+		t.Errorf("health: %v", err)
 	}
 }
 
-// credentials serves what ECS serves to a task: keys of its role.
-func credentials(t *testing.T, accessKeyID string) string {
-	t.Helper()
-	server := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
-		fmt.Fprintf(w, `{"AccessKeyId": %q, "SecretAccessKey": "s", "Token": "", "Expiration": %q}`,
-			accessKeyID, time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
-	}))
-	t.Cleanup(server.Close)
-	return server.URL
-}
-
-// freePort is one of loopback: the agent and the program that asks for its health must know the same.
-func freePort(t *testing.T) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	must(t, err)
-	defer listener.Close()
-	_, port, err := net.SplitHostPort(listener.Addr().String())
-	must(t, err)
-	return port
+// credentials is what ECS serves to a task: keys of its role.
+func credentials(w http.ResponseWriter, _ *http.Request) {
+	fmt.Fprintf(w, `{"AccessKeyId": %q, "SecretAccessKey": "s", "Token": "", "Expiration": %q}`,
+		awssim.UniformAccessKeyID(0), time.Now().Add(time.Hour).UTC().Format(time.RFC3339))
 }
