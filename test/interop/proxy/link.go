@@ -38,7 +38,7 @@ func (l *link) pump(d Direction) {
 			}
 		}
 		l.mu.Lock()
-		silent, afterwards := l.silent, l.trigger != nil && l.trigger.Action == cutNow
+		silent, afterwards := l.silent, l.isEnding() && l.trigger.Direction == d
 		l.mu.Unlock()
 		if afterwards {
 			l.cut(false)
@@ -52,14 +52,17 @@ func (l *link) pump(d Direction) {
 	}
 }
 
-// cutNow marks a CutBehind that was reached: the connection goes once the chunk is forwarded.
+// cutNow marks a CutBehind that was reached: the connection goes once the chunk is forwarded, by whoever forwards it.
 const cutNow Action = -1
+
+// isEnding says that nothing passes any more, in either direction. It needs the lock.
+func (l *link) isEnding() bool { return l.trigger != nil && l.trigger.Action == cutNow }
 
 // look moves the trigger on over a chunk and returns what of it is forwarded.
 func (l *link) look(d Direction, chunk []byte) []byte {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if l.silent {
+	if l.silent || l.isEnding() {
 		return nil
 	}
 	forwarded := 0
@@ -78,7 +81,7 @@ func (l *link) look(d Direction, chunk []byte) []byte {
 			return chunk
 		case CutBehind:
 			l.report()
-			l.trigger = &Trigger{Action: cutNow}
+			l.trigger = &Trigger{Action: cutNow, Direction: d}
 			return chunk[:forwarded+end]
 		default: // it only notes what passes
 		}
