@@ -169,6 +169,9 @@ func examples(records []keys.Record) []string {
 // onServes knows one more place that is served. It comes before the writer makes anything, so before the journal can
 // have a record of it.
 func (k *keeper) onServes(m Serves) {
+	if k.kept.opened[m.Place] == m {
+		return
+	}
 	known := false
 	for n, c := range k.kept.configured {
 		if c.Integration == m.Integration && c.Region == m.Region && (c.Account == "" || c.Account == m.Account) {

@@ -40,6 +40,9 @@ type source struct {
 	target *actor.PID
 }
 
+// announceDue has the supervisor tell the keeper again what is served.
+type announceDue struct{}
+
 // supervisor is the "keys" actor of one integration: it opens the writers, and tells when all of them have drained.
 // Parent: integration.
 type supervisor struct {
@@ -66,9 +69,11 @@ func Props(env *life.Env, spec Spec) *actor.Props {
 func (s *supervisor) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		for target := range s.opened {
-			s.open(ctx, target)
-		}
+		s.Scope.After(sweepEvery, announceDue{})
+		s.openAll(ctx)
+	case announceDue: // a keeper that panics loses what it is told
+		s.Scope.After(sweepEvery, announceDue{})
+		s.openAll(ctx)
 	case Open:
 		s.onOpen(ctx, m)
 	case messages.Drain:
@@ -87,6 +92,13 @@ func (s *supervisor) onOpen(ctx actor.Context, m Open) {
 	ctx.Forward(s.writers[m.Target])
 }
 
+func (s *supervisor) openAll(ctx actor.Context) {
+	for target := range s.opened {
+		s.open(ctx, target)
+	}
+}
+
+// open makes sure that a place has its writer, and tells the keeper.
 func (s *supervisor) open(ctx actor.Context, target federation.Target) {
 	opened, place := s.opened[target], keys.Place{
 		Integration: s.spec.Integration, Account: target.Account, Region: target.Region,

@@ -77,7 +77,7 @@ func (r *run) checkService() {
 		return
 	}
 	preview, err := apim.Preview(ctx, world.Integration)
-	for try := 1; err != nil && len(r.controllers) > 0 && try < limitTries; try++ {
+	for try := 1; err != nil && len(r.controllers) > 0 && try < limitTries*len(r.slots); try++ {
 		r.await(comeBack, r.allConnected)
 		preview, err = apim.Preview(ctx, world.Integration)
 	}
@@ -145,7 +145,7 @@ func (r *run) allConnected() bool {
 // ingestAtLast ingests in a world without faults.
 func (r *run) ingestAtLast(ids []string) bool {
 	job, err := r.world.APIM.StartIngest(context.Background(), world.Integration, ids)
-	for try := 1; err != nil && len(r.controllers) > 0 && try < limitTries; try++ { // 4.4 has all of it in one answer
+	for try := 1; err != nil && len(r.controllers) > 0 && try < limitTries*len(r.slots); try++ { // 4.4 has all of it in one answer
 		r.await(comeBack, r.allConnected)
 		job, err = r.world.APIM.StartIngest(context.Background(), world.Integration, ids)
 	}

@@ -26,7 +26,7 @@ const (
 	mostFrameTaken  = 48 << 10
 	// envelope, in bytes, is more than stands around an API in an INGEST or in the answer to a FETCH.
 	envelope = 400
-	// limitTries is how often in a row an answer may be too large before one passes: each try halves what is sent.
+	// limitTries is how often in a row an agent's answer may be too large before one passes: each try halves what is sent.
 	limitTries = 12
 )
 
