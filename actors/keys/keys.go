@@ -68,12 +68,11 @@ func Props(env *life.Env, spec Spec) *actor.Props {
 
 func (s *supervisor) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
-	case *actor.Started:
+	case *actor.Started, announceDue: // a keeper that panics loses what it is told
 		s.Scope.After(sweepEvery, announceDue{})
-		s.openAll(ctx)
-	case announceDue: // a keeper that panics loses what it is told
-		s.Scope.After(sweepEvery, announceDue{})
-		s.openAll(ctx)
+		for target := range s.opened {
+			s.open(ctx, target)
+		}
 	case Open:
 		s.onOpen(ctx, m)
 	case messages.Drain:
@@ -90,12 +89,6 @@ func (s *supervisor) onOpen(ctx actor.Context, m Open) {
 	s.opened[m.Target] = source{client: m.Client, target: ctx.Sender()}
 	s.open(ctx, m.Target)
 	ctx.Forward(s.writers[m.Target])
-}
-
-func (s *supervisor) openAll(ctx actor.Context) {
-	for target := range s.opened {
-		s.open(ctx, target)
-	}
 }
 
 // open makes sure that a place has its writer, and tells the keeper.
