@@ -30,12 +30,13 @@ type (
 	}
 )
 
-// sweep reads the journal.
+// sweep reads the journal. A reading that is under way may not know what asks for this one: it is followed by another.
 func (w *writer) sweep() {
 	if w.sweeping {
+		w.sweepAgain = true
 		return
 	}
-	w.sweeping = true
+	w.sweeping, w.sweepAgain = true, false
 	env, place, integrations := w.env, w.place, append([]string{w.place.Integration}, w.adopted...)
 	life.Pipe(w.Scope, func(context.Context) (left []keys.Subscription, all error) {
 		for _, integration := range integrations {
@@ -64,6 +65,9 @@ func (w *writer) onSwept(ctx actor.Context, m swept) {
 			begun++
 			w.give(ctx, subscription, nil)
 		}
+	}
+	if w.sweepAgain {
+		w.sweep()
 	}
 	w.doneDraining(ctx)
 }

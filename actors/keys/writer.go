@@ -27,9 +27,10 @@ type writer struct {
 	// source is that of the latest [Open]. It outlives a restart of the writer.
 	source *source
 
-	busy     map[keys.Subscription]*busy
-	sweeping bool
-	drainer  *actor.PID
+	busy map[keys.Subscription]*busy
+	// sweeping: the journal is being read; sweepAgain: it is to be read once more.
+	sweeping, sweepAgain bool
+	drainer              *actor.PID
 }
 
 // busy is a subscription that has work.
