@@ -80,6 +80,9 @@ func (i *ingest) onLossesJudged(ctx actor.Context, judged messages.LossesJudged)
 // sendable is the APIs that may be sent: those of unconfirmed claims are left out.
 func (i *ingest) sendable(apis []federation.NamedEntry, judged messages.LossesJudged) []federation.NamedEntry {
 	i.nameUnlisted(judged.Catalogue)
+	for _, l := range judged.Catalogue.Listings {
+		i.listed[l.Target] = l.StartedAt
+	}
 	return slices.DeleteFunc(slices.Clone(apis), func(e federation.NamedEntry) bool {
 		claimed := judged.Unconfirmed[e.ID()]
 		if claimed {

@@ -11,6 +11,7 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
@@ -84,9 +85,10 @@ type ingest struct {
 	limits    peerLimits
 	missing   exports.Missing
 	omitted   omitted
-	listing   bool // targets that could not be listed are being listed again
-	sent      int  // acknowledged since the job began, also before a restart of the agent
-	bare      int  // sent without a document by this one
+	listed    map[federation.Target]time.Time // when each target's listing was begun
+	listing   bool                            // targets that could not be listed are being listed again
+	sent      int                             // acknowledged since the job began, also before a restart of the agent
+	bare      int                             // sent without a document by this one
 }
 
 // jobSpec is what one job has beyond the [Spec] of all.
@@ -106,7 +108,7 @@ func jobProps(env *life.Env, all Spec, spec jobSpec) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
 		i := &ingest{
 			Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.session, limits: spec.limits,
-			missing: exports.NewMissing(),
+			missing: exports.NewMissing(), listed: map[federation.Target]time.Time{},
 		}
 		i.Become(i.gathering)
 		return i
@@ -219,6 +221,8 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.onAnswerFate(ctx, m)
 	case messages.IngestAnswered:
 		i.onIngestAnswered(ctx, m)
+	case overtaken:
+		i.onOvertaken(ctx, m)
 	case messages.IngestLost:
 		i.onIngestLost(ctx, m)
 	case messages.IngestDeferred:

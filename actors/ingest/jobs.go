@@ -31,6 +31,7 @@ type jobs struct {
 	spec    Spec
 	session *sessionMemory
 	running map[string]*actor.PID
+	newest  newest
 	// draining: no job is begun any more.
 	draining bool
 }
@@ -62,7 +63,7 @@ type Spec struct {
 func JobsProps(env *life.Env, spec Spec) *actor.Props {
 	session := &sessionMemory{}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &jobs{env: env, spec: spec, session: session, running: map[string]*actor.PID{}}
+		return &jobs{env: env, spec: spec, session: session, running: map[string]*actor.PID{}, newest: newest{}}
 	})
 }
 
@@ -96,6 +97,8 @@ func (j *jobs) Receive(ctx actor.Context) {
 	case messages.Drain:
 		j.draining = true
 		j.tell(ctx, m)
+	case outgoing:
+		j.onOutgoing(ctx, m)
 	case peerLimits:
 		j.session.limits = m
 	case resumeDue:
@@ -173,5 +176,8 @@ func (j *jobs) onTerminated(m *actor.Terminated) {
 			delete(j.running, id)
 			j.Scope.After(resumeAfter, resumeDue{})
 		}
+	}
+	if len(j.running) == 0 {
+		clear(j.newest)
 	}
 }

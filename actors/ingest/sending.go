@@ -2,6 +2,8 @@ package ingest
 
 import (
 	"context"
+	"maps"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -11,6 +13,7 @@ import (
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
 
@@ -164,11 +167,46 @@ func (i *ingest) transmit(ctx actor.Context) {
 	}
 	i.number++
 	b.number, b.sentAt = i.number, time.Now()
-	send := messages.SendIngest{Batch: b.number, JobID: i.job(), Done: b.done}
-	for _, api := range b.apis {
-		send.APIs = append(send.APIs, api.JSON)
+	out := outgoing{
+		session: i.session, send: messages.SendIngest{Batch: b.number, JobID: i.job(), Done: b.done}, apis: newest{},
 	}
-	ctx.Request(i.session, send)
+	for _, api := range b.apis {
+		out.send.APIs = append(out.send.APIs, api.JSON)
+		out.apis[api.ID] = shown{listed: i.listed[api.ID.Target()], plans: api.PlanIDs}
+	}
+	ctx.Request(ctx.Parent(), out)
+}
+
+// onOvertaken takes APIs out of the batch in hand that another job has sent from a newer listing: APIM has them as they
+// are now, and that is written down again.
+func (i *ingest) onOvertaken(ctx actor.Context, m overtaken) {
+	b := i.inFlight
+	if b == nil || b.number != m.batch {
+		return
+	}
+	kept := &batch{noted: true}
+	for _, api := range b.apis {
+		if _, newer := m.apis[api.ID]; newer {
+			api.Document.Claim.Release()
+			continue
+		}
+		kept.apis = append(kept.apis, api)
+	}
+	i.inFlight = nil
+	if len(kept.apis) > 0 {
+		i.inFlight = kept
+	}
+	env, integration, plans := i.env, i.all.Integration, make(map[string][]string, len(m.apis))
+	for id, api := range m.apis {
+		plans[id.String()] = api.plans
+	}
+	i.env.Log.Info("another ingest has sent APIs from a newer listing; this one leaves them as they are", life.LogJob, i.job(),
+		life.LogAPIs, len(plans), life.LogLeft, words.Few(slices.Sorted(maps.Keys(plans)), words.Many, ", "))
+	life.Do(i.Scope, func(context.Context) error { return env.SentPlans.RememberPlans(integration, plans) },
+		func(err error) any { return jobWritten{err: err} })
+	i.transmit(ctx)
+	i.pull(ctx)
+	i.proceed(ctx)
 }
 
 func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) {
