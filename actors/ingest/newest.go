@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"maps"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -53,9 +54,7 @@ func (j *jobs) onOutgoing(ctx actor.Context, m outgoing) {
 		return
 	}
 	if len(j.running) > 1 {
-		for id, api := range m.apis {
-			j.newest[id] = api
-		}
+		maps.Copy(j.newest, m.apis)
 	}
 	ctx.RequestWithCustomSender(m.session, m.send, ctx.Sender())
 }

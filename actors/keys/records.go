@@ -124,12 +124,18 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 	if err != nil {
 		return err
 	}
-	for _, r := range records {
-		s.forget(r)
-	}
+	s.ended()
 	s.env.Log.Info("a subscription's API keys are deleted", life.LogTarget, s.target(),
 		life.LogSubscription, s.spec.subscription.ID)
 	return nil
+}
+
+// ended has the journal know that the subscription has no key any more.
+func (s *saga) ended() {
+	if err := s.env.Keys.End(s.spec.subscription, s.env.Now()); err != nil {
+		s.env.Log.Error("cannot remove the keys of a subscription from the key journal",
+			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
+	}
 }
 
 // listUnnamed ends a subscription of which neither its metadata nor the journal name a key. An ERROR would come back
@@ -140,6 +146,7 @@ func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error
 	}
 	s.env.Often.Warn("a subscription ended, and nothing names its API key; "+keys.LostCreate.Advice(),
 		life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, why)
+	s.ended() // a journal that cannot be read yet may know its key
 	of, now := s.spec.subscription, s.env.Now()
 	return s.env.Keys.Put(keys.Record{
 		ID: s.env.NewID(), Integration: of.Integration, Account: of.Account, Region: of.Region,

@@ -61,12 +61,14 @@ type FileStore struct {
 
 	// turn holds one token while the medium is free. It is taken before mu, never after it. It is a channel, not a mutex:
 	// a simulation's medium may sleep, and in a synctest bubble time stands still while a goroutine waits for a mutex.
-	turn     chan struct{}
-	medium   Medium
-	known    bool // the medium's content was read, and no other process can have written it since
-	shared   bool // it was not, and another process had the medium meanwhile
-	failures int  // openings and commits that failed in a row
-	skip     int  // commits that pass in memory before the medium is tried again
+	turn   chan struct{}
+	medium Medium
+	known  bool // the medium's content was read, and no other process can have written it since
+	shared bool // it was not, and another process had the medium meanwhile
+	// endedSubscriptions says when subscriptions ended while the medium's content was not known; see [KeyJournal.End].
+	endedSubscriptions map[keys.Subscription]time.Time
+	failures           int // openings and commits that failed in a row
+	skip               int // commits that pass in memory before the medium is tried again
 
 	mu           sync.Mutex
 	state        *state
@@ -93,7 +95,7 @@ func NewFileStore(medium Medium, opts Options) (*FileStore, Health) {
 	opts.Logger = cmp.Or(opts.Logger, slog.New(slog.DiscardHandler))
 	s := &FileStore{
 		opts: opts, medium: medium, turn: make(chan struct{}, 1), state: newState(),
-		pending: map[Row]json.RawMessage{}, known: true,
+		pending: map[Row]json.RawMessage{}, known: true, endedSubscriptions: map[keys.Subscription]time.Time{},
 	}
 	s.turn <- struct{}{}
 	s.mu.Lock()
@@ -270,11 +272,15 @@ func (s *FileStore) reopen() {
 			adopted = append(adopted, found.keys.byKey[row.Key])
 		}
 	}
+	for n, rec := range adopted {
+		if s.endedSince(rec) {
+			adopted[n].State, adopted[n].Reason = keys.Deleting, "its subscription ended while the journal could not be read"
+			s.adopt(adopted[n])
+		}
+	}
 	if !s.shared { // else they may be as new as ours, and the clock is the same one
 		for _, rec := range keys.Before(adopted, ours) {
-			if changes, err := s.state.keys.set(rec, rec.ID); err == nil && s.state.apply(changes[0]) == nil {
-				s.pending[changes[0].Row] = changes[0].Value
-			}
+			s.adopt(rec)
 		}
 	}
 	if len(adopted) > 0 {
@@ -282,6 +288,14 @@ func (s *FileStore) reopen() {
 			"keys", len(adopted))
 	}
 	s.known, s.shared, s.degraded = true, false, false
+	clear(s.endedSubscriptions)
+}
+
+// adopt writes a record of an earlier process again, as it is to be. It is called with mu.
+func (s *FileStore) adopt(rec keys.Record) {
+	if changes, err := s.state.keys.set(rec, rec.ID); err == nil && s.state.apply(changes[0]) == nil {
+		s.pending[changes[0].Row] = changes[0].Value
+	}
 }
 
 // Fence ends this incarnation: from now on every write fails with [ErrFenced], and what waits is not written. Close

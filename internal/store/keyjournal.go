@@ -3,6 +3,7 @@ package store
 import (
 	"fmt"
 	"slices"
+	"time"
 
 	"federation-agent/internal/keys"
 )
@@ -30,6 +31,10 @@ type KeyJournal interface {
 	Put(keys.Record) error
 	// Remove forgets a record; one that is not there is no error. Durable as Put is.
 	Remove(id string) error
+	// End forgets the keys of a subscription that has ended at this time: they are deleted in AWS. Those of an earlier
+	// process that the journal cannot read yet become [keys.Deleting] when it can. Records without a key stay. Durable as
+	// Put is.
+	End(of keys.Subscription, at time.Time) error
 	// Records gives copies of the records that the filter chooses, oldest CreatedAt first, then by ID. Each was current
 	// when it was read.
 	Records(Filter) ([]keys.Record, error)
@@ -53,6 +58,33 @@ func (s *FileStore) Put(rec keys.Record) error {
 // Remove implements [KeyJournal].
 func (s *FileStore) Remove(id string) error {
 	return s.write(func(st *state) ([]Change, error) { return st.keys.remove(id), nil })
+}
+
+// maxEnded bounds the subscriptions whose end is remembered for a journal that cannot be read: as many as an account has
+// keys at most. Beyond that, what only that journal knows stays.
+const maxEnded = 10_000
+
+// End implements [KeyJournal].
+func (s *FileStore) End(of keys.Subscription, at time.Time) error {
+	return s.write(func(st *state) ([]Change, error) {
+		if !s.known && len(s.endedSubscriptions) < maxEnded {
+			s.endedSubscriptions[of] = at
+		}
+		var changes []Change
+		for id, rec := range st.keys.byKey {
+			if rec.Subscription() == of && rec.KeyID != "" {
+				changes = append(changes, st.keys.remove(id)...)
+			}
+		}
+		return changes, nil
+	})
+}
+
+// endedSince reports whether an adopted record is of a subscription that has ended while the journal could not be read.
+// Where the journal was shared, another process may have made it later; the clock is the same one.
+func (s *FileStore) endedSince(rec keys.Record) bool {
+	at, ended := s.endedSubscriptions[rec.Subscription()]
+	return ended && rec.KeyID != "" && rec.State.CanBecome(keys.Deleting) && (!s.shared || rec.CreatedAt.Before(at))
 }
 
 // Records implements [KeyJournal].

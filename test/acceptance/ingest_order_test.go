@@ -14,7 +14,7 @@ import (
 // What APIM hears last counts: it deletes a plan, with its subscriptions, that an API does not come with.
 func TestOfTwoIngestsTheOlderOneDoesNotSendAnAPILast(t *testing.T) {
 	o := world.Options{
-		AWS:      awssim.Options{Estate: awssim.UniformEstate(awssim.UniformOptions{APIs: 300, StagesPerAPI: 1, Plans: 2})},
+		AWS: awssim.Options{Estate: awssim.UniformEstate(awssim.UniformOptions{APIs: 300, StagesPerAPI: 1, Plans: 2})},
 		Settings: map[string]string{
 			"gravitee_agent_ingest_batchCount": "7", "gravitee_agent_discovery_listingMaxAge": "30s",
 		},

@@ -43,3 +43,36 @@ func TestAnOlderKeyThatTheJournalDidNotKnowGoesOnceItIsKnown(t *testing.T) {
 		})
 	}
 }
+
+// The simulation's seed 90006702: a subscription with two keys ends while the journal that knows both cannot be read.
+// APIM names one of them.
+func TestAKeyWhoseSubscriptionEndedBeforeTheJournalCouldBeReadGoesOnceItIsKnown(t *testing.T) {
+	run(t, world.Options{}, func(t *testing.T, w *world.World) {
+		agent, api := ingested(w)
+		sub := accepted(w, api)
+		pass(time.Second)
+		if status, _, _ := repeat(w, api, sub.ID); status != apimsim.StatusSucceeded {
+			t.Fatalf("the second SUBSCRIBE: %s", status)
+		}
+		agent.Crash() // before the second answer was proved: both keys stay
+		if n := len(w.AWS.Keys()); n != 2 {
+			t.Fatalf("%d keys", n)
+		}
+		w.Disk.OnOpen = func(int) error { return syscall.EIO }
+		agent = w.StartAgent()
+		pass(time.Minute)
+		if err := w.APIM.Unsubscribe(t.Context(), sub.ID); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		if n := len(w.AWS.Keys()); n != 1 {
+			t.Fatalf("%d keys after the end, so the journal's was known", n)
+		}
+		w.Disk.OnOpen = nil
+		if err := agent.Store.Flush(); err != nil {
+			t.Fatal(err)
+		}
+		pass(time.Minute)
+		leaves(t, w, agent, 0, "")
+	})
+}

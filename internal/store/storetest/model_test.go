@@ -236,6 +236,40 @@ func TestADiskThatComesLateIsAdopted(t *testing.T) {
 	}
 }
 
+// What a journal knows of a subscription that ended before the journal could be read is to be deleted. Another process
+// that had the journal meanwhile may have made a key for it since.
+func TestAKeyOfASubscriptionThatHasEndedIsAdoptedToBeDeleted(t *testing.T) {
+	for why, younger := range map[error]keys.State{syscall.EIO: keys.Deleting, store.ErrLocked: keys.Delivered} {
+		t.Run(why.Error(), func(t *testing.T) {
+			model := &storetest.Model{}
+			s, _ := model.Open(store.Options{})
+			older := rec("older", keys.Delivered)
+			older.KeyID, older.SubscriptionID = "k1", "ended"
+			late, lost, other := older, older, older
+			late.ID, late.CreatedAt = "late", older.CreatedAt.Add(2*time.Hour)
+			lost.ID, lost.KeyID, lost.State = "lost", "", keys.LostCreate
+			other.ID, other.SubscriptionID = "other", "another"
+			for _, r := range []keys.Record{older, late, lost, other} {
+				must(t, s.Put(r))
+			}
+			model.OnOpen = func(int) error { return why }
+			next, _ := model.Open(store.Options{})
+			must(t, next.End(older.Subscription(), older.CreatedAt.Add(time.Hour)))
+			model.OnOpen = nil
+			must(t, next.Flush())
+			want := map[string]keys.State{
+				"older": keys.Deleting, "late": younger, "lost": keys.LostCreate, "other": keys.Delivered,
+			}
+			last, _ := model.Open(store.Options{})
+			for _, s := range []*store.FileStore{next, last} {
+				if diff := cmp.Diff(want, states(t, s)); diff != "" {
+					t.Error(diff)
+				}
+			}
+		})
+	}
+}
+
 func TestWritesHaveNamesThatDoNotChange(t *testing.T) {
 	var names []string
 	model := &storetest.Model{OnWrite: func(w storetest.Write) storetest.Outcome {

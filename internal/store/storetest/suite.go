@@ -38,6 +38,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"ARecordThatCannotBeReadBackIsRefused", invalidIsRefused},
 		{"TimesAreReadBackInUTC", timesAreUTC},
 		{"RemovingIsIdempotent", removingIsIdempotent},
+		{"TheEndOfASubscriptionForgetsItsKeysAlone", endForgetsKeys},
 		{"WhatIsReadIsACopy", readsAreCopies},
 		{"AJobKeepsWhatWasAcknowledged", jobsKeepAcknowledgements},
 		{"AJobStartedTwiceKeepsItsAcknowledgements", startIsIdempotent},
@@ -255,6 +256,25 @@ func removingIsIdempotent(t *testing.T, subject Subject) {
 	outlives(t, subject)
 }
 
+func endForgetsKeys(t *testing.T, subject Subject) {
+	s := subject.Store
+	of := record("first", "", 0).Subscription()
+	for _, id := range []string{"first", "second", "no key", "another"} {
+		rec := record(id, "", 0)
+		if id != "another" {
+			rec.SubscriptionID = of.ID
+		}
+		rec = reach(t, s, rec, keys.Intent, keys.Creating)
+		if id != "no key" {
+			reach(t, s, rec, keys.Created)
+		}
+	}
+	must(t, s.End(of, start))
+	must(t, s.End(of, start))
+	same(t, "records", []string{"another", "no key"}, ids(t, s, store.Filter{}))
+	outlives(t, subject)
+}
+
 func readsAreCopies(t *testing.T, subject Subject) {
 	s := subject.Store
 	apis := []string{"a"}
@@ -367,6 +387,7 @@ func writes(s *store.FileStore) map[string]error {
 	return map[string]error{
 		"Put":           s.Put(record("late", keys.Intent, 0)),
 		"Remove":        s.Remove("r"),
+		"End":           s.End(record("r", "", 0).Subscription(), start),
 		"Start":         s.Start(store.IngestJob{Integration: "i", JobID: "late", StartedAt: start}),
 		"Acknowledge":   s.Acknowledge("i", "j", []string{"late"}, start),
 		"SendingDone":   s.SendingDone("i", "j"),
