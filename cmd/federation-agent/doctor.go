@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"os"
 
 	"github.com/spf13/cobra"
@@ -103,7 +104,11 @@ func examine(p process, cfg config.Config, asJSON, makeAKey bool) error {
 
 // askWhoServes gives nil if a node API answers. The agent may have other users than this configuration.
 func askWhoServes(ctx context.Context, cfg config.NodeHTTP) error {
-	answer, err := request(ctx, cfg, "/_node")
+	agent, err := peerOf(cfg)
+	if err != nil {
+		return err
+	}
+	answer, err := agent.send(ctx, http.MethodGet, "/_node", nil)
 	if err != nil {
 		return err
 	}

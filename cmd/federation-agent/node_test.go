@@ -171,6 +171,16 @@ func TestAKeyLostToKill9IsOnTheStatusOfTheNextProcess(t *testing.T) {
 	}
 }
 
+// healthOf asks the agent that has a configuration.
+func healthOf(t *testing.T, cfg config.NodeHTTP, out io.Writer) error {
+	t.Helper()
+	agent, err := peerOf(cfg)
+	if err != nil {
+		return err
+	}
+	return show(t.Context(), process{stdout: out}, agent, "/_node/health")
+}
+
 func TestHealthAndStatusAskTheRunningAgent(t *testing.T) {
 	code := http.StatusOK
 	asked := ""
@@ -207,7 +217,7 @@ func TestHealthAndStatusAskTheRunningAgent(t *testing.T) {
 		code = c.answer
 		var out bytes.Buffer
 		exit, text := exitOrderly, ""
-		if failed, ok := errors.AsType[*exitError](ask(process{stdout: &out}, c.cfg, "/_node/health")); ok {
+		if failed, ok := errors.AsType[*exitError](healthOf(t, c.cfg, &out)); ok {
 			exit, text = failed.code, failed.text
 		}
 		if exit != c.exit || out.String() != c.prints || !strings.Contains(text, c.tells) {
@@ -219,7 +229,7 @@ func TestHealthAndStatusAskTheRunningAgent(t *testing.T) {
 	}
 	agent.Close()
 	var nobody *exitError
-	err := ask(process{stdout: io.Discard}, good, "/_node/health")
+	err := healthOf(t, good, io.Discard)
 	if !errors.As(err, &nobody) || nobody.code != exitInternal || !strings.Contains(nobody.text, "no agent answers here") {
 		t.Errorf("nobody answers: %v", err)
 	}
@@ -267,7 +277,7 @@ func TestTheAgentIsAskedWhereItListens(t *testing.T) {
 		go agent.Serve(listener)
 		cfg := config.NodeHTTP{Enabled: true, Host: host, Port: listener.Addr().(*net.TCPAddr).Port}
 		var out bytes.Buffer
-		if err := ask(process{stdout: &out}, cfg, "/_node/health"); err != nil || out.String() != "what it says\n" {
+		if err := healthOf(t, cfg, &out); err != nil || out.String() != "what it says\n" {
 			t.Errorf("%s: %v, printed %q", host, err, out.String())
 		}
 		agent.Close()

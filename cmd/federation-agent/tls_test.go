@@ -211,7 +211,7 @@ func TestTheNodeAPIOverTLSAnswersItsOwnHealthCommand(t *testing.T) {
 	if strange.Port, err = strconv.Atoi(port); err != nil {
 		t.Fatal(err)
 	}
-	err = ask(process{stdout: io.Discard}, strange, "/_node/health")
+	err = healthOf(t, strange, io.Discard)
 	if err == nil || !strings.Contains(err.Error(), "another certificate than this agent's key store") {
 		t.Errorf("another key was let in: %v", err)
 	}
