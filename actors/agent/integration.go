@@ -61,6 +61,7 @@ type integrationMemory struct {
 }
 
 func integrationProps(env *life.Env, cfg config.Config, provider config.Provider, keeper *actor.PID) *actor.Props {
+	env = env.With(provider.IntegrationID)
 	memory := &integrationMemory{documents: exports.NewBound(cfg.Agent.Ingest.MemoryBytes)}
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &integration{
@@ -92,8 +93,7 @@ func (i *integration) Receive(ctx actor.Context) {
 	case messages.Drained:
 		i.onDrained(ctx)
 	case drainOverdue:
-		i.env.Log.Warn("an integration did not end in time; stopping it as it is",
-			life.LogIntegration, i.provider.IntegrationID)
+		i.env.Log.Warn("an integration did not end in time; stopping it as it is")
 		i.end(ctx, true)
 	case drainDue:
 		i.onDrainDue(ctx)

@@ -38,7 +38,6 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
-	"federation-agent/internal/seldom"
 	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
@@ -71,7 +70,8 @@ type Agent struct {
 // Start starts an agent. It returns at once: the agent connects in the background.
 func Start(given life.Env, cfg config.Config) *Agent {
 	env := &given
-	env.Tickets, env.Often = &atomic.Uint64{}, seldom.New(env.Log)
+	env.Tickets = &atomic.Uint64{}
+	env.Logging(env.Log)
 	alive, end := context.WithCancel(context.Background())
 	env.Life = alive
 	if env.Board == nil {

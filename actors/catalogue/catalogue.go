@@ -92,7 +92,7 @@ func (c *catalogue) Receive(ctx actor.Context) {
 		c.onLocateAPI(ctx, m)
 	case listingKept:
 		if m.err != nil {
-			c.env.Log.Warn("cannot keep a listing; names may change after a restart",
+			c.env.Lasting.Warn("cannot keep a listing; names may change after a restart",
 				life.LogTarget, m.target, life.LogError, m.err)
 		}
 	default:
@@ -282,7 +282,7 @@ func (c *catalogue) warnUnlisted(l messages.TargetListing) {
 		return
 	}
 	c.warned[l.Target] = true
-	c.env.Log.Warn("a target was never listed, so names are judged without it: its APIs show their stage, and APIs of "+
+	c.env.Lasting.Warn("a target was never listed, so names are judged without it: its APIs show their stage, and APIs of "+
 		"the other targets that bear the same names get something in brackets once it is",
 		life.LogTarget, l.Target, life.LogReason, l.Failure)
 }

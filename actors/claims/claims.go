@@ -5,6 +5,7 @@ package claims
 import (
 	"context"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"strings"
@@ -81,8 +82,8 @@ func (c *claims) onStarted() {
 	integration := c.spec.Integration
 	remembered, err := c.env.SentPlans.RememberedPlans(integration)
 	if err == nil && len(remembered) == 0 {
-		c.env.Log.Warn("no earlier ingest is remembered (first start, no volume for agent.store.path, or none has ended "+
-			"yet): until one ingest has ended, a loss of plans in AWS goes unnoticed", life.LogIntegration, integration)
+		c.env.Log.Warn("no earlier ingest is remembered (first start, no volume for agent.store.path, or none has ended " +
+			"yet): until one ingest has ended, a loss of plans in AWS goes unnoticed")
 	}
 	kept, err := c.env.SentPlans.Claims(integration)
 	if err != nil {
@@ -175,11 +176,11 @@ func (c *claims) keepClaims(before map[federation.ID]federation.Claim) {
 	if len(made)+len(confirmed)+len(ended) == 0 {
 		return
 	}
-	c.say("AWS does not list plans any more; the APIs are left out, and what APIM has of them stays, until a second "+
+	c.say(slog.LevelWarn, "AWS does not list plans any more; the APIs are left out, and what APIM has of them stays, until a second "+
 		"listing in five minutes shows the same", made)
-	c.say("a second listing confirms that plans are gone in AWS; the next ingest of their APIs deletes them in APIM, "+
+	c.say(slog.LevelError, "a second listing confirms that plans are gone in AWS; the next ingest of their APIs deletes them in APIM, "+
 		"with their subscriptions", confirmed)
-	c.say("plans that AWS did not list are there again, or their APIs are gone, or an ingest has deleted them in APIM",
+	c.say(slog.LevelInfo, "plans that AWS did not list are there again, or their APIs are gone, or an ingest has deleted them in APIM",
 		ended)
 	lost := map[string][]string{}
 	for id, claim := range c.made {
@@ -192,9 +193,9 @@ func (c *claims) keepClaims(before map[federation.ID]federation.Claim) {
 	c.lookAgain()
 }
 
-func (c *claims) say(what string, claims map[federation.ID]federation.Claim) {
+func (c *claims) say(level slog.Level, what string, claims map[federation.ID]federation.Claim) {
 	if len(claims) > 0 {
-		c.env.Log.Warn(what, life.LogIntegration, c.spec.Integration, life.LogAPIs, len(claims),
+		c.env.Log.Log(context.Background(), level, what, life.LogAPIs, len(claims),
 			life.LogReason, strings.Join(inWords(claims), "; "))
 	}
 }

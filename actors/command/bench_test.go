@@ -35,7 +35,7 @@ func (a asking) Receive(ctx actor.Context) {
 // BenchmarkRouting is a command's way from the session by the router to one of 200 targets and its answer's way back.
 func BenchmarkRouting(b *testing.B) {
 	const size = 200
-	env := &life.Env{Log: slog.New(slog.DiscardHandler), Now: time.Now, Board: status.NewBoard()}
+	env := (&life.Env{Now: time.Now, Board: status.NewBoard()}).Logging(slog.New(slog.DiscardHandler))
 	system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return env.Log }))
 	var rows []targets.Row[*actor.PID]
 	for n := range size {

@@ -252,8 +252,8 @@ func (d *discoverer) learn(api string, stages []*gateway.Stage, err error) {
 // time. Without such a caller they are asked for again only if time itself ran out, as the next caller must be told at
 // once too.
 func (d *discoverer) onRanOut(ctx actor.Context, m listingStep, now time.Time) {
-	d.env.Log.Warn("AWS cannot be listed before the caller must be answered; what came is kept for the next: "+
-		apigateway.Explain(m.err), life.LogTarget, d.spec.Target, life.LogError, m.err)
+	d.env.Lasting.Warn("AWS cannot be listed before the caller must be answered; what came is kept for the next: "+
+		apigateway.Explain(m.err), life.OfAWS(m.err, life.LogTarget, d.spec.Target)...)
 	d.answer(ctx, d.partial(""), func(a *listingAsker) bool { return !a.By.IsZero() && !a.By.After(m.by) })
 	d.run.idle = len(d.askers) == 0 && now.Before(m.by)
 }
@@ -276,8 +276,8 @@ func (d *discoverer) settle(ctx actor.Context) {
 		d.run = nil
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
-		d.env.Log.Warn("a listing failed; what it has is kept for the next: "+apigateway.Explain(run.failure),
-			life.LogTarget, d.spec.Target, life.LogError, run.failure)
+		d.env.Lasting.Warn("a listing failed; what it has is kept for the next: "+apigateway.Explain(run.failure),
+			life.OfAWS(run.failure, life.LogTarget, d.spec.Target)...)
 		listing := d.partial(apigateway.Explain(run.failure))
 		listing.Away = apigateway.Classify(run.failure).Passes()
 		d.answer(ctx, listing, everyAsker)

@@ -47,6 +47,7 @@ type reach struct {
 	since time.Time // zero in reach
 	out   bool
 	why   string
+	err   error // that why explains
 }
 
 // doubtful says that exports wait.
@@ -66,7 +67,7 @@ type (
 
 // doubt has AWS asked whether it answers at all.
 func (d *discoverer) doubt(err error) {
-	d.reach.why = apigateway.Explain(err)
+	d.reach.why, d.reach.err = apigateway.Explain(err), err
 	if !d.reach.doubtful() {
 		d.reach.since = time.Now()
 		d.Scope.Tell(probeDue{})
@@ -96,8 +97,8 @@ func (d *discoverer) onProbeDue(ctx actor.Context) {
 		for _, task := range d.exports.TakeAll() {
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: d.reach.why, OfTarget: true})
 		}
-		d.env.Log.Error("AWS stayed out of reach; the documents that waited for it are given up: "+d.reach.why,
-			life.LogTarget, d.spec.Target)
+		d.env.Lasting.Error("AWS stayed out of reach; the documents that waited for it are given up: "+d.reach.why,
+			life.OfAWS(d.reach.err, life.LogTarget, d.spec.Target)...)
 		d.believe(ctx)
 	default:
 		client := d.spec.Client
@@ -122,11 +123,11 @@ func (d *discoverer) onProbed(ctx actor.Context, m probed) {
 		d.believe(ctx)
 		return
 	}
-	d.reach.why = apigateway.Explain(m.err)
+	d.reach.why, d.reach.err = apigateway.Explain(m.err), m.err
 	if !d.reach.out {
 		d.reach.out = true
-		d.env.Log.Warn("AWS is out of reach for this target; its documents wait until it answers again: "+d.reach.why,
-			life.LogTarget, d.spec.Target, life.LogError, m.err)
+		d.env.Lasting.Warn("AWS is out of reach for this target; its documents wait until it answers again: "+d.reach.why,
+			life.OfAWS(m.err, life.LogTarget, d.spec.Target)...)
 		d.showReach(d.reach.why)
 	}
 	d.Scope.After(probeEvery, probeDue{})

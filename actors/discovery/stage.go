@@ -81,7 +81,7 @@ func (s *stage) prepare() (answer any, held error) {
 		maxBytes = min(maxBytes, limit)
 	}
 	if tooLong || len(encoded) > maxBytes {
-		s.env.Log.Warn("a document does not fit into one message; its API goes out without it",
+		s.env.Often.Warn("a document does not fit into one message; its API goes out without it",
 			life.LogAPI, entry.ID(), life.LogBytes, bytes)
 		input.Missing = federation.TooLarge
 		encoded = exchange.AppendAPI(nil, federation.Build(input))
@@ -121,9 +121,8 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	export := store.Export{Document: document, Checked: document != nil}
 	switch {
 	case err != nil && apigateway.Classify(err) == gateway.NotExportable:
-		s.env.Log.Warn("a stage can never be exported as it is; its API goes out without a document: "+
-			apigateway.Explain(err),
-			life.LogAPI, entry.ID(), life.LogError, err)
+		s.env.Often.Warn("a stage can never be exported as it is; its API goes out without a document: "+
+			apigateway.Explain(err), life.OfAWS(err, life.LogAPI, entry.ID())...)
 		export.NotExportable = apigateway.Explain(err)
 	case err != nil:
 		return store.Export{}, err

@@ -101,7 +101,7 @@ func TestAWorkerThatPanicsOverADocumentGivesItsRoomBack(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		holder := exports.NewBound(limit).Holder(t.Context(), 0, func() {})
 		s := &stage{
-			env:  &life.Env{Log: slog.New(slog.DiscardHandler), Exports: broken{cached{&documents{size: limit}}}},
+			env:  (&life.Env{Exports: broken{cached{&documents{size: limit}}}}).Logging(slog.New(slog.DiscardHandler)),
 			task: taskOf(t.Context(), holder.Claim()),
 		}
 		func() {
@@ -133,7 +133,7 @@ func TestDocumentsAreReadAndEncodedAsFarAsTheRoomGoes(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				served := &documents{size: c.size}
-				env := &life.Env{Log: slog.New(slog.DiscardHandler), Exports: store.NewMemoryExports(0)}
+				env := (&life.Env{Exports: store.NewMemoryExports(0)}).Logging(slog.New(slog.DiscardHandler))
 				if c.cached {
 					env.Exports = cached{served}
 				}
@@ -197,7 +197,7 @@ const soundDocument = `{"openapi":"3.0.1"}`
 func preparedFrom(t *testing.T, cache store.ExportCache, answer say, maxBytes int) any {
 	t.Helper()
 	s := &stage{
-		env: &life.Env{Log: slog.New(slog.DiscardHandler), Exports: cache}, maxBytes: maxBytes,
+		env: (&life.Env{Exports: cache}).Logging(slog.New(slog.DiscardHandler)), maxBytes: maxBytes,
 		task: taskOf(t.Context(), exports.NewBound(1<<20).Holder(t.Context(), 0, func() {}).Claim()),
 	}
 	s.task.client = clientOf(answer)

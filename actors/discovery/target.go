@@ -177,8 +177,8 @@ func (t *target) resolveAfter(d time.Duration) {
 func (t *target) onIdentified(ctx actor.Context, m identified) {
 	// Any other error says something of the credentials, which the configured account must not hide.
 	if apigateway.Classify(m.err) == gateway.Unreachable && t.spec.FallbackAccount != "" && m.credentials != nil {
-		t.env.Log.Warn("cannot ask STS for the account; taking the configured one", life.LogRegion, t.row.Region,
-			life.LogAccount, t.spec.FallbackAccount, life.LogError, m.err)
+		t.env.Lasting.Warn("cannot ask STS for the account; taking the configured one",
+			life.OfAWS(m.err, life.LogTarget, federation.Target{Account: t.spec.FallbackAccount, Region: t.row.Region})...)
 		m.account, m.err = t.spec.FallbackAccount, nil
 	}
 	if m.err != nil {
@@ -195,8 +195,8 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 	t.away = apigateway.Classify(err).Passes()
 	delay := life.Backoff(t.failures, resolveFloor, resolveCap, t.env.Jitter())
 	t.failures++
-	t.env.Log.Error("AWS cannot be used in this region: "+t.failure, life.LogRegion, t.row.Region,
-		life.LogRole, t.row.Role, life.LogError, err, life.LogDelay, delay.Round(time.Second))
+	t.env.Lasting.Error("AWS cannot be used in this region: "+t.failure, life.OfAWS(err, life.LogTarget, t.row.ID(),
+		life.LogRole, t.row.Role, life.LogDelay, delay.Round(time.Second))...)
 	t.Become(t.failed)
 	t.show(status.Failed)
 	for _, q := range t.queue {
@@ -234,7 +234,7 @@ func (t *target) onKeysOpened(ctx actor.Context, m keys.Opened) {
 	t.again.Stop()
 	t.Become(t.ready)
 	t.show(status.Ready)
-	t.env.Log.Info("AWS account and region are known; their APIs are listed by the next preview or ingest",
+	t.env.Often.Info("AWS account and region are known; their APIs are listed by the next preview or ingest",
 		life.LogTarget, id)
 	for _, q := range t.queue {
 		t.dispatch(ctx, q.Message, q.Sender)

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -51,8 +52,11 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 		i.gather(ctx, time.Time{})
 		return
 	case listed == 0 && away && i.answered && time.Since(i.startedAt) < gateway.OutOfReachFor:
-		i.env.Log.Warn("no target could be listed; trying again while APIM holds the job", life.LogJob, i.job(),
-			life.LogDelay, listAgain, life.LogReason, words.Few(m.Failures, words.Some, "; "))
+		if !i.waited {
+			i.waited = true
+			i.env.Log.Warn("no target could be listed; trying again while APIM holds the job", life.LogJob, i.job(),
+				life.LogDelay, listAgain, life.LogReason, words.Few(m.Failures, words.Some, "; "))
+		}
 		i.Scope.After(listAgain, gatherMore{})
 		return
 	case listed == 0:
@@ -62,7 +66,7 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	for _, l := range m.Listings {
 		if l.Failure != "" {
 			i.missing.Unlisted(l.Target, l.Failure, l.Away)
-			i.env.Log.Error("a target could not be listed; what APIM has of it stays, and the job does not end as a success "+
+			i.env.Lasting.Error("a target could not be listed; what APIM has of it stays, and the job does not end as a success "+
 				"without it", life.LogJob, i.job(), life.LogTarget, l.Target, life.LogReason, l.Failure)
 		}
 	}
@@ -87,7 +91,7 @@ func (i *ingest) sendable(apis []federation.NamedEntry, judged messages.LossesJu
 		claimed := judged.Unconfirmed[e.ID()]
 		if claimed {
 			i.omit(e.ID(), "AWS does not list all of the plans any more with which it was sent, and a second listing has "+
-				"not confirmed that yet")
+				"not confirmed that yet", slog.LevelWarn)
 		}
 		return claimed
 	})
@@ -102,7 +106,7 @@ func (i *ingest) nameUnlisted(m messages.GatheredAPIs) {
 		for api, why := range l.Unlisted {
 			id := federation.ID{Account: l.Target.Account, Region: l.Target.Region, RestAPI: api, Stage: "*"}
 			i.missing.Failed(id, why, false)
-			i.omit(id, why)
+			i.omit(id, why, slog.LevelError)
 		}
 	}
 }

@@ -66,6 +66,7 @@ type ingest struct {
 	answered  bool // APIM knows of the job, as far as can be known
 	total     int
 	startedAt time.Time
+	toldAt    time.Time // when the log last said at level info how far it is
 	lastAck   time.Time // when APIM last moved the job's deadline on
 	storedBy  time.Time // when APIM has stored the job; zero while it may not know of it
 	held      bool      // it holds the first INGEST back
@@ -86,6 +87,7 @@ type ingest struct {
 	missing   exports.Missing
 	omitted   omitted
 	listed    map[federation.Target]time.Time // when each target's listing was begun
+	waited    bool                            // no target could be listed at first
 	listing   bool                            // targets that could not be listed are being listed again
 	sent      int                             // acknowledged since the job began, also before a restart of the agent
 	bare      int                             // sent without a document by this one
@@ -235,7 +237,7 @@ func (i *ingest) anytime(ctx actor.Context) {
 		// The APIs flow already.
 	case jobWritten:
 		if m.err != nil {
-			i.env.Log.Warn("cannot save an ingest: a restart may lose or repeat it", life.LogJob, i.job(), life.LogError, m.err)
+			i.env.Lasting.Warn("cannot save an ingest: a restart may lose or repeat it", life.LogJob, i.job(), life.LogError, m.err)
 		}
 	case messages.Drain:
 		// The job stays written down; the next process resumes it while APIM holds it.

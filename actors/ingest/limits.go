@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"cmp"
+	"log/slog"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -27,7 +28,7 @@ func (i *ingest) withoutDocument(api exports.API, entry federation.NamedEntry) {
 		return
 	}
 	i.missing.Failed(api.ID, exports.TooLarge, false)
-	i.omit(api.ID, exports.TooLarge)
+	i.omit(api.ID, exports.TooLarge, slog.LevelError)
 }
 
 // onTooLarge learns from a batch that the controller found too large: it goes again in halves. An API that does not go

@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"log/slog"
 	"maps"
 	"slices"
 	"time"
@@ -58,14 +59,14 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	document.Claim.Release()
 	switch {
 	case m.Gone:
-		i.logOmitted(m.ID, m.Why)
+		i.noteOmitted(m.ID, m.Why, slog.LevelWarn)
 	case !m.OfTarget && i.missing.Again(m.ID):
 		i.env.Often.Info("an API is not available; it is tried again after the others",
 			life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)
 		i.plan.Add([]federation.NamedEntry{document.NamedEntry})
 	default:
 		i.missing.Failed(m.ID, m.Why, m.OfTarget)
-		i.omit(m.ID, m.Why)
+		i.omit(m.ID, m.Why, slog.LevelError)
 	}
 	i.pull(ctx)
 	i.proceed(ctx)
@@ -115,7 +116,7 @@ func (i *ingest) onBatchNoted(ctx actor.Context, m batchNoted) {
 		if m.batch.done {
 			what = "cannot write down that the end of an ingest job goes out"
 		}
-		i.env.Log.Warn(what, life.LogJob, i.job(), life.LogError, m.err)
+		i.env.Lasting.Warn(what, life.LogJob, i.job(), life.LogError, m.err)
 	}
 	m.batch.noted = true
 	i.transmit(ctx)
@@ -223,7 +224,11 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 	case m.Error != "":
 		i.onIngestError(ctx, b, m.Error)
 	case b.done:
-		i.env.Log.Info("ingest done", life.LogJob, i.job(), life.LogSent, i.sent, life.LogWithoutDocument, i.bare,
+		level := slog.LevelInfo
+		if i.omitted.count > 0 {
+			level = slog.LevelWarn
+		}
+		i.env.Log.Log(context.Background(), level, "ingest done", life.LogJob, i.job(), life.LogSent, i.sent, life.LogWithoutDocument, i.bare,
 			life.LogOmitted, i.omitted.count, life.LogTook, time.Since(i.startedAt).Round(time.Millisecond))
 		i.report("")
 		i.end(ctx)
@@ -233,13 +238,26 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 			i.sent += len(b.apis)
 			i.env.Board.Ingested(i.all.Integration, len(b.apis))
 			i.bare += b.withoutDocument()
-			i.env.Log.Info("ingesting", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
+			i.tellProgress()
 		}
 		i.acknowledge(b)
 		i.pull(ctx)
 		i.proceed(ctx)
 	}
 }
+
+// tellProgress says how far the job is, once a minute: an ingest of all takes minutes, and has hundreds of batches.
+func (i *ingest) tellProgress() {
+	level := slog.LevelDebug
+	if now := time.Now(); now.Sub(i.toldAt) >= tellEvery {
+		level, i.toldAt = slog.LevelInfo, now
+	}
+	i.env.Log.Log(context.Background(), level, "ingesting", life.LogJob, i.job(),
+		life.LogSent, i.sent, life.LogTotal, i.total)
+}
+
+// tellEvery is how often the log says at level info how far a job is.
+const tellEvery = time.Minute
 
 // acknowledge writes down what APIM has, so that a resumed job does not send it again. Nothing waits for it:
 // an acknowledgement that is lost only means that its batch goes once more.
@@ -270,11 +288,9 @@ func (i *ingest) onIngestError(ctx actor.Context, b *batch, reason string) {
 		exports.Release(b.apis)
 		id := b.apis[0].ID
 		i.missing.Refused(id, "APIM refuses it: "+reason)
-		i.env.Log.Error("APIM refuses an API; it is left out of this ingest",
-			life.LogJob, i.job(), life.LogAPI, id, life.LogReason, reason)
-		i.omit(id, "APIM refuses it: "+reason)
+		i.omit(id, "APIM refuses it: "+reason, slog.LevelError)
 	default:
-		i.env.Log.Warn("APIM refused a batch; sending it again in halves",
+		i.env.Often.Warn("APIM refused a batch; sending it again in halves",
 			life.LogJob, i.job(), life.LogAPIs, len(b.apis), life.LogReason, reason)
 		i.outbox.Halve(b.apis)
 	}

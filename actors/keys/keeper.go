@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
 
@@ -150,7 +151,7 @@ func (k *keeper) attention(records []keys.Record) {
 	for _, state := range []keys.State{keys.Unconfirmed, keys.LostCreate} {
 		listed := slices.DeleteFunc(slices.Clone(records), func(r keys.Record) bool { return r.State != state })
 		if len(listed) > 0 {
-			k.env.Log.Warn("the key journal lists keys that need attention: "+state.Advice(), life.LogState, state,
+			k.env.Log.Error("the key journal lists keys that need attention: "+state.Advice(), life.LogState, state,
 				life.LogKeys, len(listed), life.LogExamples, examples(listed))
 		}
 	}
@@ -197,7 +198,7 @@ func (k *keeper) onLeft(m Left) {
 // onFound names what nobody can do, has what needs no call to AWS written down, and then the rest handed out.
 func (k *keeper) onFound(m found) {
 	if m.err != nil {
-		k.env.Log.Error("cannot read the key journal", life.LogError, m.err)
+		k.env.Lasting.Error("cannot read the key journal", life.LogError, m.err)
 		k.reading = false // what is named stays so until the journal can be read
 		return
 	}
@@ -251,11 +252,14 @@ func (k *keeper) show(notes map[string]note, newly map[note][]keys.Record) {
 	k.named = notes
 	for n, records := range newly {
 		line, advice := n.says()
-		if advice == "" {
-			k.env.Log.Info(line, life.LogKeys, len(records), life.LogExamples, examples(records))
-			continue
+		level := slog.LevelInfo
+		if advice != "" {
+			level, line = slog.LevelWarn, line+": "+advice
 		}
-		k.env.Log.Warn(line+": "+advice, life.LogKeys, len(records), life.LogExamples, examples(records))
+		if n.server == keys.Nobody { // the others wait for somebody who is asked already
+			level = slog.LevelError
+		}
+		k.env.Log.Log(context.Background(), level, line, life.LogKeys, len(records), life.LogExamples, examples(records))
 	}
 }
 
@@ -280,7 +284,7 @@ func (k *keeper) note(steps []keys.Step) error {
 
 func (k *keeper) onNoted(ctx actor.Context, m noted) {
 	if m.err != nil {
-		k.env.Log.Error("cannot write the states of keys that nothing configured serves to the journal",
+		k.env.Lasting.Error("cannot write the states of keys that nothing configured serves to the journal",
 			life.LogError, m.err)
 	}
 	for _, o := range m.orders {

@@ -44,7 +44,7 @@ func (s *saga) write(record *keys.Record, state keys.State, reason string) error
 	next := *record
 	next.State, next.UpdatedAt, next.Reason = state, s.env.Now(), cmp.Or(reason, record.Reason)
 	if err := s.env.Keys.Put(next); err != nil {
-		s.env.Log.Error("cannot write a key's state to the journal", life.LogState, state, life.LogKey, record.KeyID,
+		s.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, state, life.LogKey, record.KeyID,
 			life.LogKeyName, record.KeyName, life.LogError, err)
 		return fmt.Errorf("writing the key journal: %w", err)
 	}
@@ -54,21 +54,21 @@ func (s *saga) write(record *keys.Record, state keys.State, reason string) error
 
 func (s *saga) forget(record keys.Record) {
 	if err := s.env.Keys.Remove(record.ID); err != nil {
-		s.env.Log.Error("cannot remove a record from the key journal", life.LogKey, record.KeyID, life.LogError, err)
+		s.env.Lasting.Error("cannot remove a record from the key journal", life.LogKey, record.KeyID, life.LogError, err)
 	}
 }
 
 // listUnconfirmed lists a key that APIM may or may not have.
 func (s *saga) listUnconfirmed(record *keys.Record, why string) {
 	_ = s.write(record, keys.Unconfirmed, why)
-	s.env.Log.Warn("nobody knows whether APIM has this API key: "+keys.Unconfirmed.Advice(), life.LogKey, record.KeyID,
+	s.env.Often.Error("nobody knows whether APIM has this API key: "+keys.Unconfirmed.Advice(), life.LogKey, record.KeyID,
 		life.LogKeyName, record.KeyName, life.LogTarget, s.target(), life.LogSubscription, record.SubscriptionID)
 }
 
 // listLostCreate lists a key that may have been made and is attached to nothing.
 func (s *saga) listLostCreate(record *keys.Record, why string) {
 	_ = s.write(record, keys.LostCreate, why)
-	s.env.Log.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+
+	s.env.Often.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+
 		keys.LostCreate.Advice(), life.LogKeyName, record.KeyName, life.LogTarget, s.target(),
 		life.LogSubscription, record.SubscriptionID, life.LogReason, why)
 }
@@ -87,9 +87,9 @@ func (s *saga) undo(record *keys.Record, why string, by time.Time) {
 			_ = s.write(record, keys.Deleting, "")
 		}
 		s.again = life.Backoff(s.tries, retryFloor, retryCap, s.env.Jitter())
-		s.env.Log.Warn("cannot delete an API key yet; trying again until it is gone: "+apigateway.Explain(err),
-			life.LogKey, record.KeyID, life.LogTarget, s.target(), life.LogDelay, s.again.Round(time.Second),
-			life.LogError, err)
+		s.env.Lasting.Warn("cannot delete an API key yet; trying again until it is gone: "+apigateway.Explain(err),
+			life.OfAWS(err, life.LogKey, record.KeyID, life.LogSubscription, record.SubscriptionID, life.LogTarget, s.target(),
+				life.LogDelay, s.again.Round(time.Second))...)
 		return
 	}
 	s.forget(*record)
@@ -144,7 +144,7 @@ func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error
 	if listed {
 		return nil // the same command once more, or a lost create
 	}
-	s.env.Often.Warn("a subscription ended, and nothing names its API key; "+keys.LostCreate.Advice(),
+	s.env.Often.Error("a subscription ended, and nothing names its API key; "+keys.LostCreate.Advice(),
 		life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, why)
 	s.ended() // a journal that cannot be read yet may know its key
 	of, now := s.spec.subscription, s.env.Now()

@@ -100,8 +100,8 @@ func (s *saga) onTask(ctx actor.Context, m task) {
 func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
 	record, value, err := s.make(ctx, m, c)
 	if err != nil {
-		s.env.Often.Warn("no API key was made", life.LogTarget, s.target(),
-			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
+		s.env.Often.Warn("no API key was made", life.OfAWS(err, life.LogTarget, s.target(),
+			life.LogSubscription, s.spec.subscription.ID)...)
 		s.refuse(ctx, c, err)
 		return
 	}
@@ -112,8 +112,8 @@ func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
 
 func (s *saga) unsubscribe(ctx actor.Context, m task, c messages.Unsubscribe) {
 	if err := s.remove(m, c); err != nil {
-		s.env.Often.Warn("an API key was not deleted", life.LogTarget, s.target(),
-			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
+		s.env.Often.Warn("an API key was not deleted", life.OfAWS(err, life.LogTarget, s.target(),
+			life.LogSubscription, s.spec.subscription.ID)...)
 		s.refuse(ctx, c, err)
 		return
 	}
@@ -178,7 +178,7 @@ func (s *saga) conclude(record keys.Record, fate messages.Delivery) {
 func (s *saga) settle() {
 	records, err := s.records()
 	if err != nil {
-		s.env.Log.Error("cannot see what is left to do for a subscription", life.LogTarget, s.target(),
+		s.env.Lasting.Error("cannot see what is left to do for a subscription", life.LogTarget, s.target(),
 			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
 	}
 	for _, step := range keys.Decide(records) {

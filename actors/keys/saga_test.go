@@ -100,12 +100,12 @@ func inWriting(t *testing.T, test func(*writing)) {
 			clock: &clock,
 			t:     t, aws: &makes{deleted: make(chan string, 10)}, answers: make(chan messages.Answer, 10),
 			heard: make(chan *actor.PID, 10), journal: journal,
-			env: &life.Env{
-				Log: slog.New(slog.DiscardHandler), Often: slog.New(slog.DiscardHandler), Life: ctx,
+			env: (&life.Env{
+				Life:   ctx,
 				Now:    func() time.Time { return time.Now().Add(time.Duration(clock.Load())) },
 				NewID:  func() string { return fmt.Sprintf("record-%d", ids.Add(1)) },
 				Jitter: func() float64 { return 0 }, Keys: journal,
-			},
+			}).Logging(slog.New(slog.DiscardHandler)),
 		}
 		w.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return w.env.Log }))
 		budget := w.neighbour(func(ctx actor.Context) {

@@ -56,7 +56,7 @@ func (w *writer) sweep() {
 func (w *writer) onSwept(ctx actor.Context, m swept) {
 	w.sweeping = false
 	if m.err != nil {
-		w.env.Log.Error("cannot read the key journal",
+		w.env.Lasting.Error("cannot read the key journal",
 			life.LogTarget, w.place.Account+":"+w.place.Region, life.LogError, m.err)
 	}
 	begun := 0

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"federation-agent/internal/seldom"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 )
@@ -42,9 +43,10 @@ type Env struct {
 	// Board is where the actors note what may be seen of them; nil means one that is not read.
 	Board *status.Board
 
-	// Often is the log for faults that a peer can repeat at will: they are counted, not repeated (package seldom).
-	// Start makes it.
-	Often *slog.Logger
+	// Often is the log for what a peer can repeat at will, or what every API may bring: it is counted, not repeated (see
+	// [seldom.Floods]). Lasting is the one for faults that last, and befall many targets alike (see [seldom.Faults]).
+	// [Env.Logging] makes both.
+	Often, Lasting *slog.Logger
 	// Tickets numbers the permits of the whole process. Start makes it.
 	Tickets *atomic.Uint64
 	// Life ends when the agent is told to stop as it is: a call to AWS that would otherwise be completed is cut off then.
@@ -53,6 +55,20 @@ type Env struct {
 
 	// Faults is nil but in tests.
 	Faults Faults
+}
+
+// Logging has it log there, and makes the logs that count.
+func (e *Env) Logging(log *slog.Logger) *Env {
+	e.Log, e.Often, e.Lasting = log, seldom.Floods(log), seldom.Faults(log)
+	return e
+}
+
+// With gives what an integration's actors get: all of their lines name it.
+func (e *Env) With(integration string) *Env {
+	of := *e
+	of.Log, of.Often, of.Lasting = e.Log.With(LogIntegration, integration),
+		e.Often.With(LogIntegration, integration), e.Lasting.With(LogIntegration, integration)
+	return &of
 }
 
 // Faults lets a test make any actor panic on any message: it is called before each, with the actor's id.

@@ -88,8 +88,8 @@ func guard(env *Env, kind Kind, children *supervisor) actor.ReceiverMiddleware {
 				if value == nil {
 					return
 				}
-				env.Log.Error("an actor panicked; this is a bug in the agent, please report it",
-					logActor, ctx.Self().Id, logMessage, fmt.Sprintf("%T", message),
+				env.Lasting.Error("an actor panicked; this is a bug in the agent, please report it",
+					logActor, ctx.Self().Id, logMessage, fmt.Sprintf("%T", message), LogCause, fmt.Sprintf("%T", message),
 					LogError, fmt.Sprint(value), logStack, string(debug.Stack()))
 				if leaving {
 					return

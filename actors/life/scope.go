@@ -84,7 +84,7 @@ func Do(s *Scope, work func(context.Context) error, wrap func(error) any) {
 func guarded[T any](s *Scope, work func(context.Context) (T, error)) (value T, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			s.env.Log.Error("an actor's worker panicked; this is a bug in the agent, please report it",
+			s.env.Lasting.Error("an actor's worker panicked; this is a bug in the agent, please report it",
 				logActor, s.self.Id, LogError, fmt.Sprint(p), logStack, string(debug.Stack()))
 			err = fmt.Errorf("internal error of the agent: %v", p)
 		}

@@ -81,7 +81,7 @@ func (s *supervisor) HandleFailure(
 	}
 	delay := Backoff(f.count, restartFloor, restartCap, s.env.Jitter())
 	s.failures[who] = failures{count: f.count + 1, last: now, pending: true}
-	s.env.Log.Warn("restarting an actor", logActor, child.Id, LogDelay, delay)
+	s.env.Often.Warn("restarting an actor", logActor, child.Id, LogDelay, delay)
 	due, to := restartDue{life: s.life, parent: parent, child: child}, s.parent
 	time.AfterFunc(delay, func() { system.Root.Send(to, due) })
 }

@@ -60,7 +60,7 @@ func (f *family) props(name string, kind Kind, begin func(actor.Context), togeth
 func inFamily(t *testing.T, test func(*testing.T, *family)) {
 	synctest.Test(t, func(t *testing.T) {
 		f := &family{
-			t: t, env: &Env{Log: slog.New(slog.DiscardHandler), Jitter: func() float64 { return 0 }},
+			t: t, env: (&Env{Jitter: func() float64 { return 0 }}).Logging(slog.New(slog.DiscardHandler)),
 			heard: make(chan string, 1000),
 		}
 		f.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return f.env.Log }))

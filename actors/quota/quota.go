@@ -8,6 +8,7 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/config"
+	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/quota"
 	"federation-agent/internal/status"
@@ -93,8 +94,8 @@ func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit)
 	q.budget.Return(m.Ticket)
 	delete(q.askers, m.Ticket)
 	if m.Outcome.Class == gateway.Throttled && q.budget.Throttled(time.Now(), m.Outcome.RetryAfter) {
-		q.env.Log.Warn("AWS throttled a call; slowing down", life.LogAccount, q.account, life.LogRegion, q.region,
-			life.LogRate, q.budget.Rate(), life.LogShare, q.limits.Rate)
+		q.env.Lasting.Warn("AWS throttled a call; slowing down",
+			life.LogTarget, federation.Target{Account: q.account, Region: q.region}, life.LogRate, q.budget.Rate(), life.LogShare, q.limits.Rate)
 	}
 	q.grant(ctx)
 }

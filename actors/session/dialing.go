@@ -26,6 +26,8 @@ const (
 	redialLost = 30 * time.Second
 	// redialRefused caps the delay after a refusal: an operator must change something first.
 	redialRefused = 5 * time.Minute
+	// restartsWithin is how long an APIM that is restarted may be away: one of two nodes, or one that migrates its data.
+	restartsWithin = 5 * time.Minute
 	// stableAfter is how long a session must live for its delay to start over.
 	stableAfter = time.Minute
 )
@@ -96,17 +98,22 @@ func (s *session) onDialed(m dialed) {
 	s.Scope.After(greetWithin, greetOverdue{newsOf{s.conn}})
 }
 
-// onDialFailed says in one line what the user must check. It is a warning as long as another endpoint has
-// not been tried.
+// onDialFailed says in one line what the user must check. It is a warning as long as another endpoint has not been
+// tried, and for some minutes after a session was lost: an APIM that is restarted asks for nobody.
 func (s *session) onDialFailed(m dialed) {
+	cause, refused, failure := "other", false, (*wsconn.DialError)(nil)
+	if errors.As(m.err, &failure) {
+		cause, refused = failure.Class.String(), failure.Refusal()
+	}
 	level := slog.LevelError
-	if s.memory.attempt < len(s.spec.Connector.Endpoints) {
+	lost := s.memory.lostAt
+	if s.memory.attempt < len(s.spec.Connector.Endpoints) ||
+		!refused && !lost.IsZero() && time.Since(lost) < restartsWithin {
 		level = slog.LevelWarn
 	}
-	var failure *wsconn.DialError
-	delay := s.nextDelay(errors.As(m.err, &failure) && failure.Refusal())
-	s.env.Log.Log(context.Background(), level, "cannot connect to APIM: "+m.err.Error(),
-		life.LogEndpoint, m.endpoint, life.LogDelay, delay, life.LogAttempt, s.memory.failures)
+	delay := s.nextDelay(refused)
+	s.env.Lasting.Log(context.Background(), level, "cannot connect to APIM: "+m.err.Error(),
+		life.LogCause, cause, life.LogEndpoint, m.endpoint, life.LogDelay, delay, life.LogAttempt, s.memory.failures)
 	s.env.Board.SessionAway(s.spec.Integration, m.err.Error(), s.env.Now())
 	s.Become(s.waiting)
 	s.Scope.After(delay, redial{})
@@ -125,10 +132,10 @@ func (s *session) onGreeting(ctx actor.Context, message wsconn.Message) {
 	}
 	if reply.Status == exchange.StatusError {
 		delay := s.nextDelay(true)
-		s.env.Log.Error("APIM refused this agent: "+reply.ErrorDetails+
+		s.env.Lasting.Error("APIM refused this agent: "+reply.ErrorDetails+
 			"; check that an AWS API Gateway integration with this id exists in APIM (the provider's integrationId), "+
 			"and that the token's service account may use it",
-			life.LogIntegration, s.target, life.LogDelay, delay, life.LogAttempt, s.memory.failures)
+			life.LogCause, "hello", life.LogDelay, delay, life.LogAttempt, s.memory.failures)
 		s.leave(ctx, exchange.CloseNormal, "HELLO was refused", s.redialAfter(delay))
 		s.env.Board.SessionAway(s.spec.Integration, "APIM refused this agent: "+reply.ErrorDetails, s.env.Now())
 		return
@@ -139,7 +146,7 @@ func (s *session) onGreeting(ctx actor.Context, message wsconn.Message) {
 	s.Become(s.ready)
 	s.conn.StartPings()
 	s.env.Board.SessionUp(s.spec.Integration, s.endpoint, s.env.Now())
-	s.env.Log.Info("connected to APIM", life.LogIntegration, s.target)
+	s.log().Info("connected to APIM", life.LogEndpoint, s.endpoint)
 	ctx.Request(s.spec.Jobs, messages.SessionUp{Session: s.memory.number})
 }
 
@@ -185,3 +192,15 @@ func reasonOf(info wsconn.CloseInfo) string {
 	}
 	return cmp.Or(info.Reason, fmt.Sprintf("websocket close code %d", info.Code))
 }
+
+// log is where a session says how it comes and goes. One that never lasts is a fault that lasts.
+func (s *session) log() *slog.Logger {
+	if s.memory.failures > restless {
+		return s.env.Lasting
+	}
+	return s.env.Log
+}
+
+// restless is after how many failures in a row a session is taken for one that does not last: its delay is at its
+// longest then.
+const restless = 5

@@ -53,7 +53,7 @@ func (s *session) onFrameError(ctx actor.Context, err error) {
 		code = frame.CloseCode
 	}
 	delay := s.nextDelay(false)
-	s.env.Log.Error("APIM broke the exchange protocol; connecting again", life.LogError, err, life.LogDelay, delay)
+	s.env.Lasting.Error("APIM broke the exchange protocol; connecting again", life.LogError, err, life.LogDelay, delay)
 	s.leave(ctx, code, err.Error(), s.redialAfter(delay))
 }
 
@@ -62,7 +62,7 @@ func (s *session) ignore(err error) {
 	s.ignored++
 	s.env.Board.Answered(s.spec.Integration, status.Command{Type: status.Unreadable, Outcome: status.Unanswered})
 	if s.ignored == 1 {
-		s.env.Log.Warn("ignoring what cannot be read; what follows on this connection is counted", life.LogError, err)
+		s.env.Lasting.Warn("ignoring what cannot be read; what follows on this connection is counted", life.LogError, err)
 	}
 }
 
@@ -98,7 +98,7 @@ func (s *session) onCommand(ctx actor.Context, command asked) {
 	}
 	switch c := command.Payload.(type) {
 	case exchange.Primary:
-		s.env.Log.Info("APIM says whether this agent is the integration's primary", life.LogPrimary, c.Primary)
+		s.log().Info("APIM says whether this agent is the integration's primary", life.LogPrimary, c.Primary)
 		s.replyOnce(id, exchange.AppendPrimaryReply(nil, id))
 		s.env.Board.Primary(s.spec.Integration, c.Primary)
 		if s.spec.Refresher != nil {
@@ -166,11 +166,11 @@ func (s *session) onGoodBye(ctx actor.Context, c exchange.GoodBye) {
 	switch {
 	case c.Reconnect: // no failure, however young the session is: a node ends, or the load is spread again
 		delay := s.soon()
-		s.env.Log.Info("APIM says good-bye and asks to come back", life.LogDelay, delay)
+		s.log().Info("APIM says good-bye and asks to come back", life.LogDelay, delay)
 		s.leave(ctx, exchange.CloseTryAgainLater, "reconnecting as asked", s.redialAfter(delay))
 	case s.spec.Connector.AutoReconnect:
 		delay := s.nextDelay(true)
-		s.env.Log.Warn("APIM says good-bye for good; coming back all the same as autoReconnect is on", life.LogDelay, delay)
+		s.env.Lasting.Warn("APIM says good-bye for good; coming back all the same as autoReconnect is on", life.LogDelay, delay)
 		s.leave(ctx, exchange.CloseNormal, "good-bye", s.redialAfter(delay))
 	default:
 		s.env.Log.Error("APIM says good-bye for good: the integration was deleted, or the agent is not wanted any more; " +
@@ -189,7 +189,7 @@ func (s *session) onAnswer(ctx actor.Context, m messages.Answer) {
 	}
 	delete(s.open, m.ID)
 	if _, key := m.Reply.(messages.Subscribed); key && c.useless(s.conn) {
-		s.env.Log.Warn("an API key was made too late for APIM; the answer becomes ERROR", life.LogCommand, m.ID)
+		s.env.Often.Warn("an API key was made too late for APIM; the answer becomes ERROR", life.LogCommand, m.ID)
 		s.tellFate(ctx.Sender(), m.CommandRef, messages.NeverSent)
 		m.Reply = messages.Refused{Reason: tooOld}
 	}
@@ -277,7 +277,7 @@ func (s *session) onTooLarge(ctx actor.Context, m connClosed) {
 	if s.readyAt.IsZero() { // not even HELLO passes, so nothing is learnt
 		delay = s.nextDelay(false)
 	}
-	s.env.Log.Warn("APIM's controller takes smaller messages or frames than this agent may send, and closed the "+
+	s.env.Lasting.Warn("APIM's controller takes smaller messages or frames than this agent may send, and closed the "+
 		"connection; set the setting to the controller's own limit, or raise that; smaller ones are tried now",
 		life.LogSetting, setting, life.LogBytes, s.largest, life.LogReason, reasonOf(m.info), life.LogDelay, delay)
 	s.forgetConn()
@@ -297,7 +297,7 @@ func (s *session) frameSize() int {
 // not take is lost with it, and its end is reported.
 func (s *session) sent(err error) {
 	if err != nil && !errors.Is(err, wsconn.ErrClosed) {
-		s.env.Log.Warn("cannot send to APIM; dropping the connection", life.LogError, err)
+		s.env.Lasting.Warn("cannot send to APIM; dropping the connection", life.LogError, err)
 		s.conn.Abort(err)
 	}
 }

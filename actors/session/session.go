@@ -68,10 +68,11 @@ type Spec struct {
 
 // memory is what a session keeps over restarts.
 type memory struct {
-	number   uint64 // of the newest connection: it names the session
-	attempt  int    // endpoints[attempt % size] is next
-	failures int    // since the last stable session
-	frame    int    // the largest frame in bytes, where the controller takes smaller ones than configured; else 0
+	number   uint64    // of the newest connection: it names the session
+	attempt  int       // endpoints[attempt % size] is next
+	failures int       // since the last stable session
+	lostAt   time.Time // when a session ended last; zero if there was none
+	frame    int       // the largest frame in bytes, where the controller takes smaller ones than configured; else 0
 	// ended is what the parent is told when no connection is made any more: Drained or Dismissed; else nil.
 	ended any
 }
@@ -184,7 +185,7 @@ func (s *session) greeting(ctx actor.Context) {
 		s.onGreeting(ctx, m.message)
 	case greetOverdue:
 		delay := s.nextDelay(false)
-		s.env.Log.Warn("the controller did not answer HELLO within a minute; trying again", life.LogDelay, delay)
+		s.env.Lasting.Warn("the controller did not answer HELLO within a minute; trying again", life.LogDelay, delay)
 		s.leave(ctx, exchange.CloseTryAgainLater, "no reply to HELLO", s.redialAfter(delay))
 	case messages.SendIngest:
 		ctx.Respond(messages.IngestLost{Batch: m.Batch})
@@ -313,6 +314,9 @@ func (s *session) forgetConn() {
 
 // down tells that the session is gone and what was pending on it is lost.
 func (s *session) down(ctx actor.Context, why string) {
+	if !s.readyAt.IsZero() {
+		s.memory.lostAt = time.Now()
+	}
 	s.readyAt = time.Time{}
 	s.watch.stop()
 	s.pulse.Stop()
@@ -324,7 +328,7 @@ func (s *session) down(ctx actor.Context, why string) {
 	}
 	clear(s.open)
 	if s.ignored > 1 {
-		s.env.Log.Warn("messages of this connection could not be read and were ignored", life.LogTotal, s.ignored)
+		s.env.Lasting.Warn("messages of this connection could not be read and were ignored", life.LogTotal, s.ignored)
 	}
 	s.seen, s.ignored, s.unproved, s.draining = seen{}, 0, 0, false
 	gone := messages.SessionDown{Session: s.memory.number, Why: why}
@@ -346,7 +350,7 @@ func (s *session) onConnLost(ctx actor.Context, m connClosed) {
 		return
 	}
 	delay := s.nextDelay(false)
-	s.env.Log.Warn("the connection to APIM is closed; connecting again", life.LogStatus, m.info.Code,
+	s.log().Warn("the connection to APIM is closed; connecting again", life.LogStatus, m.info.Code,
 		life.LogReason, reasonOf(m.info), life.LogDelay, delay, life.LogAttempt, s.memory.failures)
 	s.forgetConn()
 	s.down(ctx, reasonOf(m.info))

@@ -81,7 +81,7 @@ func (s *session) onSilent(ctx actor.Context) {
 		return
 	}
 	delay := s.nextDelay(false)
-	s.env.Log.Warn("APIM has stopped sending commands and HEALTH_CHECKs, as APIM up to 4.8 does after an answer "+
+	s.env.Lasting.Warn("APIM has stopped sending commands and HEALTH_CHECKs, as APIM up to 4.8 does after an answer "+
 		"that came too late; connecting again", life.LogTook, quiet.Round(time.Second), life.LogDelay, delay)
 	s.leave(ctx, exchange.CloseTryAgainLater, "no HEALTH_CHECK comes any more", s.redialAfter(delay))
 }

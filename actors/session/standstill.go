@@ -23,7 +23,7 @@ func (s *session) leaveIfStoodStill(ctx actor.Context) {
 		return
 	}
 	delay := s.soon()
-	s.env.Log.Warn("this process stood still, so nobody knows how old APIM's commands are; connecting again",
+	s.env.Lasting.Warn("this process stood still, so nobody knows how old APIM's commands are; connecting again",
 		life.LogTook, gap.Round(time.Millisecond), life.LogDelay, delay)
 	s.leave(ctx, exchange.CloseTryAgainLater, "the agent's process stood still", s.redialAfter(delay))
 }

@@ -59,7 +59,7 @@ func inBubble(t *testing.T, test func(*testing.T, *standing)) {
 			Now:  time.Now, NewID: func() string { return fmt.Sprint("id-", ids.Add(1)) },
 			Jitter: func() float64 { return 0.5 }, Board: status.NewBoard(),
 		}
-		env.Often = env.Log
+		env.Logging(env.Log)
 		spec := Spec{
 			Connector:   config.Connector{Endpoints: []string{"http://apim.test:80"}},
 			Integration: "int", MaxOpen: 10, Router: neighbour, Jobs: neighbour,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
 
 	"federation-agent/internal/gateway"
@@ -38,6 +39,14 @@ func failed(operation gateway.Operation, doing string, err error) error {
 		e.Doing += " in " + a.region
 	}
 	return e
+}
+
+// RequestID is the id by which AWS knows the call that failed, for its support; empty if AWS did not answer.
+func RequestID(err error) string {
+	if answer, ok := errors.AsType[*awshttp.ResponseError](err); ok {
+		return answer.ServiceRequestID()
+	}
+	return ""
 }
 
 // Explain says in one sentence what a newcomer must check. It is empty for nil.

@@ -66,7 +66,7 @@ func TestPlansThatAreGoneAreDeletedInAPIMOnlyAfterASecondListing(t *testing.T) {
 					t.Error("confirmed within five minutes")
 				}
 				pass(time.Minute)
-				if !w.Log.Has("level=WARN", "a second listing confirms") {
+				if !w.Log.Has("level=ERROR", "a second listing confirms") {
 					t.Error("the agent did not list a second time by itself")
 				}
 				if n := w.AWS.CallCount("") - calls; n != 2 {

@@ -235,7 +235,7 @@ func TestAnINGESTThatIsRefusedGoesAgainInHalvesAndOneThatFailsAloneIsNamed(t *te
 		if got := len(w.APIM.APIs()); got != 7 {
 			t.Errorf("%d APIs, want all but one; job %+v", got, job)
 		}
-		if !w.Log.Has("APIM refuses an API", bad) {
+		if !w.Log.Has("level=ERROR", "APIs are left out of this ingest", "APIM refuses it", bad) {
 			t.Error("the log does not name it")
 		}
 		slices.Sort(sizes)
@@ -386,7 +386,7 @@ func TestAnAPIThatCannotBeHadNowIsLeftOutAndNamedAndStaysInAPIM(t *testing.T) {
 				if err != nil || after.Writes != api.Writes || len(after.Pages) != 1 {
 					t.Errorf("APIM's API changed: %+v %v", after, err)
 				}
-				if !w.Log.Has("an API is left out of this ingest", api.ProviderID, c.why) {
+				if !w.Log.Has("APIs are left out of this ingest", api.ProviderID, c.why) {
 					t.Error("the log does not name it, with the reason")
 				}
 				w.AWS.Script().Clear()

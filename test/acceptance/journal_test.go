@@ -152,7 +152,7 @@ func TestASessionCutAfterTheReplyLeftHasItsKeyListedAsUnconfirmed(t *testing.T) 
 				if j[keys.Unconfirmed] != 1 || len(j) != 1 || len(w.AWS.Keys()) != 1 {
 					t.Errorf("journal %v, keys %v", j, w.AWS.Keys())
 				}
-				if !w.Log.Has("level=WARN", w.AWS.Keys()[0].ID, sub.ID, "see in APIM whether the subscription is accepted") {
+				if !w.Log.Has("level=ERROR", w.AWS.Keys()[0].ID, sub.ID, "see in APIM whether the subscription is accepted") {
 					t.Error("the log does not say how to check")
 				}
 			})

@@ -438,7 +438,7 @@ func TestAnUNSUBSCRIBEOfWhichNothingNamesTheKeyEndsAndIsListedOnce(t *testing.T)
 		if j := journal(t, agent); j["lost-create"] != 1 || len(j) != 1 {
 			t.Errorf("the journal has %v", j)
 		}
-		if n := w.Log.Count("level=WARN", "nothing names its API key", "look for it by its name"); n != 1 {
+		if n := w.Log.Count("level=ERROR", "nothing names its API key", "look for it by its name"); n != 1 {
 			t.Errorf("%d warnings", n)
 		}
 		repeat(w, api, "sub-2")

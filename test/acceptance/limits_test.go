@@ -108,14 +108,14 @@ func TestAnAPIThatNoMessageHasRoomForIsLeftOutAndCostsNoSecondClose(t *testing.T
 		if job := succeed(w); job.Ingested != 3 {
 			t.Errorf("job %+v", job)
 		}
-		if !w.Log.Has("an API is left out of this ingest", ":a000000001:", exports.TooLarge) {
+		if !w.Log.Has("APIs are left out of this ingest", ":a000000001:", exports.TooLarge) {
 			t.Error("the log does not name the API")
 		}
-		closes := w.Log.Count("APIM's controller takes smaller messages or frames")
+		closes := len(w.APIM.EndedSessions())
 		if job := succeed(w); job.Ingested != 3 {
 			t.Errorf("job %+v", job)
 		}
-		if n := w.Log.Count("APIM's controller takes smaller messages or frames"); n != closes || n == 0 {
+		if n := len(w.APIM.EndedSessions()); n != closes || n == 0 {
 			t.Errorf("%d closes, and %d after the next ingest", closes, n)
 		}
 	})

@@ -236,7 +236,7 @@ func TestOneAPIThatFailsByItselfHoldsUpNoOther(t *testing.T) {
 					left.Failure != "" {
 					t.Errorf("the status says %+v", left)
 				}
-				if !w.Log.Has("level=WARN", "an API is left out", "a000000001") {
+				if !w.Log.Has("level=ERROR", "APIs are left out", "a000000001") {
 					t.Error("the log does not name it")
 				}
 				healthy(t, w)

@@ -209,7 +209,7 @@ func (h *honest) ourCalls(ctx context.Context, t *table) (allExported, error) {
 	if _, first.throttled, err = h.callsOf(ctx, accountCalls); err != nil {
 		return first, err
 	}
-	first.lost = p.said(leftOut)
+	first.lost = p.lost()
 	// The bucket was full: its burst costs no time.
 	allowed := time.Duration((float64(calls) - 0.7*awssim.AWSBurst) / shareOfQuota * float64(time.Second))
 	ratio := run.took.Seconds() / allowed.Seconds()

@@ -5,6 +5,8 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"regexp"
+	"strconv"
 	"sync"
 	"time"
 
@@ -112,8 +114,18 @@ func (h *honest) besideNeighbour(
 // neighbourOperation is one that the agent never calls, so that the two are told apart in the counters.
 const neighbourOperation = awssim.OpGetDeployments
 
-// leftOut is what the agent's log says of each API whose calls were lost.
-const leftOut = "an API is left out of this ingest"
+// leftOut is how the agent's log says at the end of an ingest how many APIs' calls were lost for one reason.
+var leftOut = regexp.MustCompile(`APIs are left out of this ingest.* apis=(\d+)`)
+
+// lost is how many APIs the ended ingests have left out.
+func (p *program) lost() int {
+	lost := 0
+	for _, line := range leftOut.FindAllStringSubmatch(p.Stderr.String(), -1) {
+		n, _ := strconv.Atoi(line[1]) // it is digits
+		lost += n
+	}
+	return lost
+}
 
 // ingestFor ingests everything again and again, nothing cached, and says how many APIs were left out.
 func (h *honest) ingestFor(settings map[string]string) func(context.Context, int, time.Duration) (int, error) {
@@ -134,7 +146,7 @@ func (h *honest) ingestFor(settings map[string]string) func(context.Context, int
 				return 0, err
 			}
 		}
-		return p.said(leftOut), nil
+		return p.lost(), nil
 	}
 }
 

@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"strings"
 	"sync"
 	"time"
 
@@ -68,9 +67,6 @@ func (p *program) peak() process.Memory {
 	defer p.mu.Unlock()
 	return p.highest
 }
-
-// said counts the lines of its log that hold a text.
-func (p *program) said(text string) int { return strings.Count(p.Stderr.String(), text) }
 
 // agentSpec says how an agent is to run.
 type agentSpec struct {
