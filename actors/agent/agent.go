@@ -61,6 +61,8 @@ func (a *agent) Receive(ctx actor.Context) {
 		a.onDrain(ctx, m)
 	case messages.AreYouThere:
 		a.onAreYouThere(ctx, m)
+	case keyactors.Order:
+		ctx.Forward(a.keeper)
 	case drainOverdue:
 		a.env.Log.Warn("not everything ended in time; stopping as it is")
 		a.memory.disorderly = true

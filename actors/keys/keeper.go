@@ -28,6 +28,8 @@ type keeper struct {
 	kept *kept
 
 	reading, again bool // the journal is being read, and is to be read once more
+	// orders are those that wait for that.
+	orders []asked
 	// late: the targets had their time to find out whose account they are.
 	late bool
 	// named is what was said of each record, so that it is said once.
@@ -65,10 +67,11 @@ type (
 		err     error
 	}
 	noted struct {
-		orders []order
+		handed []handed
+		obeyed []written
 		err    error
 	}
-	order struct {
+	handed struct {
 		to   *actor.PID
 		what any
 	}
@@ -117,12 +120,14 @@ func (k *keeper) Receive(ctx actor.Context) {
 		k.onServes(m)
 	case Left:
 		k.onLeft(m)
+	case Order:
+		k.onOrder(ctx, m)
 	case keepDue:
 		k.late = true
 		k.Scope.After(sweepEvery, keepDue{})
 		k.read(nil)
 	case found:
-		k.onFound(m)
+		k.onFound(ctx, m)
 	case noted:
 		k.onNoted(ctx, m)
 	default:
@@ -149,7 +154,9 @@ func (k *keeper) read(look func([]keys.Record)) {
 // attention names what an operator must look at, as the journal had it at the start.
 func (k *keeper) attention(records []keys.Record) {
 	for _, state := range []keys.State{keys.Unconfirmed, keys.LostCreate} {
-		listed := slices.DeleteFunc(slices.Clone(records), func(r keys.Record) bool { return r.State != state })
+		listed := slices.DeleteFunc(slices.Clone(records), func(r keys.Record) bool {
+			return r.State != state || !r.NeedsSomebody()
+		})
 		if len(listed) > 0 {
 			k.env.Log.Error("the key journal lists keys that need attention: "+state.Advice(), life.LogState, state,
 				life.LogKeys, len(listed), life.LogExamples, examples(listed))
@@ -196,15 +203,17 @@ func (k *keeper) onLeft(m Left) {
 }
 
 // onFound names what nobody can do, has what needs no call to AWS written down, and then the rest handed out.
-func (k *keeper) onFound(m found) {
+func (k *keeper) onFound(ctx actor.Context, m found) {
 	if m.err != nil {
 		k.env.Lasting.Error("cannot read the key journal", life.LogError, m.err)
 		k.reading = false // what is named stays so until the journal can be read
+		k.fail(ctx, m.err)
 		return
 	}
+	obeyed := k.obey(ctx, m.records)
 	adopted, notes, newly := map[keys.Place][]string{}, map[string]note{}, map[note][]keys.Record{}
 	var foreign []keys.Step
-	var orders []order
+	var hand []handed
 	for _, step := range keys.Decide(m.records) {
 		r := step.Record
 		who, with := keys.Serves(r.Place(), k.kept.configured)
@@ -228,16 +237,18 @@ func (k *keeper) onFound(m found) {
 				adopted[with.Place] = append(adopted[with.Place], r.Integration)
 			}
 		case keys.Kin:
-			orders = append(orders, order{by.target, Reach{Region: r.Region}})
+			hand = append(hand, handed{by.target, Reach{Region: r.Region}})
 		case keys.Own, keys.Awaited, keys.Nobody:
 		}
 	}
 	for place, integrations := range adopted {
-		orders = append(orders, order{k.kept.opened[place].writer, adopt{integrations}})
+		hand = append(hand, handed{k.kept.opened[place].writer, adopt{integrations}})
 	}
 	k.show(notes, newly)
-	life.Do(k.Scope, func(context.Context) error { return k.note(foreign) },
-		func(err error) any { return noted{orders, err} })
+	life.Do(k.Scope, func(context.Context) error {
+		k.writeDown(obeyed)
+		return k.note(foreign)
+	}, func(err error) any { return noted{hand, obeyed, err} })
 }
 
 // show notes on the board what nobody can do now, and logs what was not yet said, in a line a reason.
@@ -287,9 +298,10 @@ func (k *keeper) onNoted(ctx actor.Context, m noted) {
 		k.env.Lasting.Error("cannot write the states of keys that nothing configured serves to the journal",
 			life.LogError, m.err)
 	}
-	for _, o := range m.orders {
-		ctx.Send(o.to, o.what)
+	for _, h := range m.handed {
+		ctx.Send(h.to, h.what)
 	}
+	k.answer(ctx, m.obeyed)
 	k.reading = false
 	if k.again {
 		k.again = false

@@ -51,13 +51,18 @@ type sagaSpec struct {
 
 // task is one thing to do. Its sender gets the answer. Writer -> saga.
 type task struct {
-	// command is a SUBSCRIBE or an UNSUBSCRIBE. Without one, the saga settles what the journal says is left to do.
+	// command is a SUBSCRIBE or an UNSUBSCRIBE, order is an operator's. With neither, the saga settles what the journal
+	// says is left to do.
 	command messages.Command
+	order   *Order
 	// wanted ends when the answer is not needed any more, and when the writer leaves.
 	wanted context.Context
 	// second: a SUBSCRIBE of the subscription was open when this task came.
 	second bool
 }
+
+// asks reports whether somebody waits for the answer.
+func (t task) asks() bool { return t.command != nil || t.order != nil }
 
 // worked reports that a task is done. Saga -> writer.
 type worked struct {
@@ -81,13 +86,16 @@ func (s *saga) Receive(ctx actor.Context) {
 
 func (s *saga) onTask(ctx actor.Context, m task) {
 	s.again = 0
+	if m.order != nil {
+		s.obey(ctx, *m.order)
+	}
 	switch c := m.command.(type) {
 	case messages.Subscribe:
 		s.subscribe(ctx, m, c)
 	case messages.Unsubscribe:
 		s.unsubscribe(ctx, m, c)
 	default:
-		s.settle()
+		s.settle() // also what an order left to do
 	}
 	if s.again == 0 {
 		s.tries = 0

@@ -63,7 +63,7 @@ func (w *writer) onSwept(ctx actor.Context, m swept) {
 	for _, subscription := range m.subscriptions {
 		if w.busy[subscription] == nil && begun < maxSettled {
 			begun++
-			w.give(ctx, subscription, nil)
+			w.give(ctx, subscription, task{})
 		}
 	}
 	if w.sweepAgain {

@@ -71,16 +71,18 @@ func (w *writer) Receive(ctx actor.Context) {
 		*w.source = source{client: m.Client, target: ctx.Sender()}
 		ctx.Request(ctx.Sender(), Opened{Target: m.Target})
 	case messages.Subscribe:
-		w.give(ctx, w.place.Subscription(m.SubscriptionID), m)
+		w.give(ctx, w.place.Subscription(m.SubscriptionID), task{command: m})
 	case messages.Unsubscribe:
-		w.give(ctx, w.place.Subscription(m.SubscriptionID), m)
+		w.give(ctx, w.place.Subscription(m.SubscriptionID), task{command: m})
+	case Order:
+		w.onOrder(ctx, m)
 	case messages.Abandoned:
 		w.onAbandoned(m)
 	case worked:
 		w.onWorked(ctx, m)
 	case retryDue:
 		if w.busy[m.subscription] != nil { // else a later task has deleted the key, or a sweep will
-			w.give(ctx, m.subscription, nil)
+			w.give(ctx, m.subscription, task{})
 		}
 	case sweepDue:
 		w.Scope.After(sweepEvery, sweepDue{})
@@ -104,9 +106,8 @@ func (w *writer) Receive(ctx actor.Context) {
 	}
 }
 
-// give gives a subscription's saga a task: a command, or nil to settle what is left to do. One that has no saga
-// gets one.
-func (w *writer) give(ctx actor.Context, subscription keys.Subscription, c messages.Command) {
+// give gives a subscription's saga a task. One that has no saga gets one.
+func (w *writer) give(ctx actor.Context, subscription keys.Subscription, t task) {
 	b := w.busy[subscription]
 	if b == nil {
 		b = &busy{saga: ctx.SpawnPrefix(sagaProps(w.env, sagaSpec{
@@ -114,7 +115,8 @@ func (w *writer) give(ctx actor.Context, subscription keys.Subscription, c messa
 		}), "saga-")}
 		w.busy[subscription] = b
 	}
-	g := given{task: task{command: c, second: slices.ContainsFunc(b.open, given.subscribes)}, asker: ctx.Sender()}
+	t.second = slices.ContainsFunc(b.open, given.subscribes)
+	g := given{task: t, asker: ctx.Sender()}
 	g.wanted, g.abandon = context.WithCancel(w.Scope.Ctx)
 	b.open = append(b.open, g)
 	ctx.RequestWithCustomSender(b.saga, g.task, g.asker)
@@ -165,8 +167,8 @@ func (w *writer) onSagaGone(ctx actor.Context, m sagaGone) {
 		}
 		delete(w.busy, subscription)
 		w.refuse(ctx, b)
-		if len(b.open) > 0 && b.open[0].command != nil {
-			w.give(ctx, subscription, nil)
+		if len(b.open) > 0 && b.open[0].asks() {
+			w.give(ctx, subscription, task{})
 		}
 	}
 	w.doneDraining(ctx)
@@ -176,10 +178,13 @@ func (w *writer) onSagaGone(ctx actor.Context, m sagaGone) {
 func (w *writer) refuse(ctx actor.Context, b *busy) {
 	for _, g := range b.open {
 		g.abandon()
-		if g.command != nil {
+		switch {
+		case g.command != nil:
 			ctx.Request(g.asker, messages.Answer{
 				CommandRef: g.command.Ref(), Reply: messages.Refused{Reason: life.WhyPanicked},
 			})
+		case g.order != nil:
+			ctx.Request(g.asker, Obeyed{Err: errPanicked})
 		}
 	}
 }

@@ -14,6 +14,7 @@ const (
 	LogAge             = "age"
 	LogAPI             = "api"
 	LogAPIs            = "apis"
+	LogBy              = "by"
 	LogBytes           = "bytes"
 	LogCause           = seldom.Cause
 	LogCommand         = "command"
@@ -35,6 +36,7 @@ const (
 	LogPartial         = "partial"
 	LogPrimary         = "primary"
 	LogRate            = "rate"
+	LogRecord          = "record"
 	LogReason          = "reason"
 	LogReasons         = "reasons"
 	LogRequest         = "aws_request_id"

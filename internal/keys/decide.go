@@ -30,21 +30,16 @@ type Step struct {
 // Noted is the record as the step leaves it in the journal, before anything is asked of AWS; it is forgotten where keep
 // is false.
 func (s Step) Noted() (r Record, keep bool) {
-	r = s.Record
-	if r.State != Deleting {
-		r.Reason = s.Reason
-	}
 	switch s.Action {
 	case Delete:
-		r.State = Deleting
+		return s.Record.Become(Deleting, s.Reason), true
 	case ListUnconfirmed:
-		r.State = Unconfirmed
+		return s.Record.Become(Unconfirmed, s.Reason), true
 	case ListLostCreate:
-		r.State = LostCreate
+		return s.Record.Become(LostCreate, s.Reason), true
 	case Forget:
-		return r, false
 	}
-	return r, true
+	return s.Record, false
 }
 
 // Decide says what is to be done about the records of a subscription for which nothing is under way: at the start

@@ -40,6 +40,8 @@ type Record struct {
 	Reason string `json:"reason,omitempty"`
 	// LastError is why the key could not be deleted the last time, in words.
 	LastError string `json:"lastError,omitempty"`
+	// Acknowledged says who has looked at the record in its present state.
+	Acknowledged Acknowledgement `json:"acknowledged,omitzero"`
 }
 
 // Subscription identifies the subscription of a record. Records of two of them never touch each other.
@@ -48,6 +50,11 @@ type Subscription struct{ Integration, Account, Region, ID string }
 // Subscription is the subscription that the record's key is for.
 func (r Record) Subscription() Subscription {
 	return Subscription{Integration: r.Integration, Account: r.Account, Region: r.Region, ID: r.SubscriptionID}
+}
+
+// Place is where the subscription's keys are.
+func (s Subscription) Place() Place {
+	return Place{Integration: s.Integration, Account: s.Account, Region: s.Region}
 }
 
 // Subscription is one of the place's.
