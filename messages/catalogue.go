@@ -81,11 +81,11 @@ type TargetListing struct {
 	// APIs and Plans are all REST APIs and all usage plans, if Complete: what the entries' filter leaves out too.
 	APIs  []*gateway.RestAPI
 	Plans []*gateway.UsagePlan
-	// Stages are the names of all stages that are known, if Complete and not Narrow, and if there is a stage filter: what
-	// it leaves out too.
-	Stages []string
-	// Failure says why it is not complete, for people; empty if it is complete or still going on.
-	Failure string
+	// Asked is what GetStages told, if Complete and not Narrow: what the filter leaves out too.
+	Asked federation.Stages
+	// Failure says why it is not complete, for people; empty if it is complete or still going on. Cause is what failed,
+	// in AWS's own words.
+	Failure, Cause string
 	// Away says that the failure may pass by itself: AWS is out of reach.
 	Away bool
 	// Unlisted are REST APIs whose stages AWS does not list, each with the reason: what APIM has of them stays.

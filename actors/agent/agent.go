@@ -116,12 +116,20 @@ func (a *agent) credentials() []keys.Credentials {
 
 // onOpenQuota passes the question on to the quota actor. The sender of its answer is how the target learns of it.
 func (a *agent) onOpenQuota(ctx actor.Context, m messages.OpenQuota) {
-	name := quota.Name(a.config.Agent.Quota, m.Account, m.Region)
-	pid, err := ctx.SpawnNamed(quota.Props(a.env, a.config.Agent.Quota, m.Account, m.Region, a.memory.quotas[name]), name)
+	openQuota(ctx, a.env, a.config.Agent.Quota, m, a.memory.quotas) // keys are being made over restarts of the agent, too
+}
+
+// openQuota passes the question on to the account's quota, which is made if it is not there. opened are those that were
+// made before, by name.
+func openQuota(
+	ctx actor.Context, env *life.Env, settings config.Quota, m messages.OpenQuota, opened map[string]bool,
+) {
+	name := quota.Name(settings, m.Account, m.Region)
+	pid, err := ctx.SpawnNamed(quota.Props(env, settings, m.Account, m.Region, opened[name]), name)
 	if err != nil && !errors.Is(err, actor.ErrNameExists) {
 		panic(err)
 	}
-	a.memory.quotas[name] = true // keys are being made over restarts of the agent, too
+	opened[name] = true
 	ctx.Forward(pid)
 }
 

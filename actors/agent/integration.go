@@ -60,6 +60,9 @@ type integrationMemory struct {
 	documents *exports.Bound
 }
 
+// readers are what the names of the actors that read AWS begin with. They restart together.
+func readers() []string { return []string{"catalogue-", "claims-", "identity-", "target-"} }
+
 func integrationProps(env *life.Env, cfg config.Config, provider config.Provider, keeper *actor.PID) *actor.Props {
 	env = env.With(provider.IntegrationID)
 	memory := &integrationMemory{documents: exports.NewBound(cfg.Agent.Ingest.MemoryBytes)}
@@ -67,7 +70,7 @@ func integrationProps(env *life.Env, cfg config.Config, provider config.Provider
 		return &integration{
 			env: env, config: cfg, provider: provider, memory: memory, keeper: keeper, undrained: map[string]*actor.PID{},
 		}
-	}, "router-", "catalogue-", "claims-", "jobs-", "refresher-", "identity-", "target-")
+	}, append(readers(), "router-", "jobs-", "refresher-")...)
 }
 
 type (
@@ -111,13 +114,7 @@ func (i *integration) onStarted(ctx actor.Context) {
 	}
 	id, agent := i.provider.IntegrationID, i.config.Agent
 	i.keys = ctx.SpawnPrefix(keys.Props(i.env, keys.Spec{Integration: id, Keeper: i.keeper}), "keys-")
-	i.targets = i.spawnTargets(ctx)
-	known := ctx.SpawnPrefix(catalogue.Props(i.env, catalogue.Spec{
-		Integration: id, Targets: i.targets, Stages: i.provider.Stages,
-	}), "catalogue-")
-	lost := ctx.SpawnPrefix(claims.Props(i.env, claims.Spec{
-		Integration: id, Catalogue: known, Accept: agent.Ingest.AcceptPlanRemovals,
-	}), "claims-")
+	known, lost := i.spawnReaders(ctx)
 	i.jobs = ctx.SpawnPrefix(ingest.JobsProps(i.env, ingest.Spec{
 		Integration: id, Settings: agent.Ingest, Catalogue: known, Claims: lost, Targets: i.targets,
 		ListingAge: agent.Discovery.ListingMaxAge, MaxBytes: i.maxIngest(), Memory: i.memory.documents,
@@ -137,6 +134,19 @@ func (i *integration) onStarted(ctx actor.Context) {
 		Connector: i.config.Connector, Integration: id, MaxOpen: agent.Commands.MaxOpen,
 		Router: i.router, Jobs: i.jobs, Refresher: refresher,
 	}), "session-")
+}
+
+// spawnReaders makes the actors that read AWS and judge what they read: all that a [Look] needs of an integration.
+func (i *integration) spawnReaders(ctx actor.Context) (known, lost *actor.PID) {
+	id := i.provider.IntegrationID
+	i.targets = i.spawnTargets(ctx)
+	known = ctx.SpawnPrefix(catalogue.Props(i.env, catalogue.Spec{
+		Integration: id, Targets: i.targets, Stages: i.provider.Stages,
+	}), "catalogue-")
+	lost = ctx.SpawnPrefix(claims.Props(i.env, claims.Spec{
+		Integration: id, Catalogue: known, Accept: i.config.Agent.Ingest.AcceptPlanRemovals,
+	}), "claims-")
+	return known, lost
 }
 
 // targetRows is every region with every role, with the account where the role's ARN names it.
@@ -200,9 +210,13 @@ func (i *integration) discoverer(t federation.Target, c apigateway.Client) *acto
 	env, maxBytes := i.env, i.maxIngest()
 	return discovery.DiscovererProps(env, discovery.DiscovererSpec{
 		Integration: i.provider.IntegrationID, Target: t, Client: c, Workers: i.config.Agent.Ingest.StageWorkers,
-		Filter: federation.Filter{AcceptWithoutPlan: i.provider.AcceptAPIWithoutUsagePlan, Stages: i.provider.Stages},
+		Filter: i.filter(),
 		Stage:  func(task discovery.StageTask) *actor.Props { return discovery.StageProps(env, task, maxBytes) },
 	})
+}
+
+func (i *integration) filter() federation.Filter {
+	return federation.Filter{AcceptWithoutPlan: i.provider.AcceptAPIWithoutUsagePlan, Stages: i.provider.Stages}
 }
 
 // maxIngest is how large the APIs of one INGEST may be together.

@@ -69,24 +69,8 @@ type Agent struct {
 
 // Start starts an agent. It returns at once: the agent connects in the background.
 func Start(given life.Env, cfg config.Config) *Agent {
-	env := &given
-	env.Tickets = &atomic.Uint64{}
-	env.Logging(env.Log)
-	alive, end := context.WithCancel(context.Background())
-	env.Life = alive
-	if env.Board == nil {
-		env.Board = status.NewBoard()
-	}
-	if env.AWS == nil {
-		env.AWS = apigateway.NewHTTPClient() // one for the process: targets share its connections
-	}
-	a := &Agent{done: make(chan struct{}), integrations: len(cfg.Providers)}
-	a.system = actor.NewActorSystem(
-		// The library logs dead letters with their whole payload at Info.
-		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(onlyWarnings{env.Log.Handler()}) }),
-		actor.WithDeadLetterRequestLogging(false),
-	)
-	useFewerBuckets(a.system.ProcessRegistry.LocalPIDs)
+	system, env, end := newSystem(given)
+	a := &Agent{system: system, done: make(chan struct{}), integrations: len(cfg.Providers)}
 	// The ending is told once: an actor that a bug stops twice must not panic in Stopped.
 	ended := make(chan Ending, 1)
 	a.top = a.system.Root.SpawnPrefix(agentProps(env, cfg, end, func(e Ending) {
@@ -100,6 +84,27 @@ func Start(given life.Env, cfg config.Config) *Agent {
 		close(a.done)
 	}()
 	return a
+}
+
+// newSystem completes what is given, and makes the system in which the actors live. end ends [life.Env.Life].
+func newSystem(given life.Env) (system *actor.ActorSystem, env *life.Env, end func()) {
+	env = &given
+	env.Tickets = &atomic.Uint64{}
+	env.Logging(env.Log)
+	env.Life, end = context.WithCancel(context.Background())
+	if env.Board == nil {
+		env.Board = status.NewBoard()
+	}
+	if env.AWS == nil {
+		env.AWS = apigateway.NewHTTPClient() // one for the process: targets share its connections
+	}
+	system = actor.NewActorSystem(
+		// The library logs dead letters with their whole payload at Info.
+		actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return slog.New(onlyWarnings{env.Log.Handler()}) }),
+		actor.WithDeadLetterRequestLogging(false),
+	)
+	useFewerBuckets(system.ProcessRegistry.LocalPIDs)
+	return system, env, end
 }
 
 // buckets is over how many of its maps, each of 32 shards, the library spreads the processes that live. Its

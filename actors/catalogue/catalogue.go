@@ -11,10 +11,10 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
-	"federation-agent/config"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
+	"federation-agent/internal/survey"
 	"federation-agent/internal/targets"
 	"federation-agent/internal/words"
 	"federation-agent/messages"
@@ -290,26 +290,21 @@ func (c *catalogue) warnUnlisted(l messages.TargetListing) {
 // warnUnusedStages names what the stage filter asks for and nothing has: with other stages found, a misspelt one would
 // go unnoticed. It says so once.
 func (c *catalogue) warnUnusedStages(m messages.GatheredAPIs) {
-	unused := slices.DeleteFunc(slices.Clone(c.spec.Stages), func(stage string) bool {
-		return slices.ContainsFunc(m.APIs, func(e federation.NamedEntry) bool { return e.Stage == stage })
-	})
-	if len(unused) > 0 && !slices.Equal(unused, c.unused) {
-		var known, meant []string
-		for _, l := range m.Listings {
-			known = append(known, l.Stages...)
-		}
-		slices.Sort(known)
-		known = slices.Compact(known)
-		for _, stage := range unused {
-			if like := config.Meant(stage, known); like != "" {
-				meant = append(meant, like)
-			}
-		}
-		c.env.Log.Warn("the stage filter (configuration.0_stage, 1_stage …) names stages without any federated API: "+
-			"check the spelling, and whether they are in a usage plan", life.LogStages, unused,
-			life.LogDidYouMean, words.Few(meant, words.Many, ", "), life.LogKnown, words.Few(known, words.Many, ", "))
+	if len(c.spec.Stages) == 0 {
+		return
 	}
-	c.unused = unused
+	var stages []string
+	for _, l := range m.Listings {
+		stages = append(stages, federation.StageNames(l.APIs, l.Plans, l.Asked)...)
+	}
+	unused := survey.UnusedStages(c.spec.Stages, m.APIs, stages)
+	if len(unused.Names) > 0 && !slices.Equal(unused.Names, c.unused) {
+		c.env.Log.Warn("the stage filter (configuration.0_stage, 1_stage …) names stages without any federated API: "+
+			"check the spelling, and whether they are in a usage plan", life.LogStages, unused.Names,
+			life.LogDidYouMean, words.Few(unused.Meant, words.Many, ", "),
+			life.LogKnown, words.Few(unused.Known, words.Many, ", "))
+	}
+	c.unused = unused.Names
 }
 
 // onLocateAPI looks a bare REST API id up in the last complete listings.

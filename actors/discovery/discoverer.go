@@ -51,7 +51,6 @@ type finishedRun struct {
 	messages.TargetListing
 	// finishedAt is when it was complete, or when that was from which it has its stages.
 	finishedAt time.Time
-	stages     federation.Stages // those that GetStages told
 	// unseen: it ended after an answer that a deadline cut, so no caller has got it yet.
 	unseen bool
 }
@@ -158,9 +157,9 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 		}
 	} else {
 		d.run = newListingRun(d.spec.Client, d.spec.Filter, now)
-		if serves && len(d.last.stages) > 0 {
+		if serves && len(d.last.Asked) > 0 {
 			d.logAge("usage plans are listed again; the stages outside of them are those of an earlier listing", now)
-			d.run.stages, d.run.stagesFrom = d.last.stages, d.last.finishedAt
+			d.run.stages, d.run.stagesFrom = d.last.Asked, d.last.finishedAt
 		}
 	}
 	d.run.idle = false
@@ -264,13 +263,11 @@ func (d *discoverer) settle(ctx actor.Context) {
 	switch {
 	case run.complete():
 		d.last = &finishedRun{
-			TargetListing: d.whole(run.entries()), finishedAt: time.Now(), stages: run.stages, unseen: len(d.askers) == 0,
+			TargetListing: d.whole(run.entries()), finishedAt: time.Now(), unseen: len(d.askers) == 0,
 		}
+		d.last.Asked = run.stages
 		if !run.stagesFrom.IsZero() {
 			d.last.finishedAt = run.stagesFrom
-		}
-		if len(d.spec.Filter.Stages) > 0 {
-			d.last.Stages = federation.StageNames(run.apis, run.plans, run.stages)
 		}
 		d.living.KeepOnly(run.apis)
 		d.run = nil
@@ -279,7 +276,7 @@ func (d *discoverer) settle(ctx actor.Context) {
 		d.env.Lasting.Warn("a listing failed; what it has is kept for the next: "+apigateway.Explain(run.failure),
 			life.OfAWS(run.failure, life.LogTarget, d.spec.Target)...)
 		listing := d.partial(apigateway.Explain(run.failure))
-		listing.Away = apigateway.Classify(run.failure).Passes()
+		listing.Away, listing.Cause = apigateway.Classify(run.failure).Passes(), run.failure.Error()
 		d.answer(ctx, listing, everyAsker)
 	case run.listed():
 		d.settleNarrow(ctx)

@@ -46,7 +46,8 @@ type target struct {
 	discoverer *actor.PID
 	queue      []*actor.MessageEnvelope // what waits until the target is ready
 	failure    string
-	away       bool // the failure may pass by itself
+	cause      string // of the failure, in AWS's words
+	away       bool   // the failure may pass by itself
 	failedAt   time.Time
 	failures   int
 	again      *time.Timer // the one timer that makes it resolve once more
@@ -191,7 +192,7 @@ func (t *target) onIdentified(ctx actor.Context, m identified) {
 }
 
 func (t *target) onFailed(ctx actor.Context, err error) {
-	t.failure, t.failedAt = apigateway.Explain(err), time.Now()
+	t.failure, t.cause, t.failedAt = apigateway.Explain(err), err.Error(), time.Now()
 	t.away = apigateway.Classify(err).Passes()
 	delay := life.Backoff(t.failures, resolveFloor, resolveCap, t.env.Jitter())
 	t.failures++
@@ -260,7 +261,7 @@ func (t *target) refuse(ctx actor.Context, message any, sender *actor.PID) {
 	switch m := message.(type) {
 	case messages.ListTarget:
 		ctx.Request(sender, messages.TargetListing{
-			Request: m.Request, Target: t.row.ID(), Failure: t.failure, Away: t.away,
+			Request: m.Request, Target: t.row.ID(), Failure: t.failure, Cause: t.cause, Away: t.away,
 		})
 	case messages.ExportAPI:
 		for _, d := range m.Documents {

@@ -6,10 +6,8 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
-	"os"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	actors "federation-agent/actors/agent"
 	"federation-agent/config"
@@ -76,15 +74,8 @@ func examine(p process, cfg config.Config, asJSON, makeAKey bool) error {
 	if through := cfg.SessionProxy(); through != nil {
 		options.Dial, options.Proxy = through.Dial, through.Address()
 	}
-	ctx, interrupted := context.WithCancel(context.Background())
-	defer interrupted()
-	go func() {
-		select {
-		case <-p.signals:
-			interrupted()
-		case <-ctx.Done():
-		}
-	}()
+	ctx, done := untilInterrupted(p)
+	defer done()
 	results := doctor.Examine(ctx, options)
 	if asJSON {
 		err = doctor.PrintJSON(p.stdout, results)
@@ -120,6 +111,5 @@ func askWhoServes(ctx context.Context, cfg config.NodeHTTP) error {
 
 // isTerminal reports whether the standard output is one that shows colours (https://no-color.org).
 func isTerminal(p process) bool {
-	file, is := p.stdout.(*os.File)
-	return is && term.IsTerminal(int(file.Fd())) && p.getenv("NO_COLOR") == ""
+	return drawsOver(p.stdout) && p.getenv("NO_COLOR") == ""
 }

@@ -48,7 +48,7 @@ environment and from gravitee.yml files; docs/configuration.md lists all of it.
 	root.SetVersionTemplate(versionLine())
 	root.Flags().AddFlagSet(run.Flags())
 	root.CompletionOptions.HiddenDefaultCmd = true
-	root.AddCommand(run, validateCommand(p), doctorCommand(p), healthCommand(p), statusCommand(p),
+	root.AddCommand(run, validateCommand(p), doctorCommand(p), discoverCommand(p), healthCommand(p), statusCommand(p),
 		configCommand(p), policyCommand(p), versionCommand(p), sandboxCommand(p), demoCommand(p))
 	return root
 }

@@ -109,6 +109,11 @@ func walls() []wall {
 			why: "the doctor asks what the agent needs, without starting any of it",
 		},
 		{
+			from:   `^internal/survey$`,
+			forbid: ours + `(actors|messages|internal/(exchange|apigateway|quota|sandbox))`,
+			why:    "what an ingest would do follows from what listings found: nobody is asked",
+		},
+		{
 			from: `^actors/`, forbid: ours + `internal/node`,
 			why: "actors note what can be seen on the board; who shows it to whom is not theirs",
 		},

@@ -1,0 +1,200 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"log/slog"
+	"math/rand/v2"
+	"os"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	actors "federation-agent/actors/agent"
+	"federation-agent/actors/life"
+	"federation-agent/actors/quota"
+	"federation-agent/config"
+	"federation-agent/internal/status"
+	"federation-agent/internal/store"
+	"federation-agent/internal/survey"
+)
+
+const (
+	// besideAgent, in percent of AWS's quota, is the most that is used beside an agent that runs: that has its own share,
+	// and both together leave something to others.
+	besideAgent = 10
+	// drawEvery is the time between two lines of progress.
+	drawEvery = 200 * time.Millisecond
+)
+
+func discoverCommand(p process) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "discover",
+		Short: "Shows what this configuration would federate, and what not and why",
+		Long: `Lists each account and region as an ingest does, by the same code and within the same share of AWS's quota, and
+prints what APIM would get: each API with its unique name and its plans; what the stage filter or a missing usage
+plan leaves out; what is new, changed or gone since the last ingest; the stages that the filter names in vain; and
+how many calls and how much time an ingest takes. It only reads, from AWS and from the journal in agent.store.path,
+also while an agent runs there. It asks nothing of APIM. Documents are not compared: that would cost a call for
+each REST API.
+
+Beside a running agent the calls are made at 10 % of AWS's quota at most. For an agent that runs elsewhere with the
+same accounts, say so: gravitee_agent_quota_share=10 federation-agent discover.
+
+Exit code 0: all was listed. 1: something needs attention: an account or region, or the stages of a REST API, could
+not be listed, a stage of the filter exists nowhere, the plan-loss guard holds an API back, there is nothing to
+federate; or it was interrupted. 2: configuration fault, as with validate.`,
+		Example: `  federation-agent discover
+  federation-agent discover --changed
+  federation-agent discover --target eu-west-1 --stage prod --name orders
+  federation-agent discover --json | jq -r '.integrations[].leftOut[] | [.name, .stage, .text] | @tsv'
+  docker compose run --rm integration-agent discover`,
+	}
+	var only struct {
+		target, stage, name string
+		changed             bool
+	}
+	flags := command.Flags()
+	asJSON := flags.Bool("json", false, "print everything for programs")
+	verbose := flags.Bool("verbose", false, "the agent's log, on the standard error")
+	flags.StringVar(&only.target, "target", "", "show those whose `ACCOUNT:REGION` contains this")
+	flags.StringVar(&only.stage, "stage", "", "show those of this `STAGE`")
+	flags.StringVar(&only.name, "name", "", "show those whose `NAME` contains this, in upper or lower case")
+	flags.BoolVar(&only.changed, "changed", false, "show only what is new, changed or gone since the last ingest")
+	return configured(p, command, "", func(cfg config.Config, warnings []string) error {
+		for _, w := range warnings {
+			fmt.Fprintf(p.stderr, "warning: %s\n", w)
+		}
+		log := slog.New(slog.DiscardHandler) // the report says it
+		if *verbose {
+			log = newLogger(p.stderr, cfg.Agent.Log)
+		}
+		report, err := discover(p, cfg, log)
+		if err != nil {
+			return exit(exitInternal, "%v", err)
+		}
+		report.Matching(only.target, only.stage, only.name, only.changed)
+		if *asJSON {
+			err = printJSON(p, report)
+		} else {
+			err = report.Print(p.stdout)
+		}
+		switch {
+		case err != nil:
+			return exit(exitInternal, "printing: %v", err)
+		case !report.Healthy:
+			return &exitError{code: exitInternal}
+		}
+		return nil
+	})
+}
+
+// discover lists everything, and works out what an ingest would do.
+func discover(p process, cfg config.Config, log *slog.Logger) (survey.Report, error) {
+	ctx, done := untilInterrupted(p)
+	defer done()
+	remembered, err := store.Peek(cfg.Agent.Store.Path)
+	before, unreadable := map[string]survey.Before{}, ""
+	if err != nil {
+		remembered, unreadable = store.Memory(), err.Error()
+	}
+	for _, i := range cfg.Providers {
+		b := survey.Before{Unknown: unreadable}
+		// A store in memory has no errors.
+		b.Plans, _ = remembered.RememberedPlans(i.IntegrationID)
+		b.Listings, _ = remembered.Listings(i.IntegrationID)
+		if b.Unknown == "" && len(b.Plans) == 0 {
+			b.Unknown = "the journal in " + cfg.Agent.Store.Path + " (agent.store.path) remembers none"
+		}
+		before[i.IntegrationID] = b
+	}
+	rate := cfg.Agent.Quota.Rate * float64(cfg.Agent.Quota.Share) / 100
+	if store.Held(cfg.Agent.Store.Path) {
+		cfg.Agent.Quota.Share = min(cfg.Agent.Quota.Share, besideAgent)
+	}
+	board, began := status.NewBoard(), time.Now()
+	stop := showProgress(p, board, began)
+	found, err := actors.Look(ctx, life.Env{
+		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
+		Listings: remembered, SentPlans: remembered, Board: board,
+	}, cfg)
+	stop()
+	if err != nil {
+		return survey.Report{}, fmt.Errorf("interrupted; nothing was changed")
+	}
+	report := survey.Of(found, before, survey.Quota{Rate: rate, Name: func(account, region string) string {
+		return quota.Name(cfg.Agent.Quota, account, region)
+	}})
+	report.Calls, report.Seconds = callsOf(board.Read()), time.Since(began).Seconds()
+	return report, nil
+}
+
+func callsOf(board status.Snapshot) (n uint64) {
+	for _, of := range board.Calls {
+		n += of
+	}
+	return n
+}
+
+// untilInterrupted ends with the first signal.
+func untilInterrupted(p process) (context.Context, func()) {
+	ctx, end := context.WithCancel(context.Background())
+	go func() {
+		select {
+		case <-p.signals:
+			end()
+		case <-ctx.Done():
+		}
+	}()
+	return ctx, end
+}
+
+// showProgress draws a line over and over, where somebody watches.
+func showProgress(p process, board *status.Board, began time.Time) (stop func()) {
+	if !drawsOver(p.stderr) {
+		return func() {}
+	}
+	ended, gone := make(chan struct{}), make(chan struct{})
+	go func() {
+		defer close(gone)
+		for tick := time.Tick(drawEvery); ; {
+			select {
+			case <-tick:
+				fmt.Fprintf(p.stderr, "\r\x1b[K%s", progress(board.Read(), time.Since(began)))
+			case <-ended:
+				fmt.Fprint(p.stderr, "\r\x1b[K")
+				return
+			}
+		}
+	}()
+	return func() {
+		close(ended)
+		<-gone
+	}
+}
+
+func progress(board status.Snapshot, took time.Duration) string {
+	all, listed, failed := 0, 0, 0
+	for _, i := range board.Integrations {
+		for _, t := range i.Targets {
+			all++
+			switch {
+			case !t.At.IsZero():
+				listed++
+			case t.State == status.Failed, t.Listed.Failure != "":
+				failed++
+			}
+		}
+	}
+	return fmt.Sprintf("asking AWS: %d of %d accounts and regions are listed, %d failed; %d calls, %s",
+		listed, all, failed, callsOf(board), took.Round(time.Second))
+}
+
+// drawsOver reports whether lines of an output can be drawn over.
+func drawsOver(out io.Writer) bool {
+	file, is := out.(*os.File)
+	return is && term.IsTerminal(int(file.Fd()))
+}
