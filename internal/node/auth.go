@@ -17,13 +17,12 @@ const (
 	refusalsApart = time.Minute
 )
 
-// guarded lets in the callers that may read, and keeps answers out of caches and frames.
+// guarded lets in the callers that may read, and keeps answers out of caches and out of other pages' reach.
 func (a *api) guarded(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		h := w.Header()
 		h.Set("Cache-Control", "no-store")
-		h.Set("X-Content-Type-Options", "nosniff")
-		h.Set("Content-Security-Policy", "default-src 'none'; style-src 'unsafe-inline'; frame-ancestors 'none'")
+		pageHeaders(h)
 		if !a.isNamed(r) && !slices.Contains(probePaths, r.URL.Path) {
 			a.say(&a.misnamedAt, "the node API was asked for under a name that is not its own", r, "host", cut(r.Host))
 			http.Error(w, misnamed, http.StatusMisdirectedRequest)

@@ -62,6 +62,7 @@ type Options struct {
 	Board *status.Board
 	Keys  store.KeyJournal
 	Jobs  store.IngestJobs
+	APIs  store.KnownAPIs
 	// StoreHealth says what the store can guarantee.
 	StoreHealth func() store.Health
 	// Alive asks the actors for a sign of life.
@@ -178,7 +179,14 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET "+healthPath, a.health)
 	mux.HandleFunc("GET "+livePath, a.live)
 	mux.HandleFunc("GET "+readyPath, a.ready)
-	mux.HandleFunc("GET /_node/federation", a.federation)
+	mux.HandleFunc("GET /{$}", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Location", pagePath[1:]) // relative: a proxy may have put a path before ours
+		w.WriteHeader(http.StatusFound)
+	})
+	mux.HandleFunc("GET "+pagePath, a.federation)
+	mux.HandleFunc("GET "+pagePath+"/page.css", pageFile("page.css", "text/css; charset=utf-8"))
+	mux.HandleFunc("GET "+pagePath+"/page.js", pageFile("page.js", "text/javascript; charset=utf-8"))
+	mux.HandleFunc("GET "+pagePath+"/icon.svg", pageFile("icon.svg", "image/svg+xml"))
 	if o.Metrics {
 		mux.Handle("GET /_node/metrics/prometheus", a.metrics())
 	}

@@ -47,6 +47,7 @@ func newRig(t *testing.T, change func(*node.Options)) *rig {
 		Board:       status.NewBoard(),
 		Keys:        r.journal,
 		Jobs:        r.journal,
+		APIs:        r.journal,
 		StoreHealth: func() store.Health { return r.health },
 		Alive:       func(context.Context) error { return r.alive },
 		Now:         func() time.Time { return r.now },
@@ -131,7 +132,7 @@ func TestTheNodeSaysWhatItIs(t *testing.T) {
 func TestNothingButTheDocumentedIsServedAndOnlyToBeRead(t *testing.T) {
 	r := newRig(t, nil)
 	for _, path := range []string{
-		"/", "/_node/configuration", "/_node/logging", "/_node/nothing", "/_node/metrics/prometheus", "/hooks",
+		"/_node/federation/", "/_node/federation/page.html", "/_node/configuration", "/_node/logging", "/_node/nothing", "/_node/metrics/prometheus", "/hooks",
 		"/debug/pprof/",
 	} {
 		if code, body := r.get(path); code != http.StatusNotFound {

@@ -2,16 +2,61 @@ package node
 
 import (
 	"bytes"
-	_ "embed"
+	"embed"
 	"fmt"
 	"html/template"
 	"net/http"
+	"net/url"
+	"strconv"
 	"strings"
 	"time"
+
+	"federation-agent/internal/store"
 )
 
-//go:embed page.html
-var pageText string
+// pageFiles are the page: a template for each section, and what the browser asks for besides.
+//
+//go:embed page
+var pageFiles embed.FS
+
+// pagePath is the status page; its files are below it.
+const pagePath = "/_node/federation"
+
+const (
+	// pageEvery and pageEveryBusy are how often an open page asks for news: nobody waits for the state of a session, but
+	// people watch an ingest.
+	pageEvery     = 5 * time.Second
+	pageEveryBusy = time.Second
+	// pageKeys and pageAPIs bound the page: what is longer has a search, or the JSON form.
+	pageKeys = 100
+	pageAPIs = 25
+	// maxQuery bounds what is looked for, in bytes.
+	maxQuery = 200
+)
+
+// pageHeaders keep a page that a name of an API or a caller's text got into from doing anything: nothing but our own
+// files is loaded or run, and no other page shows it, opens it or hears where it was left from. The referrer goes to
+// ourselves, or a browser would send forms without their origin.
+func pageHeaders(h http.Header) {
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; "+
+		"connect-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'")
+	h.Set("X-Content-Type-Options", "nosniff")
+	h.Set("X-Frame-Options", "DENY")
+	h.Set("Referrer-Policy", "same-origin")
+	h.Set("Cross-Origin-Opener-Policy", "same-origin")
+	h.Set("Cross-Origin-Resource-Policy", "same-origin")
+	h.Set("Permissions-Policy", "camera=(), geolocation=(), microphone=()")
+}
+
+// pageFile serves a file of the page as it is. The type is said and not asked of the system, whose table would cost
+// memory.
+func pageFile(name, kind string) http.HandlerFunc {
+	return func(w http.ResponseWriter, _ *http.Request) {
+		text, _ := pageFiles.ReadFile("page/" + name) // it is embedded
+		w.Header().Set("Content-Type", kind)
+		_, _ = w.Write(text) // a caller that has gone gets no error
+	}
+}
 
 // federation is the status page: HTML for callers that accept it, as browsers do, and JSON for all others.
 func (a *api) federation(w http.ResponseWriter, r *http.Request) {
@@ -23,9 +68,9 @@ func (a *api) federation(w http.ResponseWriter, r *http.Request) {
 	}
 	// It is parsed for each request: a parsed template would cost the idle process memory.
 	var page bytes.Buffer
-	parsed, err := template.New("page").Funcs(pageFuncs(report.Now)).Parse(pageText)
+	parsed, err := template.New("page.html").Funcs(pageFuncs(report.Now)).ParseFS(pageFiles, "page/*.html")
 	if err == nil {
-		err = parsed.Execute(&page, report)
+		err = parsed.Execute(&page, a.pageView(report, r.URL.Query()))
 	}
 	if err != nil {
 		a.Log.Error("the status page cannot be written; this is a bug in the agent, please report it", "error", err)
@@ -33,22 +78,150 @@ func (a *api) federation(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
-	_, _ = w.Write(page.Bytes()) // a caller that has gone gets no error
+	_, _ = w.Write(page.Bytes())
+}
+
+// pageView is what the templates show.
+type pageView struct {
+	report
+	// Many is whether there are integrations to tell apart.
+	Many bool
+	// Running is how many ingests run.
+	Running int
+	// Every is after how many seconds the page asks again.
+	Every int
+	APIs  apisView
+}
+
+func (a *api) pageView(r report, asked url.Values) pageView {
+	view := pageView{report: r, Many: len(r.Serving) > 1, APIs: a.findAPIs(r, asked)}
+	for _, i := range r.Serving {
+		view.Running += len(i.Ingests)
+	}
+	every := pageEvery
+	if view.Running > 0 {
+		every = pageEveryBusy
+	}
+	view.Every = int(every.Seconds())
+	return view
+}
+
+// apisView is one page of a search in the federated APIs.
+type apisView struct {
+	Query          string
+	Said           string
+	Found          []apiRow
+	Previous, Next string
+}
+
+type apiRow struct {
+	store.KnownAPI
+	Account, Region, RestAPI, Stage string
+}
+
+// findAPIs looks among what the agent remembers of the last complete listings. It makes no call to AWS.
+func (a *api) findAPIs(r report, asked url.Values) apisView {
+	query := strings.ToValidUTF8(asked.Get("q"), "")
+	query = strings.TrimSpace(query[:min(len(query), maxQuery)])
+	page, _ := strconv.Atoi(asked.Get("page")) // what is no number is the first page
+	ids := make([]string, len(r.Serving))
+	for n, i := range r.Serving {
+		ids[n] = i.ID
+	}
+	page = max(page, 1)
+	found, fit, all := a.APIs.FindAPIs(ids, strings.Fields(query), (page-1)*pageAPIs, pageAPIs)
+	view := apisView{Query: query, Found: make([]apiRow, 0, len(found))}
+	for _, api := range found {
+		row := apiRow{KnownAPI: api}
+		if parts := strings.Split(api.ID, ":"); len(parts) == 4 { //nolint:mnd // ACCOUNT:REGION:RESTAPI:STAGE
+			row.Account, row.Region, row.RestAPI, row.Stage = parts[0], parts[1], parts[2], parts[3]
+		}
+		view.Found = append(view.Found, row)
+	}
+	switch {
+	case all == 0:
+		view.Said = "No API is known yet: AWS has not been listed."
+	case fit == 0:
+		view.Said = fmt.Sprintf("None of %s fits.", count(all, "API"))
+	case len(found) == 0:
+		view.Said = fmt.Sprintf("There is no page %d.", page)
+	case len(found) < fit:
+		first := (page-1)*pageAPIs + 1
+		view.Said = fmt.Sprintf("APIs %d to %d of %d", first, first+len(found)-1, fit)
+	default:
+		view.Said = count(fit, "API")
+	}
+	if len(found) > 0 && fit < all {
+		view.Said = fmt.Sprintf("Found: %s of %d", view.Said, all)
+	}
+	link := func(page int) string {
+		return "federation?" + url.Values{"q": {query}, "page": {strconv.Itoa(page)}}.Encode() + "#apis"
+	}
+	if page > 1 {
+		view.Previous = link(min(page-1, (fit+pageAPIs-1)/pageAPIs))
+	}
+	if page*pageAPIs < fit {
+		view.Next = link(page + 1)
+	}
+	return view
+}
+
+// keysView is a list of keys, cut to what people read.
+type keysView struct {
+	Title     string
+	Keys      []keyReport
+	All, More int
 }
 
 func pageFuncs(now time.Time) template.FuncMap {
 	return template.FuncMap{
-		"at": func(t time.Time) string {
-			if t.IsZero() {
-				return "never"
+		"clock": func(t time.Time) string {
+			if t = t.UTC(); t.Format(time.DateOnly) == now.Format(time.DateOnly) {
+				return t.Format(time.TimeOnly)
 			}
-			return fmt.Sprintf("%s (%s ago)", t.UTC().Format(time.DateTime), now.Sub(t).Round(time.Second))
+			return t.Format(time.DateTime)
 		},
+		"ago": func(t time.Time) string { return ago(now.Sub(t)) },
 		"yes": func(b *bool) string {
 			if b == nil {
 				return "not said yet"
 			}
 			return map[bool]string{true: "yes", false: "no"}[*b]
 		},
+		"list": func(title string, keys []keyReport) *keysView {
+			if len(keys) == 0 {
+				return nil
+			}
+			shown := min(len(keys), pageKeys)
+			return &keysView{Title: title, Keys: keys[:shown], All: len(keys), More: len(keys) - shown}
+		},
 	}
+}
+
+// count spells a number of things.
+func count(n int, thing string) string {
+	if n == 1 {
+		return "1 " + thing
+	}
+	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// ago says how long ago something was, or how long it is until then, as people would.
+func ago(d time.Duration) string {
+	const day = 24 * time.Hour
+	spoken := func(d time.Duration) string {
+		switch {
+		case d < time.Minute:
+			return fmt.Sprintf("%d s", int(d.Seconds()))
+		case d < time.Hour:
+			return fmt.Sprintf("%d min", int(d.Minutes()))
+		case d < 2*day:
+			return fmt.Sprintf("%d h", int(d.Hours()))
+		}
+		return fmt.Sprintf("%d days", int(d/day))
+	}
+	if d < 0 {
+		return "in " + spoken(-d)
+	}
+	return spoken(d) + " ago"
 }

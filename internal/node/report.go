@@ -13,12 +13,14 @@ import (
 // report is the status page as data. The names and forms of its fields do not change between versions; new ones may be
 // added.
 type report struct {
-	Now     time.Time   `json:"now"`
-	Agent   agentReport `json:"agent"`
-	Store   storeReport `json:"store"`
-	Keys    keysReport  `json:"keys"`
-	Quotas  []quota     `json:"quotas"`
-	Serving []served    `json:"integrations"`
+	Now   time.Time   `json:"now"`
+	Agent agentReport `json:"agent"`
+	// Attention is everything that needs somebody, the most urgent first.
+	Attention []attention `json:"attention"`
+	Store     storeReport `json:"store"`
+	Keys      keysReport  `json:"keys"`
+	Quotas    []quota     `json:"quotas"`
+	Serving   []served    `json:"integrations"`
 }
 
 type agentReport struct {
@@ -48,6 +50,8 @@ type keysReport struct {
 }
 
 type keyReport struct {
+	// Record is the record's id in the journal.
+	Record string `json:"-"`
 	// ID is AWS's id of the key, absent for a lost create.
 	ID string `json:"keyId,omitempty"`
 	// Name is the key's name in AWS: application and subscription.
@@ -105,6 +109,7 @@ func (a *api) report() report {
 	for _, i := range board.Integrations {
 		r.Serving = append(r.Serving, a.serving(i))
 	}
+	r.Attention = needs(r)
 	return r
 }
 
@@ -143,7 +148,7 @@ func (a *api) keys(board status.Snapshot) keysReport {
 
 func keyOf(r keys.Record) keyReport {
 	return keyReport{
-		ID: r.KeyID, Name: r.KeyName, Place: status.Place{Account: r.Account, Region: r.Region},
+		Record: r.ID, ID: r.KeyID, Name: r.KeyName, Place: status.Place{Account: r.Account, Region: r.Region},
 		UsagePlan: r.UsagePlanID, Integration: r.Integration, Subscription: r.SubscriptionID, API: r.APIID,
 		Since: r.CreatedAt, Reason: r.Reason, LastError: r.LastError, Do: r.State.Advice(),
 	}

@@ -221,14 +221,14 @@ func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
 		"Lost creates: 1", "Shop / sub-2", "look for it by its name", "does not outlive this process",
 		"plan-loss guard is blind", "4 of 4 plans", "put the stages back",
 		"out of reach", "no route", "job-0", "7 APIs sent, 2 left out", "Orders: no document", "a target is missing",
-		integration, "connected", "enable the region", "job-1", "2 of 6", "3.50", "SUBSCRIBE error: 1", "not known yet",
+		integration, "connected", "enable the region", "job-1", "2 of 6", "3.50", "<code>SUBSCRIBE</code>", "not known yet",
 		"</html>",
 	} {
 		if !strings.Contains(page, text) {
 			t.Errorf("the page lacks %q\n%s", text, page)
 		}
 	}
-	if strings.Contains(page, "<script") {
+	if strings.Contains(page, "Shop <script") {
 		t.Error("a key's name is not escaped")
 	}
 }

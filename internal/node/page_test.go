@@ -1,0 +1,211 @@
+package node_test
+
+import (
+	"fmt"
+	"net/http"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+
+	"federation-agent/internal/keys"
+	"federation-agent/internal/status"
+	"federation-agent/internal/store"
+)
+
+// page is the status page as a browser gets it.
+func (r *rig) page(query string) string {
+	r.t.Helper()
+	answer := r.ask(http.MethodGet, "/_node/federation"+query, func(r *http.Request) {
+		r.Header.Set("Accept", "text/html,application/xhtml+xml")
+	})
+	if answer.Code != http.StatusOK || answer.Header().Get("Content-Type") != "text/html; charset=utf-8" {
+		r.t.Fatalf("%d %s\n%s", answer.Code, answer.Body, r.log.String())
+	}
+	return answer.Body.String()
+}
+
+// list remembers APIs as the last complete listing of a target.
+func (r *rig) list(apis ...store.RememberedAPI) {
+	r.t.Helper()
+	if err := r.journal.SaveListing(integration, "111122223333:eu-west-1", apis); err != nil {
+		r.t.Fatal(err)
+	}
+}
+
+func wants(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if !strings.Contains(text, part) {
+			t.Errorf("no %q in\n%s", part, text)
+		}
+	}
+}
+
+func lacks(t *testing.T, text string, parts ...string) {
+	t.Helper()
+	for _, part := range parts {
+		if strings.Contains(text, part) {
+			t.Errorf("%q in\n%s", part, text)
+		}
+	}
+}
+
+func TestTheRootLeadsToThePage(t *testing.T) {
+	answer := newRig(t, nil).ask(http.MethodGet, "/", nil)
+	if to := answer.Header().Get("Location"); answer.Code != http.StatusFound || to != "_node/federation" {
+		t.Errorf("%d %q", answer.Code, to)
+	}
+}
+
+func TestThePageLoadsNothingButItsOwnFiles(t *testing.T) {
+	r := newRig(t, nil)
+	r.busy()
+	r.listKeys()
+	r.list(store.RememberedAPI{ID: "111122223333:eu-west-1:a1b2c3:prod", Name: "Orders"})
+	page := r.page("")
+	lacks(t, page, "style=", "<style", "onclick", "javascript:", "http://", "//cdn")
+	if inline := regexp.MustCompile(`<script[^>]*>[^<]`).FindString(page); inline != "" {
+		t.Errorf("a script stands in the page: %s", inline)
+	}
+	files := regexp.MustCompile(`(?:src|href)="(federation/[^"]+)"`).FindAllStringSubmatch(page, -1)
+	kinds := map[string]string{
+		".css": "text/css; charset=utf-8", ".js": "text/javascript; charset=utf-8", ".svg": "image/svg+xml",
+	}
+	for _, file := range files {
+		answer := r.ask(http.MethodGet, "/_node/"+file[1], nil)
+		kind := kinds[file[1][strings.LastIndex(file[1], "."):]]
+		if answer.Code != http.StatusOK || answer.Header().Get("Content-Type") != kind || answer.Body.Len() == 0 {
+			t.Errorf("%s: %d %v", file[1], answer.Code, answer.Header())
+		}
+		lacks(t, answer.Body.String(), "https://", "@import", "eval(", "innerHTML")
+	}
+	if len(files) != len(kinds) {
+		t.Errorf("the page asks for %v", files)
+	}
+}
+
+func TestABrowserIsToldToTrustNothingElse(t *testing.T) {
+	r := newRig(t, nil)
+	for _, path := range []string{"/_node/federation", "/_node/federation/page.js", "/_node/health", "/nothing"} {
+		header := r.ask(http.MethodGet, path, nil).Header()
+		policy := header.Get("Content-Security-Policy")
+		for _, part := range []string{
+			"default-src 'none'", "script-src 'self'", "style-src 'self'", "form-action 'self'", "base-uri 'none'",
+			"frame-ancestors 'none'",
+		} {
+			if !strings.Contains(policy, part) {
+				t.Errorf("%s: the policy %q lacks %q", path, policy, part)
+			}
+		}
+		lacks(t, policy, "unsafe", "*", "data:", "http")
+		for name, want := range map[string]string{
+			"X-Content-Type-Options": "nosniff", "X-Frame-Options": "DENY", "Referrer-Policy": "same-origin",
+			"Cross-Origin-Opener-Policy": "same-origin", "Cross-Origin-Resource-Policy": "same-origin",
+			"Cache-Control": "no-store",
+		} {
+			if got := header.Get(name); got != want {
+				t.Errorf("%s: %s is %q, want %q", path, name, got, want)
+			}
+		}
+	}
+}
+
+func TestNamesAreTextAndNeverMarkup(t *testing.T) {
+	const evil = `"><script>alert(1)</script><img src=x onerror=alert(2)>`
+	r := newRig(t, nil)
+	r.list(store.RememberedAPI{ID: "111122223333:eu-west-1:a1b2c3:prod", Name: evil})
+	r.put(keys.Record{
+		ID: evil, Integration: integration, Account: evil, Region: evil, SubscriptionID: evil, APIID: evil,
+		UsagePlanID: evil, KeyName: evil, Reason: evil, CreatedAt: r.now, UpdatedAt: r.now,
+	}, keys.Intent, keys.Creating, keys.LostCreate)
+	b := r.options.Board
+	b.SessionAway(integration, evil, r.now)
+	b.Guard(integration, []string{evil})
+	b.Target(integration, status.Target{Region: evil, Role: evil, State: status.Failed, Since: r.now, Failure: evil})
+	b.IngestEnded(integration, status.Ingest{Job: evil, At: r.now, Failure: evil, LeftOut: []string{evil}})
+	page := r.page("?q=" + "%22%3E%3Cscript%3Ealert(1)%3C/script%3E")
+	lacks(t, page, "<script>", "<img")
+	wants(t, page, `&lt;script&gt;alert(1)&lt;/script&gt;&lt;img`, `value="&#34;&gt;&lt;script&gt;alert(1)`)
+}
+
+func TestThePageOfManyThousandAPIsIsShortAndFindsEach(t *testing.T) {
+	const many = 10_000
+	r := newRig(t, nil)
+	apis := make([]store.RememberedAPI, many)
+	for n := range apis {
+		apis[n] = store.RememberedAPI{
+			ID: fmt.Sprintf("111122223333:eu-west-1:api%05d:prod", n), Name: fmt.Sprintf("API %05d", n),
+		}
+	}
+	r.list(apis...)
+	made := []keys.State{keys.Intent, keys.Creating, keys.LostCreate}
+	for n := range 1_000 {
+		r.put(keys.Record{
+			ID: fmt.Sprintf("record-%d", n), Integration: integration, KeyName: "Shop", CreatedAt: r.now, UpdatedAt: r.now,
+		}, made...)
+	}
+	page := r.page("")
+	const most = 100 << 10
+	if len(page) > most {
+		t.Errorf("the page has %d bytes, more than %d", len(page), most)
+	}
+	wants(t, page, "API 00000", "APIs 1 to 25 of 10000", "Lost creates: 1000", "And 900 more", "page=2")
+	lacks(t, page, "API 00025", `rel="prev"`)
+	wants(t, r.page("?page=400"), "API 09999", `rel="prev"`, "APIs 9976 to 10000 of 10000")
+	lacks(t, r.page("?page=400"), `rel="next"`)
+	wants(t, r.page("?page=401"), "There is no page 401.", "page=400")
+	wants(t, r.page("?q=api04711+PROD"), "API 04711", "Found: 1 API of 10000")
+	wants(t, r.page("?q=nothing&page=x"), "None of 10000 APIs fits.")
+	wants(t, r.page("?q="+strings.Repeat("%C3%A9", 5_000)), "None of 10000 APIs fits.")
+	wants(t, newRig(t, nil).page(""), "No API is known yet")
+}
+
+func TestWithoutScriptsThePageSaysAllAndIsReloadedByHand(t *testing.T) {
+	r := newRig(t, nil)
+	r.busy()
+	page := r.page("")
+	wants(t, page, "<noscript>", "reload", "connected", "2 of 6", `id="pause" hidden`, `<a class="skip" href="#main">`,
+		`<main id="main" data-every="1">`)
+	lacks(t, page, "http-equiv")
+	if err := r.journal.Finish(integration, "job-1"); err != nil {
+		t.Fatal(err)
+	}
+	wants(t, r.page(""), `data-every="5"`)
+}
+
+func TestTheStatusListsWhatNeedsSomebodyTheMostUrgentFirst(t *testing.T) {
+	r := newRig(t, nil)
+	wants(t, r.page(""), "Nothing needs anybody", "all is well")
+	r.busy()
+	r.listKeys()
+	b := r.options.Board
+	b.SessionAway(integration, "APIM refused the token (401)", r.now)
+	b.IngestEnded(integration, status.Ingest{Job: "job-0", At: r.now, Sent: 7, Omitted: 2})
+	page := r.page("")
+	wants(t, page, "<title>(5) Federation agent</title>", "5 to look at")
+	last := 0
+	for _, what := range []string{
+		"No session to APIM for integration " + integration, "AWS cannot be used in us-east-1",
+		"The last ingest left out 2 APIs", "Unconfirmed keys: 1", "Lost creates: 1",
+	} {
+		at := strings.Index(page, "<h3>"+what)
+		if at <= last {
+			t.Errorf("%q stands at %d, not after %d\n%s", what, at, last, page)
+		}
+		last = at
+	}
+	_, body := r.get("/_node/federation")
+	wants(t, body, `"attention"`, `"what": "Unconfirmed keys: 1"`, `"do": "see in APIM whether the subscription`)
+}
+
+func TestTimesAreSaidAsPeopleSayThem(t *testing.T) {
+	r := newRig(t, nil)
+	for since, want := range map[time.Duration]string{
+		0: "0 s ago", 59 * time.Second: "59 s ago", 61 * time.Second: "1 min ago", 90 * time.Minute: "1 h ago",
+		47 * time.Hour: "47 h ago", 49 * time.Hour: "2 days ago",
+	} {
+		r.options.Board.SessionUp(integration, "https://apim", r.now.Add(-since))
+		wants(t, r.page(""), ">"+want+"<")
+	}
+}
