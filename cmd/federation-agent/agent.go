@@ -33,6 +33,7 @@ const (
 type agentProcess struct {
 	*actors.Agent
 	node     *node.Server // nil where it is switched off
+	address  net.Addr     // of the node API
 	log      *slog.Logger
 	store    *store.FileStore
 	timeout  time.Duration
@@ -78,7 +79,7 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 	}
 	a.Agent = actors.Start(env, cfg)
 	if listener != nil {
-		a.node = serveNode(listener, secured, cfg, a, board)
+		a.node, a.address = serveNode(listener, secured, cfg, a, board), listener.Addr()
 	}
 	return a, nil
 }

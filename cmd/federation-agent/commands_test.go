@@ -3,8 +3,10 @@ package main
 import (
 	"encoding/json"
 	"net"
+	"net/http"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -120,7 +122,11 @@ func TestABadFlagLeavesNothingBehind(t *testing.T) {
 func TestADemoStaysUpUntilItIsTold(t *testing.T) {
 	t.Parallel()
 	c := start(t, nil, append([]string{"demo", "--verbose", "--json"}, quick...)...)
-	c.says("Still running", "is APIM's page")
+	line := c.says("Still running", "is APIM's page", "is the agent's")
+	page := regexp.MustCompile(`(\S+)/ is the agent's`).FindStringSubmatch(line)[1]
+	if code, body := look(t, page+"/", "text/html"); code != http.StatusOK || !strings.Contains(body, "Federated APIs") {
+		t.Errorf("%s: %d %s", page, code, body)
+	}
 	c.signal(os.Interrupt)
 	if code := c.exit(); code != exitOrderly {
 		t.Errorf("exit code %d\n%s", code, c.log())

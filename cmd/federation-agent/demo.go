@@ -65,5 +65,7 @@ func startDemoAgent(environ []string, log io.Writer) (demo.Agent, error) {
 	if err != nil {
 		return demo.Agent{}, err
 	}
-	return demo.Agent{Done: agent.Done(), Drain: agent.drain, Close: agent.close}, nil
+	return demo.Agent{
+		Done: agent.Done(), Page: "http://" + agent.address.String() + "/", Drain: agent.drain, Close: agent.close,
+	}, nil
 }

@@ -58,7 +58,7 @@ type APIM struct {
 	store        store
 	problems     history[Problem]
 	ended        history[EndedSession]
-	lastNotice   string // outcome of the last form, for the page
+	lastNotice   *notice // nil before the first form
 	previews     map[string]Preview
 }
 

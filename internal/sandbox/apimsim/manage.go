@@ -121,12 +121,15 @@ func (a *APIM) routes() *http.ServeMux {
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET "+strings.TrimSuffix(a.opts.PathPrefix, "/")+"/exchange/controller", a.serveController)
 	mux.HandleFunc("GET /{$}", a.servePage)
+	mux.HandleFunc("GET /page.css", servePageFile("page.css", "text/css; charset=utf-8"))
+	mux.HandleFunc("GET /page.js", servePageFile("page.js", "text/javascript; charset=utf-8"))
 	for pattern, serve := range map[string]func(*http.Request) (any, error){
 		"POST preview":                   a.postPreview,
 		"POST ingest":                    a.postIngest,
 		"POST subscriptions":             a.postSubscription,
 		"DELETE subscriptions/{id}":      a.deleteSubscription,
 		"POST subscriptions/{id}/delete": a.deleteSubscription, // HTML forms know no DELETE
+		"POST subscriptions/{id}/call":   a.postCall,
 		"POST integrations":              a.postIntegration,
 		"POST good-bye":                  a.postGoodBye,
 		"POST refuse-upgrades":           a.postRefuseUpgrades,
@@ -168,7 +171,7 @@ func (a *APIM) answer(serve func(*http.Request) (any, error)) http.HandlerFunc {
 		r.Body = http.MaxBytesReader(w, r.Body, maxRequestBody)
 		value, err := serve(r)
 		if isForm(r) {
-			a.notice(value, err)
+			a.noteForm(value, err)
 			http.Redirect(w, r, "/", http.StatusSeeOther)
 			return
 		}

@@ -1,6 +1,7 @@
 package apimsim
 
 import (
+	"context"
 	"encoding/json"
 	"io"
 	"net/http"
@@ -147,6 +148,7 @@ func TestTheManagementSurfaceSaysWhatIsWrong(t *testing.T) {
 			{"POST", "subscriptions", `{}`, 400},
 			{"POST", "subscriptions", `{"apiId":"a","planId":"p","applicationName":"s"}`, 404},
 			{"DELETE", "subscriptions/x", "", 404},
+			{"POST", "subscriptions/x/call", "", 404},
 			{"POST", "good-bye", `{"integrationId":"x"}`, 404},
 			{"POST", "integrations", `{`, 400},
 			{"POST", "refuse-upgrades", `{"count":1}`, 400},
@@ -161,7 +163,10 @@ func TestTheManagementSurfaceSaysWhatIsWrong(t *testing.T) {
 }
 
 func TestThePageWorksWithPlainFormsAndEscapesWhatAgentsSend(t *testing.T) {
-	run(t, Options{}, func(t *testing.T, w *world) {
+	call := func(_ context.Context, api, key string) (Called, error) {
+		return Called{URL: "https://gateway/" + api, Status: http.StatusTeapot, Body: key + " <b>"}, nil
+	}
+	run(t, Options{Call: call}, func(t *testing.T, w *world) {
 		has := func(want ...string) {
 			t.Helper()
 			status, page := w.call("GET", "/", "")
@@ -170,8 +175,8 @@ func TestThePageWorksWithPlainFormsAndEscapesWhatAgentsSend(t *testing.T) {
 					t.Errorf("%d, no %q in\n%s", status, text, page)
 				}
 			}
-			if strings.Contains(page, "<b>") || strings.Contains(page, "<script") {
-				t.Error("not escaped, or a script")
+			if strings.Contains(page, "<b>") || strings.Contains(page, "<script>") || strings.Contains(page, "style=") {
+				t.Error("not escaped, or something inline that the page's policy refuses")
 			}
 		}
 		has("Disconnected", "Nothing ingested yet")
@@ -190,20 +195,27 @@ func TestThePageWorksWithPlainFormsAndEscapesWhatAgentsSend(t *testing.T) {
 		form("preview", url.Values{})
 		has("The agent found 1 APIs.", "Last preview")
 		form("ingest", url.Values{"apiIds": {"a"}})
+		has("1 APIs announced", "PENDING", `<progress max="1" value="0"`)
 		c.ingest(w.Jobs()[0].ID, true, sample("a", set("name", "<b>Orders</b>")))
 		has("&lt;b&gt;Orders", "Gold", "SUCCESS", "1 of 1")
 		c.ingest(w.Jobs()[0].ID, false, sample("z", set("name", "Zoo")), sample("c", set("name", "Cars")))
 		_, page := w.call("GET", "/", "")
-		cars, zoo := strings.LastIndex(page, "<td>Cars<br>"), strings.LastIndex(page, "<td>Zoo<br>")
+		cars, zoo := strings.LastIndex(page, ">Cars<br>"), strings.LastIndex(page, ">Zoo<br>")
 		if cars < 0 || zoo < cars {
 			t.Errorf("the APIs are not in the order of their names: Cars at %d, Zoo at %d", cars, zoo)
 		}
 		form("subscriptions", url.Values{"apiId": {w.APIs()[0].ID}, "planId": {"plan-1"}, "applicationName": {"Shop"}})
-		has("ACCEPTED", "KEY", "Unsubscribe")
+		has("ACCEPTED", "KEY", "Unsubscribe", "Call the API")
+		form("subscriptions/"+w.Subscriptions()[0].ID+"/call", url.Values{})
+		has("GET https://gateway/a with the key of the subscription was answered 418.", "<pre>KEY &lt;b&gt;</pre>")
 		form("subscriptions/"+w.Subscriptions()[0].ID+"/delete", url.Values{})
 		has("CLOSED")
 		form("subscriptions", url.Values{})
 		has("Failed: bad request")
+		_, filtered := w.call("GET", "/?q=car", "")
+		if !strings.Contains(filtered, ">Cars<br>") || strings.Contains(filtered, ">Zoo<br>") {
+			t.Errorf("the filter lets pass\n%s", filtered)
+		}
 	})
 }
 

@@ -1,6 +1,7 @@
 package apimsim
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -103,6 +104,9 @@ type Options struct {
 	OnMessage func(Message)
 	// OnHappening sees what an operator could watch happen, in order. It must not block, nor call the stand-in.
 	OnHappening func(Happening)
+	// Call calls an API, by the id that the agent gave it, with a key, as an application would through the gateway that
+	// serves it. Nil: the page has no such button.
+	Call func(ctx context.Context, providerID, key string) (Called, error)
 	// Log takes what an operator of APIM would read. Default: discarded.
 	Log *slog.Logger
 }

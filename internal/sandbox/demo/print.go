@@ -29,7 +29,7 @@ func (s *Sandbox) PrintSettings(out io.Writer, program string) {
 		fmt.Fprintf(out, "# With this one, too, the agent sees all accounts:\n# export %s=%s\n",
 			roles.Name, quote(roles.Value))
 	}
-	fmt.Fprintf(out, "# The agent's page, once it runs: http://localhost:%d/_node/federation\n", NodePort)
+	fmt.Fprintf(out, "# The agent's page, once it runs: http://localhost:%d/\n", NodePort)
 	fmt.Fprintf(out, "# Afterwards, so that no other program in that shell takes the stand-in for AWS: unset %s\n",
 		AWSEndpointVariable)
 }

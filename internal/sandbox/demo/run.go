@@ -33,6 +33,8 @@ type Program struct {
 type Agent struct {
 	// Done is closed when the agent ends.
 	Done <-chan struct{}
+	// Page is where its status page is.
+	Page string
 	// Drain asks the agent to end in order and waits for it; Close frees what it held.
 	Drain func() error
 	Close func()
@@ -72,16 +74,18 @@ func demonstrate(ctx context.Context, sandbox *Sandbox, p Program, directory str
 	narrator.Line("  APIM %-8s %s/", sandbox.options.Version, sandbox.APIMURL())
 	narrator.Line("  AWS           %s  %s", sandbox.AWSURL(), sandbox.Census())
 	narrator.Line("  Agent's log   %s", logName)
-	narrator.Line("")
 	replaceAWSEnvironment(p.Environ, sandbox)
 	agent, err := p.StartAgent(agentEnviron(sandbox, directory), log)
 	if err != nil {
 		return nil, err
 	}
+	narrator.Line("  Agent's page  %s", agent.Page)
+	narrator.Line("")
 	summary := Play(ctx, sandbox, agent.Done, narrator)
 	if !p.Once && summary.OK {
 		narrator.Table(summary)
-		narrator.Line("\nStill running: %s/ is APIM's page. Ctrl-C ends it.", sandbox.APIMURL())
+		narrator.Line("\nStill running: %s/ is APIM's page, %s is the agent's. Ctrl-C ends it.",
+			sandbox.APIMURL(), agent.Page)
 		select {
 		case <-ctx.Done():
 		case <-agent.Done:
@@ -132,7 +136,8 @@ func agentEnviron(s *Sandbox, directory string) (environ []string) {
 	settings := append(s.Settings(),
 		Setting{storePath, filepath.Join(directory, "journal")},
 		Setting{"gravitee_agent_log_level", "debug"},
-		Setting{"gravitee_services_core_http_enabled", "false"}, // the page to look at is APIM's
+		Setting{"gravitee_services_core_http_port", "0"},
+		Setting{"gravitee_services_core_http_authentication_type", "none"},
 		s.Roles())
 	for _, setting := range settings {
 		environ = append(environ, setting.Name+"="+setting.Value)

@@ -75,6 +75,7 @@ func Start(o Options) (*Sandbox, error) {
 		Version: o.Version, Tokens: []string{o.Token}, PathPrefix: PathPrefix, Script: o.Script, Log: o.Log,
 		Integrations: []apimsim.Integration{{ID: o.IntegrationID, Name: "AWS API Gateway"}},
 		OnMessage:    func(apimsim.Message) { s.bell.ring() },
+		Call:         s.call,
 	}); err != nil {
 		return nil, err
 	}
@@ -94,15 +95,15 @@ func (s *Sandbox) listen() error {
 	if err != nil {
 		return fmt.Errorf("the APIM stand-in cannot listen: %w; --apim takes another address, with port 0 a free one", err)
 	}
-	s.apimURL = "http://" + reachable(apim.Addr())
-	if err := s.APIM.Serve(apim); err != nil {
-		return err
-	}
 	aws, err := listen(s.options.AWSAddress)
 	if err != nil {
+		_ = apim.Close() // nobody came yet
 		return fmt.Errorf("the AWS stand-in cannot listen: %w; --aws takes another address, with port 0 a free one", err)
 	}
-	s.awsURL = "http://" + reachable(aws.Addr())
+	s.apimURL, s.awsURL = "http://"+reachable(apim.Addr()), "http://"+reachable(aws.Addr())
+	if err := s.APIM.Serve(apim); err != nil {
+		return errors.Join(err, aws.Close())
+	}
 	ctx, stop := context.WithCancel(context.Background())
 	s.stop = stop
 	s.serving.Go(func() { s.awsErr = s.AWS.Serve(ctx, aws) })
