@@ -86,6 +86,9 @@ func (s *stage) prepare() (answer any, held error) {
 		input.Missing = federation.TooLarge
 		encoded = exchange.AppendAPI(nil, federation.Build(input))
 	}
+	if input.Missing != federation.NotMissing {
+		s.env.Log.Debug("an API goes out without its document", life.LogAPI, entry.ID(), life.LogBytes, bytes)
+	}
 	s.task.Claim.Keep(len(encoded))
 	ready := exports.API{ID: entry.ID(), JSON: encoded, Bare: input.Missing != federation.NotMissing}
 	for _, plan := range entry.Plans {

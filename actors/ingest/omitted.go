@@ -49,6 +49,8 @@ func (i *ingest) omit(id federation.ID, why string, level slog.Level) {
 
 // noteOmitted keeps for the log why an API is left out. What tells one API's reason from another's is only its name.
 func (i *ingest) noteOmitted(id federation.ID, why string, level slog.Level) {
+	i.env.Log.Debug("an API is left out; what APIM has of it stays",
+		life.LogJob, i.job(), life.LogAPI, id, life.LogReason, why)
 	if i.omitted.reasons == nil {
 		i.omitted.reasons = map[string]*reason{}
 	}

@@ -158,7 +158,7 @@ func (r *run) previewFits(expected map[string]wantedAPI) bool {
 
 // saidTooLarge reports whether the log says that an API's document was left out.
 func (r *run) saidTooLarge(id string) bool {
-	return len(r.controllers) > 0 && r.world.Log.Has("a document does not fit into one message", id)
+	return len(r.controllers) > 0 && r.world.Log.Has("an API goes out without its document", id)
 }
 
 // mayBeTooLarge are problems that APIM sees where its limits are smaller than the agent's.

@@ -73,7 +73,7 @@ func (s *summary) print() {
 		fmt.Printf("  %-44s %5d   %s\n", k, len(byKind[k]), spread(byKind[k]))
 	}
 	fmt.Printf("  %-44s %5d   %s\n", "all", len(all), spread(all))
-	fmt.Printf("%-46s %5d\n", "upgrades refused", strings.Count(s.log, logCannotDial))
+	fmt.Printf("%-46s %5d\n", "log lines about upgrades that were refused", strings.Count(s.log, logCannotDial))
 	fmt.Printf("%-46s %5d\n", "sessions", s.connected())
 	fmt.Print(s.keys)
 	fmt.Printf("%-46s %5d\n", "ingest jobs in APIM", len(s.jobs))
