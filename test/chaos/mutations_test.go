@@ -134,8 +134,8 @@ func mutations() []mutationOf {
 		},
 		{
 			"done is sent again though it was taken", "actors/ingest/sending.go",
-			"\tcase b.done:\n\t\ti.env.Log.Info(",
-			"\tcase b.done && i.doneTry == 0:\n\t\ti.doneTry++\n\t\ti.sayDone()\n\tcase b.done:\n\t\ti.env.Log.Info(",
+			"\tcase b.done:\n\t\tlevel := slog.LevelInfo\n",
+			"\tcase b.done && i.doneTry == 0:\n\t\ti.doneTry++\n\t\ti.sayDone()\n\tcase b.done:\n\t\tlevel := slog.LevelInfo\n",
 		},
 		{
 			"batches do not wait for each other", "actors/ingest/sending.go",
