@@ -15,6 +15,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/node"
+	"federation-agent/internal/secret"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/trust"
@@ -32,8 +33,10 @@ const (
 // agentProcess is a running agent with its store.
 type agentProcess struct {
 	*actors.Agent
-	node     *node.Server // nil where it is switched off
-	address  net.Addr     // of the node API
+	node     *node.Server  // nil where it is switched off
+	address  net.Addr      // of the node API
+	token    secret.String // of the command beside the agent
+	untoken  func()        // removes its file
 	log      *slog.Logger
 	store    *store.FileStore
 	timeout  time.Duration
@@ -79,6 +82,7 @@ func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
 	}
 	a.Agent = actors.Start(env, cfg)
 	if listener != nil {
+		a.token, a.untoken = newToken(cfg, log)
 		a.node, a.address = serveNode(listener, secured, cfg, a, board), listener.Addr()
 	}
 	return a, nil
@@ -160,6 +164,7 @@ func (a *agentProcess) close() {
 		ctx, cancel := context.WithTimeout(context.Background(), nodeCloses)
 		a.node.Close(ctx)
 		cancel()
+		a.untoken()
 	}
 	a.stop()
 	a.flushing.Wait()

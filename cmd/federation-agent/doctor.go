@@ -41,7 +41,7 @@ Exit code 0: all is good. 1: something needs attention, or it was interrupted.
 	asJSON := command.Flags().Bool("json", false, "print the results for programs")
 	makeAKey := command.Flags().Bool("make-a-key", false,
 		"make an API key in each account and region, try to attach it, and delete it (3 more calls each)")
-	return configured(p, command, "", func(cfg config.Config, warnings []string) error {
+	return configured(p, command, func(cfg config.Config, warnings []string) error {
 		for _, w := range warnings {
 			fmt.Fprintf(p.stderr, "warning: %s\n", w)
 		}

@@ -9,15 +9,14 @@ import (
 	"federation-agent/config"
 )
 
-// configured makes a subcommand that loads the configuration before it does anything else. needed begins the keys whose
-// references it needs; empty for all.
+// configured makes a subcommand that loads the configuration before it does anything else.
 func configured(
-	p process, command *cobra.Command, needed string, do func(config.Config, []string) error,
+	p process, command *cobra.Command, do func(config.Config, []string) error,
 ) *cobra.Command {
 	files := fromFiles(command)
 	command.RunE = func(*cobra.Command, []string) error {
 		cfg, warnings, err := load(config.Sources{
-			Environ: p.environ, Files: *files, OpenSecrets: p.openSecrets, Needed: needed,
+			Environ: p.environ, Files: *files, OpenSecrets: p.openSecrets,
 		})
 		if err != nil {
 			return err

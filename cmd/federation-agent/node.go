@@ -38,6 +38,7 @@ func serveNode(l net.Listener, secured *tls.Config, cfg config.Config, a *agentP
 		Open: api.Authentication.Type == config.AuthenticationNone, Users: api.Authentication.Users,
 		HostNames: append(cfg.Agent.Node.HostNames, api.Host),
 		Metrics:   metrics.Enabled && metrics.Prometheus, Board: board, Keys: a.store, Jobs: a.store, APIs: a.store,
+		Listings: a.store, Token: a.token, Order: a.Order,
 		TLS: secured, IdleTimeout: time.Duration(api.IdleTimeout) * time.Second,
 		StoreHealth: a.store.Health, Alive: a.Alive, Now: time.Now, Log: a.log,
 	})

@@ -51,6 +51,8 @@ type peer struct {
 	base           string // of all URLs, without the path
 	http           *http.Client
 	user, password string
+	// token proves that the command is beside the agent, where the node API knows no users.
+	token string
 	// isOurs: it was found by this configuration, not by --url.
 	isOurs bool
 }
@@ -113,7 +115,11 @@ func finding(p process, command *cobra.Command) func() (*peer, error) {
 		if err != nil {
 			return nil, err
 		}
-		return peerOf(cfg.Services.HTTP)
+		agent, err := peerOf(cfg.Services.HTTP)
+		if err == nil && cfg.Services.HTTP.Authentication.Type == config.AuthenticationNone {
+			agent.token = readToken(cfg)
+		}
+		return agent, err
 	}
 }
 
@@ -242,8 +248,11 @@ func (a *peer) send(ctx context.Context, method, path string, body []byte) (*htt
 	if body != nil {
 		request.Header.Set("Content-Type", "application/json")
 	}
-	if a.user != "" {
+	switch {
+	case a.user != "":
 		request.SetBasicAuth(a.user, a.password)
+	case a.token != "":
+		request.Header.Set("Authorization", "Bearer "+a.token)
 	}
 	return a.http.Do(request)
 }

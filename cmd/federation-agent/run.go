@@ -21,7 +21,7 @@ func runCommand(p process) *cobra.Command {
 		Short: "Runs the agent (the default)",
 		Long: "Runs the agent until SIGTERM or SIGINT, then ends in order within gravitee_agent_shutdown_timeout.\n\n" +
 			exitCodes,
-	}, "", func(cfg config.Config, warnings []string) error { return run(p, cfg, warnings) })
+	}, func(cfg config.Config, warnings []string) error { return run(p, cfg, warnings) })
 }
 
 func run(p process, cfg config.Config, warnings []string) error {

@@ -18,7 +18,7 @@ func validateCommand(p process) *cobra.Command {
 		Long: "Loads the configuration as run does, with the secrets that it refers to.\n" +
 			"Prints warnings and all faults, or a summary without secrets.\n" +
 			"Exit code 0: it is good. 2: it is not.",
-	}, "", func(cfg config.Config, warnings []string) error {
+	}, func(cfg config.Config, warnings []string) error {
 		for _, n := range cfg.Notes {
 			fmt.Fprintf(p.stderr, "note: %s\n", n)
 		}

@@ -1,12 +1,13 @@
 // Package node serves health, metrics and a status page over HTTP, at the paths of gravitee-node's management API. It
-// only reads: the board, the journal and the answer to one question to the actors. Its only secrets are the passwords
-// of its users.
+// reads the board, the journal and the answer to one question to the actors. It changes nothing itself: orders about
+// keys go to the actors. Its only secrets are the passwords of its users, and the token of a caller on its machine.
 package node
 
 import (
 	"bytes"
 	"cmp"
 	"context"
+	"crypto/rand"
 	"crypto/tls"
 	"encoding/json"
 	"errors"
@@ -21,6 +22,7 @@ import (
 	"sync"
 	"time"
 
+	"federation-agent/internal/keys"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
@@ -63,6 +65,13 @@ type Options struct {
 	Keys  store.KeyJournal
 	Jobs  store.IngestJobs
 	APIs  store.KnownAPIs
+	// Listings names the APIs of keys.
+	Listings store.Listings
+	// Token lets a caller change keys where Open lets everybody read; empty lets none.
+	Token secret.String
+	// Order has the actors carry out what somebody wants of a key. Errors: a [*keys.Refusal], or why it cannot be done
+	// now.
+	Order func(context.Context, keys.Order) (keys.Record, error)
 	// StoreHealth says what the store can guarantee.
 	StoreHealth func() store.Health
 	// Alive asks the actors for a sign of life.
@@ -168,11 +177,13 @@ type api struct {
 	// refusedAt and misnamedAt are when the log last named a caller with a wrong password, or with a wrong name for us.
 	refusedAt, misnamedAt time.Time
 	wrong                 wrongPasswords
+	// formKey makes the tokens of forms.
+	formKey []byte
 }
 
 // Handler is the node API without a network.
 func Handler(o Options) http.Handler {
-	a := &api{Options: o}
+	a := &api{Options: o, formKey: []byte(rand.Text())}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_node", a.info)
 	mux.HandleFunc("GET /_node/{$}", a.info)
@@ -187,6 +198,9 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET "+pagePath+"/page.css", pageFile("page.css", "text/css; charset=utf-8"))
 	mux.HandleFunc("GET "+pagePath+"/page.js", pageFile("page.js", "text/javascript; charset=utf-8"))
 	mux.HandleFunc("GET "+pagePath+"/icon.svg", pageFile("icon.svg", "image/svg+xml"))
+	mux.HandleFunc("GET "+pagePath+"/keys", a.listKeys)
+	mux.HandleFunc("POST "+pagePath+"/keys/{id}/ack", a.onKey(keys.Acknowledge))
+	mux.HandleFunc("POST "+pagePath+"/keys/{id}/delete", a.onKey(keys.Remove))
 	if o.Metrics {
 		mux.Handle("GET /_node/metrics/prometheus", a.metrics())
 	}

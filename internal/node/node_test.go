@@ -48,6 +48,7 @@ func newRig(t *testing.T, change func(*node.Options)) *rig {
 		Keys:        r.journal,
 		Jobs:        r.journal,
 		APIs:        r.journal,
+		Listings:    r.journal,
 		StoreHealth: func() store.Health { return r.health },
 		Alive:       func(context.Context) error { return r.alive },
 		Now:         func() time.Time { return r.now },

@@ -68,7 +68,7 @@ func (a *api) federation(w http.ResponseWriter, r *http.Request) {
 	}
 	// It is parsed for each request: a parsed template would cost the idle process memory.
 	var page bytes.Buffer
-	parsed, err := template.New("page.html").Funcs(pageFuncs(report.Now)).ParseFS(pageFiles, "page/*.html")
+	parsed, err := template.New("page.html").Funcs(pageFuncs(report.Now, a.csrfOf(r))).ParseFS(pageFiles, "page/*.html")
 	if err == nil {
 		err = parsed.Execute(&page, a.pageView(report, r.URL.Query()))
 	}
@@ -173,8 +173,9 @@ type keysView struct {
 	All, More int
 }
 
-func pageFuncs(now time.Time) template.FuncMap {
+func pageFuncs(now time.Time, csrf string) template.FuncMap {
 	return template.FuncMap{
+		"csrf": func() string { return csrf },
 		"clock": func(t time.Time) string {
 			if t = t.UTC(); t.Format(time.DateOnly) == now.Format(time.DateOnly) {
 				return t.Format(time.TimeOnly)

@@ -38,7 +38,8 @@ type storeReport struct {
 
 // keysReport is the key journal without the delivered keys, which need no attention.
 type keysReport struct {
-	Problem     string      `json:"problem,omitempty"`
+	Problem string `json:"problem,omitempty"`
+	// What somebody has acknowledged is only in its number and in [api.listKeys].
 	Unconfirmed []keyReport `json:"unconfirmed"`
 	LostCreates []keyReport `json:"lostCreates"`
 	// UnderWay are keys that are being made or answered, BeingDeleted those that are being deleted.
@@ -47,11 +48,14 @@ type keysReport struct {
 	// Deletions names the keys that are being deleted, Unserved those of them that nothing configured reaches.
 	Deletions []keyReport `json:"deletions"`
 	Unserved  []keyReport `json:"unserved"`
+	// Acknowledged is how many of these kinds somebody has looked at.
+	Acknowledged int `json:"acknowledged"`
 }
 
 type keyReport struct {
-	// Record is the record's id in the journal.
-	Record string `json:"-"`
+	// Record is the id under which the agent knows the key, also one that has none in AWS.
+	Record string     `json:"id"`
+	State  keys.State `json:"state"`
 	// ID is AWS's id of the key, absent for a lost create.
 	ID string `json:"keyId,omitempty"`
 	// Name is the key's name in AWS: application and subscription.
@@ -61,12 +65,15 @@ type keyReport struct {
 	Integration  string    `json:"integration"`
 	Subscription string    `json:"subscription"`
 	API          string    `json:"api"`
+	APIName      string    `json:"apiName,omitempty"`
 	Since        time.Time `json:"since"`
 	Reason       string    `json:"reason,omitempty"`
 	// LastError is why it could not be deleted the last time.
 	LastError string `json:"lastError,omitempty"`
 	// Do is what somebody should do about it.
 	Do string `json:"do"`
+	// Acknowledged says who has looked at it.
+	Acknowledged keys.Acknowledgement `json:"acknowledged,omitzero"`
 }
 
 type quota struct {
@@ -126,6 +133,12 @@ func (a *api) keys(board status.Snapshot) keysReport {
 		out.Problem = err.Error()
 	}
 	for _, r := range records {
+		if r.IsAcknowledged() {
+			out.Acknowledged++
+			if r.State != keys.Deleting {
+				continue
+			}
+		}
 		switch r.State {
 		case keys.Unconfirmed:
 			out.Unconfirmed = append(out.Unconfirmed, keyOf(r))
@@ -135,7 +148,7 @@ func (a *api) keys(board status.Snapshot) keysReport {
 			key := keyOf(r)
 			key.Do = board.Unserved[r.ID]
 			out.Deletions = append(out.Deletions, key)
-			if key.Do != "" {
+			if key.Do != "" && !r.IsAcknowledged() {
 				out.Unserved = append(out.Unserved, key)
 			}
 		default:
@@ -148,7 +161,8 @@ func (a *api) keys(board status.Snapshot) keysReport {
 
 func keyOf(r keys.Record) keyReport {
 	return keyReport{
-		Record: r.ID, ID: r.KeyID, Name: r.KeyName, Place: status.Place{Account: r.Account, Region: r.Region},
+		Record: r.ID, State: r.State, Acknowledged: r.Acknowledged,
+		ID: r.KeyID, Name: r.KeyName, Place: status.Place{Account: r.Account, Region: r.Region},
 		UsagePlan: r.UsagePlanID, Integration: r.Integration, Subscription: r.SubscriptionID, API: r.APIID,
 		Since: r.CreatedAt, Reason: r.Reason, LastError: r.LastError, Do: r.State.Advice(),
 	}

@@ -128,8 +128,10 @@ func TestTheStatusNamesEveryKeyThatIsToBeLookedAt(t *testing.T) {
 	if err := json.Unmarshal([]byte(body), &got); err != nil {
 		t.Fatal(err)
 	}
-	listed := func(n string, more map[string]any) []map[string]any {
+	listed := func(n, state string, more map[string]any) []map[string]any {
 		entry := map[string]any{
+			"id":           "record-" + n,
+			"state":        state,
 			"account":      "111122223333",
 			"region":       "eu-west-1",
 			"usagePlanId":  "plan-1",
@@ -142,18 +144,18 @@ func TestTheStatusNamesEveryKeyThatIsToBeLookedAt(t *testing.T) {
 		return []map[string]any{entry}
 	}
 	want := got
-	want.Keys.Unconfirmed = listed("1", map[string]any{
+	want.Keys.Unconfirmed = listed("1", "unconfirmed", map[string]any{
 		"keyId":   "key-1",
 		"keyName": "Shop <script> / sub-1",
 		"reason":  "the delivery of its answer could not be proved",
 		"do": "see in APIM whether the subscription is accepted; if it is not, delete the key in the API " +
 			"Gateway console",
 	})
-	want.Keys.LostCreates = listed("2", map[string]any{
+	want.Keys.LostCreates = listed("2", "lost-create", map[string]any{
 		"keyName": "Shop / sub-2", "do": "look for it by its name in the API Gateway console and delete it",
 	})
 	want.Keys.UnderWay, want.Keys.BeingDeleted = 1, 1
-	want.Keys.Unserved = listed("4", map[string]any{
+	want.Keys.Unserved = listed("4", "deleting", map[string]any{
 		"keyId": "key-4", "keyName": "Shop / sub-4", "lastError": "the credentials lack a permission",
 		"do": "configure the account and region again",
 	})
