@@ -14,6 +14,7 @@ import (
 	actors "federation-agent/actors/agent"
 	"federation-agent/actors/life"
 	"federation-agent/config"
+	"federation-agent/internal/logbook"
 	"federation-agent/internal/node"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/status"
@@ -45,7 +46,8 @@ type agentProcess struct {
 }
 
 // startAgent takes the node API's port, opens the store and starts the agent.
-func startAgent(cfg config.Config, log *slog.Logger) (*agentProcess, error) {
+func startAgent(cfg config.Config, book *logbook.Book) (*agentProcess, error) {
+	log := book.Logger
 	if err := store.Check(cfg.Agent.Store.Path); err != nil {
 		return nil, exit(exitConfiguration, "fault: %s: %v; start the version of the agent that wrote it, or give this one "+
 			"another directory\nNothing was started.", storePath, err)

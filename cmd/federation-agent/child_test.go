@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"os/exec"
+	"strings"
 	"testing"
 	"time"
 
@@ -54,6 +55,18 @@ func (c *child) signal(s os.Signal) {
 	c.t.Helper()
 	if err := c.Signal(s); err != nil {
 		c.t.Fatalf("%v\n%s", err, c.log())
+	}
+}
+
+// signalUntil signals again and again, until a line of the standard error holds the text.
+func (c *child) signalUntil(s os.Signal, text string) {
+	c.t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for again := time.Tick(100 * time.Millisecond); !strings.Contains(c.log(), text); <-again {
+		if err := c.Signal(s); err != nil || ctx.Err() != nil {
+			c.t.Fatalf("%v\n%s", err, c.log())
+		}
 	}
 }
 

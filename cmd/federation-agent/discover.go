@@ -70,7 +70,7 @@ federate; or it was interrupted. 2: configuration fault, as with validate.`,
 		}
 		log := slog.New(slog.DiscardHandler) // the report says it
 		if *verbose {
-			log = newLogger(p.stderr, cfg.Agent.Log)
+			log = newLogger(p.stderr, cfg.Agent.Log).Logger
 		}
 		report, err := discover(p, cfg, log)
 		if err != nil {

@@ -26,10 +26,13 @@ func configured(
 	return command
 }
 
+// configFlag names the configuration's files.
+const configFlag = "config"
+
 // fromFiles gives a subcommand that takes no other arguments the flag that names the configuration's files.
 func fromFiles(command *cobra.Command) *[]string {
 	command.Args = cobra.NoArgs
-	return command.Flags().StringArray("config", nil,
+	return command.Flags().StringArray(configFlag, nil,
 		"gravitee.yml `FILE[,FILE]`, later ones override; the environment overrides all of them")
 }
 

@@ -2,30 +2,51 @@ package main
 
 import (
 	"cmp"
+	"context"
+	"fmt"
 	"io"
 	"log/slog"
+	"strings"
 	"time"
+
+	"github.com/spf13/cobra"
 
 	actors "federation-agent/actors/agent"
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/logbook"
 )
 
 // newLogger makes the program's log.
-func newLogger(w io.Writer, cfg config.Log) *slog.Logger {
-	if cfg.Format == "json" {
-		return slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: cfg.Level, ReplaceAttr: spellDurations}))
-	}
-	return slog.New(slog.NewTextHandler(w, &slog.HandlerOptions{Level: cfg.Level}))
+func newLogger(w io.Writer, cfg config.Log) *logbook.Book {
+	return logbook.New(w, cfg.Format == "json", cfg.Level)
 }
 
-// spellDurations writes durations in JSON as in text: slog's own JSON has nanoseconds without a unit.
-func spellDurations(_ []string, a slog.Attr) slog.Attr {
-	if a.Value.Kind() == slog.KindDuration {
-		a.Value = slog.StringValue(a.Value.Duration().String())
+// complain writes why the program ends. What starts the agent has it in the log's form, each line as one of the log,
+// whatever else is wrong with the configuration; what a person calls has it as text.
+func complain(p process, command *cobra.Command, text string) {
+	if text == "" {
+		return
 	}
-	return a
+	isAgent := !command.HasParent() || command.Name() == runName
+	files, _ := command.Flags().GetStringArray(configFlag) // none where the command line cannot be read
+	form := config.Explanation{}
+	if isAgent {
+		form, _ = config.Explain(config.Sources{Environ: p.environ, Files: files}, false)
+	}
+	log := newLogger(p.stderr, form.Config.Agent.Log)
+	if !isAgent || form.Config.Agent.Log.Format != "json" {
+		fmt.Fprintln(p.stderr, text)
+		return
+	}
+	for line := range strings.Lines(text) {
+		level := slog.LevelError
+		if strings.HasPrefix(line, "warning: ") {
+			level = slog.LevelWarn
+		}
+		log.Log(context.Background(), level, strings.TrimSpace(line))
+	}
 }
 
 // logStart says what starts, without secrets.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"errors"
-	"fmt"
 
 	"github.com/spf13/cobra"
 )
@@ -21,9 +20,7 @@ func execute(p process) int {
 	if !ok { // cobra's own: a command line that it cannot read
 		failed = &exitError{exitConfiguration, err.Error() + "\nRun " + command.CommandPath() + " --help for a list."}
 	}
-	if failed.text != "" {
-		fmt.Fprintln(p.stderr, failed.text)
-	}
+	complain(p, command, failed.text)
 	return failed.code
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"os"
+	"os/signal"
 	"syscall"
 	"time"
 
@@ -15,9 +16,12 @@ import (
 	"federation-agent/internal/memlimit"
 )
 
+// runName is the subcommand that runs the agent, as no subcommand does.
+const runName = "run"
+
 func runCommand(p process) *cobra.Command {
 	return configured(p, &cobra.Command{
-		Use:   "run",
+		Use:   runName,
 		Short: "Runs the agent (the default)",
 		Long: "Runs the agent until SIGTERM or SIGINT, then ends in order within gravitee_agent_shutdown_timeout.\n\n" +
 			exitCodes,
@@ -25,8 +29,12 @@ func runCommand(p process) *cobra.Command {
 }
 
 func run(p process, cfg config.Config, warnings []string) error {
-	log := newLogger(p.stderr, cfg.Agent.Log)
+	book := newLogger(p.stderr, cfg.Agent.Log)
+	log := book.Logger
 	logStart(log, cfg, warnings)
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	defer signal.Stop(hangups)
 	if soft := memlimit.Set(cgroup.FromCgroup); soft > 0 {
 		log.Info("keeping below the memory limit of the container", logLimit, soft)
 	}
@@ -34,17 +42,17 @@ func run(p process, cfg config.Config, warnings []string) error {
 	watching, stop := context.WithCancel(context.Background())
 	defer stop()
 	go p.secrets.Watch(watching, log)
-	agent, err := startAgent(cfg, log)
+	agent, err := startAgent(cfg, book)
 	if err != nil {
 		return err
 	}
-	select {
-	case <-agent.Done():
+	s := signalled(p.signals, hangups, agent.Done(), log)
+	if s == nil {
 		agent.close()
-	case s := <-p.signals:
+	} else {
 		log.Info("ending in order; a second signal ends at once", logSignal, s.String(), logTimeout, agent.timeout)
 		began := time.Now()
-		if err := drainUnless(p.signals, agent, log); err != nil {
+		if err := drainUnless(p.signals, agent.drain, log); err != nil {
 			return err
 		}
 		left := agent.ingestsLeft(cfg.Providers)
@@ -67,20 +75,45 @@ func warnOfLittleMemory(log *slog.Logger, cfg config.Config, ofContainer func() 
 		"give it more, or lower maxWebSocketMessageSize and agent.ingest.memoryBytes", logContainer, limit, logLeast, least)
 }
 
-// drainUnless drains, unless a second signal comes.
-func drainUnless(signals <-chan os.Signal, agent *agentProcess, log *slog.Logger) error {
-	drained := make(chan error, 1)
-	go func() { drained <- agent.drain() }()
-	select {
-	case err := <-drained:
-		if err != nil {
-			return exit(exitInternal, "the agent did not end in time: %v", err)
+// signalled waits for a signal that ends the agent. It gives nil if the agent ends without.
+func signalled(signals, hangups <-chan os.Signal, done <-chan struct{}, log *slog.Logger) os.Signal {
+	for {
+		select {
+		case <-done:
+			return nil
+		case s := <-signals:
+			return s
+		case <-hangups:
+			log.Info("SIGHUP changes nothing: secrets and certificates in files are read again without it, and settings only " +
+				"at a start")
 		}
-		return nil
-	case s := <-signals:
-		log.Warn("a second signal: ending at once", logSignal, s.String())
-		number, _ := s.(syscall.Signal) // every signal that Go delivers is one
-		return &exitError{code: exitSignal + int(number)}
+	}
+}
+
+// sameSignal is for how long another signal is taken for the first one: a terminal sends it to the program and to what
+// started it, which passes it on, and some orchestrators send it twice.
+const sameSignal = time.Second
+
+// drainUnless drains, unless a second signal comes.
+func drainUnless(signals <-chan os.Signal, drain func() error, log *slog.Logger) error {
+	drained, began := make(chan error, 1), time.Now()
+	go func() { drained <- drain() }()
+	for {
+		select {
+		case err := <-drained:
+			if err != nil {
+				return exit(exitInternal, "the agent did not end in time: %v", err)
+			}
+			return nil
+		case s := <-signals:
+			if time.Since(began) < sameSignal {
+				log.Info("the same signal once more, within a second; it changes nothing", logSignal, s.String())
+				continue
+			}
+			log.Warn("a second signal: ending at once", logSignal, s.String())
+			number, _ := s.(syscall.Signal) // every signal that Go delivers is one
+			return &exitError{code: exitSignal + int(number)}
+		}
 	}
 }
 

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
@@ -120,7 +121,9 @@ func TestASecondSignalEndsAtOnce(t *testing.T) {
 	})
 	agent.signal(syscall.SIGTERM)
 	agent.says("ending in order")
-	agent.signal(syscall.SIGTERM)
+	agent.signal(syscall.SIGTERM) // within a second
+	agent.says("the same signal once more")
+	agent.signalUntil(syscall.SIGTERM, "a second signal: ending at once")
 	if code := agent.exit(); code != exitSignal+int(syscall.SIGTERM) {
 		t.Errorf("exit code %d\n%s", code, agent.log())
 	}
@@ -285,7 +288,7 @@ func TestAContainerThatIsTooSmallForTheSettingsIsNamedAtTheStart(t *testing.T) {
 	cfg.Connector.MaxMessageSize, cfg.Agent.Ingest.MemoryBytes = 13_107_200, 8<<20 // the defaults
 	for limit, warns := range map[uint64]bool{40 << 20: true, 57 << 20: true, 59 << 20: false, 128 << 20: false, 0: false} {
 		var log strings.Builder
-		warnOfLittleMemory(newLogger(&log, config.Log{}), cfg, func() (uint64, error) {
+		warnOfLittleMemory(newLogger(&log, config.Log{}).Logger, cfg, func() (uint64, error) {
 			if limit == 0 {
 				return 0, errors.New("memory is not limited")
 			}
@@ -295,5 +298,52 @@ func TestAContainerThatIsTooSmallForTheSettingsIsNamedAtTheStart(t *testing.T) {
 			warns && !strings.Contains(log.String(), fmt.Sprint("container_limit=", limit, " at_least=6")) {
 			t.Errorf("%d MiB: %q", limit>>20, log.String())
 		}
+	}
+}
+
+func TestSIGHUPDoesNoHarm(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, nil)
+	agent := start(t, settings(t, s))
+	connected(t, s)
+	agent.signal(syscall.SIGHUP)
+	agent.says("level=INFO", "SIGHUP changes nothing")
+	ingested(t, s)
+	agent.signal(syscall.SIGTERM)
+	if code := agent.exit(); code != exitOrderly {
+		t.Errorf("exit code %d\n%s", code, agent.log())
+	}
+}
+
+// Whoever reads the log by a program reads why nothing was started, too.
+func TestALogInJSONHasNothingElse(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		environ, args []string
+		says          string
+	}{
+		"faults":                  {nil, nil, `"level":"ERROR","msg":"fault: `},
+		"faults of run":           {nil, []string{"run"}, `"level":"ERROR","msg":"fault: `},
+		"a warning beside them":   {nil, nil, `"level":"WARN","msg":"warning: gravitee_integration_connector_ws_headers_0_name: `},
+		"a flag that is unknown":  {nil, []string{"run", "--wrong"}, `"level":"ERROR","msg":"unknown flag: --wrong"`},
+		"a command that is none":  {nil, []string{"rum"}, `"level":"ERROR","msg":"unknown command`},
+		"a file that is missing":  {nil, []string{"--config", "/does/not/exist.yml"}, `"level":"ERROR","msg":"fault: `},
+		"the form is in the file": {[]string{"gravitee_agent_log_format="}, []string{"--config", "testdata/json.yml"}, `"level":"ERROR","msg":"fault: `},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			agent := start(t, append([]string{"gravitee_agent_log_format=json"}, c.environ...), c.args...)
+			if code := agent.exit(); code != exitConfiguration {
+				t.Errorf("exit code %d", code)
+			}
+			for line := range strings.Lines(agent.log()) {
+				if !json.Valid([]byte(line)) {
+					t.Errorf("no JSON: %s", line)
+				}
+			}
+			if !strings.Contains(agent.log(), c.says) {
+				t.Errorf("%s\nwithout %s", agent.log(), c.says)
+			}
+		})
 	}
 }

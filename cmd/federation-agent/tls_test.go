@@ -18,6 +18,7 @@ import (
 	"testing"
 
 	"federation-agent/config"
+	"federation-agent/internal/logbook"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/trust"
 )
@@ -223,7 +224,7 @@ func TestAStoreThatBreaksBetweenValidationAndStartStopsTheStart(t *testing.T) {
 	}}}
 	cfg.Agent.Store.Path = t.TempDir()
 	var log bytes.Buffer
-	_, err := startAgent(cfg, slog.New(slog.NewTextHandler(&log, nil)))
+	_, err := startAgent(cfg, logbook.New(&log, false, slog.LevelInfo))
 	if err == nil || !strings.Contains(err.Error(), "ssl.truststore.path: the file") {
 		t.Errorf("%v", err)
 	}
