@@ -248,12 +248,11 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 
 // tellProgress says how far the job is, once a minute: an ingest of all takes minutes, and has hundreds of batches.
 func (i *ingest) tellProgress() {
-	level := slog.LevelDebug
+	tell := i.env.Log.Debug
 	if now := time.Now(); now.Sub(i.toldAt) >= tellEvery {
-		level, i.toldAt = slog.LevelInfo, now
+		tell, i.toldAt = i.env.Log.Info, now
 	}
-	i.env.Log.Log(context.Background(), level, "ingesting", life.LogJob, i.job(),
-		life.LogSent, i.sent, life.LogTotal, i.total)
+	tell("ingesting", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
 }
 
 // tellEvery is how often the log says at level info how far a job is.
