@@ -89,7 +89,7 @@ type TargetListing struct {
 	// Away says that the failure may pass by itself: AWS is out of reach.
 	Away bool
 	// Unlisted are REST APIs whose stages AWS does not list, each with the reason: what APIM has of them stays.
-	Unlisted map[string]string
+	Unlisted map[string]gateway.Omission
 	// StartedAt is when the listing of the usage plans was begun.
 	StartedAt time.Time
 }
@@ -106,8 +106,7 @@ type APIReady struct{ exports.API }
 // Stage, or an actor on the way to it that cannot pass the order on -> ingest, fetch, refresher.
 type APIOmitted struct {
 	ID federation.ID
-	// Why is for people.
-	Why string
+	gateway.Omission
 	// Gone says that AWS says that the stage does not exist any more, so that leaving it out is no failure.
 	Gone bool
 	// OfTarget says that the reason is the target's, see [gateway.Class.OfTarget].

@@ -20,6 +20,8 @@ import (
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+	"federation-agent/internal/status"
 	"federation-agent/internal/targets"
 	"federation-agent/messages"
 )
@@ -177,6 +179,7 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 		Permits: func(asked *actor.PID, t federation.Target) apigateway.Permits {
 			return &quota.Permits{
 				System: ctx.ActorSystem(), Quota: asked, Tickets: i.env.Tickets, Target: t, Board: i.env.Board,
+				Now: i.env.Now,
 			}
 		},
 		Discoverer: i.discoverer,
@@ -193,6 +196,11 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 func (i *integration) credentials() apigateway.CredentialsOptions {
 	options := CredentialsOf(i.config, i.provider)
 	options.HTTPClient, options.Log = i.env.AWS, i.env.Log
+	options.Called = func(region string, o gateway.Operation, outcome gateway.Outcome) {
+		i.env.Board.Called(status.Call{
+			Place: status.Place{Region: region}, Operation: string(o), Result: outcome.Class.String(),
+		}, i.env.Now(), outcome.Took)
+	}
 	return options
 }
 

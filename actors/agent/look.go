@@ -135,9 +135,13 @@ func (l *look) found(m messages.LossesJudged) survey.Found {
 		Unconfirmed: m.Unconfirmed,
 	}
 	for _, t := range m.Catalogue.Listings {
+		unlisted := make(map[string]string, len(t.Unlisted))
+		for api, o := range t.Unlisted {
+			unlisted[api] = o.Why
+		}
 		out.Listings = append(out.Listings, survey.Listing{
 			Target: t.Target, Complete: t.Complete, Failure: t.Failure, Cause: t.Cause,
-			APIs: t.APIs, Plans: t.Plans, Asked: t.Asked, Unlisted: t.Unlisted,
+			APIs: t.APIs, Plans: t.Plans, Asked: t.Asked, Unlisted: unlisted,
 		})
 	}
 	return out

@@ -162,8 +162,8 @@ func (c *catalogue) onGatherDue(ctx actor.Context, m gatherDue) {
 }
 
 func (c *catalogue) onTargetListing(ctx actor.Context, m messages.TargetListing) {
-	c.show(m)
 	if m.Complete && !m.Narrow {
+		c.show(m)
 		c.keep(m)
 	}
 	c.answered(ctx, m.Request, m)
@@ -184,22 +184,17 @@ func (c *catalogue) answered(ctx actor.Context, request uint64, m messages.Targe
 	}
 }
 
-// show notes what a listing says of its target. A target without a known account has failed before any listing.
+// show notes what a complete listing found.
 func (c *catalogue) show(m messages.TargetListing) {
 	place := status.Place{Account: m.Target.Account, Region: m.Target.Region}
-	switch {
-	case m.Failure != "" && m.Target.Account != "":
-		c.env.Board.ListingFailed(c.spec.Integration, place, m.Failure, c.env.Now())
-	case m.Complete && !m.Narrow:
-		apis := map[string]bool{}
-		gone := c.book.gone(m.Target, m.Entries)
-		for _, e := range m.Entries {
-			if id := e.ID(m.Target); !gone[id] {
-				apis[id.RestAPI] = true
-			}
+	apis := map[string]bool{}
+	gone := c.book.gone(m.Target, m.Entries)
+	for _, e := range m.Entries {
+		if id := e.ID(m.Target); !gone[id] {
+			apis[id.RestAPI] = true
 		}
-		c.env.Board.Listed(c.spec.Integration, place, len(apis), len(m.Entries)-len(gone), m.StartedAt)
 	}
+	c.env.Board.Listed(c.spec.Integration, place, len(apis), len(m.Entries)-len(gone), m.StartedAt)
 }
 
 // keep remembers a complete listing, if it says anything new.

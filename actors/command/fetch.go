@@ -116,7 +116,7 @@ func (f *fetch) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	}
 	for _, l := range m.Listings {
 		for api, why := range l.Unlisted {
-			f.logOmitted(federation.ID{Account: l.Target.Account, Region: l.Target.Region, RestAPI: api, Stage: "*"}, why)
+			f.logOmitted(federation.ID{Account: l.Target.Account, Region: l.Target.Region, RestAPI: api, Stage: "*"}, why.Why)
 		}
 	}
 	apis := slices.Clone(m.Whole)
@@ -161,7 +161,9 @@ func (f *fetch) proceed(ctx actor.Context) {
 
 func (f *fetch) onReady(ctx actor.Context, m messages.APIReady) {
 	if exchange.FetchReplySize(f.command.ID, 1, len(m.JSON)) > f.spec.MaxMessage { // it would be left over for ever
-		f.onOmitted(ctx, messages.APIOmitted{ID: m.ID, Why: exports.TooLarge})
+		f.onOmitted(ctx, messages.APIOmitted{ID: m.ID, Omission: gateway.Omission{
+			Reason: gateway.TooLarge, Why: exports.TooLarge,
+		}})
 		return
 	}
 	if _, awaited := f.plan.Arrived(m.ID); awaited {

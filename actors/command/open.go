@@ -2,6 +2,7 @@ package command
 
 import (
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -25,6 +26,8 @@ type openCommand struct {
 	asker *actor.PID
 	// server is the actor that serves the command; nil until it is known.
 	server *actor.PID
+	// since is when it came.
+	since time.Time
 	// again: it has been served a second time, as a restart lost the first.
 	again bool
 }

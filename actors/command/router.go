@@ -118,7 +118,8 @@ func (r *router) onStarted(ctx actor.Context) {
 }
 
 func (r *router) onCommand(ctx actor.Context, c messages.Command) {
-	r.memory.open[c.Ref().Key()] = &openCommand{Command: c, asker: ctx.Sender()}
+	r.memory.open[c.Ref().Key()] = &openCommand{Command: c, asker: ctx.Sender(), since: time.Now()}
+	r.env.Board.Opened(r.spec.Integration, c.Name())
 	if !r.drainBy.IsZero() {
 		r.refuse(ctx, c.Ref(), whyDraining)
 		return
@@ -209,19 +210,20 @@ func (r *router) answer(ctx actor.Context, m messages.Answer, from *actor.PID) *
 	if c == nil {
 		return nil
 	}
-	outcome := status.Succeeded
-	if _, refused := m.Reply.(messages.Refused); refused {
-		outcome = status.Refused
+	outcome, reason := status.Succeeded, ""
+	if refused, is := m.Reply.(messages.Refused); is {
+		outcome, reason = status.Refused, refused.Reason
 	}
 	ctx.RequestWithCustomSender(c.asker, m, from)
-	r.answered(ctx, c, outcome)
+	r.answered(ctx, c, outcome, reason)
 	r.answerJoined(ctx, m)
 	return c
 }
 
 // answered counts a command that has had its answer, or will have none.
-func (r *router) answered(ctx actor.Context, c *openCommand, outcome status.Outcome) {
-	r.env.Board.Answered(r.spec.Integration, status.Command{Type: c.Name(), Outcome: outcome})
+func (r *router) answered(ctx actor.Context, c *openCommand, outcome status.Outcome, reason string) {
+	shown := life.Shown(r.env, c.Command, outcome, reason)
+	r.env.Board.Answered(r.spec.Integration, shown, time.Since(c.since))
 	r.doneDraining(ctx)
 }
 
@@ -264,10 +266,11 @@ func (r *router) onSessionDown(ctx actor.Context, m messages.SessionDown) {
 	}
 	for _, c := range r.memory.of(func(c *openCommand) bool { return c.Ref().Session == m.Session }) {
 		r.memory.settle(c.Ref())
+		why := "the session to APIM is gone: " + m.Why
 		if c.server != nil {
-			ctx.Send(c.server, messages.Abandoned{CommandRef: c.Ref(), Why: "the session to APIM is gone: " + m.Why})
+			ctx.Send(c.server, messages.Abandoned{CommandRef: c.Ref(), Why: why})
 		}
-		r.answered(ctx, c, status.Unanswered)
+		r.answered(ctx, c, status.Unanswered, why)
 	}
 }
 

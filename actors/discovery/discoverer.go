@@ -99,7 +99,7 @@ type (
 func (d *discoverer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		d.showReach("") // an earlier one may have ended in an outage
+		d.show(d.env.Board.OutOfReach, "") // an earlier one may have ended in an outage
 	case messages.ListTarget:
 		d.onListTarget(ctx, m)
 	case listingStep:
@@ -140,7 +140,7 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 		return
 	}
 	if d.reach.out && m.By.IsZero() {
-		listing := d.partial(d.reach.why)
+		listing := d.partial(d.reach.why.Why)
 		listing.Request, listing.Away = m.Request, true
 		ctx.Request(ctx.Sender(), listing)
 		return
@@ -253,6 +253,9 @@ func (d *discoverer) learn(api string, stages []*gateway.Stage, err error) {
 func (d *discoverer) onRanOut(ctx actor.Context, m listingStep, now time.Time) {
 	d.env.Lasting.Warn("AWS cannot be listed before the caller must be answered; what came is kept for the next: "+
 		apigateway.Explain(m.err), life.OfAWS(m.err, life.LogTarget, d.spec.Target)...)
+	if class := apigateway.Classify(m.err); class == gateway.Unreachable || class == gateway.Unavailable {
+		d.show(d.env.Board.ListingEnded, apigateway.Explain(m.err)) // else it is the quota that has no room
+	}
 	d.answer(ctx, d.partial(""), func(a *listingAsker) bool { return !a.By.IsZero() && !a.By.After(m.by) })
 	d.run.idle = len(d.askers) == 0 && now.Before(m.by)
 }
@@ -271,11 +274,13 @@ func (d *discoverer) settle(ctx actor.Context) {
 		}
 		d.living.KeepOnly(run.apis)
 		d.run = nil
+		d.show(d.env.Board.ListingEnded, "")
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
 		d.env.Lasting.Warn("a listing failed; what it has is kept for the next: "+apigateway.Explain(run.failure),
 			life.OfAWS(run.failure, life.LogTarget, d.spec.Target)...)
 		listing := d.partial(apigateway.Explain(run.failure))
+		d.show(d.env.Board.ListingEnded, listing.Failure)
 		listing.Away, listing.Cause = apigateway.Classify(run.failure).Passes(), run.failure.Error()
 		d.answer(ctx, listing, everyAsker)
 	case run.listed():
@@ -287,6 +292,7 @@ func (d *discoverer) settle(ctx actor.Context) {
 func (d *discoverer) settleNarrow(ctx actor.Context) {
 	narrow := slices.DeleteFunc(slices.Clone(d.askers), func(a *listingAsker) bool { return len(a.Only) == 0 })
 	if len(narrow) > 0 {
+		d.show(d.env.Board.ListingEnded, "")
 		entries := d.run.entries() // once, as there may be many callers and APIs
 		for _, one := range narrow {
 			listing := d.whole(d.run.only(d.spec.Target, entries, one.Only))

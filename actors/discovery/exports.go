@@ -52,10 +52,9 @@ func (d *discoverer) prepare(ctx actor.Context) {
 	if d.reach.doubtful() {
 		end = end.Add(reachMargin)
 	}
-	for _, late := range d.exports.TakeLate(end) {
-		ctx.Request(late.Asker, messages.APIOmitted{
-			ID: late.ID(), Why: cmp.Or(d.reach.why, "there was no time left for it"), OfTarget: d.reach.doubtful(),
-		})
+	late := cmp.Or(d.reach.why, gateway.Omission{Reason: gateway.TooLate, Why: "there was no time left for it"})
+	for _, task := range d.exports.TakeLate(end) {
+		ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Omission: late, OfTarget: d.reach.doubtful()})
 	}
 	if d.reach.doubtful() {
 		return
@@ -95,9 +94,11 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 		case m.err != nil && isOfMany(m.err):
 			d.hold(ctx, task, m.err)
 		case m.err != nil && !isNotFound(m.err):
-			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: apigateway.Explain(m.err)})
+			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Omission: apigateway.OmissionOf(m.err)})
 		case found < 0:
-			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: "AWS has no such stage any more", Gone: true})
+			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Gone: true, Omission: gateway.Omission{
+				Reason: gateway.NotFound.Reason(), Why: "AWS has no such stage any more",
+			}})
 		default:
 			task.Details = m.stages[found]
 			task.Name = task.Names.OfLiving(task.ID(), task.API.Name, d.living[m.api])
@@ -122,7 +123,9 @@ func (d *discoverer) onStageGone(ctx actor.Context, m stageGone) {
 		return
 	}
 	ctx.Request(task.Asker, messages.APIOmitted{
-		ID: task.ID(), Why: "the agent failed while it prepared this API; see its log",
+		ID: task.ID(), Omission: gateway.Omission{
+			Reason: gateway.Internal.Reason(), Why: "the agent failed while it prepared this API; see its log",
+		},
 	})
 	d.prepare(ctx)
 }

@@ -42,7 +42,7 @@ type listingRun struct {
 	asked       map[string]bool // those being asked
 
 	// unlisted are the APIs whose stages AWS does not list for a reason of their own, and why. Each is asked for twice.
-	unlisted map[string]string
+	unlisted map[string]gateway.Omission
 	tried    map[string]bool
 	// doubtful are the APIs whose stages AWS did not list, and it is not known yet whether it lists any: see witness.
 	doubtful []string
@@ -80,7 +80,7 @@ func (r *listingRun) restart(now time.Time) {
 
 func (r *listingRun) forgetStages(now time.Time) {
 	r.stages, r.stagesBegun, r.stagesFrom = federation.Stages{}, now, time.Time{}
-	r.unlisted, r.tried, r.doubtful = map[string]string{}, map[string]bool{}, nil
+	r.unlisted, r.tried, r.doubtful = map[string]gateway.Omission{}, map[string]bool{}, nil
 }
 
 // resume prepares a run that has stopped to continue: what is too old is read again.
@@ -182,7 +182,7 @@ func (r *listingRun) take(step listingStep, now time.Time) {
 	case step.err != nil && !apigateway.Classify(step.err).OfTarget():
 		switch {
 		case r.tried[step.api]:
-			r.unlisted[step.api] = apigateway.Explain(step.err)
+			r.unlisted[step.api] = apigateway.OmissionOf(step.err)
 		case isOfMany(step.err):
 			r.doubtful, r.doubt = append(r.doubtful, step.api), step.err
 		default:

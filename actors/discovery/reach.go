@@ -46,7 +46,7 @@ const maxReturns = 1
 type reach struct {
 	since time.Time // zero in reach
 	out   bool
-	why   string
+	why   gateway.Omission
 	err   error // that why explains
 }
 
@@ -67,7 +67,7 @@ type (
 
 // doubt has AWS asked whether it answers at all.
 func (d *discoverer) doubt(err error) {
-	d.reach.why, d.reach.err = apigateway.Explain(err), err
+	d.reach.why, d.reach.err = apigateway.OmissionOf(err), err
 	if !d.reach.doubtful() {
 		d.reach.since = time.Now()
 		d.Scope.Tell(probeDue{})
@@ -77,27 +77,30 @@ func (d *discoverer) doubt(err error) {
 // believe takes AWS to be in reach, and has it asked for everything that waits.
 func (d *discoverer) believe(ctx actor.Context) {
 	if d.reach.out {
-		d.showReach("")
+		d.show(d.env.Board.OutOfReach, "")
 	}
 	d.reach = reach{}
 	d.prepare(ctx)
 }
 
-func (d *discoverer) showReach(why string) {
-	place := status.Place{Account: d.spec.Target.Account, Region: d.spec.Target.Region}
-	d.env.Board.OutOfReach(d.spec.Integration, place, why, d.env.Now())
+// show notes on the board what AWS cannot do, or, with an empty text, that it can again.
+func (d *discoverer) show(note func(string, status.Place, string, time.Time), why string) {
+	note(d.spec.Integration, status.Place{Account: d.spec.Target.Account, Region: d.spec.Target.Region}, why, d.env.Now())
 }
 
 // onProbeDue asks AWS whether it answers, as long as documents wait for that.
 func (d *discoverer) onProbeDue(ctx actor.Context) {
+	if gone := d.exports.Idle() || time.Since(d.reach.since) >= gateway.OutOfReachFor; gone && d.reach.out {
+		d.show(d.env.Board.ListingEnded, d.reach.why.Why) // nobody asks any more, and the last answer was none
+	}
 	switch {
 	case d.exports.Idle():
 		d.believe(ctx)
 	case time.Since(d.reach.since) >= gateway.OutOfReachFor:
 		for _, task := range d.exports.TakeAll() {
-			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Why: d.reach.why, OfTarget: true})
+			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Omission: d.reach.why, OfTarget: true})
 		}
-		d.env.Lasting.Error("AWS stayed out of reach; the documents that waited for it are given up: "+d.reach.why,
+		d.env.Lasting.Error("AWS stayed out of reach; the documents that waited for it are given up: "+d.reach.why.Why,
 			life.OfAWS(d.reach.err, life.LogTarget, d.spec.Target)...)
 		d.believe(ctx)
 	default:
@@ -123,12 +126,12 @@ func (d *discoverer) onProbed(ctx actor.Context, m probed) {
 		d.believe(ctx)
 		return
 	}
-	d.reach.why, d.reach.err = apigateway.Explain(m.err), m.err
+	d.reach.why, d.reach.err = apigateway.OmissionOf(m.err), m.err
 	if !d.reach.out {
 		d.reach.out = true
-		d.env.Lasting.Warn("AWS is out of reach for this target; its documents wait until it answers again: "+d.reach.why,
+		d.env.Lasting.Warn("AWS is out of reach for this target; its documents wait until it answers again: "+d.reach.why.Why,
 			life.OfAWS(m.err, life.LogTarget, d.spec.Target)...)
-		d.showReach(d.reach.why)
+		d.show(d.env.Board.OutOfReach, d.reach.why.Why)
 	}
 	d.Scope.After(probeEvery, probeDue{})
 }
@@ -138,7 +141,7 @@ func (d *discoverer) hold(ctx actor.Context, task exports.Task[*actor.PID], err 
 	class := apigateway.Classify(err)
 	if task.Returned >= maxReturns && class != gateway.Throttled {
 		ctx.Request(task.Asker, messages.APIOmitted{
-			ID: task.ID(), Why: apigateway.Explain(err), OfTarget: class.OfTarget() && class != gateway.Unreachable,
+			ID: task.ID(), Omission: apigateway.OmissionOf(err), OfTarget: class.OfTarget() && class != gateway.Unreachable,
 		})
 		return
 	}

@@ -4,6 +4,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/internal/exports"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/targets"
 	"federation-agent/messages"
 )
@@ -16,6 +17,8 @@ func RequestExport(ctx actor.Context, directory *targets.Directory[*actor.PID], 
 		return
 	}
 	for _, d := range order.Documents {
-		ctx.Send(ctx.Self(), messages.APIOmitted{ID: d.ID(), Why: "its account and region are not configured"})
+		ctx.Send(ctx.Self(), messages.APIOmitted{ID: d.ID(), Omission: gateway.Omission{
+			Reason: gateway.NotConfigured, Why: "its account and region are not configured",
+		}})
 	}
 }

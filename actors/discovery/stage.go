@@ -63,7 +63,7 @@ func (s *stage) prepare() (answer any, held error) {
 		if isOfMany(err) && ctx.Err() == nil {
 			return nil, err
 		}
-		return messages.APIOmitted{ID: entry.ID(), Why: apigateway.Explain(err), Gone: isNotFound(err)}, nil
+		return messages.APIOmitted{ID: entry.ID(), Omission: apigateway.OmissionOf(err), Gone: isNotFound(err)}, nil
 	}
 	input := federation.Input{
 		Target: entry.Target, Entry: entry.Entry, Name: entry.Name,
@@ -106,7 +106,7 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 		key.DeploymentID, key.UpdatedAt = d.DeploymentID, d.UpdatedAt
 		key.DocumentationVersion, key.CanaryDeploymentID = d.DocumentationVersion, d.CanaryDeploymentID
 	}
-	room := bothCopies{s.task.Claim, federation.RewritesServers(entry.API)}
+	room := exports.Copies{Claim: s.task.Claim, Rewritten: federation.RewritesServers(entry.API)}
 	if bytes := s.env.Exports.Size(key); bytes > 0 {
 		if err := room.Take(ctx, bytes); err != nil {
 			return store.Export{}, err
@@ -138,7 +138,7 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 
 // fetch asks AWS for the document, and again for one that there was no room for in time, once there is. One that is too
 // long for a message is not read: encoded it is longer still.
-func (s *stage) fetch(ctx context.Context, room bothCopies) ([]byte, error) {
+func (s *stage) fetch(ctx context.Context, room exports.Copies) ([]byte, error) {
 	ctx = apigateway.WithMost(ctx, s.maxBytes)
 	for {
 		document, err := apigateway.Export(apigateway.WithRoom(ctx, room), s.task.client, s.task.API.ID, s.task.Stage)
@@ -150,21 +150,4 @@ func (s *stage) fetch(ctx context.Context, room bothCopies) ([]byte, error) {
 			return nil, err
 		}
 	}
-}
-
-// bothCopies takes room for a document as it comes, and for the encoded one: until that is there, both are held. So is
-// a third one whose servers are rewritten.
-type bothCopies struct {
-	*exports.Claim
-	rewritten bool
-}
-
-// Take implements [apigateway.Room]. An OpenAPI document as AWS lays it out grows by an eighth to a sixth when it is
-// encoded, by its quotes and line breaks; a quarter leaves room for the rest of the API.
-func (c bothCopies) Take(ctx context.Context, bytes int64) error {
-	all := bytes + bytes + bytes/4
-	if c.rewritten {
-		all += bytes
-	}
-	return c.Claim.Take(ctx, all)
 }

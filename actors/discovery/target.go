@@ -45,7 +45,7 @@ type target struct {
 	client     apigateway.Client
 	discoverer *actor.PID
 	queue      []*actor.MessageEnvelope // what waits until the target is ready
-	failure    string
+	failure    gateway.Omission
 	cause      string // of the failure, in AWS's words
 	away       bool   // the failure may pass by itself
 	failedAt   time.Time
@@ -192,11 +192,11 @@ func (t *target) onIdentified(ctx actor.Context, m identified) {
 }
 
 func (t *target) onFailed(ctx actor.Context, err error) {
-	t.failure, t.cause, t.failedAt = apigateway.Explain(err), err.Error(), time.Now()
+	t.failure, t.cause, t.failedAt = apigateway.OmissionOf(err), err.Error(), time.Now()
 	t.away = apigateway.Classify(err).Passes()
 	delay := life.Backoff(t.failures, resolveFloor, resolveCap, t.env.Jitter())
 	t.failures++
-	t.env.Lasting.Error("AWS cannot be used in this region: "+t.failure, life.OfAWS(err, life.LogTarget, t.row.ID(),
+	t.env.Lasting.Error("AWS cannot be used in this region: "+t.failure.Why, life.OfAWS(err, life.LogTarget, t.row.ID(),
 		life.LogRole, t.row.Role, life.LogDelay, delay.Round(time.Second))...)
 	t.Become(t.failed)
 	t.show(status.Failed)
@@ -251,7 +251,7 @@ func (t *target) show(state status.TargetState) {
 		Region: t.row.Region, Role: t.row.Role, Account: t.row.Account, State: state, Since: t.env.Now(),
 	}
 	if state != status.Ready {
-		shown.Failure = t.failure
+		shown.Failure = t.failure.Why
 	}
 	t.env.Board.Target(t.spec.Integration, shown)
 }
@@ -261,13 +261,13 @@ func (t *target) refuse(ctx actor.Context, message any, sender *actor.PID) {
 	switch m := message.(type) {
 	case messages.ListTarget:
 		ctx.Request(sender, messages.TargetListing{
-			Request: m.Request, Target: t.row.ID(), Failure: t.failure, Cause: t.cause, Away: t.away,
+			Request: m.Request, Target: t.row.ID(), Failure: t.failure.Why, Cause: t.cause, Away: t.away,
 		})
 	case messages.ExportAPI:
 		for _, d := range m.Documents {
-			ctx.Request(sender, messages.APIOmitted{ID: d.ID(), Why: t.failure, OfTarget: true})
+			ctx.Request(sender, messages.APIOmitted{ID: d.ID(), Omission: t.failure, OfTarget: true})
 		}
 	case messages.Command:
-		ctx.Request(sender, messages.Answer{CommandRef: m.Ref(), Reply: messages.Refused{Reason: t.failure}})
+		ctx.Request(sender, messages.Answer{CommandRef: m.Ref(), Reply: messages.Refused{Reason: t.failure.Why}})
 	}
 }

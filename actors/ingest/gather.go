@@ -90,8 +90,8 @@ func (i *ingest) sendable(apis []federation.NamedEntry, judged messages.LossesJu
 	return slices.DeleteFunc(slices.Clone(apis), func(e federation.NamedEntry) bool {
 		claimed := judged.Unconfirmed[e.ID()]
 		if claimed {
-			i.omit(e.ID(), "AWS does not list all of the plans any more with which it was sent, and a second listing has "+
-				"not confirmed that yet", slog.LevelWarn)
+			i.omit(e.ID(), gateway.Omission{Reason: gateway.PlansUnconfirmed, Why: "AWS does not list all of the plans any more with which it was sent, and a second listing has " +
+				"not confirmed that yet"}, slog.LevelWarn)
 		}
 		return claimed
 	})
@@ -105,7 +105,7 @@ func (i *ingest) nameUnlisted(m messages.GatheredAPIs) {
 	for _, l := range m.Listings {
 		for api, why := range l.Unlisted {
 			id := federation.ID{Account: l.Target.Account, Region: l.Target.Region, RestAPI: api, Stage: "*"}
-			i.missing.Failed(id, why, false)
+			i.missing.Failed(id, why.Why, false)
 			i.omit(id, why, slog.LevelError)
 		}
 	}
@@ -138,7 +138,9 @@ func (i *ingest) addUnlisted(ctx actor.Context, judged messages.LossesJudged) {
 		m.Listings = slices.DeleteFunc(slices.Clone(m.Listings),
 			func(l messages.TargetListing) bool { return !found[l.Target] })
 		apis, _ := choose(m.Whole, i.spec.command.APIIDs)
-		i.plan.Add(i.unacknowledged(i.sendable(apis, judged)))
+		added := i.unacknowledged(i.sendable(apis, judged))
+		i.planned += len(added)
+		i.plan.Add(added)
 	}
 	i.pull(ctx)
 	i.proceed(ctx)
@@ -236,6 +238,8 @@ func (i *ingest) estimate(m messages.GatheredAPIs) int {
 func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing []string) {
 	apis = i.unacknowledged(apis)
 	i.plan = exports.NewPlan(apis, i.all.Settings.StageWorkers, i.documents)
+	i.planned, i.done = i.sent+len(apis), i.sent
+	i.show()
 	if !i.answered {
 		switch {
 		case len(apis) == 0 && len(missing) > 0:
@@ -251,7 +255,7 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 		}
 		i.started(ctx, len(apis))
 		if len(apis) == 0 {
-			i.env.Log.Info("nothing to ingest", life.LogJob, i.job(), life.LogOmitted, i.omitted.count)
+			i.env.Log.Info("nothing to ingest", life.LogJob, i.job(), life.LogOmitted, i.omitted.Count)
 			i.report("")
 			i.end(ctx)
 			return

@@ -85,12 +85,14 @@ type ingest struct {
 	sendAt    *time.Timer
 	limits    peerLimits
 	missing   exports.Missing
-	omitted   omitted
+	omitted   exports.LeftOut
 	listed    map[federation.Target]time.Time // when each target's listing was begun
 	waited    bool                            // no target could be listed at first
 	listing   bool                            // targets that could not be listed are being listed again
 	sent      int                             // acknowledged since the job began, also before a restart of the agent
 	bare      int                             // sent without a document by this one
+	planned   int                             // that AWS has, and that may be sent
+	done      int                             // of these: their document is there, or they go without one, or are left out
 }
 
 // jobSpec is what one job has beyond the [Spec] of all.
@@ -260,6 +262,7 @@ func (i *ingest) onStarted(ctx actor.Context) {
 		Count: settings.BatchCount, Delay: settings.BatchDelay,
 	})
 	i.Scope.After(checkEvery, checkDue{})
+	i.show()
 	if i.spec.resumed != nil {
 		i.resume(ctx)
 		return
@@ -312,7 +315,7 @@ func (i *ingest) flowOnceStored() {
 // fail ends the job without `done`: in APIM it times out, which is the truth.
 func (i *ingest) fail(ctx actor.Context, why string) {
 	i.env.Log.Error("the ingest failed", life.LogJob, i.job(), life.LogReason, why,
-		life.LogSent, i.sent, life.LogOmitted, i.omitted.count)
+		life.LogSent, i.sent, life.LogOmitted, i.omitted.Count)
 	i.report(why)
 	i.refuseOpen(ctx, why)
 	i.end(ctx)
@@ -393,7 +396,9 @@ func (i *ingest) onCheckDue(ctx actor.Context) {
 	i.Scope.After(checkEvery, checkDue{})
 	i.keepAlive(ctx)
 	for _, id := range i.plan.Overdue(time.Now(), exportOverdue) {
-		i.onOmitted(ctx, messages.APIOmitted{ID: id, Why: "it did not get ready in time", OfTarget: true})
+		i.onOmitted(ctx, messages.APIOmitted{ID: id, OfTarget: true, Omission: gateway.Omission{
+			Why: "it did not get ready in time", Reason: gateway.TooLate,
+		}})
 	}
 	if b := i.inFlight; b != nil && b.number > 0 && time.Since(b.sentAt) > answerOverdue {
 		i.fail(ctx, fmt.Sprintf("APIM did not answer an INGEST within %s", answerOverdue))

@@ -115,6 +115,7 @@ func (j *jobs) Receive(ctx actor.Context) {
 }
 
 func (j *jobs) onStarted(ctx actor.Context) {
+	j.env.Board.NoIngest(j.spec.Integration) // those of an earlier incarnation ended with it
 	j.resume(ctx)
 	j.Scope.After(resumeAfter, resumeDue{}) // the record of a job that this restart ended may be still on its way
 }
@@ -174,6 +175,7 @@ func (j *jobs) onTerminated(m *actor.Terminated) {
 	for id, job := range j.running {
 		if job.Equal(m.Who) {
 			delete(j.running, id)
+			j.env.Board.IngestGone(j.spec.Integration, id)
 			j.Scope.After(resumeAfter, resumeDue{})
 		}
 	}

@@ -9,6 +9,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 )
 
 // peerLimits are what is known of the largest message that the controller takes, in bytes; 0 while nothing is. It does
@@ -27,8 +28,9 @@ func (i *ingest) withoutDocument(api exports.API, entry federation.NamedEntry) {
 		i.plan.Add([]federation.NamedEntry{entry})
 		return
 	}
+	i.done++
 	i.missing.Failed(api.ID, exports.TooLarge, false)
-	i.omit(api.ID, exports.TooLarge, slog.LevelError)
+	i.omit(api.ID, gateway.Omission{Why: exports.TooLarge, Reason: gateway.TooLarge}, slog.LevelError)
 }
 
 // onTooLarge learns from a batch that the controller found too large: it goes again in halves. An API that does not go
@@ -46,6 +48,7 @@ func (i *ingest) onTooLarge(ctx actor.Context, b *batch) {
 	} else {
 		i.limits.api = min(len(first.JSON)-1, cmp.Or(i.limits.api, len(first.JSON)))
 		i.missing.Unready(first.ID)
+		i.done--
 		exports.Release(b.apis)
 		i.withoutDocument(first.API, first.Document.NamedEntry)
 	}

@@ -45,8 +45,10 @@ func (i *ingest) onReady(ctx actor.Context, m messages.APIReady) {
 		i.withoutDocument(m.API, document.NamedEntry)
 	} else {
 		i.missing.Ready(m.ID)
+		i.done++
 		i.outbox.Add(exports.Ready{API: m.API, Document: document}, time.Now())
 	}
+	i.show()
 	i.pull(ctx)
 	i.proceed(ctx)
 }
@@ -59,15 +61,19 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	document.Claim.Release()
 	switch {
 	case m.Gone:
-		i.noteOmitted(m.ID, m.Why, slog.LevelWarn)
+		i.planned--
+		i.sayOmitted(m.ID, m.Why)
+		i.omitted.Note(m.ID, m.Why, slog.LevelWarn)
 	case !m.OfTarget && i.missing.Again(m.ID):
 		i.env.Often.Info("an API is not available; it is tried again after the others",
 			life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)
 		i.plan.Add([]federation.NamedEntry{document.NamedEntry})
 	default:
 		i.missing.Failed(m.ID, m.Why, m.OfTarget)
-		i.omit(m.ID, m.Why, slog.LevelError)
+		i.done++
+		i.omit(m.ID, m.Omission, slog.LevelError)
 	}
+	i.show()
 	i.pull(ctx)
 	i.proceed(ctx)
 }
@@ -225,11 +231,11 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 		i.onIngestError(ctx, b, m.Error)
 	case b.done:
 		level := slog.LevelInfo
-		if i.omitted.count > 0 {
+		if i.omitted.Count > 0 {
 			level = slog.LevelWarn
 		}
 		i.env.Log.Log(context.Background(), level, "ingest done", life.LogJob, i.job(), life.LogSent, i.sent, life.LogWithoutDocument, i.bare,
-			life.LogOmitted, i.omitted.count, life.LogTook, time.Since(i.startedAt).Round(time.Millisecond))
+			life.LogOmitted, i.omitted.Count, life.LogTook, time.Since(i.startedAt).Round(time.Millisecond))
 		i.report("")
 		i.end(ctx)
 	default:
@@ -239,6 +245,7 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 			i.env.Board.Ingested(i.all.Integration, len(b.apis))
 			i.bare += b.withoutDocument()
 			i.tellProgress()
+			i.show()
 		}
 		i.acknowledge(b)
 		i.pull(ctx)
@@ -286,8 +293,9 @@ func (i *ingest) onIngestError(ctx actor.Context, b *batch, reason string) {
 	case len(b.apis) == 1:
 		exports.Release(b.apis)
 		id := b.apis[0].ID
-		i.missing.Refused(id, "APIM refuses it: "+reason)
-		i.omit(id, "APIM refuses it: "+reason, slog.LevelError)
+		why := gateway.Omission{Why: "APIM refuses it: " + reason, Reason: gateway.RefusedByAPIM}
+		i.missing.Refused(id, why.Why)
+		i.omit(id, why, slog.LevelError)
 	default:
 		i.env.Often.Warn("APIM refused a batch; sending it again in halves",
 			life.LogJob, i.job(), life.LogAPIs, len(b.apis), life.LogReason, reason)

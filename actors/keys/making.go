@@ -135,6 +135,7 @@ func (s *saga) create(m task, c messages.Subscribe, record *keys.Record) (secret
 		return value, err
 	}
 	record.KeyID = id
+	s.env.Board.KeyMade(record.Integration)
 	return value, errors.Join(err, s.write(record, keys.Created, ""))
 }
 

@@ -164,7 +164,11 @@ func (s *saga) delete(keyID string, by time.Time) error {
 		ctx, cancel = context.WithDeadline(ctx, by)
 		defer cancel()
 	}
-	return apigateway.DeleteKey(ctx, s.spec.client, keyID)
+	err := apigateway.DeleteKey(ctx, s.spec.client, keyID)
+	if err == nil {
+		s.env.Board.KeyDeleted(s.spec.subscription.Integration)
+	}
+	return err
 }
 
 // calls is the context of all calls to AWS.

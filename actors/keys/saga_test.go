@@ -19,6 +19,7 @@ import (
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/keys"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
 	"federation-agent/messages"
@@ -104,7 +105,7 @@ func inWriting(t *testing.T, test func(*writing)) {
 				Life:   ctx,
 				Now:    func() time.Time { return time.Now().Add(time.Duration(clock.Load())) },
 				NewID:  func() string { return fmt.Sprintf("record-%d", ids.Add(1)) },
-				Jitter: func() float64 { return 0 }, Keys: journal,
+				Jitter: func() float64 { return 0 }, Keys: journal, Board: status.NewBoard(),
 			}).Logging(slog.New(slog.DiscardHandler)),
 		}
 		w.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return w.env.Log }))
@@ -113,7 +114,7 @@ func inWriting(t *testing.T, test func(*writing)) {
 				ctx.Respond(messages.PermitGranted{})
 			}
 		})
-		w.aws.permits = &quota.Permits{System: w.system, Quota: budget, Tickets: &atomic.Uint64{}}
+		w.aws.permits = &quota.Permits{System: w.system, Quota: budget, Tickets: &atomic.Uint64{}, Board: w.env.Board}
 		target := w.neighbour(func(ctx actor.Context) {
 			if _, asked := ctx.Message().(messages.ListTarget); asked {
 				ctx.Respond(messages.TargetListing{})

@@ -33,6 +33,8 @@ type Permits struct {
 	// Target is what the calls are for; each attempt is counted on the board.
 	Target federation.Target
 	Board  *status.Board
+	// Now is the board's wall clock.
+	Now func() time.Time
 }
 
 // PermitRules are what a call asks of its permits beyond the time of its last attempt.
@@ -59,8 +61,10 @@ func (p *Permits) Acquire(ctx context.Context, r gateway.PermitRequest) (apigate
 	if rules.Wanted == nil {
 		rules.Wanted = context.Background()
 	}
-	ticket := p.Tickets.Add(1)
+	ticket, began := p.Tickets.Add(1), time.Now()
+	place := status.Place{Account: p.Target.Account, Region: p.Target.Region}
 	err := p.ask(ctx, rules.Wanted, messages.AcquirePermit{Ticket: ticket, PermitRequest: r})
+	p.Board.Waited(place, time.Since(began))
 	if err == nil {
 		// An attempt must not begin once it is not wanted, though its permit came at the same moment.
 		err = cmp.Or(ctx.Err(), unwantedBy(rules.Wanted))
@@ -78,9 +82,8 @@ func (p *Permits) Acquire(ctx context.Context, r gateway.PermitRequest) (apigate
 			rules.Undone()
 		}
 		p.Board.Called(status.Call{
-			Place:     status.Place{Account: p.Target.Account, Region: p.Target.Region},
-			Operation: string(r.Operation), Result: outcome.Class.String(),
-		})
+			Place: place, Operation: string(r.Operation), Result: outcome.Class.String(),
+		}, p.Now(), outcome.Took)
 		p.System.Root.Send(p.Quota, messages.ReturnPermit{Ticket: ticket, Outcome: outcome})
 	}, nil
 }

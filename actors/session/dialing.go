@@ -14,6 +14,7 @@ import (
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exchange/wsconn"
 	"federation-agent/internal/pulse"
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -40,13 +41,14 @@ func (s *session) onStarted(ctx actor.Context) {
 	case s.memory.attempt == 0 && s.memory.number == 0:
 		s.Scope.After(0, redial{})
 	default:
-		s.Scope.After(s.nextDelay(false), redial{})
+		s.redialIn(s.nextDelay(false))
 	}
 }
 
 // dial opens a websocket to the next endpoint.
 func (s *session) dial() {
 	s.Become(s.dialing)
+	s.env.Board.SessionNext(s.spec.Integration, time.Time{})
 	endpoints := s.spec.Connector.Endpoints
 	endpoint := endpoints[s.memory.attempt%len(endpoints)]
 	s.memory.attempt++
@@ -116,7 +118,7 @@ func (s *session) onDialFailed(m dialed) {
 		life.LogCause, cause, life.LogEndpoint, m.endpoint, life.LogDelay, delay, life.LogAttempt, s.memory.failures)
 	s.env.Board.SessionAway(s.spec.Integration, m.err.Error(), s.env.Now())
 	s.Become(s.waiting)
-	s.Scope.After(delay, redial{})
+	s.redialIn(delay)
 }
 
 // onGreeting waits for HELLO's reply; what comes before it, though nothing should, is served as usual.
@@ -136,7 +138,7 @@ func (s *session) onGreeting(ctx actor.Context, message wsconn.Message) {
 			"; check that an AWS API Gateway integration with this id exists in APIM (the provider's integrationId), "+
 			"and that the token's service account may use it",
 			life.LogCause, "hello", life.LogDelay, delay, life.LogAttempt, s.memory.failures)
-		s.leave(ctx, exchange.CloseNormal, "HELLO was refused", s.redialAfter(delay))
+		s.leave(ctx, exchange.CloseNormal, status.LostClosed, "HELLO was refused", s.redialAfter(delay))
 		s.env.Board.SessionAway(s.spec.Integration, "APIM refused this agent: "+reply.ErrorDetails, s.env.Now())
 		return
 	}
@@ -181,7 +183,27 @@ func (s *session) forgetFailures() {
 func (s *session) redialAfter(delay time.Duration) func(actor.Context) {
 	return func(actor.Context) {
 		s.Become(s.waiting)
-		s.Scope.After(delay, redial{})
+		s.redialIn(delay)
+	}
+}
+
+// redialIn has the next attempt made after a delay.
+func (s *session) redialIn(delay time.Duration) {
+	s.env.Board.SessionNext(s.spec.Integration, s.env.Now().Add(delay))
+	s.Scope.After(delay, redial{})
+}
+
+// lossOf is the reason for which a connection that ended by itself counts as lost.
+func lossOf(info wsconn.CloseInfo) status.Loss {
+	switch {
+	case errors.Is(info.Err, wsconn.ErrQueueFull):
+		return status.LostTooSlow
+	case errors.Is(info.Err, wsconn.ErrTextMessage), errors.Is(info.Err, wsconn.ErrMessageTooBig):
+		return status.LostProtocol
+	case info.Remote:
+		return status.LostClosed
+	default:
+		return status.LostNetwork
 	}
 }
 

@@ -54,13 +54,15 @@ func (s *session) onFrameError(ctx actor.Context, err error) {
 	}
 	delay := s.nextDelay(false)
 	s.env.Lasting.Error("APIM broke the exchange protocol; connecting again", life.LogError, err, life.LogDelay, delay)
-	s.leave(ctx, code, err.Error(), s.redialAfter(delay))
+	s.leave(ctx, code, status.LostProtocol, err.Error(), s.redialAfter(delay))
 }
 
 // ignore counts what cannot be read and gets no answer. A peer that sends nothing else fills no log with it.
 func (s *session) ignore(err error) {
 	s.ignored++
-	s.env.Board.Answered(s.spec.Integration, status.Command{Type: status.Unreadable, Outcome: status.Unanswered})
+	s.env.Board.TurnedAway(s.spec.Integration, status.FailedCommand{
+		Command: status.Command{Type: status.Unreadable, Outcome: status.Unanswered},
+	})
 	if s.ignored == 1 {
 		s.env.Lasting.Warn("ignoring what cannot be read; what follows on this connection is counted", life.LogError, err)
 	}
@@ -140,7 +142,7 @@ func (s *session) onWork(ctx actor.Context, c asked) {
 	}
 	if refusal != "" {
 		s.env.Often.Warn("refusing a command: "+why, life.LogCommand, id)
-		s.env.Board.Answered(s.spec.Integration, status.Command{Type: work.Name(), Outcome: status.Refused})
+		s.env.Board.TurnedAway(s.spec.Integration, life.Shown(s.env, work, status.Refused, refusal))
 		s.replyNow(exchange.AppendErrorReply(nil, c.Type, id, refusal))
 		return
 	}
@@ -167,16 +169,16 @@ func (s *session) onGoodBye(ctx actor.Context, c exchange.GoodBye) {
 	case c.Reconnect: // no failure, however young the session is: a node ends, or the load is spread again
 		delay := s.soon()
 		s.log().Info("APIM says good-bye and asks to come back", life.LogDelay, delay)
-		s.leave(ctx, exchange.CloseTryAgainLater, "reconnecting as asked", s.redialAfter(delay))
+		s.leave(ctx, exchange.CloseTryAgainLater, status.LostGoodBye, "reconnecting as asked", s.redialAfter(delay))
 	case s.spec.Connector.AutoReconnect:
 		delay := s.nextDelay(true)
 		s.env.Lasting.Warn("APIM says good-bye for good; coming back all the same as autoReconnect is on", life.LogDelay, delay)
-		s.leave(ctx, exchange.CloseNormal, "good-bye", s.redialAfter(delay))
+		s.leave(ctx, exchange.CloseNormal, status.LostGoodBye, "good-bye", s.redialAfter(delay))
 	default:
 		s.env.Log.Error("APIM says good-bye for good: the integration was deleted, or the agent is not wanted any more; " +
 			"to come back even so, set gravitee_integration_connector_ws_autoReconnect=true")
 		s.memory.ended = messages.Dismissed{}
-		s.leave(ctx, exchange.CloseNormal, "good-bye for good", s.end)
+		s.leave(ctx, exchange.CloseNormal, status.LostGoodBye, "good-bye for good", s.end)
 	}
 }
 
@@ -281,7 +283,7 @@ func (s *session) onTooLarge(ctx actor.Context, m connClosed) {
 		"connection; set the setting to the controller's own limit, or raise that; smaller ones are tried now",
 		life.LogSetting, setting, life.LogBytes, s.largest, life.LogReason, reasonOf(m.info), life.LogDelay, delay)
 	s.forgetConn()
-	s.down(ctx, reasonOf(m.info))
+	s.down(ctx, status.LostTooLarge, reasonOf(m.info))
 	s.redialAfter(delay)(ctx)
 }
 

@@ -12,6 +12,7 @@ import (
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exchange/wsconn"
 	"federation-agent/internal/pulse"
+	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
 
@@ -135,7 +136,7 @@ func (s *session) Receive(ctx actor.Context) {
 		ctx.Respond(messages.SessionThere{})
 	case *actor.Restarting, *actor.Stopping:
 		if s.conn != nil {
-			s.down(ctx, whyEnded)
+			s.down(ctx, status.LostShutdown, whyEnded)
 		}
 	case interface{ isOf(c *wsconn.Conn) bool }:
 		if !m.isOf(s.conn) {
@@ -186,7 +187,7 @@ func (s *session) greeting(ctx actor.Context) {
 	case greetOverdue:
 		delay := s.nextDelay(false)
 		s.env.Lasting.Warn("the controller did not answer HELLO within a minute; trying again", life.LogDelay, delay)
-		s.leave(ctx, exchange.CloseTryAgainLater, "no reply to HELLO", s.redialAfter(delay))
+		s.leave(ctx, exchange.CloseTryAgainLater, status.LostSilent, "no reply to HELLO", s.redialAfter(delay))
 	case messages.SendIngest:
 		ctx.Respond(messages.IngestLost{Batch: m.Batch})
 	default:
@@ -288,14 +289,14 @@ func (s *session) onDrain(ctx actor.Context, m messages.Drain) {
 
 func (s *session) leaveDrained(ctx actor.Context) {
 	if s.draining && s.unproved <= 0 {
-		s.leave(ctx, exchange.CloseNormal, "the agent is shutting down", s.end)
+		s.leave(ctx, exchange.CloseNormal, status.LostShutdown, "the agent is shutting down", s.end)
 	}
 }
 
 // leave closes the connection; then follows when it has ended. What was pending on it is lost at once.
-func (s *session) leave(ctx actor.Context, code int, reason string, then func(actor.Context)) {
+func (s *session) leave(ctx actor.Context, code int, why status.Loss, reason string, then func(actor.Context)) {
 	s.conn.Close(code, reason)
-	s.down(ctx, reason)
+	s.down(ctx, why, reason)
 	s.left = then
 	s.Become(s.leaving)
 }
@@ -312,9 +313,10 @@ func (s *session) forgetConn() {
 	s.conn, s.release = nil, nil
 }
 
-// down tells that the session is gone and what was pending on it is lost.
-func (s *session) down(ctx actor.Context, why string) {
+// down tells that the session is gone and what was pending on it is lost. It counts as lost if APIM had accepted it.
+func (s *session) down(ctx actor.Context, loss status.Loss, why string) {
 	if !s.readyAt.IsZero() {
+		s.env.Board.SessionLost(s.spec.Integration, loss)
 		s.memory.lostAt = time.Now()
 	}
 	s.readyAt = time.Time{}
@@ -353,6 +355,6 @@ func (s *session) onConnLost(ctx actor.Context, m connClosed) {
 	s.log().Warn("the connection to APIM is closed; connecting again", life.LogStatus, m.info.Code,
 		life.LogReason, reasonOf(m.info), life.LogDelay, delay, life.LogAttempt, s.memory.failures)
 	s.forgetConn()
-	s.down(ctx, reasonOf(m.info))
+	s.down(ctx, lossOf(m.info), reasonOf(m.info))
 	s.redialAfter(delay)(ctx)
 }

@@ -8,6 +8,7 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/status"
 )
 
 // A session can be dead for commands while its websocket lives. APIM up to 4.8 forgets an agent if its answer to one
@@ -83,5 +84,5 @@ func (s *session) onSilent(ctx actor.Context) {
 	delay := s.nextDelay(false)
 	s.env.Lasting.Warn("APIM has stopped sending commands and HEALTH_CHECKs, as APIM up to 4.8 does after an answer "+
 		"that came too late; connecting again", life.LogTook, quiet.Round(time.Second), life.LogDelay, delay)
-	s.leave(ctx, exchange.CloseTryAgainLater, "no HEALTH_CHECK comes any more", s.redialAfter(delay))
+	s.leave(ctx, exchange.CloseTryAgainLater, status.LostSilent, "no HEALTH_CHECK comes any more", s.redialAfter(delay))
 }

@@ -7,6 +7,7 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/status"
 )
 
 // stoodStill is what the connection's pulse tells its session, which may get no other message.
@@ -25,5 +26,5 @@ func (s *session) leaveIfStoodStill(ctx actor.Context) {
 	delay := s.soon()
 	s.env.Lasting.Warn("this process stood still, so nobody knows how old APIM's commands are; connecting again",
 		life.LogTook, gap.Round(time.Millisecond), life.LogDelay, delay)
-	s.leave(ctx, exchange.CloseTryAgainLater, "the agent's process stood still", s.redialAfter(delay))
+	s.leave(ctx, exchange.CloseTryAgainLater, status.LostStandstill, "the agent's process stood still", s.redialAfter(delay))
 }

@@ -103,6 +103,7 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 		defer func() { done(outcome) }()
 	}
 
+	began := time.Now()
 	attemptCtx, cancel := context.WithTimeout(ctx, operation.AttemptTime())
 	defer cancel()
 	out, metadata, err = next.HandleFinalize(attemptCtx, in)
@@ -110,7 +111,7 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 		err = CheckDocument(export.Body)
 	}
 	if err == nil {
-		outcome = gateway.Outcome{Class: gateway.OK}
+		outcome = gateway.Outcome{Class: gateway.OK, Took: time.Since(began)}
 		return out, metadata, nil
 	}
 	if room, ok := roomOf(ctx); ok {
@@ -118,7 +119,7 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 	}
 	failure := a.failure(ctx, c, operation, err)
 	c.last, c.doubtful = failure, c.doubtful || failure.class == gateway.AnswerLost
-	outcome = gateway.Outcome{RetryAfter: failure.retryAfter, Class: failure.class}
+	outcome = gateway.Outcome{RetryAfter: failure.retryAfter, Took: time.Since(began), Class: failure.class}
 	return out, metadata, failure
 }
 

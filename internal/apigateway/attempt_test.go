@@ -131,7 +131,8 @@ func TestEveryAttemptTakesAPermitAndReportsItsOutcome(t *testing.T) {
 		}
 		if got, want := fmt.Sprint(permits.outcomes), fmt.Sprint([]gateway.Outcome{
 			{RetryAfter: 3 * time.Second, Class: gateway.Throttled},
-			{Class: gateway.Unavailable}, {Class: gateway.Unreachable}, {Class: gateway.Unreachable}, {Class: gateway.OK},
+			{Class: gateway.Unavailable}, {Took: gateway.GetRestApis.AttemptTime(), Class: gateway.Unreachable},
+			{Class: gateway.Unreachable}, {Class: gateway.OK},
 		}); got != want {
 			t.Errorf("outcomes = %s, want %s", got, want)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/sts"
 	"github.com/aws/smithy-go/middleware"
 
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/secret"
 )
 
@@ -37,6 +38,9 @@ type CredentialsOptions struct {
 	HTTPClient aws.HTTPClient
 	// Log takes the SDK's own warnings. Nil leaves them to the SDK, which writes them to the standard error.
 	Log *slog.Logger
+	// Called, unless nil, hears of each attempt to call STS when it has ended, those of the SDK's own chain too. It is
+	// called by any goroutine.
+	Called func(region string, operation gateway.Operation, outcome gateway.Outcome)
 }
 
 // appID names the agent in the user agent header, unless AWS_SDK_UA_APP_ID gives another name.
@@ -76,7 +80,7 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 	}
 	load := []func(*config.LoadOptions) error{
 		config.WithRegion(o.Regions[0]), config.WithHTTPClient(buildable),
-		config.WithAPIOptions([]func(*middleware.Stack) error{guard}),
+		config.WithAPIOptions([]func(*middleware.Stack) error{guard, toldSTS(o.Called)}),
 		config.WithEndpointCredentialOptions(func(e *endpointcreds.Options) { e.HTTPClient = direct(buildable) }),
 	}
 	if o.Log != nil {

@@ -382,3 +382,39 @@ func TestTheNextRegionIsAskedWhenSTSDoesNotAnswer(t *testing.T) {
 		}
 	})
 }
+
+func TestEachAttemptAtSTSIsToldWithItsResultAndTime(t *testing.T) {
+	quiet(t)
+	synctest.Test(t, func(t *testing.T) {
+		var told []string
+		granted := stsAnswer()
+		w := &wire{answer: func(n int, r *http.Request) (*http.Response, error) {
+			switch {
+			case r.Method == http.MethodGet: // API Gateway, which tells its own
+				return noAPIs(r)
+			case n == 1:
+				time.Sleep(2 * time.Second)
+				return stsFault(503, "ServiceUnavailable", "later")(r)
+			case strings.Contains(r.Header.Get("Authorization"), "/us-east-1/"):
+				return stsFault(403, "AccessDenied", "no")(r)
+			}
+			return granted(n, r)
+		}}
+		c := newCredentials(t, w, CredentialsOptions{
+			Regions: []string{"eu-west-1"}, RoleSessionName: "me",
+			Called: func(region string, o gateway.Operation, outcome gateway.Outcome) {
+				told = append(told, fmt.Sprintf("%s %s %s %s", region, o, outcome.Class, outcome.Took))
+			},
+		})
+		if _, err := ListRESTAPIs(t.Context(), NewClient(c.Config("eu-west-1", role), Options{Jitter: half})); err != nil {
+			t.Error(err)
+		}
+		if _, err := c.AccountID(t.Context(), "us-east-1", ""); err == nil {
+			t.Error("STS denied it")
+		}
+		want := "[eu-west-1 AssumeRole unavailable 2s eu-west-1 AssumeRole ok 0s us-east-1 GetCallerIdentity access_denied 0s]"
+		if got := fmt.Sprint(told); got != want {
+			t.Errorf("told %s, want %s", got, want)
+		}
+	})
+}

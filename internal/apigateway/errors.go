@@ -89,6 +89,11 @@ func Explain(err error) string {
 	return explanations[class] + inItsWords(class, err)
 }
 
+// OmissionOf is why an API is left out that AWS failed for.
+func OmissionOf(err error) gateway.Omission {
+	return gateway.Omission{Reason: Classify(err).Reason(), Why: Explain(err)}
+}
+
 // maxWords bounds what is quoted of AWS's text, in bytes.
 const maxWords = 300
 

@@ -6,7 +6,10 @@ import (
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	"github.com/aws/aws-sdk-go-v2/service/sts"
+	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/region"
@@ -23,6 +26,35 @@ type stsRegions struct {
 	clients     []*sts.Client
 	credentials aws.CredentialsProvider // the agent's own
 }
+
+// toldSTS has each attempt to call STS told. Calls to other services, and attempts that fail for want of credentials
+// before they are sent, are not.
+func toldSTS(
+	tell func(string, gateway.Operation, gateway.Outcome),
+) func(*middleware.Stack) error {
+	return func(stack *middleware.Stack) error {
+		if _, signs := stack.Finalize.Get("GetIdentity"); tell == nil || !signs {
+			return nil
+		}
+		return stack.Finalize.Insert(middleware.FinalizeMiddlewareFunc(toldID, func(
+			ctx context.Context, in middleware.FinalizeInput, next middleware.FinalizeHandler,
+		) (middleware.FinalizeOutput, middleware.Metadata, error) {
+			began := time.Now()
+			out, metadata, err := next.HandleFinalize(ctx, in)
+			if service := awsmiddleware.GetServiceID(ctx); service == serviceSTS {
+				operation, class := awsmiddleware.GetOperationName(ctx), gateway.OK
+				if err != nil { // it gets its service and operation only behind this
+					class = Classify(&smithy.OperationError{ServiceID: service, OperationName: operation, Err: err})
+				}
+				tell(awsmiddleware.GetRegion(ctx), gateway.Operation(operation),
+					gateway.Outcome{Took: time.Since(began), Class: class})
+			}
+			return out, metadata, err
+		}), "GetIdentity", middleware.After)
+	}
+}
+
+const toldID = "FederationAgentTold"
 
 // sts makes STS clients with a configuration's credentials: for its own region, then for the integration's other
 // regions, and last for a region that is always enabled.

@@ -16,6 +16,25 @@ const (
 	DeleteAPIKey       Operation = "DeleteApiKey"
 )
 
+// Operations are all of them.
+func Operations() []Operation {
+	return []Operation{
+		GetRestApis, GetUsagePlans, GetStages, GetExport, CreateAPIKey, CreateUsagePlanKey, DeleteAPIKey,
+	}
+}
+
+// The operations of AWS STS that give credentials, and tell whose they are. STS has a quota of its own.
+const (
+	AssumeRole                Operation = "AssumeRole"
+	AssumeRoleWithWebIdentity Operation = "AssumeRoleWithWebIdentity"
+	GetCallerIdentity         Operation = "GetCallerIdentity"
+)
+
+// STSOperations are all of STS's.
+func STSOperations() []Operation {
+	return []Operation{AssumeRole, AssumeRoleWithWebIdentity, GetCallerIdentity}
+}
+
 const (
 	// attemptTime limits every attempt but an export. AWS answers these in 50 to 150 ms, so an attempt that takes longer
 	// is lost.

@@ -99,6 +99,8 @@ const OutOfReachFor = 30 * time.Minute
 type Outcome struct {
 	// RetryAfter is how long AWS asked to wait, zero if it did not ask.
 	RetryAfter time.Duration
+	// Took is how long the attempt took, without the wait for its permit.
+	Took time.Duration
 	// Class says how the attempt failed. It is [OK] if it did not fail.
 	Class Class
 }

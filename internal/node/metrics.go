@@ -75,7 +75,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		count(reconnects, max(i.Session.Connects, 1)-1, i.ID)
 		count(ingestedAPIs, i.IngestedAPIs, i.ID)
 		count(omittedAPIs, i.OmittedAPIs, i.ID)
-		for command, n := range i.Commands {
+		for command, n := range i.Counts {
 			count(commands, n, i.ID, command.Type, string(command.Outcome))
 		}
 	}

@@ -45,6 +45,8 @@ type keysReport struct {
 	// UnderWay are keys that are being made or answered, BeingDeleted those that are being deleted.
 	UnderWay     int `json:"underWay"`
 	BeingDeleted int `json:"beingDeleted"`
+	// Backlog is how many keys are in each of the states that pass, and since when the oldest is, by integration.
+	Backlog map[string]backlog `json:"backlog"`
 	// Deletions names the keys that are being deleted, Unserved those of them that nothing configured reaches.
 	Deletions []keyReport `json:"deletions"`
 	Unserved  []keyReport `json:"unserved"`
@@ -82,6 +84,8 @@ type quota struct {
 	// Calls and Throttled are since the process began.
 	Calls     uint64 `json:"calls"`
 	Throttled uint64 `json:"throttled"`
+	// LastHour is the last hour by the minute, the oldest first; minutes without a call are left out.
+	LastHour []status.Minute `json:"lastHour"`
 }
 
 type served struct {
@@ -97,6 +101,11 @@ type ingestReport struct {
 	Total     int       `json:"total"`
 	Acked     int       `json:"acknowledged"`
 	Ending    bool      `json:"ending"`
+	// DocumentsTotal is how many APIs are to be made ready, 0 while AWS is being listed. DocumentsDone are those of them
+	// whose document is there, or that go without one, or are left out. They run ahead of Acked.
+	DocumentsTotal int `json:"documentsTotal"`
+	DocumentsDone  int `json:"documentsDone"`
+	LeftOut        int `json:"leftOut"`
 }
 
 type commandReport struct {
@@ -111,7 +120,7 @@ func (a *api) report() report {
 		Agent:  agentReport{ID: a.ID, Version: a.Build.Version, Commit: a.Build.Commit, Go: a.Build.Go},
 		Store:  storeReport(a.StoreHealth()),
 		Keys:   a.keys(board),
-		Quotas: quotasOf(board), Serving: make([]served, 0, len(board.Integrations)),
+		Quotas: a.quotasOf(board), Serving: make([]served, 0, len(board.Integrations)),
 	}
 	for _, i := range board.Integrations {
 		r.Serving = append(r.Serving, a.serving(i))
@@ -124,6 +133,10 @@ func (a *api) report() report {
 func (a *api) keys(board status.Snapshot) keysReport {
 	out := keysReport{
 		Unconfirmed: []keyReport{}, LostCreates: []keyReport{}, Deletions: []keyReport{}, Unserved: []keyReport{},
+		Backlog: map[string]backlog{},
+	}
+	for _, i := range board.Integrations {
+		out.Backlog[i.ID] = backlog{}
 	}
 	records, err := a.Keys.Records(store.Filter{States: []keys.State{
 		keys.Unconfirmed, keys.LostCreate, keys.Deleting,
@@ -139,6 +152,7 @@ func (a *api) keys(board status.Snapshot) keysReport {
 				continue
 			}
 		}
+		out.Backlog[r.Integration] = out.Backlog[r.Integration].with(r)
 		switch r.State {
 		case keys.Unconfirmed:
 			out.Unconfirmed = append(out.Unconfirmed, keyOf(r))
@@ -168,7 +182,7 @@ func keyOf(r keys.Record) keyReport {
 	}
 }
 
-func quotasOf(board status.Snapshot) []quota {
+func (a *api) quotasOf(board status.Snapshot) []quota {
 	quotas := make([]quota, 0, len(board.Quotas))
 	for p, q := range board.Quotas {
 		row := quota{Place: p, Quota: q}
@@ -180,6 +194,7 @@ func quotasOf(board status.Snapshot) []quota {
 				}
 			}
 		}
+		row.LastHour = a.lastHour(board.Minutes[p])
 		quotas = append(quotas, row)
 	}
 	slices.SortFunc(quotas, func(a, b quota) int {
@@ -188,20 +203,44 @@ func quotasOf(board status.Snapshot) []quota {
 	return quotas
 }
 
+// lastHour leaves out what is older: minutes come only with calls.
+func (a *api) lastHour(minutes []status.Minute) []status.Minute {
+	begin := a.Now().Add(-time.Hour)
+	return slices.DeleteFunc(append([]status.Minute{}, minutes...), func(m status.Minute) bool { return m.At.Before(begin) })
+}
+
 func (a *api) serving(i status.Integration) served {
-	out := served{Integration: i, Ingests: []ingestReport{}, Commands: []commandReport{}}
-	jobs, _ := a.Jobs.Running(i.ID) // the store's own messages say when it cannot be read
-	for _, j := range jobs {
-		out.Ingests = append(out.Ingests, ingestReport{
-			Job: j.JobID, StartedAt: j.StartedAt, LastAckAt: j.LastAckAt,
-			Total: j.Total, Acked: len(j.Acked), Ending: j.DoneSent,
-		})
-	}
-	for c, n := range i.Commands {
+	out := served{Integration: i, Ingests: a.running(i), Commands: []commandReport{}}
+	for c, n := range i.Counts {
 		out.Commands = append(out.Commands, commandReport{Command: c, Count: n})
 	}
 	slices.SortFunc(out.Commands, func(a, b commandReport) int {
 		return cmp.Or(cmp.Compare(a.Type, b.Type), cmp.Compare(a.Outcome, b.Outcome))
 	})
 	return out
+}
+
+// running is the jobs that the store has, and those that APIM has not been answered yet.
+func (a *api) running(i status.Integration) []ingestReport {
+	out := []ingestReport{}
+	jobs, _ := a.Jobs.Running(i.ID) // the store's own messages say when it cannot be read
+	for _, j := range jobs {
+		out = append(out, ingestReport{
+			Job: j.JobID, StartedAt: j.StartedAt, LastAckAt: j.LastAckAt,
+			Total: j.Total, Acked: len(j.Acked), Ending: j.DoneSent,
+		}.with(i.Progress[j.JobID]))
+		delete(i.Progress, j.JobID)
+	}
+	for job, p := range i.Progress {
+		out = append(out, ingestReport{Job: job, StartedAt: p.Started, Total: p.Total, Acked: p.Sent}.with(p))
+	}
+	slices.SortFunc(out, func(a, b ingestReport) int {
+		return cmp.Or(a.StartedAt.Compare(b.StartedAt), cmp.Compare(a.Job, b.Job))
+	})
+	return out
+}
+
+func (r ingestReport) with(p status.Progress) ingestReport {
+	r.DocumentsTotal, r.DocumentsDone, r.LeftOut = p.Total, p.Done, p.Omitted
+	return r
 }

@@ -99,9 +99,13 @@ func (r *rig) busy() {
 	b.Target(integration, status.Target{Region: "eu-west-1", Account: place.Account, State: status.Ready, Since: r.now})
 	b.Listed(integration, place, 3, 6, r.now.Add(-time.Minute))
 	b.Quota(place, status.Quota{Rate: 3.5, Share: 7})
-	b.Called(status.Call{Place: place, Operation: "GetRestApis", Result: "ok"})
-	b.Called(status.Call{Place: place, Operation: "GetRestApis", Result: status.Throttled})
-	b.Answered(integration, status.Command{Type: "SUBSCRIBE", Outcome: status.Refused})
+	b.Called(status.Call{Place: place, Operation: "GetRestApis", Result: "ok"}, r.now, time.Second)
+	b.Called(status.Call{Place: place, Operation: "GetRestApis", Result: status.Throttled}, r.now, time.Second)
+	b.Opened(integration, "SUBSCRIBE")
+	b.Answered(integration, status.FailedCommand{
+		Command: status.Command{Type: "SUBSCRIBE", Outcome: status.Refused},
+		ID:      "command-1", At: r.now, Subscription: "sub-9", API: "api-9", Reason: "the plan is gone",
+	}, 3*time.Second)
 	b.Ingested(integration, 6)
 	if err := r.journal.Start(
 		store.IngestJob{Integration: integration, JobID: "job-1", StartedAt: r.now, Total: 6},

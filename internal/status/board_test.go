@@ -51,59 +51,40 @@ func TestASessionsStateBeginsWhenItChangesAndItsLastErrorStays(t *testing.T) {
 	}
 }
 
-func TestAFailedListingLeavesWhatTheLastCompleteOneSaid(t *testing.T) {
-	b := status.NewBoard()
+// noteEverything writes a little of everything on a board.
+func noteEverything(b *status.Board) {
+	place := status.Place{Account: "a", Region: "eu-west-1"}
 	b.Serve("i", at(0))
-	place := status.Place{Account: "111122223333", Region: "eu-west-1"}
-	b.Target("i", status.Target{Region: "eu-west-1", State: status.Resolving, Since: at(1)})
-	b.Target("i", status.Target{Region: "eu-west-1", Account: place.Account, State: status.Ready, Since: at(2)})
-	b.Target("i", status.Target{Region: "eu-west-1", Account: place.Account, State: status.Ready, Since: at(3)})
-	b.Listed("i", place, 3, 6, at(4))
-	b.ListingFailed("i", place, "throttled", at(5))
-	want := []status.Target{{
-		Region: "eu-west-1", Account: place.Account, State: status.Ready, Since: at(2),
-		Listed: status.Listed{At: at(4), APIs: 3, Stages: 6, Failure: "throttled", FailedAt: at(5)},
-	}}
-	if diff := cmp.Diff(want, b.Read().Integrations[0].Targets); diff != "" {
-		t.Errorf("after a failure (-want +got)\n%s", diff)
-	}
-	b.Listed("i", place, 4, 8, at(6))
-	want[0].Listed = status.Listed{At: at(6), APIs: 4, Stages: 8}
-	if diff := cmp.Diff(want, b.Read().Integrations[0].Targets); diff != "" {
-		t.Errorf("after the next (-want +got)\n%s", diff)
-	}
+	b.Opened("i", "DISCOVER")
+	b.Opened("i", "SUBSCRIBE")
+	b.Answered("i", failed("SUBSCRIBE", "1"), time.Second)
+	b.Quota(place, status.Quota{Rate: 1, Share: 7})
+	b.Called(status.Call{Place: place, Operation: "GetRestApis", Result: "ok"}, at(1), time.Second)
+	b.Waited(place, time.Second)
+	b.Ingesting("i", "job", status.Progress{Started: at(1)})
+	b.IngestEnded("i", status.Ingest{Job: "ended", Started: at(1), At: at(2), OmittedBy: map[string]int{"x": 1}})
+	b.Ingested("i", 2)
+	b.SessionLost("i", status.LostSilent)
+	b.Target("i", status.Target{Region: "eu-west-1", State: status.Ready})
+	b.Guard("i", []string{"all plans"})
+	b.KeyMade("i")
+}
+
+func failed(kind, id string) status.FailedCommand {
+	return status.FailedCommand{Command: status.Command{Type: kind, Outcome: status.Refused}, ID: id}
 }
 
 func TestWhatWasReadDoesNotChange(t *testing.T) {
-	b := status.NewBoard()
-	b.Serve("i", at(0))
-	command, call := status.Command{
-		Type:    "DISCOVER",
-		Outcome: status.Succeeded,
-	}, status.Call{
-		Operation: "GetRestApis",
-		Result:    "ok",
-	}
-	note := func() {
-		b.Answered("i", command)
-		b.Called(call)
-		b.Ingested("i", 2)
-		b.Guard("i", []string{"all plans"})
-		b.Quota(status.Place{Account: "a"}, status.Quota{Rate: 1, Share: 7})
-	}
-	note()
-	read := b.Read()
-	note()
-	want := status.Snapshot{
-		Integrations: []status.Integration{{
-			ID: "i", Session: status.Session{State: status.Away, Since: at(0)}, Guard: []string{"all plans"},
-			Targets: []status.Target{}, Commands: map[status.Command]uint64{command: 1}, IngestedAPIs: 2,
-		}},
-		Quotas: map[status.Place]status.Quota{{Account: "a"}: {Rate: 1, Share: 7}},
-		Calls:  map[status.Call]uint64{call: 1},
-	}
-	if diff := cmp.Diff(want, read); diff != "" {
+	once, twice := status.NewBoard(), status.NewBoard()
+	noteEverything(once)
+	noteEverything(twice)
+	read := twice.Read()
+	noteEverything(twice)
+	if diff := cmp.Diff(once.Read(), read); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+	if diff := cmp.Diff(read, twice.Read()); diff == "" {
+		t.Error("nothing was noted the second time")
 	}
 }
 

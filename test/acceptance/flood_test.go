@@ -26,7 +26,7 @@ func TestIDsOfMoreThanAKiBAreCountedNotAnsweredNorKept(t *testing.T) {
 					}
 				}
 				accepted(w, api) // behind them
-				counted := agent.Board.Read().Integrations[0].Commands[status.Command{
+				counted := agent.Board.Read().Integrations[0].Counts[status.Command{
 					Type: status.Unreadable, Outcome: status.Unanswered,
 				}]
 				if counted != 300 {
