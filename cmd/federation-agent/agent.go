@@ -45,8 +45,8 @@ type agentProcess struct {
 	stop     context.CancelFunc
 }
 
-// startAgent takes the node API's port, opens the store and starts the agent.
-func startAgent(cfg config.Config, book *logbook.Book) (*agentProcess, error) {
+// startAgent takes the node API's port, opens the store and starts the agent. The status page shows the settings.
+func startAgent(cfg config.Config, settings func() []node.Setting, book *logbook.Book) (*agentProcess, error) {
 	log := book.Logger
 	if err := store.Check(cfg.Agent.Store.Path); err != nil {
 		return nil, exit(exitConfiguration, "fault: %s: %v; start the version of the agent that wrote it, or give this one "+
@@ -85,7 +85,7 @@ func startAgent(cfg config.Config, book *logbook.Book) (*agentProcess, error) {
 	a.Agent = actors.Start(env, cfg)
 	if listener != nil {
 		a.token, a.untoken = newToken(cfg, log)
-		a.node, a.address = serveNode(listener, secured, cfg, a, board), listener.Addr()
+		a.node, a.address = serveNode(listener, secured, cfg, a, board, settings), listener.Addr()
 	}
 	return a, nil
 }

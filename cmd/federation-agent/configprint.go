@@ -10,6 +10,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"federation-agent/config"
+	"federation-agent/internal/node"
 	"federation-agent/internal/secret"
 )
 
@@ -64,20 +65,39 @@ func printSettings(p process, settings []config.Setting, asJSON bool) error {
 	out := tabwriter.NewWriter(p.stdout, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(out, "SETTING\tVALUE\tFROM")
 	for _, s := range settings {
-		value := cmp.Or(s.Value, s.Reference)
-		switch {
-		case s.Faulty:
-			value = "(faulty)"
-		case s.Secret:
-			value = secret.Redacted
-		}
-		origin := s.Origin
-		if len(s.Placeholders) > 0 {
-			origin += ", with " + strings.Join(s.Placeholders, ", ")
-		}
-		fmt.Fprintf(out, "%s\t%s\t%s\n", s.Key, cmp.Or(value, "-"), origin)
+		shown := shownSetting(s)
+		fmt.Fprintf(out, "%s\t%s\t%s\n", shown.Key, shown.Value, shown.Origin)
 	}
 	return out.Flush()
+}
+
+// shownSetting is a setting as people read it.
+func shownSetting(s config.Setting) node.Setting {
+	value := cmp.Or(s.Value, s.Reference)
+	switch {
+	case s.Faulty:
+		value = "(faulty)"
+	case s.Secret:
+		value = secret.Redacted
+	}
+	origin := s.Origin
+	if len(s.Placeholders) > 0 {
+		origin += ", with " + strings.Join(s.Placeholders, ", ")
+	}
+	return node.Setting{Key: s.Key, Value: cmp.Or(value, "-"), Origin: origin}
+}
+
+// shownSettings gives what is set, for the status page. It reads the configuration once more: what was read at the start
+// keeps no origins, and to find them takes longer than the rest of the start.
+func shownSettings(src config.Sources) func() []node.Setting {
+	return func() []node.Setting {
+		x, _ := config.Explain(src, false) // a fault since the start is the next start's to report
+		settings := make([]node.Setting, 0, len(x.Settings))
+		for _, s := range x.Settings {
+			settings = append(settings, shownSetting(s))
+		}
+		return settings
+	}
 }
 
 // printJSON is for machines: what people must read is on the standard error.

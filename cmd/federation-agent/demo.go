@@ -61,7 +61,7 @@ func startDemoAgent(environ []string, log io.Writer) (demo.Agent, error) {
 	if err != nil {
 		return demo.Agent{}, err
 	}
-	agent, err := startAgent(cfg, newLogger(log, cfg.Agent.Log))
+	agent, err := startAgent(cfg, shownSettings(config.Sources{Environ: environ}), newLogger(log, cfg.Agent.Log))
 	if err != nil {
 		return demo.Agent{}, err
 	}

@@ -30,7 +30,10 @@ const (
 )
 
 // serveNode serves the node API of a running agent.
-func serveNode(l net.Listener, secured *tls.Config, cfg config.Config, a *agentProcess, board *status.Board) *node.Server {
+func serveNode(
+	l net.Listener, secured *tls.Config, cfg config.Config, a *agentProcess, board *status.Board,
+	settings func() []node.Setting,
+) *node.Server {
 	api, metrics := cfg.Services.HTTP, cfg.Services.Metrics
 	a.log.Info("the node API is served: "+access(api), logAddress, l.Addr().String())
 	return node.Serve(l, node.Options{
@@ -38,7 +41,7 @@ func serveNode(l net.Listener, secured *tls.Config, cfg config.Config, a *agentP
 		Open: api.Authentication.Type == config.AuthenticationNone, Users: api.Authentication.Users,
 		HostNames: append(cfg.Agent.Node.HostNames, api.Host),
 		Metrics:   metrics.Enabled && metrics.Prometheus, Board: board, Keys: a.store, Jobs: a.store, APIs: a.store,
-		Listings: a.store, Token: a.token, Order: a.Order,
+		Listings: a.store, Token: a.token, Order: a.Order, Settings: settings,
 		TLS: secured, IdleTimeout: time.Duration(api.IdleTimeout) * time.Second,
 		StoreHealth: a.store.Health, Alive: a.Alive, Now: time.Now, Log: a.log,
 	})

@@ -14,21 +14,26 @@ import (
 	actors "federation-agent/actors/agent"
 	"federation-agent/config"
 	"federation-agent/internal/memlimit"
+	"federation-agent/internal/node"
 )
 
 // runName is the subcommand that runs the agent, as no subcommand does.
 const runName = "run"
 
 func runCommand(p process) *cobra.Command {
-	return configured(p, &cobra.Command{
+	command := &cobra.Command{
 		Use:   runName,
 		Short: "Runs the agent (the default)",
 		Long: "Runs the agent until SIGTERM or SIGINT, then ends in order within gravitee_agent_shutdown_timeout.\n\n" +
 			exitCodes,
-	}, func(cfg config.Config, warnings []string) error { return run(p, cfg, warnings) })
+	}
+	return configured(p, command, func(cfg config.Config, warnings []string) error {
+		files, _ := command.Flags().GetStringArray("config") // configured has declared it
+		return run(p, cfg, warnings, shownSettings(config.Sources{Environ: p.environ, Files: files}))
+	})
 }
 
-func run(p process, cfg config.Config, warnings []string) error {
+func run(p process, cfg config.Config, warnings []string, settings func() []node.Setting) error {
 	book := newLogger(p.stderr, cfg.Agent.Log)
 	log := book.Logger
 	logStart(log, cfg, warnings)
@@ -42,7 +47,7 @@ func run(p process, cfg config.Config, warnings []string) error {
 	watching, stop := context.WithCancel(context.Background())
 	defer stop()
 	go p.secrets.Watch(watching, log)
-	agent, err := startAgent(cfg, book)
+	agent, err := startAgent(cfg, settings, book)
 	if err != nil {
 		return err
 	}

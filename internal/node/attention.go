@@ -2,16 +2,21 @@ package node
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"federation-agent/internal/status"
+	"federation-agent/internal/words"
 )
 
 // attention is one thing that needs somebody.
 type attention struct {
 	What string `json:"what"`
 	Why  string `json:"why,omitempty"`
-	Do   string `json:"do"`
+	// Do is a sentence without its full stop.
+	Do string `json:"do"`
+	// Minor is what nobody has to get up for.
+	Minor bool `json:"minor,omitempty"`
 	// Section is where the page tells more.
 	Section string `json:"-"`
 }
@@ -19,73 +24,152 @@ type attention struct {
 // needs lists everything that waits for a person, the most urgent first: what serves nobody, then what is at risk, then
 // what is to be cleaned up. What mends itself is not in it before it has failed.
 func needs(r report) []attention {
-	found := []attention{}
-	add := func(section, what, why, do string) {
-		found = append(found, attention{What: what, Why: why, Do: do, Section: section})
-	}
+	found := slices.Concat(sessionsAway(r), storeTroubles(r), targetsFailed(r), ingestTroubles(r), keyTroubles(r),
+		throttled(r))
+	return append([]attention{}, found...) // none are [], not null
+}
+
+func sessionsAway(r report) (found []attention) {
 	for _, i := range r.Serving {
-		switch s := i.Session; {
-		case s.State == status.Ended:
-			add("sessions", "APIM has dismissed integration "+i.ID, s.LastError,
-				"see in APIM whether the integration still exists; start the agent again if it does")
-		case s.State == status.Away && s.LastError != "":
-			add("sessions", "No session to APIM for integration "+i.ID, s.LastError,
-				"what the reason says; the agent keeps trying")
+		a := attention{Why: i.Session.LastError, Section: "sessions"}
+		switch i.Session.State {
+		case status.Ended:
+			a.What = "APIM has dismissed integration " + i.ID
+			a.Do = "see in APIM whether the integration still exists; if it does, start the agent again"
+		case status.Away:
+			a.What = "No session to APIM for integration " + i.ID
+			a.Do = "what the reason says; the agent keeps trying"
+		case status.Up:
+			continue
 		}
-	}
-	if !r.Store.Durable {
-		add("about", "New data does not outlive this process", strings.Join(r.Store.Messages, " "),
-			"see to the disk or the volume, as the reason says")
-	} else if len(r.Store.Messages) > 0 {
-		add("about", "The store has something to say", strings.Join(r.Store.Messages, " "), "what the reason says")
-	}
-	if r.Keys.Problem != "" {
-		add("keys", "The key journal cannot be read", r.Keys.Problem, "see to the disk or the volume")
-	}
-	for _, i := range r.Serving {
-		for _, t := range i.Targets {
-			if why := troubleOf(t); why != "" {
-				add("targets", "AWS cannot be used in "+strings.TrimSpace(t.Account+" "+t.Region), why,
-					"what the reason says; the agent tries again by itself")
-			}
-		}
-		if len(i.Guard) > 0 {
-			add("ingests", "AWS does not list plans of integration "+i.ID+" any more that APIM has",
-				strings.Join(i.Guard, "; "),
-				"if that is not meant, put the stages back into their usage plans in AWS. What is not confirmed yet is left "+
-					"out of ingests until a second listing in five minutes. The next ingest after that deletes these plans in "+
-					"APIM with their subscriptions")
-		}
-		if last := i.LastIngest; last != nil && last.Failure != "" {
-			add("ingests", "The last ingest of integration "+i.ID+" failed", last.Failure, "ingest again after that is mended")
-		}
-		if last := i.LastIngest; last != nil && last.Failure == "" && last.Omitted > 0 {
-			add("ingests", "The last ingest left out "+count(last.Omitted, "API"), "",
-				"see the reasons, mend them in AWS, and ingest again")
-		}
-	}
-	for _, list := range []struct {
-		what string
-		keys []keyReport
-	}{
-		{"Unconfirmed keys", r.Keys.Unconfirmed},
-		{"Lost creates", r.Keys.LostCreates},
-		{"Keys to be deleted that nothing configured reaches", r.Keys.Unserved},
-	} {
-		if len(list.keys) > 0 {
-			add("keys", fmt.Sprintf("%s: %d", list.what, len(list.keys)), "", list.keys[0].Do)
+		if a.Why != "" || i.Session.State == status.Ended { // one that connects for the first time needs nobody
+			found = append(found, a)
 		}
 	}
 	return found
 }
 
-// troubleOf says why a target cannot be used, as its last call to AWS showed; empty where it can.
-func troubleOf(t status.Target) string {
+func storeTroubles(r report) (found []attention) {
+	why := strings.Join(r.Store.Messages, ". ")
 	switch {
-	case t.State == status.Failed:
-		return t.Failure
-	case t.OutOfReach != "":
-		return t.OutOfReach
+	case !r.Store.Durable:
+		found = append(found, attention{
+			What: "New data does not outlive this process", Why: why, Section: "about",
+			Do: "see to the disk or the volume, as the reason says",
+		})
+	case why != "":
+		found = append(found, attention{
+			What: "Something was lost, or may be", Why: why, Section: "about", Do: "what the reason says",
+		})
 	}
-	return t.Listed.Failure
+	if r.Keys.Problem != "" {
+		found = append(found, attention{
+			What: "The key journal cannot be read", Why: r.Keys.Problem, Section: "keys", Do: "see to the disk or the volume",
+		})
+	}
+	return found
+}
+
+// targetsFailed puts the accounts and regions together that fail for the same reason.
+func targetsFailed(r report) (found []attention) {
+	for _, i := range r.Serving {
+		places := map[string][]string{}
+		var reasons []string
+		for _, t := range i.Targets {
+			if t.State != status.Failed {
+				continue
+			}
+			if places[t.Failure] == nil {
+				reasons = append(reasons, t.Failure)
+			}
+			places[t.Failure] = append(places[t.Failure], strings.TrimSpace(t.Account+" "+t.Region))
+		}
+		for _, why := range reasons {
+			found = append(found, attention{
+				What: "AWS cannot be used in " + words.Few(places[why], words.Some, ", "), Why: why, Section: "targets",
+				Do: "what the reason says; the agent tries again by itself",
+			})
+		}
+	}
+	return found
+}
+
+func ingestTroubles(r report) (found []attention) {
+	for _, i := range r.Serving {
+		if len(i.Guard) > 0 {
+			found = append(found, attention{
+				What: "AWS does not list plans of integration " + i.ID + " any more that APIM has",
+				Why:  strings.Join(i.Guard, "; "), Section: "ingests",
+				Do: "if that is not meant, put the stages back into their usage plans in AWS. What is not confirmed yet is " +
+					"left out of ingests until a second listing in five minutes. The next ingest after that deletes these " +
+					"plans in APIM with their subscriptions",
+			})
+		}
+		switch last := i.LastIngest; {
+		case last == nil:
+		case last.Failure != "":
+			found = append(found, attention{
+				What: "The last ingest of integration " + i.ID + " failed", Why: last.Failure, Section: "ingests",
+				Do: "mend that, and ingest again in APIM",
+			})
+		case last.Omitted > 0:
+			found = append(found, attention{
+				What: "The last ingest left out " + count(last.Omitted, "API"), Section: "ingests",
+				Why: words.Few(last.LeftOut, words.Some, "; "), Do: "mend the reasons, and ingest again in APIM",
+			})
+		}
+	}
+	return found
+}
+
+func keyTroubles(r report) (found []attention) {
+	add := func(what string, keys []keyReport, why, do string) {
+		if len(keys) > 0 {
+			found = append(found, attention{
+				What: fmt.Sprintf("%s: %d", what, len(keys)), Why: why, Do: do, Section: "keys",
+			})
+		}
+	}
+	do := func(keys []keyReport) string {
+		if len(keys) == 0 {
+			return ""
+		}
+		return keys[0].Do
+	}
+	k := r.Keys
+	add("Unconfirmed keys", k.Unconfirmed, "APIM may have these keys or not, and they give access to their API",
+		do(k.Unconfirmed))
+	add("Lost creates", k.LostCreates, "AWS may have made these keys, and its answer was lost", do(k.LostCreates))
+	add("Keys to be deleted that nothing configured reaches", k.Unserved, "They may give access to their API",
+		do(k.Unserved))
+	failing := slices.DeleteFunc(slices.Clone(k.Deletions), func(k keyReport) bool {
+		return k.LastError == "" || k.Do != ""
+	})
+	if len(failing) > 0 {
+		add("Keys that AWS does not let go", failing, failing[0].LastError,
+			"what the reason says; the agent tries again by itself")
+	}
+	return found
+}
+
+// throttled names who uses AWS's quota beside the agent, while it does.
+func throttled(r report) (found []attention) {
+	const minutes = 5 // the agent goes back to its share in that time
+	for _, q := range r.Quotas {
+		lately := uint32(0)
+		for _, m := range q.LastHour {
+			if r.Now.Sub(m.At).Minutes() < minutes {
+				lately += m.Throttled
+			}
+		}
+		if lately > 0 && q.Rate < q.Share {
+			found = append(found, attention{
+				What: fmt.Sprintf("AWS throttles calls in %s %s", q.Account, q.Region), Minor: true, Section: "quota",
+				Why: fmt.Sprintf("%d calls were refused in five minutes; the agent allows itself %.2f of %.2f requests a second",
+					lately, q.Rate, q.Share),
+				Do: "if it stays so, find out who else calls API Gateway there, or lower agent.quota.share",
+			})
+		}
+	}
+	return found
 }

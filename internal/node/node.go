@@ -44,6 +44,9 @@ const (
 // Build says which program this is.
 type Build struct{ Version, Commit, Go string }
 
+// Setting is a value of the configuration, without a secret, and where it comes from.
+type Setting struct{ Key, Value, Origin string }
+
 // Options say what a [Server] shows and to whom.
 type Options struct {
 	// ID is new for each process, Name is the program's.
@@ -72,6 +75,8 @@ type Options struct {
 	// Order has the actors carry out what somebody wants of a key. Errors: a [*keys.Refusal], or why it cannot be done
 	// now.
 	Order func(context.Context, keys.Order) (keys.Record, error)
+	// Settings gives what is configured, without secrets, once somebody looks. Nil: nothing is shown.
+	Settings func() []Setting
 	// StoreHealth says what the store can guarantee.
 	StoreHealth func() store.Health
 	// Alive asks the actors for a sign of life.
@@ -179,11 +184,19 @@ type api struct {
 	wrong                 wrongPasswords
 	// formKey makes the tokens of forms.
 	formKey []byte
+
+	started  time.Time
+	settings func() []Setting
 }
 
 // Handler is the node API without a network.
 func Handler(o Options) http.Handler {
-	a := &api{Options: o, formKey: []byte(rand.Text())}
+	a := &api{
+		Options: o, formKey: []byte(rand.Text()), started: o.Now().UTC(), settings: func() []Setting { return nil },
+	}
+	if o.Settings != nil {
+		a.settings = sync.OnceValue(o.Settings)
+	}
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /_node", a.info)
 	mux.HandleFunc("GET /_node/{$}", a.info)

@@ -2,11 +2,14 @@ package node
 
 import (
 	"bytes"
+	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
+	"maps"
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -88,13 +91,18 @@ type pageView struct {
 	Many bool
 	// Running is how many ingests run.
 	Running int
+	// Charts are the quotas of the last hour, MoreCharts how many are not drawn.
+	Charts     []chart
+	MoreCharts int
+	Settings   []Setting
 	// Every is after how many seconds the page asks again.
 	Every int
 	APIs  apisView
 }
 
 func (a *api) pageView(r report, asked url.Values) pageView {
-	view := pageView{report: r, Many: len(r.Serving) > 1, APIs: a.findAPIs(r, asked)}
+	view := pageView{report: r, Many: len(r.Serving) > 1, APIs: a.findAPIs(r, asked), Settings: a.settings()}
+	view.Charts, view.MoreCharts = charts(r.Quotas, r.Now)
 	for _, i := range r.Serving {
 		view.Running += len(i.Ingests)
 	}
@@ -182,7 +190,20 @@ func pageFuncs(now time.Time, csrf string) template.FuncMap {
 			}
 			return t.Format(time.DateTime)
 		},
-		"ago": func(t time.Time) string { return ago(now.Sub(t)) },
+		"ago":   func(t time.Time) string { return ago(now.Sub(t)) },
+		"span":  func(t time.Time) string { return spoken(now.Sub(t)) },
+		"took":  func(from, to time.Time) string { return spoken(to.Sub(from)) },
+		"words": func(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") },
+		// reasons are the most frequent first.
+		"reasons": func(by map[string]int) []string {
+			names := slices.SortedFunc(maps.Keys(by), func(a, b string) int {
+				return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b))
+			})
+			for n, name := range names {
+				names[n] = fmt.Sprintf("%s %d", strings.ReplaceAll(name, "_", " "), by[name])
+			}
+			return names
+		},
 		"yes": func(b *bool) string {
 			if b == nil {
 				return "not said yet"
@@ -207,22 +228,24 @@ func count(n int, thing string) string {
 	return fmt.Sprintf("%d %ss", n, thing)
 }
 
-// ago says how long ago something was, or how long it is until then, as people would.
+// ago says how long ago something was, or how long it is until then.
 func ago(d time.Duration) string {
-	const day = 24 * time.Hour
-	spoken := func(d time.Duration) string {
-		switch {
-		case d < time.Minute:
-			return fmt.Sprintf("%d s", int(d.Seconds()))
-		case d < time.Hour:
-			return fmt.Sprintf("%d min", int(d.Minutes()))
-		case d < 2*day:
-			return fmt.Sprintf("%d h", int(d.Hours()))
-		}
-		return fmt.Sprintf("%d days", int(d/day))
-	}
 	if d < 0 {
 		return "in " + spoken(-d)
 	}
 	return spoken(d) + " ago"
+}
+
+// spoken is a time as people say it, without what does not matter.
+func spoken(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 2*day:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d/day))
 }

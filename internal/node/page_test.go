@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"federation-agent/internal/keys"
+	"federation-agent/internal/node"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 )
@@ -183,11 +184,12 @@ func TestTheStatusListsWhatNeedsSomebodyTheMostUrgentFirst(t *testing.T) {
 	b.SessionAway(integration, "APIM refused the token (401)", r.now)
 	b.IngestEnded(integration, status.Ingest{Job: "job-0", At: r.now, Sent: 7, Omitted: 2})
 	page := r.page("")
-	wants(t, page, "<title>(5) Federation agent</title>", "5 to look at")
+	wants(t, page, "<title>(7) Federation agent</title>", "7 to look at")
 	last := 0
 	for _, what := range []string{
 		"No session to APIM for integration " + integration, "AWS cannot be used in us-east-1",
 		"The last ingest left out 2 APIs", "Unconfirmed keys: 1", "Lost creates: 1",
+		"Keys that AWS does not let go: 1", "AWS throttles calls in 111122223333 eu-west-1",
 	} {
 		at := strings.Index(page, "<h3>"+what)
 		if at <= last {
@@ -207,5 +209,75 @@ func TestTimesAreSaidAsPeopleSayThem(t *testing.T) {
 	} {
 		r.options.Board.SessionUp(integration, "https://apim", r.now.Add(-since))
 		wants(t, r.page(""), ">"+want+"<")
+	}
+}
+
+func TestThePageTellsTheTruthOfTheLastCallAndWhenTheNextTryIs(t *testing.T) {
+	r := newRig(t, nil)
+	b := r.options.Board
+	place := status.Place{Account: "111122223333", Region: "eu-west-1"}
+	b.Target(integration, status.Target{Account: place.Account, Region: place.Region, State: status.Ready, Since: r.now})
+	wants(t, r.page(""), "not asked yet", "not since the agent began", "Nothing needs anybody")
+	b.Listed(integration, place, 3, 6, r.now)
+	wants(t, r.page(""), `<span class="state good">ready</span>`)
+	const why = "GetRestApis is not allowed; give the role apigateway:GET"
+	b.ListingEnded(integration, place, why, r.now)
+	for region := range 3 {
+		b.Target(integration, status.Target{
+			Region: fmt.Sprintf("us-east-%d", region), State: status.Failed, Since: r.now, Failure: "no such host",
+		})
+	}
+	page := r.page("")
+	wants(t, page, `<span class="state bad">failed</span> since`, why, "AWS cannot be used in 111122223333 eu-west-1",
+		"AWS cannot be used in us-east-0, us-east-1, us-east-2", "2 to look at")
+	lacks(t, page, `<span class="state good">ready</span>`)
+
+	b.SessionAway(integration, "connection refused", r.now)
+	wants(t, r.page(""), "trying now", "connection refused")
+	b.SessionNext(integration, r.now.Add(42*time.Second))
+	wants(t, r.page(""), "next try", "in 42 s")
+	b.SessionLost(integration, status.LostGoodBye)
+	wants(t, r.page(""), "lost, good bye: 1")
+	b.SessionEnded(integration, r.now)
+	wants(t, r.page(""), "APIM has dismissed integration", "start the agent again")
+}
+
+func TestThePageShowsHowIngestsAndCommandsWent(t *testing.T) {
+	r := newRig(t, nil)
+	wants(t, r.page(""), "None since the agent began. APIM starts them.", "None yet.")
+	r.busy()
+	b := r.options.Board
+	wants(t, r.page(""), "AWS is being listed", "<progress aria-label")
+	b.Ingesting(integration, "job-1", status.Progress{Started: r.now, Total: 6, Done: 4, Omitted: 1, Sent: 2})
+	wants(t, r.page(""), "4 of 6 documents are ready, 1 of them left out", "2 of 6 APIs are in APIM",
+		`<progress max="6" value="4"`)
+	b.IngestEnded(integration, status.Ingest{
+		Job: "job-1", Started: r.now.Add(-90 * time.Second), At: r.now, Sent: 4, WithoutDocument: 1, Omitted: 3,
+		OmittedBy: map[string]int{"access_denied": 2, "too_large": 1},
+		LeftOut:   []string{"Orders: GetExport is not allowed", "Audit: GetExport is not allowed", "Big: too large"},
+	})
+	wants(t, r.page(""), "<summary>3: access denied 2, too large 1</summary>", "<li>Orders: GetExport is not allowed",
+		`data-label="Took">1 min`, `data-label="Without document">1`, "The last ingest left out 3 APIs",
+		"<code>SUBSCRIBE</code> <span class=\"bad\">error</span> 1", "the plan is gone", "subscription <code>sub-9</code>",
+		"command <code>command-1</code>")
+}
+
+func TestThePageShowsTheSettingsOnceSomebodyLooks(t *testing.T) {
+	read := 0
+	r := newRig(t, func(o *node.Options) {
+		o.Settings = func() []node.Setting {
+			read++
+			return []node.Setting{{Key: "agent.quota.share", Value: "0.5", Origin: "gravitee.yml:12"}}
+		}
+	})
+	r.now = r.now.Add(50 * time.Hour)
+	if r.get("/_node/federation"); read != 0 {
+		t.Error("the configuration is read though nobody looks")
+	}
+	for range 2 {
+		wants(t, r.page(""), "Configuration: 1 settings", "agent.quota.share", "gravitee.yml:12", "for 2 days, since")
+	}
+	if read != 1 {
+		t.Errorf("the configuration was read %d times", read)
 	}
 }

@@ -28,6 +28,8 @@ type agentReport struct {
 	Version string `json:"version"`
 	Commit  string `json:"commit"`
 	Go      string `json:"go"`
+	// StartedAt is when the process began to serve this.
+	StartedAt time.Time `json:"startedAt"`
 }
 
 type storeReport struct {
@@ -117,7 +119,7 @@ func (a *api) report() report {
 	board := a.Board.Read()
 	r := report{
 		Now:    a.Now().UTC(),
-		Agent:  agentReport{ID: a.ID, Version: a.Build.Version, Commit: a.Build.Commit, Go: a.Build.Go},
+		Agent:  agentReport{ID: a.ID, Version: a.Build.Version, Commit: a.Build.Commit, Go: a.Build.Go, StartedAt: a.started},
 		Store:  storeReport(a.StoreHealth()),
 		Keys:   a.keys(board),
 		Quotas: a.quotasOf(board), Serving: make([]served, 0, len(board.Integrations)),

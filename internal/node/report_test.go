@@ -226,7 +226,7 @@ func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
 		"nothing configured reaches: 1", "configure the account and region again", "key-4", "lack a permission",
 		"Lost creates: 1", "Shop / sub-2", "look for it by its name", "does not outlive this process",
 		"plan-loss guard is blind", "4 of 4 plans", "put the stages back",
-		"out of reach", "no route", "job-0", "7 APIs sent, 2 left out", "Orders: no document", "a target is missing",
+		"no route", "job-0", "Orders: no document", "a target is missing",
 		integration, "connected", "enable the region", "job-1", "2 of 6", "3.50", "<code>SUBSCRIBE</code>", "not known yet",
 		"</html>",
 	} {
