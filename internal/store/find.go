@@ -28,26 +28,54 @@ func (s *FileStore) FindAPIs(integrations, words []string, skip, most int) (foun
 	for n, word := range words {
 		wanted[n] = strings.ToLower(word)
 	}
+	matches, all := s.matching(integrations, wanted)
+	// Not under the lock: keys are written meanwhile. A listing is replaced as a whole and never changed.
+	slices.SortFunc(matches, func(a, b match) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
+	fit = len(matches)
+	first := min(max(skip, 0), fit)
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for _, m := range matches[first:min(first+most, fit)] {
+		plans, sent := s.state.plans.get(m.integration, m.ID)
+		found = append(found, KnownAPI{
+			RememberedAPI: *m.RememberedAPI, Integration: m.integration, Sent: sent, Plans: slices.Clone(plans),
+		})
+	}
+	return found, fit, all
+}
+
+type match struct {
+	*RememberedAPI
+	integration string
+}
+
+func (s *FileStore) matching(integrations, wanted []string) (matches []match, all int) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	for _, integration := range integrations {
 		for _, apis := range s.state.listings.under(integration) {
 			all += len(apis)
-			for _, api := range apis {
-				text := strings.ToLower(api.Name + "\n" + api.ID)
-				if !slices.ContainsFunc(wanted, func(word string) bool { return !strings.Contains(text, word) }) {
-					found = append(found, KnownAPI{RememberedAPI: api, Integration: integration})
+			matches = slices.Grow(matches, len(apis))
+			for n := range apis {
+				if containsAll(&apis[n], wanted) {
+					matches = append(matches, match{&apis[n], integration})
 				}
 			}
 		}
 	}
-	slices.SortFunc(found, func(a, b KnownAPI) int { return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.ID, b.ID)) })
-	fit = len(found)
-	found = found[min(max(skip, 0), fit):]
-	found = slices.Clip(found[:min(most, len(found))])
-	for n, api := range found {
-		plans, sent := s.state.plans.get(api.Integration, api.ID)
-		found[n].Plans, found[n].Sent = slices.Clone(plans), sent
+	return matches, all
+}
+
+// containsAll takes words in lower case.
+func containsAll(api *RememberedAPI, words []string) bool {
+	if len(words) == 0 { // the usual question, and nothing is to be made lower
+		return true
 	}
-	return found, fit, all
+	name, id := strings.ToLower(api.Name), strings.ToLower(api.ID)
+	for _, word := range words {
+		if !strings.Contains(name, word) && !strings.Contains(id, word) {
+			return false
+		}
+	}
+	return true
 }
