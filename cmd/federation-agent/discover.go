@@ -142,17 +142,30 @@ func callsOf(board status.Snapshot) (n uint64) {
 	return n
 }
 
-// untilInterrupted ends with the first signal.
-func untilInterrupted(p process) (context.Context, func()) {
-	ctx, end := context.WithCancel(context.Background())
+// untilInterrupted ends with the first signal. The second one, unless it is the same once more, ends the process.
+func untilInterrupted(p process) (ctx context.Context, done func()) {
+	ctx, interrupted := context.WithCancel(context.Background())
+	over := make(chan struct{})
 	go func() {
-		select {
-		case <-p.signals:
-			end()
-		case <-ctx.Done():
+		first := time.Time{}
+		for {
+			select {
+			case s := <-p.signals:
+				if first.IsZero() {
+					first = time.Now()
+					interrupted()
+				} else if time.Since(first) >= sameSignal {
+					p.end(codeOf(s))
+				}
+			case <-over:
+				return
+			}
 		}
 	}()
-	return ctx, end
+	return ctx, func() {
+		interrupted()
+		close(over)
+	}
 }
 
 // showProgress draws a line over and over, where somebody watches.

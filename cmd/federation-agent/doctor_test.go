@@ -5,9 +5,12 @@ import (
 	"net"
 	"os"
 	"strings"
+	"syscall"
 	"testing"
+	"time"
 
 	"federation-agent/internal/doctor"
+	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
 )
 
@@ -104,6 +107,48 @@ func TestTheDoctorsExitCodeAndTableSayWhatNeedsAttention(t *testing.T) {
 		t.Errorf("exit code %d\n%s", code, faulty.Stdout.String())
 	}
 	faulty.says("fault: ", "endpoints_0: is missing")
+}
+
+func TestCtrlCInTheMiddleOfADoctorShowsWhatWasFoundAndLeavesNoKey(t *testing.T) {
+	t.Parallel()
+	// A call is counted once it is answered, so the one before tells that a call is under way.
+	for operation, c := range map[string]struct {
+		before string
+		keys   int64
+	}{"GetRestApis": {"GetCallerIdentity", 0}, "CreateUsagePlanKey": {"CreateApiKey", 1}} {
+		t.Run(operation, func(t *testing.T) {
+			t.Parallel()
+			s := newSandbox(t, nil)
+			s.AWS.Script().Add(awssim.Rule{Operation: operation, Fault: awssim.Slow(time.Second)})
+			examining := start(t, settings(t, s), "doctor", "--make-a-key")
+			await(t, s, c.before, func() bool { return s.AWS.CallCount(c.before) > 0 })
+			examining.signal(os.Interrupt)
+			if code := examining.exit(); code != exitInternal {
+				t.Errorf("exit code %d\n%s", code, examining.log())
+			}
+			examining.says("interrupted")
+			examining.prints("credentials")
+			made, deleted := s.AWS.CallCount("CreateApiKey"), s.AWS.CallCount("DeleteApiKey")
+			if left := s.AWS.Keys(); made != c.keys || deleted != c.keys || len(left) != 0 {
+				t.Errorf("%d keys were made, %d deleted, and %v left\n%s", made, deleted, left, examining.Stdout.String())
+			}
+		})
+	}
+}
+
+func TestASecondCtrlCEndsADoctorAtOnce(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, nil)
+	s.AWS.Script().Add(awssim.Rule{Operation: "CreateUsagePlanKey", Fault: awssim.Of(awssim.FaultHang)})
+	c := start(t, settings(t, s), "doctor", "--make-a-key")
+	await(t, s, "a key", func() bool { return s.AWS.CallCount("CreateApiKey") > 0 })
+	c.signal(os.Interrupt)
+	began := time.Now()
+	await(t, s, "a signal that is not the same", func() bool { return time.Since(began) > sameSignal })
+	c.signal(syscall.SIGTERM)
+	if code := c.exit(); code != exitSignal+int(syscall.SIGTERM) {
+		t.Errorf("exit code %d\n%s", code, c.log())
+	}
 }
 
 func TestTheDoctorMakesAKeyOnlyWhereItIsTold(t *testing.T) {

@@ -18,7 +18,9 @@ func main() {
 	// Two, so that the second signal is not lost while the first one is handled.
 	signals := make(chan os.Signal, 2)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
-	os.Exit(execute(process{os.Args[0], os.Args[1:], os.Environ(), os.Stdout, os.Stderr, signals, secrets.New()}))
+	os.Exit(execute(process{
+		os.Args[0], os.Args[1:], os.Environ(), os.Stdout, os.Stderr, signals, os.Exit, secrets.New(),
+	}))
 }
 
 // process is what a command may use of the process that it runs in.
@@ -28,6 +30,8 @@ type process struct {
 	args, environ  []string
 	stdout, stderr io.Writer
 	signals        <-chan os.Signal
+	// end ends the process at once.
+	end func(code int)
 	// secrets holds what the settings refer to.
 	secrets *secrets.Keeper
 }

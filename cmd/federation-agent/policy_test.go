@@ -17,7 +17,7 @@ import (
 // said runs a command that starts nothing, in this process.
 func said(environ []string, args ...string) (stdout, stderr string, code int) {
 	var out, faults strings.Builder
-	code = execute(process{"federation-agent", args, environ, &out, &faults, nil, secrets.New()})
+	code = execute(process{"federation-agent", args, environ, &out, &faults, nil, nil, secrets.New()})
 	return out.String(), faults.String(), code
 }
 

@@ -116,10 +116,15 @@ func drainUnless(signals <-chan os.Signal, drain func() error, log *slog.Logger)
 				continue
 			}
 			log.Warn("a second signal: ending at once", logSignal, s.String())
-			number, _ := s.(syscall.Signal) // every signal that Go delivers is one
-			return &exitError{code: exitSignal + int(number)}
+			return &exitError{code: codeOf(s)}
 		}
 	}
+}
+
+// codeOf is the exit code of a process that a signal ended.
+func codeOf(s os.Signal) int {
+	number, _ := s.(syscall.Signal) // every signal that Go delivers is one
+	return exitSignal + int(number)
 }
 
 func ended(e actors.Ending) error {

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -12,6 +13,7 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/words"
 )
 
 // The checks of AWS.
@@ -20,6 +22,8 @@ const (
 	checkRole        = "role"
 	checkRESTAPIs    = "REST APIs"
 	checkUsagePlans  = "usage plans"
+	checkDocuments   = "documents"
+	checkFilter      = "stage filter"
 	checkKeys        = "keys"
 	checkClock       = "clock"
 )
@@ -29,7 +33,8 @@ const clockMay = time.Minute
 
 // aws checks the credentials of one integration, its roles, and each account and region. It makes one call to STS for
 // the credentials and one for each role (more only where a region's STS does not answer or does not know the key), and
-// two calls to API Gateway for each account and region, and none of them twice.
+// four calls to API Gateway for each account and region (more if there is a stage filter and there are more than 500
+// usage plans), and none of them twice.
 func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) {
 	clock := &clock{now: d.Now}
 	ctx = apigateway.WithClock(ctx, clock.tell)
@@ -58,7 +63,7 @@ func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) 
 		}
 		for _, region := range p.Regions {
 			of := cmp.Or(apigateway.AccountOfRole(role), account)
-			t := target{role: role, region: region, about: strings.TrimPrefix(of+":"+region, ":")}
+			t := target{of: p, role: role, region: region, about: strings.TrimPrefix(of+":"+region, ":")}
 			switch {
 			case !usable:
 				t.behind = checkCredentials
@@ -68,8 +73,12 @@ func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) 
 			targets = append(targets, t)
 		}
 	}
-	for _, found := range together(targets, func(t target) []Result { return d.target(ctx, credentials, t) }) {
-		results = append(results, found...)
+	found := together(targets, func(t target) asked { return d.target(ctx, credentials, t) })
+	for _, f := range found {
+		results = append(results, f.results...)
+	}
+	if len(p.Stages) > 0 {
+		results = append(results, filtered(p, found, row{checkFilter, about}))
 	}
 	if !d.MakeAKey {
 		results = append(results, row{checkKeys, about}.is(NotTried, "only a key that is made tells whether one may be",
@@ -113,41 +122,127 @@ func (d *doctor) role(ctx context.Context, credentials *apigateway.Credentials, 
 }
 
 // target is an account and region. behind names the check that keeps it from being asked.
-type target struct{ role, region, about, behind string }
+type target struct {
+	of                          config.Provider
+	role, region, about, behind string
+}
 
-func (d *doctor) target(ctx context.Context, credentials *apigateway.Credentials, t target) (results []Result) {
+// asked is what a target says. stages are those in usage plans, if there is a stage filter and they could be listed.
+type asked struct {
+	results []Result
+	stages  []string
+	listed  bool
+}
+
+func (d *doctor) target(ctx context.Context, credentials *apigateway.Credentials, t target) (said asked) {
 	var client apigateway.Client
 	if t.behind == "" {
 		client = apigateway.NewClient(credentials.Config(t.region, t.role), apigateway.Options{})
 	}
-	behind := t.behind
-	for _, list := range []struct {
-		check string
-		probe func(context.Context, apigateway.Client) error
-	}{{checkRESTAPIs, apigateway.Probe}, {checkUsagePlans, apigateway.ProbePlans}} {
-		r := row{list.check, t.about}
-		if behind != "" {
-			results = append(results, r.behind(behind))
-			continue
-		}
-		_, err := once(ctx, func(ctx context.Context) (done, error) { return done{}, list.probe(ctx, client) })
-		if err == nil {
-			results = append(results, r.good("they can be listed"))
-			continue
-		}
-		results = append(results, r.attention(refusal(err), remedy(err)))
-		if apigateway.Classify(err) != gateway.AccessDenied { // it would be the same again
-			behind = list.check
+	plans := apigateway.ProbePlans
+	if len(t.of.Stages) > 0 {
+		plans = func(ctx context.Context, client apigateway.Client) (err error) {
+			said.stages, err = plannedStages(ctx, client)
+			said.listed = err == nil
+			return err
 		}
 	}
-	if !d.MakeAKey {
-		return results
+	behind := t.behind
+	for _, tried := range []struct {
+		check, good string
+		probe       func(context.Context, apigateway.Client) error
+	}{
+		{checkRESTAPIs, "they can be listed", apigateway.Probe},
+		{checkUsagePlans, "they can be listed", plans},
+		{checkDocuments, "stages can be listed, and their documents exported", probeDocuments},
+	} {
+		r := row{tried.check, t.about}
+		if behind != "" {
+			said.results = append(said.results, r.behind(behind))
+			continue
+		}
+		_, err := once(ctx, func(ctx context.Context) (done, error) { return done{}, tried.probe(ctx, client) })
+		if err == nil {
+			said.results = append(said.results, r.good(tried.good))
+			continue
+		}
+		said.results = append(said.results, r.attention(refusal(err), remedy(err)))
+		if apigateway.Classify(err) != gateway.AccessDenied { // it would be the same again
+			behind = tried.check
+		}
 	}
 	r := row{checkKeys, t.about}
-	if behind != "" {
-		return append(results, r.behind(behind))
+	switch {
+	case !d.MakeAKey:
+	case behind != "":
+		said.results = append(said.results, r.behind(behind))
+	default:
+		said.results = append(said.results, d.makeAKey(ctx, client, r))
 	}
-	return append(results, d.makeAKey(ctx, client, r))
+	return said
+}
+
+// noAPI is the id of a REST API that nobody has, noStage a stage of it. AWS looks at permissions first.
+const noAPI, noStage = "doctor0000", "doctor"
+
+// probeDocuments asks for the stages of a REST API that does not exist, and for a document: AWS says that there is none
+// to whoever may have them.
+func probeDocuments(ctx context.Context, client apigateway.Client) error {
+	_, err := apigateway.ListStages(ctx, client, noAPI)
+	if err == nil || apigateway.Classify(err) == gateway.NotFound {
+		_, err = apigateway.Export(ctx, client, noAPI, noStage)
+	}
+	if apigateway.Classify(err) == gateway.NotFound {
+		return nil
+	}
+	return err
+}
+
+// plannedStages are the names of the stages in usage plans.
+func plannedStages(ctx context.Context, client apigateway.Client) (names []string, err error) {
+	list := apigateway.NewUsagePlans(client)
+	if err := list.Run(ctx); err != nil {
+		return nil, err
+	}
+	plans, _ := list.All()
+	for _, p := range plans {
+		for _, link := range p.Stages {
+			names = append(names, link.Stage)
+		}
+	}
+	return names, nil
+}
+
+// filtered says whether the stages that the stage filter names exist, as far as usage plans tell.
+func filtered(p config.Provider, found []asked, r row) Result {
+	var known, meant []string
+	all := true
+	for _, f := range found {
+		known, all = append(known, f.stages...), all && f.listed
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	missing := slices.DeleteFunc(slices.Clone(p.Stages), func(s string) bool { return slices.Contains(known, s) })
+	for _, stage := range missing {
+		if like := config.Meant(stage, known); like != "" {
+			meant = append(meant, like)
+		}
+	}
+	text := "no usage plan contains the stage " + words.Few(missing, words.Some, ", ")
+	switch {
+	case len(missing) == 0:
+		return r.good("each of its stages is in a usage plan")
+	case !all:
+		return r.behind(checkUsagePlans)
+	case p.AcceptAPIWithoutUsagePlan:
+		return r.is(NotTried, text+"; others were not asked for",
+			"federation-agent discover shows whether there is such a stage outside of usage plans")
+	}
+	advice := "correct configuration.0_stage, 1_stage …; upper and lower case count"
+	if len(meant) > 0 {
+		advice += "; did you mean " + words.Few(meant, words.Some, ", ") + "?"
+	}
+	return r.attention(text, join(advice, "there are: "+words.Few(known, words.Many, ", ")))
 }
 
 // done is the answer to what has none.

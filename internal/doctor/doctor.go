@@ -112,7 +112,7 @@ func Examine(ctx context.Context, o Options) []Result {
 	for _, p := range o.Config.Providers {
 		groups = append(groups, func() []Result { return d.aws(ctx, p) })
 	}
-	groups = append(groups, func() []Result { return d.store(ctx) }, func() []Result { return d.port(ctx) })
+	groups = append(groups, func() []Result { return d.disk(ctx) }, func() []Result { return d.port(ctx) })
 	return slices.Concat(together(groups, func(ask func() []Result) []Result { return ask() })...)
 }
 

@@ -30,7 +30,7 @@ import (
 	"federation-agent/internal/store"
 )
 
-func TestWhereAllIsGoodEachCheckSaysSoAndAWSIsAskedTwiceForEachRegion(t *testing.T) {
+func TestWhereAllIsGoodEachCheckSaysSoAndAWSIsAskedFourTimesForEachRegion(t *testing.T) {
 	p := newPatient(t)
 	results := p.results()
 	account := awssim.UniformAccount(0)
@@ -43,15 +43,17 @@ func TestWhereAllIsGoodEachCheckSaysSoAndAWSIsAskedTwiceForEachRegion(t *testing
 		want{"usage plans", doctor.Good, []string{account + ":eu-west-1", "can be listed"}},
 		want{"REST APIs", doctor.Good, []string{account + ":us-east-1"}},
 		want{"usage plans", doctor.Good, []string{account + ":us-east-1"}},
+		want{"documents", doctor.Good, []string{account + ":eu-west-1", "their documents exported"}},
 		want{"keys", doctor.NotTried, []string{"only a key that is made tells", "--make-a-key"}},
 		want{"clock", doctor.Good, []string{"the same as AWS's"}},
 		want{"store", doctor.Good, []string{"can be written", "MiB are free"}},
+		want{"export cache", doctor.Good, []string{"can be written", "MiB at most"}},
 		want{"node API", doctor.Good, []string{"switched off"}},
 	)
-	if len(results) != 12 || !doctor.Healthy(results) {
+	if len(results) != 15 || !doctor.Healthy(results) {
 		t.Errorf("%d rows\n%s", len(results), table(t, results))
 	}
-	p.calls(t, map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2})
+	p.calls(t, map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2})
 }
 
 func TestAPIMsFaultsAreFoundWhereTheyAre(t *testing.T) {
@@ -260,7 +262,7 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 				}},
 				{"usage plans", doctor.Good, []string{"us-east-1"}},
 			},
-			calls: map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2},
+			calls: map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2},
 		},
 		"a region that is off": {
 			change: func(a *awssim.Account) {
@@ -272,7 +274,7 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 				{"REST APIs", doctor.Attention, []string{"ap-east-1", "enable the region for the account"}},
 				{"usage plans", doctor.NotTried, []string{"ap-east-1", "REST APIs must be ok first"}},
 			},
-			calls: map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 1},
+			calls: map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 1, "GetStages": 1, "GetExport": 1},
 		},
 		"AWS that throttles": {
 			change: func(a *awssim.Account) { a.Regions = a.Regions[:1] },
@@ -307,7 +309,7 @@ func TestARoleIsAssumedOnceForAllItsRegions(t *testing.T) {
 	role := awssim.RoleARN(p.estate.Accounts[0], p.estate.Accounts[0].Roles[0].Name)
 	p.settings = []string{provider0 + "configuration_roleArn=" + role}
 	has(t, p.results(), want{"role", doctor.Good, []string{role, "can be assumed"}}, want{"REST APIs", doctor.Good, nil})
-	p.calls(t, map[string]int64{"GetCallerIdentity": 1, "AssumeRole": 1, "GetRestApis": 2, "GetUsagePlans": 2})
+	p.calls(t, map[string]int64{"GetCallerIdentity": 1, "AssumeRole": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2})
 }
 
 func TestWithoutSTSAnAccountThatIsNamedIsEnough(t *testing.T) {
@@ -343,7 +345,7 @@ func TestAKeyIsMadeOnlyWhereItIsAskedForAndIsGoneAgain(t *testing.T) {
 		want{"keys", doctor.Good, []string{"eu-west-1", "a key was made, might be attached, and was deleted"}},
 		want{"keys", doctor.Good, []string{"us-east-1"}})
 	p.calls(t, map[string]int64{
-		"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2,
+		"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2,
 		"CreateApiKey": 2, "CreateUsagePlanKey": 2, "DeleteApiKey": 2,
 	})
 	if left := p.sandbox.AWS.Keys(); len(left) > 0 {
@@ -446,6 +448,88 @@ func TestTheStoreIsTriedAndLeftAsItWas(t *testing.T) {
 			if after := content(t, dir); !slices.Equal(before, after) {
 				t.Errorf("the directory has %q, and had %q", after, before)
 			}
+		})
+	}
+}
+
+func TestTheExportCacheIsTriedWhereItIsOfItsOwn(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "a file")
+	if err := os.WriteFile(file, nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for name, c := range map[string]struct {
+		settings []string
+		volume   store.Volume
+		wants    []want
+	}{
+		"off": {
+			settings: []string{"gravitee_agent_cache_maxBytes=0"},
+			wants:    []want{{"export cache", doctor.Good, []string{"switched off"}}},
+		},
+		"no directory": {
+			settings: []string{"gravitee_agent_cache_path=" + file},
+			wants: []want{
+				{"store", doctor.Good, nil},
+				{"export cache", doctor.Attention, []string{
+					file, "cannot be written", "set agent.cache.path", "agent.cache.maxBytes to 0",
+				}},
+			},
+		},
+		"in a store that is full": {
+			volume: volume{syscall.ENOSPC},
+			wants: []want{
+				{"store", doctor.Attention, []string{"make room"}}, {"export cache", doctor.NotTried, []string{"store must be ok"}},
+			},
+		},
+		"elsewhere, and full": {
+			settings: []string{"gravitee_agent_cache_path=" + t.TempDir()}, volume: volume{syscall.ENOSPC},
+			wants: []want{
+				{"store", doctor.Attention, nil},
+				{"export cache", doctor.Attention, []string{"the disk is full", "volume of agent.cache.path"}},
+			},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPatient(t)
+			p.settings = c.settings
+			p.examine = func(o *doctor.Options, _ *demo.Sandbox) { o.Volume = c.volume }
+			has(t, p.results(), c.wants...)
+		})
+	}
+}
+
+func TestAStageFilterIsJudgedByUsagePlansAsFarAsTheyCanBeListed(t *testing.T) {
+	for name, c := range map[string]struct {
+		settings []string
+		denied   bool
+		want     want
+	}{
+		"good": {
+			settings: []string{provider0 + "configuration_0_stage=dev"},
+			want:     want{"stage filter", doctor.Good, []string{"each of its stages is in a usage plan"}},
+		},
+		"perhaps outside of usage plans": {
+			settings: []string{
+				provider0 + "configuration_0_stage=other", provider0 + "configuration_acceptApiWithoutUsagePlan=true",
+			},
+			want: want{"stage filter", doctor.NotTried, []string{"the stage other", "federation-agent discover shows"}},
+		},
+		"perhaps where nothing can be listed": {
+			settings: []string{provider0 + "configuration_0_stage=other"}, denied: true,
+			want: want{"stage filter", doctor.NotTried, []string{"usage plans must be ok first"}},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPatient(t)
+			p.settings = c.settings
+			if c.denied {
+				p.estate.Accounts[0].Principals[0].Policy = policy("apigateway:GET", "arn:aws:apigateway:eu-west-1::/usageplans")
+			}
+			results := slices.DeleteFunc(p.results(), func(r doctor.Result) bool { return r.Check == "usage plans" })
+			has(t, results, c.want)
+			p.calls(t, map[string]int64{
+				"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2,
+			})
 		})
 	}
 }

@@ -28,14 +28,23 @@ const inspectBytes = 64 << 10
 // the journal for a moment if nobody has it, and waits for nobody: a start waits much longer for the lock
 // ([DefaultLockWait]).
 func Inspect(dir string, volume Volume) Inspection {
+	held, err := false, Check(dir)
+	if err == nil {
+		held, err = journalHeld(filepath.Join(dir, FileName))
+	}
+	i := InspectRoom(dir, volume)
+	i.Held = held
+	if err != nil {
+		i.Err = err
+	}
+	return i
+}
+
+// InspectRoom is [Inspect] for a directory without a journal, as that of the export cache.
+func InspectRoom(dir string, volume Volume) Inspection {
 	volume = orSystem(volume)
 	i := Inspection{Dir: existing(dir)}
-	if i.Err = Check(dir); i.Err == nil {
-		i.Held, i.Err = journalHeld(filepath.Join(dir, FileName))
-	}
-	if i.Err == nil {
-		i.Err = tryWrite(i.Dir, volume)
-	}
+	i.Err = tryWrite(i.Dir, volume)
 	i.Free, i.FreeKnown = volume.Free(i.Dir)
 	return i
 }
