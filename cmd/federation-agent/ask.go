@@ -44,6 +44,8 @@ running ingests, keys to check.
 ` + whichAgent + `
 
 Exit code 0: printed. 1: no answer. 2: configuration fault, or the node API is switched off.`,
+		Example: `  federation-agent status
+  federation-agent status --url https://agent.example.com:18084 --user admin --password-file password.txt`,
 	})
 }
 

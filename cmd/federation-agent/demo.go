@@ -23,8 +23,11 @@ func demoCommand(p process) *cobra.Command {
 acts as APIM's user: preview, ingest, subscribe, call the API with the new key, unsubscribe. Quota and
 latencies are those of AWS unless flags change them.
 
-Afterwards it keeps running until Ctrl-C, so that you can look around. Exit code 0: every step succeeded;
-1: the step that is named failed.`,
+Afterwards it keeps running until Ctrl-C, so that you can look around.
+Exit code 0: every step succeeded. 1: the step that is named failed, or it was interrupted. 2: a wrong flag.`,
+		Example: `  federation-agent demo
+  federation-agent demo --once --json
+  federation-agent demo --estate uniform --apis 600 --once`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runDemo(p, &flags, program) },
 	}
@@ -34,6 +37,7 @@ Afterwards it keeps running until Ctrl-C, so that you can look around. Exit code
 	command.Flags().BoolVar(&program.Verbose, "verbose", false,
 		"write the agent's log to the standard error instead of a file that is kept until the next demo")
 	flags.Declare(command.Flags(), "127.0.0.1:0", "127.0.0.1:0")
+	offerStandIns(command)
 	return command
 }
 

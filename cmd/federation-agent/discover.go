@@ -64,7 +64,7 @@ federate; or it was interrupted. 2: configuration fault, as with validate.`,
 	flags.StringVar(&only.stage, "stage", "", "show those of this `STAGE`")
 	flags.StringVar(&only.name, "name", "", "show those whose `NAME` contains this, in upper or lower case")
 	flags.BoolVar(&only.changed, "changed", false, "show only what is new, changed or gone since the last ingest")
-	return configured(p, command, func(cfg config.Config, warnings []string) error {
+	configured(p, command, func(cfg config.Config, warnings []string) error {
 		for _, w := range warnings {
 			fmt.Fprintf(p.stderr, "warning: %s\n", w)
 		}
@@ -90,6 +90,14 @@ federate; or it was interrupted. 2: configuration fault, as with validate.`,
 		}
 		return nil
 	})
+	offer(command, "target", func() []string { return targetsOf(configuredProviders(p, command)) })
+	offer(command, "stage", func() (stages []string) {
+		for _, provider := range configuredProviders(p, command) {
+			stages = append(stages, provider.Stages...)
+		}
+		return stages
+	})
+	return command
 }
 
 // discover lists everything, and works out what an ingest would do.

@@ -14,12 +14,13 @@ const (
 )
 
 const exitCodes = `Exit codes:
-  0  ended in order, after SIGTERM or SIGINT
-  1  internal failure: the agent ended by itself, or not in order; or a step of the demo failed
-  2  configuration fault (all are printed), a wrong flag, a port that is in use, or a journal of a newer
-     version: nothing was started
-  3  dismissed for good: APIM said good-bye without reconnect to every integration
-  A second signal ends the process at once, with 128 + the signal's number.`
+  0  done, and all is well; the agent: ended in order, after SIGTERM or SIGINT
+  1  something needs attention, was interrupted, or failed; the agent: it ended by itself, or not in order
+  2  configuration fault (all are printed), a wrong command or flag, a port that is in use, or a journal of a
+     newer version: nothing was started
+  3  the agent was dismissed for good: APIM said good-bye without reconnect to every integration
+  A second signal ends the process at once, with 128 + the signal's number.
+  What they mean for each command stands in its --help, and in docs/operations.md.`
 
 // exitError ends the process with a code. Its text, if any, goes to the standard error.
 type exitError struct {

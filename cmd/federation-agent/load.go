@@ -32,8 +32,10 @@ const configFlag = "config"
 // fromFiles gives a subcommand that takes no other arguments the flag that names the configuration's files.
 func fromFiles(command *cobra.Command) *[]string {
 	command.Args = cobra.NoArgs
-	return command.Flags().StringArray(configFlag, nil,
+	files := command.Flags().StringArray(configFlag, nil,
 		"gravitee.yml `FILE[,FILE]`, later ones override; the environment overrides all of them")
+	offerFiles(command, configFlag, "yml", "yaml")
+	return files
 }
 
 // load reads the configuration. Where it is faulty, the error contains warnings and faults for the user.

@@ -69,15 +69,8 @@ func asking(
 ) *cobra.Command {
 	find := finding(p, command)
 	command.RunE = func(_ *cobra.Command, args []string) error {
-		ctx, interrupted := context.WithCancel(context.Background())
-		defer interrupted()
-		go func() {
-			select {
-			case <-p.signals:
-				interrupted()
-			case <-ctx.Done():
-			}
-		}()
+		ctx, done := untilInterrupted(p)
+		defer done()
 		agent, err := find()
 		if err != nil {
 			return err
@@ -99,6 +92,8 @@ func finding(p process, command *cobra.Command) func() (*peer, error) {
 	user := flags.String("user", "", "`NAME` of a user of that node API")
 	passwordFile := flags.String("password-file", "", "`FILE` with the user's password")
 	caFile := flags.String("ca-file", "", "PEM `FILE` of the certificates to trust for https, not the system's")
+	offerFiles(command, "password-file")
+	offerFiles(command, "ca-file", "pem", "crt", "cer")
 	return func() (*peer, error) {
 		if address := cmp.Or(*at, p.getenv(urlVariable)); address != "" {
 			return peerAt(p, address, cmp.Or(*user, p.getenv(userVariable)), *passwordFile, *caFile)

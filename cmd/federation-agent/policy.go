@@ -46,8 +46,17 @@ Exit code 0: printed. 2: a fault in what concerns AWS, or --of fits no document 
 	flags.StringVar(&holder, "for", "", "of one identity or role `HOLDER`, as the whole output names it")
 	flags.StringSliceVar(&principals, "principal", nil, "`ARN` of the agent's role or user, for the trust policies")
 	command.MarkFlagsMutuallyExclusive("json", "of")
-	_ = command.RegisterFlagCompletionFunc("of", cobra.FixedCompletions(kinds(), cobra.ShellCompDirectiveNoFileComp))
+	offer(command, "of", kinds)
 	files := fromFiles(command)
+	offer(command, "for", func() (holders []string) {
+		x, _ := config.Explain(config.Sources{Environ: p.environ, Files: *files}, false)
+		needs, _ := needsOf(x, nil)
+		grants, _ := needs.Grants() // what is known, where something is wrong
+		for _, g := range grants {
+			holders = append(holders, g.For)
+		}
+		return slices.Compact(holders)
+	})
 	command.RunE = func(*cobra.Command, []string) error {
 		x, err := config.Explain(config.Sources{Environ: p.environ, Files: *files}, false)
 		if err = aboutAWS(err); err != nil {

@@ -36,7 +36,12 @@ Without a subcommand it runs the agent, as federation-agent run does. The config
 environment and from gravitee.yml files; docs/configuration.md lists all of it.
 
 ` + exitCodes,
-		Args:          cobra.NoArgs,
+		Example: `  federation-agent doctor                # what keeps the agent from working
+  federation-agent discover              # what would be federated
+  federation-agent run --config gravitee.yml
+  federation-agent status                # what a running agent does, and what needs somebody
+  source <(federation-agent completion bash)`,
+		Args:          knownCommand,
 		RunE:          run.RunE,
 		SilenceErrors: true,
 		SilenceUsage:  true,
@@ -44,7 +49,9 @@ environment and from gravitee.yml files; docs/configuration.md lists all of it.
 	root.Version = thisBuild().Version // enables --version; it prints the line of the subcommand
 	root.SetVersionTemplate(versionLine())
 	root.Flags().AddFlagSet(run.Flags())
-	root.CompletionOptions.HiddenDefaultCmd = true
+	root.SetFlagErrorFunc(knownFlag)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	offerFiles(root, configFlag, "yml", "yaml")
 	root.AddCommand(run, validateCommand(p), doctorCommand(p), discoverCommand(p), healthCommand(p), statusCommand(p),
 		configCommand(p), policyCommand(p), versionCommand(p), sandboxCommand(p), demoCommand(p))
 	return root

@@ -26,6 +26,9 @@ func runCommand(p process) *cobra.Command {
 		Short: "Runs the agent (the default)",
 		Long: "Runs the agent until SIGTERM or SIGINT, then ends in order within gravitee_agent_shutdown_timeout.\n\n" +
 			exitCodes,
+		Example: `  federation-agent run
+  federation-agent run --config /etc/federation-agent/gravitee.yml
+  gravitee_agent_log_level=debug federation-agent run`,
 	}
 	return configured(p, command, func(cfg config.Config, warnings []string) error {
 		files, _ := command.Flags().GetStringArray("config") // configured has declared it

@@ -22,11 +22,18 @@ func sandboxCommand(p process) *cobra.Command {
 prints the settings that make an agent use them. The page of the APIM stand-in previews, ingests and
 subscribes; the same can be done with HTTP below /_sandbox/.
 
-That page and /_sandbox/ are open to everybody and show keys: keep both stand-ins on the loopback interface.`,
+That page and /_sandbox/ are open to everybody and show keys: keep both stand-ins on the loopback interface.
+
+Exit code 0: ended by a signal. 1: not in order. 2: a wrong flag, or an address is in use.`,
+		Example: `  federation-agent sandbox
+  federation-agent sandbox --apim 127.0.0.1:0 --aws 127.0.0.1:0
+  federation-agent sandbox --estate uniform --accounts 3 --regions eu-west-1,us-east-1 --apis 200
+  federation-agent sandbox --apim-version 4.4`,
 		Args: cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error { return runSandbox(p, &flags) },
 	}
 	flags.Declare(command.Flags(), sandboxAPIM, sandboxAWS)
+	offerStandIns(command)
 	return command
 }
 

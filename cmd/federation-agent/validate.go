@@ -18,6 +18,9 @@ func validateCommand(p process) *cobra.Command {
 		Long: "Loads the configuration as run does, with the secrets that it refers to.\n" +
 			"Prints warnings and all faults, or a summary without secrets.\n" +
 			"Exit code 0: it is good. 2: it is not.",
+		Example: `  federation-agent validate
+  federation-agent validate --config gravitee.yml,gravitee-prod.yml
+  docker compose run --rm integration-agent validate`,
 	}, func(cfg config.Config, warnings []string) error {
 		for _, n := range cfg.Notes {
 			fmt.Fprintf(p.stderr, "note: %s\n", n)

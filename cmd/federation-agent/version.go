@@ -48,7 +48,10 @@ func versionCommand(p process) *cobra.Command {
 	return &cobra.Command{
 		Use:   "version",
 		Short: "Prints version, commit and Go version",
-		Args:  cobra.NoArgs,
-		Run:   func(*cobra.Command, []string) { fmt.Fprint(p.stdout, versionLine()) },
+		Long:  "Prints version, commit and Go version on one line, as --version does.\nExit code 0.",
+		Example: `  federation-agent version
+  docker run --rm federation-agent-aws-api-gateway version`,
+		Args: cobra.NoArgs,
+		Run:  func(*cobra.Command, []string) { fmt.Fprint(p.stdout, versionLine()) },
 	}
 }
