@@ -34,19 +34,22 @@ const (
 // agentProcess is a running agent with its store.
 type agentProcess struct {
 	*actors.Agent
-	node     *node.Server  // nil where it is switched off
-	address  net.Addr      // of the node API
-	token    secret.String // of the command beside the agent
-	untoken  func()        // removes its file
-	log      *slog.Logger
+	node    *node.Server  // nil where it is switched off
+	address net.Addr      // of the node API
+	token   secret.String // of the command beside the agent
+	untoken func()        // removes its file
+	log     *slog.Logger
+	book    *logbook.Book
+	// src is what the configuration was read from.
+	src      config.Sources
 	store    *store.FileStore
 	timeout  time.Duration
 	flushing sync.WaitGroup
 	stop     context.CancelFunc
 }
 
-// startAgent takes the node API's port, opens the store and starts the agent. The status page shows the settings.
-func startAgent(cfg config.Config, settings func() []node.Setting, book *logbook.Book) (*agentProcess, error) {
+// startAgent takes the node API's port, opens the store and starts the agent. The node API shows what src sets.
+func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*agentProcess, error) {
 	log := book.Logger
 	if err := store.Check(cfg.Agent.Store.Path); err != nil {
 		return nil, exit(exitConfiguration, "fault: %s: %v; start the version of the agent that wrote it, or give this one "+
@@ -71,7 +74,7 @@ func startAgent(cfg config.Config, settings func() []node.Setting, book *logbook
 	exports, giveWay := openExports(cfg.Agent, log)
 	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{Logger: log, GiveWay: giveWay})
 	ctx, stop := context.WithCancel(context.Background())
-	a := &agentProcess{log: log, store: journal, timeout: cfg.Agent.Shutdown.Timeout, stop: stop}
+	a := &agentProcess{log: log, book: book, src: src, store: journal, timeout: cfg.Agent.Shutdown.Timeout, stop: stop}
 	a.flushing.Go(func() { a.flush(ctx) })
 	board := status.NewBoard()
 	env := life.Env{
@@ -85,9 +88,27 @@ func startAgent(cfg config.Config, settings func() []node.Setting, book *logbook
 	a.Agent = actors.Start(env, cfg)
 	if listener != nil {
 		a.token, a.untoken = newToken(cfg, log)
-		a.node, a.address = serveNode(listener, secured, cfg, a, board, settings), listener.Addr()
+		a.node, a.address = serveNode(listener, secured, cfg, a, board, shownSettings(src)), listener.Addr()
 	}
 	return a, nil
+}
+
+// configuration is what is set, without its secrets. Files are read once more: who changed one sees that here.
+func (a *agentProcess) configuration() (texts map[string]string, settings any) {
+	x, err := config.Explain(config.Sources{Environ: a.src.Environ, Files: a.src.Files}, false)
+	shown := struct {
+		Settings []config.Setting `json:"settings"`
+		Warnings []string         `json:"warnings,omitempty"`
+		Faults   string           `json:"faults,omitempty"`
+	}{Settings: x.Settings, Warnings: x.Warnings}
+	if err != nil {
+		shown.Faults = err.Error()
+	}
+	texts = map[string]string{}
+	for _, s := range x.Settings {
+		texts[s.Key] = shownValue(s)
+	}
+	return texts, shown
 }
 
 // notTrusted is about a store that could be opened a moment ago, when the configuration was read.

@@ -76,18 +76,11 @@ func printSettings(p process, settings []config.Setting, asJSON bool) error {
 
 // shownSetting is a setting as people read it.
 func shownSetting(s config.Setting) node.Setting {
-	value := cmp.Or(s.Value, s.Reference)
-	switch {
-	case s.Faulty:
-		value = "(faulty)"
-	case s.Secret:
-		value = secret.Redacted
-	}
 	origin := s.Origin
 	if len(s.Placeholders) > 0 {
 		origin += ", with " + strings.Join(s.Placeholders, ", ")
 	}
-	return node.Setting{Key: s.Key, Value: cmp.Or(value, "-"), Origin: origin}
+	return node.Setting{Key: s.Key, Value: cmp.Or(shownValue(s), "-"), Origin: origin}
 }
 
 // shownSettings gives what is set, for the status page. It reads the configuration once more: what was read at the start
@@ -101,6 +94,17 @@ func shownSettings(src config.Sources) func() []node.Setting {
 		}
 		return settings
 	}
+}
+
+// shownValue is a setting's value, or what stands for it.
+func shownValue(s config.Setting) string {
+	switch {
+	case s.Faulty:
+		return "(faulty)"
+	case s.Secret:
+		return secret.Redacted
+	}
+	return cmp.Or(s.Value, s.Reference)
 }
 
 // printJSON is for machines: what people must read is on the standard error.

@@ -61,11 +61,12 @@ func runDemo(p process, flags *demo.Flags, program demo.Program) error {
 }
 
 func startDemoAgent(environ []string, log io.Writer) (demo.Agent, error) {
-	cfg, _, err := load(config.Sources{Environ: environ})
+	src := config.Sources{Environ: environ}
+	cfg, _, err := load(src)
 	if err != nil {
 		return demo.Agent{}, err
 	}
-	agent, err := startAgent(cfg, shownSettings(config.Sources{Environ: environ}), newLogger(log, cfg.Agent.Log))
+	agent, err := startAgent(cfg, src, newLogger(log, cfg.Agent.Log))
 	if err != nil {
 		return demo.Agent{}, err
 	}

@@ -44,6 +44,7 @@ func serveNode(
 		Listings: a.store, Token: a.token, Order: a.Order, Settings: settings,
 		TLS: secured, IdleTimeout: time.Duration(api.IdleTimeout) * time.Second,
 		StoreHealth: a.store.Health, Alive: a.Alive, Now: time.Now, Log: a.log,
+		Book: a.book, Configuration: a.configuration,
 	})
 }
 

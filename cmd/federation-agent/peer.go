@@ -61,6 +61,7 @@ type peer struct {
 type answer struct {
 	code         int
 	status, text string
+	header       http.Header
 }
 
 // asking makes a subcommand that asks a running agent. Its context ends with the first signal.
@@ -231,7 +232,7 @@ func (a *peer) ask(ctx context.Context, method, path string, body []byte) (answe
 		}
 		return answer{}, exit(exitInternal, "the agent wants another user or password: give --user and --password-file")
 	}
-	return answer{response.StatusCode, response.Status, string(text)}, nil
+	return answer{response.StatusCode, response.Status, string(text), response.Header}, nil
 }
 
 // send sends one request. The caller closes the answer.

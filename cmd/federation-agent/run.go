@@ -14,7 +14,6 @@ import (
 	actors "federation-agent/actors/agent"
 	"federation-agent/config"
 	"federation-agent/internal/memlimit"
-	"federation-agent/internal/node"
 )
 
 // runName is the subcommand that runs the agent, as no subcommand does.
@@ -31,12 +30,15 @@ func runCommand(p process) *cobra.Command {
   gravitee_agent_log_level=debug federation-agent run`,
 	}
 	return configured(p, command, func(cfg config.Config, warnings []string) error {
-		files, _ := command.Flags().GetStringArray("config") // configured has declared it
-		return run(p, cfg, warnings, shownSettings(config.Sources{Environ: p.environ, Files: files}))
+		files, err := command.Flags().GetStringArray(configFlag)
+		if err != nil {
+			return err
+		}
+		return run(p, cfg, config.Sources{Environ: p.environ, Files: files}, warnings)
 	})
 }
 
-func run(p process, cfg config.Config, warnings []string, settings func() []node.Setting) error {
+func run(p process, cfg config.Config, src config.Sources, warnings []string) error {
 	book := newLogger(p.stderr, cfg.Agent.Log)
 	log := book.Logger
 	logStart(log, cfg, warnings)
@@ -50,7 +52,7 @@ func run(p process, cfg config.Config, warnings []string, settings func() []node
 	watching, stop := context.WithCancel(context.Background())
 	defer stop()
 	go p.secrets.Watch(watching, log)
-	agent, err := startAgent(cfg, settings, book)
+	agent, err := startAgent(cfg, src, book)
 	if err != nil {
 		return err
 	}

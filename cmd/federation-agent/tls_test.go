@@ -224,7 +224,7 @@ func TestAStoreThatBreaksBetweenValidationAndStartStopsTheStart(t *testing.T) {
 	}}}
 	cfg.Agent.Store.Path = t.TempDir()
 	var log bytes.Buffer
-	_, err := startAgent(cfg, nil, logbook.New(&log, false, slog.LevelInfo))
+	_, err := startAgent(cfg, config.Sources{}, logbook.New(&log, false, slog.LevelInfo))
 	if err == nil || !strings.Contains(err.Error(), "ssl.truststore.path: the file") {
 		t.Errorf("%v", err)
 	}

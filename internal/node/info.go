@@ -1,9 +1,6 @@
 package node
 
-import (
-	"encoding/json"
-	"net/http"
-)
+import "net/http"
 
 // info describes this program in gravitee-node's form; the version has the names that gravitee-common gives its parts.
 func (a *api) info(w http.ResponseWriter, _ *http.Request) {
@@ -22,8 +19,5 @@ func (a *api) info(w http.ResponseWriter, _ *http.Request) {
 func writeJSON(w http.ResponseWriter, code int, value any) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(code)
-	encoder := json.NewEncoder(w)
-	encoder.SetIndent("", "  ")
-	encoder.SetEscapeHTML(false)
-	_ = encoder.Encode(value)
+	_ = asJSON(w, value)
 }

@@ -23,6 +23,7 @@ import (
 	"time"
 
 	"federation-agent/internal/keys"
+	"federation-agent/internal/logbook"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
@@ -84,6 +85,10 @@ type Options struct {
 	// Now is the wall clock of the board's writers.
 	Now func() time.Time
 	Log *slog.Logger
+	// Book is the program's log: its level, and its last lines.
+	Book *logbook.Book
+	// Configuration gives what is set without its secrets: texts by key, and the list with origins.
+	Configuration func() (texts map[string]string, settings any)
 }
 
 // Address is what the node API listens on, and what reaches it from this machine: Go dials the machine itself where a
@@ -182,6 +187,8 @@ type api struct {
 	// refusedAt and misnamedAt are when the log last named a caller with a wrong password, or with a wrong name for us.
 	refusedAt, misnamedAt time.Time
 	wrong                 wrongPasswords
+	// bundling is held while a support bundle is made.
+	bundling sync.Mutex
 	// formKey makes the tokens of forms.
 	formKey []byte
 
@@ -214,6 +221,11 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET "+pagePath+"/keys", a.listKeys)
 	mux.HandleFunc("POST "+pagePath+"/keys/{id}/ack", a.onKey(keys.Acknowledge))
 	mux.HandleFunc("POST "+pagePath+"/keys/{id}/delete", a.onKey(keys.Remove))
+	mux.HandleFunc("GET "+configurationPath, a.configuration)
+	mux.HandleFunc("GET "+loggingPath, a.logging)
+	mux.HandleFunc("POST "+loggingPath, a.setLogging)
+	mux.HandleFunc("PUT "+loggingPath, a.setLogging)
+	mux.HandleFunc("GET "+bundlePath, a.bundle)
 	if o.Metrics {
 		mux.Handle("GET /_node/metrics/prometheus", a.metrics())
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
@@ -12,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"federation-agent/internal/logbook"
 	"federation-agent/internal/node"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/status"
@@ -53,6 +55,10 @@ func newRig(t *testing.T, change func(*node.Options)) *rig {
 		Alive:       func(context.Context) error { return r.alive },
 		Now:         func() time.Time { return r.now },
 		Log:         slog.New(slog.NewTextHandler(&r.log, nil)),
+		Book:        logbook.New(io.Discard, false, slog.LevelInfo),
+		Configuration: func() (map[string]string, any) {
+			return map[string]string{"agent.log.level": "info", "secretAccessKey": secret.Redacted}, []string{"origins"}
+		},
 	}
 	r.options.Board.Serve(integration, r.now)
 	r.options.Board.SessionUp(integration, "https://apim.example.com/integration-controller", r.now)
@@ -133,7 +139,7 @@ func TestTheNodeSaysWhatItIs(t *testing.T) {
 func TestNothingButTheDocumentedIsServedAndOnlyToBeRead(t *testing.T) {
 	r := newRig(t, nil)
 	for _, path := range []string{
-		"/_node/federation/", "/_node/federation/page.html", "/_node/configuration", "/_node/logging", "/_node/nothing", "/_node/metrics/prometheus", "/hooks",
+		"/_node/federation/", "/_node/federation/page.html", "/_node/nothing", "/_node/metrics/prometheus", "/hooks",
 		"/debug/pprof/",
 	} {
 		if code, body := r.get(path); code != http.StatusNotFound {
@@ -169,6 +175,7 @@ func TestOnlyAUserWithTheRightPasswordIsLetIn(t *testing.T) {
 	} {
 		for _, path := range []string{
 			"/_node", "/_node/health", "/_node/live", "/_node/ready", "/_node/federation", "/_node/nothing",
+			"/_node/configuration", "/_node/logging", "/_node/federation/support-bundle",
 		} {
 			var answer *httptest.ResponseRecorder
 			synctest.Test(t, func(t *testing.T) {

@@ -117,8 +117,8 @@ func (a *api) mayChange(r *http.Request) (by, why string) {
 	if subtle.ConstantTimeCompare(want[:], got[:]) == 1 && given != "" {
 		return tokenOwner, ""
 	}
-	return "", "this node API knows no users (services.core.http.authentication.type=none), so keys are changed only by the " +
-		"command on the agent's own machine, or in its container, which has the token of a file there"
+	return "", "this node API knows no users (services.core.http.authentication.type=none), so this is only for " +
+		"commands on the agent's own machine, or in its container, which have the token of a file there"
 }
 
 // read gives what an order says.
