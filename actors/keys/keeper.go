@@ -77,6 +77,9 @@ type (
 	}
 )
 
+// byHand is what an operator can do about a key that the agent cannot delete.
+const byHand = "delete the key in the API Gateway console and acknowledge it here (federation-agent keys ack)"
+
 // note is what is said of a record.
 type note struct {
 	server keys.Server
@@ -93,10 +96,10 @@ func (n note) says() (line, do string) {
 	switch n.server {
 	case keys.Awaited:
 		return "AWS cannot be used yet with the credentials that may reach API keys which are to be deleted",
-			"see why AWS cannot be used in this account or region, or delete the key in the API Gateway console"
+			"see why AWS cannot be used in this account or region, or " + byHand
 	case keys.Nobody:
 		return "no configured credentials reach API keys which are to be deleted",
-			"configure " + what + " again, or delete the key in the API Gateway console"
+			"configure " + what + " again, or " + byHand
 	case keys.Own, keys.Neighbour, keys.Kin:
 	}
 	return "API keys whose integration, account or region is not configured any more are being deleted, " +

@@ -87,7 +87,7 @@ func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*age
 	}
 	a.Agent = actors.Start(env, cfg)
 	if listener != nil {
-		a.token, a.untoken = newToken(cfg, log)
+		a.token, a.untoken = newToken(cfg, listener.Addr(), log)
 		a.node, a.address = serveNode(listener, secured, cfg, a, board, shownSettings(src)), listener.Addr()
 	}
 	return a, nil

@@ -6,6 +6,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -209,6 +210,36 @@ func peerOf(cfg config.NodeHTTP) (*peer, error) {
 // get asks for a path, with its query.
 func (a *peer) get(ctx context.Context, path string) (answer, error) {
 	return a.ask(ctx, http.MethodGet, path, nil)
+}
+
+// getJSON asks for a path, and reads the answer.
+func (a *peer) getJSON(ctx context.Context, path string, into any) error {
+	said, err := a.get(ctx, path)
+	if err == nil && said.code != http.StatusOK {
+		err = exit(exitInternal, "the agent refuses it: %s", said.why())
+	}
+	if err == nil {
+		err = json.Unmarshal([]byte(said.text), into)
+	}
+	return err
+}
+
+// why is what the agent says of something that it refuses.
+func (a answer) why() string {
+	var said struct{ Error string }
+	if json.Unmarshal([]byte(a.text), &said) == nil && said.Error != "" {
+		return said.Error
+	}
+	return a.status + ": " + strings.TrimSpace(a.text)
+}
+
+// post sends an order, as JSON.
+func (a *peer) post(ctx context.Context, path string, order any) (answer, error) {
+	body, err := json.Marshal(order)
+	if err != nil {
+		return answer{}, exit(exitInternal, "%v", err)
+	}
+	return a.ask(ctx, http.MethodPost, path, body)
 }
 
 // ask gives what the agent answers, whatever that is. Its error ends the command: nobody answers, or refuses the user.

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -24,8 +25,8 @@ const sharedMemory = "/dev/shm"
 
 // tokenFiles are where the file may be, the best first: beside the journal, which may be read-only or missing. The port
 // tells agents apart that share a machine.
-func tokenFiles(cfg config.Config) []string {
-	name := fmt.Sprintf("federation-agent-%d.token", cfg.Services.HTTP.Port)
+func tokenFiles(cfg config.Config, port int) []string {
+	name := fmt.Sprintf("federation-agent-%d.token", port)
 	var files []string
 	for _, dir := range []string{cfg.Agent.Store.Path, os.TempDir(), sharedMemory} {
 		files = append(files, filepath.Join(dir, name))
@@ -35,11 +36,15 @@ func tokenFiles(cfg config.Config) []string {
 
 // newToken makes the token and its file, where the node API needs one. remove removes the file, unless a next process
 // has made its own meanwhile.
-func newToken(cfg config.Config, log *slog.Logger) (token secret.String, remove func()) {
+func newToken(cfg config.Config, served net.Addr, log *slog.Logger) (token secret.String, remove func()) {
 	if cfg.Services.HTTP.Authentication.Type != config.AuthenticationNone {
 		return secret.String{}, func() {}
 	}
-	return tokenIn(tokenFiles(cfg), log)
+	port := 0
+	if tcp, is := served.(*net.TCPAddr); is {
+		port = tcp.Port // that of the configuration, or the one that the system chose
+	}
+	return tokenIn(tokenFiles(cfg, port), log)
 }
 
 // tokenIn makes the first of the files that can be made.
@@ -79,7 +84,7 @@ func writeToken(name string, token secret.String) error {
 // process that was killed leaves its own.
 func readToken(cfg config.Config) (token string) {
 	var newest time.Time
-	for _, name := range tokenFiles(cfg) {
+	for _, name := range tokenFiles(cfg, cfg.Services.HTTP.Port) {
 		info, err := os.Stat(name)
 		if err != nil || !info.ModTime().After(newest) {
 			continue

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"io/fs"
 	"log/slog"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
@@ -41,7 +42,7 @@ func TestTheTokenIsInAFileForItsUserAloneUntilTheAgentEnds(t *testing.T) {
 			if err := os.WriteFile(stale, []byte("of a process that was killed"), 0o644); err != nil {
 				t.Fatal(err)
 			}
-			token, remove := newToken(cfg, slog.New(slog.DiscardHandler))
+			token, remove := newToken(cfg, &net.TCPAddr{Port: 18084}, slog.New(slog.DiscardHandler))
 			info, err := os.Stat(stale)
 			if err != nil || info.Mode() != fs.FileMode(0o600) {
 				t.Fatalf("%v %v", info, err)
@@ -49,7 +50,7 @@ func TestTheTokenIsInAFileForItsUserAloneUntilTheAgentEnds(t *testing.T) {
 			if got := readToken(cfg); got != token.Reveal() || len(got) < 40 {
 				t.Errorf("the command reads a token of %d characters, want that of the agent", len(got))
 			}
-			next, removeNext := newToken(cfg, slog.New(slog.DiscardHandler))
+			next, removeNext := newToken(cfg, &net.TCPAddr{Port: 18084}, slog.New(slog.DiscardHandler))
 			remove() // a next process has begun
 			if readToken(cfg) != next.Reveal() {
 				t.Error("a process that ends takes the next one's token away")

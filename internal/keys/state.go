@@ -89,9 +89,11 @@ func (s State) Held() bool {
 func (s State) Advice() string {
 	switch s {
 	case Unconfirmed:
-		return "see in APIM whether the subscription is accepted; if it is not, delete the key in the API Gateway console"
+		return "see in APIM whether the subscription is accepted; if it is, acknowledge the key (federation-agent keys ack), " +
+			"if it is not, delete it (federation-agent keys delete)"
 	case LostCreate:
-		return "look for it by its name in the API Gateway console and delete it"
+		return "look for it by its name in the API Gateway console, delete it there, and acknowledge it here (federation-agent " +
+			"keys ack)"
 	default:
 		return ""
 	}

@@ -128,6 +128,17 @@ func (a *api) listKeys(w http.ResponseWriter, r *http.Request) {
 	writeJSON(w, http.StatusOK, list)
 }
 
+// showKey shows one key, whatever its state.
+func (a *api) showKey(w http.ResponseWriter, r *http.Request) {
+	record, err := a.find(r.PathValue("id"))
+	if err != nil {
+		code, why := refusalOf(err)
+		writeJSON(w, code, refused{Error: err.Error(), Why: why})
+		return
+	}
+	writeJSON(w, http.StatusOK, a.listed(record))
+}
+
 // listedKey is one key as a list shows it. do is what the keeper says of a key that nothing configured reaches.
 func listedKey(r keys.Record, do string) keyReport {
 	key := keyOf(r)
@@ -140,8 +151,12 @@ func listedKey(r keys.Record, do string) keyReport {
 	return key
 }
 
-// listed is one key as the answer to an order shows it.
-func (a *api) listed(r keys.Record) keyReport { return listedKey(r, a.Board.Read().Unserved[r.ID]) }
+// listed is one key as an answer about it alone shows it.
+func (a *api) listed(r keys.Record) keyReport {
+	key := listedKey(r, a.Board.Read().Unserved[r.ID])
+	key.APIName = a.apiNames([]keys.Record{r})[r.APIID]
+	return key
+}
 
 // apiNames gives the names that AWS was last seen to give the APIs of some keys, by their ids.
 func (a *api) apiNames(records []keys.Record) map[string]string {

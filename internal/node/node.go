@@ -219,6 +219,7 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET "+pagePath+"/page.js", pageFile("page.js", "text/javascript; charset=utf-8"))
 	mux.HandleFunc("GET "+pagePath+"/icon.svg", pageFile("icon.svg", "image/svg+xml"))
 	mux.HandleFunc("GET "+pagePath+"/keys", a.listKeys)
+	mux.HandleFunc("GET "+pagePath+"/keys/{id}", a.showKey)
 	mux.HandleFunc("POST "+pagePath+"/keys/{id}/ack", a.onKey(keys.Acknowledge))
 	mux.HandleFunc("POST "+pagePath+"/keys/{id}/delete", a.onKey(keys.Remove))
 	mux.HandleFunc("GET "+configurationPath, a.configuration)

@@ -152,11 +152,10 @@ func TestTheStatusNamesEveryKeyThatIsToBeLookedAt(t *testing.T) {
 		"keyId":   "key-1",
 		"keyName": "Shop <script> / sub-1",
 		"reason":  "the delivery of its answer could not be proved",
-		"do": "see in APIM whether the subscription is accepted; if it is not, delete the key in the API " +
-			"Gateway console",
+		"do":      keys.Unconfirmed.Advice(),
 	})
 	want.Keys.LostCreates = listed("2", "lost-create", map[string]any{
-		"keyName": "Shop / sub-2", "do": "look for it by its name in the API Gateway console and delete it",
+		"keyName": "Shop / sub-2", "do": keys.LostCreate.Advice(),
 	})
 	want.Keys.UnderWay, want.Keys.BeingDeleted = 1, 1
 	want.Keys.Unserved = listed("4", "deleting", map[string]any{

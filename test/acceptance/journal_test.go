@@ -78,7 +78,7 @@ func TestACrashAtEachStateOfTheJournalLeavesWhatTheTableSays(t *testing.T) {
 					t.Errorf("the subscription is %s", sub.Status)
 				}
 				if (c.then == keys.Unconfirmed || c.then == keys.LostCreate) &&
-					!w.Log.Has(next.Name, "level=", sub.ID, "API Gateway console") {
+					!w.Log.Has(next.Name, "level=", sub.ID, "federation-agent keys") {
 					t.Error("the log does not say what to look at")
 				}
 			})
