@@ -179,7 +179,7 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 		Permits: func(asked *actor.PID, t federation.Target) apigateway.Permits {
 			return &quota.Permits{
 				System: ctx.ActorSystem(), Quota: asked, Tickets: i.env.Tickets, Target: t, Board: i.env.Board,
-				Now: i.env.Now,
+				Log: i.env.Log, Now: i.env.Now,
 			}
 		},
 		Discoverer: i.discoverer,
@@ -200,6 +200,7 @@ func (i *integration) credentials() apigateway.CredentialsOptions {
 		i.env.Board.Called(status.Call{
 			Place: status.Place{Region: region}, Operation: string(o), Result: outcome.Class.String(),
 		}, i.env.Now(), outcome.Took)
+		i.env.Log.Debug("AWS was called", life.OfAttempt(o, outcome, life.LogRegion, region)...)
 	}
 	return options
 }

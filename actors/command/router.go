@@ -223,7 +223,9 @@ func (r *router) answer(ctx actor.Context, m messages.Answer, from *actor.PID) *
 // answered counts a command that has had its answer, or will have none.
 func (r *router) answered(ctx actor.Context, c *openCommand, outcome status.Outcome, reason string) {
 	shown := life.Shown(r.env, c.Command, outcome, reason)
-	r.env.Board.Answered(r.spec.Integration, shown, time.Since(c.since))
+	took := time.Since(c.since)
+	r.env.Board.Answered(r.spec.Integration, shown, took)
+	r.env.Log.Debug("a command has ended", life.OfCommand(shown, took)...)
 	r.doneDraining(ctx)
 }
 

@@ -114,7 +114,9 @@ func inWriting(t *testing.T, test func(*writing)) {
 				ctx.Respond(messages.PermitGranted{})
 			}
 		})
-		w.aws.permits = &quota.Permits{System: w.system, Quota: budget, Tickets: &atomic.Uint64{}, Board: w.env.Board}
+		w.aws.permits = &quota.Permits{
+			System: w.system, Quota: budget, Tickets: &atomic.Uint64{}, Board: w.env.Board, Log: w.env.Log,
+		}
 		target := w.neighbour(func(ctx actor.Context) {
 			if _, asked := ctx.Message().(messages.ListTarget); asked {
 				ctx.Respond(messages.TargetListing{})

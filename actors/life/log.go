@@ -1,9 +1,12 @@
 package life
 
 import (
+	"time"
+
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/seldom"
+	"federation-agent/internal/status"
 )
 
 // LogAccount and the others are the names of log fields, constant so that a search or an alert finds them everywhere.
@@ -33,6 +36,8 @@ const (
 	LogLeft            = "left"
 	logMessage         = "message"
 	LogOmitted         = "omitted"
+	logOperation       = "operation"
+	LogOutcome         = "outcome"
 	LogPartial         = "partial"
 	LogPrimary         = "primary"
 	LogRate            = "rate"
@@ -41,6 +46,7 @@ const (
 	LogReasons         = "reasons"
 	LogRequest         = "aws_request_id"
 	LogRegion          = "region"
+	logResult          = "result"
 	LogRole            = "role"
 	LogSetting         = "setting"
 	LogSent            = "sent"
@@ -53,6 +59,8 @@ const (
 	LogTook            = "took"
 	LogTotal           = "total"
 	LogTarget          = "target"
+	LogType            = "type"
+	LogWaited          = "waited"
 	LogWithoutDocument = "without_document"
 )
 
@@ -66,4 +74,25 @@ func OfAWS(err error, more ...any) []any {
 		more = append(more, LogRequest, id)
 	}
 	return append(more, LogError, err)
+}
+
+// OfAttempt is what a line says of one attempt at AWS, behind what else it says. Its result is the metrics'.
+func OfAttempt(operation gateway.Operation, outcome gateway.Outcome, more ...any) []any {
+	more = append(more, logOperation, string(operation), logResult, outcome.Class.String(),
+		LogTook, outcome.Took.Round(time.Millisecond))
+	if outcome.Request != "" {
+		more = append(more, LogRequest, outcome.Request)
+	}
+	return more
+}
+
+// OfCommand is what a line says of a command that has had its one answer, or will have none, after so much time.
+func OfCommand(c status.FailedCommand, took time.Duration) []any {
+	line := []any{LogType, c.Type, LogCommand, c.ID, LogOutcome, string(c.Outcome), LogTook, took.Round(time.Millisecond)}
+	for _, more := range [][2]string{{LogJob, c.Job}, {LogSubscription, c.Subscription}, {LogReason, c.Reason}} {
+		if more[1] != "" {
+			line = append(line, more[0], more[1])
+		}
+	}
+	return line
 }

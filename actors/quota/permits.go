@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"sync/atomic"
 	"time"
 
@@ -33,6 +34,8 @@ type Permits struct {
 	// Target is what the calls are for; each attempt is counted on the board.
 	Target federation.Target
 	Board  *status.Board
+	// Log has a line at level debug for each attempt.
+	Log *slog.Logger
 	// Now is the board's wall clock.
 	Now func() time.Time
 }
@@ -64,7 +67,8 @@ func (p *Permits) Acquire(ctx context.Context, r gateway.PermitRequest) (apigate
 	ticket, began := p.Tickets.Add(1), time.Now()
 	place := status.Place{Account: p.Target.Account, Region: p.Target.Region}
 	err := p.ask(ctx, rules.Wanted, messages.AcquirePermit{Ticket: ticket, PermitRequest: r})
-	p.Board.Waited(place, time.Since(began))
+	waited := time.Since(began)
+	p.Board.Waited(place, waited)
 	if err == nil {
 		// An attempt must not begin once it is not wanted, though its permit came at the same moment.
 		err = cmp.Or(ctx.Err(), unwantedBy(rules.Wanted))
@@ -84,6 +88,8 @@ func (p *Permits) Acquire(ctx context.Context, r gateway.PermitRequest) (apigate
 		p.Board.Called(status.Call{
 			Place: place, Operation: string(r.Operation), Result: outcome.Class.String(),
 		}, p.Now(), outcome.Took)
+		p.Log.Debug("AWS was called", life.OfAttempt(r.Operation, outcome,
+			life.LogTarget, p.Target, life.LogWaited, waited.Round(time.Millisecond))...)
 		p.System.Root.Send(p.Quota, messages.ReturnPermit{Ticket: ticket, Outcome: outcome})
 	}, nil
 }

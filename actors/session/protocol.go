@@ -12,6 +12,7 @@ import (
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/exchange/wsconn"
 	"federation-agent/internal/status"
+	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
 
@@ -120,7 +121,9 @@ func (s *session) onCommand(ctx actor.Context, command asked) {
 		s.replyOnce(id, exchange.AppendUnknownReply(nil, id))
 	default:
 		s.onWork(ctx, command)
+		return
 	}
+	s.env.Log.Debug("a command has ended", life.LogType, words.Short(command.Type), life.LogCommand, words.Short(id))
 }
 
 // onWork passes a command on, unless it is a duplicate or too old, or too many are open.
@@ -142,7 +145,9 @@ func (s *session) onWork(ctx actor.Context, c asked) {
 	}
 	if refusal != "" {
 		s.env.Often.Warn("refusing a command: "+why, life.LogCommand, id)
-		s.env.Board.TurnedAway(s.spec.Integration, life.Shown(s.env, work, status.Refused, refusal))
+		shown := life.Shown(s.env, work, status.Refused, refusal)
+		s.env.Board.TurnedAway(s.spec.Integration, shown)
+		s.env.Log.Debug("a command has ended", life.OfCommand(shown, time.Since(now))...)
 		s.replyNow(exchange.AppendErrorReply(nil, c.Type, id, refusal))
 		return
 	}

@@ -111,7 +111,7 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 		err = CheckDocument(export.Body)
 	}
 	if err == nil {
-		outcome = gateway.Outcome{Class: gateway.OK, Took: time.Since(began)}
+		outcome = gateway.Outcome{Class: gateway.OK, Took: time.Since(began), Request: requestOf(metadata, nil)}
 		return out, metadata, nil
 	}
 	if room, ok := roomOf(ctx); ok {
@@ -119,7 +119,9 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 	}
 	failure := a.failure(ctx, c, operation, err)
 	c.last, c.doubtful = failure, c.doubtful || failure.class == gateway.AnswerLost
-	outcome = gateway.Outcome{RetryAfter: failure.retryAfter, Took: time.Since(began), Class: failure.class}
+	outcome = gateway.Outcome{
+		RetryAfter: failure.retryAfter, Took: time.Since(began), Class: failure.class, Request: requestOf(metadata, err),
+	}
 	return out, metadata, failure
 }
 

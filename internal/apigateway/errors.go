@@ -6,8 +6,10 @@ import (
 	"fmt"
 	"strings"
 
+	awsmiddleware "github.com/aws/aws-sdk-go-v2/aws/middleware"
 	awshttp "github.com/aws/aws-sdk-go-v2/aws/transport/http"
 	"github.com/aws/smithy-go"
+	"github.com/aws/smithy-go/middleware"
 
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/region"
@@ -47,6 +49,12 @@ func RequestID(err error) string {
 		return answer.ServiceRequestID()
 	}
 	return ""
+}
+
+// requestOf is the same of an attempt, which need not have failed.
+func requestOf(metadata middleware.Metadata, err error) string {
+	id, _ := awsmiddleware.GetRequestIDMetadata(metadata)
+	return cmp.Or(id, RequestID(err))
 }
 
 // Explain says in one sentence what a newcomer must check. It is empty for nil.

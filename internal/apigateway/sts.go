@@ -47,7 +47,7 @@ func toldSTS(
 					class = Classify(&smithy.OperationError{ServiceID: service, OperationName: operation, Err: err})
 				}
 				tell(awsmiddleware.GetRegion(ctx), gateway.Operation(operation),
-					gateway.Outcome{Took: time.Since(began), Class: class})
+					gateway.Outcome{Took: time.Since(began), Class: class, Request: requestOf(metadata, err)})
 			}
 			return out, metadata, err
 		}), "GetIdentity", middleware.After)

@@ -103,6 +103,8 @@ type Outcome struct {
 	Took time.Duration
 	// Class says how the attempt failed. It is [OK] if it did not fail.
 	Class Class
+	// Request is the id by which AWS knows the attempt; empty if AWS did not answer.
+	Request string
 }
 
 // Undone reports whether the attempt certainly changed nothing: AWS refused it, or it was never sent. Any other failure
