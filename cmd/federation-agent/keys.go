@@ -71,7 +71,12 @@ func keysCommand(p process) *cobra.Command {
 
   unconfirmed  APIM may have the key or not: there is no proof that its answer arrived. Most of them are in use.
   lost-create  AWS may have made the key, and its answer was lost. It opens nothing.
-  deleting     the key is being deleted, and tried again until AWS says that it is gone.`,
+  deleting     the key is being deleted, and tried again until AWS says that it is gone.
+
+Without a subcommand it prints this help. Exit code 0: printed. 2: there is no such subcommand.`,
+		Example: `  federation-agent keys list
+  federation-agent keys ack 0f3c1a2b --reason "accepted in APIM, ticket 4711"
+  federation-agent keys delete 0f3c1a2b --reason "rejected in APIM" --even-if-in-use`,
 		Args: knownCommand,
 		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
