@@ -43,6 +43,7 @@ type agentProcess struct {
 	// src is what the configuration was read from.
 	src      config.Sources
 	store    *store.FileStore
+	exports  exportCache
 	timeout  time.Duration
 	flushing sync.WaitGroup
 	stop     context.CancelFunc
@@ -74,7 +75,9 @@ func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*age
 	exports, giveWay := openExports(cfg.Agent, log)
 	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{Logger: log, GiveWay: giveWay})
 	ctx, stop := context.WithCancel(context.Background())
-	a := &agentProcess{log: log, book: book, src: src, store: journal, timeout: cfg.Agent.Shutdown.Timeout, stop: stop}
+	a := &agentProcess{
+		log: log, book: book, src: src, store: journal, exports: exports, timeout: cfg.Agent.Shutdown.Timeout, stop: stop,
+	}
 	a.flushing.Go(func() { a.flush(ctx) })
 	board := status.NewBoard()
 	env := life.Env{
@@ -128,9 +131,15 @@ func nodeTLS(api config.NodeHTTP, log *slog.Logger) (*tls.Config, error) {
 	return server.Config(), nil
 }
 
+// exportCache is an export cache that says how large it is, in bytes.
+type exportCache interface {
+	store.ExportCache
+	Used() int64
+}
+
 // openExports opens the export cache: on disk, else in memory; none where it is switched off. The one on disk gives way
 // to the journal.
-func openExports(cfg config.Agent, log *slog.Logger) (cache store.ExportCache, giveWay func() int64) {
+func openExports(cfg config.Agent, log *slog.Logger) (cache exportCache, giveWay func() int64) {
 	most := cfg.Cache.MaxBytes
 	if most == 0 {
 		return store.NewMemoryExports(0), nil

@@ -14,6 +14,7 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/node"
 	"federation-agent/internal/status"
+	"federation-agent/internal/store"
 )
 
 const (
@@ -43,6 +44,9 @@ func serveNode(
 		Metrics:   metrics.Enabled && metrics.Prometheus, Board: board, Keys: a.store, Jobs: a.store, APIs: a.store,
 		Listings: a.store, Token: a.token, Order: a.Order, Settings: settings,
 		TLS: secured, IdleTimeout: time.Duration(api.IdleTimeout) * time.Second,
+		Sizes: func() node.Sizes {
+			return node.Sizes{Journal: store.Bytes(cfg.Agent.Store.Path), Exports: a.exports.Used()}
+		},
 		StoreHealth: a.store.Health, Alive: a.Alive, Now: time.Now, Log: a.log,
 		Book: a.book, Configuration: a.configuration,
 	})

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"maps"
@@ -10,6 +11,7 @@ import (
 	"time"
 
 	"federation-agent/internal/status"
+	"federation-agent/internal/words"
 )
 
 const (
@@ -32,7 +34,7 @@ type verdict struct {
 }
 
 // probes are the parts of health. A restart repairs a process that hangs. It repairs neither a full disk nor a tripped
-// guard, so these probes stay healthy and only give a message.
+// guard, nor what AWS denies, so these probes stay healthy and only give a message. What an alert needs is in metrics.
 func (a *api) probes() map[string]func(context.Context) verdict {
 	return map[string]func(context.Context) verdict{
 		"actors":     a.actorsAnswer,
@@ -40,6 +42,8 @@ func (a *api) probes() map[string]func(context.Context) verdict {
 		"store":      func(context.Context) verdict { return healthy(a.StoreHealth().Messages...) },
 		"plan-guard": a.guardHolds,
 		"keys":       a.keysListed,
+		"aws":        a.awsUsable,
+		"ingest":     a.ingestsComplete,
 	}
 }
 
@@ -166,6 +170,59 @@ func (a *api) keysListed(context.Context) verdict {
 			"see /_node/federation", n, k.ID, k.Account, k.Region, k.Do))
 	}
 	return healthy(listed...)
+}
+
+func (a *api) awsUsable(context.Context) verdict {
+	var failed []string
+	targets := 0
+	for _, i := range a.Board.Read().Integrations {
+		targets += len(i.Targets)
+		for _, t := range i.Targets {
+			if t.State == status.Failed {
+				failed = append(failed, fmt.Sprintf("%s in %s for %s: %s", cmp.Or(t.Account, t.Role, "the credentials' account"),
+					t.Region, a.Now().Sub(t.Since).Round(time.Second), t.Failure))
+			}
+		}
+	}
+	if len(failed) == 0 {
+		return healthy()
+	}
+	return healthy(fmt.Sprintf("%d of %d accounts and regions could not be used the last time that the agent tried: %s",
+		len(failed), targets, words.Few(failed, words.Some, "; ")))
+}
+
+func (a *api) ingestsComplete(context.Context) verdict {
+	var said []string
+	for _, i := range a.Board.Read().Integrations {
+		last := i.LastIngest
+		if last == nil || last.Failure == "" && last.Omitted == 0 {
+			continue
+		}
+		text := fmt.Sprintf("the last ingest of integration %s (job %s, %s ago) ", i.ID, last.Job,
+			a.Now().Sub(last.At).Round(time.Second))
+		if last.Failure != "" {
+			text += "failed: " + last.Failure
+		} else {
+			text += "succeeded"
+		}
+		if last.Omitted > 0 {
+			text += fmt.Sprintf("; it left out %d APIs that AWS has (%s), see /_node/federation", last.Omitted,
+				byReason(last.OmittedBy))
+		}
+		said = append(said, text)
+	}
+	return healthy(said...)
+}
+
+// byReason writes how many for which reason, the most frequent first.
+func byReason(counts map[string]int) string {
+	reasons := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
+	for n, reason := range reasons {
+		reasons[n] = fmt.Sprintf("%s: %d", reason, counts[reason])
+	}
+	return strings.Join(reasons, ", ")
 }
 
 func healthy(messages ...string) verdict {

@@ -14,7 +14,7 @@ import (
 func TestHealthIs200WhenAllProbesAreHealthyElse500(t *testing.T) {
 	r := newRig(t, nil)
 	code, probes := r.probes("/_node/health")
-	if code != http.StatusOK || len(probes) != 5 {
+	if code != http.StatusOK || len(probes) != 7 {
 		t.Errorf("%d %+v", code, probes)
 	}
 	for name, p := range probes {
@@ -92,6 +92,44 @@ func TestATrippedGuardIsHealthyAndSaysWhatToDo(t *testing.T) {
 	r.wantProbe("plan-guard", true, integration, "4 of 4 plans", "deletes these plans in APIM")
 	r.options.Board.Guard(integration, nil)
 	r.wantProbe("plan-guard", true)
+}
+
+func TestATargetThatCannotBeUsedIsHealthyAndSaysWhatToDo(t *testing.T) {
+	r := newRig(t, nil)
+	r.wantProbe("aws", true)
+	board := r.options.Board
+	for _, region := range []string{"eu-west-1", "us-east-1"} {
+		board.Target(integration, status.Target{
+			Account: "111122223333", Region: region, State: status.Ready, Since: r.now.Add(-time.Hour),
+		})
+	}
+	r.wantProbe("aws", true)
+	place := status.Place{Account: "111122223333", Region: "us-east-1"}
+	board.ListingEnded(integration, place, "us-east-1 does not know the access key; enable the region", r.now)
+	board.Target(integration, status.Target{
+		Region: "eu-west-1", Role: "arn:aws:iam::444455556666:role/x", State: status.Failed, Since: r.now, Failure: "check roleArn",
+	})
+	r.now = r.now.Add(5 * time.Minute)
+	r.wantProbe("aws", true, "2 of 3 accounts and regions", "111122223333 in us-east-1 for 5m0s: us-east-1 does not know",
+		"arn:aws:iam::444455556666:role/x in eu-west-1 for 5m0s: check roleArn")
+	board.ListingEnded(integration, place, "", r.now)
+	r.wantProbe("aws", true, "1 of 3 accounts and regions")
+}
+
+func TestAnIngestThatFailedOrLeftOutAPIsIsHealthyAndSaysWhy(t *testing.T) {
+	r := newRig(t, nil)
+	r.wantProbe("ingest", true)
+	board := r.options.Board
+	board.IngestEnded(integration, status.Ingest{
+		Job: "job-1", At: r.now.Add(-time.Hour), Failure: "all 3 APIs were left out", Omitted: 3,
+		OmittedBy: map[string]int{"access_denied": 2, "too_late": 1},
+	})
+	r.wantProbe("ingest", true, "integration "+integration+" (job job-1, 1h0m0s ago) failed: all 3 APIs were left out",
+		"3 APIs that AWS has (access_denied: 2, too_late: 1)", "/_node/federation")
+	board.IngestEnded(integration, status.Ingest{Job: "job-2", At: r.now, Omitted: 1, OmittedBy: map[string]int{"invalid": 1}})
+	r.wantProbe("ingest", true, "(job job-2, 0s ago) succeeded; it left out 1 APIs that AWS has (invalid: 1)")
+	board.IngestEnded(integration, status.Ingest{Job: "job-3", At: r.now, Sent: 7})
+	r.wantProbe("ingest", true)
 }
 
 func TestListedKeysAreHealthyAndPointAtTheStatusPage(t *testing.T) {

@@ -3,12 +3,15 @@ package node
 import (
 	"errors"
 	"log/slog"
+	"maps"
 	"net/http"
+	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
 	"github.com/prometheus/client_golang/prometheus/collectors"
 	"github.com/prometheus/client_golang/prometheus/promhttp"
 
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/status"
 )
 
@@ -28,7 +31,8 @@ func (a *api) metrics() http.Handler {
 }
 
 // collector reads the figures at each scrape; nothing is counted twice. The number of series is bounded by the
-// configuration: integrations, and accounts and regions times operations and results.
+// configuration: integrations, targets, and accounts and regions times operations and results. A series that counts
+// begins at 0 with the process wherever its labels are known, so that the first fault shows as an increase.
 type collector struct{ *api }
 
 // metric is one metric's description. Labels follow the help.
@@ -37,20 +41,54 @@ func metric(name, help string, labels ...string) *prometheus.Desc {
 }
 
 var (
-	buildInfo       = metric("build_info", "Which program this is; always 1.", "version", "commit", "goversion")
-	storeDegraded   = metric("store_degraded", "Whether new data is lost with the process.")
-	sessionUp       = metric("session_up", "Whether the integration has a session to APIM.", "integration")
-	reconnects      = metric("session_reconnects_total", "Sessions to APIM after the first one.", "integration")
-	commands        = metric("commands_total", "Commands from APIM by outcome.", "integration", "type", "outcome")
-	ingestedAPIs    = metric("ingested_apis_total", "APIs that APIM acknowledged, repeated ones too.", "integration")
-	omittedAPIs     = metric("omitted_apis_total", "APIs that ingests left out though AWS has them.", "integration")
-	guardTripped    = metric("plan_guard_tripped", "Whether plans are missing in AWS that APIM has.", "integration")
+	buildInfo    = metric("build_info", "Which program this is; always 1.", "version", "commit", "goversion")
+	journalBytes = metric("journal_size_bytes", "Size of the journal on disk.")
+	cacheBytes   = metric("export_cache_size_bytes", "Size of the exports that are kept.")
+	degraded     = metric("store_degraded", "Whether new data is lost with the process.")
+
+	sessionUp    = metric("session_up", "Whether the integration has a session to APIM.", "integration")
+	primary      = metric("primary", "Whether APIM made this agent the integration's primary.", "integration")
+	reconnects   = metric("session_reconnects_total", "Sessions to APIM after the first one.", "integration")
+	sessionsLost = metric("sessions_lost_total", "Sessions to APIM that ended.", "integration", "reason")
+
+	commands    = metric("commands_total", "Commands from APIM by outcome.", "integration", "type", "outcome")
+	open        = metric("open_commands", "Commands from APIM without an answer.", "integration", "type")
+	commandTime = metric("command_duration_seconds", "Time to the answer of a command.", "integration", "type")
+
+	ingests       = metric("ingests_total", "Ingests that ended.", "integration", "result")
+	running       = metric("running_ingests", "Ingests that run.", "integration")
+	ingestTime    = metric("ingest_duration_seconds", "Duration of ingests.", "integration")
+	ingestSuccess = metric("ingest_last_success_timestamp_seconds",
+		"When an ingest last ended as a success; absent until one has.", "integration")
+	ingestedAPIs = metric("ingested_apis_total", "APIs that APIM acknowledged, repeated ones too.", "integration")
+	omittedAPIs  = metric("omitted_apis_total", "APIs that ingests left out though AWS has them.",
+		"integration", "reason")
+	guardTripped = metric("plan_guard_tripped", "Whether plans are missing in AWS that APIM has.", "integration")
+
+	keysMade        = metric("keys_made_total", "API keys that AWS made.", "integration")
+	keysDeleted     = metric("keys_deleted_total", "API keys that AWS deleted, or that were gone.", "integration")
+	pendingKeys     = metric("pending_keys", "API keys that are being made or answered.", "integration")
+	deletingKeys    = metric("deleting_keys", "API keys that are being deleted.", "integration")
 	unconfirmedKeys = metric("unconfirmed_keys", "API keys that APIM may have; see /_node/federation.", "integration")
 	lostCreates     = metric("lost_creates", "API keys that AWS may have made; see /_node/federation.", "integration")
 	unservedKeys    = metric("unserved_keys",
 		"API keys to be deleted that nothing configured reaches; see /_node/federation.", "integration")
-	awsCalls = metric("aws_calls_total", "Calls to API Gateway, retries included.",
+	oldestKey = metric("oldest_key_age_seconds",
+		"Age of the oldest API key in a state that passes or that somebody must end; 0 without one.", "integration", "state")
+
+	targetUp = metric("target_up", "Whether AWS could be used the last time that the agent tried.",
+		"integration", "account", "region", "role")
+	targetListed = metric("target_last_listed_timestamp_seconds",
+		"When the last complete listing began; absent until there is one.", "integration", "account", "region", "role")
+
+	allowedRate = metric("aws_allowed_calls_per_second", "Calls a second that the agent allows itself now.",
+		"account", "region")
+	share    = metric("aws_share_calls_per_second", "Calls a second that the agent would allow itself.", "account", "region")
+	awsCalls = metric("aws_calls_total", "Calls to API Gateway and STS, retries included. STS's have no account.",
 		"account", "region", "operation", "result")
+	awsTime = metric("aws_call_duration_seconds", "Duration of calls to AWS, without the wait for a permit.",
+		"region", "operation")
+	permitWait = metric("aws_permit_wait_seconds", "Wait of calls for the request quota.", "account", "region")
 )
 
 // Describe implements prometheus.Collector. It declares nothing, so that a new metric needs no second list; the
@@ -59,47 +97,163 @@ func (c collector) Describe(chan<- *prometheus.Desc) {}
 
 // Collect implements prometheus.Collector.
 func (c collector) Collect(out chan<- prometheus.Metric) {
-	gauge := func(d *prometheus.Desc, v float64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
-	}
-	count := func(d *prometheus.Desc, n uint64, labels ...string) {
-		out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
-	}
-	board := c.Board.Read()
-	keys := c.keys(board)
-	gauge(buildInfo, 1, c.Build.Version, c.Build.Commit, c.Build.Go)
-	gauge(storeDegraded, oneIf(!c.StoreHealth().Durable))
+	board, m := c.Board.Read(), measures{out}
+	m.gauge(buildInfo, 1, c.Build.Version, c.Build.Commit, c.Build.Go)
+	m.gauge(degraded, oneIf(!c.StoreHealth().Durable))
+	sizes := c.Sizes()
+	m.gauge(journalBytes, float64(sizes.Journal))
+	m.gauge(cacheBytes, float64(sizes.Exports))
 	for _, i := range board.Integrations {
-		gauge(sessionUp, oneIf(i.Session.State == status.Up), i.ID)
-		gauge(guardTripped, oneIf(len(i.Guard) > 0), i.ID)
-		count(reconnects, max(i.Session.Connects, 1)-1, i.ID)
-		count(ingestedAPIs, i.IngestedAPIs, i.ID)
-		count(omittedAPIs, i.OmittedAPIs, i.ID)
-		for command, n := range i.Counts {
-			count(commands, n, i.ID, command.Type, string(command.Outcome))
+		m.session(i.ID, i.Session)
+		m.commands(i.ID, i.Commands)
+		m.ingests(i.ID, i.Ingested)
+		m.gauge(guardTripped, oneIf(len(i.Guard) > 0), i.ID)
+		m.count(keysMade, i.Keys.Made, i.ID)
+		m.count(keysDeleted, i.Keys.Deleted, i.ID)
+		for _, t := range i.Targets {
+			m.target(i.ID, t)
 		}
 	}
-	for call, n := range board.Calls {
-		count(awsCalls, n, call.Account, call.Region, call.Operation, call.Result)
-	}
+	m.aws(board)
+	keys := c.keys(board)
 	if keys.Problem != "" {
 		out <- prometheus.NewInvalidMetric(unconfirmedKeys, errors.New(keys.Problem))
 		return
 	}
-	for desc, listed := range map[*prometheus.Desc][]keyReport{
-		unconfirmedKeys: keys.Unconfirmed, lostCreates: keys.LostCreates, unservedKeys: keys.Unserved,
-	} {
-		counts := map[string]int{}
-		for _, i := range board.Integrations {
-			counts[i.ID] = 0 // a series begins before its first key
+	m.keys(keys, c.Now())
+}
+
+// measures gives metrics, a subject a method.
+type measures struct{ out chan<- prometheus.Metric }
+
+func (m measures) gauge(d *prometheus.Desc, v float64, labels ...string) {
+	m.out <- prometheus.MustNewConstMetric(d, prometheus.GaugeValue, v, labels...)
+}
+
+func (m measures) count(d *prometheus.Desc, n uint64, labels ...string) {
+	m.out <- prometheus.MustNewConstMetric(d, prometheus.CounterValue, float64(n), labels...)
+}
+
+// instant gives a gauge in Unix seconds; none for an instant that has not been.
+func (m measures) instant(d *prometheus.Desc, at time.Time, labels ...string) {
+	if !at.IsZero() {
+		m.gauge(d, float64(at.UnixMilli())/1000, labels...)
+	}
+}
+
+// times gives a histogram; none before its first duration.
+func (m measures) times(d *prometheus.Desc, h *status.Histogram, labels ...string) {
+	if h == nil {
+		return
+	}
+	below, upTo := uint64(0), make(map[float64]uint64, len(h.Bounds))
+	for n, bound := range h.Bounds {
+		below += h.Counts[n]
+		upTo[bound] = below
+	}
+	m.out <- prometheus.MustNewConstHistogram(d, below+h.Counts[len(h.Bounds)], h.Sum, upTo, labels...)
+}
+
+func (m measures) session(id string, s status.Session) {
+	m.gauge(sessionUp, oneIf(s.State == status.Up), id)
+	m.gauge(primary, oneIf(s.Primary != nil && *s.Primary), id)
+	m.count(reconnects, max(s.Connects, 1)-1, id)
+	for _, reason := range status.Losses() {
+		m.count(sessionsLost, s.Lost[reason], id, string(reason))
+	}
+}
+
+func (m measures) commands(id string, c status.Commands) {
+	counts := map[status.Command]uint64{{Type: status.Unreadable, Outcome: status.Unanswered}: 0}
+	for _, kind := range status.CommandTypes() {
+		for _, outcome := range status.Outcomes() {
+			counts[status.Command{Type: kind, Outcome: outcome}] = 0
 		}
-		for _, k := range listed {
-			counts[k.Integration]++
-		}
-		for id, n := range counts {
-			gauge(desc, float64(n), id)
+		m.gauge(open, float64(c.Open[kind]), id, kind)
+		m.times(commandTime, c.Took[kind], id, kind)
+	}
+	for command, n := range over(counts, c.Counts) {
+		m.count(commands, n, id, command.Type, string(command.Outcome))
+	}
+}
+
+func (m measures) ingests(id string, g status.Ingested) {
+	m.count(ingests, g.Succeeded, id, "succeeded")
+	m.count(ingests, g.Failed, id, "failed")
+	m.gauge(running, float64(len(g.Progress)), id)
+	m.times(ingestTime, g.IngestsTook, id)
+	m.instant(ingestSuccess, g.LastSuccess, id)
+	m.count(ingestedAPIs, g.IngestedAPIs, id)
+	counts := map[string]uint64{}
+	for _, reason := range gateway.Reasons() {
+		counts[string(reason)] = 0
+	}
+	for reason, n := range over(counts, g.OmittedBy) {
+		m.count(omittedAPIs, n, id, reason)
+	}
+}
+
+func (m measures) target(id string, t status.Target) {
+	m.gauge(targetUp, oneIf(t.State == status.Ready), id, t.Account, t.Region, t.Role)
+	m.instant(targetListed, t.At, id, t.Account, t.Region, t.Role)
+}
+
+// aws gives what is known of accounts and regions. Several integrations may use one.
+func (m measures) aws(board status.Snapshot) {
+	counts := map[status.Call]uint64{}
+	known := func(p status.Place, operations []gateway.Operation) {
+		for _, operation := range operations {
+			for _, class := range operation.Results() {
+				counts[status.Call{Place: p, Operation: string(operation), Result: class.String()}] = 0
+			}
 		}
 	}
+	for _, i := range board.Integrations {
+		for _, t := range i.Targets {
+			known(status.Place{Region: t.Region}, gateway.STSOperations())
+		}
+	}
+	for p, q := range board.Quotas {
+		known(p, gateway.Operations())
+		m.gauge(allowedRate, q.Rate, p.Account, p.Region)
+		m.gauge(share, q.Share, p.Account, p.Region)
+	}
+	for call, n := range over(counts, board.Calls) {
+		m.count(awsCalls, n, call.Account, call.Region, call.Operation, call.Result)
+	}
+	for operation, took := range board.Took {
+		m.times(awsTime, took, operation.Region, operation.Name)
+	}
+	for p, waited := range board.Waited {
+		m.times(permitWait, waited, p.Account, p.Region)
+	}
+}
+
+func (m measures) keys(keys keysReport, now time.Time) {
+	unserved := map[string]int{}
+	for _, k := range keys.Unserved {
+		unserved[k.Integration]++
+	}
+	for id, of := range keys.Backlog { // also of integrations that are not configured any more
+		for state, d := range map[keyState]*prometheus.Desc{
+			keyPending: pendingKeys, keyDeleting: deletingKeys, keyUnconfirmed: unconfirmedKeys, keyLostCreate: lostCreates,
+		} {
+			w := of[state]
+			age := 0.0
+			if w.Count > 0 {
+				age = max(0, now.Sub(w.Oldest).Seconds())
+			}
+			m.gauge(d, float64(w.Count), id)
+			m.gauge(oldestKey, age, id, string(state))
+		}
+		m.gauge(unservedKeys, float64(unserved[id]), id)
+	}
+}
+
+// over puts what was counted over the zeros of what may be.
+func over[K comparable](zeros, counts map[K]uint64) map[K]uint64 {
+	maps.Copy(zeros, counts)
+	return zeros
 }
 
 func oneIf(so bool) float64 {

@@ -48,6 +48,9 @@ type Build struct{ Version, Commit, Go string }
 // Setting is a value of the configuration, without a secret, and where it comes from.
 type Setting struct{ Key, Value, Origin string }
 
+// Sizes is how much is kept, in bytes: the journal, and the exports, which may be in memory.
+type Sizes struct{ Journal, Exports int64 }
+
 // Options say what a [Server] shows and to whom.
 type Options struct {
 	// ID is new for each process, Name is the program's.
@@ -78,6 +81,8 @@ type Options struct {
 	Order func(context.Context, keys.Order) (keys.Record, error)
 	// Settings gives what is configured, without secrets, once somebody looks. Nil: nothing is shown.
 	Settings func() []Setting
+	// Sizes says how much is kept on disk.
+	Sizes func() Sizes
 	// StoreHealth says what the store can guarantee.
 	StoreHealth func() store.Health
 	// Alive asks the actors for a sign of life.

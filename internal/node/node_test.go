@@ -51,6 +51,7 @@ func newRig(t *testing.T, change func(*node.Options)) *rig {
 		Jobs:        r.journal,
 		APIs:        r.journal,
 		Listings:    r.journal,
+		Sizes:       func() node.Sizes { return node.Sizes{Journal: 4096, Exports: 1 << 20} },
 		StoreHealth: func() store.Health { return r.health },
 		Alive:       func(context.Context) error { return r.alive },
 		Now:         func() time.Time { return r.now },

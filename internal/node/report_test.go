@@ -238,44 +238,6 @@ func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
 	}
 }
 
-func TestMetricsAreServedOnlyWhenEnabledAndCountWhatTheStatusShows(t *testing.T) {
-	if code, _ := newRig(t, nil).get("/_node/metrics/prometheus"); code != http.StatusNotFound {
-		t.Errorf("%d where metrics are not enabled", code)
-	}
-	r := newRig(t, func(o *node.Options) { o.Metrics = true })
-	r.busy()
-	r.listKeys()
-	r.options.Board.SessionAway(integration, "cut", r.now)
-	r.options.Board.SessionUp(integration, "https://apim", r.now)
-	r.options.Board.Serve("idle", r.now)
-	r.options.Board.Unserved(map[string]string{"record-4": "configure the account and region again"})
-	code, body := r.get("/_node/metrics/prometheus")
-	one := `{integration="` + integration + `"}`
-	const calls = `account="111122223333",operation="GetRestApis",region="eu-west-1"`
-	for _, line := range []string{
-		`federation_agent_build_info{commit="abc",goversion="go1.26",version="1.2.3"} 1`,
-		"federation_agent_session_up" + one + " 1", `federation_agent_session_up{integration="idle"} 0`,
-		"federation_agent_session_reconnects_total" + one + " 1",
-		`federation_agent_session_reconnects_total{integration="idle"} 0`,
-		`federation_agent_commands_total{integration="` + integration + `",outcome="error",type="SUBSCRIBE"} 1`,
-		`federation_agent_aws_calls_total{` + calls + `,result="ok"} 1`,
-		`federation_agent_aws_calls_total{` + calls + `,result="throttled"} 1`,
-		"federation_agent_ingested_apis_total" + one + " 6",
-		"federation_agent_unconfirmed_keys" + one + " 1", `federation_agent_unconfirmed_keys{integration="idle"} 0`,
-		"federation_agent_unserved_keys" + one + " 1", `federation_agent_unserved_keys{integration="idle"} 0`,
-		"federation_agent_lost_creates" + one + " 1", "federation_agent_plan_guard_tripped" + one + " 0",
-		"federation_agent_store_degraded 0", "go_goroutines ",
-	} {
-		if code != http.StatusOK || !strings.Contains(body, "\n"+line) {
-			t.Errorf("%d, the metrics lack %s", code, line)
-		}
-	}
-	r.health = inMemory().Health()
-	if _, body := r.get("/_node/metrics/prometheus"); !strings.Contains(body, "\nfederation_agent_store_degraded 1") {
-		t.Error("a store in memory is not degraded")
-	}
-}
-
 func TestNoPasswordIsInAnyAnswer(t *testing.T) {
 	r := newRig(t, func(o *node.Options) {
 		o.Open, o.Metrics, o.Users = false, true, map[string]secret.String{"admin": secret.New(password)}

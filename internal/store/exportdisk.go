@@ -188,6 +188,13 @@ func (c *DiskExports) Size(key ExportKey) int64 {
 	return c.index.size(key.slot())
 }
 
+// Used is how many bytes all files take on disk. Until those of earlier processes are found, it is less.
+func (c *DiskExports) Used() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.index.used
+}
+
 // drop removes a useless file. One that has taken its place meanwhile is removed too, and fetched again.
 func (c *DiskExports) drop(slot slotID) {
 	c.mu.Lock()

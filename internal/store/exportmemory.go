@@ -48,6 +48,13 @@ func (c *MemoryExports) Size(key ExportKey) int64 {
 	return c.index.size(key.slot())
 }
 
+// Used is about how many bytes all exports take.
+func (c *MemoryExports) Used() int64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.index.used
+}
+
 // Put implements [ExportCache]; it never returns an error. An export larger than the whole cache is not kept.
 func (c *MemoryExports) Put(key ExportKey, export Export) error {
 	export.Document = slices.Clone(export.Document)

@@ -63,6 +63,15 @@ func FileMedium(dir string, opts Options) Medium {
 	}
 }
 
+// Bytes is how large the journal in dir is on disk, 0 if there is none.
+func Bytes(dir string) int64 {
+	info, err := os.Stat(filepath.Join(dir, FileName))
+	if err != nil {
+		return 0
+	}
+	return info.Size()
+}
+
 // Check says whether this version of the agent can read the journal in dir. It waits for no other process. Errors:
 // [ErrNewer]; all else shows in the health of the store that [Open] gives.
 func Check(dir string) error {

@@ -25,7 +25,8 @@ func nodeOf(i *world.Instance) http.Handler {
 	return node.Handler(node.Options{
 		Open: true, Metrics: true, Board: i.Board, Keys: i.Store, Jobs: i.Store, APIs: i.Store,
 		StoreHealth: i.Store.Health, Alive: i.Alive,
-		Now: time.Now, Log: slog.New(slog.DiscardHandler),
+		Sizes: func() node.Sizes { return node.Sizes{} },
+		Now:   time.Now, Log: slog.New(slog.DiscardHandler),
 	})
 }
 
