@@ -24,35 +24,16 @@ Exit code 0: healthy. 1: not healthy, or no answer. 2: configuration fault, or t
 	live := command.Flags().Bool("live", false, "ask only for what a restart can mend")
 	ready := command.Flags().Bool("ready", false, "ask whether every integration has a session to APIM")
 	command.MarkFlagsMutuallyExclusive("live", "ready")
-	return askCommand(p, func() string {
-		switch {
-		case *live:
-			return "/_node/live"
-		case *ready:
-			return "/_node/ready"
-		}
-		return "/_node/health"
-	}, command)
-}
-
-func statusCommand(p process) *cobra.Command {
-	return askCommand(p, func() string { return "/_node/federation" }, &cobra.Command{
-		Use:   "status",
-		Short: "Prints what a running agent is doing, and what needs attention",
-		Long: `Asks the node API of a running agent, and prints its status page as JSON: sessions, accounts and regions,
-running ingests, keys to check.
-` + whichAgent + `
-
-Exit code 0: printed. 1: no answer. 2: configuration fault, or the node API is switched off.`,
-		Example: `  federation-agent status
-  federation-agent status --url https://agent.example.com:18084 --user admin --password-file password.txt`,
-	})
-}
-
-func askCommand(p process, path func() string, command *cobra.Command) *cobra.Command {
 	command.Args = cobra.NoArgs
 	return asking(p, command, func(ctx context.Context, agent *peer, _ []string) error {
-		return show(ctx, p, agent, path())
+		path := "/_node/health"
+		switch {
+		case *live:
+			path = "/_node/live"
+		case *ready:
+			path = "/_node/ready"
+		}
+		return show(ctx, p, agent, path)
 	})
 }
 

@@ -39,7 +39,7 @@ environment and from gravitee.yml files; docs/configuration.md lists all of it.
 		Example: `  federation-agent doctor                # what keeps the agent from working
   federation-agent discover              # what would be federated
   federation-agent run --config gravitee.yml
-  federation-agent status                # what a running agent does, and what needs somebody
+  federation-agent status --watch        # what a running agent does, and what needs somebody
   source <(federation-agent completion bash)`,
 		Args:          knownCommand,
 		RunE:          run.RunE,

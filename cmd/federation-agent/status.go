@@ -1,0 +1,315 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"net/http"
+	"slices"
+	"strings"
+	"text/tabwriter"
+	"time"
+
+	"github.com/spf13/cobra"
+)
+
+const (
+	statusPath = "/_node/federation"
+	// leastInterval keeps a watch from being a load.
+	leastInterval = 500 * time.Millisecond
+	// shownFailures is how many failed commands are shown: the page has more.
+	shownFailures = 3
+)
+
+// seen is what status reads of the status page, whose names in JSON do not change between versions. What an older agent
+// does not say is left out.
+type seen struct {
+	Now   time.Time `json:"now"`
+	Agent struct {
+		Version   string    `json:"version"`
+		Commit    string    `json:"commit"`
+		StartedAt time.Time `json:"startedAt"`
+	} `json:"agent"`
+	Attention []struct {
+		What string `json:"what"`
+		Why  string `json:"why"`
+		Do   string `json:"do"`
+	} `json:"attention"`
+	Store struct {
+		Durable bool `json:"durable"`
+	} `json:"store"`
+	Keys struct {
+		Unconfirmed  []any `json:"unconfirmed"`
+		LostCreates  []any `json:"lostCreates"`
+		UnderWay     int   `json:"underWay"`
+		BeingDeleted int   `json:"beingDeleted"`
+	} `json:"keys"`
+	Quotas []struct {
+		Account   string  `json:"account"`
+		Region    string  `json:"region"`
+		Rate      float64 `json:"rate"`
+		Share     float64 `json:"share"`
+		Calls     uint64  `json:"calls"`
+		Throttled uint64  `json:"throttled"`
+	} `json:"quotas"`
+	Integrations []seenIntegration `json:"integrations"`
+}
+
+type seenIntegration struct {
+	ID      string `json:"id"`
+	Session struct {
+		State     string    `json:"state"`
+		Since     time.Time `json:"since"`
+		Endpoint  string    `json:"endpoint"`
+		Primary   *bool     `json:"primary"`
+		NextTry   time.Time `json:"nextTryAt"`
+		LastError string    `json:"lastError"`
+	} `json:"session"`
+	Targets []struct {
+		Account  string    `json:"account"`
+		Region   string    `json:"region"`
+		State    string    `json:"state"`
+		Since    time.Time `json:"since"`
+		ListedAt time.Time `json:"listedAt"`
+		RestAPIs int       `json:"restApis"`
+		Stages   int       `json:"stages"`
+	} `json:"targets"`
+	Ingests []struct {
+		Job            string    `json:"job"`
+		StartedAt      time.Time `json:"startedAt"`
+		Total          int       `json:"total"`
+		Acknowledged   int       `json:"acknowledged"`
+		DocumentsTotal int       `json:"documentsTotal"`
+		DocumentsDone  int       `json:"documentsDone"`
+		LeftOut        int       `json:"leftOut"`
+	} `json:"ingests"`
+	LastIngest *struct {
+		EndedAt         time.Time      `json:"endedAt"`
+		Sent            int            `json:"sent"`
+		WithoutDocument int            `json:"withoutDocument"`
+		LeftOut         int            `json:"leftOut"`
+		LeftOutByReason map[string]int `json:"leftOutByReason"`
+		Failure         string         `json:"failure"`
+	} `json:"lastIngest"`
+	FailedCommands []struct {
+		Type         string    `json:"type"`
+		At           time.Time `json:"at"`
+		Subscription string    `json:"subscription"`
+		Reason       string    `json:"reason"`
+	} `json:"failedCommands"`
+}
+
+func statusCommand(p process) *cobra.Command {
+	command := &cobra.Command{
+		Use:   "status",
+		Short: "Shows what a running agent does, and what needs somebody",
+		Long: `Asks the node API of a running agent and shows first everything that needs somebody, each with what to do;
+then sessions, accounts and regions, ingests, commands that failed, keys, and the quota.
+` + whichAgent + `
+
+Exit code 0: printed, whatever it says; health tells by its exit code. 1: no answer, or it was refused.
+2: configuration fault, or the node API is switched off.`,
+		Example: `  federation-agent status
+  federation-agent status --watch
+  federation-agent status --json | jq -r '.attention[] | [.what, .why, .do] | @tsv'
+  federation-agent status --url https://agent.example.com:18084 --user admin --password-file password.txt
+  kubectl exec deployment/federation-agent-aws-api-gateway -- /federation-agent status`,
+		Args: cobra.NoArgs,
+	}
+	flags := command.Flags()
+	asJSON := flags.Bool("json", false, "print the status page as JSON")
+	watch := flags.Bool("watch", false, "show it again and again, until Ctrl-C")
+	interval := flags.Duration("interval", 2*time.Second, "time between two looks of --watch")
+	command.MarkFlagsMutuallyExclusive("json", "watch")
+	return asking(p, command, func(ctx context.Context, agent *peer, _ []string) error {
+		switch {
+		case *asJSON:
+			return show(ctx, p, agent, statusPath)
+		case *watch && *interval < leastInterval:
+			return exit(exitConfiguration, "--interval: %s at least", leastInterval)
+		case *watch:
+			return watchStatus(ctx, p, agent, *interval)
+		}
+		text, err := statusOf(ctx, agent)
+		if err != nil {
+			return err
+		}
+		if _, err := io.WriteString(p.stdout, text); err != nil {
+			return exit(exitInternal, "printing: %v", err)
+		}
+		return nil
+	})
+}
+
+// watchStatus shows the status until it is interrupted: on a terminal in the same place, else one after the other. An
+// agent that does not answer may come back.
+func watchStatus(ctx context.Context, p process, agent *peer, interval time.Duration) error {
+	begin := ""
+	if drawsOver(p.stdout) {
+		begin = "\x1b[H\x1b[2J"
+	}
+	for again := time.Tick(interval); ; {
+		text := statusOrWhyNot(ctx, agent)
+		select {
+		case <-ctx.Done():
+			return nil // what the answer says of that is of no interest
+		default:
+		}
+		if begin == "" {
+			text += "\n"
+		}
+		if _, err := io.WriteString(p.stdout, begin+text); err != nil {
+			return exit(exitInternal, "printing: %v", err)
+		}
+		select {
+		case <-again:
+		case <-ctx.Done():
+			return nil
+		}
+	}
+}
+
+func statusOrWhyNot(ctx context.Context, agent *peer) string {
+	text, err := statusOf(ctx, agent)
+	if err != nil {
+		return fmt.Sprintf("%s  %v\n", time.Now().UTC().Format(time.DateTime), err)
+	}
+	return text
+}
+
+// statusOf gives the status of an agent in words.
+func statusOf(ctx context.Context, agent *peer) (string, error) {
+	said, err := agent.get(ctx, statusPath)
+	if err != nil {
+		return "", err
+	}
+	var s seen
+	if said.code != http.StatusOK {
+		return "", exit(exitInternal, "answered with %s", said.status)
+	}
+	if err := json.Unmarshal([]byte(said.text), &s); err != nil {
+		return "", exit(exitInternal, "the answer is no status page: %v", err)
+	}
+	return s.inWords(), nil
+}
+
+func (s seen) inWords() string {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	up := ""
+	if !s.Agent.StartedAt.IsZero() {
+		up = ", up for " + s.since(s.Agent.StartedAt)
+	}
+	fmt.Fprintf(w, "federation-agent %s (%s)%s; %s UTC\n\n", s.Agent.Version, s.Agent.Commit, up,
+		s.Now.UTC().Format(time.DateTime))
+	if len(s.Attention) == 0 {
+		fmt.Fprintln(w, "Nothing needs anybody.")
+	}
+	for _, a := range s.Attention {
+		fmt.Fprintf(w, "ATTENTION: %s\n", a.What)
+		if a.Why != "" {
+			fmt.Fprintf(w, "  why: %s\n", a.Why)
+		}
+		fmt.Fprintf(w, "  do:  %s\n", a.Do)
+	}
+	for _, i := range s.Integrations {
+		fmt.Fprintf(w, "\nIntegration %s: %s\n", i.ID, s.session(i))
+		s.targets(w, i)
+		s.ingests(w, i)
+		for _, c := range i.FailedCommands[:min(len(i.FailedCommands), shownFailures)] {
+			fmt.Fprintf(w, "%s failed %s ago: %s\n", strings.TrimSpace(c.Type+" "+c.Subscription), s.since(c.At), c.Reason)
+		}
+	}
+	fmt.Fprintf(w, "\nKeys: %d unconfirmed, %d lost creates, %d being deleted, %d being made\n",
+		len(s.Keys.Unconfirmed), len(s.Keys.LostCreates), s.Keys.BeingDeleted, s.Keys.UnderWay)
+	fmt.Fprintf(w, "Journal: %s\n", map[bool]string{true: "on disk", false: "in memory only"}[s.Store.Durable])
+	if len(s.Quotas) > 0 {
+		fmt.Fprintln(w, "\nQUOTA\tREQUESTS A SECOND\tOF\tCALLS\tTHROTTLED")
+	}
+	for _, q := range s.Quotas {
+		fmt.Fprintf(w, "%s\t%.3g\t%.3g\t%d\t%d\n", placeOf(q.Account, q.Region), q.Rate, q.Share, q.Calls, q.Throttled)
+	}
+	_ = w.Flush() // to memory
+	return text.String()
+}
+
+func (s seen) session(i seenIntegration) string {
+	c := i.Session
+	text := fmt.Sprintf("%s for %s", c.State, s.since(c.Since))
+	if c.Endpoint != "" {
+		text += " to " + c.Endpoint
+	}
+	switch {
+	case c.Primary != nil && *c.Primary:
+		text += ", primary"
+	case c.Primary != nil:
+		text += ", not primary: another agent is"
+	}
+	if c.State == "away" && c.LastError != "" {
+		text += ": " + c.LastError
+	}
+	if c.NextTry.After(s.Now) {
+		text += "; next try in " + c.NextTry.Sub(s.Now).Round(time.Second).String()
+	}
+	return text
+}
+
+func (s seen) targets(w io.Writer, i seenIntegration) {
+	fmt.Fprintln(w, "TARGET\tSTATE\tSINCE\tLISTED\tREST APIS\tSTAGES")
+	for _, t := range i.Targets {
+		listed := "not yet"
+		if !t.ListedAt.IsZero() {
+			listed = s.since(t.ListedAt) + " ago"
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", placeOf(t.Account, t.Region), t.State, s.since(t.Since), listed,
+			t.RestAPIs, t.Stages)
+	}
+}
+
+func (s seen) ingests(w io.Writer, i seenIntegration) {
+	for _, j := range i.Ingests {
+		fmt.Fprintf(w, "Ingest %s runs for %s: %d of %d APIs are ready, %d of %d are sent, %d left out\n", j.Job,
+			s.since(j.StartedAt), j.DocumentsDone, cmp.Or(j.DocumentsTotal, j.Total), j.Acknowledged, j.Total, j.LeftOut)
+	}
+	switch last := i.LastIngest; {
+	case last == nil:
+		fmt.Fprintln(w, "No ingest has ended since the agent began.")
+	case last.Failure != "":
+		fmt.Fprintf(w, "The last ingest failed %s ago, after %d APIs: %s\n", s.since(last.EndedAt), last.Sent, last.Failure)
+	default:
+		fmt.Fprintf(w, "The last ingest ended %s ago: %d APIs sent, %d of them without a document, %d left out%s\n",
+			s.since(last.EndedAt), last.Sent, last.WithoutDocument, last.LeftOut, reasons(last.LeftOutByReason))
+	}
+}
+
+// reasons names the reasons, the most frequent first.
+func reasons(by map[string]int) string {
+	names := slices.SortedFunc(maps.Keys(by), func(a, b string) int {
+		return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b))
+	})
+	for n, name := range names {
+		names[n] = fmt.Sprintf("%s %d", name, by[name])
+	}
+	if len(names) == 0 {
+		return ""
+	}
+	return " (" + strings.Join(names, ", ") + ")"
+}
+
+// since is how long ago something was, by the agent's own clock.
+func (s seen) since(at time.Time) string {
+	const day = 24 * time.Hour
+	switch ago := s.Now.Sub(at); {
+	case ago < time.Minute:
+		return ago.Round(time.Second).String()
+	case ago < day:
+		return strings.TrimSuffix(ago.Round(time.Minute).String(), "0s")
+	default:
+		return fmt.Sprintf("%dd%dh", ago/day, ago%day/time.Hour)
+	}
+}
+
+func placeOf(account, region string) string { return strings.TrimPrefix(account+":"+region, ":") }
