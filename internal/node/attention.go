@@ -115,7 +115,8 @@ func ingestTroubles(r report) (found []attention) {
 		case last.Omitted > 0:
 			found = append(found, attention{
 				What: "The last ingest left out " + count(last.Omitted, "API"), Section: "ingests",
-				Why: words.Few(last.LeftOut, words.Some, "; "), Do: "mend the reasons, and ingest again in APIM",
+				Why: strings.Join(reasons(last.OmittedBy), ", ") + ". The first: " + words.Few(last.LeftOut, 1, ""),
+				Do:  "mend the reasons, and ingest again in APIM",
 			})
 		}
 	}

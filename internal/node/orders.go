@@ -193,6 +193,8 @@ func (a *api) refuse(w http.ResponseWriter, isForm bool, code int, text string, 
 	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.WriteHeader(code)
-	_, _ = io.WriteString(w, `<!doctype html><html lang="en"><meta charset="utf-8"><title>Not done</title><h1>Not done</h1><p>`+
-		html.EscapeString(text)+`.</p><p><a href="../../../federation#keys">Back</a></p>`)
+	_, _ = io.WriteString(w, `<!doctype html><html lang="en"><meta charset="utf-8">`+
+		`<meta name="viewport" content="width=device-width"><link rel="stylesheet" href="../../page.css">`+
+		`<title>Not done</title><main><h1>Not done</h1><p>`+html.EscapeString(text)+
+		`.</p><p><a href="../../../federation#keys">Back to the keys</a></p></main>`)
 }

@@ -190,20 +190,11 @@ func pageFuncs(now time.Time, csrf string) template.FuncMap {
 			}
 			return t.Format(time.DateTime)
 		},
-		"ago":   func(t time.Time) string { return ago(now.Sub(t)) },
-		"span":  func(t time.Time) string { return spoken(now.Sub(t)) },
-		"took":  func(from, to time.Time) string { return spoken(to.Sub(from)) },
-		"words": func(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") },
-		// reasons are the most frequent first.
-		"reasons": func(by map[string]int) []string {
-			names := slices.SortedFunc(maps.Keys(by), func(a, b string) int {
-				return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b))
-			})
-			for n, name := range names {
-				names[n] = fmt.Sprintf("%s %d", strings.ReplaceAll(name, "_", " "), by[name])
-			}
-			return names
-		},
+		"ago":     func(t time.Time) string { return ago(now.Sub(t)) },
+		"span":    func(t time.Time) string { return spoken(now.Sub(t)) },
+		"took":    func(from, to time.Time) string { return spoken(to.Sub(from)) },
+		"words":   func(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") },
+		"reasons": reasons,
 		"yes": func(b *bool) string {
 			if b == nil {
 				return "not said yet"
@@ -226,6 +217,17 @@ func count(n int, thing string) string {
 		return "1 " + thing
 	}
 	return fmt.Sprintf("%d %ss", n, thing)
+}
+
+// reasons are counts of why something is left out, the most frequent first.
+func reasons(by map[string]int) []string {
+	names := slices.SortedFunc(maps.Keys(by), func(a, b string) int {
+		return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b))
+	})
+	for n, name := range names {
+		names[n] = fmt.Sprintf("%s %d", strings.ReplaceAll(name, "_", " "), by[name])
+	}
+	return names
 }
 
 // ago says how long ago something was, or how long it is until then.

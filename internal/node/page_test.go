@@ -257,7 +257,7 @@ func TestThePageShowsHowIngestsAndCommandsWent(t *testing.T) {
 		LeftOut:   []string{"Orders: GetExport is not allowed", "Audit: GetExport is not allowed", "Big: too large"},
 	})
 	wants(t, r.page(""), "<summary>3: access denied 2, too large 1</summary>", "<li>Orders: GetExport is not allowed",
-		`data-label="Took">1 min`, `data-label="Without document">1`, "The last ingest left out 3 APIs",
+		`data-label="Took">1 min`, `data-label="No document">1`, "The last ingest left out 3 APIs",
 		"<code>SUBSCRIBE</code> <span class=\"bad\">error</span> 1", "the plan is gone", "subscription <code>sub-9</code>",
 		"command <code>command-1</code>")
 }
