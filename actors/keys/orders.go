@@ -107,10 +107,10 @@ func (k *keeper) answer(ctx actor.Context, obeyed []written) {
 	}
 }
 
-// onOrder gives an order to a saga that has nothing else to do. One that waits for AWS, or for the fate of an answer, may
-// do so for minutes, and an operator does not wait that long to have something done that was right then.
+// onOrder gives an order to a saga that has nothing to do but orders. One that waits for AWS, or for the fate of an
+// answer, may do so for minutes, and an operator does not wait that long to have something done that was right then.
 func (w *writer) onOrder(ctx actor.Context, m Order) {
-	if b := w.busy[m.Of]; b != nil && len(b.open) > 0 {
+	if b := w.busy[m.Of]; b != nil && slices.ContainsFunc(b.open, func(g given) bool { return g.order == nil }) {
 		ctx.Respond(Obeyed{Err: &keys.Refusal{Why: keys.UnderWay, Text: "the agent is at work on the keys of this " +
 			"subscription: look again in a minute"}})
 		return
