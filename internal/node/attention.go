@@ -1,9 +1,11 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
+	"time"
 
 	"federation-agent/internal/status"
 	"federation-agent/internal/words"
@@ -21,6 +23,10 @@ type attention struct {
 	Section string `json:"-"`
 }
 
+// awayFor is how long a session that was there may be away before that needs somebody: a connection that is cut, or that
+// APIM ends on purpose, is there again in a second or two.
+const awayFor = 5 * time.Second
+
 // needs lists everything that waits for a person, the most urgent first: what serves nobody, then what is at risk, then
 // what is to be cleaned up. What mends itself is not in it before it has failed.
 func needs(r report) []attention {
@@ -37,14 +43,16 @@ func sessionsAway(r report) (found []attention) {
 			a.What = "APIM has dismissed integration " + i.ID
 			a.Do = "see in APIM whether the integration still exists; if it does, start the agent again"
 		case status.Away:
-			a.What = "No session to APIM for integration " + i.ID
-			a.Do = "what the reason says; the agent keeps trying"
+			hasFailed := i.Session.Connects == 0 && a.Why != "" // there was none: waiting changes nothing
+			if !hasFailed && r.Now.Sub(i.Session.Since) < awayFor {
+				continue
+			}
+			a.What, a.Why = "No session to APIM for integration "+i.ID, cmp.Or(a.Why, "APIM has not answered yet")
+			a.Do = "what the reason says; federation-agent doctor tries each step on the way to APIM. The agent keeps trying"
 		case status.Up:
 			continue
 		}
-		if a.Why != "" || i.Session.State == status.Ended { // one that connects for the first time needs nobody
-			found = append(found, a)
-		}
+		found = append(found, a)
 	}
 	return found
 }
@@ -87,7 +95,8 @@ func targetsFailed(r report) (found []attention) {
 		for _, why := range reasons {
 			found = append(found, attention{
 				What: "AWS cannot be used in " + words.Few(places[why], words.Some, ", "), Why: why, Section: "targets",
-				Do: "what the reason says; the agent tries again by itself",
+				Do: "what the reason says; federation-agent doctor tries each call, federation-agent policy prints the " +
+					"permissions. The agent tries again by itself",
 			})
 		}
 	}
@@ -144,11 +153,11 @@ func keyTroubles(r report) (found []attention) {
 	add("Keys to be deleted that nothing configured reaches", k.Unserved, "They may give access to their API",
 		do(k.Unserved))
 	failing := slices.DeleteFunc(slices.Clone(k.Deletions), func(k keyReport) bool {
-		return k.LastError == "" || k.Do != ""
+		return k.LastError == "" || k.Do != "" || !k.Acknowledged.At.IsZero()
 	})
 	if len(failing) > 0 {
 		add("Keys that AWS does not let go", failing, failing[0].LastError,
-			"what the reason says; the agent tries again by itself")
+			"what the reason says; federation-agent policy prints the permissions. The agent tries again by itself")
 	}
 	return found
 }

@@ -182,6 +182,8 @@ func TestTheStatusListsWhatNeedsSomebodyTheMostUrgentFirst(t *testing.T) {
 	r.listKeys()
 	b := r.options.Board
 	b.SessionAway(integration, "APIM refused the token (401)", r.now)
+	lacks(t, r.page(""), "No session to APIM") // it may be back in a second
+	r.now = r.now.Add(5 * time.Second)
 	b.IngestEnded(integration, status.Ingest{Job: "job-0", At: r.now, Sent: 7, Omitted: 2})
 	page := r.page("")
 	wants(t, page, "<title>(7) Federation agent</title>", "7 to look at")
@@ -280,4 +282,16 @@ func TestThePageShowsTheSettingsOnceSomebodyLooks(t *testing.T) {
 	if read != 1 {
 		t.Errorf("the configuration was read %d times", read)
 	}
+}
+
+func TestAFirstSessionNeedsSomebodyOnceItFails(t *testing.T) {
+	r := newRig(t, func(o *node.Options) { o.Board = status.NewBoard() })
+	b := r.options.Board
+	b.Serve(integration, r.now)
+	wants(t, r.page(""), "connecting", "Nothing needs anybody")
+	r.now = r.now.Add(5 * time.Second)
+	wants(t, r.page(""), "No session to APIM", "APIM has not answered yet")
+	r.now = r.now.Add(-4 * time.Second)
+	b.SessionAway(integration, "no such host", r.now)
+	wants(t, r.page(""), "No session to APIM", "no such host", "federation-agent doctor")
 }

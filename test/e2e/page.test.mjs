@@ -3,12 +3,12 @@ import assert from "node:assert/strict";
 import { after, before, test } from "node:test";
 import { agent, close, examine, open, sandbox, user, visit } from "./world.mjs";
 
-let stand, url, page;
+let stand, url, stop, page;
 
 before(async () => {
   await open();
   stand = await sandbox();
-  url = await agent(stand);
+  ({ url, stop } = await agent(stand));
   page = await visit(`${url}/`);
 });
 after(close);
@@ -41,8 +41,9 @@ test("a running ingest is watched without a reload", { timeout: 60_000 }, async 
   const before = Number(await bar.getAttribute("value"));
   await well("running");
   await stand.faults();
-  while (await bar.isVisible()) { // a test has a time limit
-    if (Number(await bar.getAttribute("value")) > before) return;
+  for (;;) { // a test has a time limit
+    const [now] = await bar.evaluateAll((all) => all.map((b) => b.value));
+    if (now === undefined || now > before) return; // it may have ended meanwhile
     await page.waitForTimeout(100);
   }
 });
@@ -92,11 +93,18 @@ test("keys that need somebody are listed, and one is acknowledged", { timeout: 6
   await subscribe(second, "Mill");
   await becomes("attention", "Lost creates: 1");
   await becomes("attention", "Keys that AWS does not let go: 1");
+  const row = section("keys").locator("tr", { hasText: "Shop" }).first();
+  await row.getByText("Acknowledge").first().click();
+  await section("keys").locator("tr", { hasText: "Mill" }).getByText("Acknowledge or delete").click();
   await well("keys");
 
-  const row = section("keys").locator("tr", { hasText: "Shop" }).first();
-  await row.getByText("Acknowledge", { exact: false }).first().click();
-  await row.getByLabel("Reason").fill("deleted by hand, see ticket 7");
+  const reason = row.getByLabel("Reason");
+  await reason.fill("deleted by hand, see ticket 7");
+  const news = page.waitForResponse((r) => r.request().resourceType() === "fetch");
+  await page.evaluate(() => document.dispatchEvent(new Event("visibilitychange"))); // asks at once
+  await news;
+  await page.waitForTimeout(100);
+  assert.equal(await reason.inputValue(), "deleted by hand, see ticket 7"); // news take nothing away
   await row.getByRole("button", { name: "Acknowledge" }).click();
   await page.waitForURL(/#keys$/);
   await section("attention").getByText("Lost creates").waitFor({ state: "detached" });
@@ -123,6 +131,7 @@ test("what AWS and APIM refuse stands at the top, each with its reason", { timeo
   await stand.apim("POST", "refuse-upgrades", { count: 1000, status: 503 });
   await stand.apim("POST", "good-bye", { reconnect: true });
   await becomes("attention", "No session to APIM");
+  await becomes("sessions", "503");
   await becomes("sessions", "next try");
   await well("faults");
   await stand.apim("POST", "refuse-upgrades", { count: 0, status: 503 });
@@ -142,4 +151,11 @@ test("without scripts it says the same", async () => {
 test("nobody is let in without the password", async () => {
   const answer = await fetch(`${url}/_node/federation`);
   assert.equal(answer.status, 401);
+});
+
+test("when the agent has gone, the page says so and keeps what was known", async () => {
+  assert.deepEqual(page.faults, []);
+  await stop();
+  await page.locator("#stamp").getByText("the agent is not reached").waitFor();
+  await shows("about", "Version");
 });

@@ -62,7 +62,11 @@ async function start(args, env, pattern) {
     p.stderr.on("data", read);
     p.ended.then((code) => give(`ended with ${code}`));
   });
-  return { text: () => text, found };
+  const stop = () => {
+    p.kill("SIGTERM");
+    return p.ended;
+  };
+  return { text: () => text, found, stop };
 }
 
 // sandbox starts both stand-ins; what it gives drives them.
@@ -84,11 +88,11 @@ export async function sandbox() {
   };
 }
 
-// agent starts the agent on the stand-ins, with a user, and gives the address of its node API.
+// agent starts the agent on the stand-ins, with a user. url is the address of its node API.
 export async function agent(stand, more = {}) {
   const journal = join(directory, "journal");
   mkdirSync(journal, { recursive: true });
-  const { found } = await start(["run"], {
+  const { found, stop } = await start(["run"], {
     ...stand.settings,
     gravitee_agent_store_path: journal,
     gravitee_services_core_http_enabled: "true",
@@ -97,7 +101,7 @@ export async function agent(stand, more = {}) {
     [`gravitee_services_core_http_authentication_users_${user.username}`]: user.password,
     ...more,
   }, /the node API is served.*address=(\S+)/);
-  return `http://${found[1]}`;
+  return { url: `http://${found[1]}`, stop };
 }
 
 // visit opens a page as a person would. Faults of the page's own script, and what its policy refuses, fail the test.
@@ -136,6 +140,7 @@ export async function examine(page, state, secrets = [user.password, "sandbox-to
     if (wide > room) wrong.push(`${state}, ${name}: the page is ${wide} wide, on a screen of ${room}`);
     if (pictures) {
       mkdirSync(pictures, { recursive: true });
+      await page.evaluate(() => scrollTo(0, 0));
       await page.screenshot({ path: join(pictures, `${state}-${name}.png`), fullPage: true });
     }
   }
