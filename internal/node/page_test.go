@@ -295,3 +295,20 @@ func TestAFirstSessionNeedsSomebodyOnceItFails(t *testing.T) {
 	b.SessionAway(integration, "no such host", r.now)
 	wants(t, r.page(""), "No session to APIM", "no such host", "federation-agent doctor")
 }
+
+func TestSeveralIntegrationsAreToldApart(t *testing.T) {
+	r := newRig(t, nil)
+	r.busy()
+	b := r.options.Board
+	b.Serve("another", r.now)
+	b.SessionUp("another", "https://apim", r.now)
+	b.IngestEnded("another", status.Ingest{Job: "job-9", Started: r.now, At: r.now, Sent: 1})
+	page := r.page("")
+	for _, about := range []string{
+		"Accounts and regions of integration <code>", "Integration <code>", "Ended, integration <code>",
+	} {
+		wants(t, page, about+"another</code>")
+	}
+	wants(t, page, "Integration <code>"+integration+"</code>, started")
+	lacks(t, newRig(t, nil).page(""), "of integration")
+}
