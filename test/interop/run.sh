@@ -25,6 +25,7 @@ need() {
 }
 need "openjdk-17-jdk-headless maven" bash -c 'javac -version && mvn -version'
 need "python3 python3-venv" python3 -c 'import venv, ensurepip'
+need "prometheus prometheus-alertmanager" bash -c 'command -v prometheus && command -v prometheus-alertmanager'
 need "squid tinyproxy-bin dante-server" bash -c 'PATH=$PATH:/usr/sbin; command -v squid && command -v tinyproxy && command -v danted'
 
 export CI=true # from here on a peer that is missing fails
