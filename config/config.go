@@ -110,6 +110,7 @@ type Agent struct {
 	Commands  Commands  `envPrefix:"commands." title:"Commands from APIM"`
 	Discovery Discovery `envPrefix:"discovery." title:"Discovery"`
 	Ingest    Ingest    `envPrefix:"ingest." title:"Ingest"`
+	Keys      Keys      `envPrefix:"keys." title:"API keys"`
 	Store     Store     `envPrefix:"store." title:"Journal"`
 	Cache     Cache     `envPrefix:"cache." title:"Export cache"`
 	Shutdown  Shutdown  `envPrefix:"shutdown." title:"Shutdown"`
@@ -201,6 +202,14 @@ type Ingest struct {
 	// Plans that AWS does not list any more are deleted in APIM, with their subscriptions, by the next ingest after log
 	// and status have named them. Without it a second listing, five minutes later, must show the same first.
 	AcceptPlanRemovals bool `env:"acceptPlanRemovals" envDefault:"false" example:"true"`
+}
+
+// Keys says what the agent may do about keys of which it does not know enough.
+type Keys struct {
+	// Look for lost creates and unconfirmed keys in AWS by their names: a lost create that AWS has made is deleted, and
+	// what AWS does not list for more than an hour is no longer listed here either. Needs apigateway:GET on /apikeys, which
+	// the minimum policy lacks: policy prints it. Costs one call for each look.
+	Lookup bool `env:"lookup" envDefault:"false" example:"true"`
 }
 
 // Store says where the journal of keys and jobs lives.

@@ -115,7 +115,9 @@ func (i *integration) onStarted(ctx actor.Context) {
 		return
 	}
 	id, agent := i.provider.IntegrationID, i.config.Agent
-	i.keys = ctx.SpawnPrefix(keys.Props(i.env, keys.Spec{Integration: id, Keeper: i.keeper}), "keys-")
+	i.keys = ctx.SpawnPrefix(keys.Props(i.env, keys.Spec{
+		Integration: id, Keeper: i.keeper, Lookup: agent.Keys.Lookup,
+	}), "keys-")
 	known, lost := i.spawnReaders(ctx)
 	i.jobs = ctx.SpawnPrefix(ingest.JobsProps(i.env, ingest.Spec{
 		Integration: id, Settings: agent.Ingest, Catalogue: known, Claims: lost, Targets: i.targets,

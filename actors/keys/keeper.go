@@ -68,7 +68,7 @@ type (
 	}
 	noted struct {
 		handed []handed
-		obeyed []written
+		obeyed []asked
 		err    error
 	}
 	handed struct {
@@ -209,8 +209,7 @@ func (k *keeper) onLeft(m Left) {
 func (k *keeper) onFound(ctx actor.Context, m found) {
 	if m.err != nil {
 		k.env.Lasting.Error("cannot read the key journal", life.LogError, m.err)
-		k.reading = false // what is named stays so until the journal can be read
-		k.fail(ctx, m.err)
+		k.reading = false // what is named stays so, and orders wait, until the journal can be read
 		return
 	}
 	obeyed := k.obey(ctx, m.records)

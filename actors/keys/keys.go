@@ -22,6 +22,8 @@ type Spec struct {
 	Integration string
 	// Keeper is told of each writer.
 	Keeper *actor.PID
+	// Lookup says whether keys may be looked for in AWS by their names.
+	Lookup bool
 }
 
 // Open asks for the writer of an account and region, which works with this client from now on. A restarted target
@@ -97,7 +99,7 @@ func (s *supervisor) open(ctx actor.Context, target federation.Target) {
 		Integration: s.spec.Integration, Account: target.Account, Region: target.Region,
 	}
 	if s.writers[target] == nil {
-		pid, err := ctx.SpawnNamed(writerProps(s.env, place, opened), "writer-"+target.String())
+		pid, err := ctx.SpawnNamed(writerProps(s.env, place, opened, s.spec.Lookup), "writer-"+target.String())
 		if err != nil { // the name is free: the writers of an earlier incarnation ended before this one began
 			panic(err)
 		}

@@ -129,7 +129,7 @@ func (s *saga) create(m task, c messages.Subscribe, record *keys.Record) (secret
 		// A crash while the next attempt is waited for leaves no key behind, and none that an operator should look for.
 		Undone: func() { _ = s.write(record, keys.Intent, "") },
 	})
-	description := federation.KeyDescription(c.SubscriptionID, c.ApplicationID)
+	description := federation.KeyDescription(c.SubscriptionID, c.ApplicationID, record.ID)
 	id, value, err := apigateway.CreateKey(ctx, s.spec.client, record.KeyName, description)
 	if id == "" {
 		return value, err

@@ -10,8 +10,6 @@ import (
 	"federation-agent/internal/keys"
 )
 
-// What operators want done about keys, by way of the node API.
-
 // Order is carried out by who has the say over the record: agent -> keeper -> writer -> saga. What no writer serves is
 // the keeper's. It is answered once it is in the journal, with [Obeyed].
 type Order struct{ keys.Order }
@@ -24,22 +22,19 @@ type Obeyed struct {
 	Err error
 }
 
-// errPanicked is the answer to an order that a panic cost. It may be carried out.
-var errPanicked = errors.New(life.WhyPanicked + "; look whether it is carried out")
-
-// asked is an order that waits for the journal to be read.
+// asked is an order of which the keeper has the say, and its answer once it has one.
 type asked struct {
 	Order
-	asker *actor.PID
+	asker  *actor.PID
+	answer Obeyed
 }
 
 // onOrder passes an order on to the writer that deletes keys at its place. Without one it is the keeper's own.
 func (k *keeper) onOrder(ctx actor.Context, m Order) {
-	if k.pass(ctx, asked{m, ctx.Sender()}) {
-		return
+	if waits := (asked{Order: m, asker: ctx.Sender()}); !k.pass(ctx, waits) {
+		k.orders = append(k.orders, waits)
+		k.read(nil)
 	}
-	k.orders = append(k.orders, asked{m, ctx.Sender()})
-	k.read(nil)
 }
 
 // pass passes an order on, or answers it, and reports whether it did.
@@ -59,39 +54,25 @@ func (k *keeper) pass(ctx actor.Context, m asked) bool {
 
 // obey changes the records that were read as the orders that waited want it, and gives what is to be written down for
 // each.
-func (k *keeper) obey(ctx actor.Context, records []keys.Record) (obeyed []written) {
+func (k *keeper) obey(ctx actor.Context, records []keys.Record) (obeyed []asked) {
 	for _, m := range k.orders {
 		if k.pass(ctx, m) {
 			continue
 		}
-		answer := Obeyed{Err: keys.Gone(m.ID)}
+		m.answer.Err = keys.Gone(m.ID)
 		if n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == m.ID }); n >= 0 {
-			if answer.Record, answer.Err = m.Obey(records[n], k.env.Now()); answer.Err == nil {
-				records[n] = answer.Record
+			if m.answer.Record, m.answer.Err = m.Obey(records[n], k.env.Now()); m.answer.Err == nil {
+				records[n] = m.answer.Record
 			}
 		}
-		obeyed = append(obeyed, written{m, answer})
+		obeyed = append(obeyed, m)
 	}
 	k.orders = nil
 	return obeyed
 }
 
-// fail answers the orders that waited for a journal that cannot be read.
-func (k *keeper) fail(ctx actor.Context, err error) {
-	for _, m := range k.orders {
-		ctx.Send(m.asker, Obeyed{Err: err})
-	}
-	k.orders = nil
-}
-
-// written is an order's answer, once it is in the journal.
-type written struct {
-	asked
-	answer Obeyed
-}
-
 // writeDown writes what orders changed to the journal.
-func (k *keeper) writeDown(obeyed []written) {
+func (k *keeper) writeDown(obeyed []asked) {
 	for n := range obeyed {
 		if answer := &obeyed[n].answer; answer.Err == nil {
 			answer.Err = k.env.Keys.Put(answer.Record)
@@ -99,8 +80,8 @@ func (k *keeper) writeDown(obeyed []written) {
 	}
 }
 
-// answer answers the orders that are written down.
-func (k *keeper) answer(ctx actor.Context, obeyed []written) {
+// answer answers the orders that are written down, or cannot be.
+func (k *keeper) answer(ctx actor.Context, obeyed []asked) {
 	for _, m := range obeyed {
 		logOrder(k.env, m.Order, m.answer)
 		ctx.Send(m.asker, m.answer)
@@ -143,7 +124,6 @@ func logOrder(env *life.Env, o Order, answer Obeyed) {
 			life.LogError, answer.Err)
 		return
 	}
-	r := answer.Record
-	env.Log.Info(line, life.LogBy, o.By, life.LogReason, o.Reason, life.LogKey, r.KeyID, life.LogKeyName, r.KeyName,
-		life.LogTarget, r.Account+":"+r.Region, life.LogSubscription, r.SubscriptionID)
+	env.Log.Info(line, life.LogBy, o.By, life.LogReason, o.Reason, life.LogKey, answer.Record.KeyID, life.LogKeyName,
+		answer.Record.KeyName, life.LogTarget, o.Of.Account+":"+o.Of.Region, life.LogSubscription, o.Of.ID)
 }

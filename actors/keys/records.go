@@ -150,7 +150,7 @@ func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error
 	of, now := s.spec.subscription, s.env.Now()
 	return s.env.Keys.Put(keys.Record{
 		ID: s.env.NewID(), Integration: of.Integration, Account: of.Account, Region: of.Region,
-		SubscriptionID: c.SubscriptionID, APIID: c.APIID, KeyName: "* / " + c.SubscriptionID, CommandID: c.ID,
+		SubscriptionID: c.SubscriptionID, APIID: c.APIID, KeyName: keys.UnknownName(c.SubscriptionID), CommandID: c.ID,
 		State: keys.LostCreate, CreatedAt: now, UpdatedAt: now,
 		Reason: fmt.Sprintf("the subscription is closed, and %v; the journal knows none", why),
 	})

@@ -55,6 +55,8 @@ type task struct {
 	// says is left to do.
 	command messages.Command
 	order   *Order
+	// seek: the subscription's keys are looked for in AWS first.
+	seek bool
 	// wanted ends when the answer is not needed any more, and when the writer leaves.
 	wanted context.Context
 	// second: a SUBSCRIBE of the subscription was open when this task came.
@@ -69,6 +71,8 @@ type worked struct {
 	subscription keys.Subscription
 	// again is after which time it is to be settled again, as a key could not be deleted; zero if there is nothing left.
 	again time.Duration
+	// unsought: AWS did not say whether the keys are there.
+	unsought bool
 }
 
 func sagaProps(env *life.Env, spec sagaSpec) *actor.Props {
@@ -86,8 +90,12 @@ func (s *saga) Receive(ctx actor.Context) {
 
 func (s *saga) onTask(ctx actor.Context, m task) {
 	s.again = 0
-	if m.order != nil {
+	unsought := false
+	switch {
+	case m.order != nil:
 		s.obey(ctx, *m.order)
+	case m.seek:
+		unsought = s.seek() != nil
 	}
 	switch c := m.command.(type) {
 	case messages.Subscribe:
@@ -95,14 +103,14 @@ func (s *saga) onTask(ctx actor.Context, m task) {
 	case messages.Unsubscribe:
 		s.unsubscribe(ctx, m, c)
 	default:
-		s.settle() // also what an order left to do
+		s.settle() // also what an order or a look left to do
 	}
 	if s.again == 0 {
 		s.tries = 0
 	} else {
 		s.tries++
 	}
-	ctx.Request(ctx.Parent(), worked{subscription: s.spec.subscription, again: s.again})
+	ctx.Request(ctx.Parent(), worked{subscription: s.spec.subscription, again: s.again, unsought: unsought})
 }
 
 func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {

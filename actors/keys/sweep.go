@@ -8,6 +8,10 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
+	"federation-agent/actors/quota"
+	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 )
@@ -18,6 +22,10 @@ const (
 	sweepEvery = 30 * time.Second
 	// maxSettled is how many subscriptions a sweep has settled at most, so that it does not eat the quota.
 	maxSettled = 20
+	// seekPause is how long nothing is looked for in AWS after a look that failed.
+	seekPause = 10 * time.Minute
+	// seekWithin bounds one look: a SUBSCRIBE of the same subscription waits for it.
+	seekWithin = 10 * time.Second
 )
 
 // How a writer finds what was left undone.
@@ -26,7 +34,9 @@ type (
 	// swept is the subscriptions for which something is left to do.
 	swept struct {
 		subscriptions []keys.Subscription
-		err           error
+		// sought are those of which a key is to be looked for in AWS.
+		sought []keys.Subscription
+		err    error
 	}
 )
 
@@ -38,18 +48,25 @@ func (w *writer) sweep() {
 	}
 	w.sweeping, w.sweepAgain = true, false
 	env, place, integrations := w.env, w.place, append([]string{w.place.Integration}, w.adopted...)
-	life.Pipe(w.Scope, func(context.Context) (left []keys.Subscription, all error) {
+	now := env.Now()
+	seeks := w.lookup && now.After(w.seekAfter)
+	life.Pipe(w.Scope, func(context.Context) (found swept, all error) {
 		for _, integration := range integrations {
 			records, err := env.Keys.Records(store.Filter{
 				Integration: integration, Account: place.Account, Region: place.Region,
 			})
 			all = errors.Join(all, err)
 			for _, step := range keys.Decide(records) {
-				left = append(left, step.Record.Subscription())
+				found.subscriptions = append(found.subscriptions, step.Record.Subscription())
+			}
+			for _, r := range records {
+				if at, seek := r.SeekAt(); seeks && seek && now.After(at) {
+					found.sought = append(found.sought, r.Subscription())
+				}
 			}
 		}
-		return left, all
-	}, func(left []keys.Subscription, err error) any { return swept{left, err} })
+		return found, all
+	}, func(found swept, err error) any { return swept{found.subscriptions, found.sought, err} })
 }
 
 // onSwept has sagas settle the unfinished work that has no saga.
@@ -60,14 +77,60 @@ func (w *writer) onSwept(ctx actor.Context, m swept) {
 			life.LogTarget, w.place.Account+":"+w.place.Region, life.LogError, m.err)
 	}
 	begun := 0
-	for _, subscription := range m.subscriptions {
+	for n, subscription := range append(m.subscriptions, m.sought...) {
 		if w.busy[subscription] == nil && begun < maxSettled {
 			begun++
-			w.give(ctx, subscription, task{})
+			w.give(ctx, subscription, task{seek: n >= len(m.subscriptions)})
 		}
 	}
 	if w.sweepAgain {
 		w.sweep()
 	}
 	w.doneDraining(ctx)
+}
+
+// seek looks for the subscription's keys in AWS by their names, and writes down what follows ([keys.Record.Found]).
+// Without an error each was looked for.
+func (s *saga) seek() error {
+	records, err := s.records()
+	for _, r := range records {
+		at, seek := r.SeekAt()
+		if err != nil || !seek || s.env.Now().Before(at) {
+			continue
+		}
+		if err = s.lookFor(r); err != nil && s.spec.leaving.Err() == nil {
+			s.env.Often.Warn("cannot look for API keys by their name (agent.keys.lookup): "+apigateway.Explain(err),
+				life.LogTarget, s.target(), life.LogError, err)
+		}
+	}
+	return err
+}
+
+func (s *saga) lookFor(r keys.Record) error {
+	ctx, cancel := context.WithTimeout(apigateway.WithPriority(s.env.Life, gateway.PriorityRefresh), seekWithin)
+	defer cancel()
+	ctx = quota.WithPermitRules(ctx, quota.PermitRules{Wanted: s.spec.leaving})
+	all, err := apigateway.FindKeys(ctx, s.spec.client, r.KeyName)
+	if err != nil {
+		return err
+	}
+	var listed []keys.Listed
+	for _, k := range all {
+		listed = append(listed, keys.Listed{ID: k.ID, Name: k.Name, Making: federation.KeyMaking(k.Description)})
+	}
+	next, remove, settled := r.Found(listed, s.env.Now())
+	for _, k := range remove {
+		if err := s.delete(k.ID, time.Now().Add(seekWithin)); err != nil {
+			return err
+		}
+		s.env.Log.Info("a lost API key was found by its name and deleted", life.LogKey, k.ID, life.LogKeyName, k.Name,
+			life.LogTarget, s.target(), life.LogSubscription, r.SubscriptionID)
+	}
+	if !settled {
+		return s.env.Keys.Put(next)
+	}
+	s.env.Log.Info("AWS has no such API key: it is listed no longer", life.LogState, r.State, life.LogKey, r.KeyID,
+		life.LogKeyName, r.KeyName, life.LogTarget, s.target(), life.LogSubscription, r.SubscriptionID)
+	s.forget(r)
+	return nil
 }

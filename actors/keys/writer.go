@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"time"
 
@@ -27,6 +28,10 @@ type writer struct {
 	// source is that of the latest [Open]. It outlives a restart of the writer.
 	source *source
 
+	// lookup: keys may be looked for in AWS, and not before seekAfter.
+	lookup    bool
+	seekAfter time.Time
+
 	busy map[keys.Subscription]*busy
 	// sweeping: the journal is being read; sweepAgain: it is to be read once more.
 	sweeping, sweepAgain bool
@@ -49,9 +54,9 @@ type given struct {
 	abandon context.CancelFunc
 }
 
-func writerProps(env *life.Env, place keys.Place, from source) *actor.Props {
+func writerProps(env *life.Env, place keys.Place, from source, lookup bool) *actor.Props {
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &writer{env: env, place: place, source: &from, busy: map[keys.Subscription]*busy{}}
+		return &writer{env: env, place: place, source: &from, lookup: lookup, busy: map[keys.Subscription]*busy{}}
 	})
 }
 
@@ -145,6 +150,9 @@ func (w *writer) onWorked(ctx actor.Context, m worked) {
 	}
 	b.open[0].abandon() // it frees what the context holds
 	b.open = b.open[1:]
+	if m.unsought {
+		w.seekAfter = w.env.Now().Add(seekPause)
+	}
 	switch {
 	case m.again > 0:
 		if b.again != nil {
@@ -184,7 +192,7 @@ func (w *writer) refuse(ctx actor.Context, b *busy) {
 				CommandRef: g.command.Ref(), Reply: messages.Refused{Reason: life.WhyPanicked},
 			})
 		case g.order != nil:
-			ctx.Request(g.asker, Obeyed{Err: errPanicked})
+			ctx.Request(g.asker, Obeyed{Err: errors.New(life.WhyPanicked)})
 		}
 	}
 }

@@ -182,6 +182,21 @@ func TestPolicyNotesWhereADocumentIsTooLongForIAM(t *testing.T) {
 	}
 }
 
+func TestPolicySaysWhatTheOptionalGrantDoesAndHasItOnlyWhereItIsSet(t *testing.T) {
+	t.Parallel()
+	for lookup, want := range map[string]string{
+		"false": "Optional: with agent.keys.lookup=true", "true": "Optional: apigateway:GET on /apikeys is for agent.keys.lookup",
+	} {
+		set := append(twoProviders(), "gravitee_agent_keys_lookup="+lookup)
+		out, _, _ := said(set, "policy")
+		document, notes, code := said(set, "policy", "--of=permissions", "--for=providers[1]")
+		granted := strings.Contains(document, `"LookForKeys"`)
+		if code != exitOrderly || !strings.Contains(out, want) || granted != (lookup == "true") || notes != "" {
+			t.Errorf("%s: exit code %d %s\n%s\n%s", lookup, code, notes, document, out)
+		}
+	}
+}
+
 func TestConfigPrintShowsOriginsAndNoSecret(t *testing.T) {
 	t.Parallel()
 	environ := twoProviders("gravitee_agent_store_path=/var/lib/${MY_NAME}", "MY_NAME=agent")

@@ -14,7 +14,7 @@ import (
 )
 
 // Client is everything that the agent asks of API Gateway, with the SDK's exact signatures. The minimum policy allows
-// each of these operations, and the agent needs no other.
+// each of these operations but GetApiKeys, and the agent needs no other.
 type Client interface {
 	GetRestApis(context.Context, *sdk.GetRestApisInput, ...func(*sdk.Options)) (*sdk.GetRestApisOutput, error)
 	GetUsagePlans(context.Context, *sdk.GetUsagePlansInput, ...func(*sdk.Options)) (*sdk.GetUsagePlansOutput, error)
@@ -25,6 +25,7 @@ type Client interface {
 		context.Context, *sdk.CreateUsagePlanKeyInput, ...func(*sdk.Options),
 	) (*sdk.CreateUsagePlanKeyOutput, error)
 	DeleteApiKey(context.Context, *sdk.DeleteApiKeyInput, ...func(*sdk.Options)) (*sdk.DeleteApiKeyOutput, error)
+	GetApiKeys(context.Context, *sdk.GetApiKeysInput, ...func(*sdk.Options)) (*sdk.GetApiKeysOutput, error)
 }
 
 // Options are what a client of one target (account x region) needs in addition to the SDK's own configuration.

@@ -186,6 +186,7 @@ var permissions = map[gateway.Operation]struct{ verb, path string }{
 	gateway.CreateAPIKey:       {"POST", "/apikeys"},
 	gateway.CreateUsagePlanKey: {"POST", "/usageplans/*/keys"},
 	gateway.DeleteAPIKey:       {"DELETE", "/apikeys/*"},
+	gateway.GetAPIKeys:         {"GET", "/apikeys"},
 }
 
 // permission names the IAM action and resource that an operation needs in a region, which may be empty.

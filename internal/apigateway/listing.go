@@ -75,6 +75,29 @@ func NewUsagePlans(c Client) *PagedList[*gateway.UsagePlan] {
 	}
 }
 
+// FindKeys lists the API keys of the client's target whose names begin with a text, without their values.
+func FindKeys(ctx context.Context, c Client, name string) ([]*gateway.APIKey, error) {
+	l := &PagedList[*gateway.APIKey]{
+		operation: gateway.GetAPIKeys,
+		doing:     "looking for API keys by their name",
+		id:        func(k *gateway.APIKey) string { return k.ID },
+		page: func(ctx context.Context, position *string) ([]*gateway.APIKey, *string, error) {
+			out, err := c.GetApiKeys(ctx, &sdk.GetApiKeysInput{
+				NameQuery: aws.String(name), Limit: aws.Int32(pageSize), Position: position,
+			})
+			if err != nil {
+				return nil, nil, err
+			}
+			items, err := each(out.Items, apiKeyOf)
+			return items, out.Position, err
+		},
+	}
+	if err := l.Run(ctx); err != nil {
+		return nil, err
+	}
+	return l.items, nil
+}
+
 // Probe asks AWS for as little as it gives, to learn whether it answers. It needs one permit for each attempt.
 func Probe(ctx context.Context, c Client) error {
 	if _, err := c.GetRestApis(ctx, &sdk.GetRestApisInput{Limit: aws.Int32(1)}); err != nil {
@@ -87,6 +110,14 @@ func Probe(ctx context.Context, c Client) error {
 func ProbePlans(ctx context.Context, c Client) error {
 	if _, err := c.GetUsagePlans(ctx, &sdk.GetUsagePlansInput{Limit: aws.Int32(1)}); err != nil {
 		return failed(gateway.GetUsagePlans, "asking for usage plans", err)
+	}
+	return nil
+}
+
+// ProbeKeys is [Probe] for the API keys that [FindKeys] lists.
+func ProbeKeys(ctx context.Context, c Client) error {
+	if _, err := c.GetApiKeys(ctx, &sdk.GetApiKeysInput{Limit: aws.Int32(1)}); err != nil {
+		return failed(gateway.GetAPIKeys, "asking for API keys", err)
 	}
 	return nil
 }

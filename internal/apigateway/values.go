@@ -10,6 +10,12 @@ import (
 	"federation-agent/internal/gateway"
 )
 
+func apiKeyOf(in types.ApiKey) *gateway.APIKey {
+	return &gateway.APIKey{
+		ID: aws.ToString(in.Id), Name: aws.ToString(in.Name), Description: aws.ToString(in.Description),
+	}
+}
+
 func restAPIOf(in types.RestApi) *gateway.RestAPI {
 	r := &gateway.RestAPI{
 		ID:                aws.ToString(in.Id),

@@ -25,6 +25,7 @@ const (
 	checkDocuments   = "documents"
 	checkFilter      = "stage filter"
 	checkKeys        = "keys"
+	checkLookup      = "keys' names"
 	checkClock       = "clock"
 )
 
@@ -34,7 +35,7 @@ const clockMay = time.Minute
 // aws checks the credentials of one integration, its roles, and each account and region. It makes one call to STS for
 // the credentials and one for each role (more only where a region's STS does not answer or does not know the key), and
 // four calls to API Gateway for each account and region (more if there is a stage filter and there are more than 500
-// usage plans), and none of them twice.
+// usage plans; one more with agent.keys.lookup), and none of them twice.
 func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) {
 	clock := &clock{now: d.Now}
 	ctx = apigateway.WithClock(ctx, clock.tell)
@@ -83,6 +84,10 @@ func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) 
 	if !d.MakeAKey {
 		results = append(results, row{checkKeys, about}.is(NotTried, "only a key that is made tells whether one may be",
 			"--make-a-key makes one in each account and region, tries to attach it, and deletes it"))
+	}
+	if !d.Config.Agent.Keys.Lookup {
+		results = append(results, row{checkLookup, about}.is(NotTried, "agent.keys.lookup is off, as by default",
+			"with it, and with apigateway:GET on /apikeys, the agent finds lost creates by their names and deletes them"))
 	}
 	return append(results, clock.result(row{checkClock, about}))
 }
@@ -148,14 +153,19 @@ func (d *doctor) target(ctx context.Context, credentials *apigateway.Credentials
 		}
 	}
 	behind := t.behind
-	for _, tried := range []struct {
+	type probe struct {
 		check, good string
 		probe       func(context.Context, apigateway.Client) error
-	}{
+	}
+	probes := []probe{
 		{checkRESTAPIs, "they can be listed", apigateway.Probe},
 		{checkUsagePlans, "they can be listed", plans},
 		{checkDocuments, "stages can be listed, and their documents exported", probeDocuments},
-	} {
+	}
+	if d.Config.Agent.Keys.Lookup {
+		probes = append(probes, probe{checkLookup, "they can be listed", apigateway.ProbeKeys})
+	}
+	for _, tried := range probes {
 		r := row{tried.check, t.about}
 		if behind != "" {
 			said.results = append(said.results, r.behind(behind))

@@ -45,12 +45,13 @@ func TestWhereAllIsGoodEachCheckSaysSoAndAWSIsAskedFourTimesForEachRegion(t *tes
 		want{"usage plans", doctor.Good, []string{account + ":us-east-1"}},
 		want{"documents", doctor.Good, []string{account + ":eu-west-1", "their documents exported"}},
 		want{"keys", doctor.NotTried, []string{"only a key that is made tells", "--make-a-key"}},
+		want{"keys' names", doctor.NotTried, []string{"agent.keys.lookup is off", "apigateway:GET on /apikeys"}},
 		want{"clock", doctor.Good, []string{"the same as AWS's"}},
 		want{"store", doctor.Good, []string{"can be written", "MiB are free"}},
 		want{"export cache", doctor.Good, []string{"can be written", "MiB at most"}},
 		want{"node API", doctor.Good, []string{"switched off"}},
 	)
-	if len(results) != 15 || !doctor.Healthy(results) {
+	if len(results) != 16 || !doctor.Healthy(results) {
 		t.Errorf("%d rows\n%s", len(results), table(t, results))
 	}
 	p.calls(t, map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2})
@@ -232,6 +233,20 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 		wants    []want
 		calls    map[string]int64
 	}{
+		"keys may not be looked for": {
+			settings: []string{"gravitee_agent_keys_lookup=true"},
+			wants: []want{
+				{"keys' names", doctor.Attention, []string{"eu-west-1", "apigateway:GET on arn:aws:apigateway:eu-west-1::/apikeys"}},
+				{"keys' names", doctor.Attention, []string{"us-east-1", "access denied"}},
+			},
+			calls: map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2, "GetApiKeys": 2},
+		},
+		"keys may be looked for": {
+			settings: []string{"gravitee_agent_keys_lookup=true"},
+			change:   func(a *awssim.Account) { a.Principals[0].Policy = awssim.AllowAll() },
+			wants:    []want{{"keys' names", doctor.Good, []string{"us-east-1", "can be listed"}}},
+			calls:    map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2, "GetApiKeys": 2},
+		},
 		"wrong access key": {
 			settings: []string{provider0 + "configuration_accessKeyId=AKIAIOSFODNN7EXAMPLE"},
 			wants: []want{

@@ -3,6 +3,7 @@ package federation
 import (
 	"cmp"
 	"fmt"
+	"strings"
 )
 
 // MaxKeyName is AWS's limit for an API key's name, in characters.
@@ -20,12 +21,27 @@ const maxSubscription = 128
 
 // KeyDescription says in AWS where a key comes from. It holds the application's id, unless APIM sent none, because the
 // application's name in the key's name may change later.
-func KeyDescription(subscription, application string) string {
+//
+// It ends with the id of the key's making, so that a key of which the agent only knows that it asked for it can be told
+// from another agent's of the same name.
+func KeyDescription(subscription, application, making string) string {
 	text := "Made by the Gravitee federation agent for subscription " + Cut(line(subscription), maxSubscription)
 	if application = line(application); application != "" {
 		text += " of application " + Cut(application, maxSubscription)
 	}
-	return text
+	return text + makingIs + making
+}
+
+// makingIs stands before the id of a key's making in its description.
+const makingIs = ", making "
+
+// KeyMaking reads the id of a key's making from its description; empty where there is none.
+func KeyMaking(description string) string {
+	at := strings.LastIndex(description, makingIs)
+	if at < 0 {
+		return ""
+	}
+	return description[at+len(makingIs):]
 }
 
 // KeyRef identifies the AWS API key of a subscription.

@@ -26,14 +26,14 @@ func TestAKeyIsNamedAfterApplicationAndSubscription(t *testing.T) {
 
 func TestAKeyIsDescribedBySubscriptionAndApplication(t *testing.T) {
 	for application, want := range map[string]string{
-		"app-1": "Made by the Gravitee federation agent for subscription sub-1 of application app-1",
-		" ":     "Made by the Gravitee federation agent for subscription sub-1",
+		"app-1": "Made by the Gravitee federation agent for subscription sub-1 of application app-1, making m-1",
+		" ":     "Made by the Gravitee federation agent for subscription sub-1, making m-1",
 	} {
-		if got := KeyDescription("sub-1", application); got != want {
+		if got := KeyDescription("sub-1", application, "m-1"); got != want || KeyMaking(got) != "m-1" {
 			t.Errorf("%q: %s", application, got)
 		}
 	}
-	if got := width(KeyDescription(strings.Repeat("s", 5000), strings.Repeat("a", 5000))); got > 500 {
+	if got := width(KeyDescription(strings.Repeat("s", 5000), strings.Repeat("a", 5000), "m-1")); got > 500 {
 		t.Errorf("%d characters", got)
 	}
 }

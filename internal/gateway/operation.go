@@ -5,7 +5,8 @@ import "time"
 // Operation is an operation of API Gateway's control plane. Its text is the SDK's name.
 type Operation string
 
-// The operations that the agent uses. The minimum policy allows all of them.
+// The operations that the agent uses. The minimum policy allows all of them but GetAPIKeys, which only
+// agent.keys.lookup needs.
 const (
 	GetRestApis        Operation = "GetRestApis"
 	GetUsagePlans      Operation = "GetUsagePlans"
@@ -14,6 +15,7 @@ const (
 	CreateAPIKey       Operation = "CreateApiKey"
 	CreateUsagePlanKey Operation = "CreateUsagePlanKey"
 	DeleteAPIKey       Operation = "DeleteApiKey"
+	GetAPIKeys         Operation = "GetApiKeys"
 )
 
 // Operations are all of them.

@@ -6,6 +6,9 @@ package gateway
 // The values below are what the agent keeps of AWS's answers. They are small and never change, so they are shared by
 // pointer. Stage variables are left out on purpose, because they may hold secrets.
 
+// APIKey is an API key as GetApiKeys lists it, without its value.
+type APIKey struct{ ID, Name, Description string }
+
 // RestAPI is a REST API as GetRestApis lists it.
 type RestAPI struct {
 	ID          string

@@ -21,6 +21,8 @@ type Needs struct {
 	// Principals are the ARNs of those who take on the roles. Without one, a trust policy has a gap to fill in.
 	Principals []string
 	ExternalID string
+	// Lookup adds the optional grant of agent.keys.lookup.
+	Lookup bool
 }
 
 // Use is what one integration reads: every region with every role, or with the identity itself where there is none.
@@ -54,9 +56,11 @@ func Kinds() []Kind { return []Kind{Permissions, AssumeRole, Trust, ReadSecrets}
 type Grant struct {
 	Kind Kind `json:"kind"`
 	// For is an identity, or the ARN of a role.
-	For      string    `json:"for"`
-	Reasons  []Reason  `json:"reasons"`
-	Hints    []string  `json:"hints,omitempty"`
+	For     string   `json:"for"`
+	Reasons []Reason `json:"reasons"`
+	Hints   []string `json:"hints,omitempty"`
+	// Optional says what else could be granted, or is granted and need not be, and what for.
+	Optional string    `json:"optional,omitempty"`
 	Document *Document `json:"document"`
 }
 
@@ -139,9 +143,10 @@ func (n Needs) Grants() (grants []Grant, err error) {
 	}
 	for _, holder := range slices.Concat(identities, roles) {
 		if here := regions[holder]; len(here) > 0 {
-			statements, parsed := permissions(here)
+			statements, parsed := n.permissions(here)
 			err = errors.Join(err, parsed)
 			add(Permissions, holder, nil, statements...)
+			grants[len(grants)-1].Optional = n.aboutLookup()
 		}
 		if others := assumed[holder]; len(others) > 0 {
 			add(AssumeRole, holder, nil, Statement{
@@ -187,11 +192,27 @@ func grant(kind Kind, holder string, hints []string, statements []Statement) Gra
 // everyRegion begins the resources of the minimum policy.
 const everyRegion = "arn:aws:apigateway:*:"
 
-// permissions are the minimum policy's for a few regions.
-func permissions(regions []string) ([]Statement, error) {
+// aboutLookup says what the optional grant is for.
+func (n Needs) aboutLookup() string {
+	const grant = "apigateway:GET on /apikeys"
+	if n.Lookup {
+		return grant + " is for agent.keys.lookup, and optional: without it, lost creates stay listed until somebody " +
+			"acknowledges them. Whoever has it can read the values of all API keys; the agent asks for none"
+	}
+	return "with agent.keys.lookup=true, " + grant + " would be in it, too: then the agent finds lost creates by their names " +
+		"and deletes them, and lists unconfirmed keys no longer that somebody has deleted"
+}
+
+// permissions are the minimum policy's for a few regions, and what is optional.
+func (n Needs) permissions(regions []string) ([]Statement, error) {
 	var minimum Document
 	if err := json.Unmarshal(deployed.MinimumPolicy, &minimum); err != nil {
 		return nil, fmt.Errorf("reading the minimum policy: %w", err)
+	}
+	if n.Lookup {
+		minimum.Statement = append(minimum.Statement, Statement{
+			Sid: "LookForKeys", Effect: allow, Action: []string{"apigateway:GET"}, Resource: []string{everyRegion + ":/apikeys"},
+		})
 	}
 	for i, s := range minimum.Statement {
 		var narrowed []string

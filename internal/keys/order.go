@@ -122,7 +122,7 @@ func (o Order) Obey(r Record, now time.Time) (Record, error) {
 // Become is the record in another state. What was said of the former one ends with it.
 func (r Record) Become(state State, reason string) Record {
 	if r.State != state {
-		r.Acknowledged = Acknowledgement{}
+		r.Acknowledged, r.Sought = Acknowledgement{}, Sought{}
 	}
 	r.State, r.Reason = state, reason
 	return r

@@ -42,6 +42,8 @@ type Record struct {
 	LastError string `json:"lastError,omitempty"`
 	// Acknowledged says who has looked at the record in its present state.
 	Acknowledged Acknowledgement `json:"acknowledged,omitzero"`
+	// Sought says what came of looking for the key in its present state.
+	Sought Sought `json:"sought,omitzero"`
 }
 
 // Subscription identifies the subscription of a record. Records of two of them never touch each other.

@@ -160,11 +160,13 @@ func calls(w *world.World) (tried, refused []string) {
 	return slices.Compact(tried), refused
 }
 
-// known are the operations that the agent can call at all.
+// known are the operations that the agent can call without a further grant (agent.keys.lookup).
 func known() []string {
 	var names []string
 	for method := range reflect.TypeFor[apigateway.Client]().Methods() {
-		names = append(names, method.Name)
+		if method.Name != awssim.OpGetAPIKeys {
+			names = append(names, method.Name)
+		}
 	}
 	slices.Sort(names)
 	return names

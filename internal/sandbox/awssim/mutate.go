@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strconv"
 	"time"
+
+	"federation-agent/internal/secret"
 )
 
 // ErrUnknown is the error of every query and mutator whose account, API, stage, plan or key does not exist.
@@ -270,6 +272,25 @@ func (s *Server) RemoveKey(scope Scope, id string) error {
 	}
 	g.removeKey(key)
 	return nil
+}
+
+// AddKey makes a key as somebody else would have: outside quota and log. It is in no usage plan.
+func (s *Server) AddKey(scope Scope, name, description string) (id string, err error) {
+	g, err := s.known(scope)
+	if err != nil {
+		return "", err
+	}
+	id = identifier(hash64(s.options.Seed, "added key", name, description), lowerAlphanumeric, keyIDLength)
+	value := identifier(hash64(s.options.Seed, "its value", id), alphanumeric, generatedKeyValueLength)
+	now := time.Now()
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.keys.put(id, &APIKey{
+		Scope: scope, ID: id, Name: name, Description: description, Value: secret.New(value), Enabled: true, Created: now,
+		Updated: now, Plans: []Attachment{},
+	})
+	g.byValue[value] = id
+	return id, nil
 }
 
 // SetQuota replaces the quota of all accounts and regions, whose buckets start full again.

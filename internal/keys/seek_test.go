@@ -1,0 +1,76 @@
+package keys_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/internal/keys"
+)
+
+func TestALookDecidesOnlyWhatAWSCanKnow(t *testing.T) {
+	lost := record(1, "r", keys.LostCreate)
+	lost.KeyID, lost.KeyName = "", "Shop / sub"
+	ours := keys.Listed{ID: "k1", Name: "Shop / sub", Making: "r"}
+	twice := keys.Listed{ID: "k2", Name: "Shop / sub", Making: "r"}
+	others := keys.Listed{ID: "k3", Name: "Shop / sub", Making: "of another agent"}
+	older := keys.Listed{ID: "k4", Name: "Shop / sub"}
+	longer := keys.Listed{ID: "k5", Name: "Shop / sub-2"}
+	unconfirmed := record(1, "r", keys.Unconfirmed)
+	theKey := keys.Listed{ID: "key-r", Name: "Shop / sub", Making: "r"}
+	for name, c := range map[string]struct {
+		of      keys.Record
+		missing int // before
+		listed  []keys.Listed
+		remove  []keys.Listed
+		then    int
+		settled bool
+	}{
+		"a lost create is there":                      {lost, 0, []keys.Listed{ours, longer}, []keys.Listed{ours}, 1, false},
+		"two of them are":                             {lost, 2, []keys.Listed{ours, twice}, []keys.Listed{ours, twice}, 1, false},
+		"another agent's key of that name":            {lost, 0, []keys.Listed{others}, nil, 1, false},
+		"one that may be ours, of an earlier version": {lost, 2, []keys.Listed{older}, nil, 0, false},
+		"nothing":                     {lost, 0, nil, nil, 1, false},
+		"nothing, again":              {lost, 1, []keys.Listed{longer}, nil, 2, false},
+		"nothing, for good":           {lost, 2, nil, nil, 3, true},
+		"an unconfirmed key is there": {unconfirmed, 2, []keys.Listed{theKey}, nil, 0, false},
+		"it is not":                   {unconfirmed, 0, []keys.Listed{others}, nil, 1, false},
+		"it is not, for good":         {unconfirmed, 2, nil, nil, 3, true},
+		"of an unconfirmed key nothing is ever deleted": {unconfirmed, 0, []keys.Listed{theKey, ours}, nil, 0, false},
+	} {
+		c.of.Sought.Missing = c.missing
+		next, remove, settled := c.of.Found(c.listed, noon)
+		if diff := cmp.Diff(c.remove, remove); diff != "" || settled != c.settled || next.Sought.Missing != c.then ||
+			!next.Sought.At.Equal(noon) || next.State != c.of.State {
+			t.Errorf("%s: settled %t, %+v\n%s", name, settled, next.Sought, diff)
+		}
+	}
+}
+
+func TestWhenAKeyIsSought(t *testing.T) {
+	for name, c := range map[string]struct {
+		change func(*keys.Record)
+		seek   bool
+		after  time.Duration
+	}{
+		"a lost create":            {func(*keys.Record) {}, true, 2 * time.Minute},
+		"it was missing":           {func(r *keys.Record) { r.Sought = keys.Sought{At: noon, Missing: 1} }, true, 15 * time.Minute},
+		"it was missing twice":     {func(r *keys.Record) { r.Sought = keys.Sought{At: noon, Missing: 2} }, true, time.Hour},
+		"it may be another's":      {func(r *keys.Record) { r.Sought = keys.Sought{At: noon} }, true, 24 * time.Hour},
+		"it is acknowledged":       {func(r *keys.Record) { r.Acknowledged.By = "admin" }, true, 2 * time.Minute},
+		"its name is not known":    {func(r *keys.Record) { r.KeyName = keys.UnknownName("sub") }, false, 0},
+		"an unconfirmed key":       {func(r *keys.Record) { r.State = keys.Unconfirmed }, true, 24 * time.Hour},
+		"one that is acknowledged": {func(r *keys.Record) { r.State = keys.Unconfirmed; r.Acknowledged.By = "admin" }, false, 0},
+		"a delivered key":          {func(r *keys.Record) { r.State = keys.Delivered }, false, 0},
+		"a key in deletion":        {func(r *keys.Record) { r.State = keys.Deleting }, false, 0},
+	} {
+		r := record(1, "r", keys.LostCreate)
+		r.KeyName, r.UpdatedAt = "Shop / sub", noon
+		c.change(&r)
+		at, seek := r.SeekAt()
+		if seek != c.seek || seek && at.Sub(noon) != c.after {
+			t.Errorf("%s: %t, after %s", name, seek, at.Sub(noon))
+		}
+	}
+}
