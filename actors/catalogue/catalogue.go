@@ -293,6 +293,7 @@ func (c *catalogue) warnUnusedStages(m messages.GatheredAPIs) {
 		stages = append(stages, federation.StageNames(l.APIs, l.Plans, l.Asked)...)
 	}
 	unused := survey.UnusedStages(c.spec.Stages, m.APIs, stages)
+	c.env.Board.UnusedStages(c.spec.Integration, unused.String())
 	if len(unused.Names) > 0 && !slices.Equal(unused.Names, c.unused) {
 		c.env.Log.Warn("the stage filter (configuration.0_stage, 1_stage …) names stages without any federated API: "+
 			"check the spelling, and whether they are in a usage plan", life.LogStages, unused.Names,

@@ -31,7 +31,7 @@ const awayFor = 5 * time.Second
 // what is to be cleaned up. What mends itself is not in it before it has failed.
 func needs(r report) []attention {
 	found := slices.Concat(sessionsAway(r), storeTroubles(r), targetsFailed(r), ingestTroubles(r), keyTroubles(r),
-		throttled(r))
+		subscriptionsRefused(r), throttled(r))
 	return append([]attention{}, found...) // none are [], not null
 }
 
@@ -105,6 +105,12 @@ func targetsFailed(r report) (found []attention) {
 
 func ingestTroubles(r report) (found []attention) {
 	for _, i := range r.Serving {
+		if i.UnusedStages != "" {
+			found = append(found, attention{
+				What: "The stage filter of integration " + i.ID + " names stages that no API has", Why: i.UnusedStages,
+				Section: "ingests", Do: "correct configuration.0_stage, 1_stage …; upper and lower case count",
+			})
+		}
 		if len(i.Guard) > 0 {
 			found = append(found, attention{
 				What: "AWS does not list plans of integration " + i.ID + " any more that APIM has",
@@ -158,6 +164,29 @@ func keyTroubles(r report) (found []attention) {
 	if len(failing) > 0 {
 		add("Keys that AWS does not let go", failing, failing[0].LastError,
 			"what the reason says; federation-agent policy prints the permissions. The agent tries again by itself")
+	}
+	return found
+}
+
+// subscriptionsRefused is what APIM wanted of keys in the last hour and did not get. Its publisher may not know what to do
+// in AWS.
+func subscriptionsRefused(r report) (found []attention) {
+	for _, i := range r.Serving {
+		n, last := 0, status.FailedCommand{}
+		for _, c := range i.Failures { // the newest first
+			if strings.HasSuffix(c.Type, "SUBSCRIBE") && r.Now.Sub(c.At) < time.Hour {
+				if n++; n == 1 {
+					last = c
+				}
+			}
+		}
+		if n > 0 {
+			found = append(found, attention{
+				What: fmt.Sprintf("Subscriptions of integration %s failed in the last hour, or their ends: %d", i.ID, n),
+				Why:  last.Type + " " + last.Subscription + ": " + last.Reason, Section: "commands",
+				Do: "what the reason says, then again in APIM",
+			})
+		}
 	}
 	return found
 }

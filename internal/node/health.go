@@ -194,6 +194,9 @@ func (a *api) awsUsable(context.Context) verdict {
 func (a *api) ingestsComplete(context.Context) verdict {
 	var said []string
 	for _, i := range a.Board.Read().Integrations {
+		if i.UnusedStages != "" {
+			said = append(said, "the stage filter of integration "+i.ID+" names stages that no API has: "+i.UnusedStages)
+		}
 		last := i.LastIngest
 		if last == nil || last.Failure == "" && last.Omitted == 0 {
 			continue

@@ -63,6 +63,7 @@ var (
 	ingestedAPIs = metric("ingested_apis_total", "APIs that APIM acknowledged, repeated ones too.", "integration")
 	omittedAPIs  = metric("omitted_apis_total", "APIs that ingests left out though AWS has them.",
 		"integration", "reason")
+	filterUnused = metric("stage_filter_unused", "Whether the stage filter names stages that no API has.", "integration")
 	guardTripped = metric("plan_guard_tripped", "Whether plans are missing in AWS that APIM has.", "integration")
 
 	keysMade        = metric("keys_made_total", "API keys that AWS made.", "integration")
@@ -107,6 +108,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		m.session(i.ID, i.Session)
 		m.commands(i.ID, i.Commands)
 		m.ingests(i.ID, i.Ingested)
+		m.gauge(filterUnused, oneIf(i.UnusedStages != ""), i.ID)
 		m.gauge(guardTripped, oneIf(len(i.Guard) > 0), i.ID)
 		m.count(keysMade, i.Keys.Made, i.ID)
 		m.count(keysDeleted, i.Keys.Deleted, i.ID)

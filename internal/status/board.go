@@ -46,8 +46,10 @@ type Integration struct {
 	ID      string  `json:"id"`
 	Session Session `json:"session"`
 	// Guard says in words which plans AWS does not list any more that APIM has.
-	Guard   []string `json:"planGuardHolds,omitempty"`
-	Targets []Target `json:"targets"`
+	Guard []string `json:"planGuardHolds,omitempty"`
+	// UnusedStages says in words which stages the stage filter names that no API has.
+	UnusedStages string   `json:"unusedStages,omitempty"`
+	Targets      []Target `json:"targets"`
 	Ingested
 	Commands
 	Keys Keys `json:"keys"`
@@ -100,6 +102,11 @@ func (b *Board) with(id string, change func(*integration)) {
 // caller leaves the list alone from then on.
 func (b *Board) Guard(id string, held []string) {
 	b.with(id, func(i *integration) { i.Integration.Guard = held })
+}
+
+// UnusedStages notes in words which stages the stage filter names in vain; an empty text means none.
+func (b *Board) UnusedStages(id, which string) {
+	b.with(id, func(i *integration) { i.Integration.UnusedStages = cut(which) })
 }
 
 // KeyMade counts a key that AWS made.

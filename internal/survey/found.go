@@ -9,6 +9,7 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/words"
 )
 
 // Found is what the listings of one integration have found.
@@ -43,6 +44,20 @@ type Unused struct {
 	// Meant are those of the known stages that are spelt like them, Known all of these.
 	Meant []string `json:"didYouMean,omitempty"`
 	Known []string `json:"known"`
+}
+
+// String is as in "Prod; did you mean prod? There are: dev, prod". It is empty if nothing is named in vain.
+func (u Unused) String() string {
+	if len(u.Names) == 0 {
+		return ""
+	}
+	text := words.Few(u.Names, words.Many, ", ")
+	if len(u.Meant) > 0 {
+		text += "; did you mean " + words.Few(u.Meant, words.Many, ", ") + "?"
+	} else {
+		text += "."
+	}
+	return text + " There are: " + words.Few(u.Known, words.Many, ", ")
 }
 
 // UnusedStages are the stages of a filter that no API has. stages are all that there are.

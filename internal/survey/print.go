@@ -66,12 +66,7 @@ func (i Integration) print(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "Not compared with an earlier ingest: %s\n", i.NotCompared)
 	}
 	if u := i.UnusedStages; u != nil {
-		fmt.Fprintf(w, "ATTENTION: nothing that is listed has the stage %s of the stage filter (configuration.0_stage, 1_stage …) and is in a usage plan",
-			strings.Join(u.Names, ", "))
-		if len(u.Meant) > 0 {
-			fmt.Fprintf(w, "; did you mean %s?", strings.Join(u.Meant, ", "))
-		}
-		fmt.Fprintf(w, " There are: %s\n", strings.Join(u.Known, ", "))
+		fmt.Fprintf(w, "ATTENTION: the stage filter (configuration.0_stage, 1_stage …) names stages that no listed API has: %s\n", u)
 	}
 	fmt.Fprintln(w, "\nTARGET\tSTATE\tREST APIS\tUSAGE PLANS\tFEDERATED\tCALLS OF AN INGEST\tTIME")
 	for _, t := range i.Targets {
