@@ -255,11 +255,12 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 	if o.AWS != nil {
 		carrier = o.AWS(i.Name, i.http)
 	}
-	i.Store, _ = i.disk.Open(store.Options{})
+	log := slog.New(slog.NewTextHandler(w.Log.of(i.Name), &slog.HandlerOptions{Level: slog.LevelDebug}))
+	i.Store, _ = i.disk.Open(store.Options{Logger: log})
 	var jitter atomic.Int64
 	i.Board = status.NewBoard()
 	i.Agent = actors.Start(life.Env{
-		Log: slog.New(slog.NewTextHandler(w.Log.of(i.Name), &slog.HandlerOptions{Level: slog.LevelDebug})),
+		Log: log,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dial(ctx, network, address)
 		},
