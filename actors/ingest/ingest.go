@@ -203,7 +203,7 @@ func (i *ingest) ending(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 	case messages.StartIngest:
 		i.refuse(ctx, m.CommandRef, "this ingest job has just ended; start another one")
-	case messages.AnswerFate:
+	case messages.AnswerFate, jobWritten:
 		// There is nothing to send any more.
 	default:
 		life.Unexpected(i.env, ctx)
