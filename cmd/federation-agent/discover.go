@@ -122,6 +122,8 @@ func discover(p process, cfg config.Config, log *slog.Logger) (survey.Report, er
 	rate := cfg.Agent.Quota.Rate * float64(cfg.Agent.Quota.Share) / 100
 	if store.Held(cfg.Agent.Store.Path) {
 		cfg.Agent.Quota.Share = min(cfg.Agent.Quota.Share, besideAgent)
+		fmt.Fprintf(p.stderr, "note: an agent uses the journal, so AWS is asked %g times a second at most\n",
+			cfg.Agent.Quota.Rate*float64(cfg.Agent.Quota.Share)/100)
 	}
 	board, began := status.NewBoard(), time.Now()
 	stop := showProgress(p, board, began)

@@ -83,6 +83,12 @@ func TestDiscoverShowsWhatTheNextIngestSends(t *testing.T) {
 		}
 	}
 	// Beside the agent, which has the journal.
+	beside := start(t, environ, "discover")
+	if code := beside.exit(); code != exitOrderly {
+		t.Errorf("exit code %d\n%s", code, beside.log())
+	}
+	beside.says("note: an agent uses the journal, so AWS is asked 50 times a second at most") // 10 % of the stand-in's
+	beside.prints("Compared with what was last sent: 0 new, 0 changed, 12 as before, 0 gone")
 	r, _ = discovered(t, environ)
 	if c := changesOf(r); len(c[survey.Same]) != 12 || len(c) != 1 || !r.Integrations[0].Compared {
 		t.Errorf("%+v", r)

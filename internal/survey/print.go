@@ -18,8 +18,8 @@ func (r Report) Print(w io.Writer) error {
 		apis, left, gone = apis+len(i.APIs), left+len(i.LeftOut), gone+len(i.Gone)
 		i.print(out)
 	}
-	fmt.Fprintf(out, "%d APIs to federate, %d left out, %d gone\n", apis, left, gone)
-	fmt.Fprintf(out, "An ingest of everything: %s. This look made %d calls in %s.\n",
+	fmt.Fprintf(out, "Shown: %d APIs to federate, %d left out, %d gone\n", apis, left, gone)
+	fmt.Fprintf(out, "An ingest of all that is listed: %s. This look made %d calls to API Gateway in %s.\n",
 		r.Ingest, r.Calls, seconds(r.Seconds))
 	if err := out.Flush(); err != nil {
 		return err

@@ -18,7 +18,7 @@ type Report struct {
 	// Healthy says that nothing needs somebody.
 	Healthy      bool          `json:"healthy"`
 	Integrations []Integration `json:"integrations"`
-	// Ingest is the cost of an ingest of everything.
+	// Ingest is the cost of an ingest of all that is listed.
 	Ingest Cost `json:"ingest"`
 	// Calls is how many calls to API Gateway this look has made, Seconds how long it took.
 	Calls   uint64  `json:"calls"`

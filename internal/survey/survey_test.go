@@ -85,7 +85,7 @@ func TestAnIngestIsForetold(t *testing.T) {
 		"Compared with what was last sent: 0 new, 1 changed, 0 as before, 1 gone\n",
 		"ATTENTION: ap-east-1 is not listed: enable the region\n  AWS: api error X\n",
 		"111122223333:eu-west-1  prod   Orders  Gold, Silver  changed  plan Silver (s) is new; plan bronze is gone",
-		"1 APIs to federate, 2 left out, 1 gone\n",
+		"Shown: 1 APIs to federate, 2 left out, 1 gone\n",
 	} {
 		if !strings.Contains(text.String(), want) {
 			t.Errorf("it does not say %q\n%s", want, text.String())
