@@ -3,15 +3,19 @@ package main
 import (
 	"context"
 	"errors"
+	"io"
+	"net/http"
 	"os"
 	"os/exec"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
+	"federation-agent/test/leaks"
 	driven "federation-agent/test/process"
 )
 
@@ -47,8 +51,64 @@ func start(t *testing.T, environ []string, args ...string) *child {
 	if err != nil {
 		t.Fatal(err)
 	}
-	t.Cleanup(func() { _ = p.Kill() }) // it has ended, as a rule
-	return &child{Process: p, t: t}
+	c := &child{Process: p, t: t}
+	everySecret.AddSettings(environ)
+	t.Cleanup(func() {
+		served := c.served()
+		_ = p.Kill() // it has ended, as a rule
+		c.keepsItsSecrets(served, args)
+	})
+	return c
+}
+
+// everySecret are those of all tests: no program may write one of another's either.
+var everySecret leaks.Secrets
+
+// sandboxes are those that run. The keys that they make are secrets, too.
+var sandboxes sync.Map
+
+// keepsItsSecrets looks for secrets in what the program has written, and in what its node API served before it ended.
+func (c *child) keepsItsSecrets(served string, args []string) {
+	if len(args) > 0 && (args[0] == "sandbox" || args[0] == "demo") {
+		return // they tell what opens their own stand-ins
+	}
+	sandboxes.Range(func(s, _ any) bool {
+		for _, key := range s.(*demo.Sandbox).AWS.Keys() {
+			everySecret.Add("value of an API key", key.Value.Reveal())
+		}
+		return true
+	})
+	for where, text := range map[string]string{
+		"its log": c.log(), "its output": c.Stdout.String(), "its node API": served,
+	} {
+		if found := everySecret.In(text); found != nil {
+			c.t.Errorf("%s holds secrets: %s", where, strings.Join(found, ", "))
+		}
+	}
+}
+
+// served is all that the node API shows, if the program still runs and has one that lets the tests' user in.
+func (c *child) served() string {
+	_, line, found := strings.Cut(c.log(), `msg="the node API is served: open to`)
+	_, address, _ := strings.Cut(line, "address=")
+	if address, _, _ = strings.Cut(address, "\n"); !found {
+		return ""
+	}
+	client := http.Client{Timeout: patience}
+	return leaks.Served(http.HandlerFunc(func(w http.ResponseWriter, asked *http.Request) {
+		request, err := http.NewRequest(http.MethodGet, "http://"+strings.TrimSpace(address)+asked.URL.String(), nil)
+		if err != nil {
+			return
+		}
+		request.Header.Set("Accept", asked.Header.Get("Accept"))
+		request.SetBasicAuth("admin", nodePassword)
+		answer, err := client.Do(request)
+		if err != nil {
+			return // it has just ended, or speaks TLS
+		}
+		defer answer.Body.Close()
+		_, _ = io.Copy(w, answer.Body)
+	}))
 }
 
 func (c *child) signal(s os.Signal) {
@@ -114,7 +174,9 @@ func newSandbox(t *testing.T, change func(*demo.Options)) *demo.Sandbox {
 	if err != nil {
 		t.Fatal(err)
 	}
+	sandboxes.Store(s, true)
 	t.Cleanup(func() {
+		sandboxes.Delete(s)
 		if err := s.Close(); err != nil {
 			t.Error(err)
 		}

@@ -28,6 +28,7 @@ import (
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
+	"federation-agent/test/leaks"
 )
 
 const (
@@ -65,6 +66,8 @@ type World struct {
 	Disk    *storetest.Model
 	Exports store.ExportCache
 	Log     *Log
+	// Secrets are all that pass through it.
+	Secrets *leaks.Secrets
 
 	options  Options
 	settings []string
@@ -85,6 +88,8 @@ type Instance struct {
 	disk   *storetest.Model
 	http   *http.Transport
 	fenced sync.Once
+	// environ is its configuration.
+	environ []string
 }
 
 // AgentOptions say in what an agent differs from the world's others. The zero value is in nothing.
@@ -133,8 +138,9 @@ func Environment() map[string]string {
 func start(t *testing.T, o Options) *World {
 	w := &World{
 		T: t, options: o, Network: memnet.New(o.Network), Disk: &storetest.Model{}, Log: &Log{},
-		Exports: store.NewMemoryExports(1 << 30),
+		Exports: store.NewMemoryExports(1 << 30), Secrets: &leaks.Secrets{},
 	}
+	o.APIM.OnMessage = w.onMessage(o.APIM.OnMessage)
 	var err error
 	if len(o.AWS.Estate.Accounts) == 0 {
 		o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 4, StagesPerAPI: 2, Plans: 2})
@@ -228,7 +234,8 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		w.T.Log(warning)
 	}
 	w.agents++
-	i := &Instance{world: w, Name: fmt.Sprintf("agent-%d", w.agents), disk: w.Disk}
+	w.Secrets.AddSettings(environ)
+	i := &Instance{world: w, environ: environ, Name: fmt.Sprintf("agent-%d", w.agents), disk: w.Disk}
 	if o.Disk != nil {
 		i.disk = o.Disk
 	}
@@ -251,9 +258,9 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		},
 		MaxIdleConnsPerHost: 64, IdleConnTimeout: awsIdleTime,
 	}
-	carrier := http.RoundTripper(i.http)
+	carrier := http.RoundTripper(overhearing{i.http, w})
 	if o.AWS != nil {
-		carrier = o.AWS(i.Name, i.http)
+		carrier = o.AWS(i.Name, carrier)
 	}
 	log := slog.New(slog.NewTextHandler(w.Log.of(i.Name), &slog.HandlerOptions{Level: slog.LevelDebug}))
 	i.Store, _ = i.disk.Open(store.Options{Logger: log})
@@ -344,7 +351,9 @@ func (i *Instance) Stop() {
 	if i.Agent == nil {
 		return
 	}
+	served := leaks.Served(i.page())
 	i.Kill()
+	i.world.keepsItsSecrets(i.world.Log.String(), served)
 	i.http.CloseIdleConnections()
 	// A disk that is to refuse may refuse the last write as well.
 	if err := i.Store.Close(); err != nil && i.disk.OnWrite == nil && i.disk.OnOpen == nil {
