@@ -34,14 +34,12 @@ const (
 // agentProcess is a running agent with its store.
 type agentProcess struct {
 	*actors.Agent
-	node    *node.Server  // nil where it is switched off
-	address net.Addr      // of the node API
-	token   secret.String // of the command beside the agent
-	untoken func()        // removes its file
-	log     *slog.Logger
-	book    *logbook.Book
-	// src is what the configuration was read from.
-	src      config.Sources
+	node     *node.Server  // nil where it is switched off
+	address  net.Addr      // of the node API
+	token    secret.String // of the command beside the agent
+	untoken  func()        // removes its file
+	log      *slog.Logger
+	book     *logbook.Book
 	store    *store.FileStore
 	exports  exportCache
 	timeout  time.Duration
@@ -76,7 +74,7 @@ func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*age
 	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{Logger: log, GiveWay: giveWay})
 	ctx, stop := context.WithCancel(context.Background())
 	a := &agentProcess{
-		log: log, book: book, src: src, store: journal, exports: exports, timeout: cfg.Agent.Shutdown.Timeout, stop: stop,
+		log: log, book: book, store: journal, exports: exports, timeout: cfg.Agent.Shutdown.Timeout, stop: stop,
 	}
 	a.flushing.Go(func() { a.flush(ctx) })
 	board := status.NewBoard()
@@ -94,24 +92,6 @@ func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*age
 		a.node, a.address = serveNode(listener, secured, cfg, a, board, shownSettings(src)), listener.Addr()
 	}
 	return a, nil
-}
-
-// configuration is what is set, without its secrets. Files are read once more: who changed one sees that here.
-func (a *agentProcess) configuration() (texts map[string]string, settings any) {
-	x, err := config.Explain(config.Sources{Environ: a.src.Environ, Files: a.src.Files}, false)
-	shown := struct {
-		Settings []config.Setting `json:"settings"`
-		Warnings []string         `json:"warnings,omitempty"`
-		Faults   string           `json:"faults,omitempty"`
-	}{Settings: x.Settings, Warnings: x.Warnings}
-	if err != nil {
-		shown.Faults = err.Error()
-	}
-	texts = map[string]string{}
-	for _, s := range x.Settings {
-		texts[s.Key] = shownValue(s)
-	}
-	return texts, shown
 }
 
 // notTrusted is about a store that could be opened a moment ago, when the configuration was read.

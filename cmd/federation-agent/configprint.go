@@ -80,7 +80,14 @@ func shownSetting(s config.Setting) node.Setting {
 	if len(s.Placeholders) > 0 {
 		origin += ", with " + strings.Join(s.Placeholders, ", ")
 	}
-	return node.Setting{Key: s.Key, Value: cmp.Or(shownValue(s), "-"), Origin: origin}
+	value := cmp.Or(s.Value, s.Reference, "-")
+	switch {
+	case s.Faulty:
+		value = "(faulty)"
+	case s.Secret:
+		value = secret.Redacted
+	}
+	return node.Setting{Key: s.Key, Value: value, Origin: origin}
 }
 
 // shownSettings gives what is set, for the status page. It reads the configuration once more: what was read at the start
@@ -94,17 +101,6 @@ func shownSettings(src config.Sources) func() []node.Setting {
 		}
 		return settings
 	}
-}
-
-// shownValue is a setting's value, or what stands for it.
-func shownValue(s config.Setting) string {
-	switch {
-	case s.Faulty:
-		return "(faulty)"
-	case s.Secret:
-		return secret.Redacted
-	}
-	return cmp.Or(s.Value, s.Reference)
 }
 
 // printJSON is for machines: what people must read is on the standard error.

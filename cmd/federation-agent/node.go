@@ -48,7 +48,7 @@ func serveNode(
 			return node.Sizes{Journal: store.Bytes(cfg.Agent.Store.Path), Exports: a.exports.Used()}
 		},
 		StoreHealth: a.store.Health, Alive: a.Alive, Now: time.Now, Log: a.log,
-		Book: a.book, Configuration: a.configuration,
+		Book: a.book,
 	})
 }
 

@@ -33,7 +33,7 @@ const bundleNote = `What a federation agent says of itself. No secret is in it: 
 value of an API key. There are names of APIs and applications, account ids, role ARNs, host names and key ids.
 
 about.json          the program, its process, and since when it runs
-configuration.json  what is set, and where, as "federation-agent config print --json"; files are read now
+configuration.json  what is set, and where, as "federation-agent config print" says it
 status.json         the status page
 health.json         the probes
 metrics.txt         the metrics, as Prometheus reads them
@@ -44,7 +44,10 @@ goroutines.txt      what the program is doing
 
 // configuration answers as gravitee-node does: what is set by key. The vendor's shows secrets; this one does not.
 func (a *api) configuration(w http.ResponseWriter, _ *http.Request) {
-	texts, _ := a.Configuration()
+	texts := map[string]string{}
+	for _, s := range a.settings() {
+		texts[s.Key] = s.Value
+	}
 	writeJSON(w, http.StatusOK, texts)
 }
 
@@ -78,10 +81,7 @@ func (a *api) writeBundle(w io.Writer, name string, now time.Time, r *http.Reque
 	}{
 		{"README.txt", func(w io.Writer) error { _, err := io.WriteString(w, bundleNote); return err }},
 		{"about.json", func(w io.Writer) error { return asJSON(w, a.about(now)) }},
-		{"configuration.json", func(w io.Writer) error {
-			_, settings := a.Configuration()
-			return asJSON(w, settings)
-		}},
+		{"configuration.json", func(w io.Writer) error { return asJSON(w, a.settings()) }},
 		{"status.json", func(w io.Writer) error { return asJSON(w, a.report()) }},
 		{"health.json", answerOf(r, a.health)},
 		{"metrics.txt", answerOf(r, a.metrics().ServeHTTP)},

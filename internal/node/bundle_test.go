@@ -69,7 +69,7 @@ func TestASupportBundleHasEverythingThatSomebodyWhoIsAskedForHelpWantsToSee(t *t
 	for name, texts := range map[string][]string{
 		"README.txt":         {"No secret is in it"},
 		"about.json":         {`"version": "1.2.3"`, `"goroutines"`, `"build"`},
-		"configuration.json": {"origins"},
+		"configuration.json": {`"origin": "gravitee.yml:3"`},
 		"status.json":        {integration},
 		"health.json":        {`"session"`, `"actors"`},
 		"metrics.txt":        {"federation_agent_session_up", "go_goroutines"},

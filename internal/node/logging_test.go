@@ -21,6 +21,12 @@ func booked(t *testing.T, change func(*node.Options)) (*rig, *logbook.Book) {
 	return newRig(t, func(o *node.Options) {
 		o.Open, o.Book, o.Log, o.Token = false, book, book.Logger, secret.New(token)
 		o.Users = map[string]secret.String{"admin": secret.New(password)}
+		o.Settings = func() []node.Setting {
+			return []node.Setting{
+				{Key: "secretAccessKey", Value: secret.Redacted, Origin: "its_variable"},
+				{Key: "agent.log.level", Value: "info", Origin: "gravitee.yml:3"},
+			}
+		}
 		if change != nil {
 			change(o)
 		}

@@ -46,7 +46,11 @@ const (
 type Build struct{ Version, Commit, Go string }
 
 // Setting is a value of the configuration, without a secret, and where it comes from.
-type Setting struct{ Key, Value, Origin string }
+type Setting struct {
+	Key    string `json:"key"`
+	Value  string `json:"value"`
+	Origin string `json:"origin"`
+}
 
 // Sizes is how much is kept, in bytes: the journal, and the exports, which may be in memory.
 type Sizes struct{ Journal, Exports int64 }
@@ -92,8 +96,6 @@ type Options struct {
 	Log *slog.Logger
 	// Book is the program's log: its level, and its last lines.
 	Book *logbook.Book
-	// Configuration gives what is set without its secrets: texts by key, and the list with origins.
-	Configuration func() (texts map[string]string, settings any)
 }
 
 // Address is what the node API listens on, and what reaches it from this machine: Go dials the machine itself where a

@@ -57,9 +57,6 @@ func newRig(t *testing.T, change func(*node.Options)) *rig {
 		Now:         func() time.Time { return r.now },
 		Log:         slog.New(slog.NewTextHandler(&r.log, nil)),
 		Book:        logbook.New(io.Discard, false, slog.LevelInfo),
-		Configuration: func() (map[string]string, any) {
-			return map[string]string{"agent.log.level": "info", "secretAccessKey": secret.Redacted}, []string{"origins"}
-		},
 	}
 	r.options.Board.Serve(integration, r.now)
 	r.options.Board.SessionUp(integration, "https://apim.example.com/integration-controller", r.now)
