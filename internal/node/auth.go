@@ -12,9 +12,6 @@ import (
 const (
 	// realm is gravitee-node's.
 	realm = `Basic realm="gravitee.io"`
-	// refusalsApart is the least time between two log lines about refused callers: a probe with an old password asks
-	// every few seconds.
-	refusalsApart = time.Minute
 )
 
 // guarded lets in the callers that may read, and keeps answers out of caches and out of other pages' reach.
@@ -24,7 +21,7 @@ func (a *api) guarded(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		pageHeaders(h)
 		if !a.isNamed(r) && !slices.Contains(probePaths, r.URL.Path) {
-			a.say(&a.misnamedAt, "the node API was asked for under a name that is not its own", r, "host", cut(r.Host))
+			a.say("the node API was asked for under a name that is not its own", r, "host", cut(r.Host))
 			http.Error(w, misnamed, http.StatusMisdirectedRequest)
 			return
 		}
@@ -57,7 +54,7 @@ func (a *api) admit(r *http.Request) int {
 	case tooMany:
 		return http.StatusTooManyRequests
 	}
-	a.say(&a.refusedAt, "the node API refused a wrong user or password", r)
+	a.say("the node API refused a wrong user or password", r)
 	select {
 	case <-time.After(wrongWaits):
 	case <-r.Context().Done():
@@ -72,18 +69,10 @@ func (a *api) isRight(name, given string) bool {
 	return subtle.ConstantTimeCompare(want[:], got[:]) == 1 && known
 }
 
-// say logs a refusal, unless the last one of its kind was just logged. It names neither user nor password, because
-// people confuse the two fields.
-func (a *api) say(last *time.Time, text string, r *http.Request, more ...any) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	now := a.Now()
-	if since := now.Sub(*last); since >= 0 && since < refusalsApart {
-		return
-	}
-	*last = now
+// say logs a refusal. It names neither user nor password, because people confuse the two fields.
+func (a *api) say(text string, r *http.Request, more ...any) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr) // net/http writes both
-	a.Log.Warn(text, append([]any{"from", host, "path", cut(r.URL.Path)}, more...)...)
+	a.refusals.Warn(text, append([]any{"from", host, "path", cut(r.URL.Path)}, more...)...)
 }
 
 // maxLogged is how much of a caller's text a log line repeats, in bytes: a host name has at most 253.

@@ -25,6 +25,7 @@ import (
 	"federation-agent/internal/keys"
 	"federation-agent/internal/logbook"
 	"federation-agent/internal/secret"
+	"federation-agent/internal/seldom"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 )
@@ -134,7 +135,7 @@ func Serve(l net.Listener, o Options) *Server {
 	s := &Server{log: o.Log, ended: make(chan struct{}), http: &http.Server{
 		Handler: Handler(o), ReadHeaderTimeout: headerWithin, ReadTimeout: requestWithin, WriteTimeout: answerWithin,
 		IdleTimeout: cmp.Or(o.IdleTimeout, idleFor), MaxHeaderBytes: maxHeader, TLSConfig: o.TLS,
-		ErrorLog: log.New(&faults{log: o.Log}, "", 0),
+		ErrorLog: log.New(faults{seldom.Faults(o.Log)}, "", 0),
 	}}
 	serve := s.http.Serve
 	if o.TLS != nil {
@@ -160,26 +161,17 @@ func (s *Server) Close(ctx context.Context) {
 	<-s.ended
 }
 
-// faults takes what net/http logs. A handshake that fails is logged once a minute: load balancers look whether a port is
-// open, and probes come without a certificate, every few seconds.
-type faults struct {
-	log *slog.Logger
-
-	mu   sync.Mutex
-	last time.Time
-}
+// faults takes what net/http logs. Load balancers look whether a port is open, and probes come without a certificate,
+// every few seconds.
+type faults struct{ log *slog.Logger }
 
 // Write implements io.Writer.
-func (f *faults) Write(line []byte) (int, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
+func (f faults) Write(line []byte) (int, error) {
+	cause := "other"
 	if bytes.Contains(line, []byte("TLS handshake error")) {
-		if time.Since(f.last) < refusalsApart {
-			return len(line), nil
-		}
-		f.last = time.Now()
+		cause = "handshake"
 	}
-	f.log.Warn(strings.TrimSpace(string(line)))
+	f.log.Warn("the node API: "+strings.TrimSpace(string(line)), seldom.Cause, cause)
 	return len(line), nil
 }
 
@@ -191,9 +183,9 @@ type api struct {
 	// silentSince is the first question of those in a row that the actors did not answer; zero if they answered the
 	// last.
 	silentSince time.Time
-	// refusedAt and misnamedAt are when the log last named a caller with a wrong password, or with a wrong name for us.
-	refusedAt, misnamedAt time.Time
-	wrong                 wrongPasswords
+	wrong       wrongPasswords
+	// refusals is the log for callers that are refused: a probe with an old password asks every few seconds.
+	refusals *slog.Logger
 	// bundling is held while a support bundle is made.
 	bundling sync.Mutex
 	// formKey makes the tokens of forms.
@@ -206,7 +198,7 @@ type api struct {
 // Handler is the node API without a network.
 func Handler(o Options) http.Handler {
 	a := &api{
-		Options: o, formKey: []byte(rand.Text()), started: o.Now().UTC(), settings: func() []Setting { return nil },
+		Options: o, refusals: seldom.Faults(o.Log), formKey: []byte(rand.Text()), started: o.Now().UTC(), settings: func() []Setting { return nil },
 	}
 	if o.Settings != nil {
 		a.settings = sync.OnceValue(o.Settings)

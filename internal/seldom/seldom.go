@@ -151,6 +151,7 @@ func (s *said) end(k key) {
 	if left <= 0 {
 		return
 	}
+	t.last.Time = time.Now() // lines are in the order of their times
 	t.last.AddAttrs(slog.Int(repeated, left))
 	if len(t.targets) > 1 {
 		t.last.AddAttrs(slog.String(targets, words.Few(t.targets, words.Many, ", ")))
