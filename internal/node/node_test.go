@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,7 +35,25 @@ type rig struct {
 	health  store.Health
 	alive   error
 	now     time.Time
-	log     strings.Builder
+	log     written
+}
+
+// written is what was logged, by any goroutine.
+type written struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (w *written) Write(line []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.Write(line)
+}
+
+func (w *written) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.text.String()
 }
 
 // newRig has one integration that is connected, and lets everybody in unless the test changes that.
@@ -194,7 +213,7 @@ func TestOnlyAUserWithTheRightPasswordIsLetIn(t *testing.T) {
 		}
 	}
 	r := newRig(t, users)
-	if code, _ := r.get("/_node/health"); code != http.StatusUnauthorized || r.log.Len() > 0 {
+	if code, _ := r.get("/_node/health"); code != http.StatusUnauthorized || r.log.String() != "" {
 		t.Errorf("without credentials: %d, and the log says %q: a browser asks so first", code, r.log.String())
 	}
 }
@@ -212,6 +231,7 @@ func wrongPasswordsAreLogged(t *testing.T) {
 		wrong()
 		time.Sleep(12 * time.Second)
 	}
+	synctest.Wait()
 	if lines := strings.Count(r.log.String(), "\n"); lines != 1 {
 		t.Errorf("%d lines within ten minutes\n%s", lines, r.log.String())
 	}
