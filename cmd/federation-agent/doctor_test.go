@@ -144,7 +144,8 @@ func TestASecondCtrlCEndsADoctorAtOnce(t *testing.T) {
 	await(t, s, "a key", func() bool { return s.AWS.CallCount("CreateApiKey") > 0 })
 	c.signal(os.Interrupt)
 	began := time.Now()
-	await(t, s, "a signal that is not the same", func() bool { return time.Since(began) > sameSignal })
+	// The program may hear of the first signal late, and counts from then.
+	await(t, s, "a signal that is not the same", func() bool { return time.Since(began) > 3*sameSignal })
 	c.signal(syscall.SIGTERM)
 	if code := c.exit(); code != exitSignal+int(syscall.SIGTERM) {
 		t.Errorf("exit code %d\n%s", code, c.log())
