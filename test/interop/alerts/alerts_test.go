@@ -120,9 +120,11 @@ func (h *hook) has(instance, alert string) bool {
 }
 
 func TestAlertsArriveForFaultsMadeOnPurpose(t *testing.T) {
-	for _, program := range []string{"prometheus", "prometheus-alertmanager"} {
+	for _, program := range []string{"prometheus", "promtool", "prometheus-alertmanager"} {
 		if _, err := exec.LookPath(program); err != nil {
-			missing.Require(t, &missing.Error{What: program, Install: "apt-get install -y " + program, Err: err})
+			missing.Require(t, &missing.Error{
+				What: program, Install: "apt-get install -y prometheus prometheus-alertmanager", Err: err,
+			})
 		}
 	}
 	ctx, cancel := context.WithTimeoutCause(t.Context(), within, fmt.Errorf("%s have passed", within))
@@ -155,6 +157,9 @@ func TestAlertsArriveForFaultsMadeOnPurpose(t *testing.T) {
 		for _, alert := range f.alerts {
 			r.await(alert+" of "+integration, func() bool { return r.hook.has(r.agents[integration], alert) })
 		}
+	}
+	for integration, address := range r.agents {
+		r.check(integration, address)
 	}
 	r.hook.mu.Lock()
 	defer r.hook.mu.Unlock()
@@ -325,6 +330,26 @@ func (r *rig) adapt(name string, pairs ...string) {
 		changed = from.ReplaceAllLiteralString(changed, pair[1])
 	}
 	r.write(name, changed)
+}
+
+// check has promtool read the metrics of an agent that has seen its fault.
+func (r *rig) check(integration, address string) {
+	r.t.Helper()
+	request, err := http.NewRequestWithContext(r.ctx, http.MethodGet, "http://"+address+"/_node/metrics/prometheus", nil)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	request.SetBasicAuth("admin", password)
+	answer, err := http.DefaultClient.Do(request)
+	if err != nil {
+		r.t.Fatal(err)
+	}
+	defer answer.Body.Close()
+	promtool := exec.CommandContext(r.ctx, "promtool", "check", "metrics")
+	promtool.Stdin = answer.Body
+	if said, err := promtool.CombinedOutput(); err != nil || len(said) > 0 || answer.StatusCode != http.StatusOK {
+		r.t.Errorf("the metrics of %s: %d, %v: %s", integration, answer.StatusCode, err, said)
+	}
 }
 
 // scraped says whether Prometheus has read each agent twice: an increase needs something to increase from.
