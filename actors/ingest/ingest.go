@@ -317,6 +317,7 @@ func (i *ingest) fail(ctx actor.Context, why string) {
 	i.env.Log.Error("the ingest failed", life.LogJob, i.job(), life.LogReason, why,
 		life.LogSent, i.sent, life.LogOmitted, i.omitted.Count)
 	i.report(why)
+	ctx.Send(ctx.Parent(), jobEnding{i.job()}) // before APIM hears of it and begins another one
 	i.refuseOpen(ctx, why)
 	i.end(ctx)
 }
@@ -324,6 +325,7 @@ func (i *ingest) fail(ctx actor.Context, why string) {
 // end forgets the job, then stops.
 func (i *ingest) end(ctx actor.Context) {
 	i.Become(i.ending)
+	ctx.Send(ctx.Parent(), jobEnding{i.job()})
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
 	// A PID keeps its actor in memory as long as the PID is referenced: what an ended job knew must not stay with it.
 	i.plan, i.outbox, i.missing, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, exports.Missing{}, nil, nil

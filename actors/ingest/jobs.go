@@ -31,7 +31,9 @@ type jobs struct {
 	spec    Spec
 	session *sessionMemory
 	running map[string]*actor.PID
-	newest  newest
+	// ending is those of them that hold nothing any more: they are being forgotten.
+	ending map[string]bool
+	newest newest
 	// draining: no job is begun any more.
 	draining bool
 }
@@ -63,7 +65,7 @@ type Spec struct {
 func JobsProps(env *life.Env, spec Spec) *actor.Props {
 	session := &sessionMemory{}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &jobs{env: env, spec: spec, session: session, running: map[string]*actor.PID{}, newest: newest{}}
+		return &jobs{env: env, spec: spec, session: session, running: map[string]*actor.PID{}, ending: map[string]bool{}, newest: newest{}}
 	})
 }
 
@@ -71,6 +73,8 @@ func JobsProps(env *life.Env, spec Spec) *actor.Props {
 type (
 	// resumeDue: a job that ended may have to be resumed.
 	resumeDue struct{}
+	// jobEnding: a job has ended but for its record. Ingest job -> jobs.
+	jobEnding struct{ job string }
 	// jobForgotten: a job that is too old to be resumed was taken off the disk, or could not be.
 	jobForgotten struct {
 		job string
@@ -101,6 +105,10 @@ func (j *jobs) Receive(ctx actor.Context) {
 		j.onOutgoing(ctx, m)
 	case peerLimits:
 		j.session.limits = m
+	case jobEnding:
+		if j.running[m.job] != nil { // the news of its end overtakes this
+			j.ending[m.job] = true
+		}
 	case resumeDue:
 		j.resume(ctx)
 	case jobForgotten:
@@ -125,9 +133,9 @@ func (j *jobs) onStartIngest(ctx actor.Context, m messages.StartIngest) {
 	switch job := j.running[m.JobID]; {
 	case job != nil:
 		ctx.Forward(job)
-	case j.draining || len(j.running) >= maxJobs:
+	case j.draining || len(j.running)-len(j.ending) >= maxJobs:
 		ctx.Respond(messages.Answer{CommandRef: m.CommandRef, Reply: messages.Refused{Reason: fmt.Sprintf(
-			"%d ingests of this integration are running already; try again when one has ended", len(j.running))}})
+			"%d ingests of this integration are running already; try again when one has ended", maxJobs)}})
 	default:
 		j.begin(ctx, m, nil)
 	}
@@ -175,6 +183,7 @@ func (j *jobs) onTerminated(m *actor.Terminated) {
 	for id, job := range j.running {
 		if job.Equal(m.Who) {
 			delete(j.running, id)
+			delete(j.ending, id)
 			j.env.Board.IngestGone(j.spec.Integration, id)
 			j.Scope.After(resumeAfter, resumeDue{})
 		}

@@ -537,7 +537,8 @@ func TestAnIngestOfAPIsThatVanishedSaysSo(t *testing.T) {
 		if job.Total != 1 || len(w.APIM.APIs()) != 1 || !w.Log.Has("could not be found in AWS", ids[0]) {
 			t.Errorf("job %+v, %d APIs", job, len(w.APIM.APIs()))
 		}
-		for _, id := range []string{ids[0], "999999999999:eu-west-1:abc:prod", "not:an:id"} {
+		// Each fails at once, and takes no place from the next one.
+		for _, id := range []string{ids[0], "999999999999:eu-west-1:abc:prod", "not:an:id", "x:y:z:1", "x:y:z:2", "x:y:z:3"} {
 			_, err := w.APIM.StartIngest(t.Context(), world.Integration, []string{id})
 			if err == nil || !strings.Contains(err.Error(), id) {
 				t.Errorf("%s: %v", id, err)
