@@ -34,8 +34,29 @@ func likeRegion(word string) string {
 	return ""
 }
 
-// roleARN is documented by AWS: arn:PARTITION:iam::ACCOUNT:role/PATH/NAME, the name having at most 64 characters.
-var roleARN = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::[0-9]{12}:role/(?:[!-~]{1,510}/)?[\w+=,.@-]{1,64}$`)
+// Lengths are checked beside the patterns: each repetition that a pattern counts costs memory as long as the process
+// lives, and 510 of them were most of what this package took.
+
+// roleARN is documented by AWS: arn:PARTITION:iam::ACCOUNT:role/PATH/NAME.
+var roleARN = regexp.MustCompile(`^arn:(aws[a-z-]*):iam::[0-9]{12}:role/((?:[!-~]+/)?)([\w+=,.@-]+)$`)
+
+// The most characters that AWS documents.
+const (
+	maxRolePath    = 511 // with the slash behind it
+	maxRoleName    = 64
+	maxStageName   = 128
+	minAccessKeyID = 16
+	maxAccessKeyID = 128
+)
+
+// partitionOfRole gives the partition of a role's ARN, if it is one.
+func partitionOfRole(arn string) (partition string, ok bool) {
+	m := roleARN.FindStringSubmatch(arn)
+	if m == nil || len(m[2]) > maxRolePath || len(m[3]) > maxRoleName {
+		return "", false
+	}
+	return m[1], true
+}
 
 func (l *loader) checkProvider(i int, p Provider) {
 	kind, id := providerKey(i, "type"), providerKey(i, "integrationId")
@@ -61,10 +82,9 @@ func (l *loader) checkProvider(i int, p Provider) {
 }
 
 var (
-	// accessKeyID is documented by AWS (IAM API, AccessKey).
-	accessKeyID = regexp.MustCompile(`^\w{16,128}$`)
-	// standInKey is what a stand-in for AWS is given in place of both, such as LocalStack's "test".
-	standInKey = regexp.MustCompile(`^\w{1,128}$`)
+	// accessKeyID is documented by AWS (IAM API, AccessKey). What a stand-in for AWS is given in place of both keys, such
+	// as LocalStack's "test", may be shorter.
+	accessKeyID = regexp.MustCompile(`^\w+$`)
 	// secretAccessKey is not documented. AWS's have 40 letters, digits, / and +. A stand-in's may be others and fewer, but
 	// no brackets or quotes, and not as few as a number or the word null has.
 	secretAccessKey = regexp.MustCompile(`^[!#-&*-;=?-Z\\^_a-z|~]{8,}$`)
@@ -85,7 +105,8 @@ func (l *loader) checkKeys(i int, p Provider) {
 	switch value := p.AccessKeyID.Reveal(); {
 	case isTemplate(value):
 		l.fault(id, templateText)
-	case value != "" && !accessKeyID.MatchString(value) && !l.isStandInKey(value):
+	case value != "" && (!accessKeyID.MatchString(value) || len(value) < minAccessKeyID || len(value) > maxAccessKeyID) &&
+		!l.isStandInKey(value):
 		l.fault(id, "has not the form of an access key id: 16 to 128 letters and digits, nothing else")
 	case strings.HasPrefix(value, "ASIA") && p.SessionToken.IsZero():
 		l.fault(token, "is missing: the access key is a temporary one (ASIA…), which works only with its session token")
@@ -105,7 +126,7 @@ func (l *loader) checkKeys(i int, p Provider) {
 
 // isStandInKey says that a key has not AWS's form, and is not meant for AWS either.
 func (l *loader) isStandInKey(value string) bool {
-	return standInKey.MatchString(value) &&
+	return accessKeyID.MatchString(value) && len(value) <= maxAccessKeyID &&
 		slices.ContainsFunc(endpointVariables, func(name string) bool { return l.environ[name] != "" })
 }
 
@@ -129,25 +150,25 @@ func (l *loader) checkRegions(i int, regions []string) (found []string) {
 func (l *loader) checkRoles(i int, roles, regionPartitions []string) {
 	key := providerKey(i, "configuration.roleArn")
 	for n, role := range roles {
-		m := roleARN.FindStringSubmatch(role)
-		if m == nil {
+		partition, ok := partitionOfRole(role)
+		if !ok {
 			l.fault(key, "role %d of %d is not the ARN of an IAM role", n+1, len(roles))
 			continue
 		}
-		other := slices.IndexFunc(regionPartitions, func(partition string) bool { return partition != m[1] })
+		other := slices.IndexFunc(regionPartitions, func(other string) bool { return other != partition })
 		if other >= 0 {
 			l.fault(key, "role %d of %d is in the partition %s, but a region is in %s; no role works across partitions",
-				n+1, len(roles), m[1], regionPartitions[other])
+				n+1, len(roles), partition, regionPartitions[other])
 		}
 	}
 }
 
 // stageName is documented by AWS: letters, digits, hyphens and underscores, at most 128.
-var stageName = regexp.MustCompile(`^[\w-]{1,128}$`)
+var stageName = regexp.MustCompile(`^[\w-]+$`)
 
 func (l *loader) checkStages(i int, stages []string) {
 	for n, stage := range stages {
-		if !stageName.MatchString(stage) {
+		if !stageName.MatchString(stage) || len(stage) > maxStageName {
 			l.fault(providerKey(i, fmt.Sprintf("configuration.%d_stage", n)),
 				"%s is not a stage name: letters, digits, - and _ only, one stage for each index", show(stage))
 		}

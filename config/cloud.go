@@ -34,13 +34,15 @@ const (
 	gateDomain  = ".cloudgate.gravitee.io"
 	cloudToken  = "cloud.token"
 	keyGatePath = "agent.cloud.path"
+	// maxGateName is the most characters of a host name's label.
+	maxGateName = 63
 )
 
 var (
 	// jwt is RFC 7519's, in its compact form.
 	jwt = regexp.MustCompile(`^[\w-]+\.([\w-]+)\.[\w-]*$`)
 	// gateName is one label of a host name: nothing that could lead to another domain or port.
-	gateName = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z-]{0,61}[0-9A-Za-z])?$`)
+	gateName = regexp.MustCompile(`^[0-9A-Za-z]([0-9A-Za-z-]*[0-9A-Za-z])?$`)
 	gatePath = regexp.MustCompile(`^(/[\w.~-]+)*$`)
 )
 
@@ -77,7 +79,7 @@ func readCloudToken(token string, now time.Time) (claims cloudClaims, err error)
 	case len(lacking) > 0:
 		return claims, fmt.Errorf("is no token of Gravitee Cloud: it has no claim %s; generate one there",
 			strings.Join(lacking, ", "))
-	case !gateName.MatchString(claims.Gate):
+	case !gateName.MatchString(claims.Gate) || len(claims.Gate) > maxGateName:
 		return claims, errors.New("is no token of Gravitee Cloud: its claim cpg is not the plain name of a gate, such as eu")
 	case claims.Expires != nil && !now.Before(claims.expiry()):
 		return claims, fmt.Errorf("has expired at %s; generate a new one in Gravitee Cloud",

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -56,6 +57,7 @@ func run(p process, cfg config.Config, src config.Sources, warnings []string) er
 	if err != nil {
 		return err
 	}
+	defer time.AfterFunc(settled, debug.FreeOSMemory).Stop()
 	s := signalled(p.signals, hangups, agent.Done(), log)
 	if s == nil {
 		agent.close()
@@ -99,6 +101,10 @@ func signalled(signals, hangups <-chan os.Signal, done <-chan struct{}, log *slo
 		}
 	}
 }
+
+// settled is when the start is over. It needs more memory than an agent at rest, and the runtime gives back what is free
+// only little by little.
+const settled = 5 * time.Second
 
 // sameSignal is for how long another signal is taken for the first one: a terminal sends it to the program and to what
 // started it, which passes it on, and some orchestrators send it twice.

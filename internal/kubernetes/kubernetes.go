@@ -46,8 +46,11 @@ func New(o Options) *Client {
 // maxAnswer, in bytes, is more than an object of the largest size, 1 MiB, has in base64.
 const maxAnswer = 4 << 20
 
-// objectName is what Kubernetes takes as the name of an object or a namespace (RFC 1123).
-var objectName = regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]{0,251}[a-z0-9])?$`)
+const maxObjectName = 253
+
+// objectName is what Kubernetes takes as the name of an object or a namespace (RFC 1123), of maxObjectName characters at
+// most. A length in the pattern would cost memory for each of them, as long as the process lives.
+var objectName = regexp.MustCompile(`^[a-z0-9]([-.a-z0-9]*[a-z0-9])?$`)
 
 // Read gives the values of a secret or a config map by key.
 func (c *Client) Read(ctx context.Context, r secret.Reference) (map[string]string, error) {
@@ -65,9 +68,9 @@ func (c *Client) Read(ctx context.Context, r secret.Reference) (map[string]strin
 	switch {
 	case r.Namespace == "":
 		return nil, errors.New("no namespace is known; set secrets.kubernetes.namespace, or ?namespace= in the reference")
-	case !objectName.MatchString(r.Namespace):
+	case !objectName.MatchString(r.Namespace) || len(r.Namespace) > maxObjectName:
 		return nil, fmt.Errorf("%q is not the name of a namespace", r.Namespace)
-	case !objectName.MatchString(r.Path):
+	case !objectName.MatchString(r.Path) || len(r.Path) > maxObjectName:
 		return nil, fmt.Errorf("%q is not the name of an object in Kubernetes; write kubernetes/NAME:KEY", r.Path)
 	}
 	body, err := a.get(ctx, r)
