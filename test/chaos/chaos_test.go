@@ -19,6 +19,7 @@ var (
 	seeds   = flag.Int("seeds", 24, "how many seeds TestChaos runs")
 	from    = flag.Uint64("from", 1, "the first of them")
 	only    = flag.String("families", "", "only these families of faults, with commas between them")
+	lookup  = flag.Bool("lookup", false, "let the agent look for keys in AWS (agent.keys.lookup)")
 	replays = flag.Int("replays", 1, "how often each seed runs; with more than one, how equally it fails is shown")
 	showLog = flag.Bool("log", false, "show the agents' log of a failing seed")
 	stop    = flag.Bool("stop", false, "run no further seed once one has failed")
@@ -57,7 +58,7 @@ func TestChaos(t *testing.T) {
 					}
 				}()
 				for range *replays {
-					report := Run(t, seed, Options{Families: *only})
+					report := Run(t, seed, Options{Families: *only, Lookup: *lookup})
 					sum.add(report)
 					show(t, report)
 					if done := sum.done(); done%progressEvery == 0 {
@@ -68,6 +69,19 @@ func TestChaos(t *testing.T) {
 		}
 	})
 	t.Log(sum)
+}
+
+// fewSeeds is how many seeds are run with what is off by default: the long search is -lookup.
+const fewSeeds = 8
+
+// TestChaosWhereKeysMayBeLookedFor is a small part of what task chaos searches with -lookup.
+func TestChaosWhereKeysMayBeLookedFor(t *testing.T) {
+	for seed := range uint64(fewSeeds) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) {
+			t.Parallel()
+			show(t, Run(t, seed, Options{Families: "keys,awsnet,crashes,panics", Lookup: true}))
+		})
+	}
 }
 
 // show fails the test for what a seed broke, with all that is needed to understand it.

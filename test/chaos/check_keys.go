@@ -71,6 +71,9 @@ func (r *run) checkKeys() {
 			}
 		case keys.LostCreate:
 			lost[rec.KeyName]++
+			if _, seek := rec.SeekAt(); seek && r.options.Lookup && !r.profile.has(famClock) {
+				r.violated("lost-create-left", "%s is still listed, and AWS may be asked for it: %+v", describe(rec), rec.Sought)
+			}
 		default:
 			r.violated("journal-left", "%s is still %s", describe(rec), rec.State)
 		}

@@ -39,6 +39,28 @@ func newShape(d dice) shape {
 	return s
 }
 
+// mayLook gives the agent's users and roles the optional grant of agent.keys.lookup.
+func mayLook(estate *awssim.Estate) {
+	policy, err := awssim.MinimumPolicy()
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	policy.Statement = append(policy.Statement, awssim.Statement{
+		Effect: awssim.EffectAllow, Action: awssim.Strings{"apigateway:GET"},
+		Resource: awssim.Strings{"arn:aws:apigateway:*::/apikeys"},
+	})
+	for a := range estate.Accounts {
+		for n := range estate.Accounts[a].Principals {
+			if p := &estate.Accounts[a].Principals[n]; p.Policy == nil {
+				p.Policy = policy
+			}
+		}
+		for n := range estate.Accounts[a].Roles {
+			estate.Accounts[a].Roles[n].Policy = policy
+		}
+	}
+}
+
 func newEstate(d dice, s shape) awssim.Estate {
 	estate := awssim.UniformEstate(awssim.UniformOptions{Accounts: s.accounts, Regions: s.regions})
 	for a := range estate.Accounts {

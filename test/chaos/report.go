@@ -12,6 +12,8 @@ import (
 type Options struct {
 	// Families limits the faults to these, with commas between them; empty means those that the seed draws.
 	Families string
+	// Lookup switches agent.keys.lookup on, and gives the agent what it needs. It changes no fault.
+	Lookup bool
 }
 
 // Violation is a promise that a run saw broken.

@@ -29,6 +29,9 @@ const (
 	comeBack = 6 * time.Minute
 	// hung is how long a run may take in real time: a thousand times what it does take on a busy machine.
 	hung = 3 * time.Minute
+	// lookedFor is in which time an agent that may look for keys has settled its lost creates: the looks take some 80
+	// minutes.
+	lookedFor = 3 * time.Hour
 	// traceLines bounds the trace of a run that goes mad.
 	traceLines = 4000
 )
@@ -140,6 +143,9 @@ func (r *run) worldOptions() world.Options {
 		}
 		settings["gravitee_integration_providers_0_configuration_roleArn"] = strings.Join(roles, ",")
 	}
+	if r.options.Lookup {
+		settings["gravitee_agent_keys_lookup"] = "true"
+	}
 	r.count("apim "+version, 1)
 	r.count(fmt.Sprintf("share of the quota: %d %%", r.shape.share), 1)
 	return world.Options{
@@ -159,6 +165,9 @@ func (r *run) newEstate() awssim.Estate {
 	estate := newEstate(r.dice, r.shape)
 	if r.profile.has(famRoom) {
 		estate = fillsCaches(r.dice, estate)
+	}
+	if r.options.Lookup {
+		mayLook(&estate)
 	}
 	return estate
 }
@@ -216,6 +225,9 @@ func (r *run) calmDown() {
 	r.commands.Wait()
 	for _, s := range r.slots {
 		s.putBack()
+	}
+	if r.options.Lookup {
+		r.until(time.Now().Add(lookedFor))
 	}
 }
 
