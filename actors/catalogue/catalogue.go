@@ -277,7 +277,7 @@ func (c *catalogue) warnUnlisted(l messages.TargetListing) {
 		return
 	}
 	c.warned[l.Target] = true
-	c.env.Lasting.Warn("a target was never listed, so names are judged without it: its APIs show their stage, and APIs of "+
+	c.env.Lasting.Info("a target was never listed, so names are judged without it: its APIs show their stage, and APIs of "+
 		"the other targets that bear the same names get something in brackets once it is",
 		life.LogTarget, l.Target, life.LogReason, l.Failure)
 }

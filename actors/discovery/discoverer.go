@@ -277,7 +277,8 @@ func (d *discoverer) settle(ctx actor.Context) {
 		d.show(d.env.Board.ListingEnded, "")
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
-		d.env.Lasting.Warn("a listing failed; what it has is kept for the next: "+apigateway.Explain(run.failure),
+		d.env.Lasting.Log(context.Background(), life.LevelOf(run.failure),
+			"a listing failed; what it has is kept for the next: "+apigateway.Explain(run.failure),
 			life.OfAWS(run.failure, life.LogTarget, d.spec.Target)...)
 		listing := d.partial(apigateway.Explain(run.failure))
 		d.show(d.env.Board.ListingEnded, listing.Failure)

@@ -1,6 +1,7 @@
 package life
 
 import (
+	"log/slog"
 	"time"
 
 	"federation-agent/internal/apigateway"
@@ -74,6 +75,14 @@ func OfAWS(err error, more ...any) []any {
 		more = append(more, LogRequest, id)
 	}
 	return append(more, LogError, err)
+}
+
+// LevelOf is the level of a line about a failure of AWS: an error asks for somebody.
+func LevelOf(err error) slog.Level {
+	if apigateway.Classify(err).NeedsSomebody() {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
 }
 
 // OfAttempt is what a line says of one attempt at AWS, behind what else it says. Its result is the metrics'.

@@ -2,6 +2,7 @@
 package quota
 
 import (
+	"math"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -95,10 +96,13 @@ func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit)
 	delete(q.askers, m.Ticket)
 	if m.Outcome.Class == gateway.Throttled && q.budget.Throttled(time.Now(), m.Outcome.RetryAfter) {
 		q.env.Lasting.Warn("AWS throttled a call; slowing down",
-			life.LogTarget, federation.Target{Account: q.account, Region: q.region}, life.LogRate, q.budget.Rate(), life.LogShare, q.limits.Rate)
+			life.LogTarget, federation.Target{Account: q.account, Region: q.region}, life.LogRate, inTenths(q.budget.Rate()), life.LogShare, q.limits.Rate)
 	}
 	q.grant(ctx)
 }
+
+// inTenths rounds a rate for people.
+func inTenths(rate float64) float64 { return math.Round(rate*10) / 10 }
 
 // grant answers the callers that may go now or have no chance any more, and sets the timer for the next.
 func (q *quotaKeeper) grant(ctx actor.Context) {

@@ -216,7 +216,7 @@ func TestBadInputIsAnsweredWithWhatToChange(t *testing.T) {
 		},
 		"disabled region": {
 			setting: provider + "configuration_region=ap-east-1", preview: true,
-			says: []string{"level=WARN", "enable the region for the account"},
+			says: []string{"level=ERROR", "enable the region for the account"},
 		},
 		"unknown access key": {
 			setting: provider + "configuration_accessKeyId=AKIAIOSFODNN7EXAMPLE",
@@ -225,7 +225,7 @@ func TestBadInputIsAnsweredWithWhatToChange(t *testing.T) {
 		"keys without permission": {
 			setting: provider + "configuration_accessKeyId=" + powerless, preview: true,
 			says: []string{
-				"level=WARN", "the credentials lack the permission apigateway:GET on arn:aws:apigateway:eu-west-1::/",
+				"level=ERROR", "the credentials lack the permission apigateway:GET on arn:aws:apigateway:eu-west-1::/",
 			},
 		},
 		"unknown stage": {

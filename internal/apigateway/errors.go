@@ -82,6 +82,9 @@ func Explain(err error) string {
 		return explainSTS(class, inner)
 	case service != serviceID, class == gateway.BadCredentials && isSigningText(err.Error()):
 		return "no AWS credentials were found: set accessKeyId and secretAccessKey, or give the machine or pod a role"
+	case class == gateway.AccessDenied && strings.Contains(err.Error(), explicitDeny):
+		return "a policy denies " + permission(e.Operation, e.Region) + " explicitly, and another Allow changes nothing: " +
+			"remove or narrow that Deny" + inItsWords(class, err)
 	case class == gateway.AccessDenied:
 		return "the credentials lack the permission " + permission(e.Operation, e.Region) + inItsWords(class, err)
 	case class == gateway.Unreachable:
@@ -96,6 +99,9 @@ func Explain(err error) string {
 	}
 	return explanations[class] + inItsWords(class, err)
 }
+
+// explicitDeny is how AWS ends the text of a call that a Deny of any kind of policy refuses.
+const explicitDeny = "with an explicit deny"
 
 // OmissionOf is why an API is left out that AWS failed for.
 func OmissionOf(err error) gateway.Omission {

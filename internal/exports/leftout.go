@@ -53,7 +53,8 @@ func (l *LeftOut) Note(id federation.ID, why string, level slog.Level) {
 	if l.alike == nil {
 		l.alike = map[string]*AlikeOut{}
 	}
-	alike := strings.NewReplacer(id.RestAPI, "…", id.Account, "…", id.Region, "…").Replace(why)
+	alike := strings.NewReplacer(id.RestAPI, "…", id.Account, "…", id.Region, "…", "/stages/"+id.Stage, "/stages/…").
+		Replace(why)
 	r := l.alike[alike]
 	if r == nil {
 		r = &AlikeOut{Why: why, Level: level}

@@ -91,6 +91,11 @@ func (c Class) Passes() bool {
 	return c == Unreachable || c == Throttled || c == ConflictRetryable || c == Unavailable
 }
 
+// NeedsSomebody says that a failure lasts until a person changes something in AWS or in the settings.
+func (c Class) NeedsSomebody() bool {
+	return c == AccessDenied || c == HardLimit || c == BadCredentials || c == ExpiredCredentials || c == RegionUnavailable
+}
+
 // OutOfReachFor is how long an ingest waits for an AWS that is out of reach. APIM holds its job for as long as the
 // agent keeps it alive. Most outages of a network or an endpoint are over by then, and a person who waits is told.
 const OutOfReachFor = 30 * time.Minute

@@ -232,8 +232,8 @@ func (s *FileStore) degrade(err error) {
 	s.skip = min(1<<min(s.failures, 16), maxSkip)
 	s.failures++
 	before := s.problem
-	s.problem = fmt.Sprintf("the store is in memory only (%v): %s; it is written as soon as the disk takes it "+
-		"(agent.store.path says which directory)", err, withoutDisk)
+	s.problem = fmt.Sprintf("the store is in memory only (%v): make room on its disk, or repair it (agent.store.path says "+
+		"which directory), and do not restart the agent before the log says that the store is back on disk; %s", err, withoutDisk)
 	if s.problem != before {
 		s.opts.Logger.Error("store: " + s.problem)
 	}

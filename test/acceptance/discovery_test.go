@@ -458,7 +458,7 @@ func TestATargetThatWasNeverListedDisfiguresNoNameOfTheOthersAndIsNamedInTheLog(
 		}
 		pass(2 * time.Minute)
 		incomplete(w)
-		if n := w.Log.Count("level=WARN", "a target was never listed", "us-east-1", "reason="); n != 1 {
+		if n := w.Log.Count("level=INFO", "a target was never listed", "us-east-1", "reason="); n != 1 {
 			t.Errorf("the log names the target %d times", n)
 		}
 		if err := w.AWS.SetDisabled(east, false); err != nil {
