@@ -13,6 +13,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"federation-agent/internal/keys"
 	"federation-agent/internal/node"
@@ -189,6 +190,34 @@ func TestAnAcknowledgedKeyNeedsNobodyAnyMoreAndIsStillListed(t *testing.T) {
 	all := r.ask(http.MethodGet, "/_node/federation/keys?all=true", asAdmin).Body.String()
 	if !strings.Contains(all, "key-1") || !strings.Contains(all, "see ticket 7") {
 		t.Errorf("it is not among all keys\n%s", all)
+	}
+}
+
+// A key that nothing reaches is deleted by hand and acknowledged. No alert may go on asking for somebody then.
+func TestAnAcknowledgedDeletionFeedsNoAlert(t *testing.T) {
+	r, _ := ordered(t, false)
+	r.options.Metrics = true
+	r.rebuild()
+	r.now = r.now.Add(2 * time.Hour)
+	age := func() string {
+		for line := range strings.Lines(r.ask(http.MethodGet, metricsPath, asAdmin).Body.String()) {
+			if strings.HasPrefix(line, "federation_agent_oldest_key_age_seconds") && strings.Contains(line, `"deleting"`) {
+				return strings.Fields(line)[1]
+			}
+		}
+		return "absent"
+	}
+	if got := age(); got != "7200" {
+		t.Errorf("its age is %s before", got)
+	}
+	if code, body, _ := r.post("record-4/ack", asJSON, `{"reason":"deleted by hand"}`, asAdmin); code != http.StatusOK {
+		t.Fatalf("%d %s", code, body)
+	}
+	if got := age(); got != "0" {
+		t.Errorf("its age is %s afterwards", got)
+	}
+	if body := r.ask(http.MethodGet, "/_node/federation", asAdmin).Body.String(); !strings.Contains(body, "key-4") {
+		t.Errorf("the page does not tell that it is being deleted\n%s", body)
 	}
 }
 

@@ -153,8 +153,9 @@ func (a *api) keys(board status.Snapshot) keysReport {
 			if r.State != keys.Deleting {
 				continue
 			}
+		} else { // what somebody has looked at asks for nobody
+			out.Backlog[r.Integration] = out.Backlog[r.Integration].with(r)
 		}
-		out.Backlog[r.Integration] = out.Backlog[r.Integration].with(r)
 		switch r.State {
 		case keys.Unconfirmed:
 			out.Unconfirmed = append(out.Unconfirmed, keyOf(r))
