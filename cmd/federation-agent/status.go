@@ -6,14 +6,14 @@ import (
 	"encoding/json"
 	"fmt"
 	"io"
-	"maps"
 	"net/http"
-	"slices"
 	"strings"
 	"text/tabwriter"
 	"time"
 
 	"github.com/spf13/cobra"
+
+	"federation-agent/internal/words"
 )
 
 const (
@@ -287,9 +287,7 @@ func (s seen) ingests(w io.Writer, i seenIntegration) {
 
 // reasons names the reasons, the most frequent first.
 func reasons(by map[string]int) string {
-	names := slices.SortedFunc(maps.Keys(by), func(a, b string) int {
-		return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b))
-	})
+	names := words.MostFirst(by)
 	for n, name := range names {
 		names[n] = fmt.Sprintf("%s %d", name, by[name])
 	}

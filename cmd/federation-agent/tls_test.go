@@ -21,6 +21,7 @@ import (
 	"federation-agent/internal/logbook"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/trust"
+	"federation-agent/test/loopback"
 )
 
 const (
@@ -45,26 +46,6 @@ func made(t *testing.T, name string) string {
 
 func ofStore(prefix, kind, path string) []string {
 	return []string{prefix + "type=" + kind, prefix + "path=" + path, prefix + "password=" + storePassword}
-}
-
-// listen serves each connection until the test ends.
-func listen(t *testing.T, serve func(net.Conn)) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go serve(conn)
-		}
-	}()
-	return listener.Addr().String()
 }
 
 // join carries bytes both ways until one side ends.
@@ -92,7 +73,7 @@ func terminate(t *testing.T, address string) string {
 	if err != nil {
 		t.Fatal(err)
 	}
-	return listen(t, func(conn net.Conn) {
+	return loopback.Listen(t, func(conn net.Conn) {
 		secured := tls.Server(conn, server.Config())
 		behind, err := net.Dial("tcp", address)
 		if err == nil && secured.HandshakeContext(t.Context()) == nil {
@@ -105,7 +86,7 @@ func terminate(t *testing.T, address string) string {
 // tunnel is a proxy that only knows one way, whatever name it is asked for.
 func tunnel(t *testing.T, address string) string {
 	t.Helper()
-	return listen(t, func(conn net.Conn) {
+	return loopback.Listen(t, func(conn net.Conn) {
 		request, err := http.ReadRequest(bufio.NewReader(conn))
 		if err != nil {
 			_ = conn.Close()

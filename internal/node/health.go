@@ -219,9 +219,7 @@ func (a *api) ingestsComplete(context.Context) verdict {
 
 // byReason writes how many for which reason, the most frequent first.
 func byReason(counts map[string]int) string {
-	reasons := slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
-		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
-	})
+	reasons := words.MostFirst(counts)
 	for n, reason := range reasons {
 		reasons[n] = fmt.Sprintf("%s: %d", reason, counts[reason])
 	}

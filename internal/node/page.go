@@ -2,19 +2,17 @@ package node
 
 import (
 	"bytes"
-	"cmp"
 	"embed"
 	"fmt"
 	"html/template"
-	"maps"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
 
 	"federation-agent/internal/store"
+	"federation-agent/internal/words"
 )
 
 // pageFiles are the page: a template for each section, and what the browser asks for besides.
@@ -221,9 +219,7 @@ func count(n int, thing string) string {
 
 // reasons are counts of why something is left out, the most frequent first.
 func reasons(by map[string]int) []string {
-	names := slices.SortedFunc(maps.Keys(by), func(a, b string) int {
-		return cmp.Or(cmp.Compare(by[b], by[a]), cmp.Compare(a, b))
-	})
+	names := words.MostFirst(by)
 	for n, name := range names {
 		names[n] = fmt.Sprintf("%s %d", strings.ReplaceAll(name, "_", " "), by[name])
 	}

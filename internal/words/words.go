@@ -2,7 +2,10 @@
 package words
 
 import (
+	"cmp"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 )
 
@@ -35,4 +38,11 @@ func Short(text string) string {
 		return text
 	}
 	return strings.ToValidUTF8(text[:maxWord], "") + "…"
+}
+
+// MostFirst gives the names of counts, the most frequent first. Names that are as frequent come in order.
+func MostFirst(counts map[string]int) []string {
+	return slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		return cmp.Or(cmp.Compare(counts[b], counts[a]), cmp.Compare(a, b))
+	})
 }

@@ -31,3 +31,10 @@ func TestAListOfAnyLengthIsShortToRead(t *testing.T) {
 		})
 	}
 }
+
+func TestTheMostFrequentNameComesFirst(t *testing.T) {
+	got := strings.Join(MostFirst(map[string]int{"b": 2, "rare": 1, "a": 2, "most": 3}), " ")
+	if got != "most a b rare" {
+		t.Errorf("%s", got)
+	}
+}
