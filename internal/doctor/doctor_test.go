@@ -28,6 +28,7 @@ import (
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
 	"federation-agent/internal/store"
+	"federation-agent/test/loopback"
 )
 
 func TestWhereAllIsGoodEachCheckSaysSoAndAWSIsAskedFourTimesForEachRegion(t *testing.T) {
@@ -135,7 +136,7 @@ func TestAPIMsFaultsAreFoundWhereTheyAre(t *testing.T) {
 		},
 		"a proxy that wants a password": {
 			examine: func(o *doctor.Options, _ *demo.Sandbox) {
-				host, port := hostPort(listen(t, refusesCONNECT(http.StatusProxyAuthRequired)))
+				host, port := hostPort(loopback.Listen(t, refusesCONNECT(http.StatusProxyAuthRequired)))
 				through(o, host, port)
 			},
 			wants: []want{

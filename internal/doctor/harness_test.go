@@ -2,7 +2,6 @@ package doctor_test
 
 import (
 	"context"
-	"net"
 	"os"
 	"slices"
 	"strings"
@@ -161,26 +160,6 @@ func (p *patient) calls(t *testing.T, want map[string]int64) {
 	if all != 0 {
 		t.Errorf("AWS was called for something else, too: %v", got)
 	}
-}
-
-// listen serves each connection until the test ends.
-func listen(t *testing.T, serve func(net.Conn)) string {
-	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go serve(conn)
-		}
-	}()
-	return listener.Addr().String()
 }
 
 // through has the sessions go through a proxy.

@@ -6,29 +6,16 @@ import (
 	"testing"
 
 	"federation-agent/test/interop/proxy"
+	"federation-agent/test/loopback"
 )
 
 // echo answers everything with itself.
 func echo(t *testing.T) string {
 	t.Helper()
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { _ = listener.Close() })
-	go func() {
-		for {
-			conn, err := listener.Accept()
-			if err != nil {
-				return
-			}
-			go func() {
-				_, _ = io.Copy(conn, conn)
-				_ = conn.Close()
-			}()
-		}
-	}()
-	return listener.Addr().String()
+	return loopback.Listen(t, func(conn net.Conn) {
+		_, _ = io.Copy(conn, conn)
+		_ = conn.Close()
+	})
 }
 
 func through(t *testing.T, trigger *proxy.Trigger) (*proxy.Proxy, net.Conn) {
