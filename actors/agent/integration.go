@@ -217,12 +217,12 @@ func CredentialsOf(cfg config.Config, p config.Provider) apigateway.CredentialsO
 
 func targetName(n int) string { return fmt.Sprintf("target-%d", n+1) }
 
-func (i *integration) discoverer(t federation.Target, c apigateway.Client) *actor.Props {
+func (i *integration) discoverer(t federation.Target, role string, c apigateway.Client) *actor.Props {
 	env, maxBytes := i.env, i.maxIngest()
 	return discovery.DiscovererProps(env, discovery.DiscovererSpec{
-		Integration: i.provider.IntegrationID, Target: t, Client: c, Workers: i.config.Agent.Ingest.StageWorkers,
-		Filter: i.filter(),
-		Stage:  func(task discovery.StageTask) *actor.Props { return discovery.StageProps(env, task, maxBytes) },
+		Integration: i.provider.IntegrationID, Target: t, Role: role, Client: c,
+		Workers: i.config.Agent.Ingest.StageWorkers, Filter: i.filter(),
+		Stage: func(task discovery.StageTask) *actor.Props { return discovery.StageProps(env, task, maxBytes) },
 	})
 }
 

@@ -270,15 +270,15 @@ func (c *catalogue) finish(ctx actor.Context, g *gathering) {
 	ctx.Request(g.asker, result)
 }
 
-// warnUnlisted tells of a target that cannot be listed and never was: once it can be, APIs may be renamed. It says so
-// once, as the listing's own failure is told each time.
+// warnUnlisted tells of a target, beside others, that cannot be listed and never was: once it can be, APIs may be
+// renamed. It says so once, as the listing's own failure is told each time.
 func (c *catalogue) warnUnlisted(l messages.TargetListing) {
-	if l.Failure == "" || c.warned[l.Target] || c.book.everListed(l.Target) {
+	if l.Failure == "" || len(c.spec.Targets.Rows()) < 2 || c.warned[l.Target] || c.book.everListed(l.Target) {
 		return
 	}
 	c.warned[l.Target] = true
-	c.env.Lasting.Info("a target was never listed, so names are judged without it: its APIs show their stage, and APIs of "+
-		"the other targets that bear the same names get something in brackets once it is",
+	c.env.Lasting.Info("a target was never listed: once it is, APIs of other targets that have the same names as its APIs "+
+		"get their region or so in brackets at their next ingest",
 		life.LogTarget, l.Target, life.LogReason, l.Failure)
 }
 

@@ -39,6 +39,7 @@ type discoverer struct {
 type DiscovererSpec struct {
 	Integration string
 	Target      federation.Target
+	Role        string // its ARN; empty for the agent's own identity
 	Client      apigateway.Client
 	Filter      federation.Filter
 	// workers is how many stages are exported at a time.
@@ -278,8 +279,8 @@ func (d *discoverer) settle(ctx actor.Context) {
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
 		d.env.Lasting.Log(context.Background(), life.LevelOf(run.failure),
-			"a listing failed; what it has is kept for the next: "+apigateway.Explain(run.failure),
-			life.OfAWS(run.failure, life.LogTarget, d.spec.Target)...)
+			"a listing failed: "+apigateway.Explain(run.failure)+" (what was listed is kept for the next listing)",
+			life.OfAWS(run.failure, life.Where(d.spec.Target, d.spec.Role)...)...)
 		listing := d.partial(apigateway.Explain(run.failure))
 		d.show(d.env.Board.ListingEnded, listing.Failure)
 		listing.Away, listing.Cause = apigateway.Classify(run.failure).Passes(), run.failure.Error()

@@ -64,7 +64,7 @@ type TargetSpec struct {
 	// Identity tells the account, Agent opens its quota, Keys the writer of its keys.
 	Identity, Agent, Keys *actor.PID
 	Permits               func(quota *actor.PID, target federation.Target) apigateway.Permits
-	Discoverer            func(federation.Target, apigateway.Client) *actor.Props
+	Discoverer            func(t federation.Target, role string, c apigateway.Client) *actor.Props
 }
 
 // TargetProps makes a target.
@@ -196,8 +196,8 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 	t.away = apigateway.Classify(err).Passes()
 	delay := life.Backoff(t.failures, resolveFloor, resolveCap, t.env.Jitter())
 	t.failures++
-	t.env.Lasting.Error("AWS cannot be used in this region: "+t.failure.Why, life.OfAWS(err, life.LogTarget, t.row.ID(),
-		life.LogRole, t.row.Role, life.LogDelay, delay.Round(time.Second))...)
+	where := append(life.Where(t.row.ID(), t.row.Role), life.LogDelay, delay.Round(time.Second))
+	t.env.Lasting.Error("AWS cannot be used: "+t.failure.Why, life.OfAWS(err, where...)...)
 	t.Become(t.failed)
 	t.show(status.Failed)
 	for _, q := range t.queue {
@@ -230,7 +230,7 @@ func (t *target) onKeysOpened(ctx actor.Context, m keys.Opened) {
 		return // opened for an incarnation that panicked, or for keys of another region
 	}
 	id := t.row.ID()
-	t.discoverer = ctx.SpawnPrefix(t.spec.Discoverer(id, t.client), "discoverer-")
+	t.discoverer = ctx.SpawnPrefix(t.spec.Discoverer(id, t.row.Role, t.client), "discoverer-")
 	t.row.Writer, t.row.Ready = ctx.Sender(), true
 	t.again.Stop()
 	t.Become(t.ready)

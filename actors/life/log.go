@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/seldom"
 	"federation-agent/internal/status"
@@ -41,7 +42,7 @@ const (
 	LogOutcome         = "outcome"
 	LogPartial         = "partial"
 	LogPrimary         = "primary"
-	LogRate            = "rate"
+	LogRate            = "calls_per_second"
 	LogRecord          = "record"
 	LogReason          = "reason"
 	LogReasons         = "reasons"
@@ -51,7 +52,7 @@ const (
 	LogRole            = "role"
 	LogSetting         = "setting"
 	LogSent            = "sent"
-	LogShare           = "share"
+	LogShare           = "at_most"
 	LogState           = "state"
 	LogSubscription    = "subscription"
 	logStack           = "stack"
@@ -75,6 +76,14 @@ func OfAWS(err error, more ...any) []any {
 		more = append(more, LogRequest, id)
 	}
 	return append(more, LogError, err)
+}
+
+// Where is what a line says of a target and the role by which it is read, which is left out if there is none.
+func Where(t federation.Target, role string) []any {
+	if role == "" {
+		return []any{LogTarget, t}
+	}
+	return []any{LogTarget, t, LogRole, role}
 }
 
 // LevelOf is the level of a line about a failure of AWS: an error asks for somebody.

@@ -96,7 +96,8 @@ func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit)
 	delete(q.askers, m.Ticket)
 	if m.Outcome.Class == gateway.Throttled && q.budget.Throttled(time.Now(), m.Outcome.RetryAfter) {
 		q.env.Lasting.Warn("AWS throttled a call; slowing down",
-			life.LogTarget, federation.Target{Account: q.account, Region: q.region}, life.LogRate, inTenths(q.budget.Rate()), life.LogShare, q.limits.Rate)
+			life.LogTarget, federation.Target{Account: q.account, Region: q.region},
+			life.LogRate, inTenths(q.budget.Rate()), life.LogShare, q.limits.Rate)
 	}
 	q.grant(ctx)
 }

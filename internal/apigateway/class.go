@@ -198,6 +198,36 @@ func isNotExportableText(message string) bool {
 	return strings.Contains(strings.ToLower(message), "models are not found")
 }
 
+// denying reports that a policy denies a call explicitly, and of which kind it is, if AWS says so: "a service control
+// policy". The same code says that no policy allows a call.
+func denying(message string) (kind string, explicitly bool) {
+	_, after, explicitly := strings.Cut(message, "with an explicit deny")
+	kind, isNamed := strings.CutPrefix(after, " in ")
+	if end := strings.IndexAny(kind, ":.;,\n"); end >= 0 { // a policy's ARN may follow
+		kind = kind[:end]
+	}
+	if !isNamed || len(kind) > maxKind {
+		return "", explicitly
+	}
+	return strings.TrimSpace(kind), explicitly
+}
+
+// maxKind bounds the name of a kind of policy, in bytes.
+const maxKind = 40
+
+// signedBefore and signedAfter are what AWS says of a call that was signed more than five minutes before it came, by
+// AWS's clock, or after that.
+const (
+	signedBefore = "Signature expired"
+	signedAfter  = "Signature not yet current"
+)
+
+// isSigningTime tells a clock that is off from a wrong secret, which has the same codes.
+func isSigningTime(code, message string) bool {
+	return code == "RequestTimeTooSkewed" || code == "RequestExpired" ||
+		strings.Contains(message, signedBefore) || strings.Contains(message, signedAfter)
+}
+
 // IsUnsigned reports that a call of any service was not sent, because there were no credentials to sign it with.
 func IsUnsigned(err error) bool { return isSigningText(err.Error()) }
 

@@ -290,3 +290,41 @@ func TestAWSsWordsAreQuotedOnOneLineWithinBoundsWhereOnlyTheySayWhatToChange(t *
 		t.Error("a text that repeats the request is quoted: " + got)
 	}
 }
+
+func TestADenyAndAClockThatIsOffAreToldByWhatOnlyAWSsTextSays(t *testing.T) {
+	const user = "User: arn:aws:iam::1:user/a is not authorized to perform: apigateway:GET on resource: arn:aws:apigateway:x "
+	for _, c := range []struct{ code, message, says, not string }{
+		{
+			"AccessDeniedException", user + "with an explicit deny in a service control policy: arn:aws:iam::1:policy/p",
+			"a service control policy denies apigateway:POST on arn:aws:apigateway:eu-west-1::/apikeys explicitly: remove", "lack the",
+		},
+		{"AccessDeniedException", user + "with an explicit deny in a permissions boundary", "a permissions boundary denies", "lack the"},
+		{"AccessDeniedException", user + "with an explicit deny", "service control policy …) denies apigateway:POST", "lack the"},
+		{
+			"AccessDeniedException", user + "with an explicit deny in " + strings.Repeat("a", maxKind+1),
+			"service control policy …) denies", "lack the",
+		},
+		{
+			"AccessDeniedException", user + "because no service control policy allows the apigateway:GET action",
+			"lack the permission apigateway:POST", "denies",
+		},
+		{
+			"InvalidSignatureException", "Signature expired: 1 is now earlier than 2 (7 - 5 min.)",
+			"clock is behind AWS's: set the host's clock", "accessKeyId",
+		},
+		{"SignatureDoesNotMatch", "Signature not yet current: 2 is still later than 1", "clock is ahead of AWS's", "accessKeyId"},
+		{"RequestTimeTooSkewed", "The difference is too large.", "clock is off: set the host's clock", "accessKeyId"},
+		{"RequestExpired", "Request has expired.", "clock is off: set the host's clock", "AWS_SESSION_TOKEN"},
+		{"InvalidSignatureException", "The request signature does not match.", "check accessKeyId", "clock"},
+		{
+			"LimitExceededException", "Maximum number of API keys for this account has been reached.",
+			`no throttling: delete keys that nobody needs, or ask AWS to raise the quota "API keys per account per Region"`,
+			"resource limit",
+		},
+	} {
+		_, _, err := CreateKey(t.Context(), (&wire{answer: answers(fault(403, c.code, c.message))}).client(nil), "n", "")
+		if got := Explain(err); !strings.Contains(got, c.says) || strings.Contains(got, c.not) {
+			t.Errorf("%s %q is explained as %q", c.code, c.message, got)
+		}
+	}
+}

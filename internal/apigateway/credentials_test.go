@@ -218,6 +218,20 @@ func TestARoleThatMayNotBeAssumedFailsWithAReason(t *testing.T) {
 	})
 }
 
+func TestARoleWhoseUseAPolicyDeniesIsToldWithTheKindOfPolicy(t *testing.T) {
+	quiet(t)
+	synctest.Test(t, func(t *testing.T) {
+		w := &wire{answer: answers(stsFault(403, "AccessDenied", "User: x is not authorized to perform: sts:AssumeRole on "+
+			"resource: "+role+" with an explicit deny in a service control policy"))}
+		c := newCredentials(t, w, CredentialsOptions{Regions: []string{"eu-west-1"}})
+		_, err := ListRESTAPIs(t.Context(), NewClient(c.Config("eu-west-1", role), Options{}))
+		const want = "a service control policy denies sts:AssumeRole explicitly: remove or narrow that Deny"
+		if got := Explain(err); !strings.Contains(got, want) || strings.Contains(got, "trust policy") {
+			t.Errorf("explanation: %s", got)
+		}
+	})
+}
+
 func TestTheSDKsOwnVariablesAreRead(t *testing.T) {
 	quiet(t)
 	t.Setenv("AWS_ENDPOINT_URL", "http://127.0.0.1:9/base")

@@ -78,30 +78,31 @@ func Explain(err error) string {
 			redirect.status, redirect.from, redirect.to)
 	case isLost && lost.advice != "" && class != gateway.Cancelled:
 		return lost.advice
+	case clockText(err) != "":
+		return clockText(err) + ": set the host's clock (a container has its host's), and keep NTP on it"
 	case service == serviceSTS:
-		return explainSTS(class, inner)
+		return explainSTS(class, inner, err)
 	case service != serviceID, class == gateway.BadCredentials && isSigningText(err.Error()):
 		return "no AWS credentials were found: set accessKeyId and secretAccessKey, or give the machine or pod a role"
-	case class == gateway.AccessDenied && strings.Contains(err.Error(), explicitDeny):
-		return "a policy denies " + permission(e.Operation, e.Region) + " explicitly, and another Allow changes nothing: " +
-			"remove or narrow that Deny" + inItsWords(class, err)
+	case class == gateway.AccessDenied && denierOf(err) != "":
+		return denierOf(err) + " denies " + permission(e.Operation, e.Region) + narrowIt + inItsWords(class, err)
 	case class == gateway.AccessDenied:
 		return "the credentials lack the permission " + permission(e.Operation, e.Region) + inItsWords(class, err)
+	case class == gateway.HardLimit && e.Operation == gateway.CreateAPIKey:
+		return "the account has no room for another API key in " + where + ", which is no throttling: delete keys that " +
+			"nobody needs, or ask AWS to raise the quota \"API keys per account per Region\"" + inItsWords(class, err)
 	case class == gateway.Unreachable:
 		return "API Gateway's endpoint in " + where + " did not answer; " +
 			"check the network, DNS, proxy variables and AWS_ENDPOINT_URL"
 	case class == gateway.RegionUnavailable:
-		return where + " does not know the access key; enable the region for the account, " +
-			"or, if every region says this, check accessKeyId"
+		return where + " does not know the access key; enable the region for the account (in AWS's console: Account, AWS " +
+			"Regions), or take it out of configuration.region; if every region says this, check accessKeyId"
 	}
 	if fault, ok := errors.AsType[*unreadable](err); ok && class == gateway.Unavailable {
 		return explanations[class] + " (" + fault.text + ")"
 	}
 	return explanations[class] + inItsWords(class, err)
 }
-
-// explicitDeny is how AWS ends the text of a call that a Deny of any kind of policy refuses.
-const explicitDeny = "with an explicit deny"
 
 // OmissionOf is why an API is left out that AWS failed for.
 func OmissionOf(err error) gateway.Omission {
@@ -149,10 +150,10 @@ var explanations = map[gateway.Class]string{
 	gateway.Unavailable: "AWS, or a proxy on the way to it, answered with a fault; " +
 		"if this lasts, check proxies, AWS_ENDPOINT_URL and the AWS health page",
 	gateway.AnswerLost: "AWS's answer was lost, so it is not known whether AWS made the change; the call is not repeated",
-	gateway.HardLimit: "a resource limit of the AWS account is reached; " +
+	gateway.HardLimit: "a resource limit of the AWS account is reached, which is no throttling; " +
 		"delete what is not needed, or ask AWS to raise the limit",
 	gateway.BadCredentials: "AWS does not accept the credentials; " +
-		"check accessKeyId and secretAccessKey, this machine's clock, and the roles that the agent assumes",
+		"check accessKeyId and secretAccessKey, and the roles that the agent assumes",
 	gateway.ExpiredCredentials: "the temporary credentials have expired; nothing renews AWS_SESSION_TOKEN, " +
 		"a profile's aws_session_token, or a sessionToken that is no reference and no file: set new ones and start again, " +
 		"or use a role, which is renewed; else check this machine's clock",
@@ -166,14 +167,16 @@ var explanations = map[gateway.Class]string{
 	gateway.Internal:  "the call failed in a way that the agent does not know; see the error's text",
 }
 
-func explainSTS(class gateway.Class, operation gateway.Operation) string {
+func explainSTS(class gateway.Class, operation gateway.Operation, err error) string {
 	switch {
+	case class == gateway.AccessDenied && operation == "AssumeRole" && denierOf(err) != "":
+		return "the role may not be assumed: " + denierOf(err) + " denies sts:AssumeRole" + narrowIt
 	case class == gateway.AccessDenied && operation == "AssumeRole":
-		return "the role may not be assumed; check roleArn, the role's trust policy, its external id, " +
-			"and that the agent's own identity is allowed sts:AssumeRole on it"
+		return "the role may not be assumed; check roleArn, the role's trust policy, its external id " +
+			"(agent.aws.externalId), and that the agent's own identity is allowed sts:AssumeRole on it"
 	case class == gateway.BadCredentials:
 		return "AWS STS does not accept the credentials; check accessKeyId and secretAccessKey (and sessionToken " +
-			"or AWS_SESSION_TOKEN, for temporary ones), and this machine's clock"
+			"or AWS_SESSION_TOKEN, for temporary ones)"
 	case class == gateway.ExpiredCredentials:
 		return explanations[class]
 	case class == gateway.Unreachable:
@@ -181,6 +184,38 @@ func explainSTS(class gateway.Class, operation gateway.Operation) string {
 	default:
 		return "AWS STS refused to give credentials; see the error's text"
 	}
+}
+
+// narrowIt is what to do about an explicit Deny.
+const narrowIt = " explicitly: remove or narrow that Deny; another Allow changes nothing"
+
+// denierOf is the kind of policy that denies a call explicitly. It is empty where an Allow is missing.
+func denierOf(err error) string {
+	answer, ok := errors.AsType[smithy.APIError](err)
+	if !ok {
+		return ""
+	}
+	kind, denied := denying(answer.ErrorMessage())
+	if !denied {
+		return ""
+	}
+	return cmp.Or(kind, "a policy (the identity's, a permissions boundary, a service control policy …)")
+}
+
+// clockText says that AWS refuses when a call was signed, and in which direction this machine's clock is off, if AWS
+// tells. It is empty for any other failure.
+func clockText(err error) string {
+	answer, ok := errors.AsType[smithy.APIError](err)
+	if !ok || !isSigningTime(bareCode(answer.ErrorCode()), answer.ErrorMessage()) {
+		return ""
+	}
+	switch message := answer.ErrorMessage(); {
+	case strings.Contains(message, signedBefore):
+		return "this machine's clock is behind AWS's"
+	case strings.Contains(message, signedAfter):
+		return "this machine's clock is ahead of AWS's"
+	}
+	return "this machine's clock is off"
 }
 
 // permissions are the IAM action and the resource path that each operation needs.

@@ -61,7 +61,7 @@ func caused() map[string]func(t *testing.T, p *patient) {
 		},
 		"clock off": func(_ *testing.T, p *patient) {
 			p.examine = func(o *doctor.Options, _ *demo.Sandbox) {
-				o.Now = func() time.Time { return time.Now().Add(10 * time.Minute) }
+				o.Now = func() time.Time { return time.Now().Add(-10 * time.Minute) }
 			}
 		},
 		"stage that does not exist": func(_ *testing.T, p *patient) {

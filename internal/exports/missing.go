@@ -110,14 +110,14 @@ func (m *Missing) AnyAway() bool {
 func (m *Missing) NotDone() string {
 	var why []string
 	for target, u := range m.unlisted {
-		why = append(why, fmt.Sprintf("%s could not be listed: %s", target, u.why))
+		why = append(why, fmt.Sprintf("%s could not be listed: %s", target.LogValue(), u.why))
 	}
 	for target, t := range m.targets {
 		switch {
 		case t.ofTarget:
 			why = append(why, fmt.Sprintf("%d APIs of %s are missing: %s", t.failed, target, t.why))
 		case t.failed > 0 && t.ready == 0:
-			why = append(why, fmt.Sprintf("all %d APIs of %s were left out, the last because: %s", t.failed, target, t.why))
+			why = append(why, fmt.Sprintf("all %d APIs of %s were left out; the last one: %s", t.failed, target, t.why))
 		}
 	}
 	slices.Sort(why)

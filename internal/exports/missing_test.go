@@ -19,7 +19,7 @@ func TestWhetherAJobMayBeDoneFollowsFromWhoseFaultItIs(t *testing.T) {
 		"nothing":         {func(*Missing) {}, ""},
 		"all ready":       {func(m *Missing) { m.Ready(one(here, "a")) }, ""},
 		"one fails":       {func(m *Missing) { m.Ready(one(here, "a")); m.Failed(one(here, "b"), "denied", false) }, ""},
-		"all fail":        {func(m *Missing) { m.Failed(one(here, "b"), "denied", false) }, "all 1 APIs of 1:a were left out, the last because: denied"},
+		"all fail":        {func(m *Missing) { m.Failed(one(here, "b"), "denied", false) }, "all 1 APIs of 1:a were left out; the last one: denied"},
 		"out of reach":    {func(m *Missing) { m.Ready(one(here, "a")); m.Failed(one(here, "b"), "silent", true) }, "1 APIs of 1:a are missing: silent"},
 		"all of one fail": {func(m *Missing) { m.Ready(one(here, "a")); m.Failed(one(there, "b"), "denied", false) }, "all 1 APIs of 1:b"},
 		"APIM refuses one of two": {func(m *Missing) {
@@ -27,7 +27,7 @@ func TestWhetherAJobMayBeDoneFollowsFromWhoseFaultItIs(t *testing.T) {
 			m.Ready(one(here, "b"))
 			m.Refused(one(here, "b"), "no")
 		}, ""},
-		"APIM refuses all": {func(m *Missing) { m.Ready(one(here, "b")); m.Refused(one(here, "b"), "no") }, "because: no"},
+		"APIM refuses all": {func(m *Missing) { m.Ready(one(here, "b")); m.Refused(one(here, "b"), "no") }, "the last one: no"},
 		"no listing":       {func(m *Missing) { m.Ready(one(here, "a")); m.Unlisted(there, "silent", true) }, "1:b could not be listed: silent"},
 		"a listing at last, of an account that was not known": {func(m *Missing) {
 			m.Unlisted(federation.Target{Region: there.Region}, "silent", true)

@@ -70,8 +70,10 @@ type Target struct {
 // String is "ACCOUNT:REGION".
 func (t Target) String() string { return t.Account + idSeparator + t.Region }
 
-// LogValue implements slog.LogValuer, as that of [ID] does.
-func (t Target) LogValue() slog.Value { return slog.StringValue(t.String()) }
+// LogValue implements slog.LogValuer, as that of [ID] does. It is the region alone while the account is not known.
+func (t Target) LogValue() slog.Value {
+	return slog.StringValue(strings.TrimPrefix(t.String(), idSeparator))
+}
 
 // ParseTarget reads the text of a [Target].
 func ParseTarget(s string) (Target, error) {

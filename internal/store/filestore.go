@@ -81,9 +81,9 @@ type FileStore struct {
 }
 
 // withoutDisk is what follows from running in memory, in an operator's words.
-const withoutDisk = "if the agent stops now, the next one does not know of keys being made or deleted (look for keys " +
-	"of its naming that no subscription has), does not resume running ingests, and its plan-loss guard is blind until " +
-	"one ingest has ended"
+const withoutDisk = "If the agent stops now, the next one does not know of keys being made or deleted: look for keys of " +
+	"its naming that no subscription has. It does not resume running ingests. Its plan-loss guard is blind until one ingest " +
+	"has ended"
 
 // maxSkip bounds how many commits pass between two tries of a failed disk. A try opens and reads the file, which at
 // 25 journal writes a second would be most of the work.
@@ -232,8 +232,8 @@ func (s *FileStore) degrade(err error) {
 	s.skip = min(1<<min(s.failures, 16), maxSkip)
 	s.failures++
 	before := s.problem
-	s.problem = fmt.Sprintf("the store is in memory only (%v): make room on its disk, or repair it (agent.store.path says "+
-		"which directory), and do not restart the agent before the log says that the store is back on disk; %s", err, withoutDisk)
+	s.problem = fmt.Sprintf("make room on the disk of agent.store.path, or repair it, and do not restart the agent until the "+
+		"log says that the store is back on disk: the store is in memory only (%v). %s", err, withoutDisk)
 	if s.problem != before {
 		s.opts.Logger.Error("store: " + s.problem)
 	}

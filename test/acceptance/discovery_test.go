@@ -437,6 +437,19 @@ func TestNamesStayWhenATargetFailsOrOnlyAPartIsIngested(t *testing.T) {
 	})
 }
 
+func TestTheOnlyTargetThatWasNeverListedRenamesNothing(t *testing.T) {
+	run(t, world.Options{}, func(t *testing.T, w *world.World) {
+		if err := w.AWS.SetDisabled(uniform(), true); err != nil {
+			t.Fatal(err)
+		}
+		w.Connected()
+		previewed(w)
+		if !w.Log.Has("a listing failed") || w.Log.Has("was never listed") {
+			t.Error(w.Log.String())
+		}
+	})
+}
+
 func TestATargetThatWasNeverListedDisfiguresNoNameOfTheOthersAndIsNamedInTheLog(t *testing.T) {
 	o := twoRegions(world.Options{AWS: awssim.Options{}})
 	o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{

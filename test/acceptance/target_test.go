@@ -101,7 +101,7 @@ func TestTheConfiguredAccountHidesNoBadCredentials(t *testing.T) {
 	}}
 	run(t, o, func(t *testing.T, w *world.World) {
 		w.Connected()
-		w.Await("the refusal to be logged", func() bool { return w.Log.Has("AWS cannot be used in this region") })
+		w.Await("the refusal to be logged", func() bool { return w.Log.Has("AWS cannot be used: AWS STS does not accept the credentials") })
 		if w.Log.Has("taking the configured one") {
 			t.Error("the configured account was taken though STS could be reached")
 		}
