@@ -108,7 +108,7 @@ func (c *child) served() string {
 		}
 		defer answer.Body.Close()
 		_, _ = io.Copy(w, answer.Body)
-	}))
+	}), "")
 }
 
 func (c *child) signal(s os.Signal) {

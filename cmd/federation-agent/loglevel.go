@@ -23,8 +23,9 @@ func logLevelCommand(p process) *cobra.Command {
 configured level (agent.log.level) is back; reset has it back at once.
 ` + whichAgent + `
 
-A change needs a user of the node API. Where that has none (services.core.http.authentication.type=none), the command
-must run on the agent's own machine, or in its container, with the agent's configuration.
+It needs a user of the node API. Where that has none (services.core.http.authentication.type=none), the command must
+run on the agent's own machine, or in its container, with the agent's configuration.
+
 Exit code 0: shown or changed. 1: no answer, or refused. 2: configuration fault, or the node API is switched off.`,
 		Example: `  federation-agent log-level
   federation-agent log-level debug            # for ten minutes

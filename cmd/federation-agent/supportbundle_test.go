@@ -116,17 +116,25 @@ func TestASupportBundleOfARunningAgentHoldsNoSecret(t *testing.T) {
 	}
 }
 
-func TestWhoeverComesFromElsewhereChangesNothingWhereTheNodeAPIKnowsNoUsers(t *testing.T) {
+func TestWhereTheNodeAPIKnowsNoUsersOnlyTheCommandBesideTheAgentHasLevelAndBundle(t *testing.T) {
 	t.Parallel()
 	s := newSandbox(t, nil)
-	_, asks := watched(t, s, "gravitee_services_core_http_authentication_type=none")
-	for _, args := range [][]string{{"log-level", "debug"}, {"support-bundle", "-o", "-"}} {
+	const open = "gravitee_services_core_http_authentication_type=none"
+	dir := t.TempDir()
+	agent, asks := watched(t, s, open, "gravitee_agent_store_path="+dir)
+	for _, args := range [][]string{{"log-level"}, {"log-level", "debug"}, {"support-bundle", "-o", "-"}} {
 		code, out, errs := runs(t, asks[:1], args...)
 		if code != exitInternal || out != "" || !strings.Contains(errs, "authentication.type=none") {
 			t.Errorf("%v from elsewhere: %d %s", args, code, errs)
 		}
 	}
-	if code, out, errs := runs(t, asks[:1], "log-level"); code != exitOrderly || out != "info\n" {
-		t.Errorf("%d %q %s", code, out, errs)
+	_, port, _ := strings.Cut(nodeURL(agent), "127.0.0.1:")
+	beside := append([]string{"gravitee_agent_store_path=" + dir, nodePort + "=" + port},
+		settings(t, s, nodeEnabled+"=true", open)...)
+	if code, out, errs := runs(t, beside, "log-level"); code != exitOrderly || out != "info\n" {
+		t.Errorf("log-level beside it: %d %q %s", code, out, errs)
+	}
+	if code, out, errs := runs(t, beside, "support-bundle", "-o", "-"); code != exitOrderly || out == "" {
+		t.Errorf("support-bundle beside it: %d %s", code, errs)
 	}
 }

@@ -43,7 +43,7 @@ goroutines.txt      what the program is doing
 `
 
 // configuration answers as gravitee-node does: what is set by key. The vendor's shows secrets; this one does not.
-func (a *api) configuration(w http.ResponseWriter, _ *http.Request) {
+func (a *api) configuration(w http.ResponseWriter, _ *http.Request, _ string) {
 	texts := map[string]string{}
 	for _, s := range a.settings() {
 		texts[s.Key] = s.Value
@@ -52,14 +52,10 @@ func (a *api) configuration(w http.ResponseWriter, _ *http.Request) {
 }
 
 // bundle is a support bundle: everything that somebody who is asked for help wants to see, as one file. It is made for
-// one caller at a time, and, other than the rest, only for one that is known: it is what costs most.
-func (a *api) bundle(w http.ResponseWriter, r *http.Request) {
-	if _, why := a.mayChange(r); why != "" {
-		a.refuse(w, false, http.StatusForbidden, why, "")
-		return
-	}
+// one caller at a time: it is what costs most.
+func (a *api) bundle(w http.ResponseWriter, r *http.Request, _ string) {
 	if !a.bundling.TryLock() {
-		a.refuse(w, false, http.StatusServiceUnavailable, "a support bundle is being made already", "")
+		refuse(w, r, http.StatusServiceUnavailable, "a support bundle is being made already", "")
 		return
 	}
 	defer a.bundling.Unlock()

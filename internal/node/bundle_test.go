@@ -92,7 +92,7 @@ func TestASupportBundleHasEverythingThatSomebodyWhoIsAskedForHelpWantsToSee(t *t
 	}
 }
 
-func TestASupportBundleIsOnlyForWhoProvesWhoTheyAre(t *testing.T) {
+func TestHowTheAgentIsSetUpIsShownOnlyToWhoProvesWhoTheyAre(t *testing.T) {
 	nobody := func(*http.Request) {}
 	for name, c := range map[string]struct {
 		open bool
@@ -104,11 +104,12 @@ func TestASupportBundleIsOnlyForWhoProvesWhoTheyAre(t *testing.T) {
 		"nobody, and the API is open":    {true, nobody, 403},
 		"the token, and the API is open": {true, bearing(token), 200},
 	} {
-		t.Run(name, func(t *testing.T) {
+		for _, path := range []string{"/_node/federation/support-bundle", "/_node/configuration", "/_node/logging"} {
 			r, _ := booked(t, func(o *node.Options) { o.Open = c.open })
-			if answer := r.ask(http.MethodGet, "/_node/federation/support-bundle", c.as); answer.Code != c.code {
-				t.Errorf("%d, want %d\n%.300s", answer.Code, c.code, answer.Body)
+			answer := r.ask(http.MethodGet, path, c.as)
+			if answer.Code != c.code || (c.code == http.StatusForbidden) != strings.Contains(answer.Body.String(), "knows no users") {
+				t.Errorf("%s for %s: %d, want %d\n%.300s", path, name, answer.Code, c.code, answer.Body)
 			}
-		})
+		}
 	}
 }

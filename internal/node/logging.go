@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
-	"mime"
 	"net/http"
 	"slices"
 	"strings"
@@ -29,7 +28,7 @@ const (
 var ourLoggers = []string{rootLogger, "io.gravitee", "com.graviteesource"}
 
 // logging answers as gravitee-node does: loggers by name, with their levels.
-func (a *api) logging(w http.ResponseWriter, _ *http.Request) {
+func (a *api) logging(w http.ResponseWriter, _ *http.Request, _ string) {
 	level, until := a.Book.Level()
 	if !until.IsZero() {
 		w.Header().Set(untilHeader, until.UTC().Format(time.RFC3339))
@@ -43,23 +42,10 @@ func (a *api) logging(w http.ResponseWriter, _ *http.Request) {
 
 // setLogging changes the level as gravitee-node does: {"io.gravitee": "DEBUG"}. An empty level is the configured one.
 // With ?for=10m the configured one is back after that time.
-func (a *api) setLogging(w http.ResponseWriter, r *http.Request) {
-	by, why := a.mayChange(r)
-	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-	switch {
-	case http.NewCrossOriginProtection().Check(r) != nil:
-		a.refuse(w, false, http.StatusForbidden, "another site's page sent this", "")
-		return
-	case why != "":
-		a.refuse(w, false, http.StatusForbidden, why, "")
-		return
-	case media != "application/json":
-		a.refuse(w, false, http.StatusUnsupportedMediaType, "send application/json", "")
-		return
-	}
+func (a *api) setLogging(w http.ResponseWriter, r *http.Request, by string) {
 	wanted, d, err := readLevel(http.MaxBytesReader(w, r.Body, maxOrder), r.URL.Query().Get("for"))
 	if err != nil {
-		a.refuse(w, false, http.StatusBadRequest, err.Error(), "")
+		refuse(w, r, http.StatusBadRequest, err.Error(), "")
 		return
 	}
 	switch {
@@ -68,7 +54,7 @@ func (a *api) setLogging(w http.ResponseWriter, r *http.Request) {
 	case wanted.reset:
 		a.Book.Reset(by)
 	}
-	a.logging(w, r)
+	a.logging(w, r, by)
 }
 
 // wantedLevel is what is asked for; nothing if neither is set.

@@ -79,7 +79,7 @@ type Options struct {
 	APIs  store.KnownAPIs
 	// Listings names the APIs of keys.
 	Listings store.Listings
-	// Token lets a caller change keys where Open lets everybody read; empty lets none.
+	// Token proves who a caller is where Open lets everybody read, for what is not for everybody; empty proves nothing.
 	Token secret.String
 	// Order has the actors carry out what somebody wants of a key. Errors: a [*keys.Refusal], or why it cannot be done
 	// now.
@@ -198,7 +198,8 @@ type api struct {
 // Handler is the node API without a network.
 func Handler(o Options) http.Handler {
 	a := &api{
-		Options: o, refusals: seldom.Faults(o.Log), formKey: []byte(rand.Text()), started: o.Now().UTC(), settings: func() []Setting { return nil },
+		Options: o, refusals: seldom.Faults(o.Log), formKey: []byte(rand.Text()), started: o.Now().UTC(),
+		settings: func() []Setting { return nil },
 	}
 	if o.Settings != nil {
 		a.settings = sync.OnceValue(o.Settings)
@@ -221,11 +222,11 @@ func Handler(o Options) http.Handler {
 	mux.HandleFunc("GET "+pagePath+"/keys/{id}", a.showKey)
 	mux.HandleFunc("POST "+pagePath+"/keys/{id}/ack", a.onKey(keys.Acknowledge))
 	mux.HandleFunc("POST "+pagePath+"/keys/{id}/delete", a.onKey(keys.Remove))
-	mux.HandleFunc("GET "+configurationPath, a.configuration)
-	mux.HandleFunc("GET "+loggingPath, a.logging)
-	mux.HandleFunc("POST "+loggingPath, a.setLogging)
-	mux.HandleFunc("PUT "+loggingPath, a.setLogging)
-	mux.HandleFunc("GET "+bundlePath, a.bundle)
+	mux.HandleFunc("GET "+configurationPath, a.proven(a.configuration))
+	mux.HandleFunc("GET "+loggingPath, a.proven(a.logging))
+	mux.HandleFunc("POST "+loggingPath, a.proven(a.setLogging, mediaJSON))
+	mux.HandleFunc("PUT "+loggingPath, a.proven(a.setLogging, mediaJSON))
+	mux.HandleFunc("GET "+bundlePath, a.proven(a.bundle))
 	if o.Metrics {
 		mux.Handle("GET /_node/metrics/prometheus", a.metrics())
 	}

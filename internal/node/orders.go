@@ -13,6 +13,7 @@ import (
 	"io"
 	"mime"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -51,29 +52,45 @@ type refused struct {
 	Why keys.Why `json:"why,omitempty"`
 }
 
-// onKey serves an order about one key: JSON from commands, a form from the status page.
+// proven serves only who proves who he is: a user, or, where everybody may read, whoever has the token of a file here.
+// It is what stands before all that changes something, and before all that says how the agent is set up. serve hears who
+// it is. takes are the types of content that may be sent; none: the content is not looked at.
 //
 // A form is what another page in the visitor's browser could send as well, with the visitor's password. So it carries a
 // token that only our own page shows; and no request is taken that a browser says another site has caused.
-func (a *api) onKey(wanted keys.Wanted) http.HandlerFunc {
+func (a *api) proven(serve func(w http.ResponseWriter, r *http.Request, by string), takes ...string) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
-		isForm := media == "application/x-www-form-urlencoded"
-		by, why := a.mayChange(r)
+		by, why := a.whoIs(r)
 		switch {
 		case http.NewCrossOriginProtection().Check(r) != nil:
-			a.refuse(w, isForm, http.StatusForbidden, "another site's page sent this; use the agent's own page", "")
-			return
+			refuse(w, r, http.StatusForbidden, "another site's page sent this; use the agent's own page", "")
 		case why != "":
-			a.refuse(w, isForm, http.StatusForbidden, why, "")
-			return
-		case !isForm && media != "application/json":
-			a.refuse(w, isForm, http.StatusUnsupportedMediaType, "send application/json, or the form of the status page", "")
-			return
+			refuse(w, r, http.StatusForbidden, why, "")
+		case takes != nil && !slices.Contains(takes, mediaOf(r)):
+			refuse(w, r, http.StatusUnsupportedMediaType, "send "+strings.Join(takes, " or "), "")
+		default:
+			serve(w, r, by)
 		}
-		o, err := a.read(w, r, isForm)
+	}
+}
+
+// What callers send.
+const (
+	mediaJSON = "application/json"
+	mediaForm = "application/x-www-form-urlencoded"
+)
+
+func mediaOf(r *http.Request) string {
+	media, _, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
+	return media
+}
+
+// onKey serves an order about one key: JSON from commands, a form from the status page.
+func (a *api) onKey(wanted keys.Wanted) http.HandlerFunc {
+	return a.proven(func(w http.ResponseWriter, r *http.Request, by string) {
+		o, err := a.read(w, r)
 		if err != nil {
-			a.refuse(w, isForm, http.StatusBadRequest, err.Error(), "")
+			refuse(w, r, http.StatusBadRequest, err.Error(), "")
 			return
 		}
 		record, err := a.find(r.PathValue("id"))
@@ -87,16 +104,16 @@ func (a *api) onKey(wanted keys.Wanted) http.HandlerFunc {
 		}
 		if err != nil {
 			code, sort := refusalOf(err)
-			a.refuse(w, isForm, code, err.Error(), sort)
+			refuse(w, r, code, err.Error(), sort)
 			return
 		}
-		if isForm {
+		if mediaOf(r) == mediaForm {
 			w.Header().Set("Location", "../../../federation#keys") // relative: a proxy may have put a path before ours
 			w.WriteHeader(http.StatusSeeOther)
 			return
 		}
 		writeJSON(w, http.StatusOK, changed{a.listed(record), a.StoreHealth().Messages})
-	}
+	}, mediaJSON, mediaForm)
 }
 
 // changed is the answer to an order that is in the journal.
@@ -106,8 +123,8 @@ type changed struct {
 	Warnings []string `json:"warnings,omitempty"`
 }
 
-// mayChange says who gives an order, or why nobody may.
-func (a *api) mayChange(r *http.Request) (by, why string) {
+// whoIs says who asks, or why nobody may who does not prove it.
+func (a *api) whoIs(r *http.Request) (by, why string) {
 	if !a.Open {
 		by, _, _ = r.BasicAuth() // it was admitted
 		return by, ""
@@ -122,9 +139,9 @@ func (a *api) mayChange(r *http.Request) (by, why string) {
 }
 
 // read gives what an order says.
-func (a *api) read(w http.ResponseWriter, r *http.Request, isForm bool) (o order, err error) {
+func (a *api) read(w http.ResponseWriter, r *http.Request) (o order, err error) {
 	r.Body = http.MaxBytesReader(w, r.Body, maxOrder)
-	if isForm {
+	if mediaOf(r) == mediaForm {
 		if err = r.ParseForm(); err == nil && !hmac.Equal([]byte(r.PostForm.Get(csrfField)), []byte(a.csrf(r))) {
 			err = errors.New("this form is not from the agent's page, or from before its last start: load the page again")
 		}
@@ -186,8 +203,8 @@ func refusalOf(err error) (code int, why keys.Why) {
 }
 
 // refuse answers that nothing was done. People who sent a form read it as a page.
-func (a *api) refuse(w http.ResponseWriter, isForm bool, code int, text string, why keys.Why) {
-	if !isForm {
+func refuse(w http.ResponseWriter, r *http.Request, code int, text string, why keys.Why) {
+	if mediaOf(r) != mediaForm {
 		writeJSON(w, code, refused{Error: text, Why: why})
 		return
 	}

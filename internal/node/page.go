@@ -71,7 +71,7 @@ func (a *api) federation(w http.ResponseWriter, r *http.Request) {
 	var page bytes.Buffer
 	parsed, err := template.New("page.html").Funcs(pageFuncs(report.Now, a.csrfOf(r))).ParseFS(pageFiles, "page/*.html")
 	if err == nil {
-		err = parsed.Execute(&page, a.pageView(report, r.URL.Query()))
+		err = parsed.Execute(&page, a.pageView(report, r))
 	}
 	if err != nil {
 		a.Log.Error("the status page cannot be written; this is a bug in the agent, please report it", "error", err)
@@ -92,14 +92,18 @@ type pageView struct {
 	// Charts are the quotas of the last hour, MoreCharts how many are not drawn.
 	Charts     []chart
 	MoreCharts int
-	Settings   []Setting
+	// Settings are for who proves who he is, as [configurationPath] is.
+	Settings []Setting
 	// Every is after how many seconds the page asks again.
 	Every int
 	APIs  apisView
 }
 
-func (a *api) pageView(r report, asked url.Values) pageView {
-	view := pageView{report: r, Many: len(r.Serving) > 1, APIs: a.findAPIs(r, asked), Settings: a.settings()}
+func (a *api) pageView(r report, asked *http.Request) pageView {
+	view := pageView{report: r, Many: len(r.Serving) > 1, APIs: a.findAPIs(r, asked.URL.Query())}
+	if _, why := a.whoIs(asked); why == "" {
+		view.Settings = a.settings()
+	}
 	view.Charts, view.MoreCharts = charts(r.Quotas, r.Now)
 	for _, i := range r.Serving {
 		view.Running += len(i.Ingests)

@@ -10,6 +10,7 @@ import (
 
 	"federation-agent/internal/keys"
 	"federation-agent/internal/node"
+	"federation-agent/internal/secret"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 )
@@ -270,17 +271,21 @@ func TestThePageShowsHowIngestsAndCommandsWent(t *testing.T) {
 func TestThePageShowsTheSettingsOnceSomebodyLooks(t *testing.T) {
 	read := 0
 	r := newRig(t, func(o *node.Options) {
+		o.Token = secret.New(token)
 		o.Settings = func() []node.Setting {
 			read++
 			return []node.Setting{{Key: "agent.quota.share", Value: "0.5", Origin: "gravitee.yml:12"}}
 		}
 	})
 	r.now = r.now.Add(50 * time.Hour)
-	if r.get("/_node/federation"); read != 0 {
-		t.Error("the configuration is read though nobody looks")
+	wants(t, r.page(""), "The configuration is shown to users of the node API alone")
+	asked := with(bearing(token), "Accept", "application/json")
+	if r.ask(http.MethodGet, "/_node/federation", asked); read != 0 {
+		t.Error("the configuration is read though nobody looks, or for somebody who does not prove who he is")
 	}
 	for range 2 {
-		wants(t, r.page(""), "Configuration: 1 settings", "agent.quota.share", "gravitee.yml:12", "for 2 days, since")
+		page := r.ask(http.MethodGet, "/_node/federation", with(bearing(token), "Accept", "text/html")).Body.String()
+		wants(t, page, "Configuration: 1 settings", "agent.quota.share", "gravitee.yml:12", "for 2 days, since")
 	}
 	if read != 1 {
 		t.Errorf("the configuration was read %d times", read)

@@ -98,13 +98,16 @@ var Pages = []struct{ Path, Accept string }{
 	{"/_node/configuration", ""}, {"/_node/logging", ""},
 }
 
-// Served is what a node API serves to everybody who may read.
-func Served(api http.Handler) string {
+// Served is what a node API serves to a caller that proves who it is, by the token of a file if there is one.
+func Served(api http.Handler, token string) string {
 	var all strings.Builder
 	for _, page := range Pages {
 		request := httptest.NewRequest(http.MethodGet, page.Path, nil)
 		request.Host = "localhost"
 		request.Header.Set("Accept", page.Accept)
+		if token != "" {
+			request.Header.Set("Authorization", "Bearer "+token)
+		}
 		answer := httptest.NewRecorder()
 		api.ServeHTTP(answer, request)
 		all.WriteString(page.Path + "\n" + answer.Body.String() + "\n")

@@ -351,7 +351,7 @@ func (i *Instance) Stop() {
 	if i.Agent == nil {
 		return
 	}
-	served := leaks.Served(i.page())
+	served := leaks.Served(i.page(), Token)
 	i.Kill()
 	i.world.keepsItsSecrets(i.world.Log.String(), served)
 	i.http.CloseIdleConnections()
