@@ -75,6 +75,10 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 
 // onLossesJudged begins the job with the APIs that may be sent.
 func (i *ingest) onLossesJudged(ctx actor.Context, judged messages.LossesJudged) {
+	if i.compare.asking {
+		i.compare.judged = &judged
+		return
+	}
 	m := judged.Catalogue
 	apis, missing := i.wanted(m.Whole)
 	i.nameLost(apis, m)
@@ -252,17 +256,29 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 		case len(apis) == 0 && i.missing.NotDone() != "":
 			i.fail(ctx, i.missing.NotDone())
 			return
+		case len(apis) > 0 && i.compare.held != nil:
+			i.beginComparing(ctx)
+			return
 		}
-		i.started(ctx, len(apis))
-		if len(apis) == 0 {
-			i.env.Log.Info("nothing to ingest", life.LogJob, i.job(), life.LogOmitted, i.omitted.Count)
+	}
+	i.goOn(ctx, len(apis))
+}
+
+// goOn answers START_INGEST with how many APIs are to be sent, if it is not answered yet, and holds the first INGEST
+// back.
+func (i *ingest) goOn(ctx actor.Context, apis int) {
+	if !i.answered {
+		i.started(ctx, apis)
+		if apis == 0 {
+			i.env.Log.Info("nothing to ingest", life.LogJob, i.job(), life.LogOmitted, i.omitted.Count,
+				life.LogUnchanged, i.compare.unchanged)
 			i.report("")
 			i.end(ctx)
 			return
 		}
 	}
 	if i.spec.resumed == nil {
-		i.env.Log.Info("ingest begins", life.LogJob, i.job(), life.LogAPIs, len(apis))
+		i.env.Log.Info("ingest begins", life.LogJob, i.job(), life.LogAPIs, apis)
 	}
 	i.hold()
 }

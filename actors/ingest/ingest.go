@@ -49,8 +49,8 @@ const (
 // a window of them at a time, and sends them batch by batch, `done` last. It outlives sessions: batches
 // that were not acknowledged go again on the next one. Parent: integration.
 //
-// Its states: gathering -> holding -> sending -> ending. What it does in gathering stands in gather.go, in sending in
-// sending.go, how it answers START_INGEST in starting.go.
+// Its states: gathering -> (comparing ->) holding -> sending -> ending. What it does in gathering stands in gather.go,
+// in comparing in unchanged.go, in sending in sending.go, how it answers START_INGEST in starting.go.
 type ingest struct {
 	life.Scoped
 	actor.Behavior
@@ -93,6 +93,7 @@ type ingest struct {
 	bare      int                             // sent without a document by this one
 	planned   int                             // that AWS has, and that may be sent
 	done      int                             // of these: their document is there, or they go without one, or are left out
+	compare   comparison                      // with what APIM has
 }
 
 // jobSpec is what one job has beyond the [Spec] of all.
@@ -144,6 +145,8 @@ func (i *ingest) gathering(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		i.onStarted(ctx)
+	case heldCame:
+		i.onHeldCame(ctx, m)
 	case messages.GatheredAPIs:
 		i.onCatalogue(ctx, m)
 	case messages.LossesJudged:
@@ -164,26 +167,16 @@ func (i *ingest) holding(ctx actor.Context) {
 		i.pull(ctx)
 		i.proceed(ctx)
 	default:
-		i.anytime(ctx)
+		i.preparing(ctx)
 	}
 }
 
 // sending: APIs are made ready and sent.
 func (i *ingest) sending(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
-	case messages.APIReady:
-		i.onReady(ctx, m)
-	case messages.APIOmitted:
-		i.onOmitted(ctx, m)
 	case batchNoted:
 		i.onBatchNoted(ctx, m)
 	case batchDue:
-		i.proceed(ctx)
-	case slowDue:
-		i.watching = false
-		i.pull(ctx)
-	case roomMoved:
-		i.pull(ctx)
 		i.proceed(ctx)
 	case gatherMore:
 		i.gatherUnlisted(ctx)
@@ -191,6 +184,24 @@ func (i *ingest) sending(ctx actor.Context) {
 		ctx.Request(i.all.Claims, messages.JudgeLosses{Catalogue: m})
 	case messages.LossesJudged:
 		i.addUnlisted(ctx, m)
+	default:
+		i.preparing(ctx)
+	}
+}
+
+// preparing is what may happen in each state in which APIs are made ready.
+func (i *ingest) preparing(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.APIReady:
+		i.onReady(ctx, m)
+	case messages.APIOmitted:
+		i.onOmitted(ctx, m)
+	case slowDue:
+		i.watching = false
+		i.pull(ctx)
+	case roomMoved:
+		i.pull(ctx)
+		i.proceed(ctx)
 	default:
 		i.anytime(ctx)
 	}
@@ -203,7 +214,7 @@ func (i *ingest) ending(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 	case messages.StartIngest:
 		i.refuse(ctx, m.CommandRef, "this ingest job has just ended; start another one")
-	case messages.AnswerFate, jobWritten:
+	case messages.AnswerFate, jobWritten, heldCame, compareDue:
 		// There is nothing to send any more.
 	default:
 		life.Unexpected(i.env, ctx)
@@ -235,8 +246,8 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.transmit(ctx)
 	case checkDue:
 		i.onCheckDue(ctx)
-	case heldBack:
-		// The APIs flow already.
+	case heldBack, compareDue:
+		// The APIs flow already, or what they are compared for is said.
 	case jobWritten:
 		if m.err != nil {
 			i.env.Lasting.Warn("cannot save an ingest: a restart may lose or repeat it", life.LogJob, i.job(), life.LogError, m.err)
@@ -263,6 +274,7 @@ func (i *ingest) onStarted(ctx actor.Context) {
 	})
 	i.Scope.After(checkEvery, checkDue{})
 	i.show()
+	i.askHeld()
 	if i.spec.resumed != nil {
 		i.resume(ctx)
 		return
@@ -329,6 +341,7 @@ func (i *ingest) end(ctx actor.Context) {
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
 	// A PID keeps its actor in memory as long as the PID is referenced: what an ended job knew must not stay with it.
 	i.plan, i.outbox, i.missing, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, exports.Missing{}, nil, nil
+	i.compare = comparison{}
 	ctx.Send(i.all.Claims, messages.PlansSent{})
 	env, integration, job, written := i.env, i.all.Integration, i.job(), i.written
 	life.Do(i.Scope, func(context.Context) error {

@@ -53,6 +53,8 @@ type Spec struct {
 	// Claims tells which APIs must not be sent.
 	Claims  *actor.PID
 	Targets *targets.Directory[*actor.PID]
+	// Held asks APIM what it has. Without it each API is sent by each ingest, changed or not.
+	Held func(context.Context) (Held, error)
 	// ListingAge is how old a listing may be to be used again.
 	ListingAge time.Duration
 	// MaxBytes is how large the API objects of one INGEST may be together.

@@ -40,7 +40,7 @@ func (i *ingest) report(failure string) {
 			life.LogExamples, words.Few(r.Examples, len(r.Examples), ", "))
 	}
 	i.env.Board.IngestEnded(i.all.Integration, status.Ingest{
-		Job: i.job(), Started: i.began(), At: i.env.Now(), Sent: i.sent, WithoutDocument: i.bare,
+		Job: i.job(), Started: i.began(), At: i.env.Now(), Sent: i.sent, Unchanged: i.compare.unchanged, WithoutDocument: i.bare,
 		Omitted: i.omitted.Count, OmittedBy: i.omitted.By, LeftOut: i.omitted.Examples, Failure: failure,
 	})
 }

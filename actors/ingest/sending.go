@@ -2,6 +2,7 @@ package ingest
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -20,7 +21,8 @@ import (
 
 // pull asks for as many APIs as the windows and the memory allow, once they flow. What came before would not be taken.
 func (i *ingest) pull(ctx actor.Context) {
-	for i.flowing {
+	flowing := i.flowing || i.compare.undecided
+	for flowing {
 		documents, ok := i.plan.Next(time.Now())
 		if !ok {
 			break
@@ -29,7 +31,7 @@ func (i *ingest) pull(ctx actor.Context) {
 			Documents: documents, Priority: gateway.PriorityIngest, MaxBytes: i.limits.api,
 		})
 	}
-	if i.flowing && !i.watching && i.plan.UnderWay() > 0 {
+	if flowing && !i.watching && i.plan.UnderWay() > 0 {
 		i.watching = true
 		i.Scope.After(exports.SlowAfter, slowDue{})
 	}
@@ -40,10 +42,16 @@ func (i *ingest) onReady(ctx actor.Context, m messages.APIReady) {
 	if !awaited {
 		return
 	}
-	if !i.limits.fits(m.API) {
+	switch {
+	case i.isUnchanged(m.API, document.NamedEntry):
+		document.Claim.Release()
+		i.missing.Ready(m.ID)
+		i.done++
+		i.compare.unchanged++
+	case !i.limits.fits(m.API):
 		document.Claim.Release()
 		i.withoutDocument(m.API, document.NamedEntry)
-	} else {
+	default:
 		i.missing.Ready(m.ID)
 		i.done++
 		i.outbox.Add(exports.Ready{API: m.API, Document: document}, time.Now())
@@ -81,6 +89,7 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 // proceed gets the next batch ready, if one is due. While another is on its way only a full one is: it is
 // written down meanwhile, so that with many targets the disk's time does not add to APIM's.
 func (i *ingest) proceed(ctx actor.Context) {
+	i.decide(ctx)
 	if !i.flowing || i.session == nil || i.next != nil || i.inFlight != nil && !i.outbox.Full() {
 		return
 	}
@@ -234,8 +243,9 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 		if i.omitted.Count > 0 {
 			level = slog.LevelWarn
 		}
-		i.env.Log.Log(context.Background(), level, "ingest done", life.LogJob, i.job(), life.LogSent, i.sent, life.LogWithoutDocument, i.bare,
-			life.LogOmitted, i.omitted.Count, life.LogTook, time.Since(i.startedAt).Round(time.Millisecond))
+		i.env.Log.Log(context.Background(), level, "ingest done", life.LogJob, i.job(), life.LogSent, i.sent,
+			life.LogWithoutDocument, i.bare, life.LogOmitted, i.omitted.Count, life.LogUnchanged, i.compare.unchanged,
+			life.LogTook, time.Since(i.startedAt).Round(time.Millisecond))
 		i.report("")
 		i.end(ctx)
 	default:
@@ -273,8 +283,14 @@ func (i *ingest) acknowledge(b *batch) {
 	for n, api := range b.apis {
 		ids[n] = api.ID.String()
 	}
-	life.Do(i.Scope, func(context.Context) error { return env.Jobs.Acknowledge(integration, job, ids, now) },
-		func(err error) any { return jobWritten{err: err} })
+	taken := i.digests(b)
+	life.Do(i.Scope, func(context.Context) error {
+		err := env.Jobs.Acknowledge(integration, job, ids, now)
+		if len(taken) > 0 {
+			err = errors.Join(err, env.SentPlans.RememberTaken(integration, taken))
+		}
+		return err
+	}, func(err error) any { return jobWritten{err: err} })
 }
 
 // onIngestError sends a refused batch again in halves; an API that fails alone is left out and named.

@@ -62,6 +62,7 @@ const (
 	LogTotal           = "total"
 	LogTarget          = "target"
 	LogType            = "type"
+	LogUnchanged       = "unchanged"
 	LogWaited          = "waited"
 	LogWithoutDocument = "without_document"
 )

@@ -90,6 +90,7 @@ type seenIntegration struct {
 		EndedAt         time.Time      `json:"endedAt"`
 		Sent            int            `json:"sent"`
 		WithoutDocument int            `json:"withoutDocument"`
+		Unchanged       int            `json:"unchanged"`
 		LeftOut         int            `json:"leftOut"`
 		LeftOutByReason map[string]int `json:"leftOutByReason"`
 		Failure         string         `json:"failure"`
@@ -280,9 +281,18 @@ func (s seen) ingests(w io.Writer, i seenIntegration) {
 	case last.Failure != "":
 		fmt.Fprintf(w, "The last ingest failed %s ago, after %d APIs: %s\n", s.since(last.EndedAt), last.Sent, last.Failure)
 	default:
-		fmt.Fprintf(w, "The last ingest ended %s ago: %d APIs sent, %d of them without a document, %d left out%s\n",
-			s.since(last.EndedAt), last.Sent, last.WithoutDocument, last.LeftOut, reasons(last.LeftOutByReason))
+		fmt.Fprintf(w, "The last ingest ended %s ago: %d APIs sent, %d of them without a document, %d left out%s%s\n",
+			s.since(last.EndedAt), last.Sent, last.WithoutDocument, last.LeftOut, reasons(last.LeftOutByReason),
+			unchanged(last.Unchanged))
 	}
+}
+
+// unchanged says how many APIs need not be sent, if any.
+func unchanged(apis int) string {
+	if apis == 0 {
+		return ""
+	}
+	return fmt.Sprintf("; %d more have not changed since APIM took them", apis)
 }
 
 // reasons names the reasons, the most frequent first.

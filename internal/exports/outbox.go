@@ -58,7 +58,16 @@ func (o *Outbox) Add(api Ready, now time.Time) {
 }
 
 // Empty says that nothing waits.
-func (o *Outbox) Empty() bool { return len(o.ready) == 0 && len(o.again) == 0 }
+func (o *Outbox) Empty() bool { return o.Len() == 0 }
+
+// Len is how many APIs wait.
+func (o *Outbox) Len() int {
+	n := len(o.ready)
+	for _, half := range o.again {
+		n += len(half)
+	}
+	return n
+}
 
 // Take is the next batch if one is due, else nil. last says that nothing more will come before this one leaves.
 func (o *Outbox) Take(now time.Time, last bool) []Ready {

@@ -40,7 +40,9 @@ type Ingest struct {
 	// them. WithoutDocument are those of Sent that went out without one.
 	Sent            int `json:"sent"`
 	WithoutDocument int `json:"withoutDocument"`
-	Omitted         int `json:"leftOut"`
+	// Unchanged are the APIs that were not sent, because APIM has them as they are.
+	Unchanged int `json:"unchanged,omitempty"`
+	Omitted   int `json:"leftOut"`
 	// OmittedBy is Omitted by reason. Each is the name of one of gateway's reasons.
 	OmittedBy map[string]int `json:"leftOutByReason,omitempty"`
 	// LeftOut says why, with the first few of them.

@@ -27,15 +27,22 @@ type Listings interface {
 }
 
 // SentPlans remembers with which plans each API was last sent, so that plans that vanish are noticed before an ingest
-// deletes them in APIM.
+// deletes them in APIM, and how APIM last took each API, so that one that has not changed need not be sent again.
 type SentPlans interface {
 	// RememberPlans notes with which plan ids each API is sent. It replaces what was known of these APIs and of no
-	// others; an empty list means "sent without plans". Call it before the batch leaves: APIM may keep a batch whose
-	// answer is lost. Durable.
+	// others; an empty list means "sent without plans". How APIM took them before is forgotten in the same write. Call it
+	// before the batch leaves: APIM may keep a batch whose answer is lost. Durable.
 	RememberPlans(integration string, plans map[string][]string) error
 	// RememberedPlans gives the plan ids by API id. Empty: nothing was sent yet, or nothing is remembered (no volume),
 	// and the plan-loss guard is blind.
 	RememberedPlans(integration string) (map[string][]string, error)
+	// RememberTaken notes how APIM has acknowledged APIs: a digest of each as it was sent. A lost write only means that
+	// the API is sent again. Durable.
+	RememberTaken(integration string, digests map[string]string) error
+	// Taken gives the digest of one API; empty if it is not known how APIM has it.
+	Taken(integration, api string) (string, error)
+	// ForgetSent forgets all about APIs that were deleted in APIM. Durable.
+	ForgetSent(integration string, apis []string) error
 	// SaveClaims replaces the claims of an integration: the plan ids that AWS was last seen without, by API id. Durable.
 	SaveClaims(integration string, lost map[string][]string) error
 	// Claims gives the claims of an integration.
@@ -67,7 +74,48 @@ func (s *FileStore) ForgetListing(integration, target string) error {
 
 // RememberPlans implements [SentPlans].
 func (s *FileStore) RememberPlans(integration string, plans map[string][]string) error {
-	return s.write(func(st *state) ([]Change, error) { return setIDs(st.plans, plans, integration) })
+	return s.write(func(st *state) ([]Change, error) {
+		changes, err := setIDs(st.plans, plans, integration)
+		for _, api := range slices.Sorted(maps.Keys(plans)) {
+			changes = append(changes, st.taken.remove(integration, api)...)
+		}
+		return changes, err
+	})
+}
+
+// RememberTaken implements [SentPlans].
+func (s *FileStore) RememberTaken(integration string, digests map[string]string) error {
+	return s.write(func(st *state) ([]Change, error) {
+		var changes []Change
+		for _, api := range slices.Sorted(maps.Keys(digests)) {
+			change, err := st.taken.set(digests[api], integration, api)
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, change...)
+		}
+		return changes, nil
+	})
+}
+
+// Taken implements [SentPlans].
+func (s *FileStore) Taken(integration, api string) (string, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	digest, _ := s.state.taken.get(integration, api)
+	return digest, nil
+}
+
+// ForgetSent implements [SentPlans].
+func (s *FileStore) ForgetSent(integration string, apis []string) error {
+	return s.write(func(st *state) ([]Change, error) {
+		var changes []Change
+		for _, api := range apis {
+			changes = slices.Concat(changes, st.plans.remove(integration, api), st.claims.remove(integration, api),
+				st.taken.remove(integration, api))
+		}
+		return changes, nil
+	})
 }
 
 // RememberedPlans implements [SentPlans].

@@ -20,6 +20,7 @@ const (
 	tableListings Table = "listings"
 	tablePlans    Table = "plans"
 	tableClaims   Table = "claims"
+	tableTaken    Table = "taken"
 )
 
 // Row is the address of one stored value.

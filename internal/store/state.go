@@ -21,6 +21,7 @@ type state struct {
 	listings table[[]RememberedAPI] // by integration and target
 	plans    table[[]string]        // by integration and API
 	claims   table[[]string]        // by integration and API
+	taken    table[string]          // by integration and API
 
 	nextAck uint64 // above the number of every acknowledgement so far
 }
@@ -33,6 +34,7 @@ func newState() *state {
 		listings: newTable[[]RememberedAPI](tableListings, 2),
 		plans:    newTable[[]string](tablePlans, 2),
 		claims:   newTable[[]string](tableClaims, 2),
+		taken:    newTable[string](tableTaken, 2),
 	}
 	st.keys.accept = acceptKey
 	st.acks.accept = st.acceptAck
@@ -70,6 +72,8 @@ func (st *state) apply(c Change) error {
 		return st.plans.apply(c)
 	case tableClaims:
 		return st.claims.apply(c)
+	case tableTaken:
+		return st.taken.apply(c)
 	}
 	return fmt.Errorf("%w: there is no table %q", errDamagedRow, c.Table)
 }
@@ -78,7 +82,7 @@ func (st *state) apply(c Change) error {
 func (st *state) rows() (map[Row]json.RawMessage, error) {
 	all := map[Row]json.RawMessage{}
 	return all, errors.Join(st.keys.addTo(all), st.jobs.addTo(all), st.acks.addTo(all), st.listings.addTo(all),
-		st.plans.addTo(all), st.claims.addTo(all))
+		st.plans.addTo(all), st.claims.addTo(all), st.taken.addTo(all))
 }
 
 // table holds the rows of one kind by their keys.

@@ -46,6 +46,7 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"JobsOfAnIntegrationAreTheirOwn", jobsAreApart},
 		{"ListingsAreReplacedPerTarget", listings},
 		{"PlansAreRememberedPerAPI", plans},
+		{"WhatAPIMHasTakenCountsUntilTheAPIIsSentAgain", taken},
 		{"IDsOfAnySpellingStayApart", strangeIDs},
 		{"EachDurableWriteOutlivesACrash", durableWritesOutlive},
 		{"LazyAcknowledgementsComeAlongWithTheNextDurableWrite", lazyAcknowledgements},
@@ -111,13 +112,14 @@ type all struct {
 	Jobs     map[string][]store.IngestJob
 	Listings map[string]map[string][]store.RememberedAPI
 	Plans    map[string]map[string][]string
+	Taken    map[string]string // of the APIs with plans
 }
 
 func everything(t *testing.T, s *store.FileStore, integrations ...string) all {
 	t.Helper()
 	a := all{
 		Jobs: map[string][]store.IngestJob{}, Listings: map[string]map[string][]store.RememberedAPI{},
-		Plans: map[string]map[string][]string{},
+		Plans: map[string]map[string][]string{}, Taken: map[string]string{},
 	}
 	var err error
 	a.Records, err = s.Records(store.Filter{})
@@ -129,6 +131,10 @@ func everything(t *testing.T, s *store.FileStore, integrations ...string) all {
 		must(t, err)
 		a.Plans[integration], err = s.RememberedPlans(integration)
 		must(t, err)
+		for api := range a.Plans[integration] {
+			a.Taken[api], err = s.Taken(integration, api)
+			must(t, err)
+		}
 	}
 	return a
 }
@@ -395,6 +401,8 @@ func writes(s *store.FileStore) map[string]error {
 		"SaveListing":   s.SaveListing("i", "late", nil),
 		"ForgetListing": s.ForgetListing("i", "t"),
 		"RememberPlans": s.RememberPlans("i", map[string][]string{"late": nil}),
+		"RememberTaken": s.RememberTaken("i", map[string]string{"late": "digest"}),
+		"ForgetSent":    s.ForgetSent("i", []string{"a"}),
 		"Flush":         s.Flush(),
 	}
 }
@@ -405,6 +413,7 @@ func fill(t *testing.T, s *store.FileStore) {
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
 	must(t, s.SaveListing("i", "t", nil))
 	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
+	must(t, s.RememberTaken("i", map[string]string{"a": "digest"}))
 }
 
 func fenced(t *testing.T, subject Subject) {

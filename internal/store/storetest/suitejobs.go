@@ -148,3 +148,28 @@ func lazyAcknowledgements(t *testing.T, subject Subject) {
 	s = subject.Reopen(false)
 	same(t, "closed", []string{"a", "c", "d", "e", "f", "g", "h", "k", "l", "m"}, acked())
 }
+
+func taken(t *testing.T, subject Subject) {
+	s := subject.Store
+	is := func(integration, api, want string) {
+		t.Helper()
+		got, err := s.Taken(integration, api)
+		must(t, err)
+		same(t, integration+" "+api, want, got)
+	}
+	is("i", "a", "")
+	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}, "b": nil, "c": {"q"}}))
+	must(t, s.RememberTaken("i", map[string]string{"a": "one", "b": "two", "c": "three"}))
+	must(t, s.RememberTaken("other", map[string]string{"a": "elsewhere"}))
+	is("i", "a", "one")
+	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}})) // the same plans: it is sent, all the same
+	is("i", "a", "")
+	is("i", "b", "two")
+	is("other", "a", "elsewhere")
+	must(t, s.ForgetSent("i", []string{"c", "never sent"}))
+	is("i", "c", "")
+	left, err := s.RememberedPlans("i")
+	must(t, err)
+	same(t, "plans", map[string][]string{"a": {"p"}, "b": {}}, left)
+	outlives(t, subject, "i", "other")
+}
