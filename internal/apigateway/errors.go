@@ -79,7 +79,7 @@ func Explain(err error) string {
 	case isLost && lost.advice != "" && class != gateway.Cancelled:
 		return lost.advice
 	case clockText(err) != "":
-		return clockText(err) + ": set the host's clock (a container has its host's), and keep NTP on it"
+		return clockText(err) + ": set the host's clock, which is also a container's, and keep NTP on"
 	case service == serviceSTS:
 		return explainSTS(class, inner, err)
 	case service != serviceID, class == gateway.BadCredentials && isSigningText(err.Error()):

@@ -55,9 +55,9 @@ var (
 		"the program that listens there speaks no HTTP or hung up: check the port, and http against https in " +
 			"the endpoint"}
 	ClassUnauthorized = &Class{"unauthorized", true,
-		"check the token in the Authorization header (integration.connector.ws.headers): the token must follow the word " +
-			"bearer, be of this organization and not have expired; if a new token is refused, too, APIM's licence lacks " +
-			"federation"}
+		"check the token in the Authorization header (integration.connector.ws.headers): it must follow the word bearer, " +
+			"be of this organization, and be neither expired nor deleted; if a new token is refused, too, APIM's licence " +
+			"lacks federation"}
 	ClassForbidden = &Class{"forbidden", true,
 		"a proxy or firewall before APIM forbids the request: check firewalls, and that the endpoint is the " +
 			"integration controller's"}
