@@ -252,8 +252,8 @@ func (d *discoverer) learn(api string, stages []*gateway.Stage, err error) {
 // time. Without such a caller they are asked for again only if time itself ran out, as the next caller must be told at
 // once too.
 func (d *discoverer) onRanOut(ctx actor.Context, m listingStep, now time.Time) {
-	d.env.Lasting.Warn("AWS cannot be listed before the caller must be answered; what came is kept for the next: "+
-		apigateway.Explain(m.err), life.OfAWS(m.err, life.LogTarget, d.spec.Target)...)
+	life.LogFailure(d.env.Lasting, m.err, "AWS cannot be listed before the caller must be answered; what came is kept for "+
+		"the next: "+apigateway.Explain(m.err), life.LogTarget, d.spec.Target)
 	if class := apigateway.Classify(m.err); class == gateway.Unreachable || class == gateway.Unavailable {
 		d.show(d.env.Board.ListingEnded, apigateway.Explain(m.err)) // else it is the quota that has no room
 	}
@@ -278,9 +278,8 @@ func (d *discoverer) settle(ctx actor.Context) {
 		d.show(d.env.Board.ListingEnded, "")
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
-		d.env.Lasting.Log(context.Background(), life.LevelOf(run.failure),
-			"a listing failed: "+apigateway.Explain(run.failure)+" (what was listed is kept for the next listing)",
-			life.OfAWS(run.failure, life.Where(d.spec.Target, d.spec.Role)...)...)
+		life.LogFailure(d.env.Lasting, run.failure, "a listing failed: "+apigateway.Explain(run.failure)+
+			" (what was listed is kept for the next listing)", life.Where(d.spec.Target, d.spec.Role)...)
 		listing := d.partial(apigateway.Explain(run.failure))
 		d.show(d.env.Board.ListingEnded, listing.Failure)
 		listing.Away, listing.Cause = apigateway.Classify(run.failure).Passes(), run.failure.Error()

@@ -100,8 +100,8 @@ func (d *discoverer) onProbeDue(ctx actor.Context) {
 		for _, task := range d.exports.TakeAll() {
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Omission: d.reach.why, OfTarget: true})
 		}
-		d.env.Lasting.Error("AWS stayed out of reach; the documents that waited for it are given up: "+d.reach.why.Why,
-			life.OfAWS(d.reach.err, life.LogTarget, d.spec.Target)...)
+		life.LogFailure(d.env.Lasting, d.reach.err, "AWS stayed out of reach; the documents that waited for it are given up: "+
+			d.reach.why.Why, life.LogTarget, d.spec.Target)
 		d.believe(ctx)
 	default:
 		client := d.spec.Client
@@ -129,8 +129,8 @@ func (d *discoverer) onProbed(ctx actor.Context, m probed) {
 	d.reach.why, d.reach.err = apigateway.OmissionOf(m.err), m.err
 	if !d.reach.out {
 		d.reach.out = true
-		d.env.Lasting.Warn("AWS is out of reach for this target; its documents wait until it answers again: "+d.reach.why.Why,
-			life.OfAWS(m.err, life.LogTarget, d.spec.Target)...)
+		life.LogFailure(d.env.Lasting, m.err, "AWS is out of reach for this target; its documents wait until it answers "+
+			"again: "+d.reach.why.Why, life.LogTarget, d.spec.Target)
 		d.show(d.env.Board.OutOfReach, d.reach.why.Why)
 	}
 	d.Scope.After(probeEvery, probeDue{})

@@ -124,8 +124,8 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 	export := store.Export{Document: document, Checked: document != nil}
 	switch {
 	case err != nil && apigateway.Classify(err) == gateway.NotExportable:
-		s.env.Often.Warn("a stage can never be exported as it is; its API goes out without a document: "+
-			apigateway.Explain(err), life.OfAWS(err, life.LogAPI, entry.ID())...)
+		life.LogFailure(s.env.Often, err, "a stage can never be exported as it is; its API goes out without a document: "+
+			apigateway.Explain(err), life.LogAPI, entry.ID())
 		export.NotExportable = apigateway.Explain(err)
 	case err != nil:
 		return store.Export{}, err

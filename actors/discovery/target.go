@@ -178,8 +178,8 @@ func (t *target) resolveAfter(d time.Duration) {
 func (t *target) onIdentified(ctx actor.Context, m identified) {
 	// Any other error says something of the credentials, which the configured account must not hide.
 	if apigateway.Classify(m.err) == gateway.Unreachable && t.spec.FallbackAccount != "" && m.credentials != nil {
-		t.env.Lasting.Warn("cannot ask STS for the account; taking the configured one",
-			life.OfAWS(m.err, life.LogTarget, federation.Target{Account: t.spec.FallbackAccount, Region: t.row.Region})...)
+		life.LogFailure(t.env.Lasting, m.err, "cannot ask STS for the account; taking the configured one",
+			life.LogTarget, federation.Target{Account: t.spec.FallbackAccount, Region: t.row.Region})
 		m.account, m.err = t.spec.FallbackAccount, nil
 	}
 	if m.err != nil {
@@ -197,7 +197,7 @@ func (t *target) onFailed(ctx actor.Context, err error) {
 	delay := life.Backoff(t.failures, resolveFloor, resolveCap, t.env.Jitter())
 	t.failures++
 	where := append(life.Where(t.row.ID(), t.row.Role), life.LogDelay, delay.Round(time.Second))
-	t.env.Lasting.Error("AWS cannot be used: "+t.failure.Why, life.OfAWS(err, where...)...)
+	life.LogFailure(t.env.Lasting, err, "AWS cannot be used: "+t.failure.Why, where...)
 	t.Become(t.failed)
 	t.show(status.Failed)
 	for _, q := range t.queue {

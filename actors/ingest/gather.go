@@ -1,6 +1,7 @@
 package ingest
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -66,8 +67,12 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	for _, l := range m.Listings {
 		if l.Failure != "" {
 			i.missing.Unlisted(l.Target, l.Failure, l.Away)
-			i.env.Lasting.Error("a target could not be listed; what APIM has of it stays, and the job does not end as a success "+
-				"without it", life.LogJob, i.job(), life.LogTarget, l.Target, life.LogReason, l.Failure)
+			level := slog.LevelError
+			if l.Away { // the job waits for it, and says at its end if that was in vain
+				level = slog.LevelWarn
+			}
+			i.env.Lasting.Log(context.Background(), level, "a target could not be listed; what APIM has of it stays, and the "+
+				"job does not end as a success without it", life.LogJob, i.job(), life.LogTarget, l.Target, life.LogReason, l.Failure)
 		}
 	}
 	ctx.Request(i.all.Claims, messages.JudgeLosses{Catalogue: m})

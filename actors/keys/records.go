@@ -87,9 +87,9 @@ func (s *saga) undo(record *keys.Record, why string, by time.Time) {
 			_ = s.write(record, keys.Deleting, "")
 		}
 		s.again = life.Backoff(s.tries, retryFloor, retryCap, s.env.Jitter())
-		s.env.Lasting.Warn("cannot delete an API key yet; trying again until it is gone: "+apigateway.Explain(err),
-			life.OfAWS(err, life.LogKey, record.KeyID, life.LogSubscription, record.SubscriptionID, life.LogTarget, s.target(),
-				life.LogDelay, s.again.Round(time.Second))...)
+		life.LogFailure(s.env.Lasting, err, "cannot delete an API key yet; trying again until it is gone: "+
+			apigateway.Explain(err), life.LogKey, record.KeyID, life.LogSubscription, record.SubscriptionID,
+			life.LogTarget, s.target(), life.LogDelay, s.again.Round(time.Second))
 		return
 	}
 	s.forget(*record)

@@ -116,8 +116,8 @@ func (s *saga) onTask(ctx actor.Context, m task) {
 func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
 	record, value, err := s.make(ctx, m, c)
 	if err != nil {
-		s.env.Often.Log(s.env.Life, life.LevelOf(err), "no API key was made", life.OfAWS(err, life.LogTarget, s.target(),
-			life.LogSubscription, s.spec.subscription.ID, life.LogReason, refusal(err))...)
+		life.LogFailure(s.env.Often, err, "no API key was made", life.LogTarget, s.target(),
+			life.LogSubscription, s.spec.subscription.ID, life.LogReason, refusal(err))
 		s.refuse(ctx, c, err)
 		return
 	}
@@ -128,8 +128,8 @@ func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
 
 func (s *saga) unsubscribe(ctx actor.Context, m task, c messages.Unsubscribe) {
 	if err := s.remove(m, c); err != nil {
-		s.env.Often.Log(s.env.Life, life.LevelOf(err), "an API key was not deleted", life.OfAWS(err, life.LogTarget, s.target(),
-			life.LogSubscription, s.spec.subscription.ID, life.LogReason, refusal(err))...)
+		life.LogFailure(s.env.Often, err, "an API key was not deleted", life.LogTarget, s.target(),
+			life.LogSubscription, s.spec.subscription.ID, life.LogReason, refusal(err))
 		s.refuse(ctx, c, err)
 		return
 	}

@@ -99,8 +99,8 @@ func (s *saga) seek() error {
 			continue
 		}
 		if err = s.lookFor(r); err != nil && s.spec.leaving.Err() == nil {
-			s.env.Often.Warn("cannot look for API keys by their name (agent.keys.lookup): "+apigateway.Explain(err),
-				life.LogTarget, s.target(), life.LogError, err)
+			life.LogFailure(s.env.Lasting, err, "cannot look for API keys by their name (agent.keys.lookup): "+
+				apigateway.Explain(err), life.LogTarget, s.target())
 		}
 	}
 	return err

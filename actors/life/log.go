@@ -1,6 +1,7 @@
 package life
 
 import (
+	"context"
 	"log/slog"
 	"time"
 
@@ -67,16 +68,21 @@ const (
 	LogWithoutDocument = "without_document"
 )
 
-// OfAWS is what a line says of a failure of AWS, behind what else it says: its class, which the metrics have as result,
-// the id by which AWS knows the call, if AWS has answered it, and the error.
-func OfAWS(err error, more ...any) []any {
-	if class := apigateway.Classify(err); class != gateway.Internal { // which is every error that is not AWS's
+// LogFailure logs a failure of AWS, at the level that it asks for: an error asks for somebody. Behind what else the line
+// says stand the failure's class, which the metrics have as result, the id by which AWS knows the call, if AWS has
+// answered it, and the error.
+func LogFailure(log *slog.Logger, err error, text string, more ...any) {
+	class, level := apigateway.Classify(err), slog.LevelWarn
+	if class.NeedsSomebody() {
+		level = slog.LevelError
+	}
+	if class != gateway.Internal { // which is every error that is not AWS's
 		more = append(more, LogCause, class.String())
 	}
 	if id := apigateway.RequestID(err); id != "" {
 		more = append(more, LogRequest, id)
 	}
-	return append(more, LogError, err)
+	log.Log(context.Background(), level, text, append(more, LogError, err)...)
 }
 
 // Where is what a line says of a target and the role by which it is read, which is left out if there is none.
@@ -85,14 +91,6 @@ func Where(t federation.Target, role string) []any {
 		return []any{LogTarget, t}
 	}
 	return []any{LogTarget, t, LogRole, role}
-}
-
-// LevelOf is the level of a line about a failure of AWS: an error asks for somebody.
-func LevelOf(err error) slog.Level {
-	if apigateway.Classify(err).NeedsSomebody() {
-		return slog.LevelError
-	}
-	return slog.LevelWarn
 }
 
 // OfAttempt is what a line says of one attempt at AWS, behind what else it says. Its result is the metrics'.

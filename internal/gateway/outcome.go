@@ -91,9 +91,15 @@ func (c Class) Passes() bool {
 	return c == Unreachable || c == Throttled || c == ConflictRetryable || c == Unavailable
 }
 
-// NeedsSomebody says that a failure lasts until a person changes something in AWS or in the settings.
+// NeedsSomebody says that a failure lasts until a person changes something in AWS, in the settings, or in the agent:
+// what AWS refuses as invalid today is so tomorrow.
 func (c Class) NeedsSomebody() bool {
-	return c == AccessDenied || c == HardLimit || c == BadCredentials || c == ExpiredCredentials || c == RegionUnavailable
+	switch c {
+	case AccessDenied, HardLimit, BadCredentials, ExpiredCredentials, RegionUnavailable, Invalid:
+		return true
+	default:
+		return false
+	}
 }
 
 // OutOfReachFor is how long an ingest waits for an AWS that is out of reach. APIM holds its job for as long as the

@@ -134,7 +134,7 @@ func TestALookThatIsNotAllowedIsSaidAndTriedSeldom(t *testing.T) {
 		if n := looks(w); n < 2 || n > 12 {
 			t.Errorf("%d looks in two hours", n)
 		}
-		if !w.Log.Has(agent.Name, "level=WARN", "agent.keys.lookup", "apigateway:GET on arn:aws:apigateway:eu-west-1::/apikeys") {
+		if !w.Log.Has(agent.Name, "level=ERROR", "agent.keys.lookup", "apigateway:GET on arn:aws:apigateway:eu-west-1::/apikeys") {
 			t.Error("the log does not name the permission")
 		}
 	})

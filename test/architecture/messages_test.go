@@ -93,7 +93,7 @@ func isLogged(call *ast.CallExpr) string {
 	switch name := method.Sel.Name; {
 	case name == "Warn" || name == "Error":
 		return textOf(call.Args[0])
-	case name == "Log" && len(call.Args) > 2:
+	case (name == "Log" || name == "LogFailure") && len(call.Args) > 2:
 		return textOf(call.Args[2])
 	case name == "say" && len(call.Args) > 1: // of an actor, or of the node API: text and level, in some order
 		if level, is := call.Args[0].(*ast.SelectorExpr); is && level.Sel.Name == "LevelInfo" {
