@@ -209,7 +209,11 @@ func (k *keeper) onLeft(m Left) {
 func (k *keeper) onFound(ctx actor.Context, m found) {
 	if m.err != nil {
 		k.env.Lasting.Error("cannot read the key journal", life.LogError, m.err)
-		k.reading = false // what is named stays so, and orders wait, until the journal can be read
+		for n := range k.orders {
+			k.orders[n].answer.Err = m.err
+		}
+		k.answer(ctx, k.orders)          // an order that was refused must not be carried out later
+		k.orders, k.reading = nil, false // what is named stays so until the journal can be read
 		return
 	}
 	obeyed := k.obey(ctx, m.records)

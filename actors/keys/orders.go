@@ -1,7 +1,7 @@
 package keys
 
 import (
-	"errors"
+	"cmp"
 	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -102,7 +102,7 @@ func (w *writer) onOrder(ctx actor.Context, m Order) {
 // obey writes an order down and answers it. What is left to do then is settled afterwards.
 func (s *saga) obey(ctx actor.Context, o Order) {
 	records, err := s.records()
-	answer := Obeyed{Err: errors.Join(err, keys.Gone(o.ID))}
+	answer := Obeyed{Err: cmp.Or(err, keys.Gone(o.ID))}
 	if n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == o.ID }); n >= 0 {
 		answer.Record, answer.Err = o.Obey(records[n], s.env.Now())
 	}

@@ -6,6 +6,8 @@ import (
 	"testing/synctest"
 	"time"
 
+	"github.com/asynkron/protoactor-go/actor"
+
 	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
@@ -19,7 +21,13 @@ func (w *writing) order(o keys.Order) Obeyed {
 		w.t.Fatal(records, err)
 	}
 	o.ID, o.Of = records[0].ID, records[0].Subscription()
-	answer, err := w.system.Root.RequestFuture(w.writer, Order{o}, time.Second).Result()
+	return w.orderOf(w.writer, o)
+}
+
+// orderOf gives the one who has the say an order.
+func (w *writing) orderOf(say *actor.PID, o keys.Order) Obeyed {
+	w.t.Helper()
+	answer, err := w.system.Root.RequestFuture(say, Order{o}, time.Second).Result()
 	if err != nil {
 		w.t.Fatal(err)
 	}
@@ -70,5 +78,33 @@ func TestAnOrderToAJournalThatIsClosedIsNotCarriedOut(t *testing.T) {
 		}
 		w.gone()
 		w.states(keys.Delivered)
+	})
+}
+
+// Whoever gave the order was told that it is not done. So it is not done later, either.
+func TestAnOrderWhileTheJournalCannotBeReadIsRefusedAndForgotten(t *testing.T) {
+	inWriting(t, func(w *writing) {
+		ref, hearer := w.subscribe()
+		w.tell(ref, hearer, messages.Unproved)
+		records, err := w.env.Keys.Records(store.Filter{})
+		if err != nil || len(records) != 1 {
+			t.Fatal(records, err)
+		}
+		keeper := w.system.Root.Spawn(KeeperProps(w.env, nil)) // nobody reaches the place
+		time.Sleep(2 * sweepEvery)
+		w.journal.unreadable.Store(true)
+		o := keys.Order{Wanted: keys.Acknowledge, ID: records[0].ID, Of: records[0].Subscription()}
+		for name, say := range map[string]*actor.PID{"keeper": keeper, "writer": w.writer} {
+			got := w.orderOf(say, o)
+			if refusal, is := errors.AsType[*keys.Refusal](got.Err); !errors.Is(got.Err, errUnreadable) || is {
+				t.Errorf("the %s answers %v, as a refusal %v", name, got.Err, refusal)
+			}
+		}
+		w.journal.unreadable.Store(false)
+		time.Sleep(3 * sweepEvery)
+		if r, err := w.env.Keys.Records(store.Filter{}); err != nil || len(r) != 1 || r[0].IsAcknowledged() {
+			t.Errorf("it was carried out all the same: %+v %v", r, err)
+		}
+		_ = w.system.Root.StopFuture(keeper).Wait()
 	})
 }

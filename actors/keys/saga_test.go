@@ -2,6 +2,7 @@ package keys
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"slices"
@@ -61,10 +62,19 @@ func (m *makes) DeleteApiKey(
 	return &sdk.DeleteApiKeyOutput{}, nil
 }
 
-// deadly is a journal at which a saga dies once, when it writes down that an answer was delivered.
+// deadly is a journal at which a saga dies once, when it writes down that an answer was delivered. It may be unreadable.
 type deadly struct {
 	*store.FileStore
-	dies atomic.Bool
+	dies, unreadable atomic.Bool
+}
+
+var errUnreadable = errors.New("the journal cannot be read")
+
+func (d *deadly) Records(of store.Filter) ([]keys.Record, error) {
+	if d.unreadable.Load() {
+		return nil, errUnreadable
+	}
+	return d.FileStore.Records(of)
 }
 
 func (d *deadly) Put(r keys.Record) error {
