@@ -285,13 +285,12 @@ func (k *keeper) show(notes map[string]note, newly map[note][]keys.Record) {
 func (k *keeper) note(steps []keys.Step) error {
 	var all error
 	for _, step := range steps {
-		r, keep := step.Noted()
+		r, keep := step.Noted(k.env.Now())
 		var err error
 		switch {
 		case !keep:
 			err = k.env.Keys.Remove(r.ID)
 		case r.State != step.Record.State:
-			r.UpdatedAt = k.env.Now()
 			err = k.env.Keys.Put(r)
 		}
 		all = errors.Join(all, err)

@@ -41,8 +41,7 @@ func (s *saga) records() ([]keys.Record, error) {
 
 // write writes a record's next state down. Without an error, the record is as it was written.
 func (s *saga) write(record *keys.Record, state keys.State, reason string) error {
-	next := record.Become(state, cmp.Or(reason, record.Reason))
-	next.UpdatedAt = s.env.Now()
+	next := record.Become(state, cmp.Or(reason, record.Reason), s.env.Now())
 	if err := s.env.Keys.Put(next); err != nil {
 		s.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, state, life.LogKey, record.KeyID,
 			life.LogKeyName, record.KeyName, life.LogError, err)

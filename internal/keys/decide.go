@@ -3,6 +3,7 @@ package keys
 import (
 	"cmp"
 	"slices"
+	"time"
 )
 
 // Action is what is to be done about one record.
@@ -29,14 +30,14 @@ type Step struct {
 
 // Noted is the record as the step leaves it in the journal, before anything is asked of AWS; it is forgotten where keep
 // is false.
-func (s Step) Noted() (r Record, keep bool) {
+func (s Step) Noted(now time.Time) (r Record, keep bool) {
 	switch s.Action {
 	case Delete:
-		return s.Record.Become(Deleting, s.Reason), true
+		return s.Record.Become(Deleting, s.Reason, now), true
 	case ListUnconfirmed:
-		return s.Record.Become(Unconfirmed, s.Reason), true
+		return s.Record.Become(Unconfirmed, s.Reason, now), true
 	case ListLostCreate:
-		return s.Record.Become(LostCreate, s.Reason), true
+		return s.Record.Become(LostCreate, s.Reason, now), true
 	case Forget:
 	}
 	return s.Record, false

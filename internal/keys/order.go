@@ -97,7 +97,7 @@ func (o Order) Obey(r Record, now time.Time) (Record, error) {
 		if r.State == Delivered {
 			return r, refuse(InUse, "the key is delivered and in use: there is nothing to acknowledge")
 		}
-		r.Acknowledged, r.UpdatedAt = Acknowledgement{By: o.By, Reason: o.Reason, At: now.UTC()}, now
+		r.Acknowledged = Acknowledgement{By: o.By, Reason: o.Reason, At: now.UTC()}
 		return r, nil
 	}
 	switch {
@@ -113,16 +113,16 @@ func (o Order) Obey(r Record, now time.Time) (Record, error) {
 			"subscription is accepted. If it is, keep the key and acknowledge it. If it is not, delete the key even if it is in "+
 			"use: whoever has it then gets 403, and APIM does not learn of it")
 	case r.State != Deleting:
-		r = r.Become(Deleting, "deleted by "+o.By+": "+o.Reason)
-		r.UpdatedAt = now
+		r = r.Become(Deleting, "deleted by "+o.By+": "+o.Reason, now)
 	}
 	return r, nil
 }
 
-// Become is the record in another state. What was said of the former one ends with it.
-func (r Record) Become(state State, reason string) Record {
+// Become is the record in another state, as of now. What was said of the former one ends with it. A record that is in
+// the state already stays in it since then.
+func (r Record) Become(state State, reason string, now time.Time) Record {
 	if r.State != state {
-		r.Acknowledged, r.Sought = Acknowledgement{}, Sought{}
+		r.Acknowledged, r.Sought, r.UpdatedAt = Acknowledgement{}, Sought{}, now
 	}
 	r.State, r.Reason = state, reason
 	return r

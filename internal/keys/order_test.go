@@ -70,6 +70,21 @@ func TestAnOrderIsForTheStateThatItsGiverSaw(t *testing.T) {
 	}
 }
 
+func TestARecordIsInItsStateSinceThatBegan(t *testing.T) {
+	began, later := noon, noon.Add(time.Hour)
+	r := record(1, "r", keys.Unconfirmed)
+	r.UpdatedAt = began
+	r = r.Become(keys.Unconfirmed, "another reason", later)
+	r, err := keys.Order{Wanted: keys.Acknowledge}.Obey(r, later)
+	if err != nil || !r.UpdatedAt.Equal(began) {
+		t.Errorf("%v: it is in its state since %s, want %s", err, r.UpdatedAt, began)
+	}
+	r, err = keys.Order{Wanted: keys.Remove, EvenIfInUse: true}.Obey(r, later)
+	if err != nil || !r.UpdatedAt.Equal(later) {
+		t.Errorf("%v: it is in its next state since %s, want %s", err, r.UpdatedAt, later)
+	}
+}
+
 func TestAnAcknowledgementEndsWithTheState(t *testing.T) {
 	r := record(1, "r", keys.Unconfirmed)
 	if !r.NeedsSomebody() {
@@ -80,10 +95,10 @@ func TestAnAcknowledgementEndsWithTheState(t *testing.T) {
 	if err != nil || r.Acknowledged != want || r.NeedsSomebody() {
 		t.Errorf("%v, %+v", err, r)
 	}
-	if again := r.Become(keys.Unconfirmed, "again"); !again.IsAcknowledged() {
+	if again := r.Become(keys.Unconfirmed, "again", noon.Add(time.Hour)); !again.IsAcknowledged() {
 		t.Error("the same state once more ended it")
 	}
-	if next := r.Become(keys.Deleting, "replaced"); next.IsAcknowledged() {
+	if next := r.Become(keys.Deleting, "replaced", noon); next.IsAcknowledged() {
 		t.Error("it is still acknowledged in another state")
 	}
 }

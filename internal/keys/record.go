@@ -35,6 +35,7 @@ type Record struct {
 	// CreatedAt orders the records of a subscription; see [After] and [Before]. Like UpdatedAt it is the caller's wall
 	// clock, and is read back in UTC.
 	CreatedAt time.Time `json:"createdAt"`
+	// UpdatedAt is since when the record is in its state: another error, reason or acknowledgement does not move it.
 	UpdatedAt time.Time `json:"updatedAt"`
 	// Reason says in words why the record is in its state, for lists that operators read. No secret belongs in it.
 	Reason string `json:"reason,omitempty"`

@@ -54,7 +54,7 @@ func TestWhatIsNotedOfAStepIsAllThatCanBeDoneWithoutAWS(t *testing.T) {
 	} {
 		r := record(1, "r", state)
 		r.Reason = "before"
-		noted, keep := keys.Decide([]keys.Record{r})[0].Noted()
+		noted, keep := keys.Decide([]keys.Record{r})[0].Noted(noon)
 		if keep != (want != "") || keep && (noted.State != want || !state.CanBecome(noted.State)) {
 			t.Errorf("%s: %s, kept %t", state, noted.State, keep)
 		}

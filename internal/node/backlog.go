@@ -23,8 +23,8 @@ const (
 // waiting is the keys in one state.
 type waiting struct {
 	Count int `json:"count"`
-	// Oldest is since when the oldest is in it: for one that is being deleted since AWS's last other answer, for the
-	// others since it was to be made.
+	// Oldest is since when the oldest is in it: for one that is being deleted since it is to be deleted, for the others
+	// since it was to be made.
 	Oldest time.Time `json:"oldest,omitzero"`
 }
 

@@ -136,6 +136,33 @@ func TestAKeyThatAnOperatorWantsDeletedIsDeletedWhateverComesBetween(t *testing.
 	}
 }
 
+// An alert counts the age of a deletion. AWS's next other answer must not make it young again.
+func TestADeletionIsAsOldAsItIsWhateverAWSAnswersMeanwhile(t *testing.T) {
+	run(t, world.Options{}, func(t *testing.T, w *world.World) {
+		agent := unconfirmed(t, w, nil)
+		w.AWS.Script().Add(awssim.Rule{
+			Operation: awssim.OpDeleteAPIKey, Fault: awssim.Answer(403, awssim.CodeAccessDenied, "no"), Times: 1,
+		})
+		w.AWS.Script().Add(awssim.Rule{
+			Operation: awssim.OpDeleteAPIKey, Fault: awssim.Answer(400, "BadRequestException", "no"),
+		})
+		if _, err := order(t, agent, keys.Order{Wanted: keys.Remove, EvenIfInUse: true}); err != nil {
+			t.Fatal(err)
+		}
+		since := onlyRecord(t, agent).UpdatedAt
+		pass(time.Second)
+		denied := onlyRecord(t, agent)
+		pass(10 * time.Minute)
+		refused := onlyRecord(t, agent)
+		if denied.LastError == refused.LastError || denied.LastError == "" || refused.LastError == "" {
+			t.Fatalf("the last errors are %q and %q", denied.LastError, refused.LastError)
+		}
+		if !denied.UpdatedAt.Equal(since) || !refused.UpdatedAt.Equal(since) {
+			t.Errorf("it is being deleted since %s, then since %s, then since %s", since, denied.UpdatedAt, refused.UpdatedAt)
+		}
+	})
+}
+
 func TestAKeyInUseIsDeletedOnlyIfTheOrderSaysSo(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
 		agent, api := ingested(w)
