@@ -72,7 +72,7 @@ func (a *api) isRight(name, given string) bool {
 // say logs a refusal. It names neither user nor password, because people confuse the two fields.
 func (a *api) say(text string, r *http.Request, more ...any) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr) // net/http writes both
-	a.refusals.Warn(text, append([]any{"from", host, "path", cut(r.URL.Path)}, more...)...)
+	a.repeats.Warn(text, append([]any{"from", host, "path", cut(r.URL.Path)}, more...)...)
 }
 
 // maxLogged is how much of a caller's text a log line repeats, in bytes: a host name has at most 253.

@@ -1,10 +1,13 @@
 package node
 
 import (
+	"cmp"
 	"errors"
+	"fmt"
 	"log/slog"
 	"maps"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/prometheus/client_golang/prometheus"
@@ -24,15 +27,22 @@ func (a *api) metrics() http.Handler {
 	process := collectors.NewProcessCollector(collectors.ProcessCollectorOpts{})
 	registry.MustRegister(collectors.NewGoCollector(), process, collector{a})
 	return promhttp.HandlerFor(registry, promhttp.HandlerOpts{
-		ErrorLog: slog.NewLogLogger(a.Log.Handler(), slog.LevelWarn), Timeout: requestWithin,
-		MaxRequestsInFlight: maxScrapes,
-		ErrorHandling:       promhttp.ContinueOnError, // a journal that cannot be read hides nothing else
+		ErrorLog: missed{a.repeats}, Timeout: requestWithin, MaxRequestsInFlight: maxScrapes,
+		ErrorHandling: promhttp.ContinueOnError, // a journal that cannot be read hides nothing else
 	})
 }
 
+// missed takes what promhttp logs, which may come with each scrape.
+type missed struct{ log *slog.Logger }
+
+// Println implements promhttp.Logger.
+func (m missed) Println(what ...any) {
+	m.log.Warn("a scrape lacks metrics", "error", strings.TrimSpace(fmt.Sprintln(what...)))
+}
+
 // collector reads the figures at each scrape; nothing is counted twice. The number of series is bounded by the
-// configuration: integrations, targets, and accounts and regions times operations and results. A series that counts
-// begins at 0 with the process wherever its labels are known, so that the first fault shows as an increase.
+// configuration: integrations, targets, and accounts and regions times operations and results. What counts, or measures
+// durations, begins at 0 with the process wherever its labels are known, so that the first fault shows as an increase.
 type collector struct{ *api }
 
 // metric is one metric's description. Labels follow the help.
@@ -143,11 +153,8 @@ func (m measures) instant(d *prometheus.Desc, at time.Time, labels ...string) {
 	}
 }
 
-// times gives a histogram; none before its first duration.
+// times gives a histogram, which is not nil.
 func (m measures) times(d *prometheus.Desc, h *status.Histogram, labels ...string) {
-	if h == nil {
-		return
-	}
 	below, upTo := uint64(0), make(map[float64]uint64, len(h.Bounds))
 	for n, bound := range h.Bounds {
 		below += h.Counts[n]
@@ -167,12 +174,13 @@ func (m measures) session(id string, s status.Session) {
 
 func (m measures) commands(id string, c status.Commands) {
 	counts := map[status.Command]uint64{{Type: status.Unreadable, Outcome: status.Unanswered}: 0}
+	none := status.NoCommands()
 	for _, kind := range status.CommandTypes() {
 		for _, outcome := range status.Outcomes() {
 			counts[status.Command{Type: kind, Outcome: outcome}] = 0
 		}
 		m.gauge(open, float64(c.Open[kind]), id, kind)
-		m.times(commandTime, c.Took[kind], id, kind)
+		m.times(commandTime, cmp.Or(c.Took[kind], none), id, kind)
 	}
 	for command, n := range over(counts, c.Counts) {
 		m.count(commands, n, id, command.Type, string(command.Outcome))
@@ -183,7 +191,7 @@ func (m measures) ingests(id string, g status.Ingested) {
 	m.count(ingests, g.Succeeded, id, "succeeded")
 	m.count(ingests, g.Failed, id, "failed")
 	m.gauge(running, float64(len(g.Progress)), id)
-	m.times(ingestTime, g.IngestsTook, id)
+	m.times(ingestTime, cmp.Or(g.IngestsTook, status.NoIngests()), id)
 	m.instant(ingestSuccess, g.LastSuccess, id)
 	m.count(ingestedAPIs, g.IngestedAPIs, id)
 	counts := map[string]uint64{}
@@ -202,9 +210,11 @@ func (m measures) target(id string, t status.Target) {
 
 // aws gives what is known of accounts and regions. Several integrations may use one.
 func (m measures) aws(board status.Snapshot) {
-	counts := map[status.Call]uint64{}
+	counts, noCalls, noWaits := map[status.Call]uint64{}, status.NoCalls(), status.NoWaits()
+	took, waited := map[status.Operation]*status.Histogram{}, map[status.Place]*status.Histogram{}
 	known := func(p status.Place, operations []gateway.Operation) {
 		for _, operation := range operations {
+			took[status.Operation{Region: p.Region, Name: string(operation)}] = noCalls
 			for _, class := range operation.Results() {
 				counts[status.Call{Place: p, Operation: string(operation), Result: class.String()}] = 0
 			}
@@ -217,17 +227,18 @@ func (m measures) aws(board status.Snapshot) {
 	}
 	for p, q := range board.Quotas {
 		known(p, gateway.Operations())
+		waited[p] = noWaits
 		m.gauge(allowedRate, q.Rate, p.Account, p.Region)
 		m.gauge(share, q.Share, p.Account, p.Region)
 	}
 	for call, n := range over(counts, board.Calls) {
 		m.count(awsCalls, n, call.Account, call.Region, call.Operation, call.Result)
 	}
-	for operation, took := range board.Took {
-		m.times(awsTime, took, operation.Region, operation.Name)
+	for operation, h := range over(took, board.Took) {
+		m.times(awsTime, h, operation.Region, operation.Name)
 	}
-	for p, waited := range board.Waited {
-		m.times(permitWait, waited, p.Account, p.Region)
+	for p, h := range over(waited, board.Waited) {
+		m.times(permitWait, h, p.Account, p.Region)
 	}
 }
 
@@ -253,7 +264,7 @@ func (m measures) keys(keys keysReport, now time.Time) {
 }
 
 // over puts what was counted over the zeros of what may be.
-func over[K comparable](zeros, counts map[K]uint64) map[K]uint64 {
+func over[K comparable, V any](zeros, counts map[K]V) map[K]V {
 	maps.Copy(zeros, counts)
 	return zeros
 }

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
@@ -129,6 +130,13 @@ func TestWhatCountsBeginsAtZero(t *testing.T) {
 		`aws_calls_total{account="111122223333",operation="GetExport",region="eu-west-1",result="access_denied"} 0`,
 		`aws_calls_total{account="",operation="AssumeRole",region="eu-west-1",result="access_denied"} 0`,
 		`primary{integration="idle"} 0`,
+		`command_duration_seconds_count{integration="idle",type="SUBSCRIBE"} 0`,
+		`command_duration_seconds_bucket{integration="idle",type="DISCOVER",le="50"} 0`,
+		`ingest_duration_seconds_count{integration="idle"} 0`, `ingest_duration_seconds_bucket{integration="idle",le="7200"} 0`,
+		`aws_call_duration_seconds_count{operation="CreateApiKey",region="eu-west-1"} 0`,
+		`aws_call_duration_seconds_bucket{operation="AssumeRole",region="eu-west-1",le="40"} 0`,
+		`aws_permit_wait_seconds_count{account="111122223333",region="eu-west-1"} 0`,
+		`aws_permit_wait_seconds_bucket{account="111122223333",region="eu-west-1",le="50"} 0`,
 	} {
 		if !strings.Contains(body, "\nfederation_agent_"+line+"\n") {
 			t.Errorf("the metrics lack %s", line)
@@ -182,4 +190,24 @@ func TestAJournalThatCannotBeReadHidesNoOtherMetric(t *testing.T) {
 		strings.Contains(body, "\nfederation_agent_unconfirmed_keys") {
 		t.Error(body)
 	}
+}
+
+func TestAJournalThatCannotBeReadIsSaidOnceAndNotForEachScrape(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := measured(t)
+		r.options.Keys = unreadable{}
+		r.rebuild()
+		scraped := 0
+		for end := time.Now().Add(time.Hour); time.Now().Before(end); scraped++ {
+			r.measure()
+			time.Sleep(15 * time.Second)
+		}
+		lines := strings.Count(r.log.String(), "\n")
+		if said := strings.Count(r.log.String(), "a scrape lacks metrics"); said != lines || lines == 0 || lines > 8 {
+			t.Errorf("%d scrapes are %d lines, %d of them as documented:\n%s", scraped, lines, said, r.log.String())
+		}
+		if !strings.Contains(r.log.String(), "closed") || !strings.Contains(r.log.String(), "repeated=") {
+			t.Errorf("it says neither why nor how often:\n%s", r.log.String())
+		}
+	})
 }

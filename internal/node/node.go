@@ -184,8 +184,8 @@ type api struct {
 	// last.
 	silentSince time.Time
 	wrong       wrongPasswords
-	// refusals is the log for callers that are refused: a probe with an old password asks every few seconds.
-	refusals *slog.Logger
+	// repeats is the log for what comes again with each request: a probe with an old password asks every few seconds.
+	repeats *slog.Logger
 	// bundling is held while a support bundle is made.
 	bundling sync.Mutex
 	// formKey makes the tokens of forms.
@@ -198,7 +198,7 @@ type api struct {
 // Handler is the node API without a network.
 func Handler(o Options) http.Handler {
 	a := &api{
-		Options: o, refusals: seldom.Faults(o.Log), formKey: []byte(rand.Text()), started: o.Now().UTC(),
+		Options: o, repeats: seldom.Faults(o.Log), formKey: []byte(rand.Text()), started: o.Now().UTC(),
 		settings: func() []Setting { return nil },
 	}
 	if o.Settings != nil {

@@ -27,10 +27,26 @@ type Histogram struct {
 	Sum float64
 }
 
+// NoCalls and the others are histograms of nothing yet, for those that are nil on the board.
+func NoCalls() *Histogram { return empty(callBounds) }
+
+// NoWaits is that of [AWS.Waited].
+func NoWaits() *Histogram { return empty(waitBounds) }
+
+// NoCommands is that of [Commands.Took].
+func NoCommands() *Histogram { return empty(commandBounds) }
+
+// NoIngests is that of [Ingested.IngestsTook].
+func NoIngests() *Histogram { return empty(ingestBounds) }
+
+func empty(bounds []float64) *Histogram {
+	return &Histogram{Bounds: bounds, Counts: make([]uint64, len(bounds)+1)}
+}
+
 // with counts a duration, in a histogram that it makes if there is none.
 func (h *Histogram) with(bounds []float64, took time.Duration) *Histogram {
 	if h == nil {
-		h = &Histogram{Bounds: bounds, Counts: make([]uint64, len(bounds)+1)}
+		h = empty(bounds)
 	}
 	seconds := max(0, took.Seconds()) // a wall clock may be put back
 	at, _ := slices.BinarySearch(h.Bounds, seconds)
