@@ -86,8 +86,9 @@ type TargetListing struct {
 	// Failure says why it is not complete, for people; empty if it is complete or still going on. Cause is what failed,
 	// in AWS's own words.
 	Failure, Cause string
-	// Away says that the failure may pass by itself: AWS is out of reach.
-	Away bool
+	// Away says that the failure may pass by itself: AWS is out of reach. Refused says that it does not, and that another
+	// role of the account may be answered.
+	Away, Refused bool
 	// Unlisted are REST APIs whose stages AWS does not list, each with the reason: what APIM has of them stays.
 	Unlisted map[string]gateway.Omission
 	// StartedAt is when the listing of the usage plans was begun.

@@ -15,6 +15,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/actors/quota"
 	"federation-agent/actors/session"
+	"federation-agent/actors/target"
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/exchange"
@@ -174,10 +175,10 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 	for n := range rows {
 		rows[n].Target = actor.NewPID(ctx.Self().Address, ctx.Self().Id+"/"+targetName(n))
 	}
-	spec := discovery.TargetSpec{
+	spec := target.Spec{
 		Integration: i.provider.IntegrationID, Directory: targets.New(rows...),
 		FallbackAccount: i.config.Agent.AWS.AccountID, Agent: ctx.Parent(), Keys: i.keys,
-		Identity: ctx.SpawnPrefix(discovery.IdentityProps(i.env, i.credentials()), "identity-"),
+		Identity: ctx.SpawnPrefix(target.IdentityProps(i.env, i.credentials()), "identity-"),
 		Permits: func(asked *actor.PID, t federation.Target) apigateway.Permits {
 			return &quota.Permits{
 				System: ctx.ActorSystem(), Quota: asked, Tickets: i.env.Tickets, Target: t, Board: i.env.Board,
@@ -188,7 +189,7 @@ func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.
 	}
 	for n := range rows {
 		spec.Row = n
-		if _, err := ctx.SpawnNamed(discovery.TargetProps(i.env, spec), targetName(n)); err != nil {
+		if _, err := ctx.SpawnNamed(target.Props(i.env, spec), targetName(n)); err != nil {
 			panic(err)
 		}
 	}

@@ -58,6 +58,9 @@ type gathering struct {
 type question struct {
 	gathering *gathering
 	target    federation.Target
+	only      []federation.ID
+	// standby are the other roles of the account, in the order in which they take over.
+	standby []targets.Row[*actor.PID]
 }
 
 // Props makes a catalogue.
@@ -117,16 +120,12 @@ func (c *catalogue) onStarted() {
 func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
 	only, all := onlyOf(m.Only)
 	g := &gathering{GatherAPIs: m, asker: ctx.Sender()}
-	for _, t := range c.spec.Targets.Rows() {
-		if !all && !slices.ContainsFunc(only, func(id federation.ID) bool { return t.MayBe(id.Target()) }) {
+	for _, seat := range c.spec.Targets.Seats(time.Now()) {
+		if !all && !slices.ContainsFunc(only, func(id federation.ID) bool { return seat[0].MayBe(id.Target()) }) {
 			continue
 		}
-		c.asked++
-		c.asking[c.asked] = question{gathering: g, target: t.ID()}
 		g.waiting++
-		ctx.Request(t.Target, messages.ListTarget{
-			Request: c.asked, MaxAge: g.MaxAge, Again: g.Again, By: g.By, Priority: g.Priority, Only: only,
-		})
+		c.ask(ctx, seat, question{gathering: g, only: only})
 	}
 	switch {
 	case g.waiting == 0:
@@ -134,6 +133,17 @@ func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
 	case !m.By.IsZero():
 		c.Scope.After(time.Until(m.By)+targetGrace, gatherDue{g})
 	}
+}
+
+// ask puts a question to the first of an account's roles.
+func (c *catalogue) ask(ctx actor.Context, seat []targets.Row[*actor.PID], q question) {
+	c.asked++
+	q.target, q.standby = seat[0].ID(), seat[1:]
+	c.asking[c.asked] = q
+	ctx.Request(seat[0].Target, messages.ListTarget{
+		Request: c.asked, MaxAge: q.gathering.MaxAge, Again: q.gathering.Again, By: q.gathering.By,
+		Priority: q.gathering.Priority, Only: q.only,
+	})
 }
 
 // onlyOf reads the ids of the APIs that matter. A bare REST API id may be anywhere, so then all do, and none is named.
@@ -169,13 +179,20 @@ func (c *catalogue) onTargetListing(ctx actor.Context, m messages.TargetListing)
 	c.answered(ctx, m.Request, m)
 }
 
-// answered takes the answer to a question; a second one is too late.
+// answered takes the answer to a question; a second one is too late. Where AWS refuses a role, the next one of its
+// account is asked.
 func (c *catalogue) answered(ctx actor.Context, request uint64, m messages.TargetListing) {
 	q, open := c.asking[request]
 	if !open {
 		return
 	}
 	delete(c.asking, request)
+	if m.Refused && len(q.standby) > 0 {
+		c.env.Lasting.Warn("AWS refuses a role; another one of its account takes over", life.LogTarget, m.Target,
+			life.LogRole, q.standby[0].Role, life.LogReason, m.Failure)
+		c.ask(ctx, q.standby, q)
+		return
+	}
 	g := q.gathering
 	g.listings = append(g.listings, m)
 	g.waiting--

@@ -1,3 +1,5 @@
+// Package discovery holds the actors that ask AWS what there is: a discoverer for each target, with a worker for each
+// document. They end with their target. None of them speaks to APIM or changes anything in AWS.
 package discovery
 
 import (
@@ -96,6 +98,9 @@ type (
 	}
 	askerDue struct{ asker *listingAsker }
 )
+
+// ListingEnded is the end of a listing, or why it failed: discoverer -> target.
+type ListingEnded struct{ Err error }
 
 func (d *discoverer) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -276,13 +281,16 @@ func (d *discoverer) settle(ctx actor.Context) {
 		d.living.KeepOnly(run.apis)
 		d.run = nil
 		d.show(d.env.Board.ListingEnded, "")
+		ctx.Send(ctx.Parent(), ListingEnded{})
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
 		life.LogFailure(d.env.Lasting, run.failure, "a listing failed: "+apigateway.Explain(run.failure)+
 			" (what was listed is kept for the next listing)", life.Where(d.spec.Target, d.spec.Role)...)
 		listing := d.partial(apigateway.Explain(run.failure))
 		d.show(d.env.Board.ListingEnded, listing.Failure)
-		listing.Away, listing.Cause = apigateway.Classify(run.failure).Passes(), run.failure.Error()
+		class := apigateway.Classify(run.failure)
+		listing.Away, listing.Refused, listing.Cause = class.Passes(), class.NeedsSomebody(), run.failure.Error()
+		ctx.Send(ctx.Parent(), ListingEnded{run.failure})
 		d.answer(ctx, listing, everyAsker)
 	case run.listed():
 		d.settleNarrow(ctx)
@@ -294,6 +302,7 @@ func (d *discoverer) settleNarrow(ctx actor.Context) {
 	narrow := slices.DeleteFunc(slices.Clone(d.askers), func(a *listingAsker) bool { return len(a.Only) == 0 })
 	if len(narrow) > 0 {
 		d.show(d.env.Board.ListingEnded, "")
+		ctx.Send(ctx.Parent(), ListingEnded{})
 		entries := d.run.entries() // once, as there may be many callers and APIs
 		for _, one := range narrow {
 			listing := d.whole(d.run.only(d.spec.Target, entries, one.Only))

@@ -204,7 +204,9 @@ func (m measures) ingests(id string, g status.Ingested) {
 }
 
 func (m measures) target(id string, t status.Target) {
-	m.gauge(targetUp, oneIf(t.State == status.Ready), id, t.Account, t.Region, t.Role)
+	if t.State != status.Standby { // nobody tries it
+		m.gauge(targetUp, oneIf(t.State == status.Ready), id, t.Account, t.Region, t.Role)
+	}
 	m.instant(targetListed, t.At, id, t.Account, t.Region, t.Role)
 }
 

@@ -17,6 +17,8 @@ const (
 	Ready TargetState = "ready"
 	// Failed: AWS could not be used the last time that the agent tried.
 	Failed TargetState = "failed"
+	// Standby: another role of the account serves the region. This one is not tried until that one fails.
+	Standby TargetState = "standby"
 )
 
 // Target is one region with one role.
@@ -31,6 +33,8 @@ type Target struct {
 	Since time.Time `json:"since"`
 	// Failure says why it failed, and what to do about it, for people.
 	Failure string `json:"failure,omitempty"`
+	// Order is its place in the configuration.
+	Order int `json:"-"`
 	Listed
 }
 
@@ -108,9 +112,22 @@ func (b *Board) OutOfReach(id string, p Place, why string, at time.Time) {
 }
 
 func (i *integration) readTargets() []Target {
+	serves := map[Place]int{}
+	for _, t := range i.targets {
+		place := Place{t.Account, t.Region}
+		if order, there := serves[place]; t.State == Ready && (!there || t.Order < order) {
+			serves[place] = t.Order
+		}
+	}
 	out := make([]Target, 0, len(i.targets))
 	for _, t := range i.targets {
-		out = append(out, t.with(i.listings[Place{t.Account, t.Region}]))
+		place := Place{t.Account, t.Region}
+		if t.State == Ready && t.Order != serves[place] {
+			t.State = Standby
+		} else {
+			t = t.with(i.listings[place])
+		}
+		out = append(out, t)
 	}
 	slices.SortFunc(out, func(a, b Target) int {
 		return cmp.Or(cmp.Compare(a.Account, b.Account), cmp.Compare(a.Region, b.Region), cmp.Compare(a.Role, b.Role))

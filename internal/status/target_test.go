@@ -57,3 +57,34 @@ func TestATargetWithoutCredentialsSaysWhatTheyLackWhateverItsListingsSaid(t *tes
 		t.Errorf("%+v", got)
 	}
 }
+
+func TestOfTwoRolesOfOneAccountTheFirstThatCanBeUsedIsReadyAndTheOtherStandsBy(t *testing.T) {
+	b := status.NewBoard()
+	b.Serve("i", at(0))
+	place := status.Place{Account: "111122223333", Region: "eu-west-1"}
+	note := func(role string, order int, state status.TargetState) {
+		b.Target("i", status.Target{
+			Region: place.Region, Account: place.Account, Role: role, Order: order, State: state, Since: at(order),
+		})
+	}
+	states := func() (found [2]status.TargetState) {
+		for n, t := range b.Read().Integrations[0].Targets {
+			found[n] = t.State
+		}
+		return found
+	}
+	note("a", 1, status.Ready)
+	note("b", 0, status.Ready)
+	if got := states(); got != [2]status.TargetState{status.Standby, status.Ready} {
+		t.Errorf("both can be used: %v", got)
+	}
+	b.ListingEnded("i", place, "no route", at(2))
+	if got := states(); got != [2]status.TargetState{status.Standby, status.Failed} {
+		t.Errorf("a listing of the one that serves failed: %v", got)
+	}
+	b.ListingEnded("i", place, "", at(3))
+	note("b", 0, status.Failed)
+	if got := states(); got != [2]status.TargetState{status.Ready, status.Failed} {
+		t.Errorf("one is refused: %v", got)
+	}
+}

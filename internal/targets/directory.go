@@ -3,6 +3,7 @@ package targets
 
 import (
 	"sync/atomic"
+	"time"
 
 	"federation-agent/internal/federation"
 )
@@ -19,7 +20,12 @@ type Row[P any] struct {
 	// Ready says that the account is known and Writer serves: who makes and deletes its keys.
 	Ready  bool
 	Writer P
+	// FailedAt is when AWS last refused what was asked with this role, if nothing has been answered since.
+	FailedAt time.Time
 }
+
+// triedAgain is when a role that failed is asked first again, where another one of its account serves meanwhile.
+const triedAgain = 5 * time.Minute
 
 // ID is the target's account and region; the account may be empty.
 func (r Row[P]) ID() federation.Target {
@@ -67,14 +73,54 @@ func (d *Directory[P]) Rows() []Row[P] {
 	return rows
 }
 
-// Find is the first row that is, or may turn out to be, that target. Two roles of one account serve alike.
+// Seats are the rows by account and region. In each the first serves, and the others stand by, in the order in which
+// they take over: that of the configuration, those behind the others that have failed a short while ago. So two roles
+// of one account are asked once. A row whose account is not known has a seat of its own.
+func (d *Directory[P]) Seats(now time.Time) (seats [][]Row[P]) {
+	rows, taken := d.Rows(), map[federation.Target]int{}
+	for _, late := range []bool{false, true} {
+		for _, row := range rows {
+			if late != (!row.FailedAt.IsZero() && now.Sub(row.FailedAt) < triedAgain) {
+				continue
+			}
+			if seat, there := taken[row.ID()]; there && row.Account != "" {
+				seats[seat] = append(seats[seat], row)
+				continue
+			}
+			taken[row.ID()] = len(seats)
+			seats = append(seats, []Row[P]{row})
+		}
+	}
+	return seats
+}
+
+// Shared says that another row is the nth's account and region, too.
+func (d *Directory[P]) Shared(n int) bool {
+	own := d.Row(n).ID()
+	for other, row := range d.Rows() {
+		if other != n && own.Account != "" && row.ID() == own {
+			return true
+		}
+	}
+	return false
+}
+
+// Find is the first row that is, or may turn out to be, that target. Of two roles of one account it is one that has not
+// failed, if there is one.
 func (d *Directory[P]) Find(t federation.Target) (found Row[P], ok bool) {
+	best := 0
 	for _, row := range d.Rows() {
+		fitness := 0
 		switch {
-		case row.ID() == t && row.Ready:
+		case row.ID() == t && row.Ready && row.FailedAt.IsZero():
 			return row, true
-		case !ok && row.MayBe(t):
-			found, ok = row, true
+		case row.ID() == t && row.Ready:
+			fitness = 2
+		case row.MayBe(t):
+			fitness = 1
+		}
+		if fitness > best {
+			found, ok, best = row, true, fitness
 		}
 	}
 	return found, ok

@@ -1,4 +1,4 @@
-package discovery
+package target
 
 import (
 	"context"

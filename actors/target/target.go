@@ -1,7 +1,6 @@
-// Package discovery holds the actors that ask AWS what there is: the targets, their discoverers with a worker for each
-// document, and the identity that finds their account. They restart together with the actors that wait for their
-// answers. None of them speaks to APIM or changes anything in AWS.
-package discovery
+// Package target holds the actors that find out how AWS can be used: a target for each account and region, and the
+// identity that finds their account. They restart together with the actors that wait for their answers.
+package target
 
 import (
 	"fmt"
@@ -9,6 +8,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/discovery"
 	"federation-agent/actors/keys"
 	"federation-agent/actors/life"
 	"federation-agent/internal/apigateway"
@@ -33,12 +33,13 @@ const (
 // account's quota and the writer of its keys, has a discoverer, and writes its row of the directory. Parent:
 // integration.
 //
-// Its states: resolving -> ready, or resolving -> failed -> resolving …; a target that fails never stops the others.
+// Its states: resolving -> ready, or resolving -> failed -> resolving …; a target that fails never stops the others. Of
+// two roles of one account both are ready, and the directory says which of them serves.
 type target struct {
 	life.Scoped
 	actor.Behavior
 	env  *life.Env
-	spec TargetSpec
+	spec Spec
 	row  targets.Row[*actor.PID] // as the directory has it
 
 	identity   identified // of this incarnation, once it is known
@@ -47,14 +48,14 @@ type target struct {
 	queue      []*actor.MessageEnvelope // what waits until the target is ready
 	failure    gateway.Omission
 	cause      string // of the failure, in AWS's words
-	away       bool   // the failure may pass by itself
+	class      gateway.Class
 	failedAt   time.Time
 	failures   int
 	again      *time.Timer // the one timer that makes it resolve once more
 }
 
-// TargetSpec is what a target is made of.
-type TargetSpec struct {
+// Spec is what a target is made of.
+type Spec struct {
 	Integration string
 	// Row is the target's number in Directory.
 	Row       int
@@ -67,8 +68,8 @@ type TargetSpec struct {
 	Discoverer            func(t federation.Target, role string, c apigateway.Client) *actor.Props
 }
 
-// TargetProps makes a target.
-func TargetProps(env *life.Env, spec TargetSpec) *actor.Props {
+// Props makes a target.
+func Props(env *life.Env, spec Spec) *actor.Props {
 	return life.Props(env, life.Standing, func() actor.Actor {
 		t := &target{Behavior: actor.NewBehavior(), env: env, spec: spec, row: spec.Directory.Row(spec.Row)}
 		t.Become(t.resolving)
@@ -76,8 +77,11 @@ func TargetProps(env *life.Env, spec TargetSpec) *actor.Props {
 	})
 }
 
-// resolveAgain is what the target tells itself.
-type resolveAgain struct{}
+// resolveAgain is what the target tells itself, takeOver what another one of its account tells it that does not serve.
+type (
+	resolveAgain struct{}
+	takeOver     struct{}
+)
 
 // Receive implements actor.Actor: the behaviour does.
 func (t *target) Receive(ctx actor.Context) { t.Behavior.Receive(ctx) }
@@ -98,6 +102,7 @@ func (t *target) resolving(ctx actor.Context) {
 		t.queue = append(t.queue, &actor.MessageEnvelope{Message: m, Sender: ctx.Sender()})
 	case resolveAgain:
 		t.resolve(ctx)
+	case discovery.ListingEnded, takeOver: // of the incarnation before
 	default:
 		life.Unexpected(t.env, ctx)
 	}
@@ -118,8 +123,8 @@ func (t *target) failed(ctx actor.Context) {
 		t.Become(t.resolving)
 		t.resolve(ctx)
 	case keys.Reach: // comes again
-	case messages.Abandoned:
-		// Its command was refused, or was lost with the incarnation before.
+	case messages.Abandoned, takeOver:
+		// Its command was refused, or was lost with the incarnation before. Another one may take over.
 	default:
 		life.Unexpected(t.env, ctx)
 	}
@@ -144,6 +149,10 @@ func (t *target) dispatch(ctx actor.Context, message any, sender *actor.PID) {
 		ctx.Request(t.spec.Agent, messages.OpenQuota{Account: t.row.Account, Region: m.Region})
 	case messages.QuotaOpened:
 		t.openKeys(ctx, m)
+	case discovery.ListingEnded:
+		t.onListingEnded(ctx, m)
+	case takeOver:
+		ctx.Request(t.spec.Keys, keys.Open{Target: t.row.ID(), Client: t.client})
 	case resolveAgain, identified, keys.Opened:
 		// Of an attempt that was overtaken.
 	default:
@@ -186,14 +195,15 @@ func (t *target) onIdentified(ctx actor.Context, m identified) {
 		t.onFailed(ctx, m.err)
 		return
 	}
-	t.failures = 0
+	t.failures, t.row.FailedAt = 0, time.Time{}
 	t.identity, t.row.Account = m, m.account
+	t.spec.Directory.Set(t.spec.Row, t.row)
 	ctx.Request(t.spec.Agent, messages.OpenQuota{Account: t.row.Account, Region: t.row.Region})
 }
 
 func (t *target) onFailed(ctx actor.Context, err error) {
 	t.failure, t.cause, t.failedAt = apigateway.OmissionOf(err), err.Error(), time.Now()
-	t.away = apigateway.Classify(err).Passes()
+	t.class, t.row.FailedAt = apigateway.Classify(err), t.failedAt
 	delay := life.Backoff(t.failures, resolveFloor, resolveCap, t.env.Jitter())
 	t.failures++
 	where := append(life.Where(t.row.ID(), t.row.Role), life.LogDelay, delay.Round(time.Second))
@@ -241,6 +251,30 @@ func (t *target) onKeysOpened(ctx actor.Context, m keys.Opened) {
 		t.dispatch(ctx, q.Message, q.Sender)
 	}
 	t.queue = nil
+	t.handOver(ctx)
+}
+
+// onListingEnded notes whether AWS answers this role, where another one of the account could serve instead. Keys are made with
+// the role that was answered last.
+func (t *target) onListingEnded(ctx actor.Context, m discovery.ListingEnded) {
+	switch {
+	case !t.spec.Directory.Shared(t.spec.Row):
+	case m.Err == nil:
+		t.row.FailedAt = time.Time{}
+		t.show(status.Ready)
+		ctx.Request(t.spec.Keys, keys.Open{Target: t.row.ID(), Client: t.client})
+	case apigateway.Classify(m.Err).NeedsSomebody():
+		t.failure, t.row.FailedAt = apigateway.OmissionOf(m.Err), time.Now()
+		t.show(status.Failed)
+		t.handOver(ctx)
+	}
+}
+
+// handOver has the keys made with another role, where that is the one of the account that serves.
+func (t *target) handOver(ctx actor.Context) {
+	if other, found := t.spec.Directory.Find(t.row.ID()); found && other.Role != t.row.Role {
+		ctx.Send(other.Target, takeOver{})
+	}
 }
 
 // show writes the target's row, and notes on the board how it stands. While it is tried again after a failure, the
@@ -248,7 +282,7 @@ func (t *target) onKeysOpened(ctx actor.Context, m keys.Opened) {
 func (t *target) show(state status.TargetState) {
 	t.spec.Directory.Set(t.spec.Row, t.row)
 	shown := status.Target{
-		Region: t.row.Region, Role: t.row.Role, Account: t.row.Account, State: state, Since: t.env.Now(),
+		Region: t.row.Region, Role: t.row.Role, Account: t.row.Account, State: state, Since: t.env.Now(), Order: t.spec.Row,
 	}
 	if state != status.Ready {
 		shown.Failure = t.failure.Why
@@ -261,7 +295,8 @@ func (t *target) refuse(ctx actor.Context, message any, sender *actor.PID) {
 	switch m := message.(type) {
 	case messages.ListTarget:
 		ctx.Request(sender, messages.TargetListing{
-			Request: m.Request, Target: t.row.ID(), Failure: t.failure.Why, Cause: t.cause, Away: t.away,
+			Request: m.Request, Target: t.row.ID(), Failure: t.failure.Why, Cause: t.cause,
+			Away: t.class.Passes(), Refused: t.class.NeedsSomebody(),
 		})
 	case messages.ExportAPI:
 		for _, d := range m.Documents {
