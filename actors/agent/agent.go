@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/keeper"
 	keyactors "federation-agent/actors/keys"
 	"federation-agent/actors/life"
 	"federation-agent/actors/quota"
@@ -89,7 +90,7 @@ func (a *agent) onStarted(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 		return
 	}
-	a.keeper = ctx.SpawnPrefix(keyactors.KeeperProps(a.env, a.credentials()), "keeper-")
+	a.keeper = ctx.SpawnPrefix(keeper.Props(a.env, a.credentials()), "keeper-")
 	for n, p := range a.config.Providers {
 		if !a.memory.gone[n] {
 			pid := ctx.SpawnPrefix(integrationProps(a.env, a.config, p, a.keeper), "integration-")
@@ -169,7 +170,7 @@ func (a *agent) onEnded(ctx actor.Context, m ended) {
 func (a *agent) onIntegrationGone(ctx actor.Context, m integrationGone) {
 	if n, ours := a.integrations[m.who.Id]; ours { // else a quota
 		delete(a.integrations, m.who.Id)
-		ctx.Send(a.keeper, keyactors.Left{Integration: a.config.Providers[n].IntegrationID})
+		ctx.Send(a.keeper, keeper.Left{Integration: a.config.Providers[n].IntegrationID})
 		a.endIfAlone(ctx)
 	}
 }

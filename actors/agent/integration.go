@@ -11,6 +11,7 @@ import (
 	"federation-agent/actors/command"
 	"federation-agent/actors/discovery"
 	"federation-agent/actors/ingest"
+	"federation-agent/actors/jobs"
 	"federation-agent/actors/keys"
 	"federation-agent/actors/life"
 	"federation-agent/actors/quota"
@@ -120,7 +121,7 @@ func (i *integration) onStarted(ctx actor.Context) {
 		Integration: id, Keeper: i.keeper, Lookup: agent.Keys.Lookup,
 	}), "keys-")
 	known, lost := i.spawnReaders(ctx)
-	i.jobs = ctx.SpawnPrefix(ingest.JobsProps(i.env, ingest.Spec{
+	i.jobs = ctx.SpawnPrefix(jobs.Props(i.env, ingest.Spec{
 		Integration: id, Settings: agent.Ingest, Catalogue: known, Claims: lost, Targets: i.targets,
 		ListingAge: agent.Discovery.ListingMaxAge, MaxBytes: i.maxIngest(), Memory: i.memory.documents,
 	}), "jobs-")

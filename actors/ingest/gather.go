@@ -23,7 +23,7 @@ const listAgain = 10 * time.Second
 
 func (i *ingest) gather(ctx actor.Context, by time.Time) {
 	ctx.Request(i.all.Catalogue, messages.GatherAPIs{
-		Only: i.spec.command.APIIDs, MaxAge: i.all.ListingAge, By: by, Priority: gateway.PriorityIngest,
+		Only: i.spec.Command.APIIDs, MaxAge: i.all.ListingAge, By: by, Priority: gateway.PriorityIngest,
 	})
 }
 
@@ -44,7 +44,7 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	case len(m.Listings) == 0:
 		i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) is of an account and region that is configured: "+
 			"check the provider's configuration.region, configuration.roleArn and credentials",
-			words.Few(i.spec.command.APIIDs, words.Some, ", ")))
+			words.Few(i.spec.Command.APIIDs, words.Some, ", ")))
 		return
 	case pending > 0:
 		if !i.answered {
@@ -108,7 +108,7 @@ func (i *ingest) sendable(apis []federation.NamedEntry, judged messages.LossesJu
 
 // nameUnlisted leaves the REST APIs out whose stages AWS does not list.
 func (i *ingest) nameUnlisted(m messages.GatheredAPIs) {
-	if len(i.spec.command.APIIDs) > 0 {
+	if len(i.spec.Command.APIIDs) > 0 {
 		return // a narrow listing: those asked for are there, or named as missing
 	}
 	for _, l := range m.Listings {
@@ -124,7 +124,7 @@ func (i *ingest) nameUnlisted(m messages.GatheredAPIs) {
 func (i *ingest) gatherUnlisted(ctx actor.Context) {
 	i.listing = true
 	ctx.Request(i.all.Catalogue, messages.GatherAPIs{
-		Only: i.spec.command.APIIDs, MaxAge: time.Since(i.startedAt) + i.all.ListingAge,
+		Only: i.spec.Command.APIIDs, MaxAge: time.Since(i.startedAt) + i.all.ListingAge,
 		By: time.Now().Add(listWithin), Priority: gateway.PriorityIngest,
 	})
 }
@@ -146,7 +146,7 @@ func (i *ingest) addUnlisted(ctx actor.Context, judged messages.LossesJudged) {
 		m.Whole = slices.DeleteFunc(slices.Clone(m.Whole), func(e federation.NamedEntry) bool { return !found[e.Target] })
 		m.Listings = slices.DeleteFunc(slices.Clone(m.Listings),
 			func(l messages.TargetListing) bool { return !found[l.Target] })
-		apis, _ := choose(m.Whole, i.spec.command.APIIDs)
+		apis, _ := choose(m.Whole, i.spec.Command.APIIDs)
 		added := i.unacknowledged(i.sendable(apis, judged))
 		i.planned += len(added)
 		i.plan.Add(added)
@@ -157,7 +157,7 @@ func (i *ingest) addUnlisted(ctx actor.Context, judged messages.LossesJudged) {
 
 // wanted is the APIs that this job is about, and the ids among those asked for that are not there.
 func (i *ingest) wanted(apis []federation.NamedEntry) (chosen []federation.NamedEntry, missing []string) {
-	chosen, missing = choose(apis, i.spec.command.APIIDs)
+	chosen, missing = choose(apis, i.spec.Command.APIIDs)
 	if len(missing) > 0 {
 		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, or are in no usage plan any more; "+
 			"what APIM has of them stays", life.LogJob, i.job(),
@@ -198,7 +198,7 @@ func choose(apis []federation.NamedEntry, ids []string) (chosen []federation.Nam
 
 // nameLost names the APIs that were sent before and are not sent now: APIM keeps what it has.
 func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs) {
-	if len(i.spec.command.APIIDs) > 0 {
+	if len(i.spec.Command.APIIDs) > 0 {
 		return
 	}
 	known, err := i.env.SentPlans.RememberedPlans(i.all.Integration)
@@ -232,7 +232,7 @@ func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs)
 
 // estimate is the total as far as it can be known; never 0, which would end the job.
 func (i *ingest) estimate(m messages.GatheredAPIs) int {
-	if n := len(i.spec.command.APIIDs); n > 0 {
+	if n := len(i.spec.Command.APIIDs); n > 0 {
 		return n
 	}
 	total := 0
@@ -282,7 +282,7 @@ func (i *ingest) goOn(ctx actor.Context, apis int) {
 			return
 		}
 	}
-	if i.spec.resumed == nil {
+	if i.spec.Resumed == nil {
 		i.env.Log.Info("ingest begins", life.LogJob, i.job(), life.LogAPIs, apis)
 	}
 	i.hold()
@@ -290,11 +290,11 @@ func (i *ingest) goOn(ctx actor.Context, apis int) {
 
 // unacknowledged is the APIs that a resumed job has not sent yet.
 func (i *ingest) unacknowledged(apis []federation.NamedEntry) []federation.NamedEntry {
-	if i.spec.resumed == nil {
+	if i.spec.Resumed == nil {
 		return apis
 	}
-	acked := make(map[string]bool, len(i.spec.resumed.Acked))
-	for _, id := range i.spec.resumed.Acked {
+	acked := make(map[string]bool, len(i.spec.Resumed.Acked))
+	for _, id := range i.spec.Resumed.Acked {
 		acked[id] = true
 	}
 	// What a message holds is read, never written.

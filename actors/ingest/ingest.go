@@ -10,10 +10,12 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
+	"federation-agent/config"
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/store"
+	"federation-agent/internal/targets"
 	"federation-agent/messages"
 )
 
@@ -47,7 +49,7 @@ const (
 
 // ingest is one ingest job: it learns what there is, answers START_INGEST, then has the APIs made ready,
 // a window of them at a time, and sends them batch by batch, `done` last. It outlives sessions: batches
-// that were not acknowledged go again on the next one. Parent: integration.
+// that were not acknowledged go again on the next one. Parent: jobs.
 //
 // Its states: gathering -> (comparing ->) holding -> sending -> ending. What it does in gathering stands in gather.go,
 // in comparing in unchanged.go, in sending in sending.go, how it answers START_INGEST in starting.go.
@@ -56,7 +58,7 @@ type ingest struct {
 	actor.Behavior
 	env     *life.Env
 	all     Spec
-	spec    jobSpec
+	spec    JobSpec
 	session *actor.PID // nil while there is none
 
 	open []messages.CommandRef // START_INGESTs to be answered
@@ -83,7 +85,7 @@ type ingest struct {
 	watching  bool // a timer looks for documents that take long
 	doneTry   int
 	sendAt    *time.Timer
-	limits    peerLimits
+	limits    Limits
 	missing   exports.Missing
 	omitted   exports.LeftOut
 	listed    map[federation.Target]time.Time // when each target's listing was begun
@@ -96,23 +98,42 @@ type ingest struct {
 	compare   comparison                      // with what APIM has
 }
 
-// jobSpec is what one job has beyond the [Spec] of all.
-type jobSpec struct {
-	command messages.StartIngest
-	// router gets the answers; nil for a job that is resumed.
-	router *actor.PID
-	// session is how INGESTs go out; nil while there is none.
-	session *actor.PID
-	// resumed is the job's record, if it began before a restart.
-	resumed *store.IngestJob
-	// limits are what other jobs have learnt.
-	limits peerLimits
+// Spec is what an integration's ingest jobs are made of.
+type Spec struct {
+	Integration string
+	Settings    config.Ingest
+	Catalogue   *actor.PID
+	// Claims tells which APIs must not be sent.
+	Claims  *actor.PID
+	Targets *targets.Directory[*actor.PID]
+	// Held asks APIM what it has. Without it each API is sent by each ingest, changed or not.
+	Held func(context.Context) (Held, error)
+	// ListingAge is how old a listing may be to be used again.
+	ListingAge time.Duration
+	// MaxBytes is how large the API objects of one INGEST may be together.
+	MaxBytes int
+	// Memory bounds the documents held.
+	Memory *exports.Bound
 }
 
-func jobProps(env *life.Env, all Spec, spec jobSpec) *actor.Props {
+// JobSpec is what one job has beyond the [Spec] of all.
+type JobSpec struct {
+	Command messages.StartIngest
+	// Router gets the answers; nil for a job that is resumed.
+	Router *actor.PID
+	// Session is how INGESTs go out; nil while there is none.
+	Session *actor.PID
+	// Resumed is the job's record, if it began before a restart.
+	Resumed *store.IngestJob
+	// Limits are what other jobs have learnt.
+	Limits Limits
+}
+
+// Props makes an ingest job. Its parent, jobs, passes its batches on.
+func Props(env *life.Env, all Spec, spec JobSpec) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
 		i := &ingest{
-			Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.session, limits: spec.limits,
+			Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.Session, limits: spec.Limits,
 			missing: exports.NewMissing(), listed: map[federation.Target]time.Time{},
 		}
 		i.Become(i.gathering)
@@ -236,7 +257,7 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.onAnswerFate(ctx, m)
 	case messages.IngestAnswered:
 		i.onIngestAnswered(ctx, m)
-	case overtaken:
+	case Overtaken:
 		i.onOvertaken(ctx, m)
 	case messages.IngestLost:
 		i.onIngestLost(ctx, m)
@@ -261,7 +282,7 @@ func (i *ingest) anytime(ctx actor.Context) {
 	}
 }
 
-func (i *ingest) job() string { return i.spec.command.JobID }
+func (i *ingest) job() string { return i.spec.Command.JobID }
 
 func (i *ingest) onStarted(ctx actor.Context) {
 	i.startedAt = time.Now()
@@ -275,19 +296,19 @@ func (i *ingest) onStarted(ctx actor.Context) {
 	i.Scope.After(checkEvery, checkDue{})
 	i.show()
 	i.askHeld()
-	if i.spec.resumed != nil {
+	if i.spec.Resumed != nil {
 		i.resume(ctx)
 		return
 	}
-	i.open = []messages.CommandRef{i.spec.command.CommandRef}
-	i.awaiting = map[messages.CommandKey]bool{i.spec.command.CommandRef.Key(): true}
-	ctx.Request(i.spec.router, messages.Serving{CommandRef: i.spec.command.CommandRef})
-	i.gather(ctx, i.spec.command.AnswerBy.Add(-startMargin))
+	i.open = []messages.CommandRef{i.spec.Command.CommandRef}
+	i.awaiting = map[messages.CommandKey]bool{i.spec.Command.CommandRef.Key(): true}
+	ctx.Request(i.spec.Router, messages.Serving{CommandRef: i.spec.Command.CommandRef})
+	i.gather(ctx, i.spec.Command.AnswerBy.Add(-startMargin))
 }
 
 // resume continues a job that began before a restart. If its `done` was on its way, it needs no listing any more.
 func (i *ingest) resume(ctx actor.Context) {
-	job := i.spec.resumed
+	job := i.spec.Resumed
 	i.answered, i.total, i.sent = true, job.Total, len(job.Acked)
 	i.env.Log.Info("resuming an ingest after restart", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
 	i.lastAck = i.startedAt.Add(-i.env.Now().Sub(lastMove(*job)))
@@ -306,6 +327,9 @@ func lastMove(job store.IngestJob) time.Time {
 	}
 	return job.StartedAt
 }
+
+// IsHeld says whether APIM still holds a recorded job, so that it can be resumed.
+func IsHeld(job store.IngestJob, now time.Time) bool { return now.Sub(lastMove(job)) <= jobDeadline }
 
 // hold waits until APIM has stored the job; then the APIs flow. The fate of the answer to START_INGEST says when.
 func (i *ingest) hold() {
@@ -329,7 +353,7 @@ func (i *ingest) fail(ctx actor.Context, why string) {
 	i.env.Log.Error("the ingest failed", life.LogJob, i.job(), life.LogReason, why,
 		life.LogSent, i.sent, life.LogOmitted, i.omitted.Count)
 	i.report(why)
-	ctx.Send(ctx.Parent(), jobEnding{i.job()}) // before APIM hears of it and begins another one
+	ctx.Send(ctx.Parent(), Ending{Job: i.job()}) // before APIM hears of it and begins another one
 	i.refuseOpen(ctx, why)
 	i.end(ctx)
 }
@@ -337,7 +361,7 @@ func (i *ingest) fail(ctx actor.Context, why string) {
 // end forgets the job, then stops.
 func (i *ingest) end(ctx actor.Context) {
 	i.Become(i.ending)
-	ctx.Send(ctx.Parent(), jobEnding{i.job()})
+	ctx.Send(ctx.Parent(), Ending{Job: i.job()})
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
 	// A PID keeps its actor in memory as long as the PID is referenced: what an ended job knew must not stay with it.
 	i.plan, i.outbox, i.missing, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, exports.Missing{}, nil, nil

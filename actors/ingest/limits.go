@@ -12,15 +12,15 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// peerLimits are what is known of the largest message that the controller takes, in bytes; 0 while nothing is. It does
+// Limits are what is known of the largest message that the controller takes, in bytes; 0 while nothing is. It does
 // not say what its limit is: it closes the connection (1009). Ingest job -> jobs, which tells the next ones.
-type peerLimits struct {
+type Limits struct {
 	batch int // the largest batch that is tried
 	api   int // the largest API that is tried
 }
 
 // fits says whether an API may be small enough for the controller, as far as is known.
-func (l peerLimits) fits(api exports.API) bool { return l.api == 0 || len(api.JSON) <= l.api }
+func (l Limits) fits(api exports.API) bool { return l.api == 0 || len(api.JSON) <= l.api }
 
 // withoutDocument has an API that is too large made ready again without its document. One that has none is left out.
 func (i *ingest) withoutDocument(api exports.API, entry federation.NamedEntry) {

@@ -47,8 +47,8 @@ func (i *ingest) report(failure string) {
 
 // began is when the job began, by the wall clock: also before a restart of the agent.
 func (i *ingest) began() time.Time {
-	if i.spec.resumed != nil {
-		return i.spec.resumed.StartedAt
+	if i.spec.Resumed != nil {
+		return i.spec.Resumed.StartedAt
 	}
 	return i.env.Now().Add(-time.Since(i.startedAt))
 }

@@ -183,26 +183,26 @@ func (i *ingest) transmit(ctx actor.Context) {
 	}
 	i.number++
 	b.number, b.sentAt = i.number, time.Now()
-	out := outgoing{
-		session: i.session, send: messages.SendIngest{Batch: b.number, JobID: i.job(), Done: b.done}, apis: newest{},
+	out := Outgoing{
+		Session: i.session, Send: messages.SendIngest{Batch: b.number, JobID: i.job(), Done: b.done}, APIs: map[federation.ID]Shown{},
 	}
 	for _, api := range b.apis {
-		out.send.APIs = append(out.send.APIs, api.JSON)
-		out.apis[api.ID] = shown{listed: i.listed[api.ID.Target()], plans: api.PlanIDs}
+		out.Send.APIs = append(out.Send.APIs, api.JSON)
+		out.APIs[api.ID] = Shown{Listed: i.listed[api.ID.Target()], Plans: api.PlanIDs}
 	}
 	ctx.Request(ctx.Parent(), out)
 }
 
 // onOvertaken takes APIs out of the batch in hand that another job has sent from a newer listing: APIM has them as they
 // are now, and that is written down again.
-func (i *ingest) onOvertaken(ctx actor.Context, m overtaken) {
+func (i *ingest) onOvertaken(ctx actor.Context, m Overtaken) {
 	b := i.inFlight
-	if b == nil || b.number != m.batch {
+	if b == nil || b.number != m.Batch {
 		return
 	}
 	kept := &batch{noted: true}
 	for _, api := range b.apis {
-		if _, newer := m.apis[api.ID]; newer {
+		if _, newer := m.APIs[api.ID]; newer {
 			api.Document.Claim.Release()
 			continue
 		}
@@ -212,9 +212,9 @@ func (i *ingest) onOvertaken(ctx actor.Context, m overtaken) {
 	if len(kept.apis) > 0 {
 		i.inFlight = kept
 	}
-	env, integration, plans := i.env, i.all.Integration, make(map[string][]string, len(m.apis))
-	for id, api := range m.apis {
-		plans[id.String()] = api.plans
+	env, integration, plans := i.env, i.all.Integration, make(map[string][]string, len(m.APIs))
+	for id, api := range m.APIs {
+		plans[id.String()] = api.Plans
 	}
 	i.env.Log.Info("another ingest has sent APIs from a newer listing; this one leaves them as they are", life.LogJob, i.job(),
 		life.LogAPIs, len(plans), life.LogLeft, words.Few(slices.Sorted(maps.Keys(plans)), words.Many, ", "))

@@ -26,14 +26,14 @@ func (i *ingest) onAnswerFate(ctx actor.Context, m messages.AnswerFate) {
 
 // onSameJobAgain serves a START_INGEST that was repeated with the same job id: one job, one answer each.
 func (i *ingest) onSameJobAgain(ctx actor.Context, m messages.StartIngest) {
-	i.spec.router = ctx.Sender()
-	ctx.Request(i.spec.router, messages.Serving{CommandRef: m.CommandRef})
+	i.spec.Router = ctx.Sender()
+	ctx.Request(i.spec.Router, messages.Serving{CommandRef: m.CommandRef})
 	if i.awaiting != nil {
 		i.awaiting[m.CommandRef.Key()] = true
 	}
 	if i.answered {
 		reply := messages.IngestStarted{JobID: i.job(), Total: i.total}
-		ctx.Request(i.spec.router, messages.Answer{CommandRef: m.CommandRef, Reply: reply})
+		ctx.Request(i.spec.Router, messages.Answer{CommandRef: m.CommandRef, Reply: reply})
 		return
 	}
 	i.open = append(i.open, m.CommandRef)
@@ -45,14 +45,14 @@ func (i *ingest) started(ctx actor.Context, total int) {
 	i.lastAck = time.Now()
 	for _, ref := range i.open {
 		reply := messages.IngestStarted{JobID: i.job(), Total: total}
-		ctx.Request(i.spec.router, messages.Answer{CommandRef: ref, Reply: reply})
+		ctx.Request(i.spec.Router, messages.Answer{CommandRef: ref, Reply: reply})
 	}
 	i.open = nil
 	if total == 0 {
 		return // APIM ends it at once
 	}
 	env, job := i.env, store.IngestJob{
-		Integration: i.all.Integration, JobID: i.job(), APIIDs: i.spec.command.APIIDs,
+		Integration: i.all.Integration, JobID: i.job(), APIIDs: i.spec.Command.APIIDs,
 		StartedAt: i.env.Now(), LastAckAt: i.env.Now(), Total: total,
 	}
 	written := make(chan struct{})
@@ -64,7 +64,7 @@ func (i *ingest) started(ctx actor.Context, total int) {
 }
 
 func (i *ingest) refuse(ctx actor.Context, ref messages.CommandRef, why string) {
-	ctx.Request(i.spec.router, messages.Answer{CommandRef: ref, Reply: messages.Refused{Reason: why}})
+	ctx.Request(i.spec.Router, messages.Answer{CommandRef: ref, Reply: messages.Refused{Reason: why}})
 }
 
 func (i *ingest) refuseOpen(ctx actor.Context, why string) {

@@ -2,8 +2,6 @@ package ingest
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -65,7 +63,7 @@ func (i *ingest) askHeld() {
 
 // everything says that the job is about all APIs: it names none, or each that was ever sent.
 func (i *ingest) everything() bool {
-	ids := i.spec.command.APIIDs
+	ids := i.spec.Command.APIIDs
 	if len(ids) == 0 {
 		return true
 	}
@@ -102,7 +100,7 @@ func (i *ingest) comparing(ctx actor.Context) {
 func (i *ingest) beginComparing(ctx actor.Context) {
 	i.Become(i.comparing)
 	i.compare.undecided = true
-	i.Scope.After(time.Until(i.spec.command.AnswerBy.Add(-startMargin)), compareDue{})
+	i.Scope.After(time.Until(i.spec.Command.AnswerBy.Add(-startMargin)), compareDue{})
 	i.pull(ctx)
 	i.proceed(ctx)
 }
@@ -136,7 +134,7 @@ func (i *ingest) isUnchanged(api exports.API, entry federation.NamedEntry) bool 
 		return false
 	}
 	taken, err := i.env.SentPlans.Taken(i.all.Integration, api.ID.String())
-	return err == nil && taken == digest(api.JSON) &&
+	return err == nil && taken == api.Digest() &&
 		i.compare.held.Has(federation.Summarize(entry.Target, entry.Entry, entry.Name))
 }
 
@@ -147,13 +145,7 @@ func (i *ingest) digests(b *batch) map[string]string {
 	}
 	taken := make(map[string]string, len(b.apis))
 	for _, api := range b.apis {
-		taken[api.ID.String()] = digest(api.JSON)
+		taken[api.ID.String()] = api.Digest()
 	}
 	return taken
-}
-
-// digest tells one encoded API from another: 128 bits, in base64.
-func digest(json []byte) string {
-	sum := sha256.Sum256(json)
-	return base64.RawStdEncoding.EncodeToString(sum[:16])
 }

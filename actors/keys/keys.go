@@ -1,7 +1,6 @@
 // Package keys holds the actors that make and delete API keys. They stand beside the targets, in no restart group, so
-// that only their own failure ends them.
+// that only their own failure ends them. What no writer serves is the keeper's (actors/keeper).
 //
-//	keeper       one per agent: the records that no writer of their own serves
 //	keys         one per integration: opens and supervises the writers
 //	└─ writer    one per account x region: gives each subscription that has work a saga, and what is left undone, too
 //	   └─ saga   one per subscription that has work: makes and deletes its keys, one thing after the other
@@ -35,6 +34,19 @@ type Open struct {
 
 // Opened answers an [Open]; its sender is the writer. Writer -> target.
 type Opened struct{ Target federation.Target }
+
+// Serves tells that a writer serves a place, with the credentials of a target. Keys -> keeper.
+type Serves struct {
+	keys.Place
+	Writer, Target *actor.PID
+}
+
+// Reach asks a target to open a writer for another region of its account. Keeper -> target.
+type Reach struct{ Region string }
+
+// Adopt has a writer serve, too, what integrations left in its account and region that nobody else serves there.
+// Keeper -> writer.
+type Adopt struct{ Integrations []string }
 
 // source is what a writer's sagas ask: AWS, and the target for its listing.
 type source struct {
@@ -105,7 +117,7 @@ func (s *supervisor) open(ctx actor.Context, target federation.Target) {
 		}
 		s.writers[target] = pid
 	}
-	ctx.Send(s.spec.Keeper, Serves{Place: place, writer: s.writers[target], target: opened.target})
+	ctx.Send(s.spec.Keeper, Serves{Place: place, Writer: s.writers[target], Target: opened.target})
 }
 
 // onDrain asks every writer. The order comes again until all is over, and then all are asked again: one that was

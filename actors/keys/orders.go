@@ -22,72 +22,6 @@ type Obeyed struct {
 	Err error
 }
 
-// asked is an order of which the keeper has the say, and its answer once it has one.
-type asked struct {
-	Order
-	asker  *actor.PID
-	answer Obeyed
-}
-
-// onOrder passes an order on to the writer that deletes keys at its place. Without one it is the keeper's own.
-func (k *keeper) onOrder(ctx actor.Context, m Order) {
-	if waits := (asked{Order: m, asker: ctx.Sender()}); !k.pass(ctx, waits) {
-		k.orders = append(k.orders, waits)
-		k.read(nil)
-	}
-}
-
-// pass passes an order on, or answers it, and reports whether it did.
-func (k *keeper) pass(ctx actor.Context, m asked) bool {
-	who, with := keys.Serves(m.Of.Place(), k.kept.configured)
-	switch {
-	case who == keys.Own, who == keys.Neighbour:
-		ctx.RequestWithCustomSender(k.kept.opened[with.Place].writer, m.Order, m.asker)
-	case who == keys.Awaited && !k.late: // its writer may begin at any moment
-		ctx.Send(m.asker, Obeyed{Err: &keys.Refusal{Why: keys.NotYet, Text: "the account and region of the key cannot be " +
-			"used yet: try again in half a minute"}})
-	default:
-		return false
-	}
-	return true
-}
-
-// obey changes the records that were read as the orders that waited want it, and gives what is to be written down for
-// each.
-func (k *keeper) obey(ctx actor.Context, records []keys.Record) (obeyed []asked) {
-	for _, m := range k.orders {
-		if k.pass(ctx, m) {
-			continue
-		}
-		m.answer.Err = keys.Gone(m.ID)
-		if n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == m.ID }); n >= 0 {
-			if m.answer.Record, m.answer.Err = m.Obey(records[n], k.env.Now()); m.answer.Err == nil {
-				records[n] = m.answer.Record
-			}
-		}
-		obeyed = append(obeyed, m)
-	}
-	k.orders = nil
-	return obeyed
-}
-
-// writeDown writes what orders changed to the journal.
-func (k *keeper) writeDown(obeyed []asked) {
-	for n := range obeyed {
-		if answer := &obeyed[n].answer; answer.Err == nil {
-			answer.Err = k.env.Keys.Put(answer.Record)
-		}
-	}
-}
-
-// answer answers the orders that are written down, or cannot be.
-func (k *keeper) answer(ctx actor.Context, obeyed []asked) {
-	for _, m := range obeyed {
-		logOrder(k.env, m.Order, m.answer)
-		ctx.Send(m.asker, m.answer)
-	}
-}
-
 // onOrder gives an order to a saga that has nothing to do but orders. One that waits for AWS, or for the fate of an
 // answer, may do so for minutes, and an operator does not wait that long to have something done that was right then.
 func (w *writer) onOrder(ctx actor.Context, m Order) {
@@ -109,12 +43,12 @@ func (s *saga) obey(ctx actor.Context, o Order) {
 	if answer.Err == nil {
 		answer.Err = s.env.Keys.Put(answer.Record)
 	}
-	logOrder(s.env, o, answer)
+	LogOrder(s.env, o, answer)
 	ctx.Request(ctx.Sender(), answer)
 }
 
-// logOrder keeps what is forgotten with the record: who wanted what, and why.
-func logOrder(env *life.Env, o Order, answer Obeyed) {
+// LogOrder keeps what is forgotten with the record: who wanted what, and why.
+func LogOrder(env *life.Env, o Order, answer Obeyed) {
 	line := "an API key is deleted, as an operator wants it"
 	if o.Wanted == keys.Acknowledge {
 		line = "an operator has looked at an API key"

@@ -90,21 +90,17 @@ func TestAnOrderWhileTheJournalCannotBeReadIsRefusedAndForgotten(t *testing.T) {
 		if err != nil || len(records) != 1 {
 			t.Fatal(records, err)
 		}
-		keeper := w.system.Root.Spawn(KeeperProps(w.env, nil)) // nobody reaches the place
 		time.Sleep(2 * sweepEvery)
 		w.journal.unreadable.Store(true)
 		o := keys.Order{Wanted: keys.Acknowledge, ID: records[0].ID, Of: records[0].Subscription()}
-		for name, say := range map[string]*actor.PID{"keeper": keeper, "writer": w.writer} {
-			got := w.orderOf(say, o)
-			if refusal, is := errors.AsType[*keys.Refusal](got.Err); !errors.Is(got.Err, errUnreadable) || is {
-				t.Errorf("the %s answers %v, as a refusal %v", name, got.Err, refusal)
-			}
+		got := w.orderOf(w.writer, o)
+		if refusal, is := errors.AsType[*keys.Refusal](got.Err); !errors.Is(got.Err, errUnreadable) || is {
+			t.Errorf("answered %v, as a refusal %v", got.Err, refusal)
 		}
 		w.journal.unreadable.Store(false)
 		time.Sleep(3 * sweepEvery)
 		if r, err := w.env.Keys.Records(store.Filter{}); err != nil || len(r) != 1 || r[0].IsAcknowledged() {
 			t.Errorf("it was carried out all the same: %+v %v", r, err)
 		}
-		_ = w.system.Root.StopFuture(keeper).Wait()
 	})
 }

@@ -23,7 +23,7 @@ type writer struct {
 	life.Scoped
 	env   *life.Env
 	place keys.Place
-	// adopted is the integrations whose keys it deletes, too: see [keeper].
+	// adopted is the integrations whose keys it deletes, too: see [Adopt].
 	adopted []string
 	// source is that of the latest [Open]. It outlives a restart of the writer.
 	source *source
@@ -92,8 +92,8 @@ func (w *writer) Receive(ctx actor.Context) {
 	case sweepDue:
 		w.Scope.After(sweepEvery, sweepDue{})
 		w.sweep()
-	case adopt:
-		w.adopted = m.integrations
+	case Adopt:
+		w.adopted = m.Integrations
 		w.sweep()
 	case swept:
 		w.onSwept(ctx, m)

@@ -1,6 +1,8 @@
 package exports
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"time"
 
 	"federation-agent/internal/federation"
@@ -35,4 +37,10 @@ type API struct {
 	PlanIDs []string
 	// Bare says that JSON carries no document: AWS can never export it, or it is larger than a message.
 	Bare bool
+}
+
+// Digest tells one encoded API from another: 128 bits of a hash, in base64.
+func (a API) Digest() string {
+	sum := sha256.Sum256(a.JSON)
+	return base64.RawStdEncoding.EncodeToString(sum[:16])
 }

@@ -168,8 +168,8 @@ func mutations() []mutationOf {
 		},
 		{
 			"names depend on what is sent", "actors/ingest/gather.go",
-			"\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n",
-			"\tchosen, missing = choose(apis, i.spec.command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: e.ID(), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Names = federation.NewNames(named)\n\t\tchosen[n].Name = chosen[n].Names.Of(chosen[n].ID(), chosen[n].API.Name)\n\t}\n",
+			"\tchosen, missing = choose(apis, i.spec.Command.APIIDs)\n",
+			"\tchosen, missing = choose(apis, i.spec.Command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: e.ID(), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Names = federation.NewNames(named)\n\t\tchosen[n].Name = chosen[n].Names.Of(chosen[n].ID(), chosen[n].API.Name)\n\t}\n",
 		},
 		{
 			"an export is kept over a redeployment", "actors/discovery/stage.go",

@@ -1,4 +1,5 @@
-package keys
+// Package keeper is the actor that answers for the API keys that no writer of their own serves.
+package keeper
 
 import (
 	"context"
@@ -7,13 +8,18 @@ import (
 	"log/slog"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	keyactors "federation-agent/actors/keys"
 	"federation-agent/actors/life"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 )
+
+// keepEvery is how often the journal is read for what no writer serves.
+const keepEvery = 30 * time.Second
 
 // maxExamples is how many keys a log line names: enough to begin with, and the status page has all of them.
 const maxExamples = 5
@@ -40,24 +46,11 @@ type keeper struct {
 type kept struct {
 	// configured is all credentials: as configured, and behind them the regions that were reached.
 	configured []keys.Credentials
-	opened     map[keys.Place]Serves
-}
-
-// Serves tells that a writer serves a place, with the credentials of a target. Keys -> keeper.
-type Serves struct {
-	keys.Place
-	writer, target *actor.PID
+	opened     map[keys.Place]keyactors.Serves
 }
 
 // Left tells that an integration has ended for good. Agent -> keeper.
 type Left struct{ Integration string }
-
-// Reach asks a target to open a writer for another region of its account. Keeper -> target.
-type Reach struct{ Region string }
-
-// adopt has a writer serve, too, what integrations left in its account and region that nobody else serves there.
-// Keeper -> writer.
-type adopt struct{ integrations []string }
 
 // What the keeper tells itself.
 type (
@@ -106,9 +99,9 @@ func (n note) says() (line, do string) {
 		"with other credentials of their account", ""
 }
 
-// KeeperProps makes the keeper. The configured credentials have no account where only AWS can tell it.
-func KeeperProps(env *life.Env, configured []keys.Credentials) *actor.Props {
-	memory := &kept{configured: configured, opened: map[keys.Place]Serves{}}
+// Props makes the keeper. The configured credentials have no account where only AWS can tell it.
+func Props(env *life.Env, configured []keys.Credentials) *actor.Props {
+	memory := &kept{configured: configured, opened: map[keys.Place]keyactors.Serves{}}
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &keeper{env: env, kept: memory, named: map[string]note{}}
 	})
@@ -117,17 +110,17 @@ func KeeperProps(env *life.Env, configured []keys.Credentials) *actor.Props {
 func (k *keeper) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		k.Scope.After(sweepEvery, keepDue{})
+		k.Scope.After(keepEvery, keepDue{})
 		k.read(k.attention)
-	case Serves:
+	case keyactors.Serves:
 		k.onServes(m)
 	case Left:
 		k.onLeft(m)
-	case Order:
+	case keyactors.Order:
 		k.onOrder(ctx, m)
 	case keepDue:
 		k.late = true
-		k.Scope.After(sweepEvery, keepDue{})
+		k.Scope.After(keepEvery, keepDue{})
 		k.read(nil)
 	case found:
 		k.onFound(ctx, m)
@@ -179,7 +172,7 @@ func examples(records []keys.Record) []string {
 
 // onServes knows one more place that is served. It comes before the writer makes anything, so before the journal can
 // have a record of it.
-func (k *keeper) onServes(m Serves) {
+func (k *keeper) onServes(m keyactors.Serves) {
 	if k.kept.opened[m.Place] == m {
 		return
 	}
@@ -201,7 +194,7 @@ func (k *keeper) onLeft(m Left) {
 	k.kept.configured = slices.DeleteFunc(k.kept.configured, func(c keys.Credentials) bool {
 		return c.Integration == m.Integration
 	})
-	maps.DeleteFunc(k.kept.opened, func(p keys.Place, _ Serves) bool { return p.Integration == m.Integration })
+	maps.DeleteFunc(k.kept.opened, func(p keys.Place, _ keyactors.Serves) bool { return p.Integration == m.Integration })
 	k.read(nil)
 }
 
@@ -243,12 +236,12 @@ func (k *keeper) onFound(ctx actor.Context, m found) {
 				adopted[with.Place] = append(adopted[with.Place], r.Integration)
 			}
 		case keys.Kin:
-			hand = append(hand, handed{by.target, Reach{Region: r.Region}})
+			hand = append(hand, handed{by.Target, keyactors.Reach{Region: r.Region}})
 		case keys.Own, keys.Awaited, keys.Nobody:
 		}
 	}
 	for place, integrations := range adopted {
-		hand = append(hand, handed{k.kept.opened[place].writer, adopt{integrations}})
+		hand = append(hand, handed{k.kept.opened[place].Writer, keyactors.Adopt{Integrations: integrations}})
 	}
 	k.show(notes, newly)
 	life.Do(k.Scope, func(context.Context) error {

@@ -1,4 +1,6 @@
-package ingest
+// Package jobs is the actor that begins and resumes the ingest jobs of an integration, and keeps them from overtaking
+// each other.
+package jobs
 
 import (
 	"context"
@@ -7,11 +9,9 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/ingest"
 	"federation-agent/actors/life"
-	"federation-agent/config"
-	"federation-agent/internal/exports"
 	"federation-agent/internal/store"
-	"federation-agent/internal/targets"
 	"federation-agent/messages"
 )
 
@@ -28,7 +28,7 @@ const (
 type jobs struct {
 	life.Scoped
 	env     *life.Env
-	spec    Spec
+	spec    ingest.Spec
 	session *sessionMemory
 	running map[string]*actor.PID
 	// ending is those of them that hold nothing any more: they are being forgotten.
@@ -42,29 +42,11 @@ type jobs struct {
 type sessionMemory struct {
 	pid    *actor.PID // nil while there is none
 	number uint64     // of the session that was told of last
-	limits peerLimits
+	limits ingest.Limits
 }
 
-// Spec is what an integration's ingest jobs are made of.
-type Spec struct {
-	Integration string
-	Settings    config.Ingest
-	Catalogue   *actor.PID
-	// Claims tells which APIs must not be sent.
-	Claims  *actor.PID
-	Targets *targets.Directory[*actor.PID]
-	// Held asks APIM what it has. Without it each API is sent by each ingest, changed or not.
-	Held func(context.Context) (Held, error)
-	// ListingAge is how old a listing may be to be used again.
-	ListingAge time.Duration
-	// MaxBytes is how large the API objects of one INGEST may be together.
-	MaxBytes int
-	// Memory bounds the documents held.
-	Memory *exports.Bound
-}
-
-// JobsProps makes the jobs of an integration.
-func JobsProps(env *life.Env, spec Spec) *actor.Props {
+// Props makes the jobs of an integration.
+func Props(env *life.Env, spec ingest.Spec) *actor.Props {
 	session := &sessionMemory{}
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &jobs{env: env, spec: spec, session: session, running: map[string]*actor.PID{}, ending: map[string]bool{}, newest: newest{}}
@@ -75,8 +57,6 @@ func JobsProps(env *life.Env, spec Spec) *actor.Props {
 type (
 	// resumeDue: a job that ended may have to be resumed.
 	resumeDue struct{}
-	// jobEnding: a job has ended but for its record. Ingest job -> jobs.
-	jobEnding struct{ job string }
 	// jobForgotten: a job that is too old to be resumed was taken off the disk, or could not be.
 	jobForgotten struct {
 		job string
@@ -103,13 +83,13 @@ func (j *jobs) Receive(ctx actor.Context) {
 	case messages.Drain:
 		j.draining = true
 		j.tell(ctx, m)
-	case outgoing:
+	case ingest.Outgoing:
 		j.onOutgoing(ctx, m)
-	case peerLimits:
+	case ingest.Limits:
 		j.session.limits = m
-	case jobEnding:
-		if j.running[m.job] != nil { // the news of its end overtakes this
-			j.ending[m.job] = true
+	case ingest.Ending:
+		if j.running[m.Job] != nil { // the news of its end overtakes this
+			j.ending[m.Job] = true
 		}
 	case resumeDue:
 		j.resume(ctx)
@@ -144,8 +124,8 @@ func (j *jobs) onStartIngest(ctx actor.Context, m messages.StartIngest) {
 }
 
 func (j *jobs) begin(ctx actor.Context, m messages.StartIngest, resumed *store.IngestJob) {
-	job := ctx.SpawnPrefix(jobProps(j.env, j.spec, jobSpec{
-		command: m, router: ctx.Sender(), session: j.session.pid, resumed: resumed, limits: j.session.limits,
+	job := ctx.SpawnPrefix(ingest.Props(j.env, j.spec, ingest.JobSpec{
+		Command: m, Router: ctx.Sender(), Session: j.session.pid, Resumed: resumed, Limits: j.session.limits,
 	}), "ingest-")
 	j.running[m.JobID] = job
 }
@@ -160,7 +140,7 @@ func (j *jobs) resume(ctx actor.Context) {
 	for _, job := range recorded {
 		switch {
 		case j.draining || j.running[job.JobID] != nil:
-		case j.env.Now().Sub(lastMove(job)) > jobDeadline:
+		case !ingest.IsHeld(job, j.env.Now()):
 			j.env.Log.Warn("an ingest job from before a restart is too old to resume; start it again", life.LogJob, job.JobID)
 			life.Do(j.Scope, func(context.Context) error { return j.env.Jobs.Finish(j.spec.Integration, job.JobID) },
 				func(err error) any { return jobForgotten{job: job.JobID, err: err} })
