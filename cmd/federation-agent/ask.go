@@ -37,17 +37,14 @@ Exit code 0: healthy. 1: not healthy, or no answer. 2: configuration fault, or t
 	})
 }
 
-// show prints what a running agent answers.
+// show prints what a running agent answers, also that it is not healthy.
 func show(ctx context.Context, p process, agent *peer, path string) error {
 	said, err := agent.get(ctx, path)
-	if err != nil {
-		return err
+	if err == nil {
+		_, err = fmt.Fprint(p.stdout, said.text)
 	}
-	if _, err := fmt.Fprint(p.stdout, said.text); err != nil {
-		return exit(exitInternal, "printing: %v", err)
+	if err == nil && said.code != http.StatusOK {
+		err = exit(exitInternal, "answered with %s", said.status)
 	}
-	if said.code != http.StatusOK {
-		return exit(exitInternal, "answered with %s", said.status)
-	}
-	return nil
+	return err
 }

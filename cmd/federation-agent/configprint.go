@@ -21,8 +21,6 @@ func configCommand(p process) *cobra.Command {
 		Long: "Shows the configuration: config print. Without a subcommand it prints this help.\nExit code 0: printed. " +
 			"2: there is no such subcommand.",
 		Example: `  federation-agent config print --all`,
-		Args:    knownCommand,
-		RunE:    func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	command.AddCommand(configPrintCommand(p))
 	return command

@@ -77,8 +77,6 @@ Without a subcommand it prints this help. Exit code 0: printed. 2: there is no s
 		Example: `  federation-agent keys list
   federation-agent keys ack 0f3c1a2b --reason "accepted in APIM, ticket 4711"
   federation-agent keys delete 0f3c1a2b --reason "rejected in APIM" --even-if-in-use`,
-		Args: knownCommand,
-		RunE: func(command *cobra.Command, _ []string) error { return command.Help() },
 	}
 	command.AddCommand(keysListCommand(p), keysAckCommand(p), keysDeleteCommand(p))
 	return command
@@ -111,6 +109,9 @@ Exit code 0: listed, whether there are any or not. 1: no answer. 2: configuratio
 		string(keys.Unconfirmed), string(keys.LostCreate), string(keys.Deleting), string(keys.Delivered),
 	}, cobra.ShellCompDirectiveNoFileComp))
 	return asking(p, command, func(ctx context.Context, agent *peer, _ []string) error {
+		if *limit < 0 {
+			return exit(exitConfiguration, "--limit: 0 at least")
+		}
 		asked := url.Values{}
 		for name, value := range map[string]string{
 			"state": strings.Join(*states, ","), "target": *target, "integration": *integration,
@@ -290,6 +291,12 @@ Exit code 0: all of them are deleted, or are being deleted. 1: one is not, and w
 	evenIfInUse := command.Flags().Bool("even-if-in-use", false,
 		"delete a key that APIM has or may have: a customer who uses it gets 403, and APIM does not learn of it")
 	wait := command.Flags().Duration("wait", 5*time.Second, "how long to wait until AWS says that it is gone")
+	command.PreRunE = func(*cobra.Command, []string) error {
+		if *wait < 0 {
+			return exit(exitConfiguration, "--wait: 0s at least")
+		}
+		return nil
+	}
 	return orderCommand(p, command, orderDelete, []keys.State{keys.Unconfirmed, keys.Deleting}, func() any {
 		return map[string]any{"reason": *reason, "evenIfInUse": *evenIfInUse}
 	}, func(ctx context.Context, agent *peer, result *orderResult) string {
@@ -357,7 +364,7 @@ func orderCommand(
 		}
 		if *asJSON {
 			if err := printJSON(p, results); err != nil {
-				return exit(exitInternal, "printing: %v", err)
+				return err
 			}
 		}
 		if failed {
@@ -377,7 +384,11 @@ func (a *peer) order(
 		return result, nil, err
 	}
 	result.ID = id
-	if said.code != http.StatusOK {
+	switch said.code {
+	case http.StatusOK:
+	case http.StatusBadRequest: // as for every other key
+		return result, nil, said.refusal()
+	default:
 		result.Error = said.why()
 		if order == orderDelete && strings.Contains(said.text, `"`+string(keys.InUse)+`"`) {
 			result.Error += " (--even-if-in-use)"
@@ -385,8 +396,8 @@ func (a *peer) order(
 		return result, nil, nil
 	}
 	var done ordered
-	if err := json.Unmarshal([]byte(said.text), &done); err != nil {
-		return result, nil, exit(exitInternal, "the agent's answer cannot be read: %v", err)
+	if err := said.read(&done); err != nil {
+		return result, nil, err
 	}
 	return orderResult{ID: done.Key.ID, Done: true, Key: &done.Key}, done.Warnings, nil
 }

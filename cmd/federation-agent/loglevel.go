@@ -26,7 +26,8 @@ configured level (agent.log.level) is back; reset has it back at once.
 It needs a user of the node API. Where that has none (services.core.http.authentication.type=none), the command must
 run on the agent's own machine, or in its container, with the agent's configuration.
 
-Exit code 0: shown or changed. 1: no answer, or refused. 2: configuration fault, or the node API is switched off.`,
+Exit code 0: shown or changed. 1: no answer, or refused. 2: configuration fault, a wrong flag, or the node API is
+switched off.`,
 		Example: `  federation-agent log-level
   federation-agent log-level debug            # for ten minutes
   federation-agent log-level debug --for 1h
@@ -38,13 +39,20 @@ Exit code 0: shown or changed. 1: no answer, or refused. 2: configuration fault,
 	lasts := command.Flags().Duration("for", 10*time.Minute, "how long the level is to be another; 0 until the agent ends")
 	asJSON := command.Flags().Bool("json", false, "print JSON")
 	return asking(p, command, func(ctx context.Context, agent *peer, args []string) error {
+		if command.Flags().Changed("for") && (len(args) == 0 || args[0] == resetLevel) {
+			return exit(exitConfiguration, "--for says how long another level lasts: name the level, such as log-level debug "+
+				"--for 1h")
+		}
 		said, err := askForLevel(ctx, agent, args, *lasts)
-		if err != nil {
-			return err
+		if err == nil {
+			err = said.refusal()
 		}
 		var levels map[string]string
-		if err := json.Unmarshal([]byte(said.text), &levels); err != nil || said.code != http.StatusOK {
-			return exit(exitInternal, "the agent answered with %s: %s", said.status, strings.TrimSpace(said.text))
+		if err == nil {
+			err = said.read(&levels)
+		}
+		if err != nil {
+			return err
 		}
 		shown := struct {
 			Level string `json:"level"`

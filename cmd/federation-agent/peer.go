@@ -98,6 +98,10 @@ func finding(p process, command *cobra.Command) func() (*peer, error) {
 	offerFiles(command, "ca-file", "pem", "crt", "cer")
 	return func() (*peer, error) {
 		if address := cmp.Or(*at, p.getenv(urlVariable)); address != "" {
+			if flags.Changed(configFlag) {
+				return nil, exit(exitConfiguration, "--%s is for the agent on this machine; with --url or %s no "+
+					"configuration is read", configFlag, urlVariable)
+			}
 			return peerAt(p, address, cmp.Or(*user, p.getenv(userVariable)), *passwordFile, *caFile)
 		}
 		for _, flag := range []string{"user", "password-file", "ca-file"} {
@@ -145,12 +149,16 @@ func peerAt(p process, address, user, passwordFile, caFile string) (*peer, error
 	case user == "" && a.password != "":
 		return nil, exit(exitConfiguration, "whose password is it? Give --user, or %s", userVariable)
 	case user != "" && a.password == "":
-		return nil, exit(exitConfiguration, "the password of %s is missing: give --password-file, or %s", user, passwordVariable)
+		return nil, exit(exitConfiguration, "the password of %s is missing: give --password-file, or %s", user,
+			passwordVariable)
 	case user != "" && at.Scheme == "http" && !isThisMachine(at.Hostname()):
 		fmt.Fprintf(p.stderr, "warning: the password goes to %s unencrypted; use https\n", at.Host)
 	}
 	transport := &http.Transport{DisableKeepAlives: true, Proxy: http.ProxyFromEnvironment}
 	if caFile != "" {
+		if at.Scheme != "https" {
+			return nil, exit(exitConfiguration, "--ca-file is for https, and --url says %s", at.Scheme)
+		}
 		pem, err := os.ReadFile(caFile)
 		if err != nil {
 			return nil, exit(exitConfiguration, "--ca-file: %v", err)
@@ -212,16 +220,42 @@ func (a *peer) get(ctx context.Context, path string) (answer, error) {
 	return a.ask(ctx, http.MethodGet, path, nil)
 }
 
+// served asks for a path, and gives what the agent serves there. A refusal is an error.
+func (a *peer) served(ctx context.Context, path string) (answer, error) {
+	said, err := a.get(ctx, path)
+	if err == nil {
+		err = said.refusal()
+	}
+	return said, err
+}
+
 // getJSON asks for a path, and reads the answer.
 func (a *peer) getJSON(ctx context.Context, path string, into any) error {
-	said, err := a.get(ctx, path)
-	if err == nil && said.code != http.StatusOK {
-		err = exit(exitInternal, "the agent refuses it: %s", said.why())
+	said, err := a.served(ctx, path)
+	if err != nil {
+		return err
 	}
-	if err == nil {
-		err = json.Unmarshal([]byte(said.text), into)
+	return said.read(into)
+}
+
+// read reads an answer that is JSON.
+func (a answer) read(into any) error {
+	if err := json.Unmarshal([]byte(a.text), into); err != nil {
+		return exit(exitInternal, "the agent's answer cannot be read: %v", err)
 	}
-	return err
+	return nil
+}
+
+// refusal ends a command that the agent does not serve; nil if it does. What the agent cannot make sense of is what a
+// flag or an argument says.
+func (a answer) refusal() error {
+	switch a.code {
+	case http.StatusOK:
+		return nil
+	case http.StatusBadRequest:
+		return exit(exitConfiguration, "the agent refuses it: %s", a.why())
+	}
+	return exit(exitInternal, "the agent refuses it: %s", a.why())
 }
 
 // why is what the agent says of something that it refuses.
@@ -230,7 +264,7 @@ func (a answer) why() string {
 	if json.Unmarshal([]byte(a.text), &said) == nil && said.Error != "" {
 		return said.Error
 	}
-	return a.status + ": " + strings.TrimSpace(a.text)
+	return strings.TrimSuffix(a.status+": "+strings.TrimSpace(a.text), ": ")
 }
 
 // post sends an order, as JSON.
@@ -253,7 +287,7 @@ func (a *peer) ask(ctx context.Context, method, path string, body []byte) (answe
 	case err != nil:
 		return answer{}, exit(exitInternal, "no agent answers at %s: %v", a.base, err)
 	}
-	text, err := io.ReadAll(io.LimitReader(response.Body, maxAnswer))
+	text, err := readAtMost(response.Body, maxAnswer)
 	if err := errors.Join(err, response.Body.Close()); err != nil {
 		return answer{}, exit(exitInternal, "reading the agent's answer: %v", err)
 	}
@@ -264,6 +298,15 @@ func (a *peer) ask(ctx context.Context, method, path string, body []byte) (answe
 		return answer{}, exit(exitInternal, "the agent wants another user or password: give --user and --password-file")
 	}
 	return answer{response.StatusCode, response.Status, string(text), response.Header}, nil
+}
+
+// readAtMost reads an answer of so many bytes at most. The beginning of a longer one would be taken for the whole.
+func readAtMost(from io.Reader, most int) ([]byte, error) {
+	text, err := io.ReadAll(io.LimitReader(from, int64(most)+1))
+	if err == nil && len(text) > most {
+		err = fmt.Errorf("it is longer than the %d MiB that are read", most>>20)
+	}
+	return text, err
 }
 
 // send sends one request. The caller closes the answer.

@@ -79,6 +79,8 @@ Exit code 0: printed. 2: a fault in what concerns AWS, or --of fits no document 
 		switch {
 		case of != "" && !slices.Contains(kinds(), of):
 			return exit(exitConfiguration, "--of %s: there are only %s", of, strings.Join(kinds(), ", "))
+		case of != "" && of != string(iam.Trust) && len(principals) > 0:
+			return exit(exitConfiguration, "--principal is for trust policies, and --of says %s", of)
 		case len(chosen) == 0:
 			return exit(exitConfiguration, "this configuration needs nothing of that; federation-agent policy shows all")
 		case of != "":

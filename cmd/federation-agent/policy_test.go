@@ -127,6 +127,7 @@ func TestPolicySaysWhatToDoWhereItHasNoOneDocument(t *testing.T) {
 		{nil, []string{"--of=permissions"}, "there are several; choose one by --for:\n  default-chain\n  providers[1]"},
 		{nil, []string{"--of=trust"}, "this configuration needs nothing of that"},
 		{nil, []string{"--for=nobody"}, "this configuration needs nothing of that"},
+		{nil, []string{"--of=secrets", "--principal=arn:aws:iam::123456789012:role/A"}, "--principal is for trust policies"},
 		{nil, []string{"--of=policy"}, "there are only permissions, assume-role, trust, secrets"},
 		{[]string{firstProvider + "roleArn=" + aRole}, []string{"--of=trust"}, "name who is trusted by --principal"},
 		{nil, []string{"--principal=arn:aws:sts::123456789012:assumed-role/A/S"}, "aws iam get-role"},

@@ -12,6 +12,9 @@ func execute(p process) int {
 	root.SetArgs(p.args)
 	root.SetOut(p.stdout)
 	root.SetErr(p.stderr)
+	root.InitDefaultHelpCmd()
+	root.InitDefaultCompletionCmd(p.args...)
+	failing(root)
 	command, err := root.ExecuteC()
 	if err == nil {
 		return exitOrderly
@@ -22,6 +25,36 @@ func execute(p process) int {
 	}
 	complain(p, command, failed.text)
 	return failed.code
+}
+
+// failing has each command end with the code that it documents. What fails while it works is no fault of its command
+// line, other than cobra's own errors are. A group of commands, and help, know no command but their own; cobra prints a
+// help for any other, as if that were fine.
+func failing(command *cobra.Command) {
+	switch run := command.RunE; {
+	case run != nil:
+		command.RunE = func(command *cobra.Command, args []string) error {
+			err := run(command, args)
+			if _, has := errors.AsType[*exitError](err); err == nil || has {
+				return err
+			}
+			return exit(exitInternal, "%v", err)
+		}
+	case command.Name() == "help":
+		command.Args = func(_ *cobra.Command, args []string) error {
+			of, unknown, err := command.Root().Find(args)
+			if err != nil {
+				return err
+			}
+			return knownCommand(of, unknown)
+		}
+	case !command.Runnable():
+		command.Args = knownCommand
+		command.RunE = func(command *cobra.Command, _ []string) error { return command.Help() }
+	}
+	for _, one := range command.Commands() {
+		failing(one)
+	}
 }
 
 func rootCommand(p process) *cobra.Command {

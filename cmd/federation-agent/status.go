@@ -3,10 +3,8 @@ package main
 import (
 	"cmp"
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
-	"net/http"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -127,21 +125,24 @@ Exit code 0: printed, whatever it says; health tells by its exit code. 1: no ans
 	command.MarkFlagsMutuallyExclusive("json", "watch")
 	return asking(p, command, func(ctx context.Context, agent *peer, _ []string) error {
 		switch {
+		case flags.Changed("interval") && !*watch:
+			return exit(exitConfiguration, "--interval is for --watch")
 		case *asJSON:
-			return show(ctx, p, agent, statusPath)
+			said, err := agent.served(ctx, statusPath)
+			if err == nil {
+				_, err = io.WriteString(p.stdout, said.text)
+			}
+			return err
 		case *watch && *interval < leastInterval:
 			return exit(exitConfiguration, "--interval: %s at least", leastInterval)
 		case *watch:
 			return watchStatus(ctx, p, agent, *interval)
 		}
 		text, err := statusOf(ctx, agent)
-		if err != nil {
-			return err
+		if err == nil {
+			_, err = io.WriteString(p.stdout, text)
 		}
-		if _, err := io.WriteString(p.stdout, text); err != nil {
-			return exit(exitInternal, "printing: %v", err)
-		}
-		return nil
+		return err
 	})
 }
 
@@ -183,16 +184,9 @@ func statusOrWhyNot(ctx context.Context, agent *peer) string {
 
 // statusOf gives the status of an agent in words.
 func statusOf(ctx context.Context, agent *peer) (string, error) {
-	said, err := agent.get(ctx, statusPath)
-	if err != nil {
-		return "", err
-	}
 	var s seen
-	if said.code != http.StatusOK {
-		return "", exit(exitInternal, "answered with %s", said.status)
-	}
-	if err := json.Unmarshal([]byte(said.text), &s); err != nil {
-		return "", exit(exitInternal, "the answer is no status page: %v", err)
+	if err := agent.getJSON(ctx, statusPath, &s); err != nil {
+		return "", err
 	}
 	return s.inWords(), nil
 }

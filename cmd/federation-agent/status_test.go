@@ -76,7 +76,7 @@ func TestAWatchGoesOnWhileTheAgentIsAwayAndEndsByCtrlC(t *testing.T) {
 	}))
 	defer agent.Close()
 	c := start(t, nil, "status", "--watch", "--interval", leastInterval.String(), "--url", agent.URL)
-	c.prints("answered with 503")
+	c.prints("the agent refuses it: 503 Service Unavailable\n")
 	c.signal(os.Interrupt)
 	if code := c.exit(); code != exitOrderly || strings.Contains(c.Stdout.String(), "\x1b") {
 		t.Errorf("exit code %d\n%s%s", code, c.Stdout.String(), c.log())

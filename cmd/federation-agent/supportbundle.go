@@ -6,10 +6,8 @@ import (
 	"errors"
 	"fmt"
 	"mime"
-	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 
 	"github.com/spf13/cobra"
 )
@@ -27,7 +25,8 @@ are.
 It needs a user of the node API. Where that has none (services.core.http.authentication.type=none), the command must
 run on the agent's own machine, or in its container, with the agent's configuration. If no agent answers, config print
 and doctor say what can be said.
-Exit code 0: written. 1: no answer, or refused. 2: configuration fault, or the node API is switched off.`,
+Exit code 0: written. 1: no answer, or refused, or the file cannot be made; none is written over.
+2: configuration fault, or the node API is switched off.`,
 		Example: `  federation-agent support-bundle
   kubectl exec deployment/federation-agent -- /federation-agent support-bundle --output - > support.tar.gz
   docker compose exec -T integration-agent /federation-agent support-bundle --output - > support.tar.gz
@@ -37,12 +36,10 @@ Exit code 0: written. 1: no answer, or refused. 2: configuration fault, or the n
 	output := command.Flags().StringP("output", "o", "", "`FILE` to write, - for the standard output; by default a name "+
 		"with the time, in this directory")
 	return asking(p, command, func(ctx context.Context, agent *peer, _ []string) error {
-		said, err := agent.get(ctx, "/_node/federation/support-bundle")
+		said, err := agent.served(ctx, "/_node/federation/support-bundle")
 		switch {
 		case err != nil:
 			return err
-		case said.code != http.StatusOK:
-			return exit(exitInternal, "the agent answered with %s: %s", said.status, strings.TrimSpace(said.text))
 		case *output == "-":
 			_, err := fmt.Fprint(p.stdout, said.text)
 			return err

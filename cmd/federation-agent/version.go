@@ -52,6 +52,9 @@ func versionCommand(p process) *cobra.Command {
 		Example: `  federation-agent version
   docker run --rm federation-agent-aws-api-gateway version`,
 		Args: cobra.NoArgs,
-		Run:  func(*cobra.Command, []string) { fmt.Fprint(p.stdout, versionLine()) },
+		RunE: func(*cobra.Command, []string) error {
+			_, err := fmt.Fprint(p.stdout, versionLine())
+			return err
+		},
 	}
 }

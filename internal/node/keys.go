@@ -2,9 +2,11 @@ package node
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -53,7 +55,11 @@ var (
 func readKeyQuery(asked url.Values) (q keyQuery, err error) {
 	q.limit, q.all = keysAtOnce, asked.Get("all") == "true"
 	q.Integration, q.SubscriptionID = asked.Get("integration"), asked.Get("subscription")
-	q.Account, q.Region, _ = strings.Cut(asked.Get("target"), ":")
+	target := asked.Get("target")
+	q.Account, q.Region, _ = strings.Cut(target, ":")
+	if target != "" && !account.MatchString(q.Account) {
+		return q, errors.New("target: want ACCOUNT or ACCOUNT:REGION, such as 111122223333:eu-west-1")
+	}
 	q.States = listedStates
 	if q.all {
 		q.States = allStates
@@ -82,6 +88,9 @@ func readKeyQuery(asked url.Values) (q keyQuery, err error) {
 	}
 	return q, nil
 }
+
+// account is the id of an AWS account.
+var account = regexp.MustCompile(`^\d{12}$`)
 
 func joined(states []keys.State) string {
 	texts := make([]string, len(states))

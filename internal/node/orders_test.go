@@ -329,7 +329,7 @@ func TestKeysAreListedInPartsByWhatIsAskedFor(t *testing.T) {
 	if len(seen) != 250 {
 		t.Errorf("%d keys were listed", len(seen))
 	}
-	for _, query := range []string{"state=lost", "limit=0", "limit=1001", "limit=x", "after=x", "after=1"} {
+	for _, query := range []string{"state=lost", "target=eu-west-1", "target=:eu-west-1", "limit=0", "limit=1001", "limit=x", "after=x", "after=1"} {
 		if code, body := r.get("/_node/federation/keys?" + query); code != http.StatusBadRequest {
 			t.Errorf("%s: %d %s", query, code, body)
 		}

@@ -17,11 +17,13 @@ type Flags struct {
 	estate         string
 	uniform        awssim.UniformOptions
 	latency, quota bool
+	given          *pflag.FlagSet
 }
 
 // Declare declares the flags. The addresses are the defaults.
 func (f *Flags) Declare(flags *pflag.FlagSet, apim, aws string) {
 	o := &f.options
+	f.given = flags
 	flags.SortFlags = false
 	flags.StringVar(&o.APIMAddress, "apim", apim, "`ADDRESS` of the APIM stand-in; port 0 takes a free one")
 	flags.StringVar(&o.AWSAddress, "aws", aws, "`ADDRESS` of the AWS stand-in; port 0 takes a free one")
@@ -48,7 +50,10 @@ func (f *Flags) Declare(flags *pflag.FlagSet, apim, aws string) {
 // Start starts the stand-ins that the flags describe. Errors name the flag; then nothing was started.
 func (f *Flags) Start() (*Sandbox, error) {
 	o := f.options
-	var err error
+	err := f.withoutEffect()
+	if err != nil {
+		return nil, err
+	}
 	if o.Estate, err = f.readEstate(); err != nil {
 		return nil, fmt.Errorf("--estate: %w", err)
 	}
@@ -64,6 +69,19 @@ func (f *Flags) Start() (*Sandbox, error) {
 		return nil, fmt.Errorf("cannot start the stand-ins: %w", err)
 	}
 	return sandbox, nil
+}
+
+// withoutEffect refuses a flag that changes nothing beside the others.
+func (f *Flags) withoutEffect() error {
+	for _, name := range []string{"accounts", "regions", "apis", "stages", "plans", "document-bytes"} {
+		if f.given.Changed(name) && f.estate != "uniform" {
+			return fmt.Errorf("--%s is for --estate uniform", name)
+		}
+	}
+	if f.given.Changed("quota-scale") && !f.quota {
+		return errors.New("--quota-scale has no effect with --quota=false")
+	}
+	return nil
 }
 
 func (f *Flags) readEstate() (awssim.Estate, error) {
