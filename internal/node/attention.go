@@ -172,14 +172,8 @@ func keyTroubles(r report) (found []attention) {
 // in AWS.
 func subscriptionsRefused(r report) (found []attention) {
 	for _, i := range r.Serving {
-		n, last := 0, status.FailedCommand{}
-		for _, c := range i.Failures { // the newest first
-			if strings.HasSuffix(c.Type, "SUBSCRIBE") && r.Now.Sub(c.At) < time.Hour {
-				if n++; n == 1 {
-					last = c
-				}
-			}
-		}
+		last := i.Subscriptions.Last
+		n := i.Subscriptions.Since(r.Now.Add(-time.Hour))
 		if n > 0 {
 			found = append(found, attention{
 				What: fmt.Sprintf("Subscriptions of integration %s failed in the last hour, or their ends: %d", i.ID, n),

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/http"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -302,6 +303,24 @@ func TestAFirstSessionNeedsSomebodyOnceItFails(t *testing.T) {
 	r.now = r.now.Add(-4 * time.Second)
 	b.SessionAway(integration, "no such host", r.now)
 	wants(t, r.page(""), "No session to APIM", "no such host", "federation-agent doctor")
+}
+
+func TestFailedSubscriptionsAreCountedBeyondThoseThatAreKept(t *testing.T) {
+	r := newRig(t, nil)
+	fail := func(kind, id string) {
+		r.options.Board.TurnedAway(integration, status.FailedCommand{
+			Command: status.Command{Type: kind, Outcome: status.Refused}, ID: id, At: r.now, Subscription: "sub-" + id, Reason: "no",
+		})
+	}
+	for n := range status.FailuresKept + 5 {
+		fail("SUBSCRIBE", strconv.Itoa(n))
+	}
+	for range status.FailuresKept {
+		fail("DISCOVER", "preview")
+	}
+	wants(t, r.page(""), "failed in the last hour, or their ends: 25", "SUBSCRIBE sub-24: no")
+	r.now = r.now.Add(61 * time.Minute)
+	lacks(t, r.page(""), "failed in the last hour")
 }
 
 func TestSeveralIntegrationsAreToldApart(t *testing.T) {

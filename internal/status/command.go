@@ -3,6 +3,7 @@ package status
 import (
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -47,6 +48,45 @@ type Commands struct {
 	Took map[string]*Histogram `json:"-"`
 	// Failures are the last [FailuresKept] that did not succeed, the newest first.
 	Failures []FailedCommand `json:"failedCommands"`
+	// Subscriptions are the failures of those that make keys and end them.
+	Subscriptions SubscriptionFailures `json:"-"`
+}
+
+// SubscriptionFailures are the SUBSCRIBEs and UNSUBSCRIBEs of the last hour that did not succeed. They are counted apart:
+// other commands that fail push them out of [Commands.Failures].
+type SubscriptionFailures struct {
+	// Last is the newest, whenever that was.
+	Last FailedCommand
+	// Minutes are the last of them, the oldest first; minutes without one are left out.
+	Minutes []FailedMinute
+}
+
+// FailedMinute is how many failed in the minute that began then.
+type FailedMinute struct {
+	At time.Time
+	N  int
+}
+
+// Since is how many there were since then, which is an hour ago at most, to the minute.
+func (f SubscriptionFailures) Since(begin time.Time) (n int) {
+	for _, m := range f.Minutes {
+		if m.At.Add(time.Minute).After(begin) {
+			n += m.N
+		}
+	}
+	return n
+}
+
+func (f *SubscriptionFailures) add(c FailedCommand) {
+	f.Last = c
+	at := c.At.Truncate(time.Minute)
+	if last := len(f.Minutes) - 1; last < 0 || f.Minutes[last].At.Before(at) {
+		if len(f.Minutes) > MinutesKept { // an hour touches one more
+			f.Minutes = slices.Delete(f.Minutes, 0, 1)
+		}
+		f.Minutes = append(f.Minutes, FailedMinute{At: at})
+	}
+	f.Minutes[len(f.Minutes)-1].N++ // a clock that was put back goes on with the newest
 }
 
 // FailedCommand is a command that did not succeed.
@@ -102,6 +142,9 @@ func (c *Commands) note(f FailedCommand) {
 	for _, text := range []*string{&f.ID, &f.Subscription, &f.API, &f.Job, &f.Reason} {
 		*text = cut(*text)
 	}
+	if strings.HasSuffix(f.Type, "SUBSCRIBE") {
+		c.Subscriptions.add(f)
+	}
 	c.Failures = slices.Insert(c.Failures[:min(len(c.Failures), FailuresKept-1)], 0, f)
 }
 
@@ -111,5 +154,6 @@ func (c Commands) clone() Commands {
 		c.Took[kind] = took.clone()
 	}
 	c.Failures = append([]FailedCommand{}, c.Failures...)
+	c.Subscriptions.Minutes = slices.Clone(c.Subscriptions.Minutes)
 	return c
 }

@@ -30,6 +30,32 @@ func TestFailedCommandsAreKeptTheNewestFirst(t *testing.T) {
 	}
 }
 
+func TestFailedSubscriptionsOfTheLastHourAreCountedHoweverManyThereAre(t *testing.T) {
+	b := status.NewBoard()
+	b.Serve("i", at(0))
+	fail := func(kind string, second int) {
+		c := failed(kind, strconv.Itoa(second))
+		c.At = at(second)
+		b.TurnedAway("i", c)
+	}
+	for minute := range 3 * 60 {
+		for range 10 {
+			fail("UNSUBSCRIBE", minute*60)
+		}
+	}
+	last := 3*60*60 - 60
+	for range status.FailuresKept {
+		fail("DISCOVER", last)
+	}
+	got := b.Read().Integrations[0].Subscriptions
+	if n := got.Since(at(last - 59*60)); n != 600 || got.Last.Type != "UNSUBSCRIBE" {
+		t.Errorf("%d, the last of them %+v", n, got.Last)
+	}
+	if n := got.Since(at(last + 60)); n != 0 {
+		t.Errorf("%d since the last minute", n)
+	}
+}
+
 func TestACommandIsOpenUntilItIsAnswered(t *testing.T) {
 	b := status.NewBoard()
 	b.Serve("i", at(0))
