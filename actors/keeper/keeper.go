@@ -278,15 +278,12 @@ func (k *keeper) show(notes map[string]note, newly map[note][]keys.Record) {
 func (k *keeper) note(steps []keys.Step) error {
 	var all error
 	for _, step := range steps {
-		r, keep := step.Noted(k.env.Now())
-		var err error
-		switch {
+		switch r, keep := step.Noted(k.env.Now()); {
 		case !keep:
-			err = k.env.Keys.Remove(r.ID)
+			all = errors.Join(all, k.env.Keys.Remove(r.ID))
 		case r.State != step.Record.State:
-			err = k.env.Keys.Put(r)
+			all = errors.Join(all, k.env.Keys.Put(r))
 		}
-		all = errors.Join(all, err)
 	}
 	return all
 }
