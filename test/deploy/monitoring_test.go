@@ -186,3 +186,11 @@ func TestMonitoringReadsTheNodeAPIAsItIs(t *testing.T) {
 		t.Errorf("%+v", prometheus)
 	}
 }
+
+// A chart can only read files of its own.
+func TestTheChartHasTheRulesOfMonitoring(t *testing.T) {
+	const chart = "deployments/helm/federation-agent-aws-api-gateway/files/rules.yml"
+	if read(t, chart) != read(t, monitoringFolder+"rules.yml") {
+		t.Errorf("the chart has other rules: cp %srules.yml %s", monitoringFolder, chart)
+	}
+}
