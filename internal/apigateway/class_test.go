@@ -321,6 +321,10 @@ func TestADenyAndAClockThatIsOffAreToldByWhatOnlyAWSsTextSays(t *testing.T) {
 			`no throttling: delete keys that nobody needs, or ask AWS to raise the quota "API keys per account per Region"`,
 			"resource limit",
 		},
+		{
+			"UnrecognizedClientException", "The security token included in the request is invalid.",
+			"take it out of configuration.region only once its subscriptions are closed", "or take it out",
+		},
 	} {
 		_, _, err := CreateKey(t.Context(), (&wire{answer: answers(fault(403, c.code, c.message))}).client(nil), "n", "")
 		if got := Explain(err); !strings.Contains(got, c.says) || strings.Contains(got, c.not) {

@@ -96,7 +96,8 @@ func Explain(err error) string {
 			"check the network, DNS, proxy variables and AWS_ENDPOINT_URL"
 	case class == gateway.RegionUnavailable:
 		return where + " does not know the access key; enable the region for the account (in AWS's console: Account, AWS " +
-			"Regions), or take it out of configuration.region; if every region says this, check accessKeyId"
+			"Regions); take it out of configuration.region only once its subscriptions are closed, as their keys stay valid; " +
+			"if every region says this, check accessKeyId"
 	}
 	if fault, ok := errors.AsType[*unreadable](err); ok && class == gateway.Unavailable {
 		return explanations[class] + " (" + fault.text + ")"
