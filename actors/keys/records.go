@@ -25,8 +25,6 @@ const (
 	retryCap   = 10 * time.Minute
 )
 
-// What a saga writes down, and what it deletes.
-
 // records is what the journal has of the subscription, the oldest first.
 func (s *saga) records() ([]keys.Record, error) {
 	of := s.spec.subscription
@@ -137,8 +135,8 @@ func (s *saga) ended() {
 	}
 }
 
-// listUnnamed ends a subscription of which neither its metadata nor the journal name a key. An ERROR would come back
-// for ever: APIM goes on asking. So it is a success, and the key, if there is one, is listed for an operator.
+// listUnnamed ends a subscription of which neither its metadata nor the journal name a key. With an ERROR nobody could
+// ever end it in APIM. So it is a success, and the key, if there is one, is listed for an operator.
 func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error {
 	if listed {
 		return nil // the same command once more, or a lost create

@@ -128,8 +128,9 @@ func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
 
 func (s *saga) unsubscribe(ctx actor.Context, m task, c messages.Unsubscribe) {
 	if err := s.remove(m, c); err != nil {
-		life.LogFailure(s.env.Often, err, "an API key was not deleted", life.LogTarget, s.target(),
-			life.LogSubscription, s.spec.subscription.ID, life.LogReason, refusal(err))
+		life.LogFailure(s.env.Often, err, "an API key was not deleted: it still opens its API, and nobody tries again. Mend "+
+			"the reason, then end the subscription again in APIM", life.LogTarget, s.target(), life.LogSubscription,
+			s.spec.subscription.ID, life.LogReason, refusal(err))
 		s.refuse(ctx, c, err)
 		return
 	}
