@@ -296,17 +296,17 @@ func TestADenyAndAClockThatIsOffAreToldByWhatOnlyAWSsTextSays(t *testing.T) {
 	for _, c := range []struct{ code, message, says, not string }{
 		{
 			"AccessDeniedException", user + "with an explicit deny in a service control policy: arn:aws:iam::1:policy/p",
-			"a service control policy denies apigateway:POST on arn:aws:apigateway:eu-west-1::/apikeys explicitly: remove", "lack the",
+			"a Deny in a service control policy forbids apigateway:POST on arn:aws:apigateway:eu-west-1::/apikeys: remove", "lack the",
 		},
-		{"AccessDeniedException", user + "with an explicit deny in a permissions boundary", "a permissions boundary denies", "lack the"},
-		{"AccessDeniedException", user + "with an explicit deny", "service control policy …) denies apigateway:POST", "lack the"},
+		{"AccessDeniedException", user + "with an explicit deny in a permissions boundary", "a Deny in a permissions boundary forbids", "lack the"},
+		{"AccessDeniedException", user + "with an explicit deny", "service control policy …) forbids apigateway:POST", "lack the"},
 		{
 			"AccessDeniedException", user + "with an explicit deny in " + strings.Repeat("a", maxKind+1),
-			"service control policy …) denies", "lack the",
+			"service control policy …) forbids", "lack the",
 		},
 		{
 			"AccessDeniedException", user + "because no service control policy allows the apigateway:GET action",
-			"lack the permission apigateway:POST", "denies",
+			"lack the permission apigateway:POST", "forbids",
 		},
 		{
 			"InvalidSignatureException", "Signature expired: 1 is now earlier than 2 (7 - 5 min.)",

@@ -225,7 +225,7 @@ func TestARoleWhoseUseAPolicyDeniesIsToldWithTheKindOfPolicy(t *testing.T) {
 			"resource: "+role+" with an explicit deny in a service control policy"))}
 		c := newCredentials(t, w, CredentialsOptions{Regions: []string{"eu-west-1"}})
 		_, err := ListRESTAPIs(t.Context(), NewClient(c.Config("eu-west-1", role), Options{}))
-		const want = "a service control policy denies sts:AssumeRole explicitly: remove or narrow that Deny"
+		const want = "a Deny in a service control policy forbids sts:AssumeRole: remove or narrow it"
 		if got := Explain(err); !strings.Contains(got, want) || strings.Contains(got, "trust policy") {
 			t.Errorf("explanation: %s", got)
 		}

@@ -85,7 +85,7 @@ func Explain(err error) string {
 	case service != serviceID, class == gateway.BadCredentials && isSigningText(err.Error()):
 		return "no AWS credentials were found: set accessKeyId and secretAccessKey, or give the machine or pod a role"
 	case class == gateway.AccessDenied && denierOf(err) != "":
-		return denierOf(err) + " denies " + permission(e.Operation, e.Region) + narrowIt + inItsWords(class, err)
+		return denial(err, permission(e.Operation, e.Region)) + inItsWords(class, err)
 	case class == gateway.AccessDenied:
 		return "the credentials lack the permission " + permission(e.Operation, e.Region) + inItsWords(class, err)
 	case class == gateway.HardLimit && e.Operation == gateway.CreateAPIKey:
@@ -171,7 +171,7 @@ var explanations = map[gateway.Class]string{
 func explainSTS(class gateway.Class, operation gateway.Operation, err error) string {
 	switch {
 	case class == gateway.AccessDenied && operation == "AssumeRole" && denierOf(err) != "":
-		return "the role may not be assumed: " + denierOf(err) + " denies sts:AssumeRole" + narrowIt
+		return "the role may not be assumed: " + denial(err, "sts:AssumeRole")
 	case class == gateway.AccessDenied && operation == "AssumeRole":
 		return "the role may not be assumed; check roleArn, the role's trust policy, its external id " +
 			"(agent.aws.externalId), and that the agent's own identity is allowed sts:AssumeRole on it"
@@ -187,8 +187,10 @@ func explainSTS(class gateway.Class, operation gateway.Operation, err error) str
 	}
 }
 
-// narrowIt is what to do about an explicit Deny.
-const narrowIt = " explicitly: remove or narrow that Deny; another Allow changes nothing"
+// denial says which policy denies an action explicitly, and what to do about it.
+func denial(err error, action string) string {
+	return "a Deny in " + denierOf(err) + " forbids " + action + ": remove or narrow it; another Allow changes nothing"
+}
 
 // denierOf is the kind of policy that denies a call explicitly. It is empty where an Allow is missing.
 func denierOf(err error) string {

@@ -274,7 +274,7 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 				{"REST APIs", doctor.Good, []string{"eu-west-1"}},
 				{"usage plans", doctor.Attention, []string{
 					"eu-west-1", "access denied",
-					"an identity-based policy denies apigateway:GET on arn:aws:apigateway:eu-west-1::/usageplans",
+					"a Deny in an identity-based policy forbids apigateway:GET on arn:aws:apigateway:eu-west-1::/usageplans",
 				}},
 				{"usage plans", doctor.Good, []string{"us-east-1"}},
 			},
