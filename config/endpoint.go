@@ -61,16 +61,23 @@ func (l *loader) adviseToken(cfg Config) {
 func (h Header) isAuthorization() bool { return strings.EqualFold(h.Name, "Authorization") }
 
 // adviseClearText warns where a token can be read on its way.
-func (l *loader) adviseClearText(c Connector) {
-	for i, raw := range c.Endpoints {
-		s, found := l.settings[fmt.Sprintf("%sendpoints[%d]", connectorPrefix, i)]
-		u, err := url.Parse(raw)
-		if !found || err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) || len(c.Headers) == 0 {
-			continue
+func (l *loader) adviseClearText(cfg Config) {
+	if len(cfg.Connector.Headers) > 0 {
+		for i, raw := range cfg.Connector.Endpoints {
+			l.adviseToEncrypt(fmt.Sprintf("%sendpoints[%d]", connectorPrefix, i), raw)
 		}
-		const text = "%s: the token goes to %s without encryption, and whoever is on the way can read it; use https"
-		l.warn(fmt.Sprintf(text, s, show(u.Hostname())))
 	}
+	l.adviseToEncrypt(keyAPIMURL, cfg.Agent.APIM.URL)
+}
+
+func (l *loader) adviseToEncrypt(key, raw string) {
+	s, found := l.settings[key]
+	u, err := url.Parse(raw)
+	if !found || err != nil || u.Scheme != "http" || isLoopback(u.Hostname()) {
+		return
+	}
+	const text = "%s: the token goes to %s without encryption, and whoever is on the way can read it; use https"
+	l.warn(fmt.Sprintf(text, s, show(u.Hostname())))
 }
 
 // isLoopback tells whether a host is this machine itself. What another name leads to is not known here.

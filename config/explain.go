@@ -117,7 +117,8 @@ func (f field) shown(key string, s setting, hidden []string) Setting {
 		Key: key, Value: s.value, Origin: setting{variable: cmp.Or(s.at, s.variable)}.String(), Placeholders: s.through,
 		Reference: s.from, Secret: f.kind == kindSecret && s.from == "", Faulty: s.isFaulty,
 	}
-	if normal, err := normaliseEndpoint(s.value); f.pattern == connectorPrefix+"endpoints["+indexMark+"]" && err == nil {
+	isAddress := f.pattern == connectorPrefix+"endpoints["+indexMark+"]" || f.pattern == keyAPIMURL
+	if normal, err := normaliseEndpoint(s.value); isAddress && err == nil {
 		shown.Value = normal
 	}
 	if f.kind == kindLines {

@@ -209,6 +209,9 @@ func (l *loader) finish(cfg *Config) {
 			cfg.Connector.Endpoints[i] = endpoint
 		}
 	}
+	if address, err := normaliseAPIM(cfg.Agent.APIM.URL); err == nil {
+		cfg.Agent.APIM.URL = address
+	}
 	for i := range cfg.Providers {
 		p := &cfg.Providers[i]
 		p.Regions = l.once(providerKey(i, "configuration.region"), p.Regions)
@@ -218,8 +221,8 @@ func (l *loader) finish(cfg *Config) {
 	l.tell("agent.cache.path", cfg.Agent.Cache.Path, OriginDefault)
 	l.adviseRegions(*cfg)
 	l.adviseToken(*cfg)
-	l.adviseClearText(cfg.Connector)
-	l.adviseTrust(cfg.Connector)
+	l.adviseClearText(*cfg)
+	l.adviseTrust(*cfg)
 	l.adviseNode(cfg.Services.HTTP)
 	l.adviseSurroundings()
 	cfg.Notes = l.notes

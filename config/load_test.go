@@ -67,6 +67,7 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 		},
 		Agent: config.Agent{
 			Cloud:     config.CloudGate{Path: "/apim/integration-controller"},
+			APIM:      config.APIM{Timeout: 10 * time.Second},
 			Log:       config.Log{Level: slog.LevelInfo, Format: "text"},
 			Quota:     config.Quota{Share: 70, Rate: 10, Burst: 40, Scope: config.ScopeAccountRegion},
 			AWS:       config.AWS{RoleSessionName: "gravitee-federation-agent"},
@@ -89,6 +90,10 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 func TestEveryAgentSettingCanBeSet(t *testing.T) {
 	cfg, warnings := mustLoad(t, sources(seed(
 		"gravitee_agent_cloud_path=/federation",
+		"gravitee_agent_apim_url=https://apim.example.com/management/",
+		"gravitee_agent_apim_token=an-apim-token-that-nobody-may-see",
+		"gravitee_agent_apim_environmentId=DEFAULT",
+		"gravitee_agent_apim_timeout=20s",
 		"gravitee_agent_log_level=DEBUG",
 		"gravitee_agent_log_format=json",
 		"GRAVITEE_AGENT_QUOTA_SHARE=55",
@@ -113,7 +118,11 @@ func TestEveryAgentSettingCanBeSet(t *testing.T) {
 	)...))
 	wantWarnings(t, warnings)
 	want := config.Agent{
-		Cloud:     config.CloudGate{Path: "/federation"},
+		Cloud: config.CloudGate{Path: "/federation"},
+		APIM: config.APIM{
+			URL: "https://apim.example.com/management", Token: secret.New("an-apim-token-that-nobody-may-see"),
+			EnvironmentID: "DEFAULT", Timeout: 20 * time.Second,
+		},
 		Log:       config.Log{Level: slog.LevelDebug, Format: "json"},
 		Quota:     config.Quota{Share: 55, Rate: 9.5, Burst: 30, Scope: config.ScopeAccount},
 		AWS:       config.AWS{AccountID: "012345678901", RoleSessionName: "me", ExternalID: "ext:1"},
@@ -131,7 +140,7 @@ func TestEveryAgentSettingCanBeSet(t *testing.T) {
 		Cache:    config.Cache{Path: "/var/lib/agent/exports", MaxBytes: 3 << 30},
 		Shutdown: config.Shutdown{Timeout: 5 * time.Second},
 	}
-	if diff := cmp.Diff(want, cfg.Agent); diff != "" {
+	if diff := cmp.Diff(want, cfg.Agent, sameSecret); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
 }

@@ -9,7 +9,8 @@ import (
 
 // SessionProxy says whether APIM is reached through a proxy.
 type SessionProxy struct {
-	// Whether the sessions to APIM go through a proxy. Calls to AWS follow HTTPS_PROXY and NO_PROXY instead.
+	// Whether the sessions to APIM, and the requests to its REST API, go through a proxy. Calls to AWS follow HTTPS_PROXY
+	// and NO_PROXY instead.
 	Enabled bool `env:"enabled" envDefault:"false" guard:"trust" example:"true"`
 	// Whether the proxy is that of system.proxy instead of the one that is described here.
 	UseSystemProxy bool        `env:"useSystemProxy" envDefault:"false" guard:"trust" example:"true"`

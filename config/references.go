@@ -177,6 +177,8 @@ func (l *loader) ruleOf(key string) func(text string) error {
 			err = header.checkValue(text)
 		case f.pattern == cloudToken:
 			_, err = readCloudToken(text, now())
+		case f.pattern == keyAPIMToken:
+			err = checkAPIMToken(text)
 		}
 		return err
 	}

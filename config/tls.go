@@ -14,7 +14,7 @@ import (
 	"federation-agent/internal/trust"
 )
 
-// SSL is TLS towards APIM. It concerns the endpoints that are https.
+// SSL is TLS towards APIM. It concerns the endpoints that are https, and the REST API if it is.
 type SSL struct {
 	// Whether any certificate of APIM is accepted. Whoever is on the way can then read the token and give commands: only
 	// for a trial. A warning at each start says so.
@@ -92,7 +92,7 @@ func (s TrustStore) source(prefix string) *trust.Source {
 	}
 }
 
-// ClientTLS says whom the session to APIM trusts. What happens to the stores later goes to the log.
+// ClientTLS says whom the session to APIM and the REST client trust. What happens to the stores later goes to the log.
 func (c Connector) ClientTLS(log *slog.Logger) trust.Options {
 	return trust.Options{
 		Trust: c.SSL.TrustStore.source(sslPrefix), Keys: c.SSL.KeyStore.source(sslPrefix),
@@ -217,8 +217,8 @@ func (l *loader) adviseUnused(prefix, because string) {
 }
 
 // adviseTrust warns where anybody can pass for APIM.
-func (l *loader) adviseTrust(c Connector) {
-	risky := map[string]string{}
+func (l *loader) adviseTrust(cfg Config) {
+	c, risky := cfg.Connector, map[string]string{}
 	if c.SSL.TrustAll {
 		risky[sslPrefix+"trustAll"] = "any certificate of APIM is accepted, so whoever is on the way can read the token " +
 			"and give commands; trust APIM's authority instead (" + sslPrefix + "truststore)"
@@ -230,7 +230,7 @@ func (l *loader) adviseTrust(c Connector) {
 	isSecure := func(endpoint string) bool { return strings.HasPrefix(endpoint, "https:") }
 	for _, key := range slices.Sorted(maps.Keys(risky)) {
 		text := risky[key]
-		if !slices.ContainsFunc(c.Endpoints, isSecure) {
+		if !slices.ContainsFunc(slices.Concat(c.Endpoints, []string{cfg.Agent.APIM.URL}), isSecure) {
 			text = "has no effect, because no endpoint is https"
 		}
 		l.warn(l.settings[key].String() + ": " + text)

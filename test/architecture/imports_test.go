@@ -69,6 +69,11 @@ func walls() []wall {
 			why:    "AWS is reached without knowing for whom",
 		},
 		{
+			from:   `^internal/apimrest(/|$)`,
+			forbid: ours + `(actors|messages|config|internal/(exchange|federation|apigateway|store|quota|sandbox))`,
+			why:    "APIM's management API is asked without knowing what for",
+		},
+		{
 			from: `^internal/keys$`, forbid: ours + `|^net$|^os$|^github\.com/`,
 			why: "what follows from a key's records is decided without a disk, a clock or AWS",
 		},
