@@ -106,7 +106,7 @@ func (s *stage) export(ctx context.Context) (store.Export, error) {
 		key.DeploymentID, key.UpdatedAt = d.DeploymentID, d.UpdatedAt
 		key.DocumentationVersion, key.CanaryDeploymentID = d.DocumentationVersion, d.CanaryDeploymentID
 	}
-	room := exports.Copies{Claim: s.task.Claim, Rewritten: federation.RewritesServers(entry.API)}
+	room := exports.Copies{Claim: s.task.Claim, Servers: federation.RewritesServers(entry.ID(), entry.Entry)}
 	if bytes := s.env.Exports.Size(key); bytes > 0 {
 		if err := room.Take(ctx, bytes); err != nil {
 			return store.Export{}, err

@@ -236,9 +236,11 @@ func isSigningText(message string) bool {
 	return strings.Contains(message, "get identity:") || strings.Contains(message, "failed to refresh cached credentials")
 }
 
-// serviceID and serviceSTS are the SDK's names of the services. unknownCode is its code for an answer without a code.
+// serviceID, secondID and serviceSTS are the SDK's names of the services: both of the first two are API Gateway.
+// unknownCode is its code for an answer without a code.
 const (
 	serviceID   = "API Gateway"
+	secondID    = "ApiGatewayV2"
 	serviceSTS  = "STS"
 	unknownCode = "UnknownError"
 )
@@ -250,6 +252,9 @@ func origin(err error) (service string, operation gateway.Operation) {
 	var op *smithy.OperationError
 	for errors.As(err, &op) {
 		service, operation, err = op.ServiceID, gateway.Operation(op.OperationName), op.Err
+	}
+	if service == secondID {
+		service = serviceID
 	}
 	return service, operation
 }

@@ -8,13 +8,16 @@ package apigateway
 import (
 	"context"
 	"math/rand/v2"
+	"sync"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/apigateway"
+	sdk2 "github.com/aws/aws-sdk-go-v2/service/apigatewayv2"
+	"github.com/aws/smithy-go/middleware"
 )
 
 // Client is everything that the agent asks of API Gateway, with the SDK's exact signatures. The minimum policy allows
-// each of these operations but GetApiKeys, and the agent needs no other.
+// each of these operations but GetApiKeys and those of custom domain names, and the agent needs no other.
 type Client interface {
 	GetRestApis(context.Context, *sdk.GetRestApisInput, ...func(*sdk.Options)) (*sdk.GetRestApisOutput, error)
 	GetUsagePlans(context.Context, *sdk.GetUsagePlansInput, ...func(*sdk.Options)) (*sdk.GetUsagePlansOutput, error)
@@ -26,6 +29,15 @@ type Client interface {
 	) (*sdk.CreateUsagePlanKeyOutput, error)
 	DeleteApiKey(context.Context, *sdk.DeleteApiKeyInput, ...func(*sdk.Options)) (*sdk.DeleteApiKeyOutput, error)
 	GetApiKeys(context.Context, *sdk.GetApiKeysInput, ...func(*sdk.Options)) (*sdk.GetApiKeysOutput, error)
+
+	GetDomainNames(context.Context, *sdk.GetDomainNamesInput, ...func(*sdk.Options)) (*sdk.GetDomainNamesOutput, error)
+	GetBasePathMappings(
+		context.Context, *sdk.GetBasePathMappingsInput, ...func(*sdk.Options),
+	) (*sdk.GetBasePathMappingsOutput, error)
+	GetApiMappings(context.Context, *sdk2.GetApiMappingsInput, ...func(*sdk2.Options)) (*sdk2.GetApiMappingsOutput, error)
+	ListRoutingRules(
+		context.Context, *sdk2.ListRoutingRulesInput, ...func(*sdk2.Options),
+	) (*sdk2.ListRoutingRulesOutput, error)
 }
 
 // Options are what a client of one target (account x region) needs in addition to the SDK's own configuration.
@@ -46,10 +58,39 @@ func NewClient(cfg aws.Config, o Options) Client {
 	if cache, ok := cfg.Credentials.(interface{ Invalidate() }); ok {
 		renew = cache.Invalidate
 	}
-	return sdk.NewFromConfig(cfg, func(so *sdk.Options) {
-		so.Retryer = retryer{}
-		so.APIOptions = append(so.APIOptions, attempts{
-			permits: o.Permits, jitter: o.Jitter, renew: renew, credentials: cfg.Credentials,
-		}.install)
-	})
+	each := []func(*middleware.Stack) error{attempts{
+		permits: o.Permits, jitter: o.Jitter, renew: renew, credentials: cfg.Credentials,
+	}.install}
+	return client{
+		Client: sdk.NewFromConfig(cfg, func(so *sdk.Options) {
+			so.Retryer = retryer{}
+			so.APIOptions = append(so.APIOptions, each...)
+		}),
+		second: sync.OnceValue(func() *sdk2.Client {
+			return sdk2.NewFromConfig(cfg, func(so *sdk2.Options) {
+				so.Retryer = retryer{}
+				so.APIOptions = append(so.APIOptions, each...)
+			})
+		}),
+	}
+}
+
+// client is of both of API Gateway's APIs. The second one is made when it is first used: most agents never do.
+type client struct {
+	*sdk.Client
+	second func() *sdk2.Client
+}
+
+// GetApiMappings implements [Client].
+func (c client) GetApiMappings(
+	ctx context.Context, in *sdk2.GetApiMappingsInput, o ...func(*sdk2.Options),
+) (*sdk2.GetApiMappingsOutput, error) {
+	return c.second().GetApiMappings(ctx, in, o...)
+}
+
+// ListRoutingRules implements [Client].
+func (c client) ListRoutingRules(
+	ctx context.Context, in *sdk2.ListRoutingRulesInput, o ...func(*sdk2.Options),
+) (*sdk2.ListRoutingRulesOutput, error) {
+	return c.second().ListRoutingRules(ctx, in, o...)
 }

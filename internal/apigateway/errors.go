@@ -221,16 +221,20 @@ func clockText(err error) string {
 	return "this machine's clock is off"
 }
 
-// permissions are the IAM action and the resource path that each operation needs.
+// permissions are the IAM action and the resource that each operation needs, from the account on.
 var permissions = map[gateway.Operation]struct{ verb, path string }{
-	gateway.GetRestApis:        {"GET", "/restapis"},
-	gateway.GetUsagePlans:      {"GET", "/usageplans"},
-	gateway.GetStages:          {"GET", "/restapis/*"},
-	gateway.GetExport:          {"GET", "/restapis/*/stages/*"},
-	gateway.CreateAPIKey:       {"POST", "/apikeys"},
-	gateway.CreateUsagePlanKey: {"POST", "/usageplans/*/keys"},
-	gateway.DeleteAPIKey:       {"DELETE", "/apikeys/*"},
-	gateway.GetAPIKeys:         {"GET", "/apikeys"},
+	gateway.GetRestApis:         {"GET", ":/restapis"},
+	gateway.GetUsagePlans:       {"GET", ":/usageplans"},
+	gateway.GetStages:           {"GET", ":/restapis/*"},
+	gateway.GetExport:           {"GET", ":/restapis/*/stages/*"},
+	gateway.CreateAPIKey:        {"POST", ":/apikeys"},
+	gateway.CreateUsagePlanKey:  {"POST", ":/usageplans/*/keys"},
+	gateway.DeleteAPIKey:        {"DELETE", ":/apikeys/*"},
+	gateway.GetAPIKeys:          {"GET", ":/apikeys"},
+	gateway.GetDomainNames:      {"GET", ":/domainnames"},
+	gateway.GetBasePathMappings: {"GET", "*:/domainnames/*"}, // the ARN of a private domain name has the account
+	gateway.GetAPIMappings:      {"GET", ":/domainnames/*"},
+	gateway.ListRoutingRules:    {"ListRoutingRules", "*:/domainnames/*"},
 }
 
 // permission names the IAM action and resource that an operation needs in a region, which may be empty.
@@ -240,5 +244,5 @@ func permission(operation gateway.Operation, in string) string {
 		return "for this call"
 	}
 	partition := region.PartitionOf(in).ID
-	return fmt.Sprintf("apigateway:%s on arn:%s:apigateway:%s::%s", p.verb, partition, cmp.Or(in, "*"), p.path)
+	return fmt.Sprintf("apigateway:%s on arn:%s:apigateway:%s:%s", p.verb, partition, cmp.Or(in, "*"), p.path)
 }

@@ -24,7 +24,7 @@ func TestTheInvokeURLDependsOnThePartitionAndTheEndpoint(t *testing.T) {
 			"eu-west-1", gateway.RestAPI{ID: "a", EndpointDisabled: true},
 		},
 	} {
-		if got := invokeURL(ID{one, in.region, "a", "s"}, &in.api); got != want {
+		if got := invokeURL(ID{one, in.region, "a", "s"}, Entry{API: &in.api}); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
@@ -43,14 +43,14 @@ func TestAPrivateAPIHasAnAddressForEachVPCEndpoint(t *testing.T) {
 		want := fmt.Sprintf("https://a-vpce-1.execute-api.%[1]s.%[2]s/s (VPC endpoint vpce-1), "+
 			"https://a-vpce-2.execute-api.%[1]s.%[2]s/s (VPC endpoint vpce-2), "+
 			"https://a.execute-api.%[1]s.%[2]s/s (%[3]s)", region, suffix, condition)
-		if got := invokeURL(ID{one, region, "a", "s"}, private()); got != want {
+		if got := invokeURL(ID{one, region, "a", "s"}, Entry{API: private()}); got != want {
 			t.Errorf("%s, want %s", got, want)
 		}
 	}
 	api := private()
 	api.VPCEndpointIDs = nil
 	want := "https://a.execute-api.eu-west-1.amazonaws.com/s (" + condition + ")"
-	if got := invokeURL(ID{one, "eu-west-1", "a", "s"}, api); got != want {
+	if got := invokeURL(ID{one, "eu-west-1", "a", "s"}, Entry{API: api}); got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -60,7 +60,7 @@ func TestAddressesThatFindNoRoomAreCounted(t *testing.T) {
 	for i := range 99 {
 		api.VPCEndpointIDs = append(api.VPCEndpointIDs, fmt.Sprintf("vpce-%017d", i))
 	}
-	got := invokeURL(ID{one, "eu-west-1", "a1b2c3d4e5", "prod"}, api)
+	got := invokeURL(ID{one, "eu-west-1", "a1b2c3d4e5", "prod"}, Entry{API: api})
 	shown := strings.Count(got, "https://")
 	if !strings.HasSuffix(got, fmt.Sprintf(", and %d more", maxAddresses+1-shown)) || width(got) > MaxMetadataValue {
 		t.Errorf("%d addresses in %d characters: …%s", shown, width(got), got[len(got)-40:])
@@ -97,7 +97,7 @@ func TestServersOfADocumentSayWhereAStageIsReached(t *testing.T) {
 			[]server{vpc1, vpc2, {own, "mine"}}},
 	} {
 		t.Run(name, func(t *testing.T) {
-			text := withServers(ID{one, "eu-west-1", "a", "s"}, c.api, []byte(c.document))
+			text := withServers(ID{one, "eu-west-1", "a", "s"}, Entry{API: c.api}, []byte(c.document))
 			var got struct{ Servers []server }
 			if err := json.Unmarshal(text, &got); err != nil {
 				t.Fatalf("%v: %s", err, text)
@@ -122,8 +122,8 @@ func TestADocumentWhoseServersAreRightIsNotCopied(t *testing.T) {
 	for _, document := range []string{`{"servers":[]}`, "", "[]", `{"servers":7}`, "openapi: 3.0.1"} {
 		for _, api := range []*gateway.RestAPI{{ID: "a"}, private()} {
 			given := []byte(document)
-			got := withServers(ID{one, "eu-west-1", "a", "s"}, api, given)
-			changed := RewritesServers(api) && document == `{"servers":[]}`
+			got := withServers(ID{one, "eu-west-1", "a", "s"}, Entry{API: api}, given)
+			changed := RewritesServers(ID{one, "eu-west-1", "a", "s"}, Entry{API: api}) > 0 && document == `{"servers":[]}`
 			if same := len(got) == len(given) && (len(got) == 0 || &got[0] == &given[0]); same == changed {
 				t.Errorf("%q became %q", document, got)
 			}

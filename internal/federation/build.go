@@ -60,7 +60,7 @@ func Build(in Input) federated.API {
 		Metadata:          metadata(id, in.Entry, in.Missing, asked),
 	}
 	if in.Missing == NotMissing && len(in.Document) > 0 {
-		api.Pages = append(api.Pages, federated.Page{Filename: pageName, Content: withServers(id, in.Entry.API, in.Document)})
+		api.Pages = append(api.Pages, federated.Page{Filename: pageName, Content: withServers(id, in.Entry, in.Document)})
 	}
 	return api
 }
@@ -75,7 +75,8 @@ func version(api *gateway.RestAPI) string {
 	return cmp.Or(Cut(line(api.Version), maxVersion), noVersion)
 }
 
-// description is AWS's description of the API, then the stage's own where it is known and different.
+// description is AWS's description of the API, then the stage's own where it is known and different, then the base URL
+// where it is known.
 func description(e Entry) string {
 	text := prose(e.API.Description)
 	if e.Details != nil {
@@ -83,5 +84,10 @@ func description(e Entry) string {
 			text = strings.TrimSpace(text + "\n\nStage " + e.Stage + ": " + stage)
 		}
 	}
-	return Cut(text, maxDescription)
+	end := Cut(e.Bases.line(e.API), maxDescription)
+	if end == "" {
+		return Cut(text, maxDescription)
+	}
+	const gap = "\n\n"
+	return strings.TrimSpace(Cut(text, maxDescription-width(end)-width(gap)) + gap + end)
 }

@@ -156,13 +156,16 @@ func keyNotes(api *gateway.RestAPI, d demands) []string {
 }
 
 // accessLimits are what may refuse a caller who has a key. What a custom domain name demands is not among the answers
-// that the minimum policy allows.
+// that the minimum policy allows, so it is known only with the optional grant.
 func accessLimits(e Entry) string {
 	var all []string
 	if e.API.ResourcePolicy {
 		all = append(all, "a resource policy may refuse callers, whatever their key")
 	}
-	if e.API.EndpointDisabled {
+	if e.Bases != nil {
+		all = append(all, e.Bases.domainLimits()...)
+	}
+	if e.API.EndpointDisabled && !e.Bases.knows() {
 		all = append(all, "a custom domain name may demand a client certificate (mutual TLS)")
 	}
 	if e.API.TLSPolicy != "" {

@@ -20,6 +20,8 @@ type Entry struct {
 	Details *gateway.Stage
 	// Existence is what the last GetStages of its REST API says, which may be older than the listing.
 	Existence Existence
+	// Bases are the stage's base URLs under custom domain names, nil if they are not asked for.
+	Bases *Bases
 }
 
 // Existence says whether a stage exists. A usage plan may still be linked to one that does not.

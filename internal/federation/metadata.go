@@ -49,7 +49,10 @@ func metadata(id ID, e Entry, missing Missing, asked demands) []federated.Metada
 	m.add("AWS region", id.Region)
 	m.add("AWS stage", id.Stage)
 	m.add("AWS endpoint type", endpointType(e.API))
-	m.add("AWS invoke URL", invokeURL(id, e.API))
+	if e.Bases != nil {
+		m.add("AWS base URL", e.Bases.text(e.API))
+	}
+	m.add("AWS invoke URL", invokeURL(id, e))
 	m.add("AWS document", documentTexts[missing])
 	m.add("AWS key use", keyText(e.API, asked))
 	m.add("AWS access limits", accessLimits(e))

@@ -6,7 +6,7 @@ import "time"
 type Operation string
 
 // The operations that the agent uses. The minimum policy allows all of them but GetAPIKeys, which only
-// agent.keys.lookup needs.
+// agent.keys.lookup needs, and those of custom domain names, which only agent.discovery.customDomains needs.
 const (
 	GetRestApis        Operation = "GetRestApis"
 	GetUsagePlans      Operation = "GetUsagePlans"
@@ -16,9 +16,15 @@ const (
 	CreateUsagePlanKey Operation = "CreateUsagePlanKey"
 	DeleteAPIKey       Operation = "DeleteApiKey"
 	GetAPIKeys         Operation = "GetApiKeys"
+
+	GetDomainNames      Operation = "GetDomainNames"
+	GetBasePathMappings Operation = "GetBasePathMappings"
+	// These two are of version 2 of API Gateway's API.
+	GetAPIMappings   Operation = "GetApiMappings"
+	ListRoutingRules Operation = "ListRoutingRules"
 )
 
-// Operations are all of them.
+// Operations are those that the minimum policy allows.
 func Operations() []Operation {
 	return []Operation{
 		GetRestApis, GetUsagePlans, GetStages, GetExport, CreateAPIKey, CreateUsagePlanKey, DeleteAPIKey,

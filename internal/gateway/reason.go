@@ -46,7 +46,7 @@ func (o Operation) Results() []Class {
 		Invalid, Cancelled, Internal,
 	}
 	switch o {
-	case GetStages, DeleteAPIKey:
+	case GetStages, DeleteAPIKey, GetBasePathMappings, GetAPIMappings, ListRoutingRules:
 		all = append(all, NotFound)
 	case GetExport:
 		all = append(all, NotFound, NotExportable)

@@ -160,11 +160,19 @@ func calls(w *world.World) (tried, refused []string) {
 	return slices.Compact(tried), refused
 }
 
-// known are the operations that the agent can call without a further grant (agent.keys.lookup).
+// ofDomains are the operations that agent.discovery.customDomains needs.
+func ofDomains() []string {
+	return []string{
+		awssim.OpGetAPIMappings, awssim.OpGetBasePathMappings, awssim.OpGetDomainNames, awssim.OpListRoutingRules,
+	}
+}
+
+// known are the operations that the agent can call without a further grant.
 func known() []string {
+	optional := append(ofDomains(), awssim.OpGetAPIKeys)
 	var names []string
 	for method := range reflect.TypeFor[apigateway.Client]().Methods() {
-		if method.Name != awssim.OpGetAPIKeys {
+		if !slices.Contains(optional, method.Name) {
 			names = append(names, method.Name)
 		}
 	}

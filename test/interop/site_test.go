@@ -14,7 +14,6 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
-	sdk "github.com/aws/aws-sdk-go-v2/service/apigateway"
 	"github.com/google/uuid"
 
 	actors "federation-agent/actors/agent"
@@ -238,10 +237,10 @@ func (s *site) served() []apiOnWire {
 // document is what AWS itself exports of the n-th API of a uniform estate.
 func (s *site) document(n int) string {
 	s.t.Helper()
-	client := sdk.New(sdk.Options{
+	client := apigateway.NewClient(aws.Config{
 		Region: region, HTTPClient: s.httpClient(), BaseEndpoint: aws.String("http://" + s.awsAddress),
 		Credentials: credentials.NewStaticCredentialsProvider(awssim.UniformAccessKeyID(0), "not-a-secret", ""),
-	})
+	}, apigateway.Options{})
 	document, err := apigateway.Export(s.ctx, client, fmt.Sprintf("a%09d", n), "dev")
 	must(s.t, err)
 	return string(document)

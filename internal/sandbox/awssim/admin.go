@@ -22,6 +22,8 @@ import (
 //	POST   /_sandbox/aws/delete-stage       {account, region, restApi, stage}
 //	POST   /_sandbox/aws/delete-plan        {account, region, usagePlan}
 //	POST   /_sandbox/aws/delete-key         {account, region, key}
+//	POST   /_sandbox/aws/put-domain         {account, region, domain: a custom domain name as in the estate}
+//	POST   /_sandbox/aws/delete-domain      {account, region, domain: {name, id}}
 //	PUT    /_sandbox/aws/faults             a list of Rule in place of the present ones
 //	POST   /_sandbox/aws/expire-sessions    {role}: its sessions, or all
 //	POST   /_sandbox/aws/neighbours         a Neighbour, until the server is closed
@@ -71,6 +73,8 @@ type command struct {
 	Key       string `json:"key"`
 	Role      string `json:"role"`
 	Value     string `json:"value"`
+
+	Domain CustomDomain `json:"domain"`
 }
 
 // done is the answer of what has nothing to tell.
@@ -91,6 +95,10 @@ func (s *Server) commands() map[string]func(Scope, command) (any, error) {
 		"delete-stage": plain(func(at Scope, c command) error { return s.DeleteStage(at, c.RestAPI, c.Stage) }),
 		"delete-plan":  plain(func(at Scope, c command) error { return s.DeleteUsagePlan(at, c.UsagePlan) }),
 		"delete-key":   plain(func(at Scope, c command) error { return s.RemoveKey(at, c.Key) }),
+		"put-domain":   plain(func(at Scope, c command) error { return s.PutDomain(at, c.Domain) }),
+		"delete-domain": plain(func(at Scope, c command) error {
+			return s.DeleteDomain(at, c.Domain.Name, c.Domain.ID)
+		}),
 		"expire-sessions": func(_ Scope, c command) (any, error) {
 			return map[string]int{"expired": s.ExpireSessions(c.Role)}, nil
 		},

@@ -46,6 +46,10 @@ type Region struct {
 	Disabled   bool        `json:"disabled,omitempty"`
 	RestAPIs   []RestAPI   `json:"restApis,omitempty"`
 	UsagePlans []UsagePlan `json:"usagePlans,omitempty"`
+	// Domains are the custom domain names.
+	Domains []CustomDomain `json:"domains,omitempty"`
+	// NoSecondAPI makes every call of API Gateway's second API (apigatewayv2) invalid: some regions do not have it.
+	NoSecondAPI bool `json:"noSecondApi,omitempty"`
 }
 
 // RestAPI is one REST API with its stages.

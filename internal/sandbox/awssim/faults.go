@@ -17,6 +17,8 @@ type Event struct {
 	RestAPI   string `json:"restApi,omitempty"`
 	Stage     string `json:"stage,omitempty"`
 	UsagePlan string `json:"usagePlan,omitempty"`
+	// Domain is a custom domain name.
+	Domain string `json:"domain,omitempty"`
 	// Key is the API key's name, also where the request carries its id; an unknown id stands for itself.
 	Key string `json:"key,omitempty"`
 	// Role is the ARN that AssumeRole asks for.
@@ -31,8 +33,8 @@ type Event struct {
 func (e Event) Resource() string {
 	var parts []string
 	for _, part := range [...]struct{ name, value string }{
-		{"api", e.RestAPI}, {"stage", e.Stage}, {"plan", e.UsagePlan}, {"key", e.Key}, {"role", e.Role},
-		{"position", e.Position},
+		{"api", e.RestAPI}, {"stage", e.Stage}, {"plan", e.UsagePlan}, {"domain", e.Domain}, {"key", e.Key},
+		{"role", e.Role}, {"position", e.Position},
 	} {
 		if part.value != "" {
 			parts = append(parts, part.name+"="+part.value)

@@ -27,12 +27,15 @@ func (s *Server) Snapshot(scope Scope) (Region, error) {
 	}
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	out := Region{Name: scope.Region, Disabled: g.disabled}
+	out := Region{Name: scope.Region, Disabled: g.disabled, NoSecondAPI: g.noSecond}
 	for _, api := range g.apis.values() {
 		out.RestAPIs = append(out.RestAPIs, api.clone())
 	}
 	for _, plan := range g.plans.values() {
 		out.UsagePlans = append(out.UsagePlans, plan.clone())
+	}
+	for _, d := range g.domains.values() {
+		out.Domains = append(out.Domains, d.clone())
 	}
 	return out, nil
 }

@@ -15,8 +15,10 @@ type region struct {
 
 	mu        sync.Mutex
 	disabled  bool
+	noSecond  bool // it never changes
 	apis      table[RestAPI]
 	plans     table[UsagePlan]
+	domains   table[CustomDomain]
 	keys      table[APIKey]
 	byValue   map[string]string // key value -> key id
 	meter     *meter
@@ -26,6 +28,7 @@ type region struct {
 func newRegion(scope Scope, partition string, content Region, q Quota, now time.Time) (*region, error) {
 	g := &region{
 		scope: scope, partition: partition, disabled: content.Disabled, byValue: map[string]string{}, meter: newMeter(q, now),
+		noSecond: content.NoSecondAPI,
 	}
 	var faults []error
 	for _, api := range content.RestAPIs {
@@ -40,6 +43,13 @@ func newRegion(scope Scope, partition string, content Region, q Quota, now time.
 		}
 		plan = plan.clone()
 		g.plans.put(plan.ID, &plan)
+	}
+	for _, d := range content.Domains {
+		_, double := g.domains.get(d.key())
+		if double {
+			faults = append(faults, fmt.Errorf("%s: custom domain name %q is listed twice", scope, d.key()))
+		}
+		faults = append(faults, g.putDomain(d))
 	}
 	return g, errors.Join(faults...)
 }

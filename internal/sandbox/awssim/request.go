@@ -35,8 +35,8 @@ type request struct {
 	do          operation
 }
 
-// permission is an IAM action on a resource's path.
-type permission struct{ verb, path string }
+// permission is an IAM action on a resource's path. Only few resources have an account.
+type permission struct{ verb, path, account string }
 
 type operation func(*Server, *request) (response, *apiError)
 

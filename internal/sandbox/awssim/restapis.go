@@ -180,8 +180,3 @@ func getAuthorizers(_ *Server, r *request) (response, *apiError) {
 	}
 	return jsonResponse(http.StatusOK, page[struct{}]{Items: []struct{}{}}), nil
 }
-
-// getDomainNames is there to be denied under the minimum policy; no estate has custom domains.
-func getDomainNames(_ *Server, _ *request) (response, *apiError) {
-	return jsonResponse(http.StatusOK, page[struct{}]{Items: []struct{}{}}), nil
-}

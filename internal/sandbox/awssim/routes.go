@@ -9,27 +9,30 @@ import (
 
 // Names of operations, as AWS's SDKs spell them.
 const (
-	OpAssumeRole         = "AssumeRole"
-	OpCreateAPIKey       = "CreateApiKey"
-	OpCreateUsagePlanKey = "CreateUsagePlanKey"
-	OpDeleteAPIKey       = "DeleteApiKey"
-	OpDeleteUsagePlanKey = "DeleteUsagePlanKey"
-	OpGetAPIKey          = "GetApiKey"
-	OpGetAPIKeys         = "GetApiKeys"
-	OpGetAuthorizers     = "GetAuthorizers"
-	OpGetCallerIdentity  = "GetCallerIdentity"
-	OpGetDeployments     = "GetDeployments"
-	OpGetDomainNames     = "GetDomainNames"
-	OpGetExport          = "GetExport"
-	OpGetResources       = "GetResources"
-	OpGetRestAPI         = "GetRestApi"
-	OpGetRestAPIs        = "GetRestApis"
-	OpGetStage           = "GetStage"
-	OpGetStages          = "GetStages"
-	OpGetUsagePlan       = "GetUsagePlan"
-	OpGetUsagePlanKeys   = "GetUsagePlanKeys"
-	OpGetUsagePlans      = "GetUsagePlans"
-	OpUpdateUsagePlan    = "UpdateUsagePlan"
+	OpAssumeRole          = "AssumeRole"
+	OpCreateAPIKey        = "CreateApiKey"
+	OpCreateUsagePlanKey  = "CreateUsagePlanKey"
+	OpDeleteAPIKey        = "DeleteApiKey"
+	OpDeleteUsagePlanKey  = "DeleteUsagePlanKey"
+	OpGetAPIKey           = "GetApiKey"
+	OpGetAPIKeys          = "GetApiKeys"
+	OpGetAuthorizers      = "GetAuthorizers"
+	OpGetCallerIdentity   = "GetCallerIdentity"
+	OpGetDeployments      = "GetDeployments"
+	OpGetAPIMappings      = "GetApiMappings"
+	OpGetBasePathMappings = "GetBasePathMappings"
+	OpGetDomainNames      = "GetDomainNames"
+	OpListRoutingRules    = "ListRoutingRules"
+	OpGetExport           = "GetExport"
+	OpGetResources        = "GetResources"
+	OpGetRestAPI          = "GetRestApi"
+	OpGetRestAPIs         = "GetRestApis"
+	OpGetStage            = "GetStage"
+	OpGetStages           = "GetStages"
+	OpGetUsagePlan        = "GetUsagePlan"
+	OpGetUsagePlanKeys    = "GetUsagePlanKeys"
+	OpGetUsagePlans       = "GetUsagePlans"
+	OpUpdateUsagePlan     = "UpdateUsagePlan"
 	// OpUnknown stands for whatever this stand-in does not serve. It counts against the quota and is
 	// authorised like any other, then answers UnknownOperationException.
 	OpUnknown = "Unknown"
@@ -66,6 +69,9 @@ func endpoints() []endpoint {
 		{http.MethodGet, "/apikeys/{key}", OpGetAPIKey, classListing, getAPIKey},
 		{http.MethodDelete, "/apikeys/{key}", OpDeleteAPIKey, classKey, deleteAPIKey},
 		{http.MethodGet, "/domainnames", OpGetDomainNames, classListing, getDomainNames},
+		{http.MethodGet, "/domainnames/{domain}/basepathmappings", OpGetBasePathMappings, classListing, getBasePathMappings},
+		{http.MethodGet, "/v2/domainnames/{domain}/apimappings", OpGetAPIMappings, classListing, getAPIMappings},
+		{http.MethodGet, "/v2/domainnames/{domain}/routingrules", OpListRoutingRules, classListing, listRoutingRules},
 	}
 }
 
@@ -80,7 +86,8 @@ func route(r *request) *apiError {
 		}
 		r.event.Operation, r.class, r.do = e.operation, e.class, e.do
 		r.event.RestAPI, r.event.Stage, r.event.UsagePlan = bound["api"], bound["stage"], bound["plan"]
-		r.event.Position = r.query.Get("position")
+		r.event.Position = r.query.Get("position") + r.query.Get("nextToken") // an API has one of them
+		r.event.Domain = bound["domain"]
 		r.keyID = bound["key"]
 		if exportType := bound["type"]; exportType != "" {
 			r.input = exportType
@@ -103,7 +110,7 @@ func readBody(r *request) *apiError {
 		if len(in.Tags) > 0 {
 			// Tagging at creation asks for a grant of its own (AWS documents the encoded ARN in the path).
 			arn := "arn:aws:apigateway:" + r.credential.region + "::/apikeys/*"
-			r.permissions = append(r.permissions, permission{http.MethodPut, "/tags/" + url.QueryEscape(arn)})
+			r.permissions = append(r.permissions, permission{verb: http.MethodPut, path: "/tags/" + url.QueryEscape(arn)})
 		}
 	case OpCreateUsagePlanKey:
 		var in attachKeyInput

@@ -250,9 +250,14 @@ func authorise(r *request) *apiError {
 	if r.region == nil {
 		return nil
 	}
-	for _, needed := range append([]permission{{r.method, r.path}}, r.permissions...) {
+	own := permission{verb: r.method, path: r.path}
+	if r.event.Domain != "" {
+		own = r.domainPermission()
+	}
+	for _, needed := range append([]permission{own}, r.permissions...) {
 		action := "apigateway:" + needed.verb
-		resource := fmt.Sprintf("arn:%s:apigateway:%s::%s", r.region.partition, r.region.scope.Region, needed.path)
+		resource := fmt.Sprintf(
+			"arn:%s:apigateway:%s:%s:%s", r.region.partition, r.region.scope.Region, needed.account, needed.path)
 		if decision := r.caller.policy.Evaluate(action, resource); decision != Allowed {
 			return refuse(http.StatusForbidden, CodeAccessDenied, "%s", deniedMessage(r.caller.arn, action, resource, decision))
 		}
