@@ -114,9 +114,9 @@ func walls() []wall {
 			why: "the doctor asks what the agent needs, without starting any of it",
 		},
 		{
-			from:   `^internal/survey$`,
+			from:   `^internal/(survey|drift)$`,
 			forbid: ours + `(actors|messages|internal/(exchange|apigateway|quota|sandbox))`,
-			why:    "what an ingest would do follows from what listings found: nobody is asked",
+			why:    "what an ingest would do, and how APIM differs, follows from what listings found: nobody is asked",
 		},
 		{
 			from: `^actors/`, forbid: ours + `internal/node`,
