@@ -171,10 +171,10 @@ var explanations = map[gateway.Class]string{
 func explainSTS(class gateway.Class, operation gateway.Operation, err error) string {
 	switch {
 	case class == gateway.AccessDenied && operation == "AssumeRole" && denierOf(err) != "":
-		return "the role may not be assumed: " + denial(err, "sts:AssumeRole")
+		return noRole + ": " + denial(err, "sts:AssumeRole")
 	case class == gateway.AccessDenied && operation == "AssumeRole":
-		return "the role may not be assumed; check roleArn, the role's trust policy, its external id " +
-			"(agent.aws.externalId), and that the agent's own identity is allowed sts:AssumeRole on it"
+		return noRole + "; check, in this order: configuration.roleArn, that the agent's own identity may call " +
+			"sts:AssumeRole on it, that the role's trust policy names that identity, the external id (agent.aws.externalId)"
 	case class == gateway.BadCredentials:
 		return "AWS STS does not accept the credentials; check accessKeyId and secretAccessKey (and sessionToken " +
 			"or AWS_SESSION_TOKEN, for temporary ones)"
@@ -186,6 +186,9 @@ func explainSTS(class gateway.Class, operation gateway.Operation, err error) str
 		return "AWS STS refused to give credentials; see the error's text"
 	}
 }
+
+// noRole: AWS says the same of a role that does not exist, so that nobody learns which roles there are.
+const noRole = "AWS refuses to let the agent assume this role"
 
 // denial says which policy denies an action explicitly, and what to do about it.
 func denial(err error, action string) string {

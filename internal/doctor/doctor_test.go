@@ -261,7 +261,7 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 			settings: []string{provider0 + "configuration_roleArn=" + role},
 			wants: []want{
 				{"credentials", doctor.Good, nil},
-				{"role", doctor.Attention, []string{role, "access denied", "the role may not be assumed; check roleArn"}},
+				{"role", doctor.Attention, []string{role, "access denied", "AWS refuses to let the agent assume this role; check, in this order: configuration.roleArn"}},
 				{"REST APIs", doctor.NotTried, []string{"role must be ok first"}},
 			},
 			calls: map[string]int64{"GetCallerIdentity": 1, "AssumeRole": 1},

@@ -79,7 +79,7 @@ func TestTheSecondRoleOfAnAccountTakesOverWhereTheFirstIsRefusedAndGivesBack(t *
 		if n := calls(w)[awssim.OpAssumeRole]; n != 2 {
 			t.Errorf("%d AssumeRole", n)
 		}
-		if n := w.Log.Count("level=ERROR", "a listing failed", "the role may not be assumed"); n != 1 {
+		if n := w.Log.Count("level=ERROR", "a listing failed", "refuses to let the agent assume this role"); n != 1 {
 			t.Errorf("the role that is refused is told %d times", n)
 		}
 		if !w.Log.Has("level=WARN", "another one of its account takes over", secondRoleARN()) {
