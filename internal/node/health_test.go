@@ -80,7 +80,7 @@ func TestOneIntegrationWithASessionKeepsTheProcessHealthy(t *testing.T) {
 func TestADegradedStoreIsHealthyAndSaysWhatCannotBePromised(t *testing.T) {
 	r := newRig(t, nil)
 	r.health = inMemory().Health()
-	r.wantProbe("store", true, "If the agent stops now", "plan-loss guard is blind")
+	r.wantProbe("store", true, "Do not restart the agent: repair it", "which plans the last ingest sent")
 	if r.health.Durable {
 		t.Error("a store in memory is durable")
 	}

@@ -224,7 +224,7 @@ func TestABrowserGetsAPageAndEverybodyElseJSON(t *testing.T) {
 		"see in APIM whether the subscription is accepted",
 		"nothing configured reaches: 1", "configure the account and region again", "key-4", "lack a permission",
 		"Lost creates: 1", "Shop / sub-2", "look for it by its name", "does not outlive this process",
-		"plan-loss guard is blind", "4 of 4 plans", "put the stages back",
+		"which plans the last ingest sent", "4 of 4 plans", "put the stages back",
 		"no route", "job-0", "Orders: no document", "a target is missing",
 		integration, "connected", "enable the region", "job-1", "2 of 6", "3.50", "<code>SUBSCRIBE</code>", "not known yet",
 		"</html>",

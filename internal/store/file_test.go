@@ -111,7 +111,7 @@ func TestASecondWriterRunsInMemoryAndTakesOverLater(t *testing.T) {
 	var log strings.Builder
 	second, health := Open(dir, Options{LockWait: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	t.Cleanup(func() { _ = second.Close() })
-	wantHealth(t, health, false, "another process holds the store", dir, "in memory only", "does not know of keys")
+	wantHealth(t, health, false, "another process holds the store", dir, "in memory only", "forgets which API keys")
 	must(t, second.Put(keyRecord("second's", keys.Intent)))
 	both := keyRecord("both's", keys.Attached)
 	must(t, second.Put(both))
@@ -230,7 +230,7 @@ func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 		}
 		must(t, s.SaveListing("i", fmt.Sprint("t", i), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 10_000)}}))
 	}
-	wantHealth(t, s.Health(), false, "in memory only", "does not know of keys")
+	wantHealth(t, s.Health(), false, "in memory only", "forgets which API keys")
 	must(t, s.Put(keyRecord("while full", keys.Intent)))
 	must(t, s.Remove("removed while full"))
 	if diff := cmp.Diff([]string{"before", "while full"}, recordIDs(t, s)); diff != "" {

@@ -81,9 +81,8 @@ type FileStore struct {
 }
 
 // withoutDisk is what follows from running in memory, in an operator's words.
-const withoutDisk = "If the agent stops now, the next one does not know of keys being made or deleted: look for keys of " +
-	"its naming that no subscription has. It does not resume running ingests. Its plan-loss guard is blind until one ingest " +
-	"has ended"
+const withoutDisk = "A restart before that forgets which API keys are being made or deleted (look then in AWS for keys " +
+	"whose subscription APIM does not have), the ingests that run, and which plans the last ingest sent"
 
 // maxSkip bounds how many commits pass between two tries of a failed disk. A try opens and reads the file, which at
 // 25 journal writes a second would be most of the work.
@@ -232,8 +231,12 @@ func (s *FileStore) degrade(err error) {
 	s.skip = min(1<<min(s.failures, 16), maxSkip)
 	s.failures++
 	before := s.problem
-	s.problem = fmt.Sprintf("make room on the disk of agent.store.path, or repair it, and do not restart the agent until the "+
-		"log says that the store is back on disk: the store is in memory only (%v). %s", err, withoutDisk)
+	what, do := "cannot be used", "repair it"
+	if noRoom(err) {
+		what, do = "is full", "make room"
+	}
+	s.problem = fmt.Sprintf("the disk of agent.store.path %s: the store is in memory only (%v). Do not restart the agent: "+
+		"%s, and wait for the line \"store: back on disk\". %s", what, err, do, withoutDisk)
 	if s.problem != before {
 		s.opts.Logger.Error("store: " + s.problem)
 	}
