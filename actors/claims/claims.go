@@ -16,6 +16,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/store"
 	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
@@ -82,8 +83,7 @@ func (c *claims) onStarted() {
 	integration := c.spec.Integration
 	remembered, err := c.env.SentPlans.RememberedPlans(integration)
 	if err == nil && len(remembered) == 0 {
-		c.env.Log.Warn("no earlier ingest is remembered (first start, no volume for agent.store.path, or none has ended " +
-			"yet): until one ingest has ended, a loss of plans in AWS goes unnoticed")
+		c.sayThatNoneIsRemembered()
 	}
 	kept, err := c.env.SentPlans.Claims(integration)
 	if err != nil {
@@ -96,6 +96,18 @@ func (c *claims) onStarted() {
 	}
 	c.showClaims()
 	c.lookAgain()
+}
+
+// sayThatNoneIsRemembered tells the normal first start from memory that was lost: who has keys has had an ingest.
+func (c *claims) sayThatNoneIsRemembered() {
+	known, _ := c.env.Keys.Records(store.Filter{Integration: c.spec.Integration})
+	if len(known) > 0 {
+		c.env.Log.Warn("no earlier ingest is remembered, though API keys are: until a full ingest has ended, " +
+			"a loss of plans in AWS goes unnoticed")
+		return
+	}
+	c.env.Log.Info("no earlier ingest is remembered, which is normal before the first one has ended. If one has, " +
+		"the directory agent.store.path was not kept: mount a volume there")
 }
 
 // judge has the claims judged by listings that have come, and gives the APIs that must not be sent.

@@ -1,6 +1,8 @@
 package acceptance
 
 import (
+	"maps"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -213,17 +215,31 @@ func TestAnOperatorMayAcceptALossAfterItWasNamed(t *testing.T) {
 	})
 }
 
-func TestWithoutRememberedPlansTheLogSaysThatTheGuardIsBlind(t *testing.T) {
+func TestThatNoIngestIsRememberedAsksForNobodyAtAFirstStart(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
 		agent := w.Connected()
-		if w.Log.Count("a loss of plans in AWS goes unnoticed") != 1 {
-			t.Error("the log does not say so")
+		const normal, lost = "no earlier ingest is remembered, which is normal", "no earlier ingest is remembered, though"
+		if !w.Log.Has("level=INFO", normal) || w.Log.Has("level=WARN", "no earlier ingest") {
+			t.Errorf("a first start says\n%s", w.Log)
 		}
 		succeed(w)
+		accepted(w, w.APIM.APIs()[0])
+		agent.Drain()
+		agent = w.Connected()
+		if n := w.Log.Count("no earlier ingest"); n != 1 {
+			t.Errorf("said %d times, though an ingest has ended", n)
+		}
+		sent, err := agent.Store.RememberedPlans(world.Integration)
+		if err == nil {
+			err = agent.Store.ForgetSent(world.Integration, slices.Collect(maps.Keys(sent)))
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
 		agent.Drain()
 		w.Connected()
-		if w.Log.Count("a loss of plans in AWS goes unnoticed") != 1 {
-			t.Error("it sees again, and the log says that it is blind")
+		if !w.Log.Has("level=WARN", lost) {
+			t.Errorf("a start with keys and without plans says\n%s", w.Log)
 		}
 	})
 }
