@@ -48,25 +48,24 @@ func listIndex(key, list string) int {
 	return indexes[0]
 }
 
-const stagePattern = "integration.providers[#].configuration.#_stage"
-
-// renumberStages closes the gaps that blank entries left: 0_stage blank and 1_stage=dev filter to dev.
-func (l *loader) renumberStages() {
-	filters := map[int][]string{} // by provider
+// renumberFilters closes the gaps that blank entries left: 0_stage blank and 1_stage=dev filter to dev.
+func (l *loader) renumberFilters() {
+	filters := map[string][]string{} // by pattern, with the provider's index
 	for _, found := range []map[string]setting{l.settings, l.told} {
 		for _, key := range sortedKeys(found) {
 			pattern, indexes := toPattern(key)
-			if pattern != stagePattern {
+			if guard := l.fields[pattern].guard; guard != "stage" && guard != guardFilter {
 				continue
 			}
-			stage, provider := found[key], indexes[0]
+			entry, provider := found[key], indexes[0]
+			filter := fmt.Sprint(provider, pattern)
 			delete(found, key)
-			if slices.Contains(filters[provider], stage.value) {
-				l.warn(stage.String() + ": names a stage that is already in the filter")
+			if slices.Contains(filters[filter], entry.value) {
+				l.warn(entry.String() + ": names " + show(entry.value) + ", which is already in the filter")
 				continue
 			}
-			found[withIndexes(stagePattern, provider, len(filters[provider]))] = stage
-			filters[provider] = append(filters[provider], stage.value)
+			found[withIndexes(pattern, provider, len(filters[filter]))] = entry
+			filters[filter] = append(filters[filter], entry.value)
 		}
 	}
 }

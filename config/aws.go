@@ -79,6 +79,7 @@ func (l *loader) checkProvider(i int, p Provider) {
 	found := l.checkRegions(i, p.Regions)
 	l.checkRoles(i, p.RoleARNs, found)
 	l.checkStages(i, p.Stages)
+	l.checkFilter(i, p.Filter)
 }
 
 var (

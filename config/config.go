@@ -98,6 +98,32 @@ type Provider struct {
 	// Stage filter: with any entry, only the stages named are federated. Blank entries are skipped, at any index. Where
 	// to find it: API Gateway console, Stages.
 	Stages []string `env:"configuration.#_stage" envSeparator:"\n" guard:"stage" example:"prod"`
+	Filter Filter   `envPrefix:"configuration.filter." guard:"filter"`
+}
+
+// Filter says more of what is federated. Each list is one value with commas, or a list whose elements may have commas.
+// No list repeats a value, and no entry is in the excluding list beside its own.
+type Filter struct {
+	// Names of REST APIs, exact or with * (any characters) and ? (one): with any entry, only those that match one are
+	// federated. Several with commas, or one each with an index, as a name with a comma needs it. Upper and lower case
+	// count. This and all below hold together with the stage filter: an API must pass all of them.
+	IncludeAPIs []string `env:"includeApis[#]" envSeparator:"\n" example:"orders-*"`
+	// Names of REST APIs, in the same form, that are not federated, whatever includes them. What APIM has of them stays.
+	ExcludeAPIs []string `env:"excludeApis[#]" envSeparator:"\n" example:"*-internal"`
+	// Tags of REST APIs, as KEY or KEY=VALUE, with * and ? in both: with any entry, only REST APIs that have one of them
+	// are federated. The first = ends the key.
+	IncludeAPITags []string `env:"includeApiTags[#]" envSeparator:"\n" example:"visibility=public"`
+	// Tags of REST APIs that are not federated.
+	ExcludeAPITags []string `env:"excludeApiTags[#]" envSeparator:"\n" example:"federate=no"`
+	// Names of stages, with * and ?: with any entry, only stages that match one are federated.
+	IncludeStages []string `env:"includeStages[#]" envSeparator:"\n" example:"prod*"`
+	// Names of stages that are not federated.
+	ExcludeStages []string `env:"excludeStages[#]" envSeparator:"\n" example:"test-*"`
+	// Tags of stages: with any entry, only stages that have one of them are federated. This and the next cost one AWS call
+	// per REST API for a preview, and none more for an ingest of everything.
+	IncludeStageTags []string `env:"includeStageTags[#]" envSeparator:"\n" example:"visibility=public"`
+	// Tags of stages that are not federated.
+	ExcludeStageTags []string `env:"excludeStageTags[#]" envSeparator:"\n" example:"federate=no"`
 }
 
 // Agent holds this agent's own settings.

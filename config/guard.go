@@ -13,6 +13,7 @@ import (
 // read as it was meant or stops the start: a list, a map, brackets, quotes or a misspelt name are faults, no warnings.
 var guards = map[string]string{
 	"account": "A setting that says whose account is looked at is never ignored",
+	"filter":  "A filter that is not read would let through what was to be kept out",
 	"stage":   "A stage filter that is not read would let every stage through",
 	"trust":   "A setting that says whom the agent trusts is never ignored",
 }

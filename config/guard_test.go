@@ -53,7 +53,15 @@ func TestTheSettingsThatAreNeverIgnored(t *testing.T) {
 		integration.providers[#].type integration.providers[#].integrationId
 		integration.providers[#].configuration.region integration.providers[#].configuration.roleArn
 		integration.providers[#].configuration.accessKeyId integration.providers[#].configuration.secretAccessKey
-		integration.providers[#].configuration.sessionToken integration.providers[#].configuration.#_stage cloud.token
+		integration.providers[#].configuration.sessionToken integration.providers[#].configuration.#_stage
+		integration.providers[#].configuration.filter.includeApis[#]
+		integration.providers[#].configuration.filter.excludeApis[#]
+		integration.providers[#].configuration.filter.includeApiTags[#]
+		integration.providers[#].configuration.filter.excludeApiTags[#]
+		integration.providers[#].configuration.filter.includeStages[#]
+		integration.providers[#].configuration.filter.excludeStages[#]
+		integration.providers[#].configuration.filter.includeStageTags[#]
+		integration.providers[#].configuration.filter.excludeStageTags[#] cloud.token
 		secrets.kubernetes.namespace secrets.kubernetes.kubeConfigFile secrets.aws.region secrets.aws.auth.provider
 		secrets.aws.auth.config.accessKeyId secrets.aws.auth.config.secretAccessKey secrets.aws.endpointOverride
 		services.core.http.host services.core.http.authentication.type

@@ -50,7 +50,8 @@ func (l *loader) load() (Config, error) {
 	for _, list := range []string{connectorPrefix + "endpoints", connectorPrefix + "headers", "integration.providers"} {
 		l.endAtGap(list)
 	}
-	l.renumberStages()
+	l.spreadLists()
+	l.renumberFilters()
 	cfg := l.fill("")
 	l.finish(&cfg)
 	l.check(cfg)
@@ -131,6 +132,9 @@ func newLoader(src Sources) *loader {
 	}
 	for _, f := range schema() {
 		l.fields[f.pattern] = f
+		if one, is := f.inOneValue(); is {
+			l.fields[one.pattern] = one
+		}
 	}
 	for _, entry := range slices.Backward(src.Environ) { // the first one of a name counts, as it does for os.Getenv
 		name, value, _ := strings.Cut(entry, "=")

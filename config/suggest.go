@@ -1,6 +1,9 @@
 package config
 
-import "strings"
+import (
+	"regexp"
+	"strings"
+)
 
 // maxSlip is the edit distance of a typing error: a letter too many, one missing, or two that changed places.
 const maxSlip = 2
@@ -39,11 +42,20 @@ func (l *loader) meant(pattern string) (best string, isNear bool) {
 		if strings.HasPrefix(k, secretsPrefix) && !strings.HasPrefix(squash(pattern), "secret") {
 			distance += lastWordCounts // their regions and keys are others than the agent's own
 		}
+		if l.fields[k].guard == guardFilter && !filterWord.MatchString(pattern) {
+			distance += lastWordCounts // their long names are like many a word
+		}
 		return distance
 	})
 	missed, of := lastWordMissed(pattern, best)
+	if l.fields[best].guard == guardFilter && !filterWord.MatchString(pattern) {
+		return best, false
+	}
 	return best, missed <= of/3 || of > longWord && missed <= of/2 || slip(pattern, best) <= maxSlip
 }
+
+// filterWord is a word that the name of a filter has.
+var filterWord = regexp.MustCompile(`(?i)filter|include|exclude`)
 
 // lastWordMissed is how many letters of the last word of a known pattern a name does not end with, and of how many. A
 // word that is cut short, such as role, counts as near.

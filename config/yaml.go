@@ -101,11 +101,11 @@ func (f *flattener) misshapen(key string, n *yaml.Node) string {
 	switch {
 	case key == "", isEmpty && (!isLeaf || n.Kind == yaml.ScalarNode):
 		return ""
-	case isLeaf && n.Kind == yaml.SequenceNode:
+	case isLeaf && !isList && n.Kind == yaml.SequenceNode:
 		return "is a list, as [ ] makes one, but must be one value; write it without brackets, several with commas"
 	case isLeaf && n.Kind == yaml.MappingNode:
 		return "is a mapping, but must be one value"
-	case isList && n.Kind != yaml.SequenceNode:
+	case isList && !isLeaf && n.Kind != yaml.SequenceNode:
 		return "must be a list, each element with a hyphen"
 	case isMap && n.Kind != yaml.MappingNode:
 		return "must be a mapping of settings"

@@ -108,8 +108,8 @@ type APIReady struct{ exports.API }
 type APIOmitted struct {
 	ID federation.ID
 	gateway.Omission
-	// Gone says that AWS says that the stage does not exist any more, so that leaving it out is no failure.
-	Gone bool
+	// Unwanted says that leaving it out is no failure: AWS does not have the stage any more, or a filter refuses it.
+	Unwanted bool
 	// OfTarget says that the reason is the target's, see [gateway.Class.OfTarget].
 	OfTarget bool
 }

@@ -123,7 +123,7 @@ func (i *integration) onStarted(ctx actor.Context) {
 	known, lost := i.spawnReaders(ctx)
 	i.jobs = ctx.SpawnPrefix(jobs.Props(i.env, ingest.Spec{
 		Integration: id, Settings: agent.Ingest, Catalogue: known, Claims: lost, Targets: i.targets,
-		ListingAge: agent.Discovery.ListingMaxAge, MaxBytes: i.maxIngest(), Memory: i.memory.documents,
+		Filter: i.filter(), ListingAge: agent.Discovery.ListingMaxAge, MaxBytes: i.maxIngest(), Memory: i.memory.documents,
 	}), "jobs-")
 	i.router = ctx.SpawnPrefix(command.RouterProps(i.env, command.RouterSpec{
 		Integration: id, Jobs: i.jobs, Catalogue: known, Keys: i.keys, Targets: i.targets,
@@ -147,7 +147,7 @@ func (i *integration) spawnReaders(ctx actor.Context) (known, lost *actor.PID) {
 	id := i.provider.IntegrationID
 	i.targets = i.spawnTargets(ctx)
 	known = ctx.SpawnPrefix(catalogue.Props(i.env, catalogue.Spec{
-		Integration: id, Targets: i.targets, Stages: i.provider.Stages,
+		Integration: id, Targets: i.targets, Filter: i.filter(),
 	}), "catalogue-")
 	lost = ctx.SpawnPrefix(claims.Props(i.env, claims.Spec{
 		Integration: id, Catalogue: known, Accept: i.config.Agent.Ingest.AcceptPlanRemovals,
@@ -228,9 +228,7 @@ func (i *integration) discoverer(t federation.Target, role string, c apigateway.
 	})
 }
 
-func (i *integration) filter() federation.Filter {
-	return federation.Filter{AcceptWithoutPlan: i.provider.AcceptAPIWithoutUsagePlan, Stages: i.provider.Stages}
-}
+func (i *integration) filter() federation.Filter { return filterOf(i.provider) }
 
 // maxIngest is how large the APIs of one INGEST may be together.
 func (i *integration) maxIngest() int {

@@ -4,8 +4,10 @@ package catalogue
 
 import (
 	"context"
+	"fmt"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -31,8 +33,9 @@ type catalogue struct {
 	spec Spec
 
 	book   book
-	warned map[federation.Target]bool // targets that the log has named as never listed
-	unused []string                   // what the log said last of the stage filter
+	warned map[federation.Target]bool   // targets that the log has named as never listed
+	unused map[string][]string          // what the log said last of each filter
+	hidden map[federation.Target]string // what the log said last of what filters leave out
 
 	asked  uint64 // numbers the questions to targets
 	asking map[uint64]question
@@ -42,8 +45,7 @@ type catalogue struct {
 type Spec struct {
 	Integration string
 	Targets     *targets.Directory[*actor.PID]
-	// Stages is the stage filter.
-	Stages []string
+	Filter      federation.Filter
 }
 
 // gathering is one [messages.GatherAPIs] on its way.
@@ -68,6 +70,7 @@ func Props(env *life.Env, spec Spec) *actor.Props {
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &catalogue{
 			env: env, spec: spec, book: newBook(), warned: map[federation.Target]bool{}, asking: map[uint64]question{},
+			unused: map[string][]string{}, hidden: map[federation.Target]string{},
 		}
 	})
 }
@@ -281,8 +284,11 @@ func (c *catalogue) finish(ctx actor.Context, g *gathering) {
 			result.Whole = append(result.Whole, e)
 		}
 	}
+	if len(g.Only) == 0 {
+		c.nameFiltered(g.listings)
+	}
 	if result.Complete && len(g.Only) == 0 {
-		c.warnUnusedStages(result)
+		c.warnUnused(result)
 	}
 	ctx.Request(g.asker, result)
 }
@@ -299,25 +305,58 @@ func (c *catalogue) warnUnlisted(l messages.TargetListing) {
 		life.LogTarget, l.Target, life.LogReason, l.Failure)
 }
 
-// warnUnusedStages names what the stage filter asks for and nothing has: with other stages found, a misspelt one would
-// go unnoticed. It says so once.
-func (c *catalogue) warnUnusedStages(m messages.GatheredAPIs) {
-	if len(c.spec.Stages) == 0 {
+// nameFiltered names what filters leave out of complete listings, once: what APIM has of it stays as it is.
+func (c *catalogue) nameFiltered(listings []messages.TargetListing) {
+	if len(c.spec.Filter.All()) == 0 {
 		return
 	}
-	var stages []string
-	for _, l := range m.Listings {
-		stages = append(stages, federation.StageNames(l.APIs, l.Plans, l.Asked)...)
+	for _, l := range listings {
+		var named []string
+		for _, o := range federation.LeftOuts(l.APIs, l.Plans, l.Asked, c.spec.Filter) {
+			if o.Why.OfFilter() {
+				named = append(named, strings.TrimSpace(o.Name+" ("+o.RestAPI+") "+o.Stage))
+			}
+		}
+		said, before := fmt.Sprint(len(named), named[:min(len(named), words.Many)]), c.hidden[l.Target]
+		if !l.Complete || said == before {
+			continue
+		}
+		c.hidden[l.Target] = said
+		if len(named) > 0 || before != "" {
+			c.env.Log.Info("filters leave out what AWS has; what APIM has of it stays, and its subscriptions can be ended",
+				life.LogTarget, l.Target, life.LogOmitted, len(named), life.LogExamples, words.Few(named, words.Some, ", "))
+		}
 	}
-	unused := survey.UnusedStages(c.spec.Stages, m.APIs, stages)
-	c.env.Board.UnusedStages(c.spec.Integration, unused.String())
-	if len(unused.Names) > 0 && !slices.Equal(unused.Names, c.unused) {
-		c.env.Log.Warn("the stage filter (configuration.0_stage, 1_stage …) names stages without any federated API: "+
-			"check the spelling, and whether they are in a usage plan", life.LogStages, unused.Names,
-			life.LogDidYouMean, words.Few(unused.Meant, words.Many, ", "),
-			life.LogKnown, words.Few(unused.Known, words.Many, ", "))
+}
+
+// warnUnused names the entries of filters that match nothing: with others that do, a misspelt one would go unnoticed. It
+// says so once.
+func (c *catalogue) warnUnused(m messages.GatheredAPIs) {
+	listings := make([]survey.Listing, len(m.Listings))
+	for n, l := range m.Listings {
+		listings[n] = survey.Listing{Target: l.Target, Complete: l.Complete, APIs: l.APIs, Plans: l.Plans, Asked: l.Asked}
 	}
-	c.unused = unused.Names
+	_, vain := survey.Filters(c.spec.Filter, m.APIs, listings)
+	stages, others, before := "", []status.UnusedFilter{}, c.unused
+	c.unused = map[string][]string{}
+	for _, u := range vain {
+		text, key := "a filter has entries that match nothing: check the spelling; an entry that includes must match what is "+
+			"federated, so in a usage plan", life.LogEntries
+		if u.Setting == federation.StageFilter {
+			stages = u.String()
+			text, key = "the stage filter (configuration.0_stage, 1_stage …) names stages without any federated API: "+
+				"check the spelling, and whether they are in a usage plan", life.LogStages
+		} else {
+			others = append(others, status.UnusedFilter{Setting: u.Setting, Entries: u.String()})
+		}
+		if !slices.Equal(u.Names, before[u.Setting]) {
+			c.env.Log.Warn(text, life.LogSetting, u.Setting, key, u.Names,
+				life.LogDidYouMean, words.Few(u.Meant, words.Many, ", "),
+				life.LogKnown, words.Few(u.Known, words.Many, ", "))
+		}
+		c.unused[u.Setting] = u.Names
+	}
+	c.env.Board.UnusedFilters(c.spec.Integration, stages, others...)
 }
 
 // onLocateAPI looks a bare REST API id up in the last complete listings.

@@ -182,7 +182,7 @@ func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	if m.OfTarget {
 		f.away = m.Why
 	}
-	if !m.Gone {
+	if !m.Unwanted {
 		f.withheld = m.Why
 	}
 	f.logOmitted(m.ID, m.Why)

@@ -78,7 +78,7 @@ func (p *preview) reply(m messages.GatheredAPIs) messages.Reply {
 	if m.Complete && len(m.APIs) == 0 {
 		p.env.Log.Warn("AWS was listed and nothing is to be federated: check that the regions are right, that " +
 			"a usage plan has a stage (or set configuration.acceptApiWithoutUsagePlan), and that the stage filter " +
-			"(configuration.0_stage, 1_stage …), if any, names stages that exist")
+			"(configuration.0_stage, 1_stage …) and configuration.filter.*, if any, leave something")
 	}
 	p.env.Log.Info("previewed", life.LogAPIs, len(found.Summaries), life.LogPartial, found.Partial)
 	return found

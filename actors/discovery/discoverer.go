@@ -303,9 +303,10 @@ func (d *discoverer) settleNarrow(ctx actor.Context) {
 	if len(narrow) > 0 {
 		d.show(d.env.Board.ListingEnded, "")
 		ctx.Send(ctx.Parent(), ListingEnded{})
-		entries := d.run.entries() // once, as there may be many callers and APIs
+		entries := d.run.possible() // once, as there may be many callers and APIs
 		for _, one := range narrow {
-			listing := d.whole(d.run.only(d.spec.Target, entries, one.Only))
+			only := federation.Only(d.spec.Target, one.Only, entries, d.run.apis, d.run.stages, d.run.filter)
+			listing := d.whole(only)
 			listing.Narrow = true
 			d.answer(ctx, listing, func(a *listingAsker) bool { return a == one })
 		}

@@ -96,16 +96,25 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 		case m.err != nil && !isNotFound(m.err):
 			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Omission: apigateway.OmissionOf(m.err)})
 		case found < 0:
-			ctx.Request(task.Asker, messages.APIOmitted{ID: task.ID(), Gone: true, Omission: gateway.Omission{
-				Reason: gateway.NotFound.Reason(), Why: "AWS has no such stage any more",
-			}})
+			d.leaveOut(ctx, task, gateway.NotFound.Reason(), "AWS has no such stage any more")
 		default:
+			if no := d.spec.Filter.Refuses(task.API, task.Stage, m.stages[found]); no != nil {
+				d.leaveOut(ctx, task, gateway.Filtered, no.Text)
+				continue
+			}
 			task.Details = m.stages[found]
 			task.Name = task.Names.OfLiving(task.ID(), task.API.Name, d.living[m.api])
 			d.exports.Push(task)
 		}
 	}
 	d.prepare(ctx)
+}
+
+// leaveOut answers for a stage that is rightly not sent.
+func (d *discoverer) leaveOut(ctx actor.Context, task exports.Task[*actor.PID], reason gateway.Reason, why string) {
+	ctx.Request(task.Asker, messages.APIOmitted{
+		ID: task.ID(), Unwanted: true, Omission: gateway.Omission{Reason: reason, Why: why},
+	})
 }
 
 func (d *discoverer) onStageDone(ctx actor.Context, m stageDone) {

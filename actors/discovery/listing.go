@@ -3,6 +3,7 @@ package discovery
 import (
 	"cmp"
 	"context"
+	"slices"
 	"time"
 
 	"federation-agent/internal/apigateway"
@@ -19,8 +20,8 @@ const (
 )
 
 // listingRun is one listing of a target, on its way. The lists of REST APIs and of usage plans are read side by side,
-// then, if APIs outside usage plans count too and a caller wants all of them, the stages of each API. It does no I/O:
-// it says what to ask for, and takes what came.
+// then, if APIs outside usage plans count too, or tags of stages, and a caller wants all of them, the stages of each API.
+// It does no I/O: it says what to ask for, and takes what came.
 type listingRun struct {
 	client apigateway.Client
 	filter federation.Filter
@@ -235,45 +236,15 @@ func (r *listingRun) complete() bool {
 	return r.listed() && len(r.wanted) == 0 && len(r.doubtful) == 0 && r.running == 0
 }
 
-// entries are those that are known: none before both lists are whole, as an API must never be shown
-// without its plans.
+// entries are those that are known, and that the filter lets through: none before both lists are whole, as an API must
+// never be shown without its plans.
 func (r *listingRun) entries() []federation.Entry {
-	return federation.Entries(r.apis, r.plans, r.stages, r.filter)
+	return slices.DeleteFunc(r.possible(), func(e federation.Entry) bool { return !r.filter.Decides(e) })
 }
 
-// only is the entries with these ids. One that is in no usage plan needs no GetStages here: its id names its stage, and
-// its export asks whether AWS has it.
-func (r *listingRun) only(
-	target federation.Target, entries []federation.Entry, ids []federation.ID,
-) []federation.Entry {
-	wanted := map[federation.ID]bool{}
-	for _, id := range ids {
-		if id.Target() == target { // the others are another target's, which has its own list of them
-			wanted[id] = true
-		}
-	}
-	var found []federation.Entry
-	for _, e := range entries {
-		if id := e.ID(target); wanted[id] {
-			delete(wanted, id)
-			found = append(found, e)
-		}
-	}
-	if !r.filter.AcceptWithoutPlan || len(wanted) == 0 {
-		return found
-	}
-	apis := make(map[string]*gateway.RestAPI, len(r.apis))
-	for _, api := range r.apis {
-		apis[api.ID] = api
-	}
-	for _, id := range ids {
-		_, known := r.stages[id.RestAPI]
-		if api := apis[id.RestAPI]; api != nil && wanted[id] && !known && r.filter.Accepts(id.Stage) {
-			delete(wanted, id)
-			found = append(found, federation.Entry{API: api, Stage: id.Stage})
-		}
-	}
-	return found
+// possible are the entries, with those that the filter cannot decide yet.
+func (r *listingRun) possible() []federation.Entry {
+	return federation.Entries(r.apis, r.plans, r.stages, r.filter)
 }
 
 // estimate is how many entries there will be: what is known, and at least one for each other REST API.

@@ -2,7 +2,6 @@ package discovery
 
 import (
 	"errors"
-	"slices"
 	"testing"
 	"time"
 
@@ -32,33 +31,6 @@ func TestAListingThatForgetsOldStagesAsksForAllOfThemAgain(t *testing.T) {
 	calls := r.next()
 	if len(calls) != 2 || calls[0].list == nil || calls[1].list == nil {
 		t.Errorf("it continues with %d calls, want the two lists", len(calls))
-	}
-}
-
-func TestANarrowListingHasEachAPIThatIsAskedForOnce(t *testing.T) {
-	target := federation.Target{Account: "1", Region: "r"}
-	id := func(api, stage string) federation.ID {
-		return federation.ID{Account: "1", Region: "r", RestAPI: api, Stage: stage}
-	}
-	r := newListingRun(nil, federation.Filter{AcceptWithoutPlan: true, Stages: []string{"prod", "dev"}}, time.Unix(0, 0))
-	r.apis = []*gateway.RestAPI{{ID: "a"}, {ID: "b"}, {ID: "c"}}
-	r.plans = []*gateway.UsagePlan{
-		{ID: "p", Stages: []gateway.PlanStage{{APIID: "a", Stage: "prod"}, {APIID: "b", Stage: "prod"}}},
-	}
-	r.stages = federation.Stages{"c": {{Name: "prod"}}}
-	elsewhere := id("b", "dev")
-	elsewhere.Region = "s"
-	asked := []federation.ID{
-		id("a", "prod"), id("a", "dev"), id("a", "dev"), id("a", "prod"), // in a plan, and in none
-		id("c", "prod"), id("c", "dev"), // as GetStages said
-		id("b", "test"), id("x", "prod"), elsewhere, // filtered out, deleted, of another target
-	}
-	var got []federation.ID
-	for _, e := range r.only(target, r.entries(), asked) {
-		got = append(got, e.ID(target))
-	}
-	if want := []federation.ID{id("a", "prod"), id("c", "prod"), id("a", "dev")}; !slices.Equal(got, want) {
-		t.Errorf("%v, want %v", got, want)
 	}
 }
 

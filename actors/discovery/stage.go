@@ -63,7 +63,7 @@ func (s *stage) prepare() (answer any, held error) {
 		if isOfMany(err) && ctx.Err() == nil {
 			return nil, err
 		}
-		return messages.APIOmitted{ID: entry.ID(), Omission: apigateway.OmissionOf(err), Gone: isNotFound(err)}, nil
+		return messages.APIOmitted{ID: entry.ID(), Omission: apigateway.OmissionOf(err), Unwanted: isNotFound(err)}, nil
 	}
 	input := federation.Input{
 		Target: entry.Target, Entry: entry.Entry, Name: entry.Name,

@@ -159,7 +159,7 @@ func (i *ingest) addUnlisted(ctx actor.Context, judged messages.LossesJudged) {
 func (i *ingest) wanted(apis []federation.NamedEntry) (chosen []federation.NamedEntry, missing []string) {
 	chosen, missing = choose(apis, i.spec.Command.APIIDs)
 	if len(missing) > 0 {
-		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, or are in no usage plan any more; "+
+		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, are filtered out, or are in no usage plan any more; "+
 			"what APIM has of them stays", life.LogJob, i.job(),
 			life.LogAPIs, len(missing), life.LogLeft, words.Few(missing, words.Many, ", "))
 	}
@@ -215,16 +215,16 @@ func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs)
 		}
 	}
 	var lost []string
-	for text := range known {
+	for text := range known { // but what filters leave out, which the catalogue names
 		id, err := federation.ParseID(text)
 		l, listed := complete[id.Target()]
-		if _, unlisted := l.Unlisted[id.RestAPI]; err == nil && listed && !unlisted {
+		if _, unlisted := l.Unlisted[id.RestAPI]; err == nil && listed && !unlisted && !i.all.Filter.LeavesOut(id, l.APIs, l.Asked) {
 			lost = append(lost, text)
 		}
 	}
 	if len(lost) > 0 {
 		slices.Sort(lost)
-		i.env.Log.Warn("APIs that were ingested before are deleted, filtered out or in no usage plan any more; "+
+		i.env.Log.Warn("APIs that were ingested before are deleted or in no usage plan any more; "+
 			"APIM keeps what it has of them: delete them there if they are gone for good",
 			life.LogJob, i.job(), life.LogAPIs, len(lost), life.LogLeft, words.Few(lost, words.Many, ", "))
 	}
@@ -252,7 +252,7 @@ func (i *ingest) begin(ctx actor.Context, apis []federation.NamedEntry, missing 
 	if !i.answered {
 		switch {
 		case len(apis) == 0 && len(missing) > 0:
-			i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) could be found in AWS, or is in a usage plan any more: "+
+			i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) could be found in AWS, passes the filters and is in a usage plan: "+
 				"discover again; what APIM has of them stays", words.Few(missing, words.Some, ", ")))
 			return
 		case len(apis) == 0 && i.missing.AnyUnlisted():

@@ -108,6 +108,8 @@ type Spec struct {
 	Targets *targets.Directory[*actor.PID]
 	// Held asks APIM what it has. Without it each API is sent by each ingest, changed or not.
 	Held func(context.Context) (Held, error)
+	// Filter tells what is not sent any more on purpose.
+	Filter federation.Filter
 	// ListingAge is how old a listing may be to be used again.
 	ListingAge time.Duration
 	// MaxBytes is how large the API objects of one INGEST may be together.

@@ -68,10 +68,14 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	}
 	document.Claim.Release()
 	switch {
-	case m.Gone:
+	case m.Unwanted:
 		i.planned--
 		i.sayOmitted(m.ID, m.Why)
-		i.omitted.Note(m.ID, m.Why, slog.LevelWarn)
+		level := slog.LevelWarn
+		if m.Reason == gateway.Filtered {
+			level = slog.LevelInfo
+		}
+		i.omitted.Note(m.ID, m.Why, level)
 	case !m.OfTarget && i.missing.Again(m.ID):
 		i.env.Often.Info("an API is not available; it is tried again after the others",
 			life.LogJob, i.job(), life.LogAPI, m.ID, life.LogReason, m.Why)

@@ -28,6 +28,7 @@ const (
 	LogDialect         = "dialect"
 	LogDidYouMean      = "did_you_mean"
 	LogEndpoint        = "endpoint"
+	LogEntries         = "entries"
 	LogError           = "error"
 	LogExamples        = "examples"
 	LogIntegration     = "integration"

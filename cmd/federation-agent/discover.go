@@ -35,17 +35,17 @@ func discoverCommand(p process) *cobra.Command {
 		Use:   "discover",
 		Short: "Shows what this configuration would federate, and what not and why",
 		Long: `Lists each account and region as an ingest does, by the same code and within the same share of AWS's quota, and
-prints what APIM would get: each API with its unique name and its plans; what the stage filter or a missing usage
-plan leaves out; what is new, changed or gone since the last ingest; the stages that the filter names in vain; and
-how many calls and how much time an ingest takes. It only reads, from AWS and from the journal in agent.store.path,
-also while an agent runs there. It asks nothing of APIM. Documents are not compared: that would cost a call for
-each REST API.
+prints what APIM would get: each API with its unique name and its plans; what the filters or a missing usage plan
+leave out; what is new, changed or gone since the last ingest; what each entry of a filter keeps or drops, and those
+that do nothing; and how many calls and how much time an ingest takes. It only reads, from AWS and from the journal
+in agent.store.path, also while an agent runs there. It asks nothing of APIM. Documents are not compared: that would
+cost a call for each REST API.
 
 Beside a running agent the calls are made at 10 % of AWS's quota at most. For an agent that runs elsewhere with the
 same accounts, say so: gravitee_agent_quota_share=10 federation-agent discover.
 
 Exit code 0: all was listed. 1: something needs attention: an account or region, or the stages of a REST API, could
-not be listed, a stage of the filter exists nowhere, the plan-loss guard holds an API back, there is nothing to
+not be listed, an entry of a filter does nothing, the plan-loss guard holds an API back, there is nothing to
 federate; or it was interrupted. 2: configuration fault, as with validate.`,
 		Example: `  federation-agent discover
   federation-agent discover --changed

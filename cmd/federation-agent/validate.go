@@ -46,6 +46,11 @@ func printSummary(p process, cfg config.Config) error {
 		fmt.Fprintf(out, "    accounts\t%s\n", strings.Join(accountsOf(provider), ", "))
 		fmt.Fprintf(out, "    access key\t%s\n", cmp.Or(provider.AccessKeyID.Reveal(), "none: the AWS SDK's default chain"))
 		fmt.Fprintf(out, "    stages\t%s\n", cmp.Or(strings.Join(provider.Stages, ", "), "all"))
+		for _, list := range provider.Filter.Lists() {
+			if _, name, _ := strings.Cut(list.Setting, "filter."); len(list.Entries) > 0 {
+				fmt.Fprintf(out, "    %s\t%s\n", name, strings.Join(list.Entries, ", "))
+			}
+		}
 	}
 	q := cfg.Agent.Quota
 	fmt.Fprintf(out, "  Quota\t%d %% of %g requests a second, burst %d\n", q.Share, q.Rate, q.Burst)

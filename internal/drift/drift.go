@@ -312,7 +312,7 @@ func (w *world) isUnknown(id federation.ID, l survey.Listing) bool {
 	_, asked := l.Asked[id.RestAPI]
 	_, answered := w.Omissions[id]
 	return !asked && !answered && w.there[restAPI(id.Target(), id.RestAPI)] && l.Unlisted[id.RestAPI] == "" &&
-		w.Found.Filter.Accepts(id.Stage)
+		!w.Found.Filter.LeavesOut(id, l.APIs, l.Asked)
 }
 
 // isConfigured says that a target is, or may be, one that is listed. The account of one that could not be asked for it

@@ -40,19 +40,6 @@ func (e Entry) ID(t Target) ID {
 	return ID{Account: t.Account, Region: t.Region, RestAPI: e.API.ID, Stage: e.Stage}
 }
 
-// Filter says which (REST API, stage) pairs are federated.
-type Filter struct {
-	// AcceptWithoutPlan adds the stages that are in no usage plan.
-	AcceptWithoutPlan bool
-	// Stages are the exact names of the wanted stages. None means all stages.
-	Stages []string
-}
-
-// Accepts reports whether a stage of that name is wanted.
-func (f Filter) Accepts(stage string) bool {
-	return len(f.Stages) == 0 || slices.Contains(f.Stages, stage)
-}
-
 // Stages holds the answers of GetStages by REST API id. An API for which GetStages was not called is absent. An API
 // without stages has an empty list.
 type Stages map[string][]*gateway.Stage
@@ -103,11 +90,16 @@ func (l Living) Mark(entries []Entry) []Entry {
 //	in a usage plan, but not in GetStages's answer | left out | left out
 //	in no usage plan, but in GetStages's answer    | left out | entry without plans
 //
-// The filter's stage names hold for all of them.
+// What the filter refuses is none of them. Where it cannot decide without GetStages, the pairs in usage plans are.
 func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages, f Filter) []Entry {
-	inPlans := plansByPair(plans)
+	inPlans, rules := plansByPair(plans), f.All()
 	unasked := map[string]*gateway.RestAPI{} // the APIs whose stages only the plans name
 	out := make([]Entry, 0, len(inPlans))
+	add := func(e Entry) {
+		if refusal(rules, e) == nil {
+			out = append(out, e)
+		}
+	}
 	for _, api := range apis {
 		details, asked := stages[api.ID]
 		if !asked {
@@ -115,14 +107,14 @@ func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages,
 		}
 		for _, d := range details {
 			ps := inPlans[pair{api.ID, d.Name}]
-			if api.ID != "" && d.Name != "" && f.Accepts(d.Name) && (len(ps) > 0 || f.AcceptWithoutPlan) {
-				out = append(out, Entry{API: api, Stage: d.Name, Plans: ps, Details: d})
+			if api.ID != "" && d.Name != "" && (len(ps) > 0 || f.AcceptWithoutPlan) {
+				add(Entry{API: api, Stage: d.Name, Plans: ps, Details: d})
 			}
 		}
 	}
 	for p, ps := range inPlans {
-		if api := unasked[p.api]; api != nil && f.Accepts(p.stage) {
-			out = append(out, Entry{API: api, Stage: p.stage, Plans: ps})
+		if api := unasked[p.api]; api != nil {
+			add(Entry{API: api, Stage: p.stage, Plans: ps})
 		}
 	}
 	slices.SortFunc(out, func(a, b Entry) int {
@@ -134,32 +126,81 @@ func Entries(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages,
 	return out
 }
 
-// StageNames are the names of all stages that complete listings show, whatever the filter, each once and in order.
-func StageNames(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages) []string {
-	var names []string
-	for _, e := range Entries(apis, plans, stages, Filter{AcceptWithoutPlan: true}) {
-		names = append(names, e.Stage)
+// Candidates are all that complete listings show, whatever the filter: as [Entries], and an entry without a stage for
+// each REST API of which no stage is known.
+func Candidates(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages) []Entry {
+	out := Entries(apis, plans, stages, Filter{AcceptWithoutPlan: true})
+	has := make(map[*gateway.RestAPI]bool, len(apis))
+	for _, e := range out {
+		has[e.API] = true
 	}
-	slices.Sort(names)
-	return slices.Compact(names)
+	for _, api := range apis {
+		if !has[api] {
+			out = append(out, Entry{API: api})
+		}
+	}
+	return out
 }
 
 // StagesWanted are the REST APIs for which GetStages must be called before [Entries] is complete. By default there are
 // none, because usage plans name their stages. With AcceptWithoutPlan it is every API, except those whose wanted stages
-// are already all in plans.
+// are already all in plans. With a filter by stage tags it is every API with a stage that may be wanted. What the filter
+// refuses by the API alone is never asked for.
 func StagesWanted(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, f Filter) []*gateway.RestAPI {
-	if !f.AcceptWithoutPlan {
+	rules := f.All()
+	if !f.AcceptWithoutPlan && !byStageTags(rules) {
 		return nil
 	}
-	inPlans := plansByPair(plans)
+	planned := map[string][]string{} // the stages in plans by REST API
+	for p := range plansByPair(plans) {
+		planned[p.api] = append(planned[p.api], p.stage)
+	}
+	exact, named := f.exactStages()
 	var out []*gateway.RestAPI
 	for _, api := range apis {
-		missing := func(stage string) bool { return len(inPlans[pair{api.ID, stage}]) == 0 }
-		if len(f.Stages) == 0 || slices.ContainsFunc(f.Stages, missing) {
+		wanted := func(stage string) bool { return refusal(rules, Entry{API: api, Stage: stage}) == nil }
+		missing := func(stage string) bool { return wanted(stage) && !slices.Contains(planned[api.ID], stage) }
+		switch {
+		case refusal(rules, Entry{API: api}) != nil:
+		case f.AcceptWithoutPlan && (!named || slices.ContainsFunc(exact, missing)),
+			byStageTags(rules) && slices.ContainsFunc(planned[api.ID], wanted):
 			out = append(out, api)
 		}
 	}
 	return out
+}
+
+// Only is the entries with these ids, of those that listings show of a target. One that is in no usage plan needs no
+// GetStages here: its id names its stage, and its export asks whether AWS has it, and whether the filter lets it through.
+func Only(t Target, ids []ID, entries []Entry, apis []*gateway.RestAPI, stages Stages, f Filter) []Entry {
+	wanted := map[ID]bool{}
+	for _, id := range ids {
+		if id.Target() == t { // the others are another target's, which has its own list of them
+			wanted[id] = true
+		}
+	}
+	var found []Entry
+	for _, e := range entries {
+		if id := e.ID(t); wanted[id] {
+			delete(wanted, id)
+			found = append(found, e)
+		}
+	}
+	if !f.AcceptWithoutPlan || len(wanted) == 0 {
+		return found
+	}
+	byID := make(map[string]*gateway.RestAPI, len(apis))
+	for _, api := range apis {
+		byID[api.ID] = api
+	}
+	for _, id := range ids {
+		_, known := stages[id.RestAPI]
+		if api := byID[id.RestAPI]; api != nil && wanted[id] && !known && f.Refuses(api, id.Stage, nil) == nil {
+			delete(wanted, id)
+			found = append(found, Entry{API: api, Stage: id.Stage})
+		}
+	}
+	return found
 }
 
 // CheckPlan says why a key of a usage plan would open nothing of an API, by *complete* listings of its target; nil if

@@ -186,11 +186,34 @@ func TestAPlanIsCheckedForOneStageOrForAnyOfABareId(t *testing.T) {
 	}
 }
 
-func TestStageNamesAreThoseOfPlansAndOfGetStagesWhateverTheFilter(t *testing.T) {
-	apis := []*gateway.RestAPI{api("a", "Alpha"), api("b", "Beta")}
+func TestCandidatesAreAllThatIsKnownWhateverTheFilter(t *testing.T) {
+	apis := []*gateway.RestAPI{api("a", "Alpha"), api("b", "Beta"), api("c", "Gamma"), api("d", "Delta")}
 	plans := []*gateway.UsagePlan{plan("p1", "a/prod", "b/prod", "b/dead", "gone/never")}
-	got := StageNames(apis, plans, Stages{"b": stage("test", "prod")})
-	if want := []string{"prod", "test"}; !slices.Equal(got, want) {
+	got := texts(Candidates(apis, plans, Stages{"b": stage("test", "prod"), "d": nil}))
+	if want := []string{"a/prod:p1", "b/prod:p1!", "b/test:!", "c/:", "d/:"}; !slices.Equal(got, want) {
+		t.Errorf("%v, want %v", got, want)
+	}
+}
+
+func TestANarrowListingHasEachAPIThatIsAskedForOnce(t *testing.T) {
+	target := Target{Account: "1", Region: "r"}
+	id := func(api, stage string) ID { return ID{Account: "1", Region: "r", RestAPI: api, Stage: stage} }
+	filter := Filter{AcceptWithoutPlan: true, Stages: []string{"prod", "dev"}, Rules: []Rule{exclude(APIName, "Hidden")}}
+	apis := []*gateway.RestAPI{api("a", "A"), api("b", "B"), api("c", "C"), api("h", "Hidden")}
+	plans := []*gateway.UsagePlan{plan("p", "a/prod", "b/prod", "h/prod")}
+	stages := Stages{"c": stage("prod")}
+	elsewhere := id("b", "dev")
+	elsewhere.Region = "s"
+	asked := []ID{
+		id("a", "prod"), id("a", "dev"), id("a", "dev"), id("a", "prod"), // in a plan, and in none
+		id("c", "prod"), id("c", "dev"), // as GetStages said
+		id("b", "test"), id("h", "prod"), id("h", "dev"), id("x", "prod"), elsewhere, // filtered out, deleted, of another target
+	}
+	var got []ID
+	for _, e := range Only(target, asked, Entries(apis, plans, stages, filter), apis, stages, filter) {
+		got = append(got, e.ID(target))
+	}
+	if want := []ID{id("a", "prod"), id("c", "prod"), id("a", "dev")}; !slices.Equal(got, want) {
 		t.Errorf("%v, want %v", got, want)
 	}
 }

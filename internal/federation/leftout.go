@@ -24,8 +24,13 @@ type Reason string
 
 // The reasons.
 const (
-	// Filtered: the stage filter does not name the stage.
+	// Filtered: the stage filter does not name the stage, or another filter of stage names refuses it.
 	Filtered Reason = "stage-filter"
+	// StageTagFiltered, APIFiltered and APITagFiltered: a filter refuses the stage by its tags, or the REST API by its name
+	// or tags.
+	StageTagFiltered Reason = "stage-tag-filter"
+	APIFiltered      Reason = "api-filter"
+	APITagFiltered   Reason = "api-tag-filter"
 	// Planless: no usage plan contains it.
 	Planless Reason = "no-usage-plan"
 	// NoStage: the REST API was never deployed, or its stages are deleted.
@@ -34,6 +39,9 @@ const (
 	NoAPI    Reason = "no-rest-api"
 	Vanished Reason = "stage-gone"
 )
+
+// OfFilter says that a filter is the reason.
+func (r Reason) OfFilter() bool { return slices.Contains(reasons[:], r) }
 
 // LeftOuts is what *complete* listings of one target have beyond its [Entries], ordered as these. Of a REST API for which
 // GetStages was not called, only the stages in usage plans are known.
@@ -45,6 +53,7 @@ func LeftOuts(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages
 		}
 		inPlans[p.api][p.stage] = ps
 	}
+	rules := f.All()
 	var out []LeftOut
 	for _, api := range apis {
 		planned := inPlans[api.ID]
@@ -52,23 +61,29 @@ func LeftOuts(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages
 		leave := func(stage string, why Reason, text string) {
 			out = append(out, LeftOut{RestAPI: api.ID, Name: api.Name, Stage: stage, Why: why, Text: text})
 		}
+		if no := refusal(rules, Entry{API: api}); no != nil {
+			leave("", no.Why, no.Text)
+			continue
+		}
 		details, asked := stages[api.ID]
 		there := map[string]bool{}
 		for _, d := range details {
 			there[d.Name] = true
+			no := refusal(rules, Entry{API: api, Stage: d.Name, Details: d})
 			switch {
-			case !f.Accepts(d.Name):
-				leave(d.Name, Filtered, filtered(f))
+			case no != nil:
+				leave(d.Name, no.Why, no.Text)
 			case len(planned[d.Name]) == 0 && !f.AcceptWithoutPlan:
 				leave(d.Name, Planless, "no usage plan contains it")
 			}
 		}
 		for stage, ps := range planned {
+			no := refusal(rules, Entry{API: api, Stage: stage})
 			switch {
 			case asked && !there[stage]:
 				leave(stage, Vanished, "AWS has no such stage, though "+containedIn(ps))
-			case !asked && !f.Accepts(stage):
-				leave(stage, Filtered, filtered(f))
+			case !asked && no != nil:
+				leave(stage, no.Why, no.Text)
 			}
 		}
 		switch {
@@ -89,10 +104,6 @@ func LeftOuts(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, stages Stages
 		return cmp.Or(cmp.Compare(a.Name, b.Name), cmp.Compare(a.RestAPI, b.RestAPI), cmp.Compare(a.Stage, b.Stage))
 	})
 	return out
-}
-
-func filtered(f Filter) string {
-	return "the stage filter names only " + words.Few(f.Stages, words.Some, ", ")
 }
 
 // containedIn says which usage plans contain a stage.

@@ -16,6 +16,8 @@ const (
 	TooLate Reason = "too_late"
 	// NotConfigured: its account and region are not configured.
 	NotConfigured Reason = "not_configured"
+	// Filtered: a filter does not let it through, as its export found out. It is no failure, and not counted.
+	Filtered Reason = "filtered"
 )
 
 // Omission is why an API is left out: a reason to be counted by, and a text for people.
@@ -27,7 +29,7 @@ type Omission struct {
 // Reason is the class as a reason.
 func (c Class) Reason() Reason { return Reason(c.String()) }
 
-// Reasons are all reasons that are known.
+// Reasons are all reasons that are counted.
 func Reasons() []Reason {
 	all := []Reason{PlansUnconfirmed, RefusedByAPIM, TooLarge, TooLate, NotConfigured, NoPermit.Reason()}
 	for _, c := range GetExport.Results() {

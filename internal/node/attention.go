@@ -111,6 +111,12 @@ func ingestTroubles(r report) (found []attention) {
 				Section: "ingests", Do: "correct configuration.0_stage, 1_stage …; upper and lower case count",
 			})
 		}
+		for _, u := range i.UnusedFilters {
+			found = append(found, attention{
+				What: "Entries of " + u.Setting + " of integration " + i.ID + " match nothing", Why: u.Entries,
+				Section: "ingests", Do: "correct it, upper and lower case count; federation-agent discover shows what each entry does",
+			})
+		}
 		if len(i.Guard) > 0 {
 			found = append(found, attention{
 				What: "AWS does not list plans of integration " + i.ID + " any more that APIM has",

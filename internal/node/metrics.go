@@ -73,8 +73,9 @@ var (
 	ingestedAPIs = metric("ingested_apis_total", "APIs that APIM acknowledged, repeated ones too.", "integration")
 	omittedAPIs  = metric("omitted_apis_total", "APIs that ingests left out though AWS has them.",
 		"integration", "reason")
-	filterUnused = metric("stage_filter_unused", "Whether the stage filter names stages that no API has.", "integration")
-	guardTripped = metric("plan_guard_tripped", "Whether plans are missing in AWS that APIM has.", "integration")
+	filterUnused  = metric("stage_filter_unused", "Whether the stage filter names stages that no API has.", "integration")
+	filtersUnused = metric("filter_unused", "Settings of the other filters with entries that match nothing.", "integration")
+	guardTripped  = metric("plan_guard_tripped", "Whether plans are missing in AWS that APIM has.", "integration")
 
 	keysMade        = metric("keys_made_total", "API keys that AWS made.", "integration")
 	keysDeleted     = metric("keys_deleted_total", "API keys that AWS deleted, or that were gone.", "integration")
@@ -119,6 +120,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		m.commands(i.ID, i.Commands)
 		m.ingests(i.ID, i.Ingested)
 		m.gauge(filterUnused, oneIf(i.UnusedStages != ""), i.ID)
+		m.gauge(filtersUnused, float64(len(i.UnusedFilters)), i.ID)
 		m.gauge(guardTripped, oneIf(len(i.Guard) > 0), i.ID)
 		m.count(keysMade, i.Keys.Made, i.ID)
 		m.count(keysDeleted, i.Keys.Deleted, i.ID)

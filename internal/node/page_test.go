@@ -186,14 +186,16 @@ func TestTheStatusListsWhatNeedsSomebodyTheMostUrgentFirst(t *testing.T) {
 	b.SessionAway(integration, "APIM refused the token (401)", r.now)
 	lacks(t, r.page(""), "No session to APIM") // it may be back in a second
 	r.now = r.now.Add(5 * time.Second)
-	b.UnusedStages(integration, "Prod; did you mean prod?")
+	b.UnusedFilters(integration, "Prod; did you mean prod?",
+		status.UnusedFilter{Setting: "configuration.filter.excludeApis", Entries: "Legacy; did you mean legacy?"})
 	b.IngestEnded(integration, status.Ingest{Job: "job-0", At: r.now, Sent: 7, Omitted: 2})
 	page := r.page("")
-	wants(t, page, "<title>(9) Federation agent</title>", "9 to look at")
+	wants(t, page, "<title>(10) Federation agent</title>", "10 to look at")
 	last := 0
 	for _, what := range []string{
 		"No session to APIM for integration " + integration, "AWS cannot be used in us-east-1",
 		"The stage filter of integration " + integration + " names stages that no API has",
+		"Entries of configuration.filter.excludeApis of integration " + integration + " match nothing",
 		"The last ingest left out 2 APIs", "Unconfirmed keys: 1", "Lost creates: 1",
 		"Keys that AWS does not let go: 1",
 		"Subscriptions of integration " + integration + " failed in the last hour, or their ends: 1", "AWS throttles calls in 111122223333 eu-west-1",

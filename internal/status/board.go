@@ -48,11 +48,19 @@ type Integration struct {
 	// Guard says in words which plans AWS does not list any more that APIM has.
 	Guard []string `json:"planGuardHolds,omitempty"`
 	// UnusedStages says in words which stages the stage filter names that no API has.
-	UnusedStages string   `json:"unusedStages,omitempty"`
-	Targets      []Target `json:"targets"`
+	UnusedStages string `json:"unusedStages,omitempty"`
+	// UnusedFilters say the same of the other filters.
+	UnusedFilters []UnusedFilter `json:"unusedFilters,omitempty"`
+	Targets       []Target       `json:"targets"`
 	Ingested
 	Commands
 	Keys Keys `json:"keys"`
+}
+
+// UnusedFilter says in words which entries of a filter's setting match nothing.
+type UnusedFilter struct {
+	Setting string `json:"setting"`
+	Entries string `json:"entries"`
 }
 
 // Keys counts what was done to API keys in AWS since the process began.
@@ -104,9 +112,15 @@ func (b *Board) Guard(id string, held []string) {
 	b.with(id, func(i *integration) { i.Integration.Guard = held })
 }
 
-// UnusedStages notes in words which stages the stage filter names in vain; an empty text means none.
-func (b *Board) UnusedStages(id, which string) {
-	b.with(id, func(i *integration) { i.Integration.UnusedStages = cut(which) })
+// UnusedFilters notes in words which stages the stage filter names in vain, and what the other filters do; an empty
+// text means none.
+func (b *Board) UnusedFilters(id, stages string, others ...UnusedFilter) {
+	for n := range others {
+		others[n].Entries = cut(others[n].Entries)
+	}
+	b.with(id, func(i *integration) {
+		i.Integration.UnusedStages, i.Integration.UnusedFilters = cut(stages), others
+	})
 }
 
 // KeyMade counts a key that AWS made.

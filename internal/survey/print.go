@@ -68,6 +68,9 @@ func (i Integration) print(w *tabwriter.Writer) {
 	if u := i.UnusedStages; u != nil {
 		fmt.Fprintf(w, "ATTENTION: the stage filter (configuration.0_stage, 1_stage …) names stages that no listed API has: %s\n", u)
 	}
+	for _, u := range i.UnusedFilters {
+		fmt.Fprintf(w, "ATTENTION: %s matches nothing that is listed with: %s\n", u.Setting, u)
+	}
 	fmt.Fprintln(w, "\nTARGET\tSTATE\tREST APIS\tUSAGE PLANS\tFEDERATED\tCALLS OF AN INGEST\tTIME")
 	for _, t := range i.Targets {
 		if !t.Listed {
@@ -95,6 +98,13 @@ func (i Integration) print(w *tabwriter.Writer) {
 		}, "\t"))
 	}
 	_ = w.Flush()
+	if len(i.Filters) > 0 {
+		fmt.Fprintln(w, "\nFILTER\tENTRY\tDOES")
+	}
+	for _, f := range i.Filters {
+		fmt.Fprintln(w, strings.Join([]string{f.Setting, f.Entry, f.does()}, "\t"))
+	}
+	_ = w.Flush()
 	if len(i.LeftOut) > 0 {
 		fmt.Fprintln(w, "\nLEFT OUT\tSTAGE\tREST API\tWHY")
 	}
@@ -112,6 +122,17 @@ func (i Integration) print(w *tabwriter.Writer) {
 	}
 	_ = w.Flush()
 	fmt.Fprintln(w)
+}
+
+func (f Filtering) does() string {
+	of := map[Counted]string{restAPIs: "REST APIs", stages: "stages"}[f.Of]
+	switch {
+	case f.Unused:
+		return "nothing"
+	case f.Drops > 0:
+		return fmt.Sprintf("drops %d %s", f.Drops, of)
+	}
+	return fmt.Sprintf("keeps %d %s", f.Keeps, of)
 }
 
 func at(account, region string) string { return strings.TrimPrefix(account+":"+region, ":") }

@@ -45,11 +45,15 @@ type Integration struct {
 	Compared    bool   `json:"compared"`
 	NotCompared string `json:"notCompared,omitempty"`
 	// UnusedStages is what the stage filter names in vain, as far as targets could be listed.
-	UnusedStages *Unused   `json:"unusedStages,omitempty"`
-	Targets      []Target  `json:"targets"`
-	APIs         []API     `json:"apis"`
-	LeftOut      []LeftOut `json:"leftOut"`
-	Gone         []Gone    `json:"gone"`
+	UnusedStages *Unused `json:"unusedStages,omitempty"`
+	// Filters are what each entry of the filters does, the stage filter's among them. UnusedFilters are what the others
+	// name in vain.
+	Filters       []Filtering `json:"filters,omitempty"`
+	UnusedFilters []Unused    `json:"unusedFilters,omitempty"`
+	Targets       []Target    `json:"targets"`
+	APIs          []API       `json:"apis"`
+	LeftOut       []LeftOut   `json:"leftOut"`
+	Gone          []Gone      `json:"gone"`
 }
 
 // Target is an account in a region.
@@ -161,7 +165,7 @@ func Of(found []Found, before map[string]Before, quota Quota) Report {
 			shared[name] = of
 			r.Healthy = r.Healthy && t.Listed
 		}
-		r.Healthy = r.Healthy && i.UnusedStages == nil && len(i.APIs) > 0 &&
+		r.Healthy = r.Healthy && i.UnusedStages == nil && len(i.UnusedFilters) == 0 && len(i.APIs) > 0 &&
 			!slices.ContainsFunc(i.LeftOut, func(l LeftOut) bool { return l.Why == unlisted || l.Why == held })
 		r.Integrations = append(r.Integrations, i)
 	}
@@ -209,7 +213,6 @@ func integrationOf(f Found, before Before) Integration {
 		}
 	}
 	complete := map[federation.Target]Listing{}
-	var stages []string
 	for _, l := range f.Listings {
 		if _, twice := complete[l.Target]; twice {
 			continue
@@ -219,11 +222,18 @@ func integrationOf(f Found, before Before) Integration {
 			continue
 		}
 		complete[l.Target] = l
-		stages = append(stages, federation.StageNames(l.APIs, l.Plans, l.Asked)...)
 		i.leaveOf(l, f.Filter)
 	}
-	if unused := UnusedStages(f.Filter.Stages, f.APIs, stages); len(unused.Names) > 0 && len(complete) > 0 {
-		i.UnusedStages = &unused
+	if len(complete) > 0 {
+		does, vain := Filters(f.Filter, f.APIs, f.Listings)
+		i.Filters = does
+		for _, unused := range vain {
+			if unused.Setting == federation.StageFilter {
+				i.UnusedStages = &unused
+			} else {
+				i.UnusedFilters = append(i.UnusedFilters, unused)
+			}
+		}
 	}
 	for _, text := range slices.Sorted(maps.Keys(before.Plans)) {
 		id, err := federation.ParseID(text)
@@ -265,8 +275,8 @@ const pageSize = 500
 
 func pages(n int) int { return max(1, (n+pageSize-1)/pageSize) }
 
-// targetOf has the cost of an ingest: the two lists, one GetStages for each REST API (a listing of the stages outside
-// usage plans asks for them once more), and a GetExport for each document that is not in the cache.
+// targetOf has the cost of an ingest: the two lists, one GetStages for each REST API, by the listing or else by the
+// export, and a GetExport for each document that is not in the cache.
 func targetOf(l Listing, sent []federation.NamedEntry) Target {
 	t := Target{
 		Account: l.Account, Region: l.Region, Listed: l.Complete, Remedy: l.Failure, Failure: l.Cause,
@@ -277,7 +287,9 @@ func targetOf(l Listing, sent []federation.NamedEntry) Target {
 	}
 	apis := map[string]bool{}
 	for _, e := range sent {
-		apis[e.API.ID] = true
+		if _, asked := l.Asked[e.API.ID]; !asked {
+			apis[e.API.ID] = true
+		}
 	}
 	t.Ingest.LeastCalls = pages(len(l.APIs)) + pages(len(l.Plans)) + len(l.Asked) + len(apis)
 	t.Ingest.MostCalls = t.Ingest.LeastCalls + len(sent)
