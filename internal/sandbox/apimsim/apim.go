@@ -43,7 +43,7 @@ type APIM struct {
 	mu           sync.Mutex
 	closed       bool
 	stopping     bool
-	tokens       map[string]bool // nil: authentication is off
+	accounts     map[string]*Account // by token; nil: authentication is off
 	integrations map[string]Integration
 	order        []string // integration ids as they were added
 	lanes        map[string]*queue[func()]
@@ -57,6 +57,8 @@ type APIM struct {
 	ledger       ledger
 	store        store
 	problems     history[Problem]
+	requests     history[RESTRequest]
+	asked        map[string]int // requests to the management API by operation
 	ended        history[EndedSession]
 	lastNotice   *notice // nil before the first form
 	previews     map[string]Preview
@@ -82,11 +84,13 @@ func New(o Options) (*APIM, error) {
 		lanes:        map[string]*queue[func()]{},
 		hellos:       map[string]int{},
 		sent:         map[string]int{},
+		asked:        map[string]int{},
 		primary:      map[string]*session{},
 		previews:     map[string]Preview{},
 		store:        newStore(o.History),
 		ledger:       newLedger(o.History),
 		problems:     history[Problem]{limit: o.History},
+		requests:     history[RESTRequest]{limit: o.History},
 		ended:        history[EndedSession]{limit: o.History},
 	}
 	a.ctx, a.cancel = context.WithCancel(context.Background())
@@ -95,6 +99,9 @@ func New(o Options) (*APIM, error) {
 	}
 	for _, token := range o.Tokens {
 		a.AllowToken(token)
+	}
+	for token, account := range o.Accounts {
+		a.Allow(token, account)
 	}
 	// The page's forms are for its own user, not for other sites open in the same browser.
 	a.handler = http.NewCrossOriginProtection().Handler(a.routes())

@@ -114,6 +114,9 @@ func (a *APIM) ingest(s *session, batch ingestPayload) error {
 func (a *APIM) storeAPIs(s *session, integrationID, env string, apis []inAPI, job *Job) error {
 	for _, in := range apis {
 		w := a.newWrite(s, integrationID, env, in)
+		if job != nil {
+			w.owning = job.initiator
+		}
 		err := w.store()
 		if _, ok := errors.AsType[*abortError](err); ok {
 			return err

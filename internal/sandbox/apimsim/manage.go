@@ -153,6 +153,7 @@ func (a *APIM) routes() *http.ServeMux {
 		method, path, _ := strings.Cut(pattern, " ")
 		mux.HandleFunc(method+" "+managementPath+path, a.answer(serve))
 	}
+	a.routeREST(mux)
 	return mux
 }
 

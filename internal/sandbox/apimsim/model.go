@@ -29,6 +29,13 @@ type API struct {
 	CreatedAt         time.Time
 	UpdatedAt         time.Time
 	Writes            int // how many times it was created or updated
+
+	// What people set in APIM. An ingest leaves it alone.
+	Lifecycle                  string
+	Visibility                 string
+	Labels, Categories, Groups []string
+
+	owner *Account // the primary owner; nil for who drives the stand-in
 }
 
 // Plan is a plan of an API.
@@ -39,7 +46,36 @@ type Plan struct {
 	Description     string
 	Security        string
 	Characteristics []string
+
+	// What people set in APIM. Each ingest sets it back, a closed plan's status included.
+	Status            string
+	Validation        string
+	CommentRequired   bool
+	CommentMessage    string
+	GeneralConditions string
+	ExcludedGroups    []string
+	Order             int
 }
+
+// Lifecycle states of an API. DEPRECATED and ARCHIVED ones are frozen.
+const (
+	LifecycleCreated     = "CREATED"
+	LifecyclePublished   = "PUBLISHED"
+	LifecycleUnpublished = "UNPUBLISHED"
+	LifecycleDeprecated  = "DEPRECATED"
+	LifecycleArchived    = "ARCHIVED"
+)
+
+// Statuses of a plan, and how its subscriptions are accepted.
+const (
+	PlanStaging    = "STAGING"
+	PlanPublished  = "PUBLISHED"
+	PlanDeprecated = "DEPRECATED"
+	PlanClosed     = "CLOSED"
+
+	ValidationManual    = "MANUAL"
+	ValidationAutomatic = "AUTO"
+)
 
 // Page is an imported document: published, private, found again by its name.
 type Page struct {
@@ -72,12 +108,15 @@ type Job struct {
 	CreatedAt     time.Time
 	Deadline      time.Time
 	EndedAt       time.Time // zero while pending
+
+	initiator *Account // becomes the primary owner of what is new; nil for who drives the stand-in
 }
 
 // Statuses of a subscription. DELETED went with its plan.
 const (
 	SubscriptionPending  = "PENDING"
 	SubscriptionAccepted = "ACCEPTED"
+	SubscriptionPaused   = "PAUSED"
 	SubscriptionRejected = "REJECTED"
 	SubscriptionClosed   = "CLOSED"
 	SubscriptionDeleted  = "DELETED"

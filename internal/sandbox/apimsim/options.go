@@ -70,6 +70,11 @@ type Options struct {
 	Version string
 	// Tokens are accepted in "Authorization: bearer TOKEN". None at all turns authentication off.
 	Tokens []string
+	// Accounts are tokens that may do more than connect an agent, by token.
+	Accounts map[string]Account
+	// Readable are the readable names (hrid) of environments, by id. Installations that tell organizations by host name
+	// take them in the place of the id.
+	Readable map[string]string
 	// Integrations exist from the start; [APIM.AddIntegration] and [APIM.RemoveIntegration] change them.
 	Integrations []Integration
 	// PathPrefix stands before /exchange/controller: "" as APIM itself listens, or
@@ -118,6 +123,7 @@ type features struct {
 	routingMetadata bool // SUBSCRIBE carries metadata whose key contains aws-api-gateway
 	partial         bool // isPartialDiscovery is known
 	splits          bool // frames are cut at ";;"
+	listsVersions   bool // the management API lists an integration's APIs with their versions
 
 	forgetsUnhealthy   bool // an unhealthy agent is not told so, and never sent anything again
 	sendsUngreetedAway bool // a socket without HELLO lives for one HEALTH_CHECK interval
@@ -143,6 +149,7 @@ func featuresOf(version string, framing Framing) (features, error) {
 		planRemoval:     minor >= firstWithPlanRemoval,
 		routingMetadata: minor >= firstWithPlanRemoval,
 		partial:         minor >= firstWithPlanRemoval,
+		listsVersions:   minor >= firstWithPlanRemoval, // not at 4.5; between them it was not looked at
 		splits:          framing == FramingSplit || framing == FramingByVersion && minor < firstWithWholeFrames,
 
 		forgetsUnhealthy:   minor < firstWithSendingAway,

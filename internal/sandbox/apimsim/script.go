@@ -17,6 +17,8 @@ type Script struct {
 	Ingest func(IngestEvent) IngestFault
 	// Pong reports whether the nth ping received on a connection is answered.
 	Pong func(conn, nth int) bool
+	// REST is asked for each request to the management API, once it is known who asks.
+	REST func(RESTRequest) RESTFault
 	// Limits are the largest frame and message, in bytes, that the controller of a connection takes; 0: as
 	// [Options] say. They differ where the nodes of a cluster are set up differently.
 	Limits func(conn int) (frame int, message int64)
@@ -64,6 +66,14 @@ type ReceivedFault struct {
 	CutBefore bool // the connection is cut, the message not handled
 	CutAfter  bool // the message is handled, then the connection is cut: an answer may not get out
 	Ignore    bool // the message is dropped silently
+}
+
+// RESTFault changes what becomes of a request to the management API.
+type RESTFault struct {
+	Status    int           // answered with this status alone, and nothing is done
+	Delay     time.Duration // before anything is done
+	CutBefore bool          // the connection is cut, and nothing is done
+	CutAfter  bool          // it is done, and the connection is cut instead of answering
 }
 
 // IngestEvent names an INGEST.

@@ -49,7 +49,7 @@ func (s *store) addJob(j *Job) {
 func (s *store) addSubscription(sub *Subscription) {
 	if len(s.subs) >= 2*s.limit {
 		s.subs = dropOldest(s.subs, s.limit, func(sub *Subscription) bool {
-			return sub.Status != SubscriptionPending && sub.Status != SubscriptionAccepted
+			return sub.Status != SubscriptionPending && !sub.isActive()
 		})
 	}
 	s.subs = append(s.subs, sub)

@@ -201,8 +201,25 @@ func (a *APIM) giveBack(ctx context.Context, sub Subscription, via *session) err
 	}
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if stored := a.store.subscription(sub.ID); stored != nil && stored.Status == SubscriptionAccepted {
+	if stored := a.store.subscription(sub.ID); stored != nil && stored.isActive() {
 		stored.Status = SubscriptionClosed
 	}
+	return nil
+}
+
+// isActive reports whether the agent still has to end it. It is not told of a pause.
+func (sub *Subscription) isActive() bool {
+	return sub.Status == SubscriptionAccepted || sub.Status == SubscriptionPaused
+}
+
+// Pause pauses an ACCEPTED subscription, of which the agent hears nothing.
+func (a *APIM) Pause(id string) error {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	sub := a.store.subscription(id)
+	if sub == nil || sub.Status != SubscriptionAccepted {
+		return fmt.Errorf("subscription %s: %w", id, ErrNotFound)
+	}
+	sub.Status = SubscriptionPaused
 	return nil
 }

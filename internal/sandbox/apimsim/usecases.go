@@ -86,14 +86,18 @@ func (a *APIM) StartIngest(ctx context.Context, integrationID string, apiIDs []s
 	if err != nil {
 		return Job{}, err
 	}
-	job, err := a.startIngest(ctx, i, apiIDs)
+	return a.startIngestFor(ctx, i, apiIDs, nil)
+}
+
+func (a *APIM) startIngestFor(ctx context.Context, i Integration, apiIDs []string, initiator *Account) (Job, error) {
+	job, err := a.startIngest(ctx, i, apiIDs, initiator)
 	if err != nil {
-		a.problem(Problem{Code: ProblemStartFailed, Integration: integrationID, Detail: err.Error()})
+		a.problem(Problem{Code: ProblemStartFailed, Integration: i.ID, Detail: err.Error()})
 	}
 	return job, err
 }
 
-func (a *APIM) startIngest(ctx context.Context, i Integration, apiIDs []string) (Job, error) {
+func (a *APIM) startIngest(ctx context.Context, i Integration, apiIDs []string, initiator *Account) (Job, error) {
 	if a.features.legacy {
 		return a.fetch(ctx, i)
 	}
@@ -119,7 +123,7 @@ func (a *APIM) startIngest(ctx context.Context, i Integration, apiIDs []string) 
 	if other := p.text("ingestJobId"); other != id {
 		a.problem(Problem{Code: ProblemWrongJob, Integration: i.ID, Subject: id, Detail: "answered for " + other})
 	}
-	job := Job{ID: id, IntegrationID: i.ID, Status: JobPending, Total: *total}
+	job := Job{ID: id, IntegrationID: i.ID, Status: JobPending, Total: *total, initiator: initiator}
 	if *total == 0 {
 		job.Status, job.CreatedAt, job.EndedAt = JobSuccess, time.Now(), time.Now()
 		return job, nil

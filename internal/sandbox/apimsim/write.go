@@ -22,6 +22,8 @@ type write struct {
 	env     string
 	subject string // for messages
 	owner   string // integration id
+	api     *API   // as it is stored; somebody may delete it while it is written
+	owning  *Account
 	created bool
 	plans   map[string]bool // APIM ids of the plans that this write created or updated
 }
@@ -81,9 +83,15 @@ func (w *write) storeAPI() error {
 	api, ok := a.store.apis[w.id]
 	if !ok {
 		w.created = true
-		api = &API{ID: w.id, IntegrationID: w.owner, CreatedAt: now}
+		api = &API{
+			ID: w.id, IntegrationID: w.owner, CreatedAt: now, owner: w.owning,
+			Lifecycle: LifecycleCreated, Visibility: "PRIVATE",
+		}
 		a.store.apis[w.id] = api
 		a.store.apiOrder = append(a.store.apiOrder, w.id)
+	}
+	if w.api = api; api.Lifecycle == LifecycleDeprecated || api.Lifecycle == LifecycleArchived {
+		return fmt.Errorf("the lifecycle state %s is not allowed to change", api.Lifecycle)
 	}
 	if w.in.uniqueID != nil {
 		api.UniqueID = *w.in.uniqueID
@@ -108,7 +116,7 @@ func (w *write) storePlans() error {
 		}
 		w.plans[plan.ID] = true
 		a.mu.Lock()
-		api := a.store.apis[w.id]
+		api := w.api
 		if i := slices.IndexFunc(api.Plans, func(p Plan) bool { return p.ID == plan.ID }); i >= 0 {
 			api.Plans[i] = plan
 		} else {
@@ -127,7 +135,10 @@ func (w *write) plan(in inPlan) (Plan, error) {
 	if in.name == nil {
 		return Plan{}, errors.New("name of a plan is null")
 	}
-	plan := Plan{Name: *in.name, Description: in.description, Security: in.security, Characteristics: in.characteristics}
+	plan := Plan{
+		Name: *in.name, Description: in.description, Security: in.security, Characteristics: in.characteristics,
+		Status: PlanPublished, Validation: ValidationManual,
+	}
 	if in.id == nil {
 		plan.ID = a.newID()
 		a.problem(Problem{
@@ -154,7 +165,7 @@ func (w *write) plan(in inPlan) (Plan, error) {
 func (w *write) removePlans() error {
 	a := w.apim
 	a.mu.Lock()
-	plans := slices.Clone(a.store.apis[w.id].Plans)
+	plans := slices.Clone(w.api.Plans)
 	a.mu.Unlock()
 	for _, plan := range plans {
 		if w.plans[plan.ID] {
@@ -178,7 +189,7 @@ func (w *write) removePlan(plan Plan) error {
 		}
 	}
 	a.mu.Lock()
-	api := a.store.apis[w.id]
+	api := w.api
 	api.Plans = slices.DeleteFunc(api.Plans, func(p Plan) bool { return p.ID == plan.ID })
 	lost := 0
 	for _, sub := range a.store.subs {

@@ -21,7 +21,7 @@ func (w *write) storePages() error {
 			}
 		}
 		a.mu.Lock()
-		api := a.store.apis[w.id]
+		api := w.api
 		api.Pages = slices.DeleteFunc(api.Pages, func(p Page) bool { return !names[p.Name] })
 		a.mu.Unlock()
 	}
@@ -54,7 +54,7 @@ func (w *write) storePage(page Page) {
 	a := w.apim
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	api := a.store.apis[w.id]
+	api := w.api
 	if i := slices.IndexFunc(api.Pages, func(p Page) bool { return p.Name == page.Name }); i >= 0 {
 		api.Pages[i] = page
 		return
