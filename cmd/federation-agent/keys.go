@@ -17,6 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"federation-agent/internal/keys"
+	"federation-agent/internal/words"
 )
 
 const (
@@ -166,8 +167,8 @@ func printKeys(w io.Writer, list keyList) error {
 	table := tabwriter.NewWriter(&out, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(table, "ID\tSTATE\tAGE\tACCOUNT AND REGION\tKEY ID\tNAME")
 	for _, k := range list.Keys {
-		fmt.Fprintf(table, "%s\t%s\t%s\t%s:%s\t%s\t%s\n", shortID(k.ID), k.State, age(list.Now.Sub(k.Since)), k.Account,
-			k.Region, cmp.Or(k.KeyID, "unknown"), k.KeyName)
+		fmt.Fprintf(table, "%s\t%s\t%s\t%s\t%s\t%s\n", shortID(k.ID), k.State, words.Span(list.Now.Sub(k.Since)),
+			words.Place(k.Account, k.Region), cmp.Or(k.KeyID, "unknown"), k.KeyName)
 	}
 	_ = table.Flush() // a Builder takes everything
 	lines, advice := strings.SplitAfter(out.String(), "\n"), []string{}
@@ -216,20 +217,6 @@ func countsOf(list keyList) string {
 }
 
 func shortID(id string) string { return id[:min(len(id), shownID)] }
-
-// age is a time that has passed, as people say it.
-func age(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 2*day:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d d", int(d/day))
-}
 
 // ordered is what the node API says of an order.
 type ordered struct {

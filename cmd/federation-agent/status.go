@@ -11,6 +11,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"federation-agent/internal/status"
 	"federation-agent/internal/words"
 )
 
@@ -59,21 +60,21 @@ type seen struct {
 type seenIntegration struct {
 	ID      string `json:"id"`
 	Session struct {
-		State     string    `json:"state"`
-		Since     time.Time `json:"since"`
-		Endpoint  string    `json:"endpoint"`
-		Primary   *bool     `json:"primary"`
-		NextTry   time.Time `json:"nextTryAt"`
-		LastError string    `json:"lastError"`
+		State     status.SessionState `json:"state"`
+		Since     time.Time           `json:"since"`
+		Endpoint  string              `json:"endpoint"`
+		Primary   *bool               `json:"primary"`
+		NextTry   time.Time           `json:"nextTryAt"`
+		LastError string              `json:"lastError"`
 	} `json:"session"`
 	Targets []struct {
-		Account  string    `json:"account"`
-		Region   string    `json:"region"`
-		State    string    `json:"state"`
-		Since    time.Time `json:"since"`
-		ListedAt time.Time `json:"listedAt"`
-		RestAPIs int       `json:"restApis"`
-		Stages   int       `json:"stages"`
+		Account  string             `json:"account"`
+		Region   string             `json:"region"`
+		State    status.TargetState `json:"state"`
+		Since    time.Time          `json:"since"`
+		ListedAt time.Time          `json:"listedAt"`
+		RestAPIs int                `json:"restApis"`
+		Stages   int                `json:"stages"`
 	} `json:"targets"`
 	Ingests []struct {
 		Job            string    `json:"job"`
@@ -196,7 +197,7 @@ func (s seen) inWords() string {
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	up := ""
 	if !s.Agent.StartedAt.IsZero() {
-		up = ", up for " + s.since(s.Agent.StartedAt)
+		up = ", up for " + s.span(s.Agent.StartedAt)
 	}
 	fmt.Fprintf(w, "federation-agent %s (%s)%s; %s UTC\n\n", s.Agent.Version, s.Agent.Commit, up,
 		s.Now.UTC().Format(time.DateTime))
@@ -215,7 +216,7 @@ func (s seen) inWords() string {
 		s.targets(w, i)
 		s.ingests(w, i)
 		for _, c := range i.FailedCommands[:min(len(i.FailedCommands), shownFailures)] {
-			fmt.Fprintf(w, "%s failed %s ago: %s\n", strings.TrimSpace(c.Type+" "+c.Subscription), s.since(c.At), c.Reason)
+			fmt.Fprintf(w, "%s failed %s: %s\n", strings.TrimSpace(c.Type+" "+c.Subscription), s.ago(c.At), c.Reason)
 		}
 	}
 	fmt.Fprintf(w, "\nKeys: %d unconfirmed, %d lost creates, %d being deleted, %d being made\n",
@@ -225,7 +226,7 @@ func (s seen) inWords() string {
 		fmt.Fprintln(w, "\nQUOTA\tREQUESTS A SECOND\tOF\tCALLS\tTHROTTLED")
 	}
 	for _, q := range s.Quotas {
-		fmt.Fprintf(w, "%s\t%.3g\t%.3g\t%d\t%d\n", placeOf(q.Account, q.Region), q.Rate, q.Share, q.Calls, q.Throttled)
+		fmt.Fprintf(w, "%s\t%.3g\t%.3g\t%d\t%d\n", words.Place(q.Account, q.Region), q.Rate, q.Share, q.Calls, q.Throttled)
 	}
 	_ = w.Flush() // to memory
 	return text.String()
@@ -233,7 +234,7 @@ func (s seen) inWords() string {
 
 func (s seen) session(i seenIntegration) string {
 	c := i.Session
-	text := fmt.Sprintf("%s for %s", c.State, s.since(c.Since))
+	text := fmt.Sprintf("%s for %s", c.State.Said(c.LastError), s.span(c.Since))
 	if c.Endpoint != "" {
 		text += " to " + c.Endpoint
 	}
@@ -243,11 +244,11 @@ func (s seen) session(i seenIntegration) string {
 	case c.Primary != nil:
 		text += ", not primary: another agent is"
 	}
-	if c.State == "away" && c.LastError != "" {
+	if c.State == status.Away && c.LastError != "" {
 		text += ": " + c.LastError
 	}
 	if c.NextTry.After(s.Now) {
-		text += "; next try in " + c.NextTry.Sub(s.Now).Round(time.Second).String()
+		text += "; next try " + s.ago(c.NextTry)
 	}
 	return text
 }
@@ -255,11 +256,11 @@ func (s seen) session(i seenIntegration) string {
 func (s seen) targets(w io.Writer, i seenIntegration) {
 	fmt.Fprintln(w, "TARGET\tSTATE\tSINCE\tLISTED\tREST APIS\tSTAGES")
 	for _, t := range i.Targets {
-		listed := "not yet"
+		listed := "not since the agent began"
 		if !t.ListedAt.IsZero() {
-			listed = s.since(t.ListedAt) + " ago"
+			listed = s.ago(t.ListedAt)
 		}
-		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", placeOf(t.Account, t.Region), t.State, s.since(t.Since), listed,
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%d\t%d\n", words.Place(t.Account, t.Region), t.State.Said(t.ListedAt), s.span(t.Since), listed,
 			t.RestAPIs, t.Stages)
 	}
 }
@@ -267,16 +268,16 @@ func (s seen) targets(w io.Writer, i seenIntegration) {
 func (s seen) ingests(w io.Writer, i seenIntegration) {
 	for _, j := range i.Ingests {
 		fmt.Fprintf(w, "Ingest %s runs for %s: %d of %d APIs are ready, %d of %d are sent, %d left out\n", j.Job,
-			s.since(j.StartedAt), j.DocumentsDone, cmp.Or(j.DocumentsTotal, j.Total), j.Acknowledged, j.Total, j.LeftOut)
+			s.span(j.StartedAt), j.DocumentsDone, cmp.Or(j.DocumentsTotal, j.Total), j.Acknowledged, j.Total, j.LeftOut)
 	}
 	switch last := i.LastIngest; {
 	case last == nil:
 		fmt.Fprintln(w, "No ingest has ended since the agent began.")
 	case last.Failure != "":
-		fmt.Fprintf(w, "The last ingest failed %s ago, after %d APIs: %s\n", s.since(last.EndedAt), last.Sent, last.Failure)
+		fmt.Fprintf(w, "The last ingest failed %s, after %d APIs: %s\n", s.ago(last.EndedAt), last.Sent, last.Failure)
 	default:
-		fmt.Fprintf(w, "The last ingest ended %s ago: %d APIs sent, %d of them without a document, %d left out%s%s\n",
-			s.since(last.EndedAt), last.Sent, last.WithoutDocument, last.LeftOut, reasons(last.LeftOutByReason),
+		fmt.Fprintf(w, "The last ingest ended %s: %d APIs sent, %d of them without a document, %d left out%s%s\n",
+			s.ago(last.EndedAt), last.Sent, last.WithoutDocument, last.LeftOut, reasons(last.LeftOutByReason),
 			unchanged(last.Unchanged))
 	}
 }
@@ -301,17 +302,6 @@ func reasons(by map[string]int) string {
 	return " (" + strings.Join(names, ", ") + ")"
 }
 
-// since is how long ago something was, by the agent's own clock.
-func (s seen) since(at time.Time) string {
-	const day = 24 * time.Hour
-	switch ago := s.Now.Sub(at); {
-	case ago < time.Minute:
-		return ago.Round(time.Second).String()
-	case ago < day:
-		return strings.TrimSuffix(ago.Round(time.Minute).String(), "0s")
-	default:
-		return fmt.Sprintf("%dd%dh", ago/day, ago%day/time.Hour)
-	}
-}
-
-func placeOf(account, region string) string { return strings.TrimPrefix(account+":"+region, ":") }
+// span is for how long something lasts, and ago how long ago it was, by the agent's own clock.
+func (s seen) span(since time.Time) string { return words.Span(s.Now.Sub(since)) }
+func (s seen) ago(at time.Time) string     { return words.Ago(s.Now.Sub(at)) }

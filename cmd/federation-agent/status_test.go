@@ -26,7 +26,9 @@ const shown = `{
     "targets": [
       {"account": "111122223333", "region": "eu-west-1", "state": "ready", "since": "2026-01-02T09:30:00Z",
         "listedAt": "2026-01-02T11:57:00Z", "restApis": 40, "stages": 117},
-      {"region": "ap-east-1", "state": "failed", "since": "2026-01-02T11:59:59Z"}
+      {"region": "ap-east-1", "state": "failed", "since": "2026-01-02T11:59:59Z"},
+      {"account": "111122223333", "region": "us-east-1", "state": "ready", "since": "2026-01-02T11:59:20Z"},
+      {"region": "us-west-2", "state": "resolving", "since": "2026-01-02T11:59:20Z"}
     ],
     "ingests": [{"job": "j-1", "startedAt": "2026-01-02T11:58:00Z", "total": 117, "acknowledged": 30, "documentsTotal": 110,
       "documentsDone": 60, "leftOut": 7}],
@@ -34,7 +36,8 @@ const shown = `{
       "leftOutByReason": {"access_denied": 59, "unavailable": 1}},
     "failedCommands": [{"type": "SUBSCRIBE", "at": "2026-01-02T11:59:00Z", "subscription": "s-1", "reason": "no such plan"}]
   }, {"id": "i-2", "session": {"state": "connected", "since": "2026-01-02T11:00:00Z", "endpoint": "https://apim", "primary": true},
-    "lastIngest": {"endedAt": "2026-01-02T11:00:00Z", "sent": 5, "failure": "a region is missing"}}]
+    "lastIngest": {"endedAt": "2026-01-02T11:00:00Z", "sent": 5, "failure": "a region is missing"}},
+    {"id": "i-3", "session": {"state": "away", "since": "2026-01-02T11:59:58Z"}}]
 }`
 
 func TestTheStatusIsReadInAMinute(t *testing.T) {
@@ -44,17 +47,20 @@ func TestTheStatusIsReadInAMinute(t *testing.T) {
 	}
 	text := s.inWords()
 	for _, want := range []string{
-		"federation-agent 1.2.3 (abc), up for 1d3h; 2026-01-02 12:00:00 UTC\n",
+		"federation-agent 1.2.3 (abc), up for 27 h; 2026-01-02 12:00:00 UTC\n",
 		"ATTENTION: AWS cannot be used in ap-east-1\n  why: it is off\n  do:  enable it\n",
-		"Integration i-1: away for 40s, not primary: another agent is: connection refused; next try in 8s\n",
-		"111122223333:eu-west-1  ready   2h30m  3m ago   40         117\n",
-		"ap-east-1               failed  1s     not yet  0          0\n",
-		"Ingest j-1 runs for 2m: 60 of 110 APIs are ready, 30 of 117 are sent, 7 left out\n",
-		"The last ingest ended 1h0m ago: 57 APIs sent, 3 of them without a document, 60 left out (access_denied 59, " +
+		"Integration i-1: away for 40 s, not primary: another agent is: connection refused; next try in 8 s\n",
+		"111122223333:eu-west-1  ready                2 h    3 min ago                  40         117\n",
+		"ap-east-1               failed               1 s    not since the agent began  0          0\n",
+		"111122223333:us-east-1  not asked yet        40 s   not since the agent began  0          0\n",
+		"us-west-2               finding the account  40 s   not since the agent began  0          0\n",
+		"Integration i-3: connecting for 2 s\n",
+		"Ingest j-1 runs for 2 min: 60 of 110 APIs are ready, 30 of 117 are sent, 7 left out\n",
+		"The last ingest ended 1 h ago: 57 APIs sent, 3 of them without a document, 60 left out (access_denied 59, " +
 			"unavailable 1)\n",
-		"SUBSCRIBE s-1 failed 1m ago: no such plan\n",
-		"Integration i-2: connected for 1h0m to https://apim, primary\n",
-		"The last ingest failed 1h0m ago, after 5 APIs: a region is missing\n",
+		"SUBSCRIBE s-1 failed 1 min ago: no such plan\n",
+		"Integration i-2: connected for 1 h to https://apim, primary\n",
+		"The last ingest failed 1 h ago, after 5 APIs: a region is missing\n",
 		"Keys: 2 unconfirmed, 1 lost creates, 3 being deleted, 4 being made\nJournal: in memory only\n",
 		"111122223333:eu-west-1  3.5                7   90     2\n",
 	} {

@@ -13,6 +13,7 @@ import (
 
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/region"
+	"federation-agent/internal/words"
 )
 
 // Error is the failure of one of this package's calls. Its text names what was being done; [Explain] says what to
@@ -125,20 +126,16 @@ func inItsWords(class gateway.Class, err error) string {
 	if !ok {
 		return ""
 	}
-	words := short(answer.ErrorMessage())
-	if words == "" {
+	said := short(answer.ErrorMessage())
+	if said == "" {
 		return ""
 	}
-	return fmt.Sprintf(" (AWS says: %q)", words)
+	return fmt.Sprintf(" (AWS says: %q)", said)
 }
 
 // short is a text on one line, cut after maxWords.
 func short(text string) string {
-	text = strings.Join(strings.Fields(text), " ")
-	if len(text) > maxWords {
-		return strings.ToValidUTF8(text[:maxWords], "") + "…"
-	}
-	return text
+	return words.Shorter(strings.Join(strings.Fields(text), " "), maxWords)
 }
 
 // explanations are those that need nothing but the class.

@@ -90,7 +90,7 @@ func targetsFailed(r report) (found []attention) {
 			if places[t.Failure] == nil {
 				reasons = append(reasons, t.Failure)
 			}
-			places[t.Failure] = append(places[t.Failure], strings.TrimSpace(t.Account+" "+t.Region))
+			places[t.Failure] = append(places[t.Failure], words.Place(t.Account, t.Region))
 		}
 		for _, why := range reasons {
 			found = append(found, attention{
@@ -203,7 +203,7 @@ func throttled(r report) (found []attention) {
 		}
 		if lately > 0 && q.Rate < q.Share {
 			found = append(found, attention{
-				What: fmt.Sprintf("AWS throttles calls in %s %s", q.Account, q.Region), Minor: true, Section: "quota",
+				What: "AWS throttles calls in " + words.Place(q.Account, q.Region), Minor: true, Section: "quota",
 				Why: fmt.Sprintf("%d calls were refused in five minutes; the agent allows itself %.2f of %.2f requests a second",
 					lately, q.Rate, q.Share),
 				Do: "if it stays so, find out who else calls API Gateway there, or lower agent.quota.share",

@@ -7,6 +7,8 @@ import (
 	"net/http"
 	"slices"
 	"time"
+
+	"federation-agent/internal/words"
 )
 
 const (
@@ -21,7 +23,7 @@ func (a *api) guarded(next http.Handler) http.Handler {
 		h.Set("Cache-Control", "no-store")
 		pageHeaders(h)
 		if !a.isNamed(r) && !slices.Contains(probePaths, r.URL.Path) {
-			a.say("the node API was asked for under a name that is not its own", r, "host", cut(r.Host))
+			a.say("the node API was asked for under a name that is not its own", r, "host", words.Cut(r.Host, maxLogged))
 			http.Error(w, misnamed, http.StatusMisdirectedRequest)
 			return
 		}
@@ -72,10 +74,8 @@ func (a *api) isRight(name, given string) bool {
 // say logs a refusal. It names neither user nor password, because people confuse the two fields.
 func (a *api) say(text string, r *http.Request, more ...any) {
 	host, _, _ := net.SplitHostPort(r.RemoteAddr) // net/http writes both
-	a.repeats.Warn(text, append([]any{"from", host, "path", cut(r.URL.Path)}, more...)...)
+	a.repeats.Warn(text, append([]any{"from", host, "path", words.Cut(r.URL.Path, maxLogged)}, more...)...)
 }
 
 // maxLogged is how much of a caller's text a log line repeats, in bytes: a host name has at most 253.
 const maxLogged = 253
-
-func cut(text string) string { return text[:min(len(text), maxLogged)] }

@@ -103,7 +103,7 @@ func (a *api) actorsAnswer(ctx context.Context) verdict {
 		a.silentSince = now
 	}
 	silent := now.Sub(a.silentSince)
-	return verdict{Healthy: silent < silentFor, Message: fmt.Sprintf("for %s: %v", silent.Round(time.Second), err)}
+	return verdict{Healthy: silent < silentFor, Message: fmt.Sprintf("for %s: %v", words.Span(silent), err)}
 }
 
 // sessionsUp is unhealthy only while no integration has a session: a restart for one of them would end the others'.
@@ -117,7 +117,7 @@ func (a *api) sessionsUp(context.Context) verdict {
 		}
 		since := now.Sub(i.Session.Since)
 		longest = max(longest, since)
-		text := fmt.Sprintf("integration %s has had no session to APIM for %s", i.ID, since.Round(time.Second))
+		text := fmt.Sprintf("integration %s has had no session to APIM for %s", i.ID, words.Span(since))
 		if i.Session.LastError != "" {
 			text += ": " + i.Session.LastError
 		}
@@ -166,8 +166,8 @@ func (a *api) keysListed(context.Context) verdict {
 	}
 	if n := len(keys.Unserved); n > 0 {
 		k := keys.Unserved[0]
-		listed = append(listed, fmt.Sprintf("%d keys to be deleted that nothing configured reaches, first %s in %s:%s: %s: "+
-			"see /_node/federation", n, k.ID, k.Account, k.Region, k.Do))
+		listed = append(listed, fmt.Sprintf("%d keys to be deleted that nothing configured reaches, first %s in %s: %s: "+
+			"see /_node/federation", n, k.ID, words.Place(k.Account, k.Region), k.Do))
 	}
 	return healthy(listed...)
 }
@@ -180,7 +180,7 @@ func (a *api) awsUsable(context.Context) verdict {
 		for _, t := range i.Targets {
 			if t.State == status.Failed {
 				failed = append(failed, fmt.Sprintf("%s in %s for %s: %s", cmp.Or(t.Account, t.Role, "the credentials' account"),
-					t.Region, a.Now().Sub(t.Since).Round(time.Second), t.Failure))
+					t.Region, words.Span(a.Now().Sub(t.Since)), t.Failure))
 			}
 		}
 	}
@@ -204,8 +204,8 @@ func (a *api) ingestsComplete(context.Context) verdict {
 		if last == nil || last.Failure == "" && last.Omitted == 0 {
 			continue
 		}
-		text := fmt.Sprintf("the last ingest of integration %s (job %s, %s ago) ", i.ID, last.Job,
-			a.Now().Sub(last.At).Round(time.Second))
+		text := fmt.Sprintf("the last ingest of integration %s (job %s, %s) ", i.ID, last.Job,
+			words.Ago(a.Now().Sub(last.At)))
 		if last.Failure != "" {
 			text += "failed: " + last.Failure
 		} else {

@@ -58,9 +58,9 @@ func TestASessionThatIsAwayIsUnhealthyOnlyAfterTenMinutes(t *testing.T) {
 	r := newRig(t, nil)
 	r.options.Board.SessionAway(integration, "connection refused", r.now)
 	r.now = r.now.Add(10*time.Minute - time.Second)
-	r.wantProbe("session", true, integration, "9m59s", "connection refused", "keeps trying")
+	r.wantProbe("session", true, integration, "for 9 min", "connection refused", "keeps trying")
 	r.now = r.now.Add(time.Second)
-	r.wantProbe("session", false, "10m0s")
+	r.wantProbe("session", false, "for 10 min")
 	r.options.Board.SessionUp(integration, "https://apim", r.now)
 	r.wantProbe("session", true)
 }
@@ -70,7 +70,7 @@ func TestOneIntegrationWithASessionKeepsTheProcessHealthy(t *testing.T) {
 	r.options.Board.Serve("other", r.now)
 	r.options.Board.SessionAway("other", "Integration not found", r.now)
 	r.now = r.now.Add(24 * time.Hour)
-	r.wantProbe("session", true, "integration other", "24h0m0s", "Integration not found")
+	r.wantProbe("session", true, "integration other", "for 24 h", "Integration not found")
 	r.options.Board.SessionAway(integration, "cut", r.now)
 	r.wantProbe("session", false, "other", integration)
 	r.options.Board.SessionEnded("other", r.now)
@@ -110,8 +110,8 @@ func TestATargetThatCannotBeUsedIsHealthyAndSaysWhatToDo(t *testing.T) {
 		Region: "eu-west-1", Role: "arn:aws:iam::444455556666:role/x", State: status.Failed, Since: r.now, Failure: "check roleArn",
 	})
 	r.now = r.now.Add(5 * time.Minute)
-	r.wantProbe("aws", true, "2 of 3 accounts and regions", "111122223333 in us-east-1 for 5m0s: us-east-1 does not know",
-		"arn:aws:iam::444455556666:role/x in eu-west-1 for 5m0s: check roleArn")
+	r.wantProbe("aws", true, "2 of 3 accounts and regions", "111122223333 in us-east-1 for 5 min: us-east-1 does not know",
+		"arn:aws:iam::444455556666:role/x in eu-west-1 for 5 min: check roleArn")
 	board.ListingEnded(integration, place, "", r.now)
 	r.wantProbe("aws", true, "1 of 3 accounts and regions")
 }
@@ -124,10 +124,10 @@ func TestAnIngestThatFailedOrLeftOutAPIsIsHealthyAndSaysWhy(t *testing.T) {
 		Job: "job-1", At: r.now.Add(-time.Hour), Failure: "all 3 APIs were left out", Omitted: 3,
 		OmittedBy: map[string]int{"access_denied": 2, "too_late": 1},
 	})
-	r.wantProbe("ingest", true, "integration "+integration+" (job job-1, 1h0m0s ago) failed: all 3 APIs were left out",
+	r.wantProbe("ingest", true, "integration "+integration+" (job job-1, 1 h ago) failed: all 3 APIs were left out",
 		"3 APIs that AWS has (access_denied: 2, too_late: 1)", "/_node/federation")
 	board.IngestEnded(integration, status.Ingest{Job: "job-2", At: r.now, Omitted: 1, OmittedBy: map[string]int{"invalid": 1}})
-	r.wantProbe("ingest", true, "(job job-2, 0s ago) succeeded; it left out 1 APIs that AWS has (invalid: 1)")
+	r.wantProbe("ingest", true, "(job job-2, 0 s ago) succeeded; it left out 1 APIs that AWS has (invalid: 1)")
 	board.IngestEnded(integration, status.Ingest{Job: "job-3", At: r.now, Sent: 7})
 	r.wantProbe("ingest", true)
 }
@@ -153,13 +153,13 @@ func TestActorsThatAreSilentAreUnhealthyOnlyAfterTwoMinutes(t *testing.T) {
 	r.alive = errSilent
 	r.wantProbe("actors", true, errSilent.Error())
 	r.now = r.now.Add(2*time.Minute - time.Second)
-	r.wantProbe("actors", true, "1m59s")
+	r.wantProbe("actors", true, "for 1 min")
 	r.now = r.now.Add(time.Second)
 	r.wantProbe("actors", false, errSilent.Error())
 	r.alive = nil
 	r.wantProbe("actors", true)
 	r.alive = errSilent
-	r.wantProbe("actors", true, "0s")
+	r.wantProbe("actors", true, "for 0 s")
 }
 
 func TestAnIntegrationThatHasNotConnectedYetIsHealthyAtFirst(t *testing.T) {
@@ -168,9 +168,9 @@ func TestAnIntegrationThatHasNotConnectedYetIsHealthyAtFirst(t *testing.T) {
 	r.options.Board.Serve(integration, r.now)
 	r.rebuild()
 	r.now = r.now.Add(30 * time.Second)
-	r.wantProbe("session", true, "30s")
+	r.wantProbe("session", true, "for 30 s")
 	r.now = r.now.Add(10 * time.Minute)
-	r.wantProbe("session", false, "10m30s")
+	r.wantProbe("session", false, "for 10 min")
 }
 
 // A wrong token, or an APIM that is away, is mended by no restart.

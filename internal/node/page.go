@@ -131,8 +131,7 @@ type apiRow struct {
 
 // findAPIs looks among what the agent remembers of the last complete listings. It makes no call to AWS.
 func (a *api) findAPIs(r report, asked url.Values) apisView {
-	query := strings.ToValidUTF8(asked.Get("q"), "")
-	query = strings.TrimSpace(query[:min(len(query), maxQuery)])
+	query := strings.TrimSpace(words.Cut(strings.ToValidUTF8(asked.Get("q"), ""), maxQuery))
 	page, _ := strconv.Atoi(asked.Get("page")) // what is no number is the first page
 	ids := make([]string, len(r.Serving))
 	for n, i := range r.Serving {
@@ -192,9 +191,10 @@ func pageFuncs(now time.Time, csrf string) template.FuncMap {
 			}
 			return t.Format(time.DateTime)
 		},
-		"ago":     func(t time.Time) string { return ago(now.Sub(t)) },
-		"span":    func(t time.Time) string { return spoken(now.Sub(t)) },
-		"took":    func(from, to time.Time) string { return spoken(to.Sub(from)) },
+		"ago":     func(t time.Time) string { return words.Ago(now.Sub(t)) },
+		"span":    func(t time.Time) string { return words.Span(now.Sub(t)) },
+		"took":    func(from, to time.Time) string { return words.Span(to.Sub(from)) },
+		"place":   words.Place,
 		"words":   func(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") },
 		"reasons": reasons,
 		"yes": func(b *bool) string {
@@ -228,26 +228,4 @@ func reasons(by map[string]int) []string {
 		names[n] = fmt.Sprintf("%s %d", strings.ReplaceAll(name, "_", " "), by[name])
 	}
 	return names
-}
-
-// ago says how long ago something was, or how long it is until then.
-func ago(d time.Duration) string {
-	if d < 0 {
-		return "in " + spoken(-d)
-	}
-	return spoken(d) + " ago"
-}
-
-// spoken is a time as people say it, without what does not matter.
-func spoken(d time.Duration) string {
-	const day = 24 * time.Hour
-	switch {
-	case d < time.Minute:
-		return fmt.Sprintf("%d s", int(d.Seconds()))
-	case d < time.Hour:
-		return fmt.Sprintf("%d min", int(d.Minutes()))
-	case d < 2*day:
-		return fmt.Sprintf("%d h", int(d.Hours()))
-	}
-	return fmt.Sprintf("%d days", int(d/day))
 }

@@ -198,7 +198,7 @@ func TestTheStatusListsWhatNeedsSomebodyTheMostUrgentFirst(t *testing.T) {
 		"Entries of configuration.filter.excludeApis of integration " + integration + " match nothing",
 		"The last ingest left out 2 APIs", "Unconfirmed keys: 1", "Lost creates: 1",
 		"Keys that AWS does not let go: 1",
-		"Subscriptions of integration " + integration + " failed in the last hour, or their ends: 1", "AWS throttles calls in 111122223333 eu-west-1",
+		"Subscriptions of integration " + integration + " failed in the last hour, or their ends: 1", "AWS throttles calls in 111122223333:eu-west-1",
 	} {
 		at := strings.Index(page, "<h3>"+what)
 		if at <= last {
@@ -237,7 +237,7 @@ func TestThePageTellsTheTruthOfTheLastCallAndWhenTheNextTryIs(t *testing.T) {
 		})
 	}
 	page := r.page("")
-	wants(t, page, `<span class="state bad">failed</span> since`, why, "AWS cannot be used in 111122223333 eu-west-1",
+	wants(t, page, `<span class="state bad">failed</span> since`, why, "AWS cannot be used in 111122223333:eu-west-1",
 		"AWS cannot be used in us-east-0, us-east-1, us-east-2", "2 to look at")
 	lacks(t, page, `<span class="state good">ready</span>`)
 

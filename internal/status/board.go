@@ -8,9 +8,10 @@ package status
 
 import (
 	"maps"
-	"strings"
 	"sync"
 	"time"
+
+	"federation-agent/internal/words"
 )
 
 // longest is how many bytes are kept of a text that somebody else chose, such as a reason or an id of APIM's.
@@ -166,8 +167,5 @@ func add[K comparable](counts *map[K]uint64, key K) {
 
 // cut shortens a text that somebody else chose.
 func cut(text string) string {
-	if len(text) <= longest {
-		return text
-	}
-	return strings.ToValidUTF8(text[:longest], "") + "…"
+	return words.Shorter(text, longest)
 }

@@ -15,6 +15,14 @@ const (
 	Ended SessionState = "ended"
 )
 
+// Said is the state as people read it, with the last error: a first session that has not failed yet is on its way.
+func (s SessionState) Said(lastError string) string {
+	if s == Away && lastError == "" {
+		return "connecting"
+	}
+	return string(s)
+}
+
 // Loss is why a session ended that APIM had accepted.
 type Loss string
 

@@ -21,6 +21,20 @@ const (
 	Standby TargetState = "standby"
 )
 
+// Said is the state as people read it, with the time of the last listing: an account that is known is all that is known
+// before AWS was asked.
+func (s TargetState) Said(listed time.Time) string {
+	switch {
+	case s == Resolving:
+		return "finding the account"
+	case s == Standby:
+		return "stands by for another role"
+	case s == Ready && listed.IsZero():
+		return "not asked yet"
+	}
+	return string(s)
+}
+
 // Target is one region with one role.
 type Target struct {
 	// Account is empty until it is known.

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"text/tabwriter"
 	"time"
+
+	"federation-agent/internal/words"
 )
 
 // Print writes the report for people.
@@ -74,16 +76,16 @@ func (i Integration) print(w *tabwriter.Writer) {
 	fmt.Fprintln(w, "\nTARGET\tSTATE\tREST APIS\tUSAGE PLANS\tFEDERATED\tCALLS OF AN INGEST\tTIME")
 	for _, t := range i.Targets {
 		if !t.Listed {
-			fmt.Fprintln(w, at(t.Account, t.Region)+"\tnot listed\t\t\t\t\t")
+			fmt.Fprintln(w, words.Place(t.Account, t.Region)+"\tnot listed\t\t\t\t\t")
 			continue
 		}
-		fmt.Fprintf(w, "%s\tlisted\t%d\t%d\t%d\t%s\t%s\n", at(t.Account, t.Region), t.RestAPIs,
+		fmt.Fprintf(w, "%s\tlisted\t%d\t%d\t%d\t%s\t%s\n", words.Place(t.Account, t.Region), t.RestAPIs,
 			t.UsagePlans, t.Federated, t.Ingest.calls(), t.Ingest.time())
 	}
 	_ = w.Flush() // to memory
 	for _, t := range i.Targets {
 		if !t.Listed {
-			fmt.Fprintf(w, "ATTENTION: %s is not listed: %s\n", at(t.Account, t.Region), t.Remedy)
+			fmt.Fprintf(w, "ATTENTION: %s is not listed: %s\n", words.Place(t.Account, t.Region), t.Remedy)
 			if t.Failure != "" && !strings.Contains(t.Remedy, t.Failure) {
 				fmt.Fprintf(w, "  AWS: %s\n", t.Failure)
 			}
@@ -94,7 +96,7 @@ func (i Integration) print(w *tabwriter.Writer) {
 	}
 	for _, a := range i.APIs {
 		fmt.Fprintln(w, strings.Join([]string{
-			at(a.Account, a.Region), a.Stage, a.Name, a.planNames(), string(a.Change), a.remarks(),
+			words.Place(a.Account, a.Region), a.Stage, a.Name, a.planNames(), string(a.Change), a.remarks(),
 		}, "\t"))
 	}
 	_ = w.Flush()
@@ -110,7 +112,7 @@ func (i Integration) print(w *tabwriter.Writer) {
 	}
 	for _, l := range i.LeftOut {
 		fmt.Fprintln(w, strings.Join([]string{
-			at(l.Account, l.Region), l.Stage, strings.TrimSpace(l.Name + " (" + l.RestAPI + ")"), l.Text,
+			words.Place(l.Account, l.Region), l.Stage, strings.TrimSpace(l.Name + " (" + l.RestAPI + ")"), l.Text,
 		}, "\t"))
 	}
 	_ = w.Flush()
@@ -134,8 +136,6 @@ func (f Filtering) does() string {
 	}
 	return fmt.Sprintf("keeps %d %s", f.Keeps, of)
 }
-
-func at(account, region string) string { return strings.TrimPrefix(account+":"+region, ":") }
 
 func (a API) planNames() string {
 	names := make([]string, len(a.Plans))

@@ -7,6 +7,8 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"time"
+	"unicode/utf8"
 )
 
 const (
@@ -32,12 +34,54 @@ func Few[T any](all []T, most int, separator string) string {
 	return text
 }
 
-// Short is a text that somebody else chose, cut to what can be read.
-func Short(text string) string {
-	if len(text) <= maxWord {
+// Short is a text that somebody else chose, cut to what can be read. What is left out shows as an ellipsis.
+func Short(text string) string { return Shorter(text, maxWord) }
+
+// Shorter is [Short] with another limit, in bytes without the ellipsis.
+func Shorter(text string, most int) string {
+	if cut := Cut(text, most); len(cut) < len(text) {
+		return cut + "…"
+	}
+	return text
+}
+
+// Cut is the beginning of a text, of so many bytes at most. It ends after a whole letter; what is no text is cut anywhere.
+func Cut(text string, most int) string {
+	if len(text) <= most {
 		return text
 	}
-	return strings.ToValidUTF8(text[:maxWord], "") + "…"
+	for end := most; end >= max(most-utf8.UTFMax+1, 0); end-- {
+		if utf8.RuneStart(text[end]) {
+			return text[:end]
+		}
+	}
+	return text[:most]
+}
+
+// Place names an account and region as --target and the log's field target do: ACCOUNT:REGION, or REGION while the
+// account is not known.
+func Place(account, region string) string { return strings.TrimPrefix(account+":"+region, ":") }
+
+// Span is a time as people say it, without what does not matter.
+func Span(d time.Duration) string {
+	const day = 24 * time.Hour
+	switch {
+	case d < time.Minute:
+		return fmt.Sprintf("%d s", int(d.Seconds()))
+	case d < time.Hour:
+		return fmt.Sprintf("%d min", int(d.Minutes()))
+	case d < 2*day:
+		return fmt.Sprintf("%d h", int(d.Hours()))
+	}
+	return fmt.Sprintf("%d days", int(d/day))
+}
+
+// Ago says how long ago something was, or how long it is until then.
+func Ago(d time.Duration) string {
+	if d < 0 {
+		return "in " + Span(-d)
+	}
+	return Span(d) + " ago"
 }
 
 // MostFirst gives the names of counts, the most frequent first. Names that are as frequent come in order.

@@ -4,6 +4,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestAListOfAnyLengthIsShortToRead(t *testing.T) {
@@ -36,5 +37,45 @@ func TestTheMostFrequentNameComesFirst(t *testing.T) {
 	got := strings.Join(MostFirst(map[string]int{"b": 2, "rare": 1, "a": 2, "most": 3}), " ")
 	if got != "most a b rare" {
 		t.Errorf("%s", got)
+	}
+}
+
+func TestATextIsCutAfterAWholeLetter(t *testing.T) {
+	for _, c := range []struct {
+		text  string
+		most  int
+		cut   string
+		short string
+	}{
+		{"abc", 3, "abc", "abc"},
+		{"abcd", 3, "abc", "abc…"},
+		{"aää", 2, "a", "a…"},
+		{"a€€", 3, "a", "a…"},
+		{"😀😀", 7, "😀", "😀…"},
+		{"😀", 3, "", "…"},
+		{"a", 0, "", "…"},
+		{"\x80\x80\x80\x80\x80\x80", 5, "\x80\x80\x80\x80\x80", "\x80\x80\x80\x80\x80…"}, // no text
+	} {
+		if cut, short := Cut(c.text, c.most), Shorter(c.text, c.most); cut != c.cut || short != c.short {
+			t.Errorf("%q, %d: %q and %q", c.text, c.most, cut, short)
+		}
+	}
+}
+
+func TestATimeIsSaidWithoutWhatDoesNotMatter(t *testing.T) {
+	for d, want := range map[time.Duration]string{
+		0: "0 s ago", 59*time.Second + 999*time.Millisecond: "59 s ago", time.Minute: "1 min ago",
+		time.Hour - 1: "59 min ago", 90 * time.Minute: "1 h ago", 48*time.Hour - 1: "47 h ago", 48 * time.Hour: "2 days ago",
+		-8 * time.Second: "in 8 s",
+	} {
+		if got := Ago(d); got != want {
+			t.Errorf("%s: %s, want %s", d, got, want)
+		}
+	}
+}
+
+func TestAPlaceIsNamedAsTheFlagsAndTheLogNameIt(t *testing.T) {
+	if got := Place("111122223333", "eu-west-1") + " " + Place("", "eu-west-1"); got != "111122223333:eu-west-1 eu-west-1" {
+		t.Error(got)
 	}
 }

@@ -126,7 +126,7 @@ test("what AWS and APIM refuse stands at the top, each with its reason", { timeo
   );
   await stand.apim("POST", "preview", {}); // an ingest would use the young listing again
   await stand.apim("POST", "ingest", {});
-  await becomes("attention", `AWS cannot be used in ${estate.accounts[1].id} us-east-1`);
+  await becomes("attention", `AWS cannot be used in ${estate.accounts[1].id}:us-east-1`);
   await becomes("ingests", /access denied \d+/);
   await stand.apim("POST", "refuse-upgrades", { count: 1000, status: 503 });
   await stand.apim("POST", "good-bye", { reconnect: true });

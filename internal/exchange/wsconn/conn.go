@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"github.com/gorilla/websocket"
+
+	"federation-agent/internal/words"
 )
 
 // Outcome is what happened to a message.
@@ -167,7 +169,7 @@ const maxCloseReason = 123
 // is cut to the size of a close frame. For a code that may not stand in a frame (1005, 1006, 1015), the frame has no
 // code.
 func (c *Conn) Close(code int, reason string) {
-	reason = strings.ToValidUTF8(reason[:min(len(reason), maxCloseReason)], "") // cut after a whole character
+	reason = words.Cut(strings.ToValidUTF8(reason, ""), maxCloseReason)
 	c.closeWith(CloseInfo{Code: code, Reason: reason})
 }
 
