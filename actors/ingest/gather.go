@@ -67,11 +67,8 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	for _, l := range m.Listings {
 		if l.Failure != "" {
 			i.missing.Unlisted(l.Target, l.Failure, l.Away)
-			level := slog.LevelError
-			if l.Away { // the job waits for it, and says at its end if that was in vain
-				level = slog.LevelWarn
-			}
-			i.env.Lasting.Log(context.Background(), level, "a target could not be listed; what APIM has of it stays, and the "+
+			// The job waits for one that is away, and says at its end if that was in vain.
+			i.env.Lasting.Log(context.Background(), life.LevelOf(!l.Away), "a target could not be listed; what APIM has of it stays, and the "+
 				"job does not end as a success without it", life.LogJob, i.job(), life.LogTarget, l.Target, life.LogReason, l.Failure)
 		}
 	}

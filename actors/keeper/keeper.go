@@ -4,7 +4,6 @@ package keeper
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
 	"maps"
 	"slices"
@@ -21,17 +20,15 @@ import (
 // keepEvery is how often the journal is read for what no writer serves.
 const keepEvery = 30 * time.Second
 
-// maxExamples is how many keys a log line names: enough to begin with, and the status page has all of them.
-const maxExamples = 5
-
 // keeper answers for the records that no writer of their own serves, because their integration, account or region is
 // not configured any more: it hands them to the one who reaches them ([keys.Serves]), and names the others in the log
 // and on the board. It reads all of the journal; a store that several processes share must give it what no other one
 // owns. Parent: agent.
 type keeper struct {
 	life.Scoped
-	env  *life.Env
-	kept *kept
+	env    *life.Env
+	kept   *kept
+	lookup bool // keys may be looked for in AWS
 
 	reading, again bool // the journal is being read, and is to be read once more
 	// orders are those that wait for that.
@@ -100,10 +97,10 @@ func (n note) says() (line, do string) {
 }
 
 // Props makes the keeper. The configured credentials have no account where only AWS can tell it.
-func Props(env *life.Env, configured []keys.Credentials) *actor.Props {
+func Props(env *life.Env, configured []keys.Credentials, lookup bool) *actor.Props {
 	memory := &kept{configured: configured, opened: map[keys.Place]keyactors.Serves{}}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &keeper{env: env, kept: memory, named: map[string]note{}}
+		return &keeper{env: env, kept: memory, lookup: lookup, named: map[string]note{}}
 	})
 }
 
@@ -149,25 +146,16 @@ func (k *keeper) read(look func([]keys.Record)) {
 
 // attention names what an operator must look at, as the journal had it at the start.
 func (k *keeper) attention(records []keys.Record) {
-	for _, state := range []keys.State{keys.Unconfirmed, keys.LostCreate} {
-		listed := slices.DeleteFunc(slices.Clone(records), func(r keys.Record) bool {
-			return r.State != state || !r.NeedsSomebody()
-		})
-		if len(listed) > 0 {
-			k.env.Log.Error("the key journal lists keys that need attention: "+state.Advice(), life.LogState, state,
-				life.LogKeys, len(listed), life.LogExamples, examples(listed))
+	listed := map[string][]keys.Record{}
+	for _, r := range records {
+		if do, alone := r.Advice(k.lookup, k.env.Now()); r.NeedsSomebody() && !alone {
+			listed[do] = append(listed[do], r)
 		}
 	}
-}
-
-// examples names the first of some keys.
-func examples(records []keys.Record) []string {
-	var named []string
-	for _, r := range records[:min(len(records), maxExamples)] {
-		named = append(named, fmt.Sprintf("key %q, %q, %s:%s, subscription %s, integration %s: %s",
-			r.KeyID, r.KeyName, r.Account, r.Region, r.SubscriptionID, r.Integration, r.Reason))
+	for do, of := range listed {
+		k.env.Log.Error("the key journal lists keys that need attention: "+do, life.LogState, of[0].State,
+			life.LogKeys, len(of), life.LogExamples, keys.Examples(of))
 	}
-	return named
 }
 
 // onServes knows one more place that is served. It comes before the writer makes anything, so before the journal can
@@ -269,7 +257,7 @@ func (k *keeper) show(notes map[string]note, newly map[note][]keys.Record) {
 		if n.server == keys.Nobody { // the others wait for somebody who is asked already
 			level = slog.LevelError
 		}
-		k.env.Log.Log(context.Background(), level, line, life.LogKeys, len(records), life.LogExamples, examples(records))
+		k.env.Log.Log(context.Background(), level, line, life.LogKeys, len(records), life.LogExamples, keys.Examples(records))
 	}
 }
 

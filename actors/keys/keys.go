@@ -52,6 +52,7 @@ type Adopt struct{ Integrations []string }
 type source struct {
 	client apigateway.Client
 	target *actor.PID
+	lookup bool // keys may be looked for in AWS
 }
 
 // announceDue has the supervisor tell the keeper again what is served.
@@ -100,7 +101,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 
 // onOpen passes the question on to the writer. The sender of its answer is how the target learns of it.
 func (s *supervisor) onOpen(ctx actor.Context, m Open) {
-	s.opened[m.Target] = source{client: m.Client, target: ctx.Sender()}
+	s.opened[m.Target] = source{client: m.Client, target: ctx.Sender(), lookup: s.spec.Lookup}
 	s.open(ctx, m.Target)
 	ctx.Forward(s.writers[m.Target])
 }
@@ -111,7 +112,7 @@ func (s *supervisor) open(ctx actor.Context, target federation.Target) {
 		Integration: s.spec.Integration, Account: target.Account, Region: target.Region,
 	}
 	if s.writers[target] == nil {
-		pid, err := ctx.SpawnNamed(writerProps(s.env, place, opened, s.spec.Lookup), "writer-"+target.String())
+		pid, err := ctx.SpawnNamed(writerProps(s.env, place, opened), "writer-"+target.String())
 		if err != nil { // the name is free: the writers of an earlier incarnation ended before this one began
 			panic(err)
 		}

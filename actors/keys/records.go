@@ -49,6 +49,14 @@ func (s *saga) write(record *keys.Record, state keys.State, reason string) error
 	return nil
 }
 
+// noteError writes down why AWS did not do what the record's state asks for, if that is new.
+func (s *saga) noteError(record *keys.Record, err error) {
+	if why := apigateway.Explain(err); why != record.LastError && s.spec.leaving.Err() == nil {
+		record.LastError = why
+		_ = s.write(record, record.State, "")
+	}
+}
+
 func (s *saga) forget(record keys.Record) {
 	if err := s.env.Keys.Remove(record.ID); err != nil {
 		s.env.Lasting.Error("cannot remove a record from the key journal", life.LogKey, record.KeyID, life.LogError, err)
@@ -65,8 +73,9 @@ func (s *saga) listUnconfirmed(record *keys.Record, why string) {
 // listLostCreate lists a key that may have been made and is attached to nothing.
 func (s *saga) listLostCreate(record *keys.Record, why string) {
 	_ = s.write(record, keys.LostCreate, why)
-	s.env.Often.Error("the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+
-		keys.LostCreate.Advice(), life.LogKeyName, record.KeyName, life.LogTarget, s.target(),
+	do, alone := record.Advice(s.spec.lookup, s.env.Now())
+	s.env.Often.Log(s.env.Life, life.LevelOf(!alone), "the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+
+		do, life.LogKeyName, record.KeyName, life.LogTarget, s.target(),
 		life.LogSubscription, record.SubscriptionID, life.LogReason, why)
 }
 
@@ -79,10 +88,7 @@ func (s *saga) undo(record *keys.Record, why string, by time.Time) {
 		return // the next writer's first sweep deletes it
 	}
 	if err := s.delete(record.KeyID, by); err != nil {
-		if why := apigateway.Explain(err); why != record.LastError && s.spec.leaving.Err() == nil {
-			record.LastError = why
-			_ = s.write(record, keys.Deleting, "")
-		}
+		s.noteError(record, err)
 		s.again = life.Backoff(s.tries, retryFloor, retryCap, s.env.Jitter())
 		life.LogFailure(s.env.Lasting, err, "cannot delete an API key yet; trying again until it is gone: "+
 			apigateway.Explain(err), life.LogKey, record.KeyID, life.LogSubscription, record.SubscriptionID,

@@ -138,7 +138,7 @@ func inWriting(t *testing.T, test func(*writing)) {
 				w.answers <- answer
 			}
 		})
-		w.writer = w.system.Root.Spawn(writerProps(w.env, place, source{client: w.aws, target: target}, false))
+		w.writer = w.system.Root.Spawn(writerProps(w.env, place, source{client: w.aws, target: target}))
 		test(w)
 		for _, pid := range []*actor.PID{w.writer, w.asker, target, budget} {
 			_ = w.system.Root.StopFuture(pid).Wait() // whoever is gone has ended

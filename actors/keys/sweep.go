@@ -49,7 +49,7 @@ func (w *writer) sweep() {
 	w.sweeping, w.sweepAgain = true, false
 	env, place, integrations := w.env, w.place, append([]string{w.place.Integration}, w.adopted...)
 	now := env.Now()
-	seeks := w.lookup && now.After(w.seekAfter)
+	seeks := w.source.lookup && now.After(w.seekAfter)
 	life.Pipe(w.Scope, func(context.Context) (found swept, all error) {
 		for _, integration := range integrations {
 			records, err := env.Keys.Records(store.Filter{
@@ -101,6 +101,7 @@ func (s *saga) seek() error {
 		if err = s.lookFor(r); err != nil && s.spec.leaving.Err() == nil {
 			life.LogFailure(s.env.Lasting, err, "cannot look for API keys by their name (agent.keys.lookup): "+
 				apigateway.Explain(err), life.LogTarget, s.target())
+			s.noteError(&r, err)
 		}
 	}
 	return err

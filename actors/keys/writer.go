@@ -28,8 +28,7 @@ type writer struct {
 	// source is that of the latest [Open]. It outlives a restart of the writer.
 	source *source
 
-	// lookup: keys may be looked for in AWS, and not before seekAfter.
-	lookup    bool
+	// seekAfter: keys are not looked for in AWS before.
 	seekAfter time.Time
 
 	busy map[keys.Subscription]*busy
@@ -54,9 +53,9 @@ type given struct {
 	abandon context.CancelFunc
 }
 
-func writerProps(env *life.Env, place keys.Place, from source, lookup bool) *actor.Props {
+func writerProps(env *life.Env, place keys.Place, from source) *actor.Props {
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &writer{env: env, place: place, source: &from, lookup: lookup, busy: map[keys.Subscription]*busy{}}
+		return &writer{env: env, place: place, source: &from, busy: map[keys.Subscription]*busy{}}
 	})
 }
 
@@ -73,7 +72,7 @@ func (w *writer) Receive(ctx actor.Context) {
 	case *actor.Started:
 		w.Scope.Tell(sweepDue{})
 	case Open:
-		*w.source = source{client: m.Client, target: ctx.Sender()}
+		w.source.client, w.source.target = m.Client, ctx.Sender()
 		ctx.Request(ctx.Sender(), Opened{Target: m.Target})
 	case messages.Subscribe:
 		w.give(ctx, w.place.Subscription(m.SubscriptionID), task{command: m})

@@ -69,21 +69,26 @@ const (
 	LogWithoutDocument = "without_document"
 )
 
-// LogFailure logs a failure of AWS, at the level that it asks for: an error asks for somebody. Behind what else the line
+// LevelOf is the level of a line about what needs somebody, or mends itself.
+func LevelOf(needsSomebody bool) slog.Level {
+	if needsSomebody {
+		return slog.LevelError
+	}
+	return slog.LevelWarn
+}
+
+// LogFailure logs a failure of AWS, at the level that it asks for. Behind what else the line
 // says stand the failure's class, which the metrics have as result, the id by which AWS knows the call, if AWS has
 // answered it, and the error.
 func LogFailure(log *slog.Logger, err error, text string, more ...any) {
-	class, level := apigateway.Classify(err), slog.LevelWarn
-	if class.NeedsSomebody() {
-		level = slog.LevelError
-	}
+	class := apigateway.Classify(err)
 	if class != gateway.Internal { // which is every error that is not AWS's
 		more = append(more, LogCause, class.String())
 	}
 	if id := apigateway.RequestID(err); id != "" {
 		more = append(more, LogRequest, id)
 	}
-	log.Log(context.Background(), level, text, append(more, LogError, err)...)
+	log.Log(context.Background(), LevelOf(class.NeedsSomebody()), text, append(more, LogError, err)...)
 }
 
 // Where is what a line says of a target and the role by which it is read, which is left out if there is none.

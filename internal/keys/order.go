@@ -103,7 +103,7 @@ func (o Order) Obey(r Record, now time.Time) (Record, error) {
 	switch {
 	case r.State == LostCreate:
 		return r, refuse(Nameless, "the answer to CreateApiKey was lost, so AWS's id of this key is not known: look for "+
-			strconv.Quote(r.KeyName)+" in the API Gateway console, delete it there, and acknowledge it here")
+			strconv.Quote(r.KeyName)+" in the API Gateway console, delete it there, and acknowledge it here; with agent.keys.lookup the agent does that")
 	case r.State == Delivered && !o.EvenIfInUse:
 		return r, refuse(InUse, "APIM has this key, and the customer of subscription "+r.SubscriptionID+" uses it: end the "+
 			"subscription in APIM, which deletes the key. If APIM does not show the subscription as accepted, delete the key "+
@@ -122,7 +122,7 @@ func (o Order) Obey(r Record, now time.Time) (Record, error) {
 // the state already stays in it since then.
 func (r Record) Become(state State, reason string, now time.Time) Record {
 	if r.State != state {
-		r.Acknowledged, r.Sought, r.UpdatedAt = Acknowledgement{}, Sought{}, now
+		r.Acknowledged, r.Sought, r.LastError, r.UpdatedAt = Acknowledgement{}, Sought{}, "", now
 	}
 	r.State, r.Reason = state, reason
 	return r

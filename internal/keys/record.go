@@ -5,6 +5,7 @@ package keys
 import (
 	"cmp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -39,12 +40,25 @@ type Record struct {
 	UpdatedAt time.Time `json:"updatedAt"`
 	// Reason says in words why the record is in its state, for lists that operators read. No secret belongs in it.
 	Reason string `json:"reason,omitempty"`
-	// LastError is why the key could not be deleted the last time, in words.
+	// LastError is why the key could not be deleted, or looked for, the last time, in words. Another state ends it.
 	LastError string `json:"lastError,omitempty"`
 	// Acknowledged says who has looked at the record in its present state.
 	Acknowledged Acknowledgement `json:"acknowledged,omitzero"`
 	// Sought says what came of looking for the key in its present state.
 	Sought Sought `json:"sought,omitzero"`
+}
+
+// maxExamples is how many keys a log line names: enough to begin with, and the status page has all of them.
+const maxExamples = 5
+
+// Examples names the first of some keys in words.
+func Examples(records []Record) []string {
+	var named []string
+	for _, r := range records[:min(len(records), maxExamples)] {
+		named = append(named, "key "+strconv.Quote(r.KeyID)+", "+strconv.Quote(r.KeyName)+", "+r.Account+":"+r.Region+
+			", subscription "+r.SubscriptionID+", integration "+r.Integration+": "+r.Reason)
+	}
+	return named
 }
 
 // Subscription identifies the subscription of a record. Records of two of them never touch each other.

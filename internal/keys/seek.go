@@ -16,6 +16,9 @@ const (
 	lookAgain = 24 * time.Hour
 	// missingForGood is how many looks in a row must not find a key. With the times above, they take more than an hour.
 	missingForGood = 3
+	// lookOverdue is how long after its time a look may begin: after one that failed there is none for ten minutes, and a
+	// few begin every half minute.
+	lookOverdue = 30 * time.Minute
 )
 
 // Sought is what came of looking for a record's key in AWS by its name.
@@ -45,6 +48,27 @@ func (r Record) SeekAt() (at time.Time, seek bool) {
 		return r.UpdatedAt.Add(lookAgain), true
 	}
 	return r.UpdatedAt.Add(firstLook), true
+}
+
+// Advice is what an operator should do about the key; empty where there is nothing to do. Alone says that the agent
+// does it, because it may look for keys (lookup).
+func (r Record) Advice(lookup bool, now time.Time) (do string, alone bool) {
+	at, seek := r.SeekAt()
+	by := r.State.Advice()
+	switch {
+	case r.State != LostCreate || !lookup || !seek:
+		return by, false
+	case r.LastError != "":
+		return "the agent could not look for it by its name (" + r.LastError + "): mend that, or " + by, false
+	case now.After(at.Add(lookOverdue)):
+		return "the agent should have looked for it by its name, and has not: see whether the key's account and region is " +
+			"configured and can be used, or " + by, false
+	case !r.Sought.At.IsZero() && r.Sought.Missing == 0:
+		return "the agent has found a key of this name that another subscription may have, and leaves it alone: " + by, false
+	default:
+		return "nothing: the agent looks for it by its name (agent.keys.lookup), deletes what AWS made, and then lists it no " +
+			"longer", true
+	}
 }
 
 // unknownApplication begins the name of a key of which nobody knows how it was made.
@@ -86,7 +110,7 @@ func (r Record) Found(listed []Listed, now time.Time) (next Record, remove []Lis
 			maybe = true
 		}
 	}
-	next.Sought.At = now.UTC()
+	next.Sought.At, next.LastError = now.UTC(), ""
 	next.Sought.Missing++
 	switch {
 	case len(remove) > 0:

@@ -1,6 +1,7 @@
 package keys_test
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -72,5 +73,54 @@ func TestWhenAKeyIsSought(t *testing.T) {
 		if seek != c.seek || seek && at.Sub(noon) != c.after {
 			t.Errorf("%s: %t, after %s", name, seek, at.Sub(noon))
 		}
+	}
+}
+
+func TestWhatAnOperatorShouldDoAboutALostCreateFollowsFromWhoLooksForIt(t *testing.T) {
+	const byHand, alone = "in the API Gateway console", "nothing: the agent looks for it by its name"
+	for name, c := range map[string]struct {
+		lookup bool
+		change func(*keys.Record)
+		after  time.Duration
+		says   []string
+	}{
+		"nobody may look":       {false, func(*keys.Record) {}, 0, []string{byHand}},
+		"it is new":             {true, func(*keys.Record) {}, 0, []string{alone}},
+		"it is looked for soon": {true, func(*keys.Record) {}, 30 * time.Minute, []string{alone}},
+		"nobody has looked":     {true, func(*keys.Record) {}, time.Hour, []string{"should have looked", byHand}},
+		"the look failed": {
+			true, func(r *keys.Record) { r.LastError = "no permission" }, 0, []string{"could not", "no permission", byHand},
+		},
+		"it was missing": {
+			true, func(r *keys.Record) { r.Sought = keys.Sought{At: noon, Missing: 1} }, time.Minute, []string{alone},
+		},
+		"it may be another's": {
+			true, func(r *keys.Record) { r.Sought = keys.Sought{At: noon} }, time.Hour, []string{"leaves it alone", byHand},
+		},
+		"its name is not known": {
+			true, func(r *keys.Record) { r.KeyName = keys.UnknownName("sub") }, 0, []string{byHand},
+		},
+		"it is unconfirmed": {true, func(r *keys.Record) { r.State = keys.Unconfirmed }, 0, []string{"see in APIM"}},
+	} {
+		r := record(1, "r", keys.LostCreate)
+		r.KeyName, r.UpdatedAt = "Shop / sub", noon
+		c.change(&r)
+		do, itself := r.Advice(c.lookup, noon.Add(c.after))
+		for _, part := range c.says {
+			if !strings.Contains(do, part) {
+				t.Errorf("%s: %q does not say %q", name, do, part)
+			}
+		}
+		if itself != (c.says[0] == alone) || itself && strings.Contains(do, byHand) {
+			t.Errorf("%s: by itself %t: %q", name, itself, do)
+		}
+	}
+}
+
+func TestALookThatWasAnsweredEndsTheLastError(t *testing.T) {
+	r := record(1, "r", keys.LostCreate)
+	r.LastError = "no permission"
+	if next, _, _ := r.Found(nil, noon); next.LastError != "" {
+		t.Errorf("it still says %q", next.LastError)
 	}
 }

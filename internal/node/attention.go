@@ -161,7 +161,8 @@ func keyTroubles(r report) (found []attention) {
 	k := r.Keys
 	add("Unconfirmed keys", k.Unconfirmed, "APIM may have these keys or not, and they give access to their API",
 		do(k.Unconfirmed))
-	add("Lost creates", k.LostCreates, "AWS may have made these keys, and its answer was lost", do(k.LostCreates))
+	lost := slices.DeleteFunc(slices.Clone(k.LostCreates), func(k keyReport) bool { return k.alone })
+	add("Lost creates", lost, "AWS may have made these keys, and its answer was lost", do(lost))
 	add("Keys to be deleted that nothing configured reaches", k.Unserved, "They may give access to their API",
 		do(k.Unserved))
 	failing := slices.DeleteFunc(slices.Clone(k.Deletions), func(k keyReport) bool {

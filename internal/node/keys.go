@@ -127,7 +127,7 @@ func (a *api) listKeys(w http.ResponseWriter, r *http.Request) {
 	part := records[from:min(len(records), from+q.limit)]
 	unserved, names := a.Board.Read().Unserved, a.apiNames(part)
 	for _, r := range part {
-		key := listedKey(r, unserved[r.ID])
+		key := a.listedKey(r, unserved[r.ID])
 		key.APIName = names[r.APIID]
 		list.Keys = append(list.Keys, key)
 	}
@@ -149,8 +149,8 @@ func (a *api) showKey(w http.ResponseWriter, r *http.Request) {
 }
 
 // listedKey is one key as a list shows it. do is what the keeper says of a key that nothing configured reaches.
-func listedKey(r keys.Record, do string) keyReport {
-	key := keyOf(r)
+func (a *api) listedKey(r keys.Record, do string) keyReport {
+	key := a.keyOf(r)
 	switch {
 	case r.State == keys.Deleting:
 		key.Do = cmp.Or(do, "nothing: the agent tries again until AWS says that it is gone")
@@ -162,7 +162,7 @@ func listedKey(r keys.Record, do string) keyReport {
 
 // listed is one key as an answer about it alone shows it.
 func (a *api) listed(r keys.Record) keyReport {
-	key := listedKey(r, a.Board.Read().Unserved[r.ID])
+	key := a.listedKey(r, a.Board.Read().Unserved[r.ID])
 	key.APIName = a.apiNames([]keys.Record{r})[r.APIID]
 	return key
 }

@@ -72,10 +72,12 @@ type keyReport struct {
 	APIName      string    `json:"apiName,omitempty"`
 	Since        time.Time `json:"since"`
 	Reason       string    `json:"reason,omitempty"`
-	// LastError is why it could not be deleted the last time.
+	// LastError is why it could not be deleted, or looked for, the last time.
 	LastError string `json:"lastError,omitempty"`
 	// Do is what somebody should do about it.
 	Do string `json:"do"`
+	// alone: the agent does it.
+	alone bool
 	// Acknowledged says who has looked at it.
 	Acknowledged keys.Acknowledgement `json:"acknowledged,omitzero"`
 }
@@ -158,11 +160,11 @@ func (a *api) keys(board status.Snapshot) keysReport {
 		}
 		switch r.State {
 		case keys.Unconfirmed:
-			out.Unconfirmed = append(out.Unconfirmed, keyOf(r))
+			out.Unconfirmed = append(out.Unconfirmed, a.keyOf(r))
 		case keys.LostCreate:
-			out.LostCreates = append(out.LostCreates, keyOf(r))
+			out.LostCreates = append(out.LostCreates, a.keyOf(r))
 		case keys.Deleting:
-			key := keyOf(r)
+			key := a.keyOf(r)
 			key.Do = board.Unserved[r.ID]
 			out.Deletions = append(out.Deletions, key)
 			if key.Do != "" && !r.IsAcknowledged() {
@@ -176,12 +178,13 @@ func (a *api) keys(board status.Snapshot) keysReport {
 	return out
 }
 
-func keyOf(r keys.Record) keyReport {
+func (a *api) keyOf(r keys.Record) keyReport {
+	do, alone := r.Advice(a.Lookup, a.Now())
 	return keyReport{
 		Record: r.ID, State: r.State, Acknowledged: r.Acknowledged,
 		ID: r.KeyID, Name: r.KeyName, Place: status.Place{Account: r.Account, Region: r.Region},
 		UsagePlan: r.UsagePlanID, Integration: r.Integration, Subscription: r.SubscriptionID, API: r.APIID,
-		Since: r.CreatedAt, Reason: r.Reason, LastError: r.LastError, Do: r.State.Advice(),
+		Since: r.CreatedAt, Reason: r.Reason, LastError: r.LastError, Do: do, alone: alone,
 	}
 }
 

@@ -256,3 +256,36 @@ func TestNoPasswordIsInAnyAnswer(t *testing.T) {
 		}
 	}
 }
+
+func TestALostCreateThatTheAgentLooksForAsksForNobodyUntilThatFails(t *testing.T) {
+	r := newRig(t, func(o *node.Options) { o.Lookup = true })
+	r.listKeys()
+	const itself = "nothing: the agent looks for it by its name"
+	asks := func() (of []string, page string) {
+		var shown struct{ Attention []struct{ What, Do string } }
+		_, page = r.get("/_node/federation")
+		if err := json.Unmarshal([]byte(page), &shown); err != nil {
+			t.Fatal(err)
+		}
+		for _, a := range shown.Attention {
+			if strings.HasPrefix(a.What, "Lost creates") {
+				of = append(of, a.Do)
+			}
+		}
+		return of, page
+	}
+	if of, page := asks(); len(of) > 0 || !strings.Contains(page, itself) {
+		t.Errorf("it asks for %q\n%s", of, page)
+	}
+	records, err := r.journal.Records(store.Filter{States: []keys.State{keys.LostCreate}})
+	if err != nil || len(records) != 1 {
+		t.Fatal(records, err)
+	}
+	records[0].LastError = "no permission"
+	if err := r.journal.Put(records[0]); err != nil {
+		t.Fatal(err)
+	}
+	if of, _ := asks(); len(of) != 1 || !strings.Contains(of[0], "no permission") {
+		t.Errorf("it asks for %q", of)
+	}
+}

@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"strings"
 	"testing"
 	"time"
 
@@ -68,12 +69,23 @@ func TestALostCreateIsFoundDeletedAndSettledOnlyWhereThatIsAllowed(t *testing.T)
 			o := world.Options{AWS: awssim.Options{Estate: mayLook(t)}}
 			run(t, o, func(t *testing.T, w *world.World) {
 				agent := lostCreate(t, w, c.settings, c.fault)
+				level, says := "level=ERROR", "look for it by its name in the API Gateway console"
+				if c.looks > 0 {
+					level, says = "level=WARN", "nothing: the agent looks for it by its name"
+				}
+				if !w.Log.Has(level, "the answer to CreateApiKey was lost", says) {
+					t.Error("the log does not say who looks for it")
+				}
 				pass(time.Hour)
 				if c.looks > 0 && len(journal(t, agent)) != 1 {
 					t.Error("it was settled before AWS's lists could be up to date")
 				}
 				agent.Crash()
 				next := w.StartAgentWith(world.AgentOptions{Settings: c.settings})
+				pass(time.Second)
+				if said := w.Log.Has(next.Name, "that need attention"); said != (c.looks == 0) {
+					t.Errorf("the next start asks for somebody: %t", said)
+				}
 				pass(48 * time.Hour)
 				leaves(t, w, next, c.keys, c.then)
 				if n := looks(w); n != c.looks {
@@ -134,8 +146,21 @@ func TestALookThatIsNotAllowedIsSaidAndTriedSeldom(t *testing.T) {
 		if n := looks(w); n < 2 || n > 12 {
 			t.Errorf("%d looks in two hours", n)
 		}
-		if !w.Log.Has(agent.Name, "level=ERROR", "agent.keys.lookup", "apigateway:GET on arn:aws:apigateway:eu-west-1::/apikeys") {
+		const permission = "apigateway:GET on arn:aws:apigateway:eu-west-1::/apikeys"
+		if !w.Log.Has(agent.Name, "level=ERROR", "agent.keys.lookup", permission) {
 			t.Error("the log does not name the permission")
+		}
+		if n := w.Log.Count("cannot look for API keys by their name"); n > 14 { // one in ten minutes, and the first two
+			t.Errorf("%d lines in two hours", n)
+		}
+		if why := onlyRecord(t, agent).LastError; !strings.Contains(why, permission) {
+			t.Errorf("the journal says %q", why)
+		}
+		agent.Crash()
+		next := w.StartAgentWith(world.AgentOptions{Settings: lookup})
+		pass(time.Second)
+		if !w.Log.Has(next.Name, "that need attention: the agent could not look for it by its name", permission) {
+			t.Error("the next start does not say why it needs somebody")
 		}
 	})
 }
