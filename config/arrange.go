@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/caarlos0/env/v11"
@@ -41,11 +42,13 @@ func (l *loader) endAtGap(list string) {
 
 // listIndex tells which element of a list a key belongs to; -1 for none.
 func listIndex(key, list string) int {
-	pattern, indexes := toPattern(key)
-	if !strings.HasPrefix(pattern, list+"["+indexMark+"]") {
+	rest, below := strings.CutPrefix(key, list+"[")
+	number, _, closed := strings.Cut(rest, "]")
+	index, err := strconv.Atoi(number)
+	if !below || !closed || err != nil {
 		return -1
 	}
-	return indexes[0]
+	return index
 }
 
 // renumberFilters closes the gaps that blank entries left: 0_stage blank and 1_stage=dev filter to dev.
@@ -121,8 +124,11 @@ func (l *loader) fill(prefix string) (cfg Config) {
 // underscores behind the prefix of the list. A list of texts is one value.
 func libraryKey(key string) string {
 	pattern, indexes := toPattern(key)
-	if list, last, isElement := strings.Cut(pattern, elementMark); isElement {
-		return fmt.Sprintf("%s%s_%d_%s", list, elementMark, indexes[0], last)
+	name, rest, isElement := strings.Cut(pattern, elementMark)
+	for n := 0; isElement; n++ {
+		var inner string
+		inner, rest, isElement = strings.Cut(rest, elementMark)
+		name = fmt.Sprintf("%s%s_%d_%s", name, elementMark, indexes[n], inner)
 	}
-	return pattern
+	return name
 }

@@ -76,8 +76,6 @@ func (l *loader) checkProvider(i int, p Provider) {
 		l.fault(id, "contains a space or a quote; write only the id")
 	}
 	l.checkKeys(i, p)
-	found := l.checkRegions(i, p.Regions)
-	l.checkRoles(i, p.RoleARNs, found)
 	l.checkStages(i, p.Stages)
 	l.checkFilter(i, p.Filter)
 }
@@ -132,11 +130,7 @@ func (l *loader) isStandInKey(value string) bool {
 }
 
 // checkRegions gives the partitions of the valid regions.
-func (l *loader) checkRegions(i int, regions []string) (found []string) {
-	key := providerKey(i, "configuration.region")
-	if len(regions) == 0 {
-		l.fault(key, "is missing: the AWS region, or several with commas; AWS_REGION does not replace it")
-	}
+func (l *loader) checkRegions(key string, regions []string) (found []string) {
 	for _, name := range regions {
 		partition, _ := partitionOf(name)
 		if partition == "" {
@@ -148,19 +142,17 @@ func (l *loader) checkRegions(i int, regions []string) (found []string) {
 	return found
 }
 
-func (l *loader) checkRoles(i int, roles, regionPartitions []string) {
-	key := providerKey(i, "configuration.roleArn")
-	for n, role := range roles {
-		partition, ok := partitionOfRole(role)
-		if !ok {
-			l.fault(key, "role %d of %d is not the ARN of an IAM role", n+1, len(roles))
-			continue
-		}
-		other := slices.IndexFunc(regionPartitions, func(other string) bool { return other != partition })
-		if other >= 0 {
-			l.fault(key, "role %d of %d is in the partition %s, but a region is in %s; no role works across partitions",
-				n+1, len(roles), partition, regionPartitions[other])
-		}
+// checkRole checks a role, which the fault names as which.
+func (l *loader) checkRole(key, which, role string, regionPartitions []string) {
+	partition, ok := partitionOfRole(role)
+	if !ok {
+		l.fault(key, "%sis not the ARN of an IAM role", which)
+		return
+	}
+	other := slices.IndexFunc(regionPartitions, func(other string) bool { return other != partition })
+	if other >= 0 {
+		l.fault(key, "%sis in the partition %s, but a region is in %s; no role works across partitions",
+			which, partition, regionPartitions[other])
 	}
 }
 
@@ -178,13 +170,18 @@ func (l *loader) checkStages(i int, stages []string) {
 
 // adviseRegions warns of regions that this version does not know.
 func (l *loader) adviseRegions(cfg Config) {
-	for i, p := range cfg.Providers {
-		for _, name := range p.Regions {
+	advise := func(key string, regions []string) {
+		for _, name := range regions {
 			if partition, listed := partitionOf(name); partition != "" && !listed {
-				key := providerKey(i, "configuration.region")
 				const text = "%s: %s is not a region that this version knows; check it, unless it is a new one%s"
 				l.warn(fmt.Sprintf(text, l.settings[key], show(name), likeRegion(name)))
 			}
+		}
+	}
+	for i, p := range cfg.Providers {
+		advise(providerKey(i, "configuration.region"), p.Regions)
+		for n, account := range p.Accounts {
+			advise(accountKey(i, n, "regions"), account.Regions)
 		}
 	}
 }

@@ -71,8 +71,8 @@ type Header struct {
 	Value secret.String `env:"value" example:"bearer 00000000-0000-0000-0000-000000000000"`
 }
 
-// Provider is one integration of APIM with the accounts and regions that it covers: every region with every role. No
-// two providers share an IntegrationID. There is at least one region. Regions, RoleARNs and Stages repeat no value.
+// Provider is one integration of APIM with the accounts and regions that it covers: see [Config.Accesses]. No two
+// providers share an IntegrationID. Regions, RoleARNs and Stages repeat no value.
 type Provider struct {
 	// Kind of the integration. Required; this agent serves aws-api-gateway only.
 	Type string `env:"type" example:"aws-api-gateway"`
@@ -82,9 +82,11 @@ type Provider struct {
 	// AWS region, or several with commas. Required: the environment's AWS_REGION does not replace it. Where to find it:
 	// the region selector of the AWS console.
 	Regions []string `env:"configuration.region" example:"eu-west-1"`
-	// IAM role to assume, or several with commas. Every region is read with every role. Without one, the agent serves
-	// the account of its credentials. Where to find it: IAM console, Roles, the role's Summary.
+	// IAM role to assume, or several with commas. Every region is read with every role. Without one, and without accounts,
+	// the agent serves the account of its credentials. Where to find it: IAM console, Roles, the role's Summary.
 	RoleARNs []string `env:"configuration.roleArn" example:"arn:aws:iam::123456789012:role/gravitee-federation"`
+	// Accounts come behind the roles of RoleARNs.
+	Accounts []Account `envPrefix:"configuration.accounts[#]."`
 	// Static access key id. Without it the default chain of the AWS SDK is used (environment, profile, web identity,
 	// container, instance). Where to find it: IAM console, Security credentials.
 	AccessKeyID secret.String `env:"configuration.accessKeyId" example:"AKIAIOSFODNN7EXAMPLE"`

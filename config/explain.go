@@ -140,7 +140,7 @@ func (f field) shown(key string, s setting, hidden []string) Setting {
 
 // elements are the keys that a setting has when nobody sets it: one for each element of the list that it belongs to.
 func (l *loader) elements(pattern string) (keys []string) {
-	list, _, isElement := strings.Cut(pattern, elementMark)
+	list, last, isElement := strings.Cut(pattern, elementMark)
 	if !isElement {
 		return []string{withIndexes(pattern)}
 	}
@@ -148,7 +148,7 @@ func (l *loader) elements(pattern string) (keys []string) {
 	for key := range l.known() {
 		if i := listIndex(key, list); i >= 0 && !slices.Contains(indexes, i) {
 			indexes = append(indexes, i)
-			keys = append(keys, withIndexes(pattern, i))
+			keys = append(keys, l.elements(fmt.Sprintf("%s[%d].%s", list, i, last))...)
 		}
 	}
 	return keys
@@ -156,32 +156,33 @@ func (l *loader) elements(pattern string) (keys []string) {
 
 // element names a setting within the element of a list that it belongs to.
 func element(key, pattern string) string {
-	list, _, isElement := strings.Cut(pattern, elementMark)
-	if !isElement {
-		return pattern
-	}
-	return fmt.Sprint(listIndex(key, list), " ", pattern)
+	_, indexes := toPattern(key)
+	return fmt.Sprint(indexes[:strings.Count(pattern, elementMark)], pattern)
 }
 
 // sortAsDocumented keeps the elements of a list together.
 func (l *loader) sortAsDocumented(list []Setting) {
-	places, lists := map[string]int{}, map[string]int{}
+	places := map[string]int{} // of settings, and of where lists begin
 	for place, f := range schema() {
 		places[f.pattern] = place
-		name, _, _ := strings.Cut(f.pattern, elementMark)
-		if _, begun := lists[name]; !begun {
-			lists[name] = place
+		for end := len(f.pattern); end > 0; end = strings.LastIndex(f.pattern[:end], elementMark) {
+			if _, begun := places[f.pattern[:end]]; !begun {
+				places[f.pattern[:end]] = place
+			}
 		}
 	}
+	rank := func(key string) (rank []int) {
+		pattern, indexes := toPattern(key)
+		list, rest, isElement := strings.Cut(pattern, elementMark)
+		for n := 0; isElement; n++ {
+			var inner string
+			rank = append(rank, places[list], indexes[n])
+			inner, rest, isElement = strings.Cut(rest, elementMark)
+			list += elementMark + inner
+		}
+		return append(rank, places[pattern])
+	}
 	slices.SortFunc(list, func(a, b Setting) int {
-		one, _ := toPattern(a.Key)
-		other, _ := toPattern(b.Key)
-		oneList, _, _ := strings.Cut(one, elementMark)
-		otherList, _, _ := strings.Cut(other, elementMark)
-		return cmp.Or(
-			cmp.Compare(lists[oneList], lists[otherList]),
-			cmp.Compare(listIndex(a.Key, oneList), listIndex(b.Key, otherList)),
-			cmp.Compare(places[one], places[other]),
-			cmp.Compare(natural(a.Key), natural(b.Key)))
+		return cmp.Or(slices.Compare(rank(a.Key), rank(b.Key)), cmp.Compare(natural(a.Key), natural(b.Key)))
 	})
 }

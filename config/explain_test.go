@@ -40,6 +40,9 @@ func TestEachSettingIsExplainedByItsOrigin(t *testing.T) {
 		"gravitee_secrets_aws_auth_config_secretAccessKey=secret://kubernetes/not:enabled",
 		"gravitee_services_core_http_authentication_users_admin="+secretKey,
 		"ENVIRONMENT=prod", "MY_REGION=eu-central-1", "GRAVITEE_LOG_LEVEL=DEBUG",
+		"gravitee_integration_providers_0_configuration_accounts_0_roleArn=arn:aws:iam::210987654321:role/b",
+		"gravitee_integration_providers_0_configuration_accounts_0_regions=eu-west-3",
+		"gravitee_integration_providers_0_configuration_accounts_1_regions=eu-west-2",
 	)
 	src.Files = []string{"/etc/a.yml", "/etc/b.yml"}
 	src.ReadFile = files{
@@ -74,6 +77,10 @@ agent:
 		"integration.providers[0].type | aws-api-gateway | GRAVITEE_INTEGRATION_PROVIDERS_0_TYPE",
 		"integration.providers[0].integrationId | first | integration.providers[0].integrationId",
 		configuration + "region | eu-central-1 | /etc/a.yml:10 | MY_REGION",
+		configuration + "accounts[0].roleArn | arn:aws:iam::210987654321:role/b | " +
+			"gravitee_integration_providers_0_configuration_accounts_0_roleArn",
+		configuration + "accounts[0].regions | eu-west-3 | gravitee_integration_providers_0_configuration_accounts_0_regions",
+		configuration + "accounts[1].regions | eu-west-2 | gravitee_integration_providers_0_configuration_accounts_1_regions",
 		configuration + "accessKeyId | -> the file /run/secrets/id | " +
 			"gravitee_integration_providers_0_configuration_accessKeyId_FILE",
 		configuration + "secretAccessKey | -> secret://aws/prod/keys:secret | " +
@@ -107,6 +114,7 @@ agent:
 	for key, value := range map[string]string{
 		"agent.cache.path": "/var/prod/prod/exports", "agent.ingest.batchBytes": "1MiB", "agent.log.format": "text",
 		configuration + "acceptApiWithoutUsagePlan": "false", configuration + "roleArn": "",
+		configuration + "accounts[0].externalId": "", configuration + "accounts[1].roleArn": "",
 	} {
 		if s, found := explained[key]; !found || s.Value != value || s.Origin != config.OriginDefault {
 			t.Errorf("%s is %+v", key, s)

@@ -52,6 +52,9 @@ func TestTheSettingsThatAreNeverIgnored(t *testing.T) {
 		system.proxy.password
 		integration.providers[#].type integration.providers[#].integrationId
 		integration.providers[#].configuration.region integration.providers[#].configuration.roleArn
+		integration.providers[#].configuration.accounts[#].roleArn
+		integration.providers[#].configuration.accounts[#].externalId
+		integration.providers[#].configuration.accounts[#].regions
 		integration.providers[#].configuration.accessKeyId integration.providers[#].configuration.secretAccessKey
 		integration.providers[#].configuration.sessionToken integration.providers[#].configuration.#_stage
 		integration.providers[#].configuration.filter.includeApis[#]
@@ -253,7 +256,9 @@ func TestAMisspeltNameOfWhatIsNeverIgnoredIsAFaultWithTheNearestByMeaning(t *tes
 		provider0 + "secretAccessKey":                      configuration + "secretAccessKey",
 		provider0 + "sessionToken":                         configuration + "sessionToken",
 		provider0 + "externalId":                           "gravitee_agent_aws_externalId",
-		configuration + "externalId":                       "gravitee_agent_aws_externalId",
+		configuration + "externalId":                       configuration + "accounts_0_externalId",
+		configuration + "accounts_0_region":                configuration + "accounts_0_regions",
+		configuration + "accounts_1_role":                  configuration + "accounts_1_roleArn",
 		configuration + "accountId":                        "gravitee_agent_aws_accountId",
 		configuration + "roleArn_0":                        configuration + "roleArn",
 		configuration + "region_0":                         configuration + "region",

@@ -50,6 +50,9 @@ func (l *loader) load() (Config, error) {
 	for _, list := range []string{connectorPrefix + "endpoints", connectorPrefix + "headers", "integration.providers"} {
 		l.endAtGap(list)
 	}
+	for _, list := range l.accountLists() {
+		l.endAtGap(list)
+	}
 	l.spreadLists()
 	l.renumberFilters()
 	cfg := l.fill("")
@@ -220,6 +223,9 @@ func (l *loader) finish(cfg *Config) {
 		p := &cfg.Providers[i]
 		p.Regions = l.once(providerKey(i, "configuration.region"), p.Regions)
 		p.RoleARNs = l.once(providerKey(i, "configuration.roleArn"), p.RoleARNs)
+		for n := range p.Accounts {
+			p.Accounts[n].Regions = l.once(accountKey(i, n, "regions"), p.Accounts[n].Regions)
+		}
 	}
 	cfg.Agent.Cache.Path = cmp.Or(cfg.Agent.Cache.Path, filepath.Join(cfg.Agent.Store.Path, "exports"))
 	l.tell("agent.cache.path", cfg.Agent.Cache.Path, OriginDefault)

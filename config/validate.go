@@ -76,6 +76,7 @@ func (l *loader) check(cfg Config) {
 	ids := map[string]int{}
 	for i, p := range cfg.Providers {
 		l.checkProvider(i, p)
+		l.checkAccounts(cfg, i)
 		if first, twice := ids[p.IntegrationID]; twice && p.IntegrationID != "" {
 			l.fault(providerKey(i, "integrationId"),
 				"is already the integration of providers[%d]; each provider needs an integration of its own", first)
@@ -183,6 +184,12 @@ var (
 
 const minExternalID, maxExternalID = 2, 1224
 
+func (l *loader) checkExternalID(key, id string) {
+	if id != "" && (len(id) < minExternalID || len(id) > maxExternalID || !externalID.MatchString(id)) {
+		l.fault(key, "must be 2 to 1224 letters, digits or _+=,.@:/-")
+	}
+}
+
 func (l *loader) checkAgent(cfg Config) {
 	a := cfg.Agent
 	if a.AWS.AccountID != "" && !accountID.MatchString(a.AWS.AccountID) {
@@ -191,10 +198,7 @@ func (l *loader) checkAgent(cfg Config) {
 	if !roleSessionName.MatchString(a.AWS.RoleSessionName) {
 		l.fault("agent.aws.roleSessionName", "must be 2 to 64 letters, digits or _+=,.@-")
 	}
-	id := a.AWS.ExternalID
-	if id != "" && (len(id) < minExternalID || len(id) > maxExternalID || !externalID.MatchString(id)) {
-		l.fault("agent.aws.externalId", "must be 2 to 1224 letters, digits or _+=,.@:/-")
-	}
+	l.checkExternalID("agent.aws.externalId", a.AWS.ExternalID)
 	if a.Ingest.BatchBytes > cfg.Connector.MaxMessageSize {
 		l.fault("agent.ingest.batchBytes", "%d is more than the largest message, %d (%s)",
 			a.Ingest.BatchBytes, cfg.Connector.MaxMessageSize, connectorPrefix+"maxWebSocketMessageSize")

@@ -104,7 +104,7 @@ func (a *agent) onStarted(ctx actor.Context) {
 func (a *agent) credentials() []keys.Credentials {
 	var all []keys.Credentials
 	for n, p := range a.config.Providers {
-		for _, row := range targetRows(p) {
+		for _, row := range targetRows(a.config, p) {
 			if !a.memory.gone[n] {
 				all = append(all, keys.Credentials{Place: keys.Place{
 					Integration: p.IntegrationID, Account: row.Account, Region: row.Region,

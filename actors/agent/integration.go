@@ -155,16 +155,13 @@ func (i *integration) spawnReaders(ctx actor.Context) (known, lost *actor.PID) {
 	return known, lost
 }
 
-// targetRows is every region with every role, with the account where the role's ARN names it.
-func targetRows(p config.Provider) []targets.Row[*actor.PID] {
-	roles := p.RoleARNs
-	if len(roles) == 0 {
-		roles = []string{""}
-	}
-	var rows []targets.Row[*actor.PID]
-	for _, role := range roles {
-		for _, region := range p.Regions {
-			rows = append(rows, targets.Row[*actor.PID]{Region: region, Role: role, Account: apigateway.AccountOfRole(role)})
+// targetRows is each account in each of its regions, with its id where the role's ARN names it.
+func targetRows(cfg config.Config, p config.Provider) (rows []targets.Row[*actor.PID]) {
+	for _, a := range cfg.Accesses(p) {
+		for _, region := range a.Regions {
+			rows = append(rows, targets.Row[*actor.PID]{
+				Region: region, Role: a.Role, Account: apigateway.AccountOfRole(a.Role),
+			})
 		}
 	}
 	return rows
@@ -172,7 +169,7 @@ func targetRows(p config.Provider) []targets.Row[*actor.PID] {
 
 // spawnTargets makes a target of every region with every role, and the identity that they share.
 func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.PID] {
-	rows := targetRows(i.provider)
+	rows := targetRows(i.config, i.provider)
 	for n := range rows {
 		rows[n].Target = actor.NewPID(ctx.Self().Address, ctx.Self().Id+"/"+targetName(n))
 	}
@@ -211,9 +208,14 @@ func (i *integration) credentials() apigateway.CredentialsOptions {
 
 // CredentialsOf is how an integration signs in to AWS.
 func CredentialsOf(cfg config.Config, p config.Provider) apigateway.CredentialsOptions {
+	all := cfg.Accesses(p)
+	external := make(map[string]apigateway.ExternalID, len(all))
+	for _, a := range all {
+		external[a.Role] = apigateway.ExternalID{ID: a.ExternalID, Setting: a.ExternalIDFrom}
+	}
 	return apigateway.CredentialsOptions{
 		AccessKeyID: p.AccessKeyID, SecretAccessKey: p.SecretAccessKey, SessionToken: p.SessionToken,
-		ExternalID: cfg.Agent.AWS.ExternalID, RoleSessionName: cfg.Agent.AWS.RoleSessionName, Regions: p.Regions,
+		External: external, RoleSessionName: cfg.Agent.AWS.RoleSessionName, Regions: config.RegionsOf(all),
 	}
 }
 

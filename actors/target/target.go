@@ -254,8 +254,8 @@ func (t *target) onKeysOpened(ctx actor.Context, m keys.Opened) {
 	t.handOver(ctx)
 }
 
-// onListingEnded notes whether AWS answers this role, where another one of the account could serve instead. Keys are made with
-// the role that was answered last.
+// onListingEnded notes whether AWS answers this role, where another one of the account could serve instead. Keys are made
+// with the role that was answered last.
 func (t *target) onListingEnded(ctx actor.Context, m discovery.ListingEnded) {
 	switch {
 	case !t.spec.Directory.Shared(t.spec.Row):

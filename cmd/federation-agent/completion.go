@@ -41,21 +41,23 @@ func offerFiles(command *cobra.Command, flag string, extensions ...string) {
 	}
 }
 
-// configuredProviders is what a completion can know of the configuration: no secret is read, and a fault is no reason
+// configuredHere is what a completion can know of the configuration: no secret is read, and a fault is no reason
 // to complete nothing.
-func configuredProviders(p process, command *cobra.Command) []config.Provider {
+func configuredHere(p process, command *cobra.Command) config.Config {
 	files, _ := command.Flags().GetStringArray(configFlag) // each command that has a configuration has it
 	x, _ := config.Explain(config.Sources{Environ: p.environ, Files: files}, false)
-	return x.Config.Providers
+	return x.Config
 }
 
 // targetsOf are the regions of the configuration, and those with the account where a role's ARN names it.
-func targetsOf(providers []config.Provider) (targets []string) {
-	for _, p := range providers {
-		targets = append(targets, p.Regions...)
-		for _, role := range p.RoleARNs {
-			for _, r := range p.Regions {
-				targets = append(targets, apigateway.AccountOfRole(role)+":"+r)
+func targetsOf(cfg config.Config) (targets []string) {
+	for _, p := range cfg.Providers {
+		for _, a := range cfg.Accesses(p) {
+			targets = append(targets, a.Regions...)
+			if account := apigateway.AccountOfRole(a.Role); account != "" {
+				for _, r := range a.Regions {
+					targets = append(targets, account+":"+r)
+				}
 			}
 		}
 	}

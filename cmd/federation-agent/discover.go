@@ -90,9 +90,9 @@ federate; or it was interrupted. 2: configuration fault, as with validate.`,
 		}
 		return nil
 	})
-	offer(command, "target", func() []string { return targetsOf(configuredProviders(p, command)) })
+	offer(command, "target", func() []string { return targetsOf(configuredHere(p, command)) })
 	offer(command, "stage", func() (stages []string) {
-		for _, provider := range configuredProviders(p, command) {
+		for _, provider := range configuredHere(p, command).Providers {
 			stages = append(stages, provider.Stages...)
 		}
 		return stages

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"slices"
 	"strings"
 	"time"
 
@@ -56,7 +57,8 @@ func logStart(log *slog.Logger, cfg config.Config, warnings []string) {
 		logVersion, b.Version, logCommit, b.Commit, logGo, b.Go, logIntegrations, len(cfg.Providers))
 	for _, p := range cfg.Providers {
 		log.Info("serving an integration",
-			life.LogIntegration, p.IntegrationID, logRegions, p.Regions, logAccounts, accountsOf(p))
+			life.LogIntegration, p.IntegrationID,
+			logRegions, config.RegionsOf(cfg.Accesses(p)), logAccounts, accountsOf(cfg.Accesses(p)))
 	}
 	for _, n := range cfg.Notes {
 		log.Info("configuration: " + n)
@@ -77,14 +79,13 @@ func logEnd(log *slog.Logger, ending actors.Ending, took time.Duration, ingestsL
 	log.Warn("cut short; the next process handles what is left", rest...)
 }
 
-// accountsOf names the accounts of a provider's roles.
-func accountsOf(p config.Provider) []string {
-	if len(p.RoleARNs) == 0 {
-		return []string{"the credentials' own"}
-	}
-	accounts := make([]string, 0, len(p.RoleARNs))
-	for _, role := range p.RoleARNs {
-		accounts = append(accounts, cmp.Or(apigateway.AccountOfRole(role), role))
+// accountsOf names accounts.
+func accountsOf(all []config.Access) (accounts []string) {
+	for _, a := range all {
+		name := cmp.Or(apigateway.AccountOfRole(a.Role), a.Role, "the credentials' own")
+		if !slices.Contains(accounts, name) {
+			accounts = append(accounts, name)
+		}
 	}
 	return accounts
 }

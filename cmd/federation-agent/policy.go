@@ -126,7 +126,7 @@ func aboutAWS(faults error) error {
 func needsOf(x config.Explanation, principals []string) (iam.Needs, error) {
 	cfg, set := x.Config, map[string]config.Setting{}
 	n := iam.Needs{
-		Principals: principals, ExternalID: cfg.Agent.AWS.ExternalID, Lookup: cfg.Agent.Keys.Lookup,
+		Principals: principals, Lookup: cfg.Agent.Keys.Lookup,
 		Secrets: iam.Secrets{Identity: defaultChain, Region: cfg.Secrets.AWS.Region, Account: cfg.Agent.AWS.AccountID},
 	}
 	if cfg.Secrets.AWS.Auth.Provider == config.AuthStatic {
@@ -153,7 +153,11 @@ func needsOf(x config.Explanation, principals []string) (iam.Needs, error) {
 			identity = owner
 		}
 		owners[id] = identity
-		n.Uses = append(n.Uses, iam.Use{Identity: identity, Regions: provider.Regions, Roles: provider.RoleARNs})
+		for _, a := range cfg.Accesses(provider) {
+			n.Uses = append(n.Uses, iam.Use{
+				Identity: identity, Role: a.Role, ExternalID: a.ExternalID, ExternalIDFrom: a.ExternalIDFrom, Regions: a.Regions,
+			})
+		}
 	}
 	return n, n.CheckPrincipals()
 }
@@ -161,6 +165,7 @@ func needsOf(x config.Explanation, principals []string) (iam.Needs, error) {
 // isPartOfPolicy is about settings that are no secrets.
 func isPartOfPolicy(key string) bool {
 	return strings.HasSuffix(key, ".configuration.region") || strings.HasSuffix(key, ".configuration.roleArn") ||
+		strings.Contains(key, ".configuration.accounts[") ||
 		key == "agent.aws.externalId" || key == "agent.aws.accountId"
 }
 

@@ -29,10 +29,10 @@ func apimRoute(cfg config.Config) string {
 }
 
 // awsRoutes says how AWS is reached. The SDK decides by the environment of the process, for each host.
-func awsRoutes(providers []config.Provider) string {
+func awsRoutes(cfg config.Config) string {
 	regions := map[string][]string{}
-	for _, p := range providers {
-		for _, name := range p.Regions {
+	for _, p := range cfg.Providers {
+		for _, name := range config.RegionsOf(cfg.Accesses(p)) {
 			if route := awsRoute(name); !slices.Contains(regions[route], name) {
 				regions[route] = append(regions[route], name)
 			}
@@ -69,5 +69,5 @@ func awsRoute(name string) string {
 
 func logRoutes(log *slog.Logger, cfg config.Config) {
 	log.Info("APIM is reached " + apimRoute(cfg))
-	log.Info("AWS is reached " + awsRoutes(cfg.Providers))
+	log.Info("AWS is reached " + awsRoutes(cfg))
 }

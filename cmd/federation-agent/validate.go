@@ -39,11 +39,17 @@ func printSummary(p process, cfg config.Config) error {
 	fmt.Fprintln(out, "The configuration is good.")
 	fmt.Fprintf(out, "  APIM\t%s\n", strings.Join(cfg.Connector.Endpoints, ", "))
 	fmt.Fprintf(out, "    reached\t%s\n", apimRoute(cfg))
-	fmt.Fprintf(out, "  AWS\treached %s\n", awsRoutes(cfg.Providers))
+	fmt.Fprintf(out, "  AWS\treached %s\n", awsRoutes(cfg))
 	for _, provider := range cfg.Providers {
 		fmt.Fprintf(out, "  Integration\t%s\n", provider.IntegrationID)
-		fmt.Fprintf(out, "    regions\t%s\n", strings.Join(provider.Regions, ", "))
-		fmt.Fprintf(out, "    accounts\t%s\n", strings.Join(accountsOf(provider), ", "))
+		all := cfg.Accesses(provider)
+		fmt.Fprintf(out, "    regions\t%s\n", strings.Join(config.RegionsOf(all), ", "))
+		fmt.Fprintf(out, "    accounts\t%s\n", strings.Join(accountsOf(all), ", "))
+		if len(provider.Accounts) > 0 {
+			for _, a := range all {
+				fmt.Fprintf(out, "      %s\t%s\n", accountsOf([]config.Access{a})[0], strings.Join(a.Regions, ", "))
+			}
+		}
 		fmt.Fprintf(out, "    access key\t%s\n", cmp.Or(provider.AccessKeyID.Reveal(), "none: the AWS SDK's default chain"))
 		fmt.Fprintf(out, "    stages\t%s\n", cmp.Or(strings.Join(provider.Stages, ", "), "all"))
 		for _, list := range provider.Filter.Lists() {

@@ -26,9 +26,9 @@ type CredentialsOptions struct {
 	// AccessKeyID and SecretAccessKey are keys of the settings; temporary ones have a SessionToken, too. Without them the
 	// SDK's default chain is used (environment, profiles, IRSA, ECS, EKS Pod Identity, EC2 instance roles).
 	AccessKeyID, SecretAccessKey, SessionToken secret.String
-	// ExternalID is sent with every AssumeRole, unless it is empty. RoleSessionName is the name of the agent's sessions in
+	// External is sent with each AssumeRole, by the role's ARN. RoleSessionName is the name of the agent's sessions in
 	// CloudTrail.
-	ExternalID      string
+	External        map[string]ExternalID
 	RoleSessionName string
 	// Regions are the regions of the integration, at least one. STS is called in the first of them that answers.
 	Regions []string
@@ -42,6 +42,10 @@ type CredentialsOptions struct {
 	// called by any goroutine.
 	Called func(region string, operation gateway.Operation, outcome gateway.Outcome)
 }
+
+// ExternalID is what a role's trust policy may ask for. An empty ID is not sent. Setting names where it is set, for
+// people.
+type ExternalID struct{ ID, Setting string }
 
 // appID names the agent in the user agent header, unless AWS_SDK_UA_APP_ID gives another name.
 const appID = "federation-agent"
@@ -125,17 +129,42 @@ func (c *Credentials) role(roleARN string) aws.CredentialsProvider {
 	if p, ok := c.roles[roleARN]; ok {
 		return p
 	}
+	external := c.options.External[roleARN]
 	assume := stscreds.NewAssumeRoleProvider(c.sts(c.base), roleARN, func(o *stscreds.AssumeRoleOptions) {
 		o.RoleSessionName = c.options.RoleSessionName
 		o.Duration = sessionTime
-		if c.options.ExternalID != "" {
-			o.ExternalID = aws.String(c.options.ExternalID)
+		if external.ID != "" {
+			o.ExternalID = aws.String(external.ID)
 		}
 	})
-	p := aws.NewCredentialsCache(assume, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewBefore })
+	p := aws.NewCredentialsCache(assumed{assume, external.Setting}, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewBefore })
 	c.roles[roleARN] = p
 	return p
 }
+
+// assumed are the credentials of a role. Their errors know the setting of its external id.
+type assumed struct {
+	*stscreds.AssumeRoleProvider
+	setting string
+}
+
+// Retrieve implements aws.CredentialsProvider.
+func (a assumed) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	got, err := a.AssumeRoleProvider.Retrieve(ctx)
+	if err != nil && a.setting != "" {
+		err = &notAssumed{a.setting, err}
+	}
+	return got, err
+}
+
+// notAssumed is why a role could not be assumed.
+type notAssumed struct {
+	setting string // of the external id
+	err     error
+}
+
+func (e *notAssumed) Error() string { return e.err.Error() }
+func (e *notAssumed) Unwrap() error { return e.err }
 
 // SignIn assumes a role, unless its credentials are there already.
 func (c *Credentials) SignIn(ctx context.Context, roleARN string) error {

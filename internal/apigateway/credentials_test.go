@@ -110,7 +110,8 @@ func TestARoleIsAssumedOnceForAllRegionsAndAgainBeforeItExpires(t *testing.T) {
 		w := &wire{answer: stsAnswer()}
 		permits := &counter{}
 		c := newCredentials(t, w, CredentialsOptions{
-			Regions: []string{"eu-west-1", "us-east-1", "ap-south-1"}, ExternalID: "shared-id", RoleSessionName: "me",
+			Regions: []string{"eu-west-1", "us-east-1", "ap-south-1"}, RoleSessionName: "me",
+			External: map[string]ExternalID{role: {ID: "shared-id"}},
 		})
 		var wg sync.WaitGroup
 		for _, region := range []string{"eu-west-1", "us-east-1", "ap-south-1"} {

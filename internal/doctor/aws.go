@@ -42,9 +42,12 @@ func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) 
 	about := p.IntegrationID
 	credentials, account, result := d.identity(ctx, p, row{checkCredentials, about})
 	results = append(results, result)
-	roles := p.RoleARNs
-	if len(roles) == 0 {
-		roles = []string{""}
+	all := d.Config.Accesses(p)
+	var roles []string
+	for _, a := range all {
+		if !slices.Contains(roles, a.Role) {
+			roles = append(roles, a.Role)
+		}
 	}
 	usable := credentials != nil && result.Verdict == Good
 	assumed := together(roles, func(role string) Result {
@@ -57,18 +60,20 @@ func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) 
 		}
 		return d.role(ctx, credentials, r)
 	})
-	var targets []target
 	for i, role := range roles {
 		if role != "" {
 			results = append(results, assumed[i])
 		}
-		for _, region := range p.Regions {
-			of := cmp.Or(apigateway.AccountOfRole(role), account)
-			t := target{of: p, role: role, region: region, about: strings.TrimPrefix(of+":"+region, ":")}
+	}
+	var targets []target
+	for _, a := range all {
+		for _, region := range a.Regions {
+			of := cmp.Or(apigateway.AccountOfRole(a.Role), account)
+			t := target{of: p, role: a.Role, region: region, about: strings.TrimPrefix(of+":"+region, ":")}
 			switch {
 			case !usable:
 				t.behind = checkCredentials
-			case assumed[i].Verdict != Good:
+			case assumed[slices.Index(roles, a.Role)].Verdict != Good:
 				t.behind = checkRole
 			}
 			targets = append(targets, t)
@@ -102,7 +107,7 @@ func (d *doctor) identity(
 	}
 	got, err := within(ctx, identityWithin, func(ctx context.Context) (s signed, err error) {
 		if s.credentials, err = d.Credentials(ctx, p); err == nil {
-			s.account, err = s.credentials.AccountID(ctx, p.Regions[0], "")
+			s.account, err = s.credentials.AccountID(ctx, d.Config.Accesses(p)[0].Regions[0], "")
 		}
 		return s, err
 	})
@@ -110,7 +115,7 @@ func (d *doctor) identity(
 	switch {
 	case err == nil:
 		return got.credentials, got.account, r.good("they are of account " + got.account)
-	case got.credentials != nil && class == gateway.Unreachable && named != "" && len(p.RoleARNs) == 0:
+	case got.credentials != nil && class == gateway.Unreachable && named != "" && len(p.RoleARNs)+len(p.Accounts) == 0:
 		return got.credentials, named, r.good("STS does not answer; agent.aws.accountId names account " + named)
 	}
 	return got.credentials, "", r.attention(refusal(err), remedy(err))

@@ -3,6 +3,7 @@
 package iam
 
 import (
+	"cmp"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -20,16 +21,17 @@ type Needs struct {
 	Secrets Secrets
 	// Principals are the ARNs of those who take on the roles. Without one, a trust policy has a gap to fill in.
 	Principals []string
-	ExternalID string
 	// Lookup adds the optional grant of agent.keys.lookup.
 	Lookup bool
 }
 
-// Use is what one integration reads: every region with every role, or with the identity itself where there is none.
+// Use is what one integration reads: some regions with a role, or with the identity itself where there is none.
 type Use struct {
 	// Identity is any name of who signs the calls.
-	Identity       string
-	Regions, Roles []string
+	Identity string
+	// Role is its ARN, ExternalID what is sent with it, and ExternalIDFrom the setting that says that.
+	Role, ExternalID, ExternalIDFrom string
+	Regions                          []string
 }
 
 // Secrets are those of Secrets Manager that settings refer to, by name or by ARN. An empty account is any.
@@ -124,14 +126,11 @@ func (n Needs) Grants() (grants []Grant, err error) {
 	regions, assumed := map[string][]string{}, map[string][]string{}
 	for _, u := range n.Uses {
 		identities = with(identities, u.Identity)
-		assumed[u.Identity] = with(assumed[u.Identity], u.Roles...)
-		roles = with(roles, u.Roles...)
-		holders := u.Roles
-		if len(holders) == 0 {
-			holders = []string{u.Identity}
-		}
-		for _, holder := range holders {
-			regions[holder] = with(regions[holder], u.Regions...)
+		holder := cmp.Or(u.Role, u.Identity)
+		regions[holder] = with(regions[holder], u.Regions...)
+		if u.Role != "" {
+			assumed[u.Identity] = with(assumed[u.Identity], u.Role)
+			roles = with(roles, u.Role)
 		}
 	}
 	secrets := n.Secrets.resources()
@@ -262,10 +261,11 @@ func (n Needs) trust(role string) (s Statement, hints []string) {
 		hints = append(hints, "put the agent's identity in the place of "+principals[0]+", or name it by --principal")
 	}
 	s = Statement{Effect: allow, Principal: map[string][]string{"AWS": principals}, Action: []string{assume}}
-	if n.ExternalID == "" {
-		return s, append(hints, "it asks for no external id; set agent.aws.externalId to a text of your own, and it does")
+	of := n.Uses[slices.IndexFunc(n.Uses, func(u Use) bool { return u.Role == role })]
+	if of.ExternalID == "" {
+		return s, append(hints, "it asks for no external id; set "+of.ExternalIDFrom+" to a text of your own, and it does")
 	}
-	s.Condition = map[string]map[string]string{"StringEquals": {"sts:ExternalId": n.ExternalID}}
+	s.Condition = map[string]map[string]string{"StringEquals": {"sts:ExternalId": of.ExternalID}}
 	return s, hints
 }
 
@@ -285,10 +285,8 @@ func (n Needs) CheckPrincipals() error {
 				"session, name the role: aws iam get-role --role-name NAME --query Role.Arn", arn)
 		}
 		for _, u := range n.Uses {
-			for _, role := range u.Roles {
-				if partition(role) != partition(arn) {
-					return fmt.Errorf("%q is in another partition than the role %s; no role works across partitions", arn, role)
-				}
+			if u.Role != "" && partition(u.Role) != partition(arn) {
+				return fmt.Errorf("%q is in another partition than the role %s; no role works across partitions", arn, u.Role)
 			}
 		}
 	}

@@ -15,12 +15,17 @@ type Stack struct {
 // Stacks are the templates that make the roles. Chain is the identity that is a role of the agent's own; others are
 // users, for whom there is no template.
 func (n Needs) Stacks(chain string) (stacks []Stack) {
-	var own, roles []string
+	var own, ids []string
+	roles := map[string][]string{} // by their external ids
 	isChain := false
 	for _, u := range n.Uses {
-		roles = with(roles, u.Roles...)
+		isChain = isChain || u.Identity == chain
+		if u.Role == "" {
+			continue
+		}
+		ids, roles[u.ExternalID] = with(ids, u.ExternalID), with(roles[u.ExternalID], u.Role)
 		if u.Identity == chain {
-			isChain, own = true, with(own, u.Roles...)
+			own = with(own, u.Role)
 		}
 	}
 	if isChain {
@@ -33,16 +38,20 @@ func (n Needs) Stacks(chain string) (stacks []Stack) {
 		}
 		stacks = append(stacks, s)
 	}
-	if len(roles) > 0 {
-		stacks = append(stacks, Stack{
-			Template: "GraviteeFederationRoles.yml", Parameters: n.trusted(),
+	for _, id := range ids {
+		s := Stack{
+			Template: "GraviteeFederationRoles.yml", Parameters: n.trusted(id),
 			Makes: "in each account the role GFTR-ACCOUNT-REGION, with its permissions and its trust",
-		})
+		}
+		if len(ids) > 1 { // a stack set has one external id for all
+			s.Makes += ", for " + strings.Join(roles[id], ", ")
+		}
+		stacks = append(stacks, s)
 	}
 	return stacks
 }
 
-func (n Needs) trusted() []string {
+func (n Needs) trusted(externalID string) []string {
 	account, agent := "ManagementAccountId=ACCOUNT_OF_THE_AGENT", "AgentRoleName=NAME_OF_THE_AGENTS_ROLE"
 	if len(n.Principals) > 0 {
 		parts := strings.SplitN(n.Principals[0], ":", 6) //nolint:mnd // the parts of an ARN
@@ -52,8 +61,8 @@ func (n Needs) trusted() []string {
 			agent = "TrustWholeAccount=true"
 		}
 	}
-	id := "ExternalId=" + n.ExternalID
-	if n.ExternalID == "" {
+	id := "ExternalId=" + externalID
+	if externalID == "" {
 		id = "ExternalId=TEXT_OF_YOUR_OWN_ALSO_IN_AGENT.AWS.EXTERNALID"
 	}
 	return []string{account, agent, id}

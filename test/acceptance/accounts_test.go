@@ -1,6 +1,7 @@
 package acceptance
 
 import (
+	"strings"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -116,6 +117,62 @@ func TestTheSecondRoleOfAnAccountTakesOverWhereTheFirstIsRefusedAndGivesBack(t *
 			if call.Operation == awssim.OpCreateAPIKey && call.Principal != awssim.UniformRoleARN(0) {
 				t.Errorf("the key is made by %s", call.Principal)
 			}
+		}
+	})
+}
+
+// eachItsOwn is two accounts, each with a region and an external id of its own. The second id is sent to the second.
+func eachItsOwn(second string) world.Options {
+	e := estate(2, "eu-west-1", "us-east-1")
+	e.Accounts[0].Roles[0].ExternalID, e.Accounts[1].Roles[0].ExternalID = "id-of-the-first", "id-of-the-second"
+	return world.Options{AWS: awssim.Options{Estate: e}, Settings: map[string]string{
+		provider + "accounts_0_roleArn":    awssim.UniformRoleARN(0),
+		provider + "accounts_0_externalId": "id-of-the-first",
+		provider + "accounts_1_roleArn":    awssim.UniformRoleARN(1),
+		provider + "accounts_1_externalId": second,
+		provider + "accounts_1_regions":    "us-east-1",
+	}}
+}
+
+func TestEachAccountHasItsOwnRegionsAndItsOwnExternalID(t *testing.T) {
+	run(t, eachItsOwn("id-of-the-second"), func(t *testing.T, w *world.World) {
+		ingested(w)
+		places := map[string]int{}
+		for _, id := range providerIDs(w) {
+			scope, _, _ := partOf(id)
+			places[scope.Account+" "+scope.Region]++
+		}
+		if diff := cmp.Diff(map[string]int{
+			awssim.UniformAccount(0) + " eu-west-1": 4, awssim.UniformAccount(1) + " us-east-1": 4,
+		}, places); diff != "" {
+			t.Error(diff)
+		}
+		want := map[string]int64{
+			awssim.OpAssumeRole: 2, awssim.OpGetRestAPIs: 2, awssim.OpGetUsagePlans: 2,
+			awssim.OpGetStages: 4, awssim.OpGetExport: 8,
+		}
+		if diff := cmp.Diff(want, calls(w)); diff != "" {
+			t.Error(diff)
+		}
+		healthy(t, w)
+	})
+}
+
+func TestARoleWithAWrongExternalIDIsNamedWithTheSettingToCorrect(t *testing.T) {
+	run(t, eachItsOwn("another-id"), func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		job := incomplete(w)
+		const setting = "integration.providers[0].configuration.accounts[1].externalId"
+		if !w.Log.Has("level=ERROR", "the role may not be assumed", setting, awssim.UniformRoleARN(1)) {
+			t.Errorf("the log does not name role and setting; job %+v", job)
+		}
+		for _, target := range agent.Board.Read().Integrations[0].Targets {
+			if wrong := target.Role == awssim.UniformRoleARN(1); wrong != strings.Contains(target.Failure, setting) {
+				t.Errorf("%s: %s", target.Role, target.Failure)
+			}
+		}
+		if n := len(providerIDs(w)); n != 4 {
+			t.Errorf("%d APIs of the other account", n)
 		}
 	})
 }

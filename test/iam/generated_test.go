@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
+
 	"federation-agent/internal/iam"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/test/world"
@@ -124,8 +126,8 @@ func TestTheGeneratedPoliciesOfARoleServeTheAgent(t *testing.T) {
 				aws := inPlace(partition, nil)
 				role := awssim.RoleARN(aws.Estate.Accounts[0], "GFTR")
 				n := iam.Needs{
-					Uses:       []iam.Use{{Identity: "me", Regions: []string{region}, Roles: []string{role}}},
-					ExternalID: externalID, Principals: []string{"arn:" + partition + ":iam::100000000000:user/federation-agent"},
+					Uses:       []iam.Use{{Identity: "me", Regions: []string{region}, Role: role, ExternalID: externalID}},
+					Principals: []string{"arn:" + partition + ":iam::100000000000:user/federation-agent"},
 				}
 				if err := n.CheckPrincipals(); err != nil {
 					t.Fatal(err)
@@ -158,11 +160,57 @@ func TestTheGeneratedPoliciesOfARoleServeTheAgent(t *testing.T) {
 	}
 }
 
+func TestTheTrustOfEachRoleAsksForItsOwnExternalID(t *testing.T) {
+	const one, two, three = "arn:aws:iam::111122223333:role/a", "arn:aws:iam::444455556666:role/b", "arn:aws:iam::777788889999:role/c"
+	n := iam.Needs{Uses: []iam.Use{
+		{Identity: "me", Role: one, ExternalID: "first", Regions: []string{"eu-west-1"}},
+		{Identity: "me", Role: two, ExternalID: "second", Regions: []string{"us-east-1"}},
+		{Identity: "me", Role: three, ExternalIDFrom: "agent.aws.externalId", Regions: []string{"us-east-1"}},
+	}}
+	grants, err := n.Grants()
+	if err != nil {
+		t.Fatal(err)
+	}
+	asked, regions := map[string]string{}, map[string]string{}
+	for _, g := range grants {
+		switch g.Kind {
+		case iam.Trust:
+			asked[g.For] = g.Document.Statement[0].Condition["StringEquals"]["sts:ExternalId"]
+			if hinted := strings.Contains(strings.Join(g.Hints, " "), "set agent.aws.externalId"); hinted != (g.For == three) {
+				t.Errorf("%s: %v", g.For, g.Hints)
+			}
+		case iam.Permissions:
+			regions[g.For] = strings.Split(g.Document.Statement[0].Resource[0], ":")[3]
+		default:
+		}
+	}
+	if diff := cmp.Diff(map[string]string{one: "first", two: "second", three: ""}, asked); diff != "" {
+		t.Error(diff)
+	}
+	if diff := cmp.Diff(map[string]string{one: "eu-west-1", two: "us-east-1", three: "us-east-1"}, regions); diff != "" {
+		t.Errorf("the policies' regions: %s", diff)
+	}
+	var ids []string
+	for _, s := range n.Stacks("me") {
+		for _, p := range s.Parameters {
+			if strings.HasPrefix(p, "ExternalId=") {
+				ids = append(ids, p+" "+s.Makes[strings.LastIndex(s.Makes, " ")+1:])
+			}
+		}
+	}
+	if diff := cmp.Diff([]string{
+		"ExternalId=first " + one, "ExternalId=second " + two,
+		"ExternalId=TEXT_OF_YOUR_OWN_ALSO_IN_AGENT.AWS.EXTERNALID " + three,
+	}, ids); diff != "" {
+		t.Errorf("a stack set has one external id: %s", diff)
+	}
+}
+
 // A role that the policy does not name is refused: the right to assume is needed. The stand-in does not refuse
 // AssumeRole by the policy of the caller, so the document itself is asked.
 func TestWithoutItsStatementNoRoleIsAssumed(t *testing.T) {
 	const role = "arn:aws:iam::111122223333:role/GFTR"
-	p := generated(t, iam.Needs{Uses: []iam.Use{{Identity: "me", Roles: []string{role}}}}, iam.AssumeRole)
+	p := generated(t, iam.Needs{Uses: []iam.Use{{Identity: "me", Role: role}}}, iam.AssumeRole)
 	if got := p.Evaluate("sts:AssumeRole", role); got != awssim.Allowed {
 		t.Error("the role may not be assumed")
 	}

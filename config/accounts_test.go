@@ -1,0 +1,163 @@
+package config_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"federation-agent/config"
+)
+
+const (
+	accounts = provider0 + "configuration_accounts_"
+	roleOne  = "arn:aws:iam::111111111111:role/one"
+	roleTwo  = "arn:aws:iam::222222222222:role/two"
+)
+
+// accesses are those of the one provider, one a line: role, external id and where it is from, regions.
+func accesses(cfg config.Config) (lines []string) {
+	for _, a := range cfg.Accesses(cfg.Providers[0]) {
+		_, role, _ := strings.Cut(a.Role, "role/")
+		lines = append(lines, strings.Join([]string{
+			role, a.ExternalID, a.ExternalIDFrom, strings.Join(a.Regions, ","),
+		}, " | "))
+	}
+	return lines
+}
+
+func TestEachAccountIsReadInItsRegionsWithItsExternalID(t *testing.T) {
+	const roleArn = provider0 + "configuration_roleArn="
+	const ofAll, ofSecond = "agent.aws.externalId", "integration.providers[0].configuration.accounts[1].externalId"
+	for name, c := range map[string]struct{ set, want []string }{
+		"the credentials' own account": {nil, []string{" |  | " + ofAll + " | eu-west-1"}},
+		"the vendor's lists: every region with every role": {
+			[]string{
+				roleArn + roleOne + "," + roleTwo, provider0 + "configuration_region=eu-west-1,us-east-1",
+				"gravitee_agent_aws_externalId=common",
+			},
+			[]string{"one | common | " + ofAll + " | eu-west-1,us-east-1", "two | common | " + ofAll + " | eu-west-1,us-east-1"},
+		},
+		"accounts with their own, and with what is common": {
+			[]string{
+				accounts + "0_roleArn=" + roleOne, accounts + "1_roleArn=" + roleTwo, accounts + "1_externalId=own",
+				accounts + "1_regions=us-east-1, us-east-2,us-east-1", "gravitee_agent_aws_externalId=common",
+			},
+			[]string{"one | common | " + ofAll + " | eu-west-1", "two | own | " + ofSecond + " | us-east-1,us-east-2"},
+		},
+		"both forms: the lists first, then the accounts": {
+			[]string{roleArn + roleTwo, accounts + "0_roleArn=" + roleOne, accounts + "0_regions=us-east-1"},
+			[]string{"two |  | " + ofAll + " | eu-west-1", "one |  | " + ofAll + " | us-east-1"},
+		},
+		"an account of the credentials beside a role": {
+			[]string{accounts + "0_regions=us-east-1", accounts + "1_roleArn=" + roleOne},
+			[]string{" |  | " + ofAll + " | us-east-1", "one |  | " + ofAll + " | eu-west-1"},
+		},
+		"one role in two entries with different regions": {
+			[]string{accounts + "0_roleArn=" + roleOne, accounts + "1_roleArn=" + roleOne, accounts + "1_regions=us-east-1"},
+			[]string{"one |  | " + ofAll + " | eu-west-1", "one |  | " + ofAll + " | us-east-1"},
+		},
+		"no common region, as nobody needs it": {
+			[]string{
+				provider0 + "configuration_region=", accounts + "0_roleArn=" + roleOne, accounts + "0_regions=us-east-1",
+			},
+			[]string{"one |  | " + ofAll + " | us-east-1"},
+		},
+		"the list ends at its gap": {
+			[]string{accounts + "0_roleArn=" + roleOne, accounts + "2_roleArn=" + roleTwo},
+			[]string{"one |  | " + ofAll + " | eu-west-1"},
+		},
+	} {
+		t.Run(name, func(t *testing.T) {
+			cfg, _ := mustLoad(t, sources(seed(c.set...)...))
+			if diff := cmp.Diff(c.want, accesses(cfg)); diff != "" {
+				t.Error(diff)
+			}
+		})
+	}
+	cfg, _ := mustLoad(t, fromYAML(seed(), `integration:
+  providers:
+    - configuration:
+        accounts:
+          - roleArn: `+roleOne+`
+            externalId: mine
+          - regions: us-east-1,us-west-2
+`))
+	want := []string{
+		"one | mine | integration.providers[0].configuration.accounts[0].externalId | eu-west-1",
+		" |  | " + ofAll + " | us-east-1,us-west-2",
+	}
+	if diff := cmp.Diff(want, accesses(cfg)); diff != "" {
+		t.Errorf("YAML: %s", diff)
+	}
+}
+
+func TestTheAccountsOfEachProviderAreItsOwn(t *testing.T) {
+	const second = "gravitee_integration_providers_1_"
+	cfg, _ := mustLoad(t, sources(seed(
+		second+"type=aws-api-gateway", second+"integrationId=other", second+"configuration_region=us-east-1",
+		second+"configuration_accounts_0_roleArn="+roleTwo, accounts+"0_roleArn="+roleOne, accounts+"1_roleArn="+roleTwo,
+	)...))
+	for n, want := range []int{2, 1} {
+		if got := cfg.Accesses(cfg.Providers[n]); len(got) != want {
+			t.Errorf("provider %d: %+v", n, got)
+		}
+	}
+}
+
+func TestFaultsOfAccountsNameTheVariables(t *testing.T) {
+	const roleArn = provider0 + "configuration_roleArn"
+	for name, c := range map[string]struct {
+		set  []string
+		want string
+	}{
+		"the same role and region in both forms": {
+			[]string{roleArn + "=" + roleOne, accounts + "0_roleArn=" + roleOne},
+			accounts + "0_roleArn: " + roleOne + " is read in \"eu-west-1\" already, by " + roleArn + "; ",
+		},
+		"the same in two entries": {
+			[]string{
+				accounts + "0_roleArn=" + roleOne, accounts + "1_roleArn=" + roleOne, accounts + "1_regions=us-east-1,eu-west-1",
+			},
+			accounts + "1_roleArn: " + roleOne + " is read in \"eu-west-1\" already, by " + accounts + "0_roleArn; ",
+		},
+		"the credentials' account twice": {
+			[]string{accounts + "0_regions=eu-west-1", accounts + "1_regions=eu-west-1"},
+			accounts + "1_regions: the account of the credentials is read in \"eu-west-1\" already, by " + accounts + "0_regions; ",
+		},
+		"two external ids of one role": {
+			[]string{
+				accounts + "0_roleArn=" + roleOne, accounts + "0_externalId=one", accounts + "1_roleArn=" + roleOne,
+				accounts + "1_externalId=two", accounts + "1_regions=us-east-1",
+			},
+			accounts + "1_externalId: is not the external id of " + accounts + "0_externalId, which has the same role; ",
+		},
+		"an external id for nobody": {
+			[]string{accounts + "0_regions=us-east-1", accounts + "0_externalId=one"},
+			accounts + "0_externalId: is set, but the entry has no roleArn",
+		},
+		"an external id of one letter": {
+			[]string{accounts + "0_roleArn=" + roleOne, accounts + "0_externalId=a"}, accounts + "0_externalId: must be 2 to 1224",
+		},
+		"no role": {[]string{accounts + "0_roleArn=x"}, accounts + "0_roleArn: is not the ARN of an IAM role"},
+		"no region": {
+			[]string{accounts + "0_roleArn=" + roleOne, accounts + "0_regions=eu-wset-1"},
+			accounts + "0_regions: \"eu-wset-1\" is not an AWS region; did you mean eu-west-1?",
+		},
+		"another partition": {
+			[]string{accounts + "0_roleArn=" + roleOne, accounts + "0_regions=cn-north-1"},
+			accounts + "0_roleArn: is in the partition aws, but a region is in aws-cn",
+		},
+		"a region that somebody needs": {
+			[]string{
+				provider0 + "configuration_region=", accounts + "0_regions=us-east-1", accounts + "1_roleArn=" + roleOne,
+			},
+			provider0 + "configuration_region: is missing",
+		},
+		"a list": {[]string{accounts + "0=" + roleOne}, accounts + "0: is not a setting of this agent; "},
+	} {
+		t.Run(name, func(t *testing.T) {
+			wantFaults(t, faultsOf(t, sources(seed(c.set...)...)), c.want)
+		})
+	}
+}
