@@ -37,7 +37,7 @@ type catalogue struct {
 	unused map[string][]string          // what the log said last of each filter
 	hidden map[federation.Target]string // what the log said last of what filters leave out
 
-	asked  uint64 // numbers the questions to targets
+	asked  *uint64 // numbers the questions to targets, see Props
 	asking map[uint64]question
 }
 
@@ -65,11 +65,13 @@ type question struct {
 	standby []targets.Row[*actor.PID]
 }
 
-// Props makes a catalogue.
+// Props makes a catalogue. Its numbers outlive a restart: an answer to what was asked before may still wait in its
+// mailbox, and must not answer what another target is asked now.
 func Props(env *life.Env, spec Spec) *actor.Props {
+	asked := new(uint64)
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &catalogue{
-			env: env, spec: spec, book: newBook(), warned: map[federation.Target]bool{}, asking: map[uint64]question{},
+			env: env, spec: spec, book: newBook(), warned: map[federation.Target]bool{}, asking: map[uint64]question{}, asked: asked,
 			unused: map[string][]string{}, hidden: map[federation.Target]string{},
 		}
 	})
@@ -140,11 +142,11 @@ func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
 
 // ask puts a question to the first of an account's roles.
 func (c *catalogue) ask(ctx actor.Context, seat []targets.Row[*actor.PID], q question) {
-	c.asked++
+	*c.asked++
 	q.target, q.standby = seat[0].ID(), seat[1:]
-	c.asking[c.asked] = q
+	c.asking[*c.asked] = q
 	ctx.Request(seat[0].Target, messages.ListTarget{
-		Request: c.asked, MaxAge: q.gathering.MaxAge, Again: q.gathering.Again, By: q.gathering.By,
+		Request: *c.asked, MaxAge: q.gathering.MaxAge, Again: q.gathering.Again, By: q.gathering.By,
 		Priority: q.gathering.Priority, Only: q.only,
 	})
 }
