@@ -85,7 +85,7 @@ type ingest struct {
 	watching  bool // a timer looks for documents that take long
 	doneTry   int
 	sendAt    *time.Timer
-	limits    Limits
+	limits    exports.PeerLimits
 	missing   exports.Missing
 	omitted   exports.LeftOut
 	listed    map[federation.Target]time.Time // when each target's listing was begun
@@ -128,7 +128,7 @@ type JobSpec struct {
 	// Resumed is the job's record, if it began before a restart.
 	Resumed *store.IngestJob
 	// Limits are what other jobs have learnt.
-	Limits Limits
+	Limits exports.PeerLimits
 }
 
 // Props makes an ingest job. Its parent, jobs, passes its batches on.
@@ -292,7 +292,7 @@ func (i *ingest) onStarted(ctx actor.Context) {
 	settings := i.all.Settings
 	i.documents = i.all.Memory.Holder(i.Scope.Ctx, 0, func() { i.Scope.Tell(roomMoved{}) })
 	i.outbox = exports.NewOutbox(exports.BatchLimits{
-		Bytes: min(settings.BatchBytes, i.all.MaxBytes, cmp.Or(i.limits.batch, i.all.MaxBytes)),
+		Bytes: min(settings.BatchBytes, i.all.MaxBytes, cmp.Or(i.limits.Next(), i.all.MaxBytes)),
 		Count: settings.BatchCount, Delay: settings.BatchDelay,
 	})
 	i.Scope.After(checkEvery, checkDue{})

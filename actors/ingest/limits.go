@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"cmp"
 	"log/slog"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -11,16 +10,6 @@ import (
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 )
-
-// Limits are what is known of the largest message that the controller takes, in bytes; 0 while nothing is. It does
-// not say what its limit is: it closes the connection (1009). Ingest job -> jobs, which tells the next ones.
-type Limits struct {
-	batch int // the largest batch that is tried
-	api   int // the largest API that is tried
-}
-
-// fits says whether an API may be small enough for the controller, as far as is known.
-func (l Limits) fits(api exports.API) bool { return l.api == 0 || len(api.JSON) <= l.api }
 
 // withoutDocument has an API that is too large made ready again without its document. One that has none is left out.
 func (i *ingest) withoutDocument(api exports.API, entry federation.NamedEntry) {
@@ -33,6 +22,13 @@ func (i *ingest) withoutDocument(api exports.API, entry federation.NamedEntry) {
 	i.omit(api.ID, gateway.Omission{Why: exports.TooLarge, Reason: gateway.TooLarge}, slog.LevelError)
 }
 
+// learnTaken learns from a batch that was taken.
+func (i *ingest) learnTaken(ctx actor.Context, b *batch) {
+	if i.limits.Taken(exports.Size(b.apis)) {
+		ctx.Send(ctx.Parent(), i.limits)
+	}
+}
+
 // onTooLarge learns from a batch that the controller found too large: it goes again in halves. An API that does not go
 // alone goes without its document, and then not at all.
 func (i *ingest) onTooLarge(ctx actor.Context, b *batch) {
@@ -41,12 +37,11 @@ func (i *ingest) onTooLarge(ctx actor.Context, b *batch) {
 	}
 	size := exports.Size(b.apis)
 	i.inFlight = nil
-	i.limits.batch = max(1, min(size/2, cmp.Or(i.limits.batch, size)))
-	i.outbox.Limit(i.limits.batch)
+	i.limits.TooLarge(size, len(b.apis) == 1, len(b.apis[0].JSON))
+	i.outbox.Limit(i.limits.Batch)
 	if first := b.apis[0]; len(b.apis) > 1 {
 		i.outbox.Halve(b.apis)
 	} else {
-		i.limits.api = min(len(first.JSON)-1, cmp.Or(i.limits.api, len(first.JSON)))
 		i.missing.Unready(first.ID)
 		i.done--
 		exports.Release(b.apis)

@@ -9,7 +9,7 @@ import (
 	"federation-agent/messages"
 )
 
-// What a job and its parent, jobs, say to each other beyond [Limits].
+// What a job and its parent, jobs, say to each other beyond [exports.PeerLimits].
 
 // Shown is an API as a listing has shown it.
 type Shown struct {

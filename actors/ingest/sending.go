@@ -28,7 +28,7 @@ func (i *ingest) pull(ctx actor.Context) {
 			break
 		}
 		discovery.RequestExport(ctx, i.all.Targets, exports.Order{
-			Documents: documents, Priority: gateway.PriorityIngest, MaxBytes: i.limits.api,
+			Documents: documents, Priority: gateway.PriorityIngest, MaxBytes: i.limits.API,
 		})
 	}
 	if flowing && !i.watching && i.plan.UnderWay() > 0 {
@@ -48,7 +48,7 @@ func (i *ingest) onReady(ctx actor.Context, m messages.APIReady) {
 		i.missing.Ready(m.ID)
 		i.done++
 		i.compare.unchanged++
-	case !i.limits.fits(m.API):
+	case !i.limits.Fits(m.API):
 		document.Claim.Release()
 		i.withoutDocument(m.API, document.NamedEntry)
 	default:
@@ -255,6 +255,7 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 	default:
 		i.transmit(ctx)
 		if len(b.apis) > 0 {
+			i.learnTaken(ctx, b)
 			i.sent += len(b.apis)
 			i.env.Board.Ingested(i.all.Integration, len(b.apis))
 			i.bare += b.withoutDocument()

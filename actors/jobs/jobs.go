@@ -11,6 +11,7 @@ import (
 
 	"federation-agent/actors/ingest"
 	"federation-agent/actors/life"
+	"federation-agent/internal/exports"
 	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
@@ -42,7 +43,7 @@ type jobs struct {
 type sessionMemory struct {
 	pid    *actor.PID // nil while there is none
 	number uint64     // of the session that was told of last
-	limits ingest.Limits
+	limits exports.PeerLimits
 }
 
 // Props makes the jobs of an integration.
@@ -85,7 +86,7 @@ func (j *jobs) Receive(ctx actor.Context) {
 		j.tell(ctx, m)
 	case ingest.Outgoing:
 		j.onOutgoing(ctx, m)
-	case ingest.Limits:
+	case exports.PeerLimits:
 		j.session.limits = m
 	case ingest.Ending:
 		if j.running[m.Job] != nil { // the news of its end overtakes this

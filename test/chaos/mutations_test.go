@@ -180,8 +180,8 @@ func mutations() []mutationOf {
 			"\t\tif m.TooLarge {\n", "\t\tif m.TooLarge && b.number > 0 {\n",
 		},
 		{
-			"what a controller takes is learnt anew by each ingest", "actors/ingest/limits.go",
-			"\tctx.Send(ctx.Parent(), i.limits)\n", "",
+			"what a controller takes is learnt anew by each ingest", "actors/jobs/jobs.go",
+			"\t\tj.session.limits = m\n", "",
 		},
 		{
 			"the cache does not give way to the journal", "internal/store/filereserve.go",
@@ -197,7 +197,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"a session's secret key is in an error", "internal/apigateway/credentials.go",
-			"\tp := aws.NewCredentialsCache(assume, ",
+			"\tp := aws.NewCredentialsCache(assumed{assume, external.Setting}, ",
 			"\tp := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {\n\t\tv, err := assume.Retrieve(ctx)\n\t\tif err == nil {\n\t\t\terr = errors.New(v.SecretAccessKey)\n\t\t}\n\t\treturn v, err\n\t}), ",
 		},
 		{
