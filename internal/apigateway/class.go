@@ -70,6 +70,9 @@ func classifyOf(operation gateway.Operation, err error) gateway.Class {
 	}
 	code, message := bareCode(answer.ErrorCode()), answer.ErrorMessage()
 	status := statusOf(err)
+	if isSigningTime(code, message) {
+		return gateway.ClockOff
+	}
 	switch service {
 	case serviceID:
 		if errors.As(err, new(*noCredentials)) { // the container's endpoint, whose errors name no service
@@ -134,11 +137,10 @@ func classifyCommon(code string, status int) gateway.Class {
 	switch code {
 	case "AccessDeniedException", "AccessDenied", "UnauthorizedException", "OptInRequired", "RegionDisabledException":
 		return gateway.AccessDenied
-	case "ExpiredTokenException", "ExpiredToken", "RequestExpired":
+	case "ExpiredTokenException", "ExpiredToken":
 		return gateway.ExpiredCredentials
 	case "InvalidSignatureException", "SignatureDoesNotMatch", "MissingAuthenticationTokenException",
-		"MissingAuthenticationToken", "IncompleteSignatureException", "IncompleteSignature", "AuthFailure",
-		"RequestTimeTooSkewed":
+		"MissingAuthenticationToken", "IncompleteSignatureException", "IncompleteSignature", "AuthFailure":
 		return gateway.BadCredentials
 	}
 	switch {

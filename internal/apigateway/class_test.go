@@ -310,11 +310,11 @@ func TestADenyAndAClockThatIsOffAreToldByWhatOnlyAWSsTextSays(t *testing.T) {
 		},
 		{
 			"InvalidSignatureException", "Signature expired: 1 is now earlier than 2 (7 - 5 min.)",
-			"clock is behind AWS's: set the host's clock", "accessKeyId",
+			"clock is behind AWS's: set the clock of the host or node", "accessKeyId",
 		},
 		{"SignatureDoesNotMatch", "Signature not yet current: 2 is still later than 1", "clock is ahead of AWS's", "accessKeyId"},
-		{"RequestTimeTooSkewed", "The difference is too large.", "clock is off: set the host's clock", "accessKeyId"},
-		{"RequestExpired", "Request has expired.", "clock is off: set the host's clock", "AWS_SESSION_TOKEN"},
+		{"RequestTimeTooSkewed", "The difference is too large.", "clock is off: set the clock of the host or node", "accessKeyId"},
+		{"RequestExpired", "Request has expired.", "clock is off: set the clock of the host or node", "AWS_SESSION_TOKEN"},
 		{"InvalidSignatureException", "The request signature does not match.", "check accessKeyId", "clock"},
 		{
 			"LimitExceededException", "Maximum number of API keys for this account has been reached.",

@@ -80,7 +80,7 @@ func Explain(err error) string {
 	case isLost && lost.advice != "" && class != gateway.Cancelled:
 		return lost.advice
 	case clockText(err) != "":
-		return clockText(err) + ": set the host's clock, which is also a container's, and keep NTP on"
+		return clockText(err) + setClock
 	case service == serviceSTS:
 		return explainSTS(class, inner, err)
 	case service != serviceID, class == gateway.BadCredentials && isSigningText(err.Error()):
@@ -155,6 +155,7 @@ var explanations = map[gateway.Class]string{
 	gateway.ExpiredCredentials: "the temporary credentials have expired; nothing renews AWS_SESSION_TOKEN, " +
 		"a profile's aws_session_token, or a sessionToken that is no reference and no file: set new ones and start again, " +
 		"or use a role, which is renewed; else check this machine's clock",
+	gateway.ClockOff: "this machine's clock is off" + setClock,
 	gateway.NotFound: "API Gateway says that the resource does not exist, or not any more; list the APIs again",
 	gateway.NotYet:   "API Gateway does not know yet the API key that it has just created; try again",
 	gateway.Conflict: "API Gateway says that the resource exists already",
@@ -224,6 +225,8 @@ func clockText(err error) string {
 	}
 	return "this machine's clock is off"
 }
+
+const setClock = ": set the clock of the host or node, and keep NTP on; the credentials are not at fault"
 
 // permissions are the IAM action and the resource that each operation needs, from the account on.
 var permissions = map[gateway.Operation]struct{ verb, path string }{

@@ -29,6 +29,8 @@ const (
 	BadCredentials
 	// ExpiredCredentials: temporary credentials have expired.
 	ExpiredCredentials
+	// ClockOff: the credentials may be right, but AWS refuses when the call was signed: this machine's clock is off.
+	ClockOff
 	// RegionUnavailable: the region does not know the access key. A region that is not enabled answers so.
 	RegionUnavailable
 	// NotFound: API Gateway says that the resource does not exist.
@@ -50,8 +52,8 @@ const (
 
 var classNames = [...]string{
 	"ok", "throttled", "conflict_retryable", "no_permit", "unavailable", "unreachable", "answer_lost", "hard_limit",
-	"access_denied", "bad_credentials", "expired_credentials", "region_unavailable", "not_found", "not_yet", "conflict",
-	"not_exportable", "invalid", "cancelled", "internal",
+	"access_denied", "bad_credentials", "expired_credentials", "clock_off", "region_unavailable", "not_found",
+	"not_yet", "conflict", "not_exportable", "invalid", "cancelled", "internal",
 }
 
 // String names the class for logs and metrics.
@@ -67,7 +69,8 @@ func (c Class) String() string {
 //
 //	class                                                  | whose  | what follows
 //	Unreachable, Throttled, ConflictRetryable              | target | a probe tells whether AWS answers at all. Until
-//	BadCredentials, ExpiredCredentials, RegionUnavailable  | target | it does, exports wait. Then they are tried again
+//	BadCredentials, ExpiredCredentials, RegionUnavailable, | target | it does, exports wait. Then they are tried again
+//	ClockOff                                               |        |
 //	Unavailable                                            | API    | the same, as a whole AWS may fail like that
 //	AccessDenied, Invalid, HardLimit, any other            | API    | tried once more, after the others
 //	NotFound                                               | API    | left out: it is deleted
@@ -79,7 +82,7 @@ func (c Class) String() string {
 // cannot be listed, or of which every API fails.
 func (c Class) OfTarget() bool {
 	switch c {
-	case Unreachable, Throttled, ConflictRetryable, BadCredentials, ExpiredCredentials, RegionUnavailable:
+	case Unreachable, Throttled, ConflictRetryable, BadCredentials, ExpiredCredentials, ClockOff, RegionUnavailable:
 		return true
 	default:
 		return false
@@ -95,7 +98,7 @@ func (c Class) Passes() bool {
 // what AWS refuses as invalid today is so tomorrow.
 func (c Class) NeedsSomebody() bool {
 	switch c {
-	case AccessDenied, HardLimit, BadCredentials, ExpiredCredentials, RegionUnavailable, Invalid:
+	case AccessDenied, HardLimit, BadCredentials, ExpiredCredentials, ClockOff, RegionUnavailable, Invalid:
 		return true
 	default:
 		return false

@@ -44,8 +44,8 @@ func Reasons() []Reason {
 // first, so that the first shows as an increase.
 func (o Operation) Results() []Class {
 	all := []Class{
-		OK, Throttled, Unavailable, Unreachable, AccessDenied, BadCredentials, ExpiredCredentials, RegionUnavailable,
-		Invalid, Cancelled, Internal,
+		OK, Throttled, Unavailable, Unreachable, AccessDenied, BadCredentials, ExpiredCredentials, ClockOff,
+		RegionUnavailable, Invalid, Cancelled, Internal,
 	}
 	switch o {
 	case GetStages, DeleteAPIKey, GetBasePathMappings, GetAPIMappings, ListRoutingRules:

@@ -64,9 +64,9 @@ func TestTheLevelOfALineAboutAWSFollowsWhatTheFaultAsksFor(t *testing.T) {
 		"deleting, no answer":        {deleting, silent, "cause=unreachable", "WARN", []string{stuck}},
 		"looking for a key, denied":  {looking, denied, "cause=access_denied", "ERROR", []string{unseen}},
 		"looking for a key, 503":     {looking, away, "cause=unavailable", "WARN", []string{unseen}},
-		"exporting, refused":         {exporting, refused, "cause=bad_credentials", "ERROR", []string{held, givenUp}},
+		"exporting, refused":         {exporting, refused, "cause=clock_off", "ERROR", []string{held, givenUp}},
 		"exporting, no answer":       {exporting, silent, "cause=unreachable", "WARN", []string{held, givenUp}},
-		"finding account, refused":   {resolving, refused, "cause=bad_credentials", "ERROR", []string{unusable}},
+		"finding account, refused":   {resolving, refused, "cause=clock_off", "ERROR", []string{unusable}},
 		"finding account, no answer": {resolving, silent, "cause=unreachable", "WARN", []string{unusable}},
 	} {
 		t.Run(name, func(t *testing.T) {
