@@ -342,12 +342,13 @@ func (c *catalogue) warnUnused(m messages.GatheredAPIs) {
 	stages, others, before := "", []status.UnusedFilter{}, c.unused
 	c.unused = map[string][]string{}
 	for _, u := range vain {
-		text, key := "a filter has entries that match nothing: check the spelling; an entry that includes must match what is "+
+		text, key := "a filter has entries that match nothing: correct the spelling and restart; an entry that includes must match what is "+
 			"federated, so in a usage plan", life.LogEntries
 		if u.Setting == federation.StageFilter {
 			stages = u.String()
 			text, key = "the stage filter (configuration.0_stage, 1_stage …) names stages without any federated API: "+
-				"check the spelling, and whether they are in a usage plan", life.LogStages
+				"correct its spelling (upper and lower case count) and restart, or put the stages into a usage plan",
+				life.LogStages
 		} else {
 			others = append(others, status.UnusedFilter{Setting: u.Setting, Entries: u.String()})
 		}

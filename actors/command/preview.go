@@ -76,9 +76,9 @@ func (p *preview) reply(m messages.GatheredAPIs) messages.Reply {
 		found.Summaries = append(found.Summaries, encoded)
 	}
 	if m.Complete && len(m.APIs) == 0 {
-		p.env.Log.Warn("AWS was listed and nothing is to be federated: check that the regions are right, that " +
-			"a usage plan has a stage (or set configuration.acceptApiWithoutUsagePlan), and that the stage filter " +
-			"(configuration.0_stage, 1_stage …) and configuration.filter.*, if any, leave something")
+		p.env.Log.Warn("AWS was listed and nothing is to be federated: if there is a stage filter " +
+			"(configuration.0_stage, 1_stage …) or configuration.filter.*, correct it first; else check that the regions are " +
+			"right, and that a usage plan has a stage (or set configuration.acceptApiWithoutUsagePlan)")
 	}
 	p.env.Log.Info("previewed", life.LogAPIs, len(found.Summaries), life.LogPartial, found.Partial)
 	return found

@@ -284,8 +284,8 @@ func (d *discoverer) settle(ctx actor.Context) {
 		ctx.Send(ctx.Parent(), ListingEnded{})
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
-		life.LogFailure(d.env.Lasting, run.failure, "a listing failed: "+apigateway.Explain(run.failure)+
-			" (what was listed is kept for the next listing)", life.Where(d.spec.Target, d.spec.Role)...)
+		life.LogFailure(d.env.Lasting, run.failure, "a listing failed: "+apigateway.Explain(run.failure),
+			life.Where(d.spec.Target, d.spec.Role)...)
 		listing := d.partial(apigateway.Explain(run.failure))
 		d.show(d.env.Board.ListingEnded, listing.Failure)
 		class := apigateway.Classify(run.failure)

@@ -145,11 +145,12 @@ func (e *DialError) Error() string {
 	if e.Status == 0 {
 		return e.Err.Error() + ": " + e.Advice()
 	}
-	text := strings.TrimSpace(fmt.Sprintf("the upgrade was answered with %d %s", e.Status, http.StatusText(e.Status)))
-	if e.Server != "" {
-		text += " by " + e.Server
+	status := strings.TrimSpace(fmt.Sprintf("%d %s", e.Status, http.StatusText(e.Status)))
+	who := "APIM"
+	if e.HTML || e.Server != "" {
+		who = strings.TrimSpace("the endpoint " + e.Server)
 	}
-	return text + ": " + e.Advice()
+	return who + " answered " + status + " to the websocket upgrade: " + e.Advice()
 }
 
 // Unwrap returns the cause.
