@@ -318,8 +318,7 @@ func TestADenyAndAClockThatIsOffAreToldByWhatOnlyAWSsTextSays(t *testing.T) {
 		{"InvalidSignatureException", "The request signature does not match.", "check accessKeyId", "clock"},
 		{
 			"LimitExceededException", "Maximum number of API keys for this account has been reached.",
-			`no throttling: delete keys that nobody needs, or ask AWS to raise the quota "API keys per account per Region"`,
-			"resource limit",
+			"delete keys that nobody needs; AWS does not raise this quota", "resource limit",
 		},
 		{
 			"UnrecognizedClientException", "The security token included in the request is invalid.",

@@ -90,8 +90,8 @@ func Explain(err error) string {
 	case class == gateway.AccessDenied:
 		return "the credentials lack the permission " + permission(e.Operation, e.Region) + inItsWords(class, err)
 	case class == gateway.HardLimit && e.Operation == gateway.CreateAPIKey:
-		return "the account has no room for another API key in " + where + ", which is no throttling: delete keys that " +
-			"nobody needs, or ask AWS to raise the quota \"API keys per account per Region\"" + inItsWords(class, err)
+		return "the account has no room for another API key in " + where + ": delete keys that nobody needs; AWS does not " +
+			"raise this quota" + inItsWords(class, err)
 	case class == gateway.Unreachable:
 		return "API Gateway's endpoint in " + where + " did not answer; " +
 			"check the network, DNS, proxy variables and AWS_ENDPOINT_URL"
