@@ -163,7 +163,7 @@ func TestARoleWithAWrongExternalIDIsNamedWithTheSettingToCorrect(t *testing.T) {
 		agent := w.Connected()
 		job := incomplete(w)
 		const setting = "integration.providers[0].configuration.accounts[1].externalId"
-		if !w.Log.Has("level=ERROR", "the role may not be assumed", setting, awssim.UniformRoleARN(1)) {
+		if !w.Log.Has("level=ERROR", "refuses to let the agent assume this role", setting, awssim.UniformRoleARN(1)) {
 			t.Errorf("the log does not name role and setting; job %+v", job)
 		}
 		for _, target := range agent.Board.Read().Integrations[0].Targets {
