@@ -54,7 +54,8 @@ var advices = map[Class]string{
 		"runs",
 	Unreachable: "check agent.apim.url, this machine's network and DNS, and what it shares with the session: " +
 		"integration.connector.ws.ssl and .proxy",
-	Unusable: "check agent.apim.url, usually https://HOST/management: what answers there is not APIM's management API",
+	Unusable: "check agent.apim.url, usually https://HOST/management: what answers there is not the management API of " +
+		"APIM 4.5 or later",
 }
 
 // Error is a request that has failed. It holds nothing of the token.

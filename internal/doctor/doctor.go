@@ -108,7 +108,7 @@ func Examine(ctx context.Context, o Options) []Result {
 	o.Now = orDefault(o.Now, time.Now)
 	o.NewID = orDefault(o.NewID, uuid.NewString)
 	d := &doctor{o}
-	groups := []func() []Result{func() []Result { return d.apim(ctx) }}
+	groups := []func() []Result{func() []Result { return d.apim(ctx) }, func() []Result { return d.rest(ctx) }}
 	for _, p := range o.Config.Providers {
 		groups = append(groups, func() []Result { return d.aws(ctx, p) })
 	}

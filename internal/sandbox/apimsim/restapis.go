@@ -122,6 +122,20 @@ func (a *APIM) ChangeAPI(id string, change func(*API) error) error {
 	return nil
 }
 
+// AddAPI stores an API as if some agent had brought it earlier. Without times it was written now, and without a state
+// it is as new ones are.
+func (a *APIM) AddAPI(api API) {
+	now := time.Now()
+	api.CreatedAt, api.UpdatedAt = or(api.CreatedAt, now), or(api.UpdatedAt, now)
+	api.Lifecycle, api.Visibility = or(api.Lifecycle, LifecycleCreated), or(api.Visibility, "PRIVATE")
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if _, known := a.store.apis[api.ID]; !known {
+		a.store.apiOrder = append(a.store.apiOrder, api.ID)
+	}
+	a.store.apis[api.ID] = &api
+}
+
 // restDelete deletes an API. Its plans are closed first, one after the other, or must be.
 func (a *APIM) restDelete(c restCall) (any, error) {
 	api, err := a.restManaged(c)

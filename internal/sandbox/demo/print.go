@@ -29,6 +29,9 @@ func (s *Sandbox) PrintSettings(out io.Writer, program string) {
 		fmt.Fprintf(out, "# With this one, too, the agent sees all accounts:\n# export %s=%s\n",
 			roles.Name, quote(roles.Value))
 	}
+	fmt.Fprintf(out, "# With these, the agent may ask APIM's REST API, too:\n# export %s=%s %s=%s %s=DEFAULT\n",
+		"gravitee_agent_apim_url", quote(s.APIMURL()+"/management"),
+		"gravitee_agent_apim_token", quote(s.options.Token), "gravitee_agent_apim_environmentId")
 	fmt.Fprintf(out, "# The agent's page, once it runs: http://localhost:%d/\n", NodePort)
 	fmt.Fprintf(out, "# Afterwards, so that no other program in that shell takes the stand-in for AWS: unset %s\n",
 		AWSEndpointVariable)

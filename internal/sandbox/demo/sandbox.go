@@ -35,6 +35,8 @@ type Options struct {
 	IntegrationID string
 	Quota         awssim.Quota
 	Latency       awssim.Latency
+	// Readable are the readable names of environments, as [apimsim.Options] has them.
+	Readable map[string]string
 	// Script injects faults into APIM; nil injects none.
 	Script *apimsim.Script
 	// Log takes what an operator of APIM would read; nil discards it.
@@ -72,7 +74,9 @@ func Start(o Options) (*Sandbox, error) {
 		return nil, err
 	}
 	if s.APIM, err = apimsim.New(apimsim.Options{
-		Version: o.Version, Tokens: []string{o.Token}, PathPrefix: PathPrefix, Script: o.Script, Log: o.Log,
+		Version: o.Version, PathPrefix: PathPrefix, Script: o.Script, Log: o.Log,
+		Readable:     o.Readable,
+		Accounts:     map[string]apimsim.Account{o.Token: {Owns: []string{o.IntegrationID}}},
 		Integrations: []apimsim.Integration{{ID: o.IntegrationID, Name: "AWS API Gateway"}},
 		OnMessage:    func(apimsim.Message) { s.bell.ring() },
 		Call:         s.call,
