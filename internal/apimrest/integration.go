@@ -90,7 +90,7 @@ func (c *Client) ingest(ctx context.Context, integration string, apis []string) 
 }
 
 // Ingested is an API of an integration. Its ID is APIM's (federation.APIMID computes it); APIM does not tell the
-// agent's. Version is empty at 4.5.
+// agent's. Version is empty before 4.8.
 type Ingested struct{ ID, Name, Version string }
 
 // APIs lists what an integration has in APIM, in no order that lasts: one request for each 500. Ask while no ingest

@@ -240,7 +240,7 @@ type IngestedApi struct {
 	Id   *string `json:"id,omitempty"`
 	Name *string `json:"name,omitempty"`
 
-	// Version Not at 4.5
+	// Version From 4.8 on
 	Version *string `json:"version,omitempty"`
 }
 

@@ -132,6 +132,7 @@ type features struct {
 const (
 	oldestMinor          = 4
 	newestMinor          = 12
+	firstWithVersions    = 8
 	firstWithPlanRemoval = 9
 	firstWithWholeFrames = 12
 	firstWithSendingAway = 9
@@ -149,7 +150,7 @@ func featuresOf(version string, framing Framing) (features, error) {
 		planRemoval:     minor >= firstWithPlanRemoval,
 		routingMetadata: minor >= firstWithPlanRemoval,
 		partial:         minor >= firstWithPlanRemoval,
-		listsVersions:   minor >= firstWithPlanRemoval, // not at 4.5; between them it was not looked at
+		listsVersions:   minor >= firstWithVersions,
 		splits:          framing == FramingSplit || framing == FramingByVersion && minor < firstWithWholeFrames,
 
 		forgetsUnhealthy:   minor < firstWithSendingAway,
