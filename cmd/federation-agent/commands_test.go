@@ -207,6 +207,18 @@ func TestValidateTellsGoodFromBad(t *testing.T) {
 	bad.says("fault: ", `"solace" is not served`)
 }
 
+func TestValidateShowsTheRESTAPIWithoutItsToken(t *testing.T) {
+	t.Parallel()
+	const rest, token = "gravitee_agent_apim_", "rest-token-that-must-never-be-seen"
+	c := start(t, append(settings(t, newSandbox(t, nil)), rest+"url=https://apim.example.com/management/",
+		rest+"environmentId=env-1", rest+"token="+token), "validate")
+	code, shown := c.exit(), c.Stdout.String()
+	if code != exitOrderly || !strings.Contains(shown, "https://apim.example.com/management, environment env-1\n") ||
+		strings.Contains(shown+c.log(), token) {
+		t.Errorf("exit code %d\n%s%s", code, shown, c.log())
+	}
+}
+
 func TestMalformedYAMLNamesFileAndLine(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "gravitee.yml")

@@ -39,6 +39,9 @@ func printSummary(p process, cfg config.Config) error {
 	fmt.Fprintln(out, "The configuration is good.")
 	fmt.Fprintf(out, "  APIM\t%s\n", strings.Join(cfg.Connector.Endpoints, ", "))
 	fmt.Fprintf(out, "    reached\t%s\n", apimRoute(cfg))
+	if rest := cfg.Agent.APIM; rest.IsOn() {
+		fmt.Fprintf(out, "    REST API\t%s, environment %s\n", rest.URL, rest.EnvironmentID)
+	}
 	fmt.Fprintf(out, "  AWS\treached %s\n", awsRoutes(cfg))
 	for _, provider := range cfg.Providers {
 		fmt.Fprintf(out, "  Integration\t%s\n", provider.IntegrationID)

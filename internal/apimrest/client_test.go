@@ -3,12 +3,15 @@ package apimrest_test
 import (
 	"cmp"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"log"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"slices"
 	"strconv"
 	"strings"
@@ -382,6 +385,44 @@ func TestUnpublishingKeepsWhatPeopleHaveSet(t *testing.T) {
 			`"groups":["g"],"labels":["l"],"lifecycleState":"UNPUBLISHED","name":"Orders","visibility":"PUBLIC"}`
 		if body != want {
 			t.Errorf("%s, want\n%s", body, want)
+		}
+	})
+}
+
+func TestTLSIsWhatTheSettingsSayForEachConnection(t *testing.T) {
+	server := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ProtoMajor != 1 {
+			t.Errorf("it is spoken %s", r.Proto)
+		}
+		reply(w, 200, `{"id":"env-1"}`)
+	}))
+	server.EnableHTTP2 = true
+	server.Config.ErrorLog = log.New(io.Discard, "", 0) // the refused handshake is meant
+	server.StartTLS()
+	defer server.Close()
+	settings := &tls.Config{MinVersion: tls.VersionTLS12}
+	c := apimrest.New(apimrest.Options{
+		URL: server.URL + "/management", Environment: "env-1", Token: secret.New(token), Timeout: 10 * time.Second,
+		TLS: func() *tls.Config { return settings },
+	})
+	defer c.Close()
+	_, err := c.Environment(t.Context())
+	failure(t, err, apimrest.Unreachable, "unknown authority", "integration.connector.ws.ssl")
+	settings = server.Client().Transport.(*http.Transport).TLSClientConfig
+	if _, err := c.Environment(t.Context()); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAnIDIsOnePartOfThePath(t *testing.T) {
+	ask(t, func(w http.ResponseWriter, r *http.Request) {
+		reply(w, 200, "{}")
+		if got := r.URL.Path; got != below+"/integrations/a/b?x=1 " || !strings.Contains(r.URL.EscapedPath(), "/a%2Fb%3F") {
+			t.Error(r.URL.EscapedPath())
+		}
+	}, func(t *testing.T, c *apimrest.Client) {
+		if _, err := c.Integration(t.Context(), "a/b?x=1 "); err != nil {
+			t.Error(err)
 		}
 	})
 }
