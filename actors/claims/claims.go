@@ -124,6 +124,7 @@ func (c *claims) judge(m messages.GatheredAPIs) map[federation.ID]bool {
 		wait = 0
 	}
 	before := maps.Clone(c.made)
+	c.dropAbsent(m, func(l messages.TargetListing, _ federation.Claim) bool { return !l.Narrow })
 	for _, api := range m.Whole {
 		id := api.ID()
 		plans := make([]string, len(api.Plans))
@@ -262,16 +263,25 @@ func (c *claims) onSecondLook(ctx actor.Context) {
 // loses nothing. Where no listing came, AWS is asked again later.
 func (c *claims) onSecondListing(m messages.GatheredAPIs) {
 	before := maps.Clone(c.made)
-	listed := map[federation.Target]bool{}
+	c.dropAbsent(m, func(_ messages.TargetListing, claim federation.Claim) bool { return !claim.Confirmed })
+	c.keepClaims(before)
+	c.judge(m)
+	c.lookAgain()
+}
+
+// dropAbsent ends the claims of APIs that whole listings do not have, though they were asked for: a filter leaves them
+// out, or AWS has deleted them.
+func (c *claims) dropAbsent(m messages.GatheredAPIs, asked func(messages.TargetListing, federation.Claim) bool) {
+	listed := map[federation.Target]messages.TargetListing{}
 	for _, l := range m.Listings {
-		listed[l.Target] = l.Complete
+		listed[l.Target] = l
 	}
 	there := map[federation.ID]bool{}
 	for _, e := range m.Whole {
 		there[e.ID()] = true
 	}
-	maps.DeleteFunc(c.made, func(id federation.ID, _ federation.Claim) bool { return listed[id.Target()] && !there[id] })
-	c.keepClaims(before)
-	c.judge(m)
-	c.lookAgain()
+	maps.DeleteFunc(c.made, func(id federation.ID, claim federation.Claim) bool {
+		l := listed[id.Target()]
+		return l.Complete && !there[id] && asked(l, claim)
+	})
 }

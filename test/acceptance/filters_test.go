@@ -130,10 +130,10 @@ func TestWhatAFilterRemovesStaysInAPIMAndItsSubscriptionsCanBeEnded(t *testing.T
 				second := w.StartAgentWith(world.AgentOptions{Settings: filter})
 				w.Await("the agent to be connected", func() bool { return len(w.APIM.Agents()) > 0 })
 				scope, rest, stage := partOf(before.ProviderID)
+				if err := w.AWS.Unlink(scope, before.Plans[0].ProviderID, rest, stage); err != nil {
+					t.Fatal(err)
+				}
 				for range 3 {
-					if err := w.AWS.Unlink(scope, before.Plans[len(before.Plans)-1].ProviderID, rest, stage); err != nil {
-						t.Log(err) // it was before
-					}
 					for _, p := range preview(w).APIs {
 						if p.ID == before.ProviderID {
 							t.Errorf("%s is in the preview", p.ID)
@@ -178,6 +178,49 @@ func TestWhatAFilterRemovesStaysInAPIMAndItsSubscriptionsCanBeEnded(t *testing.T
 			})
 		})
 	}
+}
+
+// A claim from before the filter was set names a loss that no ingest will carry out.
+func TestALossOfPlansOfWhatAFilterLeavesOutIsNotHeldForEver(t *testing.T) {
+	o := world.Options{AWS: oneRegion(2, 1, 2)}
+	api := &o.AWS.Estate.Accounts[0].Regions[0].RestAPIs[0]
+	api.Stages[0].Tags = map[string]string{"kept": "out"}
+	run(t, o, func(t *testing.T, w *world.World) {
+		guard := func(i *world.Instance) []string { return i.Board.Read().Integrations[0].Guard }
+		agent := w.Connected()
+		succeed(w)
+		at := slices.IndexFunc(w.APIM.APIs(), func(a apimsim.API) bool { return strings.Contains(a.ProviderID, api.ID) })
+		before := w.APIM.APIs()[at]
+		scope, rest, stage := partOf(before.ProviderID)
+		for _, p := range []string{"p00000", "p00001"} { // the API is in one of them, and from now on in the other one
+			change := w.AWS.Link
+			if before.Plans[0].ProviderID == p {
+				change = w.AWS.Unlink
+			}
+			if err := change(scope, p, rest, stage); err != nil {
+				t.Fatal(err)
+			}
+		}
+		pass(2 * time.Minute)
+		succeed(w)
+		if len(guard(agent)) != 1 {
+			t.Fatalf("the guard holds %v", guard(agent))
+		}
+		agent.Stop()
+		second := w.StartAgentWith(world.AgentOptions{Settings: filters("excludeStageTags=kept")})
+		w.Await("the agent to be connected", func() bool { return len(w.APIM.Agents()) > 0 })
+		pass(7 * time.Minute) // the second look asks for this API alone, and does not see tags
+		if len(guard(second)) != 1 {
+			t.Errorf("before an ingest the guard holds %v", guard(second))
+		}
+		succeed(w)
+		if len(guard(second)) != 0 {
+			t.Errorf("the guard holds %v", guard(second))
+		}
+		if after := w.APIM.APIs()[at]; after.Writes != before.Writes || len(after.Plans) != len(before.Plans) {
+			t.Errorf("written %d times, was %d; %d plans", after.Writes, before.Writes, len(after.Plans))
+		}
+	})
 }
 
 // An ingest by ids makes no listing of stages: the export sees the tags.
