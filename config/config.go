@@ -213,6 +213,13 @@ type Discovery struct {
 	ListingMaxAge time.Duration `env:"listingMaxAge" envDefault:"1m" range:"0s,1h" example:"2m"`
 	// Time between background refreshes of the export cache, made by the primary agent only. 0s: none.
 	RefreshInterval time.Duration `env:"refreshInterval" envDefault:"0s" range:"0s,168h" example:"1h"`
+	// Show the base URLs by which callers reach APIs under custom domain names: first in the document's servers, in
+	// metadata and in the description. Needs an optional grant beyond the minimum policy: policy prints it. Costs one call
+	// for each 500 domain names of an account and region, one for each of them, and one more for each that has routing rules.
+	CustomDomains bool `env:"customDomains" envDefault:"false" example:"true"`
+	// Age up to which custom domain names are used by further ingests without asking AWS again. What was mapped or unmapped
+	// in AWS meanwhile does not show.
+	CustomDomainsMaxAge time.Duration `env:"customDomainsMaxAge" envDefault:"1h" range:"0s,168h" example:"6h"`
 }
 
 // Ingest bounds an ingest job. Sizes are in bytes.

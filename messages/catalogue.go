@@ -21,6 +21,8 @@ type GatherAPIs struct {
 	// By is when the answer must be there, complete or not; zero waits until every target is complete or failed.
 	By       time.Time
 	Priority gateway.Priority
+	// Domains has the base URLs of custom domain names known first, where they are configured.
+	Domains bool
 }
 
 // GatheredAPIs is what the targets have, named. Catalogue -> the asker.
@@ -63,6 +65,8 @@ type ListTarget struct {
 	Priority gateway.Priority
 	// Only are the APIs that matter; empty means all.
 	Only []federation.ID
+	// Domains is as in [GatherAPIs].
+	Domains bool
 }
 
 // TargetListing is a target's listing, or what there is of it. Discoverer, target -> catalogue, saga.
@@ -93,6 +97,11 @@ type TargetListing struct {
 	Unlisted map[string]gateway.Omission
 	// StartedAt is when the listing of the usage plans was begun.
 	StartedAt time.Time
+	// DomainsPending says that the entries do not have all base URLs yet: AWS is still asked for custom domain names.
+	DomainsPending bool
+	// DomainCalls is how many calls the custom domain names cost when AWS was last asked, DomainGap why it did not list all.
+	DomainCalls int
+	DomainGap   string
 }
 
 // ExportAPI asks for the documents of some stages of one REST API, mapped and encoded. Every stage is

@@ -10,6 +10,7 @@ import (
 	"federation-agent/actors/claims"
 	"federation-agent/actors/command"
 	"federation-agent/actors/discovery"
+	"federation-agent/actors/domains"
 	"federation-agent/actors/ingest"
 	"federation-agent/actors/jobs"
 	"federation-agent/actors/keys"
@@ -222,11 +223,18 @@ func CredentialsOf(cfg config.Config, p config.Provider) apigateway.CredentialsO
 func targetName(n int) string { return fmt.Sprintf("target-%d", n+1) }
 
 func (i *integration) discoverer(t federation.Target, role string, c apigateway.Client) *actor.Props {
-	env, maxBytes := i.env, i.maxIngest()
-	return discovery.DiscovererProps(env, discovery.DiscovererSpec{
+	env, maxBytes, settings := i.env, i.maxIngest(), i.config.Agent.Discovery
+	props := discovery.DiscovererProps(env, discovery.DiscovererSpec{
 		Integration: i.provider.IntegrationID, Target: t, Role: role, Client: c,
 		Workers: i.config.Agent.Ingest.StageWorkers, Filter: i.filter(),
 		Stage: func(task discovery.StageTask) *actor.Props { return discovery.StageProps(env, task, maxBytes) },
+	})
+	if !settings.CustomDomains {
+		return props
+	}
+	return domains.Props(env, domains.Spec{
+		Integration: i.provider.IntegrationID, Target: t, Role: role, Client: c, MaxAge: settings.CustomDomainsMaxAge,
+		Discoverer: props,
 	})
 }
 

@@ -125,14 +125,14 @@ func (l *look) Receive(ctx actor.Context) {
 }
 
 func (l *look) onLookDue(ctx actor.Context) {
-	ctx.Request(l.known, messages.GatherAPIs{MaxAge: time.Since(l.began), Priority: gateway.PriorityPreview})
+	ctx.Request(l.known, messages.GatherAPIs{MaxAge: time.Since(l.began), Priority: gateway.PriorityPreview, Domains: true})
 	l.Scope.After(lookAgain, lookDue{})
 }
 
 func (l *look) found(m messages.LossesJudged) survey.Found {
 	out := survey.Found{
 		Integration: l.of.provider.IntegrationID, Filter: l.of.filter(), APIs: m.Catalogue.APIs, Whole: m.Catalogue.Whole,
-		Unconfirmed: m.Unconfirmed,
+		Unconfirmed: m.Unconfirmed, Domains: l.of.config.Agent.Discovery.CustomDomains,
 	}
 	for _, t := range m.Catalogue.Listings {
 		unlisted := make(map[string]string, len(t.Unlisted))
@@ -142,6 +142,7 @@ func (l *look) found(m messages.LossesJudged) survey.Found {
 		out.Listings = append(out.Listings, survey.Listing{
 			Target: t.Target, Complete: t.Complete, Failure: t.Failure, Cause: t.Cause,
 			APIs: t.APIs, Plans: t.Plans, Asked: t.Asked, Unlisted: unlisted,
+			DomainCalls: t.DomainCalls, DomainGap: t.DomainGap,
 		})
 	}
 	return out

@@ -147,7 +147,7 @@ func (c *catalogue) ask(ctx actor.Context, seat []targets.Row[*actor.PID], q que
 	c.asking[*c.asked] = q
 	ctx.Request(seat[0].Target, messages.ListTarget{
 		Request: *c.asked, MaxAge: q.gathering.MaxAge, Again: q.gathering.Again, By: q.gathering.By,
-		Priority: q.gathering.Priority, Only: q.only,
+		Priority: q.gathering.Priority, Only: q.only, Domains: q.gathering.Domains,
 	})
 }
 

@@ -76,6 +76,7 @@ func (f *fetch) Receive(ctx actor.Context) {
 		f.documents = f.spec.Memory.Holder(f.Scope.Ctx, f.spec.MaxMessage, func() { f.Scope.Tell(roomMoved{}) })
 		ctx.Request(f.spec.Catalogue, messages.GatherAPIs{
 			MaxAge: f.spec.ListingMaxAge, By: f.command.AnswerBy.Add(-fetchListing), Priority: gateway.PriorityPreview,
+			Domains: true,
 		})
 		f.Scope.After(time.Until(f.command.AnswerBy.Add(-fetchMargin)), fetchDue{})
 	case messages.GatheredAPIs:

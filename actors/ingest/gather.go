@@ -24,6 +24,7 @@ const listAgain = 10 * time.Second
 func (i *ingest) gather(ctx actor.Context, by time.Time) {
 	ctx.Request(i.all.Catalogue, messages.GatherAPIs{
 		Only: i.spec.Command.APIIDs, MaxAge: i.all.ListingAge, By: by, Priority: gateway.PriorityIngest,
+		Domains: true,
 	})
 }
 
@@ -33,7 +34,7 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	pending, listed, away := 0, 0, false
 	for _, l := range m.Listings {
 		switch {
-		case l.Complete:
+		case l.Complete && !l.DomainsPending:
 			listed++
 		case l.Failure == "":
 			pending++
@@ -122,7 +123,7 @@ func (i *ingest) gatherUnlisted(ctx actor.Context) {
 	i.listing = true
 	ctx.Request(i.all.Catalogue, messages.GatherAPIs{
 		Only: i.spec.Command.APIIDs, MaxAge: time.Since(i.startedAt) + i.all.ListingAge,
-		By: time.Now().Add(listWithin), Priority: gateway.PriorityIngest,
+		By: time.Now().Add(listWithin), Priority: gateway.PriorityIngest, Domains: true,
 	})
 }
 

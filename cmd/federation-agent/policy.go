@@ -113,7 +113,7 @@ func aboutAWS(faults error) error {
 	for _, one := range joined.Unwrap() {
 		fault, _ := errors.AsType[config.Fault](one)
 		isPart := fault.Key == "" || !strings.HasSuffix(fault.Key, ".integrationId") && slices.ContainsFunc(
-			[]string{"integration.providers", "agent.aws.", "agent.keys.", "secrets.aws."},
+			[]string{"integration.providers", "agent.aws.", "agent.discovery.", "agent.keys.", "secrets.aws."},
 			func(group string) bool { return strings.HasPrefix(fault.Key, group) })
 		if isPart {
 			some = append(some, one)
@@ -127,6 +127,7 @@ func needsOf(x config.Explanation, principals []string) (iam.Needs, error) {
 	cfg, set := x.Config, map[string]config.Setting{}
 	n := iam.Needs{
 		Principals: principals, Lookup: cfg.Agent.Keys.Lookup,
+		Domains: cfg.Agent.Discovery.CustomDomains,
 		Secrets: iam.Secrets{Identity: defaultChain, Region: cfg.Secrets.AWS.Region, Account: cfg.Agent.AWS.AccountID},
 	}
 	if cfg.Secrets.AWS.Auth.Provider == config.AuthStatic {
@@ -205,8 +206,8 @@ func printPolicies(p process, grants []iam.Grant, stacks []iam.Stack) error {
 		for _, hint := range g.Hints {
 			fmt.Fprintf(&text, "Note: %s.\n", hint)
 		}
-		if g.Optional != "" {
-			fmt.Fprintf(&text, "Optional: %s.\n", g.Optional)
+		for _, grant := range g.Optional {
+			fmt.Fprintf(&text, "Optional: %s.\n", grant)
 		}
 		document, err := json.MarshalIndent(g.Document, "", "  ")
 		if err != nil {

@@ -183,17 +183,26 @@ func TestPolicyNotesWhereADocumentIsTooLongForIAM(t *testing.T) {
 	}
 }
 
-func TestPolicySaysWhatTheOptionalGrantDoesAndHasItOnlyWhereItIsSet(t *testing.T) {
+func TestPolicySaysWhatEachOptionalGrantDoesAndHasItOnlyWhereItIsSet(t *testing.T) {
 	t.Parallel()
-	for lookup, want := range map[string]string{
-		"false": "Optional: with agent.keys.lookup=true", "true": "Optional: apigateway:GET on /apikeys is for agent.keys.lookup",
+	for _, c := range []struct{ set, off, on, statement string }{
+		{
+			"gravitee_agent_keys_lookup=", "Optional: with agent.keys.lookup=true",
+			"Optional: apigateway:GET on /apikeys is for agent.keys.lookup", `"LookForKeys"`,
+		},
+		{
+			"gravitee_agent_discovery_customDomains=", "Optional: with agent.discovery.customDomains=true",
+			"on /domainnames are for agent.discovery.customDomains", `"ReadCustomDomains"`,
+		},
 	} {
-		set := append(twoProviders(), "gravitee_agent_keys_lookup="+lookup)
-		out, _, _ := said(set, "policy")
-		document, notes, code := said(set, "policy", "--of=permissions", "--for=providers[1]")
-		granted := strings.Contains(document, `"LookForKeys"`)
-		if code != exitOrderly || !strings.Contains(out, want) || granted != (lookup == "true") || notes != "" {
-			t.Errorf("%s: exit code %d %s\n%s\n%s", lookup, code, notes, document, out)
+		for value, want := range map[string]string{"false": c.off, "true": c.on} {
+			set := append(twoProviders(), c.set+value)
+			out, _, _ := said(set, "policy")
+			document, notes, code := said(set, "policy", "--of=permissions", "--for=providers[1]")
+			granted := strings.Contains(document, c.statement)
+			if code != exitOrderly || !strings.Contains(out, want) || granted != (value == "true") || notes != "" {
+				t.Errorf("%s%s: exit code %d %s\n%s\n%s", c.set, value, code, notes, document, out)
+			}
 		}
 	}
 }

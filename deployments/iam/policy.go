@@ -1,4 +1,4 @@
-// Package iam is the IAM policy that users of the agent grant it, for the programs that hold to it.
+// Package iam is the IAM policies that users of the agent grant it, for the programs that hold to them.
 package iam
 
 import _ "embed"
@@ -8,3 +8,9 @@ import _ "embed"
 //
 //go:embed minimum-policy.json
 var MinimumPolicy []byte
+
+// CustomDomainsPolicy is what agent.discovery.customDomains needs beside it. The ARNs of private domain names, and those
+// of routing rules, have the account.
+//
+//go:embed custom-domains-policy.json
+var CustomDomainsPolicy []byte

@@ -87,7 +87,7 @@ func (d *Domains) Run(ctx context.Context) error {
 		if !lasts(err) {
 			return err
 		}
-		d.refused[kind{operation: gateway.GetDomainNames}], d.denied = err, err
+		d.denied = err
 		return nil
 	}
 	names, _ := d.names.All()
@@ -114,21 +114,6 @@ func lasts(err error) bool {
 // Found are the domain names that AWS lists, after a [Domains.Run] without error. Denied is the refusal if AWS lists
 // none of them; what it refuses of one is its [gateway.Domain.Gap].
 func (d *Domains) Found() (domains []*gateway.Domain, denied error) { return d.found, d.denied }
-
-// Refusals are what AWS refused, one of each kind.
-func (d *Domains) Refusals() []error {
-	var all []error
-	for _, operation := range []gateway.Operation{
-		gateway.GetDomainNames, gateway.GetAPIMappings, gateway.GetBasePathMappings, gateway.ListRoutingRules,
-	} {
-		for _, private := range []bool{false, true} {
-			if err := d.refused[kind{operation, private}]; err != nil {
-				all = append(all, err)
-			}
-		}
-	}
-	return all
-}
 
 // Calls is how many calls were made, without those that were tried again.
 func (d *Domains) Calls() int { return d.calls }

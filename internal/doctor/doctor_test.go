@@ -248,6 +248,24 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 			wants:    []want{{"keys' names", doctor.Good, []string{"us-east-1", "can be listed"}}},
 			calls:    map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2, "GetApiKeys": 2},
 		},
+		"custom domain names may not be listed": {
+			settings: []string{"gravitee_agent_discovery_customDomains=true"},
+			wants: []want{
+				{"domain names", doctor.Attention, []string{"eu-west-1", "apigateway:GET on arn:aws:apigateway:eu-west-1::/domainnames"}},
+				{"domain names", doctor.Attention, []string{"us-east-1", "access denied"}},
+			},
+			calls: map[string]int64{
+				"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2, "GetDomainNames": 2,
+			},
+		},
+		"custom domain names may be listed": {
+			settings: []string{"gravitee_agent_discovery_customDomains=true"},
+			change:   func(a *awssim.Account) { a.Principals[0].Policy = awssim.AllowAll() },
+			wants:    []want{{"domain names", doctor.Good, []string{"us-east-1", "can be listed"}}},
+			calls: map[string]int64{
+				"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2, "GetDomainNames": 2,
+			},
+		},
 		"wrong access key": {
 			settings: []string{provider0 + "configuration_accessKeyId=AKIAIOSFODNN7EXAMPLE"},
 			wants: []want{

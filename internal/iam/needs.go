@@ -21,8 +21,8 @@ type Needs struct {
 	Secrets Secrets
 	// Principals are the ARNs of those who take on the roles. Without one, a trust policy has a gap to fill in.
 	Principals []string
-	// Lookup adds the optional grant of agent.keys.lookup.
-	Lookup bool
+	// Lookup adds the optional grant of agent.keys.lookup, Domains that of agent.discovery.customDomains.
+	Lookup, Domains bool
 }
 
 // Use is what one integration reads: some regions with a role, or with the identity itself where there is none.
@@ -62,7 +62,7 @@ type Grant struct {
 	Reasons []Reason `json:"reasons"`
 	Hints   []string `json:"hints,omitempty"`
 	// Optional says what else could be granted, or is granted and need not be, and what for.
-	Optional string    `json:"optional,omitempty"`
+	Optional []string  `json:"optional,omitempty"`
 	Document *Document `json:"document"`
 }
 
@@ -101,6 +101,10 @@ var reasons = []Reason{
 	{
 		"apigateway:GET", "lists REST APIs, stages and usage plans, and exports their documents",
 		"previews and ingests fail, and nothing is federated",
+	},
+	{
+		"apigateway:ListRoutingRules", "reads where the routing rules of custom domain names lead to",
+		"base URLs that routing rules make are not shown",
 	},
 	{
 		"apigateway:POST", "makes an API key for each subscription, and puts it into its usage plan",
@@ -145,7 +149,7 @@ func (n Needs) Grants() (grants []Grant, err error) {
 			statements, parsed := n.permissions(here)
 			err = errors.Join(err, parsed)
 			add(Permissions, holder, nil, statements...)
-			grants[len(grants)-1].Optional = n.aboutLookup()
+			grants[len(grants)-1].Optional = []string{n.aboutLookup(), n.aboutDomains()}
 		}
 		if others := assumed[holder]; len(others) > 0 {
 			add(AssumeRole, holder, nil, Statement{
@@ -202,6 +206,17 @@ func (n Needs) aboutLookup() string {
 		"and deletes them, and lists unconfirmed keys no longer that somebody has deleted"
 }
 
+// aboutDomains says the same of custom domain names.
+func (n Needs) aboutDomains() string {
+	const grant = "apigateway:GET and apigateway:ListRoutingRules on /domainnames"
+	if n.Domains {
+		return grant + " are for agent.discovery.customDomains, and optional: without them, APIs go out without the base URLs " +
+			"that callers use, and all else goes on"
+	}
+	return "with agent.discovery.customDomains=true, " + grant + " would be in it, too: then documents, metadata and " +
+		"descriptions say by which custom domain names the APIs are called"
+}
+
 // permissions are the minimum policy's for a few regions, and what is optional.
 func (n Needs) permissions(regions []string) ([]Statement, error) {
 	var minimum Document
@@ -212,6 +227,13 @@ func (n Needs) permissions(regions []string) ([]Statement, error) {
 		minimum.Statement = append(minimum.Statement, Statement{
 			Sid: "LookForKeys", Effect: allow, Action: []string{"apigateway:GET"}, Resource: []string{everyRegion + ":/apikeys"},
 		})
+	}
+	if n.Domains {
+		var more Document
+		if err := json.Unmarshal(deployed.CustomDomainsPolicy, &more); err != nil {
+			return nil, fmt.Errorf("reading the policy for custom domain names: %w", err)
+		}
+		minimum.Statement = append(minimum.Statement, more.Statement...)
 	}
 	for i, s := range minimum.Statement {
 		var narrowed []string

@@ -31,7 +31,7 @@ const awayFor = 5 * time.Second
 // what is to be cleaned up. What mends itself is not in it before it has failed.
 func needs(r report) []attention {
 	found := slices.Concat(sessionsAway(r), storeTroubles(r), targetsFailed(r), ingestTroubles(r), keyTroubles(r),
-		subscriptionsRefused(r), throttled(r))
+		subscriptionsRefused(r), domainsUnknown(r), throttled(r))
 	return append([]attention{}, found...) // none are [], not null
 }
 
@@ -97,6 +97,27 @@ func targetsFailed(r report) (found []attention) {
 				What: "AWS cannot be used in " + words.Few(places[why], words.Some, ", "), Why: why, Section: "targets",
 				Do: "what the reason says; federation-agent doctor tries each call, federation-agent policy prints the " +
 					"permissions. The agent tries again by itself",
+			})
+		}
+	}
+	return found
+}
+
+// domainsUnknown names the places where base URLs are missing.
+func domainsUnknown(r report) (found []attention) {
+	for _, i := range r.Serving {
+		var places []string
+		why := ""
+		for _, t := range i.Targets {
+			if t.DomainsUnknown != "" {
+				places, why = append(places, strings.TrimSpace(t.Account+" "+t.Region)), t.DomainsUnknown
+			}
+		}
+		if len(places) > 0 {
+			found = append(found, attention{
+				What: "AWS does not list all custom domain names in " + words.Few(places, words.Some, ", "), Why: why,
+				Section: "targets", Do: "grant what agent.discovery.customDomains needs (federation-agent policy prints it), or " +
+					"switch it off. APIs go out without these base URLs",
 			})
 		}
 	}

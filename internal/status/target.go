@@ -65,6 +65,8 @@ type Listed struct {
 	// OutOfReach is why AWS cannot be used for now, empty while it can. Documents wait for it.
 	OutOfReach      string    `json:"outOfReach,omitempty"`
 	OutOfReachSince time.Time `json:"outOfReachSince,omitzero"`
+	// DomainsUnknown is why not all custom domain names are known, empty if they are, or are not asked for.
+	DomainsUnknown string `json:"customDomainsUnknown,omitempty"`
 }
 
 type targetKey struct{ region, role string }
@@ -123,6 +125,11 @@ func (b *Board) OutOfReach(id string, p Place, why string, at time.Time) {
 			}
 		})
 	})
+}
+
+// DomainsUnknown notes why AWS does not list all custom domain names of a place; an empty text says that it does.
+func (b *Board) DomainsUnknown(id string, p Place, why string) {
+	b.with(id, func(i *integration) { i.listing(p, func(l *listing) { l.DomainsUnknown = why }) })
 }
 
 func (i *integration) readTargets() []Target {

@@ -16,6 +16,8 @@ type Found struct {
 	// not exist when AWS was last asked.
 	APIs, Whole []federation.NamedEntry
 	Listings    []Listing
+	// Domains says that custom domain names were asked for.
+	Domains bool
 	// Unconfirmed are the APIs that the plan-loss guard holds back.
 	Unconfirmed map[federation.ID]bool
 }
@@ -32,4 +34,7 @@ type Listing struct {
 	// Asked is what GetStages told. Unlisted are the REST APIs whose stages AWS does not list, with the reason.
 	Asked    federation.Stages
 	Unlisted map[string]string
+	// DomainCalls is what custom domain names cost, DomainGap why AWS does not list all of them.
+	DomainCalls int
+	DomainGap   string
 }

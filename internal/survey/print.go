@@ -91,13 +91,26 @@ func (i Integration) print(w *tabwriter.Writer) {
 			}
 		}
 	}
+	for _, t := range i.Targets {
+		if t.DomainsUnknown != "" {
+			fmt.Fprintf(w, "Base URLs of %s are not all known: %s\n", words.Place(t.Account, t.Region), t.DomainsUnknown)
+		}
+	}
+	base := func(text string) []string {
+		if !i.Domains {
+			return nil
+		}
+		return []string{text}
+	}
+	row := func(baseURL string, cells ...string) {
+		fmt.Fprintln(w, strings.Join(slices.Insert(cells, 3, base(baseURL)...), "\t"))
+	}
 	if len(i.APIs) > 0 {
-		fmt.Fprintln(w, "\nTARGET\tSTAGE\tNAME\tPLANS\tCHANGE\tNOTES")
+		fmt.Fprintln(w)
+		row("BASE URL", "TARGET", "STAGE", "NAME", "PLANS", "CHANGE", "NOTES")
 	}
 	for _, a := range i.APIs {
-		fmt.Fprintln(w, strings.Join([]string{
-			words.Place(a.Account, a.Region), a.Stage, a.Name, a.planNames(), string(a.Change), a.remarks(),
-		}, "\t"))
+		row(a.baseURL(), words.Place(a.Account, a.Region), a.Stage, a.Name, a.planNames(), string(a.Change), a.remarks())
 	}
 	_ = w.Flush()
 	if len(i.Filters) > 0 {
@@ -135,6 +148,18 @@ func (f Filtering) does() string {
 		return fmt.Sprintf("drops %d %s", f.Drops, of)
 	}
 	return fmt.Sprintf("keeps %d %s", f.Keeps, of)
+}
+
+// baseURL is the best one, and how many others there are.
+func (a API) baseURL() string {
+	switch n := len(a.BaseURLs); n {
+	case 0:
+		return "–"
+	case 1:
+		return a.BaseURLs[0]
+	default:
+		return fmt.Sprintf("%s and %d more", a.BaseURLs[0], n-1)
+	}
 }
 
 func (a API) planNames() string {

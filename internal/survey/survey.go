@@ -50,10 +50,12 @@ type Integration struct {
 	// name in vain.
 	Filters       []Filtering `json:"filters,omitempty"`
 	UnusedFilters []Unused    `json:"unusedFilters,omitempty"`
-	Targets       []Target    `json:"targets"`
-	APIs          []API       `json:"apis"`
-	LeftOut       []LeftOut   `json:"leftOut"`
-	Gone          []Gone      `json:"gone"`
+	// Domains says that custom domain names were asked for.
+	Domains bool      `json:"customDomains,omitempty"`
+	Targets []Target  `json:"targets"`
+	APIs    []API     `json:"apis"`
+	LeftOut []LeftOut `json:"leftOut"`
+	Gone    []Gone    `json:"gone"`
 }
 
 // Target is an account in a region.
@@ -69,6 +71,8 @@ type Target struct {
 	UsagePlans int  `json:"usagePlans"`
 	Federated  int  `json:"federated"`
 	Ingest     Cost `json:"ingest"`
+	// DomainsUnknown says why AWS does not list all custom domain names.
+	DomainsUnknown string `json:"customDomainsUnknown,omitempty"`
 }
 
 // API is one federated API that an ingest would send.
@@ -82,6 +86,9 @@ type API struct {
 	Name    string `json:"name"`
 	AWSName string `json:"awsName"`
 	Plans   []Plan `json:"plans"`
+	// BaseURLs are those under custom domain names, the best first, each with its condition. They are not asked for unless
+	// agent.discovery.customDomains is on.
+	BaseURLs []string `json:"baseUrls,omitempty"`
 	// Limits is what may refuse a caller who has a key.
 	Limits string `json:"limits,omitempty"`
 	// Notes are what somebody may want to know before the ingest.
@@ -184,7 +191,7 @@ func (c *Cost) in(rate float64) {
 
 func integrationOf(f Found, before Before) Integration {
 	i := Integration{
-		ID: f.Integration, Compared: len(before.Plans) > 0, NotCompared: before.Unknown,
+		ID: f.Integration, Compared: len(before.Plans) > 0, NotCompared: before.Unknown, Domains: f.Domains,
 		Targets: []Target{}, APIs: []API{}, LeftOut: []LeftOut{}, Gone: []Gone{},
 	}
 	if !i.Compared {
@@ -276,11 +283,12 @@ const pageSize = 500
 func pages(n int) int { return max(1, (n+pageSize-1)/pageSize) }
 
 // targetOf has the cost of an ingest: the two lists, one GetStages for each REST API, by the listing or else by the
-// export, and a GetExport for each document that is not in the cache.
+// export, a GetExport for each document that is not in the cache, and what custom domain names cost if they are asked
+// for again.
 func targetOf(l Listing, sent []federation.NamedEntry) Target {
 	t := Target{
 		Account: l.Account, Region: l.Region, Listed: l.Complete, Remedy: l.Failure, Failure: l.Cause,
-		RestAPIs: len(l.APIs), UsagePlans: len(l.Plans), Federated: len(sent),
+		RestAPIs: len(l.APIs), UsagePlans: len(l.Plans), Federated: len(sent), DomainsUnknown: l.DomainGap,
 	}
 	if !l.Complete {
 		return t
@@ -292,7 +300,7 @@ func targetOf(l Listing, sent []federation.NamedEntry) Target {
 		}
 	}
 	t.Ingest.LeastCalls = pages(len(l.APIs)) + pages(len(l.Plans)) + len(l.Asked) + len(apis)
-	t.Ingest.MostCalls = t.Ingest.LeastCalls + len(sent)
+	t.Ingest.MostCalls = t.Ingest.LeastCalls + len(sent) + l.DomainCalls
 	return t
 }
 
@@ -314,6 +322,9 @@ func apiOf(e federation.NamedEntry, before Before, then lastNames) API {
 		if m.Name == accessLimits && m.Value != "none" {
 			out.Limits = m.Value
 		}
+	}
+	if e.Bases != nil {
+		out.BaseURLs = e.Bases.Texts()
 	}
 	if len(out.Plans) == 0 {
 		out.Notes = append(out.Notes, "in no usage plan: nobody can subscribe to it")

@@ -134,3 +134,44 @@ func TestOneShowsWhatMatches(t *testing.T) {
 		})
 	}
 }
+
+func TestBaseURLsHaveAColumnOnlyWhereTheyAreAskedFor(t *testing.T) {
+	printed := func(found survey.Found) (survey.Report, string) {
+		var text strings.Builder
+		r := survey.Of([]survey.Found{found}, nil, quota())
+		if err := r.Print(&text); err != nil {
+			t.Fatal(err)
+		}
+		return r, text.String()
+	}
+	found, _ := oneTarget()
+	found.Unconfirmed = nil
+	without, text := printed(found)
+	if strings.Contains(text, "BASE URL") || strings.Contains(text, "Base URLs") {
+		t.Error(text)
+	}
+	to := func(key string) gateway.Mapping { return gateway.Mapping{Key: key, APIID: "o", Stage: "prod"} }
+	known := federation.NewBaseURLs([]*gateway.Domain{
+		{Name: "shop.com", Mappings: []gateway.Mapping{to("a"), to("b")}},
+	}, "")
+	for n := range found.Whole {
+		found.Whole[n].Bases = known.Of(found.Whole[n].API.ID, found.Whole[n].Stage)
+	}
+	found.Domains, found.Listings[0].DomainCalls, found.Listings[0].DomainGap = true, 7, "the credentials lack it"
+	with, text := printed(found)
+	for _, line := range []string{
+		"BASE URL", "https://shop.com/a and 1 more", "Base URLs of 111122223333:eu-west-1 are not all known: the credentials lack it",
+	} {
+		if !strings.Contains(text, line) {
+			t.Errorf("%q is not in:\n%s", line, text)
+		}
+	}
+	if more := with.Ingest.MostCalls - without.Ingest.MostCalls; more != 7 || with.Ingest.LeastCalls != without.Ingest.LeastCalls {
+		t.Errorf("an ingest costs %d more, and at least %d", more, with.Ingest.LeastCalls)
+	}
+	for _, a := range with.Integrations[0].APIs {
+		if want := a.RestAPI == "o"; slices.Equal(a.BaseURLs, []string{"https://shop.com/a", "https://shop.com/b"}) != want {
+			t.Errorf("%s: %q", a.RestAPI, a.BaseURLs)
+		}
+	}
+}

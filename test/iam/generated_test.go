@@ -246,3 +246,62 @@ func TestTheGeneratedPolicyReadsExactlyTheSecretsThatSettingsReferTo(t *testing.
 		}
 	}
 }
+
+// domainEstate adds custom domain names of each kind.
+func domainEstate(aws *awssim.Options) {
+	to := []awssim.DomainMapping{{Key: "k", RestAPI: "a000000000", Stage: "dev"}}
+	aws.Estate.Accounts[0].Regions[0].Domains = []awssim.CustomDomain{
+		{Name: "edge.example.com", Mappings: to},
+		{Name: "regional.example.com", Endpoint: "REGIONAL", Mappings: to, RoutingMode: awssim.RoutingRulesThenMappings},
+		{Name: "private.example.com", ID: "abcd1234", Endpoint: "PRIVATE", Mappings: to},
+	}
+}
+
+func TestTheOptionalGrantAllowsEachCallForCustomDomainNamesInEachPartition(t *testing.T) {
+	for partition, region := range places {
+		t.Run(partition, func(t *testing.T) {
+			n := alone(partition)
+			n.Domains = true
+			aws := inPlace(partition, generated(t, n, iam.Permissions))
+			domainEstate(&aws)
+			want := slices.Sorted(slices.Values(append(known(), ofDomains()...)))
+			tries(t, aws, map[string]string{provider + "region": region, domainsSetting: "true"},
+				func(tried, refused []string, log string) {
+					if !slices.Equal(tried, want) || len(refused) > 0 {
+						t.Errorf("tried %v, refused %v\n%s", tried, refused, log)
+					}
+				})
+		})
+	}
+}
+
+const domainsSetting = "gravitee_agent_discovery_customDomains"
+
+// Without the grant, or without a part of it, nothing but the base URLs is missing.
+func TestEachPartOfTheOptionalGrantForCustomDomainNamesIsNeeded(t *testing.T) {
+	parts := generated(t, iam.Needs{Uses: alone("aws").Uses, Domains: true}, iam.Permissions)
+	grant := parts.Statement[len(parts.Statement)-1]
+	for name, less := range map[string]awssim.Statement{
+		"nothing":      {},
+		"GET":          {Effect: grant.Effect, Action: awssim.Strings{"apigateway:ListRoutingRules"}, Resource: grant.Resource},
+		"rules":        {Effect: grant.Effect, Action: awssim.Strings{"apigateway:GET"}, Resource: grant.Resource},
+		"names":        {Effect: grant.Effect, Action: grant.Action, Resource: grant.Resource[1:]},
+		"one's own":    {Effect: grant.Effect, Action: grant.Action, Resource: grant.Resource[:1]},
+		"with account": {Effect: grant.Effect, Action: grant.Action, Resource: grant.Resource[:2]},
+	} {
+		t.Run(name, func(t *testing.T) {
+			policy := generated(t, alone("aws"), iam.Permissions)
+			if less.Effect != "" {
+				policy.Statement = append(policy.Statement, less)
+			}
+			aws := inPlace("aws", policy)
+			domainEstate(&aws)
+			tries(t, aws, map[string]string{domainsSetting: "true"}, func(tried, refused []string, log string) {
+				others := slices.DeleteFunc(slices.Clone(refused), func(o string) bool { return slices.Contains(ofDomains(), o) })
+				if len(refused) == 0 || len(others) > 0 || !slices.Contains(tried, awssim.OpDeleteAPIKey) {
+					t.Errorf("tried %v, refused %v\n%s", tried, refused, log)
+				}
+			})
+		})
+	}
+}

@@ -241,6 +241,13 @@ func refusedWith(t *testing.T, p *awssim.Policy) {
 	})
 }
 
+func TestTheTemplateOfTheOptionalGrantHasTheStatementOfItsFile(t *testing.T) {
+	const file, template = "iam/custom-domains-policy.json", "cloudformation/GraviteeFederationCustomDomains.yml"
+	if diff := cmp.Diff(policy(t, file, "apigateway"), policy(t, template, "apigateway")); diff != "" {
+		t.Error(diff)
+	}
+}
+
 func TestTheTemplatesHaveTheStatementsOfTheFile(t *testing.T) {
 	want := policy(t, minimumFile, "apigateway")
 	for _, file := range files {
