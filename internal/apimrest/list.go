@@ -45,9 +45,10 @@ func read[T any](
 				all = append(all, entry)
 			}
 		}
-		if len(all) > maxEntries || number > maxEntries {
+		if len(all) > maxEntries || number > maxPages {
 			return nil, 0, &Error{
-				Class: Unusable, Doing: doing, Text: fmt.Sprintf("the list has more than %d entries or pages", maxEntries),
+				Class: Unusable, Doing: doing,
+				Text: fmt.Sprintf("the list has more than %d entries or %d pages", maxEntries, maxPages),
 			}
 		}
 		if answer.isLast(number) {

@@ -43,6 +43,8 @@ const (
 	perPage = 500
 	// maxEntries bounds a list, whatever the other side says of its length. AWS allows 600 REST APIs in a region.
 	maxEntries = 50_000
+	// maxPages bounds it where the other side gives fewer entries than it was asked for.
+	maxPages = 1000
 	// maxAnswer bounds one answer in bytes: 500 entries of some kilobytes.
 	maxAnswer = 4 << 20
 	// maxHeader bounds an answer's header in bytes.

@@ -28,6 +28,7 @@ import (
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
+	"federation-agent/test/described"
 	"federation-agent/test/leaks"
 )
 
@@ -141,6 +142,7 @@ func start(t *testing.T, o Options) *World {
 		Exports: store.NewMemoryExports(1 << 30), Secrets: &leaks.Secrets{},
 	}
 	o.APIM.OnMessage = w.onMessage(o.APIM.OnMessage)
+	o.APIM.Before = func(next http.Handler) http.Handler { return new(described.Operations).Handler(t, next) }
 	var err error
 	if len(o.AWS.Estate.Accounts) == 0 {
 		o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 4, StagesPerAPI: 2, Plans: 2})

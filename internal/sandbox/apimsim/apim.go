@@ -105,6 +105,9 @@ func New(o Options) (*APIM, error) {
 	}
 	// The page's forms are for its own user, not for other sites open in the same browser.
 	a.handler = http.NewCrossOriginProtection().Handler(a.routes())
+	if o.Before != nil {
+		a.handler = o.Before(a.handler)
+	}
 	return a, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"net/http"
 	"strconv"
 	"strings"
 	"time"
@@ -101,6 +102,8 @@ type Options struct {
 
 	// NewID makes command, job and subscription ids. Default: random UUIDs.
 	NewID func() string
+	// Before is what stands before it, such as a test that looks at each request and answer. Nil: nothing.
+	Before func(http.Handler) http.Handler
 	// Script injects faults. Nil injects none.
 	Script *Script
 	// OnFrame sees every websocket frame, both ways. It must not block.

@@ -1,7 +1,6 @@
 package apimsim
 
 import (
-	"context"
 	"fmt"
 	"io"
 	"net/http"
@@ -34,23 +33,15 @@ func runREST(t *testing.T, o Options, test func(t *testing.T, w restWorld)) {
 		token: {}, ownerToken: {Owns: []string{integrationID}}, readerToken: {Reads: []string{integrationID}},
 		adminToken: {Admin: true},
 	}
-	run(t, o, func(t *testing.T, w *world) {
-		l, err := w.network.Listen("rest:80")
-		if err != nil {
-			t.Fatal(err)
-		}
-		asked := &described.Operations{}
-		server := &http.Server{Handler: asked.Handler(t, w.APIM)}
-		go func() { _ = server.Serve(l) }()
-		defer server.Close()
-		test(t, restWorld{w, asked})
-	})
+	asked := &described.Operations{}
+	o.Before = func(next http.Handler) http.Handler { return asked.Handler(t, next) }
+	run(t, o, func(t *testing.T, w *world) { test(t, restWorld{w, asked}) })
 }
 
 // as is the agent's own client, with a token.
 func (w restWorld) as(token string) *apimrest.Client {
 	c := apimrest.New(apimrest.Options{
-		URL: "http://rest/management", Environment: "env", Token: secret.New(token), Timeout: 10 * time.Second,
+		URL: "http://apim/management", Environment: "env", Token: secret.New(token), Timeout: 10 * time.Second,
 		Dial: w.network.Dial,
 	})
 	w.Cleanup(c.Close)
@@ -60,7 +51,7 @@ func (w restWorld) as(token string) *apimrest.Client {
 // request is one that the client would not make.
 func (w restWorld) request(method, path, token, body string) (int, string) {
 	w.Helper()
-	r, err := http.NewRequestWithContext(w.Context(), method, "http://rest/management/v2"+path, strings.NewReader(body))
+	r, err := http.NewRequestWithContext(w.Context(), method, "http://apim/management/v2"+path, strings.NewReader(body))
 	if err != nil {
 		w.Fatal(err)
 	}
@@ -535,11 +526,7 @@ func TestRequestsAreCountedAndCanFail(t *testing.T) {
 		return RESTFault{}
 	}}
 	runREST(t, Options{Script: script}, func(t *testing.T, w restWorld) {
-		reader := apimrest.New(apimrest.Options{
-			URL: "http://apim/management", Environment: "env", Token: secret.New(readerToken), Timeout: 10 * time.Second,
-			Dial: w.network.Dial, // as it is: what is cut is no answer that could be described
-		})
-		defer reader.Close()
+		reader := w.as(readerToken)
 		for _, want := range []string{"unavailable", "ok", "unreachable"} {
 			if _, err := reader.Integration(t.Context(), integrationID); classOf(err) != want {
 				t.Errorf("%v, want %s", err, want)
@@ -566,12 +553,7 @@ func TestAChangeWhoseAnswerIsLostWasMade(t *testing.T) {
 		c.expect("PRIMARY")
 		c.ingest(w.startJob(c, 1), true, sample("a"))
 		c.serve = obedient
-		admin := apimrest.New(apimrest.Options{
-			URL: "http://apim/management", Environment: "env", Token: secret.New(adminToken), Timeout: 10 * time.Second,
-			Dial: w.network.Dial,
-		})
-		defer admin.Close()
-		err := admin.Delete(context.WithoutCancel(t.Context()), w.APIs()[0].ID)
+		err := w.as(adminToken).Delete(t.Context(), w.APIs()[0].ID)
 		if !apimrest.Is(err, apimrest.Unreachable) || len(w.APIs()) != 0 {
 			t.Errorf("%v, %d APIs", err, len(w.APIs()))
 		}
