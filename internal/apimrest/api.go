@@ -27,7 +27,8 @@ type API struct {
 	Lifecycle Lifecycle
 	// Integration is the id of the integration that it was ingested by; empty for an API of another origin.
 	Integration string
-	// Updated is when it was last written, by an ingest or by a person; each ingest of the API moves it.
+	// Updated is when it was last written, by an ingest or by a person; each ingest of the API moves it. What a person
+	// does to a plan does not (read in 4.12).
 	Updated time.Time
 
 	// whole is what an update gives back.

@@ -329,12 +329,18 @@ func TestWhatAnIngestKeepsAndWhatItSetsBack(t *testing.T) {
 		must(w.ChangeAPI("a", func(api *API) error {
 			api.Lifecycle, api.Visibility = LifecyclePublished, "PUBLIC"
 			api.Labels, api.Groups, api.Name, api.Description = []string{"l"}, []string{"g"}, "Mine", "mine"
-			p := &api.Plans[0]
-			p.Validation, p.Order, p.GeneralConditions, p.ExcludedGroups = ValidationAutomatic, 7, "page", []string{"g"}
-			p.CommentRequired, p.CommentMessage = true, "why?"
 			return nil
 		}))
+		time.Sleep(time.Minute)
+		before := w.APIs()[0].UpdatedAt
+		must(w.ChangePlan("a", "plan-1", func(p *Plan) {
+			p.Validation, p.Order, p.GeneralConditions, p.ExcludedGroups = ValidationAutomatic, 7, "page", []string{"g"}
+			p.CommentRequired, p.CommentMessage = true, "why?"
+		}))
 		must(w.ClosePlan(t.Context(), id, "plan-1"))
+		if after := w.APIs()[0].UpdatedAt; !after.Equal(before) {
+			t.Error("what happens to a plan moves the API's time")
+		}
 		plans, err := w.as(ownerToken).Plans(t.Context(), id)
 		if must(err); len(plans) != 1 || plans[0].Status != apimrest.PlanClosed {
 			t.Errorf("%+v", plans)
@@ -343,8 +349,6 @@ func TestWhatAnIngestKeepsAndWhatItSetsBack(t *testing.T) {
 		if !strings.Contains(text, `"data":[]`) {
 			t.Errorf("a closed plan is listed with those that are published: %s", text)
 		}
-		before := w.APIs()[0].UpdatedAt
-		time.Sleep(time.Minute)
 		c.ingest(w.startJob(c, 1), true, sample("a"))
 		api := w.APIs()[0]
 		if api.Lifecycle != LifecyclePublished || api.Visibility != "PUBLIC" || !slices.Equal(api.Labels, []string{"l"}) ||
@@ -565,5 +569,23 @@ func TestVersion44HasNoneOfIt(t *testing.T) {
 		if status, text := w.call("GET", "/management/v2/environments/env", ""); status != http.StatusNotFound {
 			t.Errorf("%d %s", status, text)
 		}
+	})
+}
+
+func TestAClosedPlanRejectsWhatWaitsForIt(t *testing.T) {
+	runREST(t, Options{}, func(t *testing.T, w restWorld) {
+		c := w.connect()
+		c.expect("PRIMARY")
+		w.ingestedBy(t, c, ownerToken, sample("a"))
+		sub := w.subscribe(c, func(m message) {
+			if err := w.ClosePlan(t.Context(), w.APIs()[0].ID, "plan-1"); err != nil {
+				t.Error(err)
+			}
+			c.answer(m, map[string]any{"subscription": map[string]any{"apiKey": theKey}})
+		})
+		if sub.Status != SubscriptionRejected || !slices.Contains(codes(w.Problems()), ProblemOrphanAnswer) {
+			t.Errorf("%+v, %+v", sub, w.Problems())
+		}
+		c.quiet()
 	})
 }

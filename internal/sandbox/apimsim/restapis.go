@@ -106,8 +106,8 @@ func mayBecome(from, to string) error {
 	return nil
 }
 
-// ChangeAPI changes what a person could change in the console, such as an API's state or a plan's settings, and moves
-// the API's UpdatedAt, unless change gives an error. ID is APIM's, or the agent's own.
+// ChangeAPI changes what a person could change of an API in the console, such as its state, and moves its UpdatedAt,
+// unless change gives an error. ID is APIM's, or the agent's own.
 func (a *APIM) ChangeAPI(id string, change func(*API) error) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
@@ -168,13 +168,20 @@ func (a *APIM) restDelete(c restCall) (any, error) {
 }
 
 // ClosePlan ends the subscriptions of a plan, one after the other, and closes it. Those that are active go back to the
-// agent; where that fails, the rest stays as it is. The next ingest of the API publishes the plan again.
+// agent; where that fails, the rest stays as it is. The next ingest of the API publishes the plan again. The ids are
+// APIM's, or the agent's own.
 func (a *APIM) ClosePlan(ctx context.Context, apiID, planID string) error {
+	api, err := a.API(apiID)
+	if err != nil {
+		return err
+	}
+	plan := api.plan(planID)
+	if plan == nil {
+		return fmt.Errorf("plan %s of API %s: %w", planID, apiID, ErrNotFound)
+	}
 	for _, sub := range a.Subscriptions() {
-		if sub.APIID != apiID || sub.PlanID != planID {
-			continue
-		}
 		switch {
+		case sub.PlanID != plan.ID:
 		case sub.isActive():
 			if err := a.giveBack(ctx, sub, nil); err != nil {
 				return err
@@ -183,15 +190,23 @@ func (a *APIM) ClosePlan(ctx context.Context, apiID, planID string) error {
 			a.settle(a.subscriptionByID(sub.ID), inSubscription{}, errors.New("its plan was closed"))
 		}
 	}
+	return a.ChangePlan(api.ID, plan.ID, func(plan *Plan) { plan.Status = PlanClosed })
+}
+
+// ChangePlan changes what a person could change of a plan in the console. The API's UpdatedAt stays: what happens to a
+// plan is written down with the plan alone (read). The ids are APIM's, or the agent's own.
+func (a *APIM) ChangePlan(apiID, planID string, change func(*Plan)) error {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	api, err := a.store.findAPI(apiID)
 	if err != nil {
 		return err
 	}
-	if plan := api.plan(planID); plan != nil {
-		plan.Status = PlanClosed
+	plan := api.plan(planID)
+	if plan == nil {
+		return fmt.Errorf("plan %s of API %s: %w", planID, apiID, ErrNotFound)
 	}
+	change(plan)
 	return nil
 }
 
