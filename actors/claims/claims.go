@@ -82,7 +82,7 @@ func (c *claims) Receive(ctx actor.Context) {
 func (c *claims) onStarted() {
 	integration := c.spec.Integration
 	remembered, err := c.env.SentPlans.RememberedPlans(integration)
-	if err == nil && len(remembered) == 0 {
+	if err == nil && len(remembered) == 0 && c.env.Keys != nil { // a look has no keys, and says so itself
 		c.sayThatNoneIsRemembered()
 	}
 	kept, err := c.env.SentPlans.Claims(integration)
