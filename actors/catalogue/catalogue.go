@@ -331,7 +331,7 @@ func (c *catalogue) nameFiltered(listings []messages.TargetListing) {
 	}
 }
 
-// warnUnused names the entries of filters that match nothing: with others that do, a misspelt one would go unnoticed. It
+// warnUnused names the entries of filters that do nothing: with others that do, a misspelt one would go unnoticed. It
 // says so once.
 func (c *catalogue) warnUnused(m messages.GatheredAPIs) {
 	listings := make([]survey.Listing, len(m.Listings))
@@ -342,8 +342,8 @@ func (c *catalogue) warnUnused(m messages.GatheredAPIs) {
 	stages, others, before := "", []status.UnusedFilter{}, c.unused
 	c.unused = map[string][]string{}
 	for _, u := range vain {
-		text, key := "a filter has entries that match nothing: correct the spelling and restart; an entry that includes must match what is "+
-			"federated, so in a usage plan", life.LogEntries
+		text, key := "a filter has entries that do nothing: correct the spelling and restart; what an entry includes must pass the "+
+			"other filters, too, and be in a usage plan", life.LogEntries
 		if u.Setting == federation.StageFilter {
 			stages = u.String()
 			text, key = "the stage filter (configuration.0_stage, 1_stage …) names stages without any federated API: "+

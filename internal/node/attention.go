@@ -134,7 +134,7 @@ func ingestTroubles(r report) (found []attention) {
 		}
 		for _, u := range i.UnusedFilters {
 			found = append(found, attention{
-				What: "Entries of " + u.Setting + " of integration " + i.ID + " match nothing", Why: u.Entries,
+				What: "Entries of " + u.Setting + " of integration " + i.ID + " do nothing", Why: u.Entries,
 				Section: "ingests", Do: "correct it, upper and lower case count; federation-agent discover shows what each entry does",
 			})
 		}

@@ -198,7 +198,7 @@ func (a *api) ingestsComplete(context.Context) verdict {
 			said = append(said, "the stage filter of integration "+i.ID+" names stages that no API has: "+i.UnusedStages)
 		}
 		for _, u := range i.UnusedFilters {
-			said = append(said, u.Setting+" of integration "+i.ID+" has entries that match nothing: "+u.Entries)
+			said = append(said, u.Setting+" of integration "+i.ID+" has entries that do nothing: "+u.Entries)
 		}
 		last := i.LastIngest
 		if last == nil || last.Failure == "" && last.Omitted == 0 {

@@ -74,7 +74,7 @@ var (
 	omittedAPIs  = metric("omitted_apis_total", "APIs that ingests left out though AWS has them.",
 		"integration", "reason")
 	filterUnused  = metric("stage_filter_unused", "Whether the stage filter names stages that no API has.", "integration")
-	filtersUnused = metric("filter_unused", "Settings of the other filters with entries that match nothing.", "integration")
+	filtersUnused = metric("filter_unused", "Settings of the other filters with entries that do nothing.", "integration")
 	guardTripped  = metric("plan_guard_tripped", "Whether plans are missing in AWS that APIM has.", "integration")
 
 	keysMade        = metric("keys_made_total", "API keys that AWS made.", "integration")

@@ -195,7 +195,7 @@ func TestTheStatusListsWhatNeedsSomebodyTheMostUrgentFirst(t *testing.T) {
 	for _, what := range []string{
 		"No session to APIM for integration " + integration, "AWS cannot be used in us-east-1",
 		"The stage filter of integration " + integration + " names stages that no API has",
-		"Entries of configuration.filter.excludeApis of integration " + integration + " match nothing",
+		"Entries of configuration.filter.excludeApis of integration " + integration + " do nothing",
 		"The last ingest left out 2 APIs", "Unconfirmed keys: 1", "Lost creates: 1",
 		"Keys that AWS does not let go: 1",
 		"Subscriptions of integration " + integration + " failed in the last hour, or their ends: 1", "AWS throttles calls in 111122223333:eu-west-1",

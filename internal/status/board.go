@@ -58,7 +58,7 @@ type Integration struct {
 	Keys Keys `json:"keys"`
 }
 
-// UnusedFilter says in words which entries of a filter's setting match nothing.
+// UnusedFilter says in words which entries of a filter's setting do nothing.
 type UnusedFilter struct {
 	Setting string `json:"setting"`
 	Entries string `json:"entries"`

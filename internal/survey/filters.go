@@ -49,6 +49,9 @@ func (u Unused) String() string {
 	} else {
 		text += "."
 	}
+	if len(u.Known) == 0 {
+		return text + " None is known"
+	}
 	return text + " There are: " + words.Few(u.Known, words.Many, ", ")
 }
 
@@ -94,6 +97,9 @@ func Filters(f federation.Filter, apis []federation.NamedEntry, listings []Listi
 		}
 		unused.Known = known(all, r.Of)
 		for _, name := range unused.Names {
+			if count(all, r.Of, name) > 0 {
+				continue // it is spelt right, and something else leaves out what it matches
+			}
 			if like := near(name, unused.Known, r.Of); like != "" {
 				unused.Meant = append(unused.Meant, like)
 			}

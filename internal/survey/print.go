@@ -71,7 +71,7 @@ func (i Integration) print(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "ATTENTION: the stage filter (configuration.0_stage, 1_stage …) names stages that no listed API has: %s\n", u)
 	}
 	for _, u := range i.UnusedFilters {
-		fmt.Fprintf(w, "ATTENTION: %s matches nothing that is listed with: %s\n", u.Setting, u)
+		fmt.Fprintf(w, "ATTENTION: %s has entries that do nothing: %s\n", u.Setting, u)
 	}
 	fmt.Fprintln(w, "\nTARGET\tSTATE\tREST APIS\tUSAGE PLANS\tFEDERATED\tCALLS OF AN INGEST\tTIME")
 	for _, t := range i.Targets {
@@ -145,9 +145,9 @@ func (f Filtering) does() string {
 	case f.Unused:
 		return "nothing"
 	case f.Drops > 0:
-		return fmt.Sprintf("drops %d %s", f.Drops, of)
+		return fmt.Sprintf("drops %d of the %s", f.Drops, of)
 	}
-	return fmt.Sprintf("keeps %d %s", f.Keeps, of)
+	return fmt.Sprintf("keeps %d of the %s", f.Keeps, of)
 }
 
 // baseURL is the best one, and how many others there are.

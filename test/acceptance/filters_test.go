@@ -326,7 +326,7 @@ func TestAnEntryOfAFilterThatMatchesNothingIsNamedOnceWithWhatWasMeant(t *testin
 			"excludeStageTags": `entries="[Visibility=PUBLIC]" did_you_mean="visibility=public"`,
 			"excludeStages":    `entries=[dev?] did_you_mean=dev known=dev`,
 		} {
-			if n := w.Log.Count("level=WARN", "a filter has entries that match nothing", "setting=configuration.filter."+setting+" ",
+			if n := w.Log.Count("level=WARN", "a filter has entries that do nothing", "setting=configuration.filter."+setting+" ",
 				says); n != 1 {
 				t.Errorf("the log names %s %d times", setting, n)
 			}
