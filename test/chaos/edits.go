@@ -54,6 +54,8 @@ func (r *run) doInAWS(s step) {
 				_, err = aws.Redeploy(scope, api.ID, st.Name)
 			}
 		}
+	case s.kind == doTag && hasAPI:
+		err = r.retag(s, scope, api)
 	case s.kind == doRedeploy && hasStage:
 		_, err = aws.Redeploy(scope, api.ID, stage.Name)
 	case s.kind == doRemoveAPI && hasAPI && len(region.RestAPIs) > 1:
@@ -61,7 +63,7 @@ func (r *run) doInAWS(s step) {
 	case s.kind == doRemoveStage && hasStage:
 		err = aws.DeleteStage(scope, api.ID, stage.Name)
 	case s.kind == doAddAPI && hasPlan:
-		added := newAPI(r.dice, fmt.Sprintf("apinew%d", s.n), s.name())
+		added := r.tagged(newAPI(r.dice, fmt.Sprintf("apinew%d", s.n), s.name()), s.name())
 		if err = aws.PutRestAPI(scope, added); err == nil {
 			err = aws.Link(scope, plan.ID, added.ID, added.Stages[0].Name)
 		}

@@ -21,6 +21,8 @@ type estateAt struct {
 	plans map[string][]string // usage plans by federated id; an API in no plan is absent
 	// links are the same, also of stages that do not exist any more while their REST API does.
 	links map[string][]string
+	// passes are the ids that the seed's filter lets through.
+	passes map[string]bool
 	// unexportable are the ids whose export AWS refuses for good.
 	unexportable map[string]bool
 }
@@ -33,7 +35,7 @@ func newEstateHistory(r *run) *estateHistory {
 
 // look notes what there is now.
 func (h *estateHistory) look() {
-	now := estateAt{at: time.Now(), plans: map[string][]string{}, links: map[string][]string{}, unexportable: map[string]bool{}}
+	now := estateAt{at: time.Now(), plans: map[string][]string{}, links: map[string][]string{}, passes: map[string]bool{}, unexportable: map[string]bool{}}
 	for _, scope := range h.run.scopes() {
 		region, err := h.run.world.AWS.Snapshot(scope)
 		if err != nil {
@@ -57,7 +59,7 @@ func (h *estateHistory) look() {
 						}
 					}
 				}
-				now.unexportable[id] = stage.ExportError != ""
+				now.unexportable[id], now.passes[id] = stage.ExportError != "", h.run.sieve.passes(api, stage.Name)
 			}
 		}
 	}
@@ -113,11 +115,11 @@ func everUnlinked(estates []estateAt, api, plan string) bool {
 	return slices.ContainsFunc(estates, func(e estateAt) bool { return !slices.Contains(e.plans[api], plan) })
 }
 
-// lasting are the APIs that are in all of the estates, in a plan.
+// lasting are the APIs that are in all of the estates, in a plan, and that a filter lets through.
 func lasting(estates []estateAt) []string {
 	var ids []string
 	for id := range estates[0].plans {
-		if !slices.ContainsFunc(estates, func(e estateAt) bool { return len(e.plans[id]) == 0 }) {
+		if !slices.ContainsFunc(estates, func(e estateAt) bool { return len(e.plans[id]) == 0 || !e.passes[id] }) {
 			ids = append(ids, id)
 		}
 	}

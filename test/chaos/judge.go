@@ -45,12 +45,14 @@ func (r *run) judge() {
 	}
 	r.checkLimits()
 	r.checkService()
+	r.checkLeftOut()
 	r.until(time.Now().Add(2 * time.Minute))
 	r.checkKeys()
 	r.checkVolumes()
 	r.checkReplies()
 	r.checkProblems()
 	r.checkJobs()
+	r.checkFiltered()
 	r.checkDone()
 	r.checkJobsLeft()
 	r.checkQuota()
@@ -232,6 +234,9 @@ func (r *run) checkConvergence(when string) {
 		r.count("APIs beyond AWS", 1)
 		if !r.estate.everPlanned(id) {
 			r.violated("api-invented", "%s, API %s is in APIM, and AWS never had it in a plan", when, id)
+		}
+		if r.refused(id) {
+			continue // see checkLeftOut
 		}
 		if !legacy && len(r.slots) == 1 && !r.slots[0].journal.everFailed() &&
 			!r.world.Log.Has("APIM keeps what it has of them", id) {

@@ -172,6 +172,23 @@ func mutations() []mutationOf {
 			"\tchosen, missing = choose(apis, i.spec.Command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: e.ID(), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Names = federation.NewNames(named)\n\t\tchosen[n].Name = chosen[n].Names.Of(chosen[n].ID(), chosen[n].API.Name)\n\t}\n",
 		},
 		{
+			"a filter excludes nothing", "internal/federation/filter.go",
+			"\t\tif at >= 0 == r.Exclude {\n", "\t\tif at < 0 && !r.Exclude {\n",
+		},
+		{
+			"what a filter leaves out counts as without plans", "internal/federation/entries.go",
+			"\t\tif refusal(rules, e) == nil {\n", "\t\tif refusal(rules, e) != nil {\n\t\t\te.Plans = nil\n\t\t}\n\t\tif e.API != nil {\n",
+		},
+		{
+			"an export does not look at the tags of its stage", "actors/discovery/exports.go",
+			"m.stages[found]); no != nil {", "m.stages[found]); no != nil && found < 0 {",
+		},
+		{
+			"a subscription to what a filter leaves out is refused", "actors/discovery/discoverer.go",
+			"\t\tAPIs: d.run.apis, Plans:",
+			"\t\tAPIs: func() (all []*gateway.RestAPI) {\n\t\t\tfor _, e := range entries {\n\t\t\t\tall = append(all, e.API)\n\t\t\t}\n\t\t\treturn all\n\t\t}(), Plans:",
+		},
+		{
 			"an export is kept over a redeployment", "actors/discovery/stage.go",
 			"\tif d := entry.Details; d != nil {", "\tif d := entry.Details; d != nil && d.DeploymentID == \"\" {",
 		},

@@ -37,7 +37,10 @@ func (r *run) expected() (map[string]wantedAPI, error) {
 			return nil, err
 		}
 		target := federation.Target{Account: scope.Account, Region: scope.Region}
-		entries := federation.Entries(apis, plans, nil, federation.Filter{})
+		entries, err := r.sifted(scope, federation.Entries(apis, plans, nil, federation.Filter{}))
+		if err != nil {
+			return nil, err
+		}
 		named = append(named, federation.NamedOf(target, entries)...)
 		for _, e := range entries {
 			all = append(all, found{target, e, client})

@@ -35,6 +35,7 @@ const (
 	famStale     = "stale"     // a plan loses the stage that somebody subscribes to
 	famSettings  = "settings"  // a process is started with less than is configured
 	famRoom      = "room"      // journal and cache are on one small disk, which others fill and free again
+	famFilters   = "filters"   // processes are started with a filter and without it, and tags change
 	famLimits    = "limits"    // controllers take smaller messages or frames than the agent sends
 )
 
@@ -42,14 +43,14 @@ func families() []string {
 	return []string{
 		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famHoldUps, famPongs, famRefusals,
 		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famNonsense, famNeighbour,
-		famAway, famConflicts, famStale, famSettings, famLimits, famRoom,
+		famAway, famConflicts, famStale, famSettings, famLimits, famRoom, famFilters,
 	}
 }
 
 // rare families weaken what can be checked, so most seeds go without them.
 func usual(family string) float64 {
 	switch family {
-	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom:
+	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom, famFilters:
 		return 0.15
 	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
 		return 0.25

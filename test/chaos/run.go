@@ -42,6 +42,7 @@ type run struct {
 	options  Options
 	profile  profile
 	shape    shape
+	sieve    *sieve // nil: nothing is filtered
 	world    *world.World
 	began    time.Time
 	calm     atomic.Bool // no more faults
@@ -81,7 +82,7 @@ func Run(t *testing.T, seed uint64, o Options) Report {
 		t.Fatal(err)
 	}
 	r := &run{
-		dice: d, options: o, profile: p, shape: newShape(d),
+		dice: d, options: o, profile: p, shape: newShape(d), sieve: newSieve(d, p),
 		counts: map[string]int{}, badLinks: map[string]bool{}, unanswered: map[string]int{},
 		asked: map[string]map[string]int{}, controllers: newControllers(d, p),
 	}
@@ -163,6 +164,13 @@ func (r *run) worldOptions() world.Options {
 
 func (r *run) newEstate() awssim.Estate {
 	estate := newEstate(r.dice, r.shape)
+	for a := range estate.Accounts {
+		for _, region := range estate.Accounts[a].Regions {
+			for n, api := range region.RestAPIs {
+				region.RestAPIs[n] = r.tagged(api, fmt.Sprint(a, region.Name))
+			}
+		}
+	}
 	if r.profile.has(famRoom) {
 		estate = fillsCaches(r.dice, estate)
 	}
@@ -225,6 +233,7 @@ func (r *run) calmDown() {
 	r.commands.Wait()
 	for _, s := range r.slots {
 		s.putBack()
+		s.putFilterBack()
 	}
 	if r.options.Lookup {
 		r.until(time.Now().Add(lookedFor))

@@ -60,6 +60,7 @@ const (
 	doGarbage       = "garbage"
 	doAway          = "AWS is away"
 	doFill          = "fill a disk"
+	doTag           = "change tags"
 	doStale         = "subscribe to what has left its plan"
 )
 
@@ -84,6 +85,7 @@ func choices() []choice {
 		{doCrash, famCrashes, 6}, {doClock, famClock, 4}, {doReplica, famReplica, 4}, {doReplicaGoes, famReplica, 2},
 		{doUnknown, famNonsense, 2}, {doGarbage, famNonsense, 2},
 		{doAway, famAway, 6}, {doDrain, famSettings, 5}, {doStale, famStale, 8}, {doFill, famRoom, 6},
+		{doTag, famFilters, 6}, {doDrain, famFilters, 4},
 	}
 }
 

@@ -3,6 +3,7 @@ package chaos
 import (
 	"context"
 	"fmt"
+	"maps"
 	"os"
 	"slices"
 	"strings"
@@ -49,6 +50,7 @@ type lifetime struct {
 	instance *world.Instance
 	name     string
 	regions  []string // that it was started with
+	filters  bool     // it was started with the filter
 	crashed  bool     // under the run's lock
 	began    time.Time
 	ended    time.Time // under the run's lock; zero while it runs
@@ -71,6 +73,14 @@ func (s *slot) start() {
 	r := s.run
 	s.wanted = true
 	l := &lifetime{slot: s, stop: make(chan struct{}), began: time.Now(), regions: s.regions()}
+	l.filters = s.filters(fmt.Sprintf("%s %d", s.name, s.starts))
+	settings := map[string]string{
+		"gravitee_integration_providers_0_configuration_region": strings.Join(l.regions, ","),
+	}
+	if l.filters {
+		maps.Copy(settings, r.sieve.settings)
+		r.count("processes with a filter", 1)
+	}
 	r.mu.Lock()
 	if s.volume != nil {
 		s.openVolume()
@@ -79,13 +89,11 @@ func (s *slot) start() {
 	r.lives = append(r.lives, l)
 	r.mu.Unlock()
 	instance := r.world.StartAgentWith(world.AgentOptions{
-		Disk:    s.disk,
-		Exports: ofLife{s.exports, l},
-		Settings: map[string]string{
-			"gravitee_integration_providers_0_configuration_region": strings.Join(l.regions, ","),
-		},
-		Now: func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
-		AWS: r.carrier,
+		Disk:     s.disk,
+		Exports:  ofLife{s.exports, l},
+		Settings: settings,
+		Now:      func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
+		AWS:      r.carrier,
 		Faults: func(name string) life.Faults {
 			l.name = name
 			return r.onReceive(l)
