@@ -241,7 +241,7 @@ func (s *site) document(n int) string {
 		Region: region, HTTPClient: s.httpClient(), BaseEndpoint: aws.String("http://" + s.awsAddress),
 		Credentials: credentials.NewStaticCredentialsProvider(awssim.UniformAccessKeyID(0), "not-a-secret", ""),
 	}, apigateway.Options{})
-	document, err := apigateway.Export(s.ctx, client, fmt.Sprintf("a%09d", n), "dev")
+	document, err := apigateway.Export(apigateway.WithMost(s.ctx, 64<<20), client, fmt.Sprintf("a%09d", n), "dev")
 	must(s.t, err)
 	return string(document)
 }
