@@ -5,6 +5,8 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+
+	"federation-agent/internal/region"
 )
 
 // Account is one more account to read, or one with regions or an external id of its own.
@@ -15,7 +17,7 @@ type Account struct {
 	// External id that this role's trust policy asks for: 2 to 1224 letters, digits or _+=,.@:/- Without it,
 	// agent.aws.externalId is sent. Where to find it: the role's trust policy, condition sts:ExternalId.
 	ExternalID string `env:"externalId" example:"partner-4711"`
-	// AWS region of this account, or several with commas. Without it, those of configuration.region.
+	// AWS region of this account, or several with commas, or all. Without it, what configuration.region says.
 	Regions []string `env:"regions" example:"eu-west-1,eu-central-1"`
 }
 
@@ -26,6 +28,25 @@ type Access struct {
 	// ExternalIDFrom is the key of the setting that says the external id, or would.
 	ExternalIDFrom string
 	Regions        []string
+	// All says that nobody has named Regions: they are all that this build knows of the partition, its home first. Those
+	// that are off for the account are left alone.
+	All bool
+}
+
+// AllRegions in the place of regions means every region.
+const AllRegions = "all"
+
+// isAll says whether regions mean every region.
+func isAll(regions []string) bool {
+	return len(regions) == 1 && strings.EqualFold(regions[0], AllRegions)
+}
+
+// RegionNames are the regions as they are configured.
+func (a Access) RegionNames() []string {
+	if a.All {
+		return []string{AllRegions}
+	}
+	return a.Regions
 }
 
 // Accesses are how a provider's accounts are read, in the order of the configuration: each role of configuration.roleArn
@@ -58,13 +79,19 @@ func (c Config) accesses(i int) (all []Access) {
 	if len(all) == 0 {
 		all = []Access{common("")}
 	}
+	for n := range all {
+		if a := &all[n]; isAll(a.Regions) {
+			partition, _ := partitionOfRole(a.Role)
+			a.All, a.Regions = true, region.Named(partition).Regions()
+		}
+	}
 	return all
 }
 
-// RegionsOf are all regions of some accounts.
-func RegionsOf(all []Access) (regions []string) {
+// RegionsOf are all regions of some accounts, as of gives those of each.
+func RegionsOf(all []Access, of func(Access) []string) (regions []string) {
 	for _, a := range all {
-		for _, name := range a.Regions {
+		for _, name := range of(a) {
 			if !slices.Contains(regions, name) {
 				regions = append(regions, name)
 			}

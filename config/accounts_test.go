@@ -63,6 +63,22 @@ func TestEachAccountIsReadInItsRegionsWithItsExternalID(t *testing.T) {
 			},
 			[]string{"one |  | " + ofAll + " | us-east-1"},
 		},
+		"every region of the partition, its home first": {
+			[]string{
+				accounts + "0_roleArn=arn:aws-cn:iam::111111111111:role/one", provider0 + "configuration_region=All",
+			},
+			[]string{"one |  | " + ofAll + " | cn-north-1,cn-northwest-1"},
+		},
+		"every region for one account": {
+			[]string{
+				accounts + "0_roleArn=arn:aws-us-gov:iam::111111111111:role/one", accounts + "0_regions=all",
+				accounts + "1_roleArn=arn:aws-us-gov:iam::222222222222:role/two",
+				provider0 + "configuration_region=us-gov-east-1",
+			},
+			[]string{
+				"one |  | " + ofAll + " | us-gov-west-1,us-gov-east-1", "two |  | " + ofAll + " | us-gov-east-1",
+			},
+		},
 		"the list ends at its gap": {
 			[]string{accounts + "0_roleArn=" + roleOne, accounts + "2_roleArn=" + roleTwo},
 			[]string{"one |  | " + ofAll + " | eu-west-1"},
@@ -153,6 +169,14 @@ func TestFaultsOfAccountsNameTheVariables(t *testing.T) {
 				provider0 + "configuration_region=", accounts + "0_regions=us-east-1", accounts + "1_roleArn=" + roleOne,
 			},
 			provider0 + "configuration_region: is missing",
+		},
+		"every region and others": {
+			[]string{accounts + "0_roleArn=" + roleOne, accounts + "0_regions=all,eu-west-1"},
+			accounts + "0_regions: all already means every region; write it alone",
+		},
+		"every region, and one of them again": {
+			[]string{provider0 + "configuration_region=all", roleArn + "=" + roleOne, accounts + "0_roleArn=" + roleOne, accounts + "0_regions=eu-west-1"},
+			accounts + "0_roleArn: " + roleOne + " is read in \"eu-west-1\" already, by " + roleArn + "; ",
 		},
 		"a list": {[]string{accounts + "0=" + roleOne}, accounts + "0: is not a setting of this agent; "},
 	} {

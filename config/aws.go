@@ -133,6 +133,12 @@ func (l *loader) isStandInKey(value string) bool {
 func (l *loader) checkRegions(key string, regions []string) (found []string) {
 	for _, name := range regions {
 		partition, _ := partitionOf(name)
+		if strings.EqualFold(name, AllRegions) {
+			if len(regions) > 1 {
+				l.fault(key, "%s already means every region; write it alone, or name the regions", AllRegions)
+			}
+			continue
+		}
 		if partition == "" {
 			l.fault(key, "%s is not an AWS region%s", show(name), likeRegion(name))
 			continue

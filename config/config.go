@@ -79,8 +79,9 @@ type Provider struct {
 	// Id of the integration in APIM. Required, and different for each provider. Where to find it: APIM console,
 	// Integrations, the integration's Overview page.
 	IntegrationID string `env:"integrationId" example:"7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12"`
-	// AWS region, or several with commas. Required: the environment's AWS_REGION does not replace it. Where to find it:
-	// the region selector of the AWS console.
+	// AWS region, or several with commas, or all: every region of the partition, without those that are off for an account.
+	// Required: the environment's AWS_REGION does not replace it. Where to find it: the region selector of the AWS
+	// console.
 	Regions []string `env:"configuration.region" example:"eu-west-1"`
 	// IAM role to assume, or several with commas. Every region is read with every role. Without one, and without accounts,
 	// the agent serves the account of its credentials. Where to find it: IAM console, Roles, the role's Summary.

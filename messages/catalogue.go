@@ -37,6 +37,8 @@ type GatheredAPIs struct {
 	Complete bool
 	// Failures say why targets could not be listed, each with its target's name.
 	Failures []string
+	// Off are the targets whose region is off for the account. They are no part of Listings.
+	Off []federation.Target
 }
 
 // JudgeLosses asks which APIs of a catalogue would take plans away. Ingest job -> claims.
@@ -93,6 +95,9 @@ type TargetListing struct {
 	// Away says that the failure may pass by itself: AWS is out of reach. Refused says that it does not, and that another
 	// role of the account may be answered.
 	Away, Refused bool
+	// Off says that there is nothing to list, and nothing amiss: nobody has named the region, and it is off for the
+	// account.
+	Off bool
 	// Unlisted are REST APIs whose stages AWS does not list, each with the reason: what APIM has of them stays.
 	Unlisted map[string]gateway.Omission
 	// StartedAt is when the listing of the usage plans was begun.

@@ -161,7 +161,7 @@ func targetRows(cfg config.Config, p config.Provider) (rows []targets.Row[*actor
 	for _, a := range cfg.Accesses(p) {
 		for _, region := range a.Regions {
 			rows = append(rows, targets.Row[*actor.PID]{
-				Region: region, Role: a.Role, Account: apigateway.AccountOfRole(a.Role),
+				Region: region, Role: a.Role, Account: apigateway.AccountOfRole(a.Role), Optional: a.All,
 			})
 		}
 	}
@@ -171,13 +171,17 @@ func targetRows(cfg config.Config, p config.Provider) (rows []targets.Row[*actor
 // spawnTargets makes a target of every region with every role, and the identity that they share.
 func (i *integration) spawnTargets(ctx actor.Context) *targets.Directory[*actor.PID] {
 	rows := targetRows(i.config, i.provider)
+	optional := 0
 	for n := range rows {
+		if rows[n].Optional {
+			optional++
+		}
 		rows[n].Target = actor.NewPID(ctx.Self().Address, ctx.Self().Id+"/"+targetName(n))
 	}
 	spec := target.Spec{
 		Integration: i.provider.IntegrationID, Directory: targets.New(rows...),
 		FallbackAccount: i.config.Agent.AWS.AccountID, Agent: ctx.Parent(), Keys: i.keys,
-		Identity: ctx.SpawnPrefix(target.IdentityProps(i.env, i.credentials()), "identity-"),
+		Identity: ctx.SpawnPrefix(target.IdentityProps(i.env, i.credentials(), optional), "identity-"),
 		Permits: func(asked *actor.PID, t federation.Target) apigateway.Permits {
 			return &quota.Permits{
 				System: ctx.ActorSystem(), Quota: asked, Tickets: i.env.Tickets, Target: t, Board: i.env.Board,
@@ -214,9 +218,15 @@ func CredentialsOf(cfg config.Config, p config.Provider) apigateway.CredentialsO
 	for _, a := range all {
 		external[a.Role] = apigateway.ExternalID{ID: a.ExternalID, Setting: a.ExternalIDFrom}
 	}
+	regions := config.RegionsOf(all, func(a config.Access) []string {
+		if a.All {
+			return a.Regions[:1] // its home: STS need not be tried in one that may be off
+		}
+		return a.Regions
+	})
 	return apigateway.CredentialsOptions{
 		AccessKeyID: p.AccessKeyID, SecretAccessKey: p.SecretAccessKey, SessionToken: p.SessionToken,
-		External: external, RoleSessionName: cfg.Agent.AWS.RoleSessionName, Regions: config.RegionsOf(all),
+		External: external, RoleSessionName: cfg.Agent.AWS.RoleSessionName, Regions: regions,
 	}
 }
 

@@ -133,6 +133,7 @@ func (l *look) found(m messages.LossesJudged) survey.Found {
 	out := survey.Found{
 		Integration: l.of.provider.IntegrationID, Filter: l.of.filter(), APIs: m.Catalogue.APIs, Whole: m.Catalogue.Whole,
 		Unconfirmed: m.Unconfirmed, Domains: l.of.config.Agent.Discovery.CustomDomains,
+		Off: m.Catalogue.Off,
 	}
 	for _, t := range m.Catalogue.Listings {
 		unlisted := make(map[string]string, len(t.Unlisted))

@@ -54,6 +54,7 @@ type gathering struct {
 	asker    *actor.PID
 	waiting  int
 	listings []messages.TargetListing
+	off      []federation.Target
 }
 
 // question is a [messages.ListTarget] without an answer.
@@ -192,14 +193,18 @@ func (c *catalogue) answered(ctx actor.Context, request uint64, m messages.Targe
 		return
 	}
 	delete(c.asking, request)
-	if m.Refused && len(q.standby) > 0 {
+	if m.Refused && !m.Off && len(q.standby) > 0 {
 		c.env.Lasting.Warn("AWS refuses a role; another one of its account takes over", life.LogTarget, m.Target,
 			life.LogRole, q.standby[0].Role, life.LogReason, m.Failure)
 		c.ask(ctx, q.standby, q)
 		return
 	}
 	g := q.gathering
-	g.listings = append(g.listings, m)
+	if m.Off {
+		g.off = append(g.off, m.Target)
+	} else {
+		g.listings = append(g.listings, m)
+	}
 	g.waiting--
 	if g.waiting == 0 {
 		c.finish(ctx, g)
@@ -257,7 +262,7 @@ func (c *catalogue) finish(ctx actor.Context, g *gathering) {
 	slices.SortFunc(g.listings, func(a, b messages.TargetListing) int {
 		return slices.Compare([]string{a.Target.Account, a.Target.Region}, []string{b.Target.Account, b.Target.Region})
 	})
-	result := messages.GatheredAPIs{Listings: g.listings, Complete: true}
+	result := messages.GatheredAPIs{Listings: g.listings, Complete: true, Off: g.off}
 	whole := map[federation.Target]bool{}
 	var all []federation.NamedEntry
 	gone := map[federation.ID]bool{}

@@ -3,7 +3,10 @@
 package target
 
 import (
+	"context"
+	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -25,6 +28,10 @@ const (
 	// resolveFloor and resolveCap bound the delay until a target that could not be reached is tried again.
 	resolveFloor = 5 * time.Second
 	resolveCap   = 5 * time.Minute
+	// triedAgain is how long a region that is off is left alone.
+	triedAgain = 24 * time.Hour
+	// tryWithin bounds the try of a region that may be off.
+	tryWithin = 30 * time.Second
 	// resolveStale is how old a failure may be to be given as an answer: after that a command tries again.
 	resolveStale = 5 * time.Second
 )
@@ -34,7 +41,8 @@ const (
 // integration.
 //
 // Its states: resolving -> ready, or resolving -> failed -> resolving …; a target that fails never stops the others. Of
-// two roles of one account both are ready, and the directory says which of them serves.
+// two roles of one account both are ready, and the directory says which of them serves. One whose region is optional may
+// also be off: resolving -> off, for a day.
 type target struct {
 	life.Scoped
 	actor.Behavior
@@ -49,6 +57,7 @@ type target struct {
 	failure    gateway.Omission
 	cause      string // of the failure, in AWS's words
 	class      gateway.Class
+	offBy      error // what said that the region is off
 	failedAt   time.Time
 	failures   int
 	again      *time.Timer // the one timer that makes it resolve once more
@@ -81,6 +90,13 @@ func Props(env *life.Env, spec Spec) *actor.Props {
 type (
 	resolveAgain struct{}
 	takeOver     struct{}
+	// allOff is what the first of a role's regions is told, when the last of them is found to be off.
+	allOff struct{}
+	// regionTried is the end of a try.
+	regionTried struct {
+		client apigateway.Client
+		err    error
+	}
 )
 
 // Receive implements actor.Actor: the behaviour does.
@@ -96,13 +112,15 @@ func (t *target) resolving(ctx actor.Context) {
 		t.onIdentified(ctx, m)
 	case messages.QuotaOpened:
 		t.onQuotaOpened(ctx, m)
+	case regionTried:
+		t.onRegionTried(ctx, m)
 	case keys.Opened:
 		t.onKeysOpened(ctx, m)
 	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe, messages.Abandoned, keys.Reach:
 		t.queue = append(t.queue, &actor.MessageEnvelope{Message: m, Sender: ctx.Sender()})
 	case resolveAgain:
 		t.resolve(ctx)
-	case discovery.ListingEnded, takeOver: // of the incarnation before
+	case discovery.ListingEnded, takeOver, allOff: // of the incarnation before
 	default:
 		life.Unexpected(t.env, ctx)
 	}
@@ -123,8 +141,26 @@ func (t *target) failed(ctx actor.Context) {
 		t.Become(t.resolving)
 		t.resolve(ctx)
 	case keys.Reach: // comes again
-	case messages.Abandoned, takeOver:
+	case messages.Abandoned, takeOver, allOff:
 		// Its command was refused, or was lost with the incarnation before. Another one may take over.
+	default:
+		life.Unexpected(t.env, ctx)
+	}
+}
+
+// off: the region is off for the account, and nobody has named it. Nothing is asked.
+func (t *target) off(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case resolveAgain:
+		t.Become(t.resolving)
+		t.resolve(ctx)
+	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe:
+		t.refuse(ctx, m, ctx.Sender())
+	case allOff:
+		t.onAllOff(ctx)
+	case messages.Abandoned, takeOver, keys.Reach, discovery.ListingEnded, regionTried, keys.Opened, identified,
+		messages.QuotaOpened:
+		// Of before, or for another one.
 	default:
 		life.Unexpected(t.env, ctx)
 	}
@@ -147,13 +183,13 @@ func (t *target) dispatch(ctx actor.Context, message any, sender *actor.PID) {
 		ctx.RequestWithCustomSender(t.row.Writer, m, sender)
 	case keys.Reach:
 		ctx.Request(t.spec.Agent, messages.OpenQuota{Account: t.row.Account, Region: m.Region})
-	case messages.QuotaOpened:
-		t.openKeys(ctx, m)
+	case messages.QuotaOpened: // for a region that is not configured any more
+		ctx.Request(t.spec.Keys, keys.Open{Target: federation.Target(m), Client: t.newClient(ctx, m)})
 	case discovery.ListingEnded:
 		t.onListingEnded(ctx, m)
 	case takeOver:
 		ctx.Request(t.spec.Keys, keys.Open{Target: t.row.ID(), Client: t.client})
-	case resolveAgain, identified, keys.Opened:
+	case resolveAgain, identified, regionTried, keys.Opened, allOff:
 		// Of an attempt that was overtaken.
 	default:
 		life.Unexpected(t.env, ctx)
@@ -173,7 +209,9 @@ func (t *target) toWriter(ctx actor.Context, c messages.Command, apiID string, s
 func (t *target) resolve(ctx actor.Context) {
 	t.show(status.Resolving)
 	t.resolveAfter(resolveOverdue)
-	ctx.Request(t.spec.Identity, identify{region: t.row.Region, role: t.row.Role, account: t.row.Account})
+	ctx.Request(t.spec.Identity, identify{
+		region: t.row.Region, role: t.row.Role, account: t.row.Account, optional: t.row.Optional,
+	})
 }
 
 // resolveAfter replaces the timer: of two that ran side by side each would start two more.
@@ -195,9 +233,13 @@ func (t *target) onIdentified(ctx actor.Context, m identified) {
 		t.onFailed(ctx, m.err)
 		return
 	}
-	t.failures, t.row.FailedAt = 0, time.Time{}
+	t.row.FailedAt = time.Time{}
 	t.identity, t.row.Account = m, m.account
 	t.spec.Directory.Set(t.spec.Row, t.row)
+	if m.regions != nil && !slices.Contains(m.regions, t.row.Region) && t.row.Optional {
+		t.onOff(ctx, errOff)
+		return
+	}
 	ctx.Request(t.spec.Agent, messages.OpenQuota{Account: t.row.Account, Region: t.row.Region})
 }
 
@@ -222,16 +264,73 @@ func (t *target) onQuotaOpened(ctx actor.Context, m messages.QuotaOpened) {
 	if t.identity.credentials == nil || m.Region != t.row.Region {
 		return // asked for by an incarnation that panicked; this one asks for its own
 	}
-	t.client = t.openKeys(ctx, m)
+	client := t.newClient(ctx, m)
+	if !t.row.Optional || t.identity.regions != nil || t.standsBy() {
+		t.onRegionTried(ctx, regionTried{client: client})
+		return
+	}
+	life.Do(t.Scope, func(ctx context.Context) error {
+		ctx, cancel := context.WithTimeout(apigateway.WithPriority(ctx, gateway.PriorityPreview), tryWithin)
+		defer cancel()
+		return apigateway.Try(ctx, client)
+	}, func(err error) any { return regionTried{client: client, err: err} })
 }
 
-// openKeys opens the writer of the account's keys in the target's region, or in one that is not configured any more.
-func (t *target) openKeys(ctx actor.Context, m messages.QuotaOpened) apigateway.Client {
+// standsBy says that another role of the account serves, so that this one is not tried.
+func (t *target) standsBy() bool {
+	first, found := t.spec.Directory.First(t.row.ID())
+	return found && first.Role != t.row.Role && first.FailedAt.IsZero()
+}
+
+// onRegionTried goes on to the writer, unless the region is off. Whatever else AWS has said, the listings will say.
+func (t *target) onRegionTried(ctx actor.Context, m regionTried) {
+	if apigateway.Classify(m.err) == gateway.RegionOff {
+		t.onOff(ctx, m.err)
+		return
+	}
+	t.client = m.client
+	ctx.Request(t.spec.Keys, keys.Open{Target: t.row.ID(), Client: t.client})
+}
+
+var errOff = errors.New("AWS does not list it among the enabled regions")
+
+// onAllOff makes a fault of it that AWS knows the credentials in no region at all: that of the home region, which is
+// tried again and again.
+func (t *target) onAllOff(ctx actor.Context) {
+	t.row.Off = false
+	t.onFailed(ctx, t.offBy)
+}
+
+// onOff leaves the region alone for a day.
+func (t *target) onOff(ctx actor.Context, err error) {
+	t.row.Off, t.row.Ready = true, false
+	t.spec.Directory.Set(t.spec.Row, t.row)
+	t.offBy = err
+	if home, all := t.spec.Directory.AllOff(t.spec.Row); all && home.Region == t.row.Region {
+		t.onAllOff(ctx)
+		return
+	} else if all {
+		ctx.Send(home.Target, allOff{})
+	}
+	t.failure = gateway.Omission{Reason: gateway.RegionOff.Reason(), Why: whyOff}
+	t.class, t.cause = gateway.RegionOff, err.Error()
+	t.Become(t.off)
+	t.show(status.Off)
+	ctx.Send(t.spec.Identity, tried{place: place{t.row.Role, t.row.Region}})
+	for _, q := range t.queue {
+		t.refuse(ctx, q.Message, q.Sender)
+	}
+	t.queue = nil
+	t.resolveAfter(triedAgain)
+}
+
+// whyOff says what to do about a region that is off.
+const whyOff = "the region is off for the account; to use it, enable it there: it is looked at once a day, and at the start"
+
+func (t *target) newClient(ctx actor.Context, m messages.QuotaOpened) apigateway.Client {
 	id := federation.Target(m)
-	client := apigateway.NewClient(t.identity.credentials.Config(id.Region, t.row.Role),
+	return apigateway.NewClient(t.identity.credentials.Config(id.Region, t.row.Role),
 		apigateway.Options{Permits: t.spec.Permits(ctx.Sender(), id), Jitter: t.env.Jitter})
-	ctx.Request(t.spec.Keys, keys.Open{Target: id, Client: client})
-	return client
 }
 
 // onKeysOpened completes the target: the sender is the writer.
@@ -240,8 +339,11 @@ func (t *target) onKeysOpened(ctx actor.Context, m keys.Opened) {
 		return // opened for an incarnation that panicked, or for keys of another region
 	}
 	id := t.row.ID()
+	if t.discoverer != nil { // of the time before the region was off
+		ctx.Stop(t.discoverer)
+	}
 	t.discoverer = ctx.SpawnPrefix(t.spec.Discoverer(id, t.row.Role, t.client), "discoverer-")
-	t.row.Writer, t.row.Ready = ctx.Sender(), true
+	t.row.Writer, t.row.Ready, t.row.Off = ctx.Sender(), true, false
 	t.again.Stop()
 	t.Become(t.ready)
 	t.show(status.Ready)
@@ -252,18 +354,35 @@ func (t *target) onKeysOpened(ctx actor.Context, m keys.Opened) {
 	}
 	t.queue = nil
 	t.handOver(ctx)
+	if t.row.Optional {
+		ctx.Send(t.spec.Identity, tried{place: place{t.row.Role, t.row.Region}, on: true})
+		t.wake(ctx)
+	}
+	t.failures = 0
+}
+
+// wake has the regions tried again that were off while this one failed because all of them were.
+func (t *target) wake(ctx actor.Context) {
+	for _, row := range t.spec.Directory.Rows() {
+		if t.failures > 0 && t.class == gateway.RegionOff && row.Off && row.Role == t.row.Role {
+			ctx.Send(row.Target, resolveAgain{})
+		}
+	}
 }
 
 // onListingEnded notes whether AWS answers this role, where another one of the account could serve instead. Keys are made
 // with the role that was answered last.
 func (t *target) onListingEnded(ctx actor.Context, m discovery.ListingEnded) {
+	class := apigateway.Classify(m.Err)
 	switch {
+	case class == gateway.RegionUnavailable && t.row.Optional: // it was switched off
+		t.onOff(ctx, m.Err)
 	case !t.spec.Directory.Shared(t.spec.Row):
 	case m.Err == nil:
 		t.row.FailedAt = time.Time{}
 		t.show(status.Ready)
 		ctx.Request(t.spec.Keys, keys.Open{Target: t.row.ID(), Client: t.client})
-	case apigateway.Classify(m.Err).NeedsSomebody():
+	case class.NeedsSomebody():
 		t.failure, t.row.FailedAt = apigateway.OmissionOf(m.Err), time.Now()
 		t.show(status.Failed)
 		t.handOver(ctx)
@@ -296,7 +415,7 @@ func (t *target) refuse(ctx actor.Context, message any, sender *actor.PID) {
 	case messages.ListTarget:
 		ctx.Request(sender, messages.TargetListing{
 			Request: m.Request, Target: t.row.ID(), Failure: t.failure.Why, Cause: t.cause,
-			Away: t.class.Passes(), Refused: t.class.NeedsSomebody(),
+			Away: t.class.Passes(), Refused: t.class.NeedsSomebody(), Off: t.row.Off,
 		})
 	case messages.ExportAPI:
 		for _, d := range m.Documents {

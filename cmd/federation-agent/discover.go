@@ -206,6 +206,9 @@ func progress(board status.Snapshot, took time.Duration) string {
 	all, listed, failed := 0, 0, 0
 	for _, i := range board.Integrations {
 		for _, t := range i.Targets {
+			if t.State == status.Off || t.State == status.Standby {
+				continue
+			}
 			all++
 			switch {
 			case !t.At.IsZero():

@@ -58,7 +58,7 @@ func logStart(log *slog.Logger, cfg config.Config, warnings []string) {
 	for _, p := range cfg.Providers {
 		log.Info("serving an integration",
 			life.LogIntegration, p.IntegrationID,
-			logRegions, config.RegionsOf(cfg.Accesses(p)), logAccounts, accountsOf(cfg.Accesses(p)))
+			logRegions, config.RegionsOf(cfg.Accesses(p), config.Access.RegionNames), logAccounts, accountsOf(cfg.Accesses(p)))
 	}
 	for _, n := range cfg.Notes {
 		log.Info("configuration: " + n)

@@ -157,6 +157,7 @@ func needsOf(x config.Explanation, principals []string) (iam.Needs, error) {
 		for _, a := range cfg.Accesses(provider) {
 			n.Uses = append(n.Uses, iam.Use{
 				Identity: identity, Role: a.Role, ExternalID: a.ExternalID, ExternalIDFrom: a.ExternalIDFrom, Regions: a.Regions,
+				All: a.All,
 			})
 		}
 	}

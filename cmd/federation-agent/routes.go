@@ -32,7 +32,7 @@ func apimRoute(cfg config.Config) string {
 func awsRoutes(cfg config.Config) string {
 	regions := map[string][]string{}
 	for _, p := range cfg.Providers {
-		for _, name := range config.RegionsOf(cfg.Accesses(p)) {
+		for _, name := range config.RegionsOf(cfg.Accesses(p), func(a config.Access) []string { return a.Regions }) {
 			if route := awsRoute(name); !slices.Contains(regions[route], name) {
 				regions[route] = append(regions[route], name)
 			}

@@ -46,11 +46,11 @@ func printSummary(p process, cfg config.Config) error {
 	for _, provider := range cfg.Providers {
 		fmt.Fprintf(out, "  Integration\t%s\n", provider.IntegrationID)
 		all := cfg.Accesses(provider)
-		fmt.Fprintf(out, "    regions\t%s\n", strings.Join(config.RegionsOf(all), ", "))
+		fmt.Fprintf(out, "    regions\t%s\n", strings.Join(config.RegionsOf(all, config.Access.RegionNames), ", "))
 		fmt.Fprintf(out, "    accounts\t%s\n", strings.Join(accountsOf(all), ", "))
 		if len(provider.Accounts) > 0 {
 			for _, a := range all {
-				fmt.Fprintf(out, "      %s\t%s\n", accountsOf([]config.Access{a})[0], strings.Join(a.Regions, ", "))
+				fmt.Fprintf(out, "      %s\t%s\n", accountsOf([]config.Access{a})[0], strings.Join(a.RegionNames(), ", "))
 			}
 		}
 		fmt.Fprintf(out, "    access key\t%s\n", cmp.Or(provider.AccessKeyID.Reveal(), "none: the AWS SDK's default chain"))

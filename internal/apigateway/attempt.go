@@ -129,7 +129,7 @@ func (a attempts) attempt(ctx context.Context, in middleware.FinalizeInput, next
 func (a attempts) failure(ctx context.Context, c *call, operation gateway.Operation, err error) *attemptError {
 	f := &attemptError{
 		region:     awsmiddleware.GetRegion(ctx),
-		class:      classOfAttempt(operation, err, c, ctx.Err()),
+		class:      ofTrial(ctx, classOfAttempt(operation, err, c, ctx.Err()), err),
 		retryAfter: RetryAfter(err),
 		err:        err,
 	}

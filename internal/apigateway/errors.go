@@ -95,6 +95,9 @@ func Explain(err error) string {
 	case class == gateway.Unreachable:
 		return "API Gateway's endpoint in " + where + " did not answer; " +
 			"check the network, DNS, proxy variables and AWS_ENDPOINT_URL"
+	case class == gateway.RegionOff:
+		return where + " does not know the access key, or the account's organization keeps it out of the region; " +
+			"if every region says this, check accessKeyId"
 	case class == gateway.RegionUnavailable:
 		return where + " does not know the access key; enable the region for the account (in AWS's console: Account, AWS " +
 			"Regions); take it out of configuration.region only once its subscriptions are closed, as their keys stay valid; " +

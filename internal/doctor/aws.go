@@ -13,6 +13,7 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/region"
 	"federation-agent/internal/words"
 )
 
@@ -20,6 +21,7 @@ import (
 const (
 	checkCredentials = "credentials"
 	checkRole        = "role"
+	checkRegions     = "regions"
 	checkRESTAPIs    = "REST APIs"
 	checkUsagePlans  = "usage plans"
 	checkDocuments   = "documents"
@@ -68,9 +70,16 @@ func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) 
 	}
 	var targets []target
 	for _, a := range all {
+		of := cmp.Or(apigateway.AccountOfRole(a.Role), account)
+		told := false
+		if a.All && usable && assumed[slices.Index(roles, a.Role)].Verdict == Good {
+			a.Regions, told = d.enabled(ctx, credentials, a)
+		}
 		for _, region := range a.Regions {
-			of := cmp.Or(apigateway.AccountOfRole(a.Role), account)
-			t := target{of: p, role: a.Role, region: region, about: strings.TrimPrefix(of+":"+region, ":")}
+			t := target{
+				of: p, role: a.Role, region: region, about: strings.TrimPrefix(of+":"+region, ":"),
+				optional: a.All && !told,
+			}
 			switch {
 			case !usable:
 				t.behind = checkCredentials
@@ -81,6 +90,11 @@ func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) 
 		}
 	}
 	found := together(targets, func(t target) asked { return d.target(ctx, credentials, t) })
+	for _, a := range all {
+		if a.All {
+			results = append(results, off(a, targets, found, row{checkRegions, cmp.Or(a.Role, about)}))
+		}
+	}
 	for _, f := range found {
 		results = append(results, f.results...)
 	}
@@ -132,14 +146,54 @@ func (d *doctor) role(ctx context.Context, credentials *apigateway.Credentials, 
 	return r.good("it can be assumed")
 }
 
-// target is an account and region. behind names the check that keeps it from being asked.
+// target is an account and region. behind names the check that keeps it from being asked. An optional one may be off.
 type target struct {
 	of                          config.Provider
 	role, region, about, behind string
+	optional                    bool
+}
+
+// enabled are the regions of an account, as far as AWS tells which are enabled: told says whether it does.
+func (d *doctor) enabled(
+	ctx context.Context, credentials *apigateway.Credentials, a config.Access,
+) (regions []string, told bool) {
+	enabled, err := within(ctx, identityWithin, func(ctx context.Context) ([]string, error) {
+		return credentials.EnabledRegions(ctx, region.PartitionOf(a.Regions[0]), a.Role)
+	})
+	if err != nil || enabled == nil { // the tries will say what is wrong
+		return a.Regions, false
+	}
+	return slices.DeleteFunc(slices.Clone(a.Regions), func(name string) bool { return !slices.Contains(enabled, name) }), true
+}
+
+// off says how many regions of an account are on. It is no fault of others that they are off.
+func off(a config.Access, targets []target, found []asked, r row) Result {
+	on, tried := 0, false
+	for n, t := range targets {
+		if t.role != a.Role || !slices.Contains(a.Regions, t.region) {
+			continue
+		}
+		if t.behind != "" {
+			return r.behind(t.behind)
+		}
+		tried = tried || t.optional
+		if !found[n].off {
+			on++
+		}
+	}
+	text := fmt.Sprintf("%d of %d are on; the others are off for the account, and left alone", on, len(a.Regions))
+	switch {
+	case on == 0:
+		return r.attention("AWS knows the credentials in none of them", "check accessKeyId")
+	case tried:
+		return r.is(Good, text, "each was tried, as account:ListRegions, which is optional, is not granted")
+	}
+	return r.good(text)
 }
 
 // asked is what a target says. stages are those in usage plans, if there is a stage filter and they could be listed.
 type asked struct {
+	off     bool // and so there are no results
 	results []Result
 	stages  []string
 	listed  bool
@@ -174,6 +228,9 @@ func (d *doctor) target(ctx context.Context, credentials *apigateway.Credentials
 	if d.Config.Agent.Discovery.CustomDomains {
 		probes = append(probes, probe{checkDomains, "they can be listed", apigateway.ProbeDomains})
 	}
+	if t.optional {
+		probes[0].probe = apigateway.Try
+	}
 	for _, tried := range probes {
 		r := row{tried.check, t.about}
 		if behind != "" {
@@ -184,6 +241,9 @@ func (d *doctor) target(ctx context.Context, credentials *apigateway.Credentials
 		if err == nil {
 			said.results = append(said.results, r.good(tried.good))
 			continue
+		}
+		if apigateway.Classify(err) == gateway.RegionOff {
+			return asked{off: true}
 		}
 		said.results = append(said.results, r.attention(refusal(err), remedy(err)))
 		if apigateway.Classify(err) != gateway.AccessDenied { // it would be the same again
@@ -237,7 +297,7 @@ func filtered(p config.Provider, found []asked, r row) Result {
 	var known, meant []string
 	all := true
 	for _, f := range found {
-		known, all = append(known, f.stages...), all && f.listed
+		known, all = append(known, f.stages...), all && (f.listed || f.off)
 	}
 	slices.Sort(known)
 	known = slices.Compact(known)

@@ -24,6 +24,7 @@ import (
 	"time"
 
 	"federation-agent/internal/doctor"
+	"federation-agent/internal/region"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
@@ -309,6 +310,32 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 				{"usage plans", doctor.NotTried, []string{"ap-east-1", "REST APIs must be ok first"}},
 			},
 			calls: map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 1, "GetStages": 1, "GetExport": 1},
+		},
+		"every region, without the grant": {
+			change:   onlyTwo,
+			settings: []string{provider0 + "configuration_region=all"},
+			wants: []want{
+				{"regions", doctor.Good, []string{"2 of 34 are on", "account:ListRegions, which is optional, is not granted"}},
+				{"REST APIs", doctor.Good, []string{"eu-west-1"}},
+				{"REST APIs", doctor.Good, []string{"us-east-1"}},
+			},
+			calls: map[string]int64{
+				"GetCallerIdentity": 1, "ListRegions": 1, "GetRestApis": 34, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2,
+			},
+		},
+		"every region, with the grant": {
+			change: func(a *awssim.Account) {
+				onlyTwo(a)
+				a.Principals[0].Policy = awssim.AllowAll()
+			},
+			settings: []string{provider0 + "configuration_region=all"},
+			wants: []want{
+				{"regions", doctor.Good, []string{"2 of 34 are on"}},
+				{"REST APIs", doctor.Good, []string{"eu-west-1"}},
+			},
+			calls: map[string]int64{
+				"GetCallerIdentity": 1, "ListRegions": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2,
+			},
 		},
 		"AWS that throttles": {
 			change: func(a *awssim.Account) { a.Regions = a.Regions[:1] },
@@ -679,5 +706,14 @@ func TestTheTableHas120ColumnsAndNoColourUnlessItIsAskedFor(t *testing.T) {
 	if err := json.Unmarshal([]byte(printed.String()), &read); err != nil || read.Healthy || len(read.Checks) != 3 ||
 		read.Checks[1]["verdict"] != "attention" || read.Checks[1]["remedy"] == "" || read.Checks[0]["result"] == "" {
 		t.Errorf("%v\n%s", err, printed.String())
+	}
+}
+
+// onlyTwo switches every region off that the estate does not have.
+func onlyTwo(a *awssim.Account) {
+	for _, name := range region.Named("aws").Regions() {
+		if !slices.ContainsFunc(a.Regions, func(r awssim.Region) bool { return r.Name == name }) {
+			a.Regions = append(a.Regions, awssim.Region{Name: name, Disabled: true})
+		}
 	}
 }

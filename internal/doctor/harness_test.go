@@ -88,7 +88,8 @@ func (p *patient) results() []doctor.Result {
 	options := doctor.Options{Config: cfg}
 	options.Credentials = func(ctx context.Context, of config.Provider) (*apigateway.Credentials, error) {
 		return apigateway.NewCredentials(ctx, apigateway.CredentialsOptions{
-			AccessKeyID: of.AccessKeyID, SecretAccessKey: of.SecretAccessKey, Regions: of.Regions, RoleSessionName: "doctor",
+			AccessKeyID: of.AccessKeyID, SecretAccessKey: of.SecretAccessKey, RoleSessionName: "doctor",
+			Regions: cfg.Accesses(of)[0].Regions,
 		})
 	}
 	if p.examine != nil {

@@ -33,6 +33,8 @@ const (
 	ClockOff
 	// RegionUnavailable: the region does not know the access key. A region that is not enabled answers so.
 	RegionUnavailable
+	// RegionOff: the same, of a region that nobody has named. It was tried to see whether it is enabled.
+	RegionOff
 	// NotFound: API Gateway says that the resource does not exist.
 	NotFound
 	// NotYet: AWS does not know yet what it has just made.
@@ -52,7 +54,7 @@ const (
 
 var classNames = [...]string{
 	"ok", "throttled", "conflict_retryable", "no_permit", "unavailable", "unreachable", "answer_lost", "hard_limit",
-	"access_denied", "bad_credentials", "expired_credentials", "clock_off", "region_unavailable", "not_found",
+	"access_denied", "bad_credentials", "expired_credentials", "clock_off", "region_unavailable", "region_off", "not_found",
 	"not_yet", "conflict", "not_exportable", "invalid", "cancelled", "internal",
 }
 
@@ -98,7 +100,7 @@ func (c Class) Passes() bool {
 // what AWS refuses as invalid today is so tomorrow.
 func (c Class) NeedsSomebody() bool {
 	switch c {
-	case AccessDenied, HardLimit, BadCredentials, ExpiredCredentials, ClockOff, RegionUnavailable, Invalid:
+	case AccessDenied, HardLimit, BadCredentials, ExpiredCredentials, ClockOff, RegionUnavailable, RegionOff, Invalid:
 		return true
 	default:
 		return false

@@ -32,6 +32,8 @@ type Use struct {
 	// Role is its ARN, ExternalID what is sent with it, and ExternalIDFrom the setting that says that.
 	Role, ExternalID, ExternalIDFrom string
 	Regions                          []string
+	// All says that Regions are all of their partition. It adds the optional grant that tells which of them are enabled.
+	All bool
 }
 
 // Secrets are those of Secrets Manager that settings refer to, by name or by ARN. An empty account is any.
@@ -94,6 +96,7 @@ const (
 	allow   = "Allow"
 	assume  = "sts:AssumeRole"
 	read    = "secretsmanager:GetSecretValue"
+	enabled = "account:ListRegions"
 )
 
 // reasons are the actions of all documents.
@@ -119,6 +122,10 @@ var reasons = []Reason{
 		"nothing of the role's account is federated, and its subscriptions fail",
 	},
 	{
+		enabled, "tells which regions are enabled for the account, once at the start and once a day",
+		"each region is tried by one call at the start, and one that is off once a day: nothing is missing",
+	},
+	{
 		read, "reads the secrets that settings refer to, at the start and after a rotation",
 		"the agent does not start; if it runs already, it does not see rotated values",
 	},
@@ -127,11 +134,12 @@ var reasons = []Reason{
 // Grants are the documents: first those of each identity, then those of each role.
 func (n Needs) Grants() (grants []Grant, err error) {
 	var identities, roles []string
-	regions, assumed := map[string][]string{}, map[string][]string{}
+	regions, assumed, all := map[string][]string{}, map[string][]string{}, map[string]bool{}
 	for _, u := range n.Uses {
 		identities = with(identities, u.Identity)
 		holder := cmp.Or(u.Role, u.Identity)
 		regions[holder] = with(regions[holder], u.Regions...)
+		all[holder] = all[holder] || u.All
 		if u.Role != "" {
 			assumed[u.Identity] = with(assumed[u.Identity], u.Role)
 			roles = with(roles, u.Role)
@@ -146,10 +154,13 @@ func (n Needs) Grants() (grants []Grant, err error) {
 	}
 	for _, holder := range slices.Concat(identities, roles) {
 		if here := regions[holder]; len(here) > 0 {
-			statements, parsed := n.permissions(here)
+			statements, parsed := n.permissions(here, all[holder])
 			err = errors.Join(err, parsed)
 			add(Permissions, holder, nil, statements...)
 			grants[len(grants)-1].Optional = []string{n.aboutLookup(), n.aboutDomains()}
+			if all[holder] {
+				grants[len(grants)-1].Optional = append(grants[len(grants)-1].Optional, aboutRegions)
+			}
 		}
 		if others := assumed[holder]; len(others) > 0 {
 			add(AssumeRole, holder, nil, Statement{
@@ -217,8 +228,12 @@ func (n Needs) aboutDomains() string {
 		"descriptions say by which custom domain names the APIs are called"
 }
 
-// permissions are the minimum policy's for a few regions, and what is optional.
-func (n Needs) permissions(regions []string) ([]Statement, error) {
+// aboutRegions says the same of the regions `all`.
+const aboutRegions = enabled + " is for the regions all, and optional: without it, each region is tried once"
+
+// permissions are the minimum policy's for a few regions, or for every region of their partition, and what is optional.
+func (n Needs) permissions(regions []string, all bool) ([]Statement, error) {
+	partition := region.PartitionOf(regions[0]).ID
 	var minimum Document
 	if err := json.Unmarshal(deployed.MinimumPolicy, &minimum); err != nil {
 		return nil, fmt.Errorf("reading the minimum policy: %w", err)
@@ -235,15 +250,27 @@ func (n Needs) permissions(regions []string) ([]Statement, error) {
 		}
 		minimum.Statement = append(minimum.Statement, more.Statement...)
 	}
+	if all { // as the minimum policy has it
+		regions = []string{"*"}
+	}
 	for i, s := range minimum.Statement {
 		var narrowed []string
 		for _, name := range regions {
-			here := fmt.Sprintf("arn:%s:apigateway:%s:", region.PartitionOf(name).ID, name)
+			of := partition
+			if !all {
+				of = region.PartitionOf(name).ID
+			}
+			here := fmt.Sprintf("arn:%s:apigateway:%s:", of, name)
 			for _, resource := range s.Resource {
 				narrowed = append(narrowed, strings.Replace(resource, everyRegion, here, 1))
 			}
 		}
 		minimum.Statement[i].Resource = narrowed
+	}
+	if all && partition == "aws" {
+		minimum.Statement = append(minimum.Statement, Statement{
+			Sid: "ListEnabledRegions", Effect: allow, Action: []string{enabled}, Resource: []string{"arn:aws:account::*:account"},
+		})
 	}
 	return minimum.Statement, nil
 }

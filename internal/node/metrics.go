@@ -90,6 +90,7 @@ var (
 
 	targetUp = metric("target_up", "Whether AWS could be used the last time that the agent tried.",
 		"integration", "account", "region", "role")
+	targetStates = metric("targets", "Accounts and regions by state.", "integration", "state")
 	targetListed = metric("target_last_listed_timestamp_seconds",
 		"When the last complete listing began; absent until there is one.", "integration", "account", "region", "role")
 
@@ -124,8 +125,13 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		m.gauge(guardTripped, oneIf(len(i.Guard) > 0), i.ID)
 		m.count(keysMade, i.Keys.Made, i.ID)
 		m.count(keysDeleted, i.Keys.Deleted, i.ID)
+		states := map[status.TargetState]int{}
 		for _, t := range i.Targets {
 			m.target(i.ID, t)
+			states[t.State]++
+		}
+		for _, state := range status.TargetStates() {
+			m.gauge(targetStates, float64(states[state]), i.ID, string(state))
 		}
 	}
 	m.aws(board)
@@ -206,7 +212,7 @@ func (m measures) ingests(id string, g status.Ingested) {
 }
 
 func (m measures) target(id string, t status.Target) {
-	if t.State != status.Standby { // nobody tries it
+	if t.State != status.Standby && t.State != status.Off { // nobody tries it
 		m.gauge(targetUp, oneIf(t.State == status.Ready), id, t.Account, t.Region, t.Role)
 	}
 	m.instant(targetListed, t.At, id, t.Account, t.Region, t.Role)

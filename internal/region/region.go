@@ -48,6 +48,18 @@ func All() []string {
 // Known reports whether a region is one of [All].
 func Known(name string) bool { return slices.Contains(All(), name) }
 
+// Named is the partition with an id, else "aws".
+func Named(id string) Partition {
+	all := partitions()
+	return all[max(slices.IndexFunc(all, func(p Partition) bool { return p.ID == id }), 0)]
+}
+
+// Regions are those that this build knows, the home region first, the others sorted.
+func (p Partition) Regions() []string {
+	others := slices.DeleteFunc(slices.Clone(p.regions), func(name string) bool { return name == p.Home })
+	return append([]string{p.Home}, others...)
+}
+
 // PartitionOf is the partition whose known regions begin with the same words as a region, whether this build knows it
 // or not; else "aws".
 func PartitionOf(name string) Partition {

@@ -19,6 +19,8 @@ const (
 	Failed TargetState = "failed"
 	// Standby: another role of the account serves the region. This one is not tried until that one fails.
 	Standby TargetState = "standby"
+	// Off: nobody has named the region, and it is off for the account. It is asked for again once a day.
+	Off TargetState = "off"
 )
 
 // Said is the state as people read it, with the time of the last listing: an account that is known is all that is known
@@ -29,11 +31,16 @@ func (s TargetState) Said(listed time.Time) string {
 		return "finding the account"
 	case s == Standby:
 		return "stands by for another role"
+	case s == Off:
+		return "off for the account"
 	case s == Ready && listed.IsZero():
 		return "not asked yet"
 	}
 	return string(s)
 }
+
+// TargetStates are all of them.
+func TargetStates() []TargetState { return []TargetState{Resolving, Ready, Failed, Standby, Off} }
 
 // Target is one region with one role.
 type Target struct {
@@ -136,7 +143,7 @@ func (i *integration) readTargets() []Target {
 	serves := map[Place]int{}
 	for _, t := range i.targets {
 		place := Place{t.Account, t.Region}
-		if order, there := serves[place]; t.State == Ready && (!there || t.Order < order) {
+		if order, there := serves[place]; (t.State == Ready || t.State == Off) && (!there || t.Order < order) {
 			serves[place] = t.Order
 		}
 	}

@@ -18,6 +18,8 @@ type Found struct {
 	Listings    []Listing
 	// Domains says that custom domain names were asked for.
 	Domains bool
+	// Off are the targets whose region is off for the account, and that nobody has named.
+	Off []federation.Target
 	// Unconfirmed are the APIs that the plan-loss guard holds back.
 	Unconfirmed map[federation.ID]bool
 }

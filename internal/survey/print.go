@@ -91,6 +91,9 @@ func (i Integration) print(w *tabwriter.Writer) {
 			}
 		}
 	}
+	if len(i.Off) > 0 {
+		fmt.Fprintf(w, "Off for the account, and not asked: %s\n", words.Few(i.Off, words.Many, ", "))
+	}
 	for _, t := range i.Targets {
 		if t.DomainsUnknown != "" {
 			fmt.Fprintf(w, "Base URLs of %s are not all known: %s\n", words.Place(t.Account, t.Region), t.DomainsUnknown)

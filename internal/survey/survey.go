@@ -51,8 +51,10 @@ type Integration struct {
 	Filters       []Filtering `json:"filters,omitempty"`
 	UnusedFilters []Unused    `json:"unusedFilters,omitempty"`
 	// Domains says that custom domain names were asked for.
-	Domains bool      `json:"customDomains,omitempty"`
-	Targets []Target  `json:"targets"`
+	Domains bool     `json:"customDomains,omitempty"`
+	Targets []Target `json:"targets"`
+	// Off are the regions that nobody has named and that are off for their account. They are not asked.
+	Off     []string  `json:"off,omitempty"`
 	APIs    []API     `json:"apis"`
 	LeftOut []LeftOut `json:"leftOut"`
 	Gone    []Gone    `json:"gone"`
@@ -194,6 +196,10 @@ func integrationOf(f Found, before Before) Integration {
 		ID: f.Integration, Compared: len(before.Plans) > 0, NotCompared: before.Unknown, Domains: f.Domains,
 		Targets: []Target{}, APIs: []API{}, LeftOut: []LeftOut{}, Gone: []Gone{},
 	}
+	for _, t := range f.Off {
+		i.Off = append(i.Off, words.Place(t.Account, t.Region))
+	}
+	slices.Sort(i.Off)
 	if !i.Compared {
 		i.NotCompared = cmp.Or(i.NotCompared, "no earlier ingest is remembered")
 	}

@@ -25,7 +25,9 @@ func oneTarget() (found survey.Found, before survey.Before) {
 	listing := survey.Listing{Target: at, Complete: true, APIs: apis, Plans: []*gateway.UsagePlan{gold, silver}}
 	found = survey.Found{Integration: "i", Listings: []survey.Listing{listing, {
 		Target: federation.Target{Region: "ap-east-1"}, Failure: "enable the region", Cause: "api error X",
-	}}, Unconfirmed: map[federation.ID]bool{}}
+	}}, Unconfirmed: map[federation.ID]bool{}, Off: []federation.Target{
+		{Account: at.Account, Region: "me-south-1"}, {Account: at.Account, Region: "af-south-1"},
+	}}
 	for _, e := range federation.Entries(apis, listing.Plans, nil, federation.Filter{}) {
 		named := federation.NamedEntry{Target: at, Entry: e, Name: e.API.Name}
 		found.Whole = append(found.Whole, named)
@@ -83,6 +85,7 @@ func TestAnIngestIsForetold(t *testing.T) {
 	}
 	for _, want := range []string{
 		"Compared with what was last sent: 0 new, 1 changed, 0 as before, 1 gone\n",
+		"Off for the account, and not asked: 111122223333:af-south-1, 111122223333:me-south-1\n",
 		"ATTENTION: ap-east-1 is not listed: enable the region\n  AWS: api error X\n",
 		"111122223333:eu-west-1  prod   Orders  Gold, Silver  changed  plan Silver (s) is new; plan bronze is gone",
 		"Shown: 1 APIs to federate, 2 left out, 1 gone\n",

@@ -20,6 +20,8 @@ type Row[P any] struct {
 	// Ready says that the account is known and Writer serves: who makes and deletes its keys.
 	Ready  bool
 	Writer P
+	// Optional says that nobody has named the region, so that it may be off for the account. Off says that it is.
+	Optional, Off bool
 	// FailedAt is when AWS last refused what was asked with this role, if nothing has been answered since.
 	FailedAt time.Time
 }
@@ -103,6 +105,31 @@ func (d *Directory[P]) Shared(n int) bool {
 		}
 	}
 	return false
+}
+
+// First is the first row of a known account and region.
+func (d *Directory[P]) First(t federation.Target) (first Row[P], found bool) {
+	for n := range d.rows {
+		if row := d.Row(n); row.ID() == t && t.Account != "" {
+			return row, true
+		}
+	}
+	return first, false
+}
+
+// AllOff says that the nth row's role was answered in none of its regions. Home is the first of them.
+func (d *Directory[P]) AllOff(n int) (home Row[P], all bool) {
+	own, found := d.Row(n), false
+	for _, row := range d.Rows() {
+		switch {
+		case row.Role != own.Role:
+		case !row.Off:
+			return home, false
+		case !found:
+			home, found = row, true
+		}
+	}
+	return home, true
 }
 
 // Find is the first row that is, or may turn out to be, that target. Of two roles of one account it is one that has not

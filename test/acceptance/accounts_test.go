@@ -1,6 +1,9 @@
 package acceptance
 
 import (
+	"context"
+	"fmt"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -8,6 +11,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	regions "federation-agent/internal/region"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/status"
 	"federation-agent/test/world"
@@ -77,7 +81,7 @@ func TestTheSecondRoleOfAnAccountTakesOverWhereTheFirstIsRefusedAndGivesBack(t *
 	refused.Store(true)
 	run(t, twoRoles(&refused), func(t *testing.T, w *world.World) {
 		agent, api := ingested(w)
-		if n := calls(w)[awssim.OpAssumeRole]; n != 2 {
+		if n := calls(w)[awssim.OpAssumeRole]; n < 2 || n > 3 { // two lists may each be refused
 			t.Errorf("%d AssumeRole", n)
 		}
 		if n := w.Log.Count("level=ERROR", "a listing failed", "refuses to let the agent assume this role"); n != 1 {
@@ -173,6 +177,189 @@ func TestARoleWithAWrongExternalIDIsNamedWithTheSettingToCorrect(t *testing.T) {
 		}
 		if n := len(providerIDs(w)); n != 4 {
 			t.Errorf("%d APIs of the other account", n)
+		}
+	})
+}
+
+// everyRegion is an account, and all regions for the agent. Those named are on, and have APIs; the others are off. The
+// role's policy, unless it is nil, is policy.
+func everyRegion(policy *awssim.Policy, on ...string) world.Options {
+	e := estate(1, on...)
+	e.Accounts[0].Roles[0].Policy = policy
+	for _, name := range regions.Named("aws").Regions() {
+		if !slices.Contains(on, name) {
+			e.Accounts[0].Regions = append(e.Accounts[0].Regions, awssim.Region{Name: name, Disabled: true})
+		}
+	}
+	return world.Options{AWS: awssim.Options{Estate: e}, Settings: map[string]string{
+		provider + "region": "all", provider + "roleArn": awssim.UniformRoleARN(0),
+	}}
+}
+
+// mayListRegions is the minimum policy and the optional grant.
+func mayListRegions(t *testing.T) *awssim.Policy {
+	t.Helper()
+	policy, err := awssim.MinimumPolicy()
+	if err != nil {
+		t.Fatal(err)
+	}
+	policy.Statement = append(policy.Statement, awssim.Statement{
+		Effect: awssim.EffectAllow, Action: awssim.Strings{"account:ListRegions"}, Resource: awssim.Strings{"*"},
+	})
+	return policy
+}
+
+// inState counts the targets by state.
+func inState(i *world.Instance) map[status.TargetState]int {
+	found := map[status.TargetState]int{}
+	for _, t := range i.Board.Read().Integrations[0].Targets {
+		found[t.State]++
+	}
+	return found
+}
+
+func TestEachRegionIsTriedOnceAndOneThatIsOffIsAFactAndNoFault(t *testing.T) {
+	all := len(regions.Named("aws").Regions())
+	off := all - 2
+	for name, c := range map[string]struct {
+		policy *awssim.Policy
+		start  map[string]int64
+	}{
+		"without the grant each is tried": {
+			nil, map[string]int64{awssim.OpAssumeRole: 1, awssim.OpListRegions: 1, awssim.OpGetRestAPIs: int64(all)},
+		},
+		"with the grant none is": {mayListRegions(t), map[string]int64{awssim.OpAssumeRole: 1, awssim.OpListRegions: 1}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			run(t, everyRegion(c.policy, "eu-west-1", "us-east-1"), func(t *testing.T, w *world.World) {
+				agent := w.Connected()
+				pass(time.Minute)
+				if diff := cmp.Diff(c.start, calls(w)); diff != "" {
+					t.Errorf("at the start: %s", diff)
+				}
+				if diff := cmp.Diff(map[status.TargetState]int{status.Ready: 2, status.Off: off}, inState(agent)); diff != "" {
+					t.Error(diff)
+				}
+				if p := preview(w); p.Partial || len(p.APIs) != 8 {
+					t.Errorf("%d APIs, partial: %v", len(p.APIs), p.Partial)
+				}
+				pass(2 * time.Minute)
+				if job := succeed(w); job.Total != 8 {
+					t.Errorf("job %+v", job)
+				}
+				want := map[string]int64{
+					awssim.OpGetRestAPIs: 4, awssim.OpGetUsagePlans: 4, awssim.OpGetStages: 4, awssim.OpGetExport: 8,
+				}
+				if diff := cmp.Diff(want, calls(w)); diff != "" {
+					t.Errorf("a preview and an ingest: %s", diff)
+				}
+				pass(20 * time.Hour)
+				if diff := cmp.Diff(map[string]int64{}, calls(w)); diff != "" {
+					t.Errorf("within the day: %s", diff)
+				}
+				for _, level := range []string{"level=WARN", "level=ERROR"} {
+					if n := w.Log.Count(level, "region"); n > 0 {
+						t.Errorf("%d lines of %s about regions", n, level)
+					}
+				}
+				if n := w.Log.Count("level=INFO", "left alone", fmt.Sprintf("on=2 off=%d", off)); n != 1 {
+					t.Errorf("%d lines tell of the regions that are off", n)
+				}
+				for call := range agent.Board.Read().Calls {
+					if call.Result == "region_unavailable" || call.Result == "access_denied" {
+						t.Errorf("an alert would be told of %+v", call)
+					}
+				}
+				healthy(t, w)
+			})
+		})
+	}
+}
+
+func TestARegionThatIsEnabledServesADayLater(t *testing.T) {
+	for name, policy := range map[string]*awssim.Policy{"without the grant": nil, "with the grant": mayListRegions(t)} {
+		t.Run(name, func(t *testing.T) {
+			run(t, everyRegion(policy, "us-east-1"), func(t *testing.T, w *world.World) {
+				agent, _ := ingested(w)
+				calls(w)
+				const tomorrows = "ap-east-1"
+				if err := w.AWS.SetDisabled(awssim.Scope{Account: awssim.UniformAccount(0), Region: tomorrows}, false); err != nil {
+					t.Fatal(err)
+				}
+				pass(23 * time.Hour)
+				if n := inState(agent)[status.Ready]; n != 1 {
+					t.Errorf("%d regions are ready within the day", n)
+				}
+				pass(2 * time.Hour)
+				off := inState(agent)[status.Off]
+				if n := inState(agent)[status.Ready]; n != 2 || off != len(regions.Named("aws").Regions())-2 {
+					t.Errorf("a day later %d are ready, %d off", n, off)
+				}
+				made := calls(w)
+				want := map[string]int64{awssim.OpAssumeRole: made[awssim.OpAssumeRole], awssim.OpListRegions: 1}
+				if policy == nil {
+					want[awssim.OpGetRestAPIs] = int64(off) + 1
+				}
+				if diff := cmp.Diff(want, made); diff != "" {
+					t.Error(diff)
+				}
+				if !w.Log.Has("level=INFO", "left alone", fmt.Sprintf("on=2 off=%d", off)) {
+					t.Error("the log does not tell of the region that is on")
+				}
+				succeed(w)
+			})
+		})
+	}
+}
+
+func TestAnAccountOfWhichNoRegionAnswersIsAFault(t *testing.T) {
+	var broken atomic.Bool
+	broken.Store(true)
+	o := everyRegion(nil, "eu-west-1", "us-east-1")
+	o.AWS.Faults = func(e awssim.Event) awssim.Fault {
+		if broken.Load() && e.Operation == awssim.OpGetRestAPIs {
+			return awssim.Answer(403, awssim.CodeUnrecognizedClient, "The security token included in the request is invalid.")
+		}
+		return awssim.Fault{}
+	}
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		pass(time.Minute)
+		if n := inState(agent)[status.Failed]; n == 0 {
+			t.Errorf("targets %v", inState(agent))
+		}
+		if p, err := w.APIM.Preview(context.Background(), world.Integration); err == nil {
+			t.Errorf("a preview of nothing: %+v", p)
+		}
+		if !w.Log.Has("level=ERROR", "AWS cannot be used", "if every region says this, check accessKeyId") {
+			t.Error("nobody is told")
+		}
+		calls(w)
+		failed := int64(inState(agent)[status.Failed])
+		pass(time.Hour)
+		if n := calls(w)[awssim.OpGetRestAPIs]; n == 0 || n > 20*failed {
+			t.Errorf("%d tries in an hour, of %d", n, failed)
+		}
+		broken.Store(false)
+		pass(10 * time.Minute)
+		want := map[status.TargetState]int{status.Ready: 2, status.Off: len(regions.Named("aws").Regions()) - 2}
+		if diff := cmp.Diff(want, inState(agent)); diff != "" {
+			t.Errorf("once AWS answers: %s", diff)
+		}
+	})
+}
+
+func TestARegionThatIsNamedAndOffStaysAFault(t *testing.T) {
+	o := everyRegion(nil, "eu-west-1")
+	o.Settings[provider+"region"] = "eu-west-1,ap-east-1"
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		incomplete(w)
+		if diff := cmp.Diff(map[status.TargetState]int{status.Ready: 1, status.Failed: 1}, inState(agent)); diff != "" {
+			t.Error(diff)
+		}
+		if n := calls(w)[awssim.OpListRegions]; n != 0 {
+			t.Errorf("%d ListRegions, and nobody wants all regions", n)
 		}
 	})
 }

@@ -206,6 +206,33 @@ func TestTheTrustOfEachRoleAsksForItsOwnExternalID(t *testing.T) {
 	}
 }
 
+// The optional grant lists the regions of the own account, and of no other one of the organization.
+func TestThePolicyForEveryRegionServesTheAgentAndTellsWhichAreEnabled(t *testing.T) {
+	n := iam.Needs{Uses: []iam.Use{{Identity: "me", Regions: []string{"us-east-1", "eu-west-1"}, All: true}}}
+	p := generated(t, n, iam.Permissions)
+	for _, region := range []string{"eu-west-1", "ap-east-1"} {
+		if p.Evaluate("apigateway:GET", "arn:aws:apigateway:"+region+"::/restapis") != awssim.Allowed {
+			t.Errorf("%s may not be listed", region)
+		}
+	}
+	const list = "account:ListRegions"
+	if p.Evaluate(list, "arn:aws:account::111122223333:account") != awssim.Allowed {
+		t.Error("regions may not be listed")
+	}
+	if p.Evaluate(list, "arn:aws:account::111122223333:account/o-abc/444455556666") == awssim.Allowed {
+		t.Error("regions of another account may be listed, too")
+	}
+	g := granted(t, n, iam.Permissions)
+	if text, err := json.Marshal(g); err != nil || len(text) > 2048 {
+		t.Errorf("%d characters do not fit a user's inline policy: %v", len(text), err)
+	}
+	tries(t, inPlace("aws", p), map[string]string{provider + "region": "all"}, func(tried, refused []string, log string) {
+		if !slices.Contains(tried, awssim.OpListRegions) || len(refused) > 0 {
+			t.Errorf("tried %v, refused %v\n%s", tried, refused, log)
+		}
+	})
+}
+
 // A role that the policy does not name is refused: the right to assume is needed. The stand-in does not refuse
 // AssumeRole by the policy of the caller, so the document itself is asked.
 func TestWithoutItsStatementNoRoleIsAssumed(t *testing.T) {

@@ -198,9 +198,12 @@ func (s *Server) receive(w http.ResponseWriter, hr *http.Request) (*request, *ap
 	}
 	r.body = body
 	var unroutable *apiError
-	if r.credential.service == serviceSTS {
+	switch r.credential.service {
+	case serviceSTS:
 		unroutable = routeSTS(r)
-	} else {
+	case serviceAccount:
+		unroutable = routeAccount(r)
+	default:
 		unroutable = route(r)
 	}
 	r.caller, refusal = s.identities.authenticate(r.credential.accessKeyID, hr.Header.Get(securityTokenHeader), time.Now())

@@ -3,6 +3,7 @@ package awssim
 import (
 	"net/http"
 	"regexp"
+	"slices"
 	"strings"
 )
 
@@ -10,6 +11,7 @@ import (
 const (
 	serviceAPIGateway = "apigateway"
 	serviceSTS        = "sts"
+	serviceAccount    = "account"
 )
 
 const (
@@ -71,7 +73,7 @@ func parseAuthorization(r *http.Request) (credentialScope, *apiError) {
 	if !regionPattern.MatchString(scope.region) {
 		return scope, invalidSignature("Credential should be scoped to a valid region.")
 	}
-	if scope.service != serviceAPIGateway && scope.service != serviceSTS {
+	if !slices.Contains([]string{serviceAPIGateway, serviceSTS, serviceAccount}, scope.service) {
 		return scope, invalidSignature("Credential should be scoped to correct service: '%s'.", serviceAPIGateway)
 	}
 	return scope, nil
