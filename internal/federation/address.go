@@ -59,7 +59,7 @@ func awsAddresses(id ID, e Entry) (all []address) {
 		return address{URL: "https://" + host + suffix + "/" + id.Stage, Condition: condition}
 	}
 	switch {
-	case api.EndpointDisabled && e.Bases.reachesNobody():
+	case e.Unreachable():
 		return append(all, at(id.RestAPI, "disabled, and no custom domain name leads here: not reachable"))
 	case api.EndpointDisabled:
 		return append(all, at(id.RestAPI, "disabled, callers use a custom domain name"))
@@ -78,7 +78,7 @@ func awsAddresses(id ID, e Entry) (all []address) {
 // none.
 func invokeURL(id ID, e Entry) string {
 	switch {
-	case e.API.EndpointDisabled && e.Bases.reachesNobody():
+	case e.Unreachable():
 		return "none: " + unreachable
 	case e.API.EndpointDisabled:
 		return "none: the default endpoint is disabled, callers use a custom domain name"

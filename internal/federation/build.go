@@ -84,7 +84,7 @@ func description(e Entry) string {
 			text = strings.TrimSpace(text + "\n\nStage " + e.Stage + ": " + stage)
 		}
 	}
-	end := Cut(e.Bases.line(e.API), maxDescription)
+	end := Cut(baseLine(e), maxDescription)
 	if end == "" {
 		return Cut(text, maxDescription)
 	}

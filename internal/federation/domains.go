@@ -26,8 +26,10 @@ func (b *Bases) Texts() []string {
 	return texts
 }
 
-// reachesNobody says that it is certain that no custom domain name leads to the stage.
-func (b *Bases) reachesNobody() bool { return b != nil && len(b.urls) == 0 && b.gap == "" }
+// Unreachable says that nothing leads to the stage: its default endpoint is disabled, and no custom domain name maps it.
+func (e Entry) Unreachable() bool {
+	return e.API.EndpointDisabled && e.Bases.knows() && len(e.Bases.urls) == 0
+}
 
 // knows says that the custom domain names that lead to the stage are known, all of them.
 func (b *Bases) knows() bool { return b != nil && b.gap == "" }
@@ -40,28 +42,28 @@ func (b *Bases) list() []address {
 	return b.urls
 }
 
-// text is the metadata: the best base URL, then the others as far as there is room.
-func (b *Bases) text(api *gateway.RestAPI) string {
-	switch {
+// baseText is the metadata: the best base URL, then the others as far as there is room.
+func baseText(e Entry) string {
+	switch b := e.Bases; {
 	case len(b.urls) > 0 && b.gap != "":
 		return joined(b.urls, "; there may be others: "+b.gap)
 	case len(b.urls) > 0:
 		return joined(b.urls, "")
 	case b.gap != "":
 		return "not known: " + b.gap
-	case api.EndpointDisabled:
+	case e.Unreachable():
 		return "none: " + unreachable
 	default:
 		return "none: no custom domain name leads here, callers use the invoke URL"
 	}
 }
 
-// line is for the description. It is empty if there is nothing to say.
-func (b *Bases) line(api *gateway.RestAPI) string {
-	switch {
-	case b != nil && len(b.urls) > 0:
-		return "Base URL: " + b.urls[0].text()
-	case b.reachesNobody() && api.EndpointDisabled:
+// baseLine is for the description. It is empty if there is nothing to say.
+func baseLine(e Entry) string {
+	switch urls := e.Bases.list(); {
+	case len(urls) > 0:
+		return "Base URL: " + urls[0].text()
+	case e.Unreachable():
 		return "Not reachable: " + unreachable
 	default:
 		return ""

@@ -186,7 +186,7 @@ func TestBaseURLsAreBoundedInNumberAndInMetadata(t *testing.T) {
 	if n := len(e.Bases.Texts()); n != maxAddresses {
 		t.Errorf("%d base URLs", n)
 	}
-	text := e.Bases.text(e.API)
+	text := baseText(e)
 	shown := strings.Count(text, "https://")
 	if width(text) > MaxMetadataValue || !strings.HasPrefix(text, "https://shop.com/orders/of/version/000, ") ||
 		!strings.HasSuffix(text, fmt.Sprintf(", and %d more; there may be others: %s", maxAddresses-shown, NotAllowed)) {

@@ -50,7 +50,7 @@ func metadata(id ID, e Entry, missing Missing, asked demands) []federated.Metada
 	m.add("AWS stage", id.Stage)
 	m.add("AWS endpoint type", endpointType(e.API))
 	if e.Bases != nil {
-		m.add("AWS base URL", e.Bases.text(e.API))
+		m.add("AWS base URL", baseText(e))
 	}
 	m.add("AWS invoke URL", invokeURL(id, e))
 	m.add("AWS document", documentTexts[missing])

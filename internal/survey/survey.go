@@ -332,6 +332,9 @@ func apiOf(e federation.NamedEntry, before Before, then lastNames) API {
 	if e.Bases != nil {
 		out.BaseURLs = e.Bases.Texts()
 	}
+	if e.Unreachable() {
+		out.Notes = append(out.Notes, "not reachable: its default endpoint is disabled, and no custom domain name leads to it")
+	}
 	if len(out.Plans) == 0 {
 		out.Notes = append(out.Notes, "in no usage plan: nobody can subscribe to it")
 	}

@@ -160,10 +160,16 @@ func TestBaseURLsHaveAColumnOnlyWhereTheyAreAskedFor(t *testing.T) {
 	for n := range found.Whole {
 		found.Whole[n].Bases = known.Of(found.Whole[n].API.ID, found.Whole[n].Stage)
 	}
+	for n, e := range found.Whole {
+		if e.API.ID == "h" {
+			hidden := *e.API
+			hidden.EndpointDisabled, found.Whole[n].API = true, &hidden
+		}
+	}
 	found.Domains, found.Listings[0].DomainCalls, found.Listings[0].DomainGap = true, 7, "the credentials lack it"
 	with, text := printed(found)
 	for _, line := range []string{
-		"BASE URL", "https://shop.com/a and 1 more", "Base URLs of 111122223333:eu-west-1 are not all known: the credentials lack it",
+		"BASE URL", "https://shop.com/a and 1 more", "not reachable: its default endpoint", "Base URLs of 111122223333:eu-west-1 are not all known: the credentials lack it",
 	} {
 		if !strings.Contains(text, line) {
 			t.Errorf("%q is not in:\n%s", line, text)

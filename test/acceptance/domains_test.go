@@ -3,11 +3,14 @@ package acceptance
 import (
 	"encoding/json"
 	"fmt"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 
 	"federation-agent/deployments/iam"
@@ -328,4 +331,56 @@ func TestADisabledEndpointThatNothingLeadsToIsCalledNotReachable(t *testing.T) {
 			t.Errorf("the second: %s, %q", got, api.Description)
 		}
 	})
+}
+
+// Each kind of domain name, mapping and rule gives servers that OpenAPI's own rules take.
+func TestDocumentsWithBaseURLsAreValidOpenAPI(t *testing.T) {
+	to := []awssim.DomainMapping{{RestAPI: "a000000000", Stage: "dev"}, {Key: "shop/v1 {odd}", RestAPI: "a000000000"}}
+	rules := []awssim.RoutingRule{
+		{ID: "1", Priority: 1, BasePaths: []string{"x"}, Headers: []awssim.HeaderGlob{{Header: "h", Value: "\"*\""}},
+			RestAPI: "a000000000", Stage: "dev", StripBasePath: true},
+		{ID: "2", Priority: 2, BasePaths: []string{"y"}, RestAPI: "a000000000", Stage: "dev"},
+	}
+	domains := []awssim.CustomDomain{
+		{Name: "edge.example.com", Mappings: to[:1]}, {Name: "reg.example.com", Endpoint: "REGIONAL", Mappings: to, MutualTLS: true},
+		{Name: "*.wild.example.com", Endpoint: "REGIONAL", Mappings: to},
+		{Name: "in.example.com", ID: "abcd1234", Endpoint: "PRIVATE", Mappings: to},
+		{Name: "rules.example.com", Endpoint: "REGIONAL", RoutingMode: awssim.RoutingRules, Rules: rules},
+	}
+	o := granted(t, oneRegion(3, 1, 1), domains...)
+	apis := o.AWS.Estate.Accounts[0].Regions[0].RestAPIs
+	apis[1].DisableExecuteEndpoint = true
+	apis[2].EndpointTypes, apis[2].VPCEndpointIDs = []string{"PRIVATE"}, []string{"vpce-1"}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		succeed(w)
+		if n := strings.Count(theAPI(t, w, 0).Pages[0].Content, "example.com"); n < 8 {
+			t.Errorf("only %d base URLs:\n%s", n, theAPI(t, w, 0).Pages[0].Content)
+		}
+		for _, api := range w.APIM.APIs() {
+			document, err := openapi3.NewLoader().LoadFromData([]byte(api.Pages[0].Content))
+			if err == nil {
+				err = document.Validate(t.Context())
+			}
+			if err != nil {
+				t.Errorf("%s: %v\n%s", api.Name, err, api.Pages[0].Content)
+			}
+		}
+		keepDocuments(t, w)
+	})
+}
+
+// keepDocuments writes the documents where another program shall look at them, too.
+func keepDocuments(t *testing.T, w *world.World) {
+	t.Helper()
+	folder := os.Getenv("FEDERATION_AGENT_DOCUMENTS")
+	if folder == "" {
+		return
+	}
+	for n, api := range w.APIM.APIs() {
+		file := filepath.Join(folder, fmt.Sprintf("%d.json", n))
+		if err := os.WriteFile(file, []byte(api.Pages[0].Content), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
 }
