@@ -313,6 +313,34 @@ func TestAnIngestThatWaitsForDomainNamesIsAnsweredInTimeAndSendsThem(t *testing.
 	})
 }
 
+// A FETCH of APIM 4.4 must carry everything within a minute. It goes out without what takes longer, and the next one has it.
+func TestAFETCHDoesNotWaitForDomainNamesBeyondItsTime(t *testing.T) {
+	var domains []awssim.CustomDomain
+	for n := range 100 {
+		domains = append(domains, regional(n))
+	}
+	o := granted(t, withLatency(oneRegion(3, 1, 1)), domains...)
+	o.Settings["gravitee_agent_quota_share"] = "10"
+	o.APIM.Version = "4.4"
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		before := time.Now()
+		succeed(w)
+		if took := time.Since(before); took > time.Minute {
+			t.Errorf("a FETCH took %s", took)
+		}
+		if got := firstServer(t, theAPI(t, w, 2)); strings.Contains(got, "example.com") {
+			t.Errorf("the first server is %s: nothing had to wait", got)
+		}
+		pass(5 * time.Minute)
+		succeed(w)
+		if got := firstServer(t, theAPI(t, w, 2)); got != "https://api002.example.com/shop/v1" {
+			t.Errorf("the first server is %s", got)
+		}
+		healthy(t, w)
+	})
+}
+
 func TestADisabledEndpointThatNothingLeadsToIsCalledNotReachable(t *testing.T) {
 	o := granted(t, oneRegion(2, 1, 1), regional(0))
 	for n := range o.AWS.Estate.Accounts[0].Regions[0].RestAPIs {

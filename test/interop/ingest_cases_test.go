@@ -28,6 +28,7 @@ func ingestCases() []contractCase {
 			run:  carriesText("a;;b ;;e:{} ;;t:REPLY;;et:HELLO;;e:{\"x\":1} ;"),
 		},
 		{name: "a document with text that is not ASCII", run: carriesText("Grüße, 中文, עברית, 🔑, \u2028, \"\\")},
+		{name: "a document with the base URLs of custom domain names", run: carriesBaseURLs},
 		{name: "a document of 1 KB", run: carriesDocument(1 << 10)},
 		{name: "a document of 70 KB: more than one frame", run: carriesDocument(70 << 10)},
 		{name: "a document of 6 MB", run: carriesDocument(6 << 20)},
@@ -113,6 +114,34 @@ func carriesText(text string) func(context.Context, *testing.T, controller.Contr
 			if want := s.document(0); got.Pages[0].Content != want || !json.Valid([]byte(want)) {
 				t.Errorf("the document arrived as\n%s\nAWS has\n%s", got.Pages[0].Content, want)
 			}
+		}
+	}
+}
+
+func carriesBaseURLs(ctx context.Context, t *testing.T, c controller.Controller) {
+	estate := uniform(1)
+	to := []awssim.DomainMapping{{Key: "shop/v1", RestAPI: estate.Accounts[0].Regions[0].RestAPIs[0].ID, Stage: "dev"}}
+	estate.Accounts[0].Regions[0].Domains = []awssim.CustomDomain{
+		{Name: "api.example.com", Endpoint: "REGIONAL", Mappings: to},
+		{Name: "*.example.org", Endpoint: "REGIONAL", MutualTLS: true, Mappings: to},
+	}
+	estate.Accounts[0].Principals[0].Policy = awssim.AllowAll()
+	s := newSite(ctx, t, c, estate)
+	s.connected(agentOptions{settings: map[string]string{"gravitee_agent_discovery_customDomains": "true"}})
+	for _, got := range s.ingest("job") {
+		var document struct {
+			Servers []struct{ URL, Description string }
+		}
+		must(t, json.Unmarshal([]byte(got.Pages[0].Content), &document))
+		const first, second = "https://api.example.com/shop/v1", "https://{any}.example.org/shop/v1"
+		if len(document.Servers) != 3 || document.Servers[0].URL != first || document.Servers[1].URL != second {
+			t.Errorf("servers %+v", document.Servers)
+		}
+		if !strings.HasSuffix(got.Description, "Base URL: "+first) {
+			t.Errorf("description %q", got.Description)
+		}
+		if base := got.metadata("AWS base URL"); c.Dialect() == controller.DialectIngest && !strings.HasPrefix(base, first+", ") {
+			t.Errorf("base URL %q", base)
 		}
 	}
 }
