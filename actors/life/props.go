@@ -41,7 +41,7 @@ func (c *crash) Error() string { return fmt.Sprintf("panic: %v", c.value) }
 // passes on only the news of its own end and of its children's. The library would pass on everything, and a child that
 // is made after the others were told to stop is waited for, and never stopped.
 func Props(env *Env, kind Kind, produce func() actor.Actor, together ...string) *actor.Props {
-	children := &supervisor{env: env, together: together, failures: map[string]failures{}}
+	children := &supervisor{env: env, kind: kind, together: together, failures: map[string]failures{}}
 	return actor.PropsFromProducer(produce,
 		actor.WithReceiverMiddleware(guard(env, kind, children)),
 		actor.WithSupervisor(children),

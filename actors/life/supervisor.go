@@ -31,6 +31,7 @@ type failures struct {
 // child is restarted: the parent would wait for ever for one that was told to stop and came back.
 type supervisor struct {
 	env      *Env
+	kind     Kind     // of the parent: what a part's failure counts as
 	together []string // beginnings of the names of the children that restart together
 
 	parent   *actor.PID // nil between two incarnations of the parent
@@ -68,7 +69,7 @@ func (s *supervisor) HandleFailure(
 	case s.parent == nil:
 		return // the child is told to stop
 	case crashed && c.kind == Part:
-		parent.EscalateFailure(&crash{kind: Standing, value: c.value}, message)
+		parent.EscalateFailure(&crash{kind: s.kind, value: c.value}, message)
 		return
 	}
 	who, now := s.group(child), time.Now()

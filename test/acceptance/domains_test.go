@@ -361,6 +361,30 @@ func TestADisabledEndpointThatNothingLeadsToIsCalledNotReachable(t *testing.T) {
 	})
 }
 
+// The learner and the discoverer behind it are parts of the target, and fail with it: who waits for a document asks again.
+func TestAnIngestWithDomainNamesSurvivesAPanicInWhatItStandsOn(t *testing.T) {
+	for message, nth := range map[string]int64{
+		"discovery.stageDone": 3, "discovery.listingStep": 1, "domains.domainsRead": 1, "messages.TargetListing": 1,
+	} {
+		t.Run(message, func(t *testing.T) {
+			o := granted(t, withLatency(oneRegion(6, 2, 2)), regional(0))
+			o.Faults = panicOnce("discoverer-", message, nth)
+			run(t, o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				began := time.Now()
+				succeed(w)
+				if took := time.Since(began); took > 12*time.Minute || !w.Log.Has("an actor panicked") {
+					t.Errorf("it took %s", took)
+				}
+				if got := firstServer(t, theAPI(t, w, 0)); got != "https://api000.example.com/shop/v1" {
+					t.Errorf("the first server is %s", got)
+				}
+				oneReplyEach(t, w)
+			})
+		})
+	}
+}
+
 // Each kind of domain name, mapping and rule gives servers that OpenAPI's own rules take.
 func TestDocumentsWithBaseURLsAreValidOpenAPI(t *testing.T) {
 	to := []awssim.DomainMapping{{RestAPI: "a000000000", Stage: "dev"}, {Key: "shop/v1 {odd}", RestAPI: "a000000000"}}
