@@ -207,6 +207,19 @@ func TestPolicySaysWhatEachOptionalGrantDoesAndHasItOnlyWhereItIsSet(t *testing.
 	}
 }
 
+func TestPolicyNamesTheTemplateOfAnOptionalGrantOnlyWhereItIsSet(t *testing.T) {
+	t.Parallel()
+	for value, want := range map[string]bool{"false": false, "true": true} {
+		set := append(twoProviders(), "gravitee_agent_discovery_customDomains="+value,
+			secondProvider+"roleArn=arn:aws:iam::111122223333:role/GFTR")
+		out, _, code := said(set, "policy")
+		named := strings.Contains(out, "GraviteeFederationCustomDomains.yml makes what")
+		if code != exitOrderly || named != want || !strings.Contains(out, "GraviteeFederationRoles.yml makes") {
+			t.Errorf("%s: exit code %d\n%s", value, code, out)
+		}
+	}
+}
+
 func TestConfigPrintShowsOriginsAndNoSecret(t *testing.T) {
 	t.Parallel()
 	environ := twoProviders("gravitee_agent_store_path=/var/lib/${MY_NAME}", "MY_NAME=agent")

@@ -48,6 +48,12 @@ func (n Needs) Stacks(chain string) (stacks []Stack) {
 		}
 		stacks = append(stacks, s)
 	}
+	if n.Domains && len(stacks) > 0 {
+		stacks = append(stacks, Stack{
+			Template: "GraviteeFederationCustomDomains.yml", Parameters: []string{"RoleName=NAME_OF_THE_ROLE_THAT_READS"},
+			Makes: "what agent.discovery.customDomains needs, in a role that exists",
+		})
+	}
 	return stacks
 }
 
