@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -224,42 +225,48 @@ func TestAMissingGrantIsToldOnceAndKeepsNothingBack(t *testing.T) {
 }
 
 func TestWhatWasKnownLastStaysInUseWhenTheGrantIsTakenAway(t *testing.T) {
-	denied := false
-	o := granted(t, oneRegion(1, 1, 1), regional(0))
-	o.AWS.Faults = func(e awssim.Event) awssim.Fault {
-		if denied && e.Operation == awssim.OpGetDomainNames {
-			return awssim.Answer(403, awssim.CodeAccessDenied, "User: x is not authorized to perform: apigateway:GET")
-		}
-		return awssim.Fault{}
+	for operation, gap := range map[string]string{
+		awssim.OpGetDomainNames: "the agent may not list custom domain names",
+		awssim.OpGetAPIMappings: "AWS did not list all that leads from custom domain names",
+	} {
+		t.Run(operation, func(t *testing.T) {
+			var denied atomic.Bool
+			o := granted(t, oneRegion(1, 1, 1), regional(0))
+			o.AWS.Faults = func(e awssim.Event) awssim.Fault {
+				if denied.Load() && e.Operation == operation {
+					return awssim.Answer(403, awssim.CodeAccessDenied, "User: x is not authorized to perform: apigateway:GET")
+				}
+				return awssim.Fault{}
+			}
+			run(t, o, func(t *testing.T, w *world.World) {
+				w.Connected()
+				const base = "https://api000.example.com/shop/v1"
+				for _, is := range []bool{false, true, false} {
+					denied.Store(is)
+					succeed(w)
+					want := base
+					if is {
+						want += "; there may be others: " + gap
+					}
+					if got := metadataOf(theAPI(t, w, 0), "AWS base URL"); got != want {
+						t.Errorf("denied %v: base URL: %s", is, got)
+					}
+					pass(2 * time.Hour)
+				}
+				if !w.Log.Has("custom domain names can be listed now") {
+					t.Error("the end of it was not told")
+				}
+			})
+		})
 	}
-	run(t, o, func(t *testing.T, w *world.World) {
-		w.Connected()
-		succeed(w)
-		denied = true
-		pass(2 * time.Hour)
-		succeed(w)
-		want := "https://api000.example.com/shop/v1; there may be others: the agent may not list custom domain names"
-		if got := metadataOf(theAPI(t, w, 0), "AWS base URL"); got != want {
-			t.Errorf("base URL: %s", got)
-		}
-		denied = false
-		pass(2 * time.Hour)
-		succeed(w)
-		if got := metadataOf(theAPI(t, w, 0), "AWS base URL"); got != "https://api000.example.com/shop/v1" {
-			t.Errorf("base URL: %s", got)
-		}
-		if !w.Log.Has("custom domain names can be listed now") {
-			t.Error("the end of it was not told")
-		}
-	})
 }
 
 func TestAPassingFailureLeavesWhatWasKnownAndIsTriedByTheNextIngest(t *testing.T) {
-	down := false
+	var down atomic.Bool
 	o := granted(t, oneRegion(1, 1, 1), regional(0), regional(1))
 	o.Settings["gravitee_agent_discovery_customDomainsMaxAge"] = "0s"
 	o.AWS.Faults = func(e awssim.Event) awssim.Fault {
-		if down && e.Operation == awssim.OpGetAPIMappings && e.Domain == "api001.example.com" {
+		if down.Load() && e.Operation == awssim.OpGetAPIMappings && e.Domain == "api001.example.com" {
 			return awssim.Of(awssim.FaultCloseBefore)
 		}
 		return awssim.Fault{}
@@ -268,7 +275,7 @@ func TestAPassingFailureLeavesWhatWasKnownAndIsTriedByTheNextIngest(t *testing.T
 		w.Connected()
 		succeed(w)
 		counts(w)
-		down = true
+		down.Store(true)
 		pass(2 * time.Minute)
 		succeed(w)
 		if got := firstServer(t, theAPI(t, w, 0)); got != "https://api000.example.com/shop/v1" {
@@ -277,7 +284,7 @@ func TestAPassingFailureLeavesWhatWasKnownAndIsTriedByTheNextIngest(t *testing.T
 		if !w.Log.Has("custom domain names cannot be listed for now") {
 			t.Error("it was not told")
 		}
-		down = false
+		down.Store(false)
 		pass(2 * time.Minute)
 		ofDomains(w)
 		succeed(w)
