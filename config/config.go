@@ -239,6 +239,13 @@ type Ingest struct {
 	// Plans that AWS does not list any more are deleted in APIM, with their subscriptions, by the next ingest after log
 	// and status have named them. Without it a second listing, five minutes later, must show the same first.
 	AcceptPlanRemovals bool `env:"acceptPlanRemovals" envDefault:"false" example:"true"`
+	// When the primary agent has APIM ingest what is new or changed in AWS, or missing in APIM, and nothing else
+	// (operations.md, Schedule). Needs agent.apim. In the form of cron: minute, hour, day, month and weekday, or @hourly,
+	// @daily, @weekly, @monthly, @yearly. In UTC, unless CRON_TZ=Europe/Paris or so comes before. At most every 5 minutes.
+	// Without it only people start ingests.
+	Schedule string `env:"schedule" example:"0 * * * *"`
+	// Each scheduled ingest begins later by a random part of this, so that agents do not all ask at once.
+	ScheduleJitter time.Duration `env:"scheduleJitter" envDefault:"5m" range:"0s,1h" example:"1m"`
 }
 
 // Keys says what the agent may do about keys of which it does not know enough.

@@ -6,6 +6,8 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+
+	"federation-agent/internal/schedule"
 )
 
 // connectorPrefix begins the keys of the connection to APIM.
@@ -190,6 +192,20 @@ func (l *loader) checkExternalID(key, id string) {
 	}
 }
 
+const keySchedule = "agent.ingest.schedule"
+
+func (l *loader) checkSchedule(a Agent) {
+	when, err := schedule.Parse(a.Ingest.Schedule)
+	switch {
+	case err != nil:
+		l.fault(keySchedule, "%v", err)
+	case !when.IsOn():
+		l.adviseUnused(keySchedule+"Jitter", variableName(keySchedule)+" is not set")
+	case !a.APIM.IsOn() && !l.rejected[keyAPIMURL]:
+		l.fault(keySchedule, "needs %s: APIM starts each ingest, and tells what it has", variableName(keyAPIMURL))
+	}
+}
+
 func (l *loader) checkAgent(cfg Config) {
 	a := cfg.Agent
 	if a.AWS.AccountID != "" && !accountID.MatchString(a.AWS.AccountID) {
@@ -207,6 +223,7 @@ func (l *loader) checkAgent(cfg Config) {
 		l.fault("agent.ingest.memoryBytes", "%d is less than one batch, %d (agent.ingest.batchBytes)",
 			a.Ingest.MemoryBytes, a.Ingest.BatchBytes)
 	}
+	l.checkSchedule(a)
 	if a.Store.Path == "" {
 		l.fault("agent.store.path", "is missing: the directory of the journal")
 	}

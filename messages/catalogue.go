@@ -8,7 +8,7 @@ import (
 	"federation-agent/internal/gateway"
 )
 
-// GatherAPIs asks for the APIs of all targets: preview, fetch, ingest, refresher -> catalogue.
+// GatherAPIs asks for the APIs of all targets: preview, fetch, ingest, reconciler -> catalogue.
 type GatherAPIs struct {
 	// Only are the ids of the APIs that matter, as APIM names them; empty means all. Targets that have none of
 	// them are not asked, and what is listed costs no more calls than these need.
@@ -18,6 +18,8 @@ type GatherAPIs struct {
 	// Again has the REST APIs and usage plans listed again, however young a listing is: MaxAge is then for what costs a
 	// call an API, the stages outside usage plans.
 	Again bool
+	// Kept asks for what was listed last, and nobody asks AWS.
+	Kept bool
 	// By is when the answer must be there, complete or not; zero waits until every target is complete or failed.
 	By       time.Time
 	Priority gateway.Priority
@@ -41,10 +43,14 @@ type GatheredAPIs struct {
 	Off []federation.Target
 }
 
-// JudgeLosses asks which APIs of a catalogue would take plans away. Ingest job -> claims.
-type JudgeLosses struct{ Catalogue GatheredAPIs }
+// JudgeLosses asks which APIs of a catalogue would take plans away. Ingest job, reconciler -> claims.
+type JudgeLosses struct {
+	Catalogue GatheredAPIs
+	// Kept says that the catalogue may be older than what was judged already: nothing follows from it.
+	Kept bool
+}
 
-// LossesJudged answers a [JudgeLosses]. Claims -> ingest job.
+// LossesJudged answers a [JudgeLosses]. Claims -> the asker.
 type LossesJudged struct {
 	Catalogue GatheredAPIs
 	// Unconfirmed are the APIs that must not be sent.
@@ -60,9 +66,10 @@ type PlansSent struct{}
 type ListTarget struct {
 	// Request is the asker's number of the question.
 	Request uint64
-	// MaxAge and Again are as in [GatherAPIs].
+	// MaxAge, Again and Kept are as in [GatherAPIs].
 	MaxAge   time.Duration
 	Again    bool
+	Kept     bool
 	By       time.Time
 	Priority gateway.Priority
 	// Only are the APIs that matter; empty means all.
@@ -110,15 +117,15 @@ type TargetListing struct {
 }
 
 // ExportAPI asks for the documents of some stages of one REST API, mapped and encoded. Every stage is
-// answered by one [APIReady] or one [APIOmitted]. Ingest, fetch, refresher -> catalogue -> target -> discoverer.
+// answered by one [APIReady] or one [APIOmitted]. Ingest, fetch, reconciler -> catalogue -> target -> discoverer.
 type ExportAPI struct{ exports.Order }
 
 // APIReady is one API that was asked for. What it holds of the memory bound is the receiver's to give back.
-// Stage -> ingest, fetch, refresher.
+// Stage -> ingest, fetch, reconciler.
 type APIReady struct{ exports.API }
 
 // APIOmitted says that an API is not sent this time, so that what APIM has of it stays.
-// Stage, or an actor on the way to it that cannot pass the order on -> ingest, fetch, refresher.
+// Stage, or an actor on the way to it that cannot pass the order on -> ingest, fetch, reconciler.
 type APIOmitted struct {
 	ID federation.ID
 	gateway.Omission

@@ -7,7 +7,7 @@ type SessionUp struct {
 	Session uint64
 }
 
-// SessionDown tells that a session is gone: what was pending on it is lost. Session -> router, ingest jobs, refresher.
+// SessionDown tells that a session is gone: what was pending on it is lost. Session -> router, ingest jobs, reconciler.
 type SessionDown struct {
 	// Session is the number that the session's commands bear.
 	Session uint64
@@ -17,12 +17,25 @@ type SessionDown struct {
 	TooLarge int
 }
 
-// PrimaryChanged tells whether this agent is the integration's primary connector. Session -> refresher.
+// PrimaryChanged tells whether this agent is the integration's primary connector. Session -> reconciler.
 type PrimaryChanged struct{ Primary bool }
 
 // Dismissed tells that the controller sent GOOD_BYE without reconnect: the agent stays away for good.
 // Session -> integration.
 type Dismissed struct{}
+
+// CountJobs asks how many ingests run: reconciler -> ingest jobs.
+type CountJobs struct{}
+
+// JobsCounted answers a [CountJobs]. Ingest jobs -> reconciler.
+type JobsCounted struct {
+	Running int
+	// MaxBytes is how large an API may be as it goes on the wire, as far as jobs have learnt; 0 while nothing is known.
+	MaxBytes int
+}
+
+// JobEnded tells that an ingest job runs no more, however it ended. Ingest jobs -> reconciler.
+type JobEnded struct{}
 
 // SendIngest asks the session to send one INGEST: ingest job -> session.
 type SendIngest struct {

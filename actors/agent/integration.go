@@ -51,6 +51,8 @@ type integration struct {
 
 	session, router, jobs *actor.PID
 	keys                  *actor.PID
+	reconciler            *actor.PID // nil if nothing configured needs it
+	apim                  *apim      // nil if APIM's REST API is not to be asked
 	targets               *targets.Directory[*actor.PID]
 	draining              bool
 	order                 messages.Drain // sent to each actor that drains
@@ -74,8 +76,9 @@ func integrationProps(env *life.Env, cfg config.Config, provider config.Provider
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &integration{
 			env: env, config: cfg, provider: provider, memory: memory, keeper: keeper, undrained: map[string]*actor.PID{},
+			apim: newAPIM(env, cfg.Agent.APIM, provider.IntegrationID),
 		}
-	}, append(readers(), "router-", "jobs-", "refresher-")...)
+	}, append(readers(), "router-", "jobs-", "reconciler-")...)
 }
 
 type (
@@ -122,24 +125,21 @@ func (i *integration) onStarted(ctx actor.Context) {
 		Integration: id, Keeper: i.keeper, Lookup: agent.Keys.Lookup,
 	}), "keys-")
 	known, lost := i.spawnReaders(ctx)
+	i.nameReconciler(ctx)
 	i.jobs = ctx.SpawnPrefix(jobs.Props(i.env, ingest.Spec{
 		Integration: id, Settings: agent.Ingest, Catalogue: known, Claims: lost, Targets: i.targets,
 		Filter: i.filter(), ListingAge: agent.Discovery.ListingMaxAge, MaxBytes: i.maxIngest(), Memory: i.memory.documents,
-	}), "jobs-")
+		Held: i.held(),
+	}, i.reconciler), "jobs-")
 	i.router = ctx.SpawnPrefix(command.RouterProps(i.env, command.RouterSpec{
 		Integration: id, Jobs: i.jobs, Catalogue: known, Keys: i.keys, Targets: i.targets,
 		ListingMaxAge: agent.Discovery.ListingMaxAge, MaxMessage: i.config.Connector.MaxMessageSize,
 		StageWorkers: agent.Ingest.StageWorkers, Memory: i.memory.documents,
 	}), "router-")
-	var refresher *actor.PID
-	if interval := agent.Discovery.RefreshInterval; interval > 0 {
-		refresher = ctx.SpawnPrefix(catalogue.RefresherProps(i.env, catalogue.RefresherSpec{
-			Catalogue: known, Targets: i.targets, Memory: i.memory.documents, Interval: interval,
-		}), "refresher-")
-	}
+	i.spawnReconciler(ctx, known, lost)
 	i.session = ctx.SpawnPrefix(session.Props(i.env, session.Spec{
 		Connector: i.config.Connector, Integration: id, MaxOpen: agent.Commands.MaxOpen,
-		Router: i.router, Jobs: i.jobs, Refresher: refresher,
+		Router: i.router, Jobs: i.jobs, Reconciler: i.reconciler,
 	}), "session-")
 }
 
@@ -266,6 +266,9 @@ func (i *integration) onDrain(ctx actor.Context, m messages.Drain) {
 	i.order = messages.Drain{By: m.By.Add(-closeMargin)}
 	i.Scope.After(time.Until(m.By), drainOverdue{})
 	ctx.Send(i.jobs, i.order)
+	if i.reconciler != nil {
+		ctx.Send(i.reconciler, i.order)
+	}
 	i.ask(ctx, i.router)
 	i.Scope.After(drainAgain, drainDue{})
 }

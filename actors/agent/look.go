@@ -6,6 +6,7 @@ import (
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/catalogue"
 	"federation-agent/actors/keys"
 	"federation-agent/actors/life"
 	"federation-agent/config"
@@ -130,21 +131,7 @@ func (l *look) onLookDue(ctx actor.Context) {
 }
 
 func (l *look) found(m messages.LossesJudged) survey.Found {
-	out := survey.Found{
-		Integration: l.of.provider.IntegrationID, Filter: l.of.filter(), APIs: m.Catalogue.APIs, Whole: m.Catalogue.Whole,
-		Unconfirmed: m.Unconfirmed, Domains: l.of.config.Agent.Discovery.CustomDomains,
-		Off: m.Catalogue.Off,
-	}
-	for _, t := range m.Catalogue.Listings {
-		unlisted := make(map[string]string, len(t.Unlisted))
-		for api, o := range t.Unlisted {
-			unlisted[api] = o.Why
-		}
-		out.Listings = append(out.Listings, survey.Listing{
-			Target: t.Target, Complete: t.Complete, Failure: t.Failure, Cause: t.Cause,
-			APIs: t.APIs, Plans: t.Plans, Asked: t.Asked, Unlisted: unlisted,
-			DomainCalls: t.DomainCalls, DomainGap: t.DomainGap,
-		})
-	}
-	return out
+	found := catalogue.Found(l.of.provider.IntegrationID, l.of.filter(), m)
+	found.Domains = l.of.config.Agent.Discovery.CustomDomains
+	return found
 }

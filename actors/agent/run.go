@@ -12,7 +12,7 @@
 //	   │  └─ ingest           one per job
 //	   ├─ claims       plans that AWS was seen without
 //	   ├─ catalogue    what all targets have, with names that tell them apart
-//	   ├─ refresher    keeps the export cache warm
+//	   ├─ reconciler   keeps the export cache warm, and APIM as AWS is
 //	   ├─ identity     finds credentials and their account
 //	   ├─ target       one per account x region
 //	   │  └─ discoverer       listings
@@ -21,7 +21,7 @@
 //	      └─ writer           one per account x region: API keys
 //	         └─ saga          one per subscription that has work
 //
-// Router, jobs, claims, catalogue, refresher, identity and targets restart together: each waits for answers of the
+// Router, jobs, claims, catalogue, reconciler, identity and targets restart together: each waits for answers of the
 // others. The session and the keys restart alone. Everything that decides is a pure function elsewhere; the actors hold
 // what changes.
 package agent

@@ -1,5 +1,5 @@
-// Package catalogue holds the actors that know what all targets have: the catalogue, which merges and names it, and the
-// refresher, which keeps the export cache warm. They restart together with the actors that wait for their answers.
+// Package catalogue holds the actor that knows what all targets have, which merges and names it. It restarts together
+// with the actors that wait for its answers.
 package catalogue
 
 import (
@@ -147,8 +147,8 @@ func (c *catalogue) ask(ctx actor.Context, seat []targets.Row[*actor.PID], q que
 	q.target, q.standby = seat[0].ID(), seat[1:]
 	c.asking[*c.asked] = q
 	ctx.Request(seat[0].Target, messages.ListTarget{
-		Request: *c.asked, MaxAge: q.gathering.MaxAge, Again: q.gathering.Again, By: q.gathering.By,
-		Priority: q.gathering.Priority, Only: q.only, Domains: q.gathering.Domains,
+		Request: *c.asked, MaxAge: q.gathering.MaxAge, Again: q.gathering.Again, Kept: q.gathering.Kept,
+		By: q.gathering.By, Priority: q.gathering.Priority, Only: q.only, Domains: q.gathering.Domains,
 	})
 }
 

@@ -62,7 +62,10 @@ func (c *claims) Receive(ctx actor.Context) {
 	case *actor.Started:
 		c.onStarted()
 	case messages.JudgeLosses:
-		ctx.Respond(messages.LossesJudged{Catalogue: m.Catalogue, Unconfirmed: c.judge(m.Catalogue)})
+		if !m.Kept {
+			c.judge(m.Catalogue)
+		}
+		ctx.Respond(messages.LossesJudged{Catalogue: m.Catalogue, Unconfirmed: c.unconfirmed()})
 	case messages.PlansSent:
 		c.onPlansSent()
 	case secondLook:
@@ -110,8 +113,8 @@ func (c *claims) sayThatNoneIsRemembered() {
 		"the directory agent.store.path was not kept: mount a volume there")
 }
 
-// judge has the claims judged by listings that have come, and gives the APIs that must not be sent.
-func (c *claims) judge(m messages.GatheredAPIs) map[federation.ID]bool {
+// judge has the claims judged by listings that have come.
+func (c *claims) judge(m messages.GatheredAPIs) {
 	sent := c.sent()
 	begun := map[federation.Target]time.Time{}
 	for _, l := range m.Listings {
@@ -134,6 +137,10 @@ func (c *claims) judge(m messages.GatheredAPIs) map[federation.ID]bool {
 		c.take(id, c.made[id].Judge(sent[id.String()], plans, begun[id.Target()], wait))
 	}
 	c.keepClaims(before)
+}
+
+// unconfirmed are the APIs that must not be sent.
+func (c *claims) unconfirmed() map[federation.ID]bool {
 	unconfirmed := map[federation.ID]bool{}
 	for id, claim := range c.made {
 		if !claim.Confirmed {

@@ -61,7 +61,12 @@ type finishedRun struct {
 // serves says that the listing is young enough for the caller. One that no caller has seen yet serves for as long as it
 // took: else a listing that takes longer than a command may could never be delivered whole.
 func (l *finishedRun) serves(m messages.ListTarget, now time.Time) bool {
-	if l == nil || m.MaxAge <= 0 {
+	switch {
+	case l == nil:
+		return false
+	case m.Kept:
+		return true
+	case m.MaxAge <= 0:
 		return false
 	}
 	age := now.Sub(l.finishedAt)
@@ -138,10 +143,18 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 	now := time.Now()
 	serves := d.last.serves(m, now)
 	if serves && !m.Again {
-		d.last.unseen = false
-		d.logAge("an earlier listing is used again", now)
+		if !m.Kept {
+			d.last.unseen = false
+			d.logAge("an earlier listing is used again", now)
+		}
 		listing := d.last.TargetListing
 		listing.Request, listing.Entries = m.Request, d.living.Mark(listing.Entries)
+		ctx.Request(ctx.Sender(), listing)
+		return
+	}
+	if m.Kept {
+		listing := d.partial("it has not been listed since the agent began")
+		listing.Request = m.Request
 		ctx.Request(ctx.Sender(), listing)
 		return
 	}

@@ -102,6 +102,10 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 				d.leaveOut(ctx, task, gateway.Filtered, no.Text)
 				continue
 			}
+			if len(task.Plans) == 0 && !d.spec.Filter.AcceptWithoutPlan { // that it exists is all that was asked
+				d.leaveOut(ctx, task, gateway.Planless, "no usage plan contains it any more")
+				continue
+			}
 			task.Details = m.stages[found]
 			task.Name = task.Names.OfLiving(task.ID(), task.API.Name, d.living[m.api])
 			d.exports.Push(task)

@@ -31,6 +31,7 @@ type jobs struct {
 	env     *life.Env
 	spec    ingest.Spec
 	session *sessionMemory
+	ended   *actor.PID // hears of the end of each job; may be nil
 	running map[string]*actor.PID
 	// ending is those of them that hold nothing any more: they are being forgotten.
 	ending map[string]bool
@@ -46,11 +47,14 @@ type sessionMemory struct {
 	limits exports.PeerLimits
 }
 
-// Props makes the jobs of an integration.
-func Props(env *life.Env, spec ingest.Spec) *actor.Props {
+// Props makes the jobs of an integration. Ended hears of the end of each; nil: nobody does.
+func Props(env *life.Env, spec ingest.Spec, ended *actor.PID) *actor.Props {
 	session := &sessionMemory{}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &jobs{env: env, spec: spec, session: session, running: map[string]*actor.PID{}, ending: map[string]bool{}, newest: newest{}}
+		return &jobs{
+			env: env, spec: spec, session: session, ended: ended, running: map[string]*actor.PID{}, ending: map[string]bool{},
+			newest: newest{},
+		}
 	})
 }
 
@@ -88,6 +92,8 @@ func (j *jobs) Receive(ctx actor.Context) {
 		j.onOutgoing(ctx, m)
 	case exports.PeerLimits:
 		j.session.limits = m
+	case messages.CountJobs:
+		ctx.Respond(messages.JobsCounted{Running: len(j.running) - len(j.ending), MaxBytes: j.session.limits.API})
 	case ingest.Ending:
 		if j.running[m.Job] != nil { // the news of its end overtakes this
 			j.ending[m.Job] = true
@@ -99,7 +105,7 @@ func (j *jobs) Receive(ctx actor.Context) {
 			j.env.Log.Warn("cannot forget an ingest job", life.LogJob, m.job, life.LogError, m.err)
 		}
 	case *actor.Terminated:
-		j.onTerminated(m)
+		j.onTerminated(ctx, m)
 	default:
 		life.Unexpected(j.env, ctx)
 	}
@@ -159,7 +165,7 @@ func (j *jobs) tell(ctx actor.Context, news any) {
 }
 
 // onTerminated notes a job's end. One that panicked is still written down, and is resumed.
-func (j *jobs) onTerminated(m *actor.Terminated) {
+func (j *jobs) onTerminated(ctx actor.Context, m *actor.Terminated) {
 	if j.ScopeClosed() {
 		return
 	}
@@ -169,6 +175,9 @@ func (j *jobs) onTerminated(m *actor.Terminated) {
 			delete(j.ending, id)
 			j.env.Board.IngestGone(j.spec.Integration, id)
 			j.Scope.After(resumeAfter, resumeDue{})
+			if j.ended != nil {
+				ctx.Send(j.ended, messages.JobEnded{})
+			}
 		}
 	}
 	if len(j.running) == 0 {

@@ -27,6 +27,7 @@ const (
 	LogDelay           = "delay"
 	LogDialect         = "dialect"
 	LogDidYouMean      = "did_you_mean"
+	LogDrift           = "drift"
 	LogEndpoint        = "endpoint"
 	LogEntries         = "entries"
 	LogError           = "error"

@@ -133,7 +133,7 @@ func (t *target) failed(ctx actor.Context) {
 		t.Become(t.resolving)
 		t.resolve(ctx)
 	case messages.ListTarget, messages.ExportAPI, messages.Subscribe, messages.Unsubscribe:
-		if time.Since(t.failedAt) < resolveStale {
+		if list, is := m.(messages.ListTarget); is && list.Kept || time.Since(t.failedAt) < resolveStale {
 			t.refuse(ctx, m, ctx.Sender())
 			return
 		}

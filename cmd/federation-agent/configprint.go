@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"federation-agent/config"
 	"federation-agent/internal/node"
+	"federation-agent/internal/schedule"
 	"federation-agent/internal/secret"
 )
 
@@ -84,6 +86,10 @@ func shownSetting(s config.Setting) node.Setting {
 		value = "(faulty)"
 	case s.Secret:
 		value = secret.Redacted
+	case s.Key == "agent.ingest.schedule":
+		if when, err := schedule.Parse(s.Value); err == nil && when.IsOn() {
+			value += " (next at " + when.Words(time.Now()) + ")"
+		}
 	}
 	return node.Setting{Key: s.Key, Value: value, Origin: origin}
 }

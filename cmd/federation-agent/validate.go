@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"strings"
 	"text/tabwriter"
+	"time"
 
 	"github.com/spf13/cobra"
 
 	"federation-agent/config"
+	"federation-agent/internal/schedule"
 )
 
 func validateCommand(p process) *cobra.Command {
@@ -60,6 +62,9 @@ func printSummary(p process, cfg config.Config) error {
 				fmt.Fprintf(out, "    %s\t%s\n", name, strings.Join(list.Entries, ", "))
 			}
 		}
+	}
+	if when, _ := schedule.Parse(cfg.Agent.Ingest.Schedule); when.IsOn() { // it was checked
+		fmt.Fprintf(out, "  Schedule\tnext at %s, each up to %s later\n", when.Words(time.Now()), cfg.Agent.Ingest.ScheduleJitter)
 	}
 	q := cfg.Agent.Quota
 	fmt.Fprintf(out, "  Quota\t%d %% of %g requests a second, burst %d\n", q.Share, q.Rate, q.Burst)

@@ -139,11 +139,10 @@ func Doubtful(found survey.Found, sent map[string][]string) []federation.NamedEn
 	w := worldOf(Input{Found: found, Sent: sent})
 	var out []federation.NamedEntry
 	for _, id := range w.ids() {
-		l := w.listings[id.Target()]
-		if _, sends := w.sends[id]; !sends && w.isUnknown(id, l) {
-			at := slices.IndexFunc(l.APIs, func(a *gateway.RestAPI) bool { return a.ID == id.RestAPI })
+		if _, sends := w.sends[id]; !sends && w.isUnknown(id, w.listings[id.Target()]) {
+			api := w.there[restAPI(id.Target(), id.RestAPI)]
 			out = append(out, federation.NamedEntry{
-				Target: l.Target, Entry: federation.Entry{API: l.APIs[at], Stage: id.Stage}, Name: l.APIs[at].Name,
+				Target: id.Target(), Entry: federation.Entry{API: api, Stage: id.Stage}, Name: api.Name,
 			})
 		}
 	}
@@ -157,7 +156,7 @@ type world struct {
 	sends    map[federation.ID]federation.NamedEntry
 	vanished map[federation.ID]bool               // of these: AWS has no such stage
 	listings map[federation.Target]survey.Listing // that are complete
-	there    map[federation.ID]bool               // REST APIs, by ids without a stage
+	there    map[federation.ID]*gateway.RestAPI   // by ids without a stage
 	// omitted says why, by ids that have no stage where it concerns the whole REST API.
 	omitted  map[federation.ID]federation.LeftOut
 	unlisted []string
@@ -168,7 +167,7 @@ type world struct {
 func worldOf(in Input) world {
 	w := world{
 		Input: in, sends: map[federation.ID]federation.NamedEntry{}, vanished: map[federation.ID]bool{},
-		listings: map[federation.Target]survey.Listing{}, there: map[federation.ID]bool{},
+		listings: map[federation.Target]survey.Listing{}, there: map[federation.ID]*gateway.RestAPI{},
 		omitted: map[federation.ID]federation.LeftOut{},
 	}
 	for _, e := range in.Found.Whole {
@@ -205,7 +204,7 @@ func (w *world) add(l survey.Listing) {
 	}
 	w.listings[l.Target] = l
 	for _, api := range l.APIs {
-		w.there[restAPI(l.Target, api.ID)] = true
+		w.there[restAPI(l.Target, api.ID)] = api
 	}
 	for _, o := range federation.LeftOuts(l.APIs, l.Plans, l.Asked, w.Found.Filter) {
 		id := restAPI(l.Target, o.RestAPI)
@@ -273,6 +272,7 @@ func (w *world) unsent(id federation.ID, listed bool, item *Item) Kind {
 		return kind
 	}
 	omission, notReady := w.Omissions[id]
+	api := w.there[restAPI(id.Target(), id.RestAPI)]
 	of := w.omitted[id]
 	if of.Why == "" {
 		of = w.omitted[restAPI(id.Target(), id.RestAPI)]
@@ -282,7 +282,7 @@ func (w *world) unsent(id federation.ID, listed bool, item *Item) Kind {
 		return ""
 	case !complete:
 		return kind(Omitted, notConfigured, "its account and region are not configured any more")
-	case !w.there[restAPI(id.Target(), id.RestAPI)]:
+	case api == nil:
 		return kind(Gone, "", "AWS has no such REST API any more")
 	case l.Unlisted[id.RestAPI] != "":
 		return kind(Omitted, unlisted, "AWS does not list its stages: "+l.Unlisted[id.RestAPI])
@@ -293,7 +293,11 @@ func (w *world) unsent(id federation.ID, listed bool, item *Item) Kind {
 			"has not confirmed that yet")
 	case notReady:
 		return kind(Omitted, string(omission.Reason), omission.Why)
-	case w.isUnknown(id, l):
+	}
+	if no := w.Found.Filter.Refuses(api, id.Stage, nil); no != nil {
+		return kind(Omitted, string(no.Why), no.Text)
+	}
+	if w.isUnknown(id, l) {
 		return kind(Omitted, string(federation.Planless), "no usage plan contains it any more, or its stage is deleted")
 	}
 	return kind(Omitted, string(cmp.Or(of.Why, federation.Planless)), cmp.Or(of.Text, "no usage plan contains it any more"))
@@ -311,8 +315,9 @@ func (w *world) isDeleted(id federation.ID, l survey.Listing) bool {
 func (w *world) isUnknown(id federation.ID, l survey.Listing) bool {
 	_, asked := l.Asked[id.RestAPI]
 	_, answered := w.Omissions[id]
-	return !asked && !answered && w.there[restAPI(id.Target(), id.RestAPI)] && l.Unlisted[id.RestAPI] == "" &&
-		!w.Found.Filter.LeavesOut(id, l.APIs, l.Asked)
+	api := w.there[restAPI(id.Target(), id.RestAPI)]
+	return !asked && !answered && api != nil && l.Unlisted[id.RestAPI] == "" &&
+		w.Found.Filter.Refuses(api, id.Stage, nil) == nil
 }
 
 // isConfigured says that a target is, or may be, one that is listed. The account of one that could not be asked for it

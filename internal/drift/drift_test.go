@@ -154,7 +154,7 @@ func TestHowAWSAndAPIMDiffer(t *testing.T) {
 		}(), "gone a"},
 		"in no usage plan any more": {func() *scene {
 			s := newScene().api("a", false).has(here+"a:prod", "a", "1")
-			s.omitted[id(here+"a:prod")] = gateway.Omission{Reason: "no_usage_plan"}
+			s.omitted[id(here+"a:prod")] = gateway.Omission{Reason: gateway.Planless}
 			return s
 		}(), "omitted a (no_usage_plan)"},
 		"in no usage plan any more, or deleted": {

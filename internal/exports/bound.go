@@ -19,7 +19,7 @@ var errReleased = fmt.Errorf("this document is not needed any more: %w", context
 
 // Bound is the memory bound of one integration: how many bytes of documents it holds at a time. A document is held from
 // the moment that AWS's answer, or the cache's file, begins to be read, until APIM has acknowledged its batch, its
-// FETCH is answered, or its API is left out. Ingest jobs, FETCHes and the refresher share the bound. Each integration
+// FETCH is answered, or its API is left out. Ingest jobs, FETCHes and the reconciler share the bound. Each integration
 // owns one, as it has a session of its own: where one APIM is slow, the documents of the other integrations still pass.
 //
 // The size of a document is unknown before it begins to come. So there are two steps. Documents are asked for as long
@@ -51,7 +51,7 @@ type Bound struct {
 // NewBound makes a bound of limit bytes.
 func NewBound(limit int) *Bound { return &Bound{limit: limit} }
 
-// Holder is what one consumer of documents holds: an ingest job, a FETCH, the refresher.
+// Holder is what one consumer of documents holds: an ingest job, a FETCH, the reconciler.
 type Holder struct {
 	bound  *Bound
 	atOnce int

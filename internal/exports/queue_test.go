@@ -46,7 +46,7 @@ func employ(q *Queue[string]) (tasks []Task[string]) {
 
 func TestOneGetStagesServesAllWhoWantTheRESTAPITheMostUrgentFirst(t *testing.T) {
 	q := NewQueue[string](16, 2)
-	q.Add(order(gateway.PriorityRefresh, false, "a", "x"), "refresher")
+	q.Add(order(gateway.PriorityRefresh, false, "a", "x"), "reconciler")
 	q.Add(order(gateway.PriorityIngest, false, "b", "x", "y"), "job")
 	q.Add(order(gateway.PriorityPreview, false, "a", "x", "y"), "fetch")
 	q.Add(order(gateway.PriorityIngest, false, "c", "x"), "job")
@@ -67,7 +67,7 @@ func TestOneGetStagesServesAllWhoWantTheRESTAPITheMostUrgentFirst(t *testing.T) 
 	}
 	q.Add(order(gateway.PriorityIngest, false, "a", "z"), "job")
 	tasks := q.Listed("a")
-	if got := tell(tasks...); got != " a/x for refresher a/x for fetch a/y for fetch a/z for job" {
+	if got := tell(tasks...); got != " a/x for reconciler a/x for fetch a/y for fetch a/z for job" {
 		t.Errorf("it serves%s", got)
 	}
 	if api, _, found := q.NextListing(); !found || api != "c" {
@@ -77,7 +77,7 @@ func TestOneGetStagesServesAllWhoWantTheRESTAPITheMostUrgentFirst(t *testing.T) 
 		q.Push(task)
 	}
 	if got := tell(employ(&q)...); got != " a/x for fetch a/y for fetch a/z for job" {
-		t.Errorf("prepared:%s; the refresher's is being prepared already", got)
+		t.Errorf("prepared:%s; the reconciler's is being prepared already", got)
 	}
 	if task, had := q.Ended(" a/x for fetch"); !had || task.Asker != "fetch" {
 		t.Errorf("ended:%s", tell(task))
@@ -85,7 +85,7 @@ func TestOneGetStagesServesAllWhoWantTheRESTAPITheMostUrgentFirst(t *testing.T) 
 	if _, had := q.Ended(" a/x for fetch"); had {
 		t.Error("a worker ends once")
 	}
-	if got := tell(employ(&q)...); got != " a/x for refresher" {
+	if got := tell(employ(&q)...); got != " a/x for reconciler" {
 		t.Errorf("prepared:%s", got)
 	}
 }
@@ -107,7 +107,7 @@ func TestARefreshHoldsAQuarterOfTheWorkersAndAtLeastOne(t *testing.T) {
 	for workers, want := range map[int]int{1: 1, 4: 1, 8: 2, 16: 4} {
 		q := NewQueue[string](workers, 1)
 		for n := range 20 {
-			q.Add(order(gateway.PriorityRefresh, true, fmt.Sprint(n), "x"), "refresher")
+			q.Add(order(gateway.PriorityRefresh, true, fmt.Sprint(n), "x"), "reconciler")
 		}
 		if got := len(employ(&q)); got != want {
 			t.Errorf("%d of %d workers refresh, want %d", got, workers, want)

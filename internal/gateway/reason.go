@@ -18,6 +18,8 @@ const (
 	NotConfigured Reason = "not_configured"
 	// Filtered: a filter does not let it through, as its export found out. It is no failure, and not counted.
 	Filtered Reason = "filtered"
+	// Planless: no usage plan contains it any more. Only who compares asks for such a stage, and it is not counted.
+	Planless Reason = "no_usage_plan"
 )
 
 // Omission is why an API is left out: a reason to be counted by, and a text for people.

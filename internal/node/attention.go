@@ -30,8 +30,8 @@ const awayFor = 5 * time.Second
 // needs lists everything that waits for a person, the most urgent first: what serves nobody, then what is at risk, then
 // what is to be cleaned up. What mends itself is not in it before it has failed.
 func needs(r report) []attention {
-	found := slices.Concat(sessionsAway(r), storeTroubles(r), targetsFailed(r), ingestTroubles(r), keyTroubles(r),
-		subscriptionsRefused(r), domainsUnknown(r), throttled(r))
+	found := slices.Concat(sessionsAway(r), storeTroubles(r), targetsFailed(r), ingestTroubles(r), drifted(r),
+		keyTroubles(r), subscriptionsRefused(r), domainsUnknown(r), throttled(r))
 	return append([]attention{}, found...) // none are [], not null
 }
 

@@ -77,6 +77,11 @@ var (
 	filtersUnused = metric("filter_unused", "Settings of the other filters with entries that do nothing.", "integration")
 	guardTripped  = metric("plan_guard_tripped", "Whether plans are missing in AWS that APIM has.", "integration")
 
+	drifting = metric("drift_apis", "APIs that differ between AWS and APIM, when they were last compared.", "integration", "kind")
+	driftAt  = metric("drift_last_report_timestamp_seconds", "When AWS and APIM were last compared; absent until they were.",
+		"integration")
+	rounds = metric("scheduled_ingests_total", "Tries at scheduled ingests.", "integration", "result")
+
 	keysMade        = metric("keys_made_total", "API keys that AWS made.", "integration")
 	keysDeleted     = metric("keys_deleted_total", "API keys that AWS deleted, or that were gone.", "integration")
 	pendingKeys     = metric("pending_keys", "API keys that are being made or answered.", "integration")
@@ -120,6 +125,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		m.session(i.ID, i.Session)
 		m.commands(i.ID, i.Commands)
 		m.ingests(i.ID, i.Ingested)
+		m.reconciled(i.ID, i.Reconciled)
 		m.gauge(filterUnused, oneIf(i.UnusedStages != ""), i.ID)
 		m.gauge(filtersUnused, float64(len(i.UnusedFilters)), i.ID)
 		m.gauge(guardTripped, oneIf(len(i.Guard) > 0), i.ID)
@@ -208,6 +214,21 @@ func (m measures) ingests(id string, g status.Ingested) {
 	}
 	for reason, n := range over(counts, g.OmittedBy) {
 		m.count(omittedAPIs, n, id, reason)
+	}
+}
+
+// reconciled gives what there is only where APIM's REST API, or a schedule, is configured.
+func (m measures) reconciled(id string, r status.Reconciled) {
+	if r.Schedule != nil {
+		for result, n := range r.Schedule.Rounds {
+			m.count(rounds, n, id, string(result))
+		}
+	}
+	if r.Drift != nil {
+		for kind, n := range r.Drift.Counts {
+			m.gauge(drifting, float64(n), id, kind)
+		}
+		m.instant(driftAt, r.Drift.At, id)
 	}
 }
 

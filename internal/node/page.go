@@ -89,6 +89,8 @@ type pageView struct {
 	Many bool
 	// Running is how many ingests run.
 	Running int
+	// Compared is whether AWS and APIM are compared, or are to be.
+	Compared bool
 	// Charts are the quotas of the last hour, MoreCharts how many are not drawn.
 	Charts     []chart
 	MoreCharts int
@@ -107,6 +109,7 @@ func (a *api) pageView(r report, asked *http.Request) pageView {
 	view.Charts, view.MoreCharts = charts(r.Quotas, r.Now)
 	for _, i := range r.Serving {
 		view.Running += len(i.Ingests)
+		view.Compared = view.Compared || i.Drift != nil
 	}
 	every := pageEvery
 	if view.Running > 0 {
@@ -197,6 +200,7 @@ func pageFuncs(now time.Time, csrf string) template.FuncMap {
 		"place":   words.Place,
 		"words":   func(name any) string { return strings.ReplaceAll(fmt.Sprint(name), "_", " ") },
 		"reasons": reasons,
+		"kinds":   func() []driftKind { return driftKinds },
 		"yes": func(b *bool) string {
 			if b == nil {
 				return "not said yet"

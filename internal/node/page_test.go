@@ -190,13 +190,13 @@ func TestTheStatusListsWhatNeedsSomebodyTheMostUrgentFirst(t *testing.T) {
 		status.UnusedFilter{Setting: "configuration.filter.excludeApis", Entries: "Legacy; did you mean legacy?"})
 	b.IngestEnded(integration, status.Ingest{Job: "job-0", At: r.now, Sent: 7, Omitted: 2})
 	page := r.page("")
-	wants(t, page, "<title>(10) Federation agent</title>", "10 to look at")
+	wants(t, page, "<title>(11) Federation agent</title>", "11 to look at")
 	last := 0
 	for _, what := range []string{
 		"No session to APIM for integration " + integration, "AWS cannot be used in us-east-1",
 		"The stage filter of integration " + integration + " names stages that no API has",
 		"Entries of configuration.filter.excludeApis of integration " + integration + " do nothing",
-		"The last ingest left out 2 APIs", "Unconfirmed keys: 1", "Lost creates: 1",
+		"The last ingest left out 2 APIs", "AWS has deleted 1 API that APIM still shows", "Unconfirmed keys: 1", "Lost creates: 1",
 		"Keys that AWS does not let go: 1",
 		"Subscriptions of integration " + integration + " failed in the last hour, or their ends: 1", "AWS throttles calls in 111122223333:eu-west-1",
 	} {
@@ -269,6 +269,26 @@ func TestThePageShowsHowIngestsAndCommandsWent(t *testing.T) {
 		`data-label="Took">1 min`, `data-label="No document">1`, "The last ingest left out 3 APIs",
 		"<code>SUBSCRIBE</code> <span class=\"bad\">error</span> 1", "the plan is gone", "subscription <code>sub-9</code>",
 		"command <code>command-1</code>")
+}
+
+func TestThePageComparesAWSAndAPIMWhereTheyAreCompared(t *testing.T) {
+	r := newRig(t, nil)
+	lacks(t, r.page(""), "AWS and APIM compared", `href="#drift"`)
+	b := r.options.Board
+	b.Compares(integration, []string{"new", "gone"})
+	wants(t, r.page(""), `<a href="#drift">Drift</a>`, "Not compared since the agent began")
+	r.busy()
+	page := r.page("")
+	wants(t, page, "the next scheduled ingest begins", "in 30 min", `<span class="state good">2 sent</span>`, "6 in APIM",
+		"gone in AWS, still in APIM", `<summary>Gone &lt;b&gt;</summary>`, "<code>111122223333:eu-west-1:gone:prod</code>",
+		"<code>apim-id-of-gone</code>: AWS has no such REST API any more", "Nothing is said of: 111122223333:us-east-1: AccessDenied")
+	lacks(t, page, "not to be trusted")
+	b.Drifted(integration, status.Drift{At: r.now, Doubt: "none of them was sent", Counts: map[string]int{}})
+	b.Rounded(integration, status.Round{At: r.now, Result: status.RoundFailed, Why: "none of them was sent"})
+	wants(t, r.page(""), `<span class="state bad">not to be trusted</span> none of them was sent`,
+		`<span class="state bad">failed</span>: none of them was sent`,
+		"What APIM has of integration "+integration+" fits nothing that was sent",
+		"The last scheduled ingest of integration "+integration+" could not be made")
 }
 
 func TestThePageShowsTheSettingsOnceSomebodyLooks(t *testing.T) {

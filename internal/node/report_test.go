@@ -107,6 +107,17 @@ func (r *rig) busy() {
 		ID:      "command-1", At: r.now, Subscription: "sub-9", API: "api-9", Reason: "the plan is gone",
 	}, 3*time.Second)
 	b.Ingested(integration, 6)
+	b.Compares(integration, []string{"new", "gone"})
+	b.Drifted(integration, status.Drift{
+		At: r.now.Add(-time.Minute), InAPIM: 6, Counts: map[string]int{"new": 0, "gone": 1},
+		Examples: map[string][]status.DriftItem{"gone": {{
+			ID: "111122223333:eu-west-1:gone:prod", APIMID: "apim-id-of-gone", Name: "Gone <b>",
+			Text: "AWS has no such REST API any more",
+		}}},
+		Unlisted: []string{"111122223333:us-east-1: AccessDenied"},
+	})
+	b.RoundDue(integration, r.now.Add(30*time.Minute))
+	b.Rounded(integration, status.Round{At: r.now.Add(-time.Minute), Result: status.RoundSent, Sent: 2})
 	if err := r.journal.Start(
 		store.IngestJob{Integration: integration, JobID: "job-1", StartedAt: r.now, Total: 6},
 	); err != nil {

@@ -54,6 +54,7 @@ type Integration struct {
 	UnusedFilters []UnusedFilter `json:"unusedFilters,omitempty"`
 	Targets       []Target       `json:"targets"`
 	Ingested
+	Reconciled
 	Commands
 	Keys Keys `json:"keys"`
 }
@@ -152,7 +153,7 @@ func (b *Board) Read() Snapshot {
 func (i *integration) read() Integration {
 	out := i.Integration
 	out.Session.Lost = maps.Clone(i.Session.Lost)
-	out.Ingested, out.Commands = i.Ingested.clone(), i.Commands.clone()
+	out.Ingested, out.Reconciled, out.Commands = i.Ingested.clone(), i.Reconciled.clone(), i.Commands.clone()
 	out.Targets = i.readTargets()
 	return out
 }

@@ -48,7 +48,7 @@ func (r Row[P]) ForKeys() P {
 }
 
 // Directory holds an integration's targets in the order of the configuration. Each row has one writer, its target;
-// router, catalogue, ingests and refresher read. A row is replaced as a whole, so that nobody reads half of a change.
+// router, catalogue, ingests and reconciler read. A row is replaced as a whole, so that nobody reads half of a change.
 type Directory[P any] struct{ rows []atomic.Pointer[Row[P]] }
 
 // New gives a directory of the given rows.

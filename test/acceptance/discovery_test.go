@@ -540,7 +540,7 @@ func TestTheBackgroundRefreshIsOffByDefaultAndWarmsTheCacheOfThePrimaryOnly(t *t
 		})
 	})
 	for kind, loses := range map[string]string{
-		"refresher": "messages.GatheredAPIs", "catalogue": "messages.TargetListing",
+		"reconciler": "messages.GatheredAPIs", "catalogue": "messages.TargetListing",
 	} {
 		t.Run("on, and the "+kind+" panics", func(t *testing.T) {
 			o := world.Options{

@@ -10,7 +10,7 @@ import (
 // doneActors are those by which the news goes that APIM took a `done`, and those that restart together with them: a
 // panic there may lose it.
 func doneActors() []string {
-	return append(fateActors(), "ingest", "jobs", "claims", "router", "catalogue", "refresher", "identity", "target",
+	return append(fateActors(), "ingest", "jobs", "claims", "router", "catalogue", "reconciler", "identity", "target",
 		"discoverer")
 }
 

@@ -1,0 +1,361 @@
+package reconcile
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/catalogue"
+	"federation-agent/actors/discovery"
+	"federation-agent/actors/life"
+	"federation-agent/internal/drift"
+	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+	"federation-agent/internal/status"
+	"federation-agent/internal/survey"
+	"federation-agent/internal/words"
+	"federation-agent/messages"
+)
+
+// window is how many stages of a target a round asks for at a time: it has all the time there is, and takes room for
+// documents from ingests.
+const window = 2
+
+// round is one round through what AWS has. Its kind says which of the steps it takes:
+//
+//	step                                             | warming | scheduled | named | reporting
+//	-------------------------------------------------|---------|-----------|-------|----------
+//	counting: does an ingest run here?               |         | x         | x     |
+//	asking: does APIM say so, too?                   |         | x         | x     |
+//	listing: what does AWS have?                     | x       | x         | x     | what was listed last
+//	judging: which APIs must not be sent?            |         | x         | x     | x
+//	exporting: is each as APIM has taken it?         | cache   | x         | x     |
+//	comparing: what does APIM have?                  |         | x         |       | x
+//	counting, asking again, if anything is to be sent|         | x         | x     |
+//	sending: APIM is to ingest these                 |         | x         | x     |
+type round struct {
+	kind      kind
+	step      step
+	ids       []string // of the APIs that it is about; none means all
+	left      string   // why it is to end once the actors that were asked have answered
+	cancel    context.CancelFunc
+	documents *exports.Holder
+	plan      exports.Plan
+	maxBytes  int
+	found     survey.Found
+	// changed are the APIs that APIM has not taken as they are now, with their digests.
+	changed   map[federation.ID]string
+	omissions map[federation.ID]gateway.Omission
+	send      []string // ids of what APIM is to ingest
+}
+
+type kind int
+
+const (
+	// warming has changed documents in the export cache before an ingest needs them.
+	warming kind = iota
+	// scheduled has APIM ingest what has changed.
+	scheduled
+	// named does so for APIs that events have named.
+	named
+	// reporting says how AWS and APIM differ after an ingest.
+	reporting
+)
+
+type step int
+
+const (
+	counting step = iota
+	asking
+	listing
+	judging
+	exporting
+	comparing
+	sending
+)
+
+func newRound(kind kind, ids []string, cancel context.CancelFunc) *round {
+	return &round{
+		kind: kind, ids: ids, cancel: cancel,
+		changed: map[federation.ID]string{}, omissions: map[federation.ID]gateway.Omission{},
+	}
+}
+
+// answers says that an actor's answer is what the round waits for. It ends a round that was to end then.
+func (r *reconciler) answers(ctx actor.Context, to step) bool {
+	o := r.round
+	if o == nil || o.step != to {
+		return false
+	}
+	if o.left != "" {
+		r.putOff(ctx, o.left)
+		return false
+	}
+	return true
+}
+
+// count asks whether an ingest runs here. APIM does not refuse a second one, and then both run, interleaved.
+func (r *reconciler) count(ctx actor.Context) {
+	r.round.step = counting
+	ctx.Request(r.spec.Jobs, messages.CountJobs{})
+}
+
+func (r *reconciler) onJobsCounted(ctx actor.Context, m messages.JobsCounted) {
+	if !r.answers(ctx, counting) {
+		return
+	}
+	if m.Running > 0 {
+		r.putOff(ctx, "an ingest runs")
+		return
+	}
+	o, apim := r.round, r.spec.APIM
+	o.step, o.maxBytes = asking, m.MaxBytes
+	life.Pipe(r.Scope, apim.State, func(state State, err error) any { return stateCame{of: o, state: state, err: err} })
+}
+
+func (r *reconciler) onState(ctx actor.Context, m stateCame) {
+	switch {
+	case m.of != r.round:
+	case m.err != nil:
+		r.fail(ctx, m.err.Error())
+	case m.state.Job != "":
+		r.putOff(ctx, "APIM has an ingest of this integration that runs: job "+m.state.Job)
+	case !m.state.Connected:
+		r.putOff(ctx, "APIM does not see this agent connected")
+	case r.round.send != nil:
+		r.send()
+	default:
+		r.list(ctx)
+	}
+}
+
+// fail ends a round that cannot do what it is for. The schedule's next time tries again.
+func (r *reconciler) fail(ctx actor.Context, why string) {
+	r.env.Lasting.Warn("a round could not bring to APIM what has changed in AWS; the next one tries again", life.LogReason, why)
+	if r.round.kind == named { // events do not come again
+		r.putOff(ctx, why)
+		return
+	}
+	r.finish(ctx, status.RoundFailed, 0, why)
+}
+
+func (r *reconciler) list(ctx actor.Context) {
+	o := r.round
+	o.step = listing
+	gather := messages.GatherAPIs{Only: o.ids, By: time.Now().Add(listWithin), Priority: gateway.PriorityRefresh}
+	switch o.kind {
+	case warming:
+		gather.MaxAge, gather.By = r.spec.Warming, time.Now().Add(r.spec.Warming)
+	case reporting:
+		gather.Kept = true
+	case scheduled, named: // as AWS is now
+	}
+	ctx.Request(r.spec.Catalogue, gather)
+}
+
+func (r *reconciler) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
+	if !r.answers(ctx, listing) {
+		return
+	}
+	if r.round.kind == warming {
+		r.env.Log.Debug("refreshing the export cache", life.LogAPIs, len(m.Whole))
+		r.export(ctx, m.Whole)
+		return
+	}
+	r.round.step = judging
+	ctx.Request(r.spec.Claims, messages.JudgeLosses{Catalogue: m, Kept: r.round.kind == reporting})
+}
+
+func (r *reconciler) onLossesJudged(ctx actor.Context, m messages.LossesJudged) {
+	if !r.answers(ctx, judging) {
+		return
+	}
+	o := r.round
+	o.found = catalogue.Found(r.spec.Integration, r.spec.Filter, m)
+	listed := slices.ContainsFunc(o.found.Listings, func(l survey.Listing) bool { return l.Complete })
+	switch {
+	case o.kind == reporting && !listed:
+		r.finish(ctx, status.RoundFailed, 0, "") // an ingest of a few APIs, and nothing was listed before
+		return
+	case o.kind == reporting:
+		r.compare()
+		return
+	case !listed:
+		r.fail(ctx, "AWS could not be listed: "+words.Few(m.Catalogue.Failures, words.Some, "; "))
+		return
+	}
+	apis := slices.DeleteFunc(slices.Clone(m.Catalogue.Whole), func(e federation.NamedEntry) bool {
+		return m.Unconfirmed[e.ID()]
+	})
+	if o.kind == scheduled {
+		apis = append(apis, drift.Doubtful(o.found, r.sent())...)
+	}
+	r.export(ctx, apis)
+}
+
+// sent are the plans with which each API was last sent.
+func (r *reconciler) sent() map[string][]string {
+	sent, err := r.env.SentPlans.RememberedPlans(r.spec.Integration)
+	if err != nil {
+		r.env.Lasting.Warn("cannot read which APIs were sent; those that are gone in AWS may go unnoticed", life.LogError, err)
+	}
+	return sent
+}
+
+// export has the documents of APIs made ready, by the cache or by what is left of the quota.
+func (r *reconciler) export(ctx actor.Context, apis []federation.NamedEntry) {
+	r.round.step = exporting
+	r.round.plan = exports.NewPlan(apis, window, r.round.documents)
+	r.pull(ctx)
+}
+
+// pull asks for the next documents, and goes on once all have come.
+func (r *reconciler) pull(ctx actor.Context) {
+	o := r.round
+	if o == nil || o.step != exporting {
+		return
+	}
+	for {
+		documents, ok := o.plan.Next(time.Now())
+		if !ok {
+			break
+		}
+		discovery.RequestExport(ctx, r.spec.Targets, exports.Order{
+			Documents: documents, Priority: gateway.PriorityRefresh, MaxBytes: o.maxBytes,
+		})
+	}
+	if !o.plan.Finished() {
+		return
+	}
+	switch o.kind {
+	case scheduled:
+		r.compare()
+	case named:
+		ids := make([]string, 0, len(o.changed))
+		for id := range o.changed {
+			ids = append(ids, id.String())
+		}
+		r.bring(ctx, ids)
+	case warming, reporting:
+		r.finish(ctx, status.RoundUnchanged, 0, "")
+	}
+}
+
+// onReady compares an API with how APIM has taken it, and lets it go: its document is in the cache now.
+func (r *reconciler) onReady(ctx actor.Context, m messages.APIReady) {
+	document, awaited := r.arrived(m.ID)
+	if !awaited {
+		return
+	}
+	if r.round.kind != warming {
+		now := m.Digest()
+		if taken, err := r.env.SentPlans.Taken(r.spec.Integration, m.ID.String()); err != nil || taken != now {
+			r.round.changed[m.ID] = now
+		}
+	}
+	document.Claim.Release()
+	r.pull(ctx)
+}
+
+func (r *reconciler) onOmitted(ctx actor.Context, m messages.APIOmitted) {
+	document, awaited := r.arrived(m.ID)
+	if !awaited {
+		return
+	}
+	r.round.omissions[m.ID] = m.Omission
+	document.Claim.Release()
+	r.pull(ctx)
+}
+
+// arrived is false for what a round before this one has asked for.
+func (r *reconciler) arrived(id federation.ID) (exports.Document, bool) {
+	if r.round == nil {
+		return exports.Document{}, false
+	}
+	return r.round.plan.Arrived(id)
+}
+
+// compare asks what APIM has.
+func (r *reconciler) compare() {
+	o, apim := r.round, r.spec.APIM
+	o.step = comparing
+	life.Pipe(r.Scope, apim.Held, func(held drift.Held, err error) any { return heldCame{of: o, held: held, err: err} })
+}
+
+func (r *reconciler) onHeld(ctx actor.Context, m heldCame) {
+	o := r.round
+	switch {
+	case m.of != o:
+		return
+	case m.err != nil && o.kind == reporting:
+		r.env.Lasting.Warn("APIM's REST API does not tell which APIs APIM has, so nothing says how they differ from AWS",
+			life.LogReason, m.err)
+		r.finish(ctx, status.RoundFailed, 0, "")
+		return
+	case m.err != nil:
+		r.fail(ctx, m.err.Error())
+		return
+	}
+	if o.kind == scheduled {
+		r.unsent = o.changed
+	}
+	report := drift.Of(drift.Input{
+		Found: o.found, Sent: r.sent(), Held: m.held, Changed: r.stillUnsent(), Omissions: o.omissions,
+	})
+	r.report(report)
+	switch {
+	case o.kind == reporting:
+		r.finish(ctx, status.RoundUnchanged, 0, "")
+	case report.Doubt != "":
+		r.fail(ctx, report.Doubt)
+	default:
+		r.bring(ctx, report.ToSend())
+	}
+}
+
+// stillUnsent are those of the APIs last found changed that APIM has not taken since.
+func (r *reconciler) stillUnsent() map[federation.ID]bool {
+	changed := make(map[federation.ID]bool, len(r.unsent))
+	maps.DeleteFunc(r.unsent, func(id federation.ID, now string) bool {
+		taken, err := r.env.SentPlans.Taken(r.spec.Integration, id.String())
+		return err == nil && taken == now
+	})
+	for id := range r.unsent {
+		changed[id] = true
+	}
+	return changed
+}
+
+// bring has APIM ingest some APIs, if there are any, and if no ingest has begun meanwhile.
+func (r *reconciler) bring(ctx actor.Context, ids []string) {
+	if len(ids) == 0 {
+		r.finish(ctx, status.RoundUnchanged, 0, "")
+		return
+	}
+	slices.Sort(ids)
+	r.round.send = ids
+	r.count(ctx)
+}
+
+func (r *reconciler) send() {
+	o, apim := r.round, r.spec.APIM
+	o.step = sending
+	r.env.Log.Info("having APIM ingest what has changed", life.LogAPIs, len(o.send),
+		life.LogExamples, words.Few(o.send, words.Many, ", "))
+	life.Do(r.Scope, func(ctx context.Context) error { return apim.Ingest(ctx, o.send) },
+		func(err error) any { return ingestBegun{of: o, err: err} })
+}
+
+func (r *reconciler) onIngestBegun(ctx actor.Context, m ingestBegun) {
+	switch {
+	case m.of != r.round:
+	case m.err != nil:
+		r.fail(ctx, m.err.Error())
+	default:
+		r.finish(ctx, status.RoundSent, len(m.of.send), "")
+	}
+}

@@ -1,0 +1,56 @@
+package node
+
+import (
+	"fmt"
+
+	"federation-agent/internal/status"
+	"federation-agent/internal/words"
+)
+
+// driftKind is a kind of difference between AWS and APIM, as people read it.
+type driftKind struct{ Kind, Text string }
+
+// driftKinds are all of them, in the order of the page.
+var driftKinds = []driftKind{
+	{"new", "new in AWS"},
+	{"changed", "changed since APIM took them"},
+	{"missing", "sent, and missing in APIM"},
+	{"renamed", "called otherwise in APIM"},
+	{goneKind, "gone in AWS, still in APIM"},
+	{"omitted", "in APIM, and left out now"},
+	{"foreign", "none of this agent's"},
+}
+
+// goneKind is what nobody mends by an ingest.
+const goneKind = "gone"
+
+// drifted is what a comparison of AWS and APIM asks somebody to do, and what keeps the schedule from its work.
+func drifted(r report) (found []attention) {
+	for _, i := range r.Serving {
+		if d := i.Drift; d != nil && d.Doubt != "" {
+			found = append(found, attention{
+				What: "What APIM has of integration " + i.ID + " fits nothing that was sent", Why: d.Doubt, Section: "drift",
+				Do: "correct agent.apim.environmentId; until then, nothing is ingested on a schedule",
+			})
+		}
+		if s := i.Schedule; s != nil && s.Last != nil &&
+			(s.Last.Result == status.RoundFailed || s.Last.Result == status.RoundDropped) {
+			found = append(found, attention{
+				What: "The last scheduled ingest of integration " + i.ID + " could not be made", Why: s.Last.Why, Section: "drift",
+				Do: "what the reason says. The schedule's next time tries again",
+			})
+		}
+		if d := i.Drift; d != nil && d.Counts[goneKind] > 0 {
+			names := make([]string, 0, len(d.Examples[goneKind]))
+			for _, item := range d.Examples[goneKind] {
+				names = append(names, item.Name)
+			}
+			found = append(found, attention{
+				What: fmt.Sprintf("AWS has deleted %s that APIM still shows", count(d.Counts[goneKind], "API")),
+				Why:  words.Few(names, words.Some, ", "), Section: "drift", Minor: true,
+				Do: "delete them in APIM, each by itself, if they are gone for good: their subscriptions open nothing any more",
+			})
+		}
+	}
+	return found
+}

@@ -1,0 +1,294 @@
+package acceptance
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/internal/status"
+	"federation-agent/internal/store/storetest"
+	"federation-agent/test/world"
+)
+
+// hourly is a world with an hourly schedule, whose rounds begin on the hour.
+func hourly(o world.Options, more ...string) world.Options {
+	return withREST(o, append([]string{"ingest_schedule", "@hourly", "ingest_scheduleJitter", "0s"}, more...)...)
+}
+
+// untilPast lets time pass until so long after the next full hour.
+func untilPast(hour time.Duration) {
+	pass(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour + hour)))
+}
+
+func scheduleOf(t *testing.T, i *world.Instance) status.Schedule {
+	t.Helper()
+	s := i.Board.Read().Integrations[0].Schedule
+	if s == nil {
+		t.Fatal("the board has no schedule")
+	}
+	return *s
+}
+
+func driftOf(t *testing.T, i *world.Instance) status.Drift {
+	t.Helper()
+	d := i.Board.Read().Integrations[0].Drift
+	if d == nil || d.At.IsZero() {
+		t.Fatalf("nothing was compared: %+v", d)
+	}
+	return *d
+}
+
+// differs is what a report counts, as in "1 gone, 2 new".
+func differs(d status.Drift) string {
+	var parts []string
+	for kind, n := range d.Counts {
+		if n > 0 {
+			parts = append(parts, fmt.Sprint(n, " ", kind))
+		}
+	}
+	slices.Sort(parts)
+	return strings.Join(parts, ", ")
+}
+
+// A day with an hourly schedule: what changes in AWS is in APIM after the next full hour, and nothing else is sent.
+func TestADayOnAnHourlySchedule(t *testing.T) {
+	const apis = 20
+	o := hourly(world.Options{AWS: oneRegion(apis, 1, 2)})
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		succeed(w)
+		pass(10 * time.Second)
+		subs := map[string]apimsim.Subscription{}
+		for n, a := range w.APIM.APIs() {
+			if n < 10 {
+				subs[a.ProviderID] = accepted(w, a)
+			}
+			if err := w.APIM.ChangeAPI(a.ID, func(a *apimsim.API) error {
+				a.Lifecycle = apimsim.LifecyclePublished
+				for n := range a.Plans {
+					a.Plans[n].Validation, a.Plans[n].Order = apimsim.ValidationAutomatic, 7
+				}
+				return nil
+			}); err != nil {
+				t.Fatal(err)
+			}
+		}
+		touched := map[string]bool{} // what changed in AWS, so that its plans are written again
+		all := w.APIM.APIs()
+		scope, _, _ := partOf(all[0].ProviderID)
+		rest := 0
+		requests(w, &rest)
+		counts(w)
+
+		// quiet is the price of an hour without changes: two lists, and a GetStages for each REST API.
+		hour := func(what string, change func(), aws map[string]int64, asked map[string]int, drift string, ids ...string) {
+			t.Helper()
+			change()
+			before := writes(w)
+			untilPast(10 * time.Minute)
+			slices.Sort(ids)
+			if got := written(w, before); !slices.Equal(got, ids) {
+				t.Errorf("%s: %v were sent, want %v", what, got, ids)
+			}
+			for _, id := range ids {
+				touched[id] = true
+			}
+			if got := counts(w); !sameCounts(got, aws) {
+				t.Errorf("%s: AWS was asked %v, want %v", what, got, aws)
+			}
+			if got := requests(w, &rest); !sameCounts(got, asked) {
+				t.Errorf("%s: APIM was asked %v, want %v", what, got, asked)
+			}
+			if got := differs(driftOf(t, agent)); got != drift {
+				t.Errorf("%s: the report says %q, want %q", what, got, drift)
+			}
+		}
+		quiet := map[string]int{opIntegration: 1, opList: 1}
+		sends := map[string]int{opIntegration: 2, opList: 2, opIngest: 1} // and a report behind the ingest
+		listing := func(stages, exports int64) map[string]int64 {
+			got := map[string]int64{awssim.OpGetRestAPIs: 1, awssim.OpGetUsagePlans: 1, awssim.OpGetStages: stages}
+			if exports > 0 {
+				got[awssim.OpGetExport] = exports
+			}
+			return got
+		}
+		// sent adds what the ingest itself asks: the stages of what it sends. The round's lists are young enough.
+		sent := func(stages, exports, again int64) map[string]int64 { return listing(stages+again, exports) }
+		nothing := func() {}
+		hour("nothing", nothing, listing(apis, 0), quiet, "")
+		hour("nothing again", nothing, listing(apis, 0), quiet, "")
+
+		deployed := []string{all[2].ProviderID, all[11].ProviderID}
+		hour("two are deployed", func() {
+			for _, id := range deployed {
+				_, rest, stage := partOf(id)
+				if _, err := w.AWS.Redeploy(scope, rest, stage); err != nil {
+					t.Fatal(err)
+				}
+			}
+		}, sent(apis, 2, 2), sends, "", deployed...)
+
+		fresh := "100000000000:eu-west-1:fresh00001:prod"
+		hour("a REST API is made", func() {
+			must(t, w.AWS.PutRestAPI(scope, awssim.RestAPI{ID: "fresh00001", Name: "Fresh", Stages: []awssim.Stage{{Name: "prod"}}}))
+			must(t, w.AWS.Link(scope, planOf(t, w, all[0]), "fresh00001", "prod"))
+		}, sent(apis+1, 1, 1), sends, "", fresh)
+
+		_, renamedRest, _ := partOf(all[4].ProviderID)
+		hour("one is renamed in AWS", func() {
+			must(t, w.AWS.EditRestAPI(scope, renamedRest, func(a *awssim.RestAPI) { a.Name = "Orders of 2026" }))
+		}, sent(apis+1, 0, 1), sends, "", all[4].ProviderID)
+
+		deleteInAPIM(t, w, all[15].ID)
+		requests(w, &rest)
+		hour("one was deleted in APIM", nothing, sent(apis+1, 0, 1), sends, "", all[15].ProviderID)
+
+		hour("one is renamed in APIM", func() {
+			must(t, w.APIM.ChangeAPI(all[16].ID, func(a *apimsim.API) error { a.Name = "Mine"; return nil }))
+		}, listing(apis+1, 0), quiet, "1 renamed")
+
+		_, goneRest, _ := partOf(all[17].ProviderID)
+		hour("a REST API is deleted in AWS", func() {
+			must(t, w.AWS.DeleteRestAPI(scope, goneRest))
+		}, listing(apis, 0), quiet, "1 gone, 1 renamed")
+
+		_, stageRest, stage := partOf(all[18].ProviderID)
+		hour("a stage is deleted in AWS", func() {
+			must(t, w.AWS.Unlink(scope, planOf(t, w, all[18]), stageRest, stage))
+			must(t, w.AWS.DeleteStage(scope, stageRest, stage))
+		}, listing(apis, 0), quiet, "1 renamed, 2 gone")
+
+		_, planlessRest, planless := partOf(all[19].ProviderID)
+		hour("one is taken out of its usage plan", func() {
+			must(t, w.AWS.Unlink(scope, planOf(t, w, all[19]), planlessRest, planless))
+		}, listing(apis, 0), quiet, "1 omitted, 1 renamed, 2 gone")
+		hour("and put back", func() {
+			must(t, w.AWS.Link(scope, planOf(t, w, all[19]), planlessRest, planless))
+		}, listing(apis, 0), quiet, "1 renamed, 2 gone")
+
+		for n := range 11 {
+			hour(fmt.Sprint("quiet ", n), nothing, listing(apis, 0), quiet, "1 renamed, 2 gone")
+		}
+
+		for _, a := range w.APIM.APIs() {
+			kept := a.ProviderID == fresh || touched[a.ProviderID]
+			for _, p := range a.Plans {
+				if !kept && (p.Validation != apimsim.ValidationAutomatic || p.Order != 7) {
+					t.Errorf("%s: what a user has set on its plan is lost: %+v", a.Name, p)
+				}
+			}
+			if a.ID == all[16].ID && a.Name != "Mine" {
+				t.Errorf("a person's name was undone: %s", a.Name)
+			}
+		}
+		for id, sub := range subs {
+			at := slices.IndexFunc(w.APIM.Subscriptions(), func(s apimsim.Subscription) bool { return s.ID == sub.ID })
+			if at < 0 || w.APIM.Subscriptions()[at].Status != apimsim.SubscriptionAccepted {
+				t.Errorf("the subscription to %s is lost", id)
+			}
+		}
+		if s := scheduleOf(t, agent); s.Rounds[status.RoundSent] != 4 || s.Rounds[status.RoundFailed] != 0 ||
+			s.Rounds[status.RoundUnchanged] != 18 || s.Last.Result != status.RoundUnchanged {
+			t.Errorf("%+v", s)
+		}
+		if n := w.Log.Count("level=WARN", "AWS has deleted APIs that APIM still shows"); n != 2 {
+			t.Errorf("the log asks for somebody %d times, want once for each that was deleted", n)
+		}
+		healthy(t, w)
+	})
+}
+
+func sameCounts[N int | int64](got, want map[string]N) bool {
+	if len(got) != len(want) {
+		return false
+	}
+	for what, n := range want {
+		if got[what] != n {
+			return false
+		}
+	}
+	return true
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func planOf(t *testing.T, _ *world.World, a apimsim.API) string {
+	t.Helper()
+	if len(a.Plans) == 0 {
+		t.Fatalf("%s has no plan", a.Name)
+	}
+	return a.Plans[0].ProviderID
+}
+
+func TestOfTwoAgentsOnlyThePrimaryKeepsTheSchedule(t *testing.T) {
+	run(t, hourly(world.Options{AWS: oneRegion(3, 1, 1)}), func(t *testing.T, w *world.World) {
+		first := w.Connected()
+		second := w.StartAgentWith(world.AgentOptions{Disk: &storetest.Model{}})
+		w.Await("both to be connected", func() bool { return len(w.APIM.Agents()) == 2 })
+		untilPast(5 * time.Minute)
+		if got := w.APIM.Jobs(); len(got) != 1 || got[0].Total != 3 || got[0].Status != apimsim.JobSuccess {
+			t.Errorf("%+v", got)
+		}
+		rounds := func(i *world.Instance) (n uint64) {
+			for _, of := range scheduleOf(t, i).Rounds {
+				n += of
+			}
+			return n
+		}
+		if rounds(first) != 1 || rounds(second) != 0 {
+			t.Errorf("%d and %d rounds", rounds(first), rounds(second))
+		}
+		first.Drain()
+		first.Stop()
+		untilPast(5 * time.Minute)
+		if rounds(second) != 1 {
+			t.Errorf("%d rounds of the one that is left", rounds(second))
+		}
+		healthy(t, w)
+	})
+}
+
+// slowIngests has APIM take so long for each INGEST.
+func slowIngests(o world.Options, d time.Duration) world.Options {
+	o.APIM.Script = &apimsim.Script{Ingest: func(apimsim.IngestEvent) apimsim.IngestFault {
+		return apimsim.IngestFault{StoreDelay: d}
+	}}
+	return o
+}
+
+func TestAScheduledIngestWaitsForOneThatRuns(t *testing.T) {
+	o := slowIngests(hourly(world.Options{AWS: oneRegion(3, 1, 1)}), 2*time.Minute)
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		pass(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour - 30*time.Second)))
+		job := startIngest(w)
+		pass(time.Minute)
+		if s := scheduleOf(t, agent); s.Last == nil || s.Last.Result != status.RoundPutOff || s.Last.Why != "an ingest runs" {
+			t.Errorf("%+v", s.Last)
+		}
+		rest := 0
+		if got := requests(w, &rest); got[opIngest] != 0 || got[opIntegration] != 0 {
+			t.Errorf("APIM was asked %v", got)
+		}
+		if job = ended(w, job); job.Status != apimsim.JobSuccess {
+			t.Errorf("%+v", job)
+		}
+		pass(5 * time.Minute)
+		if s := scheduleOf(t, agent); s.Last.Result != status.RoundUnchanged || s.Rounds[status.RoundPutOff] != 1 {
+			t.Errorf("%+v", s)
+		}
+		if n := len(w.APIM.Jobs()); n != 1 {
+			t.Errorf("%d jobs", n)
+		}
+		healthy(t, w)
+	})
+}
