@@ -1,0 +1,316 @@
+package reconcile
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/internal/drift"
+	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+	"federation-agent/internal/schedule"
+	"federation-agent/internal/status"
+	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
+	"federation-agent/internal/targets"
+	"federation-agent/messages"
+)
+
+const integration = "i"
+
+// stage is a reconciler among actors that answer as the test says, and an APIM that does. What they hear is noted.
+type stage struct {
+	*testing.T
+	env    *life.Env
+	board  *status.Board
+	system *actor.ActorSystem
+	pid    *actor.PID
+
+	mu      sync.Mutex
+	heard   []string
+	apis    []string // REST APIs in AWS, each with stage prod in plan p
+	running int      // ingests here
+	job     string   // in APIM
+	held    []drift.API
+	apimErr error
+	hold    chan struct{} // a listing waits for it, if there is one
+}
+
+func (s *stage) note(format string, args ...any) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.heard = append(s.heard, fmt.Sprintf(format, args...))
+}
+
+// told gives what was heard since the last time.
+func (s *stage) told() string {
+	synctest.Wait()
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	text := strings.Join(s.heard, ", ")
+	s.heard = nil
+	return text
+}
+
+func (s *stage) set(change func()) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	change()
+}
+
+func (s *stage) State(context.Context) (State, error) {
+	s.note("state")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return State{Connected: true, Job: s.job}, s.apimErr
+}
+
+func (s *stage) Held(context.Context) (drift.Held, error) {
+	s.note("list")
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return drift.NewHeld(s.held, func(id string) string { return "apim " + id }), s.apimErr
+}
+
+func (s *stage) Ingest(_ context.Context, ids []string) error {
+	s.note("ingest %s", strings.Join(ids, " "))
+	return nil
+}
+
+var here = federation.Target{Account: "111122223333", Region: "eu-west-1"}
+
+// others is the actor that stands for catalogue, claims, jobs and target.
+func (s *stage) others(ctx actor.Context) {
+	switch m := ctx.Message().(type) {
+	case messages.CountJobs:
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		ctx.Respond(messages.JobsCounted{Running: s.running})
+	case messages.GatherAPIs:
+		s.note("gather %s", strings.Join(m.Only, " "))
+		if s.hold != nil {
+			<-s.hold
+		}
+		ctx.Respond(s.listing())
+	case messages.JudgeLosses:
+		ctx.Respond(messages.LossesJudged{Catalogue: m.Catalogue})
+	case messages.ExportAPI:
+		for _, d := range m.Documents {
+			s.note("export %s", d.API.ID)
+			ctx.Respond(messages.APIReady{API: exports.API{ID: d.ID(), JSON: []byte(d.Name)}})
+		}
+	}
+}
+
+func (s *stage) listing() messages.GatheredAPIs {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	plan := &gateway.UsagePlan{ID: "p"}
+	l := messages.TargetListing{Target: here, Complete: true, Plans: []*gateway.UsagePlan{plan}}
+	for _, id := range s.apis {
+		l.APIs = append(l.APIs, &gateway.RestAPI{ID: id, Name: id})
+		plan.Stages = append(plan.Stages, gateway.PlanStage{APIID: id, Stage: "prod"})
+	}
+	out := messages.GatheredAPIs{Complete: true}
+	for _, e := range federation.Entries(l.APIs, l.Plans, nil, federation.Filter{}) {
+		out.Whole = append(out.Whole, federation.NamedEntry{Target: here, Entry: e, Name: e.API.Name})
+	}
+	out.APIs, out.Listings = out.Whole, []messages.TargetListing{l}
+	return out
+}
+
+// onStage runs a test with a reconciler that has an hourly schedule and is the primary's, on the hour.
+func onStage(t *testing.T, faults life.Faults, test func(*stage)) {
+	synctest.Test(t, func(t *testing.T) {
+		s := &stage{T: t, board: status.NewBoard(), apis: []string{"a", "b"}}
+		journal, _ := (&storetest.Model{}).Open(store.Options{Logger: slog.New(slog.DiscardHandler)})
+		defer func() { _ = journal.Close() }()
+		s.env = (&life.Env{
+			Now: time.Now, Jitter: func() float64 { return 0.5 }, SentPlans: journal, Board: s.board, Faults: faults,
+		}).Logging(slog.New(slog.NewTextHandler(t.Output(), nil)))
+		s.board.Serve(integration, time.Now())
+		s.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
+			return slog.New(slog.DiscardHandler)
+		}))
+		others := s.system.Root.Spawn(life.Props(s.env, life.Standing, func() actor.Actor { return actor.ReceiveFunc(s.others) }))
+		hourly, err := schedule.Parse("@hourly")
+		if err != nil {
+			t.Fatal(err)
+		}
+		parent := s.system.Root.Spawn(life.Props(s.env, life.Standing, func() actor.Actor {
+			return actor.ReceiveFunc(func(ctx actor.Context) {
+				if _, begins := ctx.Message().(*actor.Started); begins {
+					s.pid = ctx.Spawn(Props(s.env, Spec{
+						Integration: integration, Catalogue: others, Claims: others, Jobs: others, APIM: s,
+						Targets: targets.New(targets.Row[*actor.PID]{Account: here.Account, Region: here.Region, Target: others}),
+						Memory:  exports.NewBound(1 << 20), Schedule: hourly, Jitter: 2 * time.Minute,
+					}))
+				}
+			})
+		}))
+		synctest.Wait()
+		s.tell(messages.PrimaryChanged{Primary: true})
+		test(s)
+		if err := s.system.Root.StopFuture(parent).Wait(); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(3 * time.Second) // the library's throttle of dead letters
+	})
+}
+
+func (s *stage) tell(m any) {
+	s.system.Root.Send(s.pid, m)
+	synctest.Wait()
+}
+
+func (s *stage) wants(what, want string) {
+	s.Helper()
+	if got := s.told(); got != want {
+		s.Errorf("%s: %q, want %q", what, got, want)
+	}
+}
+
+func (s *stage) rounds() string {
+	var got []string
+	for result, n := range s.board.Read().Integrations[0].Schedule.Rounds {
+		if n > 0 {
+			got = append(got, fmt.Sprint(n, " ", result))
+		}
+	}
+	slices.Sort(got)
+	return strings.Join(got, ", ")
+}
+
+const (
+	idA = "111122223333:eu-west-1:a:prod"
+	idB = "111122223333:eu-west-1:b:prod"
+	// wholeRound is what a round asks that has two new APIs brought.
+	wholeRound = "state, gather , export a, export b, list, state, ingest " + idA + " " + idB
+)
+
+func TestARoundBeginsAPartOfTheJitterAfterItsTime(t *testing.T) {
+	onStage(t, nil, func(s *stage) {
+		time.Sleep(time.Hour + time.Minute - time.Second)
+		s.wants("before its time", "")
+		time.Sleep(2 * time.Second)
+		s.wants("at its time", wholeRound)
+		time.Sleep(time.Hour)
+		s.wants("an hour later", wholeRound) // this APIM has not taken them
+		if got := s.rounds(); got != "2 sent" {
+			s.Error(got)
+		}
+	})
+}
+
+func TestAPIsThatEventsNameAreBroughtTogetherAndAlone(t *testing.T) {
+	onStage(t, nil, func(s *stage) {
+		s.set(func() { s.apis = []string{"a"} })
+		s.tell(Changed{IDs: []string{idA}})
+		time.Sleep(5 * time.Second)
+		s.tell(Changed{IDs: []string{idA, idB}})
+		s.wants("while more may come", "")
+		time.Sleep(6 * time.Second)
+		s.wants("then", "state, gather "+idA+" "+idB+", export a, state, ingest "+idA)
+
+		s.set(func() { s.job = "somebody's" })
+		s.tell(Changed{IDs: []string{idA}})
+		time.Sleep(11 * time.Second)
+		s.wants("while APIM has a job", "state")
+		s.set(func() { s.job = "" })
+		time.Sleep(putOff)
+		s.wants("after that", "state, gather "+idA+", export a, state, ingest "+idA)
+
+		s.tell(messages.PrimaryChanged{})
+		s.tell(Changed{IDs: []string{idA}})
+		time.Sleep(time.Minute)
+		s.wants("while another agent is the primary", "")
+		s.tell(messages.PrimaryChanged{Primary: true})
+		s.wants("once this one is", "state, gather "+idA+", export a, state, ingest "+idA)
+
+		var many []string
+		for n := range mostNamed + 1 {
+			many = append(many, fmt.Sprintf("111122223333:eu-west-1:x%d:prod", n))
+		}
+		s.tell(Changed{IDs: many})
+		s.wants("where all may have changed", "state, gather , export a, list, state, ingest "+idA)
+	})
+}
+
+func TestARoundThatNeverMayBeginIsLeftOut(t *testing.T) {
+	onStage(t, nil, func(s *stage) {
+		s.set(func() { s.running = 1 })
+		time.Sleep(time.Hour + time.Minute + 40*time.Minute)
+		s.wants("while ingests run", "")
+		if got := s.rounds(); got != "1 dropped, 6 put_off" {
+			s.Error(got)
+		}
+		s.set(func() { s.running = 0 })
+		time.Sleep(20 * time.Minute)
+		s.wants("the next one", wholeRound)
+	})
+}
+
+func TestARoundThatFindsAPIMAwayIsFollowedByTheNextOne(t *testing.T) {
+	onStage(t, nil, func(s *stage) {
+		s.set(func() { s.apimErr = errors.New("the management API is away") })
+		time.Sleep(time.Hour + 2*time.Minute)
+		s.wants("away", "state")
+		if last := s.board.Read().Integrations[0].Schedule.Last; last.Result != status.RoundFailed ||
+			last.Why != "the management API is away" {
+			s.Errorf("%+v", last)
+		}
+		s.set(func() { s.apimErr = nil })
+		time.Sleep(time.Hour)
+		s.wants("there again", wholeRound)
+	})
+}
+
+func TestAPanicCostsNoRound(t *testing.T) {
+	for _, at := range []string{"messages.GatheredAPIs", "messages.APIReady", "reconcile.heldCame", "reconcile.ingestBegun"} {
+		t.Run(at, func(t *testing.T) {
+			died := false
+			onStage(t, func(_ string, m any) {
+				if fmt.Sprintf("%T", m) == at && !died {
+					died = true
+					panic("a test's")
+				}
+			}, func(s *stage) {
+				time.Sleep(time.Hour + 2*time.Minute)
+				if s.told(); !died {
+					t.Fatal("it did not panic")
+				}
+				time.Sleep(putOff)
+				s.wants("the round that it cost", wholeRound)
+				time.Sleep(time.Hour - 2*time.Minute)
+				s.wants("the next one", wholeRound)
+			})
+		})
+	}
+}
+
+// What the catalogue answers to a round that was left must not be taken for an answer to the next one.
+func TestAnAnswerToARoundThatWasLeftIsNoAnswerToTheNextOne(t *testing.T) {
+	onStage(t, nil, func(s *stage) {
+		s.hold = make(chan struct{})
+		s.tell(Changed{IDs: []string{idA}})
+		time.Sleep(11 * time.Second)
+		s.wants("a round lists", "state, gather "+idA)
+		s.tell(messages.SessionDown{})
+		s.tell(messages.PrimaryChanged{Primary: true})
+		time.Sleep(time.Hour + time.Minute)
+		s.wants("meanwhile a scheduled one waits", "")
+		close(s.hold)
+		s.wants("it begins anew", wholeRound)
+	})
+}
