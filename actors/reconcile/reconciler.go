@@ -97,8 +97,6 @@ const (
 	debounce = 10 * time.Second
 	// mostNamed is how many APIs may be named and wait. Beyond that all are compared.
 	mostNamed = 1000
-	// listWithin is how long a listing may take: at the least priority it waits for all others.
-	listWithin = time.Hour
 )
 
 // Props makes a reconciler.

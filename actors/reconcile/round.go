@@ -146,13 +146,14 @@ func (r *reconciler) fail(ctx actor.Context, why string) {
 func (r *reconciler) list(ctx actor.Context) {
 	o := r.round
 	o.step = listing
-	gather := messages.GatherAPIs{Only: o.ids, By: time.Now().Add(listWithin), Priority: gateway.PriorityRefresh}
+	gather := messages.GatherAPIs{Only: o.ids, Priority: gateway.PriorityRefresh}
 	switch o.kind {
 	case warming:
 		gather.MaxAge, gather.By = r.spec.Warming, time.Now().Add(r.spec.Warming)
 	case reporting:
 		gather.Kept = true
-	case scheduled, named: // as AWS is now
+	case scheduled, named: // as AWS is now, and as an ingest sends it
+		gather.Domains = true
 	}
 	ctx.Request(r.spec.Catalogue, gather)
 }
@@ -189,6 +190,10 @@ func (r *reconciler) onLossesJudged(ctx actor.Context, m messages.LossesJudged) 
 		return
 	}
 	apis := slices.DeleteFunc(slices.Clone(m.Catalogue.Whole), func(e federation.NamedEntry) bool {
+		if e.Bases.Awaited() { // it would go out without them, and once more when they are known
+			o.omissions[e.ID()] = gateway.Omission{Reason: gateway.TooLate, Why: federation.NotListedYet}
+			return true
+		}
 		return m.Unconfirmed[e.ID()]
 	})
 	if o.kind == scheduled {

@@ -249,6 +249,9 @@ func (b *BaseURLs) Of(api, stage string) *Bases {
 	return &Bases{urls: urls[:min(len(urls), maxAddresses)], gap: b.gap}
 }
 
+// Awaited says that AWS has not told yet which base URLs there are, though it was asked.
+func (b *Bases) Awaited() bool { return b != nil && b.gap == NotListedYet }
+
 // domainLimits are what custom domain names ask of callers who have a key.
 func (b *Bases) domainLimits() (all []string) {
 	asks, total := 0, len(b.urls)
