@@ -154,6 +154,9 @@ func (d *discoverer) onListTarget(ctx actor.Context, m messages.ListTarget) {
 	}
 	if m.Kept {
 		listing := d.partial("it has not been listed since the agent began")
+		if d.run != nil && d.run.failure != nil {
+			listing.Failure = apigateway.Explain(d.run.failure)
+		}
 		listing.Request = m.Request
 		ctx.Request(ctx.Sender(), listing)
 		return

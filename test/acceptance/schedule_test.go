@@ -292,3 +292,175 @@ func TestAScheduledIngestWaitsForOneThatRuns(t *testing.T) {
 		healthy(t, w)
 	})
 }
+
+// The console hides its button while a job runs, and APIM itself refuses none.
+func TestAScheduledIngestWaitsForAJobThatOnlyAPIMKnowsOf(t *testing.T) {
+	o := hourly(world.Options{AWS: oneRegion(3, 1, 1)})
+	lose := true
+	o.APIM.Script = &apimsim.Script{Ingest: func(apimsim.IngestEvent) apimsim.IngestFault {
+		return apimsim.IngestFault{CutStored: lose} // the agent gives the job up with its process
+	}}
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		pass(time.Until(time.Now().Truncate(time.Hour).Add(time.Hour - time.Minute)))
+		job := startIngest(w)
+		pass(2 * time.Second)
+		agent.Crash()
+		lose = false
+		agent = w.StartAgentWith(world.AgentOptions{Disk: &storetest.Model{}}) // which knows of no job
+		pass(2 * time.Minute)
+		if s := scheduleOf(t, agent); s.Last == nil || s.Last.Result != status.RoundPutOff || !strings.Contains(s.Last.Why, job.ID) {
+			t.Errorf("%+v", s.Last)
+		}
+		pass(10 * time.Minute) // APIM gives the job up after five
+		if s := scheduleOf(t, agent); s.Last.Result != status.RoundSent {
+			t.Errorf("%+v", s.Last)
+		}
+		if len(w.APIM.APIs()) != 3 {
+			t.Errorf("%d APIs", len(w.APIM.APIs()))
+		}
+	})
+}
+
+func TestARoundIngestsWhatIsWholeAndSaysWhatIsMissing(t *testing.T) {
+	o := twoRegions(hourly(world.Options{}))
+	o.AWS.Estate.Accounts[0].Regions[1].Disabled = true
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		untilPast(10 * time.Minute)
+		here := 0
+		for _, a := range o.AWS.Estate.Accounts[0].Regions[0].RestAPIs {
+			here += len(a.Stages)
+		}
+		if got := len(w.APIM.APIs()); got != here {
+			t.Errorf("%d APIs, want the %d of the region that can be listed", got, here)
+		}
+		d := driftOf(t, agent)
+		if len(d.Unlisted) != 1 || !strings.Contains(d.Unlisted[0], "enable the region") || differs(d) != "" {
+			t.Errorf("%+v", d)
+		}
+		if s := scheduleOf(t, agent); s.Last.Result != status.RoundSent {
+			t.Errorf("%+v", s.Last)
+		}
+	})
+}
+
+// By a wrong environment, each API looks missing: to send them all each hour would reset all plans each hour.
+func TestAWrongEnvironmentSendsNothingAndIsNamed(t *testing.T) {
+	o := hourly(world.Options{AWS: oneRegion(3, 1, 1)})
+	o.APIM.Readable = map[string]string{"DEFAULT": "default-by-name"}
+	o.Settings["gravitee_agent_apim_environmentId"] = "default-by-name"
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		succeed(w)
+		before := writes(w)
+		untilPast(10 * time.Minute)
+		untilPast(10 * time.Minute)
+		if got := written(w, before); len(got) > 0 {
+			t.Errorf("%v were sent", got)
+		}
+		if s := scheduleOf(t, agent); s.Rounds[status.RoundFailed] != 2 ||
+			!strings.Contains(s.Last.Why, "agent.apim.environmentId") {
+			t.Errorf("%+v", s)
+		}
+		if !w.Log.Has("level=WARN", "a round could not bring to APIM", "agent.apim.environmentId") {
+			t.Error("the log does not say so")
+		}
+	})
+}
+
+// A lost plan is the guard's matter: the schedule leaves the API out until a second listing confirms it.
+func TestTheScheduleKeepsToThePlanGuard(t *testing.T) {
+	run(t, hourly(world.Options{AWS: oneRegion(3, 1, 1)}), func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		succeed(w)
+		api := w.APIM.APIs()[0]
+		scope, rest, stage := partOf(api.ProviderID)
+		must(t, w.AWS.PutUsagePlan(scope, awssim.UsagePlan{ID: "other1", Name: "Other"}))
+		must(t, w.AWS.Link(scope, "other1", rest, stage))
+		must(t, w.AWS.Unlink(scope, planOf(t, w, api), rest, stage))
+		untilPast(time.Minute)
+		if got := differs(driftOf(t, agent)); got != "1 omitted" {
+			t.Errorf("the first round: %q", got)
+		}
+		if got, err := w.APIM.API(api.ID); err != nil || got.Writes != api.Writes {
+			t.Errorf("it was sent: %+v %v", got, err)
+		}
+		untilPast(time.Minute)
+		got, err := w.APIM.API(api.ID)
+		if err != nil || len(got.Plans) != 1 || got.Plans[0].ProviderID != "other1" || differs(driftOf(t, agent)) != "" {
+			t.Errorf("after a second listing: %+v %v, %q", got.Plans, err, differs(driftOf(t, agent)))
+		}
+	})
+}
+
+func TestWithoutAScheduleNothingIsAskedBeyondTheReports(t *testing.T) {
+	run(t, withREST(world.Options{AWS: oneRegion(3, 1, 1)}), func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		rest := 0
+		pass(time.Hour)
+		if got := requests(w, &rest); len(got) > 0 || w.AWS.CallCount(awssim.OpGetRestAPIs) > 0 {
+			t.Errorf("before anybody ingests: %v", got)
+		}
+		succeed(w)
+		if got := requests(w, &rest); !sameCounts(got, map[string]int{opList: 2}) { // before the ingest, and for the report
+			t.Errorf("an ingest: %v", got)
+		}
+		counts(w)
+		pass(24 * time.Hour)
+		if got := requests(w, &rest); len(got) > 0 || len(counts(w)) > 0 {
+			t.Errorf("afterwards: %v", got)
+		}
+		succeed(w, w.APIM.APIs()[0].ProviderID)
+		if got := requests(w, &rest); !sameCounts(got, map[string]int{opList: 1}) {
+			t.Errorf("an ingest of one API: %v", got)
+		}
+		if differs(driftOf(t, agent)) != "" {
+			t.Errorf("%+v", driftOf(t, agent))
+		}
+	})
+}
+
+func TestARoundThatComparesBaseURLsSendsNothingWhereNoneHasChanged(t *testing.T) {
+	o := hourly(granted(t, oneRegion(3, 1, 1), regional(0)))
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		untilPast(10 * time.Minute)
+		before := writes(w)
+		if len(before) != 3 {
+			t.Fatalf("%v", before)
+		}
+		agent.Stop()
+		w.StartAgent() // which knows of no domain
+		untilPast(10 * time.Minute)
+		untilPast(10 * time.Minute)
+		if got := written(w, before); len(got) > 0 {
+			t.Errorf("%v were sent", got)
+		}
+		must(t, w.AWS.PutDomain(uniform(), regional(1)))
+		untilPast(10 * time.Minute)
+		if got := written(w, before); len(got) != 1 || !strings.Contains(got[0], "a000000001") {
+			t.Errorf("%v were sent, want the one that has a domain now", got)
+		}
+	})
+}
+
+// AWS may not tell base URLs for a while. What APIM has of them must not be taken away by that, nor plans be reset.
+func TestARoundSendsNoAPIWhoseBaseURLsAreNotKnown(t *testing.T) {
+	o := hourly(granted(t, oneRegion(3, 1, 1), regional(0)))
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		succeed(w)
+		before := writes(w)
+		agent.Stop()
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpGetDomainNames, Fault: awssim.Throttling(0)})
+		agent = w.StartAgent()
+		untilPast(30 * time.Minute)
+		if got := written(w, before); len(got) > 0 {
+			t.Errorf("%v were sent", got)
+		}
+		if got := differs(driftOf(t, agent)); got != "3 omitted" {
+			t.Errorf("the report says %q", got)
+		}
+	})
+}
