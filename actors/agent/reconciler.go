@@ -89,3 +89,10 @@ func (i *integration) held() func(context.Context) (ingest.Held, error) {
 	}
 	return func(ctx context.Context) (ingest.Held, error) { return i.apim.Held(ctx) }
 }
+
+// Held asks APIM what it has of an integration, by its REST API, without starting anything.
+func Held(ctx context.Context, env life.Env, cfg config.Config, integration string) (drift.Held, error) {
+	a := newAPIM(&env, cfg.Agent.APIM, integration)
+	defer a.client.Close()
+	return a.Held(ctx)
+}

@@ -211,10 +211,10 @@ func TestValidateShowsTheRESTAPIWithoutItsToken(t *testing.T) {
 	t.Parallel()
 	const rest, token = "gravitee_agent_apim_", "rest-token-that-must-never-be-seen"
 	c := start(t, append(settings(t, newSandbox(t, nil)), rest+"url=https://apim.example.com/management/",
-		rest+"environmentId=env-1", rest+"token="+token), "validate")
+		rest+"environmentId=env-1", rest+"token="+token, "gravitee_agent_ingest_schedule=30 4 * * *"), "validate")
 	code, shown := c.exit(), c.Stdout.String()
 	if code != exitOrderly || !strings.Contains(shown, "https://apim.example.com/management, environment env-1\n") ||
-		strings.Contains(shown+c.log(), token) {
+		!strings.Contains(shown, " 04:30 UTC, each up to 5m0s later\n") || strings.Contains(shown+c.log(), token) {
 		t.Errorf("exit code %d\n%s%s", code, shown, c.log())
 	}
 }

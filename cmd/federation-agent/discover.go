@@ -38,17 +38,23 @@ func discoverCommand(p process) *cobra.Command {
 prints what APIM would get: each API with its unique name and its plans; what the filters or a missing usage plan
 leave out; what is new, changed or gone since the last ingest; what each entry of a filter keeps or drops, and those
 that do nothing; and how many calls and how much time an ingest takes. It only reads, from AWS and from the journal
-in agent.store.path, also while an agent runs there. It asks nothing of APIM. Documents are not compared: that would
-cost a call for each REST API.
+in agent.store.path, also while an agent runs there. Documents are not compared: that would cost a call for each
+REST API.
+
+It asks nothing of APIM, but with --diff, which needs agent.apim.url: one request for each integration tells what APIM
+has. Then each API that differs is listed with its id here and in APIM: new, changed, missing in APIM, renamed there,
+gone in AWS, left out (omitted), or none of this agent's (foreign).
 
 Beside a running agent the calls are made at 10 % of AWS's quota at most. For an agent that runs elsewhere with the
 same accounts, say so: gravitee_agent_quota_share=10 federation-agent discover.
 
 Exit code 0: all was listed. 1: something needs attention: an account or region, or the stages of a REST API, could
 not be listed, an entry of a filter does nothing, the plan-loss guard holds an API back, there is nothing to
-federate; or it was interrupted. 2: configuration fault, as with validate.`,
+federate; with --diff, APIM did not answer, has what AWS has deleted, or fits nothing that was sent; or it was
+interrupted. 2: configuration fault, as with validate, or --diff without agent.apim.url.`,
 		Example: `  federation-agent discover
   federation-agent discover --changed
+  federation-agent discover --diff
   federation-agent discover --target eu-west-1 --stage prod --name orders
   federation-agent discover --json | jq -r '.integrations[].leftOut[] | [.name, .stage, .text] | @tsv'
   docker compose run --rm integration-agent discover`,
@@ -57,6 +63,7 @@ federate; or it was interrupted. 2: configuration fault, as with validate.`,
 		target, stage, name string
 		changed             bool
 	}
+	var diff bool
 	flags := command.Flags()
 	asJSON := flags.Bool("json", false, "print everything for programs")
 	verbose := flags.Bool("verbose", false, "the agent's log, on the standard error")
@@ -64,6 +71,7 @@ federate; or it was interrupted. 2: configuration fault, as with validate.`,
 	flags.StringVar(&only.stage, "stage", "", "show those of this `STAGE`")
 	flags.StringVar(&only.name, "name", "", "show those whose `NAME` contains this, in upper or lower case")
 	flags.BoolVar(&only.changed, "changed", false, "show only what is new, changed or gone since the last ingest")
+	flags.BoolVar(&diff, "diff", false, "compare with what APIM has, by its REST API (agent.apim.url)")
 	configured(p, command, func(cfg config.Config, warnings []string) error {
 		for _, w := range warnings {
 			fmt.Fprintf(p.stderr, "warning: %s\n", w)
@@ -72,15 +80,23 @@ federate; or it was interrupted. 2: configuration fault, as with validate.`,
 		if *verbose {
 			log = newLogger(p.stderr, cfg.Agent.Log).Logger
 		}
-		report, err := discover(p, cfg, log)
+		if diff && !cfg.Agent.APIM.IsOn() {
+			return exit(exitConfiguration, "fault: --diff needs gravitee_agent_apim_url, gravitee_agent_apim_token and "+
+				"gravitee_agent_apim_environmentId: APIM must be asked what it has")
+		}
+		report, err := discover(p, cfg, log, diff)
 		if err != nil {
-			return exit(exitInternal, "%v", err)
+			return err
 		}
 		report.Matching(only.target, only.stage, only.name, only.changed)
+		for n := range report.Drift {
+			report.Drift[n].matching(only.target, only.stage, only.name)
+			report.Healthy = report.Healthy && report.Drift[n].healthy()
+		}
 		if *asJSON {
 			err = printJSON(p, report)
 		} else {
-			err = report.Print(p.stdout)
+			err = report.print(p.stdout)
 		}
 		switch {
 		case err != nil:
@@ -101,7 +117,7 @@ federate; or it was interrupted. 2: configuration fault, as with validate.`,
 }
 
 // discover lists everything, and works out what an ingest would do.
-func discover(p process, cfg config.Config, log *slog.Logger) (survey.Report, error) {
+func discover(p process, cfg config.Config, log *slog.Logger, diff bool) (report compared, err error) {
 	ctx, done := untilInterrupted(p)
 	defer done()
 	remembered, err := store.Peek(cfg.Agent.Store.Path)
@@ -127,19 +143,23 @@ func discover(p process, cfg config.Config, log *slog.Logger) (survey.Report, er
 	}
 	board, began := status.NewBoard(), time.Now()
 	stop := showProgress(p, board, began)
-	found, err := actors.Look(ctx, life.Env{
+	env := life.Env{
 		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
 		Listings: remembered, SentPlans: remembered, Board: board,
-	}, cfg)
+	}
+	found, err := actors.Look(ctx, env, cfg)
 	stop()
 	if err != nil {
-		return survey.Report{}, fmt.Errorf("interrupted; nothing was changed")
+		return report, exit(exitInternal, "interrupted; nothing was changed")
 	}
-	report := survey.Of(found, before, survey.Quota{Rate: rate, Name: func(account, region string) string {
+	report.Report = survey.Of(found, before, survey.Quota{Rate: rate, Name: func(account, region string) string {
 		return quota.Name(cfg.Agent.Quota, account, region)
 	}})
 	report.Calls, report.Seconds = callsOf(board.Read()), time.Since(began).Seconds()
-	return report, nil
+	if diff {
+		report.Drift, err = compare(ctx, cfg, env, found, before, report.Report)
+	}
+	return report, err
 }
 
 // callsOf is the calls that count against API Gateway's quota. Those to STS, which have no account, do not.

@@ -7,6 +7,7 @@ import (
 	"strings"
 	"testing"
 
+	"federation-agent/internal/drift"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/demo"
@@ -125,6 +126,61 @@ func TestDiscoverShowsWhatTheNextIngestSends(t *testing.T) {
 	if code := agent.exit(); code != exitOrderly || strings.Count(agent.log(), "connected to APIM") != 1 {
 		t.Errorf("exit code %d\n%s", code, agent.log())
 	}
+}
+
+func TestDiscoverComparesWithWhatAPIMHas(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, nil)
+	environ := settings(t, s)
+	c := start(t, environ, "discover", "--diff")
+	if code := c.exit(); code != exitConfiguration || !strings.Contains(c.log(), "--diff needs gravitee_agent_apim_url") {
+		t.Errorf("exit code %d\n%s", code, c.log())
+	}
+	environ = append(environ, "gravitee_agent_apim_url="+s.APIMURL()+"/management",
+		"gravitee_agent_apim_token="+demo.DefaultToken, "gravitee_agent_apim_environmentId=DEFAULT")
+	diff := func(args ...string) (d driftReport, code int) {
+		t.Helper()
+		c := start(t, environ, append([]string{"discover", "--diff", "--json"}, args...)...)
+		code = c.exit()
+		var r compared
+		if err := json.Unmarshal([]byte(c.Stdout.String()), &r); err != nil || len(r.Drift) != 1 {
+			t.Fatalf("%v\n%s\n%s", err, c.Stdout.String(), c.log())
+		}
+		return r.Drift[0], code
+	}
+	if d, code := diff(); code != exitOrderly || d.InAPIM != 0 || d.Counts["new"] != 12 || len(d.APIs[drift.New]) != 12 {
+		t.Errorf("exit code %d, %+v", code, d)
+	}
+	agent := start(t, environ)
+	connected(t, s)
+	ingested(t, s)
+	agent.signal(os.Interrupt)
+	agent.exit()
+	if d, code := diff(); code != exitOrderly || d.InAPIM != 12 || d.Counts["new"]+d.Counts["changed"]+d.Counts["gone"] != 0 {
+		t.Errorf("exit code %d, %+v", code, d)
+	}
+	gone := s.APIM.APIs()[0]
+	id, err := federation.ParseID(gone.ProviderID)
+	if err == nil {
+		err = s.AWS.DeleteRestAPI(awssim.Scope{Account: id.Account, Region: id.Region}, id.RestAPI)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	d, code := diff("--stage", id.Stage)
+	if code != exitInternal || d.Counts["gone"] != 1 || d.APIs[drift.Gone][0].APIMID != gone.ID ||
+		d.APIs[drift.Gone][0].Name != gone.Name || d.APIs[drift.Gone][0].ID != gone.ProviderID {
+		t.Errorf("exit code %d, %+v", code, d)
+	}
+	c = start(t, environ, "discover", "--diff")
+	c.exit()
+	c.prints("12 in APIM: 0 new, 0 changed, 0 missing, 0 renamed, 2 gone, 0 omitted, 0 foreign")
+	c.prints("AWS has no such REST API any more")
+	c = start(t, append(environ, "gravitee_agent_apim_token=another-token"), "discover", "--diff")
+	if code := c.exit(); code != exitInternal {
+		t.Errorf("exit code %d", code)
+	}
+	c.prints("ATTENTION: APIM does not tell what it has: ")
 }
 
 func TestOneBadRegionHidesNoOther(t *testing.T) {

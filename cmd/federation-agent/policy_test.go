@@ -222,7 +222,9 @@ func TestPolicyNamesTheTemplateOfAnOptionalGrantOnlyWhereItIsSet(t *testing.T) {
 
 func TestConfigPrintShowsOriginsAndNoSecret(t *testing.T) {
 	t.Parallel()
-	environ := twoProviders("gravitee_agent_store_path=/var/lib/${MY_NAME}", "MY_NAME=agent")
+	environ := twoProviders("gravitee_agent_store_path=/var/lib/${MY_NAME}", "MY_NAME=agent",
+		"gravitee_agent_apim_url=https://apim.example.com/management", "gravitee_agent_apim_token="+hiddenKey,
+		"gravitee_agent_apim_environmentId=DEFAULT", "gravitee_agent_ingest_schedule=30 4 * * *")
 	for _, args := range [][]string{nil, {"--all"}, {"--json"}, {"--all", "--json"}} {
 		out, warnings, code := said(environ, append([]string{"config", "print"}, args...)...)
 		if code != exitOrderly || strings.Contains(out+warnings, hiddenKey) || strings.Contains(out, "AKIAIOSFODNN7EXAMPLE") {
@@ -243,9 +245,12 @@ func TestConfigPrintShowsOriginsAndNoSecret(t *testing.T) {
 			t.Errorf("not printed: %s\n%s", line, columns)
 		}
 	}
+	if !strings.Contains(out, "30 4 * * * (next at ") {
+		t.Errorf("the next scheduled ingests are not shown\n%s", out)
+	}
 	out, _, _ = said(environ, "config", "print", "--json")
 	var settings []config.Setting
-	if err := json.Unmarshal([]byte(out), &settings); err != nil || len(settings) != 14 {
+	if err := json.Unmarshal([]byte(out), &settings); err != nil || len(settings) != 18 {
 		t.Errorf("%v, %d settings\n%s", err, len(settings), out)
 	}
 }

@@ -9,6 +9,7 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/apimrest"
 	"federation-agent/internal/exchange"
+	"federation-agent/internal/schedule"
 )
 
 // The checks of APIM's REST API.
@@ -18,6 +19,7 @@ const (
 	checkRESTIngest        = "APIM REST ingest"
 	checkRESTCatalogue     = "APIM REST catalogue"
 	checkRESTSubscriptions = "APIM REST subscriptions"
+	checkSchedule          = "schedule"
 )
 
 // membership is what the token needs.
@@ -53,6 +55,10 @@ func (d *doctor) rest(ctx context.Context) (results []Result) {
 	behind := results[0].Verdict != Good
 	for _, p := range d.Config.Providers {
 		results = append(results, d.restOf(ctx, client, p, behind)...)
+	}
+	if text := d.Config.Agent.Ingest.Schedule; text != "" {
+		when, _ := schedule.Parse(text) // it was checked
+		results = append(results, row{checkSchedule, text}.good("next at "+when.Words(d.Now())))
 	}
 	return results
 }

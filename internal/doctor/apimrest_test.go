@@ -60,6 +60,12 @@ func TestAnOwnerOfTheIntegrationMayAllThatIsAskedFor(t *testing.T) {
 	}
 }
 
+func TestADoctorSaysWhenTheNextScheduledIngestsAre(t *testing.T) {
+	p := newPatient(t).withREST(apimsim.Account{Owns: []string{demo.DefaultIntegrationID}},
+		"gravitee_agent_ingest_schedule=CRON_TZ=Europe/Paris 0 6 * * *")
+	has(t, p.results(), want{"schedule", doctor.Good, []string{"CRON_TZ=Europe/Paris 0 6 * * *", "next at ", ":00 UTC"}})
+}
+
 func TestWhatATokenMayNotIsNamedWithTheRoleThatMay(t *testing.T) {
 	const member = "member of the integration with the role OWNER"
 	for name, c := range map[string]struct {
