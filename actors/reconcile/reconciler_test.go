@@ -314,3 +314,15 @@ func TestAnAnswerToARoundThatWasLeftIsNoAnswerToTheNextOne(t *testing.T) {
 		s.wants("it begins anew", wholeRound)
 	})
 }
+
+// A timer that comes a moment before the wall clock's time must not make the same round twice.
+func TestATimeThatHasComeDoesNotComeAgain(t *testing.T) {
+	onStage(t, nil, func(s *stage) {
+		began := time.Now()
+		s.env.Now = func() time.Time { return began.Add(time.Since(began) * 97 / 100) } // a wall clock that is slow
+		time.Sleep(25 * time.Hour)
+		if got := strings.Count(s.told(), "ingest"); got < 23 || got > 25 {
+			s.Errorf("%d rounds in a day and an hour", got)
+		}
+	})
+}

@@ -9,6 +9,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
+	"federation-agent/internal/schedule"
 	"federation-agent/internal/status"
 )
 
@@ -30,12 +31,12 @@ func (r *reconciler) onStarted() {
 	r.arm()
 }
 
-// arm waits for the schedule's next time. Timers may come a little before the wall clock's time, so a time that has come
-// does not come again.
+// arm waits for the schedule's next time. Timers may come a little before the wall clock's time, so a time that has just
+// come does not come again.
 func (r *reconciler) arm() {
 	now := r.env.Now()
 	from := now
-	if r.memory.at.After(from) {
+	if early := r.memory.at.Sub(now); early > 0 && early < schedule.Shortest {
 		from = r.memory.at
 	}
 	at := r.spec.Schedule.Next(from)
@@ -54,11 +55,12 @@ func (r *reconciler) onScheduleDue(ctx actor.Context, m scheduleDue) {
 	case !r.memory.primary:
 		r.memory.owed = false // another agent's matter
 		return
-	case r.memory.owed:
+	case r.memory.owed && !r.memory.waiting: // else this one takes the place of the one that was put off
 		r.rounded(status.RoundDropped, 0, "the one before has not ended")
 		r.env.Lasting.Warn("a scheduled ingest is left out: the one before has not ended")
 		return
 	}
+	r.memory.owed = false
 	r.owe(ctx)
 }
 
