@@ -108,6 +108,8 @@ func (i *integration) Receive(ctx actor.Context) {
 		i.end(ctx, true)
 	case drainDue:
 		i.onDrainDue(ctx)
+	case *actor.Stopping, *actor.Restarting:
+		i.apim.close()
 	case *actor.Terminated:
 	default:
 		life.Unexpected(i.env, ctx)

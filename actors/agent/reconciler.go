@@ -59,6 +59,13 @@ func newAPIM(env *life.Env, to config.APIM, integration string) *apim {
 	})}
 }
 
+// close lets go of connections that are kept for a next request.
+func (a *apim) close() {
+	if a != nil {
+		a.client.Close()
+	}
+}
+
 // State implements [reconcile.APIM].
 func (a *apim) State(ctx context.Context) (reconcile.State, error) {
 	i, err := a.client.Integration(ctx, a.integration)
@@ -93,6 +100,6 @@ func (i *integration) held() func(context.Context) (ingest.Held, error) {
 // Held asks APIM what it has of an integration, by its REST API, without starting anything.
 func Held(ctx context.Context, env life.Env, cfg config.Config, integration string) (drift.Held, error) {
 	a := newAPIM(&env, cfg.Agent.APIM, integration)
-	defer a.client.Close()
+	defer a.close()
 	return a.Held(ctx)
 }

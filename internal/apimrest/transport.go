@@ -14,9 +14,15 @@ import (
 type sender struct{ http *http.Client }
 
 func newSender(o Options) sender {
-	dial := o.Dial
-	if dial == nil {
-		dial = new(net.Dialer).DialContext
+	open := o.Dial
+	if open == nil {
+		open = new(net.Dialer).DialContext
+	}
+	// net/http goes on opening a connection after its request has been given up, as the next one may use it.
+	dial := func(ctx context.Context, network, address string) (net.Conn, error) {
+		ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+		defer cancel()
+		return open(ctx, network, address)
 	}
 	transport := &http.Transport{
 		DialContext: dial, MaxIdleConnsPerHost: 1, IdleConnTimeout: idleFor, MaxResponseHeaderBytes: maxHeader,
@@ -34,6 +40,8 @@ func newSender(o Options) sender {
 			}
 			settings.NextProtos = []string{"http/1.1"}
 			secured := tls.Client(raw, settings)
+			ctx, cancel := context.WithTimeout(ctx, o.Timeout)
+			defer cancel()
 			if err := secured.HandshakeContext(ctx); err != nil {
 				_ = raw.Close()
 				return nil, err
