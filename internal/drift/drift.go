@@ -43,6 +43,7 @@ const (
 	unlisted      = "stages-not-listed"
 	guarded       = "plan-guard"
 	notConfigured = "not-configured"
+	regionOff     = "region-off"
 )
 
 // Item is one API that differs.
@@ -280,6 +281,8 @@ func (w *world) unsent(id federation.ID, listed bool, item *Item) Kind {
 	switch {
 	case !complete && w.isConfigured(id.Target()):
 		return ""
+	case slices.Contains(w.Found.Off, id.Target()):
+		return kind(Omitted, regionOff, "its region is off for the account")
 	case !complete:
 		return kind(Omitted, notConfigured, "its account and region are not configured any more")
 	case api == nil:

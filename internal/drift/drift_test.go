@@ -31,6 +31,7 @@ type scene struct {
 	sent    map[string][]string
 	changed map[federation.ID]bool
 	more    []survey.Listing
+	off     []federation.Target
 	without map[string]string // REST APIs whose stages are not listed
 	guarded map[federation.ID]bool
 	omitted map[federation.ID]gateway.Omission
@@ -72,7 +73,7 @@ func (s *scene) has(text, name, version string) *scene {
 
 func (s *scene) input() drift.Input {
 	plans := []*gateway.UsagePlan{&s.plan}
-	found := survey.Found{Integration: "i", Filter: s.filter, Unconfirmed: s.guarded, Listings: append([]survey.Listing{{
+	found := survey.Found{Integration: "i", Filter: s.filter, Unconfirmed: s.guarded, Off: s.off, Listings: append([]survey.Listing{{
 		Target: target, Complete: true, APIs: s.apis, Plans: plans, Asked: s.asked, Unlisted: s.without,
 	}}, s.more...)}
 	for _, e := range federation.Entries(s.apis, plans, s.asked, s.filter) {
@@ -193,6 +194,11 @@ func TestHowAWSAndAPIMDiffer(t *testing.T) {
 		"account not configured any more": {
 			newScene().api("a", true).has(here+"a:prod", "a", "1").has("999999999999:eu-west-1:x:prod", "x", "1"),
 			"omitted 999999999999:eu-west-1:x (not-configured)"},
+		"region that is off": {func() *scene {
+			s := newScene().api("a", true).has(here+"a:prod", "a", "1").has("111122223333:us-east-1:x:prod", "x", "1")
+			s.off = []federation.Target{away}
+			return s
+		}(), "omitted 111122223333:us-east-1:x (region-off)"},
 		"target that could not be listed": {func() *scene {
 			s := newScene().api("a", true).has(here+"a:prod", "a", "1").has("111122223333:us-east-1:x:prod", "x", "1")
 			s.more = []survey.Listing{{Target: away, Failure: "AWS is out of reach"}}
