@@ -62,8 +62,8 @@ func tokenIn(files []string, log *slog.Logger) (token secret.String, remove func
 		}
 		all = errors.Join(all, err)
 	}
-	log.Warn("no file can be made for the token of federation-agent keys, so no key can be acknowledged or deleted; "+
-		"configure a user of the node API", life.LogSetting, nodeUsers+"NAME", life.LogError, all)
+	log.Warn("no file can be made for the token of commands beside the agent, so none of them can change anything or "+
+		"see the settings; configure a user of the node API", life.LogSetting, nodeUsers+"NAME", life.LogError, all)
 	return secret.String{}, func() {}
 }
 
