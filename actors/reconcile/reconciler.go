@@ -130,6 +130,7 @@ type (
 		of  *round
 		err error
 	}
+	takenForgotten struct{ err error }
 )
 
 func (r *reconciler) Receive(ctx actor.Context) {
@@ -137,7 +138,15 @@ func (r *reconciler) Receive(ctx actor.Context) {
 	case *actor.Started:
 		r.onStarted()
 	case messages.PrimaryChanged:
+		if !m.Primary {
+			r.forgetTaken()
+		}
 		r.onPrimary(ctx, m.Primary)
+	case takenForgotten:
+		if m.err != nil {
+			r.env.Lasting.Warn("cannot forget how APIM took APIs: what another replica has sent since may count as unchanged",
+				life.LogError, m.err)
+		}
 	case messages.SessionDown:
 		r.onPrimary(ctx, false) // until the next session's PRIMARY says otherwise
 	case messages.Drain:

@@ -326,3 +326,30 @@ func TestATimeThatHasComeDoesNotComeAgain(t *testing.T) {
 		}
 	})
 }
+
+// Another agent sends from then on, and APIM's list does not tell how.
+func TestAnAgentThatIsNotThePrimaryForgetsHowAPIMTookAPIs(t *testing.T) {
+	onStage(t, nil, func(s *stage) {
+		err := errors.Join(s.env.SentPlans.RememberPlans(integration, map[string][]string{idA: {"p"}, idB: {"p"}}),
+			s.env.SentPlans.RememberTaken(integration, map[string]string{
+				idA: exports.API{JSON: []byte("a")}.Digest(), idB: exports.API{JSON: []byte("b")}.Digest(),
+			}))
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.set(func() { s.held = []drift.API{{ID: "apim " + idA, Name: "a"}, {ID: "apim " + idB, Name: "b"}} })
+		time.Sleep(time.Hour + 2*time.Minute)
+		s.wants("they are as they were taken", "state, gather , export a, export b, list")
+		s.tell(messages.SessionDown{}) // which says nothing about others
+		s.tell(messages.PrimaryChanged{Primary: true})
+		time.Sleep(time.Hour)
+		s.wants("after another session", "state, gather , export a, export b, list")
+		s.tell(messages.PrimaryChanged{})
+		s.tell(messages.PrimaryChanged{Primary: true})
+		time.Sleep(time.Hour)
+		s.wants("after another agent was the primary", wholeRound)
+		if sent, err := s.env.SentPlans.RememberedPlans(integration); err != nil || len(sent) != 2 || len(sent[idA]) != 1 {
+			t.Errorf("the plans sent are forgotten, too: %v %v", sent, err)
+		}
+	})
+}

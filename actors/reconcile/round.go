@@ -211,6 +211,22 @@ func (r *reconciler) sent() map[string][]string {
 	return sent
 }
 
+// forgetTaken forgets how APIM took APIs, because another agent of the integration sends them from now on: by the time
+// that this one is the primary again, APIM may have them otherwise, and its list does not tell.
+func (r *reconciler) forgetTaken() {
+	if r.spec.APIM == nil {
+		return
+	}
+	plans, integration := r.env.SentPlans, r.spec.Integration
+	life.Do(r.Scope, func(context.Context) error {
+		sent, err := plans.RememberedPlans(integration)
+		if err != nil {
+			return err
+		}
+		return plans.RememberPlans(integration, sent) // which forgets the rest
+	}, func(err error) any { return takenForgotten{err} })
+}
+
 // export has the documents of APIs made ready, by the cache or by what is left of the quota.
 func (r *reconciler) export(ctx actor.Context, apis []federation.NamedEntry) {
 	r.round.step = exporting

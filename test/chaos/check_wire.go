@@ -135,6 +135,7 @@ func (r *run) checkJobs() {
 			named := r.world.Log.Has("job="+job.ID, id)
 			switch {
 			case stored[id] || r.wire.storedByAnother(seen, id): // of two jobs, the one with the newer listing sends an API
+			case r.unsentIsRight(id):
 			case !named:
 				r.violated("job-incomplete", "job %s ended as a success without API %s, and no log line names it", job.ID, id)
 			// APIM refuses an API, or a worker panics: that is no target's fault. Whatever else fails is one.

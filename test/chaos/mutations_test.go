@@ -107,6 +107,14 @@ func mutations() []mutationOf {
 			"\tr.Scope.After(time.Until(ref.AnswerBy.AddDate(1, 0, 0)), commandOverdue{ref})\n",
 		},
 		{
+			"an API that has changed counts as unchanged", "actors/ingest/unchanged.go",
+			"\treturn err == nil && taken == api.Digest() &&\n", "\treturn err == nil && taken != \"\" &&\n",
+		},
+		{
+			"how APIM took an API is kept while it is sent again", "internal/store/remembered.go",
+			"\t\t\tchanges = append(changes, st.taken.remove(integration, api)...)\n", "\t\t\t_ = api\n",
+		},
+		{
 			"a permit is not taken", "internal/apigateway/attempt.go",
 			"\tif a.permits != nil {", "\tif a.permits != nil && operation != \"GetExport\" {",
 		},

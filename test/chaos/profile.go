@@ -36,6 +36,7 @@ const (
 	famSettings  = "settings"  // a process is started with less than is configured
 	famRoom      = "room"      // journal and cache are on one small disk, which others fill and free again
 	famFilters   = "filters"   // processes are started with a filter and without it, and tags change
+	famREST      = "rest"      // APIM's REST API is asked, on a schedule, and fails
 	famLimits    = "limits"    // controllers take smaller messages or frames than the agent sends
 )
 
@@ -43,14 +44,14 @@ func families() []string {
 	return []string{
 		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famHoldUps, famPongs, famRefusals,
 		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famNonsense, famNeighbour,
-		famAway, famConflicts, famStale, famSettings, famLimits, famRoom, famFilters,
+		famAway, famConflicts, famStale, famSettings, famLimits, famRoom, famFilters, famREST,
 	}
 }
 
 // rare families weaken what can be checked, so most seeds go without them.
 func usual(family string) float64 {
 	switch family {
-	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom, famFilters:
+	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom, famFilters, famREST:
 		return 0.15
 	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
 		return 0.25

@@ -43,6 +43,7 @@ type run struct {
 	profile  profile
 	shape    shape
 	sieve    *sieve // nil: nothing is filtered
+	rest     bool   // APIM's REST API is asked
 	world    *world.World
 	began    time.Time
 	calm     atomic.Bool // no more faults
@@ -149,7 +150,7 @@ func (r *run) worldOptions() world.Options {
 	}
 	r.count("apim "+version, 1)
 	r.count(fmt.Sprintf("share of the quota: %d %%", r.shape.share), 1)
-	return world.Options{
+	o := world.Options{
 		Settings: settings,
 		Network:  r.network,
 		APIM: apimsim.Options{
@@ -160,6 +161,8 @@ func (r *run) worldOptions() world.Options {
 			Faults: r.awsFault, Observe: r.cloud.onCall,
 		},
 	}
+	r.withREST(&o)
+	return o
 }
 
 func (r *run) newEstate() awssim.Estate {
