@@ -111,10 +111,6 @@ func mutations() []mutationOf {
 			"\treturn err == nil && taken == api.Digest() &&\n", "\treturn err == nil && taken != \"\" &&\n",
 		},
 		{
-			"how APIM took an API is kept while it is sent again", "internal/store/remembered.go",
-			"\t\t\tchanges = append(changes, st.taken.remove(integration, api)...)\n", "\t\t\t_ = api\n",
-		},
-		{
 			"a permit is not taken", "internal/apigateway/attempt.go",
 			"\tif a.permits != nil {", "\tif a.permits != nil && operation != \"GetExport\" {",
 		},
