@@ -464,3 +464,32 @@ func TestARoundSendsNoAPIWhoseBaseURLsAreNotKnown(t *testing.T) {
 		}
 	})
 }
+
+// What a round costs where nothing has changed, in an account with as many REST APIs as AWS allows in a region.
+func TestTheCostOfARoundOf600RESTAPIs(t *testing.T) {
+	run(t, hourly(world.Options{AWS: withLatency(oneRegion(600, 1, 5))}), func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		succeed(w)
+		pass(10 * time.Minute)
+		rest := 0
+		requests(w, &rest)
+		counts(w)
+		untilPast(0)
+		began := time.Now()
+		w.Await("the end of the round", func() bool { return scheduleOf(t, agent).Last != nil })
+		took := time.Since(began)
+		if got := scheduleOf(t, agent).Last.Result; got != status.RoundUnchanged {
+			t.Errorf("%s", got)
+		}
+		want := map[string]int64{awssim.OpGetRestAPIs: 2, awssim.OpGetUsagePlans: 1, awssim.OpGetStages: 600}
+		if got := counts(w); !sameCounts(got, want) {
+			t.Errorf("AWS was asked %v, want %v", got, want)
+		}
+		if got := requests(w, &rest); !sameCounts(got, map[string]int{opIntegration: 1, opList: 2}) { // of 500 each
+			t.Errorf("APIM was asked %v", got)
+		}
+		if took > 100*time.Second {
+			t.Errorf("it took %s", took)
+		}
+	})
+}
