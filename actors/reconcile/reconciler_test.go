@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -36,6 +37,8 @@ type stage struct {
 	board  *status.Board
 	system *actor.ActorSystem
 	pid    *actor.PID
+	began  time.Time
+	slow   atomic.Int64 // by how many percent the wall clock is slow
 
 	mu      sync.Mutex
 	heard   []string
@@ -45,6 +48,11 @@ type stage struct {
 	held    []drift.API
 	apimErr error
 	hold    chan struct{} // a listing waits for it, if there is one
+}
+
+// now is the wall clock.
+func (s *stage) now() time.Time {
+	return s.began.Add(time.Since(s.began) * time.Duration(100-s.slow.Load()) / 100)
 }
 
 func (s *stage) note(format string, args ...any) {
@@ -133,11 +141,11 @@ func (s *stage) listing() messages.GatheredAPIs {
 // onStage runs a test with a reconciler that has an hourly schedule and is the primary's, on the hour.
 func onStage(t *testing.T, faults life.Faults, test func(*stage)) {
 	synctest.Test(t, func(t *testing.T) {
-		s := &stage{T: t, board: status.NewBoard(), apis: []string{"a", "b"}}
+		s := &stage{T: t, began: time.Now(), board: status.NewBoard(), apis: []string{"a", "b"}}
 		journal, _ := (&storetest.Model{}).Open(store.Options{Logger: slog.New(slog.DiscardHandler)})
 		defer func() { _ = journal.Close() }()
 		s.env = (&life.Env{
-			Now: time.Now, Jitter: func() float64 { return 0.5 }, SentPlans: journal, Board: s.board, Faults: faults,
+			Now: s.now, Jitter: func() float64 { return 0.5 }, SentPlans: journal, Board: s.board, Faults: faults,
 		}).Logging(slog.New(slog.NewTextHandler(t.Output(), nil)))
 		s.board.Serve(integration, time.Now())
 		s.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
@@ -318,8 +326,7 @@ func TestAnAnswerToARoundThatWasLeftIsNoAnswerToTheNextOne(t *testing.T) {
 // A timer that comes a moment before the wall clock's time must not make the same round twice.
 func TestATimeThatHasComeDoesNotComeAgain(t *testing.T) {
 	onStage(t, nil, func(s *stage) {
-		began := time.Now()
-		s.env.Now = func() time.Time { return began.Add(time.Since(began) * 97 / 100) } // a wall clock that is slow
+		s.slow.Store(3)
 		time.Sleep(25 * time.Hour)
 		if got := strings.Count(s.told(), "ingest"); got < 23 || got > 25 {
 			s.Errorf("%d rounds in a day and an hour", got)
