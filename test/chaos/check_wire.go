@@ -156,7 +156,7 @@ func (w *wire) storedByAnother(job *ingestJob, id string) bool {
 	for _, other := range w.jobs {
 		for _, m := range other.messages {
 			if other != job && m.status != apimsim.StatusError && slices.Contains(m.apis, id) &&
-				m.at.After(job.command.written) && m.at.Before(job.doneAt) {
+				m.at.After(job.command.written) && !m.at.After(job.doneAt) {
 				return true
 			}
 		}
