@@ -217,7 +217,7 @@ func (l *learner) tell(why string) {
 	case "":
 		l.env.Log.Info("custom domain names can be listed now", life.Where(l.spec.Target, l.spec.Role)...)
 	default:
-		l.env.Log.Warn("AWS does not list all custom domain names, so base URLs may be missing; all else goes on. "+
+		l.env.Lasting.Error("AWS does not list all custom domain names, so base URLs may be missing; all else goes on. "+
 			"agent.discovery.customDomains needs an optional grant, which federation-agent policy prints",
 			append(life.Where(l.spec.Target, l.spec.Role), life.LogReason, why)...)
 	}

@@ -78,8 +78,8 @@ func (i *ingest) onHeldCame(ctx actor.Context, m heldCame) {
 	i.compare.asking, i.compare.held = false, m.held
 	if m.err != nil {
 		i.compare.held = nil
-		i.env.Lasting.Warn("APIM's REST API does not tell which APIs APIM has, so this ingest sends all, also those that have "+
-			"not changed", life.LogJob, i.job(), life.LogReason, m.err)
+		life.LogFailure(i.env.Lasting, m.err, "APIM's REST API does not tell which APIs APIM has, so this ingest sends all, "+
+			"also those that have not changed", life.LogJob, i.job())
 	}
 	if judged := i.compare.judged; judged != nil {
 		i.compare.judged = nil

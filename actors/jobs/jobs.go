@@ -91,7 +91,7 @@ func (j *jobs) Receive(ctx actor.Context) {
 	case ingest.Outgoing:
 		j.onOutgoing(ctx, m)
 	case exports.PeerLimits:
-		j.session.limits = m
+		j.session.limits = j.session.limits.With(m)
 	case messages.CountJobs:
 		ctx.Respond(messages.JobsCounted{Running: len(j.running) - len(j.ending), MaxBytes: j.session.limits.API})
 	case ingest.Ending:

@@ -2,10 +2,12 @@ package life
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"time"
 
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/apimrest"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/seldom"
@@ -81,10 +83,14 @@ func LevelOf(needsSomebody bool) slog.Level {
 	return slog.LevelWarn
 }
 
-// LogFailure logs a failure of AWS, at the level that it asks for. Behind what else the line
-// says stand the failure's class, which the metrics have as result, the id by which AWS knows the call, if AWS has
-// answered it, and the error.
+// LogFailure logs a failure of AWS, or of APIM's REST API, at the level that it asks for. Behind what else the line
+// says stand the failure's class, which the metrics of AWS's calls have as result, the id by which AWS knows the call, if
+// AWS has answered it, and the error.
 func LogFailure(log *slog.Logger, err error, text string, more ...any) {
+	if e, ok := errors.AsType[*apimrest.Error](err); ok {
+		log.Log(context.Background(), LevelOf(NeedsSomebody(err)), text, append(more, LogCause, string(e.Class), LogReason, err)...)
+		return
+	}
 	class := apigateway.Classify(err)
 	if class != gateway.Internal { // which is every error that is not AWS's
 		more = append(more, LogCause, class.String())
@@ -93,6 +99,14 @@ func LogFailure(log *slog.Logger, err error, text string, more ...any) {
 		more = append(more, LogRequest, id)
 	}
 	log.Log(context.Background(), LevelOf(class.NeedsSomebody()), text, append(more, LogError, err)...)
+}
+
+// NeedsSomebody says that a failure of AWS, or of APIM's REST API, lasts until a person changes something.
+func NeedsSomebody(err error) bool {
+	if e, ok := errors.AsType[*apimrest.Error](err); ok {
+		return e.Class.NeedsSomebody()
+	}
+	return apigateway.Classify(err).NeedsSomebody()
 }
 
 // Where is what a line says of a target and the role by which it is read, which is left out if there is none.

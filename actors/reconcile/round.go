@@ -121,7 +121,7 @@ func (r *reconciler) onState(ctx actor.Context, m stateCame) {
 	switch {
 	case m.of != r.round:
 	case m.err != nil:
-		r.fail(ctx, m.err.Error())
+		r.fail(ctx, m.err.Error(), life.NeedsSomebody(m.err))
 	case m.state.Job != "":
 		r.putOff(ctx, "APIM has an ingest of this integration that runs: job "+m.state.Job)
 	case !m.state.Connected:
@@ -134,8 +134,9 @@ func (r *reconciler) onState(ctx actor.Context, m stateCame) {
 }
 
 // fail ends a round that cannot do what it is for. The schedule's next time tries again.
-func (r *reconciler) fail(ctx actor.Context, why string) {
-	r.env.Lasting.Warn("a round could not bring to APIM what has changed in AWS; the next one tries again", life.LogReason, why)
+func (r *reconciler) fail(ctx actor.Context, why string, needsSomebody bool) {
+	r.env.Lasting.Log(context.Background(), life.LevelOf(needsSomebody),
+		"a round could not bring to APIM what has changed in AWS; the next one tries again", life.LogReason, why)
 	if r.round.kind == named { // events do not come again
 		r.putOff(ctx, why)
 		return
@@ -186,7 +187,7 @@ func (r *reconciler) onLossesJudged(ctx actor.Context, m messages.LossesJudged) 
 		r.compare()
 		return
 	case !listed:
-		r.fail(ctx, "AWS could not be listed: "+words.Few(m.Catalogue.Failures, words.Some, "; "))
+		r.fail(ctx, "AWS could not be listed: "+words.Few(m.Catalogue.Failures, words.Some, "; "), false)
 		return
 	}
 	apis := slices.DeleteFunc(slices.Clone(m.Catalogue.Whole), func(e federation.NamedEntry) bool {
@@ -313,12 +314,12 @@ func (r *reconciler) onHeld(ctx actor.Context, m heldCame) {
 	case m.of != o:
 		return
 	case m.err != nil && o.kind == reporting:
-		r.env.Lasting.Warn("APIM's REST API does not tell which APIs APIM has, so nothing says how they differ from AWS",
-			life.LogReason, m.err)
+		life.LogFailure(r.env.Lasting, m.err, "APIM's REST API does not tell which APIs APIM has, so nothing says how they "+
+			"differ from AWS")
 		r.finish(ctx, status.RoundFailed, 0, "")
 		return
 	case m.err != nil:
-		r.fail(ctx, m.err.Error())
+		r.fail(ctx, m.err.Error(), life.NeedsSomebody(m.err))
 		return
 	}
 	if o.kind == scheduled {
@@ -332,7 +333,7 @@ func (r *reconciler) onHeld(ctx actor.Context, m heldCame) {
 	case o.kind == reporting:
 		r.finish(ctx, status.RoundUnchanged, 0, "")
 	case report.Doubt != "":
-		r.fail(ctx, report.Doubt)
+		r.fail(ctx, report.Doubt, true)
 	default:
 		r.bring(ctx, report.ToSend())
 	}
@@ -375,7 +376,7 @@ func (r *reconciler) onIngestBegun(ctx actor.Context, m ingestBegun) {
 	switch {
 	case m.of != r.round:
 	case m.err != nil:
-		r.fail(ctx, m.err.Error())
+		r.fail(ctx, m.err.Error(), life.NeedsSomebody(m.err))
 	default:
 		r.finish(ctx, status.RoundSent, len(m.of.send), "")
 	}

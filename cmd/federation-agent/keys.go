@@ -138,6 +138,7 @@ Exit code 0: listed, whether there are any or not. 1: no answer. 2: configuratio
 
 // listKeys asks for keys, part by part, up to a limit if there is one.
 func listKeys(ctx context.Context, agent *peer, asked url.Values, limit int) (all keyList, err error) {
+	all.Keys = []listedKey{} // scripts go through it, also where there is none
 	for {
 		most := keysAtOnce
 		if limit > 0 {

@@ -99,7 +99,7 @@ for path in templates:
                     fault(where, "its role has one name in all regions")
             elif "RoleName" in properties:
                 fault(where, "has a fixed name: one stack an account")
-if len(templates) != 3:
+if len(templates) != 4:
     fault("deployments/cloudformation", f"{len(templates)} templates")
 print("\n".join(faults), file=sys.stderr)
 sys.exit(bool(faults))

@@ -41,6 +41,11 @@ const (
 	Cancelled Class = "cancelled"
 )
 
+// NeedsSomebody says that a failure lasts until a person changes something in APIM or in the settings.
+func (c Class) NeedsSomebody() bool {
+	return c == Unauthorized || c == Forbidden || c == NotFound || c == Refused || c == Unusable
+}
+
 // advices say what to check, for each class where there is something.
 var advices = map[Class]string{
 	Unauthorized: "check agent.apim.token: a personal access token of this organization that has not expired or been " +

@@ -110,7 +110,7 @@ func domainsUnknown(r report) (found []attention) {
 		why := ""
 		for _, t := range i.Targets {
 			if t.DomainsUnknown != "" {
-				places, why = append(places, strings.TrimSpace(t.Account+" "+t.Region)), t.DomainsUnknown
+				places, why = append(places, words.Place(t.Account, t.Region)), t.DomainsUnknown
 			}
 		}
 		if len(places) > 0 {

@@ -202,7 +202,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"what a controller takes is learnt anew by each ingest", "actors/jobs/jobs.go",
-			"\t\tj.session.limits = m\n", "",
+			"\t\tj.session.limits = j.session.limits.With(m)\n", "",
 		},
 		{
 			"the cache does not give way to the journal", "internal/store/filereserve.go",
