@@ -45,16 +45,26 @@ It asks nothing of APIM, but with --diff, which needs agent.apim.url: one reques
 has. Then each API that differs is listed with its id here and in APIM: new, changed, missing in APIM, renamed there,
 gone in AWS, left out (omitted), or none of this agent's (foreign).
 
+--foreign is for coming from the vendor's agent, or from another one. It lists the APIs that another agent made: in the
+same integration, or with --from in another one. Of each it tells the state in APIM, plans and active subscriptions,
+which API of this agent replaces it, what that rests on, and whether APIM has that API already. It needs agent.apim.url
+too, and changes nothing. Each of those APIs costs 4 requests, which are dear for APIM: it says how many before it asks,
+one after the other, and asks for --limit APIs at most. The token's account must be a member of those APIs: see
+docs/runbooks.md, "Coming from the vendor's agent".
+
 Beside a running agent the calls are made at 10 % of AWS's quota at most. For an agent that runs elsewhere with the
 same accounts, say so: gravitee_agent_quota_share=10 federation-agent discover.
 
 Exit code 0: all was listed. 1: something needs attention: an account or region, or the stages of a REST API, could
 not be listed, an entry of a filter does nothing, the plan-loss guard holds an API back, there is nothing to
-federate; with --diff, APIM did not answer, has what AWS has deleted, or fits nothing that was sent; or it was
-interrupted. 2: configuration fault, as with validate, or --diff without agent.apim.url.`,
+federate; with --diff, APIM did not answer, has what AWS has deleted, or fits nothing that was sent; with --foreign,
+APIM did not answer, or not for each API; or it was interrupted. 2: configuration fault, as with validate, or --diff or
+--foreign without agent.apim.url.`,
 		Example: `  federation-agent discover
   federation-agent discover --changed
   federation-agent discover --diff
+  federation-agent discover --foreign --name orders
+  federation-agent discover --from 7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12 --limit 0
   federation-agent discover --target eu-west-1 --stage prod --name orders
   federation-agent discover --json | jq -r '.integrations[].leftOut[] | [.name, .stage, .text] | @tsv'
   docker compose run --rm integration-agent discover`,
@@ -63,7 +73,7 @@ interrupted. 2: configuration fault, as with validate, or --diff without agent.a
 		target, stage, name string
 		changed             bool
 	}
-	var diff bool
+	var asks asksAPIM
 	flags := command.Flags()
 	asJSON := flags.Bool("json", false, "print everything for programs")
 	verbose := flags.Bool("verbose", false, "the agent's log, on the standard error")
@@ -71,7 +81,11 @@ interrupted. 2: configuration fault, as with validate, or --diff without agent.a
 	flags.StringVar(&only.stage, "stage", "", "show those of this `STAGE`")
 	flags.StringVar(&only.name, "name", "", "show those whose `NAME` contains this, in upper or lower case")
 	flags.BoolVar(&only.changed, "changed", false, "show only what is new, changed or gone since the last ingest")
-	flags.BoolVar(&diff, "diff", false, "compare with what APIM has, by its REST API (agent.apim.url)")
+	flags.BoolVar(&asks.diff, "diff", false, "compare with what APIM has, by its REST API (agent.apim.url)")
+	flags.BoolVar(&asks.foreign, "foreign", false, "show the APIs that another agent made, and what replaces each")
+	flags.StringVar(&asks.from, "from", "", "show those of this `INTEGRATION`, by its id, as with --foreign")
+	flags.IntVar(&asks.limit, "limit", foreignLimit,
+		"of how many `APIS` of another agent APIM is asked, with 4 requests each; 0 for their names alone")
 	configured(p, command, func(cfg config.Config, warnings []string) error {
 		for _, w := range warnings {
 			fmt.Fprintf(p.stderr, "warning: %s\n", w)
@@ -80,11 +94,12 @@ interrupted. 2: configuration fault, as with validate, or --diff without agent.a
 		if *verbose {
 			log = newLogger(p.stderr, cfg.Agent.Log).Logger
 		}
-		if diff && !cfg.Agent.APIM.IsOn() {
-			return exit(exitConfiguration, "fault: --diff needs gravitee_agent_apim_url, gravitee_agent_apim_token and "+
-				"gravitee_agent_apim_environmentId: APIM must be asked what it has")
+		asks.foreign, asks.name = asks.foreign || asks.from != "", only.name
+		if (asks.diff || asks.foreign) && !cfg.Agent.APIM.IsOn() {
+			return exit(exitConfiguration, "fault: %s needs gravitee_agent_apim_url, gravitee_agent_apim_token and "+
+				"gravitee_agent_apim_environmentId: APIM must be asked what it has", asks.flag())
 		}
-		report, err := discover(p, cfg, log, diff)
+		report, err := discover(p, cfg, log, asks)
 		if err != nil {
 			return err
 		}
@@ -92,6 +107,10 @@ interrupted. 2: configuration fault, as with validate, or --diff without agent.a
 		for n := range report.Drift {
 			report.Drift[n].matching(only.target, only.stage, only.name)
 			report.Healthy = report.Healthy && report.Drift[n].healthy()
+		}
+		for n := range report.Foreign {
+			report.Foreign[n].matching(only.target, only.stage)
+			report.Healthy = report.Healthy && report.Foreign[n].healthy()
 		}
 		if *asJSON {
 			err = printJSON(p, report)
@@ -117,7 +136,7 @@ interrupted. 2: configuration fault, as with validate, or --diff without agent.a
 }
 
 // discover lists everything, and works out what an ingest would do.
-func discover(p process, cfg config.Config, log *slog.Logger, diff bool) (report compared, err error) {
+func discover(p process, cfg config.Config, log *slog.Logger, asks asksAPIM) (report compared, err error) {
 	ctx, done := untilInterrupted(p)
 	defer done()
 	remembered, err := store.Peek(cfg.Agent.Store.Path)
@@ -156,10 +175,23 @@ func discover(p process, cfg config.Config, log *slog.Logger, diff bool) (report
 		return quota.Name(cfg.Agent.Quota, account, region)
 	}})
 	report.Calls, report.Seconds = callsOf(board.Read()), time.Since(began).Seconds()
-	if diff {
-		report.Drift, err = compare(ctx, cfg, env, found, before, report.Report)
+	if !asks.diff && !asks.foreign {
+		return report, nil
 	}
-	return report, err
+	if err := wayToAPIM(cfg, &env); err != nil {
+		return report, err
+	}
+	differs := compare(ctx, cfg, env, found, before, report.Report)
+	if asks.diff {
+		report.Drift = differs
+	}
+	if asks.foreign {
+		report.Foreign = foreign(ctx, p, cfg, env, asks, report.Report, differs)
+	}
+	if ctx.Err() != nil {
+		return report, exit(exitInternal, "interrupted; nothing was changed")
+	}
+	return report, nil
 }
 
 // callsOf is the calls that count against API Gateway's quota. Those to STS, which have no account, do not.

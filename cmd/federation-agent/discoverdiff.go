@@ -21,7 +21,8 @@ import (
 // added.
 type compared struct {
 	survey.Report
-	Drift []driftReport `json:"drift,omitempty"`
+	Drift   []driftReport   `json:"drift,omitempty"`
+	Foreign []foreignReport `json:"foreign,omitempty"`
 }
 
 // driftReport is how AWS and APIM differ in one integration.
@@ -47,21 +48,31 @@ func (c compared) print(to io.Writer) error {
 			err = d.print(to)
 		}
 	}
+	for _, f := range c.Foreign {
+		if err == nil {
+			err = f.print(to)
+		}
+	}
 	return err
 }
 
-// compare asks APIM what it has of each integration, and compares.
-func compare(
-	ctx context.Context, cfg config.Config, env life.Env, found []survey.Found, before map[string]survey.Before, report survey.Report,
-) (all []driftReport, err error) {
+// wayToAPIM gives the environment what APIM's REST API is reached by.
+func wayToAPIM(cfg config.Config, env *life.Env) error {
 	session, err := trust.NewClient(cfg.Connector.ClientTLS(env.Log))
 	if err != nil {
-		return nil, notTrusted(err)
+		return notTrusted(err)
 	}
 	env.TLS = session.Config
 	if through := cfg.SessionProxy(); through != nil {
 		env.Dial = through.Dial
 	}
+	return nil
+}
+
+// compare asks APIM what it has of each integration, and compares.
+func compare(
+	ctx context.Context, cfg config.Config, env life.Env, found []survey.Found, before map[string]survey.Before, report survey.Report,
+) (all []driftReport) {
 	for n, f := range found {
 		d := driftReport{Integration: f.Integration, Counts: map[string]int{}, APIs: map[drift.Kind][]drift.Item{}}
 		held, err := actors.Held(ctx, env, cfg, f.Integration)
@@ -83,7 +94,7 @@ func compare(
 		}
 		all = append(all, d)
 	}
-	return all, nil
+	return all
 }
 
 // healthy says that nothing needs somebody: what the next ingest of everything mends does not.
