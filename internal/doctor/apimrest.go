@@ -90,7 +90,8 @@ func (d *doctor) restOf(ctx context.Context, client *apimrest.Client, p config.P
 	case apimrest.Is(err, apimrest.Forbidden):
 		return append(results, subscriptions.is(NotTried,
 			"the token's account is no member of "+apis[0].Name+", the API that was written last",
-			"it owns the APIs that are new in ingests that it starts; of older ones, make it a member, with the role OWNER"))
+			"it owns the APIs that are new in ingests that it starts; of older ones, make it a member, with the role OWNER. "+
+				"Unconfirmed keys of an API whose subscriptions it may not read are not settled"))
 	case err != nil:
 		return append(results, refused(subscriptions, err))
 	}
