@@ -246,6 +246,14 @@ type Ingest struct {
 	Schedule string `env:"schedule" example:"0 * * * *"`
 	// Each scheduled ingest begins later by a random part of this, so that agents do not all ask at once.
 	ScheduleJitter time.Duration `env:"scheduleJitter" envDefault:"5m" range:"0s,1h" example:"1m"`
+	// What becomes of an API in APIM whose REST API or stage is deleted in AWS (operations.md, Gone). report: it is named.
+	// unpublish: it is hidden, which a person can undo. delete: it is deleted for good. The schedule does it, one by one,
+	// once two scheduled rounds have seen it. So unpublish and delete need agent.ingest.schedule.
+	Gone string `env:"gone" envDefault:"report" oneof:"report,unpublish,delete" example:"unpublish"`
+	// If more APIs than this are gone at a time, none is unpublished or deleted, and the log asks for somebody.
+	GoneAtMost int `env:"goneAtMost" envDefault:"10" range:"1,1000" example:"20"`
+	// Whether also APIs with pending, accepted or paused subscriptions are unpublished or deleted. Deleting ends them.
+	GoneWithSubscriptions bool `env:"goneWithSubscriptions" envDefault:"false" example:"true"`
 }
 
 // Keys says what the agent may do about keys of which it does not know enough.

@@ -224,6 +224,7 @@ func (l *loader) checkAgent(cfg Config) {
 			a.Ingest.MemoryBytes, a.Ingest.BatchBytes)
 	}
 	l.checkSchedule(a)
+	l.checkGone(a.Ingest)
 	if a.Store.Path == "" {
 		l.fault("agent.store.path", "is missing: the directory of the journal")
 	}

@@ -37,6 +37,11 @@ func (i *integration) spawnReconciler(ctx actor.Context, known, lost *actor.PID)
 		settings := i.config.Agent.Ingest
 		spec.APIM, spec.Jitter = i.apim, settings.ScheduleJitter
 		spec.Schedule, _ = schedule.Parse(settings.Schedule) // it was checked
+		if settings.RemovesGone() {
+			spec.Remover, spec.Gone = i.apim, drift.Policy{
+				How: drift.How(settings.Gone), AtMost: settings.GoneAtMost, WithSubscriptions: settings.GoneWithSubscriptions,
+			}
+		}
 	}
 	if _, err := ctx.SpawnNamed(reconcile.Props(i.env, spec), reconcilerName); err != nil {
 		panic(err)

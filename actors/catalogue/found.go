@@ -19,7 +19,7 @@ func Found(integration string, filter federation.Filter, m messages.LossesJudged
 		}
 		out.Listings = append(out.Listings, survey.Listing{
 			Target: t.Target, Complete: t.Complete, Failure: t.Failure, Cause: t.Cause,
-			APIs: t.APIs, Plans: t.Plans, Asked: t.Asked, Unlisted: unlisted,
+			StartedAt: t.StartedAt, APIs: t.APIs, Plans: t.Plans, Asked: t.Asked, Unlisted: unlisted,
 			DomainCalls: t.DomainCalls, DomainGap: t.DomainGap,
 		})
 	}

@@ -22,6 +22,7 @@ const (
 	LogAge             = "age"
 	LogAPI             = "api"
 	LogAPIs            = "apis"
+	LogAPIMID          = "apim_id"
 	LogBy              = "by"
 	LogBytes           = "bytes"
 	LogCause           = seldom.Cause
@@ -42,6 +43,7 @@ const (
 	LogKnown           = "known"
 	LogLeft            = "left"
 	logMessage         = "message"
+	LogName            = "name"
 	LogOmitted         = "omitted"
 	logOperation       = "operation"
 	LogOutcome         = "outcome"

@@ -46,7 +46,8 @@ type memory struct {
 	owed, waiting bool
 	tries         int
 	// at is the last time of the schedule that has come.
-	at time.Time
+	at   time.Time
+	gone gone
 }
 
 // Spec is what a reconciler is made of.
@@ -63,6 +64,9 @@ type Spec struct {
 	// Schedule says when rounds begin that have APIM ingest what has changed. Each is put off by a random part of Jitter.
 	Schedule schedule.Schedule
 	Jitter   time.Duration
+	// Remover removes from APIM what AWS has deleted, by the policy. Nil: it is only reported.
+	Remover Remover
+	Gone    drift.Policy
 }
 
 // APIM is what the reconciler asks of an integration by APIM's REST API.
@@ -185,6 +189,13 @@ func (r *reconciler) Receive(ctx actor.Context) {
 		r.onHeld(ctx, m)
 	case ingestBegun:
 		r.onIngestBegun(ctx, m)
+	case removalDue:
+		r.memory.gone.waiting = false
+		r.next(ctx)
+	case settledCame:
+		r.onSettled(ctx, m)
+	case removedCame:
+		r.onRemoved(ctx, m)
 	default:
 		life.Unexpected(r.env, ctx)
 	}

@@ -28,7 +28,7 @@ func (r *reconciler) report(d drift.Report) {
 	if len(gone) > 0 {
 		line = append(line, life.LogExamples, words.Few(gone, words.Many, ", "))
 	}
-	if said := strings.Join(gone, " "); said != r.told && said != "" {
+	if said := strings.Join(gone, " "); said != r.told && said != "" && !r.removes() {
 		r.told = said
 		r.env.Log.Warn("AWS has deleted APIs that APIM still shows: delete them in APIM if they are gone for good", line...)
 		return

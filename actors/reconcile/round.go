@@ -51,6 +51,9 @@ type round struct {
 	changed   map[federation.ID]string
 	omissions map[federation.ID]gateway.Omission
 	send      []string // ids of what APIM is to ingest
+	// Of a round that removes: no ingest runs by APIM's word; and what stays, with the reasons.
+	mayRemove    bool
+	kept, failed []string
 }
 
 type kind int
@@ -64,6 +67,8 @@ const (
 	named
 	// reporting says how AWS and APIM differ after an ingest.
 	reporting
+	// removing removes from APIM what AWS has deleted, see [Remover]. It counts, asks, and then removes one by one.
+	removing
 )
 
 type step int
@@ -76,6 +81,7 @@ const (
 	exporting
 	comparing
 	sending
+	removingAPI
 )
 
 func newRound(kind kind, ids []string, cancel context.CancelFunc) *round {
@@ -112,6 +118,10 @@ func (r *reconciler) onJobsCounted(ctx actor.Context, m messages.JobsCounted) {
 		r.putOff(ctx, "an ingest runs")
 		return
 	}
+	if r.round.mayRemove {
+		r.removeNext(ctx)
+		return
+	}
 	o, apim := r.round, r.spec.APIM
 	o.step, o.maxBytes = asking, m.MaxBytes
 	life.Pipe(r.Scope, apim.State, func(state State, err error) any { return stateCame{of: o, state: state, err: err} })
@@ -128,6 +138,8 @@ func (r *reconciler) onState(ctx actor.Context, m stateCame) {
 		r.putOff(ctx, "APIM does not see this agent connected")
 	case r.round.send != nil:
 		r.send()
+	case r.round.kind == removing:
+		r.remove(ctx)
 	default:
 		r.list(ctx)
 	}
@@ -135,7 +147,13 @@ func (r *reconciler) onState(ctx actor.Context, m stateCame) {
 
 // fail ends a round that cannot do what it is for. The schedule's next time tries again.
 func (r *reconciler) fail(ctx actor.Context, why string, needsSomebody bool) {
-	r.env.Lasting.Log(context.Background(), life.LevelOf(needsSomebody),
+	level := life.LevelOf(needsSomebody)
+	if r.round.kind == removing {
+		r.env.Lasting.Log(context.Background(), level, staysUnknown, life.LogReason, why)
+		r.endRemovals(ctx)
+		return
+	}
+	r.env.Lasting.Log(context.Background(), level,
 		"a round could not bring to APIM what has changed in AWS; the next one tries again", life.LogReason, why)
 	if r.round.kind == named { // events do not come again
 		r.putOff(ctx, why)
@@ -155,6 +173,7 @@ func (r *reconciler) list(ctx actor.Context) {
 		gather.Kept = true
 	case scheduled, named: // as AWS is now, and as an ingest sends it
 		gather.Domains = true
+	case removing: // lists nothing
 	}
 	ctx.Request(r.spec.Catalogue, gather)
 }
@@ -262,7 +281,7 @@ func (r *reconciler) pull(ctx actor.Context) {
 			ids = append(ids, id.String())
 		}
 		r.bring(ctx, ids)
-	case warming, reporting:
+	case warming, reporting, removing:
 		r.finish(ctx, status.RoundUnchanged, 0, "")
 	}
 }
@@ -325,10 +344,14 @@ func (r *reconciler) onHeld(ctx actor.Context, m heldCame) {
 	if o.kind == scheduled {
 		r.unsent = o.changed
 	}
-	report := drift.Of(drift.Input{
+	in := drift.Input{
 		Found: o.found, Sent: r.sent(), Held: m.held, Changed: r.stillUnsent(), Omissions: o.omissions,
-	})
+	}
+	report := drift.Of(in)
 	r.report(report)
+	if o.kind == scheduled { // others may look at listings of earlier
+		r.planRemovals(in, report)
+	}
 	switch {
 	case o.kind == reporting:
 		r.finish(ctx, status.RoundUnchanged, 0, "")

@@ -21,6 +21,7 @@ func (r *reconciler) onStarted() {
 	if r.spec.APIM != nil {
 		r.env.Board.Compares(r.spec.Integration, kinds())
 	}
+	r.startRemovals()
 	if r.spec.Warming > 0 {
 		r.Scope.After(r.spec.Warming, warmingDue{})
 	}
@@ -101,6 +102,7 @@ func (r *reconciler) onPrimary(ctx actor.Context, primary bool) {
 		r.next(ctx)
 		return
 	}
+	r.memory.gone.confirmed = nil
 	if r.round != nil && r.round.kind != reporting {
 		r.leave(ctx, "this agent is not the integration's primary any more")
 	}
@@ -120,6 +122,8 @@ func (r *reconciler) next(ctx actor.Context) {
 		r.begin(ctx, named, ids)
 	case r.reportDue:
 		r.begin(ctx, reporting, nil)
+	case r.removalIsDue():
+		r.begin(ctx, removing, nil)
 	}
 }
 
@@ -161,6 +165,8 @@ func (r *reconciler) putOff(ctx actor.Context, why string) {
 		}
 		r.naming = true
 		r.Scope.After(putOff, namedDue{})
+	case removing:
+		r.putOffRemovals(why)
 	case warming, reporting: // comes again by itself, or is due still
 	}
 	r.end(ctx)
@@ -174,7 +180,7 @@ func (r *reconciler) finish(ctx actor.Context, result status.RoundResult, sent i
 		r.rounded(result, sent, why)
 	case named:
 		r.namedTries = 0
-	case warming, reporting: // nobody counts them
+	case warming, reporting, removing: // nobody counts them
 	}
 	r.end(ctx)
 }
@@ -193,7 +199,7 @@ func (r *reconciler) rounded(result status.RoundResult, sent int, why string) {
 func (r *reconciler) begin(ctx actor.Context, kind kind, ids []string) {
 	inRound, cancel := context.WithCancel(r.Scope.Ctx)
 	r.round = newRound(kind, ids, cancel)
-	if kind != reporting {
+	if kind != reporting && kind != removing {
 		r.round.documents = r.spec.Memory.Holder(inRound, 0, func() { r.Scope.Tell(roomMoved{}) })
 	}
 	switch kind {
@@ -202,7 +208,7 @@ func (r *reconciler) begin(ctx actor.Context, kind kind, ids []string) {
 	case reporting:
 		r.reportDue = false
 		r.list(ctx)
-	case scheduled, named:
+	case scheduled, named, removing:
 		r.count(ctx)
 	}
 }

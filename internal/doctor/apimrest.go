@@ -19,6 +19,7 @@ const (
 	checkRESTIngest        = "APIM REST ingest"
 	checkRESTCatalogue     = "APIM REST catalogue"
 	checkRESTSubscriptions = "APIM REST subscriptions"
+	checkRESTRemoval       = "APIM REST removal"
 	checkSchedule          = "schedule"
 )
 
@@ -27,7 +28,7 @@ const membership = "in APIM, make the service account of agent.apim.token a memb
 	"OWNER"
 
 // rest asks APIM's REST API what the agent asks there, and changes nothing. It makes one request, and for each
-// integration four (one more for each 500 of its APIs), because each is dear for APIM.
+// integration four (one more for each 500 of its APIs, and one if APIs are to be removed), because each is dear for APIM.
 func (d *doctor) rest(ctx context.Context) (results []Result) {
 	settings := d.Config.Agent.APIM
 	if !settings.IsOn() {
@@ -86,16 +87,26 @@ func (d *doctor) restOf(ctx context.Context, client *apimrest.Client, p config.P
 	results = append(results, list.good(fmt.Sprintf("it can be listed: %d APIs", len(apis))))
 	// The first one was written last, most likely by an ingest of this token.
 	_, err = client.Subscriptions(ctx, apis[0].ID, apimrest.Active())
+	results = append(results, ofAPI(subscriptions, err, apis[0].Name, "those of "+apis[0].Name+" can be read"))
+	if d.Config.Agent.Ingest.RemovesGone() {
+		_, err = client.API(ctx, apis[0].ID)
+		results = append(results, ofAPI(row{checkRESTRemoval, p.IntegrationID}, err, apis[0].Name,
+			"the token's account manages "+apis[0].Name+"; that it may change and delete it, only a try would tell"))
+	}
+	return results
+}
+
+// ofAPI is the row of what was tried with one API.
+func ofAPI(r row, err error, name, good string) Result {
 	switch {
 	case apimrest.Is(err, apimrest.Forbidden):
-		return append(results, subscriptions.is(NotTried,
-			"the token's account is no member of "+apis[0].Name+", the API that was written last",
+		return r.is(NotTried, "the token's account is no member of "+name+", the API that was written last",
 			"it owns the APIs that are new in ingests that it starts; of older ones, make it a member, with the role OWNER. "+
-				"Unconfirmed keys of an API whose subscriptions it may not read are not settled"))
+				"Unconfirmed keys of an API whose subscriptions it may not read are not settled")
 	case err != nil:
-		return append(results, refused(subscriptions, err))
+		return refused(r, err)
 	}
-	return append(results, subscriptions.good("those of "+apis[0].Name+" can be read"))
+	return r.good(good)
 }
 
 func (d *doctor) restIntegration(ctx context.Context, client *apimrest.Client, r row) Result {

@@ -135,3 +135,25 @@ func TestSubscriptionsAreReadWhereTheTokenIsAMember(t *testing.T) {
 		})
 	}
 }
+
+func TestADoctorSaysWhetherWhatIsGoneCanBeRemoved(t *testing.T) {
+	const gone = "APIM REST removal"
+	for name, c := range map[string]struct {
+		manages []string
+		want    want
+	}{
+		"a member of the API": {[]string{"api-1"}, want{gone, doctor.Good, []string{"manages Orders", "only a try would tell"}}},
+		"no member of it":     {nil, want{gone, doctor.NotTried, []string{"no member of Orders", "the role OWNER"}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			p := newPatient(t).withREST(apimsim.Account{Owns: []string{demo.DefaultIntegrationID}, Manages: c.manages},
+				"gravitee_agent_ingest_schedule=@hourly", "gravitee_agent_ingest_gone=unpublish")
+			allow := p.examine
+			p.examine = func(o *doctor.Options, sandbox *demo.Sandbox) {
+				allow(o, sandbox)
+				sandbox.APIM.AddAPI(apimsim.API{ID: "api-1", IntegrationID: demo.DefaultIntegrationID, Name: "Orders"})
+			}
+			has(t, p.results(), c.want)
+		})
+	}
+}

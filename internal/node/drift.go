@@ -40,7 +40,9 @@ func drifted(r report) (found []attention) {
 				Do: "what the reason says. The schedule's next time tries again",
 			})
 		}
-		if d := i.Drift; d != nil && d.Counts[goneKind] > 0 {
+		if m := i.Removal; m != nil {
+			found = append(found, unremoved(*m)...)
+		} else if d := i.Drift; d != nil && d.Counts[goneKind] > 0 {
 			names := make([]string, 0, len(d.Examples[goneKind]))
 			for _, item := range d.Examples[goneKind] {
 				names = append(names, item.Name)
@@ -53,4 +55,17 @@ func drifted(r report) (found []attention) {
 		}
 	}
 	return found
+}
+
+// unremoved is what keeps the agent from removing what AWS has deleted.
+func unremoved(m status.Removal) []attention {
+	if m.Refused == "" {
+		return nil
+	}
+	return []attention{{
+		What: "AWS has deleted more than may be removed from APIM at a time, so none is touched", Why: m.Refused,
+		Section: "drift",
+		Do: "check that the agent asks the accounts and regions that it asked before. If the APIs are gone for good, raise " +
+			"agent.ingest.goneAtMost, or delete them in APIM, each by itself",
+	}}
 }

@@ -80,7 +80,9 @@ var (
 	drifting = metric("drift_apis", "APIs that differ between AWS and APIM, when they were last compared.", "integration", "kind")
 	driftAt  = metric("drift_last_report_timestamp_seconds", "When AWS and APIM were last compared; absent until they were.",
 		"integration")
-	rounds = metric("scheduled_ingests_total", "Tries at scheduled ingests.", "integration", "result")
+	rounds   = metric("scheduled_ingests_total", "Tries at scheduled ingests.", "integration", "result")
+	removals = metric("removals_total", "Tries to unpublish or delete in APIM what AWS has deleted.",
+		"integration", "how", "result")
 
 	keysMade        = metric("keys_made_total", "API keys that AWS made.", "integration")
 	keysDeleted     = metric("keys_deleted_total", "API keys that AWS deleted, or that were gone.", "integration")
@@ -225,6 +227,11 @@ func (m measures) reconciled(id string, r status.Reconciled) {
 	if r.Schedule != nil {
 		for result, n := range r.Schedule.Rounds {
 			m.count(rounds, n, id, string(result))
+		}
+	}
+	if r.Removal != nil {
+		for result, n := range r.Removal.Results {
+			m.count(removals, n, id, r.Removal.How, string(result))
 		}
 	}
 	if r.Drift != nil {

@@ -28,6 +28,7 @@ func measured(t *testing.T) *rig {
 	t.Helper()
 	r := newRig(t, func(o *node.Options) { o.Metrics = true })
 	r.busy()
+	r.removes()
 	r.listKeys()
 	board, place := r.options.Board, status.Place{Account: "111122223333", Region: "eu-west-1"}
 	board.SessionAway(integration, "cut", r.now)
@@ -87,6 +88,7 @@ func TestMetricsCountWhatTheStatusShows(t *testing.T) {
 		`drift_apis{I,kind="gone"} 1`, `drift_apis{I,kind="new"} 0`,
 		"drift_last_report_timestamp_seconds{I} 1.79999994e+09",
 		`scheduled_ingests_total{I,result="sent"} 1`, `scheduled_ingests_total{I,result="failed"} 0`,
+		`removals_total{how="unpublish",I,result="removed"} 1`, `removals_total{how="unpublish",I,result="failed"} 0`,
 		"ingested_apis_total{I} 6", `omitted_apis_total{I,reason="access_denied"} 2`,
 		`omitted_apis_total{I,reason="too_late"} 1`, "plan_guard_tripped{I} 0",
 		"keys_made_total{I} 1", "keys_deleted_total{I} 1", `keys_settled_total{I,outcome="kept"} 1`,

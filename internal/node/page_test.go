@@ -282,7 +282,14 @@ func TestThePageComparesAWSAndAPIMWhereTheyAreCompared(t *testing.T) {
 	wants(t, page, "the next scheduled ingest begins", "in 30 min", `<span class="state good">2 sent</span>`, "6 in APIM",
 		"gone in AWS, still in APIM", `<summary>Gone &lt;b&gt;</summary>`, "<code>111122223333:eu-west-1:gone:prod</code>",
 		"<code>apim-id-of-gone</code>: AWS has no such REST API any more", "Nothing is said of: 111122223333:us-east-1: AccessDenied")
-	lacks(t, page, "not to be trusted")
+	lacks(t, page, "not to be trusted", "this agent unpublishes")
+	r.removes()
+	page = r.page("")
+	wants(t, page, "this agent unpublishes in APIM, one by one: 1 so far", "Gone &lt;b&gt; <code>111122223333:eu-west-1:gone:prod</code>",
+		"<code>apim-id-of-kept</code>: it stays: it has subscriptions: 2")
+	lacks(t, page, "not to be trusted", "none is touched", "AWS has deleted 1 API that APIM still shows")
+	b.RemovalRefused(integration, "30 are gone")
+	wants(t, r.page(""), "AWS has deleted more than may be removed", `<span class="state bad">none is touched</span> 30 are gone`)
 	b.Drifted(integration, status.Drift{At: r.now, Doubt: "none of them was sent", Counts: map[string]int{}})
 	b.Rounded(integration, status.Round{At: r.now, Result: status.RoundFailed, Why: "none of them was sent"})
 	wants(t, r.page(""), `<span class="state bad">not to be trusted</span> none of them was sent`,

@@ -128,6 +128,18 @@ func (r *rig) busy() {
 	}
 }
 
+// removes has it remove what AWS has deleted: one API is removed, and one is kept.
+func (r *rig) removes() {
+	b := r.options.Board
+	b.Removes(integration, "unpublish")
+	gone := status.RemovalNote{At: r.now, ID: "111122223333:eu-west-1:gone:prod", APIMID: "apim-id-of-gone", Name: "Gone <b>"}
+	kept := status.RemovalNote{At: r.now, ID: "111122223333:eu-west-1:kept:prod", APIMID: "apim-id-of-kept", Name: "Kept"}
+	b.RemovalPlanned(integration, []status.RemovalNote{gone, kept})
+	kept.Text = "it stays: it has subscriptions: 2"
+	b.RemovalTried(integration, status.RemovalDone, gone)
+	b.RemovalTried(integration, status.RemovalKept, kept)
+}
+
 func TestTheStatusNamesEveryKeyThatIsToBeLookedAt(t *testing.T) {
 	r := newRig(t, nil)
 	r.listKeys()

@@ -10,6 +10,8 @@ type Reconciled struct {
 	Schedule *Schedule `json:"schedule,omitempty"`
 	// Drift is the last report; nil if APIM is not asked. Its instant is zero while there is none.
 	Drift *Drift `json:"drift,omitempty"`
+	// Removal is nil where what AWS has deleted is only reported.
+	Removal *Removal `json:"removal,omitempty"`
 }
 
 // Schedule is what is noted of ingests on a schedule.
@@ -132,5 +134,6 @@ func (r Reconciled) clone() Reconciled {
 		s.Rounds = maps.Clone(s.Rounds)
 		r.Schedule = &s
 	}
+	r.Removal = r.Removal.clone()
 	return r
 }

@@ -4,6 +4,8 @@
 package survey
 
 import (
+	"time"
+
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 )
@@ -31,8 +33,10 @@ type Listing struct {
 	// own words.
 	Complete       bool
 	Failure, Cause string
-	APIs           []*gateway.RestAPI
-	Plans          []*gateway.UsagePlan
+	// StartedAt is when the listing was begun.
+	StartedAt time.Time
+	APIs      []*gateway.RestAPI
+	Plans     []*gateway.UsagePlan
 	// Asked is what GetStages told. Unlisted are the REST APIs whose stages AWS does not list, with the reason.
 	Asked    federation.Stages
 	Unlisted map[string]string

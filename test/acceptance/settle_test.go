@@ -17,10 +17,7 @@ import (
 	"federation-agent/test/world"
 )
 
-const (
-	opSubscription = "GET /apis/{apiId}/subscriptions/{subscriptionId}"
-	opAPI          = "GET /apis/{apiId}"
-)
+const opSubscription = "GET /apis/{apiId}/subscriptions/{subscriptionId}"
 
 // member makes the token's account a member of each API, too: that of the integration alone may not read the
 // subscriptions of APIs that somebody else's ingest has brought.
