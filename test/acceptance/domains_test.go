@@ -210,7 +210,7 @@ func TestAMissingGrantIsToldOnceAndKeepsNothingBack(t *testing.T) {
 			t.Errorf("after the hour: %s", diff)
 		}
 		const line = "AWS does not list all custom domain names"
-		if n := w.Log.Count("level=WARN", line, "agent.discovery.customDomains", "federation-agent policy"); n != 1 {
+		if n := w.Log.Count("level=ERROR", line, "agent.discovery.customDomains", "federation-agent policy"); n != 1 {
 			t.Errorf("it was told %d times", n)
 		}
 		api := theAPI(t, w, 0)

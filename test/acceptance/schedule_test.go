@@ -363,7 +363,7 @@ func TestAWrongEnvironmentSendsNothingAndIsNamed(t *testing.T) {
 			!strings.Contains(s.Last.Why, "agent.apim.environmentId") {
 			t.Errorf("%+v", s)
 		}
-		if !w.Log.Has("level=WARN", "a round could not bring to APIM", "agent.apim.environmentId") {
+		if !w.Log.Has("level=ERROR", "a round could not bring to APIM", "agent.apim.environmentId") {
 			t.Error("the log does not say so")
 		}
 	})
