@@ -134,7 +134,7 @@ func (c *claims) judge(m messages.GatheredAPIs) {
 		for n, plan := range api.Plans {
 			plans[n] = plan.ID
 		}
-		c.take(id, c.made[id].Judge(sent[id.String()], plans, begun[id.Target()], wait))
+		c.take(id, c.made[id].Judge(sent[id.String()], plans, begun[id.Target()], time.Now(), wait))
 	}
 	c.keepClaims(before)
 }

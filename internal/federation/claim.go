@@ -11,7 +11,7 @@ import (
 type Claim struct {
 	// Lost are the ids of the plans that are missing, in order. None: there is no claim.
 	Lost []string
-	// Since is when the listing that showed it was begun.
+	// Since is when the listing that showed it was complete: what it says of plans may be as young as that.
 	Since time.Time
 	// Confirmed: a second listing has shown the same. The API may be sent.
 	Confirmed bool
@@ -22,17 +22,17 @@ type Claim struct {
 const SecondLook = 5 * time.Minute
 
 // Judge gives what becomes of an API's claim, if there is one, by a listing that shows the API with some plans, and
-// that was begun at some time. wait is how much later a listing must begin to confirm: [SecondLook], or nothing if the
-// operator accepts every loss that was named before.
+// that was begun and complete at some times. wait is how much later a listing must begin to confirm: [SecondLook], or
+// nothing if the operator accepts every loss that was named before.
 //
 //	the listing lacks, of the plans sent | claim before | listing begun      | claim then
 //	nothing                              | any          | at any time        | none: withdrawn
-//	something                            | none         | at any time        | made, with this listing's time
-//	more than the claim says             | any          | at any time        | made again, with this listing's time
+//	something                            | none         | at any time        | made, as of its completion
+//	more than the claim says             | any          | at any time        | made again, as of its completion
 //	what the claim says, or a part of it | unconfirmed  | before Since+wait  | as it was
 //	what the claim says, or a part of it | unconfirmed  | later              | confirmed, for what is missing now
 //	what the claim says, or a part of it | confirmed    | at any time        | confirmed, for what is missing now
-func (c Claim) Judge(sent, now []string, begun time.Time, wait time.Duration) Claim {
+func (c Claim) Judge(sent, now []string, begun, complete time.Time, wait time.Duration) Claim {
 	var lost []string
 	for _, plan := range sent {
 		if !slices.Contains(now, plan) && !slices.Contains(lost, plan) {
@@ -45,7 +45,7 @@ func (c Claim) Judge(sent, now []string, begun time.Time, wait time.Duration) Cl
 	case len(lost) == 0:
 		return Claim{}
 	case len(c.Lost) == 0, slices.ContainsFunc(lost, unseen):
-		return Claim{Lost: lost, Since: begun}
+		return Claim{Lost: lost, Since: complete}
 	case c.Confirmed, begun.After(c.Since) && begun.Sub(c.Since) >= wait:
 		return Claim{Lost: lost, Since: c.Since, Confirmed: true}
 	default:

@@ -323,6 +323,14 @@ func (b *keyBook) processTrouble(agent string, from, proof time.Time) string {
 			return "a panic of the " + p.kind
 		}
 	}
+	lost, ended := false, false // an answer that the router had, and the saga that waited to hear of it
+	for _, p := range r.panics {
+		near := p.agent == agent && !p.at.Before(from) && !p.at.After(until)
+		lost, ended = lost || near && p.kind == "router", ended || near && p.kind == "keys"
+	}
+	if lost && ended {
+		return "a panic of the router, and of keys"
+	}
 	for _, l := range r.lives {
 		if l.name == agent && !l.ended.IsZero() && !l.ended.Before(from) && !l.ended.After(until) {
 			return "the end of the process"

@@ -100,6 +100,9 @@ func (r *run) checkService() {
 	}
 	plan := expected[part].plans[0]
 	plan = plan[:strings.IndexByte(plan, '|')]
+	if len(r.controllers) > 0 && r.tooLarge(expected[part].bare) {
+		return // no message has room for the API as it is now, and it has been named for that
+	}
 	sub, err := apim.Subscribe(ctx, api.ID, plan, "The last one", "")
 	if err != nil || sub.Status != apimsim.SubscriptionAccepted {
 		r.violated("service", "a subscription to plan %s of %s is %s: %s, %v", plan, part, sub.Status, sub.Reason, err)
