@@ -21,8 +21,9 @@ import (
 
 const (
 	// settle is how long the faults are over before the last ingest. An INGEST that was never answered holds its
-	// job for ten minutes, a refused connection is tried again after five: after that, nothing is left to wait for.
-	settle = 13 * time.Minute
+	// job for ten minutes, a refused connection is tried again after five, and a session whose first HEALTH_CHECK was
+	// lost is left after fifteen: after that, nothing is left to wait for.
+	settle = 16 * time.Minute
 	// dialed is when a connection whose dialing had begun is open: it takes its latency both ways.
 	dialed = time.Second
 	// comeBack is how long an agent may take to be connected once nothing hinders it: the longest delay is 5 min.
