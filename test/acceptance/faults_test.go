@@ -87,7 +87,7 @@ func causedFaults() map[string]fault {
 			cause: func(*world.World) { pass(6 * time.Minute) },
 		},
 		"disk full": {cause: func(w *world.World) {
-			w.Disk.OnWrite = func(storetest.Write) storetest.Outcome { return storetest.Outcome{Err: syscall.ENOSPC} }
+			w.Disk.Decide(func(storetest.Write) storetest.Outcome { return storetest.Outcome{Err: syscall.ENOSPC} })
 			w.Ingest()
 		}},
 		"quota taken by a neighbour": {cause: func(w *world.World) {

@@ -120,13 +120,13 @@ func TestADiskThatHangsWhileAnOldJobIsForgottenHoldsUpNoIngest(t *testing.T) {
 		agent.Crash()
 		pass(jobTooOld)
 		var hung atomic.Bool
-		w.Disk.OnWrite = func(write storetest.Write) storetest.Outcome {
+		w.Disk.Decide(func(write storetest.Write) storetest.Outcome {
 			forgets := func(name string) bool { return strings.HasPrefix(name, "job ") && strings.HasSuffix(name, " removed") }
 			if slices.ContainsFunc(write.Names(), forgets) && hung.CompareAndSwap(false, true) {
 				time.Sleep(10 * time.Second)
 			}
 			return storetest.Outcome{}
-		}
+		})
 		w.Connected()
 		began := time.Now()
 		startIngest(w)

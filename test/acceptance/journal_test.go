@@ -17,7 +17,7 @@ import (
 // It gives whether that has happened.
 func onceWritten(w *world.World, state keys.State, do func() storetest.Outcome) *atomic.Bool {
 	var done atomic.Bool
-	w.Disk.OnWrite = func(write storetest.Write) storetest.Outcome {
+	w.Disk.Decide(func(write storetest.Write) storetest.Outcome {
 		for _, name := range write.Names() {
 			if strings.HasPrefix(name, "key ") && strings.HasSuffix(name, " "+string(state)) &&
 				done.CompareAndSwap(false, true) {
@@ -25,7 +25,7 @@ func onceWritten(w *world.World, state keys.State, do func() storetest.Outcome) 
 			}
 		}
 		return storetest.Outcome{}
-	}
+	})
 	return &done
 }
 

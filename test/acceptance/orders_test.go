@@ -52,7 +52,7 @@ func unconfirmed(t *testing.T, w *world.World, settings map[string]string) *worl
 	subscribe(w, api)
 	pass(time.Second)
 	agent.Crash()
-	w.Disk.OnWrite = nil
+	w.Disk.Decide(nil)
 	next := w.StartAgentWith(world.AgentOptions{Settings: settings})
 	pass(time.Minute)
 	leaves(t, w, next, 1, keys.Unconfirmed)
@@ -127,7 +127,7 @@ func TestAKeyThatAnOperatorWantsDeletedIsDeletedWhateverComesBetween(t *testing.
 				}
 				pass(2 * time.Second)
 				agent.Crash()
-				w.Disk.OnWrite = nil
+				w.Disk.Decide(nil)
 				next := w.StartAgent()
 				pass(10 * time.Minute)
 				leaves(t, w, next, c.keys, c.then)

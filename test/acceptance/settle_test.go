@@ -41,7 +41,7 @@ func acceptedUnproved(t *testing.T, w *world.World) *world.Instance {
 	}
 	pass(time.Second)
 	agent.Crash()
-	w.Disk.OnWrite = nil
+	w.Disk.Decide(nil)
 	next := w.StartAgent()
 	pass(time.Minute)
 	leaves(t, w, next, 1, keys.Unconfirmed)
@@ -224,7 +224,7 @@ func TestAKeyIsSettledThoughTheProcessIsKilledOverIt(t *testing.T) {
 			})
 			w.Await("the kill", killed.Load)
 			agent.Crash()
-			w.Disk.OnWrite = nil
+			w.Disk.Decide(nil)
 			if n := len(w.AWS.Keys()); n != 1 {
 				t.Fatalf("%d keys are there", n)
 			}

@@ -162,6 +162,13 @@ func (i *incarnation) openBeneath(take func(store.Change) error) ([]string, erro
 	return notices, err
 }
 
+// Decide sets OnWrite while a store may be writing.
+func (m *Model) Decide(onWrite func(Write) Outcome) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.OnWrite = onWrite
+}
+
 // Commit implements [store.Medium].
 func (i *incarnation) Commit(changes []store.Change) error {
 	i.model.mu.Lock()
@@ -171,10 +178,11 @@ func (i *incarnation) Commit(changes []store.Change) error {
 	}
 	i.writes++
 	write := Write{Incarnation: i.number, Number: i.writes, Changes: changes}
+	decide := i.model.OnWrite
 	i.model.mu.Unlock()
 
 	var outcome Outcome
-	if decide := i.model.OnWrite; decide != nil {
+	if decide != nil {
 		outcome = decide(write)
 	}
 
