@@ -4,6 +4,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"time"
 
 	"federation-agent/internal/exchange"
 	"federation-agent/internal/sandbox/apimsim"
@@ -136,6 +137,15 @@ func (r *run) checkLimits() {
 		// the agent comes to later may find too large.
 		return
 	}
+	var began time.Time // of the process: what is learnt ends with it
+	for _, l := range r.lives {
+		if l.began.After(began) {
+			began = l.began
+		}
+	}
+	learnt := slices.ContainsFunc(r.world.APIM.Problems(), func(p apimsim.Problem) bool {
+		return p.Code == apimsim.ProblemMessageTooLarge && p.At.After(began)
+	})
 	before := r.closedFor(apimsim.ProblemMessageTooLarge)
 	if !r.ingestAtLast(nil) {
 		return
@@ -143,7 +153,7 @@ func (r *run) checkLimits() {
 	r.checkConvergence("after everything was ingested with limits that are known")
 	r.count("ingests with limits that are known", 1)
 	// Where no message was too large before, nothing could be learnt: how APIs meet in batches depends on timing.
-	if n := r.closedFor(apimsim.ProblemMessageTooLarge) - before; n > 0 && before > 0 {
+	if n := r.closedFor(apimsim.ProblemMessageTooLarge) - before; n > 0 && learnt {
 		r.violated("limit-forgotten", "an ingest of what was ingested before was too large for the controller %d times", n)
 	}
 }

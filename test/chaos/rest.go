@@ -22,7 +22,8 @@ func (r *run) unsentIsRight(id string) bool {
 // withREST lets the agents ask APIM's REST API, and ingest on a schedule. APIM 4.4 has another one. With two journals, an
 // API that another replica has sent meanwhile may count as unchanged (docs/operations.md, Schedule).
 func (r *run) withREST(o *world.Options) {
-	if r.rest = r.profile.has(famREST) && !r.profile.has(famReplica) && o.APIM.Version != "4.4"; !r.rest {
+	// A hold-up is of a connection by its number, and REST has connections of its own.
+	if r.rest = r.profile.has(famREST) && !r.profile.hasAny(famReplica, famHoldUps) && o.APIM.Version != "4.4"; !r.rest {
 		return
 	}
 	o.APIM.Accounts = map[string]apimsim.Account{world.Token: {}, restToken: {Owns: []string{world.Integration}}}
