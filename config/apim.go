@@ -1,11 +1,15 @@
 package config
 
 import (
+	"context"
+	"crypto/tls"
 	"errors"
+	"net"
 	"regexp"
 	"strings"
 	"time"
 
+	"federation-agent/internal/apimrest"
 	"federation-agent/internal/secret"
 )
 
@@ -31,6 +35,15 @@ type APIM struct {
 
 // IsOn reports whether the REST API is to be used at all.
 func (a APIM) IsOn() bool { return a.URL != "" }
+
+// Client asks the REST API, over TLS and through a proxy as the session does; nil for Go's own. It asks nobody yet.
+func (a APIM) Client(
+	tls func() *tls.Config, dial func(ctx context.Context, network, address string) (net.Conn, error),
+) *apimrest.Client {
+	return apimrest.New(apimrest.Options{
+		URL: a.URL, Environment: a.EnvironmentID, Token: a.Token, Timeout: a.Timeout, TLS: tls, Dial: dial,
+	})
+}
 
 const (
 	apimPrefix         = "agent.apim."

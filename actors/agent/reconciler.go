@@ -59,9 +59,7 @@ func newAPIM(env *life.Env, to config.APIM, integration string) *apim {
 	if !to.IsOn() {
 		return nil
 	}
-	return &apim{environment: to.EnvironmentID, integration: integration, client: apimrest.New(apimrest.Options{
-		URL: to.URL, Environment: to.EnvironmentID, Token: to.Token, Timeout: to.Timeout, TLS: env.TLS, Dial: env.Dial,
-	})}
+	return &apim{environment: to.EnvironmentID, integration: integration, client: to.Client(env.TLS, env.Dial)}
 }
 
 // close lets go of connections that are kept for a next request.

@@ -11,7 +11,6 @@ import (
 	"federation-agent/internal/drift"
 	"federation-agent/internal/status"
 	"federation-agent/internal/words"
-	"federation-agent/messages"
 )
 
 // What AWS has deleted is removed from APIM, one by one, in a round of its own behind a scheduled one.
@@ -220,8 +219,7 @@ func (r *reconciler) onRemoved(ctx actor.Context, m removedCame) {
 	case len(g.confirmed) == 0:
 		r.endRemovals(ctx)
 	default:
-		r.round.step = counting
-		ctx.Request(r.spec.Jobs, messages.CountJobs{})
+		r.count(ctx)
 	}
 }
 

@@ -54,9 +54,10 @@ func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*age
 		return nil, exit(exitConfiguration, "fault: %s: %v; start the version of the agent that wrote it, or give this one "+
 			"another directory\nNothing was started.", storePath, err)
 	}
-	session, err := trust.NewClient(cfg.Connector.ClientTLS(log))
-	if err != nil {
-		return nil, notTrusted(err)
+	env := life.Env{Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64}
+	var err error
+	if env.TLS, env.Dial, err = wayToAPIM(cfg, log); err != nil {
+		return nil, err
 	}
 	var listener net.Listener // none where the node API is switched off
 	var secured *tls.Config
@@ -78,20 +79,29 @@ func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*age
 	}
 	a.flushing.Go(func() { a.flush(ctx) })
 	board := status.NewBoard()
-	env := life.Env{
-		Log: log, TLS: session.Config, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
-		Keys: journal, Jobs: journal, Listings: journal, SentPlans: journal,
-		Exports: exports, Board: board,
-	}
-	if through := cfg.SessionProxy(); through != nil {
-		env.Dial = through.Dial
-	}
+	env.Keys, env.Jobs, env.Listings, env.SentPlans = journal, journal, journal, journal
+	env.Exports, env.Board = exports, board
 	a.Agent = actors.Start(env, cfg)
 	if listener != nil {
 		a.token, a.untoken = newToken(cfg, listener.Addr(), log)
 		a.node, a.address = serveNode(listener, secured, cfg, a, board, shownSettings(src)), listener.Addr()
 	}
 	return a, nil
+}
+
+// wayToAPIM is the TLS and the proxy by which APIM is reached, for the session and for its REST API. The dialer is nil
+// where there is no proxy.
+func wayToAPIM(cfg config.Config, log *slog.Logger) (
+	secured func() *tls.Config, dial func(ctx context.Context, network, address string) (net.Conn, error), err error,
+) {
+	session, err := trust.NewClient(cfg.Connector.ClientTLS(log))
+	if err != nil {
+		return nil, nil, notTrusted(err)
+	}
+	if through := cfg.SessionProxy(); through != nil {
+		dial = through.Dial
+	}
+	return session.Config, dial, nil
 }
 
 // notTrusted is about a store that could be opened a moment ago, when the configuration was read.

@@ -103,13 +103,14 @@ APIM did not answer, or not for each API; or it was interrupted. 2: configuratio
 		if err != nil {
 			return err
 		}
-		report.Matching(only.target, only.stage, only.name, only.changed)
+		shown := survey.Match{Target: only.target, Stage: only.stage, Name: only.name}
+		report.Matching(shown, only.changed)
 		for n := range report.Drift {
-			report.Drift[n].matching(only.target, only.stage, only.name)
+			report.Drift[n].matching(shown)
 			report.Healthy = report.Healthy && report.Drift[n].healthy()
 		}
 		for n := range report.Foreign {
-			report.Foreign[n].matching(only.target, only.stage)
+			report.Foreign[n].matching(shown)
 			report.Healthy = report.Healthy && report.Foreign[n].healthy()
 		}
 		if *asJSON {
@@ -178,7 +179,7 @@ func discover(p process, cfg config.Config, log *slog.Logger, asks asksAPIM) (re
 	if !asks.diff && !asks.foreign {
 		return report, nil
 	}
-	if err := wayToAPIM(cfg, &env); err != nil {
+	if env.TLS, env.Dial, err = wayToAPIM(cfg, env.Log); err != nil {
 		return report, err
 	}
 	differs := compare(ctx, cfg, env, found, before, report.Report)

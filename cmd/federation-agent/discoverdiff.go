@@ -14,7 +14,6 @@ import (
 	"federation-agent/internal/drift"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/survey"
-	"federation-agent/internal/trust"
 )
 
 // compared is discover's report with what APIM has. Its names in JSON do not change between versions; new ones may be
@@ -56,19 +55,6 @@ func (c compared) print(to io.Writer) error {
 	return err
 }
 
-// wayToAPIM gives the environment what APIM's REST API is reached by.
-func wayToAPIM(cfg config.Config, env *life.Env) error {
-	session, err := trust.NewClient(cfg.Connector.ClientTLS(env.Log))
-	if err != nil {
-		return notTrusted(err)
-	}
-	env.TLS = session.Config
-	if through := cfg.SessionProxy(); through != nil {
-		env.Dial = through.Dial
-	}
-	return nil
-}
-
 // compare asks APIM what it has of each integration, and compares.
 func compare(
 	ctx context.Context, cfg config.Config, env life.Env, found []survey.Found, before map[string]survey.Before, report survey.Report,
@@ -102,17 +88,12 @@ func (d driftReport) healthy() bool {
 	return d.Failure == "" && d.Doubt == "" && d.Counts[string(drift.Gone)] == 0
 }
 
-// matching leaves those APIs that match, as [survey.Report.Matching] does, and counts them.
-func (d *driftReport) matching(target, stage, name string) {
+// matching leaves those APIs that are picked, and counts them.
+func (d *driftReport) matching(m survey.Match) {
 	for kind, items := range d.APIs {
 		items = slices.DeleteFunc(items, func(item drift.Item) bool {
-			id, err := federation.ParseID(item.ID)
-			of := ""
-			if err == nil {
-				of = id.Target().String()
-			}
-			return !strings.Contains(of, target) || stage != "" && id.Stage != stage ||
-				!strings.Contains(strings.ToLower(item.Name), strings.ToLower(name))
+			id, _ := federation.ParseID(item.ID) // another agent's has none that is known
+			return !m.Has(id, item.Name)
 		})
 		d.APIs[kind] = items
 		d.Counts[string(kind)] = len(items)

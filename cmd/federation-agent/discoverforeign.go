@@ -105,8 +105,6 @@ type replacement struct {
 	APIMID      string `json:"apimId"`
 	Name        string `json:"name"`
 	InAPIM      *bool  `json:"inApim"`
-	place       string
-	stage       string
 }
 
 // looker asks for what other agents made.
@@ -126,9 +124,9 @@ func foreign(
 	differs []driftReport,
 ) (all []foreignReport) {
 	to := cfg.Agent.APIM
-	l := looker{process: p, asks: asks, differs: differs, of: map[string]string{}, client: apimrest.New(apimrest.Options{
-		URL: to.URL, Environment: to.EnvironmentID, Token: to.Token, Timeout: to.Timeout, TLS: env.TLS, Dial: env.Dial,
-	})}
+	l := looker{
+		process: p, asks: asks, differs: differs, of: map[string]string{}, client: to.Client(env.TLS, env.Dial),
+	}
 	defer l.client.Close()
 	looked := slices.DeleteFunc(slices.Clone(differs), func(d driftReport) bool {
 		return asks.from != "" && d.Integration != asks.from
@@ -165,7 +163,7 @@ func (l *looker) look(ctx context.Context, d driftReport, left *int) foreignRepo
 		Integration: d.Integration, Failure: d.Failure, Doubt: d.Doubt, Unlisted: d.Unlisted, APIs: []foreignAPI{},
 	}
 	items := slices.DeleteFunc(slices.Clone(d.APIs[drift.Foreign]), func(item drift.Item) bool {
-		return !strings.Contains(strings.ToLower(item.Name), strings.ToLower(l.asks.name))
+		return !survey.Match{Name: l.asks.name}.Has(federation.ID{}, item.Name)
 	})
 	slices.SortStableFunc(items, func(a, b drift.Item) int { return cmp.Compare(a.Name, b.Name) })
 	asked := max(0, min(len(items), *left))
@@ -242,7 +240,7 @@ func (l *looker) match(api *foreignAPI, other drift.Other) {
 	for _, a := range m.APIs {
 		api.ReplacedBy = append(api.ReplacedBy, replacement{
 			Integration: l.of[a.ID], ID: a.ID, APIMID: federation.APIMID(l.ours.Environment, l.of[a.ID], a.ID), Name: a.Name,
-			InAPIM: l.inAPIM(a.ID), place: a.Account + ":" + a.Region, stage: a.Stage,
+			InAPIM: l.inAPIM(a.ID),
 		})
 	}
 	if m.Verdict != drift.One {
@@ -280,10 +278,12 @@ func (f foreignReport) healthy() bool {
 }
 
 // matching leaves those that something replaces there.
-func (f *foreignReport) matching(target, stage string) {
+func (f *foreignReport) matching(m survey.Match) {
+	m.Name = "" // it was matched before APIM was asked
 	f.APIs = slices.DeleteFunc(f.APIs, func(a foreignAPI) bool {
-		return (target != "" || stage != "") && !slices.ContainsFunc(a.ReplacedBy, func(r replacement) bool {
-			return strings.Contains(r.place, target) && (stage == "" || r.stage == stage)
+		return m != survey.Match{} && !slices.ContainsFunc(a.ReplacedBy, func(r replacement) bool {
+			id, err := federation.ParseID(r.ID)
+			return err == nil && m.Has(id, r.Name)
 		})
 	})
 }

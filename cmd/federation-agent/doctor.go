@@ -14,7 +14,6 @@ import (
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/doctor"
 	"federation-agent/internal/node"
-	"federation-agent/internal/trust"
 )
 
 func doctorCommand(p process) *cobra.Command {
@@ -52,12 +51,12 @@ Exit code 0: all is good. 1: something needs attention, or it was interrupted.
 
 func examine(p process, cfg config.Config, asJSON, makeAKey bool) error {
 	quiet := slog.New(slog.DiscardHandler) // the results say it
-	session, err := trust.NewClient(cfg.Connector.ClientTLS(quiet))
+	secured, dial, err := wayToAPIM(cfg, quiet)
 	if err != nil {
-		return notTrusted(err)
+		return err
 	}
 	options := doctor.Options{
-		Config: cfg, MakeAKey: makeAKey, TLS: session.Config,
+		Config: cfg, MakeAKey: makeAKey, TLS: secured, Dial: dial,
 		Credentials: func(ctx context.Context, of config.Provider) (*apigateway.Credentials, error) {
 			signIn := actors.CredentialsOf(cfg, of)
 			signIn.Log = quiet
@@ -73,7 +72,7 @@ func examine(p process, cfg config.Config, asJSON, makeAKey bool) error {
 		},
 	}
 	if through := cfg.SessionProxy(); through != nil {
-		options.Dial, options.Proxy = through.Dial, through.Address()
+		options.Proxy = through.Address()
 	}
 	ctx, done := untilInterrupted(p)
 	defer done()

@@ -34,10 +34,7 @@ func (d *doctor) rest(ctx context.Context) (results []Result) {
 	if !settings.IsOn() {
 		return nil
 	}
-	client := apimrest.New(apimrest.Options{
-		URL: settings.URL, Environment: settings.EnvironmentID, Token: settings.Token, Timeout: settings.Timeout,
-		TLS: d.TLS, Dial: d.Dial,
-	})
+	client := settings.Client(d.TLS, d.Dial)
 	defer client.Close()
 	r := row{checkREST, settings.URL}
 	environment, err := client.Environment(ctx)

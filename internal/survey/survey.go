@@ -398,25 +398,40 @@ func lastListings(listings map[string][]store.RememberedAPI) lastNames {
 	return then
 }
 
-// Matching leaves those APIs that match, with what is left out and gone. An empty text matches all.
-func (r *Report) Matching(target, stage, name string, changed bool) {
-	holds := func(text, part string) bool {
-		return strings.Contains(strings.ToLower(text), strings.ToLower(part))
-	}
-	at := func(account, region string) bool { return target == "" || holds(account+":"+region, target) }
+// Match picks by a part of the target (ACCOUNT:REGION) and of the name, upper and lower case alike, and by the stage. An
+// empty text matches all.
+type Match struct{ Target, Stage, Name string }
+
+// Has reports whether an API of that id and name is picked.
+func (m Match) Has(id federation.ID, name string) bool {
+	return m.at(id.Account, id.Region) && (m.Stage == "" || id.Stage == m.Stage) && holds(name, m.Name)
+}
+
+func (m Match) at(account, region string) bool {
+	return m.Target == "" || holds(account+":"+region, m.Target)
+}
+
+func holds(text, part string) bool {
+	return strings.Contains(strings.ToLower(text), strings.ToLower(part))
+}
+
+// Matching leaves those APIs that are picked, with what is left out and gone.
+func (r *Report) Matching(m Match, changed bool) {
 	for n := range r.Integrations {
 		i := &r.Integrations[n]
-		i.Targets = slices.DeleteFunc(i.Targets, func(t Target) bool { return !at(t.Account, t.Region) })
+		i.Targets = slices.DeleteFunc(i.Targets, func(t Target) bool { return !m.at(t.Account, t.Region) })
 		i.APIs = slices.DeleteFunc(i.APIs, func(a API) bool {
-			return !at(a.Account, a.Region) || stage != "" && a.Stage != stage ||
-				!holds(a.Name, name) || changed && a.Change == Same
+			id := federation.ID{Account: a.Account, Region: a.Region, Stage: a.Stage}
+			return !m.Has(id, a.Name) || changed && a.Change == Same
 		})
 		i.LeftOut = slices.DeleteFunc(i.LeftOut, func(l LeftOut) bool {
-			return !at(l.Account, l.Region) || stage != "" && l.Stage != "" && l.Stage != stage || !holds(l.Name, name) || changed
+			// Without a stage it concerns all stages.
+			id := federation.ID{Account: l.Account, Region: l.Region, Stage: cmp.Or(l.Stage, m.Stage)}
+			return !m.Has(id, l.Name) || changed
 		})
 		i.Gone = slices.DeleteFunc(i.Gone, func(g Gone) bool {
 			id, _ := federation.ParseID(g.ID) // it was read
-			return !at(id.Account, id.Region) || stage != "" && id.Stage != stage || !holds(g.Name, name)
+			return !m.Has(id, g.Name)
 		})
 	}
 }

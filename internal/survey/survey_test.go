@@ -130,7 +130,7 @@ func TestOneShowsWhatMatches(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			found, before := oneTarget()
 			r := survey.Of([]survey.Found{found}, map[string]survey.Before{"i": before}, quota())
-			r.Matching(c.target, c.stage, c.name, c.changed)
+			r.Matching(survey.Match{Target: c.target, Stage: c.stage, Name: c.name}, c.changed)
 			if i := r.Integrations[0]; len(i.APIs) != c.apis || len(i.LeftOut) != c.left || len(i.Gone) != c.gone {
 				t.Errorf("%+v", i)
 			}
