@@ -78,7 +78,7 @@ func (r *reconciler) planRemovals(in drift.Input, report drift.Report) {
 		return
 	}
 	g := &r.memory.gone
-	found := g.looks.See(in, report)
+	found := g.looks.See(in, report, r.round.answered)
 	for id := range g.done {
 		if _, still := g.looks[id]; !still {
 			delete(g.done, id)

@@ -47,6 +47,7 @@ type round struct {
 	plan      exports.Plan
 	maxBytes  int
 	found     survey.Found
+	answered  time.Time // when AWS had answered all that is compared
 	// changed are the APIs that APIM has not taken as they are now, with their digests.
 	changed   map[federation.ID]string
 	omissions map[federation.ID]gateway.Omission
@@ -323,7 +324,7 @@ func (r *reconciler) arrived(id federation.ID) (exports.Document, bool) {
 // compare asks what APIM has.
 func (r *reconciler) compare() {
 	o, apim := r.round, r.spec.APIM
-	o.step = comparing
+	o.step, o.answered = comparing, time.Now()
 	life.Pipe(r.Scope, apim.Held, func(held drift.Held, err error) any { return heldCame{of: o, held: held, err: err} })
 }
 

@@ -30,21 +30,21 @@ type Policy struct {
 	WithSubscriptions bool
 }
 
-// Looks are when APIs were first seen gone, by id: when that listing began. Nothing is removed on the word of one
-// listing, see [Looks.See].
+// Looks are when APIs were first seen gone, by id: when AWS had answered all that showed it, as what it said may be as
+// young as that. Nothing is removed on the word of one listing, see [Looks.See].
 type Looks map[string]time.Time
 
 // Removable are APIs that were sent and that AWS has deleted, in the order of ids.
 type Removable struct {
 	// Confirmed were seen gone by two listings, the second of which began at least [federation.SecondLook] after the
-	// first. Once have been seen so by one.
+	// first was complete. Once have been seen so by one.
 	Confirmed, Once []Item
 }
 
-// See takes a report in, which must come from listings that are made anew. An API that AWS has again begins anew. A
-// target that could not be listed says nothing, so what was seen of it before still counts. A report in doubt shows
-// nothing, and makes all begin anew.
-func (l Looks) See(in Input, r Report) (out Removable) {
+// See takes a report in, which must come from listings that are made anew; AWS had answered all of it by then. An API
+// that AWS has again begins anew. A target that could not be listed says nothing, so what was seen of it before still
+// counts. A report in doubt shows nothing, and makes all begin anew.
+func (l Looks) See(in Input, r Report, complete time.Time) (out Removable) {
 	began := map[federation.Target]time.Time{}
 	for _, of := range in.Found.Listings {
 		if _, twice := began[of.Target]; of.Complete && !twice {
@@ -69,7 +69,7 @@ func (l Looks) See(in Input, r Report) (out Removable) {
 		}
 		gone[item.ID] = true
 		if _, seen := l[item.ID]; !seen {
-			l[item.ID] = at
+			l[item.ID] = complete
 		}
 		if at.Sub(l[item.ID]) >= federation.SecondLook {
 			out.Confirmed = append(out.Confirmed, item)

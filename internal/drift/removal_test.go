@@ -11,13 +11,17 @@ import (
 	"federation-agent/internal/survey"
 )
 
+// listingTakes is how long the listings of these tests take.
+const listingTakes = 90 * time.Second
+
 // seen has the looks take a scene in whose listings began so long after the first one. It gives what may be removed.
 func seen(looks drift.Looks, after time.Duration, s *scene) string {
 	in := s.input()
+	begun := time.Unix(0, 0).Add(after)
 	for n := range in.Found.Listings {
-		in.Found.Listings[n].StartedAt = time.Unix(0, 0).Add(after)
+		in.Found.Listings[n].StartedAt = begun
 	}
-	found := looks.See(in, drift.Of(in))
+	found := looks.See(in, drift.Of(in), begun.Add(listingTakes))
 	var all []string
 	for _, item := range found.Confirmed {
 		all = append(all, strings.TrimPrefix(item.ID, here))
@@ -47,8 +51,9 @@ func TestTwoListingsFiveMinutesApartConfirmThatAnAPIIsGone(t *testing.T) {
 	}
 	notFound := gateway.Omission{Reason: gateway.NotFound.Reason()}
 	for name, looks := range map[string][]look{
-		"in time":               {{0, goneX(), "x:prod?"}, {federation.SecondLook, goneX(), "x:prod"}},
-		"too early":             {{0, goneX(), "x:prod?"}, {federation.SecondLook - time.Second, goneX(), "x:prod?"}},
+		"in time":               {{0, goneX(), "x:prod?"}, {listingTakes + federation.SecondLook, goneX(), "x:prod"}},
+		"too early":             {{0, goneX(), "x:prod?"}, {listingTakes + federation.SecondLook - 1, goneX(), "x:prod?"}},
+		"counted from the end":  {{0, goneX(), "x:prod?"}, {federation.SecondLook, goneX(), "x:prod?"}},
 		"the same listing":      {{0, goneX(), "x:prod?"}, {0, goneX(), "x:prod?"}},
 		"it was back meanwhile": {{0, goneX(), "x:prod?"}, {time.Hour, goneX().api("x", true), ""}, {2 * time.Hour, goneX(), "x:prod?"}},
 		"never sent": {{0, func() *scene {
@@ -80,8 +85,9 @@ func TestAListingThatIsNotCompleteSaysNothingOfWhatIsGone(t *testing.T) {
 	in := newScene().has(here+"x:prod", "x", "1").input()
 	looks := drift.Looks{}
 	look := func(at time.Duration, complete bool) drift.Removable {
-		in.Found.Listings = []survey.Listing{{Target: target, Complete: complete, StartedAt: time.Unix(0, 0).Add(at)}}
-		return looks.See(in, drift.Of(in))
+		begun := time.Unix(0, 0).Add(at)
+		in.Found.Listings = []survey.Listing{{Target: target, Complete: complete, StartedAt: begun}}
+		return looks.See(in, drift.Of(in), begun.Add(listingTakes))
 	}
 	if got := look(0, true); len(got.Once) != 1 {
 		t.Errorf("%+v", got)
