@@ -77,7 +77,8 @@ var (
 	filtersUnused = metric("filter_unused", "Settings of the other filters with entries that do nothing.", "integration")
 	guardTripped  = metric("plan_guard_tripped", "Whether plans are missing in AWS that APIM has.", "integration")
 
-	drifting = metric("drift_apis", "APIs that differ between AWS and APIM, when they were last compared.", "integration", "kind")
+	drifting = metric("drift_apis",
+		"APIs that differ between AWS and APIM, when they were last compared; absent until they were.", "integration", "kind")
 	driftAt  = metric("drift_last_report_timestamp_seconds", "When AWS and APIM were last compared; absent until they were.",
 		"integration")
 	rounds   = metric("scheduled_ingests_total", "Tries at scheduled ingests.", "integration", "result")
@@ -231,7 +232,7 @@ func (m measures) reconciled(id string, r status.Reconciled) {
 			m.count(removals, n, id, r.Removal.How, string(result))
 		}
 	}
-	if r.Drift != nil {
+	if r.Drift != nil && !r.Drift.At.IsZero() { // nobody knows before: a 0 would say that nothing differs
 		for kind, n := range r.Drift.Counts {
 			m.gauge(drifting, float64(n), id, kind)
 		}

@@ -115,6 +115,22 @@ func TestMetricsCountWhatTheStatusShows(t *testing.T) {
 	}
 }
 
+// A 0 would say that AWS and APIM do not differ.
+func TestBeforeTheFirstReportNoMetricSaysHowAWSAndAPIMDiffer(t *testing.T) {
+	r := newRig(t, func(o *node.Options) { o.Metrics, o.Board = true, status.NewBoard() })
+	board := r.options.Board
+	board.Serve(integration, r.now)
+	board.Compares(integration, []string{"new", "gone"})
+	if body := r.measure(); strings.Contains(body, "federation_agent_drift_") {
+		t.Error("there are metrics of a report that was never made")
+	}
+	board.Drifted(integration, status.Drift{At: r.now, Counts: map[string]int{"new": 0, "gone": 0}})
+	want := `federation_agent_drift_apis{integration="` + integration + `",kind="new"} 0`
+	if body := r.measure(); !strings.Contains(body, want) {
+		t.Errorf("the metrics lack %s", want)
+	}
+}
+
 // With a series that appears only with its first fault, increase() sees no increase.
 func TestWhatCountsBeginsAtZero(t *testing.T) {
 	r := newRig(t, func(o *node.Options) { o.Metrics, o.Board = true, status.NewBoard() })
