@@ -73,15 +73,6 @@ func (c *Client) Ingest(ctx context.Context, integration string, apis []string) 
 	if len(apis) == 0 { // APIM would take everything
 		return &Error{Class: Refused, Doing: "having APIM ingest", Err: errors.New("no API is named")}
 	}
-	return c.ingest(ctx, integration, apis)
-}
-
-// IngestAll is [Client.Ingest] of everything.
-func (c *Client) IngestAll(ctx context.Context, integration string) error {
-	return c.ingest(ctx, integration, []string{})
-}
-
-func (c *Client) ingest(ctx context.Context, integration string, apis []string) error {
 	_, err := c.call(ctx, "having APIM ingest the integration "+integration, max(ingestWithin, c.options.Timeout),
 		func(ctx context.Context) (*http.Response, error) {
 			return c.api.IngestIntegration(ctx, c.options.Environment, integration, management.ApisIngest{ApiIds: apis})

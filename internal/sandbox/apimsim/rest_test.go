@@ -38,6 +38,16 @@ func runREST(t *testing.T, o Options, test func(t *testing.T, w restWorld)) {
 	run(t, o, func(t *testing.T, w *world) { test(t, restWorld{w, asked}) })
 }
 
+// ingestAll is what the console sends for an ingest of everything, which the client would not make.
+func (w restWorld) ingestAll(token string) error {
+	w.Helper()
+	const path = "/environments/env/integrations/" + integrationID + "/_ingest"
+	if status, text := w.request(http.MethodPost, path, token, `{"apiIds":[]}`); status != http.StatusOK {
+		return fmt.Errorf("%d %s", status, text)
+	}
+	return nil
+}
+
 // as is the agent's own client, with a token.
 func (w restWorld) as(token string) *apimrest.Client {
 	c := apimrest.New(apimrest.Options{
@@ -84,7 +94,7 @@ func during(t *testing.T, do func() error, react func()) error {
 func (w restWorld) ingestedBy(t *testing.T, c *client, token string, apis ...map[string]any) {
 	t.Helper()
 	var job string
-	err := during(t, func() error { return w.as(token).IngestAll(t.Context(), integrationID) }, func() {
+	err := during(t, func() error { return w.ingestAll(token) }, func() {
 		m := c.expect("START_INGEST")
 		job, _ = m.payload("ingestJobId").(string)
 		c.answer(m, map[string]any{"ingestJobId": job, "total": len(apis)})
@@ -269,7 +279,7 @@ func TestAnIngestOfNothingIsPendingThoughThereIsNoJob(t *testing.T) {
 	runREST(t, Options{}, func(t *testing.T, w restWorld) {
 		c := w.connect()
 		c.expect("PRIMARY")
-		err := during(t, func() error { return w.as(ownerToken).IngestAll(t.Context(), integrationID) }, func() {
+		err := during(t, func() error { return w.ingestAll(ownerToken) }, func() {
 			m := c.expect("START_INGEST")
 			if ids, _ := m.payload("apiIds").([]any); len(ids) != 0 {
 				t.Errorf("apiIds %v", ids)
@@ -279,10 +289,10 @@ func TestAnIngestOfNothingIsPendingThoughThereIsNoJob(t *testing.T) {
 		if err != nil || len(w.Jobs()) != 0 {
 			t.Errorf("%v, %+v", err, w.Jobs())
 		}
-		err = during(t, func() error { return w.as(ownerToken).IngestAll(t.Context(), integrationID) }, func() {
+		err = during(t, func() error { return w.ingestAll(ownerToken) }, func() {
 			c.answerError(c.expect("START_INGEST"), "busy")
 		})
-		if !apimrest.Is(err, apimrest.Failed) || !strings.Contains(err.Error(), "busy") {
+		if err == nil || !strings.HasPrefix(err.Error(), "500 ") || !strings.Contains(err.Error(), "busy") {
 			t.Error(err)
 		}
 	})
