@@ -79,8 +79,8 @@ var (
 
 	drifting = metric("drift_apis",
 		"APIs that differ between AWS and APIM, when they were last compared; absent until they were.", "integration", "kind")
-	driftAt  = metric("drift_last_report_timestamp_seconds", "When AWS and APIM were last compared; absent until they were.",
-		"integration")
+	driftAt = metric("drift_last_report_timestamp_seconds",
+		"When AWS and APIM were last compared; absent until they were.", "integration")
 	rounds   = metric("scheduled_ingests_total", "Tries at scheduled ingests.", "integration", "result")
 	removals = metric("removals_total", "Tries to unpublish or delete in APIM what AWS has deleted.",
 		"integration", "how", "result")
