@@ -287,14 +287,17 @@ func (d *discoverer) settle(ctx actor.Context) {
 	run := d.run
 	switch {
 	case run.complete():
+		entries := run.entries()
+		if d.last != nil {
+			d.living.Relist(run.apis, d.last.Entries, entries)
+		}
 		d.last = &finishedRun{
-			TargetListing: d.whole(run.entries()), finishedAt: time.Now(), unseen: len(d.askers) == 0,
+			TargetListing: d.whole(entries), finishedAt: time.Now(), unseen: len(d.askers) == 0,
 		}
 		d.last.Asked = run.stages
 		if !run.stagesFrom.IsZero() {
 			d.last.finishedAt = run.stagesFrom
 		}
-		d.living.KeepOnly(run.apis)
 		d.run = nil
 		d.show(d.env.Board.ListingEnded, "")
 		ctx.Send(ctx.Parent(), ListingEnded{})

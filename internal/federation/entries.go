@@ -57,13 +57,30 @@ func (l Living) Note(api string, stages []*gateway.Stage) {
 	l[api] = names
 }
 
-// KeepOnly forgets the REST APIs that are not listed any more.
-func (l Living) KeepOnly(apis []*gateway.RestAPI) {
+// Relist takes a complete listing in. It forgets the REST APIs that are not listed any more. And where a usage plan
+// contains a stage now that the listing before did not show, what GetStages said may be older than the stage, so it says
+// nothing of it.
+func (l Living) Relist(apis []*gateway.RestAPI, before, now []Entry) {
 	listed := make(map[string]bool, len(apis))
 	for _, api := range apis {
 		listed[api.ID] = true
 	}
 	maps.DeleteFunc(l, func(api string, _ []string) bool { return !listed[api] })
+	unknown := map[pair]bool{} // stages that GetStages did not tell
+	for _, e := range now {
+		if names, asked := l[e.API.ID]; asked && e.Details == nil && !slices.Contains(names, e.Stage) {
+			unknown[pair{e.API.ID, e.Stage}] = true
+		}
+	}
+	if len(unknown) == 0 {
+		return // as nearly always
+	}
+	for _, e := range before {
+		delete(unknown, pair{e.API.ID, e.Stage})
+	}
+	for p := range unknown {
+		delete(l, p.api)
+	}
 }
 
 // Mark gives the entries with what is remembered of their existence.

@@ -151,9 +151,38 @@ func TestWhatGetStagesSaidLastIsRemembered(t *testing.T) {
 	if got := existence(); !slices.Equal(got, []Existence{Exists, Exists, Exists, Gone}) {
 		t.Errorf("%v", got)
 	}
-	living.KeepOnly([]*gateway.RestAPI{a})
+	living.Relist([]*gateway.RestAPI{a}, given, given[:3])
 	if len(living) != 1 || living["a"] == nil {
 		t.Errorf("%v is remembered", living)
+	}
+}
+
+// A usage plan contains the stage, GetStages did not tell it, and it may have been made since.
+func TestAStageThatIsNewInUsagePlansCountsAsOneThatExists(t *testing.T) {
+	a := api("a", "A")
+	apis := []*gateway.RestAPI{a}
+	prod, dev, fresh := Entry{API: a, Stage: "prod"}, Entry{API: a, Stage: "dev"}, Entry{API: a, Stage: "fresh"}
+	for name, c := range map[string]struct {
+		before, now []Entry
+		want        []Existence
+	}{
+		"it was there, and its stage was not": {[]Entry{prod, dev}, []Entry{prod, dev}, []Existence{Exists, Gone}},
+		"it is new":                           {[]Entry{prod}, []Entry{prod, fresh}, []Existence{Unasked, Unasked}},
+		"one like it is not":                  {[]Entry{prod, dev}, []Entry{dev, fresh}, []Existence{Unasked, Unasked}},
+		"GetStages has told it since":         {nil, []Entry{{API: a, Stage: "prod", Details: stage("prod")[0]}}, []Existence{Exists}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			living := Living{}
+			living.Note("a", stage("prod"))
+			living.Relist(apis, c.before, c.now)
+			var got []Existence
+			for _, e := range living.Mark(c.now) {
+				got = append(got, e.Existence)
+			}
+			if !slices.Equal(got, c.want) {
+				t.Errorf("%v, want %v", got, c.want)
+			}
+		})
 	}
 }
 

@@ -618,6 +618,26 @@ func TestAStageFilterThatNamesAnUnknownStageBesideKnownOnesIsToldOnce(t *testing
 	})
 }
 
+// The last GetStages of its REST API is older than the stage, so it says nothing of it.
+func TestAStageThatIsAddedIsInTheNextPreview(t *testing.T) {
+	run(t, world.Options{AWS: oneRegion(3, 1, 1)}, func(t *testing.T, w *world.World) {
+		w.Connected()
+		succeed(w)
+		scope, rest, _ := partOf(w.APIM.APIs()[0].ProviderID)
+		must(t, w.AWS.PutStage(scope, rest, awssim.Stage{Name: "fresh", DeploymentID: "d99999"}))
+		must(t, w.AWS.Link(scope, "p00000", rest, "fresh"))
+		if p := preview(w); len(p.APIs) != 4 {
+			t.Errorf("%d APIs in the preview", len(p.APIs))
+		}
+		must(t, w.AWS.Unlink(scope, "p00000", rest, "fresh"))
+		must(t, w.AWS.DeleteStage(scope, rest, "fresh"))
+		if p := preview(w); len(p.APIs) != 3 {
+			t.Errorf("%d APIs in the preview once it is gone", len(p.APIs))
+		}
+		healthy(t, w)
+	})
+}
+
 // A usage plan may be linked to a stage that does not exist any more. No call more than before finds that out: an
 // ingest asks each REST API for its stages anyway, and what it says is remembered for previews and names.
 func TestAStageThatOnlyAPlanStillNamesLengthensNoNameAndIsInNoPreviewOnceAWSHasSaidSo(t *testing.T) {
