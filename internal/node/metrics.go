@@ -84,6 +84,7 @@ var (
 	rounds   = metric("scheduled_ingests_total", "Tries at scheduled ingests.", "integration", "result")
 	removals = metric("removals_total", "Tries to unpublish or delete in APIM what AWS has deleted.",
 		"integration", "how", "result")
+	tooMany = metric("removals_refused", "Whether more is gone in AWS than may be removed from APIM at a time.", "integration")
 
 	keysMade        = metric("keys_made_total", "API keys that AWS made.", "integration")
 	keysDeleted     = metric("keys_deleted_total", "API keys that AWS deleted, or that were gone.", "integration")
@@ -231,6 +232,7 @@ func (m measures) reconciled(id string, r status.Reconciled) {
 		for result, n := range r.Removal.Results {
 			m.count(removals, n, id, r.Removal.How, string(result))
 		}
+		m.gauge(tooMany, oneIf(r.Removal.Refused != ""), id)
 	}
 	if r.Drift != nil && !r.Drift.At.IsZero() { // nobody knows before: a 0 would say that nothing differs
 		for kind, n := range r.Drift.Counts {

@@ -88,6 +88,7 @@ func TestMetricsCountWhatTheStatusShows(t *testing.T) {
 		"drift_last_report_timestamp_seconds{I} 1.79999994e+09",
 		`scheduled_ingests_total{I,result="sent"} 1`, `scheduled_ingests_total{I,result="failed"} 0`,
 		`removals_total{how="unpublish",I,result="removed"} 1`, `removals_total{how="unpublish",I,result="failed"} 0`,
+		"removals_refused{I} 0",
 		"ingested_apis_total{I} 6", `omitted_apis_total{I,reason="access_denied"} 2`,
 		`omitted_apis_total{I,reason="too_late"} 1`, "plan_guard_tripped{I} 0",
 		"keys_made_total{I} 1", "keys_deleted_total{I} 1", "pending_keys{I} 1", "deleting_keys{I} 1",
@@ -112,6 +113,10 @@ func TestMetricsCountWhatTheStatusShows(t *testing.T) {
 	r.health = inMemory().Health()
 	if !strings.Contains(r.measure(), "\nfederation_agent_store_degraded 1") {
 		t.Error("a store in memory is not degraded")
+	}
+	r.options.Board.RemovalRefused(integration, "12 are gone, and agent.ingest.goneAtMost is 10")
+	if want := "\nfederation_agent_removals_refused{integration=\"" + integration + "\"} 1\n"; !strings.Contains(r.measure(), want) {
+		t.Errorf("the metrics lack %s", want)
 	}
 }
 
