@@ -30,6 +30,8 @@ type CountJobs struct{}
 // JobsCounted answers a [CountJobs]. Ingest jobs -> reconciler.
 type JobsCounted struct {
 	Running int
+	// Begun is how many jobs START_INGEST has begun here since the actor began.
+	Begun int
 	// MaxBytes is how large an API may be as it goes on the wire, as far as jobs have learnt; 0 while nothing is known.
 	MaxBytes int
 }

@@ -36,6 +36,7 @@ type jobs struct {
 	// ending is those of them that hold nothing any more: they are being forgotten.
 	ending map[string]bool
 	newest newest
+	begun  int // by START_INGEST
 	// draining: no job is begun any more.
 	draining bool
 }
@@ -93,7 +94,9 @@ func (j *jobs) Receive(ctx actor.Context) {
 	case exports.PeerLimits:
 		j.session.limits = j.session.limits.With(m)
 	case messages.CountJobs:
-		ctx.Respond(messages.JobsCounted{Running: len(j.running) - len(j.ending), MaxBytes: j.session.limits.API})
+		ctx.Respond(messages.JobsCounted{
+			Running: len(j.running) - len(j.ending), Begun: j.begun, MaxBytes: j.session.limits.API,
+		})
 	case ingest.Ending:
 		if j.running[m.Job] != nil { // the news of its end overtakes this
 			j.ending[m.Job] = true
@@ -126,6 +129,7 @@ func (j *jobs) onStartIngest(ctx actor.Context, m messages.StartIngest) {
 		ctx.Respond(messages.Answer{CommandRef: m.CommandRef, Reply: messages.Refused{Reason: fmt.Sprintf(
 			"%d ingests of this integration are running already; try again when one has ended", maxJobs)}})
 	default:
+		j.begun++
 		j.begin(ctx, m, nil)
 	}
 }

@@ -46,8 +46,11 @@ type memory struct {
 	owed, waiting bool
 	tries         int
 	// at is the last time of the schedule that has come.
-	at   time.Time
-	gone gone
+	at time.Time
+	// elsewhere are the digests of APIs as another agent of the integration was given them to ingest. They are lost with
+	// the process: each is sent once more then.
+	elsewhere map[federation.ID]string
+	gone      gone
 }
 
 // Spec is what a reconciler is made of.
@@ -105,7 +108,7 @@ const (
 
 // Props makes a reconciler.
 func Props(env *life.Env, spec Spec) *actor.Props {
-	memory := &memory{}
+	memory := &memory{elsewhere: map[federation.ID]string{}}
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &reconciler{
 			env: env, spec: spec, memory: memory, named: map[string]bool{}, unsent: map[federation.ID]string{},

@@ -44,6 +44,7 @@ type stage struct {
 	heard   []string
 	apis    []string // REST APIs in AWS, each with stage prod in plan p
 	running int      // ingests here
+	begun   int      // of them by START_INGEST
 	job     string   // in APIM
 	held    []drift.API
 	apimErr error
@@ -93,6 +94,7 @@ func (s *stage) Held(context.Context) (drift.Held, error) {
 
 func (s *stage) Ingest(_ context.Context, ids []string) error {
 	s.note("ingest %s", strings.Join(ids, " "))
+	s.set(func() { s.begun++ })
 	return nil
 }
 
@@ -104,7 +106,7 @@ func (s *stage) others(ctx actor.Context) {
 	case messages.CountJobs:
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		ctx.Respond(messages.JobsCounted{Running: s.running})
+		ctx.Respond(messages.JobsCounted{Running: s.running, Begun: s.begun})
 	case messages.GatherAPIs:
 		s.note("gather %s", strings.Join(m.Only, " "))
 		if s.hold != nil {

@@ -37,6 +37,7 @@ const window = 2
 //	comparing: what does APIM have?                  |         | x         |       | x
 //	counting, asking again, if anything is to be sent|         | x         | x     |
 //	sending: APIM is to ingest these                 |         | x         | x     |
+//	following: did the ingest come to this agent?    |         | x         | x     |
 type round struct {
 	kind      kind
 	step      step
@@ -52,6 +53,7 @@ type round struct {
 	changed   map[federation.ID]string
 	omissions map[federation.ID]gateway.Omission
 	send      []string // ids of what APIM is to ingest
+	begun     int      // how many ingests had begun here before
 	// Of a round that removes: no ingest runs by APIM's word; and what stays, with the reasons.
 	mayRemove    bool
 	kept, failed []string
@@ -82,6 +84,7 @@ const (
 	exporting
 	comparing
 	sending
+	following
 	removingAPI
 )
 
@@ -112,6 +115,10 @@ func (r *reconciler) count(ctx actor.Context) {
 }
 
 func (r *reconciler) onJobsCounted(ctx actor.Context, m messages.JobsCounted) {
+	if r.round != nil && r.round.step == following {
+		r.follow(ctx, m.Begun)
+		return
+	}
 	if !r.answers(ctx, counting) {
 		return
 	}
@@ -124,7 +131,7 @@ func (r *reconciler) onJobsCounted(ctx actor.Context, m messages.JobsCounted) {
 		return
 	}
 	o, apim := r.round, r.spec.APIM
-	o.step, o.maxBytes = asking, m.MaxBytes
+	o.step, o.maxBytes, o.begun = asking, m.MaxBytes, m.Begun
 	life.Pipe(r.Scope, apim.State, func(state State, err error) any { return stateCame{of: o, state: state, err: err} })
 }
 
@@ -238,6 +245,7 @@ func (r *reconciler) forgetTaken() {
 	if r.spec.APIM == nil {
 		return
 	}
+	clear(r.memory.elsewhere)
 	plans, integration := r.env.SentPlans, r.spec.Integration
 	life.Do(r.Scope, func(context.Context) error {
 		sent, err := plans.RememberedPlans(integration)
@@ -294,8 +302,7 @@ func (r *reconciler) onReady(ctx actor.Context, m messages.APIReady) {
 		return
 	}
 	if r.round.kind != warming {
-		now := m.Digest()
-		if taken, err := r.env.SentPlans.Taken(r.spec.Integration, m.ID.String()); err != nil || taken != now {
+		if now := m.Digest(); !r.isTaken(m.ID, now) {
 			r.round.changed[m.ID] = now
 		}
 	}
@@ -366,10 +373,7 @@ func (r *reconciler) onHeld(ctx actor.Context, m heldCame) {
 // stillUnsent are those of the APIs last found changed that APIM has not taken since.
 func (r *reconciler) stillUnsent() map[federation.ID]bool {
 	changed := make(map[federation.ID]bool, len(r.unsent))
-	maps.DeleteFunc(r.unsent, func(id federation.ID, now string) bool {
-		taken, err := r.env.SentPlans.Taken(r.spec.Integration, id.String())
-		return err == nil && taken == now
-	})
+	maps.DeleteFunc(r.unsent, r.isTaken)
 	for id := range r.unsent {
 		changed[id] = true
 	}
@@ -402,6 +406,29 @@ func (r *reconciler) onIngestBegun(ctx actor.Context, m ingestBegun) {
 	case m.err != nil:
 		r.fail(ctx, m.err.Error(), life.NeedsSomebody(m.err))
 	default:
-		r.finish(ctx, status.RoundSent, len(m.of.send), "")
+		m.of.step = following
+		ctx.Request(r.spec.Jobs, messages.CountJobs{})
 	}
+}
+
+// follow ends a round that has sent. APIM gives an ingest to any of an integration's agents, whichever is the primary
+// (run). What another one sends is written down there, so here it is remembered with what it was given for: else each
+// round would have it sent again.
+func (r *reconciler) follow(ctx actor.Context, begun int) {
+	o := r.round
+	if begun == o.begun {
+		r.env.Log.Info("APIM gave the ingest to another agent of the integration", life.LogAPIs, len(o.send))
+		for id, now := range o.changed {
+			if slices.Contains(o.send, id.String()) {
+				r.memory.elsewhere[id] = now
+			}
+		}
+	}
+	r.finish(ctx, status.RoundSent, len(o.send), "")
+}
+
+// isTaken says that APIM has taken an API as it is now, or that another agent was given it so.
+func (r *reconciler) isTaken(id federation.ID, now string) bool {
+	taken, err := r.env.SentPlans.Taken(r.spec.Integration, id.String())
+	return r.memory.elsewhere[id] == now || err == nil && taken == now
 }

@@ -132,7 +132,7 @@ func (r *reconciler) next(ctx actor.Context) {
 func (r *reconciler) leave(ctx actor.Context, why string) {
 	switch o := r.round; {
 	case o == nil:
-	case o.step == counting || o.step == listing || o.step == judging:
+	case o.step == counting || o.step == listing || o.step == judging || o.step == following:
 		o.left = why
 	default:
 		r.putOff(ctx, why)

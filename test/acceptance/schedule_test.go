@@ -253,6 +253,36 @@ func TestOfTwoAgentsOnlyThePrimaryKeepsTheSchedule(t *testing.T) {
 	})
 }
 
+// APIM gives commands to any of an integration's agents. What the primary cannot see to be sent, it has sent once.
+func TestWhatAnotherAgentWasGivenToIngestIsNotSentEachHour(t *testing.T) {
+	o := hourly(world.Options{AWS: oneRegion(3, 1, 1)})
+	o.APIM.Route = apimsim.RouteSecondary
+	run(t, o, func(t *testing.T, w *world.World) {
+		first := w.Connected()
+		succeed(w)
+		w.StartAgentWith(world.AgentOptions{Disk: &storetest.Model{}})
+		w.Await("both to be connected", func() bool { return len(w.APIM.Agents()) == 2 })
+		succeed(w) // by the second one, so that both know all
+		changed := w.APIM.APIs()[0].ProviderID
+		for hour, want := range [][]string{{changed}, nil, nil, {changed}, nil} {
+			if want != nil {
+				scope, rest, stage := partOf(changed)
+				_, err := w.AWS.Redeploy(scope, rest, stage)
+				must(t, err)
+			}
+			before := writes(w)
+			untilPast(5 * time.Minute)
+			if got := written(w, before); !slices.Equal(got, want) {
+				t.Errorf("hour %d: %v were sent, want %v", hour, got, want)
+			}
+			if got := differs(driftOf(t, first)); hour > 0 && want == nil && got != "" {
+				t.Errorf("hour %d: the report says %q", hour, got)
+			}
+		}
+		healthy(t, w)
+	})
+}
+
 // slowIngests has APIM take so long for each INGEST.
 func slowIngests(o world.Options, d time.Duration) world.Options {
 	o.APIM.Script = &apimsim.Script{Ingest: func(apimsim.IngestEvent) apimsim.IngestFault {

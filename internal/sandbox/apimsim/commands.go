@@ -55,9 +55,9 @@ func (a *APIM) WriteRaw(conn int, data []byte) error {
 func (a *APIM) pick(route Route, integrationID string) (*session, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	primary := a.primary[integrationID]
-	for _, s := range a.sessionsOfLocked(integrationID) {
-		if route == RouteAny || (s == primary) == (route == RoutePrimary) {
+	primary, all := a.primary[integrationID], a.sessionsOfLocked(integrationID)
+	for _, s := range all {
+		if route == RouteAny || (s == primary) == (route == RoutePrimary) || route == RouteSecondary && len(all) == 1 {
 			return s, nil
 		}
 	}

@@ -53,7 +53,7 @@ const (
 	RouteAny Route = iota
 	// RoutePrimary takes the elected agent.
 	RoutePrimary
-	// RouteSecondary takes the longest connected agent that is not the primary.
+	// RouteSecondary takes the longest connected agent that is not the primary, and the primary where it is alone.
 	RouteSecondary
 )
 
