@@ -41,6 +41,8 @@ type reconciler struct {
 // memory is what a reconciler keeps over its restarts.
 type memory struct {
 	primary bool // the session says it once
+	// cut: it was the primary when the session went, and APIM has not said since who is.
+	cut bool
 	// owed is a scheduled round that has come due and has not ended; tries is how often it was begun. While waiting, a
 	// timer runs until the next try.
 	owed, waiting bool
@@ -146,8 +148,10 @@ func (r *reconciler) Receive(ctx actor.Context) {
 		r.onStarted()
 	case messages.PrimaryChanged:
 		if !m.Primary {
+			r.memory.owed = r.memory.owed && !r.memory.cut // another agent's matter since
 			r.forgetTaken()
 		}
+		r.memory.cut = false
 		r.onPrimary(ctx, m.Primary)
 	case takenForgotten:
 		if m.err != nil {
@@ -155,6 +159,7 @@ func (r *reconciler) Receive(ctx actor.Context) {
 				life.LogError, m.err)
 		}
 	case messages.SessionDown:
+		r.memory.cut = r.memory.cut || r.memory.primary
 		r.onPrimary(ctx, false) // until the next session's PRIMARY says otherwise
 	case messages.Drain:
 		r.draining = true

@@ -271,6 +271,29 @@ func TestARoundThatNeverMayBeginIsLeftOut(t *testing.T) {
 	})
 }
 
+func TestATimeThatComesWhileThereIsNoSessionIsMadeUpFor(t *testing.T) {
+	onStage(t, nil, func(s *stage) {
+		time.Sleep(time.Hour)
+		s.tell(messages.SessionDown{})
+		time.Sleep(10 * time.Minute)
+		s.wants("without a session", "")
+		s.tell(messages.PrimaryChanged{Primary: true})
+		s.wants("with the next one", wholeRound)
+		time.Sleep(51 * time.Minute)
+		s.wants("the next time", wholeRound)
+
+		s.tell(messages.SessionDown{})
+		time.Sleep(time.Hour)
+		s.tell(messages.PrimaryChanged{})
+		s.tell(messages.PrimaryChanged{Primary: true})
+		s.wants("what another primary was there for", "")
+		s.tell(messages.PrimaryChanged{})
+		time.Sleep(time.Hour)
+		s.tell(messages.PrimaryChanged{Primary: true})
+		s.wants("what came while another one was the primary", "")
+	})
+}
+
 func TestARoundThatFindsAPIMAwayIsFollowedByTheNextOne(t *testing.T) {
 	onStage(t, nil, func(s *stage) {
 		s.set(func() { s.apimErr = errors.New("the management API is away") })

@@ -54,7 +54,7 @@ func (r *reconciler) onScheduleDue(ctx actor.Context, m scheduleDue) {
 	r.arm()
 	switch {
 	case !r.memory.primary:
-		r.memory.owed = false // another agent's matter
+		r.memory.owed, r.memory.tries = r.memory.cut, 0 // else it is another agent's matter
 		return
 	case r.memory.owed && !r.memory.waiting: // else this one takes the place of the one that was put off
 		r.rounded(status.RoundDropped, 0, "the one before has not ended")
