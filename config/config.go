@@ -244,7 +244,8 @@ type Ingest struct {
 	// @daily, @weekly, @monthly, @yearly. In UTC, unless CRON_TZ=Europe/Paris or so comes before. At most every 5 minutes.
 	// Without it only people start ingests.
 	Schedule string `env:"schedule" example:"0 * * * *"`
-	// Each scheduled ingest begins later by a random part of this, so that agents do not all ask at once.
+	// Each scheduled ingest begins later by a random part of this, so that agents do not all ask at once, but at least
+	// five minutes before the next time.
 	ScheduleJitter time.Duration `env:"scheduleJitter" envDefault:"5m" range:"0s,1h" example:"1m"`
 	// What becomes of an API in APIM whose REST API or stage is deleted in AWS (operations.md, Gone). report: it is named.
 	// unpublish: it is hidden, which a person can undo. delete: it is deleted for good. The schedule does it, one by one,

@@ -36,6 +36,7 @@ type stage struct {
 	env    *life.Env
 	board  *status.Board
 	system *actor.ActorSystem
+	jitter atomic.Int64 // in percent
 	pid    *actor.PID
 	began  time.Time
 	slow   atomic.Int64 // by how many percent the wall clock is slow
@@ -142,19 +143,24 @@ func (s *stage) listing() messages.GatheredAPIs {
 
 // onStage runs a test with a reconciler that has an hourly schedule and is the primary's, on the hour.
 func onStage(t *testing.T, faults life.Faults, test func(*stage)) {
+	onSchedule(t, "@hourly", 2*time.Minute, faults, test)
+}
+
+func onSchedule(t *testing.T, when string, jitter time.Duration, faults life.Faults, test func(*stage)) {
 	synctest.Test(t, func(t *testing.T) {
 		s := &stage{T: t, began: time.Now(), board: status.NewBoard(), apis: []string{"a", "b"}}
+		s.jitter.Store(50)
 		journal, _ := (&storetest.Model{}).Open(store.Options{Logger: slog.New(slog.DiscardHandler)})
 		defer func() { _ = journal.Close() }()
 		s.env = (&life.Env{
-			Now: s.now, Jitter: func() float64 { return 0.5 }, SentPlans: journal, Board: s.board, Faults: faults,
+			Now: s.now, Jitter: func() float64 { return float64(s.jitter.Load()) / 100 }, SentPlans: journal, Board: s.board, Faults: faults,
 		}).Logging(slog.New(slog.NewTextHandler(t.Output(), nil)))
 		s.board.Serve(integration, time.Now())
 		s.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 			return slog.New(slog.DiscardHandler)
 		}))
 		others := s.system.Root.Spawn(life.Props(s.env, life.Standing, func() actor.Actor { return actor.ReceiveFunc(s.others) }))
-		hourly, err := schedule.Parse("@hourly")
+		times, err := schedule.Parse(when)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -164,7 +170,7 @@ func onStage(t *testing.T, faults life.Faults, test func(*stage)) {
 					s.pid = ctx.Spawn(Props(s.env, Spec{
 						Integration: integration, Catalogue: others, Claims: others, Jobs: others, APIM: s,
 						Targets: targets.New(targets.Row[*actor.PID]{Account: here.Account, Region: here.Region, Target: others}),
-						Memory:  exports.NewBound(1 << 20), Schedule: hourly, Jitter: 2 * time.Minute,
+						Memory:  exports.NewBound(1 << 20), Schedule: times, Jitter: jitter,
 					}))
 				}
 			})
@@ -223,6 +229,33 @@ func TestARoundBeginsAPartOfTheJitterAfterItsTime(t *testing.T) {
 	})
 }
 
+func TestTheJitterLeavesFiveMinutesBetweenRoundsAndLeavesNoneOut(t *testing.T) {
+	for _, when := range []string{"*/5 * * * *", "0,6,30 * * * *"} {
+		for _, jitter := range []time.Duration{5 * time.Minute, time.Hour} {
+			onSchedule(t, when, jitter, nil, func(s *stage) {
+				times, _ := schedule.Parse(when)
+				at, last := s.began, time.Time{}
+				for n := range 24 {
+					s.jitter.Store(int64(n % 2 * 100)) // as late as may be, and then at once
+					at = times.Next(at)
+					due := s.board.Read().Integrations[0].Schedule.Next
+					if due.Before(at) || !due.Before(times.Next(at)) {
+						s.Fatalf("%q: the one of %s begins at %s", when, at, due)
+					}
+					if gap := due.Sub(last); gap < schedule.Shortest && n > 0 {
+						s.Errorf("%q: %s between %s and %s", when, gap, last, due)
+					}
+					last = due
+					time.Sleep(time.Until(due) + time.Second)
+					if s.told() == "" {
+						s.Errorf("%q: nothing at %s", when, due)
+					}
+				}
+			})
+		}
+	}
+}
+
 func TestAPIsThatEventsNameAreBroughtTogetherAndAlone(t *testing.T) {
 	onStage(t, nil, func(s *stage) {
 		s.set(func() { s.apis = []string{"a"} })
@@ -279,7 +312,7 @@ func TestATimeThatComesWhileThereIsNoSessionIsMadeUpFor(t *testing.T) {
 		s.wants("without a session", "")
 		s.tell(messages.PrimaryChanged{Primary: true})
 		s.wants("with the next one", wholeRound)
-		time.Sleep(51 * time.Minute)
+		time.Sleep(52 * time.Minute)
 		s.wants("the next time", wholeRound)
 
 		s.tell(messages.SessionDown{})
