@@ -38,7 +38,7 @@ type API struct {
 // API reads an API by APIM's id. Only who may manage the API may read it. It tells neither its plans nor the agent's
 // id.
 func (c *Client) API(ctx context.Context, id string) (API, error) {
-	a, err := ask[management.Api](ctx, c, "asking APIM for the API "+id, c.options.Timeout,
+	a, err := ask[management.Api](ctx, c, "asking APIM for the API "+id, c.options.Timeout, "id",
 		func(ctx context.Context) (*http.Response, error) { return c.api.GetApi(ctx, c.options.Environment, id) })
 	api := API{
 		ID: value(a.Id), Name: value(a.Name), Lifecycle: Lifecycle(value(a.LifecycleState)),
@@ -60,7 +60,7 @@ func (c *Client) Unpublish(ctx context.Context, api API) error {
 		Description: a.Description, LifecycleState: &state, Visibility: a.Visibility,
 		Labels: a.Labels, Categories: a.Categories, Groups: a.Groups,
 	}
-	_, err := c.call(ctx, "having APIM unpublish the API "+api.ID, c.options.Timeout,
+	_, err := ask[struct{}](ctx, c, "having APIM unpublish the API "+api.ID, c.options.Timeout, "id",
 		func(ctx context.Context) (*http.Response, error) {
 			return c.api.UpdateApi(ctx, c.options.Environment, api.ID, update)
 		})
@@ -72,11 +72,15 @@ func (c *Client) Unpublish(ctx context.Context, api API) error {
 // the API stays; what was given back so far stays closed, and the request may be repeated. It needs API_DEFINITION
 // DELETE.
 func (c *Client) Delete(ctx context.Context, id string) error {
-	_, err := c.call(ctx, "having APIM delete the API "+id, max(deleteWithin, c.options.Timeout),
+	doing := "having APIM delete the API " + id
+	body, err := c.call(ctx, doing, max(deleteWithin, c.options.Timeout),
 		func(ctx context.Context) (*http.Response, error) {
 			closePlans := true
 			return c.api.DeleteApi(ctx, c.options.Environment, id, &management.DeleteApiParams{ClosePlans: &closePlans})
 		})
+	if err == nil && len(body) > 0 { // APIM says nothing then
+		err = notAPIMs(doing)
+	}
 	return err
 }
 

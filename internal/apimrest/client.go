@@ -64,23 +64,33 @@ func (c *Client) call(
 	case response.StatusCode/100 == 2:
 		return body, nil
 	}
-	failure := answered(doing, response.StatusCode, body, c.options.Token)
+	failure := answered(doing, response, body, c.options.Token)
 	if failure.Class == Unauthorized {
 		c.options.Token.Refresh(ctx)
 	}
 	return nil, failure
 }
 
-// ask makes one request and reads its answer.
+// ask makes one request and reads its answer, an object that has this member, if one is named: what answers in APIM's
+// place must not count as an empty list.
 func ask[T any](
-	ctx context.Context, c *Client, doing string, within time.Duration, send func(context.Context) (*http.Response, error),
+	ctx context.Context, c *Client, doing string, within time.Duration, member string,
+	send func(context.Context) (*http.Response, error),
 ) (answer T, err error) {
 	body, err := c.call(ctx, doing, within, send)
 	if err != nil {
 		return answer, err
 	}
-	if json.Unmarshal(body, &answer) != nil { // its own text may repeat what was sent
-		return answer, &Error{Class: Unusable, Doing: doing, Text: "the answer is not the JSON that was asked for"}
+	var members map[string]json.RawMessage
+	if json.Unmarshal(body, &members) != nil || members == nil || member != "" && isNothing(members[member]) ||
+		json.Unmarshal(body, &answer) != nil { // its own text may repeat what was sent
+		return answer, notAPIMs(doing)
 	}
 	return answer, nil
+}
+
+func isNothing(member json.RawMessage) bool { return len(member) == 0 || string(member) == "null" }
+
+func notAPIMs(doing string) *Error {
+	return &Error{Class: Unusable, Doing: doing, Text: "the answer is not the JSON that was asked for"}
 }

@@ -122,6 +122,8 @@ func TestWhatAPIMAnswersIsClassedByWhatToCheck(t *testing.T) {
 			404, `{"httpStatus":404,"message":"Integration not found."}`, apimrest.NotFound, "Integration not found.",
 		},
 		"another path":        {404, `<html>nginx</html>`, apimrest.Unusable, "check agent.apim.url"},
+		"another API's path":  {404, `{"message":"no Route matched"}`, apimrest.Unusable, "no Route matched; check agent.apim.url"},
+		"another API":         {200, `{"status":"UP"}`, apimrest.Unusable, "not the JSON"},
 		"another environment": {400, `{"message":"Invalid organization or environment"}`, apimrest.Refused, "environmentId"},
 		"an agent that refuses": {
 			500, `{"httpStatus":500,"message":"No agent\r\nBearer ` + token + ` ` + strings.Repeat("x", 5000) + `"}`,
@@ -143,14 +145,40 @@ func TestWhatAPIMAnswersIsClassedByWhatToCheck(t *testing.T) {
 	}
 }
 
+// What answers in APIM's place, such as a page to sign in at, must not count as an empty list or as something done.
+func TestAnAnswerOfAnotherOneIsNoSuccess(t *testing.T) {
+	for name, text := range map[string]string{
+		"a page": `<html>sign in</html>`, "another API": `{"data":null}`, "no list": `[]`, "null": `null`, "cut": `{"data":[`,
+	} {
+		serve := func(w http.ResponseWriter, _ *http.Request) { reply(w, 200, text) }
+		ask(t, serve, func(t *testing.T, c *apimrest.Client) {
+			_, listed := c.APIs(t.Context(), integration)
+			_, subscribed := c.Subscriptions(t.Context(), "api", apimrest.Active())
+			_, environment := c.Environment(t.Context())
+			_, api := c.API(t.Context(), "api")
+			all := map[string]error{"APIs": listed, "Subscriptions": subscribed, "Environment": environment, "API": api,
+				"Ingest": c.Ingest(t.Context(), integration, []string{"a"}), "Delete": c.Delete(t.Context(), "api"),
+				"Unpublish": c.Unpublish(t.Context(), apimrest.API{ID: "api"})}
+			for request, err := range all {
+				if request == "Ingest" && text[0] == '{' && json.Valid([]byte(text)) {
+					continue // nobody promises what is in it
+				}
+				if !apimrest.Is(err, apimrest.Unusable) {
+					t.Errorf("%s, %s: %v", name, request, err)
+				}
+			}
+		})
+	}
+}
+
 func TestARedirectIsNotFollowedWithTheToken(t *testing.T) {
 	requests := 0
 	ask(t, func(w http.ResponseWriter, r *http.Request) {
 		requests++
-		http.Redirect(w, r, "http://apim/elsewhere?token="+token, http.StatusFound)
+		http.Redirect(w, r, "https://user:"+token+"@sso.example.com/elsewhere?token="+token, http.StatusFound)
 	}, func(t *testing.T, c *apimrest.Client) {
 		_, err := c.Environment(t.Context())
-		failure(t, err, apimrest.Unusable, "302 Found", "check agent.apim.url")
+		failure(t, err, apimrest.Unusable, "302 Found: it sends on to https://sso.example.com; check agent.apim.url")
 		if requests != 1 {
 			t.Errorf("%d requests", requests)
 		}
@@ -410,7 +438,7 @@ func TestTLSIsWhatTheSettingsSayForEachConnection(t *testing.T) {
 
 func TestAnIDIsOnePartOfThePath(t *testing.T) {
 	ask(t, func(w http.ResponseWriter, r *http.Request) {
-		reply(w, 200, "{}")
+		reply(w, 200, `{"provider":"aws-api-gateway"}`)
 		if got := r.URL.Path; got != below+"/integrations/a/b?x=1 " || !strings.Contains(r.URL.EscapedPath(), "/a%2Fb%3F") {
 			t.Error(r.URL.EscapedPath())
 		}

@@ -128,14 +128,18 @@ func withoutAnswer(ctx context.Context, doing string, err error) *Error {
 }
 
 // answered is the error of an answer that is no success.
-func answered(doing string, status int, body []byte, token secret.String) *Error {
-	e := &Error{Class: classOf(status), Doing: doing, Status: status}
+func answered(doing string, response *http.Response, body []byte, token secret.String) *Error {
+	e := &Error{Class: classOf(response.StatusCode), Doing: doing, Status: response.StatusCode}
 	var said management.Error
-	isAPIMs := json.Unmarshal(body, &said) == nil && said.Message != nil
-	if isAPIMs {
-		e.Text = readable(*said.Message, token)
-	} else if e.Class == NotFound { // APIM's own has a text; a wrong path has none
+	isJSON := json.Unmarshal(body, &said) == nil
+	if isJSON {
+		e.Text = readable(value(said.Message), token)
+	}
+	if e.Class == NotFound && (!isJSON || said.HttpStatus == nil) { // of a gateway that knows no such path
 		e.Class = Unusable
+	}
+	if to, err := response.Location(); err == nil { // its path may hold what is secret
+		e.Text = readable("it sends on to "+to.Scheme+"://"+to.Host, token)
 	}
 	return e
 }

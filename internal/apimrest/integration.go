@@ -19,7 +19,7 @@ type Environment struct {
 // Environment tells whether the token is known and the environment exists. Every user of the organization may ask.
 func (c *Client) Environment(ctx context.Context) (Environment, error) {
 	doing := "asking APIM for the environment " + c.options.Environment
-	e, err := ask[management.Environment](ctx, c, doing, c.options.Timeout,
+	e, err := ask[management.Environment](ctx, c, doing, c.options.Timeout, "id",
 		func(ctx context.Context) (*http.Response, error) {
 			return c.api.GetEnvironment(ctx, c.options.Environment)
 		})
@@ -38,7 +38,7 @@ type Integration struct {
 // Integration reads an integration. APIM ends a job that is past its deadline only when somebody asks, as this does.
 // It needs INTEGRATION_DEFINITION READ.
 func (c *Client) Integration(ctx context.Context, id string) (Integration, error) {
-	i, err := ask[management.Integration](ctx, c, "asking APIM for the integration "+id, c.options.Timeout,
+	i, err := ask[management.Integration](ctx, c, "asking APIM for the integration "+id, c.options.Timeout, "provider",
 		func(ctx context.Context) (*http.Response, error) {
 			return c.api.GetIntegration(ctx, c.options.Environment, id)
 		})
@@ -54,7 +54,7 @@ type Permissions map[string]string
 // Permissions asks what the token may do with an integration. Everybody may ask; who is no member may do nothing.
 func (c *Client) Permissions(ctx context.Context, integration string) (Permissions, error) {
 	doing := "asking APIM what the token may do with the integration " + integration
-	return ask[Permissions](ctx, c, doing, c.options.Timeout, func(ctx context.Context) (*http.Response, error) {
+	return ask[Permissions](ctx, c, doing, c.options.Timeout, "", func(ctx context.Context) (*http.Response, error) {
 		return c.api.GetIntegrationPermissions(ctx, c.options.Environment, integration)
 	})
 }
@@ -73,7 +73,8 @@ func (c *Client) Ingest(ctx context.Context, integration string, apis []string) 
 	if len(apis) == 0 { // APIM would take everything
 		return &Error{Class: Refused, Doing: "having APIM ingest", Err: errors.New("no API is named")}
 	}
-	_, err := c.call(ctx, "having APIM ingest the integration "+integration, max(ingestWithin, c.options.Timeout),
+	doing := "having APIM ingest the integration " + integration
+	_, err := ask[struct{}](ctx, c, doing, max(ingestWithin, c.options.Timeout), "",
 		func(ctx context.Context) (*http.Response, error) {
 			return c.api.IngestIntegration(ctx, c.options.Environment, integration, management.ApisIngest{ApiIds: apis})
 		})

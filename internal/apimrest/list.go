@@ -32,7 +32,7 @@ func read[T any](
 ) (all []T, total int, err error) {
 	seen := map[string]bool{}
 	for number := 1; ; number++ {
-		answer, err := ask[page[T]](ctx, c, doing, c.options.Timeout, func(ctx context.Context) (*http.Response, error) {
+		answer, err := ask[page[T]](ctx, c, doing, c.options.Timeout, "data", func(ctx context.Context) (*http.Response, error) {
 			size := perPage
 			return send(ctx, &number, &size)
 		})

@@ -53,7 +53,7 @@ func (c *Client) Subscriptions(
 
 // Subscription reads one subscription of an API. It needs API_SUBSCRIPTION READ.
 func (c *Client) Subscription(ctx context.Context, api, id string) (Subscription, error) {
-	s, err := ask[management.Subscription](ctx, c, "asking APIM for the subscription "+id, c.options.Timeout,
+	s, err := ask[management.Subscription](ctx, c, "asking APIM for the subscription "+id, c.options.Timeout, "id",
 		func(ctx context.Context) (*http.Response, error) {
 			return c.api.GetApiSubscription(ctx, c.options.Environment, api, id)
 		})
