@@ -6,6 +6,7 @@ import (
 	"errors"
 	"net"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,12 +59,16 @@ var environmentID = regexp.MustCompile(`^[\w-]{1,64}$`)
 // normaliseAPIM brings the address into the form that /v2 is put behind.
 func normaliseAPIM(raw string) (string, error) {
 	address, err := normaliseEndpoint(raw)
-	switch {
-	case err != nil:
+	if err != nil {
 		return "", err
+	}
+	address = strings.TrimRight(address, "/")
+	_, parts, _ := strings.Cut(address, "://")
+	path := strings.Split(parts, "/")[1:] // behind the host
+	switch {
 	case strings.HasSuffix(address, "/v2"):
 		return "", errors.New("must end before /v2, usually with /management")
-	case strings.Contains(address, "/organizations"), strings.Contains(address, "/environments"):
+	case slices.Contains(path, "organizations"), slices.Contains(path, "environments"):
 		return "", errors.New("must end before /organizations and /environments, usually with /management")
 	}
 	return address, nil

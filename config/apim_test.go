@@ -39,7 +39,7 @@ func TestTheRESTAPIIsOffWithoutItsAddress(t *testing.T) {
 func TestTheRESTAPIHasOneAddressForAllOfItsPaths(t *testing.T) {
 	for _, written := range []string{
 		"https://apim.example.com/management", "https://apim.example.com/management/",
-		"https://apim.example.com/management?x=y",
+		"https://apim.example.com/management?x=y", "https://apim.example.com/management//",
 	} {
 		cfg, warnings := mustLoad(t, sources(rest(apim+"url="+written)...))
 		wantWarnings(t, warnings)
@@ -47,7 +47,13 @@ func TestTheRESTAPIHasOneAddressForAllOfItsPaths(t *testing.T) {
 			t.Errorf("%s is read as %s", written, got)
 		}
 	}
+	for _, written := range []string{"https://environments.example.com/management", "https://a.example.com/organizations-1"} {
+		if cfg, _ := mustLoad(t, sources(rest(apim+"url="+written)...)); cfg.Agent.APIM.URL != written {
+			t.Errorf("%s is read as %s", written, cfg.Agent.APIM.URL)
+		}
+	}
 	for written, want := range map[string]string{
+		"https://apim.example.com/management/v2//":               "must end before /v2",
 		"apim.example.com/management":                            "has no scheme",
 		"https://apim.example.com/management/v2":                 "must end before /v2",
 		"https://apim.example.com/management/v2/":                "must end before /v2",
