@@ -211,10 +211,12 @@ func TestValidateShowsTheRESTAPIWithoutItsToken(t *testing.T) {
 	t.Parallel()
 	const rest, token = "gravitee_agent_apim_", "rest-token-that-must-never-be-seen"
 	c := start(t, append(settings(t, newSandbox(t, nil)), rest+"url=https://apim.example.com/management/",
-		rest+"environmentId=env-1", rest+"token="+token, "gravitee_agent_ingest_schedule=30 4 * * *"), "validate")
+		rest+"environmentId=env-1", rest+"token="+token, "gravitee_agent_ingest_schedule=30 4 * * *",
+		"gravitee_agent_ingest_gone=unpublish"), "validate")
 	code, shown := c.exit(), c.Stdout.String()
 	if code != exitOrderly || !strings.Contains(shown, "https://apim.example.com/management, environment env-1\n") ||
-		!strings.Contains(shown, " 04:30 UTC, each up to 5m0s later\n") || strings.Contains(shown+c.log(), token) {
+		!strings.Contains(shown, " 04:30 UTC, each up to 5m0s later\n") ||
+		!strings.Contains(shown, " unpublish in APIM, 10 at a time at most, none that has subscriptions\n") || strings.Contains(shown+c.log(), token) {
 		t.Errorf("exit code %d\n%s%s", code, shown, c.log())
 	}
 }
@@ -242,6 +244,21 @@ func TestACommandLineThatCannotBeReadIsAConfigurationFault(t *testing.T) {
 		if c := start(t, nil, args...); c.exit() != exitConfiguration || c.log() == "" {
 			t.Errorf("%q: exit code %d\n%s", args, c.exit(), c.log())
 		}
+	}
+}
+
+func TestALimitOfDiscoverThatMeansNothingIsAFault(t *testing.T) {
+	t.Parallel()
+	environ := settings(t, newSandbox(t, nil))
+	for text, args := range map[string][]string{
+		"--limit: 0 at least":     {"--foreign", "--limit=-1"},
+		"add --foreign or --from": {"--diff", "--limit=5"},
+	} {
+		c := start(t, environ, append([]string{"discover"}, args...)...)
+		if code := c.exit(); code != exitConfiguration {
+			t.Errorf("%q: exit code %d", args, code)
+		}
+		c.says(text)
 	}
 }
 

@@ -95,6 +95,12 @@ APIM did not answer, or not for each API; or it was interrupted. 2: configuratio
 			log = newLogger(p.stderr, cfg.Agent.Log).Logger
 		}
 		asks.foreign, asks.name = asks.foreign || asks.from != "", only.name
+		switch {
+		case asks.limit < 0:
+			return exit(exitConfiguration, "--limit: 0 at least")
+		case flags.Changed("limit") && !asks.foreign:
+			return exit(exitConfiguration, "--limit says of how many APIs of another agent APIM is asked: add --foreign or --from")
+		}
 		if (asks.diff || asks.foreign) && !cfg.Agent.APIM.IsOn() {
 			return exit(exitConfiguration, "fault: %s needs gravitee_agent_apim_url, gravitee_agent_apim_token and "+
 				"gravitee_agent_apim_environmentId: APIM must be asked what it has", asks.flag())

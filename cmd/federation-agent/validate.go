@@ -66,6 +66,13 @@ func printSummary(p process, cfg config.Config) error {
 	if when, _ := schedule.Parse(cfg.Agent.Ingest.Schedule); when.IsOn() { // it was checked
 		fmt.Fprintf(out, "  Schedule\tnext at %s, each up to %s later\n", when.Words(time.Now()), cfg.Agent.Ingest.ScheduleJitter)
 	}
+	if of := cfg.Agent.Ingest; of.RemovesGone() {
+		kept := "none that has subscriptions"
+		if of.GoneWithSubscriptions {
+			kept = "also with their subscriptions"
+		}
+		fmt.Fprintf(out, "  Gone in AWS\t%s in APIM, %d at a time at most, %s\n", of.Gone, of.GoneAtMost, kept)
+	}
 	q := cfg.Agent.Quota
 	fmt.Fprintf(out, "  Quota\t%d %% of %g requests a second, burst %d\n", q.Share, q.Rate, q.Burst)
 	fmt.Fprintf(out, "  Journal\t%s\n", cfg.Agent.Store.Path)

@@ -116,7 +116,7 @@ func TestWhatAPIMAnswersIsClassedByWhatToCheck(t *testing.T) {
 		says   string
 	}{
 		"an unknown token": {401, "", apimrest.Unauthorized, "agent.apim.token"},
-		"no role":          {403, `{"httpStatus":403,"message":"No sufficient rights"}`, apimrest.Forbidden, "OWNER"},
+		"no role":          {403, `{"httpStatus":403,"message":"No sufficient rights"}`, apimrest.Forbidden, "does not know"},
 		"no licence":       {403, `{"message":"Feature not available"}`, apimrest.Forbidden, "Feature not available"},
 		"another integration": {
 			404, `{"httpStatus":404,"message":"Integration not found."}`, apimrest.NotFound, "Integration not found.",

@@ -51,7 +51,8 @@ var advices = map[Class]string{
 	Unauthorized: "check agent.apim.token: a personal access token of this organization that has not expired or been " +
 		"revoked",
 	Forbidden: "let the service account of agent.apim.token be a member of the integration with the role OWNER, and a " +
-		"member of the API where it is about one (docs/operations.md, APIM's REST API)",
+		"member of the API where it is about one (docs/operations.md, APIM's REST API); APIM says the same of an id that it " +
+		"does not know",
 	NotFound: "check that it is in the environment agent.apim.environmentId",
 	Refused:  "an agent.apim.environmentId that is not the environment's id is refused, too",
 	Failed:   "check APIM's log, and where the agent had to do something, that it is connected and its log",
