@@ -49,6 +49,7 @@ type stage struct {
 	job     string   // in APIM
 	held    []drift.API
 	apimErr error
+	listed  func()        // happens once APIM has told what it has
 	hold    chan struct{} // a listing waits for it, if there is one
 }
 
@@ -90,6 +91,9 @@ func (s *stage) Held(context.Context) (drift.Held, error) {
 	s.note("list")
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if s.listed != nil {
+		s.listed()
+	}
 	return drift.NewHeld(s.held, func(id string) string { return "apim " + id }), s.apimErr
 }
 
@@ -97,6 +101,15 @@ func (s *stage) Ingest(_ context.Context, ids []string) error {
 	s.note("ingest %s", strings.Join(ids, " "))
 	s.set(func() { s.begun++ })
 	return nil
+}
+
+func (s *stage) Standing(context.Context, string) (drift.Standing, error) {
+	return drift.Standing{}, errors.New("nobody should ask")
+}
+
+func (s *stage) Remove(_ context.Context, id string, _ drift.Policy) (drift.Decision, string, error) {
+	s.note("remove %s", id)
+	return drift.Remove, "", nil
 }
 
 var here = federation.Target{Account: "111122223333", Region: "eu-west-1"}
@@ -128,7 +141,7 @@ func (s *stage) listing() messages.GatheredAPIs {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	plan := &gateway.UsagePlan{ID: "p"}
-	l := messages.TargetListing{Target: here, Complete: true, Plans: []*gateway.UsagePlan{plan}}
+	l := messages.TargetListing{Target: here, Complete: true, StartedAt: s.now(), Plans: []*gateway.UsagePlan{plan}}
 	for _, id := range s.apis {
 		l.APIs = append(l.APIs, &gateway.RestAPI{ID: id, Name: id})
 		plan.Stages = append(plan.Stages, gateway.PlanStage{APIID: id, Stage: "prod"})
@@ -171,6 +184,7 @@ func onSchedule(t *testing.T, when string, jitter time.Duration, faults life.Fau
 						Integration: integration, Catalogue: others, Claims: others, Jobs: others, APIM: s,
 						Targets: targets.New(targets.Row[*actor.PID]{Account: here.Account, Region: here.Region, Target: others}),
 						Memory:  exports.NewBound(1 << 20), Schedule: times, Jitter: jitter,
+						Remover: s, Gone: drift.Policy{How: drift.Delete, AtMost: 10},
 					}))
 				}
 			})
@@ -324,6 +338,31 @@ func TestATimeThatComesWhileThereIsNoSessionIsMadeUpFor(t *testing.T) {
 		time.Sleep(time.Hour)
 		s.tell(messages.PrimaryChanged{Primary: true})
 		s.wants("what came while another one was the primary", "")
+	})
+}
+
+// After half an hour of ingests nobody knows whether AWS still has no such API.
+func TestARemovalThatMayNotBeginForLongIsLeftToTheNextRound(t *testing.T) {
+	onSchedule(t, "0 */3 * * *", 0, nil, func(s *stage) {
+		must := s.env.SentPlans.RememberPlans(integration, map[string][]string{"111122223333:eu-west-1:c:prod": {"p"}})
+		if must != nil {
+			t.Fatal(must)
+		}
+		s.set(func() {
+			s.apis, s.held = nil, []drift.API{{ID: "apim 111122223333:eu-west-1:c:prod", Name: "c"}}
+		})
+		const round, remove = "state, gather , list", ", state, remove apim 111122223333:eu-west-1:c:prod"
+		time.Sleep(3*time.Hour + time.Minute)
+		s.wants("the first listing", round)
+		time.Sleep(3*time.Hour - 2*time.Minute)
+		s.set(func() { s.listed = func() { s.running = 1 } })
+		time.Sleep(time.Minute + 40*time.Minute)
+		s.wants("while ingests run", round)
+		s.set(func() { s.running, s.listed = 0, nil })
+		time.Sleep(2 * time.Hour)
+		s.wants("after them", "")
+		time.Sleep(time.Hour)
+		s.wants("the next round", round+remove)
 	})
 }
 

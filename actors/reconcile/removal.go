@@ -9,7 +9,9 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/drift"
+	"federation-agent/internal/federation"
 	"federation-agent/internal/status"
+	"federation-agent/internal/survey"
 	"federation-agent/internal/words"
 )
 
@@ -32,8 +34,11 @@ type gone struct {
 	done map[string]bool
 	// all are gone and not done. Confirmed are those of them that may be removed now.
 	all, confirmed []drift.Item
-	// waiting: a timer runs until the next try.
+	// linked are those of all that a usage plan names though AWS has no such stage: its listing tells nothing of them.
+	linked map[federation.ID]bool
+	// waiting: a timer runs until the next try. Tries are how often it was put off.
 	waiting bool
+	tries   int
 }
 
 // What the reconciler tells itself about removals.
@@ -87,7 +92,11 @@ func (r *reconciler) planRemovals(in drift.Input, report drift.Report) {
 	isDone := func(item drift.Item) bool { return g.done[item.ID] }
 	g.confirmed = slices.DeleteFunc(found.Confirmed, isDone)
 	once := slices.DeleteFunc(found.Once, isDone)
-	g.all = slices.Concat(g.confirmed, once)
+	g.all, g.tries = slices.Concat(g.confirmed, once), 0
+	g.linked = map[federation.ID]bool{}
+	for _, e := range in.Found.Whole {
+		g.linked[e.ID()] = true
+	}
 	notes := make([]status.RemovalNote, 0, len(g.all))
 	for _, item := range g.confirmed {
 		notes = append(notes, r.removalNote(item, "it comes next"))
@@ -96,6 +105,15 @@ func (r *reconciler) planRemovals(in drift.Input, report drift.Report) {
 		notes = append(notes, r.removalNote(item, "the next scheduled round must see it gone, too"))
 	}
 	r.env.Board.RemovalPlanned(r.spec.Integration, notes)
+}
+
+// withdraw takes back what a later listing shows again, such as that of an ingest that the removal waited for.
+func (r *reconciler) withdraw(found survey.Found) {
+	g, back := &r.memory.gone, map[string]bool{}
+	for _, e := range found.Whole {
+		back[e.ID().String()] = !g.linked[e.ID()]
+	}
+	g.confirmed = slices.DeleteFunc(g.confirmed, func(item drift.Item) bool { return back[item.ID] })
 }
 
 func (r *reconciler) removalNote(item drift.Item, text string) status.RemovalNote {
@@ -256,9 +274,14 @@ func (r *reconciler) sayLeft(o *round) {
 	o.failed, o.kept = nil, nil
 }
 
-// putOffRemovals has what is left tried again some minutes later.
+// putOffRemovals has what is left tried again some minutes later, as long as it was listed not long ago.
 func (r *reconciler) putOffRemovals(why string) {
 	r.sayLeft(r.round)
+	if r.memory.gone.tries++; r.memory.gone.tries >= mostTries {
+		r.env.Log.Info("removing what AWS has deleted from APIM is left to the next scheduled round", life.LogReason, why)
+		r.memory.gone.confirmed = nil
+		return
+	}
 	r.env.Log.Info("removing what AWS has deleted from APIM is put off", life.LogReason, why, life.LogDelay, putOff)
 	r.memory.gone.waiting = true
 	r.Scope.After(putOff, removalDue{})

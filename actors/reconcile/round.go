@@ -357,8 +357,10 @@ func (r *reconciler) onHeld(ctx actor.Context, m heldCame) {
 	}
 	report := drift.Of(in)
 	r.report(report)
-	if o.kind == scheduled { // others may look at listings of earlier
+	if o.kind == scheduled {
 		r.planRemovals(in, report)
+	} else { // it may look at listings of earlier, so nothing is removed on its word
+		r.withdraw(o.found)
 	}
 	switch {
 	case o.kind == reporting:

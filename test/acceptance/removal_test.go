@@ -201,6 +201,37 @@ func TestIfTooManyAreGoneNoneIsTouched(t *testing.T) {
 }
 
 // What is hidden already must not count for ever: not in this process, and not in the next one, which has not hidden it.
+// The removal waits for an ingest, and meanwhile a deployment has made the stage anew.
+func TestAStageThatIsBackWhileTheRemovalWaitsIsNotRemoved(t *testing.T) {
+	slow := false
+	o := world.Options{}
+	o.APIM.Script = &apimsim.Script{Ingest: func(apimsim.IngestEvent) (fault apimsim.IngestFault) {
+		if slow {
+			fault.StoreDelay = 2 * time.Minute
+		}
+		return fault
+	}}
+	removing(t, o, 3, "delete", func(t *testing.T, w *world.World, _ *world.Instance, all []apimsim.API) {
+		scope, rest, stage := partOf(all[0].ProviderID)
+		plan := planOf(t, w, all[0])
+		var was awssim.RestAPI
+		must(t, w.AWS.Unlink(scope, plan, rest, stage))
+		must(t, w.AWS.EditRestAPI(scope, rest, func(a *awssim.RestAPI) { was = *a; a.Stages = nil }))
+		untilPast(10 * time.Minute)
+		_, other, of := partOf(all[1].ProviderID)
+		_, err := w.AWS.Redeploy(scope, other, of)
+		must(t, err)
+		slow = true
+		untilPast(time.Minute)
+		must(t, w.AWS.EditRestAPI(scope, rest, func(a *awssim.RestAPI) { a.Stages = was.Stages }))
+		must(t, w.AWS.Link(scope, plan, rest, stage))
+		pass(time.Minute)
+		startIngest(w) // somebody's, which lists AWS anew
+		pass(30 * time.Minute)
+		standsAs(t, w, "once "+stage+" is back", "PUBLISHED/PUBLISHED/PUBLISHED", all...)
+	})
+}
+
 func TestWhatIsHiddenDoesNotCountForTheBound(t *testing.T) {
 	removing(t, world.Options{}, 6, "unpublish", func(t *testing.T, w *world.World, agent *world.Instance, all []apimsim.API) {
 		deleteInAWS(t, w, all[:2]...)
