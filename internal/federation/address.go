@@ -18,6 +18,7 @@ type address struct {
 	Condition string              `json:"description,omitempty"`
 	Variables map[string]variable `json:"variables,omitempty"`
 	rank      int                 // the smallest comes first
+	place     string              // of one under a custom domain name
 }
 
 type variable struct {

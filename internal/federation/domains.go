@@ -84,7 +84,9 @@ const (
 
 // BaseURLs says which base URLs each stage of a target has. It never changes.
 type BaseURLs struct {
-	of  map[pair][]address // without a stage: of all stages, each behind the URL
+	of map[pair][]address // without a stage: of all stages, each behind the URL
+	// led are the paths that have a mapping or a rule of their own, each behind its domain name.
+	led map[string]bool
 	gap string
 }
 
@@ -96,6 +98,7 @@ type BaseURLs struct {
 //	mapping with a key                       | https://DOMAIN/KEY        |
 //	mapping with the empty key               | https://DOMAIN            |
 //	mapping without a stage                  | https://DOMAIN/KEY/STAGE  |
+//	the same, with KEY/STAGE led elsewhere   | none: longer paths win    |
 //	mapping, where only rules carry traffic  | none                      |
 //	mapping below the base path of a rule    | none: the rule comes first|
 //	rule, strips its base path               | https://DOMAIN/BASEPATH   |
@@ -108,7 +111,7 @@ type BaseURLs struct {
 //
 // Those without a condition come first. A rule is tried before all of larger priority, and before mappings.
 func NewBaseURLs(domains []*gateway.Domain, gap string) *BaseURLs {
-	b := &BaseURLs{of: map[pair][]address{}, gap: gap}
+	b := &BaseURLs{of: map[pair][]address{}, led: map[string]bool{}, gap: gap}
 	for _, d := range domains {
 		if d.Gap != "" {
 			b.gap = cmp.Or(gap, notAllListed)
@@ -148,11 +151,15 @@ func (b *BaseURLs) add(d *gateway.Domain) {
 			}
 			if len(r.Headers) == 0 {
 				before = append(before, paths...)
+				for _, path := range paths {
+					b.led[placeOf(d, path)] = true
+				}
 			}
 		}
 	}
 	if d.Routing != gateway.RulesOnly {
 		for _, m := range d.Mappings {
+			b.led[placeOf(d, m.Key)] = true
 			if !before.covers(m.Key) {
 				b.of[pair{m.APIID, m.Stage}] = append(b.of[pair{m.APIID, m.Stage}], under(d, m.Key))
 			}
@@ -172,9 +179,14 @@ const (
 // anyName stands for what the asterisk of a wildcard stands for.
 const anyName = "any"
 
+// placeOf is a path below a domain name. Two private ones may have the same name.
+func placeOf(d *gateway.Domain, path string) string {
+	return strings.TrimSuffix(d.Name+"+"+d.ID+"/"+path, "/")
+}
+
 // under is a base URL below a domain name, with the conditions of that.
 func under(d *gateway.Domain, path string) address {
-	a, host := address{}, line(d.Name)
+	a, host := address{place: placeOf(d, path)}, line(d.Name)
 	if parent, is := strings.CutPrefix(host, "*."); is {
 		host = parent
 		a.Variables = map[string]variable{anyName: {anyName, "any name: the custom domain name is " + line(d.Name)}}
@@ -241,8 +253,10 @@ func (b *BaseURLs) Of(api, stage string) *Bases {
 	urls := slices.Clone(b.of[pair{api, stage}])
 	if stage != "" {
 		for _, a := range b.of[pair{api, ""}] {
-			a.URL += "/" + url.PathEscape(stage)
-			urls = append(urls, a)
+			if !b.led[a.place+"/"+stage] {
+				a.URL += "/" + url.PathEscape(stage)
+				urls = append(urls, a)
+			}
 		}
 	}
 	slices.SortStableFunc(urls, func(x, y address) int { return cmp.Compare(x.rank, y.rank) })

@@ -33,12 +33,19 @@ func TestWhatLeadsToAStageIsItsBaseURL(t *testing.T) {
 		domain gateway.Domain
 		want   []string
 	}{
-		"a key":                      {gateway.Domain{Mappings: []gateway.Mapping{toA("orders")}}, []string{"https://D/orders"}},
-		"a key of several parts":     {gateway.Domain{Mappings: []gateway.Mapping{toA("shop/orders/v1")}}, []string{"https://D/shop/orders/v1"}},
-		"the empty key":              {gateway.Domain{Mappings: []gateway.Mapping{toA("")}}, []string{"https://D"}},
-		"a key with odd letters":     {gateway.Domain{Mappings: []gateway.Mapping{toA("a b{c}")}}, []string{"https://D/a%20b%7Bc%7D"}},
-		"a mapping without a stage":  {gateway.Domain{Mappings: []gateway.Mapping{{Key: "k", APIID: "a"}}}, []string{"https://D/k/s"}},
-		"no key and no stage":        {gateway.Domain{Mappings: []gateway.Mapping{{APIID: "a"}}}, []string{"https://D/s"}},
+		"a key":                     {gateway.Domain{Mappings: []gateway.Mapping{toA("orders")}}, []string{"https://D/orders"}},
+		"a key of several parts":    {gateway.Domain{Mappings: []gateway.Mapping{toA("shop/orders/v1")}}, []string{"https://D/shop/orders/v1"}},
+		"the empty key":             {gateway.Domain{Mappings: []gateway.Mapping{toA("")}}, []string{"https://D"}},
+		"a key with odd letters":    {gateway.Domain{Mappings: []gateway.Mapping{toA("a b{c}")}}, []string{"https://D/a%20b%7Bc%7D"}},
+		"a mapping without a stage": {gateway.Domain{Mappings: []gateway.Mapping{{Key: "k", APIID: "a"}}}, []string{"https://D/k/s"}},
+		"no key and no stage":       {gateway.Domain{Mappings: []gateway.Mapping{{APIID: "a"}}}, []string{"https://D/s"}},
+		"no stage, and its path is another API's": {
+			gateway.Domain{Mappings: []gateway.Mapping{{APIID: "a"}, {Key: "s", APIID: "b", Stage: "t"}}}, []string{}},
+		"no stage, and its path is mapped to it": {
+			gateway.Domain{Mappings: []gateway.Mapping{{Key: "k", APIID: "a"}, toA("k/s")}}, []string{"https://D/k/s"}},
+		"no stage, and its path is a rule's": {
+			gateway.Domain{Routing: gateway.RulesThenMappings, Rules: []gateway.RoutingRule{others(ruleToA(true, "k/s"), 1)},
+				Mappings: []gateway.Mapping{{Key: "k", APIID: "a"}, {Key: "l", APIID: "a"}}}, []string{"https://D/l/s"}},
 		"another stage, another API": {gateway.Domain{Mappings: []gateway.Mapping{{APIID: "a", Stage: "t"}, {APIID: "b", Stage: "s"}}}, []string{}},
 		"nothing":                    {gateway.Domain{}, []string{}},
 		"edge":                       {gateway.Domain{Endpoint: "EDGE", Mappings: []gateway.Mapping{toA("o")}}, []string{"https://D/o"}},
