@@ -153,7 +153,7 @@ func (l *learner) read(priority gateway.Priority) {
 	}
 	l.running = true
 	if l.reading == nil || time.Since(l.begun) > resumeWithin {
-		l.reading, l.begun = apigateway.NewDomains(l.spec.Client), time.Now()
+		l.reading, l.begun = apigateway.NewDomains(l.spec.Client, l.spec.Target.Account), time.Now()
 	}
 	reading := l.reading
 	life.Do(l.Scope, func(ctx context.Context) error {

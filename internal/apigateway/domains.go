@@ -25,6 +25,9 @@ import (
 //	PRIVATE                     | GetBasePathMappings  | the second API does not take their id
 //	any, routing rules only     | none                 | they carry no traffic
 //
+// Private domain names that other accounts share with this one may be listed, too (AWS does not say whether they are
+// without a resourceOwner). They lead to APIs of their own account only, and are left out.
+//
 // Where the second API refuses GetApiMappings as invalid (some regions do not have it), the first one is asked. A
 // domain name whose mode has routing rules costs one more call, ListRoutingRules.
 //
@@ -58,8 +61,8 @@ const (
 	regional = string(types.EndpointTypeRegional)
 )
 
-// NewDomains begins with the first page.
-func NewDomains(c Client) *Domains {
+// NewDomains begins with the first page. The account is the client's.
+func NewDomains(c Client, account string) *Domains {
 	d := &Domains{client: c, refused: map[kind]error{}}
 	d.names = &PagedList[*gateway.Domain]{
 		operation: gateway.GetDomainNames,
@@ -71,9 +74,11 @@ func NewDomains(c Client) *Domains {
 			if err != nil {
 				return nil, nil, err
 			}
-			names := make([]*gateway.Domain, len(out.Items))
-			for i, item := range out.Items {
-				names[i] = domainOf(item)
+			names := make([]*gateway.Domain, 0, len(out.Items))
+			for _, item := range out.Items {
+				if isOwn(item, account) {
+					names = append(names, domainOf(item))
+				}
 			}
 			return names, out.Position, nil
 		},
@@ -280,6 +285,13 @@ func pathOf(key string) string {
 		return ""
 	}
 	return strings.Trim(key, "/")
+}
+
+// isOwn tells by the ARN, which has an account only where the domain name is private.
+func isOwn(in types.DomainName, account string) bool {
+	const parts, owner = 6, 4 // arn, partition, service, region, account, resource
+	of := strings.SplitN(aws.ToString(in.DomainNameArn), ":", parts)
+	return len(of) < parts || of[owner] == "" || of[owner] == account
 }
 
 func domainOf(in types.DomainName) *gateway.Domain {

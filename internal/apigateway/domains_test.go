@@ -42,9 +42,12 @@ func paths(w *wire) (all []string) {
 	return all
 }
 
+// own is the client's account.
+const own = "111122223333"
+
 func domains(t *testing.T, w *wire) ([]*gateway.Domain, *Domains) {
 	t.Helper()
-	d := NewDomains(w.client(nil))
+	d := NewDomains(w.client(nil), own)
 	if err := d.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -157,7 +160,7 @@ func TestTheSecondAPIThatRefusesOneDomainNameIsAskedForTheOthers(t *testing.T) {
 
 func TestAMissingGrantIsNotAskedForAgain(t *testing.T) {
 	w := scene{by: map[string]func(*http.Request) (*http.Response, error){"/domainnames": denied}}.wire()
-	d := NewDomains(w.client(nil))
+	d := NewDomains(w.client(nil), own)
 	if err := d.Run(t.Context()); err != nil {
 		t.Fatal(err)
 	}
@@ -201,6 +204,35 @@ func TestAMissingGrantIsNotAskedForAgain(t *testing.T) {
 	wantCalls(t, w, 5) // the names, and one of a kind: a, e, p, r
 }
 
+func TestPrivateDomainNamesOfOtherAccountsAreLeftOutAndNotAskedFor(t *testing.T) {
+	arn := func(account, id string) string {
+		return fmt.Sprintf(`,"domainNameId":%q,"domainNameArn":"arn:aws:apigateway:eu-west-1:%s:/domainnames/p+%[1]s"`, id, account)
+	}
+	w := scene{
+		names: strings.Join([]string{
+			name("p", "PRIVATE", arn("444455556666", "shared")), name("p", "PRIVATE", arn(own, "own")),
+			name("e", "EDGE", `,"domainNameArn":"arn:aws:apigateway:eu-west-1::/domainnames/e"`),
+		}, ","),
+		by: map[string]func(*http.Request) (*http.Response, error){
+			"/domainnames/p/basepathmappings": func(q *http.Request) (*http.Response, error) {
+				if q.URL.Query().Get("domainNameId") == "shared" {
+					return denied(q)
+				}
+				return ok(200, `{"item":[{"basePath":"k","restApiId":"a","stage":"s"}]}`)(q)
+			},
+		},
+	}.wire()
+	got, _ := domains(t, w)
+	want := []*gateway.Domain{
+		{Name: "p", ID: "own", Endpoint: "PRIVATE", Mappings: []gateway.Mapping{{Key: "k", APIID: "a", Stage: "s"}}},
+		{Name: "e", Endpoint: "EDGE"},
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+	wantCalls(t, w, 3)
+}
+
 func TestADomainNameThatWasDeletedMeanwhileIsLeftOut(t *testing.T) {
 	w := scene{
 		names: name("a", "REGIONAL", "") + "," + name("b", "EDGE", ""),
@@ -227,7 +259,7 @@ func TestAPassingFailureIsContinuedWhereItCame(t *testing.T) {
 				},
 			},
 		}.wire()
-		d := NewDomains(w.client(nil))
+		d := NewDomains(w.client(nil), own)
 		wantClass(t, d.Run(t.Context()), gateway.Unreachable)
 		before := len(w.requests())
 		down = false
@@ -256,7 +288,7 @@ func TestCallsOfTheSecondAPITakePermitsAndAreTriedAgainAsAllOthers(t *testing.T)
 			},
 		}.wire()
 		asked := &counter{}
-		d := NewDomains(w.client(asked))
+		d := NewDomains(w.client(asked), own)
 		if err := d.Run(WithPriority(t.Context(), gateway.PriorityIngest)); err != nil {
 			t.Fatal(err)
 		}

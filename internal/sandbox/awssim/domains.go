@@ -149,8 +149,12 @@ func getDomainNames(_ *Server, r *request) (response, *apiError) {
 		w := domainWire{
 			DomainName: d.Name, DomainNameID: d.ID, Status: d.Status, SecurityPolicy: d.SecurityPolicy, Tags: d.Tags,
 			RoutingMode: d.RoutingMode, Endpoint: endpointWire{IPAddressType: "ipv4", Types: []string{d.Endpoint}},
-			DomainNameARN: "arn:" + r.region.partition + ":apigateway:" + r.region.scope.Region + "::/domainnames/" + d.key(),
 		}
+		owner := "" // only the ARN of a private one has it
+		if d.Endpoint == endpointPrivate {
+			owner = r.region.scope.Account
+		}
+		w.DomainNameARN = "arn:" + r.region.partition + ":apigateway:" + r.region.scope.Region + ":" + owner + ":/domainnames/" + d.key()
 		if d.MutualTLS {
 			w.MutualTLS = &truststoreWire{"s3://truststore/" + d.Name + ".pem"}
 		}
