@@ -199,10 +199,8 @@ func (l *learner) learn() {
 		if !slices.Contains(refusals, d.Gap) {
 			refusals = append(refusals, d.Gap)
 		}
-		if old := before[[2]string{d.Name, d.ID}]; old != nil && old.Gap == "" {
-			kept := *old
-			kept.Gap = d.Gap
-			l.domains[i] = &kept
+		if old := before[[2]string{d.Name, d.ID}]; old != nil {
+			l.domains[i] = d.Completed(old)
 		}
 	}
 	l.known = federation.NewBaseURLs(l.domains, gap)

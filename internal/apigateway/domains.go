@@ -172,25 +172,28 @@ func (d *Domains) ask(
 	ctx context.Context, domain *gateway.Domain, operation gateway.Operation, run func(context.Context) error,
 ) (isGone bool, err error) {
 	of := kind{operation, domain.Endpoint == private}
-	if refused := d.refused[of]; refused != nil {
-		domain.Gap = Explain(refused)
-		return false, nil
+	refused := d.refused[of]
+	if refused == nil {
+		switch err := run(ctx); Classify(err) {
+		case gateway.OK:
+			return false, nil
+		case gateway.NotFound:
+			return true, nil
+		case gateway.AccessDenied:
+			d.refused[of], refused = err, err
+		case gateway.Invalid:
+			refused = err
+		default:
+			return false, err
+		}
 	}
-	switch err := run(ctx); Classify(err) {
-	case gateway.OK:
-		return false, nil
-	case gateway.NotFound:
-		return true, nil
-	case gateway.AccessDenied:
-		d.refused[of] = err
-		domain.Gap = Explain(err)
-		return false, nil
-	case gateway.Invalid:
-		domain.Gap = Explain(err)
-		return false, nil
-	default:
-		return false, err
+	domain.Gap = Explain(refused)
+	if operation == gateway.ListRoutingRules {
+		domain.RulesUnknown = true
+	} else {
+		domain.MappingsUnknown = true
 	}
+	return false, nil
 }
 
 func keyOf(m gateway.Mapping) string { return m.Key }

@@ -185,6 +185,9 @@ func TestAMissingGrantIsNotAskedForAgain(t *testing.T) {
 	got, _ := domains(t, w)
 	var gaps, asked []string
 	for _, n := range got {
+		if unknown := n.MappingsUnknown || n.RulesUnknown; unknown != (n.Gap != "") || n.RulesUnknown != (n.Name == "r") {
+			t.Errorf("%+v", n)
+		}
 		if n.Gap != "" {
 			gaps = append(gaps, n.Name)
 			asked = append(asked, strings.TrimPrefix(strings.SplitN(n.Gap, " (", 2)[0], "the credentials lack the permission "))

@@ -100,6 +100,7 @@ type BaseURLs struct {
 //	mapping without a stage                  | https://DOMAIN/KEY/STAGE  |
 //	the same, with KEY/STAGE led elsewhere   | none: longer paths win    |
 //	mapping, where only rules carry traffic  | none                      |
+//	mapping, of rules before it nothing known| as above                  | no rule leads elsewhere
 //	mapping below the base path of a rule    | none: the rule comes first|
 //	rule, strips its base path               | https://DOMAIN/BASEPATH   |
 //	rule, leaves its base path to the API    | https://DOMAIN            | the paths below the base path
@@ -160,9 +161,14 @@ func (b *BaseURLs) add(d *gateway.Domain) {
 	if d.Routing != gateway.RulesOnly {
 		for _, m := range d.Mappings {
 			b.led[placeOf(d, m.Key)] = true
-			if !before.covers(m.Key) {
-				b.of[pair{m.APIID, m.Stage}] = append(b.of[pair{m.APIID, m.Stage}], under(d, m.Key))
+			if before.covers(m.Key) {
+				continue
 			}
+			a := under(d, m.Key)
+			if d.Routing == gateway.RulesThenMappings && d.RulesUnknown {
+				a.require(conditional, "unless a routing rule, which AWS did not list, leads elsewhere")
+			}
+			b.of[pair{m.APIID, m.Stage}] = append(b.of[pair{m.APIID, m.Stage}], a)
 		}
 	}
 }

@@ -82,6 +82,9 @@ func TestWhatLeadsToAStageIsItsBaseURL(t *testing.T) {
 		"mappings behind a rule for everything": {
 			gateway.Domain{Routing: gateway.RulesThenMappings, Rules: []gateway.RoutingRule{others(ruleToA(true), 1)},
 				Mappings: []gateway.Mapping{toA("x"), toA("")}}, []string{}},
+		"mappings behind rules that are not known": {
+			gateway.Domain{Routing: gateway.RulesThenMappings, RulesUnknown: true, Mappings: []gateway.Mapping{toA("x")}},
+			[]string{"https://D/x (unless a routing rule, which AWS did not list, leads elsewhere)"}},
 		"a rule behind a rule": {
 			gateway.Domain{Routing: gateway.RulesOnly,
 				Rules: []gateway.RoutingRule{ruleToA(true, "x"), others(ruleToA(true, "x"), 9)}}, []string{}},

@@ -18,8 +18,22 @@ type Domain struct {
 	// Mappings and Rules are what AWS lists of them, also where Routing leaves them out of use.
 	Mappings []Mapping
 	Rules    []RoutingRule
-	// Gap says that AWS did not list its mappings or rules, and why, in words. It is empty if nothing is missing.
+	// Gap says that AWS did not list its mappings or rules now, and why, in words. It is empty if nothing is missing.
 	Gap string
+	// MappingsUnknown and RulesUnknown say of which of them AWS has told nothing yet.
+	MappingsUnknown, RulesUnknown bool
+}
+
+// Completed has what AWS told earlier of mappings or rules in the place of what it does not tell now.
+func (d *Domain) Completed(earlier *Domain) *Domain {
+	out := *d
+	if d.MappingsUnknown {
+		out.Mappings, out.MappingsUnknown = earlier.Mappings, earlier.MappingsUnknown
+	}
+	if d.RulesUnknown {
+		out.Rules, out.RulesUnknown = earlier.Rules, earlier.RulesUnknown
+	}
+	return &out
 }
 
 // Routing says what of a domain name leads to APIs. Its zero value is mappings, as with AWS.

@@ -241,7 +241,7 @@ func TestWhatWasKnownLastStaysInUseWhenTheGrantIsTakenAway(t *testing.T) {
 			run(t, o, func(t *testing.T, w *world.World) {
 				w.Connected()
 				const base = "https://api000.example.com/shop/v1"
-				for _, is := range []bool{false, true, false} {
+				for _, is := range []bool{false, true, true, false} {
 					denied.Store(is)
 					succeed(w)
 					want := base
