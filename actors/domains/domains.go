@@ -29,6 +29,7 @@ const resumeWithin = 10 * time.Minute
 //	----------------------------------------------|-----------------------------------------------------------
 //	not asked for with domains, as by a preview   | goes past the learner
 //	not complete                                  | goes on at once, with what is known
+//	complete, without an API                      | the same: there is nothing to give base URLs to
 //	complete, what is known is younger than MaxAge| the same
 //	complete, what is known is older              | waits until AWS has been asked once, or until its deadline
 //
@@ -135,7 +136,8 @@ func (l *learner) onTargetListing(ctx actor.Context, m messages.TargetListing) {
 		return
 	}
 	delete(l.askers, m.Request)
-	if isKnown := !l.knownAt.IsZero() && time.Since(l.knownAt) < l.spec.MaxAge; isKnown || !m.Complete {
+	isKnown := !l.knownAt.IsZero() && time.Since(l.knownAt) < l.spec.MaxAge
+	if isKnown || !m.Complete || len(m.Entries) == 0 {
 		l.give(ctx, a, m)
 		return
 	}

@@ -151,6 +151,23 @@ func TestCustomDomainNamesCostACallEachAndOneMoreForRulesOncePerMaxAge(t *testin
 	})
 }
 
+func TestARegionWithoutAPIsIsNotAskedForDomainNames(t *testing.T) {
+	o := granted(t, oneRegion(1, 1, 1), regional(0))
+	o.Settings[provider0+"configuration_region"] = "eu-west-1,us-east-1,us-west-2"
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		succeed(w)
+		want := map[string]int64{awssim.OpGetDomainNames: 1, awssim.OpGetAPIMappings: 1}
+		if diff := cmp.Diff(want, ofDomains(w)); diff != "" {
+			t.Error(diff)
+		}
+		if got := firstServer(t, theAPI(t, w, 0)); got != "https://api000.example.com/shop/v1" {
+			t.Errorf("the first server is %s", got)
+		}
+		healthy(t, w)
+	})
+}
+
 func TestBaseURLsFollowWhatIsMappedAndTheCachedDocumentStays(t *testing.T) {
 	o := granted(t, oneRegion(2, 1, 1), regional(0))
 	o.Settings["gravitee_agent_discovery_customDomainsMaxAge"] = "5m"
