@@ -2,6 +2,7 @@ package apigateway
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
@@ -180,6 +181,9 @@ func (d *Domains) ask(
 		case gateway.NotFound:
 			return true, nil
 		case gateway.AccessDenied:
+			if failure, is := errors.AsType[*Error](err); is {
+				failure.Private = of.private
+			}
 			d.refused[of], refused = err, err
 		case gateway.Invalid:
 			refused = err

@@ -179,7 +179,7 @@ func TestAMissingGrantIsNotAskedForAgain(t *testing.T) {
 		}, ","),
 		by: map[string]func(*http.Request) (*http.Response, error){
 			"/v2/domainnames/a/apimappings": denied, "/domainnames/p/basepathmappings": denied,
-			"/v2/domainnames/r/routingrules": denied,
+			"/domainnames/e/basepathmappings": denied, "/v2/domainnames/r/routingrules": denied,
 		},
 	}.wire()
 	got, _ := domains(t, w)
@@ -194,7 +194,7 @@ func TestAMissingGrantIsNotAskedForAgain(t *testing.T) {
 		}
 	}
 	asked = slices.Compact(asked)
-	if diff := cmp.Diff([]string{"a", "b", "p", "q", "r"}, gaps); diff != "" {
+	if diff := cmp.Diff([]string{"a", "b", "e", "p", "q", "r"}, gaps); diff != "" {
 		t.Error(diff)
 	}
 	if diff := cmp.Diff([]string{

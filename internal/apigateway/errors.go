@@ -25,7 +25,9 @@ type Error struct {
 	// Operation is the SDK's name of the operation, Region the region that was called. Both may be empty.
 	Operation gateway.Operation
 	Region    string
-	Err       error
+	// Private says that it was about a private domain name, whose ARN has the account.
+	Private bool
+	Err     error
 }
 
 // Error implements error.
@@ -86,9 +88,9 @@ func Explain(err error) string {
 	case service != serviceID, class == gateway.BadCredentials && isSigningText(err.Error()):
 		return "no AWS credentials were found: set accessKeyId and secretAccessKey, or give the machine or pod a role"
 	case class == gateway.AccessDenied && denierOf(err) != "":
-		return denial(err, permission(e.Operation, e.Region)) + inItsWords(class, err)
+		return denial(err, permission(e)) + inItsWords(class, err)
 	case class == gateway.AccessDenied:
-		return "the credentials lack the permission " + permission(e.Operation, e.Region) + inItsWords(class, err)
+		return "the credentials lack the permission " + permission(e) + inItsWords(class, err)
 	case class == gateway.HardLimit && e.Operation == gateway.CreateAPIKey:
 		return "the account has no room for another API key in " + where + ": delete keys that nobody needs; AWS does not " +
 			"raise this quota" + inItsWords(class, err)
@@ -242,17 +244,20 @@ var permissions = map[gateway.Operation]struct{ verb, path string }{
 	gateway.DeleteAPIKey:        {"DELETE", ":/apikeys/*"},
 	gateway.GetAPIKeys:          {"GET", ":/apikeys"},
 	gateway.GetDomainNames:      {"GET", ":/domainnames"},
-	gateway.GetBasePathMappings: {"GET", "*:/domainnames/*"}, // the ARN of a private domain name has the account
+	gateway.GetBasePathMappings: {"GET", ":/domainnames/*"},
 	gateway.GetAPIMappings:      {"GET", ":/domainnames/*"},
 	gateway.ListRoutingRules:    {"ListRoutingRules", "*:/domainnames/*"},
 }
 
-// permission names the IAM action and resource that an operation needs in a region, which may be empty.
-func permission(operation gateway.Operation, in string) string {
-	p, known := permissions[operation]
+// permission names the IAM action and resource that an operation needs in its region, which may not be known.
+func permission(e *Error) string {
+	p, known := permissions[e.Operation]
 	if !known {
 		return "for this call"
 	}
-	partition := region.PartitionOf(in).ID
-	return fmt.Sprintf("apigateway:%s on arn:%s:apigateway:%s:%s", p.verb, partition, cmp.Or(in, "*"), p.path)
+	if e.Private && strings.HasPrefix(p.path, ":") {
+		p.path = "*" + p.path
+	}
+	partition := region.PartitionOf(e.Region).ID
+	return fmt.Sprintf("apigateway:%s on arn:%s:apigateway:%s:%s", p.verb, partition, cmp.Or(e.Region, "*"), p.path)
 }
