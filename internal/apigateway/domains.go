@@ -276,10 +276,23 @@ func (d *Domains) rulesOf(of *gateway.Domain) *PagedList[gateway.RoutingRule] {
 	}
 }
 
-// ProbeDomains is [Probe] for custom domain names.
+// nobodys is a domain name that nobody can have (RFC 6761, 6.4).
+const nobodys = "federation-agent.invalid"
+
+// ProbeDomains is [Probe] for custom domain names: it asks for one of them, and for what leads from one that does not
+// exist, as AWS looks at permissions first. That makes four calls. Whether mappings of private domain names may be listed,
+// it does not find out: their ARNs are others.
 func ProbeDomains(ctx context.Context, c Client) error {
 	if _, err := c.GetDomainNames(ctx, &sdk.GetDomainNamesInput{Limit: aws.Int32(1)}); err != nil {
 		return failed(gateway.GetDomainNames, "asking for custom domain names", err)
+	}
+	d, of := NewDomains(c, ""), &gateway.Domain{Name: nobodys}
+	for _, run := range []func(context.Context) error{d.firstMappings(of).Run, d.secondMappings(of).Run, d.rulesOf(of).Run} {
+		switch err := run(ctx); Classify(err) {
+		case gateway.OK, gateway.NotFound, gateway.Invalid:
+		default:
+			return err
+		}
 	}
 	return nil
 }

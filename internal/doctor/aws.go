@@ -38,7 +38,7 @@ const clockMay = time.Minute
 // aws checks the credentials of one integration, its roles, and each account and region. It makes one call to STS for
 // the credentials and one for each role (more only where a region's STS does not answer or does not know the key), and
 // four calls to API Gateway for each account and region (more if there is a stage filter and there are more than 500
-// usage plans; one more with agent.keys.lookup, and with agent.discovery.customDomains), and none of them twice.
+// usage plans; one more with agent.keys.lookup, four with agent.discovery.customDomains), and none of them twice.
 func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) {
 	clock := &clock{now: d.Now}
 	ctx = apigateway.WithClock(ctx, clock.tell)
@@ -226,7 +226,7 @@ func (d *doctor) target(ctx context.Context, credentials *apigateway.Credentials
 		probes = append(probes, probe{checkLookup, "they can be listed", apigateway.ProbeKeys})
 	}
 	if d.Config.Agent.Discovery.CustomDomains {
-		probes = append(probes, probe{checkDomains, "they can be listed", apigateway.ProbeDomains})
+		probes = append(probes, probe{checkDomains, "they can be listed, and what leads from them", apigateway.ProbeDomains})
 	}
 	if t.optional {
 		probes[0].probe = apigateway.Try

@@ -265,6 +265,23 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 			wants:    []want{{"domain names", doctor.Good, []string{"us-east-1", "can be listed"}}},
 			calls: map[string]int64{
 				"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2, "GetDomainNames": 2,
+				"GetBasePathMappings": 2, "GetApiMappings": 2, "ListRoutingRules": 2,
+			},
+		},
+		"custom domain names may be listed, and only in one region what leads from them": {
+			settings: []string{"gravitee_agent_discovery_customDomains=true"},
+			change: func(a *awssim.Account) {
+				p := policy("apigateway:GET", "arn:aws:apigateway:eu-west-1::/domainnames/*")
+				p.Statement = append(p.Statement, policy("apigateway:ListRoutingRules", "arn:aws:apigateway:us-east-1:*").Statement...)
+				a.Principals[0].Policy = p
+			},
+			wants: []want{
+				{"domain names", doctor.Attention, []string{"eu-west-1", "apigateway:GET on arn:aws:apigateway:eu-west-1::/domainnames/"}},
+				{"domain names", doctor.Attention, []string{"us-east-1", "apigateway:ListRoutingRules on arn:aws:apigateway:us-east-1:"}},
+			},
+			calls: map[string]int64{
+				"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2, "GetDomainNames": 2,
+				"GetBasePathMappings": 2, "GetApiMappings": 1, "ListRoutingRules": 1,
 			},
 		},
 		"wrong access key": {
