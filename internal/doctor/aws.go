@@ -89,6 +89,7 @@ func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) 
 			targets = append(targets, t)
 		}
 	}
+	targets = toldApart(targets)
 	found := together(targets, func(t target) asked { return d.target(ctx, credentials, t) })
 	for _, a := range all {
 		if a.All {
@@ -153,6 +154,19 @@ type target struct {
 	optional                    bool
 }
 
+// toldApart adds the role where several are of one account: each of them is tried, the one that stands by, too.
+func toldApart(targets []target) []target {
+	out := slices.Clone(targets)
+	for n, t := range targets {
+		if !slices.ContainsFunc(targets, func(o target) bool { return o.about == t.about && o.role != t.role }) {
+			continue
+		}
+		_, role, _ := strings.Cut(t.role, ":role/")
+		out[n].about += " by " + cmp.Or(role, "the credentials' own identity")
+	}
+	return out
+}
+
 // enabled are the regions of an account, as far as AWS tells which are enabled: told says whether it does.
 func (d *doctor) enabled(
 	ctx context.Context, credentials *apigateway.Credentials, a config.Access,
@@ -182,6 +196,9 @@ func off(a config.Access, targets []target, found []asked, r row) Result {
 		}
 	}
 	text := fmt.Sprintf("%d of %d are on; the others are off for the account, and left alone", on, len(a.Regions))
+	if on == len(a.Regions) {
+		text = fmt.Sprintf("all %d are on", on)
+	}
 	switch {
 	case on == 0:
 		return r.attention("AWS knows the credentials in none of them", "check accessKeyId")

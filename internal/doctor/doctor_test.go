@@ -354,6 +354,13 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 				"GetCallerIdentity": 1, "ListRegions": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2,
 			},
 		},
+		"every region, all of them on": {
+			settings: []string{provider0 + "configuration_region=all"},
+			wants:    []want{{"regions", doctor.Good, []string{"all 34 are on"}}},
+			calls: map[string]int64{
+				"GetCallerIdentity": 1, "ListRegions": 1, "GetRestApis": 34, "GetUsagePlans": 34, "GetStages": 34, "GetExport": 34,
+			},
+		},
 		"AWS that throttles": {
 			change: func(a *awssim.Account) { a.Regions = a.Regions[:1] },
 			wants: []want{
@@ -388,6 +395,22 @@ func TestARoleIsAssumedOnceForAllItsRegions(t *testing.T) {
 	p.settings = []string{provider0 + "configuration_roleArn=" + role}
 	has(t, p.results(), want{"role", doctor.Good, []string{role, "can be assumed"}}, want{"REST APIs", doctor.Good, nil})
 	p.calls(t, map[string]int64{"GetCallerIdentity": 1, "AssumeRole": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2})
+}
+
+func TestTwoRolesOfOneAccountAreToldApart(t *testing.T) {
+	p := newPatient(t)
+	account := &p.estate.Accounts[0]
+	account.Roles = append(account.Roles, awssim.Role{Name: "second", Policy: policy("apigateway:GET", "*/restapis")})
+	p.settings = []string{
+		provider0 + "configuration_accounts_0_regions=eu-west-1",
+		provider0 + "configuration_accounts_1_roleArn=" + awssim.RoleARN(*account, "second"),
+		provider0 + "configuration_accounts_1_regions=eu-west-1,us-east-1",
+	}
+	has(t, p.results(),
+		want{"REST APIs", doctor.Good, []string{account.ID + ":eu-west-1 by the credentials' own identity"}},
+		want{"REST APIs", doctor.Attention, []string{account.ID + ":eu-west-1 by second", "access denied"}},
+		want{"REST APIs", doctor.Attention, []string{account.ID + ":us-east-1 "}}, // only one reads it
+	)
 }
 
 func TestWithoutSTSAnAccountThatIsNamedIsEnough(t *testing.T) {
