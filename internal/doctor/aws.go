@@ -110,6 +110,11 @@ func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) 
 		results = append(results, row{checkLookup, about}.is(NotTried, "agent.keys.lookup is off, as by default",
 			"with it, and with apigateway:GET on /apikeys, the agent finds lost creates by their names and deletes them"))
 	}
+	if !d.Config.Agent.Discovery.CustomDomains {
+		results = append(results, row{checkDomains, about}.is(NotTried, "agent.discovery.customDomains is off, as by default",
+			"with it, and with apigateway:GET and apigateway:ListRoutingRules on /domainnames, the agent shows the base URLs "+
+				"that callers use"))
+	}
 	return append(results, clock.result(row{checkClock, about}))
 }
 
