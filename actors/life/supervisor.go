@@ -96,16 +96,21 @@ func (s *supervisor) restart(system *actor.ActorSystem, m restartDue) {
 	f := s.failures[who]
 	f.pending = false
 	s.failures[who] = f
+	var together []*actor.PID // the library's list of children is read, never changed
 	for _, child := range m.parent.Children() {
-		if s.group(child) != who {
-			continue
+		if s.group(child) == who {
+			together = append(together, child)
 		}
-		// What waits in its mailbox is for the next incarnation. The library keeps it only for the actor that failed.
+	}
+	// What waits in their mailboxes is for the next incarnations; the library sees to it only for the actor that failed.
+	// All of them are suspended before the first restarts: else one that still runs would hear that the others' workers
+	// end, or would be asked by the next incarnation of another, and take the answer to the grave.
+	for _, child := range together {
 		if process, lives := system.ProcessRegistry.Get(child); lives {
 			process.SendSystemMessage(child, &actor.SuspendMailbox{})
 		}
-		m.parent.RestartChildren(child)
 	}
+	m.parent.RestartChildren(together...)
 }
 
 // group names what restarts with a child: the child alone, or all of those that restart together.

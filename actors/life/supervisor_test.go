@@ -182,3 +182,46 @@ func TestNobodyIsBroughtBackByAParentThatEnds(t *testing.T) {
 		synctest.Wait()
 	})
 }
+
+// restarts notes what a supervisor does to the children of a parent, in order.
+type restarts struct {
+	actor.Supervisor // what is not used
+	children         []*actor.PID
+	done             []string
+}
+
+func (r *restarts) Children() []*actor.PID { return r.children }
+
+func (r *restarts) RestartChildren(children ...*actor.PID) {
+	for _, child := range children {
+		r.done = append(r.done, "restart "+child.Id)
+	}
+}
+
+// suspended is the mailbox of one of them.
+type suspended struct {
+	actor.Process
+	of *restarts
+}
+
+func (s suspended) SendSystemMessage(child *actor.PID, message any) {
+	if _, is := message.(*actor.SuspendMailbox); is {
+		s.of.done = append(s.of.done, "suspend "+child.Id)
+	}
+}
+
+// Nobody of the last incarnation may hear that a neighbour's worker ends, or be asked by a neighbour's next incarnation.
+func TestAllWhoRestartTogetherAreSuspendedBeforeTheFirstRestarts(t *testing.T) {
+	system := actor.NewActorSystem()
+	r := &restarts{}
+	for _, name := range []string{"a-1", "c-1", "b-1"} {
+		pid, _ := system.ProcessRegistry.Add(suspended{of: r}, name)
+		r.children = append(r.children, pid)
+	}
+	s := &supervisor{together: []string{"a-", "b-"}, failures: map[string]failures{}}
+	s.begin(r.children[0])
+	s.restart(system, restartDue{life: s.life, parent: r, child: r.children[2]})
+	if want := []string{"suspend a-1", "suspend b-1", "restart a-1", "restart b-1"}; !slices.Equal(r.done, want) {
+		t.Errorf("done: %s", strings.Join(r.done, ", "))
+	}
+}
