@@ -54,6 +54,8 @@ func RouterProps(env *life.Env, spec RouterSpec) *actor.Props {
 
 // What the router tells itself.
 type (
+	// serveAgain: what an earlier incarnation left open is to be served once more.
+	serveAgain     struct{ left []*openCommand }
 	commandOverdue struct{ ref messages.CommandRef }
 	// serverGone: an actor that served has ended.
 	serverGone struct{ who *actor.PID }
@@ -70,7 +72,9 @@ var whyOverdue = fmt.Sprintf("the agent could not do this within %.0f seconds; s
 func (r *router) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		r.onStarted(ctx)
+		r.onStarted()
+	case serveAgain:
+		r.onServeAgain(ctx, m)
 	case messages.Command:
 		r.onCommand(ctx, m)
 	case messages.Serving:
@@ -100,14 +104,30 @@ func (r *router) Receive(ctx actor.Context) {
 	}
 }
 
-// onStarted resumes the commands that an earlier incarnation left open. The actors that served them have restarted
-// together with the router, so each command is served once more, but not a third time: it may be what makes an actor
-// panic. Keys have no part in that restart: an actor that makes or deletes one continues and answers.
-func (r *router) onStarted(ctx actor.Context) {
-	for _, c := range r.memory.of(func(*openCommand) bool { return true }) {
+// onStarted resumes the commands that an earlier incarnation left open, once what waits in the mailbox is done: it may
+// be their answer, or tell who serves them. Keys have no part in the restart: an actor that makes or deletes one
+// continues and answers. All others that served have ended.
+func (r *router) onStarted() {
+	left := r.memory.of(func(*openCommand) bool { return true })
+	for _, c := range left {
 		r.arm(c.Ref())
+		if !r.withKeys(c) {
+			c.server = nil
+		}
+	}
+	r.Scope.Tell(serveAgain{left})
+}
+
+// withKeys says that an actor serves a command that did not restart together with the router.
+func (r *router) withKeys(c *openCommand) bool {
+	return c.server != nil && life.IsDescendant(c.server, r.spec.Keys)
+}
+
+// onServeAgain serves each command once more, but not a third time: it may be what makes an actor panic.
+func (r *router) onServeAgain(ctx actor.Context, m serveAgain) {
+	for _, c := range m.left {
 		switch {
-		case c.server != nil && life.IsDescendant(c.server, r.spec.Keys):
+		case r.memory.open[c.Ref().Key()] != c || r.withKeys(c):
 		case c.again:
 			r.abandon(ctx, c.Ref(), life.WhyPanicked)
 		default:

@@ -254,3 +254,58 @@ func TestNothingIsAnsweredAfterItsDeadlineHoweverLateAnActorIs(t *testing.T) {
 		})
 	})
 }
+
+// A router that is busy when the others restart hands a START_INGEST to their next incarnation, and, once it has restarted
+// itself, hands it over again: a second answer would be of the fate "never sent", and end a job that APIM has.
+func TestASTARTINGESTThatARestartHasHandedOverTwiceIsOneIngest(t *testing.T) {
+	var busy atomic.Bool
+	fails := panicOnce("catalogue-", "catalogue.listingKept", 1)
+	o := world.Options{AWS: oneRegion(2, 1, 1), Faults: func(id string, m any) {
+		if _, is := m.(messages.StartIngest); is && kindOf(id) == "router" && busy.CompareAndSwap(false, true) {
+			time.Sleep(time.Second) // the restart is due meanwhile
+		}
+		fails(id, m)
+	}}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		preview(w)
+		w.Await("the panic", func() bool { return w.Log.Has("an actor panicked") })
+		if job := ended(w, startIngest(w)); job.Status != apimsim.JobSuccess {
+			t.Errorf("it ended as %+v", job)
+		}
+		if !w.Log.Has("restarting an actor") {
+			t.Error("nothing restarted, so that shows nothing")
+		}
+		oneReplyEach(t, w)
+	})
+}
+
+func TestACommandWhoseAnswerWaitsWhileTheRouterRestartsIsNotServedAgain(t *testing.T) {
+	var busy atomic.Bool
+	var served atomic.Int64
+	fails := panicOnce("catalogue-", "catalogue.listingKept", 1)
+	o := world.Options{AWS: oneRegion(2, 1, 1), Faults: func(id string, m any) {
+		switch m.(type) {
+		case messages.Serving:
+			if busy.CompareAndSwap(false, true) {
+				time.Sleep(time.Second) // the ingest answers, and the restart is due meanwhile
+			}
+		case messages.StartIngest:
+			if kindOf(id) == "jobs" {
+				served.Add(1)
+			}
+		}
+		fails(id, m)
+	}}
+	run(t, o, func(t *testing.T, w *world.World) {
+		w.Connected()
+		job := startIngest(w)
+		if !w.Log.Has("restarting an actor") {
+			t.Error("nothing restarted before the answer, so that shows nothing")
+		}
+		if job = ended(w, job); job.Status != apimsim.JobSuccess || served.Load() != 1 {
+			t.Errorf("it was served %d times, and ended as %+v", served.Load(), job)
+		}
+		oneReplyEach(t, w)
+	})
+}
