@@ -88,6 +88,19 @@ func (c Config) accesses(i int) (all []Access) {
 	return all
 }
 
+// partitions are those of the regions that some accounts of a provider are read in.
+func (c Config) partitions(i int, some func(Access) bool) (found []string) {
+	for _, a := range c.accesses(i) {
+		for _, name := range a.Regions {
+			partition, _ := partitionOf(name)
+			if some(a) && partition != "" && !slices.Contains(found, partition) {
+				found = append(found, partition)
+			}
+		}
+	}
+	return found
+}
+
 // RegionsOf are all regions of some accounts, as of gives those of each.
 func RegionsOf(all []Access, of func(Access) []string) (regions []string) {
 	for _, a := range all {
@@ -127,10 +140,11 @@ func (l *loader) accountLists() (lists []string) {
 // checkAccounts checks the roles and regions of a provider, in both forms.
 func (l *loader) checkAccounts(cfg Config, i int) {
 	p := cfg.Providers[i]
-	found := l.checkRegions(providerKey(i, "configuration.region"), p.Regions)
+	l.checkRegions(providerKey(i, "configuration.region"), p.Regions)
 	for n, account := range p.Accounts {
-		found = append(found, l.checkRegions(accountKey(i, n, "regions"), account.Regions)...)
+		l.checkRegions(accountKey(i, n, "regions"), account.Regions)
 	}
+	found := cfg.partitions(i, func(Access) bool { return true })
 	for n, role := range p.RoleARNs {
 		l.checkRole(providerKey(i, "configuration.roleArn"), fmt.Sprintf("role %d of %d ", n+1, len(p.RoleARNs)), role, found)
 	}
@@ -173,11 +187,25 @@ func (l *loader) checkTwice(cfg Config, i int) {
 			regions[at] = l.named(key)
 		}
 		if other, known := ids[a.Role]; known && a.Role != "" && other.ExternalID != a.ExternalID {
-			l.fault(a.ExternalIDFrom, "is not the external id of %s, which has the same role; a role has one",
-				l.named(other.ExternalIDFrom))
+			l.faultOfIDs(a, other)
 		}
 		ids[a.Role] = a
 	}
+}
+
+// faultOfIDs says that two entries of one role differ in the external id. One may have none.
+func (l *loader) faultOfIDs(a, other Access) {
+	if a.ExternalID != "" && other.ExternalID != "" {
+		l.fault(a.ExternalIDFrom, "is not the external id of %s, which has the same role; a role has one",
+			l.named(other.ExternalIDFrom))
+		return
+	}
+	with, without := a, other
+	if with.ExternalID == "" {
+		with, without = other, a
+	}
+	l.fault(with.ExternalIDFrom, "is set, but the same role stands elsewhere without an external id, and %s is not set; "+
+		"a role has one", l.named(without.ExternalIDFrom))
 }
 
 // named is a key as the user spelled it, or as it could be.

@@ -121,6 +121,22 @@ func TestTheAccountsOfEachProviderAreItsOwn(t *testing.T) {
 	}
 }
 
+func TestRegionsThatNobodyReadsHaveNoPartition(t *testing.T) {
+	// configuration.region is of roles and entries that name none.
+	mustLoad(t, sources(seed(accounts+"0_roleArn=arn:aws-cn:iam::111122223333:role/r", accounts+"0_regions=all")...))
+	got := faultsOf(t, sources(seed(
+		accounts+"0_roleArn=arn:aws-cn:iam::111122223333:role/r", accounts+"0_regions=all", accounts+"1_roleArn="+roleOne,
+		accounts+"1_regions=all",
+	)...))
+	wantFaults(t, got, accounts+"0_roleArn: is in the partition aws-cn, but a region is in aws; ",
+		accounts+"1_roleArn: is in the partition aws, but a region is in aws-cn; ")
+}
+
+func TestRegionsOfSeveralPartitionsWithoutARoleAreAWarning(t *testing.T) {
+	_, warnings := mustLoad(t, sources(seed(provider0+"configuration_region=eu-west-1,cn-north-1")...))
+	wantWarnings(t, warnings, provider0+"configuration_region: the regions without a role are in several partitions (aws, aws-cn)")
+}
+
 func TestFaultsOfAccountsNameTheVariables(t *testing.T) {
 	const roleArn = provider0 + "configuration_roleArn"
 	for name, c := range map[string]struct {
@@ -147,6 +163,25 @@ func TestFaultsOfAccountsNameTheVariables(t *testing.T) {
 				accounts + "1_externalId=two", accounts + "1_regions=us-east-1",
 			},
 			accounts + "1_externalId: is not the external id of " + accounts + "0_externalId, which has the same role; ",
+		},
+		"an external id in one of two entries of a role": {
+			[]string{
+				accounts + "0_roleArn=" + roleOne, accounts + "0_externalId=one", accounts + "1_roleArn=" + roleOne,
+				accounts + "1_regions=us-east-1",
+			},
+			accounts + "0_externalId: is set, but the same role stands elsewhere without an external id, " +
+				"and gravitee_agent_aws_externalId is not set; ",
+		},
+		"two roles in one entry": {
+			[]string{accounts + "0_roleArn=" + roleOne + "," + roleTwo},
+			accounts + "0_roleArn: names several roles; each needs an entry of its own",
+		},
+		"two roles in one entry, with a space": {
+			[]string{accounts + "0_roleArn=" + roleOne + ", " + roleTwo}, accounts + "0_roleArn: names several roles; ",
+		},
+		"every region of a partition that nobody knows": {
+			[]string{accounts + "0_roleArn=arn:aws-moon:iam::111122223333:role/r", accounts + "0_regions=all"},
+			accounts + "0_roleArn: is in the partition aws-moon, but a region is in aws; ",
 		},
 		"an external id for nobody": {
 			[]string{accounts + "0_regions=us-east-1", accounts + "0_externalId=one"},

@@ -129,8 +129,7 @@ func (l *loader) isStandInKey(value string) bool {
 		slices.ContainsFunc(endpointVariables, func(name string) bool { return l.environ[name] != "" })
 }
 
-// checkRegions gives the partitions of the valid regions.
-func (l *loader) checkRegions(key string, regions []string) (found []string) {
+func (l *loader) checkRegions(key string, regions []string) {
 	for _, name := range regions {
 		partition, _ := partitionOf(name)
 		if strings.EqualFold(name, AllRegions) {
@@ -141,16 +140,17 @@ func (l *loader) checkRegions(key string, regions []string) (found []string) {
 		}
 		if partition == "" {
 			l.fault(key, "%s is not an AWS region%s", show(name), likeRegion(name))
-			continue
 		}
-		found = append(found, partition)
 	}
-	return found
 }
 
 // checkRole checks a role, which the fault names as which.
 func (l *loader) checkRole(key, which, role string, regionPartitions []string) {
 	partition, ok := partitionOfRole(role)
+	if strings.Count(role, ":role/") > 1 { // a path may have commas and colons
+		l.fault(key, "%snames several roles; each needs an entry of its own", which)
+		return
+	}
 	if !ok {
 		l.fault(key, "%sis not the ARN of an IAM role", which)
 		return
@@ -185,6 +185,11 @@ func (l *loader) adviseRegions(cfg Config) {
 		}
 	}
 	for i, p := range cfg.Providers {
+		own := cfg.partitions(i, func(a Access) bool { return a.Role == "" })
+		if len(own) > 1 {
+			l.warn(fmt.Sprintf("%s: the regions without a role are in several partitions (%s); credentials work in one of them",
+				l.named(providerKey(i, "configuration.region")), strings.Join(own, ", ")))
+		}
 		advise(providerKey(i, "configuration.region"), p.Regions)
 		for n, account := range p.Accounts {
 			advise(accountKey(i, n, "regions"), account.Regions)
