@@ -39,6 +39,8 @@ type Unused struct {
 	// Meant are those of the known names or tags that are spelt like them, Known all of these.
 	Meant []string `json:"didYouMean,omitempty"`
 	Known []string `json:"known"`
+	// LeftOut are those of the names that match something, which other settings leave out, or no usage plan contains.
+	LeftOut []string `json:"leftOut,omitempty"`
 }
 
 // String is as in "Prod; did you mean prod? There are: dev, prod".
@@ -49,8 +51,15 @@ func (u Unused) String() string {
 	} else {
 		text += "."
 	}
-	if len(u.Known) == 0 {
+	if len(u.LeftOut) > 0 {
+		text += " Spelt right, and left out by another setting or for want of a usage plan: " +
+			words.Few(u.LeftOut, words.Many, ", ") + "."
+	}
+	switch {
+	case len(u.Known) == 0:
 		return text + " None is known"
+	case len(u.LeftOut) == len(u.Names):
+		return strings.TrimSuffix(text, ".")
 	}
 	return text + " There are: " + words.Few(u.Known, words.Many, ", ")
 }
@@ -98,10 +107,13 @@ func Filters(f federation.Filter, apis []federation.NamedEntry, listings []Listi
 		unused.Known = known(all, r.Of)
 		for _, name := range unused.Names {
 			if count(all, r.Of, name) > 0 {
-				continue // it is spelt right, and something else leaves out what it matches
+				unused.LeftOut = append(unused.LeftOut, name)
+				continue
 			}
-			if like := near(name, unused.Known, r.Of); like != "" {
-				unused.Meant = append(unused.Meant, like)
+			for _, like := range near(name, unused.Known, r.Of) {
+				if !slices.Contains(unused.Meant, like) {
+					unused.Meant = append(unused.Meant, like)
+				}
 			}
 		}
 		vain = append(vain, unused)
@@ -154,25 +166,28 @@ func known(of []located, s federation.Subject) []string {
 	return slices.Sorted(maps.Keys(found))
 }
 
-// near is the known name or tag that a misspelt entry was meant for: the same in upper or lower case, or with a typing
-// error. It is empty where none is like it.
-func near(entry string, known []string, s federation.Subject) string {
+// near are the known names or tags that a misspelt entry was meant for: the same in upper or lower case, or with a
+// typing error, with those that differ from them in upper or lower case only. There is none where none is like it.
+func near(entry string, known []string, s federation.Subject) []string {
 	alike := slices.Clone(known)
 	for n, name := range known {
 		if s.OfTags() && !strings.Contains(entry, "=") {
 			alike[n], _, _ = strings.Cut(name, "=")
 		}
-		if federation.Matches(strings.ToLower(entry), strings.ToLower(alike[n])) {
-			return alike[n]
+	}
+	like := config.Meant(entry, alike)
+	for _, name := range slices.Backward(alike) {
+		if federation.Matches(strings.ToLower(entry), strings.ToLower(name)) {
+			like = name
 		}
 	}
-	if like := config.Meant(entry, alike); like != "" {
-		return like
+	if like != "" {
+		return slices.Compact(slices.DeleteFunc(alike, func(name string) bool { return !strings.EqualFold(name, like) }))
 	}
 	if key, _, valued := strings.Cut(entry, "="); valued && s.OfTags() && !slices.ContainsFunc(known, func(tag string) bool {
 		return strings.HasPrefix(tag, key+"=")
 	}) {
 		return near(key, known, s)
 	}
-	return ""
+	return nil
 }

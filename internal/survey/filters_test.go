@@ -57,7 +57,8 @@ func TestEachEntryOfAFilterSaysWhatItDoes(t *testing.T) {
 	names := []string{"Internal", "Legacy", "Orders", "Unplanned"}
 	vain := []survey.Unused{
 		{Setting: "excludeApis", Names: []string{"unplanned"}, Meant: []string{"Unplanned"}, Known: names},
-		{Setting: "includeApis", Names: []string{"Legacy", "Oders", "Unplanned"}, Meant: []string{"Orders"}, Known: names},
+		{Setting: "includeApis", Names: []string{"Legacy", "Oders", "Unplanned"}, Meant: []string{"Orders"}, Known: names,
+			LeftOut: []string{"Legacy", "Unplanned"}},
 		{
 			Setting: "excludeApiTags", Names: []string{"Team", "tema=shop"}, Meant: []string{"team", "team=shop"},
 			Known: []string{"team=shop"},
@@ -72,7 +73,8 @@ func TestEachEntryOfAFilterSaysWhatItDoes(t *testing.T) {
 		t.Fatal(err)
 	}
 	for _, line := range []string{
-		"ATTENTION: includeApis has entries that do nothing: Legacy, Oders, Unplanned; did you mean Orders? There are: Internal,",
+		"ATTENTION: includeApis has entries that do nothing: Legacy, Oders, Unplanned; did you mean Orders? " +
+			"Spelt right, and left out by another setting or for want of a usage plan: Legacy, Unplanned. There are: Internal,",
 		"ATTENTION: excludeStageTags has entries that do nothing: x. None is known\n",
 		"FILTER                 ENTRY      DOES\n", "excludeApis            Leg*       drops 1 of the REST APIs\n",
 		"excludeApiTags         Team       nothing\n", "configuration.0_stage  prod       keeps 1 of the stages\n",
@@ -80,6 +82,28 @@ func TestEachEntryOfAFilterSaysWhatItDoes(t *testing.T) {
 	} {
 		if !strings.Contains(text.String(), line) {
 			t.Errorf("without %q:\n%s", line, text.String())
+		}
+	}
+}
+
+func TestAnEntryThatIsSpeltRightIsNotListedAmongWhatThereIs(t *testing.T) {
+	at := federation.Target{Account: "111122223333", Region: "eu-west-1"}
+	apis := []*gateway.RestAPI{
+		{ID: "a", Name: "Orders", Tags: map[string]string{"team": "Shop"}}, {ID: "b", Name: "orders", Tags: map[string]string{"team": "shop"}},
+	}
+	filter := federation.Filter{Rules: []federation.Rule{
+		{Setting: "includeApis", Of: federation.APIName, Entries: []string{"orders"}},
+		{Setting: "excludeApis", Of: federation.APIName, Exclude: true, Entries: []string{"ORDERS", "ordres"}},
+		{Setting: "includeApiTags", Of: federation.APITag, Entries: []string{"Team=shop", "team = shop", "x"}},
+	}}
+	_, vain := survey.Filters(filter, nil, []survey.Listing{{Target: at, Complete: true, APIs: apis}})
+	for n, want := range []string{
+		"orders. Spelt right, and left out by another setting or for want of a usage plan: orders",
+		"ORDERS, ordres; did you mean Orders, orders? There are: Orders, orders",
+		"Team=shop, team = shop, x; did you mean team=Shop, team=shop? There are: team=Shop, team=shop",
+	} {
+		if got := vain[n].String(); got != want {
+			t.Errorf("%s", got)
 		}
 	}
 }

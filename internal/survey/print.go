@@ -68,7 +68,7 @@ func (i Integration) print(w *tabwriter.Writer) {
 		fmt.Fprintf(w, "Not compared with an earlier ingest: %s\n", i.NotCompared)
 	}
 	if u := i.UnusedStages; u != nil {
-		fmt.Fprintf(w, "ATTENTION: the stage filter (configuration.0_stage, 1_stage …) names stages that no listed API has: %s\n", u)
+		fmt.Fprintf(w, "ATTENTION: the stage filter (configuration.0_stage, 1_stage …) names stages that no federated API has: %s\n", u)
 	}
 	for _, u := range i.UnusedFilters {
 		fmt.Fprintf(w, "ATTENTION: %s has entries that do nothing: %s\n", u.Setting, u)
