@@ -140,7 +140,7 @@ func (f FilterList) neverMatches(entry string) string {
 	length := func(text string) int { return len([]rune(strings.ReplaceAll(text, "*", ""))) }
 	key, value, _ := strings.Cut(entry, "=")
 	switch {
-	case f.Exclude && strings.Trim(entry, "*") == "" && (f.Of == FilterAPIs || f.Of == FilterStages):
+	case f.Exclude && matchesAll(entry) && (f.Of == FilterAPIs || f.Of == FilterStages):
 		return "lets nothing through"
 	case f.Of == FilterAPIs:
 		return ""
@@ -156,4 +156,9 @@ func (f FilterList) neverMatches(entry string) string {
 		return "is longer than a tag of AWS: 128 characters of key, 256 of value"
 	}
 	return ""
+}
+
+// matchesAll says that an entry matches each name, which has one character at least.
+func matchesAll(entry string) bool {
+	return strings.Contains(entry, "*") && strings.Trim(entry, "*?") == "" && strings.Count(entry, "?") <= 1
 }

@@ -85,6 +85,8 @@ func TestAnEntryThatCannotMatchIsAFaultThatNamesItsVariable(t *testing.T) {
 		"excludeStages=" + strings.Repeat("s", 129):      "matches no stage name",
 		"excludeStages=*":                                `excludeStages: "*" lets nothing through`,
 		"excludeApis=orders,**":                          `excludeApis: "**" lets nothing through`,
+		"excludeApis=*?":                                 `excludeApis: "*?" lets nothing through`,
+		"excludeApis=??*,?":                              "",
 		"excludeApiTags=*":                               "",
 		"includeApis=, ,":                                "includeApis: has no entry between its commas",
 		"includeApis=[orders]":                           "includeApis: is in brackets",
