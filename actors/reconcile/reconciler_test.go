@@ -16,6 +16,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
+	"federation-agent/internal/apimrest"
 	"federation-agent/internal/drift"
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
@@ -366,13 +367,34 @@ func TestARemovalThatMayNotBeginForLongIsLeftToTheNextRound(t *testing.T) {
 	})
 }
 
-func TestARoundThatFindsAPIMAwayIsFollowedByTheNextOne(t *testing.T) {
+// An outage of a minute must not cost a daily schedule its day.
+func TestARoundThatFindsAPIMAwayIsPutOff(t *testing.T) {
+	onSchedule(t, "@daily", 0, nil, func(s *stage) {
+		s.set(func() { s.apimErr = &apimrest.Error{Class: apimrest.Unavailable, Text: "it is away"} })
+		time.Sleep(24*time.Hour + 6*time.Minute)
+		s.wants("away", "state, state")
+		if got := s.rounds(); got != "2 put_off" {
+			s.Error(got)
+		}
+		s.set(func() { s.apimErr = nil })
+		time.Sleep(5 * time.Minute)
+		s.wants("there again", wholeRound)
+		s.set(func() { s.apimErr = &apimrest.Error{Class: apimrest.Unreachable, Text: "it is away"} })
+		time.Sleep(25 * time.Hour)
+		s.wants("away for long", "state"+strings.Repeat(", state", mostTries-1))
+		if got := s.rounds(); got != "1 dropped, 1 sent, 8 put_off" {
+			s.Error(got)
+		}
+	})
+}
+
+func TestARoundThatAPIMRefusesIsFollowedByTheNextOne(t *testing.T) {
 	onStage(t, nil, func(s *stage) {
-		s.set(func() { s.apimErr = errors.New("the management API is away") })
+		s.set(func() { s.apimErr = &apimrest.Error{Class: apimrest.Forbidden, Text: "the token may not"} })
 		time.Sleep(time.Hour + 2*time.Minute)
-		s.wants("away", "state")
+		s.wants("refused", "state")
 		if last := s.board.Read().Integrations[0].Schedule.Last; last.Result != status.RoundFailed ||
-			last.Why != "the management API is away" {
+			!strings.Contains(last.Why, "the token may not") {
 			s.Errorf("%+v", last)
 		}
 		s.set(func() { s.apimErr = nil })

@@ -138,6 +138,8 @@ func (r *reconciler) onJobsCounted(ctx actor.Context, m messages.JobsCounted) {
 func (r *reconciler) onState(ctx actor.Context, m stateCame) {
 	switch {
 	case m.of != r.round:
+	case m.err != nil && m.of.kind == scheduled && m.of.send == nil && !life.NeedsSomebody(m.err):
+		r.putOff(ctx, m.err.Error()) // AWS was not asked yet, so that trying again costs next to nothing
 	case m.err != nil:
 		r.fail(ctx, m.err.Error(), life.NeedsSomebody(m.err))
 	case m.state.Job != "":
