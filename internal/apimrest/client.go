@@ -44,8 +44,25 @@ func (d tooLate) Error() string {
 	return fmt.Sprintf("there was no answer within %s", time.Duration(d))
 }
 
-// call makes one request and gives the body of its answer. Doing says for errors what it is for.
+// call makes a request and gives the body of its answer. Doing says for errors what it is for. Where the token is not
+// known, and a live one is another one by now, the request is made once more: nothing was done.
 func (c *Client) call(
+	ctx context.Context, doing string, within time.Duration, send func(context.Context) (*http.Response, error),
+) ([]byte, error) {
+	sent := c.options.Token.Reveal()
+	body, err := c.once(ctx, doing, within, send)
+	if !Is(err, Unauthorized) {
+		return body, err
+	}
+	reading, cancel := context.WithTimeout(ctx, c.options.Timeout)
+	defer cancel()
+	if c.options.Token.Refresh(reading); c.options.Token.Reveal() == sent {
+		return nil, err
+	}
+	return c.once(ctx, doing, within, send)
+}
+
+func (c *Client) once(
 	ctx context.Context, doing string, within time.Duration, send func(context.Context) (*http.Response, error),
 ) ([]byte, error) {
 	ctx, cancel := context.WithTimeoutCause(ctx, within, tooLate(within))
@@ -64,11 +81,7 @@ func (c *Client) call(
 	case response.StatusCode/100 == 2:
 		return body, nil
 	}
-	failure := answered(doing, response, body, c.options.Token)
-	if failure.Class == Unauthorized {
-		c.options.Token.Refresh(ctx)
-	}
-	return nil, failure
+	return nil, answered(doing, response, body, c.options.Token)
 }
 
 // ask makes one request and reads its answer, an object that has this member, if one is named: what answers in APIM's

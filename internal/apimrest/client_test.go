@@ -277,24 +277,40 @@ type rotated struct{ reads int }
 func (r *rotated) Text() string            { return fmt.Sprintf("%s-%d", token, r.reads) }
 func (r *rotated) Refresh(context.Context) { r.reads++ }
 
-func TestATokenThatIsNotKnownIsReadAgainForTheNextRequest(t *testing.T) {
+func TestATokenThatWasRotatedIsReadAgainAndCostsNoRequest(t *testing.T) {
 	live := &rotated{}
 	var got []string
+	known := "-1"
 	with(t, func(w http.ResponseWriter, r *http.Request) {
-		got = append(got, strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "+token))
-		if len(got) == 1 {
+		body, _ := io.ReadAll(r.Body)
+		shown := strings.TrimPrefix(r.Header.Get("Authorization"), "Bearer "+token)
+		if got = append(got, shown+string(body)); shown != known {
 			w.WriteHeader(http.StatusUnauthorized)
 			return
 		}
-		reply(w, 200, `{"id":"env-1"}`)
+		reply(w, 200, `{"status":"PENDING"}`)
 	}, func(o *apimrest.Options) { o.Token = secret.Live(live) }, func(t *testing.T, c *apimrest.Client) {
-		_, err := c.Environment(t.Context())
-		failure(t, err, apimrest.Unauthorized)
-		if _, err := c.Environment(t.Context()); err != nil {
+		if err := c.Ingest(t.Context(), integration, []string{"a"}); err != nil {
 			t.Error(err)
 		}
-		if !slices.Equal(got, []string{"-0", "-1"}) {
+		known = "none"
+		failure(t, c.Ingest(t.Context(), integration, []string{"b"}), apimrest.Unauthorized)
+		a, b := `{"apiIds":["a"]}`, `{"apiIds":["b"]}`
+		if want := []string{"-0" + a, "-1" + a, "-1" + b, "-2" + b}; !slices.Equal(got, want) {
 			t.Error(got)
+		}
+	})
+}
+
+func TestATokenThatStaysTheSameIsNotSentAgain(t *testing.T) {
+	requests := 0
+	ask(t, func(w http.ResponseWriter, _ *http.Request) {
+		requests++
+		w.WriteHeader(http.StatusUnauthorized)
+	}, func(t *testing.T, c *apimrest.Client) {
+		_, err := c.Environment(t.Context())
+		if failure(t, err, apimrest.Unauthorized); requests != 1 {
+			t.Errorf("%d requests", requests)
 		}
 	})
 }

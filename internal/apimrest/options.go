@@ -22,8 +22,7 @@ type Options struct {
 	URL string
 	// Environment is the id of the environment of all integrations and APIs that are asked for.
 	Environment string
-	// Token is a personal access token. After an answer that it is not known, a live one is read again, for the next
-	// request.
+	// Token is a personal access token. After an answer that it is not known, a live one is read again.
 	Token secret.String
 	// Timeout bounds a request that APIM answers by itself.
 	Timeout time.Duration
