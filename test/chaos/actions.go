@@ -24,6 +24,8 @@ func (r *run) do(s step) {
 		r.away.begin(r, s)
 	case doFill:
 		r.fillDisk(s)
+	case doPublish, doDeleteAPIs, doDeleteStage, doBringBack, doHide:
+		r.doRemovals(s)
 	case doStale:
 		r.subscribeToStale(s)
 	case doCutAPIM, doHoleAPIM, doCutAWS, doHoleAWS:
@@ -57,7 +59,7 @@ func (r *run) doInAPIM(s step) {
 		r.ingest(s, nil)
 	case doIngestSome:
 		var ids []string
-		for _, api := range apim.APIs() {
+		for _, api := range r.apis() {
 			if r.dice.chance(0.5, "some", s.name(), api.ProviderID) {
 				ids = append(ids, api.ProviderID)
 			}

@@ -23,6 +23,8 @@ type estateAt struct {
 	links map[string][]string
 	// passes are the ids that the seed's filter lets through.
 	passes map[string]bool
+	// exists are the ids of all stages, apis those of REST APIs, without a stage.
+	exists, apis map[string]bool
 	// unexportable are the ids whose export AWS refuses for good.
 	unexportable map[string]bool
 }
@@ -35,13 +37,14 @@ func newEstateHistory(r *run) *estateHistory {
 
 // look notes what there is now.
 func (h *estateHistory) look() {
-	now := estateAt{at: time.Now(), plans: map[string][]string{}, links: map[string][]string{}, passes: map[string]bool{}, unexportable: map[string]bool{}}
+	now := estateAt{at: time.Now(), plans: map[string][]string{}, links: map[string][]string{}, passes: map[string]bool{}, unexportable: map[string]bool{}, exists: map[string]bool{}, apis: map[string]bool{}}
 	for _, scope := range h.run.scopes() {
 		region, err := h.run.world.AWS.Snapshot(scope)
 		if err != nil {
 			continue
 		}
 		for _, api := range region.RestAPIs {
+			now.apis[scope.Account+":"+scope.Region+":"+api.ID] = true
 			for _, plan := range region.UsagePlans {
 				for _, l := range plan.APIStages {
 					if l.RestAPI == api.ID {
@@ -59,6 +62,7 @@ func (h *estateHistory) look() {
 						}
 					}
 				}
+				now.exists[id] = true
 				now.unexportable[id], now.passes[id] = stage.ExportError != "", h.run.sieve.passes(api, stage.Name)
 			}
 		}

@@ -46,6 +46,7 @@ func (r *run) judge() {
 	r.checkLimits()
 	r.checkService()
 	r.checkLeftOut()
+	r.checkRemovals()
 	r.until(time.Now().Add(2 * time.Minute))
 	r.checkKeys()
 	r.checkVolumes()
@@ -205,7 +206,7 @@ func (r *run) checkConvergence(when string) {
 	}
 	legacy, keepsPlans := r.apimLacks()
 	got := map[string]apimsim.API{}
-	for _, api := range r.world.APIM.APIs() {
+	for _, api := range r.apis() {
 		if _, twice := got[api.ProviderID]; twice {
 			r.violated("api-twice", "API %s is in APIM twice", api.ProviderID)
 		}

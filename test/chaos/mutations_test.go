@@ -213,6 +213,31 @@ func mutations() []mutationOf {
 			"\tif !m.reserved || ", "\tif m.reserved || ",
 		},
 		{
+			"one listing is enough to remove an API", "internal/drift/removal.go",
+			"if at.Sub(l[item.ID]) >= federation.SecondLook {", "if at.Sub(l[item.ID]) >= 0 {",
+		},
+		{
+			"subscriptions are not asked for before a removal", "actors/agent/removal.go",
+			"if verdict == drift.Remove && !policy.WithSubscriptions {", "if verdict == drift.Remove && policy.WithSubscriptions {",
+		},
+		{
+			"it does not matter how many are gone", "actors/reconcile/removal.go",
+			"\tcase len(g.all) <= policy.AtMost:\n", "\tcase len(g.all) > 0:\n",
+		},
+		{
+			"what is in no usage plan any more counts as gone", "internal/drift/drift.go",
+			"\treturn kind(Omitted, string(cmp.Or(of.Why, federation.Planless)), ",
+			"\treturn kind(Gone, string(cmp.Or(of.Why, federation.Planless)), ",
+		},
+		{
+			"what is to be hidden is deleted", "actors/agent/removal.go",
+			"\tcase policy.How == drift.Delete:\n", "\tcase policy.How != drift.LeaveIt:\n",
+		},
+		{
+			"nothing that is gone is removed", "actors/reconcile/removal.go",
+			"\treturn len(g.confirmed) > 0 && !g.waiting", "\treturn len(g.confirmed) > len(g.all) && !g.waiting",
+		},
+		{
 			"what a dead process left is not swept", "actors/keys/sweep.go",
 			"\tif w.sweeping {\n", "\tif w.sweeping || !w.sweeping {\n",
 		},

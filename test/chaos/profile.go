@@ -37,6 +37,7 @@ const (
 	famRoom      = "room"      // journal and cache are on one small disk, which others fill and free again
 	famFilters   = "filters"   // processes are started with a filter and without it, and tags change
 	famREST      = "rest"      // APIM's REST API is asked, on a schedule, and fails
+	famRemoval   = "removal"   // what AWS has deleted is removed from APIM
 	famLimits    = "limits"    // controllers take smaller messages or frames than the agent sends
 )
 
@@ -45,6 +46,7 @@ func families() []string {
 		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famHoldUps, famPongs, famRefusals,
 		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famNonsense, famNeighbour,
 		famAway, famConflicts, famStale, famSettings, famLimits, famRoom, famFilters, famREST,
+		famRemoval,
 	}
 }
 
@@ -53,7 +55,7 @@ func usual(family string) float64 {
 	switch family {
 	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom, famFilters, famREST:
 		return 0.15
-	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
+	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale, famRemoval:
 		return 0.25
 	}
 	return 0.5

@@ -16,14 +16,14 @@ const restToken = "a-rest-token-that-must-never-be-logged"
 // unsentIsRight says that a job need not send an API: APIM has it, and was asked. Whether it has it as it is, the last
 // ingests show.
 func (r *run) unsentIsRight(id string) bool {
-	return r.rest && slices.ContainsFunc(r.world.APIM.APIs(), func(a apimsim.API) bool { return a.ProviderID == id })
+	return r.wasRemoved(id) || r.rest && slices.ContainsFunc(r.world.APIM.APIs(), func(a apimsim.API) bool { return a.ProviderID == id })
 }
 
 // withREST lets the agents ask APIM's REST API, and ingest on a schedule. APIM 4.4 has another one. With two journals, an
 // API that another replica has sent meanwhile may count as unchanged (docs/operations.md, Schedule).
 func (r *run) withREST(o *world.Options) {
 	// A hold-up is of a connection by its number, and REST has connections of its own.
-	if r.rest = r.profile.has(famREST) && !r.profile.hasAny(famReplica, famHoldUps) && o.APIM.Version != "4.4"; !r.rest {
+	if r.rest = r.profile.hasAny(famREST, famRemoval) && !r.profile.hasAny(famReplica, famHoldUps) && o.APIM.Version != "4.4"; !r.rest {
 		return
 	}
 	o.APIM.Accounts = map[string]apimsim.Account{world.Token: {}, restToken: {Owns: []string{world.Integration}}}
@@ -36,7 +36,7 @@ func (r *run) withREST(o *world.Options) {
 	}
 	o.APIM.Script.REST = func(q apimsim.RESTRequest) (f apimsim.RESTFault) {
 		name := fmt.Sprint(q.Operation, " ", q.Nth)
-		if r.calm.Load() || !r.dice.chance(r.profile.of(famREST, 0.1), "rest", name) {
+		if r.calm.Load() || !r.dice.chance(max(r.profile.of(famREST, 0.1), r.profile.of(famRemoval, 0.05)), "rest", name) {
 			return f
 		}
 		r.count("REST requests that fail or are late", 1)

@@ -43,8 +43,9 @@ type run struct {
 	options  Options
 	profile  profile
 	shape    shape
-	sieve    *sieve // nil: nothing is filtered
-	rest     bool   // APIM's REST API is asked
+	sieve    *sieve   // nil: nothing is filtered
+	rest     bool     // APIM's REST API is asked
+	removal  *removal // nil: what is gone stays
 	world    *world.World
 	began    time.Time
 	calm     atomic.Bool // no more faults
@@ -163,6 +164,7 @@ func (r *run) worldOptions() world.Options {
 		},
 	}
 	r.withREST(&o)
+	r.withRemoval(&o)
 	return o
 }
 
@@ -190,6 +192,9 @@ func (r *run) live(w *world.World, plan []step) {
 	r.dying = make(chan *lifetime, 64) // of the bubble, or waiting for it would not count as such
 	r.estate = newEstateHistory(r)
 	r.plantForeignKeys()
+	if r.removal != nil {
+		r.removal.plant()
+	}
 	main := r.newSlot("main")
 	main.start()
 	if r.profile.has(famNeighbour) {

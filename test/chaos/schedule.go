@@ -61,6 +61,11 @@ const (
 	doAway          = "AWS is away"
 	doFill          = "fill a disk"
 	doTag           = "change tags"
+	doPublish       = "publish APIs"
+	doDeleteAPIs    = "delete REST APIs"
+	doDeleteStage   = "delete a stage"
+	doBringBack     = "bring back what was deleted"
+	doHide          = "hide a target"
 	doStale         = "subscribe to what has left its plan"
 )
 
@@ -86,6 +91,8 @@ func choices() []choice {
 		{doUnknown, famNonsense, 2}, {doGarbage, famNonsense, 2},
 		{doAway, famAway, 6}, {doDrain, famSettings, 5}, {doStale, famStale, 8}, {doFill, famRoom, 6},
 		{doTag, famFilters, 6}, {doDrain, famFilters, 4},
+		{doPublish, famRemoval, 8}, {doDeleteAPIs, famRemoval, 5}, {doDeleteStage, famRemoval, 4}, {doBringBack, famRemoval, 4},
+		{doHide, famRemoval, 2},
 	}
 }
 
@@ -101,6 +108,9 @@ func newSchedule(d dice, p profile) []step {
 		}
 	}
 	active := d.duration(3*time.Minute, 8*time.Minute, "active")
+	if p.has(famRemoval) {
+		active *= removalStretch
+	}
 	steps := []step{{at: d.duration(time.Second, 5*time.Second, "first"), kind: doIngestAll}}
 	at := 30 * time.Second
 	for n := 1; n <= d.between(10, 40, "steps"); n++ {

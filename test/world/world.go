@@ -142,7 +142,13 @@ func start(t *testing.T, o Options) *World {
 		Exports: store.NewMemoryExports(1 << 30), Secrets: &leaks.Secrets{},
 	}
 	o.APIM.OnMessage = w.onMessage(o.APIM.OnMessage)
-	o.APIM.Before = func(next http.Handler) http.Handler { return new(described.Operations).Handler(t, next) }
+	before := o.APIM.Before
+	o.APIM.Before = func(next http.Handler) http.Handler {
+		if before != nil {
+			next = before(next)
+		}
+		return new(described.Operations).Handler(t, next)
+	}
 	var err error
 	if len(o.AWS.Estate.Accounts) == 0 {
 		o.AWS.Estate = awssim.UniformEstate(awssim.UniformOptions{APIs: 4, StagesPerAPI: 2, Plans: 2})
