@@ -206,3 +206,41 @@ func TestARestartInTheMiddleOfAnIngestThatComparesLosesNothing(t *testing.T) {
 		healthy(t, w)
 	})
 }
+
+// APIM acknowledges what belongs to a job that it does not have, and drops it. A process that died with its answer to
+// START_INGEST has written the job down, and the next one must not take such an answer for the truth.
+func TestWhatAPIMMayHaveDroppedIsSentAgain(t *testing.T) {
+	o := withREST(world.Options{AWS: withLatency(oneRegion(3, 1, 1))})
+	o.APIM.Script = &apimsim.Script{Received: func(e apimsim.ReceivedEvent) apimsim.ReceivedFault {
+		return apimsim.ReceivedFault{CutBefore: e.Type == "START_INGEST" && e.NthOfType == 2}
+	}}
+	run(t, o, func(t *testing.T, w *world.World) {
+		agent := w.Connected()
+		succeed(w)
+		pass(2 * time.Minute)
+		var changed []string
+		for _, a := range w.APIM.APIs() {
+			scope, rest, stage := partOf(a.ProviderID)
+			if _, err := w.AWS.Redeploy(scope, rest, stage); err != nil {
+				t.Fatal(err)
+			}
+			changed = append(changed, a.ProviderID)
+		}
+		slices.Sort(changed)
+		if _, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil {
+			t.Fatal("APIM has the job")
+		}
+		pass(100 * time.Millisecond) // less than the agent takes to come back: the job is on the disk
+		agent.Crash()
+		w.StartAgent()
+		pass(2 * time.Minute)
+		if len(w.APIM.ProblemsOf(apimsim.ProblemBatchDropped)) == 0 {
+			t.Error("APIM was to drop what the second process sends")
+		}
+		before := writes(w)
+		succeed(w)
+		if got := written(w, before); !slices.Equal(got, changed) {
+			t.Errorf("%v were sent, want %v", got, changed)
+		}
+	})
+}
