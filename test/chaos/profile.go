@@ -55,8 +55,10 @@ func usual(family string) float64 {
 	switch family {
 	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom, famFilters, famREST:
 		return 0.15
-	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale, famRemoval:
+	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
 		return 0.25
+	case famRemoval: // of which a half cannot be, with others
+		return 0.35
 	}
 	return 0.5
 }

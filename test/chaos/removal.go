@@ -179,7 +179,10 @@ func (m *removal) surelyGone(removed apimsim.API, began, at time.Time) int {
 		return n // what was sent may be forgotten
 	}
 	of, _ := federation.ParseID(removed.ProviderID)
-	since := at.Add(-removalAge)
+	since := at.Add(-federation.SecondLook)
+	if r.world.Log.Has("removing what AWS has deleted from APIM is put off") {
+		since = at.Add(-removalAge)
+	}
 	if since.Before(began) {
 		return n
 	}
