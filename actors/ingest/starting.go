@@ -25,11 +25,14 @@ func (i *ingest) onAnswerFate(ctx actor.Context, m messages.AnswerFate) {
 }
 
 // onSameJobAgain serves a START_INGEST that was repeated with the same job id: one job, one answer each. A router that
-// restarted may hand over the same one twice: a second answer would count as never sent, and end the job.
+// restarted may hand over the same one twice, also after its answer left: a second answer would count as never sent, and
+// end the job.
 func (i *ingest) onSameJobAgain(ctx actor.Context, m messages.StartIngest) {
 	i.spec.Router = ctx.Sender()
 	ctx.Request(i.spec.Router, messages.Serving{CommandRef: m.CommandRef})
-	twice := i.awaiting[m.CommandRef.Key()]
+	if i.awaiting[m.CommandRef.Key()] {
+		return
+	}
 	if i.awaiting != nil {
 		i.awaiting[m.CommandRef.Key()] = true
 	}
@@ -38,9 +41,7 @@ func (i *ingest) onSameJobAgain(ctx actor.Context, m messages.StartIngest) {
 		ctx.Request(i.spec.Router, messages.Answer{CommandRef: m.CommandRef, Reply: reply})
 		return
 	}
-	if !twice {
-		i.open = append(i.open, m.CommandRef)
-	}
+	i.open = append(i.open, m.CommandRef)
 }
 
 // started answers START_INGEST and writes the job down: from now on APIM has it.
