@@ -171,6 +171,21 @@ func TestAnAnswerOfAnotherOneIsNoSuccess(t *testing.T) {
 	}
 }
 
+// Without the states APIM lists those alone that are accepted, and an API that has others would be deleted.
+func TestActiveSubscriptionsAreThoseThatMayOpenTheAPINowOrSoon(t *testing.T) {
+	ask(t, func(w http.ResponseWriter, r *http.Request) {
+		if got := r.URL.Query().Get("statuses"); got != "PENDING,ACCEPTED,PAUSED" { // APIM splits it at the commas (read)
+			t.Errorf("asked for %q", got)
+		}
+		reply(w, 200, `{"data":[{"id":"s","status":"PAUSED"}],"pagination":{"totalCount":1,"pageCount":1}}`)
+	}, func(t *testing.T, c *apimrest.Client) {
+		got, err := c.Subscriptions(t.Context(), "api", apimrest.Active())
+		if err != nil || len(got) != 1 || got[0].Status != apimrest.Paused {
+			t.Errorf("%+v, %v", got, err)
+		}
+	})
+}
+
 func TestARedirectIsNotFollowedWithTheToken(t *testing.T) {
 	requests := 0
 	ask(t, func(w http.ResponseWriter, r *http.Request) {

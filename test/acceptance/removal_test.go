@@ -166,6 +166,21 @@ func TestWhatAWSHasDeletedIsDeletedOneByOneUnlessItHasSubscriptions(t *testing.T
 	})
 }
 
+// A paused one has a key in AWS that works; of one that is over nothing is left.
+func TestWhatHasAPausedSubscriptionStaysAndWhatHadOneDoesNot(t *testing.T) {
+	removing(t, world.Options{}, 3, "delete", func(t *testing.T, w *world.World, agent *world.Instance, all []apimsim.API) {
+		must(t, w.APIM.Pause(accepted(w, all[0]).ID))
+		must(t, w.APIM.Unsubscribe(t.Context(), accepted(w, all[1]).ID))
+		deleteInAWS(t, w, all[0], all[1])
+		untilPast(10 * time.Minute)
+		untilPast(10 * time.Minute)
+		standsAs(t, w, "after the second listing", "PUBLISHED/-/PUBLISHED", all...)
+		if got := resultsOf(t, agent); got != "1 removed, 1 kept, 0 failed" {
+			t.Error(got)
+		}
+	})
+}
+
 func TestIfAskedForAlsoWhatHasSubscriptionsIsDeletedWithItsKeys(t *testing.T) {
 	removing(t, world.Options{}, 2, "delete", func(t *testing.T, w *world.World, agent *world.Instance, all []apimsim.API) {
 		accepted(w, all[0])
