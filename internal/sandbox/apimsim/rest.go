@@ -86,6 +86,9 @@ func (a *APIM) routeREST(mux *http.ServeMux) {
 		"GET /apis/{apiId}/plans":                          a.restPlans,
 		"GET /apis/{apiId}/subscriptions":                  a.restSubscriptions,
 		"GET /apis/{apiId}/subscriptions/{subscriptionId}": a.restSubscription,
+		// These are for people who try a runbook: the agent asks for neither.
+		"POST /apis/{apiId}/subscriptions":                         a.restSubscribe,
+		"POST /apis/{apiId}/subscriptions/{subscriptionId}/_close": a.restClose,
 	} {
 		method, path, _ := strings.Cut(operation, " ")
 		mux.HandleFunc(method+" "+restPath+path, func(w http.ResponseWriter, r *http.Request) {
@@ -172,6 +175,9 @@ func (a *APIM) writeREST(w http.ResponseWriter, value any, err error) (status in
 	case value == noContent{}:
 		w.WriteHeader(http.StatusNoContent)
 		return http.StatusNoContent
+	}
+	if made, is := value.(created); is {
+		status, value = http.StatusCreated, made.what
 	}
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(status)

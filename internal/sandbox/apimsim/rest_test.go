@@ -452,6 +452,46 @@ func TestAnUpdateEmptiesWhatIsLeftOut(t *testing.T) {
 	})
 }
 
+// What people do by REST who move subscriptions from one API to another.
+func TestAnApplicationThatIsKnownIsSubscribedAndItsSubscriptionClosed(t *testing.T) {
+	o := Options{Accounts: map[string]Account{token: {}, ownerToken: {Owns: []string{integrationID}}}}
+	run(t, o, func(t *testing.T, plain *world) {
+		w := restWorld{plain, nil} // the description has what the agent asks for, and this is not
+		c := w.connect()
+		c.expect("PRIMARY")
+		w.ingestedBy(t, c, ownerToken, sample("a"))
+		accept := func(m message) { c.answer(m, map[string]any{"subscription": map[string]any{"apiKey": theKey}}) }
+		first, api := w.subscribe(c, accept), w.APIs()[0]
+		path := "/environments/env/apis/" + api.ID + "/subscriptions"
+		ask := func(path, body string, react func()) (text string) {
+			_ = during(t, func() error {
+				status, answer := w.request("POST", path, ownerToken, body)
+				text = fmt.Sprint(status, " ", answer)
+				return nil
+			}, react)
+			return text
+		}
+		body := func(application string) string {
+			return fmt.Sprintf(`{"planId":%q,"applicationId":%q}`, api.Plans[0].ID, application)
+		}
+		if got := ask(path, body(first.ApplicationID), func() { accept(c.expect("SUBSCRIBE")) }); !strings.HasPrefix(got, "201 ") ||
+			!strings.Contains(got, `"status":"ACCEPTED"`) || strings.Contains(got, theKey) {
+			t.Error(got)
+		}
+		if got := ask(path, body("nobody"), func() {}); !strings.HasPrefix(got, "400 ") {
+			t.Error(got)
+		}
+		closing := path + "/" + first.ID + "/_close"
+		if got := ask(closing, "", func() { c.answerError(c.expect("UNSUBSCRIBE"), "AWS is away") }); !strings.HasPrefix(got, "500 ") {
+			t.Error(got)
+		}
+		if got := ask(closing, "", func() { c.answer(c.expect("UNSUBSCRIBE"), map[string]any{}) }); !strings.HasPrefix(got, "200 ") ||
+			!strings.Contains(got, `"status":"CLOSED"`) {
+			t.Error(got)
+		}
+	})
+}
+
 func TestADeletedAPIGivesItsActiveSubscriptionsBackFirst(t *testing.T) {
 	runREST(t, Options{}, func(t *testing.T, w restWorld) {
 		c := w.connect()

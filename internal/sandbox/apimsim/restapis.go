@@ -304,3 +304,40 @@ func (a *APIM) restSubscription(c restCall) (any, error) {
 	}
 	return viewSubscriptionREST(sub.clone()), nil
 }
+
+// created is the answer to what made something.
+type created struct{ what any }
+
+// restSubscribe subscribes an application that has subscribed before: the stand-in knows no others. As whoever manages
+// the API asks, it is accepted at once, if the agent accepts it.
+func (a *APIM) restSubscribe(c restCall) (any, error) {
+	api, err := a.restManaged(c)
+	if err != nil {
+		return nil, err
+	}
+	var in struct{ PlanID, ApplicationID string }
+	if err := c.read(&in); err != nil {
+		return nil, err
+	}
+	all := a.Subscriptions()
+	known := slices.IndexFunc(all, func(sub Subscription) bool { return sub.ApplicationID == in.ApplicationID })
+	if api.plan(in.PlanID) == nil || known < 0 {
+		return nil, errInvalid
+	}
+	sub, err := a.Subscribe(context.WithoutCancel(c.Context()), api.ID, in.PlanID, all[known].ApplicationName, "")
+	if err != nil {
+		return nil, err
+	}
+	return created{viewSubscriptionREST(sub)}, nil
+}
+
+// restClose ends a subscription. One that the agent cannot end stays as it is.
+func (a *APIM) restClose(c restCall) (any, error) {
+	if _, err := a.restSubscription(c); err != nil {
+		return nil, err
+	}
+	if err := a.Unsubscribe(context.WithoutCancel(c.Context()), c.PathValue("subscriptionId")); err != nil {
+		return nil, err
+	}
+	return a.restSubscription(c)
+}

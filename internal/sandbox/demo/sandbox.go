@@ -17,6 +17,8 @@ const (
 	PathPrefix = "/integration-controller"
 	// DefaultToken is what a sandbox asks for unless told otherwise. It opens nothing but the stand-in.
 	DefaultToken = "sandbox-token"
+	// AdministratorToken is what APIM's REST API lets do everything, also with APIs of another integration.
+	AdministratorToken = "sandbox-administrator"
 	// DefaultIntegrationID is the one integration that the stand-in for APIM knows at first.
 	DefaultIntegrationID = "7a1d6fa5-3a1e-4c8e-9d6f-a53a1e0c8e12"
 	// DefaultSeed makes the same estate, ids and latencies in each run.
@@ -76,7 +78,9 @@ func Start(o Options) (*Sandbox, error) {
 	if s.APIM, err = apimsim.New(apimsim.Options{
 		Version: o.Version, PathPrefix: PathPrefix, Script: o.Script, Log: o.Log,
 		Readable:     o.Readable,
-		Accounts:     map[string]apimsim.Account{o.Token: {Owns: []string{o.IntegrationID}}},
+		Accounts: map[string]apimsim.Account{
+			o.Token: {Owns: []string{o.IntegrationID}}, AdministratorToken: {Admin: true},
+		},
 		Integrations: []apimsim.Integration{{ID: o.IntegrationID, Name: "AWS API Gateway"}},
 		OnMessage:    func(apimsim.Message) { s.bell.ring() },
 		Call:         s.call,
