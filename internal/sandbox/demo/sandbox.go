@@ -77,7 +77,7 @@ func Start(o Options) (*Sandbox, error) {
 	}
 	if s.APIM, err = apimsim.New(apimsim.Options{
 		Version: o.Version, PathPrefix: PathPrefix, Script: o.Script, Log: o.Log,
-		Readable:     o.Readable,
+		Readable: o.Readable,
 		Accounts: map[string]apimsim.Account{
 			o.Token: {Owns: []string{o.IntegrationID}}, AdministratorToken: {Admin: true},
 		},
