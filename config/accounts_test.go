@@ -79,10 +79,6 @@ func TestEachAccountIsReadInItsRegionsWithItsExternalID(t *testing.T) {
 				"one |  | " + ofAll + " | us-gov-west-1,us-gov-east-1", "two |  | " + ofAll + " | us-gov-east-1",
 			},
 		},
-		"the list ends at its gap": {
-			[]string{accounts + "0_roleArn=" + roleOne, accounts + "2_roleArn=" + roleTwo},
-			[]string{"one |  | " + ofAll + " | eu-west-1"},
-		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			cfg, _ := mustLoad(t, sources(seed(c.set...)...))
@@ -212,6 +208,10 @@ func TestFaultsOfAccountsNameTheVariables(t *testing.T) {
 		"every region, and one of them again": {
 			[]string{provider0 + "configuration_region=all", roleArn + "=" + roleOne, accounts + "0_roleArn=" + roleOne, accounts + "0_regions=eu-west-1"},
 			accounts + "0_roleArn: " + roleOne + " is read in \"eu-west-1\" already, by " + roleArn + "; ",
+		},
+		"a gap, such as an empty variable makes": {
+			[]string{accounts + "0_roleArn=" + roleOne, accounts + "1_roleArn=", accounts + "2_regions=us-east-1", accounts + "2_roleArn=" + roleTwo},
+			accounts + "2_regions: would not be read, as integration.providers[0].configuration.accounts[1] is missing",
 		},
 		"a list": {[]string{accounts + "0=" + roleOne}, accounts + "0: is not a setting of this agent; "},
 	} {

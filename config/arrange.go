@@ -12,7 +12,8 @@ import (
 	"federation-agent/internal/secret"
 )
 
-// endAtGap drops what is beyond a list's first missing index, as the vendor's agent does, and says so.
+// endAtGap drops what is beyond a list's first missing index, as the vendor's agent does, and says so. An account that is
+// not read is a fault, as its subscriptions would not be served.
 func (l *loader) endAtGap(list string) {
 	present := map[int]bool{}
 	for key := range l.rejected {
@@ -28,13 +29,18 @@ func (l *loader) endAtGap(list string) {
 	}
 	var beyond []string
 	for _, key := range keys {
-		if listIndex(key, list) > gap {
-			beyond = append(beyond, l.settings[key].String())
-			delete(l.settings, key)
+		if listIndex(key, list) <= gap {
+			continue
 		}
+		if len(beyond) == 0 && strings.HasSuffix(list, ".accounts") {
+			l.fault(key, "would not be read, as %s[%d] is missing and the list ends there; number the entries from 0 without gaps",
+				list, gap)
+		}
+		beyond = append(beyond, l.settings[key].String())
+		delete(l.settings, key)
 	}
 	maps.DeleteFunc(l.told, func(key string, _ setting) bool { return listIndex(key, list) > gap })
-	if len(beyond) > 0 {
+	if len(beyond) > 0 && !strings.HasSuffix(list, ".accounts") {
 		l.warn(fmt.Sprintf("%s[%d] is missing, and the list ends there; not read: %s",
 			list, gap, strings.Join(beyond, ", ")))
 	}
