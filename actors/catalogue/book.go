@@ -110,6 +110,26 @@ func mayBe(t, listed federation.Target) bool {
 	return t == listed || t.Account == "" && t.Region == listed.Region
 }
 
+// staged adds to ids of any stage those of the stages that were listed last: one outside usage plans is found by its name.
+func (b *book) staged(only []federation.ID) []federation.ID {
+	every := map[federation.ID]bool{}
+	for _, id := range only {
+		if id.Stage == federation.AnyStage {
+			every[id] = true
+		}
+	}
+	if len(every) == 0 {
+		return only
+	}
+	for id := range b.ids {
+		of := id
+		if of.Stage = federation.AnyStage; every[of] {
+			only = append(only, id)
+		}
+	}
+	return only
+}
+
 // ids yields the id of every API.
 func (b *book) ids(yield func(federation.ID) bool) {
 	for _, apis := range b.listings {

@@ -125,6 +125,7 @@ func (c *catalogue) onStarted() {
 
 func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
 	only, all := onlyOf(m.Only)
+	only = c.book.staged(only)
 	g := &gathering{GatherAPIs: m, asker: ctx.Sender()}
 	for _, seat := range c.spec.Targets.Seats(time.Now()) {
 		if !all && !slices.ContainsFunc(only, func(id federation.ID) bool { return seat[0].MayBe(id.Target()) }) {

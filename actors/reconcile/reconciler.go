@@ -29,7 +29,10 @@ type reconciler struct {
 
 	// What is due once the round that runs has ended. The scheduled round is in the memory.
 	named      map[string]bool // ids of APIs that events have named
+	unnamed    bool            // events have said that others may have changed, too
 	naming     bool            // a timer runs, for more of them or until they are tried again
+	quiet      *time.Timer     // that timer, if it is for more of them
+	quietBy    time.Time       // when it runs out at the latest
 	namedTries int
 	reportDue  bool
 	draining   bool
@@ -92,9 +95,12 @@ type State struct {
 	Job string
 }
 
-// Changed names APIs that have changed in AWS, by their ids: these are compared and ingested, and no others. Whoever
-// hears of events -> reconciler.
-type Changed struct{ IDs []string }
+// Changed names APIs that have changed in AWS, by their ids: these are compared and ingested, and no others, unless
+// others may have changed, too. The stage in an id may be [federation.AnyStage]. Listener -> reconciler.
+type Changed struct {
+	IDs    []string
+	Others bool
+}
 
 const (
 	// putOff is how much later a round is tried again that must not begin now, such as while an ingest runs.
@@ -102,8 +108,10 @@ const (
 	// mostTries is how often a scheduled round is begun: ingests of half an hour, one after the other, are somebody's work
 	// that goes on.
 	mostTries = 7
-	// debounce is how long a round waits for more of what events name: a deployment changes several things in turn.
-	debounce = 10 * time.Second
+	// debounce is how long a round waits after the last of what events name, and longestDebounce how long after the first:
+	// a deployment changes several things in turn, and a tool many APIs.
+	debounce        = 10 * time.Second
+	longestDebounce = 2 * time.Minute
 	// mostNamed is how many APIs may be named and wait. Beyond that all are compared.
 	mostNamed = 1000
 )
@@ -174,8 +182,7 @@ func (r *reconciler) Receive(ctx actor.Context) {
 	case Changed:
 		r.onChanged(ctx, m)
 	case namedDue:
-		r.naming = false
-		r.next(ctx)
+		r.onNamedDue(ctx)
 	case messages.JobEnded:
 		r.reportDue = true
 		r.next(ctx)

@@ -279,6 +279,8 @@ func TestAPIsThatEventsNameAreBroughtTogetherAndAlone(t *testing.T) {
 		s.tell(Changed{IDs: []string{idA, idB}})
 		s.wants("while more may come", "")
 		time.Sleep(6 * time.Second)
+		s.wants("still while more may come", "")
+		time.Sleep(5 * time.Second)
 		s.wants("then", "state, gather "+idA+" "+idB+", export a, state, ingest "+idA)
 
 		s.set(func() { s.job = "somebody's" })
@@ -302,6 +304,44 @@ func TestAPIsThatEventsNameAreBroughtTogetherAndAlone(t *testing.T) {
 		}
 		s.tell(Changed{IDs: many})
 		s.wants("where all may have changed", "state, gather , export a, list, state, ingest "+idA)
+	})
+}
+
+// A tool that changes a hundred APIs takes minutes, and its events come one by one.
+func TestABurstOfEventsIsOneRound(t *testing.T) {
+	onStage(t, nil, func(s *stage) {
+		for range 12 {
+			s.tell(Changed{IDs: []string{idA}})
+			s.tell(Changed{IDs: []string{idB}})
+			time.Sleep(9 * time.Second)
+		}
+		s.wants("while they come", "")
+		time.Sleep(2 * time.Second)
+		s.wants("then", "state, gather "+idA+" "+idB+", export a, export b, state, ingest "+idA+" "+idB)
+		for range 14 {
+			s.tell(Changed{IDs: []string{idA}})
+			time.Sleep(9 * time.Second)
+		}
+		if got := strings.Count(s.told(), "ingest"); got != 1 {
+			s.Errorf("%d rounds of events that do not end", got)
+		}
+		time.Sleep(time.Minute)
+		s.told()
+
+		s.tell(Changed{IDs: []string{idA}, Others: true})
+		time.Sleep(11 * time.Second)
+		s.wants("where all may have changed", "state, gather , export a, export b, list, state, ingest "+idA+" "+idB)
+
+		s.set(func() { s.job = "somebody's" })
+		s.tell(Changed{IDs: []string{idA}})
+		time.Sleep(11 * time.Second)
+		s.tell(Changed{IDs: []string{idB}})
+		s.wants("while APIM has a job", "state")
+		time.Sleep(time.Minute)
+		s.set(func() { s.job = "" })
+		s.wants("what is named meanwhile waits, too", "")
+		time.Sleep(putOff)
+		s.wants("after that", "state, gather "+idA+" "+idB+", export a, export b, state, ingest "+idA+" "+idB)
 	})
 }
 

@@ -82,14 +82,32 @@ func (r *reconciler) onChanged(ctx actor.Context, m Changed) {
 	for _, id := range m.IDs {
 		r.named[id] = true
 	}
+	r.unnamed = r.unnamed || m.Others
 	switch {
 	case len(r.named) > mostNamed:
 		clear(r.named)
 		r.owe(ctx)
-	case !r.naming && len(r.named) > 0:
-		r.naming = true
-		r.Scope.After(debounce, namedDue{})
+		return
+	case len(r.named) == 0 && !r.unnamed, r.naming && r.quiet == nil:
+		return
+	case r.naming:
+		r.quiet.Stop()
+	default:
+		r.naming, r.quietBy = true, time.Now().Add(longestDebounce)
 	}
+	r.quiet = r.Scope.After(min(debounce, time.Until(r.quietBy)), namedDue{})
+}
+
+// onNamedDue begins a round of what events have named, or a whole one.
+func (r *reconciler) onNamedDue(ctx actor.Context) {
+	r.naming, r.quiet = false, nil
+	if r.unnamed {
+		r.unnamed = false
+		clear(r.named)
+		r.owe(ctx)
+		return
+	}
+	r.next(ctx)
 }
 
 // owe has a round of all APIs begun, once it may.
@@ -167,7 +185,10 @@ func (r *reconciler) putOff(ctx actor.Context, why string) {
 		for _, id := range o.ids {
 			r.named[id] = true
 		}
-		r.naming = true
+		if r.quiet != nil {
+			r.quiet.Stop()
+		}
+		r.naming, r.quiet = true, nil
 		r.Scope.After(putOff, namedDue{})
 	case removing:
 		r.putOffRemovals(why)

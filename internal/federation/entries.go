@@ -187,6 +187,9 @@ func StagesWanted(apis []*gateway.RestAPI, plans []*gateway.UsagePlan, f Filter)
 	return out
 }
 
+// AnyStage stands in an id for every stage of a REST API. No stage of AWS has that name.
+const AnyStage = "*"
+
 // Only is the entries with these ids, of those that listings show of a target. One that is in no usage plan needs no
 // GetStages here: its id names its stage, and its export asks whether AWS has it, and whether the filter lets it through.
 func Only(t Target, ids []ID, entries []Entry, apis []*gateway.RestAPI, stages Stages, f Filter) []Entry {
@@ -198,7 +201,9 @@ func Only(t Target, ids []ID, entries []Entry, apis []*gateway.RestAPI, stages S
 	}
 	var found []Entry
 	for _, e := range entries {
-		if id := e.ID(t); wanted[id] {
+		id, every := e.ID(t), e.ID(t)
+		every.Stage = AnyStage
+		if wanted[id] || wanted[every] {
 			delete(wanted, id)
 			found = append(found, e)
 		}
@@ -212,7 +217,7 @@ func Only(t Target, ids []ID, entries []Entry, apis []*gateway.RestAPI, stages S
 	}
 	for _, id := range ids {
 		_, known := stages[id.RestAPI]
-		if api := byID[id.RestAPI]; api != nil && wanted[id] && !known && f.Refuses(api, id.Stage, nil) == nil {
+		if api := byID[id.RestAPI]; api != nil && wanted[id] && id.Stage != AnyStage && !known && f.Refuses(api, id.Stage, nil) == nil {
 			delete(wanted, id)
 			found = append(found, Entry{API: api, Stage: id.Stage})
 		}
