@@ -134,6 +134,7 @@ type Agent struct {
 	Node      Node      `envPrefix:"node." guard:"trust" title:"Node API: health, metrics, status page"`
 	Cloud     CloudGate `envPrefix:"cloud." guard:"trust" title:"Gate of Gravitee Cloud"`
 	APIM      APIM      `envPrefix:"apim." guard:"trust" title:"APIM's REST API"`
+	Events    Events    `envPrefix:"events." title:"Events of AWS"`
 	Log       Log       `envPrefix:"log." title:"Log"`
 	Quota     Quota     `envPrefix:"quota." title:"Share of AWS's request quota"`
 	AWS       AWS       `envPrefix:"aws." guard:"account" title:"AWS identity"`

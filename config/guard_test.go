@@ -75,7 +75,7 @@ func TestTheSettingsThatAreNeverIgnored(t *testing.T) {
 		services.core.http.ssl.keystore.alias services.core.http.ssl.truststore.type services.core.http.ssl.truststore.path
 		services.core.http.ssl.truststore.content services.core.http.ssl.truststore.password
 		services.core.http.ssl.truststore.alias
-		agent.node.hostNames agent.cloud.path agent.apim.url agent.apim.token agent.apim.environmentId
+		agent.node.hostNames agent.cloud.path agent.apim.url agent.apim.token agent.apim.environmentId agent.events.roleArn
 		agent.aws.accountId agent.aws.roleSessionName agent.aws.externalId`)
 	if !slices.Equal(served, want) {
 		t.Errorf("%s", strings.Join(served, "\n"))

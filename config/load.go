@@ -219,6 +219,9 @@ func (l *loader) finish(cfg *Config) {
 	if address, err := normaliseAPIM(cfg.Agent.APIM.URL); err == nil {
 		cfg.Agent.APIM.URL = address
 	}
+	if cfg.Agent.Events.IsOn() && cfg.Agent.Events.Region == "" {
+		cfg.Agent.Events.Region = regionIn(cfg.Agent.Events.QueueURL)
+	}
 	for i := range cfg.Providers {
 		p := &cfg.Providers[i]
 		p.Regions = l.once(providerKey(i, "configuration.region"), p.Regions)

@@ -94,6 +94,9 @@ func TestEveryAgentSettingCanBeSet(t *testing.T) {
 		"gravitee_agent_apim_token=an-apim-token-that-nobody-may-see",
 		"gravitee_agent_apim_environmentId=DEFAULT",
 		"gravitee_agent_apim_timeout=20s",
+		"gravitee_agent_events_queueUrl=https://sqs.eu-west-1.amazonaws.com/123456789012/federation-events",
+		"gravitee_agent_events_region=eu-west-3",
+		"gravitee_agent_events_roleArn=arn:aws:iam::123456789012:role/events",
 		"gravitee_agent_log_level=DEBUG",
 		"gravitee_agent_log_format=json",
 		"GRAVITEE_AGENT_QUOTA_SHARE=55",
@@ -129,6 +132,10 @@ func TestEveryAgentSettingCanBeSet(t *testing.T) {
 		APIM: config.APIM{
 			URL: "https://apim.example.com/management", Token: secret.New("an-apim-token-that-nobody-may-see"),
 			EnvironmentID: "DEFAULT", Timeout: 20 * time.Second,
+		},
+		Events: config.Events{
+			QueueURL: "https://sqs.eu-west-1.amazonaws.com/123456789012/federation-events", Region: "eu-west-3",
+			RoleARN: "arn:aws:iam::123456789012:role/events",
 		},
 		Log:      config.Log{Level: slog.LevelDebug, Format: "json"},
 		Quota:    config.Quota{Share: 55, Rate: 9.5, Burst: 30, Scope: config.ScopeAccount},

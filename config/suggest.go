@@ -39,7 +39,8 @@ func (l *loader) meant(pattern string) (best string, isNear bool) {
 	best, _ = nearest(l.patterns(), func(k string) int {
 		missed, of := lastWordMissed(pattern, k)
 		distance := slip(pattern, k) + lastWordCounts*missed/of
-		if strings.HasPrefix(k, secretsPrefix) && !strings.HasPrefix(squash(pattern), "secret") {
+		if strings.HasPrefix(k, secretsPrefix) && !strings.HasPrefix(squash(pattern), "secret") ||
+			strings.HasPrefix(k, eventsPrefix) && !strings.Contains(squash(pattern), "event") {
 			distance += lastWordCounts // their regions and keys are others than the agent's own
 		}
 		if l.fields[k].guard == guardFilter && !filterWord.MatchString(pattern) {

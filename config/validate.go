@@ -89,6 +89,7 @@ func (l *loader) check(cfg Config) {
 	l.checkTLS(cfg)
 	l.checkProxy(cfg)
 	l.checkAPIM(cfg.Agent.APIM)
+	l.checkEvents(cfg)
 	l.checkServices(cfg.Services)
 	l.checkNames(cfg.Agent.Node.HostNames)
 	l.checkAgent(cfg)

@@ -52,6 +52,7 @@ type integration struct {
 	session, router, jobs *actor.PID
 	keys                  *actor.PID
 	reconciler            *actor.PID // nil if nothing configured needs it
+	listener              *actor.PID // nil without a queue of events
 	apim                  *apim      // nil if APIM's REST API is not to be asked
 	targets               *targets.Directory[*actor.PID]
 	draining              bool
@@ -139,9 +140,10 @@ func (i *integration) onStarted(ctx actor.Context) {
 		StageWorkers: agent.Ingest.StageWorkers, Memory: i.memory.documents,
 	}), "router-")
 	i.spawnReconciler(ctx, known, lost)
+	i.spawnListener(ctx)
 	i.session = ctx.SpawnPrefix(session.Props(i.env, session.Spec{
 		Connector: i.config.Connector, Integration: id, MaxOpen: agent.Commands.MaxOpen,
-		Router: i.router, Jobs: i.jobs, Reconciler: i.reconciler,
+		Router: i.router, Jobs: i.jobs, Reconciler: i.reconciler, Listener: i.listener,
 	}), "session-")
 }
 
@@ -268,8 +270,10 @@ func (i *integration) onDrain(ctx actor.Context, m messages.Drain) {
 	i.order = messages.Drain{By: m.By.Add(-closeMargin)}
 	i.Scope.After(time.Until(m.By), drainOverdue{})
 	ctx.Send(i.jobs, i.order)
-	if i.reconciler != nil {
-		ctx.Send(i.reconciler, i.order)
+	for _, who := range []*actor.PID{i.reconciler, i.listener} {
+		if who != nil {
+			ctx.Send(who, i.order)
+		}
 	}
 	i.ask(ctx, i.router)
 	i.Scope.After(drainAgain, drainDue{})

@@ -104,8 +104,10 @@ func (s *session) onCommand(ctx actor.Context, command asked) {
 		s.log().Info("APIM says whether this agent is the integration's primary", life.LogPrimary, c.Primary)
 		s.replyOnce(id, exchange.AppendPrimaryReply(nil, id))
 		s.env.Board.Primary(s.spec.Integration, c.Primary)
-		if s.spec.Reconciler != nil {
-			ctx.Send(s.spec.Reconciler, messages.PrimaryChanged{Primary: c.Primary})
+		for _, who := range []*actor.PID{s.spec.Reconciler, s.spec.Listener} {
+			if who != nil {
+				ctx.Send(who, messages.PrimaryChanged{Primary: c.Primary})
+			}
 		}
 	case exchange.HealthCheck:
 		// Unhealthy would make APIM drop this session, which helps against nothing that may be wrong here.

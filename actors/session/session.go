@@ -63,8 +63,8 @@ type Spec struct {
 	Integration string
 	// MaxOpen is how many commands may be open at a time.
 	MaxOpen int
-	// Router gets the commands; Jobs, and Reconciler if there is one, hear how the session stands.
-	Router, Jobs, Reconciler *actor.PID
+	// Router gets the commands; Jobs, and Reconciler and Listener if there are any, hear how the session stands.
+	Router, Jobs, Reconciler, Listener *actor.PID
 }
 
 // memory is what a session keeps over restarts.
@@ -338,7 +338,7 @@ func (s *session) down(ctx actor.Context, loss status.Loss, why string) {
 		gone.TooLarge = s.largest
 	}
 	s.largest, s.tooLarge = 0, false
-	for _, who := range []*actor.PID{s.spec.Router, s.spec.Jobs, s.spec.Reconciler} {
+	for _, who := range []*actor.PID{s.spec.Router, s.spec.Jobs, s.spec.Reconciler, s.spec.Listener} {
 		if who != nil {
 			ctx.Send(who, gone)
 		}

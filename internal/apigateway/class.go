@@ -80,6 +80,8 @@ func classifyOf(operation gateway.Operation, err error) gateway.Class {
 		}
 	case serviceSTS:
 		return classifySTS(code, status)
+	case serviceSQS:
+		return classifyQueue(code, status)
 	default:
 		return gateway.BadCredentials // instance metadata, SSO …: the default chain found no credentials
 	}
@@ -129,6 +131,19 @@ func classifySTS(code string, status int) gateway.Class {
 	return classifyCommon(code, status)
 }
 
+// classifyQueue is for SQS, whose older codes begin with its name.
+func classifyQueue(code string, status int) gateway.Class {
+	switch code {
+	case "AWS.SimpleQueueService.NonExistentQueue", "QueueDoesNotExist":
+		return gateway.NotFound
+	case "RequestThrottled":
+		return gateway.Throttled
+	case "InvalidClientTokenId", "UnrecognizedClientException":
+		return gateway.BadCredentials
+	}
+	return classifyCommon(code, status)
+}
+
 // classifyCommon knows the codes that all AWS services share.
 func classifyCommon(code string, status int) gateway.Class {
 	if _, throttle := retry.DefaultThrottleErrorCodes[code]; throttle {
@@ -160,7 +175,7 @@ func classifySilence(err error, service string) gateway.Class {
 	var timeout interface{ Timeout() bool }
 	var validation interface{ ValidationErrors() bool }
 	switch {
-	case service != serviceID && service != serviceSTS:
+	case service != serviceID && service != serviceSTS && service != serviceSQS:
 		return gateway.BadCredentials
 	case statusOf(err) == http.StatusTooManyRequests:
 		return gateway.Throttled
@@ -238,12 +253,13 @@ func isSigningText(message string) bool {
 	return strings.Contains(message, "get identity:") || strings.Contains(message, "failed to refresh cached credentials")
 }
 
-// serviceID, secondID and serviceSTS are the SDK's names of the services: both of the first two are API Gateway.
+// serviceID and the next three are the SDK's names of the services: both of the first two are API Gateway.
 // unknownCode is its code for an answer without a code.
 const (
 	serviceID   = "API Gateway"
 	secondID    = "ApiGatewayV2"
 	serviceSTS  = "STS"
+	serviceSQS  = "SQS"
 	unknownCode = "UnknownError"
 )
 

@@ -85,6 +85,8 @@ func Explain(err error) string {
 		return clockText(err) + setClock
 	case service == serviceSTS:
 		return explainSTS(class, inner, err)
+	case service == serviceSQS && !isSigningText(err.Error()):
+		return explainQueue(class, e.Operation, err)
 	case service != serviceID, class == gateway.BadCredentials && isSigningText(err.Error()):
 		return "no AWS credentials were found: set accessKeyId and secretAccessKey, or give the machine or pod a role"
 	case class == gateway.AccessDenied && denierOf(err) != "":
@@ -192,6 +194,25 @@ func explainSTS(class gateway.Class, operation gateway.Operation, err error) str
 	default:
 		return "AWS STS refused to give credentials; see the error's text"
 	}
+}
+
+func explainQueue(class gateway.Class, operation gateway.Operation, err error) string {
+	action := "sqs:" + string(operation) + " on the queue of agent.events.queueUrl"
+	switch {
+	case class == gateway.AccessDenied && denierOf(err) != "":
+		return denial(err, action) + inItsWords(class, err)
+	case class == gateway.AccessDenied:
+		return "the credentials lack the permission " + action + inItsWords(class, err)
+	case class == gateway.NotFound:
+		return "there is no such queue, or not in this region; check agent.events.queueUrl and agent.events.region"
+	case class == gateway.Unreachable:
+		return "SQS did not answer; check the network, DNS, proxy variables and AWS_ENDPOINT_URL"
+	case class == gateway.Invalid:
+		return "SQS refused the request as invalid; check agent.events.queueUrl" + inItsWords(class, err)
+	case class == gateway.Throttled:
+		return "SQS throttled the call; the agent tries again"
+	}
+	return explanations[class] + inItsWords(class, err)
 }
 
 // noRole: AWS says the same of a role that does not exist, so that nobody learns which roles there are.

@@ -22,6 +22,10 @@ const (
 	// These two are of version 2 of API Gateway's API.
 	GetAPIMappings   Operation = "GetApiMappings"
 	ListRoutingRules Operation = "ListRoutingRules"
+
+	// These are of a queue of SQS, and no part of API Gateway's quota.
+	ReceiveMessage Operation = "ReceiveMessage"
+	DeleteMessage  Operation = "DeleteMessage"
 )
 
 // Operations are those that the minimum policy allows.

@@ -40,6 +40,12 @@ func drifted(r report) (found []attention) {
 				Do: "what the reason says. The schedule's next time tries again",
 			})
 		}
+		if e := i.Events; e != nil && e.Failure != "" {
+			found = append(found, attention{
+				What: "Events of integration " + i.ID + " do not come, so only the schedule and people start ingests", Why: e.Failure,
+				Section: "drift", Minor: true, Do: "what the reason says. The agent tries again every few minutes",
+			})
+		}
 		if m := i.Removal; m != nil {
 			found = append(found, unremoved(*m)...)
 		} else if d := i.Drift; d != nil && d.Counts[goneKind] > 0 {

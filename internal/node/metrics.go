@@ -85,6 +85,8 @@ var (
 	removals = metric("removals_total", "Tries to unpublish or delete in APIM what AWS has deleted.",
 		"integration", "how", "result")
 	tooMany = metric("removals_refused", "Whether more is gone in AWS than may be removed from APIM at a time.", "integration")
+	heard = metric("events_total", "Messages of the events queue, by what they turned out to be.", "integration", "result")
+	hears = metric("events_up", "Whether events can be received, as far as was tried.", "integration")
 
 	keysMade        = metric("keys_made_total", "API keys that AWS made.", "integration")
 	keysDeleted     = metric("keys_deleted_total", "API keys that AWS deleted, or that were gone.", "integration")
@@ -233,6 +235,12 @@ func (m measures) reconciled(id string, r status.Reconciled) {
 			m.count(removals, n, id, r.Removal.How, string(result))
 		}
 		m.gauge(tooMany, oneIf(r.Removal.Refused != ""), id)
+	}
+	if r.Events != nil {
+		for result, n := range r.Events.Results {
+			m.count(heard, n, id, string(result))
+		}
+		m.gauge(hears, oneIf(r.Events.Failure == ""), id)
 	}
 	if r.Drift != nil && !r.Drift.At.IsZero() { // nobody knows before: a 0 would say that nothing differs
 		for kind, n := range r.Drift.Counts {

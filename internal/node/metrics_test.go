@@ -87,6 +87,7 @@ func TestMetricsCountWhatTheStatusShows(t *testing.T) {
 		`drift_apis{I,kind="gone"} 1`, `drift_apis{I,kind="new"} 0`,
 		"drift_last_report_timestamp_seconds{I} 1.79999994e+09",
 		`scheduled_ingests_total{I,result="sent"} 1`, `scheduled_ingests_total{I,result="failed"} 0`,
+		`events_total{I,result="taken"} 1`, `events_total{I,result="unreadable"} 0`, "events_up{I} 1",
 		`removals_total{how="unpublish",I,result="removed"} 1`, `removals_total{how="unpublish",I,result="failed"} 0`,
 		"removals_refused{I} 0",
 		"ingested_apis_total{I} 6", `omitted_apis_total{I,reason="access_denied"} 2`,

@@ -117,6 +117,8 @@ func (r *rig) busy() {
 		Unlisted: []string{"111122223333:us-east-1: AccessDenied"},
 	})
 	b.RoundDue(integration, r.now.Add(30*time.Minute))
+	b.Listens(integration)
+	b.EventHeard(integration, status.EventTaken, r.now.Add(-time.Minute))
 	b.Rounded(integration, status.Round{At: r.now.Add(-time.Minute), Result: status.RoundSent, Sent: 2})
 	if err := r.journal.Start(
 		store.IngestJob{Integration: integration, JobID: "job-1", StartedAt: r.now, Total: 6},

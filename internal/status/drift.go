@@ -8,6 +8,8 @@ import (
 // Reconciled is what is noted of the schedule, and of how AWS and APIM differ.
 type Reconciled struct {
 	Schedule *Schedule `json:"schedule,omitempty"`
+	// Events is nil if no queue is configured.
+	Events *Events `json:"events,omitempty"`
 	// Drift is the last report; nil if APIM is not asked. Its instant is zero while there is none.
 	Drift *Drift `json:"drift,omitempty"`
 	// Removal is nil where what AWS has deleted is only reported.
@@ -135,5 +137,6 @@ func (r Reconciled) clone() Reconciled {
 		r.Schedule = &s
 	}
 	r.Removal = r.Removal.clone()
+	r.Events = r.Events.clone()
 	return r
 }

@@ -115,6 +115,10 @@ func walls() []wall {
 			why: "the doctor asks what the agent needs, without starting any of it",
 		},
 		{
+			from: `^internal/events$`, forbid: ours + `|^net$|^github\.com/`,
+			why: "what a message says is read without a queue: anybody may have written it",
+		},
+		{
 			from:   `^internal/(survey|drift)$`,
 			forbid: ours + `(actors|messages|internal/(exchange|apigateway|quota|sandbox))`,
 			why:    "what an ingest would do, and how APIM differs, follows from what listings found: nobody is asked",
