@@ -25,6 +25,7 @@ import (
 //	POST   /_sandbox/aws/put-domain         {account, region, domain: a custom domain name as in the estate}
 //	POST   /_sandbox/aws/delete-domain      {account, region, domain: {name, id}}
 //	PUT    /_sandbox/aws/faults             a list of Rule in place of the present ones
+//	POST   /_sandbox/aws/send               {account, region, queue, body}: a message to a queue, as EventBridge sends it
 //	POST   /_sandbox/aws/expire-sessions    {role}: its sessions, or all
 //	POST   /_sandbox/aws/neighbours         a Neighbour, until the server is closed
 //	POST   /_sandbox/aws/invoke             {account, region, restApi, stage, value}: what the data plane would answer
@@ -73,6 +74,8 @@ type command struct {
 	Key       string `json:"key"`
 	Role      string `json:"role"`
 	Value     string `json:"value"`
+	Queue     string `json:"queue"`
+	Body      string `json:"body"`
 
 	Domain CustomDomain `json:"domain"`
 }
@@ -99,6 +102,7 @@ func (s *Server) commands() map[string]func(Scope, command) (any, error) {
 		"delete-domain": plain(func(at Scope, c command) error {
 			return s.DeleteDomain(at, c.Domain.Name, c.Domain.ID)
 		}),
+		"send": plain(func(at Scope, c command) error { return s.Send(at, c.Queue, c.Body) }),
 		"expire-sessions": func(_ Scope, c command) (any, error) {
 			return map[string]int{"expired": s.ExpireSessions(c.Role)}, nil
 		},

@@ -48,6 +48,8 @@ type Region struct {
 	UsagePlans []UsagePlan `json:"usagePlans,omitempty"`
 	// Domains are the custom domain names.
 	Domains []CustomDomain `json:"domains,omitempty"`
+	// Queues are the names of queues of SQS, which are empty.
+	Queues []string `json:"queues,omitempty"`
 	// NoSecondAPI makes every call of API Gateway's second API (apigatewayv2) invalid: some regions do not have it.
 	NoSecondAPI bool `json:"noSecondApi,omitempty"`
 }

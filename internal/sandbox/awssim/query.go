@@ -2,6 +2,7 @@ package awssim
 
 import (
 	"cmp"
+	"maps"
 	"slices"
 )
 
@@ -37,6 +38,7 @@ func (s *Server) Snapshot(scope Scope) (Region, error) {
 	for _, d := range g.domains.values() {
 		out.Domains = append(out.Domains, d.clone())
 	}
+	out.Queues = slices.Sorted(maps.Keys(g.queues))
 	return out, nil
 }
 

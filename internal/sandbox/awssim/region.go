@@ -19,6 +19,7 @@ type region struct {
 	apis      table[RestAPI]
 	plans     table[UsagePlan]
 	domains   table[CustomDomain]
+	queues    map[string]*queue // it never changes
 	keys      table[APIKey]
 	byValue   map[string]string // key value -> key id
 	meter     *meter
@@ -28,7 +29,7 @@ type region struct {
 func newRegion(scope Scope, partition string, content Region, q Quota, now time.Time) (*region, error) {
 	g := &region{
 		scope: scope, partition: partition, disabled: content.Disabled, byValue: map[string]string{}, meter: newMeter(q, now),
-		noSecond: content.NoSecondAPI,
+		noSecond: content.NoSecondAPI, queues: map[string]*queue{},
 	}
 	var faults []error
 	for _, api := range content.RestAPIs {
@@ -50,6 +51,9 @@ func newRegion(scope Scope, partition string, content Region, q Quota, now time.
 			faults = append(faults, fmt.Errorf("%s: custom domain name %q is listed twice", scope, d.key()))
 		}
 		faults = append(faults, g.putDomain(d))
+	}
+	for _, name := range content.Queues {
+		g.queues[name] = newQueue()
 	}
 	return g, errors.Join(faults...)
 }

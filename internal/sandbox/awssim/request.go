@@ -33,6 +33,7 @@ type request struct {
 	// permissions are needed beside the one that method and path make.
 	permissions []permission
 	do          operation
+	left        <-chan struct{} // closed when the client has left
 }
 
 // permission is an IAM action on a resource's path. Only few resources have an account.

@@ -203,6 +203,8 @@ func (s *Server) receive(w http.ResponseWriter, hr *http.Request) (*request, *ap
 		unroutable = routeSTS(r)
 	case serviceAccount:
 		unroutable = routeAccount(r)
+	case serviceSQS:
+		unroutable = routeQueue(r, hr.Header.Get("X-Amz-Target"))
 	default:
 		unroutable = route(r)
 	}
@@ -241,6 +243,7 @@ func (s *Server) carryOut(ctx context.Context, r *request) (response, bool) {
 	if !waited && r.class != classKey {
 		return response{}, false
 	}
+	r.left = ctx.Done()
 	answer, refused := r.do(s, r)
 	if refused != nil {
 		answer = errorResponse(r.credential.service, r.id, refused)

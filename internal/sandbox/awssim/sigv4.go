@@ -12,6 +12,7 @@ const (
 	serviceAPIGateway = "apigateway"
 	serviceSTS        = "sts"
 	serviceAccount    = "account"
+	serviceSQS        = "sqs"
 )
 
 const (
@@ -73,7 +74,7 @@ func parseAuthorization(r *http.Request) (credentialScope, *apiError) {
 	if !regionPattern.MatchString(scope.region) {
 		return scope, invalidSignature("Credential should be scoped to a valid region.")
 	}
-	if !slices.Contains([]string{serviceAPIGateway, serviceSTS, serviceAccount}, scope.service) {
+	if !slices.Contains([]string{serviceAPIGateway, serviceSTS, serviceAccount, serviceSQS}, scope.service) {
 		return scope, invalidSignature("Credential should be scoped to correct service: '%s'.", serviceAPIGateway)
 	}
 	return scope, nil
