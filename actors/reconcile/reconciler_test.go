@@ -328,6 +328,13 @@ func TestABurstOfEventsIsOneRound(t *testing.T) {
 		time.Sleep(time.Minute)
 		s.told()
 
+		const everyB = "111122223333:eu-west-1:b:*"
+		for _, id := range []string{idB, everyB} { // a listing has a, too, if AWS could list it as cheaply
+			s.tell(Changed{IDs: []string{id}})
+			time.Sleep(11 * time.Second)
+			s.wants("of two the one that is named", "state, gather "+id+", export b, state, ingest "+idB)
+		}
+
 		s.tell(Changed{IDs: []string{idA}, Others: true})
 		time.Sleep(11 * time.Second)
 		s.wants("where all may have changed", "state, gather , export a, export b, list, state, ingest "+idA+" "+idB)

@@ -219,7 +219,7 @@ func (r *reconciler) onLossesJudged(ctx actor.Context, m messages.LossesJudged) 
 		r.fail(ctx, "AWS could not be listed: "+words.Few(m.Catalogue.Failures, words.Some, "; "), false)
 		return
 	}
-	apis := slices.DeleteFunc(slices.Clone(m.Catalogue.Whole), func(e federation.NamedEntry) bool {
+	apis := slices.DeleteFunc(o.about(m.Catalogue.Whole), func(e federation.NamedEntry) bool {
 		if e.Bases.Awaited() { // it would go out without them, and once more when they are known
 			o.omissions[e.ID()] = gateway.Omission{Reason: gateway.TooLate, Why: federation.NotListedYet}
 			return true
@@ -230,6 +230,25 @@ func (r *reconciler) onLossesJudged(ctx actor.Context, m messages.LossesJudged) 
 		apis = append(apis, drift.Doubtful(o.found, r.sent())...)
 	}
 	r.export(ctx, apis)
+}
+
+// about is a copy of the APIs that the round is about: a listing may have more than was asked for.
+func (o *round) about(apis []federation.NamedEntry) (chosen []federation.NamedEntry) {
+	if len(o.ids) == 0 {
+		return slices.Clone(apis)
+	}
+	wanted := make(map[string]bool, len(o.ids))
+	for _, id := range o.ids {
+		wanted[id] = true
+	}
+	for _, e := range apis {
+		id, every := e.ID(), e.ID()
+		every.Stage = federation.AnyStage
+		if wanted[id.String()] || wanted[every.String()] {
+			chosen = append(chosen, e)
+		}
+	}
+	return chosen
 }
 
 // sent are the plans with which each API was last sent.

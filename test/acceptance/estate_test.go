@@ -128,6 +128,7 @@ func counts(w *world.World) map[string]int64 {
 	for _, op := range []string{
 		awssim.OpGetRestAPIs, awssim.OpGetUsagePlans, awssim.OpGetStages, awssim.OpGetExport, awssim.OpGetCallerIdentity,
 		awssim.OpGetDomainNames, awssim.OpGetAPIMappings, awssim.OpGetBasePathMappings, awssim.OpListRoutingRules,
+		awssim.OpReceiveMessage, awssim.OpDeleteMessageBatch,
 	} {
 		if n := w.AWS.CallCount(op); n > 0 {
 			got[op] = n
