@@ -125,12 +125,15 @@ func (l *listener) onPrimary(primary bool) {
 	l.leave()
 }
 
-// leave gives the queue up. What it has given out, and nobody has deleted, it gives to the next primary.
+// leave gives the queue up. What it has given out, and nobody has deleted, it gives to the next primary, who also says
+// whether it can be read.
 func (l *listener) leave() {
 	if l.turn != nil {
 		l.turn.cancel()
 		l.turn = nil
 	}
+	l.failures, l.told = 0, ""
+	l.env.Board.EventsFail(l.spec.Integration, "")
 }
 
 // look waits for messages, unless it does already, or waits for its next time.

@@ -337,6 +337,16 @@ func TestARefusedPermissionIsOneLineAndShown(t *testing.T) {
 		if s.events().Failure == "" {
 			s.Error("the board does not say it")
 		}
+		s.tell(messages.PrimaryChanged{})
+		if why := s.events().Failure; why != "" {
+			s.Errorf("the board still says %q of an agent that does not listen", why)
+		}
+		s.log.Reset()
+		s.tell(messages.PrimaryChanged{Primary: true})
+		if s.events().Failure == "" || strings.Count(s.log.String(), "events cannot be received: ") != 1 {
+			s.Errorf("once it listens again: %s", s.log.String())
+		}
+		s.log.Reset()
 		s.set(func() { s.err = nil })
 		s.send(deployed("a"))
 		time.Sleep(longestRetry)
