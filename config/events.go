@@ -1,6 +1,7 @@
 package config
 
 import (
+	"cmp"
 	"net/url"
 	"strings"
 
@@ -28,6 +29,7 @@ const (
 	eventsPrefix    = "agent.events."
 	keyEventsQueue  = eventsPrefix + "queueUrl"
 	keyEventsRegion = eventsPrefix + "region"
+	keyEventsRole   = eventsPrefix + "roleArn"
 )
 
 // regionIn is the region that a queue's address names, empty if it names none.
@@ -54,6 +56,19 @@ func (e Events) Queue() (account, name string) {
 	return account, name
 }
 
+// EventsExternalID is what is sent where the role of the queue is assumed: a role has one external id, whatever it is
+// assumed for.
+func (c Config) EventsExternalID() (id, setting string) {
+	for _, p := range c.Providers {
+		for _, a := range c.Accesses(p) {
+			if a.Role == c.Agent.Events.RoleARN {
+				return a.ExternalID, a.ExternalIDFrom
+			}
+		}
+	}
+	return c.Agent.AWS.ExternalID, "agent.aws.externalId"
+}
+
 func (l *loader) checkEvents(cfg Config) {
 	e := cfg.Agent.Events
 	if !e.IsOn() {
@@ -68,18 +83,24 @@ func (l *loader) checkEvents(cfg Config) {
 		l.fault(keyEventsQueue, "%s is not the address of a standard queue of SQS", show(e.QueueURL))
 		return
 	}
-	partition, _ := partitionOf(e.Region)
+	named := regionIn(e.QueueURL)
+	partition, _ := partitionOf(cmp.Or(e.Region, named))
 	switch {
-	case e.Region != "" && partition == "":
-		l.fault(keyEventsRegion, "%s is not a region%s", show(e.Region), likeRegion(e.Region))
-	case e.Region == "" && regionIn(e.QueueURL) == "":
+	case e.Region == "" && named == "":
 		l.fault(keyEventsRegion, "is missing: the queue's address names no region that this agent knows")
+	case partition == "":
+		l.fault(keyEventsRegion, "%s is not a region%s", show(e.Region), likeRegion(e.Region))
+	case e.Region != "" && named != "" && e.Region != named:
+		l.fault(keyEventsRegion, "%s is not where the queue is: its address says %s; leave this away", show(e.Region), named)
 	}
-	if _, is := partitionOfRole(e.RoleARN); e.RoleARN != "" && !is {
-		l.fault(eventsPrefix+"roleArn", "%s is not the ARN of a role", show(e.RoleARN))
+	if of, is := partitionOfRole(e.RoleARN); e.RoleARN != "" && !is {
+		l.fault(keyEventsRole, "%s is not the ARN of a role", show(e.RoleARN))
+	} else if is && partition != "" && of != partition {
+		l.fault(keyEventsRole, "%s is in another partition than the queue; no role works across partitions", show(e.RoleARN))
 	}
 	if !cfg.Agent.APIM.IsOn() && !l.rejected[keyAPIMURL] {
-		l.fault(keyEventsQueue, "needs %s: APIM starts each ingest", variableName(keyAPIMURL))
+		// Named as APIM's, because the policies of AWS are made before anything of APIM is known.
+		l.fault(keyAPIMURL, "is missing: %s needs it, because APIM starts each ingest", variableName(keyEventsQueue))
 	}
 	if n := len(cfg.Providers); n > 1 {
 		l.fault(keyEventsQueue, "serves one integration, and there are %d: what one of them takes from a queue, the others "+

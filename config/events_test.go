@@ -32,9 +32,13 @@ func TestAQueueOfEventsNeedsARESTAPIThatStartsIngests(t *testing.T) {
 	_, warnings = mustLoad(t, sources(rest(where+"=eu-west-1")...))
 	wantWarnings(t, warnings, where+": has no effect, because "+queue+" is not set")
 
-	wantFaults(t, faultsOf(t, sources(seed(good)...)), queue+": needs "+apim+"url: APIM starts each ingest")
+	wantFaults(t, faultsOf(t, sources(seed(good)...)), apim+"url: is missing: "+queue+" needs it, because APIM starts each ingest")
 	wantFaults(t, faultsOf(t, sources(rest(other)...)), where+": is missing: the queue's address names no region")
 	wantFaults(t, faultsOf(t, sources(rest(good, where+"=Frankfurt")...)), where+`: "Frankfurt" is not a region`)
+	wantFaults(t, faultsOf(t, sources(rest(good, where+"=eu-west-1")...)),
+		where+`: "eu-west-1" is not where the queue is: its address says eu-west-3; leave this away`)
+	wantFaults(t, faultsOf(t, sources(rest(good, "gravitee_agent_events_roleArn=arn:aws-cn:iam::123456789012:role/events")...)),
+		"gravitee_agent_events_roleArn: a value of 40 characters is in another partition than the queue")
 	wantFaults(t, faultsOf(t, sources(rest(good, "gravitee_agent_events_roleArn=admin")...)),
 		`gravitee_agent_events_roleArn: "admin" is not the ARN of a role`)
 	wantFaults(t, faultsOf(t, sources(rest(good,

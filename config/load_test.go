@@ -95,7 +95,7 @@ func TestEveryAgentSettingCanBeSet(t *testing.T) {
 		"gravitee_agent_apim_environmentId=DEFAULT",
 		"gravitee_agent_apim_timeout=20s",
 		"gravitee_agent_events_queueUrl=https://sqs.eu-west-1.amazonaws.com/123456789012/federation-events",
-		"gravitee_agent_events_region=eu-west-3",
+		"gravitee_agent_events_region=eu-west-1",
 		"gravitee_agent_events_roleArn=arn:aws:iam::123456789012:role/events",
 		"gravitee_agent_log_level=DEBUG",
 		"gravitee_agent_log_format=json",
@@ -134,7 +134,7 @@ func TestEveryAgentSettingCanBeSet(t *testing.T) {
 			EnvironmentID: "DEFAULT", Timeout: 20 * time.Second,
 		},
 		Events: config.Events{
-			QueueURL: "https://sqs.eu-west-1.amazonaws.com/123456789012/federation-events", Region: "eu-west-3",
+			QueueURL: "https://sqs.eu-west-1.amazonaws.com/123456789012/federation-events", Region: "eu-west-1",
 			RoleARN: "arn:aws:iam::123456789012:role/events",
 		},
 		Log:      config.Log{Level: slog.LevelDebug, Format: "json"},

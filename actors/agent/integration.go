@@ -218,7 +218,11 @@ func (i *integration) credentials() apigateway.CredentialsOptions {
 // CredentialsOf is how an integration signs in to AWS.
 func CredentialsOf(cfg config.Config, p config.Provider) apigateway.CredentialsOptions {
 	all := cfg.Accesses(p)
-	external := make(map[string]apigateway.ExternalID, len(all))
+	external := make(map[string]apigateway.ExternalID, len(all)+1)
+	if role := cfg.Agent.Events.RoleARN; role != "" {
+		id, setting := cfg.EventsExternalID()
+		external[role] = apigateway.ExternalID{ID: id, Setting: setting}
+	}
 	for _, a := range all {
 		external[a.Role] = apigateway.ExternalID{ID: a.ExternalID, Setting: a.ExternalIDFrom}
 	}

@@ -28,7 +28,8 @@ func policyCommand(p process) *cobra.Command {
 		Short: "Prints the IAM policies that this configuration needs in AWS",
 		Long: `Prints what this configuration needs of AWS IAM, and no more: the permissions in API Gateway, narrowed to the
 configured regions; the right to assume the configured roles, and the trust policy of each; the right to read the
-secrets of Secrets Manager that settings refer to. Each with what it is for, and what happens without it.
+secrets of Secrets Manager that settings refer to, and the queue of events. Each with what it is for, and what
+happens without it.
 Nothing is read but the configuration, and nobody is asked: it works before the agent has any right at all, and where
 what else the agent needs, such as its token, is not known.
 Exit code 0: printed. 2: a fault in what concerns AWS, or --of fits no document or several.`,
@@ -113,7 +114,7 @@ func aboutAWS(faults error) error {
 	for _, one := range joined.Unwrap() {
 		fault, _ := errors.AsType[config.Fault](one)
 		isPart := fault.Key == "" || !strings.HasSuffix(fault.Key, ".integrationId") && slices.ContainsFunc(
-			[]string{"integration.providers", "agent.aws.", "agent.discovery.", "agent.keys.", "secrets.aws."},
+			[]string{"integration.providers", "agent.aws.", "agent.discovery.", "agent.keys.", "agent.events.", "secrets.aws."},
 			func(group string) bool { return strings.HasPrefix(fault.Key, group) })
 		if isPart {
 			some = append(some, one)
@@ -161,13 +162,19 @@ func needsOf(x config.Explanation, principals []string) (iam.Needs, error) {
 			})
 		}
 	}
+	if e := cfg.Agent.Events; e.IsOn() && len(n.Uses) > 0 {
+		use := iam.Use{Identity: n.Uses[0].Identity, Role: e.RoleARN}
+		use.ExternalID, use.ExternalIDFrom = cfg.EventsExternalID()
+		n.Events = iam.Queue{Use: use, Region: e.Region}
+		n.Events.Account, n.Events.Name = e.Queue()
+	}
 	return n, n.CheckPrincipals()
 }
 
 // isPartOfPolicy is about settings that are no secrets.
 func isPartOfPolicy(key string) bool {
 	return strings.HasSuffix(key, ".configuration.region") || strings.HasSuffix(key, ".configuration.roleArn") ||
-		strings.Contains(key, ".configuration.accounts[") ||
+		strings.Contains(key, ".configuration.accounts[") || strings.HasPrefix(key, "agent.events.") ||
 		key == "agent.aws.externalId" || key == "agent.aws.accountId"
 }
 
@@ -232,6 +239,7 @@ func printPolicies(p process, grants []iam.Grant, stacks []iam.Stack) error {
 var titles = map[iam.Kind]string{
 	iam.Permissions: "Permissions in API Gateway", iam.AssumeRole: "Permission to assume roles",
 	iam.Trust: "Trust policy", iam.ReadSecrets: "Permission to read secrets",
+	iam.ReadEvents: "Permission to read the queue of events",
 }
 
 // described says who a holder is.

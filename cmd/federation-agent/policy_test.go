@@ -128,7 +128,7 @@ func TestPolicySaysWhatToDoWhereItHasNoOneDocument(t *testing.T) {
 		{nil, []string{"--of=trust"}, "this configuration needs nothing of that"},
 		{nil, []string{"--for=nobody"}, "this configuration needs nothing of that"},
 		{nil, []string{"--of=secrets", "--principal=arn:aws:iam::123456789012:role/A"}, "--principal is for trust policies"},
-		{nil, []string{"--of=policy"}, "there are only permissions, assume-role, trust, secrets"},
+		{nil, []string{"--of=policy"}, "there are only permissions, assume-role, trust, secrets, events"},
 		{[]string{firstProvider + "roleArn=" + aRole}, []string{"--of=trust"}, "name who is trusted by --principal"},
 		{nil, []string{"--principal=arn:aws:sts::123456789012:assumed-role/A/S"}, "aws iam get-role"},
 		{
@@ -204,6 +204,77 @@ func TestPolicySaysWhatEachOptionalGrantDoesAndHasItOnlyWhereItIsSet(t *testing.
 				t.Errorf("%s%s: exit code %d %s\n%s\n%s", c.set, value, code, notes, document, out)
 			}
 		}
+	}
+}
+
+// oneProvider is the first one alone, with a queue of events, and without anything of APIM.
+func oneProvider(more ...string) []string {
+	return append([]string{
+		"gravitee_integration_providers_0_type=aws-api-gateway", firstProvider + "region=us-east-1",
+		"gravitee_agent_events_queueUrl=https://sqs.eu-west-1.amazonaws.com/123456789012/federation-events",
+	}, more...)
+}
+
+func TestPolicyGrantsTheQueueOfEventsToWhomReadsIt(t *testing.T) {
+	t.Parallel()
+	const role = "arn:aws:iam::111122223333:role/team/events"
+	const queue = "arn:aws:sqs:eu-west-1:123456789012:federation-events"
+	for name, c := range map[string]struct {
+		more      []string
+		holder    string
+		printed   []string
+		unprinted string
+	}{
+		"the identity": {
+			holder: "default-chain",
+			printed: []string{
+				"sqs:DeleteMessage: deletes each event", "Without it, the agent hears of no change", "not of account 123456789012",
+				"Optional: sqs:ReceiveMessage and sqs:DeleteMessage are for agent.events.queueUrl", "RoleName=NAME_OF_THE_ROLE",
+			},
+			unprinted: "--of assume-role",
+		},
+		"a role of its own": {
+			more:   []string{"gravitee_agent_events_roleArn=" + role, "gravitee_agent_aws_externalId=my-organization"},
+			holder: role,
+			printed: []string{
+				"--of assume-role --for default-chain", "--of permissions --for default-chain", "--of trust --for " + role,
+				`"sts:ExternalId": "my-organization"`, "RoleName=events", "kms:Decrypt",
+				"the role is of account 111122223333, and the queue of 123456789012",
+			},
+			unprinted: "RoleArns=",
+		},
+		"a role that reads APIs, too": {
+			more:    []string{"gravitee_agent_events_roleArn=" + aRole, firstProvider + "roleArn=" + aRole},
+			holder:  aRole,
+			printed: []string{"--of permissions --for " + aRole, "RoleArns=" + aRole + "\n"},
+		},
+	} {
+		set := oneProvider(c.more...)
+		out, faults, code := said(set, "policy")
+		for _, words := range c.printed {
+			if !strings.Contains(out, words) {
+				t.Errorf("%s: not printed: %s\n%s", name, words, out)
+			}
+		}
+		if code != exitOrderly || c.unprinted != "" && strings.Contains(out, c.unprinted) ||
+			strings.Contains(out, "with agent.events.queueUrl") || !strings.Contains(out, "GraviteeFederationEvents.yml makes") {
+			t.Errorf("%s: exit code %d %s\n%s", name, code, faults, out)
+		}
+		document, _, _ := said(set, "policy", "--of=events", "--for="+c.holder)
+		p, err := awssim.ParsePolicy([]byte(document))
+		if err != nil || len(p.Statement) != 1 || len(p.Statement[0].Action) != 2 ||
+			!slices.Equal(p.Statement[0].Resource, []string{queue}) {
+			t.Errorf("%s: %v\n%s", name, err, document)
+		}
+	}
+	out, _, _ := said(twoProviders(), "policy")
+	if !strings.Contains(out, "Optional: with agent.events.queueUrl, sqs:ReceiveMessage and sqs:DeleteMessage on that queue") ||
+		strings.Contains(out, "GraviteeFederationEvents") {
+		t.Errorf("without a queue:\n%s", out)
+	}
+	if _, faults, code := said(oneProvider("gravitee_agent_events_region=Frankfurt"), "policy"); code != exitConfiguration ||
+		!strings.Contains(faults, "gravitee_agent_events_region: ") {
+		t.Errorf("exit code %d, %s", code, faults)
 	}
 }
 

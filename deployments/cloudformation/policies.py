@@ -36,7 +36,7 @@ Loader.add_multi_constructor("!", short_form)
 def statements(node):
     """All statements below a node, in whatever functions they are."""
     if isinstance(node, dict):
-        for statement in node.get("Statement", []):
+        for statement in listed(node.get("Statement", [])):
             yield statement
         for key, value in node.items():
             if key != "Statement":
@@ -50,6 +50,26 @@ def listed(value):
     return value if isinstance(value, list) else [value]
 
 
+def of_queue(where, resources):
+    """EventBridge alone sends to a queue, by one rule; queues are encrypted, and end by themselves; one has dead letters."""
+    queues = {n: r["Properties"] for n, r in resources.items() if r["Type"] == "AWS::SQS::Queue"}
+    for name, queue in queues.items():
+        if queue.get("SqsManagedSseEnabled") is not True:
+            fault(f"{where}, {name}", "is not encrypted")
+        if "MessageRetentionPeriod" not in queue:
+            fault(f"{where}, {name}", "does not say how long it keeps messages")
+    if queues and not any("RedrivePolicy" in queue for queue in queues.values()):
+        fault(where, "has no dead letters")
+    for name, resource in resources.items():
+        if resource["Type"] != "AWS::SQS::QueuePolicy":
+            continue
+        for s in statements(resource["Properties"]):
+            if s["Effect"] != "Allow":
+                continue
+            if s["Principal"] != {"Service": "events.amazonaws.com"} or "aws:SourceArn" not in json.dumps(s.get("Condition")):
+                fault(f"{where}, {name}", "lets others than the rule send")
+
+
 def of_gateway(document):
     return [
         {**s, "Resource": [r.replace("${AWS::Partition}", "aws") for r in s["Resource"]]}
@@ -59,18 +79,28 @@ def of_gateway(document):
 
 
 root = pathlib.Path(sys.argv[1]) / "deployments"
-optional = {"GraviteeFederationCustomDomains.yml": "iam/custom-domains-policy.json"}
+optional = {
+    "GraviteeFederationCustomDomains.yml": "iam/custom-domains-policy.json",
+    "GraviteeFederationEvents.yml": None,
+}
 templates = sorted((root / "cloudformation").glob("*.yml"))
 for path in templates:
     resources = yaml.load(path.read_text(), Loader)["Resources"]
     found = of_gateway([r["Properties"] for r in resources.values()])
     file = optional.get(path.name, "iam/minimum-policy.json")
-    if found != json.loads((root / file).read_text())["Statement"]:
+    if file is None and found:
+        fault(path.name, "allows something of API Gateway")
+    if file and found != json.loads((root / file).read_text())["Statement"]:
         fault(path.name, f"its policy for API Gateway is not deployments/{file}")
+    of_queue(path.name, resources)
     for name, resource in resources.items():
         where, properties = f"{path.name}, {name}", resource["Properties"]
         trust = properties.pop("AssumeRolePolicyDocument", None)
         for s in statements(properties):
+            if s["Effect"] == "Deny":
+                continue
+            if s.get("Principal") == "*" and "aws:PrincipalOrgID" not in json.dumps(s.get("Condition", {})):
+                fault(where, "lets everybody in")
             for action in listed(s["Action"]):
                 if "*" in action:
                     fault(where, f"allows {action}")
@@ -99,7 +129,7 @@ for path in templates:
                     fault(where, "its role has one name in all regions")
             elif "RoleName" in properties:
                 fault(where, "has a fixed name: one stack an account")
-if len(templates) != 4:
+if len(templates) != 5:
     fault("deployments/cloudformation", f"{len(templates)} templates")
 print("\n".join(faults), file=sys.stderr)
 sys.exit(bool(faults))

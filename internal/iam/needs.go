@@ -21,6 +21,8 @@ type Needs struct {
 	Secrets Secrets
 	// Principals are the ARNs of those who take on the roles. Without one, a trust policy has a gap to fill in.
 	Principals []string
+	// Events is the queue of the optional grant of agent.events.
+	Events Queue
 	// Lookup adds the optional grant of agent.keys.lookup, Domains that of agent.discovery.customDomains.
 	Lookup, Domains bool
 }
@@ -42,6 +44,13 @@ type Secrets struct {
 	Names                     []string
 }
 
+// Queue is one of SQS, in the partition of its region, and who reads it: the role, or the identity where there is none.
+// Without a name it is none.
+type Queue struct {
+	Use
+	Region, Account, Name string
+}
+
 // Kind is what a document is for IAM.
 type Kind string
 
@@ -51,10 +60,11 @@ const (
 	AssumeRole  Kind = "assume-role"
 	Trust       Kind = "trust"
 	ReadSecrets Kind = "secrets"
+	ReadEvents  Kind = "events"
 )
 
 // Kinds are all of them.
-func Kinds() []Kind { return []Kind{Permissions, AssumeRole, Trust, ReadSecrets} }
+func Kinds() []Kind { return []Kind{Permissions, AssumeRole, Trust, ReadSecrets, ReadEvents} }
 
 // Grant is one document and who needs it.
 type Grant struct {
@@ -97,6 +107,8 @@ const (
 	assume  = "sts:AssumeRole"
 	read    = "secretsmanager:GetSecretValue"
 	enabled = "account:ListRegions"
+	receive = "sqs:ReceiveMessage"
+	remove  = "sqs:DeleteMessage"
 )
 
 // reasons are the actions of all documents.
@@ -129,13 +141,21 @@ var reasons = []Reason{
 		read, "reads the secrets that settings refer to, at the start and after a rotation",
 		"the agent does not start; if it runs already, it does not see rotated values",
 	},
+	{
+		receive, "receives the events that name what has changed in AWS",
+		"the agent hears of no change: the schedule and people start ingests, and all else goes on",
+	},
+	{
+		remove, "deletes each event once it was handed over",
+		"each event comes again and again, until the queue gives it up",
+	},
 }
 
 // Grants are the documents: first those of each identity, then those of each role.
 func (n Needs) Grants() (grants []Grant, err error) {
 	var identities, roles []string
 	regions, assumed, all := map[string][]string{}, map[string][]string{}, map[string]bool{}
-	for _, u := range n.Uses {
+	for _, u := range n.uses() {
 		identities = with(identities, u.Identity)
 		holder := cmp.Or(u.Role, u.Identity)
 		regions[holder] = with(regions[holder], u.Regions...)
@@ -158,6 +178,9 @@ func (n Needs) Grants() (grants []Grant, err error) {
 			err = errors.Join(err, parsed)
 			add(Permissions, holder, nil, statements...)
 			grants[len(grants)-1].Optional = []string{n.aboutLookup(), n.aboutDomains()}
+			if n.Events.Name == "" {
+				grants[len(grants)-1].Optional = append(grants[len(grants)-1].Optional, aboutNoEvents)
+			}
 			if all[holder] {
 				grants[len(grants)-1].Optional = append(grants[len(grants)-1].Optional, aboutRegions)
 			}
@@ -172,12 +195,26 @@ func (n Needs) Grants() (grants []Grant, err error) {
 				Sid: "ReadReferredSecrets", Effect: allow, Action: []string{read}, Resource: secrets,
 			})
 		}
+		if n.Events.Name != "" && holder == cmp.Or(n.Events.Role, n.Events.Identity) {
+			add(ReadEvents, holder, n.Events.hints(), Statement{
+				Sid: "ReadEvents", Effect: allow, Action: []string{receive, remove}, Resource: []string{n.Events.arn()},
+			})
+			grants[len(grants)-1].Optional = []string{aboutEvents}
+		}
 		if slices.Contains(roles, holder) {
 			statement, hints := n.trust(holder)
 			add(Trust, holder, hints, statement)
 		}
 	}
 	return grants, err
+}
+
+// uses are those of integrations, and that of the queue, which reads no region.
+func (n Needs) uses() []Use {
+	if n.Events.Name == "" {
+		return n.Uses
+	}
+	return append(slices.Clone(n.Uses), n.Events.Use)
 }
 
 // with adds what is not there yet.
@@ -230,6 +267,14 @@ func (n Needs) aboutDomains() string {
 
 // aboutRegions says the same of the regions `all`.
 const aboutRegions = enabled + " is for the regions all, and optional: without it, each region is tried once"
+
+// aboutEvents and aboutNoEvents say the same of a queue of events.
+const (
+	aboutEvents = receive + " and " + remove + " are for agent.events.queueUrl, and optional: without them, what has changed in " +
+		"AWS waits for the schedule, or for somebody"
+	aboutNoEvents = "with agent.events.queueUrl, " + receive + " and " + remove + " on that queue would be granted, too: then " +
+		"APIM has what changes in AWS about a minute later"
+)
 
 // permissions are the minimum policy's for a few regions, or for every region of their partition, and what is optional.
 func (n Needs) permissions(regions []string, all bool) ([]Statement, error) {
@@ -310,7 +355,8 @@ func (n Needs) trust(role string) (s Statement, hints []string) {
 		hints = append(hints, "put the agent's identity in the place of "+principals[0]+", or name it by --principal")
 	}
 	s = Statement{Effect: allow, Principal: map[string][]string{"AWS": principals}, Action: []string{assume}}
-	of := n.Uses[slices.IndexFunc(n.Uses, func(u Use) bool { return u.Role == role })]
+	all := n.uses()
+	of := all[slices.IndexFunc(all, func(u Use) bool { return u.Role == role })]
 	if of.ExternalID == "" {
 		return s, append(hints, "it asks for no external id; set "+of.ExternalIDFrom+" to a text of your own, and it does")
 	}
@@ -333,7 +379,7 @@ func (n Needs) CheckPrincipals() error {
 			return fmt.Errorf("%q is not the ARN of a role or a user, such as arn:aws:iam::123456789012:role/AGENT; of a "+
 				"session, name the role: aws iam get-role --role-name NAME --query Role.Arn", arn)
 		}
-		for _, u := range n.Uses {
+		for _, u := range n.uses() {
 			if u.Role != "" && partition(u.Role) != partition(arn) {
 				return fmt.Errorf("%q is in another partition than the role %s; no role works across partitions", arn, u.Role)
 			}
@@ -375,6 +421,22 @@ func (s Secrets) hints() []string {
 	hints := []string{"a secret under a KMS key of your own needs kms:Decrypt on that key, too"}
 	if s.Account == "" {
 		hints = append(hints, "set agent.aws.accountId, and it names the account")
+	}
+	return hints
+}
+
+func (q Queue) arn() string {
+	return fmt.Sprintf("arn:%s:sqs:%s:%s:%s", region.PartitionOf(q.Region).ID, q.Region, q.Account, q.Name)
+}
+
+func (q Queue) hints() []string {
+	hints := []string{"a queue under a KMS key of your own needs kms:Decrypt on that key, too"}
+	if q.Role == "" {
+		hints = append(hints, "if this identity is not of account "+q.Account+", the queue's own policy must allow it, too; or "+
+			"name a role of that account by agent.events.roleArn")
+	} else if account := strings.Split(q.Role, ":")[4]; account != q.Account {
+		hints = append(hints, "the role is of account "+account+", and the queue of "+q.Account+": its own policy must allow the "+
+			"role, too")
 	}
 	return hints
 }

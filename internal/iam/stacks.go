@@ -28,6 +28,9 @@ func (n Needs) Stacks(chain string) (stacks []Stack) {
 			own = with(own, u.Role)
 		}
 	}
+	if len(own) > 0 && n.Events.Role != "" { // else it reads its own account, and may assume roles by a policy beside that
+		own = with(own, n.Events.Role)
+	}
 	if isChain {
 		s := Stack{
 			Template: "GraviteeFederationAgentRole.yml", Makes: "the agent's own role, with its permissions or assume-role",
@@ -53,6 +56,16 @@ func (n Needs) Stacks(chain string) (stacks []Stack) {
 			Template: "GraviteeFederationCustomDomains.yml", Parameters: []string{"RoleName=NAME_OF_THE_ROLE_THAT_READS"},
 			Makes: "what agent.discovery.customDomains needs, in a role that exists",
 		})
+	}
+	if n.Events.Name != "" {
+		s := Stack{
+			Template: "GraviteeFederationEvents.yml", Makes: "the queue of agent.events.queueUrl, what fills it, and the right to read it",
+			Parameters: []string{"RoleName=NAME_OF_THE_ROLE_THAT_READS"},
+		}
+		if _, name, is := strings.Cut(n.Events.Role, ":role/"); is {
+			s.Parameters[0] = "RoleName=" + name[strings.LastIndex(name, "/")+1:]
+		}
+		stacks = append(stacks, s)
 	}
 	return stacks
 }

@@ -85,8 +85,8 @@ var (
 	removals = metric("removals_total", "Tries to unpublish or delete in APIM what AWS has deleted.",
 		"integration", "how", "result")
 	tooMany = metric("removals_refused", "Whether more is gone in AWS than may be removed from APIM at a time.", "integration")
-	heard = metric("events_total", "Messages of the events queue, by what they turned out to be.", "integration", "result")
-	hears = metric("events_up", "Whether events can be received, as far as was tried.", "integration")
+	heard   = metric("events_total", "Messages of the events queue, by what they turned out to be.", "integration", "result")
+	hears   = metric("events_up", "Whether events can be received, as far as was tried.", "integration")
 
 	keysMade        = metric("keys_made_total", "API keys that AWS made.", "integration")
 	keysDeleted     = metric("keys_deleted_total", "API keys that AWS deleted, or that were gone.", "integration")

@@ -77,7 +77,14 @@ func statements(t *testing.T, file string) []statement {
 		for i, child := range node.Content {
 			if node.Kind == yaml.MappingNode && i%2 == 0 && child.Value == "Statement" {
 				var some []statement
-				if err := node.Content[i+1].Decode(&some); err != nil {
+				var err error
+				if one := node.Content[i+1]; one.Kind == yaml.MappingNode {
+					some = make([]statement, 1)
+					err = one.Decode(&some[0])
+				} else {
+					err = one.Decode(&some)
+				}
+				if err != nil {
 					t.Fatalf("%s, line %d: %v", file, child.Line, err)
 				}
 				found = append(found, some...)
