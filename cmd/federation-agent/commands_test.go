@@ -212,11 +212,13 @@ func TestValidateShowsTheRESTAPIWithoutItsToken(t *testing.T) {
 	const rest, token = "gravitee_agent_apim_", "rest-token-that-must-never-be-seen"
 	c := start(t, append(settings(t, newSandbox(t, nil)), rest+"url=https://apim.example.com/management/",
 		rest+"environmentId=env-1", rest+"token="+token, "gravitee_agent_ingest_schedule=30 4 * * *",
-		"gravitee_agent_ingest_gone=unpublish"), "validate")
+		"gravitee_agent_events_queueUrl=https://sqs.eu-west-1.amazonaws.com/123456789012/changes", "gravitee_agent_ingest_gone=unpublish"), "validate")
 	code, shown := c.exit(), c.Stdout.String()
 	if code != exitOrderly || !strings.Contains(shown, "https://apim.example.com/management, environment env-1\n") ||
 		!strings.Contains(shown, " 04:30 UTC, each up to 5m0s later\n") ||
-		!strings.Contains(shown, " unpublish in APIM, 10 at a time at most, none that has subscriptions\n") || strings.Contains(shown+c.log(), token) {
+		!strings.Contains(shown, " unpublish in APIM, 10 at a time at most, none that has subscriptions\n") ||
+		!strings.Contains(shown, "queue changes of 123456789012 in eu-west-1, read by the agent's identity\n") ||
+		strings.Contains(shown+c.log(), token) {
 		t.Errorf("exit code %d\n%s%s", code, shown, c.log())
 	}
 }

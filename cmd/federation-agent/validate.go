@@ -73,6 +73,14 @@ func printSummary(p process, cfg config.Config) error {
 		}
 		fmt.Fprintf(out, "  Gone in AWS\t%s in APIM, %d at a time at most, %s\n", of.Gone, of.GoneAtMost, kept)
 	}
+	if e := cfg.Agent.Events; e.IsOn() {
+		account, name := e.Queue()
+		who := "the agent's identity"
+		if e.RoleARN != "" {
+			who = e.RoleARN
+		}
+		fmt.Fprintf(out, "  Events\tqueue %s of %s in %s, read by %s\n", name, account, e.Region, who)
+	}
 	q := cfg.Agent.Quota
 	fmt.Fprintf(out, "  Quota\t%d %% of %g requests a second, burst %d\n", q.Share, q.Rate, q.Burst)
 	fmt.Fprintf(out, "  Journal\t%s\n", cfg.Agent.Store.Path)

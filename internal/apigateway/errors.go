@@ -178,11 +178,14 @@ func explainSTS(class gateway.Class, operation gateway.Operation, err error) str
 	case class == gateway.AccessDenied && operation == "AssumeRole" && denierOf(err) != "":
 		return noRole + ": " + denial(err, "sts:AssumeRole")
 	case class == gateway.AccessDenied && operation == "AssumeRole":
-		setting := "agent.aws.externalId"
+		setting, role := "agent.aws.externalId", "configuration.roleArn"
+		if e, ok := errors.AsType[*Error](err); ok && (e.Operation == gateway.ReceiveMessage || e.Operation == gateway.DeleteMessage) {
+			role = "agent.events.roleArn"
+		}
 		if refused, ok := errors.AsType[*notAssumed](err); ok {
 			setting = refused.setting
 		}
-		return noRole + "; check, in this order: configuration.roleArn, that the agent's own identity may call " +
+		return noRole + "; check, in this order: " + role + ", that the agent's own identity may call " +
 			"sts:AssumeRole on it, that the role's trust policy names that identity, the external id (" + setting + ")"
 	case class == gateway.BadCredentials:
 		return "AWS STS does not accept the credentials; check accessKeyId and secretAccessKey (and sessionToken " +

@@ -51,6 +51,23 @@ func (q *Queue) Receive(ctx context.Context, most int) ([]QueueMessage, error) {
 	})
 }
 
+// ProbeReceive tries whether messages may be received, and keeps none from anybody for longer than a second: what it
+// receives can be received again then. A message's count of receipts goes up by one.
+func (q *Queue) ProbeReceive(ctx context.Context) error {
+	_, err := q.get(ctx, &sqs.ReceiveMessageInput{
+		QueueUrl: &q.url, MaxNumberOfMessages: 1, VisibilityTimeout: 1, WaitTimeSeconds: 1, // the SDK does not send a 0
+	})
+	if _, long := TooLong(err); long {
+		return nil
+	}
+	return err
+}
+
+// ProbeDelete tries whether messages may be deleted, with one that does not exist.
+func (q *Queue) ProbeDelete(ctx context.Context) error {
+	return q.Delete(ctx, []QueueMessage{{Receipt: "doctor"}})
+}
+
 func (q *Queue) get(ctx context.Context, in *sqs.ReceiveMessageInput) ([]QueueMessage, error) {
 	ctx, cancel := context.WithTimeout(WithMost(ctx, maxMessages), queueWait+queueTime)
 	defer cancel()

@@ -39,6 +39,7 @@ const clockMay = time.Minute
 // the credentials and one for each role (more only where a region's STS does not answer or does not know the key), and
 // four calls to API Gateway for each account and region (more if there is a stage filter and there are more than 500
 // usage plans; one more with agent.keys.lookup, four with agent.discovery.customDomains), and none of them twice.
+// A queue of events gets one call of each kind.
 func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) {
 	clock := &clock{now: d.Now}
 	ctx = apigateway.WithClock(ctx, clock.tell)
@@ -115,6 +116,10 @@ func (d *doctor) aws(ctx context.Context, p config.Provider) (results []Result) 
 			"with it, and with apigateway:GET and apigateway:ListRoutingRules on /domainnames, the agent shows the base URLs "+
 				"that callers use"))
 	}
+	if !usable {
+		credentials = nil
+	}
+	results = append(results, d.events(ctx, credentials, row{checkEvents, about}))
 	return append(results, clock.result(row{checkClock, about}))
 }
 

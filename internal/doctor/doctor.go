@@ -93,6 +93,8 @@ const (
 	identityWithin = 40 * time.Second
 	// callWithin is the time of one call to API Gateway, and a little more.
 	callWithin = 16 * time.Second
+	// queueWithin has room for STS, where a role reads the queue of events.
+	queueWithin = 20 * time.Second
 	// diskWithin is for a network file system that hangs.
 	diskWithin = 10 * time.Second
 	// portWithin is for whatever has the port and says nothing.

@@ -49,12 +49,13 @@ func TestWhereAllIsGoodEachCheckSaysSoAndAWSIsAskedFourTimesForEachRegion(t *tes
 		want{"keys", doctor.NotTried, []string{"only a key that is made tells", "--make-a-key"}},
 		want{"keys' names", doctor.NotTried, []string{"agent.keys.lookup is off", "apigateway:GET on /apikeys"}},
 		want{"domain names", doctor.NotTried, []string{"agent.discovery.customDomains is off", "ListRoutingRules on /domainnames"}},
+		want{"events", doctor.NotTried, []string{"agent.events.queueUrl is not set", "sqs:DeleteMessage"}},
 		want{"clock", doctor.Good, []string{"the same as AWS's"}},
 		want{"store", doctor.Good, []string{"can be written", "MiB are free"}},
 		want{"export cache", doctor.Good, []string{"can be written", "MiB at most"}},
 		want{"node API", doctor.Good, []string{"switched off"}},
 	)
-	if len(results) != 17 || !doctor.Healthy(results) {
+	if len(results) != 18 || !doctor.Healthy(results) {
 		t.Errorf("%d rows\n%s", len(results), table(t, results))
 	}
 	p.calls(t, map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2})

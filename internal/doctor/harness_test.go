@@ -75,7 +75,9 @@ func (p *patient) results() []doctor.Result {
 	}
 	for _, s := range p.settings {
 		name, value, _ := strings.Cut(s, "=")
-		set[name] = strings.ReplaceAll(value, "%APIM%", strings.TrimPrefix(sandbox.APIMURL(), "http://"))
+		set[name] = strings.NewReplacer(
+			"%APIM%", strings.TrimPrefix(sandbox.APIMURL(), "http://"), "%AWS%", strings.TrimPrefix(sandbox.AWSURL(), "http://"),
+		).Replace(value)
 	}
 	var environ []string
 	for name, value := range set {
