@@ -90,7 +90,7 @@ func (a *agent) onStarted(ctx actor.Context) {
 		ctx.Stop(ctx.Self())
 		return
 	}
-	a.keeper = ctx.SpawnPrefix(keeper.Props(a.env, a.credentials(), a.config.Agent.Keys.Lookup), "keeper-")
+	a.keeper = ctx.SpawnPrefix(keeper.Props(a.env, a.credentials(), LooksOf(a.config.Agent)), "keeper-")
 	for n, p := range a.config.Providers {
 		if !a.memory.gone[n] {
 			pid := ctx.SpawnPrefix(integrationProps(a.env, a.config, p, a.keeper), "integration-")

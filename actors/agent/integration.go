@@ -125,7 +125,7 @@ func (i *integration) onStarted(ctx actor.Context) {
 	}
 	id, agent := i.provider.IntegrationID, i.config.Agent
 	i.keys = ctx.SpawnPrefix(keys.Props(i.env, keys.Spec{
-		Integration: id, Keeper: i.keeper, Lookup: agent.Keys.Lookup,
+		Integration: id, Keeper: i.keeper, Lookup: agent.Keys.Lookup, APIM: i.told(),
 	}), "keys-")
 	known, lost := i.spawnReaders(ctx)
 	i.nameReconciler(ctx)

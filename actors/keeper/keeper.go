@@ -26,9 +26,9 @@ const keepEvery = 30 * time.Second
 // owns. Parent: agent.
 type keeper struct {
 	life.Scoped
-	env    *life.Env
-	kept   *kept
-	lookup bool // keys may be looked for in AWS
+	env   *life.Env
+	kept  *kept
+	looks keys.Looks
 
 	reading, again bool // the journal is being read, and is to be read once more
 	// orders are those that wait for that.
@@ -97,10 +97,10 @@ func (n note) says() (line, do string) {
 }
 
 // Props makes the keeper. The configured credentials have no account where only AWS can tell it.
-func Props(env *life.Env, configured []keys.Credentials, lookup bool) *actor.Props {
+func Props(env *life.Env, configured []keys.Credentials, looks keys.Looks) *actor.Props {
 	memory := &kept{configured: configured, opened: map[keys.Place]keyactors.Serves{}}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &keeper{env: env, kept: memory, lookup: lookup, named: map[string]note{}}
+		return &keeper{env: env, kept: memory, looks: looks, named: map[string]note{}}
 	})
 }
 
@@ -148,7 +148,7 @@ func (k *keeper) read(look func([]keys.Record)) {
 func (k *keeper) attention(records []keys.Record) {
 	listed := map[string][]keys.Record{}
 	for _, r := range records {
-		if do, alone := r.Advice(k.lookup, k.env.Now()); r.NeedsSomebody() && !alone {
+		if do, alone := r.Advice(k.looks, k.env.Now()); r.NeedsSomebody() && !alone {
 			listed[do] = append(listed[do], r)
 		}
 	}

@@ -55,7 +55,7 @@ func TestAnOrderWhileTheJournalCannotBeReadIsRefusedAndForgotten(t *testing.T) {
 			}
 		}
 		system := actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return env.Log }))
-		keeper := system.Root.Spawn(Props(env, nil, false)) // nobody reaches the place
+		keeper := system.Root.Spawn(Props(env, nil, keys.Looks{})) // nobody reaches the place
 		order := func() keyactors.Obeyed {
 			asked := keyactors.Order{Order: keys.Order{Wanted: keys.Acknowledge, ID: "r", Of: record.Subscription()}}
 			answer, err := system.Root.RequestFuture(keeper, asked, time.Second).Result()

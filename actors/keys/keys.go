@@ -23,6 +23,8 @@ type Spec struct {
 	Keeper *actor.PID
 	// Lookup says whether keys may be looked for in AWS by their names.
 	Lookup bool
+	// APIM is asked what became of unconfirmed keys; nil if it cannot be.
+	APIM APIM
 }
 
 // Open asks for the writer of an account and region, which works with this client from now on. A restarted target
@@ -53,6 +55,7 @@ type source struct {
 	client apigateway.Client
 	target *actor.PID
 	lookup bool // keys may be looked for in AWS
+	apim   APIM // nil if it cannot be asked
 }
 
 // announceDue has the supervisor tell the keeper again what is served.
@@ -101,7 +104,7 @@ func (s *supervisor) Receive(ctx actor.Context) {
 
 // onOpen passes the question on to the writer. The sender of its answer is how the target learns of it.
 func (s *supervisor) onOpen(ctx actor.Context, m Open) {
-	s.opened[m.Target] = source{client: m.Client, target: ctx.Sender(), lookup: s.spec.Lookup}
+	s.opened[m.Target] = source{client: m.Client, target: ctx.Sender(), lookup: s.spec.Lookup, apim: s.spec.APIM}
 	s.open(ctx, m.Target)
 	ctx.Forward(s.writers[m.Target])
 }

@@ -66,14 +66,15 @@ func (s *saga) forget(record keys.Record) {
 // listUnconfirmed lists a key that APIM may or may not have.
 func (s *saga) listUnconfirmed(record *keys.Record, why string) {
 	_ = s.write(record, keys.Unconfirmed, why)
-	s.env.Often.Error("nobody knows whether APIM has this API key: "+keys.Unconfirmed.Advice(), life.LogKey, record.KeyID,
-		life.LogKeyName, record.KeyName, life.LogTarget, s.target(), life.LogSubscription, record.SubscriptionID)
+	do, alone := record.Advice(s.spec.looks(), s.env.Now())
+	s.env.Often.Log(s.env.Life, life.LevelOf(!alone), "nobody knows whether APIM has this API key: "+do, life.LogKey,
+		record.KeyID, life.LogKeyName, record.KeyName, life.LogTarget, s.target(), life.LogSubscription, record.SubscriptionID)
 }
 
 // listLostCreate lists a key that may have been made and is attached to nothing.
 func (s *saga) listLostCreate(record *keys.Record, why string) {
 	_ = s.write(record, keys.LostCreate, why)
-	do, alone := record.Advice(s.spec.lookup, s.env.Now())
+	do, alone := record.Advice(s.spec.looks(), s.env.Now())
 	s.env.Often.Log(s.env.Life, life.LevelOf(!alone), "the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+
 		do, life.LogKeyName, record.KeyName, life.LogTarget, s.target(),
 		life.LogSubscription, record.SubscriptionID, life.LogReason, why)

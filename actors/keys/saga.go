@@ -55,8 +55,8 @@ type task struct {
 	// says is left to do.
 	command messages.Command
 	order   *Order
-	// seek: the subscription's keys are looked for in AWS first.
-	seek bool
+	// seek: the subscription's keys are looked for in AWS first. ask: APIM is asked first what became of them.
+	seek, ask bool
 	// wanted ends when the answer is not needed any more, and when the writer leaves.
 	wanted context.Context
 	// second: a SUBSCRIBE of the subscription was open when this task came.
@@ -71,8 +71,8 @@ type worked struct {
 	subscription keys.Subscription
 	// again is after which time it is to be settled again, as a key could not be deleted; zero if there is nothing left.
 	again time.Duration
-	// unsought: AWS did not say whether the keys are there.
-	unsought bool
+	// unsought: AWS did not say whether the keys are there; untold: APIM did not say what became of them.
+	unsought, untold bool
 }
 
 func sagaProps(env *life.Env, spec sagaSpec) *actor.Props {
@@ -90,12 +90,14 @@ func (s *saga) Receive(ctx actor.Context) {
 
 func (s *saga) onTask(ctx actor.Context, m task) {
 	s.again = 0
-	unsought := false
+	unsought, untold := false, false
 	switch {
 	case m.order != nil:
 		s.obey(ctx, *m.order)
 	case m.seek:
 		unsought = s.seek() != nil
+	case m.ask:
+		untold = s.ask() != nil
 	}
 	switch c := m.command.(type) {
 	case messages.Subscribe:
@@ -110,7 +112,9 @@ func (s *saga) onTask(ctx actor.Context, m task) {
 	} else {
 		s.tries++
 	}
-	ctx.Request(ctx.Parent(), worked{subscription: s.spec.subscription, again: s.again, unsought: unsought})
+	ctx.Request(ctx.Parent(), worked{
+		subscription: s.spec.subscription, again: s.again, unsought: unsought, untold: untold,
+	})
 }
 
 func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {

@@ -93,6 +93,7 @@ type writing struct {
 	clock   *atomic.Int64 // how far the wall clock is off
 	aws     *makes
 	writer  *actor.PID
+	target  *actor.PID
 	answers chan messages.Answer
 	asker   *actor.PID
 	heard   chan *actor.PID // whom each answer's fate is to be told
@@ -127,7 +128,7 @@ func inWriting(t *testing.T, test func(*writing)) {
 		w.aws.permits = &quota.Permits{
 			System: w.system, Quota: budget, Tickets: &atomic.Uint64{}, Board: w.env.Board, Log: w.env.Log,
 		}
-		target := w.neighbour(func(ctx actor.Context) {
+		w.target = w.neighbour(func(ctx actor.Context) {
 			if _, asked := ctx.Message().(messages.ListTarget); asked {
 				ctx.Respond(messages.TargetListing{})
 			}
@@ -138,15 +139,24 @@ func inWriting(t *testing.T, test func(*writing)) {
 				w.answers <- answer
 			}
 		})
-		w.writer = w.system.Root.Spawn(writerProps(w.env, place, source{client: w.aws, target: target}))
+		w.writer = w.system.Root.Spawn(writerProps(w.env, place, source{client: w.aws, target: w.target}))
 		test(w)
-		for _, pid := range []*actor.PID{w.writer, w.asker, target, budget} {
+		for _, pid := range []*actor.PID{w.writer, w.asker, w.target, budget} {
 			_ = w.system.Root.StopFuture(pid).Wait() // whoever is gone has ended
 		}
 		cancel()
 		_ = journal.Close()         // a model's disk takes everything
 		time.Sleep(3 * time.Second) // the library's dead letters have a timer of their own
 	})
+}
+
+// restartWith has another writer in the place of the one there is.
+func (w *writing) restartWith(from source) {
+	w.t.Helper()
+	if err := w.system.Root.StopFuture(w.writer).Wait(); err != nil {
+		w.t.Fatal(err)
+	}
+	w.writer = w.system.Root.Spawn(writerProps(w.env, place, from))
 }
 
 // neighbour is an actor that does one thing.

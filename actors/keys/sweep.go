@@ -22,21 +22,24 @@ const (
 	sweepEvery = 30 * time.Second
 	// maxSettled is how many subscriptions a sweep has settled at most, so that it does not eat the quota.
 	maxSettled = 20
-	// seekPause is how long nothing is looked for in AWS after a look that failed.
+	// seekPause is how long nothing is looked for in AWS after a look that failed, or APIM asked after it did not answer.
 	seekPause = 10 * time.Minute
-	// seekWithin bounds one look: a SUBSCRIBE of the same subscription waits for it.
+	// seekWithin bounds one look, and one question to APIM: a SUBSCRIBE of the same subscription waits for it.
 	seekWithin = 10 * time.Second
 )
 
 // How a writer finds what was left undone.
 type (
 	sweepDue struct{}
-	// swept is the subscriptions for which something is left to do.
+	// swept is what is left to do, the most urgent first.
 	swept struct {
-		subscriptions []keys.Subscription
-		// sought are those of which a key is to be looked for in AWS.
-		sought []keys.Subscription
-		err    error
+		due []due
+		err error
+	}
+	// due is a subscription for which something is left to do.
+	due struct {
+		keys.Subscription
+		task
 	}
 )
 
@@ -49,24 +52,28 @@ func (w *writer) sweep() {
 	w.sweeping, w.sweepAgain = true, false
 	env, place, integrations := w.env, w.place, append([]string{w.place.Integration}, w.adopted...)
 	now := env.Now()
-	seeks := w.source.lookup && now.After(w.seekAfter)
-	life.Pipe(w.Scope, func(context.Context) (found swept, all error) {
+	seeks, asks := w.source.lookup && now.After(w.seekAfter), w.source.apim != nil && now.After(w.askAfter)
+	life.Pipe(w.Scope, func(context.Context) (found []due, all error) {
+		var sought []due
 		for _, integration := range integrations {
 			records, err := env.Keys.Records(store.Filter{
 				Integration: integration, Account: place.Account, Region: place.Region,
 			})
 			all = errors.Join(all, err)
 			for _, step := range keys.Decide(records) {
-				found.subscriptions = append(found.subscriptions, step.Record.Subscription())
+				found = append(found, due{step.Record.Subscription(), task{}})
 			}
 			for _, r := range records {
 				if at, seek := r.SeekAt(); seeks && seek && now.After(at) {
-					found.sought = append(found.sought, r.Subscription())
+					sought = append(sought, due{r.Subscription(), task{seek: true}})
 				}
 			}
+			if asks && integration == place.Integration { // the client is for this one's APIs
+				sought = append(sought, toAsk(records, now)...)
+			}
 		}
-		return found, all
-	}, func(found swept, err error) any { return swept{found.subscriptions, found.sought, err} })
+		return append(found, sought...), all
+	}, func(found []due, err error) any { return swept{found, err} })
 }
 
 // onSwept has sagas settle the unfinished work that has no saga.
@@ -77,10 +84,10 @@ func (w *writer) onSwept(ctx actor.Context, m swept) {
 			life.LogTarget, w.place.Account+":"+w.place.Region, life.LogError, m.err)
 	}
 	begun := 0
-	for n, subscription := range append(m.subscriptions, m.sought...) {
-		if w.busy[subscription] == nil && begun < maxSettled {
+	for _, d := range m.due {
+		if w.busy[d.Subscription] == nil && begun < maxSettled {
 			begun++
-			w.give(ctx, subscription, task{seek: n >= len(m.subscriptions)})
+			w.give(ctx, d.Subscription, d.task)
 		}
 	}
 	if w.sweepAgain {

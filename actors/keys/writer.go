@@ -28,8 +28,8 @@ type writer struct {
 	// source is that of the latest [Open]. It outlives a restart of the writer.
 	source *source
 
-	// seekAfter: keys are not looked for in AWS before.
-	seekAfter time.Time
+	// seekAfter: keys are not looked for in AWS before. askAfter: APIM is not asked about them before.
+	seekAfter, askAfter time.Time
 
 	busy map[keys.Subscription]*busy
 	// sweeping: the journal is being read; sweepAgain: it is to be read once more.
@@ -151,6 +151,9 @@ func (w *writer) onWorked(ctx actor.Context, m worked) {
 	b.open = b.open[1:]
 	if m.unsought {
 		w.seekAfter = w.env.Now().Add(seekPause)
+	}
+	if m.untold {
+		w.askAfter = w.env.Now().Add(seekPause)
 	}
 	switch {
 	case m.again > 0:

@@ -11,6 +11,7 @@ import (
 
 	"github.com/google/uuid"
 
+	actors "federation-agent/actors/agent"
 	"federation-agent/config"
 	"federation-agent/internal/node"
 	"federation-agent/internal/status"
@@ -42,7 +43,7 @@ func serveNode(
 		Open: api.Authentication.Type == config.AuthenticationNone, Users: api.Authentication.Users,
 		HostNames: append(cfg.Agent.Node.HostNames, api.Host),
 		Metrics:   metrics.Enabled && metrics.Prometheus, Board: board, Keys: a.store, Jobs: a.store, APIs: a.store,
-		Listings: a.store, Token: a.token, Lookup: cfg.Agent.Keys.Lookup, Order: a.Order, Settings: settings,
+		Listings: a.store, Token: a.token, Looks: actors.LooksOf(cfg.Agent), Order: a.Order, Settings: settings,
 		TLS: secured, IdleTimeout: time.Duration(api.IdleTimeout) * time.Second,
 		Sizes: func() node.Sizes {
 			return node.Sizes{Journal: store.Bytes(cfg.Agent.Store.Path), Exports: a.exports.Used()}

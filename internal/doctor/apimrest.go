@@ -98,7 +98,8 @@ func ofAPI(r row, err error, name, good string) Result {
 	switch {
 	case apimrest.Is(err, apimrest.Forbidden):
 		return r.is(NotTried, "the token's account is no member of "+name+", the API that was written last",
-			"it owns the APIs that are new in ingests that it starts; of older ones, make it a member, with the role OWNER")
+			"it owns the APIs that are new in ingests that it starts; of older ones, make it a member, with the role OWNER. "+
+				"Unconfirmed keys of an API whose subscriptions it may not read are not settled")
 	case err != nil:
 		return refused(r, err)
 	}

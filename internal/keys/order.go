@@ -83,7 +83,7 @@ func Gone(id string) error {
 //	deleting                            done                      done: it is tried again at once
 //
 // Why: what a delivered or an unconfirmed key opens may be a customer's. Only APIM knows whether the subscription is
-// accepted, and nobody can ask it but the operator.
+// accepted. Where the agent can ask it, it does so by itself, and an operator need not.
 func (o Order) Obey(r Record, now time.Time) (Record, error) {
 	switch r.State {
 	case Intent, Creating, Created, Attached, Answered:
@@ -123,6 +123,7 @@ func (o Order) Obey(r Record, now time.Time) (Record, error) {
 func (r Record) Become(state State, reason string, now time.Time) Record {
 	if r.State != state {
 		r.Acknowledged, r.Sought, r.LastError, r.UpdatedAt = Acknowledgement{}, Sought{}, "", now
+		r.AskedAt = time.Time{}
 	}
 	r.State, r.Reason = state, reason
 	return r

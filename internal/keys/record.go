@@ -40,12 +40,15 @@ type Record struct {
 	UpdatedAt time.Time `json:"updatedAt"`
 	// Reason says in words why the record is in its state, for lists that operators read. No secret belongs in it.
 	Reason string `json:"reason,omitempty"`
-	// LastError is why the key could not be deleted, or looked for, the last time, in words. Another state ends it.
+	// LastError is why the key could not be deleted, looked for, or settled by APIM's answer, the last time, in words.
+	// Another state ends it.
 	LastError string `json:"lastError,omitempty"`
 	// Acknowledged says who has looked at the record in its present state.
 	Acknowledged Acknowledgement `json:"acknowledged,omitzero"`
 	// Sought says what came of looking for the key in its present state.
 	Sought Sought `json:"sought,omitzero"`
+	// AskedAt is when APIM was asked last what became of the key, and settled nothing; zero if it was not.
+	AskedAt time.Time `json:"askedAt,omitzero"`
 }
 
 // maxExamples is how many keys a log line names: enough to begin with, and the status page has all of them.

@@ -51,12 +51,15 @@ func (r Record) SeekAt() (at time.Time, seek bool) {
 }
 
 // Advice is what an operator should do about the key; empty where there is nothing to do. Alone says that the agent
-// does it, because it may look for keys (lookup).
-func (r Record) Advice(lookup bool, now time.Time) (do string, alone bool) {
+// does it, because it may look there.
+func (r Record) Advice(looks Looks, now time.Time) (do string, alone bool) {
+	if r.State == Unconfirmed && looks.APIM {
+		return r.asking(now)
+	}
 	at, seek := r.SeekAt()
 	by := r.State.Advice()
 	switch {
-	case r.State != LostCreate || !lookup || !seek:
+	case r.State != LostCreate || !looks.AWS || !seek:
 		return by, false
 	case r.LastError != "":
 		return "the agent could not look for it by its name (" + r.LastError + "): mend that, or " + by, false

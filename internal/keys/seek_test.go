@@ -105,7 +105,7 @@ func TestWhatAnOperatorShouldDoAboutALostCreateFollowsFromWhoLooksForIt(t *testi
 		r := record(1, "r", keys.LostCreate)
 		r.KeyName, r.UpdatedAt = "Shop / sub", noon
 		c.change(&r)
-		do, itself := r.Advice(c.lookup, noon.Add(c.after))
+		do, itself := r.Advice(keys.Looks{AWS: c.lookup}, noon.Add(c.after))
 		for _, part := range c.says {
 			if !strings.Contains(do, part) {
 				t.Errorf("%s: %q does not say %q", name, do, part)

@@ -179,10 +179,13 @@ func keyTroubles(r report) (found []attention) {
 		}
 		return keys[0].Do
 	}
+	somebodys := func(keys []keyReport) []keyReport {
+		return slices.DeleteFunc(slices.Clone(keys), func(k keyReport) bool { return k.alone })
+	}
 	k := r.Keys
-	add("Unconfirmed keys", k.Unconfirmed, "APIM may have these keys or not, and they give access to their API",
-		do(k.Unconfirmed))
-	lost := slices.DeleteFunc(slices.Clone(k.LostCreates), func(k keyReport) bool { return k.alone })
+	unconfirmed, lost := somebodys(k.Unconfirmed), somebodys(k.LostCreates)
+	add("Unconfirmed keys", unconfirmed, "APIM may have these keys or not, and they give access to their API",
+		do(unconfirmed))
 	add("Lost creates", lost, "AWS may have made these keys, and its answer was lost", do(lost))
 	add("Keys to be deleted that nothing configured reaches", k.Unserved, "They may give access to their API",
 		do(k.Unserved))

@@ -90,6 +90,7 @@ var (
 
 	keysMade        = metric("keys_made_total", "API keys that AWS made.", "integration")
 	keysDeleted     = metric("keys_deleted_total", "API keys that AWS deleted, or that were gone.", "integration")
+	keysSettled     = metric("keys_settled_total", "Unconfirmed API keys that APIM has, or not.", "integration", "outcome")
 	pendingKeys     = metric("pending_keys", "API keys that are being made or answered.", "integration")
 	deletingKeys    = metric("deleting_keys", "API keys that are being deleted.", "integration")
 	unconfirmedKeys = metric("unconfirmed_keys", "API keys that APIM may have; see /_node/federation.", "integration")
@@ -137,6 +138,8 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		m.gauge(guardTripped, oneIf(len(i.Guard) > 0), i.ID)
 		m.count(keysMade, i.Keys.Made, i.ID)
 		m.count(keysDeleted, i.Keys.Deleted, i.ID)
+		m.count(keysSettled, i.Keys.Settled.Kept, i.ID, "kept")
+		m.count(keysSettled, i.Keys.Settled.Deleted, i.ID, "deleted")
 		states := map[status.TargetState]int{}
 		for _, t := range i.Targets {
 			m.target(i.ID, t)

@@ -43,6 +43,7 @@ func measured(t *testing.T) *rig {
 	})
 	board.KeyMade(integration)
 	board.KeyDeleted(integration)
+	board.KeySettled(integration, true)
 	board.Waited(place, 3*time.Second)
 	board.Called(status.Call{Place: status.Place{Region: "eu-west-1"}, Operation: "AssumeRole", Result: "ok"}, r.now, time.Second)
 	board.Serve("idle", r.now)
@@ -92,7 +93,8 @@ func TestMetricsCountWhatTheStatusShows(t *testing.T) {
 		"removals_refused{I} 0",
 		"ingested_apis_total{I} 6", `omitted_apis_total{I,reason="access_denied"} 2`,
 		`omitted_apis_total{I,reason="too_late"} 1`, "plan_guard_tripped{I} 0",
-		"keys_made_total{I} 1", "keys_deleted_total{I} 1", "pending_keys{I} 1", "deleting_keys{I} 1",
+		"keys_made_total{I} 1", "keys_deleted_total{I} 1", `keys_settled_total{I,outcome="kept"} 1`,
+		`keys_settled_total{I,outcome="deleted"} 0`, "pending_keys{I} 1", "deleting_keys{I} 1",
 		"unconfirmed_keys{I} 1", "lost_creates{I} 1", "unserved_keys{I} 1",
 		`oldest_key_age_seconds{I,state="pending"} 10`, `oldest_key_age_seconds{I,state="lost_create"} 10`,
 		`target_up{account="111122223333",I,region="eu-west-1",role=""} 1`,

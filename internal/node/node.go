@@ -81,8 +81,8 @@ type Options struct {
 	Listings store.Listings
 	// Token proves who a caller is where Open lets everybody read, for what is not for everybody; empty proves nothing.
 	Token secret.String
-	// Lookup says that the agent looks for lost creates itself.
-	Lookup bool
+	// Looks says where the agent looks itself for what became of keys.
+	Looks keys.Looks
 	// Order has the actors carry out what somebody wants of a key. Errors: a [*keys.Refusal], or why it cannot be done
 	// now.
 	Order func(context.Context, keys.Order) (keys.Record, error)

@@ -179,7 +179,7 @@ func (a *api) keys(board status.Snapshot) keysReport {
 }
 
 func (a *api) keyOf(r keys.Record) keyReport {
-	do, alone := r.Advice(a.Lookup, a.Now())
+	do, alone := r.Advice(a.Looks, a.Now())
 	return keyReport{
 		Record: r.ID, State: r.State, Acknowledged: r.Acknowledged,
 		ID: r.KeyID, Name: r.KeyName, Place: status.Place{Account: r.Account, Region: r.Region},

@@ -283,7 +283,7 @@ func TestNoPasswordIsInAnyAnswer(t *testing.T) {
 }
 
 func TestALostCreateThatTheAgentLooksForAsksForNobodyUntilThatFails(t *testing.T) {
-	r := newRig(t, func(o *node.Options) { o.Lookup = true })
+	r := newRig(t, func(o *node.Options) { o.Looks.AWS = true })
 	r.listKeys()
 	const itself = "nothing: the agent looks for it by its name"
 	asks := func() (of []string, page string) {
@@ -312,5 +312,25 @@ func TestALostCreateThatTheAgentLooksForAsksForNobodyUntilThatFails(t *testing.T
 	}
 	if of, _ := asks(); len(of) != 1 || !strings.Contains(of[0], "no permission") {
 		t.Errorf("it asks for %q", of)
+	}
+}
+
+func TestAnUnconfirmedKeyThatTheAgentAsksAPIMAboutAsksForNobodyUntilThatFails(t *testing.T) {
+	r := newRig(t, func(o *node.Options) { o.Looks.APIM = true })
+	r.listKeys()
+	const itself = "nothing: the agent asks APIM for the subscription's state"
+	if _, page := r.get("/_node/federation"); strings.Contains(page, "Unconfirmed keys: 1") || !strings.Contains(page, itself) {
+		t.Errorf("it asks for somebody\n%s", page)
+	}
+	records, err := r.journal.Records(store.Filter{States: []keys.State{keys.Unconfirmed}})
+	if err != nil || len(records) != 1 {
+		t.Fatal(records, err)
+	}
+	if err := r.journal.Put(records[0].Untold("APIM does not have the API", r.now)); err != nil {
+		t.Fatal(err)
+	}
+	_, page := r.get("/_node/federation")
+	if !strings.Contains(page, "Unconfirmed keys: 1") || !strings.Contains(page, "could not settle the key yet (APIM does not") {
+		t.Errorf("it asks for nobody\n%s", page)
 	}
 }

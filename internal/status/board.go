@@ -70,6 +70,15 @@ type Keys struct {
 	// Made counts the keys that AWS made, Deleted those that it deleted or that were gone already.
 	Made    uint64 `json:"made"`
 	Deleted uint64 `json:"deleted"`
+	// Settled counts the unconfirmed keys of which APIM told what became of them.
+	Settled Settled `json:"settled"`
+}
+
+// Settled counts unconfirmed keys by what followed from APIM's answer.
+type Settled struct {
+	// Kept counts those that APIM has, Deleted those that it does not have.
+	Kept    uint64 `json:"kept"`
+	Deleted uint64 `json:"deleted"`
 }
 
 // integration is what is noted about one. The listings belong to its targets, which are noted apart from them.
@@ -130,6 +139,17 @@ func (b *Board) KeyMade(id string) { b.with(id, func(i *integration) { i.Keys.Ma
 
 // KeyDeleted counts a key that AWS deleted, or that was gone already.
 func (b *Board) KeyDeleted(id string) { b.with(id, func(i *integration) { i.Keys.Deleted++ }) }
+
+// KeySettled counts an unconfirmed key that APIM has, or that it does not have.
+func (b *Board) KeySettled(id string, kept bool) {
+	b.with(id, func(i *integration) {
+		if kept {
+			i.Keys.Settled.Kept++
+		} else {
+			i.Keys.Settled.Deleted++
+		}
+	})
+}
 
 // Unserved notes what an operator should do about keys that are to be deleted and that nothing configured reaches, by
 // the ids of their records. It replaces what was noted before, and the caller leaves the map alone from then on.
