@@ -69,6 +69,7 @@ func (r *run) checkKeys() {
 			} else {
 				r.note("judge %s is unconfirmed: %s", describe(rec), why)
 			}
+			b.checkSettled(rec)
 		case keys.LostCreate:
 			lost[rec.KeyName]++
 			if _, seek := rec.SeekAt(); seek && r.options.Lookup && !r.profile.has(famClock) {
@@ -89,6 +90,7 @@ func (r *run) checkKeys() {
 	for _, key := range b.keys {
 		b.checkKey(key, lost)
 	}
+	r.countSettled()
 	b.checkAccess()
 	b.checkForeign()
 	b.checkMade()
@@ -462,7 +464,8 @@ func (b *keyBook) lostToDisk(at time.Time) bool {
 	return !at.IsZero() && slices.ContainsFunc(b.run.slots, func(s *slot) bool { return s.journal.lostBefore(at) })
 }
 
-// checkDeletion: once APIM has read a key's answer, the key is deleted only when APIM asks for it, or has a newer one.
+// checkDeletion: once APIM has read a key's answer, the key is deleted only when APIM asks for it, has a newer one, or
+// tells that the subscription is over.
 func (r *run) checkDeletion(keyID string) {
 	if r.disksLost() {
 		return // the journal took the key for one that was never answered
@@ -471,7 +474,7 @@ func (r *run) checkDeletion(keyID string) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for sub, told := range w.told {
-		if told[len(told)-1] == keyID && !w.unsubscribed[sub] {
+		if told[len(told)-1] == keyID && !w.unsubscribed[sub] && !r.endedInAPIM(sub) {
 			r.violated("deleted-after-reply", "key %s is deleted, and APIM was told of it for %s and has not given it back",
 				keyID, sub)
 		}

@@ -3,6 +3,7 @@ package chaos
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -177,6 +178,13 @@ func (r *run) disksFailed() bool {
 // disksLost reports whether any process died while its disk refused.
 func (r *run) disksLost() bool {
 	return slices.ContainsFunc(r.slots, func(s *slot) bool { return s.journal.lostBefore(r.began) })
+}
+
+// all gives the states that each record was written with.
+func (j journal) all() map[string][]written {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return maps.Clone(j.writes)
 }
 
 // of gives the states that a record was written with.

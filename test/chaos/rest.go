@@ -26,7 +26,10 @@ func (r *run) withREST(o *world.Options) {
 	if r.rest = r.profile.hasAny(famREST, famRemoval) && !r.profile.hasAny(famReplica, famHoldUps) && o.APIM.Version != "4.4"; !r.rest {
 		return
 	}
-	o.APIM.Accounts = map[string]apimsim.Account{world.Token: {}, restToken: {Owns: []string{world.Integration}}}
+	o.APIM.Accounts = map[string]apimsim.Account{
+		// Of APIs that another account's ingest has brought, a member of the integration may not read subscriptions.
+		world.Token: {}, restToken: {Owns: []string{world.Integration}, Admin: r.dice.chance(0.7, "rest token of an admin")},
+	}
 	o.Settings["gravitee_agent_apim_url"] = "http://apim.test:80/management"
 	o.Settings["gravitee_agent_apim_token"] = restToken
 	o.Settings["gravitee_agent_apim_environmentId"] = "DEFAULT"
@@ -34,6 +37,7 @@ func (r *run) withREST(o *world.Options) {
 		o.Settings["gravitee_agent_ingest_schedule"] = "*/5 * * * *"
 		o.Settings["gravitee_agent_ingest_scheduleJitter"] = "1m"
 	}
+	o.APIM.Before = r.lagging
 	o.APIM.Script.REST = func(q apimsim.RESTRequest) (f apimsim.RESTFault) {
 		name := fmt.Sprint(q.Operation, " ", q.Nth)
 		if r.calm.Load() || !r.dice.chance(max(r.profile.of(famREST, 0.1), r.profile.of(famRemoval, 0.05)), "rest", name) {

@@ -63,6 +63,7 @@ type run struct {
 	mu         sync.Mutex
 	counts     map[string]int
 	awsBroke   time.Time // when a connection to AWS last broke
+	calmed     time.Time // since when it is calm
 	trace      []string
 	violations []Violation
 	badLinks   map[string]bool // connections that a fault befell
@@ -156,7 +157,7 @@ func (r *run) worldOptions() world.Options {
 		Settings: settings,
 		Network:  r.network,
 		APIM: apimsim.Options{
-			Version: version, Script: r.script(), OnMessage: r.wire.onMessage, OnFrame: r.wire.onFrame,
+			Version: version, Script: r.script(), OnMessage: r.lookAt, OnFrame: r.wire.onFrame,
 		},
 		AWS: awssim.Options{
 			Estate: r.newEstate(), Seed: uint64(r.dice), Latency: awssim.AWSLatency(), MaxPageSize: 2,
@@ -223,6 +224,9 @@ func (r *run) live(w *world.World, plan []step) {
 // calmDown ends all faults, brings everybody back, and lets what was begun come to its end.
 func (r *run) calmDown() {
 	r.calm.Store(true)
+	r.mu.Lock()
+	r.calmed = time.Now()
+	r.mu.Unlock()
 	r.note("calm")
 	r.world.APIM.RefuseUpgrades(0, 0)
 	r.world.APIM.RefuseHellos(0, "")
@@ -234,6 +238,7 @@ func (r *run) calmDown() {
 		}
 		s.revive()
 	}
+	r.mayReadAll()
 	r.cutBadLinks()
 	r.until(time.Now().Add(dialed))
 	r.cutBadLinks() // those that were being dialed
@@ -244,8 +249,11 @@ func (r *run) calmDown() {
 		s.putBack()
 		s.putFilterBack()
 	}
-	if r.options.Lookup {
+	switch {
+	case r.options.Lookup:
 		r.until(time.Now().Add(lookedFor))
+	case r.rest:
+		r.until(time.Now().Add(settledWithin))
 	}
 }
 

@@ -27,6 +27,7 @@ type wire struct {
 	told         map[string][]string
 	errors       []string // error texts of agents
 	holds        map[*memnet.Link][]holdUp
+	views        views
 }
 
 // connection is one websocket.
@@ -122,7 +123,7 @@ func newWire(r *run) *wire {
 	return &wire{
 		run: r, conns: map[int]*connection{}, commands: map[string]*sentCommand{}, ingests: map[string]*ingestMessage{},
 		jobs: map[string]*ingestJob{}, unsubscribed: map[string]bool{}, told: map[string][]string{},
-		holds: map[*memnet.Link][]holdUp{},
+		holds: map[*memnet.Link][]holdUp{}, views: views{},
 	}
 }
 
