@@ -14,14 +14,3 @@ type batch struct {
 	done   bool
 	sentAt time.Time
 }
-
-// withoutDocument is how many of its APIs go out without one.
-func (b *batch) withoutDocument() int {
-	n := 0
-	for _, api := range b.apis {
-		if api.Bare {
-			n++
-		}
-	}
-	return n
-}

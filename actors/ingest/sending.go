@@ -258,7 +258,7 @@ func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) 
 			i.learnTaken(ctx, b)
 			i.sent += len(b.apis)
 			i.env.Board.Ingested(i.all.Integration, len(b.apis))
-			i.bare += b.withoutDocument()
+			i.bare += exports.WithoutDocument(b.apis)
 			i.tellProgress()
 			i.show()
 		}

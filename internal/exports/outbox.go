@@ -34,6 +34,16 @@ func Size(apis []Ready) (bytes int) {
 	return bytes
 }
 
+// WithoutDocument is how many of the APIs have none.
+func WithoutDocument(apis []Ready) (n int) {
+	for _, api := range apis {
+		if api.Bare {
+			n++
+		}
+	}
+	return n
+}
+
 // Outbox is the APIs that are ready and not sent. It decides what goes into one INGEST: enough bytes, enough APIs, or
 // nothing more to wait for. It is pure: time is passed in.
 type Outbox struct {
