@@ -26,6 +26,8 @@ func (r *run) do(s step) {
 		r.fillDisk(s)
 	case doPublish, doDeleteAPIs, doDeleteStage, doBringBack, doHide:
 		r.doRemovals(s)
+	case doDomain:
+		r.doDomain(s)
 	case doStale:
 		r.subscribeToStale(s)
 	case doCutAPIM, doHoleAPIM, doCutAWS, doHoleAWS:

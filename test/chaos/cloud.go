@@ -64,7 +64,8 @@ func (c *cloud) onCall(call awssim.Call) {
 			return
 		}
 	}
-	if call.Code == awssim.CodeAccessDenied && call.Fault == "" {
+	c.run.domains.onDomainCall(call)
+	if call.Code == awssim.CodeAccessDenied && call.Fault == "" && !isOfDomains(call.Operation) {
 		c.run.violated("beyond-policy", "%s is not in the minimum policy", call.Event)
 	}
 	if call.Throttled {

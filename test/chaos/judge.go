@@ -46,6 +46,7 @@ func (r *run) judge() {
 	r.checkLimits()
 	r.checkService()
 	r.checkLeftOut()
+	r.checkDomains()
 	r.checkRemovals()
 	r.until(time.Now().Add(2 * time.Minute))
 	r.checkKeys()

@@ -238,6 +238,14 @@ func mutations() []mutationOf {
 			"\treturn len(g.confirmed) > 0 && !g.waiting", "\treturn len(g.confirmed) > len(g.all) && !g.waiting",
 		},
 		{
+			"custom domain names are asked for once", "actors/domains/domains.go",
+			"isKnown := !l.knownAt.IsZero() && time.Since(l.knownAt) < l.spec.MaxAge\n", "isKnown := !l.knownAt.IsZero()\n",
+		},
+		{
+			"a listing whose custom domain names cannot be read is lost", "actors/domains/domains.go",
+			"\tfor _, w := range held {\n", "\tif m.err != nil {\n\t\theld = nil\n\t}\n\tfor _, w := range held {\n",
+		},
+		{
 			"what a dead process left is not swept", "actors/keys/sweep.go",
 			"\tif w.sweeping {\n", "\tif w.sweeping || !w.sweeping {\n",
 		},

@@ -41,6 +41,9 @@ func (r *run) expected() (map[string]wantedAPI, error) {
 		if err != nil {
 			return nil, err
 		}
+		if entries, err = r.marked(client, scope.Account, entries); err != nil {
+			return nil, err
+		}
 		named = append(named, federation.NamedOf(target, entries)...)
 		for _, e := range entries {
 			all = append(all, found{target, e, client})

@@ -46,6 +46,7 @@ type run struct {
 	sieve    *sieve   // nil: nothing is filtered
 	rest     bool     // APIM's REST API is asked
 	removal  *removal // nil: what is gone stays
+	domains  *domains // nil: nobody asks for custom domain names
 	world    *world.World
 	began    time.Time
 	calm     atomic.Bool // no more faults
@@ -166,6 +167,7 @@ func (r *run) worldOptions() world.Options {
 	}
 	r.withREST(&o)
 	r.withRemoval(&o)
+	r.withDomains(&o)
 	return o
 }
 

@@ -66,6 +66,7 @@ const (
 	doDeleteStage   = "delete a stage"
 	doBringBack     = "bring back what was deleted"
 	doHide          = "hide a target"
+	doDomain        = "lead a domain elsewhere"
 	doStale         = "subscribe to what has left its plan"
 )
 
@@ -92,7 +93,7 @@ func choices() []choice {
 		{doAway, famAway, 6}, {doDrain, famSettings, 5}, {doStale, famStale, 8}, {doFill, famRoom, 6},
 		{doTag, famFilters, 6}, {doDrain, famFilters, 4},
 		{doPublish, famRemoval, 8}, {doDeleteAPIs, famRemoval, 5}, {doDeleteStage, famRemoval, 4}, {doBringBack, famRemoval, 4},
-		{doHide, famRemoval, 2},
+		{doHide, famRemoval, 2}, {doDomain, famDomains, 12},
 	}
 }
 

@@ -424,6 +424,7 @@ func (w *wire) checkAPIs(since time.Time, apis []exchangedAPI) {
 				}
 			}
 		}
+		w.run.domains.checkServers(since, api)
 		if len(api.Pages) == 0 && !slices.ContainsFunc(estates, func(e estateAt) bool { return e.unexportable[api.ID] }) &&
 			!w.run.saidTooLarge(api.ID) {
 			w.run.violated("page-missing", "API %s is sent without its document", api.ID)
