@@ -226,8 +226,8 @@ func mutations() []mutationOf {
 		},
 		{
 			"what is in no usage plan any more counts as gone", "internal/drift/drift.go",
-			"\treturn kind(Omitted, string(cmp.Or(of.Why, federation.Planless)), ",
-			"\treturn kind(Gone, string(cmp.Or(of.Why, federation.Planless)), ",
+			"\t\treturn kind(Omitted, string(omission.Reason), omission.Why)\n",
+			"\t\treturn kind(Gone, string(omission.Reason), omission.Why)\n",
 		},
 		{
 			"what is to be hidden is deleted", "actors/agent/removal.go",
