@@ -342,6 +342,8 @@ func (r *run) bringBack(back deletedAPI) {
 		for _, stage := range back.api.Stages {
 			if !slices.ContainsFunc(here.Stages, func(s awssim.Stage) bool { return s.Name == stage.Name }) {
 				_ = r.world.AWS.PutStage(back.scope, back.api.ID, stage) // its REST API is there
+				// The REST API may have changed meanwhile, and what a deployment has never changes.
+				_, _ = r.world.AWS.Redeploy(back.scope, back.api.ID, stage.Name)
 				links[stage.Name] = back.plans[stage.Name]
 			}
 		}
