@@ -47,9 +47,9 @@ type memory struct {
 	// cut: it was the primary when the session went, and APIM has not said since who is.
 	cut bool
 	// owed is a scheduled round that has come due and has not ended; tries is how often it was begun. While waiting, a
-	// timer runs until the next try.
-	owed, waiting bool
-	tries         int
+	// timer runs until the next try. Heard: it is for what events have said, too, which do not come again.
+	owed, waiting, heard bool
+	tries                int
 	// at is the last time of the schedule that has come.
 	at time.Time
 	// elsewhere are the digests of APIs as another agent of the integration was given them to ingest. They are lost with
@@ -156,7 +156,9 @@ func (r *reconciler) Receive(ctx actor.Context) {
 		r.onStarted()
 	case messages.PrimaryChanged:
 		if !m.Primary {
-			r.memory.owed = r.memory.owed && !r.memory.cut // another agent's matter since
+			if r.memory.cut { // another agent's matter since
+				r.memory.owed, r.memory.heard = false, false
+			}
 			r.forgetTaken()
 		}
 		r.memory.cut = false

@@ -352,6 +352,52 @@ func TestABurstOfEventsIsOneRound(t *testing.T) {
 	})
 }
 
+// What is listed already may be older than what an event tells of.
+func TestEventsOfEverythingThatComeDuringARoundAreFollowedByAnother(t *testing.T) {
+	const round = "gather , export a, export b, list"
+	var many []string
+	for n := range mostNamed + 1 {
+		many = append(many, fmt.Sprintf("111122223333:eu-west-1:x%d:prod", n))
+	}
+	for name, changed := range map[string]Changed{"a usage plan": {Others: true}, "too many": {IDs: many}} {
+		t.Run(name, func(t *testing.T) {
+			onStage(t, nil, func(s *stage) {
+				s.set(func() { s.hold = make(chan struct{}) })
+				s.tell(Changed{Others: true})
+				time.Sleep(11 * time.Second)
+				s.wants("while AWS is listed", "state, gather ")
+				s.tell(changed)
+				time.Sleep(11 * time.Second)
+				s.wants("still", "")
+				close(s.hold)
+				s.wants("both", "export a, export b, list, state, ingest "+idA+" "+idB+", state, "+round+", state, ingest "+idA+
+					" "+idB)
+				time.Sleep(30 * time.Minute)
+				s.wants("then", "")
+			})
+		})
+	}
+}
+
+// Events do not come again, and there need not be a schedule.
+func TestARoundForEventsThatFailsIsTriedAgain(t *testing.T) {
+	onSchedule(t, "@daily", 0, nil, func(s *stage) {
+		s.set(func() { s.apimErr = &apimrest.Error{Class: apimrest.Forbidden, Text: "the token may not"} })
+		s.tell(Changed{Others: true})
+		time.Sleep(11 * time.Second)
+		s.wants("refused", "state")
+		s.set(func() { s.apimErr = nil })
+		time.Sleep(putOff)
+		s.wants("granted", wholeRound)
+		s.set(func() { s.apimErr = &apimrest.Error{Class: apimrest.Forbidden, Text: "the token may not"} })
+		s.tell(Changed{Others: true})
+		time.Sleep(2 * time.Hour)
+		s.wants("refused for long", "state"+strings.Repeat(", state", mostTries-1))
+		time.Sleep(22 * time.Hour)
+		s.wants("the schedule's, for which another one comes", "state")
+	})
+}
+
 func TestARoundThatNeverMayBeginIsLeftOut(t *testing.T) {
 	onStage(t, nil, func(s *stage) {
 		s.set(func() { s.running = 1 })

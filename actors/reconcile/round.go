@@ -165,7 +165,7 @@ func (r *reconciler) fail(ctx actor.Context, why string, needsSomebody bool) {
 	}
 	r.env.Lasting.Log(context.Background(), level,
 		"a round could not bring to APIM what has changed in AWS; the next one tries again", life.LogReason, why)
-	if r.round.kind == named { // events do not come again
+	if r.round.kind == named || r.memory.heard { // events do not come again
 		r.putOff(ctx, why)
 		return
 	}

@@ -65,9 +65,12 @@ func (r *reconciler) onScheduleDue(ctx actor.Context, m scheduleDue) {
 		r.env.Lasting.Warn("a scheduled ingest is left out: the one before has not ended")
 		return
 	}
-	r.memory.owed = false
-	r.owe(ctx)
+	r.owe()
+	r.next(ctx)
 }
+
+// owe makes a round of all APIs due.
+func (r *reconciler) owe() { r.memory.owed, r.memory.tries, r.memory.waiting = true, 0, false }
 
 // onWarmingDue begins to warm the cache, unless a round is running: that does the same, or is more urgent.
 func (r *reconciler) onWarmingDue(ctx actor.Context) {
@@ -83,11 +86,12 @@ func (r *reconciler) onChanged(ctx actor.Context, m Changed) {
 		r.named[id] = true
 	}
 	r.unnamed = r.unnamed || m.Others
-	switch {
-	case len(r.named) > mostNamed:
+	tooMany := len(r.named) > mostNamed
+	if tooMany {
 		clear(r.named)
-		r.owe(ctx)
-		return
+		r.unnamed = true
+	}
+	switch {
 	case len(r.named) == 0 && !r.unnamed, r.naming && r.quiet == nil:
 		return
 	case r.naming:
@@ -95,26 +99,16 @@ func (r *reconciler) onChanged(ctx actor.Context, m Changed) {
 	default:
 		r.naming, r.quietBy = true, time.Now().Add(longestDebounce)
 	}
+	if tooMany { // whether more come makes no difference
+		r.onNamedDue(ctx)
+		return
+	}
 	r.quiet = r.Scope.After(min(debounce, time.Until(r.quietBy)), namedDue{})
 }
 
 // onNamedDue begins a round of what events have named, or a whole one.
 func (r *reconciler) onNamedDue(ctx actor.Context) {
 	r.naming, r.quiet = false, nil
-	if r.unnamed {
-		r.unnamed = false
-		clear(r.named)
-		r.owe(ctx)
-		return
-	}
-	r.next(ctx)
-}
-
-// owe has a round of all APIs begun, once it may.
-func (r *reconciler) owe(ctx actor.Context) {
-	if !r.memory.owed {
-		r.memory.owed, r.memory.tries, r.memory.waiting = true, 0, false
-	}
 	r.next(ctx)
 }
 
@@ -132,10 +126,18 @@ func (r *reconciler) onPrimary(ctx actor.Context, primary bool) {
 
 // next begins what is due, the most important first.
 func (r *reconciler) next(ctx actor.Context) {
+	if r.unnamed && !r.naming && !r.memory.owed {
+		r.owe()
+	}
 	switch {
 	case r.round != nil || r.draining:
 	case r.memory.owed && !r.memory.waiting && r.memory.primary:
 		r.memory.tries++
+		if !r.naming { // all that events have said is in this round: none of it may come while it runs, and be forgotten
+			r.memory.heard = r.memory.heard || r.unnamed || len(r.named) > 0
+			r.unnamed, r.namedTries = false, 0
+			clear(r.named)
+		}
 		r.begin(ctx, scheduled, nil)
 	case len(r.named) > 0 && !r.naming && r.memory.primary:
 		ids := slices.Sorted(maps.Keys(r.named))
@@ -201,7 +203,7 @@ func (r *reconciler) putOff(ctx actor.Context, why string) {
 func (r *reconciler) finish(ctx actor.Context, result status.RoundResult, sent int, why string) {
 	switch r.round.kind {
 	case scheduled:
-		r.memory.owed = false
+		r.memory.owed, r.memory.heard = false, false
 		r.rounded(result, sent, why)
 	case named:
 		r.namedTries = 0
