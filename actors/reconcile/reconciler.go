@@ -27,15 +27,12 @@ type reconciler struct {
 	memory *memory
 	round  *round // nil between two rounds
 
-	// What is due once the round that runs has ended. The scheduled round is in the memory.
-	named      map[string]bool // ids of APIs that events have named
-	unnamed    bool            // events have said that others may have changed, too
-	naming     bool            // a timer runs, for more of them or until they are tried again
-	quiet      *time.Timer     // that timer, if it is for more of them
-	quietBy    time.Time       // when it runs out at the latest
-	namedTries int
-	reportDue  bool
-	draining   bool
+	// What is due once the round that runs has ended. More of it is in the memory.
+	naming    bool        // a timer runs, for more of what events name or until it is tried again
+	quiet     *time.Timer // that timer, if it is for more
+	quietBy   time.Time   // when it runs out at the latest
+	reportDue bool
+	draining  bool
 	// unsent are the APIs that the last comparison found changed, with the digest of each as it is to be sent.
 	unsent map[federation.ID]string
 	told   string // ids of what the last warning of a report named
@@ -50,6 +47,12 @@ type memory struct {
 	// timer runs until the next try. Heard: it is for what events have said, too, which do not come again.
 	owed, waiting, heard bool
 	tries                int
+	// named are ids of APIs that events have named; unnamed: they have said that others may have changed, too. Trying are
+	// the ids of the round that runs for such APIs, and namedTries is how often one was begun.
+	named      map[string]bool
+	unnamed    bool
+	trying     []string
+	namedTries int
 	// at is the last time of the schedule that has come.
 	at time.Time
 	// elsewhere are the digests of APIs as another agent of the integration was given them to ingest. They are lost with
@@ -118,11 +121,9 @@ const (
 
 // Props makes a reconciler.
 func Props(env *life.Env, spec Spec) *actor.Props {
-	memory := &memory{elsewhere: map[federation.ID]string{}}
+	memory := &memory{elsewhere: map[federation.ID]string{}, named: map[string]bool{}}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		return &reconciler{
-			env: env, spec: spec, memory: memory, named: map[string]bool{}, unsent: map[federation.ID]string{},
-		}
+		return &reconciler{env: env, spec: spec, memory: memory, unsent: map[federation.ID]string{}}
 	})
 }
 

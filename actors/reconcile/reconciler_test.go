@@ -519,6 +519,54 @@ func TestAPanicCostsNoRound(t *testing.T) {
 	}
 }
 
+// A message of the queue is deleted once it was told, so it is told once.
+func TestAPanicCostsNothingThatEventsSay(t *testing.T) {
+	const one = "state, gather " + idA + ", export a, state, ingest " + idA
+	for at, c := range map[string]struct {
+		changed Changed
+		round   string
+	}{
+		"reconcile.namedDue":      {Changed{IDs: []string{idA}}, one},
+		"messages.GatheredAPIs":   {Changed{IDs: []string{idA}}, one},
+		"reconcile.ingestBegun":   {Changed{IDs: []string{idA}}, one},
+		"messages.LossesJudged":   {Changed{Others: true}, wholeRound},
+		"messages.PrimaryChanged": {Changed{Others: true}, wholeRound},
+	} {
+		t.Run(at, func(t *testing.T) {
+			died, armed := false, false
+			onStage(t, func(_ string, m any) {
+				if fmt.Sprintf("%T", m) == at && armed && !died {
+					died = true
+					panic("a test's")
+				}
+			}, func(s *stage) {
+				s.set(func() { armed = true })
+				s.tell(c.changed)
+				s.tell(messages.PrimaryChanged{Primary: true})
+				time.Sleep(11 * time.Second)
+				if s.told(); !died {
+					t.Fatal("it did not panic")
+				}
+				time.Sleep(putOff)
+				s.wants("what it cost", c.round)
+				time.Sleep(30 * time.Minute)
+				s.wants("no more", "")
+			})
+		})
+	}
+	onStage(t, func(_ string, m any) {
+		if _, is := m.(messages.GatheredAPIs); is {
+			panic("a test's")
+		}
+	}, func(s *stage) {
+		s.tell(Changed{IDs: []string{idA}})
+		time.Sleep(55 * time.Minute)
+		if n := strings.Count(s.told(), "gather"); n != mostTries {
+			t.Errorf("what always panics is tried %d times", n)
+		}
+	})
+}
+
 // What the catalogue answers to a round that was left must not be taken for an answer to the next one.
 func TestAnAnswerToARoundThatWasLeftIsNoAnswerToTheNextOne(t *testing.T) {
 	onStage(t, nil, func(s *stage) {

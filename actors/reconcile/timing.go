@@ -15,8 +15,8 @@ import (
 
 // When rounds begin.
 
-// onStarted begins to wait. A scheduled round that a panic has ended is tried again, but not at once: one that always
-// panics must not spin.
+// onStarted begins to wait. A round that a panic has ended is tried again, but not at once: one that always panics must
+// not spin.
 func (r *reconciler) onStarted() {
 	if r.spec.APIM != nil {
 		r.env.Board.Compares(r.spec.Integration, kinds())
@@ -28,6 +28,10 @@ func (r *reconciler) onStarted() {
 	if r.memory.owed {
 		r.memory.waiting = true
 		r.Scope.After(putOff, owedDue{})
+	}
+	if r.nameAgain(life.WhyPanicked); len(r.memory.named) > 0 || r.memory.unnamed {
+		r.naming = true
+		r.Scope.After(putOff, namedDue{})
 	}
 	r.arm()
 }
@@ -69,6 +73,22 @@ func (r *reconciler) onScheduleDue(ctx actor.Context, m scheduleDue) {
 	r.next(ctx)
 }
 
+// nameAgain makes due again what the round was for that ran for named APIs, unless it was begun too often.
+func (r *reconciler) nameAgain(why string) (again bool) {
+	ids := r.memory.trying
+	r.memory.trying = nil
+	if len(ids) > 0 && r.memory.namedTries >= mostTries {
+		r.env.Lasting.Warn("an ingest of what events name is left out: it could not begin for too long",
+			life.LogReason, why, life.LogAPIs, len(ids))
+		r.memory.namedTries = 0
+		return false
+	}
+	for _, id := range ids {
+		r.memory.named[id] = true
+	}
+	return true
+}
+
 // owe makes a round of all APIs due.
 func (r *reconciler) owe() { r.memory.owed, r.memory.tries, r.memory.waiting = true, 0, false }
 
@@ -83,16 +103,16 @@ func (r *reconciler) onWarmingDue(ctx actor.Context) {
 // onChanged waits a moment for more of what events name. Where they name too many, a whole round is cheaper.
 func (r *reconciler) onChanged(ctx actor.Context, m Changed) {
 	for _, id := range m.IDs {
-		r.named[id] = true
+		r.memory.named[id] = true
 	}
-	r.unnamed = r.unnamed || m.Others
-	tooMany := len(r.named) > mostNamed
+	r.memory.unnamed = r.memory.unnamed || m.Others
+	tooMany := len(r.memory.named) > mostNamed
 	if tooMany {
-		clear(r.named)
-		r.unnamed = true
+		clear(r.memory.named)
+		r.memory.unnamed = true
 	}
 	switch {
-	case len(r.named) == 0 && !r.unnamed, r.naming && r.quiet == nil:
+	case len(r.memory.named) == 0 && !r.memory.unnamed, r.naming && r.quiet == nil:
 		return
 	case r.naming:
 		r.quiet.Stop()
@@ -126,7 +146,7 @@ func (r *reconciler) onPrimary(ctx actor.Context, primary bool) {
 
 // next begins what is due, the most important first.
 func (r *reconciler) next(ctx actor.Context) {
-	if r.unnamed && !r.naming && !r.memory.owed {
+	if r.memory.unnamed && !r.naming && !r.memory.owed {
 		r.owe()
 	}
 	switch {
@@ -134,15 +154,16 @@ func (r *reconciler) next(ctx actor.Context) {
 	case r.memory.owed && !r.memory.waiting && r.memory.primary:
 		r.memory.tries++
 		if !r.naming { // all that events have said is in this round: none of it may come while it runs, and be forgotten
-			r.memory.heard = r.memory.heard || r.unnamed || len(r.named) > 0
-			r.unnamed, r.namedTries = false, 0
-			clear(r.named)
+			r.memory.heard = r.memory.heard || r.memory.unnamed || len(r.memory.named) > 0
+			r.memory.unnamed, r.memory.namedTries = false, 0
+			clear(r.memory.named)
 		}
 		r.begin(ctx, scheduled, nil)
-	case len(r.named) > 0 && !r.naming && r.memory.primary:
-		ids := slices.Sorted(maps.Keys(r.named))
-		clear(r.named)
-		r.namedTries++
+	case len(r.memory.named) > 0 && !r.naming && r.memory.primary:
+		ids := slices.Sorted(maps.Keys(r.memory.named))
+		clear(r.memory.named)
+		r.memory.trying = ids
+		r.memory.namedTries++
 		r.begin(ctx, named, ids)
 	case r.reportDue:
 		r.begin(ctx, reporting, nil)
@@ -177,16 +198,11 @@ func (r *reconciler) putOff(ctx actor.Context, why string) {
 		r.memory.waiting = true
 		r.Scope.After(putOff, owedDue{})
 	case named:
-		if r.namedTries >= mostTries {
-			r.env.Lasting.Warn("an ingest of what events name is left out: it could not begin for too long",
-				life.LogReason, why, life.LogAPIs, len(o.ids))
+		if !r.nameAgain(why) {
 			r.finish(ctx, status.RoundDropped, 0, why)
 			return
 		}
 		r.env.Log.Info("an ingest of what events name is put off", life.LogReason, why, life.LogDelay, putOff)
-		for _, id := range o.ids {
-			r.named[id] = true
-		}
 		if r.quiet != nil {
 			r.quiet.Stop()
 		}
@@ -206,7 +222,7 @@ func (r *reconciler) finish(ctx actor.Context, result status.RoundResult, sent i
 		r.memory.owed, r.memory.heard = false, false
 		r.rounded(result, sent, why)
 	case named:
-		r.namedTries = 0
+		r.memory.trying, r.memory.namedTries = nil, 0
 	case warming, reporting, removing: // nobody counts them
 	}
 	r.end(ctx)
