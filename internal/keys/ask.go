@@ -51,6 +51,8 @@ func AskAt(records []Record) (at time.Time, ask bool) {
 //	REJECTED, CLOSED              any                any                      it is deleted
 //	PENDING, or unknown           any                any                      it stays unconfirmed
 //
+// One that is delivered has taken the place of earlier ones, which [Decide] has deleted.
+//
 // Why: APIM accepts no answer for a subscription that is REJECTED or CLOSED, so neither state is left for the key's sake.
 // But metadata that name another key do not say that APIM does not show this one to a customer, and people can edit them.
 // What stays is asked about again: an operator's word about one key may settle the others.
