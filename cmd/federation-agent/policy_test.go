@@ -278,15 +278,25 @@ func TestPolicyGrantsTheQueueOfEventsToWhomReadsIt(t *testing.T) {
 	}
 }
 
-func TestPolicyNamesTheTemplateOfAnOptionalGrantOnlyWhereItIsSet(t *testing.T) {
+func TestPolicyNamesTheTemplateOfOptionalGrantsWithThoseThatAreSet(t *testing.T) {
 	t.Parallel()
-	for value, want := range map[string]bool{"false": false, "true": true} {
-		set := append(twoProviders(), "gravitee_agent_discovery_customDomains="+value,
-			secondProvider+"roleArn=arn:aws:iam::111122223333:role/GFTR")
-		out, _, code := said(set, "policy")
-		named := strings.Contains(out, "GraviteeFederationCustomDomains.yml makes what")
-		if code != exitOrderly || named != want || !strings.Contains(out, "GraviteeFederationRoles.yml makes") {
-			t.Errorf("%s: exit code %d\n%s", value, code, out)
+	for want, set := range map[string][]string{
+		"":                   {"gravitee_agent_discovery_customDomains=false", "gravitee_agent_keys_lookup=false"},
+		"CustomDomains=true": {"gravitee_agent_discovery_customDomains=true"},
+		"KeyLookup=true":     {"gravitee_agent_keys_lookup=true"},
+		"ListRegions=true": {
+			secondProvider + "accounts_0_roleArn=" + anotherRole, secondProvider + "accounts_0_regions=all",
+		},
+		"CustomDomains=true KeyLookup=true": {
+			"gravitee_agent_discovery_customDomains=true", "gravitee_agent_keys_lookup=true",
+		},
+	} {
+		out, _, code := said(twoProviders(append(set, secondProvider+"roleArn=arn:aws:iam::111122223333:role/GFTR")...), "policy")
+		_, after, named := strings.Cut(out, "GraviteeFederationOptionalGrants.yml makes what")
+		_, after, _ = strings.Cut(after, "RoleName=NAME_OF_THE_ROLE_THAT_READS")
+		if got := strings.Join(strings.Fields(after), " "); code != exitOrderly || named != (want != "") || got != want ||
+			!strings.Contains(out, "GraviteeFederationRoles.yml makes") {
+			t.Errorf("%s: exit code %d, %q\n%s", want, code, got, out)
 		}
 	}
 }

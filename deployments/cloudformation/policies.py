@@ -74,24 +74,30 @@ def of_gateway(document):
     return [
         {**s, "Resource": [r.replace("${AWS::Partition}", "aws") for r in s["Resource"]]}
         for s in statements(document)
-        if any(action.startswith("apigateway:") for action in listed(s["Action"]))
+        if any(action.startswith(("apigateway:", "account:")) for action in listed(s["Action"]))
     ]
 
 
 root = pathlib.Path(sys.argv[1]) / "deployments"
 optional = {
-    "GraviteeFederationCustomDomains.yml": "iam/custom-domains-policy.json",
-    "GraviteeFederationEvents.yml": None,
+    "GraviteeFederationOptionalGrants.yml": [
+        "iam/custom-domains-policy.json", "iam/key-lookup-policy.json", "iam/list-regions-policy.json",
+    ],
+    "GraviteeFederationEvents.yml": [],
 }
 templates = sorted((root / "cloudformation").glob("*.yml"))
 for path in templates:
     resources = yaml.load(path.read_text(), Loader)["Resources"]
     found = of_gateway([r["Properties"] for r in resources.values()])
-    file = optional.get(path.name, "iam/minimum-policy.json")
-    if file is None and found:
+    files = optional.get(path.name, ["iam/minimum-policy.json"])
+    if not files and found:
         fault(path.name, "allows something of API Gateway")
-    if file and found != json.loads((root / file).read_text())["Statement"]:
-        fault(path.name, f"its policy for API Gateway is not deployments/{file}")
+    wanted = [(file, s) for file in files for s in json.loads((root / file).read_text())["Statement"]]
+    for i, (file, statement) in enumerate(wanted):
+        if found[i : i + 1] != [statement]:
+            fault(path.name, f"its policy for API Gateway is not deployments/{file}")
+    if files and len(found) > len(wanted):
+        fault(path.name, f"its policy for API Gateway allows more than deployments/{' and '.join(files)}")
     of_queue(path.name, resources)
     for name, resource in resources.items():
         where, properties = f"{path.name}, {name}", resource["Properties"]

@@ -14,3 +14,14 @@ var MinimumPolicy []byte
 //
 //go:embed custom-domains-policy.json
 var CustomDomainsPolicy []byte
+
+// KeyLookupPolicy is what agent.keys.lookup needs beside it.
+//
+//go:embed key-lookup-policy.json
+var KeyLookupPolicy []byte
+
+// ListRegionsPolicy tells which regions are enabled for the account itself, where the regions are all. Other accounts
+// of its organization have a longer ARN.
+//
+//go:embed list-regions-policy.json
+var ListRegionsPolicy []byte

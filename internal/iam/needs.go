@@ -279,26 +279,28 @@ const (
 // permissions are the minimum policy's for a few regions, or for every region of their partition, and what is optional.
 func (n Needs) permissions(regions []string, all bool) ([]Statement, error) {
 	partition := region.PartitionOf(regions[0]).ID
-	var minimum Document
-	if err := json.Unmarshal(deployed.MinimumPolicy, &minimum); err != nil {
-		return nil, fmt.Errorf("reading the minimum policy: %w", err)
-	}
+	granted := [][]byte{deployed.MinimumPolicy}
 	if n.Lookup {
-		minimum.Statement = append(minimum.Statement, Statement{
-			Sid: "LookForKeys", Effect: allow, Action: []string{"apigateway:GET"}, Resource: []string{everyRegion + ":/apikeys"},
-		})
+		granted = append(granted, deployed.KeyLookupPolicy)
 	}
 	if n.Domains {
-		var more Document
-		if err := json.Unmarshal(deployed.CustomDomainsPolicy, &more); err != nil {
-			return nil, fmt.Errorf("reading the policy for custom domain names: %w", err)
+		granted = append(granted, deployed.CustomDomainsPolicy)
+	}
+	if all && partition == "aws" {
+		granted = append(granted, deployed.ListRegionsPolicy)
+	}
+	var statements []Statement
+	for _, text := range granted {
+		var d Document
+		if err := json.Unmarshal(text, &d); err != nil {
+			return nil, fmt.Errorf("reading the policies of deployments/iam: %w", err)
 		}
-		minimum.Statement = append(minimum.Statement, more.Statement...)
+		statements = append(statements, d.Statement...)
 	}
 	if all { // as the minimum policy has it
 		regions = []string{"*"}
 	}
-	for i, s := range minimum.Statement {
+	for i, s := range statements {
 		var narrowed []string
 		for _, name := range regions {
 			of := partition
@@ -310,14 +312,9 @@ func (n Needs) permissions(regions []string, all bool) ([]Statement, error) {
 				narrowed = append(narrowed, strings.Replace(resource, everyRegion, here, 1))
 			}
 		}
-		minimum.Statement[i].Resource = narrowed
+		statements[i].Resource = narrowed
 	}
-	if all && partition == "aws" {
-		minimum.Statement = append(minimum.Statement, Statement{
-			Sid: "ListEnabledRegions", Effect: allow, Action: []string{enabled}, Resource: []string{"arn:aws:account::*:account"},
-		})
-	}
-	return minimum.Statement, nil
+	return statements, nil
 }
 
 // IAM's limits, in characters without white space: of all inline policies of a user, of a managed policy, and of all

@@ -1,7 +1,10 @@
 package iam
 
 import (
+	"slices"
 	"strings"
+
+	"federation-agent/internal/region"
 )
 
 // Stack is a template of deployments/cloudformation with what this configuration fills in.
@@ -51,10 +54,10 @@ func (n Needs) Stacks(chain string) (stacks []Stack) {
 		}
 		stacks = append(stacks, s)
 	}
-	if n.Domains && len(stacks) > 0 {
+	if granted := n.optional(); len(granted) > 0 && len(stacks) > 0 {
 		stacks = append(stacks, Stack{
-			Template: "GraviteeFederationCustomDomains.yml", Parameters: []string{"RoleName=NAME_OF_THE_ROLE_THAT_READS"},
-			Makes: "what agent.discovery.customDomains needs, in a role that exists",
+			Template: "GraviteeFederationOptionalGrants.yml", Makes: "what optional settings need, in a role that exists",
+			Parameters: append([]string{"RoleName=NAME_OF_THE_ROLE_THAT_READS"}, granted...),
 		})
 	}
 	if n.Events.Name != "" {
@@ -68,6 +71,22 @@ func (n Needs) Stacks(chain string) (stacks []Stack) {
 		stacks = append(stacks, s)
 	}
 	return stacks
+}
+
+// optional are the parameters of the optional grants that the configuration can use. That of a queue has a template of
+// its own.
+func (n Needs) optional() (parameters []string) {
+	if n.Domains {
+		parameters = append(parameters, "CustomDomains=true")
+	}
+	if n.Lookup {
+		parameters = append(parameters, "KeyLookup=true")
+	}
+	everywhere := func(u Use) bool { return u.All && region.PartitionOf(u.Regions[0]).ID == "aws" }
+	if slices.ContainsFunc(n.Uses, everywhere) {
+		parameters = append(parameters, "ListRegions=true")
+	}
+	return parameters
 }
 
 func (n Needs) trusted(externalID string) []string {
