@@ -114,7 +114,7 @@ for path in templates:
                     fault(where, f"allows {action} on everything")
         for container in properties.get("ContainerDefinitions", []):
             for variable in container.get("Environment", []):
-                if variable.get("Name", "").endswith(("headers_0_value", "accessKeyId", "secretAccessKey")):
+                if variable.get("Name", "").endswith(("headers_0_value", "accessKeyId", "secretAccessKey", "apim_token")):
                     fault(where, f"{variable['Name']} is no secret of Secrets Manager")
         if trust is None:
             continue

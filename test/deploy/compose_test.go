@@ -23,7 +23,7 @@ const (
 var filled = strings.NewReplacer(
 	"https://[your-APIM-management-API-host]", "https://apim.example.com",
 	"[your-APIM-management-API-host]", "https://apim.example.com/integration-controller",
-	"[your-token]", "t0ken", "[your-cloud-token]", "e30.eyJvcmciOiJvIiwiZW52cyI6WyJlIl0sImNwZyI6ImV1In0.c2ln", "[your-integration-id]", "int-1",
+	"[your-token]", "t0ken", "[your-personal-access-token]", "t0ken", "[your-cloud-token]", "e30.eyJvcmciOiJvIiwiZW52cyI6WyJlIl0sImNwZyI6ImV1In0.c2ln", "[your-integration-id]", "int-1",
 	"[organization-id]", "DEFAULT", "[your-aws-region]", "us-west-2", "[your-key-id]", "AKIAIOSFODNN7EXAMPLE",
 	"[your-access-key]", "wJalrXUtnFEMI/K7MDENG/bPxRfiCYEXAMPLEKEY", "[a-password-of-your-choice]", "pass",
 )
@@ -59,6 +59,22 @@ func TestComposeReadsItsOwnExample(t *testing.T) {
 	if cfg.Connector.Endpoints[0] != "https://apim.example.com/integration-controller" ||
 		cfg.Providers[0].IntegrationID != "int-1" || cfg.Providers[0].AccessKeyID.Reveal() != "AKIAIOSFODNN7EXAMPLE" {
 		t.Errorf("%+v", cfg)
+	}
+}
+
+// What the example has behind a # is another way into APIM and AWS: the lines are tried as a user would take them.
+func TestComposeHandsOnTheOptionalSettingsOfItsExample(t *testing.T) {
+	off := ours(t, read(t, "deployments/compose/.env.example")).Agent
+	if off.APIM.URL != "" || off.Ingest.Schedule != "" || off.Events.IsOn() || off.Discovery.CustomDomains {
+		t.Errorf("something optional is on: %+v", off)
+	}
+	const optional = `(?m)^# ((APIM_(URL|TOKEN|ENVIRONMENT_ID)|INGEST_SCHEDULE|EVENTS_QUEUE_URL|CUSTOM_DOMAINS)=)`
+	env := regexp.MustCompile(optional).ReplaceAllString(read(t, "deployments/compose/.env.example"), "$1")
+	on := ours(t, env).Agent
+	if on.APIM.URL != "https://apim.example.com/management" || on.APIM.Token.Reveal() != "t0ken" ||
+		on.APIM.EnvironmentID != "DEFAULT" || on.Ingest.Schedule != "0 * * * *" || !on.Events.IsOn() ||
+		!on.Discovery.CustomDomains {
+		t.Errorf("the optional settings of .env.example: %+v", on)
 	}
 }
 

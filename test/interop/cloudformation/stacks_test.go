@@ -151,6 +151,9 @@ func TestTheServicesContainerGetsConnected(t *testing.T) {
 			parameters: map[string]string{
 				"RoleArns": moto.RoleARN(other, role), "ExternalId": externalID, "ClusterName": "there", "SecurityGroupIds": "sg-1",
 				"JournalFileSystemId": a.fileSystem(),
+				"ApimUrl":             strings.TrimSuffix(s.endpoint, demo.PathPrefix) + "/management",
+				"ApimTokenSecretArn":  a.secret("rest-token", demo.AdministratorToken), "ApimEnvironmentId": "DEFAULT",
+				"IngestSchedule": "0 * * * *", "CustomDomains": "true",
 			},
 			account: other, policies: []string{"AssumeTargetAccountRoles", "MountJournal"},
 		},
