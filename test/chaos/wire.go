@@ -192,7 +192,7 @@ func (w *wire) onMessage(m apimsim.Message) {
 	case m.Inbound && kind == "REPLY":
 		w.onReply(m, name, e)
 	case m.Inbound && name == "HELLO":
-		w.onHello(m.Conn, e.ID)
+		w.onHello(m, e.ID)
 	case m.Inbound && name == "INGEST":
 		w.onIngest(m.Conn, e)
 	case !m.Inbound && kind == "COMMAND":
@@ -236,13 +236,13 @@ func (w *wire) heldAt(conn int, at time.Time) bool {
 	return slices.ContainsFunc(holds, func(h holdUp) bool { return !h.from.After(at) && h.until.After(at) })
 }
 
-// onHello finds out who is at the other end: an instance's ids begin with its name, and it has one
-// websocket at a time.
-func (w *wire) onHello(conn int, id string) {
-	c := w.conn(conn)
+// onHello finds out who is at the other end, and by which of its connections: an instance's ids begin with its name, and
+// it asks REST by other connections to the same address.
+func (w *wire) onHello(m apimsim.Message, id string) {
+	c := w.conn(m.Conn)
 	c.agent = id[:strings.LastIndexByte(id, '-')]
 	for _, link := range w.run.world.Network.Links() {
-		if id := link.ID(); id.From == c.agent && strings.HasPrefix(id.To, "apim") {
+		if link.ID().String() == m.From {
 			c.link = link
 		}
 	}

@@ -33,6 +33,7 @@ type Frame struct {
 // Message is one whole message. Data must not be changed.
 type Message struct {
 	Conn    int
+	From    string // host:port that the agent dialed from
 	Inbound bool
 	Binary  bool
 	Data    []byte

@@ -97,7 +97,9 @@ func (s *session) read() error {
 		if err != nil {
 			return err
 		}
-		s.apim.sawMessage(Message{Conn: s.conn, Inbound: true, Binary: kind == websocket.BinaryMessage, Data: data})
+		s.apim.sawMessage(Message{
+			Conn: s.conn, From: s.raw.RemoteAddr().String(), Inbound: true, Binary: kind == websocket.BinaryMessage, Data: data,
+		})
 		if s.onMessage(kind, data) {
 			s.cut()
 			return io.ErrUnexpectedEOF

@@ -40,7 +40,7 @@ func (s *session) writeItem(item outItem) error {
 	if item.kind != websocket.BinaryMessage {
 		return s.ws.WriteControl(item.kind, item.data, time.Time{})
 	}
-	s.apim.sawMessage(Message{Conn: s.conn, Binary: true, Data: item.data})
+	s.apim.sawMessage(Message{Conn: s.conn, From: s.raw.RemoteAddr().String(), Binary: true, Data: item.data})
 	return s.writeMessage(item.data)
 }
 
