@@ -129,7 +129,8 @@ type APIReady struct{ exports.API }
 type APIOmitted struct {
 	ID federation.ID
 	gateway.Omission
-	// Unwanted says that leaving it out is no failure: AWS does not have the stage any more, or a filter refuses it.
+	// Unwanted says that leaving it out is no failure: AWS does not have the stage any more, a filter refuses it, or
+	// its region is off.
 	Unwanted bool
 	// OfTarget says that the reason is the target's, see [gateway.Class.OfTarget].
 	OfTarget bool

@@ -24,6 +24,7 @@ import (
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/region"
 	"federation-agent/internal/status"
 	"federation-agent/internal/targets"
 	"federation-agent/messages"
@@ -240,18 +241,19 @@ func CredentialsOf(cfg config.Config, p config.Provider) apigateway.CredentialsO
 
 func targetName(n int) string { return fmt.Sprintf("target-%d", n+1) }
 
-func (i *integration) discoverer(t federation.Target, role string, c apigateway.Client) *actor.Props {
+func (i *integration) discoverer(row targets.Row[*actor.PID], c apigateway.Client) *actor.Props {
 	env, maxBytes, settings := i.env, i.maxIngest(), i.config.Agent.Discovery
 	props := discovery.DiscovererProps(env, discovery.DiscovererSpec{
-		Integration: i.provider.IntegrationID, Target: t, Role: role, Client: c,
-		Workers: i.config.Agent.Ingest.StageWorkers, Filter: i.filter(),
+		Integration: i.provider.IntegrationID, Target: row.ID(), Role: row.Role, Client: c,
+		MayBeOff: row.Optional && row.Region != region.PartitionOf(row.Region).Home,
+		Workers:  i.config.Agent.Ingest.StageWorkers, Filter: i.filter(),
 		Stage: func(task discovery.StageTask) *actor.Props { return discovery.StageProps(env, task, maxBytes) },
 	})
 	if !settings.CustomDomains {
 		return props
 	}
 	return domains.Props(env, domains.Spec{
-		Integration: i.provider.IntegrationID, Target: t, Role: role, Client: c, MaxAge: settings.CustomDomainsMaxAge,
+		Integration: i.provider.IntegrationID, Target: row.ID(), Role: row.Role, Client: c, MaxAge: settings.CustomDomainsMaxAge,
 		Discoverer: props,
 	})
 }

@@ -183,7 +183,7 @@ func (f *fetch) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 	if m.OfTarget {
 		f.away = m.Why
 	}
-	if !m.Unwanted {
+	if !m.Unwanted || m.Reason == gateway.RegionOff.Reason() {
 		f.withheld = m.Why
 	}
 	f.logOmitted(m.ID, m.Why)

@@ -44,9 +44,20 @@ type DiscovererSpec struct {
 	Role        string // its ARN; empty for the agent's own identity
 	Client      apigateway.Client
 	Filter      federation.Filter
+	// MayBeOff says that nobody has named the region, and that an account can switch it off.
+	MayBeOff bool
 	// workers is how many stages are exported at a time.
 	Workers int
 	Stage   func(StageTask) *actor.Props
+}
+
+// WhyOff says what to do about a region that is off.
+const WhyOff = "the region is off for the account; to use it, enable it there: it is looked at once a day, and at the start"
+
+// isOff says that the region has been switched off, which is no fault. What was to be listed or exported there is left
+// out, and nothing more is asked.
+func (d *discoverer) isOff(err error) bool {
+	return d.spec.MayBeOff && apigateway.Classify(err) == gateway.RegionUnavailable
 }
 
 // finishedRun is a complete listing.
@@ -303,10 +314,12 @@ func (d *discoverer) settle(ctx actor.Context) {
 		ctx.Send(ctx.Parent(), ListingEnded{})
 		d.answer(ctx, d.last.TargetListing, everyAsker)
 	case run.failure != nil && run.running == 0:
-		life.LogFailure(d.env.Lasting, run.failure, "a listing failed: "+apigateway.Explain(run.failure),
-			life.Where(d.spec.Target, d.spec.Role)...)
 		listing := d.partial(apigateway.Explain(run.failure))
-		d.show(d.env.Board.ListingEnded, listing.Failure)
+		if listing.Off = d.isOff(run.failure); !listing.Off {
+			life.LogFailure(d.env.Lasting, run.failure, "a listing failed: "+listing.Failure,
+				life.Where(d.spec.Target, d.spec.Role)...)
+			d.show(d.env.Board.ListingEnded, listing.Failure)
+		}
 		class := apigateway.Classify(run.failure)
 		listing.Away, listing.Refused, listing.Cause = class.Passes(), class.NeedsSomebody(), run.failure.Error()
 		ctx.Send(ctx.Parent(), ListingEnded{run.failure})

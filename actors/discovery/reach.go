@@ -115,6 +115,9 @@ func (d *discoverer) onProbeDue(ctx actor.Context) {
 
 func (d *discoverer) onProbed(ctx actor.Context, m probed) {
 	switch {
+	case d.isOff(m.err):
+		d.leaveAllOut(ctx, m.err)
+		return
 	case m.err != nil && apigateway.Classify(m.err) == gateway.NoPermit:
 		d.Scope.After(probeEvery, probeDue{}) // AWS was not asked: the quota pauses, as after a throttle
 		return
@@ -138,6 +141,11 @@ func (d *discoverer) onProbed(ctx actor.Context, m probed) {
 
 // hold has a document wait that cannot be had now, for a reason that others would meet as well.
 func (d *discoverer) hold(ctx actor.Context, task exports.Task[*actor.PID], err error) {
+	if d.isOff(err) {
+		d.exports.Return(task)
+		d.leaveAllOut(ctx, err)
+		return
+	}
 	class := apigateway.Classify(err)
 	if task.Returned >= maxReturns && class != gateway.Throttled {
 		ctx.Request(task.Asker, messages.APIOmitted{
@@ -150,4 +158,13 @@ func (d *discoverer) hold(ctx actor.Context, task exports.Task[*actor.PID], err 
 	if !task.By.IsZero() {
 		d.Scope.After(time.Until(task.By)-reachMargin+time.Millisecond, exportsDue{})
 	}
+}
+
+// leaveAllOut answers for all that waits, as the region has been switched off.
+func (d *discoverer) leaveAllOut(ctx actor.Context, err error) {
+	ctx.Send(ctx.Parent(), ListingEnded{err})
+	for _, task := range d.exports.TakeAll() {
+		d.leaveOut(ctx, task, gateway.RegionOff.Reason(), WhyOff)
+	}
+	d.believe(ctx)
 }

@@ -72,7 +72,7 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 		i.planned--
 		i.sayOmitted(m.ID, m.Why)
 		level := slog.LevelWarn
-		if m.Reason == gateway.Filtered {
+		if m.Reason == gateway.Filtered || m.Reason == gateway.RegionOff.Reason() {
 			level = slog.LevelInfo
 		}
 		i.omitted.Note(m.ID, m.Why, level)

@@ -74,7 +74,7 @@ type Spec struct {
 	// Identity tells the account, Agent opens its quota, Keys the writer of its keys.
 	Identity, Agent, Keys *actor.PID
 	Permits               func(quota *actor.PID, target federation.Target) apigateway.Permits
-	Discoverer            func(t federation.Target, role string, c apigateway.Client) *actor.Props
+	Discoverer            func(row targets.Row[*actor.PID], c apigateway.Client) *actor.Props
 }
 
 // Props makes a target.
@@ -312,7 +312,7 @@ func (t *target) onOff(ctx actor.Context, err error) {
 	} else if all {
 		ctx.Send(home.Target, allOff{})
 	}
-	t.failure = gateway.Omission{Reason: gateway.RegionOff.Reason(), Why: whyOff}
+	t.failure = gateway.Omission{Reason: gateway.RegionOff.Reason(), Why: discovery.WhyOff}
 	t.class, t.cause = gateway.RegionOff, err.Error()
 	t.Become(t.off)
 	t.show(status.Off)
@@ -323,9 +323,6 @@ func (t *target) onOff(ctx actor.Context, err error) {
 	t.queue = nil
 	t.resolveAfter(triedAgain)
 }
-
-// whyOff says what to do about a region that is off.
-const whyOff = "the region is off for the account; to use it, enable it there: it is looked at once a day, and at the start"
 
 func (t *target) newClient(ctx actor.Context, m messages.QuotaOpened) apigateway.Client {
 	id := federation.Target(m)
@@ -342,7 +339,7 @@ func (t *target) onKeysOpened(ctx actor.Context, m keys.Opened) {
 	if t.discoverer != nil { // of the time before the region was off
 		ctx.Stop(t.discoverer)
 	}
-	t.discoverer = ctx.SpawnPrefix(t.spec.Discoverer(id, t.row.Role, t.client), "discoverer-")
+	t.discoverer = ctx.SpawnPrefix(t.spec.Discoverer(t.row, t.client), "discoverer-")
 	t.row.Writer, t.row.Ready, t.row.Off = ctx.Sender(), true, false
 	t.again.Stop()
 	t.Become(t.ready)
@@ -419,7 +416,7 @@ func (t *target) refuse(ctx actor.Context, message any, sender *actor.PID) {
 		})
 	case messages.ExportAPI:
 		for _, d := range m.Documents {
-			ctx.Request(sender, messages.APIOmitted{ID: d.ID(), Omission: t.failure, OfTarget: true})
+			ctx.Request(sender, messages.APIOmitted{ID: d.ID(), Omission: t.failure, Unwanted: t.row.Off, OfTarget: !t.row.Off})
 		}
 	case messages.Command:
 		ctx.Request(sender, messages.Answer{CommandRef: m.Ref(), Reply: messages.Refused{Reason: t.failure.Why}})

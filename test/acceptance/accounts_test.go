@@ -2,6 +2,7 @@ package acceptance
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -307,6 +308,61 @@ func TestARegionThatIsEnabledServesADayLater(t *testing.T) {
 					t.Error("the log does not tell of the region that is on")
 				}
 				succeed(w)
+			})
+		})
+	}
+}
+
+// A region that goes off is noticed in the middle of what is asked there: of the listing, or of an export.
+func TestARegionThatIsSwitchedOffFailsNoIngest(t *testing.T) {
+	for _, at := range []string{awssim.OpGetUsagePlans, awssim.OpGetStages, awssim.OpGetExport} {
+		t.Run(at, func(t *testing.T) {
+			const goes = "eu-west-1"
+			var going, gone atomic.Bool
+			o := everyRegion(nil, goes, "us-east-1")
+			o.AWS.Faults = func(e awssim.Event) awssim.Fault {
+				if going.Load() && e.Operation == at && e.Region == goes {
+					gone.Store(true)
+				}
+				if gone.Load() && e.Region == goes {
+					return awssim.Answer(403, awssim.CodeUnrecognizedClient, "The security token included in the request is invalid.")
+				}
+				return awssim.Fault{}
+			}
+			run(t, o, func(t *testing.T, w *world.World) {
+				agent, _ := ingested(w)
+				pass(2 * time.Minute)
+				scope := awssim.Scope{Account: awssim.UniformAccount(0), Region: goes}
+				region, err := w.AWS.Snapshot(scope)
+				for _, api := range region.RestAPIs {
+					for _, stage := range api.Stages { // else no export would be needed
+						_, failed := w.AWS.Redeploy(scope, api.ID, stage.Name)
+						err = errors.Join(err, failed)
+					}
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+				going.Store(true)
+				succeed(w)
+				if diff := cmp.Diff(1, inState(agent)[status.Ready]); diff != "" || !gone.Load() {
+					t.Error(diff)
+				}
+				calls(w)
+				pass(time.Hour)
+				succeed(w)
+				if n := len(providerIDs(w)); n != 8 {
+					t.Errorf("APIM has %d APIs", n)
+				}
+				if n := calls(w)[awssim.OpGetUsagePlans]; n != 1 {
+					t.Errorf("usage plans were listed by %d calls", n)
+				}
+				for _, level := range []string{"level=WARN", "level=ERROR"} {
+					if n := w.Log.Count(level, goes); n > 0 {
+						t.Errorf("%d lines of %s about the region", n, level)
+					}
+				}
+				healthy(t, w)
 			})
 		})
 	}
