@@ -225,6 +225,7 @@ func TestAQuestionThatIsNotAnsweredHoldsNobodyUp(t *testing.T) {
 // put writes an unconfirmed record down as another process left it.
 func (w *writing) put(r keys.Record) {
 	w.t.Helper()
+	synctest.Wait() // a sweep that runs may settle what is half written
 	now := w.env.Now()
 	r.Integration, r.Account, r.Region = place.Integration, place.Account, place.Region
 	r.APIID, r.UsagePlanID, r.KeyName = theAPIsID, "p", "Shop / "+r.SubscriptionID
