@@ -395,6 +395,14 @@ func TestARoundForEventsThatFailsIsTriedAgain(t *testing.T) {
 		s.wants("refused for long", "state"+strings.Repeat(", state", mostTries-1))
 		time.Sleep(22 * time.Hour)
 		s.wants("the schedule's, for which another one comes", "state")
+		s.set(func() { s.apimErr, s.held = nil, []drift.API{{ID: "of another environment", Name: "a"}} })
+		must := s.env.SentPlans.RememberPlans(integration, map[string][]string{idA: {"p"}, idB: {"p"}})
+		if must != nil {
+			t.Fatal(must)
+		}
+		s.tell(Changed{Others: true})
+		time.Sleep(2 * time.Hour)
+		s.wants("what somebody must mend, found out by asking AWS", "state, gather , export a, export b, list")
 	})
 }
 

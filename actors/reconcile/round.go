@@ -165,7 +165,9 @@ func (r *reconciler) fail(ctx actor.Context, why string, needsSomebody bool) {
 	}
 	r.env.Lasting.Log(context.Background(), level,
 		"a round could not bring to APIM what has changed in AWS; the next one tries again", life.LogReason, why)
-	if r.round.kind == named || r.memory.heard { // events do not come again
+	// Events do not come again. But AWS is not listed over and over for what lasts until somebody acts.
+	whole := r.memory.heard && (!needsSomebody || r.round.step == asking)
+	if r.round.kind == named || whole {
 		r.putOff(ctx, why)
 		return
 	}
