@@ -28,6 +28,8 @@ func (r *run) do(s step) {
 		r.doRemovals(s)
 	case doDomain:
 		r.doDomain(s)
+	case doRegion:
+		r.doRegion(s)
 	case doStale:
 		r.subscribeToStale(s)
 	case doCutAPIM, doHoleAPIM, doCutAWS, doHoleAWS:

@@ -117,7 +117,7 @@ func (r *run) checkJobs() {
 		r.count("jobs that succeeded", 1)
 		from := seen.command.written.Add(-listingAge)
 		there := slices.DeleteFunc(lasting(r.estate.between(from, seen.doneAt)), func(id string) bool {
-			return !r.configured(regionOf(id), from, seen.doneAt)
+			return !r.configured(id, from, seen.doneAt)
 		})
 		asked := seen.command.apiIDs
 		if len(asked) == 0 {
@@ -247,7 +247,7 @@ func (r *run) checkQuota() {
 	slices.SortStableFunc(c.attempts, func(a, b *attempt) int { return a.start.Compare(b.start) })
 	broken := map[budget]bool{}
 	for _, a := range c.attempts {
-		if a.operation == "sts" {
+		if a.operation == "sts" || a.operation == "account" {
 			continue
 		}
 		scope := c.accounts[a.accessKeyID] + "/" + a.region

@@ -65,7 +65,9 @@ func (c *cloud) onCall(call awssim.Call) {
 		}
 	}
 	c.run.domains.onDomainCall(call)
-	if call.Code == awssim.CodeAccessDenied && call.Fault == "" && !isOfDomains(call.Operation) {
+	c.run.regions.onRegionCall(call)
+	if call.Code == awssim.CodeAccessDenied && call.Fault == "" && !isOfDomains(call.Operation) &&
+		call.Operation != awssim.OpListRegions {
 		c.run.violated("beyond-policy", "%s is not in the minimum policy", call.Event)
 	}
 	if call.Throttled {

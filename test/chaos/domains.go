@@ -57,7 +57,7 @@ func (r *run) doDomain(s step) {
 	if r.domains == nil {
 		return
 	}
-	scope, _ := one(r, s, "scope", r.scopes())
+	scope, _ := one(r, s, "scope", r.scopesOn())
 	region, err := r.world.AWS.Snapshot(scope)
 	api, hasAPI := one(r, s, "api", region.RestAPIs)
 	stage, hasStage := one(r, s, "stage", api.Stages)

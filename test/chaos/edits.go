@@ -20,7 +20,7 @@ func (r *run) doInAWS(s step) {
 		}
 		return
 	}
-	scope, _ := one(r, s, "scope", r.scopes())
+	scope, _ := one(r, s, "scope", r.scopesOn())
 	region, err := aws.Snapshot(scope)
 	if err != nil {
 		return
@@ -102,7 +102,7 @@ func (r *run) subscribeToStale(s step) {
 	api, hasAPI := one(r, s, "api", withPlans(r.world.APIM.APIs()))
 	plan, hasPlan := one(r, s, "plan", api.Plans)
 	id, err := federation.ParseID(api.ProviderID)
-	if !hasAPI || !hasPlan || err != nil {
+	if !hasAPI || !hasPlan || err != nil || r.isInOff(api.ProviderID) {
 		return
 	}
 	scope := awssim.Scope{Account: id.Account, Region: id.Region}

@@ -41,6 +41,9 @@ func (r *run) awsFault(e awssim.Event) awssim.Fault {
 			e.UsagePlan))
 	}
 	family, p := famListings, 0.04
+	if r.regionsFault(e) {
+		family, p = famRegions, 1
+	}
 	if isOfDomains(e.Operation) && r.dice.chance(0.5, "domains fail") {
 		family, p = famDomains, 0.25
 	}

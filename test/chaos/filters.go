@@ -184,7 +184,8 @@ func (r *run) checkFiltered() {
 func (r *run) leftOut() (found []apimsim.API) {
 	now := r.estate.between(time.Now(), time.Now())
 	for _, api := range r.world.APIM.APIs() {
-		if here := now[len(now)-1]; r.sieve != nil && len(here.plans[api.ProviderID]) > 0 && !here.passes[api.ProviderID] {
+		if here := now[len(now)-1]; r.sieve != nil && len(here.plans[api.ProviderID]) > 0 && !here.passes[api.ProviderID] &&
+			!r.isInOff(api.ProviderID) {
 			found = append(found, api)
 		}
 	}

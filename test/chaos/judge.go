@@ -47,6 +47,7 @@ func (r *run) judge() {
 	r.checkService()
 	r.checkLeftOut()
 	r.checkDomains()
+	r.checkRegions()
 	r.checkRemovals()
 	r.until(time.Now().Add(2 * time.Minute))
 	r.checkKeys()
@@ -240,8 +241,8 @@ func (r *run) checkConvergence(when string) {
 		if !r.estate.everPlanned(id) {
 			r.violated("api-invented", "%s, API %s is in APIM, and AWS never had it in a plan", when, id)
 		}
-		if r.refused(id) {
-			continue // see checkLeftOut
+		if r.refused(id) || r.isInOff(id) {
+			continue // see checkLeftOut and checkRegions
 		}
 		if !legacy && len(r.slots) == 1 && !r.slots[0].journal.everFailed() &&
 			!r.world.Log.Has("APIM keeps what it has of them", id) {
@@ -261,6 +262,8 @@ func (r *run) hidesPartial() bool { return r.counts["apim 4.4"]+r.counts["apim 4
 // wantedAPI is an API as it must be in APIM.
 type wantedAPI struct {
 	name, version, description string
+	names                      []string // any of these is right, too
+	anyName                    bool
 	plans                      []string // "id|name|description|characteristics"
 	page                       string   // its content; empty if there is none
 	whole, bare, summary       int      // its sizes as it is sent, in bytes: with its document, without, and in a preview
@@ -272,6 +275,9 @@ func (w wantedAPI) differs(api apimsim.API, legacy, keepsPlans bool) string {
 		plans = append(plans, planText(p.ProviderID, p.Name, p.Description, p.Characteristics, legacy))
 	}
 	slices.Sort(plans)
+	if w.anyName || slices.Contains(w.names, api.Name) {
+		w.name = api.Name
+	}
 	var page strings.Builder
 	for _, p := range api.Pages {
 		page.WriteString(p.Content)

@@ -246,6 +246,19 @@ func mutations() []mutationOf {
 			"\tfor _, w := range held {\n", "\tif m.err != nil {\n\t\theld = nil\n\t}\n\tfor _, w := range held {\n",
 		},
 		{
+			"a region that is switched off is waited for", "actors/discovery/discoverer.go",
+			"\treturn d.spec.MayBeOff && ", "\treturn !d.spec.MayBeOff && ",
+		},
+		{
+			"a region that is off is asked each time", "actors/target/target.go",
+			"messages.Unsubscribe:\n\t\tt.refuse(ctx, m, ctx.Sender())\n",
+			"messages.Unsubscribe:\n\t\tt.queue = append(t.queue, &actor.MessageEnvelope{Message: m, Sender: ctx.Sender()})\n\t\tt.Become(t.resolving)\n\t\tt.resolve(ctx)\n",
+		},
+		{
+			"a region that is off counts as empty", "actors/catalogue/catalogue.go",
+			"\tif m.Off {\n", "\tif m.Off {\n\t\tm.Complete, m.Failure = true, \"\"\n\t\tg.listings = append(g.listings, m)\n\t} else if m.Off {\n",
+		},
+		{
 			"what a dead process left is not swept", "actors/keys/sweep.go",
 			"\tif w.sweeping {\n", "\tif w.sweeping || !w.sweeping {\n",
 		},
@@ -287,6 +300,12 @@ func familiesOf(mutation string) string {
 	case "a key that APIM's metadata do not name is deleted", "a subscription that is pending counts as rejected",
 		"a question that APIM does not answer counts as rejected", "APIM is not asked about unconfirmed keys":
 		return strings.Join([]string{famREST, famReceived, famPongs, famCrashes}, ",")
+	case "a region that is switched off is waited for", "a region that is off is asked each time":
+		return famRegions
+	case "it does not matter how many are gone":
+		return famRemoval
+	case "a region that is off counts as empty":
+		return strings.Join([]string{famRegions, famREST, famRemoval}, ",")
 	}
 	return ""
 }

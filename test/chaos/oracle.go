@@ -27,7 +27,7 @@ func (r *run) expected() (map[string]wantedAPI, error) {
 	var all []found
 	var named []federation.Named
 	legacy, _ := r.apimLacks()
-	for _, scope := range r.scopes() {
+	for _, scope := range r.scopesOn() {
 		client, err := r.onlooker(scope)
 		if err != nil {
 			return nil, err
@@ -49,7 +49,7 @@ func (r *run) expected() (map[string]wantedAPI, error) {
 			all = append(all, found{target, e, client})
 		}
 	}
-	names := federation.NewNames(named)
+	names, others, anyName := federation.NewNames(named), r.otherNames(named), r.anyName()
 	wanted := map[string]wantedAPI{}
 	for _, f := range all {
 		id := f.entry.ID(f.target)
@@ -66,7 +66,13 @@ func (r *run) expected() (map[string]wantedAPI, error) {
 			Target: f.target, Entry: f.entry, Name: names.Of(id, f.entry.API.Name), Document: document, Missing: missing,
 		})
 		whole := len(exchange.AppendAPI(nil, api))
-		w := wantedAPI{name: api.Name, version: api.Version, description: api.Description}
+		w := wantedAPI{name: api.Name, anyName: anyName, version: api.Version, description: api.Description}
+		for n, other := range others {
+			if n == 0 {
+				w.name = other.Of(id, f.entry.API.Name) // of all that may be remembered
+			}
+			w.names = append(w.names, other.Of(id, f.entry.API.Name))
+		}
 		if w.version == "" {
 			w.version = "0.0.0"
 		}

@@ -39,6 +39,7 @@ const (
 	famREST      = "rest"      // APIM's REST API is asked, on a schedule, and fails
 	famRemoval   = "removal"   // what AWS has deleted is removed from APIM
 	famDomains   = "domains"   // custom domain names are asked for, and lead elsewhere
+	famRegions   = "regions"   // every region is read, and some are off
 	famLimits    = "limits"    // controllers take smaller messages or frames than the agent sends
 )
 
@@ -47,14 +48,14 @@ func families() []string {
 		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famHoldUps, famPongs, famRefusals,
 		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famNonsense, famNeighbour,
 		famAway, famConflicts, famStale, famSettings, famLimits, famRoom, famFilters, famREST,
-		famRemoval, famDomains,
+		famRemoval, famDomains, famRegions,
 	}
 }
 
 // rare families weaken what can be checked, so most seeds go without them.
 func usual(family string) float64 {
 	switch family {
-	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom, famFilters, famREST, famDomains:
+	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom, famFilters, famREST, famDomains, famRegions:
 		return 0.15
 	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
 		return 0.25

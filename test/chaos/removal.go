@@ -240,7 +240,7 @@ func (r *run) doRemovals(s step) {
 	if m == nil {
 		return
 	}
-	scope, _ := one(r, s, "scope", r.scopes())
+	scope, _ := one(r, s, "scope", r.scopesOn())
 	region, err := r.world.AWS.Snapshot(scope)
 	if err != nil {
 		return
@@ -417,7 +417,7 @@ func (m *removal) left(surely bool) (left []apimsim.API) {
 	for _, api := range r.apis() {
 		id, err := federation.ParseID(api.ProviderID)
 		// Of a stage that a filter leaves out, nobody asks whether it is there.
-		if err != nil || here.exists[api.ProviderID] || r.sieve != nil && here.hasAPI(id) ||
+		if err != nil || here.exists[api.ProviderID] || r.isInOff(api.ProviderID) || r.sieve != nil && here.hasAPI(id) ||
 			m.how == "unpublish" && api.Lifecycle != apimsim.LifecyclePublished ||
 			surely && (m.mayBeDone(api) || !m.withSubs && m.hasSubscriptions(api)) {
 			continue

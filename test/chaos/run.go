@@ -47,6 +47,7 @@ type run struct {
 	rest     bool     // APIM's REST API is asked
 	removal  *removal // nil: what is gone stays
 	domains  *domains // nil: nobody asks for custom domain names
+	regions  *regions // nil: regions are named, and on
 	world    *world.World
 	began    time.Time
 	calm     atomic.Bool // no more faults
@@ -91,6 +92,7 @@ func Run(t *testing.T, seed uint64, o Options) Report {
 		counts: map[string]int{}, badLinks: map[string]bool{}, unanswered: map[string]int{},
 		asked: map[string]map[string]int{}, controllers: newControllers(d, p),
 	}
+	r.newRegions()
 	r.wire, r.cloud = newWire(r), newCloud(r)
 	plan := newSchedule(d, p)
 	report := Report{Seed: seed, Options: o, Profile: p.String()}
@@ -137,7 +139,7 @@ func (r *run) worldOptions() world.Options {
 	version := []string{"4.9", "4.9", "4.9", "4.12", "4.10", "4.5", "4.4"}[r.dice.below(7, "apim version")]
 	settings := map[string]string{
 		"gravitee_agent_quota_share":                            fmt.Sprint(r.shape.share),
-		"gravitee_integration_providers_0_configuration_region": strings.Join(r.shape.regions, ","),
+		"gravitee_integration_providers_0_configuration_region": r.named(r.shape.regions),
 		"gravitee_agent_ingest_batchCount":                      fmt.Sprint(r.dice.between(1, 3, "batch count")),
 		"gravitee_agent_ingest_batchDelay":                      fmt.Sprintf("%ds", r.dice.between(1, 10, "batch delay")),
 		"gravitee_agent_ingest_stageWorkers":                    fmt.Sprint(r.dice.between(1, 4, "workers")),
@@ -168,6 +170,7 @@ func (r *run) worldOptions() world.Options {
 	r.withREST(&o)
 	r.withRemoval(&o)
 	r.withDomains(&o)
+	r.withRegions(&o)
 	return o
 }
 
@@ -251,6 +254,7 @@ func (r *run) calmDown() {
 		s.putBack()
 		s.putFilterBack()
 	}
+	r.lookAtRegions()
 	switch {
 	case r.options.Lookup:
 		r.until(time.Now().Add(lookedFor))

@@ -67,6 +67,7 @@ const (
 	doBringBack     = "bring back what was deleted"
 	doHide          = "hide a target"
 	doDomain        = "lead a domain elsewhere"
+	doRegion        = "switch a region on or off"
 	doStale         = "subscribe to what has left its plan"
 )
 
@@ -93,7 +94,7 @@ func choices() []choice {
 		{doAway, famAway, 6}, {doDrain, famSettings, 5}, {doStale, famStale, 8}, {doFill, famRoom, 6},
 		{doTag, famFilters, 6}, {doDrain, famFilters, 4},
 		{doPublish, famRemoval, 8}, {doDeleteAPIs, famRemoval, 5}, {doDeleteStage, famRemoval, 4}, {doBringBack, famRemoval, 4},
-		{doHide, famRemoval, 2}, {doDomain, famDomains, 12},
+		{doHide, famRemoval, 2}, {doDomain, famDomains, 12}, {doRegion, famRegions, 10},
 	}
 }
 

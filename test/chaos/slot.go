@@ -75,7 +75,7 @@ func (s *slot) start() {
 	l := &lifetime{slot: s, stop: make(chan struct{}), began: time.Now(), regions: s.regions()}
 	l.filters = s.filters(fmt.Sprintf("%s %d", s.name, s.starts))
 	settings := map[string]string{
-		"gravitee_integration_providers_0_configuration_region": strings.Join(l.regions, ","),
+		"gravitee_integration_providers_0_configuration_region": r.named(l.regions),
 	}
 	if l.filters {
 		maps.Copy(settings, r.sieve.settings)
@@ -127,7 +127,7 @@ func (s *slot) regions() []string {
 	all := r.shape.regions
 	s.starts++
 	name := fmt.Sprintf("%s %d", s.name, s.starts)
-	if r.calm.Load() || len(all) == 1 || s.starts == 1 || !r.dice.chance(r.profile.of(famSettings, 0.4), "region", name) {
+	if r.calm.Load() || len(all) == 1 || r.regions != nil || s.starts == 1 || !r.dice.chance(r.profile.of(famSettings, 0.4), "region", name) {
 		return all
 	}
 	r.strike("region taken away", "%s", name)
@@ -159,13 +159,24 @@ func (s *slot) putBack() {
 	s.revive()
 }
 
-// configured reports whether each process that ran at some time from a to b had a region.
-func (r *run) configured(region string, a, b time.Time) bool {
+// configured reports whether each process that ran at some time from a to b had the region of an API.
+func (r *run) configured(id string, a, b time.Time) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !slices.ContainsFunc(r.lives, func(l *lifetime) bool {
-		return !slices.Contains(l.regions, region) && (l.ended.IsZero() || !l.ended.Before(a)) && !l.began.After(b)
+	lives := slices.DeleteFunc(slices.Clone(r.lives), func(l *lifetime) bool {
+		return !l.ended.IsZero() && l.ended.Before(a) || l.began.After(b)
 	})
+	return r.regions.knownOn(id, lives) && !slices.ContainsFunc(lives, func(l *lifetime) bool {
+		return !slices.Contains(l.regions, regionOf(id))
+	})
+}
+
+// named is how regions are configured.
+func (r *run) named(all []string) string {
+	if r.regions != nil {
+		return "all"
+	}
+	return strings.Join(all, ",")
 }
 
 // crash is the instant in which the process dies, wherever it is at; until buries it. False if it is dead.

@@ -393,7 +393,7 @@ func (w *wire) onIngest(conn int, e exchanged) {
 func (w *wire) checkPreview(apis []exchangedAPI) {
 	from := time.Now().Add(-listingAge)
 	for _, id := range lasting(w.run.estate.between(from, time.Now())) {
-		if w.run.configured(regionOf(id), from, time.Now()) && !slices.ContainsFunc(apis, func(a exchangedAPI) bool { return a.ID == id }) {
+		if w.run.configured(id, from, time.Now()) && !slices.ContainsFunc(apis, func(a exchangedAPI) bool { return a.ID == id }) {
 			w.run.violated("preview-incomplete", "a preview says that it is complete, and API %s is not in it", id)
 		}
 	}
