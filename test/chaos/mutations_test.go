@@ -255,10 +255,6 @@ func mutations() []mutationOf {
 			"messages.Unsubscribe:\n\t\tt.queue = append(t.queue, &actor.MessageEnvelope{Message: m, Sender: ctx.Sender()})\n\t\tt.Become(t.resolving)\n\t\tt.resolve(ctx)\n",
 		},
 		{
-			"a region that is off counts as empty", "actors/catalogue/catalogue.go",
-			"\tif m.Off {\n", "\tif m.Off {\n\t\tm.Complete, m.Failure = true, \"\"\n\t\tg.listings = append(g.listings, m)\n\t} else if m.Off {\n",
-		},
-		{
 			"what a dead process left is not swept", "actors/keys/sweep.go",
 			"\tif w.sweeping {\n", "\tif w.sweeping || !w.sweeping {\n",
 		},
@@ -304,8 +300,6 @@ func familiesOf(mutation string) string {
 		return famRegions
 	case "it does not matter how many are gone":
 		return famRemoval
-	case "a region that is off counts as empty":
-		return strings.Join([]string{famRegions, famREST, famRemoval}, ",")
 	}
 	return ""
 }

@@ -6,6 +6,7 @@ import (
 	"sync"
 	"time"
 
+	"federation-agent/deployments/iam"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/region"
 	"federation-agent/internal/sandbox/apimsim"
@@ -22,9 +23,6 @@ const (
 	// callsIntoOff is how often it may ask one that has just been switched off: pages, stages and exports are under way,
 	// and the keys' calls are tried until their commands end.
 	callsIntoOff = 25
-	// listRegions is the optional grant that tells which regions are on.
-	listRegions = `{"Version": "2012-10-17", "Statement": [
-		{"Effect": "Allow", "Action": "account:ListRegions", "Resource": "*"}]}`
 )
 
 // regions is what a seed has where all regions are configured, and the observer of those that are off.
@@ -81,7 +79,7 @@ func (r *run) withRegions(o *world.Options) {
 		}
 	}
 	if g.granted {
-		mayAlso(&o.AWS.Estate, []byte(listRegions))
+		mayAlso(&o.AWS.Estate, iam.ListRegionsPolicy)
 	}
 }
 
