@@ -104,6 +104,16 @@ func (l *loader) patterns() []string {
 	return patterns
 }
 
+// commaLists are the patterns of the settings that take several values with commas.
+func (l *loader) commaLists() (patterns []string) {
+	for pattern, f := range l.fields {
+		if f.kind == kindCommaList {
+			patterns = append(patterns, pattern)
+		}
+	}
+	return patterns
+}
+
 // matchVariable gives the canonical key that an environment variable sets.
 func matchVariable(forms map[string]string, name string) (string, bool) {
 	for _, prefix := range prefixes {

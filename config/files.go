@@ -93,7 +93,7 @@ func (l *loader) readFiles() {
 			l.refuse(source, fmt.Sprintf("the file %s cannot be read: %v", name, err), example)
 			continue
 		}
-		settings, fault := flattenYAML(name, content, l.patterns())
+		settings, fault := flattenYAML(name, content, l.patterns(), l.commaLists())
 		if fault != nil {
 			l.faults = append(l.faults, *fault)
 			continue

@@ -1,6 +1,7 @@
 package config_test
 
 import (
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -82,6 +83,9 @@ func TestTheSettingsThatAreNeverIgnored(t *testing.T) {
 	}
 }
 
+// takesSeveral are the settings that take several values with commas, and so may be lists.
+var takesSeveral = regexp.MustCompile(`\.(configuration\.(region|roleArn)|regions|tlsProtocols|tlsCiphers|hostNames)$`)
+
 func TestASettingThatIsNeverIgnoredRefusesEachWrongShape(t *testing.T) {
 	for _, pattern := range config.Guarded() {
 		key := keyOf(pattern)
@@ -98,8 +102,17 @@ func TestASettingThatIsNeverIgnoredRefusesEachWrongShape(t *testing.T) {
 				if name != "nested" && shape != "[AKIAIOSFODNN7EXAMPLE]" && shape != "{value: x}" {
 					continue
 				}
+				want := "must be one value"
+				switch isListed := takesSeveral.MatchString(pattern); {
+				case isListed && shape == "[your-value]":
+					want = "still contains a placeholder"
+				case isListed && (shape == "[]" || shape == "[[x]]" || shape == "[{a: b}]" || shape == "[null]"):
+					want = "element"
+				case isListed && !strings.Contains(shape, "{"):
+					continue // TestSeveralValuesMayBeAListInYAML
+				}
 				faults := strings.Split(faultsOf(t, fromYAML(environ, content)).Error(), "\n")
-				if !strings.Contains(faults[0], key+": is a ") || !strings.Contains(faults[0], "must be one value") {
+				if !strings.Contains(faults[0], key+": ") || !strings.Contains(faults[0], want) {
 					t.Errorf("%s, %s:%s\n%s", name, key, content, faults[0])
 				}
 				if len(faults) > 1 && !strings.Contains(pattern, "connector") && !strings.Contains(pattern, "#_stage") {
@@ -198,6 +211,52 @@ func TestAWrongShapeThatIsOverriddenIsNoFault(t *testing.T) {
 	wantWarnings(t, warnings)
 	if roles := cfg.Providers[0].RoleARNs; len(roles) != 1 || cfg.Providers[0].AccessKeyID.Reveal() != "AKIAIOSFODNN7EXAMPLE" {
 		t.Errorf("%v", roles)
+	}
+}
+
+func TestSeveralValuesMayBeAListInYAML(t *testing.T) {
+	const one, two = "arn:aws:iam::123456789012:role/a", "arn:aws:iam::210987654321:role/b"
+	environ := without(seed(), provider0+"configuration_region")
+	cfg, warnings := mustLoad(t, fromYAML(environ, `regions: &regions [eu-west-1, "us-east-1"]
+integration:
+  providers:
+    - configuration:
+        region: *regions
+        roleArn:
+          - `+one+`
+        accounts: [{roleArn: `+two+`, regions: [eu-central-1]}]
+agent: {node: {hostNames: [a.example, b.example]}}
+`))
+	wantWarnings(t, warnings, "regions.* is not read: this agent has no such settings "+
+		"(found: g.yml:1: regions[0], g.yml:1: regions[1])")
+	p := cfg.Providers[0]
+	got := slices.Concat(p.Regions, p.RoleARNs, p.Accounts[0].Regions, cfg.Agent.Node.HostNames)
+	want := []string{"eu-west-1", "us-east-1", one, "eu-central-1", "a.example", "b.example"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%q", got)
+	}
+	for value, want := range map[string]string{
+		"[]":                         "is a list without elements",
+		"[eu-west-1, ]":              "",
+		"[eu-west-1, 'us-east-1,b']": "without a comma in it",
+		"[eu-west-1, ~]":             "each be one plain value",
+		"[eu-west-1, '']":            "each be one plain value",
+		"[[eu-west-1]]":              "each be one plain value",
+		"[{name: eu-west-1}]":        "each be one plain value",
+		"[your-aws-region]":          "still contains a placeholder of the example file",
+		"[aws-region]":               `"aws-region" is not an AWS region`,
+		"['[eu-west-1]']":            "is in brackets",
+		"'[eu-west-1]'":              "is in brackets",
+		"[eu-west-1, eu-west-1]":     "",
+	} {
+		src := fromYAML(environ, "integration: {providers: [{configuration: {region: "+value+"}}]}")
+		if want == "" {
+			if cfg, _ := mustLoad(t, src); !slices.Equal(cfg.Providers[0].Regions, []string{"eu-west-1"}) {
+				t.Errorf("%s: %q", value, cfg.Providers[0].Regions)
+			}
+			continue
+		}
+		wantFaults(t, faultsOf(t, src), want)
 	}
 }
 

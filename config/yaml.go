@@ -24,9 +24,9 @@ const (
 // flattenYAML turns a file into a.b[0].c -> value. Values keep the text that was written, so that an account id does
 // not become an octal number. Several documents in one file are read in turn. The fault, if any, says why the file
 // cannot be understood. A known key with a value of another shape is noted as such a value, which another file or the
-// environment can override like any other.
-func flattenYAML(name string, content []byte, known []string) (map[string]setting, *Fault) {
-	f := flattener{name: name, known: known, out: map[string]setting{}}
+// environment can override like any other. The keys of commaLists may also be lists of plain values.
+func flattenYAML(name string, content []byte, known, commaLists []string) (map[string]setting, *Fault) {
+	f := flattener{name: name, known: known, commaLists: commaLists, out: map[string]setting{}}
 	decoder := yaml.NewDecoder(bytes.NewReader(content))
 	for f.fault == nil {
 		f.written = map[string]bool{}
@@ -47,9 +47,10 @@ func flattenYAML(name string, content []byte, known []string) (map[string]settin
 
 // flattener gathers values until there is a fault.
 type flattener struct {
-	name  string
-	known []string // patterns
-	out   map[string]setting
+	name string
+	// known and commaLists are patterns.
+	known, commaLists []string
+	out               map[string]setting
 	// written are the keys of one document, without those that are merged into a mapping: they may be overridden.
 	written map[string]bool
 	merging bool
@@ -68,6 +69,9 @@ func (f *flattener) node(key string, n *yaml.Node, depth int) {
 		f.fail(n, "must begin with a mapping such as `integration:`")
 	case n.Kind == yaml.AliasNode:
 		f.node(key, n.Alias, depth+1)
+	case f.isListed(key, n):
+		f.nodes += len(n.Content)
+		f.set(key, n, joined(n))
 	case f.misshapen(key, n) != "":
 		f.set(key, n, setting{value: n.ShortTag(), wrong: f.misshapen(key, n)})
 	case n.Kind == yaml.MappingNode:
@@ -89,6 +93,35 @@ func (f *flattener) set(key string, n *yaml.Node, s setting) {
 	f.out[key], f.written[key] = s, f.written[key] || !f.merging
 }
 
+// isListed is true for a list where several values with commas are asked for. An empty one is not: whether it means
+// nothing or everything, its author must say.
+func (f *flattener) isListed(key string, n *yaml.Node) bool {
+	pattern, _ := toPattern(key)
+	return n.Kind == yaml.SequenceNode && len(n.Content) > 0 && slices.Contains(f.commaLists, pattern)
+}
+
+// joined writes a list as one value with commas. What is left of an example file is one value in brackets, which YAML
+// takes for a list: the brackets stay, so that it is told for what it is.
+func joined(n *yaml.Node) setting {
+	var parts []string
+	for _, item := range n.Content {
+		if item.Kind == yaml.AliasNode {
+			item = item.Alias
+		}
+		part := strings.TrimSpace(item.Value)
+		if item.Kind != yaml.ScalarNode || item.Tag == "!!null" || part == "" || strings.Contains(part, ",") {
+			return setting{
+				value: n.ShortTag(), wrong: "is a list, whose elements must each be one plain value, without a comma in it",
+			}
+		}
+		if left := "[" + part + "]"; isTemplate(left) {
+			part = left
+		}
+		parts = append(parts, part)
+	}
+	return setting{value: strings.Join(parts, ",")}
+}
+
 // misshapen says what is wrong with a list or a mapping where one value belongs, and the other way round. Below an
 // empty one, nothing can be overlooked.
 func (f *flattener) misshapen(key string, n *yaml.Node) string {
@@ -101,8 +134,10 @@ func (f *flattener) misshapen(key string, n *yaml.Node) string {
 	switch {
 	case key == "", isEmpty && (!isLeaf || n.Kind == yaml.ScalarNode):
 		return ""
+	case isLeaf && !isList && n.Kind == yaml.SequenceNode && slices.Contains(f.commaLists, pattern):
+		return "is a list without elements; write at least one, or leave the setting out"
 	case isLeaf && !isList && n.Kind == yaml.SequenceNode:
-		return "is a list, as [ ] makes one, but must be one value; write it without brackets, several with commas"
+		return "is a list, as [ ] makes one, but must be one value; write it without brackets"
 	case isLeaf && n.Kind == yaml.MappingNode:
 		return "is a mapping, but must be one value"
 	case isList && !isLeaf && n.Kind != yaml.SequenceNode:
