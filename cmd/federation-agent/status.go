@@ -5,6 +5,7 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"maps"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -58,7 +59,8 @@ type seen struct {
 }
 
 type seenIntegration struct {
-	ID      string `json:"id"`
+	ID string `json:"id"`
+	status.Reconciled
 	Session struct {
 		State     status.SessionState `json:"state"`
 		Since     time.Time           `json:"since"`
@@ -107,7 +109,8 @@ func statusCommand(p process) *cobra.Command {
 		Use:   "status",
 		Short: "Shows what a running agent does, and what needs somebody",
 		Long: `Asks the node API of a running agent and shows first everything that needs somebody, each with what to do;
-then sessions, accounts and regions, ingests, commands that failed, keys, and the quota.
+then sessions, accounts and regions, ingests, schedule, events, drift and removals where they are configured, commands
+that failed, keys, and the quota.
 ` + whichAgent + `
 
 Exit code 0: printed, whatever it says; health tells by its exit code. 1: no answer, or it was refused.
@@ -215,6 +218,7 @@ func (s seen) inWords() string {
 		fmt.Fprintf(w, "\nIntegration %s: %s\n", i.ID, s.session(i))
 		s.targets(w, i)
 		s.ingests(w, i)
+		s.reconciled(w, i.Reconciled)
 		for _, c := range i.FailedCommands[:min(len(i.FailedCommands), shownFailures)] {
 			fmt.Fprintf(w, "%s failed %s: %s\n", strings.TrimSpace(c.Type+" "+c.Subscription), s.ago(c.At), c.Reason)
 		}
@@ -280,6 +284,44 @@ func (s seen) ingests(w io.Writer, i seenIntegration) {
 			s.ago(last.EndedAt), last.Sent, last.WithoutDocument, last.LeftOut, reasons(last.LeftOutByReason),
 			unchanged(last.Unchanged))
 	}
+}
+
+// reconciled says what is known of the schedule, of events, and of how AWS and APIM differ, where they are asked for.
+func (s seen) reconciled(w io.Writer, r status.Reconciled) {
+	if c := r.Schedule; c != nil && !c.Next.IsZero() {
+		last := "none was tried since the agent began"
+		if c.Last != nil {
+			last = fmt.Sprintf("the last %s: %s", s.ago(c.Last.At), strings.ReplaceAll(string(c.Last.Result), "_", " "))
+			if c.Last.Result == status.RoundSent {
+				last += fmt.Sprintf(" %d APIs", c.Last.Sent)
+			}
+		}
+		fmt.Fprintf(w, "Schedule: the next ingest %s, %s\n", s.ago(c.Next), last)
+	}
+	if e := r.Events; e != nil {
+		fmt.Fprintf(w, "Events: %d of this agent's APIs%s\n", e.Results[status.EventTaken], because(e.Failure))
+	}
+	if d := r.Drift; d != nil && !d.At.IsZero() {
+		fmt.Fprintf(w, "Drift %s: %d APIs in APIM%s%s\n", s.ago(d.At), d.InAPIM, reasons(differing(d.Counts)), because(d.Doubt))
+	}
+	if m := r.Removal; m != nil {
+		fmt.Fprintf(w, "Gone in AWS: %d removed from APIM (%s), %d still there%s\n", m.Removed(), m.How, len(m.APIs), because(m.Refused))
+	}
+}
+
+// differing leaves out the kinds of which there is no API.
+func differing(counts map[string]int) map[string]int {
+	counts = maps.Clone(counts)
+	maps.DeleteFunc(counts, func(_ string, n int) bool { return n == 0 })
+	return counts
+}
+
+// because gives a reason, if there is one.
+func because(why string) string {
+	if why == "" {
+		return ""
+	}
+	return "; " + why
 }
 
 // unchanged says how many APIs need not be sent, if any.

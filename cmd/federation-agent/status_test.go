@@ -9,6 +9,9 @@ import (
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
+
+	"federation-agent/internal/status"
 )
 
 // shown is a status page with something of everything.
@@ -124,4 +127,31 @@ func TestTheStatusOfARunningAgentIsForPeopleOrForPrograms(t *testing.T) {
 	}
 	agent.signal(os.Interrupt)
 	agent.exit()
+}
+
+func TestTheStatusShowsScheduleDriftAndRemovalsWhereThereAreAny(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 27, 8, 0, 0, 0, time.UTC)
+	i := seenIntegration{ID: "one"}
+	if text := (seen{Now: now, Integrations: []seenIntegration{i}}).inWords(); strings.Contains(text, "Schedule") ||
+		strings.Contains(text, "Drift") || strings.Contains(text, "Gone") || strings.Contains(text, "Events") {
+		t.Error(text)
+	}
+	i.Reconciled = status.Reconciled{
+		Schedule: &status.Schedule{
+			Next: now.Add(time.Hour), Last: &status.Round{At: now.Add(-time.Hour), Result: status.RoundSent, Sent: 3},
+		},
+		Events:  &status.Events{Results: map[status.EventResult]uint64{status.EventTaken: 4}, Failure: "refused"},
+		Drift:   &status.Drift{At: now.Add(-time.Minute), InAPIM: 9, Counts: map[string]int{"new": 2, "gone": 1, "missing": 0}},
+		Removal: &status.Removal{How: "delete", Results: map[status.RemovalResult]uint64{status.RemovalDone: 5}, APIs: make([]status.RemovalNote, 1)},
+	}
+	text := (seen{Now: now, Integrations: []seenIntegration{i}}).inWords()
+	for _, want := range []string{
+		": sent 3 APIs", "Events: 4 of this agent's APIs; refused", "9 APIs in APIM (new 2, gone 1)\n",
+		"Gone in AWS: 5 removed from APIM (delete), 1 still there\n",
+	} {
+		if !strings.Contains(text, want) {
+			t.Errorf("want %s in\n%s", want, text)
+		}
+	}
 }

@@ -66,12 +66,30 @@ func drifted(r report) (found []attention) {
 // unremoved is what keeps the agent from removing what AWS has deleted.
 func unremoved(m status.Removal) []attention {
 	if m.Refused == "" {
-		return nil
+		return kept(m.APIs)
 	}
 	return []attention{{
 		What: "AWS has deleted more than may be removed from APIM at a time, so none is touched", Why: m.Refused,
 		Section: "drift",
 		Do: "check that the agent asks the accounts and regions that it asked before. If the APIs are gone for good, raise " +
 			"agent.ingest.goneAtMost, or delete them in APIM, each by itself",
+	}}
+}
+
+// kept are the APIs that stay in APIM though AWS has deleted them, mostly because of their subscriptions.
+func kept(apis []status.RemovalNote) []attention {
+	var names []string
+	for _, api := range apis {
+		if api.Kept {
+			names = append(names, api.Name+": "+api.Text)
+		}
+	}
+	if len(names) == 0 {
+		return nil
+	}
+	return []attention{{
+		What: fmt.Sprintf("AWS has deleted %s that stay in APIM", count(len(names), "API")),
+		Why:  words.Few(names, words.Some, ", "), Section: "drift", Minor: true,
+		Do: "end their subscriptions in APIM, which open nothing any more; a scheduled round removes them then",
 	}}
 }

@@ -31,6 +31,8 @@ type RemovalNote struct {
 	Name   string    `json:"name"`
 	// Text says what becomes of it, or what keeps it.
 	Text string `json:"text,omitempty"`
+	// Kept says that it stays: somebody has to end its subscriptions, or to delete it.
+	Kept bool `json:"kept,omitempty"`
 }
 
 // RemovalResult says what came of a try to remove an API.
@@ -101,6 +103,7 @@ func (b *Board) RemovalTried(id string, result RemovalResult, api RemovalNote) {
 		default:
 			m.Results[result]++
 			m.without(api.ID)
+			api.Kept = result == RemovalKept
 			if len(m.APIs) < mostRemovals {
 				m.APIs = append(m.APIs, api)
 			}
