@@ -32,7 +32,9 @@ const membership = "in APIM, make the service account of agent.apim.token a memb
 func (d *doctor) rest(ctx context.Context) (results []Result) {
 	settings := d.Config.Agent.APIM
 	if !settings.IsOn() {
-		return nil
+		return []Result{row{checkREST, ""}.is(NotTried, "agent.apim.url is not set, as by default",
+			"with it, agent.apim.token and agent.apim.environmentId, the agent compares APIM with AWS, and ingests by a schedule "+
+				"or events")}
 	}
 	client := settings.Client(d.TLS, d.Dial)
 	defer client.Close()

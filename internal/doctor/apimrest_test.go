@@ -38,9 +38,11 @@ func ofREST(t *testing.T, results []doctor.Result) (rows []doctor.Result) {
 	return rows
 }
 
-func TestWithoutItsAddressTheRESTAPIIsNotAsked(t *testing.T) {
+func TestWithoutItsAddressTheRESTAPIIsNotAskedWhichARowSays(t *testing.T) {
 	p := newPatient(t)
-	if rows := ofREST(t, p.results()); len(rows) != 0 || len(p.sandbox.APIM.RESTRequests()) != 0 {
+	rows := ofREST(t, p.results())
+	has(t, rows, want{"APIM REST", doctor.NotTried, []string{"agent.apim.url is not set", "agent.apim.token"}})
+	if len(rows) != 1 || len(p.sandbox.APIM.RESTRequests()) != 0 {
 		t.Errorf("%v, %v", rows, p.sandbox.APIM.RESTRequests())
 	}
 }

@@ -40,6 +40,7 @@ func TestWhereAllIsGoodEachCheckSaysSoAndAWSIsAskedFourTimesForEachRegion(t *tes
 		want{"connection", doctor.Good, []string{"open to 127.0.0.1:"}},
 		want{"upgrade", doctor.Good, []string{"the token is accepted"}},
 		want{"integration", doctor.Good, []string{demo.DefaultIntegrationID, "the token may use it"}},
+		want{"APIM REST", doctor.NotTried, []string{"agent.apim.url is not set", "by a schedule"}},
 		want{"credentials", doctor.Good, []string{"account " + account}},
 		want{"REST APIs", doctor.Good, []string{account + ":eu-west-1", "can be listed"}},
 		want{"usage plans", doctor.Good, []string{account + ":eu-west-1", "can be listed"}},
@@ -55,7 +56,7 @@ func TestWhereAllIsGoodEachCheckSaysSoAndAWSIsAskedFourTimesForEachRegion(t *tes
 		want{"export cache", doctor.Good, []string{"can be written", "MiB at most"}},
 		want{"node API", doctor.Good, []string{"switched off"}},
 	)
-	if len(results) != 18 || !doctor.Healthy(results) {
+	if len(results) != 19 || !doctor.Healthy(results) {
 		t.Errorf("%d rows\n%s", len(results), table(t, results))
 	}
 	p.calls(t, map[string]int64{"GetCallerIdentity": 1, "GetRestApis": 2, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2})
