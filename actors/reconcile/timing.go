@@ -48,11 +48,7 @@ func (r *reconciler) arm() {
 	if at.IsZero() {
 		return
 	}
-	jitter := r.spec.Jitter
-	if next := r.spec.Schedule.Next(at); !next.IsZero() { // none must be left out, or follow at once
-		jitter = min(jitter, next.Sub(at)-schedule.Shortest)
-	}
-	begins := at.Add(time.Duration(r.env.Jitter() * float64(jitter)))
+	begins := at.Add(time.Duration(r.env.Jitter() * float64(r.spec.Schedule.Jitter(at, r.spec.Jitter))))
 	r.env.Board.RoundDue(r.spec.Integration, begins)
 	r.Scope.After(begins.Sub(now), scheduleDue{at})
 }

@@ -223,6 +223,24 @@ func TestValidateShowsTheRESTAPIWithoutItsToken(t *testing.T) {
 	}
 }
 
+func TestValidateShowsOptionsAndTheScheduleAsTheyAreUsed(t *testing.T) {
+	t.Parallel()
+	environ := settings(t, newSandbox(t, nil))
+	off := start(t, environ, "validate")
+	if code, shown := off.exit(), off.Stdout.String(); code != exitOrderly ||
+		!regexp.MustCompile(`Custom domains +off\n +Key lookup +off\n`).MatchString(shown) {
+		t.Errorf("exit code %d\n%s%s", code, shown, off.log())
+	}
+	const rest = "gravitee_agent_apim_"
+	on := start(t, append(environ, rest+"url=https://apim.example.com/management", rest+"environmentId=DEFAULT", rest+"token=t",
+		"gravitee_agent_ingest_schedule=*/5 * * * *", "gravitee_agent_discovery_customDomains=true",
+		"gravitee_agent_keys_lookup=true"), "validate")
+	if code, shown := on.exit(), on.Stdout.String(); code != exitOrderly || !strings.Contains(shown, " UTC, each at once\n") ||
+		!regexp.MustCompile(`Custom domains +on\n +Key lookup +on\n`).MatchString(shown) {
+		t.Errorf("exit code %d\n%s%s", code, shown, on.log())
+	}
+}
+
 func TestMalformedYAMLNamesFileAndLine(t *testing.T) {
 	t.Parallel()
 	file := filepath.Join(t.TempDir(), "gravitee.yml")

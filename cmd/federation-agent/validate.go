@@ -63,8 +63,10 @@ func printSummary(p process, cfg config.Config) error {
 			}
 		}
 	}
+	fmt.Fprintf(out, "  Custom domains\t%s\n", onOrOff(cfg.Agent.Discovery.CustomDomains))
+	fmt.Fprintf(out, "  Key lookup\t%s\n", onOrOff(cfg.Agent.Keys.Lookup))
 	if when, _ := schedule.Parse(cfg.Agent.Ingest.Schedule); when.IsOn() { // it was checked
-		fmt.Fprintf(out, "  Schedule\tnext at %s, each up to %s later\n", when.Words(time.Now()), cfg.Agent.Ingest.ScheduleJitter)
+		fmt.Fprintf(out, "  Schedule\tnext at %s, %s\n", when.Words(time.Now()), lateness(when, cfg.Agent.Ingest.ScheduleJitter))
 	}
 	if of := cfg.Agent.Ingest; of.RemovesGone() {
 		kept := "none that has subscriptions"
@@ -86,4 +88,20 @@ func printSummary(p process, cfg config.Config) error {
 	fmt.Fprintf(out, "  Journal\t%s\n", cfg.Agent.Store.Path)
 	fmt.Fprintf(out, "  Node API\t%s\n", nodeSummary(cfg.Services.HTTP))
 	return out.Flush()
+}
+
+// lateness says how much later than at the times of a schedule its rounds begin.
+func lateness(when schedule.Schedule, wanted time.Duration) string {
+	most := when.MostJitter(time.Now(), wanted)
+	if most == 0 {
+		return "each at once"
+	}
+	return fmt.Sprintf("each up to %s later", most)
+}
+
+func onOrOff(isOn bool) string {
+	if isOn {
+		return "on"
+	}
+	return "off"
 }

@@ -20,6 +20,9 @@ const Shortest = 5 * time.Minute
 // looked is how many runs are looked at for one that follows too soon: two days of the most frequent that are allowed.
 const looked = 600
 
+// shown is how many of the next times are said.
+const shown = 3
+
 const form = "five fields (minute, hour, day, month, weekday), or @hourly, @daily, @weekly, " +
 	"@monthly or @yearly; CRON_TZ=Europe/Paris before it says in which time zone, UTC without"
 
@@ -76,9 +79,29 @@ func (s Schedule) Next(after time.Time) time.Time {
 	return next.UTC()
 }
 
+// Jitter is how much later than at one of its times a run may begin, of what is wanted: none must be left out, or follow
+// at once.
+func (s Schedule) Jitter(at time.Time, wanted time.Duration) time.Duration {
+	next := s.Next(at)
+	if next.IsZero() {
+		return wanted
+	}
+	return min(wanted, next.Sub(at)-Shortest)
+}
+
+// MostJitter is the greatest jitter of the next times, as many as [Schedule.Words] says.
+func (s Schedule) MostJitter(after time.Time, wanted time.Duration) (most time.Duration) {
+	for range shown {
+		if after = s.Next(after); after.IsZero() {
+			break
+		}
+		most = max(most, s.Jitter(after, wanted))
+	}
+	return most
+}
+
 // Words says the next times in words, as in "2026-11-27 22:00, 23:00, 2026-11-28 00:00 UTC".
 func (s Schedule) Words(after time.Time) string {
-	const shown = 3
 	var times []string
 	day := ""
 	for range shown {

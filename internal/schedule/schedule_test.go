@@ -58,3 +58,23 @@ func TestWhatIsNoScheduleIsRefusedWithWhatIsAccepted(t *testing.T) {
 		}
 	}
 }
+
+func TestARunIsNotPutOffSoFarThatTheNextOneFollowsAtOnce(t *testing.T) {
+	friday := time.Date(2026, time.November, 27, 21, 30, 0, 0, time.UTC)
+	for text, want := range map[string]time.Duration{
+		"*/5 * * * *":    0,
+		"*/6 * * * *":    time.Minute,
+		"0,8 22,3 * * *": 5 * time.Minute, // the second of the next three is followed hours later
+		"@hourly":        5 * time.Minute,
+		"":               0,
+	} {
+		s, err := schedule.Parse(text)
+		if err != nil {
+			t.Errorf("%q: %v", text, err)
+			continue
+		}
+		if got := s.MostJitter(friday, 5*time.Minute); got != want {
+			t.Errorf("%q: at most %s late, want %s", text, got, want)
+		}
+	}
+}
