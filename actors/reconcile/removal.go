@@ -2,12 +2,14 @@ package reconcile
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/life"
+	"federation-agent/internal/apimrest"
 	"federation-agent/internal/drift"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/status"
@@ -221,8 +223,7 @@ func (r *reconciler) onRemoved(ctx actor.Context, m removedCame) {
 	g, text := &r.memory.gone, m.item.Name+" ("+m.item.ID+"): "
 	switch {
 	case m.err != nil:
-		m.of.failed = append(m.of.failed, text+m.err.Error())
-		r.env.Board.RemovalTried(r.spec.Integration, status.RemovalFailed, r.removalNote(m.item, m.err.Error()))
+		r.notRemoved(m, text)
 	case m.verdict == drift.Keep:
 		m.of.kept = append(m.of.kept, text+m.why)
 		r.env.Board.RemovalTried(r.spec.Integration, status.RemovalKept, r.removalNote(m.item, "it stays: "+m.why))
@@ -239,6 +240,22 @@ func (r *reconciler) onRemoved(ctx actor.Context, m removedCame) {
 	default:
 		r.count(ctx)
 	}
+}
+
+// notRemoved notes a failure. Of several, the line is about one that needs somebody.
+func (r *reconciler) notRemoved(m removedCame, text string) {
+	what := m.err.Error()
+	if failure, is := errors.AsType[*apimrest.Error](m.err); is {
+		what = failure.What()
+	}
+	m.of.failed = append(m.of.failed, text+what)
+	needsSomebody := life.NeedsSomebody(m.err)
+	if m.of.failure == nil || needsSomebody && !life.NeedsSomebody(m.of.failure) {
+		m.of.failure = m.err
+	}
+	note := r.removalNote(m.item, m.err.Error())
+	note.Refused = needsSomebody
+	r.env.Board.RemovalTried(r.spec.Integration, status.RemovalFailed, note)
 }
 
 func (r *reconciler) removed(item drift.Item) {
@@ -263,15 +280,15 @@ func (r *reconciler) endRemovals(ctx actor.Context) {
 // sayLeft says what stays though it was to be removed, and why. The next scheduled round tries again.
 func (r *reconciler) sayLeft(o *round) {
 	if len(o.failed) > 0 {
-		r.env.Lasting.Warn("APIs that AWS has deleted could not be removed from APIM; the next scheduled round tries again",
-			life.LogAPIs, len(o.failed), life.LogReasons, words.Few(o.failed, words.Some, "; "))
+		life.LogFailure(r.env.Lasting, o.failure, "APIs that AWS has deleted could not be removed from APIM; the next "+
+			"scheduled round tries again", life.LogAPIs, len(o.failed), life.LogReasons, words.Few(o.failed, words.Some, "; "))
 	}
 	if len(o.kept) > 0 {
 		r.env.Lasting.Warn("APIs that AWS has deleted stay in APIM: see to them in APIM, or set "+
 			"agent.ingest.goneWithSubscriptions", life.LogAPIs, len(o.kept),
 			life.LogReasons, words.Few(o.kept, words.Some, "; "))
 	}
-	o.failed, o.kept = nil, nil
+	o.failed, o.kept, o.failure = nil, nil, nil
 }
 
 // putOffRemovals has what is left tried again some minutes later, as long as it was listed not long ago.

@@ -57,6 +57,7 @@ type round struct {
 	// Of a round that removes: no ingest runs by APIM's word; and what stays, with the reasons.
 	mayRemove    bool
 	kept, failed []string
+	failure      error // why some failed, with what to do
 }
 
 type kind int

@@ -1,6 +1,7 @@
 package node
 
 import (
+	"cmp"
 	"fmt"
 
 	"federation-agent/internal/status"
@@ -64,23 +65,36 @@ func drifted(r report) (found []attention) {
 }
 
 // unremoved is what keeps the agent from removing what AWS has deleted.
-func unremoved(m status.Removal) []attention {
-	if m.Refused == "" {
-		return kept(m.APIs)
+func unremoved(m status.Removal) (found []attention) {
+	if m.Refused != "" {
+		found = append(found, attention{
+			What: "AWS has deleted more than may be removed from APIM at a time, so none is touched", Why: m.Refused,
+			Section: "drift",
+			Do: "check that the agent asks the accounts and regions that it asked before. If the APIs are gone for good, raise " +
+				"agent.ingest.goneAtMost, or delete them in APIM, each by itself",
+		})
 	}
-	return []attention{{
-		What: "AWS has deleted more than may be removed from APIM at a time, so none is touched", Why: m.Refused,
-		Section: "drift",
-		Do: "check that the agent asks the accounts and regions that it asked before. If the APIs are gone for good, raise " +
-			"agent.ingest.goneAtMost, or delete them in APIM, each by itself",
-	}}
+	var refused []string
+	why := ""
+	for _, n := range m.APIs {
+		if n.Refused {
+			refused, why = append(refused, n.Name+" ("+n.ID+")"), cmp.Or(why, n.Text)
+		}
+	}
+	if len(refused) > 0 {
+		found = append(found, attention{
+			What: "APIM refuses to let the agent remove what AWS has deleted: " + words.Few(refused, words.Some, ", "), Why: why,
+			Section: "drift", Do: "what the reason says, or delete it in APIM. The schedule's next time tries again",
+		})
+	}
+	return append(found, kept(m.APIs)...)
 }
 
 // kept are the APIs that stay in APIM though AWS has deleted them, mostly because of their subscriptions.
 func kept(apis []status.RemovalNote) []attention {
 	var names []string
 	for _, api := range apis {
-		if api.Kept {
+		if api.Kept && !api.Refused {
 			names = append(names, api.Name+": "+api.Text)
 		}
 	}

@@ -142,6 +142,27 @@ func (r *rig) removes() {
 	b.RemovalTried(integration, status.RemovalKept, kept)
 }
 
+func TestWhatAPIMRefusesToRemoveAsksForSomebody(t *testing.T) {
+	r := newRig(t, nil)
+	b := r.options.Board
+	b.Removes(integration, "delete")
+	refused := status.RemovalNote{At: r.now, ID: "111122223333:eu-west-1:gone:prod", Name: "Gone"}
+	b.RemovalPlanned(integration, []status.RemovalNote{refused})
+	const what, why = "APIM refuses to let the agent remove what AWS has deleted: Gone (111122223333:eu-west-1:gone:prod)",
+		"APIM answered 403; add a member"
+	_, body := r.get("/_node/federation")
+	lacks(t, body, what)
+	planned := refused
+	refused.Refused, refused.Text = true, why
+	b.RemovalTried(integration, status.RemovalFailed, refused)
+	b.RemovalPlanned(integration, []status.RemovalNote{planned}) // the next round is to try it
+	_, body = r.get("/_node/federation")
+	wants(t, body, what, why)
+	b.RemovalTried(integration, status.RemovalDone, planned)
+	_, body = r.get("/_node/federation")
+	lacks(t, body, what)
+}
+
 func TestTheStatusNamesEveryKeyThatIsToBeLookedAt(t *testing.T) {
 	r := newRig(t, nil)
 	r.listKeys()

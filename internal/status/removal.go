@@ -33,6 +33,8 @@ type RemovalNote struct {
 	Text string `json:"text,omitempty"`
 	// Kept says that it stays: somebody has to end its subscriptions, or to delete it.
 	Kept bool `json:"kept,omitempty"`
+	// Refused: APIM refuses to remove it, as Text says, until a person changes something.
+	Refused bool `json:"refused,omitempty"`
 }
 
 // RemovalResult says what came of a try to remove an API.
@@ -68,16 +70,23 @@ func (b *Board) Removes(id, how string) {
 	})
 }
 
-// RemovalPlanned notes the APIs that are gone and not removed yet. The caller leaves the list alone from then on.
+// RemovalPlanned notes the APIs that are gone and not removed yet. One that APIM has refused is noted so until the next
+// try. The caller leaves the list alone from then on.
 func (b *Board) RemovalPlanned(id string, apis []RemovalNote) {
-	apis = apis[:min(len(apis), mostRemovals)]
 	for n := range apis {
 		apis[n] = apis[n].shortened()
 	}
 	b.with(id, func(i *integration) {
-		if i.Removal != nil {
-			i.Removal.APIs, i.Removal.Refused = apis, ""
+		if i.Removal == nil {
+			return
 		}
+		for _, was := range i.Removal.APIs {
+			at := slices.IndexFunc(apis, func(n RemovalNote) bool { return n.ID == was.ID })
+			if was.Refused && at >= 0 {
+				apis[at] = was
+			}
+		}
+		i.Removal.APIs, i.Removal.Refused = apis[:min(len(apis), mostRemovals)], ""
 	})
 }
 

@@ -3,6 +3,7 @@ package acceptance
 import (
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -368,6 +369,40 @@ func TestOneFailureStopsNoOther(t *testing.T) {
 		failing = ""
 		untilPast(10 * time.Minute)
 		standsAs(t, w, "the next round", "-/-/-/PUBLISHED", all...)
+	})
+}
+
+// An API that a person has ingested is none that the token's account may delete, however often it tries.
+func TestARemovalThatIsRefusedForGoodAsksForSomebody(t *testing.T) {
+	refusing := true
+	o := world.Options{}
+	o.APIM.Script = &apimsim.Script{REST: func(r apimsim.RESTRequest) (fault apimsim.RESTFault) {
+		if refusing && r.Operation == opDelete {
+			fault.Status = http.StatusForbidden
+		}
+		return fault
+	}}
+	removing(t, o, 4, "delete", func(t *testing.T, w *world.World, agent *world.Instance, all []apimsim.API) {
+		deleteInAWS(t, w, all[0])
+		untilPast(10 * time.Minute)
+		untilPast(10 * time.Minute)
+		const end = "APIM says the same of an id that it does not know"
+		if !w.Log.Has("level=ERROR", "could not be removed from APIM", all[0].ProviderID, "cause=forbidden", end+`"`) {
+			t.Error("the log does not say so, with the whole remedy")
+		}
+		refused := func() bool {
+			return slices.ContainsFunc(removalOf(t, agent).APIs, func(n status.RemovalNote) bool {
+				return n.Refused && n.ID == all[0].ProviderID && strings.HasSuffix(n.Text, end)
+			})
+		}
+		if !refused() {
+			t.Error("the status does not say so")
+		}
+		refusing = false
+		untilPast(10 * time.Minute)
+		if refused() {
+			t.Error("the status says so after it was removed")
+		}
 	})
 }
 
