@@ -5,8 +5,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 
 	"federation-agent/actors/life"
@@ -63,20 +65,27 @@ func (s *saga) forget(record keys.Record) {
 	}
 }
 
+// advice is what a line says of what to do about a key. A list asks for that, so its answer may be "nothing: …". A line
+// goes on with what stands behind that.
+func (s *saga) advice(record *keys.Record) (do string, level slog.Level) {
+	do, alone := record.Advice(s.spec.looks(), s.env.Now())
+	return strings.TrimPrefix(do, keys.NothingToDo), life.LevelOf(!alone)
+}
+
 // listUnconfirmed lists a key that APIM may or may not have.
 func (s *saga) listUnconfirmed(record *keys.Record, why string) {
 	_ = s.write(record, keys.Unconfirmed, why)
-	do, alone := record.Advice(s.spec.looks(), s.env.Now())
-	s.env.Often.Log(s.env.Life, life.LevelOf(!alone), "nobody knows whether APIM has this API key: "+do, life.LogKey,
+	do, level := s.advice(record)
+	s.env.Often.Log(s.env.Life, level, "nobody knows whether APIM has this API key: "+do, life.LogKey,
 		record.KeyID, life.LogKeyName, record.KeyName, life.LogTarget, s.target(), life.LogSubscription, record.SubscriptionID)
 }
 
 // listLostCreate lists a key that may have been made and is attached to nothing.
 func (s *saga) listLostCreate(record *keys.Record, why string) {
 	_ = s.write(record, keys.LostCreate, why)
-	do, alone := record.Advice(s.spec.looks(), s.env.Now())
-	s.env.Often.Log(s.env.Life, life.LevelOf(!alone), "the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+
-		do, life.LogKeyName, record.KeyName, life.LogTarget, s.target(),
+	do, level := s.advice(record)
+	s.env.Often.Log(s.env.Life, level, "the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+do,
+		life.LogKeyName, record.KeyName, life.LogTarget, s.target(),
 		life.LogSubscription, record.SubscriptionID, life.LogReason, why)
 }
 

@@ -116,5 +116,5 @@ func (r Record) asking(now time.Time) (do string, alone bool) {
 		return "the agent should have asked APIM for the subscription's state, and has not: see whether the key's " +
 			"integration, account and region is configured and can be used, or " + by, false
 	}
-	return "nothing: the agent asks APIM for the subscription's state (agent.apim.url), and keeps the key or deletes it", true
+	return NothingToDo + "the agent asks APIM for the subscription's state (agent.apim.url), and keeps the key or deletes it", true
 }

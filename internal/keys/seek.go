@@ -50,6 +50,9 @@ func (r Record) SeekAt() (at time.Time, seek bool) {
 	return r.UpdatedAt.Add(firstLook), true
 }
 
+// NothingToDo begins an advice where the agent does what is to be done. What it does follows.
+const NothingToDo = "nothing: "
+
 // Advice is what an operator should do about the key; empty where there is nothing to do. Alone says that the agent
 // does it, because it may look there.
 func (r Record) Advice(looks Looks, now time.Time) (do string, alone bool) {
@@ -69,7 +72,7 @@ func (r Record) Advice(looks Looks, now time.Time) (do string, alone bool) {
 	case !r.Sought.At.IsZero() && r.Sought.Missing == 0:
 		return "the agent has found a key of this name that another subscription may have, and leaves it alone: " + by, false
 	default:
-		return "nothing: the agent looks for it by its name (agent.keys.lookup), deletes what AWS made, and then lists it no " +
+		return NothingToDo + "the agent looks for it by its name (agent.keys.lookup), deletes what AWS made, and then lists it no " +
 			"longer", true
 	}
 }

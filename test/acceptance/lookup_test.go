@@ -71,7 +71,7 @@ func TestALostCreateIsFoundDeletedAndSettledOnlyWhereThatIsAllowed(t *testing.T)
 				agent := lostCreate(t, w, c.settings, c.fault)
 				level, says := "level=ERROR", "look for it by its name in the API Gateway console"
 				if c.looks > 0 {
-					level, says = "level=WARN", "nothing: the agent looks for it by its name"
+					level, says = "level=WARN", "a key that opens nothing; the agent looks for it by its name"
 				}
 				if !w.Log.Has(level, "the answer to CreateApiKey was lost", says) {
 					t.Error("the log does not say who looks for it")

@@ -57,7 +57,7 @@ func asks(w *world.World) int {
 func TestAnUnconfirmedKeyThatAPIMHasAcceptedIsDeliveredAndWorks(t *testing.T) {
 	run(t, withREST(world.Options{}), func(t *testing.T, w *world.World) {
 		agent := acceptedUnproved(t, w)
-		if !w.Log.Has(agent.Name, "level=WARN", "nobody knows whether APIM has this API key: nothing: the agent asks APIM") {
+		if !w.Log.Has(agent.Name, "level=WARN", "nobody knows whether APIM has this API key: the agent asks APIM") {
 			t.Error("the log does not say that the agent asks")
 		}
 		calls := len(w.AWS.Calls(0))
