@@ -27,6 +27,8 @@ type Sought struct {
 	At time.Time `json:"at"`
 	// Missing is in how many looks in a row AWS did not list it.
 	Missing int `json:"missing,omitempty"`
+	// Deleted is when a key was found and deleted last; zero if none was.
+	Deleted time.Time `json:"deleted,omitzero"`
 }
 
 // SeekAt is when the key should be looked for in AWS, if that is allowed. Of an unconfirmed key, its end is looked for:
@@ -71,6 +73,13 @@ func (r Record) Advice(looks Looks, now time.Time) (do string, alone bool) {
 			"configured and can be used, or " + by, false
 	case !r.Sought.At.IsZero() && r.Sought.Missing == 0:
 		return "the agent has found a key of this name that another subscription may have, and leaves it alone: " + by, false
+	case !r.Sought.Deleted.IsZero() && r.Sought.Missing > 0:
+		further := "two further looks show"
+		if r.Sought.Missing > 1 {
+			further = "one further look shows"
+		}
+		return NothingToDo + "a key of this name was found and deleted at " + r.Sought.Deleted.UTC().Format(time.DateTime) +
+			" UTC; it is listed until " + further + " none (agent.keys.lookup)", true
 	default:
 		return NothingToDo + "the agent looks for it by its name (agent.keys.lookup), deletes what AWS made, and then lists it no " +
 			"longer", true
@@ -120,6 +129,7 @@ func (r Record) Found(listed []Listed, now time.Time) (next Record, remove []Lis
 	next.Sought.Missing++
 	switch {
 	case len(remove) > 0:
+		next.Sought.Deleted = next.Sought.At
 		next.Sought.Missing = 1 // so that it is looked for again soon, and not settled by this look
 	case maybe:
 		next.Sought.Missing = 0
