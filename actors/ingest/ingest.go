@@ -71,6 +71,7 @@ type ingest struct {
 	toldAt    time.Time // when the log last said at level info how far it is
 	lastAck   time.Time // when APIM last moved the job's deadline on
 	storedBy  time.Time // when APIM has stored the job; zero while it may not know of it
+	unproved  bool      // APIM may not have the job: nobody knows whether it has read the answer to START_INGEST
 	held      bool      // it holds the first INGEST back
 	// written is closed once the job's record is; nil while there is none to be written.
 	written chan struct{}

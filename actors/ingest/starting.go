@@ -18,7 +18,7 @@ func (i *ingest) onAnswerFate(ctx actor.Context, m messages.AnswerFate) {
 	case m.Delivery == messages.NeverSent:
 		i.onAbandoned(ctx, messages.Abandoned{CommandRef: m.CommandRef, Why: "the answer to START_INGEST never left"})
 	default:
-		i.awaiting = nil
+		i.awaiting, i.unproved = nil, m.Delivery == messages.Unproved
 		i.storedBy = time.Now().Add(holdBack)
 		i.flowOnceStored()
 	}

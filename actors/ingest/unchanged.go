@@ -139,8 +139,8 @@ func (i *ingest) isUnchanged(api exports.API, entry federation.NamedEntry) bool 
 }
 
 // digests are those of a batch that APIM has acknowledged. It acknowledges, and drops, also what belongs to a job that it
-// does not have (read in APIM 4.5 to 4.12). So where a process died before it knew that the answer to START_INGEST was
-// read, nothing is known of these APIs any more: the next ingest sends them again.
+// does not have (read in APIM 4.5 to 4.12). So where it is not known that the answer to START_INGEST was read, or a
+// process died before it was, nothing is known of these APIs any more: the next ingest sends them again.
 func (i *ingest) digests(b *batch) map[string]string {
 	if i.all.Held == nil {
 		return nil
@@ -148,7 +148,7 @@ func (i *ingest) digests(b *batch) map[string]string {
 	taken := make(map[string]string, len(b.apis))
 	for _, api := range b.apis {
 		taken[api.ID.String()] = ""
-		if job := i.spec.Resumed; job == nil || len(job.Acked) > 0 {
+		if job := i.spec.Resumed; !i.unproved && (job == nil || len(job.Acked) > 0) {
 			taken[api.ID.String()] = api.Digest()
 		}
 	}

@@ -56,7 +56,7 @@ func ofQueue(all map[string]int64) (received, deleted int64) {
 
 func TestAnEventIngestsTheAPIThatItNamesAndNothingElse(t *testing.T) {
 	run(t, listening(t, oneRegion(20, 1, 2)), func(t *testing.T, w *world.World) {
-		agent := w.Connected()
+		agent := settled(w)
 		succeed(w)
 		pass(10 * time.Second)
 		all := w.APIM.APIs()

@@ -201,6 +201,14 @@ func together(n int, call func(i int)) {
 	all.Wait()
 }
 
+// settled is a connected agent whose session is not new: what APIM sends right behind HELLO may have waited for long, so
+// the agent does not know whether APIM still wants it.
+func settled(w *world.World) *world.Instance {
+	agent := w.Connected()
+	pass(2 * time.Second)
+	return agent
+}
+
 // pass lets virtual time pass until nothing is left to do at its end.
 func pass(d time.Duration) {
 	time.Sleep(d)

@@ -59,7 +59,7 @@ func TestWhatEachChangeCostsOnAnHourlySchedule(t *testing.T) {
 	const apis = 20
 	o := hourly(world.Options{AWS: oneRegion(apis, 1, 2)})
 	run(t, o, func(t *testing.T, w *world.World) {
-		agent := w.Connected()
+		agent := settled(w)
 		succeed(w)
 		pass(10 * time.Second)
 		subs := map[string]apimsim.Subscription{}
@@ -258,7 +258,7 @@ func TestWhatAnotherAgentWasGivenToIngestIsNotSentEachHour(t *testing.T) {
 	o := hourly(world.Options{AWS: oneRegion(3, 1, 1)})
 	o.APIM.Route = apimsim.RouteSecondary
 	run(t, o, func(t *testing.T, w *world.World) {
-		first := w.Connected()
+		first := settled(w)
 		succeed(w)
 		w.StartAgentWith(world.AgentOptions{Disk: &storetest.Model{}})
 		w.Await("both to be connected", func() bool { return len(w.APIM.Agents()) == 2 })
@@ -494,7 +494,7 @@ func TestARoundSendsNoAPIWhoseBaseURLsAreNotKnown(t *testing.T) {
 // What a round costs where nothing has changed, in an account with as many REST APIs as AWS allows in a region.
 func TestTheCostOfARoundOf600RESTAPIs(t *testing.T) {
 	run(t, hourly(world.Options{AWS: withLatency(oneRegion(600, 1, 5))}), func(t *testing.T, w *world.World) {
-		agent := w.Connected()
+		agent := settled(w)
 		succeed(w)
 		pass(10 * time.Minute)
 		rest := 0

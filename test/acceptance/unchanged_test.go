@@ -71,7 +71,7 @@ func written(w *world.World, before map[string]int) (ids []string) {
 
 func TestAnIngestOfEverythingSendsOnlyWhatAPIMDoesNotHaveAsItIs(t *testing.T) {
 	run(t, withREST(world.Options{AWS: oneRegion(20, 1, 2)}), func(t *testing.T, w *world.World) {
-		agent := w.Connected()
+		agent := settled(w)
 		if job := succeed(w); job.Total != 20 || job.Ingested != 20 {
 			t.Fatalf("the first: %+v", job)
 		}
@@ -180,7 +180,7 @@ func TestAnIngestSendsEverythingWhileTheRESTAPIIsAwayAndSaysSoOnce(t *testing.T)
 func TestARestartInTheMiddleOfAnIngestThatComparesLosesNothing(t *testing.T) {
 	o := withREST(world.Options{AWS: withLatency(oneRegion(20, 1, 2))}, "ingest_batchCount", "1", "ingest_batchDelay", "100ms")
 	run(t, o, func(t *testing.T, w *world.World) {
-		agent := w.Connected()
+		agent := settled(w)
 		succeed(w)
 		pass(2 * time.Minute)
 		before := writes(w)
@@ -207,40 +207,49 @@ func TestARestartInTheMiddleOfAnIngestThatComparesLosesNothing(t *testing.T) {
 	})
 }
 
-// APIM acknowledges what belongs to a job that it does not have, and drops it. A process that died with its answer to
-// START_INGEST has written the job down, and the next one must not take such an answer for the truth.
+// APIM acknowledges what belongs to a job that it does not have, and drops it. Where its answer to START_INGEST was cut
+// off, an agent must not take such an answer for the truth, nor must the next one, which finds the job written down.
 func TestWhatAPIMMayHaveDroppedIsSentAgain(t *testing.T) {
-	o := withREST(world.Options{AWS: withLatency(oneRegion(3, 1, 1))})
-	o.APIM.Script = &apimsim.Script{Received: func(e apimsim.ReceivedEvent) apimsim.ReceivedFault {
-		return apimsim.ReceivedFault{CutBefore: e.Type == "START_INGEST" && e.NthOfType == 2}
-	}}
-	run(t, o, func(t *testing.T, w *world.World) {
-		agent := w.Connected()
-		succeed(w)
-		pass(2 * time.Minute)
-		var changed []string
-		for _, a := range w.APIM.APIs() {
-			scope, rest, stage := partOf(a.ProviderID)
-			if _, err := w.AWS.Redeploy(scope, rest, stage); err != nil {
-				t.Fatal(err)
-			}
-			changed = append(changed, a.ProviderID)
+	for name, crashes := range map[string]bool{"the agent goes on": false, "the agent crashes": true} {
+		t.Run(name, func(t *testing.T) {
+			o := withREST(world.Options{AWS: withLatency(oneRegion(3, 1, 1))})
+			o.APIM.Script = &apimsim.Script{Received: func(e apimsim.ReceivedEvent) apimsim.ReceivedFault {
+				return apimsim.ReceivedFault{CutBefore: e.Type == "START_INGEST" && e.NthOfType == 2}
+			}}
+			run(t, o, func(t *testing.T, w *world.World) { sentAgainThoughDropped(t, w, crashes) })
+		})
+	}
+}
+
+func sentAgainThoughDropped(t *testing.T, w *world.World, crashes bool) {
+	t.Helper()
+	agent := w.Connected()
+	succeed(w)
+	pass(2 * time.Minute)
+	var changed []string
+	for _, a := range w.APIM.APIs() {
+		scope, rest, stage := partOf(a.ProviderID)
+		if _, err := w.AWS.Redeploy(scope, rest, stage); err != nil {
+			t.Fatal(err)
 		}
-		slices.Sort(changed)
-		if _, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil {
-			t.Fatal("APIM has the job")
-		}
+		changed = append(changed, a.ProviderID)
+	}
+	slices.Sort(changed)
+	if _, err := w.APIM.StartIngest(t.Context(), world.Integration, nil); err == nil {
+		t.Fatal("APIM has the job")
+	}
+	if crashes {
 		pass(100 * time.Millisecond) // less than the agent takes to come back: the job is on the disk
 		agent.Crash()
 		w.StartAgent()
-		pass(2 * time.Minute)
-		if len(w.APIM.ProblemsOf(apimsim.ProblemBatchDropped)) == 0 {
-			t.Error("APIM was to drop what the second process sends")
-		}
-		before := writes(w)
-		succeed(w)
-		if got := written(w, before); !slices.Equal(got, changed) {
-			t.Errorf("%v were sent, want %v", got, changed)
-		}
-	})
+	}
+	pass(2 * time.Minute)
+	if len(w.APIM.ProblemsOf(apimsim.ProblemBatchDropped)) == 0 {
+		t.Error("APIM was to drop what is sent")
+	}
+	before := writes(w)
+	succeed(w)
+	if got := written(w, before); !slices.Equal(got, changed) {
+		t.Errorf("%v were sent, want %v", got, changed)
+	}
 }

@@ -233,7 +233,7 @@ func (w *wire) heldFor(conn int, since time.Time) time.Duration {
 // heldAt reports whether a connection is held up at an instant. It needs the lock.
 func (w *wire) heldAt(conn int, at time.Time) bool {
 	holds := w.holds[w.conn(conn).link]
-	return slices.ContainsFunc(holds, func(h holdUp) bool { return !h.from.After(at) && h.until.After(at) })
+	return slices.ContainsFunc(holds, func(h holdUp) bool { return !h.from.After(at) && !h.until.Before(at) })
 }
 
 // onHello finds out who is at the other end, and by which of its connections: an instance's ids begin with its name, and
