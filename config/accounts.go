@@ -25,6 +25,8 @@ type Account struct {
 type Access struct {
 	// Role is the ARN of the role to assume, empty for none. ExternalID is sent with it, unless it is empty.
 	Role, ExternalID string
+	// RoleFrom is the setting that names the role, or would, within the provider's.
+	RoleFrom string
 	// ExternalIDFrom is the key of the setting that says the external id, or would.
 	ExternalIDFrom string
 	Regions        []string
@@ -60,7 +62,8 @@ func (c Config) accesses(i int) (all []Access) {
 	p := c.Providers[i]
 	common := func(role string) Access {
 		return Access{
-			Role: role, ExternalID: c.Agent.AWS.ExternalID, ExternalIDFrom: "agent.aws.externalId", Regions: p.Regions,
+			Role: role, RoleFrom: "configuration.roleArn", ExternalID: c.Agent.AWS.ExternalID,
+			ExternalIDFrom: "agent.aws.externalId", Regions: p.Regions,
 		}
 	}
 	for _, role := range p.RoleARNs {
@@ -68,6 +71,7 @@ func (c Config) accesses(i int) (all []Access) {
 	}
 	for n, account := range p.Accounts {
 		a := common(account.RoleARN)
+		a.RoleFrom = accountOf(n, "roleArn")
 		if account.ExternalID != "" {
 			a.ExternalID, a.ExternalIDFrom = account.ExternalID, accountKey(i, n, "externalId")
 		}
@@ -115,7 +119,12 @@ func RegionsOf(all []Access, of func(Access) []string) (regions []string) {
 
 // accountKey is the key of a setting of the nth account of the ith provider.
 func accountKey(i, n int, last string) string {
-	return providerKey(i, fmt.Sprintf("configuration.accounts[%d].%s", n, last))
+	return providerKey(i, accountOf(n, last))
+}
+
+// accountOf is that key within the provider's.
+func accountOf(n int, last string) string {
+	return fmt.Sprintf("configuration.accounts[%d].%s", n, last)
 }
 
 // accountLists are the lists of accounts that are set, one for a provider.

@@ -15,6 +15,21 @@ const (
 	roleTwo  = "arn:aws:iam::222222222222:role/two"
 )
 
+// A remedy that names a setting that is not set sends people astray.
+func TestEachRoleKnowsTheSettingThatNamesIt(t *testing.T) {
+	cfg, _ := mustLoad(t, sources(seed(
+		provider0+"configuration_roleArn="+roleTwo, accounts+"0_roleArn="+roleOne, accounts+"0_regions=us-east-1",
+	)...))
+	var from []string
+	for _, a := range cfg.Accesses(cfg.Providers[0]) {
+		from = append(from, a.RoleFrom)
+	}
+	want := []string{"configuration.roleArn", "configuration.accounts[0].roleArn"}
+	if diff := cmp.Diff(want, from); diff != "" {
+		t.Error(diff)
+	}
+}
+
 // accesses are those of the one provider, one a line: role, external id and where it is from, regions.
 func accesses(cfg config.Config) (lines []string) {
 	for _, a := range cfg.Accesses(cfg.Providers[0]) {

@@ -222,10 +222,10 @@ func CredentialsOf(cfg config.Config, p config.Provider) apigateway.CredentialsO
 	external := make(map[string]apigateway.ExternalID, len(all)+1)
 	if role := cfg.Agent.Events.RoleARN; role != "" {
 		id, setting := cfg.EventsExternalID()
-		external[role] = apigateway.ExternalID{ID: id, Setting: setting}
+		external[role] = apigateway.ExternalID{ID: id, Setting: setting, RoleSetting: "agent.events.roleArn"}
 	}
 	for _, a := range all {
-		external[a.Role] = apigateway.ExternalID{ID: a.ExternalID, Setting: a.ExternalIDFrom}
+		external[a.Role] = apigateway.ExternalID{ID: a.ExternalID, Setting: a.ExternalIDFrom, RoleSetting: a.RoleFrom}
 	}
 	regions := config.RegionsOf(all, func(a config.Access) []string {
 		if a.All {

@@ -199,7 +199,7 @@ func (r *router) routeTo(ctx actor.Context, c messages.Command, target federatio
 		return
 	}
 	r.refuse(ctx, c.Ref(), fmt.Sprintf("no configured target serves account %s in %s; "+
-		"check the provider's configuration.region, configuration.roleArn and credentials", target.Account, target.Region))
+		"check the provider's configuration.region, roleArn, accounts and credentials", target.Account, target.Region))
 }
 
 func (r *router) onAPILocated(ctx actor.Context, m messages.APILocated) {

@@ -44,7 +44,7 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 	switch {
 	case len(m.Listings) == 0:
 		i.fail(ctx, fmt.Sprintf("none of the APIs asked for (%s) is of an account and region that is configured: "+
-			"check the provider's configuration.region, configuration.roleArn and credentials",
+			"check the provider's configuration.region, roleArn, accounts and credentials",
 			words.Few(i.spec.Command.APIIDs, words.Some, ", ")))
 		return
 	case pending > 0:

@@ -1,6 +1,7 @@
 package apigateway
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
@@ -43,9 +44,9 @@ type CredentialsOptions struct {
 	Called func(region string, operation gateway.Operation, outcome gateway.Outcome)
 }
 
-// ExternalID is what a role's trust policy may ask for. An empty ID is not sent. Setting names where it is set, for
-// people.
-type ExternalID struct{ ID, Setting string }
+// ExternalID is what a role's trust policy may ask for. An empty ID is not sent. Setting names where it is set, and
+// RoleSetting where the role is, for people.
+type ExternalID struct{ ID, Setting, RoleSetting string }
 
 // appID names the agent in the user agent header, unless AWS_SDK_UA_APP_ID gives another name.
 const appID = "federation-agent"
@@ -137,30 +138,30 @@ func (c *Credentials) role(roleARN string) aws.CredentialsProvider {
 			o.ExternalID = aws.String(external.ID)
 		}
 	})
-	p := aws.NewCredentialsCache(assumed{assume, external.Setting}, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewBefore })
+	p := aws.NewCredentialsCache(assumed{assume, external}, func(o *aws.CredentialsCacheOptions) { o.ExpiryWindow = renewBefore })
 	c.roles[roleARN] = p
 	return p
 }
 
-// assumed are the credentials of a role. Their errors know the setting of its external id.
+// assumed are the credentials of a role. Their errors know which settings name it and its external id.
 type assumed struct {
 	*stscreds.AssumeRoleProvider
-	setting string
+	external ExternalID
 }
 
 // Retrieve implements aws.CredentialsProvider.
 func (a assumed) Retrieve(ctx context.Context) (aws.Credentials, error) {
 	got, err := a.AssumeRoleProvider.Retrieve(ctx)
-	if err != nil && a.setting != "" {
-		err = &notAssumed{a.setting, err}
+	if err != nil && a.external.Setting != "" {
+		err = &notAssumed{a.external.Setting, cmp.Or(a.external.RoleSetting, anyRole), err}
 	}
 	return got, err
 }
 
 // notAssumed is why a role could not be assumed.
 type notAssumed struct {
-	setting string // of the external id
-	err     error
+	setting, roleSetting string // where its external id is set, and where the role is
+	err                  error
 }
 
 func (e *notAssumed) Error() string { return e.err.Error() }

@@ -173,17 +173,20 @@ var explanations = map[gateway.Class]string{
 	gateway.Internal:  "the call failed in a way that the agent does not know; see the error's text",
 }
 
+// anyRole is the setting that names a role, where nothing tells another.
+const anyRole = "configuration.roleArn"
+
 func explainSTS(class gateway.Class, operation gateway.Operation, err error) string {
 	switch {
 	case class == gateway.AccessDenied && operation == "AssumeRole" && denierOf(err) != "":
 		return noRole + ": " + denial(err, "sts:AssumeRole")
 	case class == gateway.AccessDenied && operation == "AssumeRole":
-		setting, role := "agent.aws.externalId", "configuration.roleArn"
+		setting, role := "agent.aws.externalId", anyRole
+		if refused, ok := errors.AsType[*notAssumed](err); ok {
+			setting, role = refused.setting, refused.roleSetting
+		}
 		if e, ok := errors.AsType[*Error](err); ok && (e.Operation == gateway.ReceiveMessage || e.Operation == gateway.DeleteMessage) {
 			role = "agent.events.roleArn"
-		}
-		if refused, ok := errors.AsType[*notAssumed](err); ok {
-			setting = refused.setting
 		}
 		return noRole + "; check, in this order: " + role + ", that the agent's own identity may call " +
 			"sts:AssumeRole on it, that the role's trust policy names that identity, the external id (" + setting + ")"

@@ -54,11 +54,11 @@ func TestARoleThatMayNotBeAssumedIsAnErrorOfTheCredentials(t *testing.T) {
 	quiet(t)
 	w := &wire{answer: answers(ok(http.StatusForbidden, `<ErrorResponse><Error><Code>AccessDenied</Code></Error></ErrorResponse>`))}
 	c := newCredentials(t, w, CredentialsOptions{
-		Regions: []string{"us-east-1"}, External: map[string]ExternalID{role: {Setting: "the.setting"}},
+		Regions: []string{"us-east-1"}, External: map[string]ExternalID{role: {Setting: "the.setting", RoleSetting: "the.role"}},
 	})
 	_, err := c.EnabledRegions(t.Context(), region.Named("aws"), role)
 	wantClass(t, err, gateway.AccessDenied)
-	if said := Explain(err); !strings.Contains(said, "assume this role") || !strings.Contains(said, "(the.setting)") {
+	if said := Explain(err); !strings.Contains(said, "in this order: the.role,") || !strings.Contains(said, "(the.setting)") {
 		t.Errorf("%s", said)
 	}
 }
