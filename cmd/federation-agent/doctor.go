@@ -80,7 +80,7 @@ func examine(p process, cfg config.Config, asJSON, makeAKey bool) error {
 	if asJSON {
 		err = doctor.PrintJSON(p.stdout, results)
 	} else {
-		err = doctor.PrintTable(p.stdout, results, isTerminal(p))
+		err = doctor.PrintTable(p.stdout, results, doctor.Look{Wrapped: drawsOver(p.stdout), Coloured: showsColours(p)})
 	}
 	switch {
 	case err != nil:
@@ -109,7 +109,7 @@ func askWhoServes(ctx context.Context, cfg config.NodeHTTP) error {
 	return errors.Join(err, answer.Body.Close())
 }
 
-// isTerminal reports whether the standard output is one that shows colours (https://no-color.org).
-func isTerminal(p process) bool {
+// showsColours reports whether the standard output is a terminal that shows colours (https://no-color.org).
+func showsColours(p process) bool {
 	return drawsOver(p.stdout) && p.getenv("NO_COLOR") == ""
 }

@@ -716,13 +716,14 @@ func TestTheTableHas120ColumnsAndNoColourUnlessItIsAskedFor(t *testing.T) {
 	results := []doctor.Result{
 		{Check: "name", About: "https://apim.example.com", Verdict: doctor.Good, Text: "it has the address 10.0.0.1"},
 		{
-			Check: "role", About: "arn:aws:iam::123456789012:role/" + strings.Repeat("long", 12), Verdict: doctor.Attention,
+			Check: "role", About: "arn:aws:iam::123456789012:role/name", Verdict: doctor.Attention,
 			Text: strings.Repeat("what happened ", 8), Remedy: strings.Repeat("what to do ", 9),
 		},
 		{Check: "keys", Verdict: doctor.NotTried, Text: "only a key tells"},
 	}
 	var plain, coloured strings.Builder
-	err := errors.Join(doctor.PrintTable(&plain, results, false), doctor.PrintTable(&coloured, results, true))
+	err := errors.Join(doctor.PrintTable(&plain, results, doctor.Look{Wrapped: true}),
+		doctor.PrintTable(&coloured, results, doctor.Look{Wrapped: true, Coloured: true}))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -749,6 +750,26 @@ func TestTheTableHas120ColumnsAndNoColourUnlessItIsAskedFor(t *testing.T) {
 	if err := json.Unmarshal([]byte(printed.String()), &read); err != nil || read.Healthy || len(read.Checks) != 3 ||
 		read.Checks[1]["verdict"] != "attention" || read.Checks[1]["remedy"] == "" || read.Checks[0]["result"] == "" {
 		t.Errorf("%v\n%s", err, printed.String())
+	}
+}
+
+// Whoever copies an ARN or a setting must not have to put it together.
+func TestTheTableBreaksNoWord(t *testing.T) {
+	arn := "arn:aws:apigateway:eu-west-1::/domainnames/" + strings.Repeat("long", 12)
+	results := []doctor.Result{{
+		Check: "role", About: arn, Verdict: doctor.Attention, Text: "refused: " + arn, Remedy: "check, in this order: " + arn,
+	}}
+	for name, c := range map[string]struct {
+		look  doctor.Look
+		lines int // the heading, the row, an empty one, and the sum
+	}{"on a terminal": {doctor.Look{Wrapped: true}, 5}, "elsewhere": {doctor.Look{}, 4}} {
+		var out strings.Builder
+		if err := doctor.PrintTable(&out, results, c.look); err != nil {
+			t.Fatal(err)
+		}
+		if n := strings.Count(out.String(), "\n"); strings.Count(out.String(), arn) != 3 || n != c.lines {
+			t.Errorf("%s: %d lines\n%s", name, n, out.String())
+		}
 	}
 }
 

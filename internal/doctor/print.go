@@ -19,7 +19,8 @@ func PrintJSON(w io.Writer, results []Result) error {
 	}{Healthy(results), results})
 }
 
-// The widths of the columns, in characters: a line has 120. An integration's id fits into the first.
+// The widths of the columns, in characters: a line has 120, unless a word is longer than its column. An integration's id
+// fits into the first.
 const (
 	widthOfCheck  = 36
 	widthOfResult = 39
@@ -29,8 +30,16 @@ const (
 // colours of the verdicts.
 var colours = map[Verdict]string{Good: "\x1b[32m", Attention: "\x1b[1;31m", NotTried: "\x1b[33m"}
 
-// PrintTable writes the results for people: check, result and remedy.
-func PrintTable(w io.Writer, results []Result, colour bool) error {
+// Look is how a table looks.
+type Look struct {
+	// Wrapped: its cells are broken between words. Else each check is one line, which can be searched and copied.
+	Wrapped bool
+	// Coloured: the verdicts have colours.
+	Coloured bool
+}
+
+// PrintTable writes the results for people: check, result and remedy. No word is broken: it may have to be copied.
+func PrintTable(w io.Writer, results []Result, look Look) error {
 	var out strings.Builder
 	line := func(check, result, remedy string) {
 		text := fmt.Sprintf("%-*s  %s%s", widthOfCheck, check, result, strings.Repeat(" ",
@@ -41,18 +50,21 @@ func PrintTable(w io.Writer, results []Result, colour bool) error {
 	count := map[Verdict]int{}
 	for _, r := range results {
 		count[r.Verdict]++
-		check := wrap(r.Check+" "+r.About, widthOfCheck)
-		if len(check) > 1 {
-			check = append([]string{r.Check}, wrap(r.About, widthOfCheck)...)
-		}
-		cells := [3][]string{
-			check, wrap(label(r.Verdict)+": "+r.Text, widthOfResult), wrap(r.Remedy, widthOfRemedy),
+		cells := [3][]string{{r.Check + " " + r.About}, {label(r.Verdict) + ": " + r.Text}, {r.Remedy}}
+		if look.Wrapped {
+			check := wrap(r.Check+" "+r.About, widthOfCheck)
+			if len(check) > 1 {
+				check = append([]string{r.Check}, wrap(r.About, widthOfCheck)...)
+			}
+			cells = [3][]string{
+				check, wrap(label(r.Verdict)+": "+r.Text, widthOfResult), wrap(r.Remedy, widthOfRemedy),
+			}
 		}
 		from := out.Len()
 		for i := range max(len(cells[0]), len(cells[1]), len(cells[2])) {
 			line(at(cells[0], i), at(cells[1], i), at(cells[2], i))
 		}
-		if colour {
+		if look.Coloured {
 			row := out.String()
 			out.Reset()
 			out.WriteString(row[:from] + strings.Replace(row[from:], label(r.Verdict),
@@ -79,22 +91,16 @@ func at(lines []string, i int) string {
 	return ""
 }
 
-// wrap breaks a text between words into lines of a width. A longer word, such as an ARN, is cut.
+// wrap breaks a text between words into lines of a width. A longer word, such as an ARN, has a line of its own.
 func wrap(text string, width int) (lines []string) {
 	current := ""
 	for word := range strings.FieldsSeq(text) {
-		if joined := strings.TrimSpace(current + " " + word); utf8.RuneCountInString(joined) <= width {
+		if joined := strings.TrimSpace(current + " " + word); current == "" || utf8.RuneCountInString(joined) <= width {
 			current = joined
 			continue
 		}
-		if current != "" {
-			lines = append(lines, current)
-		}
-		runes := []rune(word)
-		for ; len(runes) > width; runes = runes[width:] {
-			lines = append(lines, string(runes[:width]))
-		}
-		current = string(runes)
+		lines = append(lines, current)
+		current = word
 	}
 	if current != "" {
 		lines = append(lines, current)
