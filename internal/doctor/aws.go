@@ -272,7 +272,8 @@ func (d *doctor) target(ctx context.Context, credentials *apigateway.Credentials
 		if apigateway.Classify(err) == gateway.RegionOff {
 			return asked{off: true}
 		}
-		said.results = append(said.results, r.attention(refusal(err), remedy(err)))
+		said.results = append(said.results, r.attention(refusal(err),
+			join(remedy(err), optional(err, optionOf[tried.check], "permissions"))))
 		if apigateway.Classify(err) != gateway.AccessDenied { // it would be the same again
 			behind = tried.check
 		}
@@ -410,7 +411,21 @@ func (d *doctor) makeAKey(ctx context.Context, client apigateway.Client, r row) 
 	return r.attention(join(texts...), join(remedies...))
 }
 
-func join(texts ...string) string { return strings.Join(texts, "; ") }
+// optionOf are the options that a check is of, if it is of one.
+var optionOf = map[string]string{checkLookup: "agent.keys.lookup", checkDomains: "agent.discovery.customDomains"}
+
+// optional says of what AWS denies for an option that all else goes on without it. It is empty for all else.
+func optional(err error, option, document string) string {
+	if option == "" || apigateway.Classify(err) != gateway.AccessDenied {
+		return ""
+	}
+	return option + " is optional: federation-agent policy --of " + document + " prints what to grant, or leave it away"
+}
+
+// join leaves out what is empty.
+func join(texts ...string) string {
+	return strings.Join(slices.DeleteFunc(texts, func(text string) bool { return text == "" }), "; ")
+}
 
 // refusal says what failed, in a few words.
 func refusal(err error) string {

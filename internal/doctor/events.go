@@ -4,7 +4,6 @@ import (
 	"context"
 
 	"federation-agent/internal/apigateway"
-	"federation-agent/internal/gateway"
 )
 
 const checkEvents = "events"
@@ -22,18 +21,21 @@ func (d *doctor) events(ctx context.Context, credentials *apigateway.Credentials
 	}
 	queue := apigateway.NewQueue(credentials.Config(settings.Region, settings.RoleARN), settings.QueueURL)
 	var texts, remedies []string
+	advice := ""
 	for _, tried := range []func(context.Context) error{queue.ProbeReceive, queue.ProbeDelete} {
 		_, err := within(ctx, queueWithin, func(ctx context.Context) (done, error) { return done{}, tried(ctx) })
 		if err == nil {
 			continue
 		}
 		texts, remedies = append(texts, refusal(err)), append(remedies, remedy(err))
-		if apigateway.Classify(err) != gateway.AccessDenied {
+		denied := optional(err, "agent.events.queueUrl", "events")
+		if denied == "" {
 			break // it would be the same again
 		}
+		advice = denied
 	}
 	if len(texts) > 0 {
-		return r.attention(join(texts...), join(remedies...))
+		return r.attention(join(texts...), join(append(remedies, advice)...))
 	}
 	return r.good("the queue is there; events can be received and deleted")
 }

@@ -34,7 +34,7 @@ func TestTheQueueOfEventsIsTriedAndKeepsItsMessages(t *testing.T) {
 		"nothing is granted": {
 			want: want{verdict: doctor.Attention, words: []string{
 				"receiving events in eu-west-1: access denied; deleting events in eu-west-1: access denied", "sqs:ReceiveMessage",
-				"sqs:DeleteMessage", "agent.events.queueUrl",
+				"sqs:DeleteMessage", "agent.events.queueUrl is optional: federation-agent policy --of events prints what to grant",
 			}}, calls: []int64{1, 1},
 		},
 		"another queue is granted": {
