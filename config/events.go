@@ -80,7 +80,14 @@ func (l *loader) checkEvents(cfg Config) {
 	u, err := url.Parse(e.QueueURL)
 	if err != nil || u.Scheme != "https" && u.Scheme != "http" || u.Host == "" || u.User != nil || u.RawQuery != "" ||
 		!accountID.MatchString(account) || name == "" || strings.ContainsAny(name, "/.") {
-		l.fault(keyEventsQueue, "%s is not the address of a standard queue of SQS", show(e.QueueURL))
+		switch {
+		case strings.HasPrefix(e.QueueURL, "arn:"):
+			l.fault(keyEventsQueue, "this is an ARN: write the queue's URL")
+		case strings.HasSuffix(e.QueueURL, ".fifo"):
+			l.fault(keyEventsQueue, "this is a FIFO queue, which is not served: name a standard queue of SQS")
+		default:
+			l.fault(keyEventsQueue, "%s is not the address of a standard queue of SQS", show(e.QueueURL))
+		}
 		return
 	}
 	named := regionIn(e.QueueURL)

@@ -46,9 +46,13 @@ func TestAQueueOfEventsNeedsARESTAPIThatStartsIngests(t *testing.T) {
 		"gravitee_integration_providers_1_integrationId=22222222-2222-3333-4444-555555555555",
 		"gravitee_integration_providers_1_configuration_region=eu-west-1",
 	)...)), queue+": serves one integration, and there are 2")
+	wantFaults(t, faultsOf(t, sources(rest(queue+"=arn:aws:sqs:eu-west-1:123456789012:q")...)),
+		queue+": this is an ARN: write the queue's URL")
+	wantFaults(t, faultsOf(t, sources(rest(queue+"=https://sqs.eu-west-1.amazonaws.com/123456789012/q.fifo")...)),
+		queue+": this is a FIFO queue, which is not served")
 	for _, wrong := range []string{
-		"arn:aws:sqs:eu-west-1:123456789012:q", "https://sqs.eu-west-1.amazonaws.com/q", "q",
-		"https://sqs.eu-west-1.amazonaws.com/123456789012/q.fifo", "https://sqs.eu-west-1.amazonaws.com/123456789012/a/b",
+		"https://sqs.eu-west-1.amazonaws.com/q", "q",
+		"https://sqs.eu-west-1.amazonaws.com/123456789012/a/b",
 		"https://u:p@sqs.eu-west-1.amazonaws.com/123456789012/q", "ftp://sqs.eu-west-1.amazonaws.com/123456789012/q",
 	} {
 		wantFaults(t, faultsOf(t, sources(rest(queue+"="+wrong)...)), queue+": ")

@@ -208,7 +208,8 @@ func explainQueue(class gateway.Class, operation gateway.Operation, err error) s
 	case class == gateway.AccessDenied && denierOf(err) != "":
 		return denial(err, action) + inItsWords(class, err)
 	case class == gateway.AccessDenied:
-		return "the credentials lack the permission " + action + inItsWords(class, err)
+		return "the credentials lack the permission " + action + ", or the queue's name or region is wrong: SQS answers the " +
+			"same to both" + inItsWords(class, err)
 	case class == gateway.NotFound:
 		return "there is no such queue, or not in this region; check agent.events.queueUrl and agent.events.region"
 	case class == gateway.Unreachable:

@@ -39,7 +39,9 @@ func TestTheQueueOfEventsIsTriedAndKeepsItsMessages(t *testing.T) {
 		},
 		"another queue is granted": {
 			actions: both, resource: eventsARN + "2",
-			want: want{verdict: doctor.Attention, words: []string{"sqs:ReceiveMessage"}}, calls: []int64{1, 1},
+			want: want{verdict: doctor.Attention, words: []string{
+				"sqs:ReceiveMessage", "or the queue's name or region is wrong",
+			}}, calls: []int64{1, 1},
 		},
 		"deleting is not granted": {
 			actions: both[:1],
