@@ -73,7 +73,12 @@ func (d *doctor) restOf(ctx context.Context, client *apimrest.Client, p config.P
 			integration.behind(checkREST), ingest.behind(checkREST), list.behind(checkREST), subscriptions.behind(checkREST),
 		}
 	}
-	results := []Result{d.restIntegration(ctx, client, integration), d.restIngest(ctx, client, ingest)}
+	results := []Result{d.restIntegration(ctx, client, integration)}
+	if results[0].Verdict != Good { // the others would fail for the same reason, and might name another
+		return append(results, ingest.behind(checkRESTIntegration), list.behind(checkRESTIntegration),
+			subscriptions.behind(checkRESTIntegration))
+	}
+	results = append(results, d.restIngest(ctx, client, ingest))
 	apis, err := client.APIs(ctx, p.IntegrationID)
 	switch {
 	case err != nil:

@@ -78,9 +78,9 @@ func TestWhatATokenMayNotIsNamedWithTheRoleThatMay(t *testing.T) {
 		"the agent's own role": {wants: []want{
 			{"APIM REST", doctor.Good, nil},
 			{"APIM REST integration", doctor.Attention, []string{"403 Forbidden", member}},
-			{"APIM REST ingest", doctor.Attention, []string{"may not start one", "the role OWNER"}},
-			{"APIM REST catalogue", doctor.Attention, []string{"403 Forbidden", member}},
-			{"APIM REST subscriptions", doctor.NotTried, []string{"APIM REST catalogue must be ok first"}},
+			{"APIM REST ingest", doctor.NotTried, []string{"APIM REST integration must be ok first"}},
+			{"APIM REST catalogue", doctor.NotTried, []string{"APIM REST integration must be ok first"}},
+			{"APIM REST subscriptions", doctor.NotTried, []string{"APIM REST integration must be ok first"}},
 		}},
 		"a member that only reads": {account: apimsim.Account{Reads: []string{demo.DefaultIntegrationID}}, wants: []want{
 			{"APIM REST", doctor.Good, nil}, {"APIM REST integration", doctor.Good, nil},
