@@ -44,6 +44,7 @@ const (
 	LogLeft            = "left"
 	logMessage         = "message"
 	LogName            = "name"
+	LogNext            = "next"
 	LogOmitted         = "omitted"
 	logOperation       = "operation"
 	LogOutcome         = "outcome"

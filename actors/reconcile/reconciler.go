@@ -35,7 +35,8 @@ type reconciler struct {
 	draining  bool
 	// unsent are the APIs that the last comparison found changed, with the digest of each as it is to be sent.
 	unsent map[federation.ID]string
-	told   string // ids of what the last warning of a report named
+	told   string    // ids of what the last warning of a report named
+	due    time.Time // when the next scheduled round begins; zero without a schedule
 }
 
 // memory is what a reconciler keeps over its restarts.

@@ -3,6 +3,7 @@ package reconcile
 import (
 	"fmt"
 	"strings"
+	"time"
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/drift"
@@ -27,6 +28,12 @@ func (r *reconciler) report(d drift.Report) {
 	}
 	if len(gone) > 0 {
 		line = append(line, life.LogExamples, words.Few(gone, words.Many, ", "))
+	}
+	if r.round.kind == scheduled {
+		line = append(line, life.LogBy, "a scheduled round")
+		if !r.due.IsZero() {
+			line = append(line, life.LogNext, r.due.UTC().Truncate(time.Second))
+		}
 	}
 	if said := strings.Join(gone, " "); said != r.told && said != "" && !r.removes() {
 		r.told = said

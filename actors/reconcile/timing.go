@@ -49,6 +49,7 @@ func (r *reconciler) arm() {
 		return
 	}
 	begins := at.Add(time.Duration(r.env.Jitter() * float64(r.spec.Schedule.Jitter(at, r.spec.Jitter))))
+	r.due = begins
 	r.env.Board.RoundDue(r.spec.Integration, begins)
 	r.Scope.After(begins.Sub(now), scheduleDue{at})
 }

@@ -103,6 +103,9 @@ func TestWhatEachChangeCostsOnAnHourlySchedule(t *testing.T) {
 			if got := requests(w, &rest); !sameCounts(got, asked) {
 				t.Errorf("%s: APIM was asked %v, want %v", what, got, asked)
 			}
+			if !w.Log.Has("AWS and APIM are compared", `by="a scheduled round" next=20`) {
+				t.Errorf("%s: the log does not say that it was a scheduled round, and when the next is", what)
+			}
 			if got := differs(driftOf(t, agent)); got != drift {
 				t.Errorf("%s: the report says %q, want %q", what, got, drift)
 			}
