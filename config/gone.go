@@ -18,7 +18,8 @@ func (l *loader) checkGone(i Ingest) {
 		why := variableName(keyGone) + " is " + goneStays
 		l.adviseUnused(goneAtMost, why)
 		l.adviseUnused(goneActive, why)
-	case i.Schedule == "" && !l.rejected[keySchedule]:
-		l.fault(keyGone, "needs %s: two scheduled rounds must see that AWS has deleted an API", variableName(keySchedule))
+	case i.Schedule == "":
+		l.fault(keySchedule, "is missing: %s needs it, because two scheduled rounds must see that AWS has deleted an API",
+			l.named(keyGone))
 	}
 }

@@ -13,7 +13,8 @@ func TestWhatIsGoneIsOnlyRemovedOnASchedule(t *testing.T) {
 		t.Error("by default, something is removed")
 	}
 	wantFaults(t, faultsOf(t, sources(rest(gone+"=delete")...)),
-		gone+": needs "+when+": two scheduled rounds must see that AWS has deleted an API")
+		when+": is missing: "+gone+" needs it, because two scheduled rounds must see that AWS has deleted an API "+
+			"(for example "+when+"=")
 	_, warnings = mustLoad(t, sources(rest(gone+"AtMost=1", gone+"WithSubscriptions=true")...))
 	wantWarnings(t, warnings, gone+"AtMost: has no effect, because "+gone+" is report",
 		gone+"WithSubscriptions: has no effect, because "+gone+" is report")

@@ -10,7 +10,8 @@ func TestAScheduleNeedsARESTAPIThatStartsIngests(t *testing.T) {
 		t.Errorf("it is read as %q", got)
 	}
 	wantFaults(t, faultsOf(t, sources(seed(when+"=@hourly")...)),
-		when+": needs "+apim+"url: APIM starts each ingest, and tells what it has")
+		apim+"url: is missing: "+when+" needs it, because APIM starts each ingest, and tells what it has "+
+			"(for example "+apim+"url=https://")
 	wantFaults(t, faultsOf(t, sources(rest(when+"=hourly")...)),
 		when+`: "hourly" is no schedule`)
 	wantFaults(t, faultsOf(t, sources(rest(when+"=* * * * *")...)),

@@ -202,8 +202,9 @@ func (l *loader) checkSchedule(a Agent) {
 		l.fault(keySchedule, "%v", err)
 	case !when.IsOn():
 		l.adviseUnused(keySchedule+"Jitter", variableName(keySchedule)+" is not set")
-	case !a.APIM.IsOn() && !l.rejected[keyAPIMURL]:
-		l.fault(keySchedule, "needs %s: APIM starts each ingest, and tells what it has", variableName(keyAPIMURL))
+	case !a.APIM.IsOn():
+		l.fault(keyAPIMURL, "is missing: %s needs it, because APIM starts each ingest, and tells what it has",
+			l.named(keySchedule))
 	}
 }
 
