@@ -198,12 +198,14 @@ func (m *removal) surelyGone(removed apimsim.API, began, at time.Time) int {
 	return n
 }
 
-// needsNothing says that an API is as a removal would leave it, or was at some time since an instant.
+// needsNothing says that an API is as a removal would leave it, was at some time since an instant, or may have been when
+// the agent looked at it, before a person published it.
 func (m *removal) needsNothing(api apimsim.API, since time.Time) bool {
 	m.mu.Lock()
-	defer m.mu.Unlock()
-	return m.how == "unpublish" && (api.Lifecycle != apimsim.LifecyclePublished || m.removed[api.ProviderID] ||
-		m.published[api.ProviderID].After(since))
+	published := m.published[api.ProviderID]
+	m.mu.Unlock()
+	return m.how == "unpublish" &&
+		(api.Lifecycle != apimsim.LifecyclePublished || published.After(since) || m.mayBeDone(api))
 }
 
 func (m *removal) isPlanted(api apimsim.API) bool {
