@@ -418,10 +418,13 @@ func (m *removal) left(surely bool) (left []apimsim.API) {
 	here := now[len(now)-1]
 	for _, api := range r.apis() {
 		id, err := federation.ParseID(api.ProviderID)
-		// Of a stage that a filter leaves out, nobody asks whether it is there.
-		if err != nil || here.exists[api.ProviderID] || r.isInOff(api.ProviderID) || r.sieve != nil && here.hasAPI(id) ||
-			m.how == "unpublish" && api.Lifecycle != apimsim.LifecyclePublished ||
-			surely && (m.mayBeDone(api) || !m.withSubs && m.hasSubscriptions(api)) {
+		if err != nil || here.exists[api.ProviderID] || r.isInOff(api.ProviderID) ||
+			m.how == "unpublish" && api.Lifecycle != apimsim.LifecyclePublished {
+			continue
+		}
+		// Of a stage that a filter leaves out, nobody may ask whether it is there.
+		filtered := r.sieve != nil && here.hasAPI(id)
+		if surely && (filtered || m.mayBeDone(api) || !m.withSubs && m.hasSubscriptions(api)) {
 			continue
 		}
 		left = append(left, api)
