@@ -414,6 +414,9 @@ func (m *removal) left(surely bool) (left []apimsim.API) {
 	if r.disksFailed() {
 		return nil // what was sent may be forgotten, and with that what may be removed
 	}
+	if r.slots[0].current().isUnheard() {
+		return nil // no scheduled round begins
+	}
 	now := r.estate.between(time.Now(), time.Now())
 	here := now[len(now)-1]
 	for _, api := range r.apis() {

@@ -55,6 +55,7 @@ type lifetime struct {
 	began    time.Time
 	ended    time.Time // under the run's lock; zero while it runs
 	over     bool      // buried
+	unheard  bool      // a panic has lost what the session says once; under the run's lock
 	stop     chan struct{}
 }
 
@@ -292,6 +293,9 @@ func (r *run) onReceive(l *lifetime) func(string, any) {
 		kind := kindOf(actorID)
 		event := fmt.Sprintf("%s %T", kind, message)
 		name := fmt.Sprintf("%s %s %d", l.name, event, seen.next(event))
+		if event == primaryWord {
+			l.hear(true)
+		}
 		if r.calm.Load() {
 			return
 		}
@@ -306,12 +310,34 @@ func (r *run) onReceive(l *lifetime) func(string, any) {
 			r.mu.Lock()
 			r.panics = append(r.panics, panicked{agent: l.name, kind: kind, at: time.Now()})
 			r.mu.Unlock()
+			if event == primaryWord {
+				l.hear(false)
+			}
 			panic("injected: " + name)
 		}
 	}
 }
 
-const lastWord = "agent *actor.Stopped"
+const (
+	lastWord = "agent *actor.Stopped"
+	// primaryWord tells the reconciler, once a session, whether its rounds are this agent's matter.
+	primaryWord = "reconciler messages.PrimaryChanged"
+)
+
+// hear notes whether the reconciler was reached by the session's last word of who is the primary.
+func (l *lifetime) hear(reached bool) {
+	l.slot.run.mu.Lock()
+	defer l.slot.run.mu.Unlock()
+	l.unheard = !reached
+}
+
+// isUnheard says that it was not: as far as the reconciler knows, its rounds are another agent's matter until the next
+// session. A panic of the agent's own comes after it has taken that word in; only one that is injected comes before.
+func (l *lifetime) isUnheard() bool {
+	l.slot.run.mu.Lock()
+	defer l.slot.run.mu.Unlock()
+	return l.unheard
+}
 
 // panicked is a panic that was injected.
 type panicked struct {
