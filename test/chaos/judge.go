@@ -20,16 +20,22 @@ import (
 // it, by each replica for itself.
 const ingestTries = 4
 
+// ingestAllAtLast has everything ingested, as often as it takes.
+func (r *run) ingestAllAtLast() bool {
+	ingested := r.ingestAtLast(nil)
+	for round := 0; ingested && round < r.roundsNeeded(); round++ {
+		ingested = r.ingestAtLast(nil)
+	}
+	return ingested
+}
+
 // judge lets everything be ingested once more, and looks at what there is.
 func (r *run) judge() {
 	if !r.await(comeBack, r.allConnected) {
 		r.violated("agent-away", "not all of %d agents are connected, and nothing hinders them", len(r.slots))
 		return
 	}
-	ingested := r.ingestAtLast(nil)
-	for round := 0; ingested && round < r.roundsNeeded(); round++ {
-		ingested = r.ingestAtLast(nil)
-	}
+	ingested := r.ingestAllAtLast()
 	for try := 1; ingested && try < ingestTries && r.plansClaimed(); try++ {
 		r.count("losses of plans seen twice", 1)
 		r.until(time.Now().Add(federation.SecondLook + time.Minute))

@@ -224,7 +224,7 @@ func (r *run) checkRegions() {
 	}
 	r.estate.look()
 	r.lookAtRegions()
-	if r.await(comeBack, r.allConnected) && r.ingestAtLast(nil) {
+	if r.await(comeBack, r.allConnected) && r.ingestAllAtLast() {
 		r.checkConvergence("after all regions were switched on")
 	}
 	if r.rest {
