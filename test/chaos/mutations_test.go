@@ -278,7 +278,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"a session's secret key is in an error", "internal/apigateway/credentials.go",
-			"\tp := aws.NewCredentialsCache(assumed{assume, external.Setting}, ",
+			"\tp := aws.NewCredentialsCache(assumed{assume, external}, ",
 			"\tp := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {\n\t\tv, err := assume.Retrieve(ctx)\n\t\tif err == nil {\n\t\t\terr = errors.New(v.SecretAccessKey)\n\t\t}\n\t\treturn v, err\n\t}), ",
 		},
 		{
