@@ -20,10 +20,15 @@ import (
 // it, by each replica for itself.
 const ingestTries = 4
 
-// ingestAllAtLast has everything ingested, as often as it takes.
+// ingestAllAtLast has everything ingested, as often as a small controller needs, and until losses of plans are believed.
 func (r *run) ingestAllAtLast() bool {
 	ingested := r.ingestAtLast(nil)
 	for round := 0; ingested && round < r.roundsNeeded(); round++ {
+		ingested = r.ingestAtLast(nil)
+	}
+	for try := 1; ingested && try < ingestTries && r.plansClaimed(); try++ {
+		r.count("losses of plans seen twice", 1)
+		r.until(time.Now().Add(federation.SecondLook + time.Minute))
 		ingested = r.ingestAtLast(nil)
 	}
 	return ingested
@@ -36,11 +41,6 @@ func (r *run) judge() {
 		return
 	}
 	ingested := r.ingestAllAtLast()
-	for try := 1; ingested && try < ingestTries && r.plansClaimed(); try++ {
-		r.count("losses of plans seen twice", 1)
-		r.until(time.Now().Add(federation.SecondLook + time.Minute))
-		ingested = r.ingestAtLast(nil)
-	}
 	if ingested {
 		r.checkConvergence("after everything was ingested")
 		// A part of it must change nothing: neither names nor plans. But another replica may have to list everything first.
