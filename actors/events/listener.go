@@ -132,6 +132,11 @@ func (l *listener) leave() {
 		l.turn.cancel()
 		l.turn = nil
 	}
+	l.forget()
+}
+
+// forget takes back what was said of a queue that cannot be read.
+func (l *listener) forget() {
 	l.failures, l.told = 0, ""
 	l.env.Board.EventsFail(l.spec.Integration, "")
 }
@@ -257,8 +262,7 @@ func (l *listener) works() {
 	if l.told != "" {
 		l.env.Log.Info("events are received again")
 	}
-	l.failures, l.told = 0, ""
-	l.env.Board.EventsFail(l.spec.Integration, "")
+	l.forget()
 }
 
 // end ends a turn; the next one begins later. The turn stays as what is waited for, so that there is one at a time.

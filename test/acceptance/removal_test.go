@@ -220,13 +220,7 @@ func TestIfTooManyAreGoneNoneIsTouched(t *testing.T) {
 // The removal waits for an ingest, and meanwhile a deployment has made the stage anew.
 func TestAStageThatIsBackWhileTheRemovalWaitsIsNotRemoved(t *testing.T) {
 	slow := false
-	o := world.Options{}
-	o.APIM.Script = &apimsim.Script{Ingest: func(apimsim.IngestEvent) (fault apimsim.IngestFault) {
-		if slow {
-			fault.StoreDelay = 2 * time.Minute
-		}
-		return fault
-	}}
+	o := storing(&slow, 2*time.Minute)
 	removing(t, o, 3, "delete", func(t *testing.T, w *world.World, _ *world.Instance, all []apimsim.API) {
 		scope, rest, stage := partOf(all[0].ProviderID)
 		plan := planOf(t, w, all[0])
@@ -425,13 +419,7 @@ func TestAnAPIOfAnotherIntegrationIsNeverRemoved(t *testing.T) {
 
 func TestNothingIsRemovedWhileAnIngestRunsOrByAnAgentThatIsNotThePrimary(t *testing.T) {
 	slow := false
-	o := world.Options{}
-	o.APIM.Script = &apimsim.Script{Ingest: func(apimsim.IngestEvent) (fault apimsim.IngestFault) {
-		if slow {
-			fault.StoreDelay = 4 * time.Minute
-		}
-		return fault
-	}}
+	o := storing(&slow, 4*time.Minute)
 	removing(t, o, 3, "delete", func(t *testing.T, w *world.World, _ *world.Instance, all []apimsim.API) {
 		second := w.StartAgentWith(world.AgentOptions{Disk: &storetest.Model{}})
 		deleteInAWS(t, w, all[0])
@@ -451,4 +439,15 @@ func TestNothingIsRemovedWhileAnIngestRunsOrByAnAgentThatIsNotThePrimary(t *test
 			t.Errorf("the second agent: %s", got)
 		}
 	})
+}
+
+// storing is an APIM that takes so long to store a batch, while it is slow.
+func storing(slow *bool, delay time.Duration) (o world.Options) {
+	o.APIM.Script = &apimsim.Script{Ingest: func(apimsim.IngestEvent) (fault apimsim.IngestFault) {
+		if *slow {
+			fault.StoreDelay = delay
+		}
+		return fault
+	}}
+	return o
 }
