@@ -25,13 +25,12 @@ func (a *APIM) elect(integrationID string) {
 	a.primary[integrationID] = elected
 	a.mu.Unlock()
 
-	// One election after the other, each command answered before the next, as read.
+	// One election after the other, each command answered before the next, as read. The others are those of the
+	// moment of the election: who comes while they are told is told nothing.
 	a.lane("primary " + integrationID).push(func() {
 		a.tellPrimary(elected, true)
-		for _, s := range a.sessionsOf(integrationID) {
-			if s != elected {
-				a.tellPrimary(s, false)
-			}
+		for _, s := range candidates[1:] {
+			a.tellPrimary(s, false)
 		}
 	})
 }
