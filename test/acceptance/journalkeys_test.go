@@ -7,6 +7,7 @@ import (
 
 	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/test/world"
 )
 
@@ -51,6 +52,9 @@ func TestAKeyWhoseSubscriptionEndedBeforeTheJournalCouldBeReadGoesOnceItIsKnown(
 		agent, api := ingested(w)
 		sub := accepted(w, api)
 		pass(time.Second)
+		// No pong comes that would prove the second answer, after which the older key would be deleted.
+		w.AWS.Script().Add(awssim.Rule{Operation: awssim.OpCreateUsagePlanKey, Fault: awssim.Slow(time.Second)})
+		time.AfterFunc(500*time.Millisecond, func() { apimLink(w).Hold(10*time.Second, true, false) })
 		if status, _, _ := repeat(w, api, sub.ID); status != apimsim.StatusSucceeded {
 			t.Fatalf("the second SUBSCRIBE: %s", status)
 		}
