@@ -14,7 +14,8 @@ type Filter struct {
 	States                                       []keys.State
 }
 
-func (f Filter) matches(rec keys.Record) bool {
+// Matches reports whether the filter chooses a record.
+func (f Filter) Matches(rec keys.Record) bool {
 	return (f.Integration == "" || f.Integration == rec.Integration) &&
 		(f.Account == "" || f.Account == rec.Account) &&
 		(f.Region == "" || f.Region == rec.Region) &&
@@ -93,7 +94,7 @@ func (s *FileStore) Records(filter Filter) ([]keys.Record, error) {
 	defer s.mu.Unlock()
 	var found []keys.Record
 	for _, rec := range s.state.keys.byKey {
-		if filter.matches(rec) {
+		if filter.Matches(rec) {
 			found = append(found, rec)
 		}
 	}

@@ -1,0 +1,202 @@
+// Package dynamosim is a model of one table of DynamoDB, with the ways in which the real one fails: it throttles, its
+// answers get lost before or after the write, its index is behind, and a restored table has old items and another id.
+package dynamosim
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"strings"
+	"sync"
+
+	"federation-agent/internal/dynamodb"
+)
+
+// Op is a kind of call.
+type Op string
+
+// The calls of [dynamodb.Items].
+const (
+	Get    Op = "Get"
+	Query  Op = "Query"
+	Update Op = "Update"
+	Delete Op = "Delete"
+)
+
+// Call is one call of a client.
+type Call struct {
+	Client string
+	Op     Op
+	Key    dynamodb.Key
+	// Index: the query is of the index.
+	Index bool
+}
+
+// Fault is how a call fails.
+type Fault int
+
+// The faults.
+const (
+	// None: the call succeeds.
+	None Fault = iota
+	// Throttled: the call is refused, and does nothing.
+	Throttled
+	// LostBefore: there is no answer, and the write was not taken.
+	LostBefore
+	// LostAfter: there is no answer, and the write was taken.
+	LostAfter
+	// Stale: a query of the index gives what it had before the last write of each item.
+	Stale
+)
+
+// errUnreachable is the answer of a read that fails.
+var errUnreachable = errors.New("the model's table does not answer")
+
+// Model is a table. Its methods are safe for concurrent use.
+type Model struct {
+	mu     sync.Mutex
+	id     string
+	items  map[dynamodb.Key]version
+	decide func(context.Context, Call) Fault
+	calls  []Call
+}
+
+// version is an item as it is and as it was before its last write.
+type version struct{ now, before dynamodb.Item }
+
+// New makes an empty table. Decide is asked before each call, without a lock, and may wait; nil: no call fails.
+func New(decide func(context.Context, Call) Fault) *Model {
+	if decide == nil {
+		decide = func(context.Context, Call) Fault { return None }
+	}
+	return &Model{id: "table-1", items: map[dynamodb.Key]version{}, decide: decide}
+}
+
+// Client is the table as one process sees it.
+func (m *Model) Client(name string) dynamodb.Items { return client{m, name} }
+
+// Calls are all calls so far.
+func (m *Model) Calls() []Call {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.calls)
+}
+
+// Put puts an item behind everybody's back, as an operator or another version does; nil removes it.
+func (m *Model) Put(key dynamodb.Key, item dynamodb.Item) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.put(key, item.Clone())
+}
+
+// put is called with mu.
+func (m *Model) put(key dynamodb.Key, item dynamodb.Item) {
+	m.items[key] = version{now: item, before: m.items[key].now}
+}
+
+type client struct {
+	table *Model
+	name  string
+}
+
+func (c client) begin(ctx context.Context, call Call) (Fault, error) {
+	call.Client = c.name
+	fault := c.table.decide(ctx, call)
+	c.table.mu.Lock()
+	c.table.calls = append(c.table.calls, call)
+	if ctx.Err() != nil {
+		c.table.mu.Unlock()
+		return LostBefore, ctx.Err()
+	}
+	return fault, nil
+}
+
+// Get implements [dynamodb.Items].
+func (c client) Get(ctx context.Context, key dynamodb.Key) (dynamodb.Item, error) {
+	fault, err := c.begin(ctx, Call{Op: Get, Key: key})
+	if err != nil {
+		return nil, err
+	}
+	defer c.table.mu.Unlock()
+	if fault != None && fault != Stale {
+		return nil, errUnreachable
+	}
+	return c.table.items[key].now.Clone(), nil
+}
+
+// Query implements [dynamodb.Items].
+func (c client) Query(ctx context.Context, q dynamodb.Query) ([]dynamodb.Found, error) {
+	fault, err := c.begin(ctx, Call{Op: Query, Key: dynamodb.Key{Partition: q.Partition, Sort: q.Prefix}, Index: q.Index})
+	if err != nil {
+		return nil, err
+	}
+	defer c.table.mu.Unlock()
+	if fault != None && fault != Stale {
+		return nil, errUnreachable
+	}
+	var found []dynamodb.Found
+	for key, v := range c.table.items {
+		item, partition := v.now, key.Partition
+		if q.Index {
+			if fault == Stale {
+				item = v.before
+			}
+			partition = item[dynamodb.Open].Text()
+		}
+		if item != nil && partition == q.Partition && strings.HasPrefix(key.Sort, q.Prefix) {
+			found = append(found, dynamodb.Found{Key: key, Item: item.Clone()})
+		}
+	}
+	slices.SortFunc(found, func(a, b dynamodb.Found) int { return strings.Compare(a.Key.Sort, b.Key.Sort) })
+	return found, nil
+}
+
+// Update implements [dynamodb.Items].
+func (c client) Update(ctx context.Context, key dynamodb.Key, change dynamodb.Change) error {
+	return c.write(ctx, Call{Op: Update, Key: key}, change.If, func(item dynamodb.Item) dynamodb.Item {
+		next := item.Clone()
+		if next == nil {
+			next = dynamodb.Item{}
+		}
+		maps.Copy(next, change.Set)
+		for _, name := range change.Remove {
+			delete(next, name)
+		}
+		return next
+	})
+}
+
+// Delete implements [dynamodb.Items].
+func (c client) Delete(ctx context.Context, key dynamodb.Key, on dynamodb.Condition) error {
+	return c.write(ctx, Call{Op: Delete, Key: key}, on, func(dynamodb.Item) dynamodb.Item { return nil })
+}
+
+func (c client) write(
+	ctx context.Context, call Call, on dynamodb.Condition, next func(dynamodb.Item) dynamodb.Item,
+) error {
+	fault, err := c.begin(ctx, call)
+	if err != nil {
+		return errors.Join(dynamodb.ErrUnknown, err)
+	}
+	defer c.table.mu.Unlock()
+	switch fault {
+	case Throttled:
+		return dynamodb.ErrNotWritten
+	case LostBefore:
+		return dynamodb.ErrUnknown
+	case None, LostAfter, Stale:
+	}
+	item := c.table.items[call.Key].now
+	if !on.Holds(item) {
+		if fault == LostAfter {
+			return dynamodb.ErrUnknown
+		}
+		return &dynamodb.RefusedError{Key: call.Key, Item: item.Clone()}
+	}
+	c.table.put(call.Key, next(item))
+	if fault == LostAfter {
+		return dynamodb.ErrUnknown
+	}
+	return nil
+}

@@ -1,0 +1,295 @@
+package dynamodb
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"net"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/aws/retry"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/aws/smithy-go"
+)
+
+const (
+	// callWithin bounds one call with all its attempts. DynamoDB answers within 10 ms or so; a table that is throttled
+	// or far away takes longer.
+	callWithin = 5 * time.Second
+	// attempts is how often a call is tried at most.
+	attempts = 4
+)
+
+// Table is one table of DynamoDB. It implements [Items]. It holds the SDK's operations one by one, so that the linker
+// drops those that nobody calls.
+type Table struct {
+	name     string
+	get      operation[sdk.GetItemInput, sdk.GetItemOutput]
+	update   operation[sdk.UpdateItemInput, sdk.UpdateItemOutput]
+	remove   operation[sdk.DeleteItemInput, sdk.DeleteItemOutput]
+	query    operation[sdk.QueryInput, sdk.QueryOutput]
+	describe operation[sdk.DescribeTableInput, sdk.DescribeTableOutput]
+	create   operation[sdk.CreateTableInput, sdk.CreateTableOutput]
+	expiry   operation[sdk.UpdateTimeToLiveInput, sdk.UpdateTimeToLiveOutput]
+	backups  operation[sdk.UpdateContinuousBackupsInput, sdk.UpdateContinuousBackupsOutput]
+}
+
+type operation[In, Out any] func(context.Context, *In, ...func(*sdk.Options)) (*Out, error)
+
+// New makes the client of a table. It calls nobody. Endpoint is asked instead of AWS's own, if it is not empty.
+func New(cfg aws.Config, endpoint, name string) *Table {
+	c := sdk.NewFromConfig(cfg, func(o *sdk.Options) {
+		o.RetryMaxAttempts = attempts
+		if endpoint != "" {
+			o.BaseEndpoint = aws.String(endpoint)
+		}
+	})
+	return &Table{
+		name: name, get: c.GetItem, update: c.UpdateItem, remove: c.DeleteItem, query: c.Query,
+		describe: c.DescribeTable, create: c.CreateTable, expiry: c.UpdateTimeToLive, backups: c.UpdateContinuousBackups,
+	}
+}
+
+// Name is the table's name.
+func (t *Table) Name() string { return t.name }
+
+// Get implements [Items].
+func (t *Table) Get(ctx context.Context, key Key) (Item, error) {
+	ctx, cancel := context.WithTimeout(ctx, callWithin)
+	defer cancel()
+	out, err := t.get(ctx, &sdk.GetItemInput{TableName: &t.name, Key: primary(key), ConsistentRead: aws.Bool(true)})
+	if err != nil {
+		return nil, fmt.Errorf("reading the table %s: %w", t.name, err)
+	}
+	return itemOf(out.Item), nil
+}
+
+// Query implements [Items].
+func (t *Table) Query(ctx context.Context, q Query) (found []Found, err error) {
+	ctx, cancel := context.WithTimeout(ctx, callWithin*attempts)
+	defer cancel()
+	in := &sdk.QueryInput{
+		TableName: &t.name, KeyConditionExpression: aws.String("#p = :p"), ConsistentRead: aws.Bool(!q.Index),
+		ExpressionAttributeNames:  map[string]string{"#p": PartitionKey},
+		ExpressionAttributeValues: map[string]types.AttributeValue{":p": &types.AttributeValueMemberS{Value: q.Partition}},
+	}
+	if q.Index {
+		in.IndexName, in.ExpressionAttributeNames["#p"] = aws.String(OpenIndex), Open
+	}
+	if q.Prefix != "" {
+		in.KeyConditionExpression = aws.String("#p = :p AND begins_with(#s, :s)")
+		in.ExpressionAttributeNames["#s"] = SortKey
+		in.ExpressionAttributeValues[":s"] = &types.AttributeValueMemberS{Value: q.Prefix}
+	}
+	for {
+		out, err := t.query(ctx, in)
+		if err != nil {
+			return nil, fmt.Errorf("reading the table %s: %w", t.name, err)
+		}
+		for _, item := range out.Items {
+			found = append(found, Found{Key: keyOf(item), Item: itemOf(item)})
+		}
+		if len(out.LastEvaluatedKey) == 0 {
+			return found, nil
+		}
+		in.ExclusiveStartKey = out.LastEvaluatedKey
+	}
+}
+
+// Update implements [Items].
+func (t *Table) Update(ctx context.Context, key Key, change Change) error {
+	ctx, cancel := context.WithTimeout(ctx, callWithin)
+	defer cancel()
+	e := expressions{}
+	in := &sdk.UpdateItemInput{
+		TableName: &t.name, Key: primary(key), UpdateExpression: e.update(change), ConditionExpression: e.condition(change.If),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}
+	in.ExpressionAttributeNames, in.ExpressionAttributeValues = e.names, e.values
+	_, err := t.update(ctx, in, onlyIfNotTaken)
+	return t.written(key, err)
+}
+
+// Delete implements [Items].
+func (t *Table) Delete(ctx context.Context, key Key, on Condition) error {
+	ctx, cancel := context.WithTimeout(ctx, callWithin)
+	defer cancel()
+	e := expressions{}
+	in := &sdk.DeleteItemInput{
+		TableName: &t.name, Key: primary(key), ConditionExpression: e.condition(on),
+		ReturnValuesOnConditionCheckFailure: types.ReturnValuesOnConditionCheckFailureAllOld,
+	}
+	in.ExpressionAttributeNames, in.ExpressionAttributeValues = e.names, e.values
+	_, err := t.remove(ctx, in, onlyIfNotTaken)
+	return t.written(key, err)
+}
+
+// onlyIfNotTaken has the SDK try a write again only where DynamoDB has surely not taken it. Else a second attempt would
+// be refused by the first one's success, and nobody could tell whose that was.
+func onlyIfNotTaken(o *sdk.Options) {
+	o.Retryer = retry.NewStandard(func(s *retry.StandardOptions) {
+		s.MaxAttempts = attempts
+		s.Retryables = []retry.IsErrorRetryable{retry.IsErrorRetryableFunc(func(err error) aws.Ternary {
+			if throttled(err) || neverSent(err) {
+				return aws.TrueTernary
+			}
+			return aws.FalseTernary
+		})}
+	})
+}
+
+// written sorts the outcome of a write.
+func (t *Table) written(key Key, err error) error {
+	if err == nil {
+		return nil
+	}
+	if refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
+		return &RefusedError{Key: key, Item: itemOf(refused.Item)}
+	}
+	outcome := ErrUnknown
+	if said, ok := errors.AsType[smithy.APIError](err); neverSent(err) ||
+		ok && (said.ErrorFault() == smithy.FaultClient || throttled(err)) {
+		outcome = ErrNotWritten
+	}
+	return fmt.Errorf("writing to the table %s: %w: %w", t.name, outcome, err)
+}
+
+func throttled(err error) bool {
+	return retry.ThrottleErrorCode{Codes: retry.DefaultThrottleErrorCodes}.IsErrorThrottle(err) == aws.TrueTernary
+}
+
+// neverSent reports that no connection to DynamoDB was made, or that there are no credentials to sign the call with.
+func neverSent(err error) bool {
+	dial, ok := errors.AsType[*net.OpError](err)
+	if ok && dial.Op == "dial" {
+		return true
+	}
+	_, unsigned := errors.AsType[interface {
+		error
+		ProviderError() bool
+	}](err)
+	return unsigned
+}
+
+// expressions collects the names and values of expressions. Every name goes by a placeholder: DynamoDB reserves some
+// 570 words.
+type expressions struct {
+	names  map[string]string
+	values map[string]types.AttributeValue
+}
+
+func (e *expressions) name(attribute string) string {
+	for placeholder, known := range e.names {
+		if known == attribute {
+			return placeholder
+		}
+	}
+	if e.names == nil {
+		e.names = map[string]string{}
+	}
+	placeholder := "#n" + strconv.Itoa(len(e.names))
+	e.names[placeholder] = attribute
+	return placeholder
+}
+
+func (e *expressions) value(v Value) string {
+	if e.values == nil {
+		e.values = map[string]types.AttributeValue{}
+	}
+	placeholder := ":v" + strconv.Itoa(len(e.values))
+	e.values[placeholder] = attribute(v)
+	return placeholder
+}
+
+func (e *expressions) update(c Change) *string {
+	var set, remove []string
+	for _, name := range slices.Sorted(maps.Keys(c.Set)) {
+		set = append(set, e.name(name)+" = "+e.value(c.Set[name]))
+	}
+	for _, name := range c.Remove {
+		remove = append(remove, e.name(name))
+	}
+	var all []string
+	if len(set) > 0 {
+		all = append(all, "SET "+strings.Join(set, ", "))
+	}
+	if len(remove) > 0 {
+		all = append(all, "REMOVE "+strings.Join(remove, ", "))
+	}
+	return expression(all, " ")
+}
+
+func (e *expressions) condition(c Condition) *string {
+	var all []string
+	for _, name := range slices.Sorted(maps.Keys(c.Equal)) {
+		all = append(all, e.name(name)+" = "+e.value(c.Equal[name]))
+	}
+	for _, name := range c.Absent {
+		all = append(all, "attribute_not_exists("+e.name(name)+")")
+	}
+	return expression(all, " AND ")
+}
+
+func expression(parts []string, between string) *string {
+	if len(parts) == 0 {
+		return nil
+	}
+	return aws.String(strings.Join(parts, between))
+}
+
+func primary(key Key) map[string]types.AttributeValue {
+	return map[string]types.AttributeValue{
+		PartitionKey: &types.AttributeValueMemberS{Value: key.Partition},
+		SortKey:      &types.AttributeValueMemberS{Value: key.Sort},
+	}
+}
+
+func keyOf(item map[string]types.AttributeValue) Key {
+	partition, _ := valueOf(item[PartitionKey])
+	sort, _ := valueOf(item[SortKey])
+	return Key{Partition: partition.Text(), Sort: sort.Text()}
+}
+
+func attribute(v Value) types.AttributeValue {
+	switch v.kind {
+	case bytes:
+		return &types.AttributeValueMemberB{Value: v.Bytes()}
+	case number:
+		return &types.AttributeValueMemberN{Value: strconv.FormatInt(v.number, 10)}
+	case text:
+	}
+	return &types.AttributeValueMemberS{Value: v.text}
+}
+
+func valueOf(a types.AttributeValue) (Value, bool) {
+	switch a := a.(type) {
+	case *types.AttributeValueMemberS:
+		return Text(a.Value), true
+	case *types.AttributeValueMemberN:
+		n, err := strconv.ParseInt(a.Value, 10, 64)
+		return Number(n), err == nil
+	case *types.AttributeValueMemberB:
+		return Bytes(a.Value), true
+	}
+	return Value{}, false
+}
+
+// itemOf is nil for an item that does not exist.
+func itemOf(attributes map[string]types.AttributeValue) Item {
+	if len(attributes) == 0 {
+		return nil
+	}
+	item := Item{}
+	for name, a := range attributes {
+		if v, known := valueOf(a); known && name != PartitionKey && name != SortKey {
+			item[name] = v
+		}
+	}
+	return item
+}

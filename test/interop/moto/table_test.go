@@ -1,0 +1,77 @@
+//go:build interop
+
+package moto
+
+import (
+	"errors"
+	"fmt"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	"github.com/aws/aws-sdk-go-v2/credentials"
+
+	"federation-agent/internal/dynamodb"
+	"federation-agent/internal/keys"
+	"federation-agent/internal/store"
+	"federation-agent/internal/store/tablestore"
+)
+
+// TestATableIsAJournal has the client and the store against DynamoDB as moto has it. The rest of what the store
+// promises is tested against the model.
+func TestATableIsAJournal(t *testing.T) {
+	r := newRig(t)
+	table := dynamodb.New(aws.Config{
+		Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "unchecked", ""),
+	}, r.URL, "federation-agent")
+	if _, err := table.Describe(r.ctx); !errors.Is(err, dynamodb.ErrNoTable) {
+		t.Fatalf("before it is made: %v", err)
+	}
+	for range 2 { // one that is there is left as it is
+		if err := table.Create(r.ctx); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d, err := table.Describe(r.ctx)
+	if err != nil || !d.Active || !d.Keys || !d.Protected || len(d.Replicas) > 0 {
+		t.Fatalf("%+v, %v", d, err)
+	}
+
+	of := keys.Subscription{Integration: integration, Account: "123456789012", Region: "eu-west-1", ID: "S/1"}
+	n := 0
+	s := tablestore.New(table, func() string { n++; return fmt.Sprint("token", n) })
+	rec := keys.Record{
+		ID: "r1", Integration: of.Integration, Account: of.Account, Region: of.Region, SubscriptionID: of.ID,
+		State: keys.Intent, KeyName: "a name",
+	}
+	first, err := s.Write(r.ctx, store.Entry{Of: of}, "me", []keys.Record{rec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write(r.ctx, store.Entry{Of: of}, "me", []keys.Record{rec}); !errors.Is(err, store.ErrMoved) {
+		t.Errorf("a second first write: %v", err)
+	}
+	rec.State, rec.KeyName = keys.Creating, ""
+	second, err := s.Write(r.ctx, first, "", []keys.Record{rec})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Write(r.ctx, first, "", nil); !errors.Is(err, store.ErrMoved) {
+		t.Errorf("a removal of what has changed: %v", err)
+	}
+	read, err := s.Entry(r.ctx, of)
+	if err != nil || fmt.Sprint(read) != fmt.Sprint(second) || read.Records[0] != rec {
+		t.Errorf("read %+v, %v", read, err)
+	}
+	for _, open := range []bool{true, false} {
+		all, err := s.Entries(r.ctx, store.Filter{Integration: integration}, open)
+		if err != nil || len(all) != 1 || fmt.Sprint(all[0]) != fmt.Sprint(read) {
+			t.Errorf("open %v: %+v, %v", open, all, err)
+		}
+	}
+	if _, err := s.Write(r.ctx, second, "", nil); err != nil {
+		t.Fatal(err)
+	}
+	if read, err = s.Entry(r.ctx, of); err != nil || read.Version != (store.Version{}) {
+		t.Errorf("after its removal: %+v, %v", read, err)
+	}
+}
