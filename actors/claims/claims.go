@@ -103,7 +103,7 @@ func (c *claims) onStarted() {
 
 // sayThatNoneIsRemembered tells the normal first start from memory that was lost: who has keys has had an ingest.
 func (c *claims) sayThatNoneIsRemembered() {
-	known, _ := c.env.Keys.Records(store.Filter{Integration: c.spec.Integration})
+	known, _ := c.env.Keys.Entries(c.env.Life, store.Filter{Integration: c.spec.Integration}, false)
 	if len(known) > 0 {
 		c.env.Log.Warn("no earlier ingest is remembered, though API keys are: until a full ingest has ended, " +
 			"a loss of plans in AWS goes unnoticed")

@@ -135,8 +135,8 @@ func (k *keeper) read(look func([]keys.Record)) {
 		return
 	}
 	k.reading = true
-	life.Pipe(k.Scope, func(context.Context) ([]keys.Record, error) {
-		records, err := k.env.Keys.Records(store.Filter{})
+	life.Pipe(k.Scope, func(ctx context.Context) ([]keys.Record, error) {
+		records, err := store.Records(ctx, k.env.Keys, store.Filter{}, false)
 		if look != nil {
 			look(records)
 		}
@@ -232,9 +232,9 @@ func (k *keeper) onFound(ctx actor.Context, m found) {
 		hand = append(hand, handed{k.kept.opened[place].Writer, keyactors.Adopt{Integrations: integrations}})
 	}
 	k.show(notes, newly)
-	life.Do(k.Scope, func(context.Context) error {
-		k.writeDown(obeyed)
-		return k.note(foreign)
+	life.Do(k.Scope, func(ctx context.Context) error {
+		k.writeDown(ctx, obeyed)
+		return k.note(ctx, foreign)
 	}, func(err error) any { return noted{hand, obeyed, err} })
 }
 
@@ -263,17 +263,26 @@ func (k *keeper) show(notes map[string]note, newly map[note][]keys.Record) {
 
 // note writes down what is decided of records that have no writer of their own. So they are in the lists that operators
 // read, also while nobody can do anything about them.
-func (k *keeper) note(steps []keys.Step) error {
+func (k *keeper) note(ctx context.Context, steps []keys.Step) error {
 	var all error
 	for _, step := range steps {
 		switch r, keep := step.Noted(k.env.Now()); {
 		case !keep:
-			all = errors.Join(all, k.env.Keys.Remove(r.ID))
+			all = errors.Join(all, k.change(ctx, step.Record, nil))
 		case r.State != step.Record.State:
-			all = errors.Join(all, k.env.Keys.Put(r))
+			all = errors.Join(all, k.change(ctx, step.Record, &r))
 		}
 	}
 	return all
+}
+
+// change writes another record in place of one; see [store.Replace].
+func (k *keeper) change(ctx context.Context, from keys.Record, to *keys.Record) error {
+	entry, err := k.env.Keys.Entry(ctx, from.Subscription())
+	if err == nil {
+		_, err = store.Replace(ctx, k.env.Keys, entry, from, to)
+	}
+	return err
 }
 
 func (k *keeper) onNoted(ctx actor.Context, m noted) {

@@ -16,6 +16,7 @@ import (
 	"federation-agent/internal/keys"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 )
 
 var errUnreadable = errors.New("the journal cannot be read")
@@ -26,11 +27,11 @@ type moody struct {
 	unreadable atomic.Bool
 }
 
-func (m *moody) Records(of store.Filter) ([]keys.Record, error) {
+func (m *moody) Entries(ctx context.Context, of store.Filter, open bool) ([]store.Entry, error) {
 	if m.unreadable.Load() {
 		return nil, errUnreadable
 	}
-	return m.FileStore.Records(of)
+	return m.FileStore.Entries(ctx, of, open)
 }
 
 // Whoever gave the order was told that it is not done. So it is not done later, either.
@@ -50,7 +51,7 @@ func TestAnOrderWhileTheJournalCannotBeReadIsRefusedAndForgotten(t *testing.T) {
 			keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered, keys.Unconfirmed,
 		} {
 			record.State = state
-			if err := journal.Put(record); err != nil {
+			if err := storetest.Put(journal, record); err != nil {
 				t.Fatal(err)
 			}
 		}
@@ -65,7 +66,7 @@ func TestAnOrderWhileTheJournalCannotBeReadIsRefusedAndForgotten(t *testing.T) {
 			return answer.(keyactors.Obeyed)
 		}
 		acknowledged := func() bool {
-			records, err := journal.FileStore.Records(store.Filter{})
+			records, err := storetest.Records(journal.FileStore, store.Filter{})
 			if err != nil || len(records) != 1 {
 				t.Fatal(records, err)
 			}

@@ -1,6 +1,7 @@
 package keeper
 
 import (
+	"context"
 	"slices"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -13,6 +14,7 @@ import (
 type asked struct {
 	keyactors.Order
 	asker  *actor.PID
+	before keys.Record // as it was when the order was obeyed
 	answer keyactors.Obeyed
 }
 
@@ -48,6 +50,7 @@ func (k *keeper) obey(ctx actor.Context, records []keys.Record) (obeyed []asked)
 		}
 		m.answer.Err = keys.Gone(m.ID)
 		if n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == m.ID }); n >= 0 {
+			m.before = records[n]
 			if m.answer.Record, m.answer.Err = m.Obey(records[n], k.env.Now()); m.answer.Err == nil {
 				records[n] = m.answer.Record
 			}
@@ -59,10 +62,10 @@ func (k *keeper) obey(ctx actor.Context, records []keys.Record) (obeyed []asked)
 }
 
 // writeDown writes what orders changed to the journal.
-func (k *keeper) writeDown(obeyed []asked) {
+func (k *keeper) writeDown(ctx context.Context, obeyed []asked) {
 	for n := range obeyed {
 		if answer := &obeyed[n].answer; answer.Err == nil {
-			answer.Err = k.env.Keys.Put(answer.Record)
+			answer.Err = k.change(ctx, obeyed[n].before, &answer.Record)
 		}
 	}
 }

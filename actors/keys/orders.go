@@ -37,11 +37,12 @@ func (w *writer) onOrder(ctx actor.Context, m Order) {
 func (s *saga) obey(ctx actor.Context, o Order) {
 	records, err := s.records()
 	answer := Obeyed{Err: cmp.Or(err, keys.Gone(o.ID))}
-	if n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == o.ID }); n >= 0 {
+	n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == o.ID })
+	if n >= 0 {
 		answer.Record, answer.Err = o.Obey(records[n], s.env.Now())
 	}
 	if answer.Err == nil {
-		answer.Err = s.env.Keys.Put(answer.Record)
+		answer.Err = s.change(records[n], &answer.Record)
 	}
 	LogOrder(s.env, o, answer)
 	ctx.Request(ctx.Sender(), answer)

@@ -10,13 +10,14 @@ import (
 
 	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 	"federation-agent/messages"
 )
 
 // order gives the writer an order about the only key, and gives the answer.
 func (w *writing) order(o keys.Order) Obeyed {
 	w.t.Helper()
-	records, err := w.env.Keys.Records(store.Filter{})
+	records, err := storetest.Records(w.env.Keys, store.Filter{})
 	if err != nil || len(records) != 1 {
 		w.t.Fatal(records, err)
 	}
@@ -86,7 +87,7 @@ func TestAnOrderWhileTheJournalCannotBeReadIsRefusedAndForgotten(t *testing.T) {
 	inWriting(t, func(w *writing) {
 		ref, hearer := w.subscribe()
 		w.tell(ref, hearer, messages.Unproved)
-		records, err := w.env.Keys.Records(store.Filter{})
+		records, err := storetest.Records(w.env.Keys, store.Filter{})
 		if err != nil || len(records) != 1 {
 			t.Fatal(records, err)
 		}
@@ -99,7 +100,7 @@ func TestAnOrderWhileTheJournalCannotBeReadIsRefusedAndForgotten(t *testing.T) {
 		}
 		w.journal.unreadable.Store(false)
 		time.Sleep(3 * sweepEvery)
-		if r, err := w.env.Keys.Records(store.Filter{}); err != nil || len(r) != 1 || r[0].IsAcknowledged() {
+		if r, err := storetest.Records(w.env.Keys, store.Filter{}); err != nil || len(r) != 1 || r[0].IsAcknowledged() {
 			t.Errorf("it was carried out all the same: %+v %v", r, err)
 		}
 	})

@@ -29,20 +29,24 @@ const (
 
 // records is what the journal has of the subscription, the oldest first.
 func (s *saga) records() ([]keys.Record, error) {
-	of := s.spec.subscription
-	records, err := s.env.Keys.Records(store.Filter{
-		Integration: of.Integration, Account: of.Account, Region: of.Region, SubscriptionID: of.ID,
-	})
+	entry, err := s.env.Keys.Entry(s.env.Life, s.spec.subscription)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key journal: %w", err)
 	}
-	return records, nil
+	s.entry = entry
+	return slices.Clone(entry.Records), nil
+}
+
+// change writes another record in place of one; see [store.Replace].
+func (s *saga) change(from keys.Record, to *keys.Record) (err error) {
+	s.entry, err = store.Replace(s.env.Life, s.env.Keys, s.entry, from, to)
+	return err
 }
 
 // write writes a record's next state down. Without an error, the record is as it was written.
 func (s *saga) write(record *keys.Record, state keys.State, reason string) error {
 	next := record.Become(state, cmp.Or(reason, record.Reason), s.env.Now())
-	if err := s.env.Keys.Put(next); err != nil {
+	if err := s.change(*record, &next); err != nil {
 		s.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, state, life.LogKey, record.KeyID,
 			life.LogKeyName, record.KeyName, life.LogError, err)
 		return fmt.Errorf("writing the key journal: %w", err)
@@ -60,7 +64,7 @@ func (s *saga) noteError(record *keys.Record, err error) {
 }
 
 func (s *saga) forget(record keys.Record) {
-	if err := s.env.Keys.Remove(record.ID); err != nil {
+	if err := s.change(record, nil); err != nil {
 		s.env.Lasting.Error("cannot remove a record from the key journal", life.LogKey, record.KeyID, life.LogError, err)
 	}
 }
@@ -145,7 +149,7 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 
 // ended has the journal know that the subscription has no key any more.
 func (s *saga) ended() {
-	if err := s.env.Keys.End(s.spec.subscription, s.env.Now()); err != nil {
+	if err := s.env.Keys.End(s.env.Life, s.spec.subscription, s.env.Now()); err != nil {
 		s.env.Log.Error("cannot remove the keys of a subscription from the key journal",
 			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
 	}
@@ -161,7 +165,7 @@ func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error
 		life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, why)
 	s.ended() // a journal that cannot be read yet may know its key
 	of, now := s.spec.subscription, s.env.Now()
-	return s.env.Keys.Put(keys.Record{
+	return s.change(keys.Record{}, &keys.Record{
 		ID: s.env.NewID(), Integration: of.Integration, Account: of.Account, Region: of.Region,
 		SubscriptionID: c.SubscriptionID, APIID: c.APIID, KeyName: keys.UnknownName(c.SubscriptionID), CommandID: c.ID,
 		State: keys.LostCreate, CreatedAt: now, UpdatedAt: now,

@@ -12,6 +12,7 @@ import (
 	"federation-agent/internal/federation"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/secret"
+	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
 
@@ -33,6 +34,8 @@ const (
 type saga struct {
 	env  *life.Env
 	spec sagaSpec
+	// entry is what the journal has of the subscription, as this saga read or wrote it last.
+	entry store.Entry
 	// answered is the record of the key that this saga answered with last.
 	answered string
 	// tries is how many tasks in a row could not delete a key.

@@ -70,18 +70,21 @@ type deadly struct {
 
 var errUnreadable = errors.New("the journal cannot be read")
 
-func (d *deadly) Records(of store.Filter) ([]keys.Record, error) {
+func (d *deadly) Entry(ctx context.Context, of keys.Subscription) (store.Entry, error) {
 	if d.unreadable.Load() {
-		return nil, errUnreadable
+		return store.Entry{}, errUnreadable
 	}
-	return d.FileStore.Records(of)
+	return d.FileStore.Entry(ctx, of)
 }
 
-func (d *deadly) Put(r keys.Record) error {
-	if r.State == keys.Delivered && d.dies.Swap(false) {
+func (d *deadly) Write(
+	ctx context.Context, from store.Entry, owner string, records []keys.Record,
+) (store.Entry, error) {
+	delivered := func(r keys.Record) bool { return r.State == keys.Delivered }
+	if slices.ContainsFunc(records, delivered) && d.dies.Swap(false) {
 		panic("a test's")
 	}
-	return d.FileStore.Put(r)
+	return d.FileStore.Write(ctx, from, owner, records)
 }
 
 // writing is a writer with its journal and its AWS, and the router that asks it.
@@ -193,7 +196,7 @@ func (w *writing) tell(ref messages.CommandRef, hearer *actor.PID, fate messages
 // states is what the journal says of the keys, the oldest first.
 func (w *writing) states(want ...keys.State) {
 	w.t.Helper()
-	records, err := w.env.Keys.Records(store.Filter{})
+	records, err := storetest.Records(w.env.Keys, store.Filter{})
 	if err != nil {
 		w.t.Fatal(err)
 	}

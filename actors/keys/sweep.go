@@ -53,12 +53,12 @@ func (w *writer) sweep() {
 	env, place, integrations := w.env, w.place, append([]string{w.place.Integration}, w.adopted...)
 	now := env.Now()
 	seeks, asks := w.source.lookup && now.After(w.seekAfter), w.source.apim != nil && now.After(w.askAfter)
-	life.Pipe(w.Scope, func(context.Context) (found []due, all error) {
+	life.Pipe(w.Scope, func(ctx context.Context) (found []due, all error) {
 		var sought []due
 		for _, integration := range integrations {
-			records, err := env.Keys.Records(store.Filter{
+			records, err := store.Records(ctx, env.Keys, store.Filter{
 				Integration: integration, Account: place.Account, Region: place.Region,
-			})
+			}, true)
 			all = errors.Join(all, err)
 			for _, step := range keys.Decide(records) {
 				found = append(found, due{step.Record.Subscription(), task{}})
@@ -135,7 +135,7 @@ func (s *saga) lookFor(r keys.Record) error {
 			life.LogTarget, s.target(), life.LogSubscription, r.SubscriptionID)
 	}
 	if !settled {
-		return s.env.Keys.Put(next)
+		return s.change(r, &next)
 	}
 	s.env.Log.Info("AWS has no such API key: it is listed no longer", life.LogState, r.State, life.LogKey, r.KeyID,
 		life.LogKeyName, r.KeyName, life.LogTarget, s.target(), life.LogSubscription, r.SubscriptionID)

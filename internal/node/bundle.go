@@ -4,6 +4,7 @@ import (
 	"archive/tar"
 	"bytes"
 	"compress/gzip"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -78,10 +79,10 @@ func (a *api) writeBundle(w io.Writer, name string, now time.Time, r *http.Reque
 		{"README.txt", func(w io.Writer) error { _, err := io.WriteString(w, bundleNote); return err }},
 		{"about.json", func(w io.Writer) error { return asJSON(w, a.about(now)) }},
 		{"configuration.json", func(w io.Writer) error { return asJSON(w, a.settings()) }},
-		{"status.json", func(w io.Writer) error { return asJSON(w, a.report()) }},
+		{"status.json", func(w io.Writer) error { return asJSON(w, a.report(r.Context())) }},
 		{"health.json", answerOf(r, a.health)},
 		{"metrics.txt", answerOf(r, a.metrics().ServeHTTP)},
-		{"journal.json", func(w io.Writer) error { return a.countJournal(w) }},
+		{"journal.json", func(w io.Writer) error { return a.countJournal(r.Context(), w) }},
 		{"log.txt", func(w io.Writer) error { _, err := w.Write(a.Book.Recent()); return err }},
 		{"goroutines.txt", func(w io.Writer) error { return pprof.Lookup("goroutine").WriteTo(w, stackDetail) }},
 	} {
@@ -119,7 +120,7 @@ func (a *api) about(now time.Time) any {
 }
 
 // countJournal writes how much the journal knows of each integration.
-func (a *api) countJournal(w io.Writer) error {
+func (a *api) countJournal(ctx context.Context, w io.Writer) error {
 	type counts struct {
 		Keys map[keys.State]int `json:"keys"`
 		Jobs int                `json:"runningIngests"`
@@ -131,7 +132,7 @@ func (a *api) countJournal(w io.Writer) error {
 		}
 		return journal[integration]
 	}
-	records, err := a.Keys.Records(store.Filter{})
+	records, err := store.Records(ctx, a.Keys, store.Filter{}, false)
 	for _, r := range records {
 		of(r.Integration).Keys[r.State]++
 	}

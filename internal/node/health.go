@@ -155,8 +155,8 @@ func (a *api) guardHolds(context.Context) verdict {
 	return healthy(held...)
 }
 
-func (a *api) keysListed(context.Context) verdict {
-	keys := a.keys(a.Board.Read())
+func (a *api) keysListed(ctx context.Context) verdict {
+	keys := a.keys(ctx, a.Board.Read())
 	if keys.Problem != "" {
 		return healthy("the key journal cannot be read: " + keys.Problem)
 	}

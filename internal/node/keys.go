@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -108,7 +109,7 @@ func (a *api) listKeys(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, http.StatusBadRequest, refused{Error: err.Error()})
 		return
 	}
-	records, err := a.Keys.Records(q.Filter)
+	records, err := store.Records(r.Context(), a.Keys, q.Filter, false)
 	if err != nil {
 		writeJSON(w, http.StatusServiceUnavailable, refused{Error: "the key journal cannot be read: " + err.Error()})
 		return
@@ -139,7 +140,7 @@ func (a *api) listKeys(w http.ResponseWriter, r *http.Request) {
 
 // showKey shows one key, whatever its state.
 func (a *api) showKey(w http.ResponseWriter, r *http.Request) {
-	record, err := a.find(r.PathValue("id"))
+	record, err := a.find(r.Context(), r.PathValue("id"))
 	if err != nil {
 		code, why := refusalOf(err)
 		writeJSON(w, code, refused{Error: err.Error(), Why: why})
@@ -188,8 +189,8 @@ func (a *api) apiNames(records []keys.Record) map[string]string {
 }
 
 // find gives the record that somebody names: by its id or the beginning of it, or by AWS's id of the key.
-func (a *api) find(name string) (keys.Record, error) {
-	records, err := a.Keys.Records(store.Filter{})
+func (a *api) find(ctx context.Context, name string) (keys.Record, error) {
+	records, err := store.Records(ctx, a.Keys, store.Filter{}, false)
 	if err != nil {
 		return keys.Record{}, fmt.Errorf("the key journal cannot be read: %w", err)
 	}

@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -150,7 +151,9 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 		}
 	}
 	m.aws(board)
-	keys := c.keys(board)
+	ctx, cancel := context.WithTimeout(context.Background(), requestWithin)
+	defer cancel()
+	keys := c.keys(ctx, board)
 	if keys.Problem != "" {
 		out <- prometheus.NewInvalidMetric(unconfirmedKeys, errors.New(keys.Problem))
 		return

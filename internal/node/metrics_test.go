@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"context"
 	"errors"
 	"net/http"
 	"os"
@@ -14,7 +15,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 	"github.com/prometheus/client_golang/prometheus/testutil/promlint"
 
-	"federation-agent/internal/keys"
 	"federation-agent/internal/node"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
@@ -209,7 +209,9 @@ func TestEveryMetricIsDocumentedAndNoOther(t *testing.T) {
 // unreadable is a journal that cannot be read.
 type unreadable struct{ store.KeyJournal }
 
-func (unreadable) Records(store.Filter) ([]keys.Record, error) { return nil, errors.New("closed") }
+func (unreadable) Entries(context.Context, store.Filter, bool) ([]store.Entry, error) {
+	return nil, errors.New("closed")
+}
 
 func TestAJournalThatCannotBeReadHidesNoOtherMetric(t *testing.T) {
 	r := measured(t)

@@ -93,7 +93,7 @@ func (a *api) onKey(wanted keys.Wanted) http.HandlerFunc {
 			refuse(w, r, http.StatusBadRequest, err.Error(), "")
 			return
 		}
-		record, err := a.find(r.PathValue("id"))
+		record, err := a.find(r.Context(), r.PathValue("id"))
 		if err == nil {
 			ctx, cancel := context.WithTimeout(r.Context(), orderWithin)
 			record, err = a.Order(ctx, keys.Order{

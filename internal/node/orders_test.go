@@ -19,6 +19,7 @@ import (
 	"federation-agent/internal/node"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 )
 
 const token = "a-token-of-a-file"
@@ -32,14 +33,14 @@ func ordered(t *testing.T, isOpen bool) (r *rig, given *[]keys.Order) {
 		o.Users = map[string]secret.String{"admin": secret.New(password), "other": secret.New(password)}
 		o.Order = func(_ context.Context, order keys.Order) (keys.Record, error) {
 			*given = append(*given, order)
-			records, err := r.journal.Records(store.Filter{})
+			records, err := storetest.Records(r.journal, store.Filter{})
 			n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == order.ID })
 			if err != nil || n < 0 {
 				return keys.Record{}, errors.Join(err, keys.Gone(order.ID))
 			}
 			next, err := order.Obey(records[n], r.now)
 			if err == nil {
-				err = r.journal.Put(next)
+				err = storetest.Put(r.journal, next)
 			}
 			return next, err
 		}

@@ -62,7 +62,7 @@ func pageFile(name, kind string) http.HandlerFunc {
 // federation is the status page: HTML for callers that accept it, as browsers do, and JSON for all others.
 func (a *api) federation(w http.ResponseWriter, r *http.Request) {
 	w.Header().Set("Vary", "Accept")
-	report := a.report()
+	report := a.report(r.Context())
 	if !strings.Contains(r.Header.Get("Accept"), "text/html") {
 		writeJSON(w, http.StatusOK, report)
 		return

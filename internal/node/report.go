@@ -2,6 +2,7 @@ package node
 
 import (
 	"cmp"
+	"context"
 	"slices"
 	"time"
 
@@ -117,13 +118,13 @@ type commandReport struct {
 	Count uint64 `json:"count"`
 }
 
-func (a *api) report() report {
+func (a *api) report(ctx context.Context) report {
 	board := a.Board.Read()
 	r := report{
 		Now:    a.Now().UTC(),
 		Agent:  agentReport{ID: a.ID, Version: a.Build.Version, Commit: a.Build.Commit, Go: a.Build.Go, StartedAt: a.started},
 		Store:  storeReport(a.StoreHealth()),
-		Keys:   a.keys(board),
+		Keys:   a.keys(ctx, board),
 		Quotas: a.quotasOf(board), Serving: make([]served, 0, len(board.Integrations)),
 	}
 	for _, i := range board.Integrations {
@@ -134,7 +135,7 @@ func (a *api) report() report {
 }
 
 // keys reads the journal. Delivered keys, by far the most, are not copied.
-func (a *api) keys(board status.Snapshot) keysReport {
+func (a *api) keys(ctx context.Context, board status.Snapshot) keysReport {
 	out := keysReport{
 		Unconfirmed: []keyReport{}, LostCreates: []keyReport{}, Deletions: []keyReport{}, Unserved: []keyReport{},
 		Backlog: map[string]backlog{},
@@ -142,10 +143,10 @@ func (a *api) keys(board status.Snapshot) keysReport {
 	for _, i := range board.Integrations {
 		out.Backlog[i.ID] = backlog{}
 	}
-	records, err := a.Keys.Records(store.Filter{States: []keys.State{
+	records, err := store.Records(ctx, a.Keys, store.Filter{States: []keys.State{
 		keys.Unconfirmed, keys.LostCreate, keys.Deleting,
 		keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered,
-	}})
+	}}, true)
 	if err != nil {
 		out.Problem = err.Error()
 	}

@@ -17,6 +17,7 @@ import (
 	"federation-agent/internal/secret"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 )
 
 func (r *rig) rebuild() { r.handler = node.Handler(r.options) }
@@ -38,7 +39,7 @@ func listenerPort(t *testing.T, address string) int {
 func (r *rig) put(rec keys.Record, states ...keys.State) {
 	r.t.Helper()
 	for _, rec.State = range states {
-		if err := r.journal.Put(rec); err != nil {
+		if err := storetest.Put(r.journal, rec); err != nil {
 			r.t.Fatal(err)
 		}
 	}
@@ -323,12 +324,12 @@ func TestALostCreateThatTheAgentLooksForAsksForNobodyUntilThatFails(t *testing.T
 	if of, page := asks(); len(of) > 0 || !strings.Contains(page, itself) {
 		t.Errorf("it asks for %q\n%s", of, page)
 	}
-	records, err := r.journal.Records(store.Filter{States: []keys.State{keys.LostCreate}})
+	records, err := storetest.Records(r.journal, store.Filter{States: []keys.State{keys.LostCreate}})
 	if err != nil || len(records) != 1 {
 		t.Fatal(records, err)
 	}
 	records[0].LastError = "no permission"
-	if err := r.journal.Put(records[0]); err != nil {
+	if err := storetest.Put(r.journal, records[0]); err != nil {
 		t.Fatal(err)
 	}
 	if of, _ := asks(); len(of) != 1 || !strings.Contains(of[0], "no permission") {

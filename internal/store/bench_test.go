@@ -7,10 +7,17 @@ import (
 	"federation-agent/internal/keys"
 )
 
+// ofItsOwn is one of a thousand records, each of a subscription of its own.
+func ofItsOwn(n int) keys.Record {
+	rec := keyRecord(fmt.Sprint("r", n%1000), keys.Intent)
+	rec.SubscriptionID = rec.ID
+	return rec
+}
+
 func BenchmarkJournalPut(b *testing.B) {
 	s, _ := openIn(b, b.TempDir())
 	for n := 0; b.Loop(); n++ {
-		must(b, s.Put(keyRecord(fmt.Sprint("r", n%1000), keys.Intent)))
+		must(b, put(s, ofItsOwn(n)))
 	}
 }
 
@@ -19,7 +26,7 @@ func BenchmarkJournalPutConcurrently(b *testing.B) {
 	b.SetParallelism(50)
 	b.RunParallel(func(pb *testing.PB) {
 		for n := 0; pb.Next(); n++ {
-			if err := s.Put(keyRecord(fmt.Sprint("r", n%1000), keys.Intent)); err != nil {
+			if err := put(s, ofItsOwn(n)); err != nil {
 				b.Error(err)
 			}
 		}

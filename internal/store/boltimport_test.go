@@ -16,7 +16,7 @@ func TestAJournalOfAnEarlierVersionIsReadAndRewritten(t *testing.T) {
 	for range 2 {
 		s, health := openIn(t, dir)
 		wantHealth(t, health, true)
-		records, err := s.Records(Filter{})
+		records, err := recordsIn(s, Filter{})
 		must(t, err)
 		states := []keys.State{keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered, keys.Delivered,
 			keys.Unconfirmed, keys.Deleting, keys.LostCreate}

@@ -69,7 +69,7 @@ func TestAFileThatCannotBeUsedIsMovedAsideAndNamed(t *testing.T) {
 			if string(kept) != string(row.content) {
 				t.Error("the file moved aside is not as it was")
 			}
-			must(t, s.Put(keyRecord("new", keys.Intent)))
+			must(t, put(s, keyRecord("new", keys.Intent)))
 			must(t, s.Close())
 
 			s, health = openIn(t, dir)
@@ -103,7 +103,7 @@ func TestAJournalOfANewerVersionIsRefusedAndLeftAlone(t *testing.T) {
 	// One that meets it later, because another process had the journal, works in memory.
 	s, health := openIn(t, dir)
 	wantHealth(t, health, false, "newer version", "version 3")
-	must(t, s.Put(keyRecord("new", keys.Intent)))
+	must(t, put(s, keyRecord("new", keys.Intent)))
 	must(t, s.Flush())
 	if now, err := os.ReadFile(path); err != nil || !bytes.Equal(now, content) {
 		t.Errorf("the file was touched: %v", err)
@@ -127,8 +127,8 @@ func TestAJournalOfANewerVersionIsRefusedAndLeftAlone(t *testing.T) {
 func TestAJournalThatAnEarlierVersionMovedAsideIsReadAgain(t *testing.T) {
 	moved := t.TempDir()
 	s, _ := openIn(t, moved)
-	must(t, s.Put(keyRecord("only-aside", keys.Unconfirmed)))
-	must(t, s.Put(keyRecord("r005", keys.Unconfirmed))) // the database has it, too, and goes on with it
+	must(t, put(s, keyRecord("only-aside", keys.Unconfirmed)))
+	must(t, put(s, keyRecord("r005", keys.Unconfirmed))) // the database has it, too, and goes on with it
 	must(t, s.RememberPlans("i", map[string][]string{"a/b": {"older"}, "only-aside": {"p"}}))
 	must(t, s.Close())
 	aside, err := os.ReadFile(filepath.Join(moved, FileName))
@@ -168,7 +168,7 @@ func TestAJournalThatAnEarlierVersionMovedAsideIsReadAgain(t *testing.T) {
 			if _, err := os.Stat(paths[0]); !os.IsNotExist(err) {
 				t.Errorf("the file that was read again is still there: %v", err)
 			}
-			must(t, s.Remove("only-aside"))
+			must(t, removeKey(s, "only-aside"))
 			must(t, s.Close())
 			s, _ = openIn(t, dir)
 			if slices.Contains(recordIDs(t, s), "only-aside") {
@@ -266,7 +266,7 @@ func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
 				if !health.Durable {
 					t.Fatalf("seed %d: %v", seed, health.Messages)
 				}
-				found, err := s.Records(Filter{})
+				found, err := recordsIn(s, Filter{})
 				must(t, err)
 				intact := 0
 				for _, rec := range found {
@@ -290,7 +290,7 @@ func TestNoDamageIsFatalOrPassesSilently(t *testing.T) {
 				} else if intact != len(row.want) {
 					t.Fatalf("seed %d: %d records and no word of it", seed, len(found))
 				}
-				must(t, s.Put(keyRecord("new", keys.Intent)))
+				must(t, put(s, keyRecord("new", keys.Intent)))
 				must(t, s.Close())
 				s, health = Open(dir, Options{LockWait: time.Millisecond})
 				if !health.Durable || len(recordIDs(t, s)) != len(found)+1 {
@@ -333,7 +333,7 @@ func TestAWriteThatWasCutOffIsNoDamage(t *testing.T) {
 					t.Fatalf("%d lines counted, cut off at %d: %v %v %v", counted, end, plans, recordIDs(t, s), err)
 				}
 				if end%4 == 0 {
-					must(t, s.Put(keyRecord("new", keys.Intent)))
+					must(t, put(s, keyRecord("new", keys.Intent)))
 				}
 				must(t, s.Close())
 				s, health = openIn(t, dir)
@@ -350,14 +350,14 @@ func TestADamagedJournalDeletesNoKey(t *testing.T) {
 	s, _ := openIn(t, dir)
 	for _, last := range []keys.State{keys.Created, keys.Attached, keys.Answered, keys.Deleting} {
 		for _, state := range []keys.State{keys.Created, keys.Attached, keys.Answered, keys.Deleting} {
-			must(t, s.Put(keyRecord("was-"+string(last), state)))
+			must(t, put(s, keyRecord("was-"+string(last), state)))
 			if state == last {
 				break
 			}
 		}
 	}
-	must(t, s.Put(keyRecord("lost", keys.Delivered)))
-	must(t, s.Put(keyRecord("new", keys.Intent)))
+	must(t, put(s, keyRecord("lost", keys.Delivered)))
+	must(t, put(s, keyRecord("new", keys.Intent)))
 	must(t, s.Close())
 	path := filepath.Join(dir, FileName)
 	content, err := os.ReadFile(path)
@@ -367,7 +367,7 @@ func TestADamagedJournalDeletesNoKey(t *testing.T) {
 		s, health := openIn(t, dir)
 		wantHealth(t, health, true, "corrupt-1")
 		got := map[string]keys.State{}
-		records, err := s.Records(Filter{})
+		records, err := recordsIn(s, Filter{})
 		must(t, err)
 		for _, rec := range records {
 			got[rec.ID] = rec.State

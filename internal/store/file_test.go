@@ -67,7 +67,7 @@ func wantHealth(t testing.TB, health Health, durable bool, texts ...string) {
 
 func recordIDs(t testing.TB, s *FileStore) []string {
 	t.Helper()
-	records, err := s.Records(Filter{})
+	records, err := recordsIn(s, Filter{})
 	must(t, err)
 	ids := []string{}
 	for _, rec := range records {
@@ -83,10 +83,10 @@ func filledFile(t testing.TB, records int) []byte {
 	s, health := openIn(t, dir)
 	wantHealth(t, health, true)
 	for n := range records {
-		must(t, s.Put(keyRecord(fmt.Sprintf("r%02d", n), keys.Delivered)))
+		must(t, put(s, keyRecord(fmt.Sprintf("r%02d", n), keys.Delivered)))
 	}
-	must(t, s.Put(keyRecord("gone", keys.Intent)))
-	must(t, s.Remove("gone"))
+	must(t, put(s, keyRecord("gone", keys.Intent)))
+	must(t, removeKey(s, "gone"))
 	must(t, s.SaveListing("i", "t", []RememberedAPI{{ID: "a", Name: strings.Repeat("n", 9000)}}))
 	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
 	must(t, s.Close())
@@ -105,17 +105,17 @@ func dirWith(t testing.TB, content []byte) string {
 func TestASecondWriterRunsInMemoryAndTakesOverLater(t *testing.T) {
 	dir := t.TempDir()
 	first, _ := openIn(t, dir)
-	must(t, first.Put(keyRecord("first's", keys.Created)))
-	must(t, first.Put(keyRecord("both's", keys.Created)))
+	must(t, put(first, keyRecord("first's", keys.Created)))
+	must(t, put(first, keyRecord("both's", keys.Created)))
 
 	var log strings.Builder
 	second, health := Open(dir, Options{LockWait: time.Millisecond, Logger: slog.New(slog.NewTextHandler(&log, nil))})
 	t.Cleanup(func() { _ = second.Close() })
 	wantHealth(t, health, false, "another process holds the store", dir, "in memory only", "forgets which API keys")
-	must(t, second.Put(keyRecord("second's", keys.Intent)))
+	must(t, put(second, keyRecord("second's", keys.Intent)))
 	both := keyRecord("both's", keys.Attached)
-	must(t, second.Put(both))
-	must(t, first.Put(keyRecord("late", keys.Deleting)))
+	must(t, put(second, both))
+	must(t, put(first, keyRecord("late", keys.Deleting)))
 	must(t, first.Close())
 
 	must(t, second.Flush())
@@ -123,7 +123,7 @@ func TestASecondWriterRunsInMemoryAndTakesOverLater(t *testing.T) {
 	if !strings.Contains(log.String(), "keys=2") {
 		t.Errorf("the log does not tell of the first's two keys: %s", log.String())
 	}
-	records, err := second.Records(Filter{States: []keys.State{keys.Created, keys.Deleting}})
+	records, err := recordsIn(second, Filter{States: []keys.State{keys.Created, keys.Deleting}})
 	must(t, err)
 	firsts := []keys.Record{keyRecord("first's", keys.Created), keyRecord("late", keys.Deleting)}
 	if diff := cmp.Diff(firsts, records); diff != "" {
@@ -134,7 +134,7 @@ func TestASecondWriterRunsInMemoryAndTakesOverLater(t *testing.T) {
 	if diff := cmp.Diff([]string{"both's", "first's", "late", "second's"}, recordIDs(t, third)); diff != "" {
 		t.Error(diff)
 	}
-	if got, _ := third.Records(Filter{States: []keys.State{keys.Attached}}); len(got) != 1 || got[0].ID != "both's" {
+	if got, _ := recordsIn(third, Filter{States: []keys.State{keys.Attached}}); len(got) != 1 || got[0].ID != "both's" {
 		t.Errorf("the living process's own record counts: %+v", got)
 	}
 }
@@ -142,7 +142,7 @@ func TestASecondWriterRunsInMemoryAndTakesOverLater(t *testing.T) {
 func TestADamagedFileOfALivingProcessIsLeftToIt(t *testing.T) {
 	dir := t.TempDir()
 	first, _ := openIn(t, dir)
-	must(t, first.Put(keyRecord("r", keys.Created)))
+	must(t, put(first, keyRecord("r", keys.Created)))
 	file, err := os.OpenFile(filepath.Join(dir, FileName), os.O_WRONLY, 0)
 	must(t, err)
 	_, err = file.WriteAt(make([]byte, 8192), 0)
@@ -173,8 +173,8 @@ func TestAReadOnlyDiskIsReadAndTheRestKeptInMemory(t *testing.T) {
 	if diff := cmp.Diff([]string{"r00", "r01", "r02"}, recordIDs(t, s)); diff != "" {
 		t.Fatal(diff)
 	}
-	must(t, s.Put(keyRecord("r00", keys.Deleting)))
-	must(t, s.Put(keyRecord("new", keys.Intent)))
+	must(t, put(s, keyRecord("r00", keys.Deleting)))
+	must(t, put(s, keyRecord("new", keys.Intent)))
 	must(t, s.Flush())
 	wantHealth(t, s.Health(), false, "read-only file system")
 
@@ -186,7 +186,7 @@ func TestAReadOnlyDiskIsReadAndTheRestKeptInMemory(t *testing.T) {
 	if diff := cmp.Diff([]string{"new", "r00", "r01", "r02"}, recordIDs(t, s)); diff != "" {
 		t.Error(diff)
 	}
-	if got, _ := s.Records(Filter{States: []keys.State{keys.Deleting}}); len(got) != 1 {
+	if got, _ := recordsIn(s, Filter{States: []keys.State{keys.Deleting}}); len(got) != 1 {
 		t.Errorf("what was written meanwhile: %+v", got)
 	}
 }
@@ -196,7 +196,7 @@ func TestADirectoryThatCannotBeMadeIsNotFatal(t *testing.T) {
 	must(t, os.WriteFile(file, nil, 0o600))
 	s, health := openIn(t, filepath.Join(file, "store"))
 	wantHealth(t, health, false, "in memory only", file)
-	must(t, s.Put(keyRecord("r", keys.Intent)))
+	must(t, put(s, keyRecord("r", keys.Intent)))
 	if err := s.Close(); err == nil {
 		t.Error("closing says nothing of what is lost")
 	}
@@ -217,8 +217,8 @@ func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 	s, health := NewFileStore(medium, Options{})
 	t.Cleanup(func() { _ = s.Close() })
 	wantHealth(t, health, true)
-	must(t, s.Put(keyRecord("before", keys.Intent)))
-	must(t, s.Put(keyRecord("removed while full", keys.Intent)))
+	must(t, put(s, keyRecord("before", keys.Intent)))
+	must(t, put(s, keyRecord("removed while full", keys.Intent)))
 	const n = 5
 	for i := range n {
 		if i == 3 {
@@ -231,8 +231,8 @@ func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 		must(t, s.SaveListing("i", fmt.Sprint("t", i), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 10_000)}}))
 	}
 	wantHealth(t, s.Health(), false, "in memory only", "forgets which API keys")
-	must(t, s.Put(keyRecord("while full", keys.Intent)))
-	must(t, s.Remove("removed while full"))
+	must(t, put(s, keyRecord("while full", keys.Intent)))
+	must(t, removeKey(s, "removed while full"))
 	if diff := cmp.Diff([]string{"before", "while full"}, recordIDs(t, s)); diff != "" {
 		t.Error(diff)
 	}
@@ -240,7 +240,7 @@ func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 
 	full = false
 	for range maxSkip + 1 { // writes alone bring it back, without anybody's Flush
-		must(t, s.Put(keyRecord("while full", keys.Intent)))
+		must(t, put(s, keyRecord("while full", keys.Intent)))
 	}
 	wantHealth(t, s.Health(), true)
 	must(t, s.Close())
@@ -261,16 +261,16 @@ func TestWhatOthersWroteWhileTheLockWasLostIsKept(t *testing.T) {
 	medium := refusing(dir, &refusal)
 	s, _ := NewFileStore(medium, Options{})
 	t.Cleanup(func() { _ = s.Close() })
-	must(t, s.Put(keyRecord("ours", keys.Intent)))
+	must(t, put(s, keyRecord("ours", keys.Intent)))
 	must(t, os.Truncate(filepath.Join(dir, FileName), 0)) // makes the next write fail
-	must(t, s.Put(keyRecord("ours too", keys.Intent)))
+	must(t, put(s, keyRecord("ours too", keys.Intent)))
 	refusal = syscall.EIO
 	must(t, s.Flush())
 	wantHealth(t, s.Health(), false, "input/output error")
 
 	other, health := openIn(t, dir)
 	wantHealth(t, health, true)
-	must(t, other.Put(keyRecord("others'", keys.Intent)))
+	must(t, put(other, keyRecord("others'", keys.Intent)))
 	must(t, other.Close())
 
 	refusal = nil
@@ -295,12 +295,12 @@ func TestAFileCutOffOrRemovedWhileInUseIsReplacedFromMemory(t *testing.T) {
 			dir := t.TempDir()
 			s, _ := openIn(t, dir)
 			for n := range 200 {
-				must(t, s.Put(keyRecord(fmt.Sprintf("r%03d", n), keys.Intent)))
+				must(t, put(s, keyRecord(fmt.Sprintf("r%03d", n), keys.Intent)))
 			}
 			want := recordIDs(t, s)
 			must(t, row.harm(filepath.Join(dir, FileName)))
 			must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
-			must(t, s.Put(keyRecord("r000", keys.Creating)))
+			must(t, put(s, keyRecord("r000", keys.Creating)))
 			must(t, s.Flush())
 			wantHealth(t, s.Health(), true, row.says...)
 			must(t, s.Close())
@@ -319,12 +319,12 @@ func TestAFileWhoseSyncFailedIsNotTrusted(t *testing.T) {
 	medium := refusing(dir, &refusal)
 	s, _ := NewFileStore(medium, Options{})
 	t.Cleanup(func() { _ = s.Close() })
-	must(t, s.Put(keyRecord("known", keys.Intent)))
+	must(t, put(s, keyRecord("known", keys.Intent)))
 	before, err := medium.file.Stat()
 	must(t, err)
 	must(t, medium.Close())
 	medium.unsynced = true
-	must(t, s.Put(keyRecord("new", keys.Intent)))
+	must(t, put(s, keyRecord("new", keys.Intent)))
 	must(t, s.Flush())
 	wantHealth(t, s.Health(), true)
 	if _, current := medium.inPlace(medium.file); !current || medium.unsynced {
@@ -344,7 +344,7 @@ func TestAnEmptyFileIsANewOne(t *testing.T) {
 	for _, content := range [][]byte{nil, unzipped(t, "bbolt-empty.db.gz")} {
 		s, health := openIn(t, dirWith(t, content))
 		wantHealth(t, health, true)
-		must(t, s.Put(keyRecord("r", keys.Intent)))
+		must(t, put(s, keyRecord("r", keys.Intent)))
 	}
 }
 
@@ -353,7 +353,7 @@ func TestAFileIsRewrittenWithoutWhatIsOutdated(t *testing.T) {
 	path := filepath.Join(dir, FileName)
 	must(t, os.WriteFile(path+".new", []byte("left by a stop in the middle of a rewrite"), 0o600))
 	s, _ := openIn(t, dir)
-	must(t, s.Put(keyRecord("r", keys.Intent)))
+	must(t, put(s, keyRecord("r", keys.Intent)))
 	var largest, rewritten int64
 	for n := range 40 {
 		must(t, s.SaveListing("i", "t", []RememberedAPI{{ID: fmt.Sprint(n), Name: strings.Repeat("x", 100_000)}}))

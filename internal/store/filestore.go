@@ -138,9 +138,9 @@ func (s *FileStore) Health() Health {
 	return h
 }
 
-// write stages changes and returns when they are on disk.
-func (s *FileStore) write(mutate func(*state) ([]Change, error)) error {
-	if err := s.stage(mutate); err != nil {
+// write stages changes and returns when they are on disk. Then, if any, sees what they made of the state.
+func (s *FileStore) write(mutate func(*state) ([]Change, error), then ...func(*state)) error {
+	if err := s.stage(mutate, then...); err != nil {
 		return err
 	}
 	return s.flush(false)
@@ -148,7 +148,7 @@ func (s *FileStore) write(mutate func(*state) ([]Change, error)) error {
 
 // stage is the only way in: mutate says what changes, and the changes are applied to the memory and wait for the next
 // commit.
-func (s *FileStore) stage(mutate func(*state) ([]Change, error)) error {
+func (s *FileStore) stage(mutate func(*state) ([]Change, error), then ...func(*state)) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.ended != nil {
@@ -165,6 +165,9 @@ func (s *FileStore) stage(mutate func(*state) ([]Change, error)) error {
 		if !s.degraded {
 			s.pending[c.Row] = c.Value
 		}
+	}
+	for _, see := range then {
+		see(s.state)
 	}
 	return nil
 }

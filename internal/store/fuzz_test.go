@@ -97,7 +97,7 @@ func fuzzFile(f *testing.F, whole []byte) {
 		if !health.Durable && newer(content) == nil {
 			t.Fatal(health.Messages)
 		}
-		must(t, s.Put(keyRecord("new", keys.Intent)))
+		must(t, put(s, keyRecord("new", keys.Intent)))
 		if health := s.Health(); !health.Durable && newer(content) == nil {
 			t.Fatal(health.Messages)
 		}

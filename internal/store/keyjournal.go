@@ -1,7 +1,7 @@
 package store
 
 import (
-	"fmt"
+	"context"
 	"slices"
 	"time"
 
@@ -23,42 +23,87 @@ func (f Filter) Matches(rec keys.Record) bool {
 		(len(f.States) == 0 || slices.Contains(f.States, rec.State))
 }
 
-// KeyJournal is written before each step of making or deleting a key, so that a crash leaves no unknown key. It does
-// not promise that this process is the only one that writes.
+// KeyJournal is written before each step of making or deleting a key, so that a crash leaves no unknown key. Several
+// processes may write to it: an entry is written only where nobody has written since it was read.
 type KeyJournal interface {
-	// Put writes a record, new or changed. When it returns nil the record outlives the process, or the store's health
-	// says that it cannot promise that. Errors: [ErrInvalid], [ErrTransition], [ErrFenced], [ErrClosed]; after any of
-	// them the step that the record announces must not be taken.
-	Put(keys.Record) error
-	// Remove forgets a record; one that is not there is no error. Durable as Put is.
-	Remove(id string) error
+	// Entry reads the keys of a subscription as they are now, by primary key. One that is not there has no records and
+	// the zero [Version].
+	Entry(ctx context.Context, of keys.Subscription) (Entry, error)
+	// Write puts these records, and their owner, in place of those of an entry as it was read or written. When it returns
+	// no error, the entry outlives the process, or the store's health says that it cannot promise that. Errors: [ErrMoved],
+	// [ErrNotWritten], [ErrUnknown], [ErrInvalid], [ErrTransition], [ErrFenced], [ErrClosed]; after any of them the step
+	// that the write announces must not be taken.
+	Write(ctx context.Context, from Entry, owner string, records []keys.Record) (Entry, error)
 	// End forgets the keys of a subscription that has ended at this time: they are deleted in AWS. Those of an earlier
 	// process that the journal cannot read yet become [keys.Deleting] when it can. Records without a key stay. Durable as
-	// Put is.
-	End(of keys.Subscription, at time.Time) error
-	// Records gives copies of the records that the filter chooses, oldest CreatedAt first, then by ID. Each was current
-	// when it was read.
-	Records(Filter) ([]keys.Record, error)
+	// Write is.
+	End(ctx context.Context, of keys.Subscription, at time.Time) error
+	// Entries gives the records that the filter chooses, by subscription; open leaves out those with nothing to do and
+	// nothing to see, and may be behind by a moment. No entry of it is good for a decision: read it again.
+	Entries(ctx context.Context, filter Filter, open bool) ([]Entry, error)
 }
 
-// Put implements [KeyJournal].
-func (s *FileStore) Put(rec keys.Record) error {
-	return s.write(func(st *state) ([]Change, error) {
-		if err := checkID(tableKeys, rec.Integration); err != nil {
+// Records gives the records of [KeyJournal.Entries], oldest CreatedAt first, then by ID.
+func Records(ctx context.Context, journal KeyJournal, filter Filter, open bool) ([]keys.Record, error) {
+	entries, err := journal.Entries(ctx, filter, open)
+	var all []keys.Record
+	for _, e := range entries {
+		all = append(all, e.Records...)
+	}
+	slices.SortFunc(all, keys.Compare)
+	return all, err
+}
+
+// Entry implements [KeyJournal].
+func (s *FileStore) Entry(_ context.Context, of keys.Subscription) (Entry, error) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.state.entry(of), nil
+}
+
+// entry is what is known of a subscription's keys.
+func (st *state) entry(of keys.Subscription) Entry {
+	e := Entry{Of: of, Version: Version{Number: st.versions[of]}}
+	for row := range st.recordsOf[of] {
+		e.Records = append(e.Records, st.keys.byKey[row])
+	}
+	slices.SortFunc(e.Records, keys.Compare)
+	return e
+}
+
+// Write implements [KeyJournal]. There is no other owner than this process.
+func (s *FileStore) Write(_ context.Context, from Entry, _ string, records []keys.Record) (after Entry, err error) {
+	err = s.write(func(st *state) ([]Change, error) {
+		now := st.entry(from.Of)
+		if now.Version != from.Version {
+			return nil, &MovedError{Now: now}
+		}
+		next, err := from.With(records)
+		if err != nil {
 			return nil, err
 		}
-		if before, ok := st.keys.get(rec.ID); ok && !before.State.CanBecome(rec.State) {
-			return nil, fmt.Errorf("%w: key record %s is %s and cannot become %s",
-				ErrTransition, rec.ID, before.State, rec.State)
+		var changes []Change
+		for _, before := range now.Records {
+			if !slices.ContainsFunc(next.Records, func(r keys.Record) bool { return r.ID == before.ID }) {
+				changes = append(changes, st.keys.remove(before.ID)...)
+			}
 		}
-		rec.CreatedAt, rec.UpdatedAt = rec.CreatedAt.UTC(), rec.UpdatedAt.UTC()
-		return st.keys.set(rec, rec.ID)
-	})
-}
-
-// Remove implements [KeyJournal].
-func (s *FileStore) Remove(id string) error {
-	return s.write(func(st *state) ([]Change, error) { return st.keys.remove(id), nil })
+		for _, r := range next.Records {
+			if before, there := st.keys.get(r.ID); there && before == r {
+				continue
+			}
+			if err := checkID(tableKeys, r.Integration); err != nil {
+				return nil, err
+			}
+			set, err := st.keys.set(r, r.ID)
+			if err != nil {
+				return nil, err
+			}
+			changes = append(changes, set...)
+		}
+		return changes, nil
+	}, func(st *state) { after = st.entry(from.Of) })
+	return after, err
 }
 
 // maxEnded bounds the subscriptions whose end is remembered for a journal that cannot be read: as many as an account has
@@ -66,15 +111,15 @@ func (s *FileStore) Remove(id string) error {
 const maxEnded = 10_000
 
 // End implements [KeyJournal].
-func (s *FileStore) End(of keys.Subscription, at time.Time) error {
+func (s *FileStore) End(_ context.Context, of keys.Subscription, at time.Time) error {
 	return s.write(func(st *state) ([]Change, error) {
 		if !s.known && len(s.endedSubscriptions) < maxEnded {
 			s.endedSubscriptions[of] = at
 		}
 		var changes []Change
-		for id, rec := range st.keys.byKey {
-			if rec.Subscription() == of && rec.KeyID != "" {
-				changes = append(changes, st.keys.remove(id)...)
+		for _, rec := range st.entry(of).Records {
+			if rec.KeyID != "" {
+				changes = append(changes, st.keys.remove(rec.ID)...)
 			}
 		}
 		return changes, nil
@@ -88,16 +133,17 @@ func (s *FileStore) endedSince(rec keys.Record) bool {
 	return ended && rec.KeyID != "" && rec.State.CanBecome(keys.Deleting) && (!s.shared || rec.CreatedAt.Before(at))
 }
 
-// Records implements [KeyJournal].
-func (s *FileStore) Records(filter Filter) ([]keys.Record, error) {
+// Entries implements [KeyJournal].
+func (s *FileStore) Entries(_ context.Context, filter Filter, _ bool) ([]Entry, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	var found []keys.Record
-	for _, rec := range s.state.keys.byKey {
-		if filter.Matches(rec) {
-			found = append(found, rec)
+	var found []Entry
+	for of := range s.state.recordsOf {
+		e := s.state.entry(of)
+		e.Records = slices.DeleteFunc(e.Records, func(r keys.Record) bool { return !filter.Matches(r) })
+		if len(e.Records) > 0 {
+			found = append(found, e)
 		}
 	}
-	slices.SortFunc(found, keys.Compare)
 	return found, nil
 }

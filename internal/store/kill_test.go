@@ -38,7 +38,7 @@ func writeForEver(dir, round string) error {
 		rec := keyRecord(fmt.Sprintf("%s-%d", round, n), keys.Intent)
 		for _, state := range []keys.State{keys.Intent, keys.Creating, keys.Created, keys.Deleting} {
 			rec.State = state
-			if err := s.Put(rec); err != nil {
+			if err := put(s, rec); err != nil {
 				return err
 			}
 			fmt.Println("put", rec.ID, state)
@@ -49,7 +49,7 @@ func writeForEver(dir, round string) error {
 		}
 		if n%3 > 0 {
 			fmt.Println("removing", rec.ID)
-			if err := s.Remove(rec.ID); err != nil {
+			if err := removeKey(s, rec.ID); err != nil {
 				return err
 			}
 			fmt.Println("removed", rec.ID)
@@ -94,7 +94,7 @@ func TestWhatWasPromisedSurvivesKill9(t *testing.T) {
 
 		s, health := openIn(t, dir)
 		wantHealth(t, health, true)
-		records, err := s.Records(Filter{})
+		records, err := recordsIn(s, Filter{})
 		must(t, err)
 		found := map[string]keys.Record{}
 		for _, rec := range records {

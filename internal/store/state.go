@@ -24,6 +24,12 @@ type state struct {
 	taken    table[string]          // by integration and API
 
 	nextAck uint64 // above the number of every acknowledgement so far
+
+	// recordsOf has the rows of the key records by subscription, and versions when they last changed, by a count of all
+	// changes. Neither is on disk.
+	recordsOf map[keys.Subscription]map[string]bool
+	versions  map[keys.Subscription]int64
+	changes   int64
 }
 
 func newState() *state {
@@ -35,6 +41,8 @@ func newState() *state {
 		plans:    newTable[[]string](tablePlans, 2),
 		claims:   newTable[[]string](tableClaims, 2),
 		taken:    newTable[string](tableTaken, 2),
+
+		recordsOf: map[keys.Subscription]map[string]bool{}, versions: map[keys.Subscription]int64{},
 	}
 	st.keys.accept = acceptKey
 	st.acks.accept = st.acceptAck
@@ -61,7 +69,7 @@ func (st *state) acceptAck(ids []string, _ jobAck) error {
 func (st *state) apply(c Change) error {
 	switch c.Table {
 	case tableKeys:
-		return st.keys.apply(c)
+		return st.applyKey(c)
 	case tableJobs:
 		return st.jobs.apply(c)
 	case tableAcks:
@@ -76,6 +84,32 @@ func (st *state) apply(c Change) error {
 		return st.taken.apply(c)
 	}
 	return fmt.Errorf("%w: there is no table %q", errDamagedRow, c.Table)
+}
+
+// applyKey sets or deletes a key's record, and moves its subscription's version.
+func (st *state) applyKey(c Change) error {
+	before, was := st.keys.byKey[c.Key]
+	if err := st.keys.apply(c); err != nil {
+		return err
+	}
+	st.changes++
+	if was {
+		of := before.Subscription()
+		if delete(st.recordsOf[of], c.Key); len(st.recordsOf[of]) == 0 {
+			delete(st.recordsOf, of)
+			delete(st.versions, of)
+		} else {
+			st.versions[of] = st.changes
+		}
+	}
+	if after, is := st.keys.byKey[c.Key]; is {
+		of := after.Subscription()
+		if st.recordsOf[of] == nil {
+			st.recordsOf[of] = map[string]bool{}
+		}
+		st.recordsOf[of][c.Key], st.versions[of] = true, st.changes
+	}
+	return nil
 }
 
 // rows gives everything as it stands on disk.

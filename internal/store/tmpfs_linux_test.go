@@ -64,15 +64,15 @@ func fullAndRemounted(t *testing.T, dir string) {
 	must(t, os.WriteFile(ballast, make([]byte, 128<<10), 0o600))
 	n := 0
 	for ; s.Health().Durable; n++ {
-		must(t, s.Put(keyRecord(fmt.Sprintf("r%04d", n), keys.Intent)))
+		must(t, put(s, keyRecord(fmt.Sprintf("r%04d", n), keys.Intent)))
 		must(t, s.SaveListing("i", fmt.Sprint(n), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 3000)}}))
 		if n > 500 {
 			t.Fatal("the disk is not full")
 		}
 	}
 	wantHealth(t, s.Health(), false, "no space left on device")
-	must(t, s.Put(keyRecord("while-full", keys.Intent)))
-	must(t, s.Remove("r0000"))
+	must(t, put(s, keyRecord("while-full", keys.Intent)))
+	must(t, removeKey(s, "r0000"))
 	want := recordIDs(t, s)
 
 	must(t, os.Remove(ballast))
@@ -93,7 +93,7 @@ func fullAndRemounted(t *testing.T, dir string) {
 	if got := recordIDs(t, s); fmt.Sprint(got) != fmt.Sprint(want) {
 		t.Errorf("records of the read-only disk %v, want %v", got, want)
 	}
-	must(t, s.Put(keyRecord("while-read-only", keys.Intent)))
+	must(t, put(s, keyRecord("while-read-only", keys.Intent)))
 	must(t, syscall.Mount("tmpfs", dir, "tmpfs", syscall.MS_REMOUNT, "size=1m"))
 	must(t, s.Flush())
 	wantHealth(t, s.Health(), true)
@@ -135,7 +135,7 @@ func cacheAndJournal(t *testing.T, dir string) {
 		for _, state := range made {
 			rec := keyRecord(fmt.Sprintf("r%04d", n), state)
 			rec.APIID, rec.Reason = apis[n%180].ID, strings.Repeat("x", 200)
-			must(t, s.Put(rec))
+			must(t, put(s, rec))
 			wantHealth(t, s.Health(), true)
 		}
 		_ = cache.Put(exportKey(n, "e"), Export{Document: make([]byte, 6<<10)})
@@ -144,7 +144,7 @@ func cacheAndJournal(t *testing.T, dir string) {
 	must(t, s.Close())
 	s, health = openIn(t, dir)
 	wantHealth(t, health, true)
-	records, err := s.Records(Filter{States: []keys.State{keys.Delivered}})
+	records, err := recordsIn(s, Filter{States: []keys.State{keys.Delivered}})
 	must(t, err)
 	if got := recordIDs(t, s); fmt.Sprint(got) != fmt.Sprint(want) || len(records) != 200 {
 		t.Errorf("%d records, %d delivered, want %d", len(got), len(records), len(want))
@@ -175,7 +175,7 @@ func filledBefore(t *testing.T, dir string) {
 		return cache.GiveWay()
 	}})
 	wantHealth(t, health, false, "no space left on device")
-	must(t, s.Put(keyRecord("in-memory", keys.Attached)))
+	must(t, put(s, keyRecord("in-memory", keys.Attached)))
 	cache = openExports(t, filepath.Join(dir, "exports"), 512<<20)
 	must(t, s.Flush())
 	wantHealth(t, s.Health(), true)
@@ -205,7 +205,7 @@ func filledByOthers(t *testing.T, dir string) {
 			for _, state := range made {
 				rec := keyRecord(fmt.Sprintf("r%04d", n), state)
 				rec.Reason = strings.Repeat("x", 200)
-				must(t, s.Put(rec))
+				must(t, put(s, rec))
 			}
 		}
 		wantHealth(t, s.Health(), true)
@@ -239,11 +239,11 @@ func obsoleteLines(t *testing.T, dir string) {
 			keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered, keys.Delivered,
 		} {
 			rec := keyRecord(fmt.Sprintf("r%04d", n), state)
-			rec.Reason = strings.Repeat("x", 200)
-			must(t, s.Put(rec))
+			rec.Reason, rec.SubscriptionID = strings.Repeat("x", 200), rec.ID
+			must(t, put(s, rec))
 		}
 		if n >= kept {
-			must(t, s.Remove(fmt.Sprintf("r%04d", n-kept)))
+			must(t, removeKey(s, fmt.Sprintf("r%04d", n-kept)))
 		}
 		if n%500 == 250 { // a start does not know how much of the file is obsolete
 			must(t, s.Close())

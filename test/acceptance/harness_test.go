@@ -17,6 +17,7 @@ import (
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/memnet"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 	"federation-agent/test/world"
 )
 
@@ -144,7 +145,7 @@ func keysAreSubscriptions(t *testing.T, w *world.World) {
 // journal is an agent's key records by state.
 func journal(t *testing.T, i *world.Instance) map[keys.State]int {
 	t.Helper()
-	records, err := i.Store.Records(store.Filter{})
+	records, err := storetest.Records(i.Store, store.Filter{})
 	if err != nil {
 		t.Fatal(err)
 	}

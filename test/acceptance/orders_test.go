@@ -26,7 +26,7 @@ func order(t *testing.T, agent *world.Instance, o keys.Order) (keys.Record, erro
 
 func onlyRecord(t *testing.T, agent *world.Instance) keys.Record {
 	t.Helper()
-	records, err := agent.Store.Records(store.Filter{})
+	records, err := storetest.Records(agent.Store, store.Filter{})
 	if err != nil || len(records) != 1 {
 		t.Fatalf("%v, the journal has %v", err, records)
 	}

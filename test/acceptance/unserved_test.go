@@ -161,7 +161,7 @@ func TestThousandsOfListedKeysAreOneLogLineAList(t *testing.T) {
 			if n%2 == 1 {
 				r.State = keys.LostCreate
 			}
-			if err := s.Put(r); err != nil {
+			if err := storetest.Put(s, r); err != nil {
 				t.Fatal(err)
 			}
 		}

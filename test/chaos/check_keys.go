@@ -11,6 +11,7 @@ import (
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 )
 
 // fateActors are those whose panic ends the connection by which an answer's delivery is proved.
@@ -37,7 +38,7 @@ type listed struct {
 func (r *run) keyBook() *keyBook {
 	b := &keyBook{run: r, keys: r.world.AWS.Keys(), subs: map[string]apimsim.Subscription{}, ended: map[int]time.Time{}}
 	for _, s := range r.slots {
-		records, err := s.life.instance.Store.Records(store.Filter{})
+		records, err := storetest.Records(s.life.instance.Store, store.Filter{})
 		if err != nil {
 			r.violated("store", "the journal of %s cannot be read: %v", s.name, err)
 		}

@@ -38,8 +38,8 @@ func mutations() []mutationOf {
 	return []mutationOf{
 		{
 			"the journal is not synced", "internal/store/keyjournal.go",
-			"func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.write(",
-			"func (s *FileStore) Put(rec keys.Record) error {\n\treturn s.stage(",
+			"\terr = s.write(func(st *state) ([]Change, error) {\n\t\tnow :=",
+			"\terr = s.stage(func(st *state) ([]Change, error) {\n\t\tnow :=",
 		},
 		{
 			"`answered` is not written before the reply", "actors/keys/making.go",

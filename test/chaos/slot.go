@@ -142,7 +142,7 @@ func (s *slot) putBack() {
 	if len(s.life.regions) == len(r.shape.regions) {
 		return
 	}
-	records, err := s.life.instance.Store.Records(store.Filter{Region: r.shape.regions[1]})
+	records, err := storetest.Records(s.life.instance.Store, store.Filter{Region: r.shape.regions[1]})
 	if err != nil {
 		r.violated("store", "the journal of %s cannot be read: %v", s.name, err)
 	}

@@ -20,6 +20,7 @@ import (
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 	"federation-agent/test/process"
 )
 
@@ -339,7 +340,7 @@ func unconfirmed(dir string, _ map[string]string) error {
 	for n := range errs {
 		puts.Go(func() {
 			id := fmt.Sprintf("record-%05d", n)
-			errs[n] = journal.Put(keys.Record{
+			errs[n] = storetest.Put(journal, keys.Record{
 				ID: id, Integration: hostileID, SubscriptionID: "subscription-" + id, KeyID: "key-" + id, KeyName: "A key " + id,
 				Account: awssim.UniformAccount(0), Region: "eu-west-1", APIID: "api1", UsagePlanID: "plan1",
 				State: keys.Unconfirmed, Reason: strings.Repeat("why ", 50), CreatedAt: now, UpdatedAt: now,

@@ -54,7 +54,7 @@ func (r *Rig) Count(ctx context.Context) (Count, error) {
 		return c, fmt.Errorf("the journal cannot be read: %v", health.Messages)
 	}
 	defer journal.Close()
-	records, err := journal.Records(store.Filter{})
+	records, err := store.Records(ctx, journal, store.Filter{}, false)
 	if err != nil {
 		return c, err
 	}

@@ -32,7 +32,7 @@ func must(t *testing.T, err error) {
 
 func states(t *testing.T, s *store.FileStore) map[string]keys.State {
 	t.Helper()
-	records, err := s.Records(store.Filter{})
+	records, err := storetest.Records(s, store.Filter{})
 	must(t, err)
 	found := map[string]keys.State{}
 	for _, rec := range records {
@@ -69,8 +69,8 @@ func TestAWriteEndsAsTheSimulationSays(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			model := &storetest.Model{OnWrite: onWrite("key r creating", row.outcome)}
 			s, _ := model.Open(store.Options{})
-			must(t, s.Put(rec("r", keys.Intent)))
-			if err := s.Put(rec("r", keys.Creating)); !errors.Is(err, row.wantErr) {
+			must(t, storetest.Put(s, rec("r", keys.Intent)))
+			if err := storetest.Put(s, rec("r", keys.Creating)); !errors.Is(err, row.wantErr) {
 				t.Errorf("put: %v", err)
 			}
 			if got := s.Health().Durable; got != row.durable {
@@ -88,16 +88,16 @@ func TestAWriteEndsAsTheSimulationSays(t *testing.T) {
 func TestTheOldIncarnationWritesNothingOnceTheNewOneRuns(t *testing.T) {
 	model := &storetest.Model{}
 	old, _ := model.Open(store.Options{})
-	must(t, old.Put(rec("r", keys.Intent)))
+	must(t, storetest.Put(old, rec("r", keys.Intent)))
 	next, _ := model.Open(store.Options{})
-	must(t, next.Remove("r"))
-	if err := old.Put(rec("r", keys.Creating)); !errors.Is(err, store.ErrFenced) {
+	must(t, storetest.Remove(next, "r"))
+	if err := storetest.Put(old, rec("r", keys.Creating)); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("old put: %v", err)
 	}
 	if rows := model.Rows(); len(rows) != 0 {
 		t.Errorf("rows: %v", rows)
 	}
-	must(t, next.Put(rec("q", keys.Intent)))
+	must(t, storetest.Put(next, rec("q", keys.Intent)))
 }
 
 func TestACrashDuringAWriteLosesIt(t *testing.T) {
@@ -107,7 +107,7 @@ func TestACrashDuringAWriteLosesIt(t *testing.T) {
 		model.Crash() // another part of the simulation crashes the process meanwhile
 		return storetest.Outcome{}
 	}
-	if err := s.Put(rec("r", keys.Intent)); !errors.Is(err, store.ErrFenced) {
+	if err := storetest.Put(s, rec("r", keys.Intent)); !errors.Is(err, store.ErrFenced) {
 		t.Errorf("put: %v", err)
 	}
 	model.OnWrite = nil
@@ -135,7 +135,7 @@ func TestReadsAreAnsweredFromMemoryWhileAWriteHangs(t *testing.T) {
 		if len(jobs) != 1 {
 			t.Errorf("%d jobs: one is being written", len(jobs))
 		}
-		_, err = s.Records(store.Filter{})
+		_, err = storetest.Records(s, store.Filter{})
 		must(t, err)
 		_, err = s.Listings("i")
 		must(t, err)
@@ -157,9 +157,9 @@ func TestADegradedStoreComesBackByItselfAndSaysBoth(t *testing.T) {
 		return storetest.Outcome{}
 	}}
 	s, _ := model.Open(store.Options{})
-	must(t, s.Put(rec("kept", keys.Intent)))
-	must(t, s.Put(rec("removed", keys.Intent)))
-	must(t, s.Remove("removed"))
+	must(t, storetest.Put(s, rec("kept", keys.Intent)))
+	must(t, storetest.Put(s, rec("removed", keys.Intent)))
+	must(t, storetest.Remove(s, "removed"))
 	health := s.Health()
 	all := strings.Join(health.Messages, " ")
 	if health.Durable || !strings.Contains(all, "no space left") || !strings.Contains(all, "in memory only") {
@@ -168,7 +168,7 @@ func TestADegradedStoreComesBackByItselfAndSaysBoth(t *testing.T) {
 	full = false
 	puts := 0
 	for ; !s.Health().Durable; puts++ {
-		must(t, s.Put(rec(fmt.Sprint("n", puts), keys.Intent)))
+		must(t, storetest.Put(s, rec(fmt.Sprint("n", puts), keys.Intent)))
 		if puts > 100 {
 			t.Fatal("it does not come back")
 		}
@@ -184,8 +184,8 @@ func TestADegradedStoreComesBackByItselfAndSaysBoth(t *testing.T) {
 func TestADoubtfulWriteIsMadeGood(t *testing.T) {
 	model := &storetest.Model{OnWrite: onWrite("key r removed", storetest.Outcome{Err: syscall.EIO})}
 	s, _ := model.Open(store.Options{})
-	must(t, s.Put(rec("r", keys.Intent)))
-	must(t, s.Remove("r"))
+	must(t, storetest.Put(s, rec("r", keys.Intent)))
+	must(t, storetest.Remove(s, "r"))
 	model.OnWrite = nil
 	must(t, s.Flush())
 	if !s.Health().Durable || len(model.Rows()) != 0 {
@@ -197,10 +197,10 @@ func TestARemovalMadeInMemoryIsNotUndoneByTheDisk(t *testing.T) {
 	locked := error(nil)
 	model := &storetest.Model{OnOpen: func(int) error { return locked }}
 	s, _ := model.Open(store.Options{})
-	must(t, s.Put(rec("r", keys.Intent)))
+	must(t, storetest.Put(s, rec("r", keys.Intent)))
 	model.OnWrite = func(storetest.Write) storetest.Outcome { return storetest.Outcome{Err: syscall.ENOSPC} }
-	must(t, s.Put(rec("q", keys.Intent)))
-	must(t, s.Remove("r"))
+	must(t, storetest.Put(s, rec("q", keys.Intent)))
+	must(t, storetest.Remove(s, "r"))
 	model.OnWrite = nil
 	must(t, s.Flush())
 	want := map[string]keys.State{"q": keys.Intent}
@@ -212,23 +212,23 @@ func TestARemovalMadeInMemoryIsNotUndoneByTheDisk(t *testing.T) {
 func TestADiskThatComesLateIsAdopted(t *testing.T) {
 	model := &storetest.Model{}
 	s, _ := model.Open(store.Options{})
-	must(t, s.Put(rec("theirs", keys.Created)))
-	must(t, s.Put(rec("both", keys.Intent)))
+	must(t, storetest.Put(s, rec("theirs", keys.Created)))
+	must(t, storetest.Put(s, rec("both", keys.Intent)))
 
 	model.OnOpen = func(int) error { return store.ErrLocked }
 	next, health := model.Open(store.Options{})
 	if health.Durable {
 		t.Fatal("durable without its disk")
 	}
-	must(t, next.Put(rec("both", keys.Intent)))
-	must(t, next.Put(rec("both", keys.Creating)))
+	must(t, storetest.Put(next, rec("both", keys.Intent)))
+	must(t, storetest.Put(next, rec("both", keys.Creating)))
 	model.OnOpen = nil
 	must(t, next.Flush())
 	want := map[string]keys.State{"theirs": keys.Created, "both": keys.Creating}
 	if diff := cmp.Diff(want, states(t, next)); diff != "" {
 		t.Error(diff)
 	}
-	must(t, next.Put(rec("theirs", keys.Deleting)))
+	must(t, storetest.Put(next, rec("theirs", keys.Deleting)))
 	want["theirs"] = keys.Deleting
 	last, _ := model.Open(store.Options{})
 	if diff := cmp.Diff(want, states(t, last)); diff != "" {
@@ -250,11 +250,11 @@ func TestAKeyOfASubscriptionThatHasEndedIsAdoptedToBeDeleted(t *testing.T) {
 			lost.ID, lost.KeyID, lost.State = "lost", "", keys.LostCreate
 			other.ID, other.SubscriptionID = "other", "another"
 			for _, r := range []keys.Record{older, late, lost, other} {
-				must(t, s.Put(r))
+				must(t, storetest.Put(s, r))
 			}
 			model.OnOpen = func(int) error { return why }
 			next, _ := model.Open(store.Options{})
-			must(t, next.End(older.Subscription(), older.CreatedAt.Add(time.Hour)))
+			must(t, next.End(t.Context(), older.Subscription(), older.CreatedAt.Add(time.Hour)))
 			model.OnOpen = nil
 			must(t, next.Flush())
 			want := map[string]keys.State{
@@ -278,13 +278,13 @@ func TestWritesHaveNamesThatDoNotChange(t *testing.T) {
 	}}
 	at := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 	s, _ := model.Open(store.Options{})
-	must(t, s.Put(rec("r", keys.Intent)))
-	must(t, s.Put(rec("r", keys.Creating)))
+	must(t, storetest.Put(s, rec("r", keys.Intent)))
+	must(t, storetest.Put(s, rec("r", keys.Creating)))
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: at, LastAckAt: at}))
 	must(t, s.Acknowledge("i", "j", []string{"a"}, at))
 	must(t, s.Acknowledge("i", "j", []string{"b"}, at))
 	must(t, s.Finish("i", "j"))
-	must(t, s.Remove("r"))
+	must(t, storetest.Remove(s, "r"))
 	must(t, s.RememberPlans("i", map[string][]string{"b": {"p"}, "a": {"p"}}))
 	must(t, s.RememberPlans("i", map[string][]string{"b": {"p"}, "a": {"p"}})) // nothing new: no write
 	s, _ = model.Open(store.Options{})
@@ -314,7 +314,7 @@ func TestModelAndStoreRunInABubble(t *testing.T) {
 		begin := time.Now()
 		errs := make(chan error)
 		for _, id := range []string{"a", "b", "c", "d"} {
-			go func() { errs <- s.Put(rec(id, keys.Intent)) }()
+			go func() { errs <- storetest.Put(s, rec(id, keys.Intent)) }()
 		}
 		for range 4 {
 			must(t, <-errs)
@@ -347,9 +347,9 @@ func TestWhatIsBeneathAModelKeepsAndRefusesForIt(t *testing.T) {
 		return store.FileMedium(dir, store.Options{Volume: volume, LockWait: time.Nanosecond})
 	}}
 	s, health := model.Open(store.Options{})
-	must(t, s.Put(rec("kept", keys.Intent)))
+	must(t, storetest.Put(s, rec("kept", keys.Intent)))
 	model.OnWrite = onWrite("key lost intent", storetest.Outcome{Crash: true})
-	if err := s.Put(rec("lost", keys.Intent)); !errors.Is(err, store.ErrFenced) || !health.Durable {
+	if err := storetest.Put(s, rec("lost", keys.Intent)); !errors.Is(err, store.ErrFenced) || !health.Durable {
 		t.Errorf("%v, %+v", err, health)
 	}
 	next, _ := model.Open(store.Options{}) // the crash has given the file's lock up
@@ -357,7 +357,7 @@ func TestWhatIsBeneathAModelKeepsAndRefusesForIt(t *testing.T) {
 		t.Error(diff)
 	}
 	volume.full = true
-	must(t, next.Put(rec("in memory", keys.Intent)))
+	must(t, storetest.Put(next, rec("in memory", keys.Intent)))
 	if health := next.Health(); health.Durable || !strings.Contains(health.Messages[0], "no space left") {
 		t.Errorf("%+v", health)
 	}

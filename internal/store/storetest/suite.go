@@ -1,6 +1,7 @@
 package storetest
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"slices"
@@ -76,7 +77,7 @@ func reach(t *testing.T, s *store.FileStore, rec keys.Record, path ...keys.State
 			rec.KeyID = "aws-" + rec.ID
 		}
 		rec.UpdatedAt = rec.UpdatedAt.Add(time.Second)
-		must(t, s.Put(rec))
+		must(t, Put(s, rec))
 	}
 	return rec
 }
@@ -97,7 +98,7 @@ func same(t *testing.T, what string, want, got any) {
 
 func ids(t *testing.T, s *store.FileStore, filter store.Filter) []string {
 	t.Helper()
-	records, err := s.Records(filter)
+	records, err := Records(s, filter)
 	must(t, err)
 	found := []string{}
 	for _, rec := range records {
@@ -122,7 +123,7 @@ func everything(t *testing.T, s *store.FileStore, integrations ...string) all {
 		Plans: map[string]map[string][]string{}, Taken: map[string]string{},
 	}
 	var err error
-	a.Records, err = s.Records(store.Filter{})
+	a.Records, err = Records(s, store.Filter{})
 	must(t, err)
 	for _, integration := range integrations {
 		a.Jobs[integration], err = s.Running(integration)
@@ -188,15 +189,15 @@ func transitionsAreHeld(t *testing.T, subject Subject) {
 	rec := reach(t, s, record("r", "", 0), keys.Intent, keys.Creating, keys.Created, keys.Attached)
 	skipped := rec
 	skipped.State = keys.Delivered
-	if err := s.Put(skipped); !errors.Is(err, store.ErrTransition) {
+	if err := Put(s, skipped); !errors.Is(err, store.ErrTransition) {
 		t.Errorf("attached -> delivered: %v", err)
 	}
-	got, err := s.Records(store.Filter{})
+	got, err := Records(s, store.Filter{})
 	must(t, err)
 	same(t, "the record", []keys.Record{rec}, got)
 	rec = reach(t, s, rec, keys.Deleting, keys.Deleting)
 	rec.State = keys.Answered
-	if err := s.Put(rec); !errors.Is(err, store.ErrTransition) {
+	if err := Put(s, rec); !errors.Is(err, store.ErrTransition) {
 		t.Errorf("deleting -> answered: %v", err)
 	}
 	outlives(t, subject)
@@ -214,7 +215,7 @@ func invalidIsRefused(t *testing.T, subject Subject) {
 	} {
 		rec := record("r", keys.Intent, 0)
 		change(&rec)
-		if err := s.Put(rec); !errors.Is(err, store.ErrInvalid) {
+		if err := Put(s, rec); !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -236,10 +237,10 @@ func timesAreUTC(t *testing.T, subject Subject) {
 	s := subject.Store
 	rec := record("r", keys.Intent, 0)
 	rec.CreatedAt = start.In(time.FixedZone("far", 9*3600))
-	must(t, s.Put(rec))
+	must(t, Put(s, rec))
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: rec.CreatedAt}))
 	must(t, s.Acknowledge("i", "j", nil, rec.CreatedAt))
-	records, err := s.Records(store.Filter{})
+	records, err := Records(s, store.Filter{})
 	must(t, err)
 	jobs, err := s.Running("i")
 	must(t, err)
@@ -254,9 +255,9 @@ func timesAreUTC(t *testing.T, subject Subject) {
 func removingIsIdempotent(t *testing.T, subject Subject) {
 	s := subject.Store
 	reach(t, s, record("r", "", 0), keys.Intent)
-	must(t, s.Remove("r"))
-	must(t, s.Remove("r"))
-	must(t, s.Remove("never"))
+	must(t, Remove(s, "r"))
+	must(t, Remove(s, "r"))
+	must(t, Remove(s, "never"))
 	same(t, "records", []string{}, ids(t, s, store.Filter{}))
 	reach(t, s, record("r", "", 0), keys.Delivered) // a record's first state is the caller's
 	outlives(t, subject)
@@ -275,8 +276,8 @@ func endForgetsKeys(t *testing.T, subject Subject) {
 			reach(t, s, rec, keys.Created)
 		}
 	}
-	must(t, s.End(of, start))
-	must(t, s.End(of, start))
+	must(t, s.End(context.Background(), of, start))
+	must(t, s.End(context.Background(), of, start))
 	same(t, "records", []string{"another", "no key"}, ids(t, s, store.Filter{}))
 	outlives(t, subject)
 }
@@ -327,7 +328,7 @@ func durableWritesOutlive(t *testing.T, subject Subject) {
 	s := subject.Store
 	reach(t, s, record("r", "", 0), keys.Intent, keys.Creating, keys.Created)
 	s = subject.Reopen(true)
-	rec, err := s.Records(store.Filter{})
+	rec, err := Records(s, store.Filter{})
 	must(t, err)
 	if len(rec) != 1 || rec[0].State != keys.Created || rec[0].KeyID != "aws-r" {
 		t.Fatalf("after the first crash: %+v", rec)
@@ -335,7 +336,7 @@ func durableWritesOutlive(t *testing.T, subject Subject) {
 	reach(t, s, rec[0], keys.Deleting)
 	s = subject.Reopen(true)
 	same(t, "deleting", []string{"r"}, ids(t, s, store.Filter{States: []keys.State{keys.Deleting}}))
-	must(t, s.Remove("r"))
+	must(t, Remove(s, "r"))
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
 	must(t, s.SendingDone("i", "j"))
 	s = subject.Reopen(true)
@@ -363,15 +364,15 @@ func concurrentWriters(t *testing.T, subject Subject) {
 			for n := range each {
 				name := fmt.Sprintf("w%d-%02d", w, n)
 				rec := record(name, keys.Intent, 0)
-				errs <- s.Put(rec)
+				errs <- Put(s, rec)
 				rec.State = keys.Creating
-				errs <- s.Put(rec)
+				errs <- Put(s, rec)
 				errs <- s.Acknowledge("i", "j", []string{name}, start)
 				errs <- s.RememberPlans("i", map[string][]string{name: {"p"}})
 				if n%3 == 0 {
-					errs <- s.Remove(name)
+					errs <- Remove(s, name)
 				}
-				_, err := s.Records(store.Filter{SubscriptionID: "sub-" + name})
+				_, err := Records(s, store.Filter{SubscriptionID: "sub-" + name})
 				errs <- err
 			}
 		})
@@ -391,9 +392,9 @@ func concurrentWriters(t *testing.T, subject Subject) {
 // writes is one call of each kind that writes.
 func writes(s *store.FileStore) map[string]error {
 	return map[string]error{
-		"Put":           s.Put(record("late", keys.Intent, 0)),
-		"Remove":        s.Remove("r"),
-		"End":           s.End(record("r", "", 0).Subscription(), start),
+		"Put":           Put(s, record("late", keys.Intent, 0)),
+		"Remove":        Remove(s, "r"),
+		"End":           s.End(context.Background(), record("r", "", 0).Subscription(), start),
 		"Start":         s.Start(store.IngestJob{Integration: "i", JobID: "late", StartedAt: start}),
 		"Acknowledge":   s.Acknowledge("i", "j", []string{"late"}, start),
 		"SendingDone":   s.SendingDone("i", "j"),

@@ -71,10 +71,14 @@ func (s *Store) Entries(ctx context.Context, filter store.Filter, open bool) ([]
 
 // Write implements [store.KeyJournal].
 func (s *Store) Write(ctx context.Context, from store.Entry, owner string, records []keys.Record) (store.Entry, error) {
-	to, err := next(from, owner, records)
+	to, err := from.With(records)
 	if err != nil {
 		return store.Entry{}, err
 	}
+	if n := slices.IndexFunc(records, func(r keys.Record) bool { return strings.Contains(r.ID, ".") }); n >= 0 {
+		return store.Entry{}, fmt.Errorf("%w: a key record's id %q with a dot", store.ErrInvalid, records[n].ID)
+	}
+	to.Owner = owner
 	to.Version = store.Version{Number: from.Version.Number + 1, Token: s.token()}
 	key, on, lost := keyOf(from.Of), unchanged(from.Version), false
 	for range writes {
@@ -118,23 +122,6 @@ func afterWrite(to store.Entry) store.Entry {
 		to.Version, to.Owner = store.Version{}, ""
 	}
 	return to
-}
-
-// next is the entry with other records. Errors: [store.ErrInvalid], [store.ErrTransition].
-func next(from store.Entry, owner string, records []keys.Record) (store.Entry, error) {
-	to := store.Entry{Of: from.Of, Owner: owner, Unknown: from.Unknown, Records: slices.Clone(records)}
-	slices.SortFunc(to.Records, keys.Compare)
-	for _, r := range to.Records {
-		if r.ID == "" || strings.Contains(r.ID, ".") || !r.State.Valid() || r.Subscription() != from.Of {
-			return to, fmt.Errorf("%w: key record %q in state %q", store.ErrInvalid, r.ID, r.State)
-		}
-		n := slices.IndexFunc(from.Records, func(before keys.Record) bool { return before.ID == r.ID })
-		if n >= 0 && !from.Records[n].State.CanBecome(r.State) {
-			return to, fmt.Errorf("%w: key record %s is %s and cannot become %s",
-				store.ErrTransition, r.ID, from.Records[n].State, r.State)
-		}
-	}
-	return to, nil
 }
 
 // unchanged is true of an item while nobody has written since a version.

@@ -9,6 +9,7 @@ import (
 	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 )
 
 // With its checks on, moto 5.2.1 differs from AWS in three ways. It refuses the signature of every request without a
@@ -104,7 +105,7 @@ func TestAKeyThatMayNotBeMadeOrAttachedIsNeverForgotten(t *testing.T) {
 			if attached := region.Attached(gold); len(attached) > 0 || len(keys) != test.keys {
 				t.Errorf("%d keys, %d attached", len(keys), len(attached))
 			}
-			records, err := r.journal.Records(store.Filter{})
+			records, err := storetest.Records(r.journal, store.Filter{})
 			if err != nil || len(records) != test.keys {
 				t.Fatalf("journal %+v, %v", records, err)
 			}
