@@ -5,8 +5,10 @@ import "time"
 // bucket is a token bucket with a rate that can change.
 type bucket struct {
 	rate, burst float64
-	tokens      float64
-	at          time.Time
+	// soon is a rate that is expected to come. Waits are judged by it where it is higher than the rate.
+	soon   float64
+	tokens float64
+	at     time.Time
 }
 
 func (b *bucket) advance(now time.Time) {
@@ -16,11 +18,16 @@ func (b *bucket) advance(now time.Time) {
 	}
 }
 
-// until is the time until there are n tokens.
-func (b *bucket) until(n float64) time.Duration {
+// until is the time until there are n tokens at the rate of now, which is not 0.
+func (b *bucket) until(n float64) time.Duration { return b.wait(n, b.rate) }
+
+// expected is the time until there are n tokens at the rate that is expected.
+func (b *bucket) expected(n float64) time.Duration { return b.wait(n, max(b.rate, b.soon)) }
+
+func (b *bucket) wait(n, rate float64) time.Duration {
 	if b.tokens >= n {
 		return 0
 	}
 	// Rounded up to a microsecond. A timer that fires a nanosecond too early would find no token.
-	return time.Duration((n-b.tokens)/b.rate*1e9).Truncate(time.Microsecond) + time.Microsecond
+	return time.Duration((n-b.tokens)/rate*1e9).Truncate(time.Microsecond) + time.Microsecond
 }

@@ -32,6 +32,9 @@ const (
 	sameCongestion = time.Second
 	// pause is how long nothing is granted after a throttle that names no time, because AWS's bucket is empty.
 	pause = 500 * time.Millisecond
+	// keptForKeys is how many tokens of a lease only calls for keys may use. A process whose rate was given to others has
+	// no more than these when a SUBSCRIBE comes: CreateApiKey and CreateUsagePlanKey.
+	keptForKeys = 2
 )
 
 // Limits is the share of the quota that a [Budget] may use.
@@ -99,6 +102,13 @@ type Budget struct {
 	inFlight map[uint64]gateway.Operation
 	running  map[gateway.Operation]int
 	grants   int
+	// keyGrants are those of grants that were for keys.
+	keyGrants   int
+	lastGranted time.Time
+
+	// leased: the budget uses what [Budget.Use] gives, and nothing once leaseEnds has come.
+	leased    bool
+	leaseEnds time.Time
 
 	pausedUntil time.Time
 	throttledAt time.Time
@@ -174,7 +184,7 @@ func (b *Budget) Ask(now time.Time, ticket uint64, r gateway.PermitRequest) (Ref
 	for _, other := range b.waiting[:at] {
 		ahead.add(b.limits, other)
 	}
-	if wait := b.wait(now, w, ahead); w.late(now, wait) {
+	if wait := b.wait(now, w, ahead, (*bucket).expected); w.late(now, wait) {
 		return Refusal{Ticket: ticket, Wait: wait}, false
 	}
 	b.waiting = slices.Insert(b.waiting, at, w)
@@ -184,6 +194,42 @@ func (b *Budget) Ask(now time.Time, ticket uint64, r gateway.PermitRequest) (Ref
 // late reports whether a permit after wait would come too late.
 func (w waiting) late(now time.Time, wait time.Duration) bool {
 	return !w.By.IsZero() && now.Add(wait).After(w.By)
+}
+
+// Use has the budget use this rate and burst from now on, until a time. It forgets no request, and no attempt that runs.
+// What there is of tokens stays, as far as the burst allows. The limits of single operations change in proportion.
+// After the first call the budget is a leased one: a throttle changes no rate, because that comes with the next lease.
+func (b *Budget) Use(now time.Time, l Lease) {
+	b.advance(now)
+	b.leased, b.leaseEnds = true, l.Until
+	b.setRate(l.Rate, l.Burst, l.Soon)
+	b.all.tokens = min(b.all.burst, b.all.tokens+l.Tokens)
+}
+
+func (b *Budget) setRate(rate, burst, soon float64) {
+	b.all.rate, b.all.burst, b.all.soon = rate, burst, soon
+	b.all.tokens = min(b.all.tokens, burst)
+	for name, own := range b.each {
+		part := b.limits.Operations[name].Rate / b.limits.Rate
+		own.rate, own.soon, own.burst = part*rate, part*soon, 0
+		if rate > 0 {
+			own.burst = max(1, own.rate)
+		}
+		own.tokens = min(own.tokens, own.burst)
+	}
+}
+
+// Demand is what calls want of a budget.
+func (b *Budget) Demand() Demand {
+	d := Demand{Waiting: len(b.waiting), Running: len(b.inFlight), Granted: b.grants, GrantedKeys: b.keyGrants,
+		LastGranted: b.lastGranted}
+	for _, w := range b.waiting {
+		if w.Priority > gateway.PriorityKeys {
+			break
+		}
+		d.WaitingKeys++
+	}
+	return d
 }
 
 // Holds reports whether the ticket holds a permit.
@@ -206,8 +252,8 @@ func (b *Budget) Return(ticket uint64) {
 
 // Throttled notes that AWS answered 429: it throttled an attempt, because of this agent's calls or another client's.
 // The rate goes down at once and comes back gradually. For half a second, or for as long as AWS asked, nothing is
-// granted and no tokens are added. Throttled reports whether the rate went down: several throttles within a second
-// lower it once.
+// granted and no tokens are added. Throttled reports whether this is a new congestion: several throttles within a second
+// are one, and lower the rate once. The rate of a lease is lowered by [Share.Throttled].
 func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) bool {
 	b.advance(now)
 	b.all.tokens = min(b.all.tokens, 0)
@@ -217,7 +263,9 @@ func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) bool {
 	if !b.throttledAt.IsZero() && now.Sub(b.throttledAt) < sameCongestion {
 		return false
 	}
-	b.all.rate = max(b.limits.Rate*leastShare, b.all.rate*backOff)
+	if !b.leased {
+		b.all.rate = max(b.limits.Rate*leastShare, b.all.rate*backOff)
+	}
 	b.throttledAt = now
 	return true
 }
@@ -244,19 +292,28 @@ func (b *Budget) Advance(now time.Time) Decision {
 		b.inFlight[w.ticket] = w.Operation
 		b.running[w.Operation]++
 		b.grants++
+		if w.Priority == gateway.PriorityKeys {
+			b.keyGrants++
+		}
 		d.Granted = append(d.Granted, w.ticket)
+	}
+	if len(d.Granted) > 0 {
+		b.lastGranted = now
 	}
 	d.Next = b.next(now)
 	return d
 }
 
 // advance adds the tokens of the time that has passed and, after a throttle, raises the rate. It does neither during a
-// pause.
+// pause. A lease that has ended leaves nothing: no rate, no tokens.
 func (b *Budget) advance(now time.Time) {
+	if b.leased && b.all.rate > 0 && !now.Before(b.leaseEnds) {
+		b.setRate(0, 0, b.all.soon)
+	}
 	if from := b.all.at; from.Before(b.pausedUntil) {
 		b.all.at = earlier(now, b.pausedUntil)
 	}
-	if passed := now.Sub(b.all.at); passed > 0 {
+	if passed := now.Sub(b.all.at); passed > 0 && !b.leased {
 		b.all.rate = min(b.limits.Rate, b.all.rate+b.limits.Rate*recovery*passed.Seconds())
 	}
 	b.all.advance(now)
@@ -270,7 +327,7 @@ func (b *Budget) pick(now time.Time) int {
 	best := -1
 	oldest := b.grants%fairness == fairness-1
 	for i, w := range b.waiting {
-		if !b.ready(now, w.Operation) {
+		if b.all.tokens < b.needed(w) || !b.ready(now, w.Operation) {
 			continue
 		}
 		if !oldest {
@@ -281,6 +338,14 @@ func (b *Budget) pick(now time.Time) int {
 		}
 	}
 	return best
+}
+
+// needed is how many tokens there must be for a request to be granted. It takes one of them.
+func (b *Budget) needed(w waiting) float64 {
+	if !b.leased || w.Priority == gateway.PriorityKeys {
+		return 1
+	}
+	return max(1, min(1+keptForKeys, b.all.burst))
 }
 
 func (b *Budget) ready(now time.Time, operation gateway.Operation) bool {
@@ -301,7 +366,7 @@ func (b *Budget) refuse(now time.Time) []Refusal {
 	var ahead queue
 	kept := b.waiting[:0]
 	for _, w := range b.waiting {
-		if wait := b.wait(now, w, ahead); w.late(now, wait) {
+		if wait := b.wait(now, w, ahead, (*bucket).expected); w.late(now, wait) {
 			refused = append(refused, Refusal{Ticket: w.ticket, Wait: wait})
 			continue
 		}
@@ -331,11 +396,13 @@ func (q *queue) add(limits Limits, w waiting) {
 	q.each[w.Operation]++
 }
 
-// wait is how long a request must wait for those before it, at the current rate.
-func (b *Budget) wait(now time.Time, w waiting, ahead queue) time.Duration {
-	wait := max(b.paused(now)+b.all.until(ahead.calls+1), b.aloneFrom[w.Operation].Sub(now))
+// wait is how long a request must wait for those before it: until the current rate, or the expected one, gives tokens.
+func (b *Budget) wait(
+	now time.Time, w waiting, ahead queue, until func(*bucket, float64) time.Duration,
+) time.Duration {
+	wait := max(b.paused(now)+until(&b.all, ahead.calls+b.needed(w)), b.aloneFrom[w.Operation].Sub(now))
 	if own := b.each[w.Operation]; own != nil {
-		wait = max(wait, own.until(ahead.each[w.Operation]+1))
+		wait = max(wait, until(own, ahead.each[w.Operation]+1))
 	}
 	return wait
 }
@@ -353,7 +420,10 @@ func (b *Budget) next(now time.Time) time.Time {
 		if limit := b.limits.Operations[w.Operation].InFlight; limit > 0 && b.running[w.Operation] >= limit {
 			continue // it becomes ready when a permit is returned
 		}
-		next = earlier(next, now.Add(b.wait(now, w, queue{})))
+		if b.all.rate == 0 {
+			continue // it becomes ready with the next lease
+		}
+		next = earlier(next, now.Add(b.wait(now, w, queue{}, (*bucket).until)))
 	}
 	return next
 }
