@@ -18,6 +18,9 @@ const (
 	// usedOver is the time over which is averaged how much a process uses. A part of the rate has four seconds' burst, so
 	// that what comes unevenly needs no more than its average.
 	usedOver = 3 * time.Second
+	// keysSooner is how many times faster than within a second calls for keys are to go: a SUBSCRIBE makes several, one
+	// after the other, and its process may have had no rate before.
+	keysSooner = 2
 	// silentAfter is how long another process's count must stand still until its rate is given to others. It is twice
 	// leaseFor, so that no clock's error matters.
 	silentAfter = 8 * time.Second
@@ -123,7 +126,7 @@ func (s *Share) Next(now time.Time, d Demand) time.Time {
 		return s.began.Add(beatEvery)
 	case s.failed:
 		return s.began.Add(beatEvery)
-	case d.Waiting > 0 && (s.moving || s.rate < s.due):
+	case d.Waiting > 0 && (s.moving || s.rate < s.due), d.Waiting == 0 && s.use.before.WaitingKeys > 0:
 		return s.began.Add(hurryEvery)
 	case d.Waiting == 0 && s.use.all > 0:
 		return later(s.began.Add(hurryEvery), earlier(s.quietAt(d), s.began.Add(beatEvery)))
@@ -228,8 +231,9 @@ func (s *Share) wants(now time.Time, d Demand) (all, keys int64) {
 	want := func(used float64, waiting int) int64 {
 		return min(s.most.MostRate, int64(math.Ceil((used+float64(waiting))*whole)))
 	}
-	all = max(leastOf(s.most.MostRate, s.most.MostBurst), want(s.use.all, d.Waiting))
-	return all, min(all, want(s.use.keys, d.WaitingKeys))
+	keys = want(s.use.keys, keysSooner*d.WaitingKeys)
+	all = want(s.use.all, d.Waiting+(keysSooner-1)*d.WaitingKeys)
+	return max(all, leastOf(s.most.MostRate, s.most.MostBurst)), keys
 }
 
 // Written says that the ledger is as the last beat wanted it.
