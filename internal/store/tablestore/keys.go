@@ -80,12 +80,12 @@ func (s *Store) Write(ctx context.Context, from store.Entry, owner string, recor
 	}
 	to.Owner = owner
 	to.Version = store.Version{Number: from.Version.Number + 1, Token: s.token()}
-	key, on, lost := keyOf(from.Of), unchanged(from.Version), false
+	key, on, lost := keyOf(from.Of), unchanged(from.Version.Number, from.Version.Token), false
 	for range writes {
 		if len(to.Records) == 0 && to.Unknown == 0 {
 			err = s.items.Delete(ctx, key, on)
 		} else {
-			err = s.items.Update(ctx, key, change(from, to, on))
+			err = s.items.Update(ctx, key, changeOf(attributesOf(from), attributesOf(to), on))
 		}
 		if !errors.Is(err, dynamodb.ErrUnknown) {
 			break
@@ -124,19 +124,18 @@ func afterWrite(to store.Entry) store.Entry {
 	return to
 }
 
-// unchanged is true of an item while nobody has written since a version.
-func unchanged(v store.Version) dynamodb.Condition {
-	if v == (store.Version{}) {
+// unchanged is true of an item while nobody has written since a version. Number 0 is that of one that is not there.
+func unchanged(number int64, token string) dynamodb.Condition {
+	if number == 0 {
 		return dynamodb.Condition{Absent: []string{attributeVersion}}
 	}
 	return dynamodb.Condition{Equal: dynamodb.Item{
-		attributeVersion: dynamodb.Number(v.Number), attributeToken: dynamodb.Text(v.Token),
+		attributeVersion: dynamodb.Number(number), attributeToken: dynamodb.Text(token),
 	}}
 }
 
-// change sets what differs.
-func change(from, to store.Entry, on dynamodb.Condition) dynamodb.Change {
-	before, after := attributesOf(from), attributesOf(to)
+// changeOf sets what differs.
+func changeOf(before, after dynamodb.Item, on dynamodb.Condition) dynamodb.Change {
 	c := dynamodb.Change{Set: dynamodb.Item{}, If: on}
 	for name, value := range after {
 		if before[name] != value {

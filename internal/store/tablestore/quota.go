@@ -1,0 +1,89 @@
+package tablestore
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"federation-agent/internal/dynamodb"
+	"federation-agent/internal/quota"
+)
+
+// How a ledger stands in the table. Its partition is [partitionQuota] and its sort key the account and the region. The
+// attributes:
+//
+//	v, token      the version of its last change
+//	lowered       by how much throttles have lowered the rate, in thousandths
+//	h.ID.FIELD    a field of the holder ID. A holder without a count is not there
+const (
+	partitionQuota = "quota"
+
+	attributeLowered = "lowered"
+	holderPrefix     = "h."
+	fieldCount       = "count"
+)
+
+// Change writes a ledger of an account and region where nobody has changed it meanwhile. If somebody has, it gives what
+// is there instead. Errors: as those of a write of [dynamodb.Items]; a write that may have been taken shows in the
+// ledger later, by its holder's count.
+func (s *Store) Change(
+	ctx context.Context, account, region string, from, to quota.Ledger,
+) (now quota.Ledger, taken bool, err error) {
+	key := dynamodb.Key{Partition: partitionQuota, Sort: join(account, region)}
+	on := unchanged(from.Version.Number, from.Version.Token)
+	err = s.items.Update(ctx, key, changeOf(ledgerItem(from), ledgerItem(to), on))
+	if refused, ok := errors.AsType[*dynamodb.RefusedError](err); ok {
+		return ledgerOf(refused.Item), false, nil
+	}
+	return to, err == nil, err
+}
+
+// holderFields are a holder's numbers, as attributes.
+var holderFields = []struct {
+	name string
+	of   func(*quota.Holder) *int64
+}{
+	{fieldCount, func(h *quota.Holder) *int64 { return &h.Count }},
+	{"rate", func(h *quota.Holder) *int64 { return &h.Rate }},
+	{"want", func(h *quota.Holder) *int64 { return &h.Want }},
+	{"keys", func(h *quota.Holder) *int64 { return &h.Keys }},
+	{"most.rate", func(h *quota.Holder) *int64 { return &h.MostRate }},
+	{"most.burst", func(h *quota.Holder) *int64 { return &h.MostBurst }},
+}
+
+// ledgerItem is a ledger as it stands in the table; nil if it is not there.
+func ledgerItem(l quota.Ledger) dynamodb.Item {
+	if l.Version == (quota.Version{}) {
+		return nil
+	}
+	item := dynamodb.Item{
+		attributeVersion: dynamodb.Number(l.Version.Number), attributeToken: dynamodb.Text(l.Version.Token),
+		attributeLowered: dynamodb.Number(l.Lowered),
+	}
+	for id, h := range l.Holders {
+		for _, f := range holderFields {
+			item[holderPrefix+id+"."+f.name] = dynamodb.Number(*f.of(&h))
+		}
+	}
+	return item
+}
+
+func ledgerOf(item dynamodb.Item) quota.Ledger {
+	l := quota.Ledger{
+		Version: quota.Version{Number: item[attributeVersion].Number(), Token: item[attributeToken].Text()},
+		Lowered: item[attributeLowered].Number(), Holders: map[string]quota.Holder{},
+	}
+	for name := range item {
+		id, isCount := strings.CutSuffix(name, "."+fieldCount)
+		id, isHolder := strings.CutPrefix(id, holderPrefix)
+		if !isCount || !isHolder {
+			continue
+		}
+		var h quota.Holder
+		for _, f := range holderFields {
+			*f.of(&h) = item[holderPrefix+id+"."+f.name].Number()
+		}
+		l.Holders[id] = h
+	}
+	return l
+}
