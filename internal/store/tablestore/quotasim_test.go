@@ -91,8 +91,23 @@ func (w *quotaWorld) run(until time.Duration) {
 		e := heap.Pop(&w.events).(event)
 		w.now = e.at
 		e.do()
+		w.check()
 	}
 	w.now = until
+}
+
+// check adds up what the processes may use at this moment. It finds what the bucket forgives while it is full.
+func (w *quotaWorld) check() {
+	rate, burst := 0.0, 0.0
+	for _, p := range w.all {
+		if !p.ended && p.clock().Before(p.lease.Until) {
+			rate += p.lease.Rate
+			burst += p.lease.Burst
+		}
+	}
+	if w.broken == "" && (rate > awsRate*ours+1e-9 || burst > awsBurst*ours+1e-9) {
+		w.broken = fmt.Sprintf("at %s there are leases of %.3f a second, burst %.3f", w.now, rate, burst)
+	}
 }
 
 // between is a random time.
@@ -108,6 +123,7 @@ type process struct {
 	table     *tablestore.Store
 	share     *quota.Share
 	budget    *quota.Budget
+	lease     quota.Lease
 	frozen    time.Duration // until
 	cut       time.Duration // until
 	throttled time.Duration // until
@@ -127,7 +143,7 @@ func (w *quotaWorld) start(id string, drift float64) *process {
 	p.table = open(w.model, id)
 	p.share = quota.NewShare(id, limits)
 	p.budget = quota.NewBudget(limits, p.clock())
-	p.budget.Use(p.clock(), p.share.Lease())
+	p.use()
 	w.all = append(w.all, p)
 	return p
 }
@@ -149,6 +165,12 @@ func (p *process) at(t time.Time) {
 			p.step()
 		}
 	})
+}
+
+// use has the budget keep to the share.
+func (p *process) use() {
+	p.lease = p.share.Lease()
+	p.budget.Use(p.clock(), p.lease)
 }
 
 // tell has the process do something, now or when it is not frozen any more.
@@ -185,7 +207,7 @@ func (p *process) step() {
 	next := p.share.Next(now, p.budget.Demand())
 	if !next.IsZero() && !next.After(now) {
 		if from, to, ok := p.share.Beat(now, p.budget.Demand()); ok {
-			p.budget.Use(now, p.share.Lease())
+			p.use()
 			p.write(from, to)
 		}
 		next = p.share.Next(now, p.budget.Demand())
@@ -223,6 +245,9 @@ func (p *process) write(from, to quota.Ledger) {
 			fault = dynamosim.LostBefore
 		}
 	}
+	if w.lost > 0 && roll%100 == 7 {
+		p.frozen = w.now + w.between(time.Second, 40*time.Second)
+	}
 	there, back := w.between(time.Millisecond, 20*time.Millisecond), w.between(time.Millisecond, 20*time.Millisecond)
 	if roll%50 == 0 {
 		back += w.between(0, timeOut)
@@ -243,7 +268,7 @@ func (p *process) write(from, to quota.Ledger) {
 					} else {
 						p.share.Refused(p.clock(), is)
 					}
-					p.budget.Use(p.clock(), p.share.Lease())
+					p.use()
 				})
 			})
 		}
@@ -279,6 +304,14 @@ func (p *process) call(ticket uint64) {
 			}
 		})
 	})
+}
+
+// throttle is a 429.
+func (p *process) throttle() {
+	if p.budget.Throttled(p.clock(), 0) {
+		p.share.Throttled(p.clock())
+		p.use()
+	}
 }
 
 func (p *process) ask(priority gateway.Priority) {
@@ -368,12 +401,13 @@ func (w *quotaWorld) trouble(n, incarnation int, drift float64) {
 			func() { p.cut = w.now + w.between(time.Second, 40*time.Second) },
 			func() { p.throttled = w.now + w.between(time.Second, 20*time.Second) },
 			func() { p.tell(func() { p.ask(gateway.PriorityKeys) }) },
+			func() { p.tell(p.throttle) },
 			func() {
 				if p.ended = w.dice.IntN(3) == 0; p.ended {
 					w.trouble(n, incarnation+1, drift)
 				}
 			},
-		}[w.dice.IntN(9)]
+		}[w.dice.IntN(10)]
 		w.after(at, func() {
 			if !p.ended {
 				do()
