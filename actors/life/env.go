@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"federation-agent/internal/quota"
 	"federation-agent/internal/seldom"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
@@ -39,6 +40,8 @@ type Env struct {
 	Listings  store.Listings
 	SentPlans store.SentPlans
 	Exports   store.ExportCache
+	// Ledgers has the processes that share a quota keep to it together; nil: this process has it for itself.
+	Ledgers quota.Ledgers
 
 	// Board is where the actors note what may be seen of them; nil means one that is not read.
 	Board *status.Board

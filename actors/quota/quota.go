@@ -25,10 +25,12 @@ type quotaKeeper struct {
 	life.Scoped
 	env             *life.Env
 	account, region string
+	scope           string
 	limits          quota.Limits
 	begin           func(quota.Limits, time.Time) *quota.Budget
 
 	budget *quota.Budget
+	shared *sharing // nil: this process has the quota for itself
 	askers map[uint64]*actor.PID
 	wake   *time.Timer
 }
@@ -49,7 +51,7 @@ func Props(env *life.Env, settings config.Quota, account, region string, resumed
 		begin = quota.ResumeBudget
 	}
 	return life.Props(env, life.Standing, func() actor.Actor {
-		q := &quotaKeeper{env: env, account: account, region: region, limits: limits, begin: begin,
+		q := &quotaKeeper{env: env, account: account, region: region, scope: settings.Scope, limits: limits, begin: begin,
 			askers: map[uint64]*actor.PID{}}
 		begin = quota.ResumeBudget // for the next incarnation
 		return q
@@ -63,6 +65,7 @@ func (q *quotaKeeper) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
 		q.budget = q.begin(q.limits, time.Now())
+		q.share()
 	case messages.OpenQuota:
 		ctx.Request(ctx.Sender(), messages.QuotaOpened(m))
 		q.grant(ctx) // shows the budget
@@ -72,6 +75,8 @@ func (q *quotaKeeper) Receive(ctx actor.Context) {
 		q.onReturnPermit(ctx, m)
 	case budgetDue:
 		q.grant(ctx)
+	case ledgerChanged:
+		q.onLedgerChanged(ctx, m)
 	default:
 		life.Unexpected(q.env, ctx)
 	}
@@ -95,6 +100,7 @@ func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit)
 	q.budget.Return(m.Ticket)
 	delete(q.askers, m.Ticket)
 	if m.Outcome.Class == gateway.Throttled && q.budget.Throttled(time.Now(), m.Outcome.RetryAfter) {
+		q.slowAll()
 		q.env.Lasting.Warn("AWS throttled a call; slowing down",
 			life.LogTarget, federation.Target{Account: q.account, Region: q.region},
 			life.LogRate, inTenths(q.budget.Rate()), life.LogShare, q.limits.Rate)
@@ -108,6 +114,7 @@ func inTenths(rate float64) float64 { return math.Round(rate*10) / 10 }
 // grant answers the callers that may go now or have no chance any more, and sets the timer for the next.
 func (q *quotaKeeper) grant(ctx actor.Context) {
 	now := time.Now()
+	beat := q.beat(now)
 	decision := q.budget.Advance(now)
 	place := status.Place{Account: q.account, Region: q.region}
 	q.env.Board.Quota(place, status.Quota{Rate: q.budget.Rate(), Share: q.limits.Rate})
@@ -121,8 +128,12 @@ func (q *quotaKeeper) grant(ctx actor.Context) {
 		q.wake.Stop()
 		q.wake = nil
 	}
-	if !decision.Next.IsZero() {
-		q.wake = q.Scope.After(max(0, decision.Next.Sub(now)), budgetDue{})
+	next := decision.Next
+	if next.IsZero() || !beat.IsZero() && beat.Before(next) {
+		next = beat
+	}
+	if !next.IsZero() {
+		q.wake = q.Scope.After(max(0, next.Sub(now)), budgetDue{})
 	}
 }
 

@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"context"
 	"maps"
 	"slices"
 	"time"
@@ -21,6 +22,13 @@ type Ledger struct {
 type Version struct {
 	Number int64
 	Token  string
+}
+
+// Ledgers keeps the ledger of each account and region, where all processes that share it find it.
+type Ledgers interface {
+	// Change writes a ledger where nobody has changed it since from. If somebody has, the result is what is there, and
+	// taken is false. Error: nobody knows whether it was written.
+	Change(ctx context.Context, account, region string, from, to Ledger) (now Ledger, taken bool, err error)
 }
 
 // Holder is one process in a [Ledger].

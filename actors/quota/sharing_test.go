@@ -1,0 +1,163 @@
+package quota
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"github.com/asynkron/protoactor-go/actor"
+
+	"federation-agent/actors/life"
+	"federation-agent/config"
+	"federation-agent/internal/dynamodb/dynamosim"
+	"federation-agent/internal/federation"
+	"federation-agent/internal/gateway"
+	"federation-agent/internal/quota"
+	"federation-agent/internal/status"
+	"federation-agent/internal/store/tablestore"
+	"federation-agent/messages"
+)
+
+// caller is a process with a quota actor and workers that call AWS without a pause.
+type caller struct {
+	system  *actor.ActorSystem
+	permits *Permits
+	calls   atomic.Int64
+	warned  atomic.Int64
+}
+
+var place = federation.Target{Account: "111122223333", Region: "eu-west-1"}
+
+// warnings counts the lines at level WARN.
+type warnings struct {
+	slog.Handler
+	n *atomic.Int64
+}
+
+func (w warnings) Enabled(context.Context, slog.Level) bool { return true }
+
+func (w warnings) Handle(_ context.Context, r slog.Record) error {
+	if r.Level >= slog.LevelWarn {
+		w.n.Add(1)
+	}
+	return nil
+}
+
+func newCaller(ctx context.Context, name string, ledgers quota.Ledgers) *caller {
+	c := &caller{}
+	ids := 0
+	env := (&life.Env{
+		Life: ctx, Now: time.Now, Jitter: func() float64 { return 0 }, Board: status.NewBoard(), Ledgers: ledgers,
+		NewID: func() string { ids++; return fmt.Sprint(name, ids) },
+	}).Logging(slog.New(warnings{slog.DiscardHandler, &c.warned}))
+	c.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
+		return slog.New(slog.DiscardHandler)
+	}))
+	settings := config.Quota{Rate: 10, Burst: 40, Share: 70, Scope: config.ScopeAccountRegion}
+	c.permits = &Permits{
+		System: c.system, Quota: c.system.Root.Spawn(Props(env, settings, place.Account, place.Region, false)),
+		Tickets: new(atomic.Uint64), Target: place, Board: env.Board, Log: slog.New(slog.DiscardHandler), Now: time.Now,
+	}
+	return c
+}
+
+// work has workers call until the context ends. A call takes a second.
+func (c *caller) work(ctx context.Context) {
+	for range 24 {
+		go func() {
+			for ctx.Err() == nil {
+				done, err := c.permits.Acquire(ctx, gateway.PermitRequest{
+					Operation: "GetExport", Priority: gateway.PriorityIngest,
+				})
+				if err != nil {
+					return
+				}
+				c.calls.Add(1)
+				time.Sleep(time.Second)
+				done(gateway.Outcome{})
+			}
+		}()
+	}
+}
+
+// during is how many calls are made in a time.
+func (c *caller) during(d time.Duration, others ...*caller) (own, all int64) {
+	before := c.calls.Load()
+	for _, o := range others {
+		all -= o.calls.Load()
+	}
+	time.Sleep(d)
+	for _, o := range others {
+		all += o.calls.Load()
+	}
+	own = c.calls.Load() - before
+	return own, own + all
+}
+
+func TestTwoProcessesShareTheQuotaByATable(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		var away atomic.Bool // for a
+		model := dynamosim.New(func(ctx context.Context, call dynamosim.Call) dynamosim.Fault {
+			time.Sleep(10 * time.Millisecond)
+			if call.Client == "a" && away.Load() {
+				<-ctx.Done()
+			}
+			return dynamosim.None
+		})
+		process := func(name string) *caller {
+			n := 0
+			token := func() string { n++; return fmt.Sprint(name, n) }
+			return newCaller(ctx, name, tablestore.New(model.Client(name), token))
+		}
+		a, b := process("a"), process("b")
+		time.Sleep(time.Minute)
+		if got := len(model.Calls()); got > 0 {
+			t.Errorf("%d calls of the table before there is work", got)
+		}
+		a.work(ctx)
+		if got, _ := a.during(30 * time.Second); got < 200 || got > 7*30 {
+			t.Errorf("alone, it makes %d calls in 30 s", got)
+		}
+		b.work(ctx)
+		time.Sleep(5 * time.Second)
+		if own, all := a.during(time.Minute, b); all < 7*60*97/100 || all > 7*60+2 || own < 200 || own > 220 {
+			t.Errorf("together they make %d calls in a minute, %d of them one", all, own)
+		}
+		away.Store(true)
+		time.Sleep(4 * time.Second)
+		if got, _ := a.during(20 * time.Second); got > 0 || a.warned.Load() == 0 || a.warned.Load() > 3 {
+			t.Errorf("without the table it makes %d calls, and warns %d times", got, a.warned.Load())
+		}
+		if got, _ := b.during(10 * time.Second); got < 69 {
+			t.Errorf("the other one makes %d calls in 10 s", got)
+		}
+		away.Store(false)
+		time.Sleep(5 * time.Second)
+		if own, all := a.during(time.Minute, b); all < 7*60*97/100 || all > 7*60+2 || own < 200 || own > 220 {
+			t.Errorf("healed, they make %d calls in a minute, %d of them one", all, own)
+		}
+		// A 429 of one slows both.
+		a.system.Root.Send(a.permits.Quota, messages.ReturnPermit{Outcome: gateway.Outcome{Class: gateway.Throttled}})
+		time.Sleep(2 * time.Second)
+		if _, all := a.during(5*time.Second, b); all > 7*5*85/100 {
+			t.Errorf("after a throttle they make %d calls in 5 s", all)
+		}
+		cancel()
+		time.Sleep(5 * time.Second)
+		before := len(model.Calls())
+		time.Sleep(time.Minute)
+		if got := len(model.Calls()) - before; got > 0 {
+			t.Errorf("%d calls of the table without work", got)
+		}
+		for _, c := range []*caller{a, b} {
+			_ = c.system.Root.StopFuture(c.permits.Quota).Wait()
+			c.system.Shutdown()
+		}
+		time.Sleep(time.Minute) // the library counts dead letters for a while
+	})
+}
