@@ -364,7 +364,7 @@ func (w *quotaWorld) neighbour() {
 // change. Each has its own clock.
 func TestProcessesTogetherNeverExceedTheShare(t *testing.T) {
 	const (
-		seeds  = 300
+		seeds  = 200
 		length = 2 * time.Minute
 	)
 	used, writes := 0.0, 0
