@@ -12,6 +12,7 @@ import (
 
 	"federation-agent/internal/dynamodb"
 	"federation-agent/internal/keys"
+	"federation-agent/internal/quota"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/tablestore"
 )
@@ -73,5 +74,33 @@ func TestATableIsAJournal(t *testing.T) {
 	}
 	if read, err = s.Entry(r.ctx, of); err != nil || read.Version != (store.Version{}) {
 		t.Errorf("after its removal: %+v, %v", read, err)
+	}
+
+	// What processes share of a quota.
+	ledger := quota.Ledger{Version: quota.Version{Number: 1, Token: "a/1"}, Holders: map[string]quota.Holder{
+		"a-1": {Count: 1, Rate: 7000, Want: 7000, MostRate: 7000, MostBurst: 28000}, "b-1": {Count: 5},
+	}}
+	change := func(from, to quota.Ledger) (quota.Ledger, bool) {
+		now, taken, err := s.Change(r.ctx, of.Account, of.Region, from, to)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return now, taken
+	}
+	if _, taken := change(quota.Ledger{}, ledger); !taken {
+		t.Error("the first change was refused")
+	}
+	now, taken := change(quota.Ledger{}, ledger)
+	if taken || fmt.Sprint(now) != fmt.Sprint(ledger) {
+		t.Errorf("taken: %v; it is %+v", taken, now)
+	}
+	after := now.Clone()
+	after.Version = quota.Version{Number: 2, Token: "a/2"}
+	delete(after.Holders, "b-1")
+	if _, taken = change(now, after); !taken {
+		t.Error("the second change was refused")
+	}
+	if now, _ = change(now, after); fmt.Sprint(now) != fmt.Sprint(after) {
+		t.Errorf("it is %+v", now)
 	}
 }
