@@ -89,7 +89,9 @@ func after(records []keys.Record, told keys.Told, asking error, now time.Time) (
 
 // settled writes an unconfirmed record down as it is after APIM's answer.
 func (s *saga) settled(r keys.Record) error {
-	if err := s.env.Keys.Put(r); err != nil {
+	before := r
+	before.State = keys.Unconfirmed
+	if err := s.change(before, &r); err != nil {
 		s.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, r.State, life.LogKey, r.KeyID,
 			life.LogKeyName, r.KeyName, life.LogError, err)
 		return err

@@ -11,6 +11,7 @@ import (
 
 	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 	"federation-agent/messages"
 )
 
@@ -140,7 +141,7 @@ func TestWhatAPIMCannotTellLeavesTheKeyAloneAndSaysWhy(t *testing.T) {
 		if n := told.asked.Load(); n < 5 || n > 6 {
 			t.Errorf("asked %d times in an hour", n)
 		}
-		records, err := w.env.Keys.Records(store.Filter{})
+		records, err := storetest.Records(w.env.Keys, store.Filter{})
 		if err != nil || records[0].LastError != "APIM does not have the API" {
 			t.Errorf("the journal says %+v, %v", records, err)
 		}
@@ -215,7 +216,7 @@ func TestAQuestionThatIsNotAnsweredHoldsNobodyUp(t *testing.T) {
 		}
 		synctest.Wait()
 		w.states(keys.Unconfirmed)
-		records, err := w.env.Keys.Records(store.Filter{})
+		records, err := storetest.Records(w.env.Keys, store.Filter{})
 		if err != nil || records[0].LastError != "" {
 			t.Errorf("what its end cut off counts as an answer: %+v, %v", records, err)
 		}
@@ -236,7 +237,7 @@ func (w *writing) put(r keys.Record) {
 		if r.State = state; state == keys.Created {
 			r.KeyID = "key-" + r.SubscriptionID
 		}
-		if err := w.journal.Put(r); err != nil {
+		if err := storetest.Put(w.journal, r); err != nil {
 			w.t.Fatal(err)
 		}
 	}
@@ -245,7 +246,7 @@ func (w *writing) put(r keys.Record) {
 // count is how many records are in a state.
 func (w *writing) count(state keys.State) int {
 	w.t.Helper()
-	records, err := w.env.Keys.Records(store.Filter{States: []keys.State{state}})
+	records, err := storetest.Records(w.env.Keys, store.Filter{States: []keys.State{state}})
 	if err != nil {
 		w.t.Fatal(err)
 	}

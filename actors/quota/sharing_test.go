@@ -13,7 +13,7 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/config"
-	"federation-agent/internal/dynamodb/dynamosim"
+	"federation-agent/internal/table/tablesim"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/quota"
@@ -102,12 +102,12 @@ func TestTwoProcessesShareTheQuotaByATable(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		ctx, cancel := context.WithCancel(t.Context())
 		var away atomic.Bool // for a
-		model := dynamosim.New(func(ctx context.Context, call dynamosim.Call) dynamosim.Fault {
+		model := tablesim.New(func(ctx context.Context, call tablesim.Call) tablesim.Fault {
 			time.Sleep(10 * time.Millisecond)
 			if call.Client == "a" && away.Load() {
 				<-ctx.Done()
 			}
-			return dynamosim.None
+			return tablesim.None
 		})
 		process := func(name string) *caller {
 			n := 0

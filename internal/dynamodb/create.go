@@ -11,6 +11,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"federation-agent/internal/table"
 )
 
 // Description is what DynamoDB says of a table.
@@ -43,13 +45,13 @@ func (t *Table) Describe(ctx context.Context) (d Description, err error) {
 	if err != nil {
 		return d, fmt.Errorf("describing the table %s: %w", t.name, err)
 	}
-	table := out.Table
+	made := out.Table
 	d = Description{
-		ID: aws.ToString(table.TableId), Protected: aws.ToBool(table.DeletionProtectionEnabled),
-		Active:      table.TableStatus == types.TableStatusActive || table.TableStatus == types.TableStatusUpdating,
-		Consistency: string(table.MultiRegionConsistency), Keys: hasKeys(table),
+		ID: aws.ToString(made.TableId), Protected: aws.ToBool(made.DeletionProtectionEnabled),
+		Active:      made.TableStatus == types.TableStatusActive || made.TableStatus == types.TableStatusUpdating,
+		Consistency: string(made.MultiRegionConsistency), Keys: hasKeys(made),
 	}
-	for _, r := range table.Replicas {
+	for _, r := range made.Replicas {
 		d.Replicas = append(d.Replicas, aws.ToString(r.RegionName))
 	}
 	if len(d.Replicas) > 0 && d.Consistency == "" {
@@ -58,13 +60,13 @@ func (t *Table) Describe(ctx context.Context) (d Description, err error) {
 	return d, nil
 }
 
-func hasKeys(table *types.TableDescription) bool {
-	if !equalKeys(table.KeySchema, PartitionKey, SortKey) {
+func hasKeys(made *types.TableDescription) bool {
+	if !equalKeys(made.KeySchema, table.PartitionKey, table.SortKey) {
 		return false
 	}
-	for _, index := range table.GlobalSecondaryIndexes {
-		if aws.ToString(index.IndexName) == OpenIndex {
-			return equalKeys(index.KeySchema, Open, SortKey)
+	for _, index := range made.GlobalSecondaryIndexes {
+		if aws.ToString(index.IndexName) == table.OpenIndex {
+			return equalKeys(index.KeySchema, table.Open, table.SortKey)
 		}
 	}
 	return false
@@ -92,14 +94,14 @@ const createEvery = time.Second
 func (t *Table) Create(ctx context.Context) error {
 	_, err := t.create(ctx, &sdk.CreateTableInput{
 		TableName: &t.name, BillingMode: types.BillingModePayPerRequest, DeletionProtectionEnabled: aws.Bool(true),
-		KeySchema: keySchema(PartitionKey, SortKey),
+		KeySchema: keySchema(table.PartitionKey, table.SortKey),
 		AttributeDefinitions: []types.AttributeDefinition{
-			{AttributeName: aws.String(PartitionKey), AttributeType: types.ScalarAttributeTypeS},
-			{AttributeName: aws.String(SortKey), AttributeType: types.ScalarAttributeTypeS},
-			{AttributeName: aws.String(Open), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String(table.PartitionKey), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String(table.SortKey), AttributeType: types.ScalarAttributeTypeS},
+			{AttributeName: aws.String(table.Open), AttributeType: types.ScalarAttributeTypeS},
 		},
 		GlobalSecondaryIndexes: []types.GlobalSecondaryIndex{{
-			IndexName: aws.String(OpenIndex), KeySchema: keySchema(Open, SortKey),
+			IndexName: aws.String(table.OpenIndex), KeySchema: keySchema(table.Open, table.SortKey),
 			Projection: &types.Projection{ProjectionType: types.ProjectionTypeAll},
 		}},
 	})
@@ -128,7 +130,7 @@ func (t *Table) Create(ctx context.Context) error {
 func (t *Table) protect(ctx context.Context) error {
 	_, err := t.expiry(ctx, &sdk.UpdateTimeToLiveInput{
 		TableName:               &t.name,
-		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(Expires), Enabled: aws.Bool(true)},
+		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(table.Expires), Enabled: aws.Bool(true)},
 	})
 	if err != nil && !alreadySo(err) {
 		return fmt.Errorf("turning on the time to live of the table %s: %w", t.name, err)

@@ -1,3 +1,6 @@
+// Package dynamodb asks Amazon DynamoDB for the items of one table (see internal/table), and makes that table. It needs
+// dynamodb:GetItem, Query, UpdateItem, DeleteItem and DescribeTable on it, and to make it CreateTable, UpdateTimeToLive
+// and UpdateContinuousBackups.
 package dynamodb
 
 import (
@@ -16,6 +19,8 @@ import (
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 	"github.com/aws/smithy-go"
+
+	"federation-agent/internal/table"
 )
 
 const (
@@ -26,7 +31,7 @@ const (
 	attempts = 4
 )
 
-// Table is one table of DynamoDB. It implements [Items]. It holds the SDK's operations one by one, so that the linker
+// Table is one table of DynamoDB. It implements [table.Items]. It holds the SDK's operations one by one, so that the linker
 // drops those that nobody calls.
 type Table struct {
 	name     string
@@ -59,8 +64,8 @@ func New(cfg aws.Config, endpoint, name string) *Table {
 // Name is the table's name.
 func (t *Table) Name() string { return t.name }
 
-// Get implements [Items].
-func (t *Table) Get(ctx context.Context, key Key) (Item, error) {
+// Get implements [table.Items].
+func (t *Table) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	out, err := t.get(ctx, &sdk.GetItemInput{TableName: &t.name, Key: primary(key), ConsistentRead: aws.Bool(true)})
@@ -70,21 +75,21 @@ func (t *Table) Get(ctx context.Context, key Key) (Item, error) {
 	return itemOf(out.Item), nil
 }
 
-// Query implements [Items].
-func (t *Table) Query(ctx context.Context, q Query) (found []Found, err error) {
+// Query implements [table.Items].
+func (t *Table) Query(ctx context.Context, q table.Query) (found []table.Found, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callWithin*attempts)
 	defer cancel()
 	in := &sdk.QueryInput{
 		TableName: &t.name, KeyConditionExpression: aws.String("#p = :p"), ConsistentRead: aws.Bool(!q.Index),
-		ExpressionAttributeNames:  map[string]string{"#p": PartitionKey},
+		ExpressionAttributeNames:  map[string]string{"#p": table.PartitionKey},
 		ExpressionAttributeValues: map[string]types.AttributeValue{":p": &types.AttributeValueMemberS{Value: q.Partition}},
 	}
 	if q.Index {
-		in.IndexName, in.ExpressionAttributeNames["#p"] = aws.String(OpenIndex), Open
+		in.IndexName, in.ExpressionAttributeNames["#p"] = aws.String(table.OpenIndex), table.Open
 	}
 	if q.Prefix != "" {
 		in.KeyConditionExpression = aws.String("#p = :p AND begins_with(#s, :s)")
-		in.ExpressionAttributeNames["#s"] = SortKey
+		in.ExpressionAttributeNames["#s"] = table.SortKey
 		in.ExpressionAttributeValues[":s"] = &types.AttributeValueMemberS{Value: q.Prefix}
 	}
 	for {
@@ -93,7 +98,7 @@ func (t *Table) Query(ctx context.Context, q Query) (found []Found, err error) {
 			return nil, fmt.Errorf("reading the table %s: %w", t.name, err)
 		}
 		for _, item := range out.Items {
-			found = append(found, Found{Key: keyOf(item), Item: itemOf(item)})
+			found = append(found, table.Found{Key: keyOf(item), Item: itemOf(item)})
 		}
 		if len(out.LastEvaluatedKey) == 0 {
 			return found, nil
@@ -102,8 +107,8 @@ func (t *Table) Query(ctx context.Context, q Query) (found []Found, err error) {
 	}
 }
 
-// Update implements [Items].
-func (t *Table) Update(ctx context.Context, key Key, change Change) error {
+// Update implements [table.Items].
+func (t *Table) Update(ctx context.Context, key table.Key, change table.Change) error {
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	e := expressions{}
@@ -116,8 +121,8 @@ func (t *Table) Update(ctx context.Context, key Key, change Change) error {
 	return t.written(key, err)
 }
 
-// Delete implements [Items].
-func (t *Table) Delete(ctx context.Context, key Key, on Condition) error {
+// Delete implements [table.Items].
+func (t *Table) Delete(ctx context.Context, key table.Key, on table.Condition) error {
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	e := expressions{}
@@ -145,17 +150,17 @@ func onlyIfNotTaken(o *sdk.Options) {
 }
 
 // written sorts the outcome of a write.
-func (t *Table) written(key Key, err error) error {
+func (t *Table) written(key table.Key, err error) error {
 	if err == nil {
 		return nil
 	}
 	if refused, ok := errors.AsType[*types.ConditionalCheckFailedException](err); ok {
-		return &RefusedError{Key: key, Item: itemOf(refused.Item)}
+		return &table.RefusedError{Key: key, Item: itemOf(refused.Item)}
 	}
-	outcome := ErrUnknown
+	outcome := table.ErrUnknown
 	if said, ok := errors.AsType[smithy.APIError](err); neverSent(err) ||
 		ok && (said.ErrorFault() == smithy.FaultClient || throttled(err)) {
-		outcome = ErrNotWritten
+		outcome = table.ErrNotWritten
 	}
 	return fmt.Errorf("writing to the table %s: %w: %w", t.name, outcome, err)
 }
@@ -198,7 +203,7 @@ func (e *expressions) name(attribute string) string {
 	return placeholder
 }
 
-func (e *expressions) value(v Value) string {
+func (e *expressions) value(v table.Value) string {
 	if e.values == nil {
 		e.values = map[string]types.AttributeValue{}
 	}
@@ -207,7 +212,7 @@ func (e *expressions) value(v Value) string {
 	return placeholder
 }
 
-func (e *expressions) update(c Change) *string {
+func (e *expressions) update(c table.Change) *string {
 	var set, remove []string
 	for _, name := range slices.Sorted(maps.Keys(c.Set)) {
 		set = append(set, e.name(name)+" = "+e.value(c.Set[name]))
@@ -225,7 +230,7 @@ func (e *expressions) update(c Change) *string {
 	return expression(all, " ")
 }
 
-func (e *expressions) condition(c Condition) *string {
+func (e *expressions) condition(c table.Condition) *string {
 	var all []string
 	for _, name := range slices.Sorted(maps.Keys(c.Equal)) {
 		all = append(all, e.name(name)+" = "+e.value(c.Equal[name]))
@@ -243,51 +248,49 @@ func expression(parts []string, between string) *string {
 	return aws.String(strings.Join(parts, between))
 }
 
-func primary(key Key) map[string]types.AttributeValue {
+func primary(key table.Key) map[string]types.AttributeValue {
 	return map[string]types.AttributeValue{
-		PartitionKey: &types.AttributeValueMemberS{Value: key.Partition},
-		SortKey:      &types.AttributeValueMemberS{Value: key.Sort},
+		table.PartitionKey: &types.AttributeValueMemberS{Value: key.Partition},
+		table.SortKey:      &types.AttributeValueMemberS{Value: key.Sort},
 	}
 }
 
-func keyOf(item map[string]types.AttributeValue) Key {
-	partition, _ := valueOf(item[PartitionKey])
-	sort, _ := valueOf(item[SortKey])
-	return Key{Partition: partition.Text(), Sort: sort.Text()}
+func keyOf(item map[string]types.AttributeValue) table.Key {
+	partition, _ := valueOf(item[table.PartitionKey])
+	sort, _ := valueOf(item[table.SortKey])
+	return table.Key{Partition: partition.Text(), Sort: sort.Text()}
 }
 
-func attribute(v Value) types.AttributeValue {
-	switch v.kind {
-	case bytes:
-		return &types.AttributeValueMemberB{Value: v.Bytes()}
-	case number:
-		return &types.AttributeValueMemberN{Value: strconv.FormatInt(v.number, 10)}
-	case text:
-	}
-	return &types.AttributeValueMemberS{Value: v.text}
+func attribute(v table.Value) (a types.AttributeValue) {
+	v.Each(
+		func(text string) { a = &types.AttributeValueMemberS{Value: text} },
+		func(number int64) { a = &types.AttributeValueMemberN{Value: strconv.FormatInt(number, 10)} },
+		func(bytes []byte) { a = &types.AttributeValueMemberB{Value: bytes} },
+	)
+	return a
 }
 
-func valueOf(a types.AttributeValue) (Value, bool) {
+func valueOf(a types.AttributeValue) (table.Value, bool) {
 	switch a := a.(type) {
 	case *types.AttributeValueMemberS:
-		return Text(a.Value), true
+		return table.Text(a.Value), true
 	case *types.AttributeValueMemberN:
 		n, err := strconv.ParseInt(a.Value, 10, 64)
-		return Number(n), err == nil
+		return table.Number(n), err == nil
 	case *types.AttributeValueMemberB:
-		return Bytes(a.Value), true
+		return table.Bytes(a.Value), true
 	}
-	return Value{}, false
+	return table.Value{}, false
 }
 
 // itemOf is nil for an item that does not exist.
-func itemOf(attributes map[string]types.AttributeValue) Item {
+func itemOf(attributes map[string]types.AttributeValue) table.Item {
 	if len(attributes) == 0 {
 		return nil
 	}
-	item := Item{}
+	item := table.Item{}
 	for name, a := range attributes {
-		if v, known := valueOf(a); known && name != PartitionKey && name != SortKey {
+		if v, known := valueOf(a); known && name != table.PartitionKey && name != table.SortKey {
 			item[name] = v
 		}
 	}

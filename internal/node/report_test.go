@@ -344,11 +344,11 @@ func TestAnUnconfirmedKeyThatTheAgentAsksAPIMAboutAsksForNobodyUntilThatFails(t 
 	if _, page := r.get("/_node/federation"); strings.Contains(page, "Unconfirmed keys: 1") || !strings.Contains(page, itself) {
 		t.Errorf("it asks for somebody\n%s", page)
 	}
-	records, err := r.journal.Records(store.Filter{States: []keys.State{keys.Unconfirmed}})
+	records, err := storetest.Records(r.journal, store.Filter{States: []keys.State{keys.Unconfirmed}})
 	if err != nil || len(records) != 1 {
 		t.Fatal(records, err)
 	}
-	if err := r.journal.Put(records[0].Untold("APIM does not have the API", r.now)); err != nil {
+	if err := storetest.Put(r.journal, records[0].Untold("APIM does not have the API", r.now)); err != nil {
 		t.Fatal(err)
 	}
 	_, page := r.get("/_node/federation")

@@ -247,8 +247,8 @@ func TestAKeyOfASubscriptionThatAPIMDoesNotKnowStays(t *testing.T) {
 		next := w.StartAgentWith(world.AgentOptions{})
 		gone := r
 		gone.ID, gone.SubscriptionID = "another", "no-such-subscription"
-		must(t, next.Store.Remove(r.ID))
-		must(t, next.Store.Put(gone))
+		must(t, storetest.Remove(next.Store, r.ID))
+		must(t, storetest.Put(next.Store, gone))
 		pass(20 * time.Minute)
 		leaves(t, w, next, 1, keys.Unconfirmed)
 		if why := onlyRecord(t, next).LastError; !strings.Contains(why, "somebody has deleted the plan or the API there") {

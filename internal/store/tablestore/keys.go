@@ -9,9 +9,9 @@ import (
 	"strings"
 	"time"
 
-	"federation-agent/internal/dynamodb"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
+	"federation-agent/internal/table"
 )
 
 // How an entry stands in the table. Its partition is [partitionKeys] and its sort key the subscription. The attributes:
@@ -46,7 +46,7 @@ func (s *Store) Entry(ctx context.Context, of keys.Subscription) (store.Entry, e
 
 // Entries implements [store.KeyJournal].
 func (s *Store) Entries(ctx context.Context, filter store.Filter, open bool) ([]store.Entry, error) {
-	query := dynamodb.Query{Partition: partitionKeys, Prefix: prefixOf(filter)}
+	query := table.Query{Partition: partitionKeys, Prefix: prefixOf(filter)}
 	if open {
 		query.Partition, query.Index = openKeys, true
 	}
@@ -87,7 +87,7 @@ func (s *Store) Write(ctx context.Context, from store.Entry, owner string, recor
 		} else {
 			err = s.items.Update(ctx, key, changeOf(attributesOf(from), attributesOf(to), on))
 		}
-		if !errors.Is(err, dynamodb.ErrUnknown) {
+		if !errors.Is(err, table.ErrUnknown) {
 			break
 		}
 		lost = true
@@ -95,11 +95,11 @@ func (s *Store) Write(ctx context.Context, from store.Entry, owner string, recor
 			break
 		}
 	}
-	if refused, ok := errors.AsType[*dynamodb.RefusedError](err); ok {
+	if refused, ok := errors.AsType[*table.RefusedError](err); ok {
 		return s.refused(to, refused.Item)
 	}
 	switch {
-	case !lost && errors.Is(err, dynamodb.ErrNotWritten):
+	case !lost && errors.Is(err, table.ErrNotWritten):
 		return store.Entry{}, fmt.Errorf("%w: %w", store.ErrNotWritten, err)
 	case err != nil:
 		return store.Entry{}, fmt.Errorf("%w: %w", store.ErrUnknown, err)
@@ -108,7 +108,7 @@ func (s *Store) Write(ctx context.Context, from store.Entry, owner string, recor
 }
 
 // refused tells a write that had succeeded before, and was sent again, from one that somebody else came before.
-func (s *Store) refused(to store.Entry, item dynamodb.Item) (store.Entry, error) {
+func (s *Store) refused(to store.Entry, item table.Item) (store.Entry, error) {
 	now := entryOf(to.Of, item)
 	if now.Version == to.Version || item == nil && len(to.Records) == 0 {
 		return afterWrite(to), nil
@@ -125,18 +125,18 @@ func afterWrite(to store.Entry) store.Entry {
 }
 
 // unchanged is true of an item while nobody has written since a version. Number 0 is that of one that is not there.
-func unchanged(number int64, token string) dynamodb.Condition {
+func unchanged(number int64, token string) table.Condition {
 	if number == 0 {
-		return dynamodb.Condition{Absent: []string{attributeVersion}}
+		return table.Condition{Absent: []string{attributeVersion}}
 	}
-	return dynamodb.Condition{Equal: dynamodb.Item{
-		attributeVersion: dynamodb.Number(number), attributeToken: dynamodb.Text(token),
+	return table.Condition{Equal: table.Item{
+		attributeVersion: table.Number(number), attributeToken: table.Text(token),
 	}}
 }
 
 // changeOf sets what differs.
-func changeOf(before, after dynamodb.Item, on dynamodb.Condition) dynamodb.Change {
-	c := dynamodb.Change{Set: dynamodb.Item{}, If: on}
+func changeOf(before, after table.Item, on table.Condition) table.Change {
+	c := table.Change{Set: table.Item{}, If: on}
 	for name, value := range after {
 		if before[name] != value {
 			c.Set[name] = value
@@ -152,18 +152,18 @@ func changeOf(before, after dynamodb.Item, on dynamodb.Condition) dynamodb.Chang
 }
 
 // attributesOf is an entry as it stands in the table.
-func attributesOf(e store.Entry) dynamodb.Item {
+func attributesOf(e store.Entry) table.Item {
 	if e.Version == (store.Version{}) {
 		return nil
 	}
-	item := dynamodb.Item{
-		attributeVersion: dynamodb.Number(e.Version.Number), attributeToken: dynamodb.Text(e.Version.Token),
+	item := table.Item{
+		attributeVersion: table.Number(e.Version.Number), attributeToken: table.Text(e.Version.Token),
 	}
 	if e.Owner != "" {
-		item[attributeOwner] = dynamodb.Text(e.Owner)
+		item[attributeOwner] = table.Text(e.Owner)
 	}
 	if e.Owner != "" || e.Unknown > 0 || len(e.Records) != 1 || e.Records[0].State != keys.Delivered {
-		item[dynamodb.Open] = dynamodb.Text(openKeys)
+		item[table.Open] = table.Text(openKeys)
 	}
 	for _, r := range e.Records {
 		for _, f := range fields {
@@ -176,7 +176,7 @@ func attributesOf(e store.Entry) dynamodb.Item {
 }
 
 // entryOf reads an item; nil is an entry that is not there.
-func entryOf(of keys.Subscription, item dynamodb.Item) store.Entry {
+func entryOf(of keys.Subscription, item table.Item) store.Entry {
 	e := store.Entry{Of: of, Owner: item[attributeOwner].Text()}
 	if item == nil {
 		return e
@@ -208,8 +208,8 @@ func entryOf(of keys.Subscription, item dynamodb.Item) store.Entry {
 // field is one of a record's, as an attribute.
 type field struct {
 	name  string
-	write func(keys.Record) (value dynamodb.Value, there bool)
-	read  func(*keys.Record, dynamodb.Value)
+	write func(keys.Record) (value table.Value, there bool)
+	read  func(*keys.Record, table.Value)
 }
 
 var fields = []field{
@@ -229,18 +229,18 @@ var fields = []field{
 	instant("sought.at", func(r *keys.Record) *time.Time { return &r.Sought.At }),
 	{
 		name: "sought.missing",
-		write: func(r keys.Record) (dynamodb.Value, bool) {
-			return dynamodb.Number(int64(r.Sought.Missing)), r.Sought.Missing != 0
+		write: func(r keys.Record) (table.Value, bool) {
+			return table.Number(int64(r.Sought.Missing)), r.Sought.Missing != 0
 		},
-		read: func(r *keys.Record, v dynamodb.Value) { r.Sought.Missing = int(v.Number()) },
+		read: func(r *keys.Record, v table.Value) { r.Sought.Missing = int(v.Number()) },
 	},
 }
 
 func text(name string, of func(*keys.Record) *string) field {
 	return field{
 		name:  name,
-		write: func(r keys.Record) (dynamodb.Value, bool) { return dynamodb.Text(*of(&r)), *of(&r) != "" },
-		read:  func(r *keys.Record, v dynamodb.Value) { *of(r) = v.Text() },
+		write: func(r keys.Record) (table.Value, bool) { return table.Text(*of(&r)), *of(&r) != "" },
+		read:  func(r *keys.Record, v table.Value) { *of(r) = v.Text() },
 	}
 }
 
@@ -248,15 +248,15 @@ func text(name string, of func(*keys.Record) *string) field {
 func instant(name string, of func(*keys.Record) *time.Time) field {
 	return field{
 		name: name,
-		write: func(r keys.Record) (dynamodb.Value, bool) {
-			return dynamodb.Number(of(&r).UnixNano()), !of(&r).IsZero()
+		write: func(r keys.Record) (table.Value, bool) {
+			return table.Number(of(&r).UnixNano()), !of(&r).IsZero()
 		},
-		read: func(r *keys.Record, v dynamodb.Value) { *of(r) = time.Unix(0, v.Number()).UTC() },
+		read: func(r *keys.Record, v table.Value) { *of(r) = time.Unix(0, v.Number()).UTC() },
 	}
 }
 
-func keyOf(of keys.Subscription) dynamodb.Key {
-	return dynamodb.Key{Partition: partitionKeys, Sort: join(of.Integration, of.Account, of.Region, of.ID)}
+func keyOf(of keys.Subscription) table.Key {
+	return table.Key{Partition: partitionKeys, Sort: join(of.Integration, of.Account, of.Region, of.ID)}
 }
 
 func subscriptionOf(sort string) (keys.Subscription, error) {

@@ -9,11 +9,11 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/internal/dynamodb"
-	"federation-agent/internal/dynamodb/dynamosim"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/tablestore"
+	"federation-agent/internal/table"
+	"federation-agent/internal/table/tablesim"
 )
 
 var (
@@ -21,7 +21,7 @@ var (
 	start        = time.Date(2026, 11, 27, 8, 0, 0, 7, time.UTC)
 )
 
-func open(model *dynamosim.Model, client string) *tablestore.Store {
+func open(model *tablesim.Model, client string) *tablestore.Store {
 	n := 0
 	return tablestore.New(model.Client(client), func() string { n++; return fmt.Sprint(client, n) })
 }
@@ -44,7 +44,7 @@ func full(id string) keys.Record {
 }
 
 func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
-	model := dynamosim.New(nil)
+	model := tablesim.New(nil)
 	s := open(model, "a")
 	before, err := s.Entry(t.Context(), subscription)
 	if err != nil || before.Version != (store.Version{}) || len(before.Records) > 0 {
@@ -78,7 +78,7 @@ func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
 }
 
 func TestOnlyWhoHasReadTheLastVersionWrites(t *testing.T) {
-	model := dynamosim.New(nil)
+	model := tablesim.New(nil)
 	a, b := open(model, "a"), open(model, "b")
 	none := store.Entry{Of: subscription}
 	first, err := a.Write(t.Context(), none, "a", []keys.Record{record("r1", keys.Intent)})
@@ -103,7 +103,7 @@ func TestOnlyWhoHasReadTheLastVersionWrites(t *testing.T) {
 }
 
 func TestStatesFollowEachOther(t *testing.T) {
-	s := open(dynamosim.New(nil), "a")
+	s := open(tablesim.New(nil), "a")
 	e, err := s.Write(t.Context(), store.Entry{Of: subscription}, "a", []keys.Record{record("r1", keys.Deleting)})
 	if err != nil {
 		t.Fatal(err)
@@ -121,19 +121,19 @@ func TestStatesFollowEachOther(t *testing.T) {
 func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
 	for _, c := range []struct {
 		name   string
-		faults []dynamosim.Fault
+		faults []tablesim.Fault
 		want   error
 	}{
-		{"after the write", []dynamosim.Fault{dynamosim.LostAfter}, nil},
-		{"before the write", []dynamosim.Fault{dynamosim.LostBefore}, nil},
-		{"twice", []dynamosim.Fault{dynamosim.LostAfter, dynamosim.LostBefore}, nil},
-		{"always", []dynamosim.Fault{dynamosim.LostBefore, dynamosim.LostBefore, dynamosim.LostBefore}, store.ErrUnknown},
-		{"throttled", []dynamosim.Fault{dynamosim.Throttled}, store.ErrNotWritten},
+		{"after the write", []tablesim.Fault{tablesim.LostAfter}, nil},
+		{"before the write", []tablesim.Fault{tablesim.LostBefore}, nil},
+		{"twice", []tablesim.Fault{tablesim.LostAfter, tablesim.LostBefore}, nil},
+		{"always", []tablesim.Fault{tablesim.LostBefore, tablesim.LostBefore, tablesim.LostBefore}, store.ErrUnknown},
+		{"throttled", []tablesim.Fault{tablesim.Throttled}, store.ErrNotWritten},
 	} {
 		for _, remove := range []bool{false, true} {
 			t.Run(fmt.Sprint(c.name, " removing ", remove), func(t *testing.T) {
-				var faults []dynamosim.Fault
-				model := dynamosim.New(func(context.Context, dynamosim.Call) (f dynamosim.Fault) {
+				var faults []tablesim.Fault
+				model := tablesim.New(func(context.Context, tablesim.Call) (f tablesim.Fault) {
 					if len(faults) > 0 {
 						f, faults = faults[0], faults[1:]
 					}
@@ -164,15 +164,15 @@ func TestAnAnswerThatIsLostIsAskedForAgain(t *testing.T) {
 }
 
 func TestWhatANewerVersionWroteIsLeftAlone(t *testing.T) {
-	model := dynamosim.New(nil)
+	model := tablesim.New(nil)
 	s := open(model, "a")
 	if _, err := s.Write(t.Context(), store.Entry{Of: subscription}, "a", []keys.Record{record("r1", keys.Deleting)}); err != nil {
 		t.Fatal(err)
 	}
-	found, _ := model.Client("x").Query(t.Context(), dynamodb.Query{Partition: "keys"})
+	found, _ := model.Client("x").Query(t.Context(), table.Query{Partition: "keys"})
 	key, item := found[0].Key, found[0].Item
-	item["k.r1.later"], item["later"] = dynamodb.Text("kept"), dynamodb.Text("kept")
-	item["k.r2.state"] = dynamodb.Text("renewing")
+	item["k.r1.later"], item["later"] = table.Text("kept"), table.Text("kept")
+	item["k.r2.state"] = table.Text("renewing")
 	model.Put(key, item)
 
 	read, _ := s.Entry(t.Context(), subscription)
@@ -198,7 +198,7 @@ func TestWhatANewerVersionWroteIsLeftAlone(t *testing.T) {
 }
 
 func TestTheIndexHasWhatIsLeftToDo(t *testing.T) {
-	s := open(dynamosim.New(nil), "a")
+	s := open(tablesim.New(nil), "a")
 	for n, state := range []keys.State{keys.Delivered, keys.Attached, keys.Unconfirmed} {
 		r := record("r", state)
 		r.SubscriptionID = fmt.Sprint("S", n)
@@ -224,8 +224,8 @@ func TestTheIndexHasWhatIsLeftToDo(t *testing.T) {
 func TestNoWriteIsLost(t *testing.T) {
 	for seed := range uint64(200) {
 		dice := rand.New(rand.NewPCG(seed, 0))
-		model := dynamosim.New(func(context.Context, dynamosim.Call) dynamosim.Fault {
-			return dynamosim.Fault(max(0, dice.IntN(12)-7)) //nolint:gosec // below 5
+		model := tablesim.New(func(context.Context, tablesim.Call) tablesim.Fault {
+			return tablesim.Fault(max(0, dice.IntN(12)-7)) //nolint:gosec // below 5
 		})
 		stores, known := []*tablestore.Store{open(model, "a"), open(model, "b"), open(model, "c")}, make([]store.Entry, 3)
 		sure, perhaps := map[string]bool{}, map[string]bool{}
@@ -249,9 +249,9 @@ func TestNoWriteIsLost(t *testing.T) {
 				perhaps[id] = true
 			}
 		}
-		found, _ := model.Client("x").Query(t.Context(), dynamodb.Query{Partition: "keys"})
+		found, _ := model.Client("x").Query(t.Context(), table.Query{Partition: "keys"})
 		for len(found) == 0 && len(sure) > 0 {
-			found, _ = model.Client("x").Query(t.Context(), dynamodb.Query{Partition: "keys"})
+			found, _ = model.Client("x").Query(t.Context(), table.Query{Partition: "keys"})
 		}
 		there := map[string]bool{}
 		for _, f := range found {

@@ -5,8 +5,8 @@ import (
 	"errors"
 	"strings"
 
-	"federation-agent/internal/dynamodb"
 	"federation-agent/internal/quota"
+	"federation-agent/internal/table"
 )
 
 // How a ledger stands in the table. Its partition is [partitionQuota] and its sort key the account and the region. The
@@ -24,15 +24,15 @@ const (
 )
 
 // Change writes a ledger of an account and region where nobody has changed it meanwhile. If somebody has, it gives what
-// is there instead. Errors: as those of a write of [dynamodb.Items]; a write that may have been taken shows in the
+// is there instead. Errors: as those of a write of [table.Items]; a write that may have been taken shows in the
 // ledger later, by its holder's count.
 func (s *Store) Change(
 	ctx context.Context, account, region string, from, to quota.Ledger,
 ) (now quota.Ledger, taken bool, err error) {
-	key := dynamodb.Key{Partition: partitionQuota, Sort: join(account, region)}
+	key := table.Key{Partition: partitionQuota, Sort: join(account, region)}
 	on := unchanged(from.Version.Number, from.Version.Token)
 	err = s.items.Update(ctx, key, changeOf(ledgerItem(from), ledgerItem(to), on))
-	if refused, ok := errors.AsType[*dynamodb.RefusedError](err); ok {
+	if refused, ok := errors.AsType[*table.RefusedError](err); ok {
 		return ledgerOf(refused.Item), false, nil
 	}
 	return to, err == nil, err
@@ -52,23 +52,23 @@ var holderFields = []struct {
 }
 
 // ledgerItem is a ledger as it stands in the table; nil if it is not there.
-func ledgerItem(l quota.Ledger) dynamodb.Item {
+func ledgerItem(l quota.Ledger) table.Item {
 	if l.Version == (quota.Version{}) {
 		return nil
 	}
-	item := dynamodb.Item{
-		attributeVersion: dynamodb.Number(l.Version.Number), attributeToken: dynamodb.Text(l.Version.Token),
-		attributeLowered: dynamodb.Number(l.Lowered),
+	item := table.Item{
+		attributeVersion: table.Number(l.Version.Number), attributeToken: table.Text(l.Version.Token),
+		attributeLowered: table.Number(l.Lowered),
 	}
 	for id, h := range l.Holders {
 		for _, f := range holderFields {
-			item[holderPrefix+id+"."+f.name] = dynamodb.Number(*f.of(&h))
+			item[holderPrefix+id+"."+f.name] = table.Number(*f.of(&h))
 		}
 	}
 	return item
 }
 
-func ledgerOf(item dynamodb.Item) quota.Ledger {
+func ledgerOf(item table.Item) quota.Ledger {
 	l := quota.Ledger{
 		Version: quota.Version{Number: item[attributeVersion].Number(), Token: item[attributeToken].Text()},
 		Lowered: item[attributeLowered].Number(), Holders: map[string]quota.Holder{},

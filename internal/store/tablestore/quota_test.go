@@ -6,14 +6,14 @@ import (
 	"maps"
 	"testing"
 
-	"federation-agent/internal/dynamodb"
-	"federation-agent/internal/dynamodb/dynamosim"
 	"federation-agent/internal/quota"
+	"federation-agent/internal/table"
+	"federation-agent/internal/table/tablesim"
 )
 
 func TestALedgerIsReadAsItWasWritten(t *testing.T) {
-	fault := dynamosim.None
-	model := dynamosim.New(func(context.Context, dynamosim.Call) dynamosim.Fault { return fault })
+	fault := tablesim.None
+	model := tablesim.New(func(context.Context, tablesim.Call) tablesim.Fault { return fault })
 	s := open(model, "a")
 	change := func(from, to quota.Ledger) (quota.Ledger, bool, error) {
 		return s.Change(t.Context(), "123456789012", "eu-west-1", from, to)
@@ -34,15 +34,15 @@ func TestALedgerIsReadAsItWasWritten(t *testing.T) {
 	next := now.Clone()
 	next.Version = quota.Version{Number: 2, Token: "a/2"}
 	delete(next.Holders, "b")
-	for f, want := range map[dynamosim.Fault]error{
-		dynamosim.Throttled: dynamodb.ErrNotWritten, dynamosim.LostBefore: dynamodb.ErrUnknown,
+	for f, want := range map[tablesim.Fault]error{
+		tablesim.Throttled: table.ErrNotWritten, tablesim.LostBefore: table.ErrUnknown,
 	} {
 		fault = f
 		if _, taken, err := change(now, next); taken || !errors.Is(err, want) {
 			t.Errorf("%v, %v, want %v", taken, err, want)
 		}
 	}
-	fault = dynamosim.None
+	fault = tablesim.None
 	if _, taken, err := change(now, next); !taken || err != nil {
 		t.Fatalf("%v, %v", taken, err)
 	}

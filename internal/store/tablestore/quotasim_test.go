@@ -9,10 +9,10 @@ import (
 	"testing"
 	"time"
 
-	"federation-agent/internal/dynamodb/dynamosim"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/quota"
 	"federation-agent/internal/store/tablestore"
+	"federation-agent/internal/table/tablesim"
 )
 
 // AWS's quota as AWS documents it, and the share of it.
@@ -40,7 +40,7 @@ type quotaWorld struct {
 	now    time.Duration // true time
 	events events
 	number int
-	model  *dynamosim.Model
+	model  *tablesim.Model
 	all    []*process
 	// lost is how many of 1000 calls of the table lose their answer, in each of three ways.
 	lost int
@@ -75,7 +75,7 @@ func (e *events) Pop() any {
 
 func newQuotaWorld(seed uint64, fastest float64) *quotaWorld {
 	return &quotaWorld{
-		dice: rand.New(rand.NewPCG(seed, 15)), model: dynamosim.New(nil),
+		dice: rand.New(rand.NewPCG(seed, 15)), model: tablesim.New(nil),
 		aws:   bucket{rate: awsRate, burst: awsBurst, tokens: awsBurst},
 		share: bucket{rate: awsRate * ours * fastest, burst: awsBurst * ours, tokens: awsBurst * ours},
 	}
@@ -227,22 +227,22 @@ func (p *process) write(from, to quota.Ledger) {
 	const timeOut = 1500 * time.Millisecond
 	w := p.w
 	w.writes++
-	fault, roll := dynamosim.None, w.dice.IntN(1000)
+	fault, roll := tablesim.None, w.dice.IntN(1000)
 	late := time.Duration(0)
 	switch {
 	case w.now < p.throttled:
-		fault = dynamosim.Throttled
+		fault = tablesim.Throttled
 	case w.now < p.cut:
 		roll = w.dice.IntN(4) * max(1, w.lost)
 		fallthrough
 	default:
 		switch {
 		case roll < w.lost:
-			fault = dynamosim.LostAfter
+			fault = tablesim.LostAfter
 		case roll < 2*w.lost:
-			fault, late = dynamosim.LostAfter, w.between(0, 12*time.Second)
+			fault, late = tablesim.LostAfter, w.between(0, 12*time.Second)
 		case roll < 3*w.lost || w.now < p.cut:
-			fault = dynamosim.LostBefore
+			fault = tablesim.LostBefore
 		}
 	}
 	if w.lost > 0 && roll%100 == 7 {
@@ -253,14 +253,14 @@ func (p *process) write(from, to quota.Ledger) {
 		back += w.between(0, timeOut)
 	}
 	w.after(there+late, func() {
-		if fault == dynamosim.Throttled || fault == dynamosim.LostBefore {
+		if fault == tablesim.Throttled || fault == tablesim.LostBefore {
 			return
 		}
 		is, taken, err := p.table.Change(context.Background(), "123456789012", "eu-west-1", from, to)
 		if err != nil {
 			panic(err)
 		}
-		if fault == dynamosim.None {
+		if fault == tablesim.None {
 			w.after(back, func() {
 				p.tell(func() {
 					if taken {
@@ -273,9 +273,9 @@ func (p *process) write(from, to quota.Ledger) {
 			})
 		}
 	})
-	if fault != dynamosim.None {
+	if fault != tablesim.None {
 		wait := timeOut
-		if fault == dynamosim.Throttled {
+		if fault == tablesim.Throttled {
 			wait = back
 		}
 		w.after(wait, func() { p.tell(p.share.Failed) })

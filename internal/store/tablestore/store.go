@@ -5,15 +5,15 @@
 package tablestore
 
 import (
-	"federation-agent/internal/dynamodb"
+	"federation-agent/internal/table"
 )
 
 // Store keeps the journal in a table. It is safe for concurrent use, also by several processes.
 type Store struct {
-	items dynamodb.Items
+	items table.Items
 	// token gives a random text that no other write has.
 	token func() string
 }
 
 // New makes a store over a table.
-func New(items dynamodb.Items, token func() string) *Store { return &Store{items: items, token: token} }
+func New(items table.Items, token func() string) *Store { return &Store{items: items, token: token} }

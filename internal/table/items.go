@@ -1,8 +1,8 @@
-// Package dynamodb is one table of Amazon DynamoDB as the journal of several agents needs it: items that are read
-// consistently and written on a condition. It knows nothing of what is in them.
+// Package table is what a journal of several agents needs of a table: items that are read consistently and written on a
+// condition, as DynamoDB has them. It knows nothing of what is in them, and nothing of AWS's SDK.
 //
-// [Table] asks AWS. A model of it, for tests and the simulation, is in internal/dynamodb/dynamosim.
-package dynamodb
+// internal/dynamodb asks AWS. A model, for tests and the simulation, is in tablesim.
+package table
 
 import (
 	"context"
@@ -40,6 +40,7 @@ type Value struct {
 	number int64
 }
 
+// kind is the type of an attribute.
 type kind byte
 
 const (
@@ -67,6 +68,18 @@ func (v Value) Text() string {
 
 // Number is the value of a number; 0 for anything else.
 func (v Value) Number() int64 { return v.number }
+
+// Each calls the function of the value's type.
+func (v Value) Each(ofText func(string), ofNumber func(int64), ofBytes func([]byte)) {
+	switch v.kind {
+	case text:
+		ofText(v.text)
+	case number:
+		ofNumber(v.number)
+	case bytes:
+		ofBytes([]byte(v.text))
+	}
+}
 
 // Bytes is the value of bytes; empty for anything else.
 func (v Value) Bytes() []byte {

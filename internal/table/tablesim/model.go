@@ -1,6 +1,6 @@
-// Package dynamosim is a model of one table of DynamoDB, with the ways in which the real one fails: it throttles, its
+// Package tablesim is a model of one table of DynamoDB, with the ways in which the real one fails: it throttles, its
 // answers get lost before or after the write, its index is behind, and a restored table has old items and another id.
-package dynamosim
+package tablesim
 
 import (
 	"context"
@@ -10,13 +10,13 @@ import (
 	"strings"
 	"sync"
 
-	"federation-agent/internal/dynamodb"
+	"federation-agent/internal/table"
 )
 
 // Op is a kind of call.
 type Op string
 
-// The calls of [dynamodb.Items].
+// The calls of [table.Items].
 const (
 	Get    Op = "Get"
 	Query  Op = "Query"
@@ -28,7 +28,7 @@ const (
 type Call struct {
 	Client string
 	Op     Op
-	Key    dynamodb.Key
+	Key    table.Key
 	// Index: the query is of the index.
 	Index bool
 }
@@ -57,24 +57,24 @@ var errUnreachable = errors.New("the model's table does not answer")
 type Model struct {
 	mu     sync.Mutex
 	id     string
-	items  map[dynamodb.Key]version
+	items  map[table.Key]version
 	decide func(context.Context, Call) Fault
 	calls  []Call
 }
 
 // version is an item as it is and as it was before its last write.
-type version struct{ now, before dynamodb.Item }
+type version struct{ now, before table.Item }
 
 // New makes an empty table. Decide is asked before each call, without a lock, and may wait; nil: no call fails.
 func New(decide func(context.Context, Call) Fault) *Model {
 	if decide == nil {
 		decide = func(context.Context, Call) Fault { return None }
 	}
-	return &Model{id: "table-1", items: map[dynamodb.Key]version{}, decide: decide}
+	return &Model{id: "table-1", items: map[table.Key]version{}, decide: decide}
 }
 
 // Client is the table as one process sees it.
-func (m *Model) Client(name string) dynamodb.Items { return client{m, name} }
+func (m *Model) Client(name string) table.Items { return client{m, name} }
 
 // Calls are all calls so far.
 func (m *Model) Calls() []Call {
@@ -84,80 +84,80 @@ func (m *Model) Calls() []Call {
 }
 
 // Put puts an item behind everybody's back, as an operator or another version does; nil removes it.
-func (m *Model) Put(key dynamodb.Key, item dynamodb.Item) {
+func (m *Model) Put(key table.Key, item table.Item) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.put(key, item.Clone())
 }
 
 // put is called with mu.
-func (m *Model) put(key dynamodb.Key, item dynamodb.Item) {
+func (m *Model) put(key table.Key, item table.Item) {
 	m.items[key] = version{now: item, before: m.items[key].now}
 }
 
 type client struct {
-	table *Model
-	name  string
+	of   *Model
+	name string
 }
 
 func (c client) begin(ctx context.Context, call Call) (Fault, error) {
 	call.Client = c.name
-	fault := c.table.decide(ctx, call)
-	c.table.mu.Lock()
-	c.table.calls = append(c.table.calls, call)
+	fault := c.of.decide(ctx, call)
+	c.of.mu.Lock()
+	c.of.calls = append(c.of.calls, call)
 	if ctx.Err() != nil {
-		c.table.mu.Unlock()
+		c.of.mu.Unlock()
 		return LostBefore, ctx.Err()
 	}
 	return fault, nil
 }
 
-// Get implements [dynamodb.Items].
-func (c client) Get(ctx context.Context, key dynamodb.Key) (dynamodb.Item, error) {
+// Get implements [table.Items].
+func (c client) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	fault, err := c.begin(ctx, Call{Op: Get, Key: key})
 	if err != nil {
 		return nil, err
 	}
-	defer c.table.mu.Unlock()
+	defer c.of.mu.Unlock()
 	if fault != None && fault != Stale {
 		return nil, errUnreachable
 	}
-	return c.table.items[key].now.Clone(), nil
+	return c.of.items[key].now.Clone(), nil
 }
 
-// Query implements [dynamodb.Items].
-func (c client) Query(ctx context.Context, q dynamodb.Query) ([]dynamodb.Found, error) {
-	fault, err := c.begin(ctx, Call{Op: Query, Key: dynamodb.Key{Partition: q.Partition, Sort: q.Prefix}, Index: q.Index})
+// Query implements [table.Items].
+func (c client) Query(ctx context.Context, q table.Query) ([]table.Found, error) {
+	fault, err := c.begin(ctx, Call{Op: Query, Key: table.Key{Partition: q.Partition, Sort: q.Prefix}, Index: q.Index})
 	if err != nil {
 		return nil, err
 	}
-	defer c.table.mu.Unlock()
+	defer c.of.mu.Unlock()
 	if fault != None && fault != Stale {
 		return nil, errUnreachable
 	}
-	var found []dynamodb.Found
-	for key, v := range c.table.items {
+	var found []table.Found
+	for key, v := range c.of.items {
 		item, partition := v.now, key.Partition
 		if q.Index {
 			if fault == Stale {
 				item = v.before
 			}
-			partition = item[dynamodb.Open].Text()
+			partition = item[table.Open].Text()
 		}
 		if item != nil && partition == q.Partition && strings.HasPrefix(key.Sort, q.Prefix) {
-			found = append(found, dynamodb.Found{Key: key, Item: item.Clone()})
+			found = append(found, table.Found{Key: key, Item: item.Clone()})
 		}
 	}
-	slices.SortFunc(found, func(a, b dynamodb.Found) int { return strings.Compare(a.Key.Sort, b.Key.Sort) })
+	slices.SortFunc(found, func(a, b table.Found) int { return strings.Compare(a.Key.Sort, b.Key.Sort) })
 	return found, nil
 }
 
-// Update implements [dynamodb.Items].
-func (c client) Update(ctx context.Context, key dynamodb.Key, change dynamodb.Change) error {
-	return c.write(ctx, Call{Op: Update, Key: key}, change.If, func(item dynamodb.Item) dynamodb.Item {
+// Update implements [table.Items].
+func (c client) Update(ctx context.Context, key table.Key, change table.Change) error {
+	return c.write(ctx, Call{Op: Update, Key: key}, change.If, func(item table.Item) table.Item {
 		next := item.Clone()
 		if next == nil {
-			next = dynamodb.Item{}
+			next = table.Item{}
 		}
 		maps.Copy(next, change.Set)
 		for _, name := range change.Remove {
@@ -167,36 +167,36 @@ func (c client) Update(ctx context.Context, key dynamodb.Key, change dynamodb.Ch
 	})
 }
 
-// Delete implements [dynamodb.Items].
-func (c client) Delete(ctx context.Context, key dynamodb.Key, on dynamodb.Condition) error {
-	return c.write(ctx, Call{Op: Delete, Key: key}, on, func(dynamodb.Item) dynamodb.Item { return nil })
+// Delete implements [table.Items].
+func (c client) Delete(ctx context.Context, key table.Key, on table.Condition) error {
+	return c.write(ctx, Call{Op: Delete, Key: key}, on, func(table.Item) table.Item { return nil })
 }
 
 func (c client) write(
-	ctx context.Context, call Call, on dynamodb.Condition, next func(dynamodb.Item) dynamodb.Item,
+	ctx context.Context, call Call, on table.Condition, next func(table.Item) table.Item,
 ) error {
 	fault, err := c.begin(ctx, call)
 	if err != nil {
-		return errors.Join(dynamodb.ErrUnknown, err)
+		return errors.Join(table.ErrUnknown, err)
 	}
-	defer c.table.mu.Unlock()
+	defer c.of.mu.Unlock()
 	switch fault {
 	case Throttled:
-		return dynamodb.ErrNotWritten
+		return table.ErrNotWritten
 	case LostBefore:
-		return dynamodb.ErrUnknown
+		return table.ErrUnknown
 	case None, LostAfter, Stale:
 	}
-	item := c.table.items[call.Key].now
+	item := c.of.items[call.Key].now
 	if !on.Holds(item) {
 		if fault == LostAfter {
-			return dynamodb.ErrUnknown
+			return table.ErrUnknown
 		}
-		return &dynamodb.RefusedError{Key: call.Key, Item: item.Clone()}
+		return &table.RefusedError{Key: call.Key, Item: item.Clone()}
 	}
-	c.table.put(call.Key, next(item))
+	c.of.put(call.Key, next(item))
 	if fault == LostAfter {
-		return dynamodb.ErrUnknown
+		return table.ErrUnknown
 	}
 	return nil
 }
