@@ -5,6 +5,8 @@
 package tablestore
 
 import (
+	"sync"
+
 	"federation-agent/internal/table"
 )
 
@@ -13,7 +15,12 @@ type Store struct {
 	items table.Items
 	// token gives a random text that no other write has.
 	token func() string
+
+	mu      sync.Mutex
+	courses map[string]*course // by integration
 }
 
 // New makes a store over a table.
-func New(items table.Items, token func() string) *Store { return &Store{items: items, token: token} }
+func New(items table.Items, token func() string) *Store {
+	return &Store{items: items, token: token, courses: map[string]*course{}}
+}

@@ -1,0 +1,147 @@
+package tablestore
+
+import (
+	"bytes"
+	"compress/gzip"
+	"encoding/json"
+	"fmt"
+	"io"
+	"maps"
+	"slices"
+	"strings"
+	"time"
+
+	"federation-agent/internal/store"
+)
+
+// history is what the ingests of one integration have done: what is to be known of each running job, and how APIM has
+// each API. It changes only by [change]s, so that all processes that read the same ones know the same.
+type history struct {
+	Jobs map[string]job `json:"jobs"`
+	// Plans, Claims and Taken are by API; see [store.SentPlans].
+	Plans  map[string][]string `json:"plans"`
+	Claims map[string][]string `json:"claims"`
+	Taken  map[string]string   `json:"taken"`
+}
+
+// job is a running ingest. Its owner alone may send for it.
+type job struct {
+	Owner    string    `json:"owner"`
+	APIIDs   []string  `json:"apiIds,omitempty"`
+	Started  time.Time `json:"started"`
+	LastAck  time.Time `json:"lastAck,omitzero"`
+	Total    int       `json:"total"`
+	DoneSent bool      `json:"doneSent,omitempty"`
+	Acked    []string  `json:"acked,omitempty"`
+}
+
+// change is one step. Fields that are not set change nothing; one that this version does not know is skipped.
+type change struct {
+	// Job is the job that the next five are of. Begin makes it; Owner takes it over.
+	Job      string    `json:"job,omitempty"`
+	Begin    *job      `json:"begin,omitempty"`
+	Owner    string    `json:"owner,omitempty"`
+	Acked    []string  `json:"acked,omitempty"`
+	AckedAt  time.Time `json:"ackedAt,omitzero"`
+	DoneSent bool      `json:"doneSent,omitempty"`
+	End      bool      `json:"end,omitempty"`
+
+	Plans  map[string][]string  `json:"plans,omitempty"`
+	Taken  map[string]string    `json:"taken,omitempty"`
+	Forget []string             `json:"forget,omitempty"`
+	Claims *map[string][]string `json:"claims,omitempty"`
+}
+
+// nothing: there is nothing to be written.
+func (c change) nothing() bool {
+	return c.Job == "" && c.Plans == nil && c.Taken == nil && c.Forget == nil && c.Claims == nil
+}
+
+func newHistory() history {
+	return history{
+		Jobs: map[string]job{}, Plans: map[string][]string{}, Claims: map[string][]string{}, Taken: map[string]string{},
+	}
+}
+
+// with is the history after a change. What is read elsewhere stays as it is.
+func (h history) with(c change) history {
+	h = history{
+		Jobs: maps.Clone(h.Jobs), Plans: maps.Clone(h.Plans), Claims: maps.Clone(h.Claims), Taken: maps.Clone(h.Taken),
+	}
+	if c.Begin != nil {
+		h.Jobs[c.Job] = *c.Begin
+	}
+	if j, runs := h.Jobs[c.Job]; runs && c.End {
+		delete(h.Jobs, c.Job)
+	} else if runs {
+		if c.Owner != "" {
+			j.Owner = c.Owner
+		}
+		if c.AckedAt.After(j.LastAck) {
+			j.LastAck = c.AckedAt
+		}
+		for _, api := range c.Acked {
+			if !slices.Contains(j.Acked, api) {
+				j.Acked = append(slices.Clip(j.Acked), api)
+			}
+		}
+		j.DoneSent = j.DoneSent || c.DoneSent
+		h.Jobs[c.Job] = j
+	}
+	for api, plans := range c.Plans {
+		h.Plans[api] = plans
+		delete(h.Taken, api)
+	}
+	maps.Copy(h.Taken, c.Taken)
+	for _, api := range c.Forget {
+		delete(h.Plans, api)
+		delete(h.Claims, api)
+		delete(h.Taken, api)
+	}
+	if c.Claims != nil {
+		h.Claims = *c.Claims
+	}
+	return h
+}
+
+// running gives the jobs that have not ended, the earliest first.
+func (h history) running(integration string) []store.IngestJob {
+	var all []store.IngestJob
+	for id, j := range h.Jobs {
+		all = append(all, store.IngestJob{
+			Integration: integration, JobID: id, APIIDs: slices.Clone(j.APIIDs), StartedAt: j.Started, LastAckAt: j.LastAck,
+			Total: j.Total, Acked: slices.Clone(j.Acked), DoneSent: j.DoneSent,
+		})
+	}
+	slices.SortFunc(all, func(a, b store.IngestJob) int {
+		if order := a.StartedAt.Compare(b.StartedAt); order != 0 {
+			return order
+		}
+		return strings.Compare(a.JobID, b.JobID)
+	})
+	return all
+}
+
+// pack makes compressed JSON of a value.
+func pack(v any) ([]byte, error) {
+	var out bytes.Buffer
+	w := gzip.NewWriter(&out)
+	if err := json.NewEncoder(w).Encode(v); err != nil {
+		return nil, fmt.Errorf("%w: %w", store.ErrInvalid, err)
+	}
+	if err := w.Close(); err != nil {
+		return nil, err
+	}
+	return out.Bytes(), nil
+}
+
+// maxPacked bounds what is unpacked: 100 times what is ever written.
+const maxPacked = 1 << 30
+
+func unpack(packed []byte, v any) error {
+	r, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return err
+	}
+	return json.NewDecoder(io.LimitReader(r, maxPacked)).Decode(v)
+}

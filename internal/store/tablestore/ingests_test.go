@@ -1,0 +1,186 @@
+package tablestore_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"maps"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"federation-agent/internal/store"
+	"federation-agent/internal/store/tablestore"
+	"federation-agent/internal/table"
+	"federation-agent/internal/table/tablesim"
+)
+
+func begin(t *testing.T, s *tablestore.Store, owner, id string) {
+	t.Helper()
+	must(t, s.Start(t.Context(), owner, store.IngestJob{Integration: "I", JobID: id, StartedAt: start, Total: 2}))
+}
+
+func must(t *testing.T, err error) {
+	t.Helper()
+	if err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestAJobIsReadAsItWasWritten(t *testing.T) {
+	model := tablesim.New(nil)
+	a, b := open(model, "a"), open(model, "b")
+	begin(t, a, "a", "J")
+	must(t, a.Sending(t.Context(), "I", "J", "a", map[string][]string{"x": {"1", "2"}, "y": {}}))
+	must(t, a.Acknowledge(t.Context(), "I", "J", "a", []string{"x", "y"}, map[string]string{"x": "d"}, start.Add(time.Second)))
+	must(t, a.SendingDone(t.Context(), "I", "J", "a"))
+	must(t, a.SaveClaims(t.Context(), "I", map[string][]string{"y": {"3"}}))
+	jobs, owners, err := b.Running(t.Context(), "I")
+	want := store.IngestJob{
+		Integration: "I", JobID: "J", StartedAt: start, LastAckAt: start.Add(time.Second), Total: 2,
+		Acked: []string{"x", "y"}, DoneSent: true,
+	}
+	if err != nil || len(jobs) != 1 || fmt.Sprint(jobs[0]) != fmt.Sprint(want) || owners["J"] != "a" {
+		t.Errorf("%+v of %v, %v", jobs, owners, err)
+	}
+	plans, err := b.RememberedPlans(t.Context(), "I")
+	if err != nil || fmt.Sprint(plans) != "map[x:[1 2] y:[]]" {
+		t.Errorf("%v, %v", plans, err)
+	}
+	taken, _ := b.Taken(t.Context(), "I")
+	claims, _ := b.Claims(t.Context(), "I")
+	if fmt.Sprint(taken, claims) != "map[x:d] map[y:[3]]" {
+		t.Errorf("%v, %v", taken, claims)
+	}
+	must(t, b.ForgetSent(t.Context(), "I", []string{"x"}))
+	must(t, b.Finish(t.Context(), "I", "J"))
+	must(t, b.Finish(t.Context(), "I", "J"))
+	jobs, _, _ = a.Running(t.Context(), "I")
+	plans, _ = a.RememberedPlans(t.Context(), "I")
+	if len(jobs) > 0 || fmt.Sprint(plans) != "map[y:[]]" {
+		t.Errorf("%v, %v", jobs, plans)
+	}
+	if jobs, _, err = a.Running(t.Context(), "other"); err != nil || len(jobs) > 0 {
+		t.Errorf("another integration: %v, %v", jobs, err)
+	}
+}
+
+func TestAnOwnerWhoseJobWasTakenOverSendsNothing(t *testing.T) {
+	model := tablesim.New(nil)
+	a, b := open(model, "a"), open(model, "b")
+	begin(t, a, "a", "J")
+	must(t, b.Adopt(t.Context(), "I", "J", "a", "b"))
+	old := map[string][]string{"x": {"old"}}
+	for what, err := range map[string]error{
+		"sending":     a.Sending(t.Context(), "I", "J", "a", old),
+		"done":        a.SendingDone(t.Context(), "I", "J", "a"),
+		"a second":    open(model, "c").Adopt(t.Context(), "I", "J", "a", "c"),
+		"acknowledge": a.Acknowledge(t.Context(), "I", "J", "a", []string{"x"}, nil, start),
+	} {
+		if !errors.Is(err, store.ErrMoved) {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	must(t, b.Sending(t.Context(), "I", "J", "b", map[string][]string{"x": {"new"}}))
+	must(t, b.Finish(t.Context(), "I", "J"))
+	if err := a.Sending(t.Context(), "I", "J", "a", old); !errors.Is(err, store.ErrUnknownJob) {
+		t.Errorf("%v", err)
+	}
+	if plans, _ := a.RememberedPlans(t.Context(), "I"); fmt.Sprint(plans) != "map[x:[new]]" {
+		t.Errorf("%v", plans)
+	}
+}
+
+func batch(dice *rand.Rand, n int) map[string][]string {
+	plans := map[string][]string{}
+	for i := range 100 {
+		api := fmt.Sprintf("123456789012:eu-west-1:%x:stage%d", dice.Uint64(), i)
+		plans[api] = []string{fmt.Sprintf("plan-%d-%x", n, dice.Uint64())}
+	}
+	return plans
+}
+
+// What is written is more than an item holds, and a copy more than a part.
+func TestAHistoryOfAnySizeIsCopied(t *testing.T) {
+	dice, model := rand.New(rand.NewPCG(1, 1)), tablesim.New(nil)
+	a := open(model, "a")
+	want := map[string][]string{}
+	for n := range 150 {
+		plans := batch(dice, n)
+		maps.Copy(want, plans)
+		job := fmt.Sprint("J", n)
+		begin(t, a, "a", job)
+		must(t, a.Sending(t.Context(), "I", job, "a", plans))
+		must(t, a.Finish(t.Context(), "I", job))
+	}
+	got, err := open(model, "b").RememberedPlans(t.Context(), "I")
+	if err != nil || !maps.EqualFunc(got, want, slices.Equal) {
+		t.Errorf("%d of %d, %v", len(got), len(want), err)
+	}
+	parts, _ := model.Client("x").Query(t.Context(), table.Query{Partition: "course-part"})
+	head, _ := model.Client("x").Get(t.Context(), table.Key{Partition: "course", Sort: "I/"})
+	if len(parts) < 2 || len(parts) != int(head["parts"].Number()) {
+		t.Errorf("%d parts, the head names %d", len(parts), head["parts"].Number())
+	}
+	for _, item := range append(parts, table.Found{Item: head}) {
+		bytes := 0
+		for name, value := range item.Item {
+			bytes += len(name) + len(value.Text()) + len(value.Bytes())
+		}
+		if bytes > 400<<10 {
+			t.Errorf("an item has %d bytes", bytes)
+		}
+	}
+}
+
+// TestNoHistoryIsLost has several processes write to one history over a table that loses answers. What was confirmed is
+// there, in order, and nothing is there that nobody tried to write.
+func TestNoHistoryIsLost(t *testing.T) {
+	for seed := range uint64(15) {
+		dice := rand.New(rand.NewPCG(seed, 0))
+		faulty := true
+		model := tablesim.New(func(context.Context, tablesim.Call) tablesim.Fault {
+			if !faulty {
+				return tablesim.None
+			}
+			return tablesim.Fault(max(0, dice.IntN(12)-7))
+		})
+		stores := []*tablestore.Store{open(model, "a"), open(model, "b"), open(model, "c")}
+		sure, may := map[string]string{}, map[string][]string{} // the value last confirmed; those that may be there since
+		for n := range 80 {
+			s := stores[dice.IntN(3)]
+			api, value := fmt.Sprint("api", dice.IntN(20)), fmt.Sprint(n)
+			claims := map[string][]string{}
+			for range dice.IntN(40) {
+				claims[fmt.Sprint(dice.Uint64())] = []string{fmt.Sprint(dice.Uint64())} // so that copies are made
+			}
+			_ = s.SaveClaims(t.Context(), "I", claims)
+			job := "J" + value
+			if s.Start(t.Context(), "me", store.IngestJob{Integration: "I", JobID: job, StartedAt: start}) != nil {
+				continue
+			}
+			switch err := s.Sending(t.Context(), "I", job, "me", map[string][]string{api: {value}}); {
+			case err == nil:
+				sure[api], may[api] = value, nil
+			case errors.Is(err, store.ErrUnknown):
+				may[api] = append(may[api], value)
+			}
+		}
+		faulty = false
+		for name, s := range map[string]*tablestore.Store{"a new one": open(model, "x"), "a": stores[0], "b": stores[1]} {
+			got, err := s.RememberedPlans(t.Context(), "I")
+			must(t, err)
+			for api := range maps.Keys(got) {
+				if is := got[api][0]; is != sure[api] && !slices.Contains(may[api], is) {
+					t.Fatalf("seed %d, %s: %s is %s, not %s or %v", seed, name, api, is, sure[api], may[api])
+				}
+			}
+			for api := range sure {
+				if got[api] == nil {
+					t.Fatalf("seed %d, %s: %s is missing", seed, name, api)
+				}
+			}
+		}
+	}
+}
