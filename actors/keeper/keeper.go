@@ -280,7 +280,7 @@ func (k *keeper) note(ctx context.Context, steps []keys.Step) error {
 func (k *keeper) change(ctx context.Context, from keys.Record, to *keys.Record) error {
 	entry, err := k.env.Keys.Entry(ctx, from.Subscription())
 	if err == nil {
-		_, err = store.Replace(ctx, k.env.Keys, entry, from, to)
+		_, err = store.Replace(ctx, k.env.Keys, k.env.Member.ID(), entry, from, to)
 	}
 	return err
 }

@@ -50,12 +50,17 @@ func (s *saga) make(
 	if err != nil {
 		return record, value, err
 	}
+	if s.others() {
+		if err := s.await(m, c); err != nil {
+			return record, value, err
+		}
+		others = slices.Clone(s.entry.Records)
+	}
 	if m.wanted.Err() != nil {
 		return record, value, quota.ErrUnwanted
 	}
 	if m.second && slices.ContainsFunc(others, func(r keys.Record) bool { return r.ID == s.answered }) {
-		return record, value, errors.New(
-			"another SUBSCRIBE of the same subscription came before this one and was answered with an API key")
+		return record, value, errAnswered
 	}
 	if err := s.check(ctx, m, c); err != nil {
 		return record, value, err
@@ -66,6 +71,7 @@ func (s *saga) make(
 		KeyName: federation.KeyName(c.ApplicationName, c.SubscriptionID), CommandID: c.ID,
 		CreatedAt: keys.After(others, s.env.Now()),
 	}
+	s.unanswered = record.ID
 	if err := s.write(&record, keys.Intent, ""); err != nil {
 		return record, value, fmt.Errorf("%w; no key is made that could be forgotten", err)
 	}

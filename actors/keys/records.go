@@ -39,12 +39,15 @@ func (s *saga) records() ([]keys.Record, error) {
 
 // change writes another record in place of one; see [store.Replace].
 func (s *saga) change(from keys.Record, to *keys.Record) (err error) {
-	s.entry, err = store.Replace(s.env.Life, s.env.Keys, s.entry, from, to)
+	s.entry, err = store.Replace(s.env.Life, s.env.Keys, s.env.Member.ID(), s.entry, from, to)
 	return err
 }
 
 // write writes a record's next state down. Without an error, the record is as it was written.
 func (s *saga) write(record *keys.Record, state keys.State, reason string) error {
+	if announces(state) && !s.env.Member.Stands(time.Now()) {
+		return errCutOff
+	}
 	next := record.Become(state, cmp.Or(reason, record.Reason), s.env.Now())
 	if err := s.change(*record, &next); err != nil {
 		s.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, state, life.LogKey, record.KeyID,
@@ -55,6 +58,11 @@ func (s *saga) write(record *keys.Record, state keys.State, reason string) error
 	return nil
 }
 
+// announces reports whether a step outside follows the writing of a state, that a process which may be gone must not take.
+func announces(state keys.State) bool {
+	return state == keys.Intent || state == keys.Creating || state == keys.Answered
+}
+
 // noteError writes down why AWS did not do what the record's state asks for, if that is new.
 func (s *saga) noteError(record *keys.Record, err error) {
 	if why := apigateway.Explain(err); why != record.LastError && s.spec.leaving.Err() == nil {
@@ -63,8 +71,10 @@ func (s *saga) noteError(record *keys.Record, err error) {
 	}
 }
 
+// forget removes the record of a key that is gone in AWS, or was never made.
 func (s *saga) forget(record keys.Record) {
-	if err := s.change(record, nil); err != nil {
+	var err error
+	if s.entry, err = store.Strike(s.env.Life, s.env.Keys, s.entry, record.ID); err != nil {
 		s.env.Lasting.Error("cannot remove a record from the key journal", life.LogKey, record.KeyID, life.LogError, err)
 	}
 }
@@ -93,10 +103,12 @@ func (s *saga) listLostCreate(record *keys.Record, why string) {
 		life.LogSubscription, record.SubscriptionID, life.LogReason, why)
 }
 
-// undo deletes a key, until by at the latest. What cannot be done now is left to a sweep.
+// undo deletes a key, until by at the latest. What cannot be done now is left to a sweep. A key that this saga has made
+// and never answered with is deleted whatever the journal says: nobody has it. Any other one only where the journal
+// says so now.
 func (s *saga) undo(record *keys.Record, why string, by time.Time) {
-	if record.State != keys.Deleting {
-		_ = s.write(record, keys.Deleting, why) // it is deleted all the same: APIM does not have it
+	if record.State != keys.Deleting && s.write(record, keys.Deleting, why) != nil && record.ID != s.unanswered {
+		return // the next sweep sees what is to be done
 	}
 	if s.spec.leaving.Err() != nil {
 		return // the next writer's first sweep deletes it

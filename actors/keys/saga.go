@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -36,6 +37,8 @@ type saga struct {
 	spec sagaSpec
 	// entry is what the journal has of the subscription, as this saga read or wrote it last.
 	entry store.Entry
+	// unanswered is the record of the key that this saga makes, until it answers with it.
+	unanswered string
 	// answered is the record of the key that this saga answered with last.
 	answered string
 	// tries is how many tasks in a row could not delete a key.
@@ -191,19 +194,39 @@ func (s *saga) conclude(record keys.Record, fate messages.Delivery) {
 		s.undo(&record, "its answer never left", time.Time{})
 		return
 	}
-	s.answered = record.ID
-	if fate == messages.Delivered && s.write(&record, keys.Delivered, "") != nil {
+	s.answered, s.unanswered = record.ID, ""
+	if fate == messages.Delivered && !s.delivered(record) {
 		return // a sweep lists the key
 	}
 	s.settle()
 }
 
-// settle does what the journal says is left to do.
+// delivered writes down that an answer was read. Another process may have listed its key as unconfirmed meanwhile: only
+// this one can know better.
+func (s *saga) delivered(record keys.Record) bool {
+	err := s.write(&record, keys.Delivered, "")
+	if moved, ok := errors.AsType[*store.MovedError](err); ok && moved.Now.Has(record.ID, keys.Unconfirmed) {
+		record.State = keys.Unconfirmed
+		err = s.write(&record, keys.Delivered, "")
+	}
+	return err == nil
+}
+
+// settle does what the journal says is left to do, unless another process is at it.
 func (s *saga) settle() {
 	records, err := s.records()
+	if err == nil && s.entry.Owner != s.env.Member.ID() && s.entry.Owner != "" {
+		if s.others() {
+			return
+		}
+		if err = s.takeOver(); err == nil {
+			records = slices.Clone(s.entry.Records)
+		}
+	}
 	if err != nil {
 		s.env.Lasting.Error("cannot see what is left to do for a subscription", life.LogTarget, s.target(),
 			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
+		return
 	}
 	for _, step := range keys.Decide(records) {
 		switch step.Action {

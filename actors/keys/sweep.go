@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -56,10 +57,13 @@ func (w *writer) sweep() {
 	life.Pipe(w.Scope, func(ctx context.Context) (found []due, all error) {
 		var sought []due
 		for _, integration := range integrations {
-			records, err := store.Records(ctx, env.Keys, store.Filter{
+			entries, err := env.Keys.Entries(ctx, store.Filter{
 				Integration: integration, Account: place.Account, Region: place.Region,
 			}, true)
 			all = errors.Join(all, err)
+			records := store.RecordsOf(slices.DeleteFunc(entries, func(e store.Entry) bool {
+				return env.Member.Others(time.Now(), e.Owner)
+			}))
 			for _, step := range keys.Decide(records) {
 				found = append(found, due{step.Record.Subscription(), task{}})
 			}

@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"federation-agent/internal/members"
 	"federation-agent/internal/quota"
 	"federation-agent/internal/seldom"
 	"federation-agent/internal/status"
@@ -50,6 +51,9 @@ type Env struct {
 	// [seldom.Floods]). Lasting is the one for faults that last, and befall many targets alike (see [seldom.Faults]).
 	// [Env.Logging] makes both.
 	Often, Lasting *slog.Logger
+	// Member is this process among those that share the journal; nil where it has a journal for itself.
+	Member *members.Self
+
 	// Tickets numbers the permits of the whole process. Start makes it.
 	Tickets *atomic.Uint64
 	// Life ends when the agent is told to stop as it is: a call to AWS that would otherwise be completed is cut off then.

@@ -13,12 +13,12 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/config"
-	"federation-agent/internal/table/tablesim"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/quota"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store/tablestore"
+	"federation-agent/internal/table/tablesim"
 	"federation-agent/messages"
 )
 

@@ -98,3 +98,10 @@ func (s State) Advice() string {
 		return ""
 	}
 }
+
+// Unfinished reports whether a key of a subscription is being made or deleted, so that somebody must go on with it.
+func Unfinished(records []Record) bool {
+	return slices.ContainsFunc(records, func(r Record) bool {
+		return r.State != Delivered && r.State != Unconfirmed && r.State != LostCreate
+	})
+}

@@ -1,10 +1,13 @@
 // Package members says which processes of those that share a journal are alive. Each raises a counter of its own; the
 // others judge it by their own elapsed time since they saw the counter move. No clock is ever compared with another's.
 //
-// It is pure: time goes in, and must be monotonic (time.Now has such a reading).
+// It is pure but for a lock: time goes in, and must be monotonic (time.Now has such a reading).
 package members
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 const (
 	// RaiseEvery is how often a process raises its counter.
@@ -81,4 +84,59 @@ func (w *Watch) Gone(now time.Time, id string) bool {
 	}
 	s, there := w.seen[id]
 	return !there || now.Sub(s.since) >= GoneAfter
+}
+
+// Self is this process among those that share its journal. A nil Self is alone: it stands, and nobody is gone. It is safe
+// for concurrent use.
+type Self struct {
+	id string
+
+	mu    sync.Mutex
+	lease Lease
+	watch Watch
+}
+
+// NewSelf makes a process that does not stand yet.
+func NewSelf(id string) *Self { return &Self{id: id} }
+
+// ID is empty for a process that is alone.
+func (s *Self) ID() string {
+	if s == nil {
+		return ""
+	}
+	return s.id
+}
+
+// Raised notes that a raise which was sent at an instant is confirmed.
+func (s *Self) Raised(sent time.Time) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.lease.Raised(sent)
+}
+
+// See takes in all members, the reading of which began at an instant.
+func (s *Self) See(began time.Time, all []Member) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.watch.See(began, all)
+}
+
+// Stands reports whether this process may act; see [Lease.Stands].
+func (s *Self) Stands(now time.Time) bool {
+	if s == nil {
+		return true
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease.Stands(now)
+}
+
+// Others reports whether what a member owns is another one's business, who is not known to be gone.
+func (s *Self) Others(now time.Time, owner string) bool {
+	if s == nil || owner == "" || owner == s.id {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return !s.watch.Gone(now, owner)
 }

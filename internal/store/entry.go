@@ -67,27 +67,66 @@ func (e Entry) With(records []keys.Record) (Entry, error) {
 	return next, nil
 }
 
-// Replace writes another record in place of one, or removes it where there is none; one without a state is new. The entry
-// is as it was read or written last. Others may write to it meanwhile: while the record itself is in its state, the
-// change is right all the same. What comes back is the entry as it is then, also with an error. Errors: those of
-// [KeyJournal.Write]; [ErrMoved] where the record is in another state, or is gone.
-func Replace(ctx context.Context, journal KeyJournal, e Entry, from keys.Record, to *keys.Record) (Entry, error) {
-	for {
-		records := slices.Clone(e.Records)
-		n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == from.ID })
+// Has reports whether a record is in a state.
+func (e Entry) Has(id string, state keys.State) bool {
+	return slices.ContainsFunc(e.Records, func(r keys.Record) bool { return r.ID == id && r.State == state })
+}
+
+// Replace writes another record in place of one, or removes it where there is none; one without a state is new. A member
+// does it, who owns the entry then while anything of it is under way; empty is the only member that there is. The entry
+// is as it was read or written last. Others may write to it meanwhile: while the record itself is in its state, and
+// the entry nobody else's, the change is right all the same. What comes back is the entry as it is then, also with an
+// error. Errors: those of [KeyJournal.Write]; [ErrMoved] where the record is in another state, or is gone, or somebody
+// else has the entry.
+func Replace(
+	ctx context.Context, journal KeyJournal, member string, e Entry, from keys.Record, to *keys.Record,
+) (Entry, error) {
+	return Amend(ctx, journal, e, func(now Entry) (Entry, error) {
+		n := slices.IndexFunc(now.Records, func(r keys.Record) bool { return r.ID == from.ID })
 		switch {
+		case now.Owner != "" && now.Owner != member:
+			return now, &MovedError{Now: now}
 		case from.State == "" && n < 0:
-			records = append(records, *to)
+			now.Records = append(now.Records, *to)
 		case n < 0 && to == nil:
-			return e, nil
-		case n < 0 || records[n].State != from.State:
-			return e, &MovedError{Now: e}
+		case n < 0 || now.Records[n].State != from.State:
+			return now, &MovedError{Now: now}
 		case to == nil:
-			records = slices.Delete(records, n, n+1)
+			now.Records = slices.Delete(now.Records, n, n+1)
 		default:
-			records[n] = *to
+			now.Records[n] = *to
 		}
-		after, err := journal.Write(ctx, e, e.Owner, records)
+		now.Owner = ""
+		if keys.Unfinished(now.Records) {
+			now.Owner = member
+		}
+		return now, nil
+	})
+}
+
+// Strike removes a record whatever its state, and whoever has the entry: its key is gone in AWS, and only its maker can
+// know that nobody ever had it. What comes back is as of [Replace].
+func Strike(ctx context.Context, journal KeyJournal, e Entry, id string) (Entry, error) {
+	return Amend(ctx, journal, e, func(now Entry) (Entry, error) {
+		now.Records = slices.DeleteFunc(now.Records, func(r keys.Record) bool { return r.ID == id })
+		if !keys.Unfinished(now.Records) {
+			now.Owner = ""
+		}
+		return now, nil
+	})
+}
+
+// Amend writes an entry as decide wants it, which is asked again where somebody else came before. It may change the
+// records that it is given. Nothing is written of an entry that stays as it was.
+func Amend(ctx context.Context, journal KeyJournal, e Entry, decide func(Entry) (Entry, error)) (Entry, error) {
+	for {
+		next := e
+		next.Records = slices.Clone(e.Records)
+		next, err := decide(next)
+		if err != nil || next.Owner == e.Owner && slices.Equal(next.Records, e.Records) {
+			return e, err
+		}
+		after, err := journal.Write(ctx, e, next.Owner, next.Records)
 		if err == nil {
 			return after, nil
 		}

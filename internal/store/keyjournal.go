@@ -46,12 +46,17 @@ type KeyJournal interface {
 // Records gives the records of [KeyJournal.Entries], oldest CreatedAt first, then by ID.
 func Records(ctx context.Context, journal KeyJournal, filter Filter, open bool) ([]keys.Record, error) {
 	entries, err := journal.Entries(ctx, filter, open)
+	return RecordsOf(entries), err
+}
+
+// RecordsOf gives the records of entries, oldest CreatedAt first, then by ID.
+func RecordsOf(entries []Entry) []keys.Record {
 	var all []keys.Record
 	for _, e := range entries {
 		all = append(all, e.Records...)
 	}
 	slices.SortFunc(all, keys.Compare)
-	return all, err
+	return all
 }
 
 // Entry implements [KeyJournal].

@@ -35,7 +35,7 @@ func removeKey(s *FileStore, id string) error {
 	for _, e := range entries {
 		for _, r := range e.Records {
 			if r.ID == id {
-				_, err = Replace(context.Background(), s, e, r, nil)
+				_, err = Strike(context.Background(), s, e, r.ID)
 			}
 		}
 	}

@@ -32,7 +32,7 @@ func Remove(s store.KeyJournal, id string) error {
 	for _, e := range entries {
 		for _, r := range e.Records {
 			if r.ID == id {
-				_, err = store.Replace(context.Background(), s, e, r, nil)
+				_, err = store.Strike(context.Background(), s, e, r.ID)
 			}
 		}
 	}

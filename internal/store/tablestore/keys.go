@@ -299,3 +299,19 @@ func split(sort string, want int) ([]string, error) {
 	}
 	return parts, nil
 }
+
+// End implements [store.KeyJournal].
+func (s *Store) End(ctx context.Context, of keys.Subscription, _ time.Time) error {
+	entry, err := s.Entry(ctx, of)
+	if err != nil {
+		return err
+	}
+	_, err = store.Amend(ctx, s, entry, func(now store.Entry) (store.Entry, error) {
+		now.Records = slices.DeleteFunc(now.Records, func(r keys.Record) bool { return r.KeyID != "" })
+		if !keys.Unfinished(now.Records) {
+			now.Owner = ""
+		}
+		return now, nil
+	})
+	return err
+}

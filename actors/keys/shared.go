@@ -1,0 +1,94 @@
+package keys
+
+import (
+	"errors"
+	"slices"
+	"time"
+
+	"federation-agent/actors/quota"
+	"federation-agent/internal/keys"
+	"federation-agent/internal/store"
+	"federation-agent/messages"
+)
+
+// What several processes that share a journal owe each other. Every write follows on what was read, or is refused, and an
+// entry has an owner while anything of it is under way. B takes over what A had when A's counter has stood still for 15 s
+// (internal/members); A may only have been frozen, and comes back.
+//
+//	state when B takes over    B does               A comes back and                     which makes it right
+//	-------------------------  -------------------  -----------------------------------  ---------------------------------
+//	intent                     forgets it           asks for creating: refused           creating changes what is there
+//	creating                   lists a lost create  has a key: created is refused        A deletes it, and strikes the list
+//	created, attached          deletes the key      attaches, or answered is refused     the answer leaves behind answered
+//	answered, reply not sent   lists unconfirmed    sends it; its pong makes delivered   B never deletes it
+//	answered, never left       lists unconfirmed    deletes its key                      A strikes the list: only A knows
+//	delivered, unconfirmed     nothing              -                                    settled entries have no owner
+//	deleting                   deletes the key      deletes it again: 404                DeleteApiKey can be repeated
+//
+// Only the maker of a key knows its value, so only the maker ever answers with it. An UNSUBSCRIBE outranks an owner.
+
+const (
+	// awaitEvery is how often the entry of another process is read again by a SUBSCRIBE that waits for it.
+	awaitEvery = 500 * time.Millisecond
+	// awaitMargin is how long before its deadline a SUBSCRIBE stops to wait, and takes over.
+	awaitMargin = 5 * time.Second
+)
+
+var (
+	errElsewhere = errors.New("another agent is making an API key for the same subscription; try again")
+	errAnswered  = errors.New(
+		"another SUBSCRIBE of the same subscription came before this one and was answered with an API key")
+	errCutOff = errors.New("the journal's table has not confirmed for some seconds that this agent is alive")
+)
+
+// others reports whether another process is at work on the subscription.
+func (s *saga) others() bool { return s.env.Member.Others(time.Now(), s.entry.Owner) }
+
+// await waits until no other process is at work on the subscription. It must not be refused at once: an ERROR that APIM
+// reads before the other's answer rejects the subscription, and the other's key is one that nobody has. Without an error
+// there is none under way, and none was answered meanwhile.
+func (s *saga) await(m task, c messages.Subscribe) error {
+	before := s.entry.Records
+	for s.others() {
+		if time.Until(c.AnswerBy) < awaitMargin {
+			if err := s.takeOver(); err != nil {
+				return err
+			}
+			s.settle()
+			return errElsewhere
+		}
+		select {
+		case <-m.wanted.Done():
+			return quota.ErrUnwanted
+		case <-time.After(awaitEvery):
+		}
+		if _, err := s.records(); err != nil {
+			return err
+		}
+	}
+	if slices.ContainsFunc(s.entry.Records, func(r keys.Record) bool {
+		return held(r) && !slices.ContainsFunc(before, func(b keys.Record) bool { return b.ID == r.ID && held(b) })
+	}) {
+		return errAnswered
+	}
+	return nil
+}
+
+// held reports whether a key's answer has left, and nobody waits for its fate any more.
+func held(r keys.Record) bool { return r.State == keys.Delivered || r.State == keys.Unconfirmed }
+
+// takeOver makes this process the owner of the entry. Its former owner's next write is refused.
+func (s *saga) takeOver() (err error) {
+	from := s.entry.Owner
+	s.entry, err = store.Amend(s.env.Life, s.env.Keys, s.entry, func(now store.Entry) (store.Entry, error) {
+		switch now.Owner {
+		case from:
+			now.Owner = s.env.Member.ID()
+		case "": // it was settled meanwhile
+		default:
+			return now, &store.MovedError{Now: now}
+		}
+		return now, nil
+	})
+	return err
+}
