@@ -269,13 +269,18 @@ type Keys struct {
 // Store says where the journal of keys and jobs lives.
 type Store struct {
 	// Directory of the journal, relative to the working directory. Put it on a volume, 1 GiB with the export cache, 16
-	// MiB without: it records which keys are not yet confirmed.
-	Path string `env:"path" envDefault:"data" example:"/var/lib/federation-agent"`
+	// MiB without: it records which keys are not yet confirmed. With agent.store.table.name nothing of the journal is in it.
+	Path  string `env:"path" envDefault:"data" example:"/var/lib/federation-agent"`
+	Table Table  `envPrefix:"table." guard:"journal"`
+	// Whether subscriptions are refused while the journal cannot be written. Without it: false with a directory, true with
+	// a table. With false, keys are made all the same, and a crash meanwhile may leave one that nobody knows.
+	Required bool `env:"required" example:"true"`
 }
 
 // Cache says where exported documents are kept between ingests. It can be deleted at any time.
 type Cache struct {
-	// Directory of the export cache. Without it: the directory exports below agent.store.path.
+	// Directory of the export cache. Without it: the directory exports below agent.store.path, or memory where the
+	// journal is a table.
 	Path string `env:"path" example:"/var/cache/federation-agent"`
 	// Largest size of the cache on disk; the least recently used documents are deleted first. On the journal's volume
 	// the cache takes at most half of what is free, and is deleted if the journal finds no room. 0: no cache.
@@ -286,4 +291,8 @@ type Cache struct {
 type Shutdown struct {
 	// Time for an orderly end after SIGTERM. By default Kubernetes kills after 30 s and Docker after 10 s.
 	Timeout time.Duration `env:"timeout" envDefault:"8s" range:"1s,5m" example:"8s"`
+	// Time before that, in which the agent waits for another replica that is ready, and for the HEALTH_CHECK by whose
+	// answer APIM turns to that one. Without it: 0s with a directory, 40s with a table. The grace period of the platform
+	// must be longer than both together.
+	Handover time.Duration `env:"handover" range:"0s,5m" example:"40s"`
 }

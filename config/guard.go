@@ -9,11 +9,12 @@ import (
 )
 
 // guards say why a setting is never ignored. One of them belongs to each setting that says whose account is looked at,
-// or whom the agent trusts: its guard tag names it, or its line among the keys that are not served. Such a setting is
+// which journal is shared, or whom the agent trusts: its guard tag names it, or its line among the keys that are not served. Such a setting is
 // read as it was meant or stops the start: a list, a map, brackets, quotes or a misspelt name are faults, no warnings.
 var guards = map[string]string{
 	"account": "A setting that says whose account is looked at is never ignored",
 	"filter":  "A filter that is not read would let through what was to be kept out",
+	"journal": "With a journal of its own, each of several agents would make keys that the others do not know",
 	"stage":   "A stage filter that is not read would let every stage through",
 	"trust":   "A setting that says whom the agent trusts is never ignored",
 }
@@ -22,7 +23,7 @@ var guards = map[string]string{
 // guarded. The names that users invent there (profile, credentials, password) would say the same. Without the word
 // integration before them, connector and providers are slips; so is what stands for authentication elsewhere.
 var guardedGroups = []string{
-	"integration", "connector", "providers", "agent.aws", cloudToken,
+	"integration", "connector", "providers", "agent.aws", "agent.store.table", cloudToken,
 	"secrets.kubernetes", "secrets.aws",
 	servicesPrefix + "auth", servicesPrefix + "user", servicesPrefix + "password", servicesPrefix + "ssl",
 	"services.core.auth", "services.http",

@@ -77,7 +77,8 @@ func TestTheSettingsThatAreNeverIgnored(t *testing.T) {
 		services.core.http.ssl.truststore.content services.core.http.ssl.truststore.password
 		services.core.http.ssl.truststore.alias
 		agent.node.hostNames agent.cloud.path agent.apim.url agent.apim.token agent.apim.environmentId agent.events.roleArn
-		agent.aws.accountId agent.aws.roleSessionName agent.aws.externalId`)
+		agent.aws.accountId agent.aws.roleSessionName agent.aws.externalId agent.store.table.name agent.store.table.region
+		agent.store.table.roleArn agent.store.table.externalId agent.store.table.endpoint`)
 	if !slices.Equal(served, want) {
 		t.Errorf("%s", strings.Join(served, "\n"))
 	}

@@ -230,7 +230,10 @@ func (l *loader) finish(cfg *Config) {
 			p.Accounts[n].Regions = l.once(accountKey(i, n, "regions"), p.Accounts[n].Regions)
 		}
 	}
-	cfg.Agent.Cache.Path = cmp.Or(cfg.Agent.Cache.Path, filepath.Join(cfg.Agent.Store.Path, "exports"))
+	if !cfg.Agent.Store.Table.IsOn() {
+		cfg.Agent.Cache.Path = cmp.Or(cfg.Agent.Cache.Path, filepath.Join(cfg.Agent.Store.Path, "exports"))
+	}
+	l.settleStore(&cfg.Agent)
 	l.tell("agent.cache.path", cfg.Agent.Cache.Path, OriginDefault)
 	l.adviseRegions(*cfg)
 	l.adviseToken(*cfg)

@@ -40,7 +40,8 @@ func (l *loader) meant(pattern string) (best string, isNear bool) {
 		missed, of := lastWordMissed(pattern, k)
 		distance := slip(pattern, k) + lastWordCounts*missed/of
 		if strings.HasPrefix(k, secretsPrefix) && !strings.HasPrefix(squash(pattern), "secret") ||
-			strings.HasPrefix(k, eventsPrefix) && !strings.Contains(squash(pattern), "event") {
+			strings.HasPrefix(k, eventsPrefix) && !strings.Contains(squash(pattern), "event") ||
+			strings.HasPrefix(k, tablePrefix) && !strings.Contains(squash(pattern), "store") {
 			distance += lastWordCounts // their regions and keys are others than the agent's own
 		}
 		if l.fields[k].guard == guardFilter && !filterWord.MatchString(pattern) {
