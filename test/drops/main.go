@@ -130,7 +130,7 @@ func warmUp(ctx context.Context, r *process.Rig, agent *process.Process) (footpr
 		}
 		var asked sync.WaitGroup
 		for i := range subscribeFirst {
-			asked.Go(func() { _ = r.Subscribe(ctx, apis[i%len(apis)]) }) // the count tells
+			asked.Go(func() { _, _ = r.Subscribe(ctx, apis[i%len(apis)]) }) // the count tells
 		}
 		asked.Wait()
 		return nil

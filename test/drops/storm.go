@@ -167,7 +167,7 @@ func (s *storm) use(
 	at(func() { _, _ = s.rig.APIM.Preview(ctx, integration) })
 	for range subscribes {
 		api := apis[random.IntN(len(apis))]
-		at(func() { _ = s.rig.Subscribe(ctx, api) })
+		at(func() { _, _ = s.rig.Subscribe(ctx, api) })
 	}
 	which := random.IntN(1 << 16)
 	at(func() {

@@ -102,7 +102,7 @@ func freeze(
 	}
 	var asked sync.WaitGroup
 	for n := range each {
-		asked.Go(func() { _ = r.Subscribe(ctx, apis[n%len(apis)]) }) // REJECTED is what a long stop does
+		asked.Go(func() { _, _ = r.Subscribe(ctx, apis[n%len(apis)]) }) // REJECTED is what a long stop does
 	}
 	err := process.Sleep(ctx, still)
 	err = errors.Join(err, agent.Signal(syscall.SIGCONT))

@@ -137,7 +137,7 @@ func askForKeys(
 		pause := time.Duration(random.Int64N(int64(longestLife / 2)))
 		asked.Go(func() {
 			time.Sleep(pause)
-			_ = r.Subscribe(ctx, api) // REJECTED is what a kill does
+			_, _ = r.Subscribe(ctx, api) // REJECTED is what a kill does
 		})
 	}
 	if id := r.AnAccepted(ctx, apis[0].IntegrationID, keepAccepted, random.IntN(1<<16)); id != "" {

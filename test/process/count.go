@@ -28,8 +28,22 @@ type Count struct {
 
 // Count counts when no agent runs any more.
 func (r *Rig) Count(ctx context.Context) (Count, error) {
-	c := Count{Asked: r.asked, Repeated: r.repeated}
-	subscriptions, err := r.APIM.Subscriptions(ctx)
+	journal, health := store.Open(r.data, store.Options{})
+	if !health.Durable {
+		return Count{}, fmt.Errorf("the journal cannot be read: %v", health.Messages)
+	}
+	defer journal.Close()
+	records, err := store.Records(ctx, journal, store.Filter{}, false)
+	if err != nil {
+		return Count{}, err
+	}
+	return r.Users.Count(ctx, r.aws, records)
+}
+
+// Count holds the keys of the stand-in for AWS, by its URL, against APIM and these records of a journal.
+func (u *Users) Count(ctx context.Context, aws string, records []keys.Record) (Count, error) {
+	c := Count{Asked: u.asked, Repeated: u.repeated}
+	subscriptions, err := u.APIM.Subscriptions(ctx)
 	if err != nil {
 		return c, err
 	}
@@ -45,16 +59,7 @@ func (r *Rig) Count(ctx context.Context) (Count, error) {
 			c.Closed++
 		}
 	}
-	inAWS, err := r.keys(ctx)
-	if err != nil {
-		return c, err
-	}
-	journal, health := store.Open(r.data, store.Options{})
-	if !health.Durable {
-		return c, fmt.Errorf("the journal cannot be read: %v", health.Messages)
-	}
-	defer journal.Close()
-	records, err := store.Records(ctx, journal, store.Filter{}, false)
+	inAWS, err := Keys(ctx, aws)
 	if err != nil {
 		return c, err
 	}

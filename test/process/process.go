@@ -128,17 +128,22 @@ func (p *Process) Kill() error {
 }
 
 // End asks for an orderly end by SIGTERM. Errors: as of [Process.Reap].
-func (p *Process) End() error {
+func (p *Process) End() error { return p.EndIn(EndWithin) }
+
+// EndIn is End for a process that has another time than [EndWithin] for it.
+func (p *Process) EndIn(within time.Duration) error {
 	if err := p.Signal(syscall.SIGTERM); err != nil {
 		return err
 	}
-	return p.Reap()
+	return p.reapIn(within)
 }
 
 // Reap waits for an end that was asked for. Errors: any exit code but 0; that the process had to be killed, as it did
 // not end within [EndWithin].
-func (p *Process) Reap() error {
-	ctx, cancel := context.WithTimeoutCause(context.Background(), EndWithin, fmt.Errorf("%s have passed", EndWithin))
+func (p *Process) Reap() error { return p.reapIn(EndWithin) }
+
+func (p *Process) reapIn(within time.Duration) error {
+	ctx, cancel := context.WithTimeoutCause(context.Background(), within, fmt.Errorf("%s have passed", within))
 	defer cancel()
 	err := p.Wait(ctx)
 	if ctx.Err() != nil {

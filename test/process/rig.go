@@ -11,7 +11,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
@@ -21,8 +20,8 @@ import (
 const (
 	// Patience bounds every wait for something that takes seconds.
 	Patience = time.Minute
-	// farAway is the latency between agent and APIM, each way: that of a continent, so that much is often under way.
-	farAway = 40 * time.Millisecond
+	// FarAway is the latency between agent and APIM, each way: that of a continent, so that much is often under way.
+	FarAway = 40 * time.Millisecond
 	// quotaScale is how many times AWS's own request quota the stand-in grants, so that minutes are enough.
 	quotaScale = 20
 )
@@ -49,7 +48,7 @@ type RigOptions struct {
 // Rig is the sandbox process, the network before it, and the binary. Its methods may be called from several
 // goroutines.
 type Rig struct {
-	APIM APIM
+	Users
 	Wire *Wire
 	// Integrations are their ids in APIM.
 	Integrations []string
@@ -60,16 +59,11 @@ type Rig struct {
 	environ           []string
 	aws               string
 	started           int // agents so far
-
-	mu       sync.Mutex
-	asked    int             // subscriptions
-	ended    map[string]bool // subscriptions that somebody asked to end
-	repeated int             // of those, how many an interruption left accepted
 }
 
 // NewRig builds the agent and starts the stand-ins.
 func NewRig(ctx context.Context, o RigOptions) (*Rig, error) {
-	r := &Rig{ended: map[string]bool{}}
+	r := &Rig{}
 	var err error
 	if r.dir, r.discard, err = Folder(o.Dir); err != nil {
 		return nil, err
@@ -100,7 +94,7 @@ func NewRig(ctx context.Context, o RigOptions) (*Rig, error) {
 // Close ends the stand-ins at once.
 func (r *Rig) Close() {
 	_ = r.sandbox.Kill()
-	r.Wire.close()
+	r.Wire.Close()
 	r.discard()
 }
 
@@ -128,10 +122,10 @@ func (r *Rig) startSandbox(ctx context.Context, o RigOptions) (settings map[stri
 	}
 	host, path, _ := strings.Cut(strings.TrimPrefix(settings[endpointVariable], "http://"), "/")
 	r.APIM, r.aws = APIM("http://"+host), settings[awsVariable]
-	if r.Wire, err = newWire(host, farAway); err != nil {
+	if r.Wire, err = NewWire(host, FarAway); err != nil {
 		return nil, errors.Join(err, r.sandbox.Kill())
 	}
-	settings[endpointVariable] = "http://" + r.Wire.address() + "/" + path
+	settings[endpointVariable] = "http://" + r.Wire.Address() + "/" + path
 	return settings, nil
 }
 
@@ -206,42 +200,6 @@ func (r *Rig) StartAgent(ctx context.Context, settings ...string) (*Process, err
 	return p, nil
 }
 
-// Subscribe plays a user who subscribes to the API's first plan. That APIM rejects the subscription is no error.
-func (r *Rig) Subscribe(ctx context.Context, api apimsim.APIView) error {
-	r.mu.Lock()
-	r.asked++
-	r.mu.Unlock()
-	_, err := r.APIM.Subscribe(ctx, api.ID, api.Plans[0].ID, "rig")
-	return err
-}
-
-// AnAccepted chooses one of an integration's accepted subscriptions, by any number. It gives none while there are no
-// more than keep of them, or APIM does not answer.
-func (r *Rig) AnAccepted(ctx context.Context, integration string, keep, which int) string {
-	subscriptions, err := r.APIM.Subscriptions(ctx)
-	if err != nil {
-		return ""
-	}
-	var accepted []string
-	for _, s := range subscriptions {
-		if s.IntegrationID == integration && s.Status == apimsim.SubscriptionAccepted {
-			accepted = append(accepted, s.ID)
-		}
-	}
-	if len(accepted) <= keep {
-		return ""
-	}
-	return accepted[which%len(accepted)]
-}
-
-// Unsubscribe plays a user who ends a subscription. An error leaves it accepted; [Rig.Settle] asks again.
-func (r *Rig) Unsubscribe(ctx context.Context, id string) error {
-	r.mu.Lock()
-	r.ended[id] = true
-	r.mu.Unlock()
-	return r.APIM.Unsubscribe(ctx, id)
-}
-
 // Slow has AWS take so long for each call of these operations from now on, and for no other; zero ends it.
 func (r *Rig) Slow(ctx context.Context, by time.Duration, operations ...string) error {
 	rules := []awssim.Rule{}
@@ -254,16 +212,6 @@ func (r *Rig) Slow(ctx context.Context, by time.Duration, operations ...string) 
 	return err
 }
 
-// key is an API key in AWS.
-type key struct {
-	ID    string            `json:"id"`
-	Plans []json.RawMessage `json:"plans"`
-}
-
-func (r *Rig) keys(ctx context.Context) ([]key, error) {
-	return Ask[[]key](ctx, http.MethodGet, r.aws+"/_sandbox/aws/keys", nil)
-}
-
 // quiet is how long no key may come or go for the journal to be at rest: two of the agent's sweeps, every 30 s.
 const quiet = 65 * time.Second
 
@@ -273,25 +221,12 @@ const settleWithin = 10 * time.Minute
 // Settle waits until the agent has nothing left to delete. An UNSUBSCRIBE that was interrupted is asked for again,
 // as APIM's user would: its key may be gone already.
 func (r *Rig) Settle(ctx context.Context) error {
-	subscriptions, err := r.APIM.Subscriptions(ctx)
-	if err != nil {
+	if err := r.Repeat(ctx); err != nil {
 		return err
-	}
-	for _, s := range subscriptions {
-		r.mu.Lock()
-		interrupted := s.Status == apimsim.SubscriptionAccepted && r.ended[s.ID]
-		r.mu.Unlock()
-		if !interrupted {
-			continue
-		}
-		if err := r.Unsubscribe(ctx, s.ID); err != nil {
-			return fmt.Errorf("repeating an interrupted UNSUBSCRIBE: %w", err)
-		}
-		r.repeated++
 	}
 	last, since := -1, time.Now()
 	return Await(ctx, settleWithin, "the journal to come to rest", func(ctx context.Context) (bool, error) {
-		keys, err := r.keys(ctx)
+		keys, err := Keys(ctx, r.aws)
 		if err != nil {
 			return false, err
 		}

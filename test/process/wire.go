@@ -25,7 +25,8 @@ type pair struct {
 	toNear, toFar atomic.Bool
 }
 
-func newWire(to string, latency time.Duration) (*Wire, error) {
+// NewWire makes one of its own on a free port of loopback, to host:port. Each byte takes latency, each way.
+func NewWire(to string, latency time.Duration) (*Wire, error) {
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
@@ -35,9 +36,11 @@ func newWire(to string, latency time.Duration) (*Wire, error) {
 	return w, nil
 }
 
-func (w *Wire) address() string { return w.listener.Addr().String() }
+// Address is the host:port at which it listens.
+func (w *Wire) Address() string { return w.listener.Addr().String() }
 
-func (w *Wire) close() {
+// Close ends it with all of its connections.
+func (w *Wire) Close() {
 	_ = w.listener.Close()
 	w.mu.Lock()
 	for _, p := range w.pairs {
@@ -46,6 +49,9 @@ func (w *Wire) close() {
 	w.mu.Unlock()
 	w.running.Wait()
 }
+
+// Carries reports whether a connection is there, by the address that APIM sees.
+func (w *Wire) Carries(remoteAddress string) bool { return w.pair(remoteAddress) != nil }
 
 // Cut ends a connection at once, both ways: what was under way is lost. It reports whether there was one.
 func (w *Wire) Cut(remoteAddress string) bool {
