@@ -5,6 +5,7 @@
 package members
 
 import (
+	"slices"
 	"sync"
 	"time"
 )
@@ -55,6 +56,8 @@ type Watch struct {
 type sighting struct {
 	count int64
 	since time.Time
+	moved bool // it was seen to move, so that it is not what a process has left
+	ready []string
 }
 
 // See takes in all members as they were read at an instant or later: when the reading began.
@@ -65,9 +68,12 @@ func (w *Watch) See(now time.Time, all []Member) {
 	there := map[string]bool{}
 	for _, m := range all {
 		there[m.ID] = true
-		if s, known := w.seen[m.ID]; !known || s.count != m.Count {
-			w.seen[m.ID] = sighting{count: m.Count, since: now}
+		s, known := w.seen[m.ID]
+		if !known || s.count != m.Count {
+			s = sighting{count: m.Count, since: now, moved: known}
 		}
+		s.ready = m.Ready
+		w.seen[m.ID] = s
 	}
 	for id := range w.seen {
 		if !there[id] {
@@ -84,6 +90,17 @@ func (w *Watch) Gone(now time.Time, id string) bool {
 	}
 	s, there := w.seen[id]
 	return !there || now.Sub(s.since) >= GoneAfter
+}
+
+// Ready reports whether somebody but the one with this id serves an integration: it has a session that APIM has accepted,
+// and was seen to move within the time for which it may act.
+func (w *Watch) Ready(now time.Time, but, integration string) bool {
+	for id, s := range w.seen {
+		if id != but && s.moved && now.Sub(s.since) < StandsFor && slices.Contains(s.ready, integration) {
+			return true
+		}
+	}
+	return false
 }
 
 // Self is this process among those that share its journal. A nil Self is alone: it stands, and nobody is gone. It is safe
@@ -139,4 +156,14 @@ func (s *Self) Others(now time.Time, owner string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.watch.Gone(now, owner)
+}
+
+// OthersReady reports whether another process serves an integration, so that this one may leave; see [Watch.Ready].
+func (s *Self) OthersReady(now time.Time, integration string) bool {
+	if s == nil {
+		return false
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.watch.Ready(now, s.id, integration)
 }

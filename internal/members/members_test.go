@@ -70,3 +70,33 @@ func TestWhoHasJustStartedTakesNothingOver(t *testing.T) {
 		t.Error("it must watch first")
 	}
 }
+
+func TestWhoServesAnIntegrationHasASessionAndMoves(t *testing.T) {
+	self := members.NewSelf("me")
+	all := func(count int64, ready ...string) []members.Member {
+		return []members.Member{{ID: "me", Count: count, Ready: []string{"i"}}, {ID: "x", Count: count, Ready: ready}}
+	}
+	if self.OthersReady(start, "i") || (*members.Self)(nil).OthersReady(start, "i") {
+		t.Error("before anybody was seen")
+	}
+	for n, l := range []struct {
+		at    time.Duration
+		all   []members.Member
+		ready bool
+	}{
+		{at: 0, all: all(1, "i")}, // it may be what a process has left that is gone
+		{at: 2 * time.Second, all: all(2, "i"), ready: true},
+		{at: 4 * time.Second, all: all(3, "other")},
+		{at: 6 * time.Second, all: all(4, "other", "i"), ready: true},
+		{at: 6*time.Second + members.StandsFor - 1, all: all(4, "i"), ready: true},
+		{at: 6*time.Second + members.StandsFor, all: all(4, "i")}, // it may not act any more
+		{at: 16 * time.Second, all: all(5, "i"), ready: true},
+		{at: 17 * time.Second, all: all(5)}, // it hands over itself
+		{at: 18 * time.Second, all: all(5, "i")[:1]},
+	} {
+		self.See(at(l.at), l.all)
+		if got := self.OthersReady(at(l.at), "i"); got != l.ready {
+			t.Errorf("look %d: ready %v", n, got)
+		}
+	}
+}
