@@ -15,39 +15,20 @@ import (
 	"federation-agent/internal/table"
 )
 
-// Description is what DynamoDB says of a table.
-type Description struct {
-	// ID is the TableId. A restored or copied table has another one.
-	ID string
-	// Active is false while DynamoDB makes, changes or deletes the table.
-	Active bool
-	// Replicas are the other regions of a global table; Consistency is how it joins them ("EVENTUAL", "STRONG"), empty
-	// for a table of one region.
-	Replicas    []string
-	Consistency string
-	// Protected: the table cannot be deleted.
-	Protected bool
-	// Keys says whether the primary key and the index are as [Create] makes them.
-	Keys bool
-}
-
-// ErrNoTable says that there is no table of this name in the region.
-var ErrNoTable = errors.New("there is no such table")
-
-// Describe asks what the table is. Errors: [ErrNoTable], and the SDK's.
-func (t *Table) Describe(ctx context.Context) (d Description, err error) {
+// Describe implements [table.Items].
+func (t *Table) Describe(ctx context.Context) (d table.Description, err error) {
 	ctx, cancel := context.WithTimeout(ctx, callWithin)
 	defer cancel()
 	out, err := t.describe(ctx, &sdk.DescribeTableInput{TableName: &t.name})
 	if _, missing := errors.AsType[*types.ResourceNotFoundException](err); missing {
-		return d, fmt.Errorf("the table %s: %w", t.name, ErrNoTable)
+		return d, fmt.Errorf("the table %s: %w", t.name, table.ErrNoTable)
 	}
 	if err != nil {
 		return d, fmt.Errorf("describing the table %s: %w", t.name, err)
 	}
 	made := out.Table
-	d = Description{
-		ID: aws.ToString(made.TableId), Protected: aws.ToBool(made.DeletionProtectionEnabled),
+	d = table.Description{
+		Name: t.name, ID: aws.ToString(made.TableId), Protected: aws.ToBool(made.DeletionProtectionEnabled),
 		Active:      made.TableStatus == types.TableStatusActive || made.TableStatus == types.TableStatusUpdating,
 		Consistency: string(made.MultiRegionConsistency), Keys: hasKeys(made),
 	}
@@ -55,7 +36,7 @@ func (t *Table) Describe(ctx context.Context) (d Description, err error) {
 		d.Replicas = append(d.Replicas, aws.ToString(r.RegionName))
 	}
 	if len(d.Replicas) > 0 && d.Consistency == "" {
-		d.Consistency = string(types.MultiRegionConsistencyEventual)
+		d.Consistency = table.Eventual
 	}
 	return d, nil
 }
@@ -111,7 +92,7 @@ func (t *Table) Create(ctx context.Context) error {
 	for {
 		d, err := t.Describe(ctx)
 		switch {
-		case err != nil && !errors.Is(err, ErrNoTable): // DescribeTable is eventually consistent after CreateTable
+		case err != nil && !errors.Is(err, table.ErrNoTable): // DescribeTable is eventually consistent after CreateTable
 			return err
 		case err == nil && d.Active && !d.Keys:
 			return fmt.Errorf("the table %s has other keys than a journal", t.name)

@@ -148,9 +148,34 @@ type Items interface {
 	Delete(context.Context, Key, Condition) error
 	// Query gives all items that fit, or an error.
 	Query(context.Context, Query) ([]Found, error)
+	// Describe says what the table is. Errors: [ErrNoTable], and others.
+	Describe(context.Context) (Description, error)
 }
 
+// Description is what DynamoDB says of a table.
+type Description struct {
+	// Name is the table's name.
+	Name string
+	// ID is the TableId. A restored or copied table has another one. Empty: a stand-in that gives none.
+	ID string
+	// Active is false while DynamoDB makes or deletes the table.
+	Active bool
+	// Replicas are the other regions of a global table; Consistency is how it joins them ("EVENTUAL", "STRONG"), empty
+	// for a table of one region.
+	Replicas    []string
+	Consistency string
+	// Protected: the table cannot be deleted.
+	Protected bool
+	// Keys says whether the primary key and the index are as a journal needs them.
+	Keys bool
+}
+
+// Eventual is the [Description.Consistency] of a global table whose conditions hold in one region only.
+const Eventual = "EVENTUAL"
+
 var (
+	// ErrNoTable says that there is no table of this name in the region.
+	ErrNoTable = errors.New("there is no such table")
 	// ErrNotWritten: the table has surely not taken the write: it was throttled, refused, or never reached.
 	ErrNotWritten = errors.New("the table has not taken the write")
 	// ErrUnknown: the answer to a write is lost. It may have been taken, or may still be.

@@ -22,6 +22,8 @@ const (
 	Query  Op = "Query"
 	Update Op = "Update"
 	Delete Op = "Delete"
+	// Describe is free of charge, and not consistent with anything.
+	Describe Op = "Describe"
 )
 
 // Call is one call of a client.
@@ -56,7 +58,7 @@ var errUnreachable = errors.New("the model's table does not answer")
 // Model is a table. Its methods are safe for concurrent use.
 type Model struct {
 	mu     sync.Mutex
-	id     string
+	about  table.Description
 	items  map[table.Key]version
 	decide func(context.Context, Call) Fault
 	calls  []Call
@@ -70,7 +72,43 @@ func New(decide func(context.Context, Call) Fault) *Model {
 	if decide == nil {
 		decide = func(context.Context, Call) Fault { return None }
 	}
-	return &Model{id: "table-1", items: map[table.Key]version{}, decide: decide}
+	return &Model{
+		about: table.Description{Name: "journal", ID: "table-1", Active: true, Protected: true, Keys: true},
+		items: map[table.Key]version{}, decide: decide,
+	}
+}
+
+// Backup is a table's items at a moment.
+type Backup map[table.Key]table.Item
+
+// Backup is the items as they are.
+func (m *Model) Backup() Backup {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	all := Backup{}
+	for key, v := range m.items {
+		if v.now != nil {
+			all[key] = v.now.Clone()
+		}
+	}
+	return all
+}
+
+// Restore puts a table that was made of a backup in place of this one, under the clients that use it. It has another id.
+func (m *Model) Restore(from Backup, id string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.items, m.about.ID = map[table.Key]version{}, id
+	for key, item := range from {
+		m.items[key] = version{now: item.Clone(), before: item.Clone()}
+	}
+}
+
+// Become changes what the table is.
+func (m *Model) Become(change func(*table.Description)) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	change(&m.about)
 }
 
 // Client is the table as one process sees it.
@@ -123,6 +161,19 @@ func (c client) Get(ctx context.Context, key table.Key) (table.Item, error) {
 		return nil, errUnreachable
 	}
 	return c.of.items[key].now.Clone(), nil
+}
+
+// Describe implements [table.Items].
+func (c client) Describe(ctx context.Context) (table.Description, error) {
+	fault, err := c.begin(ctx, Call{Op: Describe})
+	if err != nil {
+		return table.Description{}, err
+	}
+	defer c.of.mu.Unlock()
+	if fault != None && fault != Stale {
+		return table.Description{}, errUnreachable
+	}
+	return c.of.about, nil
 }
 
 // Query implements [table.Items].

@@ -15,31 +15,32 @@ import (
 	"federation-agent/internal/quota"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/tablestore"
+	"federation-agent/internal/table"
 )
 
 // TestATableIsAJournal has the client and the store against DynamoDB as moto has it. The rest of what the store
 // promises is tested against the model.
 func TestATableIsAJournal(t *testing.T) {
 	r := newRig(t)
-	table := dynamodb.New(aws.Config{
+	made := dynamodb.New(aws.Config{
 		Region: "eu-west-1", Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "unchecked", ""),
 	}, r.URL, "federation-agent")
-	if _, err := table.Describe(r.ctx); !errors.Is(err, dynamodb.ErrNoTable) {
+	if _, err := made.Describe(r.ctx); !errors.Is(err, table.ErrNoTable) {
 		t.Fatalf("before it is made: %v", err)
 	}
 	for range 2 { // one that is there is left as it is
-		if err := table.Create(r.ctx); err != nil {
+		if err := made.Create(r.ctx); err != nil {
 			t.Fatal(err)
 		}
 	}
-	d, err := table.Describe(r.ctx)
+	d, err := made.Describe(r.ctx)
 	if err != nil || !d.Active || !d.Keys || !d.Protected || len(d.Replicas) > 0 {
 		t.Fatalf("%+v, %v", d, err)
 	}
 
 	of := keys.Subscription{Integration: integration, Account: "123456789012", Region: "eu-west-1", ID: "S/1"}
 	n := 0
-	s := tablestore.New(table, func() string { n++; return fmt.Sprint("token", n) })
+	s := tablestore.New(made, func() string { n++; return fmt.Sprint("token", n) })
 	rec := keys.Record{
 		ID: "r1", Integration: of.Integration, Account: of.Account, Region: of.Region, SubscriptionID: of.ID,
 		State: keys.Intent, KeyName: "a name",
