@@ -66,7 +66,11 @@ func (a *APIM) pick(route Route, integrationID string) (*session, error) {
 
 // request sends a command by the options' route; its error covers replies of status ERROR as well.
 func (a *APIM) request(ctx context.Context, integrationID string, c command) (Reply, error) {
-	s, err := a.pick(a.opts.Route, integrationID)
+	return a.requestBy(ctx, a.opts.Route, integrationID, c)
+}
+
+func (a *APIM) requestBy(ctx context.Context, route Route, integrationID string, c command) (Reply, error) {
+	s, err := a.pick(route, integrationID)
 	if err != nil {
 		return Reply{}, err
 	}

@@ -27,17 +27,51 @@ const routingMark = "aws-api-gateway"
 func (a *APIM) Subscribe(
 	ctx context.Context, apiID, planID, application, subscriptionType string,
 ) (Subscription, error) {
+	sub, asked, err := a.pend(apiID, planID, application, subscriptionType)
+	if err != nil {
+		return Subscription{}, err
+	}
+	out, _ := a.accept(ctx, a.opts.Route, sub, asked)
+	return out, nil
+}
+
+// AcceptTwice is Subscribe where a second person accepts gap after the first, or a proxy repeats the request: APIM looks
+// at the status only before it sends, so SUBSCRIBE goes out twice, by these two routes. Whichever answer comes first
+// decides. It returns both, in the order of the routes: nil is a key.
+func (a *APIM) AcceptTwice(
+	ctx context.Context, apiID, planID, application string, first, second Route, gap time.Duration,
+) (Subscription, [2]error, error) {
+	var answers [2]error
+	sub, asked, err := a.pend(apiID, planID, application, "")
+	if err != nil {
+		return Subscription{}, answers, err
+	}
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if answers[1] = ErrClosed; a.pause(gap, ctx.Done()) {
+			_, answers[1] = a.accept(ctx, second, sub, asked)
+		}
+	}()
+	_, answers[0] = a.accept(ctx, first, sub, asked)
+	<-done
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return sub.clone(), answers, nil
+}
+
+// pend stores a subscription that is to be accepted, and makes the command that asks for its key.
+func (a *APIM) pend(apiID, planID, application, subscriptionType string) (*Subscription, command, error) {
 	id := a.newID()
 	a.mu.Lock()
+	defer a.mu.Unlock()
 	api, err := a.store.findAPI(apiID)
 	if err != nil {
-		a.mu.Unlock()
-		return Subscription{}, err
+		return nil, command{}, err
 	}
 	plan := api.plan(planID)
 	if plan == nil {
-		a.mu.Unlock()
-		return Subscription{}, fmt.Errorf("plan %s of API %s: %w", planID, apiID, ErrNotFound)
+		return nil, command{}, fmt.Errorf("plan %s of API %s: %w", planID, apiID, ErrNotFound)
 	}
 	sub := &Subscription{
 		ID: id, IntegrationID: api.IntegrationID, APIID: api.ID, PlanID: plan.ID,
@@ -53,15 +87,17 @@ func (a *APIM) Subscribe(
 	if a.features.legacy {
 		payload.Subscription.ApplicationID = ""
 	}
-	integrationID := sub.IntegrationID
-	a.mu.Unlock()
+	return sub, command{kind: typeSubscribe, subject: id, payload: payload}, nil
+}
 
-	reply, err := a.request(ctx, integrationID, command{kind: typeSubscribe, subject: id, payload: payload})
+// accept asks for the key, and takes the answer. It returns that, too.
+func (a *APIM) accept(ctx context.Context, route Route, sub *Subscription, asked command) (Subscription, error) {
+	reply, err := a.requestBy(ctx, route, sub.IntegrationID, asked)
 	var answer inSubscription
 	if err == nil {
 		answer, err = a.readAnswer(reply)
 	}
-	return a.settle(sub, answer, err), nil
+	return a.settle(sub, answer, err), err
 }
 
 func typeOfPlan(security string) string {
