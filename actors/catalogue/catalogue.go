@@ -111,7 +111,7 @@ func (c *catalogue) Receive(ctx actor.Context) {
 
 // onStarted reads what an earlier process remembered.
 func (c *catalogue) onStarted() {
-	known, err := c.env.Listings.Listings(c.spec.Integration)
+	known, err := c.env.Listings.Listings(c.Scope.Ctx, c.spec.Integration)
 	if err != nil {
 		c.env.Log.Warn("cannot read the last listings", life.LogError, err)
 		return
@@ -233,7 +233,7 @@ func (c *catalogue) keep(m messages.TargetListing) {
 	}
 	if c.book.keep(m.Target, apis) {
 		c.write(m.Target, func() error {
-			return c.env.Listings.SaveListing(c.spec.Integration, m.Target.String(), apis)
+			return c.env.Listings.SaveListing(c.env.Life, c.spec.Integration, m.Target.String(), apis)
 		})
 	}
 }
@@ -246,7 +246,7 @@ func (c *catalogue) names() federation.Names {
 	}
 	for _, target := range c.book.judge(configured) {
 		c.write(target, func() error {
-			return c.env.Listings.ForgetListing(c.spec.Integration, target.String())
+			return c.env.Listings.ForgetListing(c.env.Life, c.spec.Integration, target.String())
 		})
 	}
 	return c.book.names

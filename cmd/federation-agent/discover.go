@@ -155,7 +155,7 @@ func discover(p process, cfg config.Config, log *slog.Logger, asks asksAPIM) (re
 		b := survey.Before{Unknown: unreadable}
 		// A store in memory has no errors.
 		b.Plans, _ = remembered.RememberedPlans(i.IntegrationID)
-		b.Listings, _ = remembered.Listings(i.IntegrationID)
+		b.Listings, _ = remembered.Listings(ctx, i.IntegrationID)
 		if b.Unknown == "" && len(b.Plans) == 0 {
 			b.Unknown = "the journal in " + cfg.Agent.Store.Path + " (agent.store.path) remembers none"
 		}

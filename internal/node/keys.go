@@ -126,7 +126,7 @@ func (a *api) listKeys(w http.ResponseWriter, r *http.Request) {
 		from++
 	}
 	part := records[from:min(len(records), from+q.limit)]
-	unserved, names := a.Board.Read().Unserved, a.apiNames(part)
+	unserved, names := a.Board.Read().Unserved, a.apiNames(r.Context(), part)
 	for _, r := range part {
 		key := a.listedKey(r, unserved[r.ID])
 		key.APIName = names[r.APIID]
@@ -146,7 +146,7 @@ func (a *api) showKey(w http.ResponseWriter, r *http.Request) {
 		writeJSON(w, code, refused{Error: err.Error(), Why: why})
 		return
 	}
-	writeJSON(w, http.StatusOK, a.listed(record))
+	writeJSON(w, http.StatusOK, a.listed(r.Context(), record))
 }
 
 // listedKey is one key as a list shows it. do is what the keeper says of a key that nothing configured reaches.
@@ -162,21 +162,26 @@ func (a *api) listedKey(r keys.Record, do string) keyReport {
 }
 
 // listed is one key as an answer about it alone shows it.
-func (a *api) listed(r keys.Record) keyReport {
+func (a *api) listed(ctx context.Context, r keys.Record) keyReport {
 	key := a.listedKey(r, a.Board.Read().Unserved[r.ID])
-	key.APIName = a.apiNames([]keys.Record{r})[r.APIID]
+	key.APIName = a.apiNames(ctx, []keys.Record{r})[r.APIID]
 	return key
 }
 
+// namesWithin bounds how long a list of keys waits for the names of their APIs.
+const namesWithin = 2 * time.Second
+
 // apiNames gives the names that AWS was last seen to give the APIs of some keys, by their ids.
-func (a *api) apiNames(records []keys.Record) map[string]string {
+func (a *api) apiNames(ctx context.Context, records []keys.Record) map[string]string {
+	ctx, cancel := context.WithTimeout(ctx, namesWithin)
+	defer cancel()
 	wanted, integrations := map[string]bool{}, map[string]bool{}
 	for _, r := range records {
 		wanted[r.APIID], integrations[r.Integration] = true, true
 	}
 	names := map[string]string{}
 	for integration := range integrations {
-		targets, _ := a.Listings.Listings(integration) // without names the ids are there
+		targets, _ := a.Listings.Listings(ctx, integration) // without names the ids are there
 		for _, apis := range targets {
 			for _, api := range apis {
 				if wanted[api.ID] {

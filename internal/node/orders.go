@@ -112,7 +112,7 @@ func (a *api) onKey(wanted keys.Wanted) http.HandlerFunc {
 			w.WriteHeader(http.StatusSeeOther)
 			return
 		}
-		writeJSON(w, http.StatusOK, changed{a.listed(record), a.StoreHealth().Messages})
+		writeJSON(w, http.StatusOK, changed{a.listed(r.Context(), record), a.StoreHealth().Messages})
 	}, mediaJSON, mediaForm)
 }
 

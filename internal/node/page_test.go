@@ -31,7 +31,7 @@ func (r *rig) page(query string) string {
 // list remembers APIs as the last complete listing of a target.
 func (r *rig) list(apis ...store.RememberedAPI) {
 	r.t.Helper()
-	if err := r.journal.SaveListing(integration, "111122223333:eu-west-1", apis); err != nil {
+	if err := r.journal.SaveListing(r.t.Context(), integration, "111122223333:eu-west-1", apis); err != nil {
 		r.t.Fatal(err)
 	}
 }

@@ -35,7 +35,7 @@ func TestAJournalOfAnEarlierVersionIsReadAndRewritten(t *testing.T) {
 			Acked: []string{"a", "b"}, LastAckAt: noon.Add(2 * time.Minute), DoneSent: true}}, jobs); diff != "" {
 			t.Error(diff)
 		}
-		listings, err := s.Listings("i")
+		listings, err := s.Listings(t.Context(), "i")
 		must(t, err)
 		if diff := cmp.Diff(map[string][]RememberedAPI{
 			"111122223333:eu-west-1": {{ID: "a", Name: strings.Repeat("n", 9000)}, {ID: "a/b", Name: "ü"}},

@@ -87,7 +87,7 @@ func filledFile(t testing.TB, records int) []byte {
 	}
 	must(t, put(s, keyRecord("gone", keys.Intent)))
 	must(t, removeKey(s, "gone"))
-	must(t, s.SaveListing("i", "t", []RememberedAPI{{ID: "a", Name: strings.Repeat("n", 9000)}}))
+	must(t, s.SaveListing(t.Context(), "i", "t", []RememberedAPI{{ID: "a", Name: strings.Repeat("n", 9000)}}))
 	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
 	must(t, s.Close())
 	content, err := os.ReadFile(filepath.Join(dir, FileName))
@@ -228,7 +228,7 @@ func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 			must(t, err)
 			medium.file = readable
 		}
-		must(t, s.SaveListing("i", fmt.Sprint("t", i), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 10_000)}}))
+		must(t, s.SaveListing(t.Context(), "i", fmt.Sprint("t", i), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 10_000)}}))
 	}
 	wantHealth(t, s.Health(), false, "in memory only", "forgets which API keys")
 	must(t, put(s, keyRecord("while full", keys.Intent)))
@@ -236,7 +236,7 @@ func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 	if diff := cmp.Diff([]string{"before", "while full"}, recordIDs(t, s)); diff != "" {
 		t.Error(diff)
 	}
-	want, _ := s.Listings("i")
+	want, _ := s.Listings(t.Context(), "i")
 
 	full = false
 	for range maxSkip + 1 { // writes alone bring it back, without anybody's Flush
@@ -249,7 +249,7 @@ func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 	if diff := cmp.Diff([]string{"before", "while full"}, recordIDs(t, s)); diff != "" {
 		t.Error(diff)
 	}
-	got, _ := s.Listings("i")
+	got, _ := s.Listings(t.Context(), "i")
 	if diff := cmp.Diff(want, got); diff != "" || len(got) != n {
 		t.Errorf("%d listings: %s", n, diff)
 	}
@@ -356,7 +356,7 @@ func TestAFileIsRewrittenWithoutWhatIsOutdated(t *testing.T) {
 	must(t, put(s, keyRecord("r", keys.Intent)))
 	var largest, rewritten int64
 	for n := range 40 {
-		must(t, s.SaveListing("i", "t", []RememberedAPI{{ID: fmt.Sprint(n), Name: strings.Repeat("x", 100_000)}}))
+		must(t, s.SaveListing(t.Context(), "i", "t", []RememberedAPI{{ID: fmt.Sprint(n), Name: strings.Repeat("x", 100_000)}}))
 		info, err := os.Stat(path)
 		must(t, err)
 		if info.Size() < largest {
@@ -373,7 +373,7 @@ func TestAFileIsRewrittenWithoutWhatIsOutdated(t *testing.T) {
 	must(t, s.Close())
 	s, health = openIn(t, dir)
 	wantHealth(t, health, true)
-	got, err := s.Listings("i")
+	got, err := s.Listings(t.Context(), "i")
 	must(t, err)
 	if diff := cmp.Diff([]string{"r"}, recordIDs(t, s)); diff != "" || len(got["t"]) != 1 || got["t"][0].ID != "39" {
 		t.Errorf("%s %d", diff, len(got))
@@ -391,13 +391,13 @@ func TestAFileThatCannotBeRewrittenGrowsOn(t *testing.T) {
 	t.Cleanup(func() { _ = s.Close() })
 	refusal = syscall.ENOSPC
 	for n := range 30 {
-		must(t, s.SaveListing("i", "t", []RememberedAPI{{ID: fmt.Sprint(n), Name: strings.Repeat("x", 100_000)}}))
+		must(t, s.SaveListing(t.Context(), "i", "t", []RememberedAPI{{ID: fmt.Sprint(n), Name: strings.Repeat("x", 100_000)}}))
 	}
 	wantHealth(t, s.Health(), true)
 	must(t, s.Close())
 	s, health := openIn(t, dir)
 	wantHealth(t, health, true)
-	if got, _ := s.Listings("i"); len(got["t"]) != 1 || got["t"][0].ID != "29" {
+	if got, _ := s.Listings(t.Context(), "i"); len(got["t"]) != 1 || got["t"][0].ID != "29" {
 		t.Errorf("%d", len(got["t"]))
 	}
 }

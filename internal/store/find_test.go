@@ -12,7 +12,7 @@ import (
 func TestAPIsAreFoundByEachWordOfTheirNameOrID(t *testing.T) {
 	s, _ := store.NewFileStore(nothing{}, store.Options{})
 	listing := func(integration, target string, apis ...store.RememberedAPI) {
-		if err := s.SaveListing(integration, target, apis); err != nil {
+		if err := s.SaveListing(t.Context(), integration, target, apis); err != nil {
 			t.Fatal(err)
 		}
 	}

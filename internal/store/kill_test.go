@@ -4,6 +4,7 @@ package store
 
 import (
 	"bufio"
+	"context"
 	"fmt"
 	"maps"
 	"math/rand/v2"
@@ -44,7 +45,7 @@ func writeForEver(dir, round string) error {
 			fmt.Println("put", rec.ID, state)
 		}
 		// Something larger now and then, so that the file is rewritten.
-		if err := s.SaveListing("i", "t", []RememberedAPI{{ID: rec.ID, Name: strings.Repeat("x", n%7*30_000)}}); err != nil {
+		if err := s.SaveListing(context.Background(), "i", "t", []RememberedAPI{{ID: rec.ID, Name: strings.Repeat("x", n%7*30_000)}}); err != nil {
 			return err
 		}
 		if n%3 > 0 {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"maps"
 	"slices"
 )
@@ -15,15 +16,22 @@ type RememberedAPI struct {
 	Gone bool `json:"gone,omitempty"`
 }
 
-// Listings remembers the last complete listing of each target. An API's name is judged over all of them, so that
-// a target that fails renames nothing.
+// Listings remembers the last complete listing of each target. It is for what must not depend on which targets can be
+// listed just now: an API's name is judged over all listings, so that a target that fails renames nothing; a stage that
+// AWS did not have stays away until AWS is asked again; a bare REST API id is found.
+//
+// Several processes may write the listing of one target: the last one wins, and no listing is a mixture. So one may be
+// older than another process's last look at AWS. That is harmless: a listing decides no name that is sent before it was
+// read again (actors/catalogue), it deletes nothing, and the next complete listing that says anything else replaces it.
 type Listings interface {
 	// SaveListing replaces what is remembered of a target. Only complete, successful listings belong here. Durable.
-	SaveListing(integration, target string, apis []RememberedAPI) error
-	// Listings gives the last complete listing of each target, also of one with an empty listing.
-	Listings(integration string) (map[string][]RememberedAPI, error)
-	// ForgetListing drops a target that is not configured any longer. Durable.
-	ForgetListing(integration, target string) error
+	// Errors: [ErrInvalid], [ErrNotWritten], [ErrUnknown], [ErrFenced], [ErrClosed].
+	SaveListing(ctx context.Context, integration, target string, apis []RememberedAPI) error
+	// Listings gives the last complete listing of each target, also of one with an empty listing. With [ErrDamaged] it
+	// gives those that can be read, with any other error none.
+	Listings(ctx context.Context, integration string) (map[string][]RememberedAPI, error)
+	// ForgetListing drops a target that is not configured any longer. Durable. Errors: those of SaveListing.
+	ForgetListing(ctx context.Context, integration, target string) error
 }
 
 // SentPlans remembers with which plans each API was last sent, so that plans that vanish are noticed before an ingest
@@ -50,14 +58,14 @@ type SentPlans interface {
 }
 
 // SaveListing implements [Listings].
-func (s *FileStore) SaveListing(integration, target string, apis []RememberedAPI) error {
+func (s *FileStore) SaveListing(_ context.Context, integration, target string, apis []RememberedAPI) error {
 	return s.write(func(st *state) ([]Change, error) {
 		return st.listings.set(append([]RememberedAPI{}, apis...), integration, target)
 	})
 }
 
 // Listings implements [Listings].
-func (s *FileStore) Listings(integration string) (map[string][]RememberedAPI, error) {
+func (s *FileStore) Listings(_ context.Context, integration string) (map[string][]RememberedAPI, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	found := map[string][]RememberedAPI{}
@@ -68,7 +76,7 @@ func (s *FileStore) Listings(integration string) (map[string][]RememberedAPI, er
 }
 
 // ForgetListing implements [Listings].
-func (s *FileStore) ForgetListing(integration, target string) error {
+func (s *FileStore) ForgetListing(_ context.Context, integration, target string) error {
 	return s.write(func(st *state) ([]Change, error) { return st.listings.remove(integration, target), nil })
 }
 

@@ -23,6 +23,8 @@ var (
 	ErrFenced = errors.New("store is fenced: this incarnation has ended")
 	// ErrNewer: the journal was written by a newer version of the agent.
 	ErrNewer = errors.New("the journal was written by a newer version of the agent")
+	// ErrDamaged: a part of what is asked for cannot be read. It is left out.
+	ErrDamaged = errors.New("a part of the journal cannot be read")
 	// ErrClosed: the store was closed.
 	ErrClosed = errors.New("store is closed")
 )

@@ -65,7 +65,7 @@ func fullAndRemounted(t *testing.T, dir string) {
 	n := 0
 	for ; s.Health().Durable; n++ {
 		must(t, put(s, keyRecord(fmt.Sprintf("r%04d", n), keys.Intent)))
-		must(t, s.SaveListing("i", fmt.Sprint(n), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 3000)}}))
+		must(t, s.SaveListing(t.Context(), "i", fmt.Sprint(n), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 3000)}}))
 		if n > 500 {
 			t.Fatal("the disk is not full")
 		}
@@ -125,7 +125,7 @@ func cacheAndJournal(t *testing.T, dir string) {
 			t.Fatalf("after %d documents %d bytes are free", n, free)
 		}
 	}
-	must(t, s.SaveListing("i", "t", apis))
+	must(t, s.SaveListing(t.Context(), "i", "t", apis))
 	must(t, s.RememberPlans("i", plans))
 	if kept == 0 {
 		t.Error("the cache keeps nothing: the test shows nothing")

@@ -491,14 +491,14 @@ func TestListingsOfTargetsThatAreNotConfiguredAnyMoreAreForgotten(t *testing.T) 
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
 		agent := w.StartAgent()
 		gone := "999999999999:eu-west-1"
-		if err := agent.Store.SaveListing(world.Integration, gone, nil); err != nil {
+		if err := agent.Store.SaveListing(t.Context(), world.Integration, gone, nil); err != nil {
 			t.Fatal(err)
 		}
 		agent.Drain()
 		agent = w.Connected()
 		preview(w)
 		w.Await("it to be forgotten", func() bool {
-			known, err := agent.Store.Listings(world.Integration)
+			known, err := agent.Store.Listings(t.Context(), world.Integration)
 			_, still := known[gone]
 			return err == nil && len(known) == 1 && !still
 		})

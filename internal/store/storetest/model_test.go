@@ -137,7 +137,7 @@ func TestReadsAreAnsweredFromMemoryWhileAWriteHangs(t *testing.T) {
 		}
 		_, err = storetest.Records(s, store.Filter{})
 		must(t, err)
-		_, err = s.Listings("i")
+		_, err = s.Listings(t.Context(), "i")
 		must(t, err)
 		_, err = s.RememberedPlans("i")
 		must(t, err)
@@ -288,7 +288,7 @@ func TestWritesHaveNamesThatDoNotChange(t *testing.T) {
 	must(t, s.RememberPlans("i", map[string][]string{"b": {"p"}, "a": {"p"}}))
 	must(t, s.RememberPlans("i", map[string][]string{"b": {"p"}, "a": {"p"}})) // nothing new: no write
 	s, _ = model.Open(store.Options{})
-	must(t, s.SaveListing("i", "t", nil))
+	must(t, s.SaveListing(t.Context(), "i", "t", nil))
 	if diff := cmp.Diff([]string{
 		"1.1 key r intent",
 		"1.2 key r creating",

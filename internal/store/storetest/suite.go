@@ -45,7 +45,6 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 		{"AJobStartedTwiceKeepsItsAcknowledgements", startIsIdempotent},
 		{"AnEndedJobTakesNoMoreAcknowledgements", endedJobs},
 		{"JobsOfAnIntegrationAreTheirOwn", jobsAreApart},
-		{"ListingsAreReplacedPerTarget", listings},
 		{"PlansAreRememberedPerAPI", plans},
 		{"WhatAPIMHasTakenCountsUntilTheAPIIsSentAgain", taken},
 		{"IDsOfAnySpellingStayApart", strangeIDs},
@@ -57,6 +56,17 @@ func Run(t *testing.T, open func(t *testing.T) Subject) {
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open(t)) })
 	}
+	RunListings(t, func(t *testing.T) Listings {
+		subject := open(t)
+		l := Listings{Now: func() store.Listings { return subject.Store }}
+		if subject.Reopen != nil {
+			l.Next = func() store.Listings {
+				subject.Store = subject.Reopen(false)
+				return subject.Store
+			}
+		}
+		return l
+	})
 }
 
 // Record gives a key record of the suite, in the state given.
@@ -128,7 +138,7 @@ func everything(t *testing.T, s *store.FileStore, integrations ...string) all {
 	for _, integration := range integrations {
 		a.Jobs[integration], err = s.Running(integration)
 		must(t, err)
-		a.Listings[integration], err = s.Listings(integration)
+		a.Listings[integration], err = s.Listings(context.Background(), integration)
 		must(t, err)
 		a.Plans[integration], err = s.RememberedPlans(integration)
 		must(t, err)
@@ -221,7 +231,7 @@ func invalidIsRefused(t *testing.T, subject Subject) {
 	}
 	for name, err := range map[string]error{
 		"a job without id":      s.Start(store.IngestJob{Integration: "i"}),
-		"a listing of nothing":  s.SaveListing("i", "", nil),
+		"a listing of nothing":  s.SaveListing(context.Background(), "i", "", nil),
 		"plans of no API":       s.RememberPlans("i", map[string][]string{"": nil}),
 		"plans without a place": s.RememberPlans("", map[string][]string{"a": nil}),
 	} {
@@ -287,7 +297,7 @@ func readsAreCopies(t *testing.T, subject Subject) {
 	apis := []string{"a"}
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", APIIDs: apis, StartedAt: start}))
 	listing := []store.RememberedAPI{{ID: "a", Name: "n"}}
-	must(t, s.SaveListing("i", "t", listing))
+	must(t, s.SaveListing(context.Background(), "i", "t", listing))
 	sent := map[string][]string{"a": {"p"}}
 	must(t, s.RememberPlans("i", sent))
 	want := everything(t, s, "i")
@@ -399,8 +409,8 @@ func writes(s *store.FileStore) map[string]error {
 		"Acknowledge":   s.Acknowledge("i", "j", []string{"late"}, start),
 		"SendingDone":   s.SendingDone("i", "j"),
 		"Finish":        s.Finish("i", "j"),
-		"SaveListing":   s.SaveListing("i", "late", nil),
-		"ForgetListing": s.ForgetListing("i", "t"),
+		"SaveListing":   s.SaveListing(context.Background(), "i", "late", nil),
+		"ForgetListing": s.ForgetListing(context.Background(), "i", "t"),
 		"RememberPlans": s.RememberPlans("i", map[string][]string{"late": nil}),
 		"RememberTaken": s.RememberTaken("i", map[string]string{"late": "digest"}),
 		"ForgetSent":    s.ForgetSent("i", []string{"a"}),
@@ -412,7 +422,7 @@ func fill(t *testing.T, s *store.FileStore) {
 	t.Helper()
 	reach(t, s, record("r", "", 0), keys.Intent)
 	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
-	must(t, s.SaveListing("i", "t", nil))
+	must(t, s.SaveListing(context.Background(), "i", "t", nil))
 	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
 	must(t, s.RememberTaken("i", map[string]string{"a": "digest"}))
 }

@@ -73,24 +73,6 @@ func jobsAreApart(t *testing.T, subject Subject) {
 	outlives(t, subject, "i", "k")
 }
 
-func listings(t *testing.T, subject Subject) {
-	s := subject.Store
-	must(t, s.SaveListing("i", "t1", []store.RememberedAPI{{ID: "a", Name: "Pets"}, {ID: "b", Name: "Pets"}}))
-	must(t, s.SaveListing("i", "t2", nil))
-	must(t, s.SaveListing("i", "gone", []store.RememberedAPI{{ID: "x"}}))
-	must(t, s.SaveListing("other", "t1", []store.RememberedAPI{{ID: "y"}}))
-	must(t, s.SaveListing("i", "t1", []store.RememberedAPI{{ID: "b", Name: "Pets"}}))
-	must(t, s.ForgetListing("i", "gone"))
-	must(t, s.ForgetListing("i", "never"))
-	got, err := s.Listings("i")
-	must(t, err)
-	got["t1"][0].Name = "what is given is the asker's own"
-	got, err = s.Listings("i")
-	must(t, err)
-	same(t, "listings", map[string][]store.RememberedAPI{"t1": {{ID: "b", Name: "Pets"}}, "t2": {}}, got)
-	outlives(t, subject, "i", "other")
-}
-
 func plans(t *testing.T, subject Subject) {
 	s := subject.Store
 	must(t, s.RememberPlans("i", map[string][]string{"a": {"q", "p", "p"}, "b": {"p"}}))

@@ -18,9 +18,11 @@ type Store struct {
 
 	mu      sync.Mutex
 	courses map[string]*course // by integration
+	// listings are the heads as this process last wrote or read them.
+	listings map[table.Key]listing
 }
 
 // New makes a store over a table.
 func New(items table.Items, token func() string) *Store {
-	return &Store{items: items, token: token, courses: map[string]*course{}}
+	return &Store{items: items, token: token, courses: map[string]*course{}, listings: map[table.Key]listing{}}
 }
