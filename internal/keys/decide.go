@@ -63,6 +63,9 @@ func (s Step) Noted(now time.Time) (r Record, keep bool) {
 //	answered     list unconfirmed     list unconfirmed     delete
 //	unconfirmed  none: it is listed   none                 delete
 //	delivered    none: it is in use   list unconfirmed     delete
+//	restored     none: it is listed   none                 delete, if that one is not restored itself
+//
+// Restored is any state with [Record.Restored], but lost-create: it is never deleted on what an old table says.
 //
 // Why: APIM rejects a subscription if it never got the reply, so the key must go. It may have accepted one if the reply
 // was written, so the key must stay and be listed. A later key that was proved delivered has taken the place of the
@@ -103,6 +106,9 @@ func (l later) with(r Record) later {
 }
 
 func decide(r Record, since later) (action Action, reason string) {
+	if r.Restored && (!r.State.Held() || since.delivered == nil || since.delivered.Restored) {
+		return "", ""
+	}
 	switch {
 	case r.State == Intent:
 		return Forget, ""

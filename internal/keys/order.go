@@ -123,7 +123,7 @@ func (o Order) Obey(r Record, now time.Time) (Record, error) {
 func (r Record) Become(state State, reason string, now time.Time) Record {
 	if r.State != state {
 		r.Acknowledged, r.Sought, r.LastError, r.UpdatedAt = Acknowledgement{}, Sought{}, "", now
-		r.AskedAt = time.Time{}
+		r.AskedAt, r.Restored = time.Time{}, false
 	}
 	r.State, r.Reason = state, reason
 	return r

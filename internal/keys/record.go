@@ -49,6 +49,9 @@ type Record struct {
 	Sought Sought `json:"sought,omitzero"`
 	// AskedAt is when APIM was asked last what became of the key, and settled nothing; zero if it was not.
 	AskedAt time.Time `json:"askedAt,omitzero"`
+	// Restored: the record is as it was when the journal's table was copied or saved, and was not settled then. What became
+	// of the key since, nobody knows; see [Record.Restore]. Another state ends it.
+	Restored bool `json:"restored,omitempty"`
 }
 
 // maxExamples is how many keys a log line names: enough to begin with, and the status page has all of them.

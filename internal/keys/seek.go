@@ -33,10 +33,10 @@ type Sought struct {
 
 // SeekAt is when the key should be looked for in AWS, if that is allowed. Of an unconfirmed key, its end is looked for:
 // whether APIM has it, AWS does not know. What somebody has acknowledged as in use is left alone. A key whose name is
-// not known is not sought.
+// not known is not sought, nor is one of a restored table: it may be in use since.
 func (r Record) SeekAt() (at time.Time, seek bool) {
 	switch {
-	case r.State == LostCreate && strings.HasPrefix(r.KeyName, unknownApplication):
+	case r.State == LostCreate && (r.Restored || strings.HasPrefix(r.KeyName, unknownApplication)):
 		return at, false
 	case r.State != LostCreate && (r.State != Unconfirmed || r.IsAcknowledged()):
 		return at, false
@@ -58,6 +58,9 @@ const NothingToDo = "nothing: "
 // Advice is what an operator should do about the key; empty where there is nothing to do. Alone says that the agent
 // does it, because it may look there.
 func (r Record) Advice(looks Looks, now time.Time) (do string, alone bool) {
+	if r.Restored && r.State == LostCreate {
+		return restoredAdvice, false
+	}
 	if r.State == Unconfirmed && looks.APIM {
 		return r.asking(now)
 	}

@@ -30,6 +30,7 @@ const (
 	attributeOwner   = "owner"
 	recordPrefix     = "k."
 	fieldState       = "state"
+	fieldRestored    = "restored"
 )
 
 // writes is how often a write whose answer is lost is sent again. The token makes it the same write.
@@ -233,6 +234,13 @@ var fields = []field{
 			return table.Number(int64(r.Sought.Missing)), r.Sought.Missing != 0
 		},
 		read: func(r *keys.Record, v table.Value) { r.Sought.Missing = int(v.Number()) },
+	},
+	instant("sought.deleted", func(r *keys.Record) *time.Time { return &r.Sought.Deleted }),
+	instant("asked", func(r *keys.Record) *time.Time { return &r.AskedAt }),
+	{
+		name:  fieldRestored,
+		write: func(r keys.Record) (table.Value, bool) { return table.Number(1), r.Restored },
+		read:  func(r *keys.Record, _ table.Value) { r.Restored = true },
 	},
 }
 

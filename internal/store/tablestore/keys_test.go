@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"testing"
 	"time"
@@ -39,8 +40,24 @@ func full(id string) keys.Record {
 	r.APIID, r.UsagePlanID, r.KeyName, r.KeyID, r.CommandID = "api", "plan", "name", "key", "command"
 	r.Reason, r.LastError = "reason", "error"
 	r.Acknowledged = keys.Acknowledgement{By: "by", Reason: "why", At: start.Add(time.Hour)}
-	r.Sought = keys.Sought{At: start.Add(time.Minute), Missing: 2}
+	r.Sought = keys.Sought{At: start.Add(time.Minute), Missing: 2, Deleted: start.Add(time.Second)}
+	r.AskedAt, r.Restored = start.Add(time.Hour), true
 	return r
+}
+
+func TestARecordInFullHasAllOfItsFields(t *testing.T) {
+	var empty func(of reflect.Value, name string)
+	empty = func(of reflect.Value, name string) {
+		if of.IsZero() {
+			t.Errorf("%s is not set: a field that the table does not keep would not be missed", name)
+		}
+		if of.Kind() == reflect.Struct && of.Type() != reflect.TypeFor[time.Time]() {
+			for n := range of.NumField() {
+				empty(of.Field(n), of.Type().Field(n).Name)
+			}
+		}
+	}
+	empty(reflect.ValueOf(full("r1")), "the record")
 }
 
 func TestAnEntryIsReadAsItWasWritten(t *testing.T) {
