@@ -212,8 +212,13 @@ func (s *saga) delivered(record keys.Record) bool {
 	return err == nil
 }
 
-// settle does what the journal says is left to do, unless another process is at it.
+// settle does what the journal says is left to do, unless another process is at it. A process that is not known to live
+// settles nothing: the journal's table may have been restored since (see tablestore), and says what was true long ago. A
+// sweep does it later.
 func (s *saga) settle() {
+	if !s.env.Member.Stands(time.Now()) {
+		return
+	}
 	records, err := s.records()
 	if err == nil && s.entry.Owner != s.env.Member.ID() && s.entry.Owner != "" {
 		if s.others() {

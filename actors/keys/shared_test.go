@@ -1,6 +1,7 @@
 package keys
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -20,6 +21,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/actors/quota"
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/members"
@@ -123,6 +125,8 @@ type pair struct {
 	// hold is called before each write of a to an entry, with its number from 1.
 	hold   func(write int)
 	writes int
+	// away: the table does not answer.
+	away atomic.Bool
 }
 
 // inPair runs a test with two writers of one place over one table.
@@ -134,6 +138,9 @@ func inPair(t *testing.T, test func(*pair)) {
 			if c.Client == "a" && c.Key.Partition == "keys" && (c.Op == tablesim.Update || c.Op == tablesim.Delete) {
 				p.writes++
 				p.hold(p.writes)
+			}
+			if p.away.Load() {
+				return tablesim.LostBefore
 			}
 			return tablesim.None
 		})
@@ -162,11 +169,15 @@ func (p *pair) process(ctx context.Context, name string) *process {
 		Life: ctx, Now: time.Now, NewID: id, Jitter: func() float64 { return 0 }, Keys: journal,
 		Board: status.NewBoard(), Member: self,
 	}).Logging(slog.New(slog.DiscardHandler))
+	if err := journal.Open(ctx); err != nil {
+		p.t.Fatal(err)
+	}
 	go func() {
 		for count := int64(1); ctx.Err() == nil; count++ {
 			if sent := time.Now(); !one.frozen.Load() {
-				_ = journal.Raise(ctx, members.Member{ID: name, Count: count}, sent)
-				self.Raised(sent)
+				if journal.Raise(ctx, members.Member{ID: name, Count: count}, sent) == nil {
+					self.Raised(sent)
+				}
 				if all, err := journal.Members(ctx); err == nil {
 					self.See(sent, all)
 				}
@@ -251,6 +262,51 @@ func (p *pair) want(keysThere, journal string) {
 	}
 	if got := p.journal(); got != journal {
 		p.t.Errorf("the journal has %s, want %s", got, journal)
+	}
+}
+
+// TestARestoredTableUnderRunningProcessesCostsNoKey has the table go back to where a key was not answered yet. Its customer
+// has it since, whoever had the entry then.
+func TestARestoredTableUnderRunningProcessesCostsNoKey(t *testing.T) {
+	for write := 1; write <= 6; write++ {
+		t.Run(fmt.Sprint("to write ", write), func(t *testing.T) {
+			inPair(t, func(p *pair) {
+				var old tablesim.Backup
+				p.hold = func(n int) {
+					if n == write {
+						old = p.model.Backup()
+					}
+				}
+				p.a.subscribe("c1")
+				_, fate := p.a.answer()
+				p.a.tell(fate, messages.Delivered)
+				p.want("[key-1]", "[delivered]")
+				time.Sleep(time.Hour)
+				p.away.Store(true) // it is deleted, and restored as it was
+				time.Sleep(10 * time.Minute)
+				p.a.frozen.Store(true) // nor do they raise before they sweep
+				p.b.frozen.Store(true)
+				p.model.Restore(old, "restored")
+				p.away.Store(false)
+				time.Sleep(longEnough)
+				p.a.frozen.Store(false)
+				p.b.frozen.Store(false)
+				time.Sleep(longEnough)
+				left := map[int]string{1: "[]", 2: "[lost-create]", 3: "[lost-create]"}[write]
+				p.want("[key-1]", cmp.Or(left, "[unconfirmed]"))
+				// The subscription is closed at last.
+				p.b.give(messages.Unsubscribe{
+					CommandRef:     messages.CommandRef{ID: "c2", AnswerBy: time.Now().Add(messages.AnswerWithin)},
+					SubscriptionID: "s", APIID: theAPIsID, Metadata: federation.KeyRef{
+						Target: federation.Target{Account: place.Account, Region: place.Region}, UsagePlanID: "p", KeyID: "key-1",
+					}.Metadata(),
+				})
+				if reply, _ := p.b.answer(); reply != (messages.Unsubscribed{}) {
+					t.Errorf("%+v", reply)
+				}
+				p.want("[]", cmp.Or(left, "[]"))
+			})
+		})
 	}
 }
 

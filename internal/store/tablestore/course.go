@@ -153,6 +153,9 @@ func (s *Store) readCopy(ctx context.Context, integration, generation string, pa
 		}
 		all = append(all, item[attributeData].Bytes()...)
 	}
+	if parts == 0 { // nothing is left of a restored table's
+		return nil
+	}
 	if err := unpack(all, into); err != nil {
 		return fmt.Errorf("the copy %s of the integration %s cannot be read: %w", generation, integration, err)
 	}

@@ -23,20 +23,73 @@ const (
 	forgotten = 24 * time.Hour
 )
 
-// Raise shows a member to the others. Now is the wall clock; it says when AWS may delete the item. Errors:
+// Raise shows a member to the others, whose counter must be in the table as it was raised last: else the table is another
+// one, or an older one, by now. Now is the wall clock; it says when AWS may delete the item. Errors:
 // [store.ErrNotWritten], [store.ErrUnknown].
 func (s *Store) Raise(ctx context.Context, m members.Member, now time.Time) error {
-	err := s.items.Update(ctx, memberKey(m.ID), table.Change{Set: table.Item{
+	if s.gate.isShut() != nil {
+		if err := s.check(ctx); err != nil {
+			return fmt.Errorf("%w: %w", store.ErrNotWritten, err)
+		}
+	}
+	err := s.raise(ctx, m, now)
+	if refused, is := errors.AsType[*table.RefusedError](err); is {
+		if count := refused.Item[attributeCount].Number(); count > s.lastRaise(m.ID) {
+			s.noteRaise(m.ID, count) // the answer to that one was lost
+		} else {
+			s.gate.shut(errors.New("the journal's table has not what this process has written to it: it is looked at"))
+			if err := s.check(ctx); err != nil {
+				return fmt.Errorf("%w: %w", store.ErrNotWritten, err)
+			}
+			s.noteRaise(m.ID, 0)
+		}
+		err = s.raise(ctx, m, now)
+	}
+	switch {
+	case err == nil:
+		s.noteRaise(m.ID, m.Count)
+		s.checkIfDue(ctx)
+		return nil
+	case errors.Is(err, table.ErrUnknown):
+		return fmt.Errorf("%w: %w", store.ErrUnknown, err)
+	}
+	return fmt.Errorf("%w: %w", store.ErrNotWritten, err)
+}
+
+// checkIfDue looks at the table every [checkEvery]. A look that fails is no reason to stop: the counter says more.
+func (s *Store) checkIfDue(ctx context.Context) {
+	s.mu.Lock()
+	due := !s.checked.IsZero() && time.Since(s.checked) >= checkEvery
+	if due {
+		s.checked = time.Now()
+	}
+	s.mu.Unlock()
+	if due {
+		_ = s.check(ctx) // what lasts shuts the gate, and is told by the next raise
+	}
+}
+
+func (s *Store) raise(ctx context.Context, m members.Member, now time.Time) error {
+	var on table.Condition
+	if last := s.lastRaise(m.ID); last > 0 {
+		on.Equal = table.Item{attributeCount: table.Number(last)}
+	}
+	return s.items.Update(ctx, memberKey(m.ID), table.Change{If: on, Set: table.Item{
 		attributeCount: table.Number(m.Count), attributeAgentVersion: table.Text(m.Version),
 		attributeReady: table.Text(strings.Join(m.Ready, " ")), table.Expires: table.Number(now.Add(forgotten).Unix()),
 	}})
-	switch {
-	case errors.Is(err, table.ErrNotWritten):
-		return fmt.Errorf("%w: %w", store.ErrNotWritten, err)
-	case err != nil:
-		return fmt.Errorf("%w: %w", store.ErrUnknown, err)
-	}
-	return nil
+}
+
+func (s *Store) lastRaise(id string) int64 {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.raised[id]
+}
+
+func (s *Store) noteRaise(id string, count int64) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.raised[id] = count
 }
 
 // Members gives all that have not left.

@@ -5,24 +5,38 @@
 package tablestore
 
 import (
+	"log/slog"
 	"sync"
+	"time"
 
 	"federation-agent/internal/table"
 )
 
 // Store keeps the journal in a table. It is safe for concurrent use, also by several processes.
 type Store struct {
-	items table.Items
+	items table.Items // by way of the gate
+	gate  *gate
 	// token gives a random text that no other write has.
 	token func() string
+	log   *slog.Logger
+
+	// checking is held while the table is looked at (see meta.go).
+	checking sync.Mutex
 
 	mu      sync.Mutex
 	courses map[string]*course // by integration
 	// listings are the heads as this process last wrote or read them.
 	listings map[table.Key]listing
+	raised   map[string]int64 // the counter of a member as its last raise was confirmed
+	meta     Meta
+	checked  time.Time // when the table was looked at last; zero: never
 }
 
-// New makes a store over a table.
+// New makes a store over a table. A table that others use, too, must be looked at first; see [Store.Open].
 func New(items table.Items, token func() string) *Store {
-	return &Store{items: items, token: token, courses: map[string]*course{}, listings: map[table.Key]listing{}}
+	g := &gate{Items: items}
+	return &Store{
+		items: g, gate: g, token: token, log: slog.New(slog.DiscardHandler), courses: map[string]*course{},
+		listings: map[table.Key]listing{}, raised: map[string]int64{},
+	}
 }
