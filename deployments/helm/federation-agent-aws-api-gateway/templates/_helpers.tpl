@@ -76,25 +76,65 @@ Takes {root, name, value}; the name is for the fault.
 {{- index (list "debug" "info" "warn" "error") (int $rank) -}}
 {{- end -}}
 
-{{/* What gravitee.yml says: the chart's defaults below the user's settings. */}}
+{{/*
+What gravitee.yml says: the chart's defaults below the user's settings. With a table the journal is in no folder.
+*/}}
 {{- define "agent.config" -}}
+{{- $given := default dict .Values.config.graviteeYml -}}
+{{- $store := ternary dict (dict "path" "/opt/federation-agent/data") (ne (include "agent.table" .) "") -}}
 {{- $http := dict "enabled" true "host" "0.0.0.0" "port" 18084 "authentication" (dict "type" "basic") -}}
 {{- $base := dict
   "agent" (dict
     "log" (dict "format" (ternary "json" "text" .Values.config.logging.json) "level" (include "agent.logLevel" .))
-    "store" (dict "path" "/opt/federation-agent/data"))
+    "store" $store)
   "secrets" (dict "kubernetes" (dict "enabled" true))
   "services" (dict "core" (dict "http" $http)) -}}
 {{- if .Values.kubernetes.serviceMonitor.enabled -}}
 {{- $_ := set $base.services "metrics" (dict "enabled" true) -}}
 {{- end -}}
-{{- $given := default dict .Values.config.graviteeYml -}}
 {{- range $key := keys $given -}}
 {{- if regexMatch "^(services|agent|secrets)\\." $key -}}
 {{- fail (printf "config.graviteeYml: write %s as nested maps, since ports, probes and volumes follow it" $key) -}}
 {{- end -}}
 {{- end -}}
 {{- mergeOverwrite $base (deepCopy $given) | toYaml -}}
+{{- end -}}
+
+{{/* The table of DynamoDB that holds the journal, or nothing where a file on a volume holds it. */}}
+{{- define "agent.table" -}}
+{{- default "" ((((.Values.config.graviteeYml).agent).store).table).name -}}
+{{- end -}}
+
+{{/* How many agents run. Only a table can be the journal of several. */}}
+{{- define "agent.replicas" -}}
+{{- $table := include "agent.table" . -}}
+{{- $given := .Values.kubernetes.deployment.replicas -}}
+{{- $replicas := ternary (ternary 2 1 (ne $table "")) (int $given) (kindIs "invalid" $given) -}}
+{{- if and (gt $replicas 1) (not $table) -}}
+{{- $why := "the journal of keys is a file that one agent uses, a second would work without it" -}}
+{{- $instead := "For more, name a table of DynamoDB that they share: config.graviteeYml.agent.store.table.name" -}}
+{{- fail (printf "kubernetes.deployment.replicas: at most 1: %s. %s" $why $instead) -}}
+{{- end -}}
+{{- $replicas -}}
+{{- end -}}
+
+{{/*
+How pods are spread. A rolling update counts the new pods alone, where Kubernetes can: the old ones go.
+*/}}
+{{- define "agent.spread" -}}
+{{- $given := .Values.kubernetes.deployment.topologySpreadConstraints -}}
+{{- if and (kindIs "invalid" $given) (include "agent.table" .) -}}
+{{- range $key := list "kubernetes.io/hostname" "topology.kubernetes.io/zone" -}}
+{{- $given = append (default list $given) (dict "maxSkew" 1 "topologyKey" $key "whenUnsatisfiable" "ScheduleAnyway") -}}
+{{- end -}}
+{{- end -}}
+{{- $selected := dict "labelSelector" (dict "matchLabels" (include "agent.selector" . | fromYaml)) -}}
+{{- if semverCompare ">=1.27-0" .Capabilities.KubeVersion.Version -}}
+{{- $_ := set $selected "matchLabelKeys" (list "pod-template-hash") -}}
+{{- end -}}
+{{- $out := list -}}
+{{- range $given }}{{ $out = append $out (ternary . (merge (deepCopy .) $selected) (hasKey . "labelSelector")) }}{{ end -}}
+{{- with $out }}{{ toYaml . }}{{ end -}}
 {{- end -}}
 
 {{/*
