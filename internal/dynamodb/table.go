@@ -70,7 +70,7 @@ func (t *Table) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	defer cancel()
 	out, err := t.get(ctx, &sdk.GetItemInput{TableName: &t.name, Key: primary(key), ConsistentRead: aws.Bool(true)})
 	if err != nil {
-		return nil, fmt.Errorf("reading the table %s: %w", t.name, err)
+		return nil, t.away(err, false)
 	}
 	return itemOf(out.Item), nil
 }
@@ -95,7 +95,7 @@ func (t *Table) Query(ctx context.Context, q table.Query) (found []table.Found, 
 	for {
 		out, err := t.query(ctx, in)
 		if err != nil {
-			return nil, fmt.Errorf("reading the table %s: %w", t.name, err)
+			return nil, t.away(err, false)
 		}
 		for _, item := range out.Items {
 			found = append(found, table.Found{Key: keyOf(item), Item: itemOf(item)})
@@ -162,7 +162,42 @@ func (t *Table) written(key table.Key, err error) error {
 		ok && (said.ErrorFault() == smithy.FaultClient || throttled(err)) {
 		outcome = table.ErrNotWritten
 	}
-	return fmt.Errorf("writing to the table %s: %w: %w", t.name, outcome, err)
+	return fmt.Errorf("%w: %w", outcome, t.away(err, true))
+}
+
+// away says why a call failed. One that its caller has broken off says nothing of the table.
+func (t *Table) away(err error, write bool) error {
+	if errors.Is(err, context.Canceled) {
+		return err
+	}
+	return &table.AwayError{Table: t.name, Write: write, Why: whyOf(err), Cause: err}
+}
+
+// denied are DynamoDB's codes for credentials or grants that it does not take (API reference, Common Errors).
+var denied = []string{
+	"AccessDeniedException", "UnrecognizedClientException", "InvalidSignatureException", "IncompleteSignature",
+	"MissingAuthenticationToken", "ExpiredTokenException", "InvalidClientTokenId", "AccessDenied", "OptInRequired",
+}
+
+func whyOf(err error) table.Why {
+	_, missing := errors.AsType[*types.ResourceNotFoundException](err)
+	said, answered := errors.AsType[smithy.APIError](err)
+	_, broken := errors.AsType[net.Error](err)
+	switch {
+	case missing:
+		return table.Missing
+	case throttled(err):
+		return table.Throttled
+	case answered && slices.Contains(denied, said.ErrorCode()), unsigned(err):
+		return table.Denied
+	case answered:
+		return table.Failing
+	case errors.Is(err, context.DeadlineExceeded):
+		return table.Slow
+	case broken:
+		return table.Unreachable
+	}
+	return table.Failing
 }
 
 func throttled(err error) bool {
@@ -172,14 +207,16 @@ func throttled(err error) bool {
 // neverSent reports that no connection to DynamoDB was made, or that there are no credentials to sign the call with.
 func neverSent(err error) bool {
 	dial, ok := errors.AsType[*net.OpError](err)
-	if ok && dial.Op == "dial" {
-		return true
-	}
-	_, unsigned := errors.AsType[interface {
+	return ok && dial.Op == "dial" || unsigned(err)
+}
+
+// unsigned reports that there were no credentials to sign a call with.
+func unsigned(err error) bool {
+	_, is := errors.AsType[interface {
 		error
 		ProviderError() bool
 	}](err)
-	return unsigned
+	return is
 }
 
 // expressions collects the names and values of expressions. Every name goes by a placeholder: DynamoDB reserves some

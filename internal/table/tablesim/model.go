@@ -5,10 +5,12 @@ package tablesim
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"strings"
 	"sync"
+	"time"
 
 	"federation-agent/internal/table"
 )
@@ -50,10 +52,32 @@ const (
 	LostAfter
 	// Stale: a query of the index gives what it had before the last write of each item.
 	Stale
+	// Unreachable: no connection is made, so the call does nothing.
+	Unreachable
+	// Slow: there is no answer within [AnswersWithin], and the write is taken at the end of it.
+	Slow
+	// Denied: the grant is missing, and the call does nothing.
+	Denied
+	// Missing: there is no such table any more.
+	Missing
 )
 
-// errUnreachable is the answer of a read that fails.
-var errUnreachable = errors.New("the model's table does not answer")
+// errModel stands for what the SDK has to say.
+var errModel = errors.New("the model wants it so")
+
+// AnswersWithin is how long a client waits for an answer; that of internal/dynamodb waits as long.
+const AnswersWithin = 5 * time.Second
+
+// reads reports whether a fault lets a read through.
+func (f Fault) reads() bool { return f == None || f == Stale }
+
+// why is what the client says of a fault.
+func (f Fault) why() table.Why {
+	return map[Fault]table.Why{
+		Throttled: table.Throttled, LostBefore: table.Unreachable, LostAfter: table.Unreachable,
+		Unreachable: table.Unreachable, Slow: table.Slow, Denied: table.Denied, Missing: table.Missing,
+	}[f]
+}
 
 // Model is a table. Its methods are safe for concurrent use.
 type Model struct {
@@ -141,6 +165,12 @@ type client struct {
 func (c client) begin(ctx context.Context, call Call) (Fault, error) {
 	call.Client = c.name
 	fault := c.of.decide(ctx, call)
+	if fault == Slow {
+		select {
+		case <-ctx.Done():
+		case <-time.After(AnswersWithin):
+		}
+	}
 	c.of.mu.Lock()
 	c.of.calls = append(c.of.calls, call)
 	if ctx.Err() != nil {
@@ -157,8 +187,8 @@ func (c client) Get(ctx context.Context, key table.Key) (table.Item, error) {
 		return nil, err
 	}
 	defer c.of.mu.Unlock()
-	if fault != None && fault != Stale {
-		return nil, errUnreachable
+	if !fault.reads() {
+		return nil, c.away(fault, false)
 	}
 	return c.of.items[key].now.Clone(), nil
 }
@@ -170,8 +200,8 @@ func (c client) Describe(ctx context.Context) (table.Description, error) {
 		return table.Description{}, err
 	}
 	defer c.of.mu.Unlock()
-	if fault != None && fault != Stale {
-		return table.Description{}, errUnreachable
+	if !fault.reads() {
+		return table.Description{}, c.away(fault, false)
 	}
 	return c.of.about, nil
 }
@@ -183,8 +213,8 @@ func (c client) Query(ctx context.Context, q table.Query) ([]table.Found, error)
 		return nil, err
 	}
 	defer c.of.mu.Unlock()
-	if fault != None && fault != Stale {
-		return nil, errUnreachable
+	if !fault.reads() {
+		return nil, c.away(fault, false)
 	}
 	var found []table.Found
 	for key, v := range c.of.items {
@@ -231,23 +261,30 @@ func (c client) write(
 		return errors.Join(table.ErrUnknown, err)
 	}
 	defer c.of.mu.Unlock()
+	lost := fmt.Errorf("%w: %w", table.ErrUnknown, c.away(fault, true))
 	switch fault {
-	case Throttled:
-		return table.ErrNotWritten
+	case Throttled, Unreachable, Denied, Missing:
+		return fmt.Errorf("%w: %w", table.ErrNotWritten, c.away(fault, true))
 	case LostBefore:
-		return table.ErrUnknown
-	case None, LostAfter, Stale:
+		return lost
+	case None, LostAfter, Slow, Stale:
 	}
+	silent := fault == LostAfter || fault == Slow
 	item := c.of.items[call.Key].now
 	if !on.Holds(item) {
-		if fault == LostAfter {
-			return table.ErrUnknown
+		if silent {
+			return lost
 		}
 		return &table.RefusedError{Key: call.Key, Item: item.Clone()}
 	}
 	c.of.put(call.Key, next(item))
-	if fault == LostAfter {
-		return table.ErrUnknown
+	if silent {
+		return lost
 	}
 	return nil
+}
+
+// away is the error of a call that a fault befell.
+func (c client) away(fault Fault, write bool) error {
+	return &table.AwayError{Table: c.of.about.Name, Write: write, Why: fault.why(), Cause: errModel}
 }
