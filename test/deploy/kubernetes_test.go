@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"path"
 	"testing"
+	"time"
 
 	"go.yaml.in/yaml/v3"
 
@@ -128,5 +129,38 @@ func TestTheKustomizeBaseAndOverlayStart(t *testing.T) {
 		if cfg.Services.HTTP.Authentication.Users["admin"].Reveal() != "a-long-password" {
 			t.Errorf("%s: the probes' user has no password", folder)
 		}
+	}
+}
+
+// Two agents with a journal each would make keys that the other one does not know, so the component itself names a table.
+func TestTheReplicasShareATable(t *testing.T) {
+	all := manifests(t, "deployments/kubernetes/base/deployment.yaml")
+	for _, file := range []string{"components/replicas", "overlays/eks-replicas"} {
+		var kustomization struct{ Patches []struct{ Patch string } }
+		if err := yaml.Unmarshal([]byte(read(t, "deployments/kubernetes/"+file+"/kustomization.yaml")), &kustomization); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range kustomization.Patches {
+			var patch manifest
+			if err := yaml.Unmarshal([]byte(p.Patch), &patch); err != nil {
+				t.Fatalf("%s: %v", file, err)
+			}
+			if patch.Kind == "Deployment" {
+				env := &all[0].Spec.Template.Spec.Containers[0].Env
+				*env = append(*env, patch.Spec.Template.Spec.Containers[0].Env...)
+			}
+		}
+	}
+	all = append(all, manifest{
+		Kind: "ConfigMap", Metadata: struct{ Name string }{"federation-agent-settings"},
+		Data: map[string]string{"gravitee.yml": read(t, "deployments/kubernetes/base/gravitee.yml")},
+	})
+	cfg := load(t, all, map[string]string{"token": "bearer 00000000", "node-password": "a-long-password"})
+	if table := cfg.Agent.Store.Table; table.Name != "federation-agent" || table.Region != "eu-west-1" {
+		t.Errorf("%+v", table)
+	}
+	// deployments/kubernetes/check has the grace period, and the chart's tests have it too.
+	if span := cfg.Agent.Shutdown.Handover + cfg.Agent.Shutdown.Timeout; span >= 90*time.Second {
+		t.Errorf("an orderly end takes up to %s, and the platform leaves 90 s", span)
 	}
 }
