@@ -3,7 +3,6 @@
 package catalogue
 
 import (
-	"context"
 	"fmt"
 	"maps"
 	"slices"
@@ -33,6 +32,7 @@ type catalogue struct {
 	spec Spec
 
 	book   book
+	memory memory
 	warned map[federation.Target]bool   // targets that the log has named as never listed
 	unused map[string][]string          // what the log said last of each filter
 	hidden map[federation.Target]string // what the log said last of what filters leave out
@@ -72,7 +72,7 @@ func Props(env *life.Env, spec Spec) *actor.Props {
 	asked := new(uint64)
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &catalogue{
-			env: env, spec: spec, book: newBook(), warned: map[federation.Target]bool{}, asking: map[uint64]question{}, asked: asked,
+			env: env, spec: spec, book: newBook(), memory: newMemory(), warned: map[federation.Target]bool{}, asking: map[uint64]question{}, asked: asked,
 			unused: map[string][]string{}, hidden: map[federation.Target]string{},
 		}
 	})
@@ -80,7 +80,14 @@ func Props(env *life.Env, spec Spec) *actor.Props {
 
 // What the catalogue tells itself.
 type (
-	gatherDue   struct{ gathering *gathering }
+	gatherDue  struct{ gathering *gathering }
+	waitedLong struct{ waits *waits }
+	readDue    struct{}
+	memoryRead struct {
+		listings map[string][]store.RememberedAPI
+		err      error
+	}
+	saveDue     struct{ target federation.Target }
 	listingKept struct {
 		target federation.Target
 		err    error
@@ -90,7 +97,13 @@ type (
 func (c *catalogue) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		c.onStarted()
+		c.read(memoryWithin)
+	case readDue:
+		c.read(memoryWithin)
+	case memoryRead:
+		c.onMemoryRead(ctx, m)
+	case waitedLong:
+		c.onWaitedLong(ctx, m)
 	case messages.GatherAPIs:
 		c.onGather(ctx, m)
 	case messages.TargetListing:
@@ -100,45 +113,45 @@ func (c *catalogue) Receive(ctx actor.Context) {
 	case messages.LocateAPI:
 		c.onLocateAPI(ctx, m)
 	case listingKept:
-		if m.err != nil {
-			c.env.Lasting.Warn("cannot keep a listing; names may change after a restart",
-				life.LogTarget, m.target, life.LogError, m.err)
-		}
+		c.onListingKept(m)
+	case saveDue:
+		c.onSaveDue(m)
 	default:
 		life.Unexpected(c.env, ctx)
 	}
 }
 
-// onStarted reads what an earlier process remembered.
-func (c *catalogue) onStarted() {
-	known, err := c.env.Listings.Listings(c.Scope.Ctx, c.spec.Integration)
-	if err != nil {
-		c.env.Log.Warn("cannot read the last listings", life.LogError, err)
-		return
+func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
+	g := &gathering{GatherAPIs: m, asker: ctx.Sender()}
+	wait := max(1, time.Until(m.By))
+	if m.By.IsZero() {
+		wait = 0
 	}
-	for target, apis := range known {
-		if t, err := federation.ParseTarget(target); err == nil {
-			c.book.keep(t, apis)
-		}
-	}
+	c.remembering(ctx, wait, func(ctx actor.Context) { c.gather(ctx, g) }, func(ctx actor.Context) { c.withhold(ctx, g) })
 }
 
-func (c *catalogue) onGather(ctx actor.Context, m messages.GatherAPIs) {
-	only, all := onlyOf(m.Only)
-	only = c.book.staged(only)
-	g := &gathering{GatherAPIs: m, asker: ctx.Sender()}
+// seats are the accounts and regions that a question is about, each with the roles that may list it.
+func (c *catalogue) seats(only []federation.ID, all bool) (of [][]targets.Row[*actor.PID]) {
 	for _, seat := range c.spec.Targets.Seats(time.Now()) {
-		if !all && !slices.ContainsFunc(only, func(id federation.ID) bool { return seat[0].MayBe(id.Target()) }) {
-			continue
+		if all || slices.ContainsFunc(only, func(id federation.ID) bool { return seat[0].MayBe(id.Target()) }) {
+			of = append(of, seat)
 		}
+	}
+	return of
+}
+
+func (c *catalogue) gather(ctx actor.Context, g *gathering) {
+	only, all := onlyOf(g.Only)
+	only = c.book.staged(only)
+	for _, seat := range c.seats(only, all) {
 		g.waiting++
 		c.ask(ctx, seat, question{gathering: g, only: only})
 	}
 	switch {
 	case g.waiting == 0:
 		c.finish(ctx, g)
-	case !m.By.IsZero():
-		c.Scope.After(time.Until(m.By)+targetGrace, gatherDue{g})
+	case !g.By.IsZero():
+		c.Scope.After(time.Until(g.By)+targetGrace, gatherDue{g})
 	}
 }
 
@@ -179,7 +192,7 @@ func (c *catalogue) onGatherDue(ctx actor.Context, m gatherDue) {
 }
 
 func (c *catalogue) onTargetListing(ctx actor.Context, m messages.TargetListing) {
-	if m.Complete && !m.Narrow {
+	if m.Complete && !m.Narrow && c.memory.known { // else it is the answer to a question of an earlier incarnation
 		c.show(m)
 		c.keep(m)
 	}
@@ -232,33 +245,35 @@ func (c *catalogue) keep(m messages.TargetListing) {
 		apis = append(apis, store.RememberedAPI{ID: n.ID.String(), Name: n.Name, Gone: gone[n.ID]})
 	}
 	if c.book.keep(m.Target, apis) {
-		c.write(m.Target, func() error {
-			return c.env.Listings.SaveListing(c.env.Life, c.spec.Integration, m.Target.String(), apis)
-		})
+		c.save(m.Target)
 	}
 }
 
 // names are judged for the targets that are configured. What belongs to none of them any more is forgotten.
 func (c *catalogue) names() federation.Names {
-	var configured []federation.Target
-	for _, t := range c.spec.Targets.Rows() {
-		configured = append(configured, t.ID())
-	}
-	for _, target := range c.book.judge(configured) {
-		c.write(target, func() error {
-			return c.env.Listings.ForgetListing(c.env.Life, c.spec.Integration, target.String())
-		})
+	for _, target := range c.book.judge(c.configured()) {
+		c.save(target)
 	}
 	return c.book.names
 }
 
-func (c *catalogue) write(target federation.Target, work func() error) {
-	life.Do(c.Scope, func(context.Context) error { return work() }, func(err error) any {
-		return listingKept{target: target, err: err}
-	})
+func (c *catalogue) configured() (all []federation.Target) {
+	for _, t := range c.spec.Targets.Rows() {
+		all = append(all, t.ID())
+	}
+	return all
 }
 
 func (c *catalogue) finish(ctx actor.Context, g *gathering) {
+	if c.knowsAll(g) {
+		c.answer(ctx, g)
+		return
+	}
+	c.again(ctx, func(ctx actor.Context) { c.answer(ctx, g) })
+}
+
+// answer names what a gathering has found, and gives it.
+func (c *catalogue) answer(ctx actor.Context, g *gathering) {
 	names := c.names()
 	slices.SortFunc(g.listings, func(a, b messages.TargetListing) int {
 		return slices.Compare([]string{a.Target.Account, a.Target.Region}, []string{b.Target.Account, b.Target.Region})
@@ -370,12 +385,27 @@ func (c *catalogue) warnUnused(m messages.GatheredAPIs) {
 
 // onLocateAPI looks a bare REST API id up in the last complete listings.
 func (c *catalogue) onLocateAPI(ctx actor.Context, m messages.LocateAPI) {
-	c.names() // which also forgets what is not configured any more
-	located := messages.APILocated{RestAPI: m.RestAPI}
-	target, err := federation.NewKnown(c.book.ids).Target(federation.Ref{RestAPI: m.RestAPI})
-	if err != nil {
-		located.Failure = err.Error()
+	asker := ctx.Sender()
+	answer := func(ctx actor.Context, target federation.Target, err error) {
+		located := messages.APILocated{RestAPI: m.RestAPI, Target: target}
+		if err != nil {
+			located.Failure = err.Error()
+		}
+		ctx.Request(asker, located)
 	}
-	located.Target = target
-	ctx.Respond(located)
+	locate := func() (federation.Target, error) {
+		c.names() // which also forgets what is not configured any more
+		return federation.NewKnown(c.book.ids).Target(federation.Ref{RestAPI: m.RestAPI})
+	}
+	c.remembering(ctx, memoryWithin, func(ctx actor.Context) {
+		target, err := locate()
+		if err == nil {
+			answer(ctx, target, nil)
+			return
+		}
+		c.again(ctx, func(ctx actor.Context) { // another process may have listed it
+			target, err := locate()
+			answer(ctx, target, err)
+		})
+	}, func(ctx actor.Context) { answer(ctx, federation.Target{}, c.memory.unread()) })
 }

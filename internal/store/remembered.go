@@ -21,8 +21,9 @@ type RememberedAPI struct {
 // AWS did not have stays away until AWS is asked again; a bare REST API id is found.
 //
 // Several processes may write the listing of one target: the last one wins, and no listing is a mixture. So one may be
-// older than another process's last look at AWS. That is harmless: a listing decides no name that is sent before it was
-// read again (actors/catalogue), it deletes nothing, and the next complete listing that says anything else replaces it.
+// older than another process's last look at AWS, or be missing. That is harmless while that target can be listed, as each
+// process has what it listed itself, and writes what has changed since. It decides a name only where the target cannot be
+// listed, or is not asked; such a name is right again at the next ingest. Nothing is ever deleted on what a listing says.
 type Listings interface {
 	// SaveListing replaces what is remembered of a target. Only complete, successful listings belong here. Durable.
 	// Errors: [ErrInvalid], [ErrNotWritten], [ErrUnknown], [ErrFenced], [ErrClosed].

@@ -5,6 +5,7 @@ package moto
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -14,6 +15,7 @@ import (
 	"federation-agent/internal/keys"
 	"federation-agent/internal/quota"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 	"federation-agent/internal/store/tablestore"
 	"federation-agent/internal/table"
 )
@@ -75,6 +77,31 @@ func TestATableIsAJournal(t *testing.T) {
 	}
 	if read, err = s.Entry(r.ctx, of); err != nil || read.Version != (store.Version{}) {
 		t.Errorf("after its removal: %+v, %v", read, err)
+	}
+
+	// A listing of more than one item, as another process reads it.
+	large := storetest.Large(20_000, 1)
+	for range 2 {
+		if err := s.SaveListing(r.ctx, integration, "T", large); err != nil {
+			t.Fatal(err)
+		}
+	}
+	beside := tablestore.New(made, func() string { n++; return fmt.Sprint("token", n) })
+	listings, err := beside.Listings(r.ctx, integration)
+	if err != nil || len(listings) != 1 || !slices.Equal(listings["T"], large) {
+		t.Errorf("%d listings, of %d APIs, %v", len(listings), len(listings["T"]), err)
+	}
+	if err := beside.SaveListing(r.ctx, integration, "T", large[:1]); err != nil {
+		t.Fatal(err)
+	}
+	if listings, err = s.Listings(r.ctx, integration); err != nil || !slices.Equal(listings["T"], large[:1]) {
+		t.Errorf("%d APIs after it was replaced, %v", len(listings["T"]), err)
+	}
+	if err := s.ForgetListing(r.ctx, integration, "T"); err != nil {
+		t.Fatal(err)
+	}
+	if listings, err = beside.Listings(r.ctx, integration); err != nil || len(listings) > 0 {
+		t.Errorf("%d listings after it was forgotten, %v", len(listings), err)
 	}
 
 	// What processes share of a quota.
