@@ -58,6 +58,7 @@ type integration struct {
 	targets               *targets.Directory[*actor.PID]
 	draining              bool
 	order                 messages.Drain // sent to each actor that drains
+	handing               messages.Drain // what follows once the session is handed over; zero unless it is being
 	// undrained is the actors that were asked to drain and have not said that they did.
 	undrained map[string]*actor.PID
 }
@@ -103,6 +104,8 @@ func (i *integration) Receive(ctx actor.Context) {
 		ctx.Send(ctx.Self(), messages.Drain{By: time.Now().Add(i.config.Agent.Shutdown.Timeout)})
 	case messages.Drain:
 		i.onDrain(ctx, m)
+	case messages.HandedOver:
+		i.drain(ctx, i.handing)
 	case messages.Drained:
 		i.onDrained(ctx)
 	case drainOverdue:
@@ -265,22 +268,37 @@ func (i *integration) maxIngest() int {
 	return i.config.Connector.MaxMessageSize - exchange.IngestSize("", "", 0, 0) - ingestOverhead
 }
 
-// onDrain ends in order: no new jobs, no new commands, the open ones answered; then the session is closed; then the
-// keys that APIM never heard of are undone. An actor that has not said that it drained is asked again now and then: it
-// may have lost the order in a panic.
+// onDrain hands the session over first, as long as the order allows it. The order comes again and again.
 func (i *integration) onDrain(ctx actor.Context, m messages.Drain) {
+	switch {
+	case i.draining:
+	case time.Now().Before(m.From):
+		i.handing = m
+		ctx.Request(i.session, messages.HandOver{})
+	default:
+		if !i.handing.From.IsZero() && !m.From.IsZero() {
+			i.env.Log.Info("handing over took longer than agent.shutdown.handover allows; ending without")
+		}
+		i.drain(ctx, m)
+	}
+}
+
+// drain ends in order: no new jobs, no new commands, the open ones and the INGEST under way answered; then the session
+// is closed; then the keys that APIM never heard of are undone. An actor that has not said that it drained is asked
+// again now and then: it may have lost the order in a panic.
+func (i *integration) drain(ctx actor.Context, m messages.Drain) {
 	if i.draining {
 		return
 	}
 	i.draining, i.memory.draining = true, true
 	i.order = messages.Drain{By: m.By.Add(-closeMargin)}
 	i.Scope.After(time.Until(m.By), drainOverdue{})
-	ctx.Send(i.jobs, i.order)
 	for _, who := range []*actor.PID{i.reconciler, i.listener} {
 		if who != nil {
 			ctx.Send(who, i.order)
 		}
 	}
+	i.ask(ctx, i.jobs)
 	i.ask(ctx, i.router)
 	i.Scope.After(drainAgain, drainDue{})
 }
@@ -306,7 +324,7 @@ func (i *integration) onDrained(ctx actor.Context) {
 	delete(i.undrained, who.Id)
 	switch {
 	case len(i.undrained) > 0:
-	case who.Equal(i.router):
+	case who.Equal(i.router), who.Equal(i.jobs):
 		i.ask(ctx, i.session)
 	case who.Equal(i.session):
 		i.ask(ctx, i.keys)

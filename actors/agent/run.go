@@ -65,12 +65,17 @@ type Agent struct {
 	ending Ending
 	// integrations is how many are configured.
 	integrations int
+	// handover is how long each of them may be handed over to another process; 0 where the journal is not shared.
+	handover time.Duration
 }
 
 // Start starts an agent. It returns at once: the agent connects in the background.
 func Start(given life.Env, cfg config.Config) *Agent {
 	system, env, end := newSystem(given)
 	a := &Agent{system: system, done: make(chan struct{}), integrations: len(cfg.Providers)}
+	if env.Member != nil {
+		a.handover = cfg.Agent.Shutdown.Handover
+	}
 	// The ending is told once: an actor that a bug stops twice must not panic in Stopped.
 	ended := make(chan Ending, 1)
 	a.top = a.system.Root.SpawnPrefix(agentProps(env, cfg, end, func(e Ending) {
@@ -134,10 +139,12 @@ func (a *Agent) Done() <-chan struct{} { return a.done }
 func (a *Agent) Ending() Ending { return a.ending }
 
 // Drain asks the agent to end within d: refuse new commands, answer the open ones, close its sessions.
-// What is left at the end of that time is stopped as it is. It returns when the agent has ended, or with
-// the context's error.
+// What is left at the end of that time is stopped as it is. Where the journal is shared, agent.shutdown.handover is added
+// to it: each session is first handed over to another process. It returns when the agent has ended, or with the
+// context's error.
 func (a *Agent) Drain(ctx context.Context, d time.Duration) error {
-	order := messages.Drain{By: time.Now().Add(d)}
+	from := time.Now().Add(a.handover)
+	order := messages.Drain{From: from, By: from.Add(d)}
 	again := time.NewTicker(drainAgain)
 	defer again.Stop()
 	for {

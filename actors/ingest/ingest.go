@@ -97,6 +97,8 @@ type ingest struct {
 	planned   int                             // that AWS has, and that may be sent
 	done      int                             // of these: their document is there, or they go without one, or are left out
 	compare   comparison                      // with what APIM has
+	leaveBy   time.Time                       // when it leaves at the latest; nothing is sent any more. Zero unless draining
+	ended     bool                            // it is being forgotten
 }
 
 // Spec is what an integration's ingest jobs are made of.
@@ -234,8 +236,11 @@ func (i *ingest) preparing(ctx actor.Context) {
 // ending: the job is being forgotten; whatever comes now comes too late.
 func (i *ingest) ending(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
-	case jobEnded, messages.Drain:
+	case jobEnded:
 		ctx.Stop(ctx.Self())
+	case messages.Drain:
+		i.leaveBy = m.By
+		i.leave(ctx)
 	case messages.StartIngest:
 		i.refuse(ctx, m.CommandRef, "this ingest job has just ended; start another one")
 	case messages.AnswerFate, jobWritten, heldCame, compareDue:
@@ -276,10 +281,10 @@ func (i *ingest) anytime(ctx actor.Context) {
 		if m.err != nil {
 			i.env.Lasting.Warn("cannot save an ingest: a restart may lose or repeat it", life.LogJob, i.job(), life.LogError, m.err)
 		}
+		i.leave(ctx)
 	case messages.Drain:
-		// The job stays written down; the next process resumes it while APIM holds it.
-		i.refuseOpen(ctx, "the agent is shutting down; try again in a moment")
-		ctx.Stop(ctx.Self())
+		i.leaveBy = m.By
+		i.leave(ctx)
 	default:
 		life.Unexpected(i.env, ctx)
 	}
@@ -364,6 +369,7 @@ func (i *ingest) fail(ctx actor.Context, why string) {
 // end forgets the job, then stops.
 func (i *ingest) end(ctx actor.Context) {
 	i.Become(i.ending)
+	i.ended = true
 	ctx.Send(ctx.Parent(), Ending{Job: i.job()})
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
 	// A PID keeps its actor in memory as long as the PID is referenced: what an ended job knew must not stay with it.
@@ -382,6 +388,16 @@ func (i *ingest) end(ctx actor.Context) {
 		}
 		return jobEnded{}
 	})
+}
+
+// leave leaves the job, which stays written down, to the process that resumes it: once no START_INGEST, INGEST or note of
+// the job's end is on its way, or the time for that is up. The order to drain comes again until then.
+func (i *ingest) leave(ctx actor.Context) {
+	busy := i.ended || len(i.open) > 0 || i.inFlight != nil && i.inFlight.number > 0
+	if !i.leaveBy.IsZero() && (!busy || !time.Now().Before(i.leaveBy)) {
+		i.refuseOpen(ctx, "the agent is shutting down; try again in a moment")
+		ctx.Stop(ctx.Self())
+	}
 }
 
 func (i *ingest) onSessionDown() {

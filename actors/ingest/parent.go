@@ -1,35 +1,28 @@
 package ingest
 
 import (
-	"time"
-
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/messages"
 )
 
 // What a job and its parent, jobs, say to each other beyond [exports.PeerLimits].
 
-// Shown is an API as a listing has shown it.
-type Shown struct {
-	Listed time.Time // when that listing was begun
-	Plans  []string
-}
-
 // Outgoing is a batch on its way through jobs, which all batches of an integration pass in the order in which the
 // session sends them. Ingest job -> jobs.
 type Outgoing struct {
 	Session *actor.PID
 	Send    messages.SendIngest
-	APIs    map[federation.ID]Shown
+	APIs    map[federation.ID]exports.Shown
 }
 
 // Overtaken tells a job which APIs of its batch another job has sent from newer listings, and how. Nothing of the batch
 // has left. Jobs -> ingest job.
 type Overtaken struct {
 	Batch int
-	APIs  map[federation.ID]Shown
+	APIs  map[federation.ID]exports.Shown
 }
 
 // Ending tells that a job has ended but for its record. Ingest job -> jobs.

@@ -19,6 +19,15 @@ import (
 	"federation-agent/messages"
 )
 
+// batch is the content of one INGEST.
+type batch struct {
+	number int  // 0 unless it is on its way
+	noted  bool // what must be written down before it leaves is
+	apis   []exports.Ready
+	done   bool
+	sentAt time.Time
+}
+
 // pull asks for as many APIs as the windows and the memory allow, once they flow. What came before would not be taken.
 func (i *ingest) pull(ctx actor.Context) {
 	flowing := i.flowing || i.compare.undecided
@@ -94,7 +103,7 @@ func (i *ingest) onOmitted(ctx actor.Context, m messages.APIOmitted) {
 // written down meanwhile, so that with many targets the disk's time does not add to APIM's.
 func (i *ingest) proceed(ctx actor.Context) {
 	i.decide(ctx)
-	if !i.flowing || i.session == nil || i.next != nil || i.inFlight != nil && !i.outbox.Full() {
+	if !i.flowing || i.session == nil || !i.leaveBy.IsZero() || i.next != nil || i.inFlight != nil && !i.outbox.Full() {
 		return
 	}
 	now := time.Now()
@@ -182,17 +191,18 @@ func (i *ingest) transmit(ctx actor.Context) {
 		i.inFlight, i.next = i.next, nil
 	}
 	b := i.inFlight
-	if b == nil || !b.noted || b.number > 0 || i.session == nil {
+	if b == nil || !b.noted || b.number > 0 || i.session == nil || !i.leaveBy.IsZero() {
 		return
 	}
 	i.number++
 	b.number, b.sentAt = i.number, time.Now()
 	out := Outgoing{
-		Session: i.session, Send: messages.SendIngest{Batch: b.number, JobID: i.job(), Done: b.done}, APIs: map[federation.ID]Shown{},
+		Session: i.session, Send: messages.SendIngest{Batch: b.number, JobID: i.job(), Done: b.done},
+		APIs: map[federation.ID]exports.Shown{},
 	}
 	for _, api := range b.apis {
 		out.Send.APIs = append(out.Send.APIs, api.JSON)
-		out.APIs[api.ID] = Shown{Listed: i.listed[api.ID.Target()], Plans: api.PlanIDs}
+		out.APIs[api.ID] = exports.Shown{Listed: i.listed[api.ID.Target()], Plans: api.PlanIDs}
 	}
 	ctx.Request(ctx.Parent(), out)
 }

@@ -37,8 +37,9 @@ type jobs struct {
 	ending map[string]bool
 	newest newest
 	begun  int // by START_INGEST
-	// draining: no job is begun any more.
+	// draining: no job is begun any more. drainer hears when none runs.
 	draining bool
+	drainer  *actor.PID
 }
 
 // sessionMemory is what is known of the session. It outlives a restart.
@@ -87,8 +88,9 @@ func (j *jobs) Receive(ctx actor.Context) {
 	case messages.Abandoned:
 		j.tell(ctx, m)
 	case messages.Drain:
-		j.draining = true
+		j.draining, j.drainer = true, ctx.Sender()
 		j.tell(ctx, m)
+		j.doneDraining(ctx)
 	case ingest.Outgoing:
 		j.onOutgoing(ctx, m)
 	case exports.PeerLimits:
@@ -186,5 +188,13 @@ func (j *jobs) onTerminated(ctx actor.Context, m *actor.Terminated) {
 	}
 	if len(j.running) == 0 {
 		clear(j.newest)
+	}
+	j.doneDraining(ctx)
+}
+
+// doneDraining tells that no job runs any more.
+func (j *jobs) doneDraining(ctx actor.Context) {
+	if j.drainer != nil && len(j.running) == 0 {
+		ctx.Request(j.drainer, messages.Drained{})
 	}
 }

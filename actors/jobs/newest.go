@@ -6,13 +6,14 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	"federation-agent/actors/ingest"
+	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 )
 
 // newest is what several jobs of one integration have sent of each API. What APIM hears last counts, so an API must not
 // be sent from an older listing than before: a plan that only the newer one has would be deleted in APIM, with its
 // subscriptions. Empty while a single job runs.
-type newest map[federation.ID]ingest.Shown
+type newest map[federation.ID]exports.Shown
 
 // older gives those of some APIs that were sent from a newer listing already, as they were sent.
 func (n newest) older(apis newest) newest {

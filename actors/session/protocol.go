@@ -110,6 +110,10 @@ func (s *session) onCommand(ctx actor.Context, command asked) {
 			}
 		}
 	case exchange.HealthCheck:
+		if s.mayLeave() {
+			s.replyUnhealthy(id)
+			break
+		}
 		// Unhealthy would make APIM drop this session, which helps against nothing that may be wrong here.
 		s.replyOnce(id, exchange.AppendHealthCheckReply(nil, id, true, ""))
 		if !s.readyAt.IsZero() {
@@ -173,6 +177,8 @@ func (s *session) replyNow(reply []byte) {
 // onGoodBye leaves as the controller asks.
 func (s *session) onGoodBye(ctx actor.Context, c exchange.GoodBye) {
 	switch {
+	case s.handover == handoverSaid:
+		s.env.Log.Info("handing over: APIM says good-bye, as it was told; the session is closed once all is answered")
 	case c.Reconnect: // no failure, however young the session is: a node ends, or the load is spread again
 		delay := s.soon()
 		s.log().Info("APIM says good-bye and asks to come back", life.LogDelay, delay)

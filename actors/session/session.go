@@ -52,6 +52,7 @@ type session struct {
 	largest  int                      // message sent by conn, in bytes
 	tooLarge bool                     // the controller closed conn because of a message that it found too large
 	draining bool                     // the connection is to be left once no answer is unproved
+	handover handover                 // of conn's commands to another process
 	// left is what follows when the connection that is being left has ended.
 	left func(actor.Context)
 }
@@ -204,6 +205,8 @@ func (s *session) ready(ctx actor.Context) {
 		s.onSendIngest(ctx, m)
 	case silent:
 		s.onSilent(ctx)
+	case messages.HandOver:
+		s.onHandOver()
 	default:
 		s.connected(ctx)
 	}
@@ -221,6 +224,10 @@ func (s *session) connected(ctx actor.Context) {
 		s.leaveDrained(ctx)
 	case messages.Drain:
 		s.onDrain(ctx, m)
+	case messages.HandOver: // HELLO is not answered: APIM sends nothing
+		ctx.Respond(messages.HandedOver{})
+	case handedOver:
+		s.endHandover(ctx)
 	case drainDue:
 		s.unproved = 0
 		s.leaveDrained(ctx)
@@ -269,7 +276,9 @@ func (s *session) offline(ctx actor.Context) {
 	case messages.Drain:
 		s.memory.ended = messages.Drained{}
 		s.end(ctx)
-	case frameCame, greetOverdue, silent, stoodStill, answerProved, drainDue:
+	case messages.HandOver:
+		ctx.Respond(messages.HandedOver{})
+	case frameCame, greetOverdue, silent, stoodStill, answerProved, drainDue, handedOver:
 		// Of the connection that is being left.
 	default:
 		life.Unexpected(s.env, ctx)
@@ -332,7 +341,8 @@ func (s *session) down(ctx actor.Context, loss status.Loss, why string) {
 	if s.ignored > 1 {
 		s.env.Lasting.Warn("messages of this connection could not be read and were ignored", life.LogTotal, s.ignored)
 	}
-	s.seen, s.ignored, s.unproved, s.draining = seen{}, 0, 0, false
+	s.endHandover(ctx)
+	s.seen, s.ignored, s.unproved, s.draining, s.handover = seen{}, 0, 0, false, handoverNone
 	gone := messages.SessionDown{Session: s.memory.number, Why: why}
 	if s.tooLarge {
 		gone.TooLarge = s.largest

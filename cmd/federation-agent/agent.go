@@ -42,7 +42,7 @@ type agentProcess struct {
 	book     *logbook.Book
 	store    *store.FileStore
 	exports  exportCache
-	timeout  time.Duration
+	shutdown config.Shutdown
 	flushing sync.WaitGroup
 	stop     context.CancelFunc
 }
@@ -75,7 +75,7 @@ func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*age
 	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{Logger: log, GiveWay: giveWay})
 	ctx, stop := context.WithCancel(context.Background())
 	a := &agentProcess{
-		log: log, book: book, store: journal, exports: exports, timeout: cfg.Agent.Shutdown.Timeout, stop: stop,
+		log: log, book: book, store: journal, exports: exports, shutdown: cfg.Agent.Shutdown, stop: stop,
 	}
 	a.flushing.Go(func() { a.flush(ctx) })
 	board := status.NewBoard()
@@ -159,9 +159,9 @@ func (a *agentProcess) flush(ctx context.Context) {
 
 // drain asks the agent to end in order and waits for it.
 func (a *agentProcess) drain() error {
-	ctx, cancel := context.WithTimeout(context.Background(), a.timeout+drainGrace)
+	ctx, cancel := context.WithTimeout(context.Background(), a.shutdown.Handover+a.shutdown.Timeout+drainGrace)
 	defer cancel()
-	return a.Drain(ctx, a.timeout)
+	return a.Drain(ctx, a.shutdown.Timeout)
 }
 
 // ingestsLeft is how many ingests are on the disk for the next process to resume.

@@ -24,7 +24,9 @@ func runCommand(p process) *cobra.Command {
 	command := &cobra.Command{
 		Use:   runName,
 		Short: "Runs the agent (the default)",
-		Long: "Runs the agent until SIGTERM or SIGINT, then ends in order within gravitee_agent_shutdown_timeout.\n\n" +
+		Long: "Runs the agent until SIGTERM or SIGINT, then ends in order within gravitee_agent_shutdown_timeout.\n" +
+			"Where the journal is a table, it first hands over to another replica, which may take as long as\n" +
+			"gravitee_agent_shutdown_handover says.\n\n" +
 			exitCodes,
 		Example: `  federation-agent run
   federation-agent run --config /etc/federation-agent/gravitee.yml
@@ -62,7 +64,8 @@ func run(p process, cfg config.Config, src config.Sources, warnings []string) er
 	if s == nil {
 		agent.close()
 	} else {
-		log.Info("ending in order; a second signal ends at once", logSignal, s.String(), logTimeout, agent.timeout)
+		log.Info("ending in order; a second signal ends at once", logSignal, s.String(),
+			logTimeout, agent.shutdown.Handover+agent.shutdown.Timeout)
 		began := time.Now()
 		if err := drainUnless(p.signals, agent.drain, log); err != nil {
 			return err

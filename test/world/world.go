@@ -22,6 +22,7 @@ import (
 	actors "federation-agent/actors/agent"
 	"federation-agent/actors/life"
 	"federation-agent/config"
+	"federation-agent/internal/members"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
 	"federation-agent/internal/sandbox/memnet"
@@ -101,6 +102,8 @@ type AgentOptions struct {
 	Exports store.ExportCache
 	// Settings are further variables, and others in the place of the world's.
 	Settings map[string]string
+	// Member is it among those that share its journal; nil means that it is alone.
+	Member *members.Self
 	// Now is its wall clock; nil means the bubble's.
 	Now func() time.Time
 	// AWS, where set, stands between the agent and the network.
@@ -285,7 +288,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		Jitter: func() float64 { return float64(jitter.Add(1)%7) / 7 },
 		Keys:   i.Store, Jobs: i.Store, Listings: i.Store, SentPlans: i.Store,
 		Exports: o.Exports,
-		Board:   i.Board, Faults: faults,
+		Board:   i.Board, Faults: faults, Member: o.Member,
 	}, cfg)
 	w.running = append(w.running, i)
 	return i

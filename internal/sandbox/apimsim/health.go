@@ -19,13 +19,13 @@ func (a *APIM) watchHealth(s *session) {
 			return
 		}
 		reply, err := a.sendTo(a.ctx, s, command{kind: typeHealthCheck, payload: empty{}})
-		if err == nil && healthy(reply) {
+		well, detail := healthy(reply)
+		if err == nil && well {
 			continue
 		}
 		if errors.Is(err, ErrChannelClosed) || errors.Is(err, ErrClosed) {
 			return
 		}
-		detail := reply.ErrorDetails
 		if err != nil {
 			detail = err.Error()
 		}
@@ -64,12 +64,16 @@ func (a *APIM) watchGreeting(s *session) {
 	}
 }
 
-func healthy(r Reply) bool {
-	var payload object
-	if json.Unmarshal(r.Payload, &payload) != nil || r.Status == StatusError {
-		return false
+// healthy is what an answer to HEALTH_CHECK says, and why.
+func healthy(r Reply) (well bool, detail string) {
+	var payload struct {
+		Healthy bool   `json:"healthy"`
+		Detail  string `json:"detail"`
 	}
-	return string(payload["healthy"]) == "true"
+	if json.Unmarshal(r.Payload, &payload) != nil || r.Status == StatusError {
+		return false, r.ErrorDetails
+	}
+	return payload.Healthy, payload.Detail
 }
 
 // unregister says good-bye to an agent: it takes no more commands, and is closed with 1011 if it has
