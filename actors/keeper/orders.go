@@ -7,6 +7,7 @@ import (
 	"github.com/asynkron/protoactor-go/actor"
 
 	keyactors "federation-agent/actors/keys"
+	"federation-agent/actors/life"
 	"federation-agent/internal/keys"
 )
 
@@ -73,7 +74,7 @@ func (k *keeper) writeDown(ctx context.Context, obeyed []asked) {
 // answer answers the orders that are written down, or cannot be.
 func (k *keeper) answer(ctx actor.Context, obeyed []asked) {
 	for _, m := range obeyed {
-		keyactors.LogOrder(k.env, m.Order, m.answer)
+		life.LogOrder(k.env.Log, m.Order.Order, m.answer.Record, m.answer.Err)
 		ctx.Send(m.asker, m.answer)
 	}
 }

@@ -46,7 +46,7 @@ func (s *saga) make(
 	if c.PlanID == "" {
 		return record, value, errors.New("the subscription names no plan (planId): ingest the API again")
 	}
-	others, err := s.records()
+	others, err := s.ready(m, c)
 	if err != nil {
 		return record, value, err
 	}
@@ -72,6 +72,8 @@ func (s *saga) make(
 		CreatedAt: keys.After(others, s.env.Now()),
 	}
 	s.unanswered = record.ID
+	s.by = c.AnswerBy.Add(-createMargin)
+	defer func() { s.by = time.Time{} }()
 	if err := s.write(&record, keys.Intent, ""); err != nil {
 		return record, value, fmt.Errorf("%w; no key is made that could be forgotten", err)
 	}
@@ -79,6 +81,7 @@ func (s *saga) make(
 	if record.KeyID == "" {
 		return record, value, s.notCreated(&record, err)
 	}
+	s.by = c.AnswerBy
 	if err == nil {
 		err = s.attach(m, &record)
 	}
@@ -105,7 +108,7 @@ func (s *saga) check(ctx actor.Context, m task, c messages.Subscribe) error {
 		only = federation.ID{RestAPI: api.RestAPI}
 	}
 	by := c.AnswerBy.Add(-listingMargin)
-	heard, address, deaf := listen(ctx)
+	heard, address, deaf := life.Listen(ctx.ActorSystem())
 	defer deaf()
 	ctx.RequestWithCustomSender(s.spec.target, messages.ListTarget{
 		Only: []federation.ID{only}, Again: true, By: by, Priority: gateway.PriorityKeys,
@@ -148,7 +151,7 @@ func (s *saga) create(m task, c messages.Subscribe, record *keys.Record) (secret
 // attach puts a key into its plan, and has it ready to be answered.
 func (s *saga) attach(m task, record *keys.Record) error {
 	ctx := apigateway.WithLatest(s.calls(), m.command.Ref().AnswerBy.Add(-attachMargin))
-	ctx = quota.WithPermitRules(ctx, quota.PermitRules{Wanted: m.wanted})
+	ctx = quota.WithPermitRules(ctx, quota.PermitRules{Wanted: m.wanted, Granted: s.stands})
 	if err := apigateway.AttachKey(ctx, s.spec.client, record.UsagePlanID, record.KeyID); err != nil {
 		return err
 	}

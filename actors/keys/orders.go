@@ -44,21 +44,6 @@ func (s *saga) obey(ctx actor.Context, o Order) {
 	if answer.Err == nil {
 		answer.Err = s.change(records[n], &answer.Record)
 	}
-	LogOrder(s.env, o, answer)
+	life.LogOrder(s.env.Log, o.Order, answer.Record, answer.Err)
 	ctx.Request(ctx.Sender(), answer)
-}
-
-// LogOrder keeps what is forgotten with the record: who wanted what, and why.
-func LogOrder(env *life.Env, o Order, answer Obeyed) {
-	line := "an API key is deleted, as an operator wants it"
-	if o.Wanted == keys.Acknowledge {
-		line = "an operator has looked at an API key"
-	}
-	if answer.Err != nil {
-		env.Log.Info("what an operator wants of an API key is not done", life.LogBy, o.By, life.LogRecord, o.ID,
-			life.LogError, answer.Err)
-		return
-	}
-	env.Log.Info(line, life.LogBy, o.By, life.LogReason, o.Reason, life.LogKey, answer.Record.KeyID, life.LogKeyName,
-		answer.Record.KeyName, life.LogTarget, o.Of.Account+":"+o.Of.Region, life.LogSubscription, o.Of.ID)
 }

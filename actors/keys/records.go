@@ -29,7 +29,9 @@ const (
 
 // records is what the journal has of the subscription, the oldest first.
 func (s *saga) records() ([]keys.Record, error) {
-	entry, err := s.env.Keys.Entry(s.env.Life, s.spec.subscription)
+	ctx, done := s.writing()
+	defer done()
+	entry, err := s.env.Keys.Entry(ctx, s.spec.subscription)
 	if err != nil {
 		return nil, fmt.Errorf("reading the key journal: %w", err)
 	}
@@ -39,14 +41,18 @@ func (s *saga) records() ([]keys.Record, error) {
 
 // change writes another record in place of one; see [store.Replace].
 func (s *saga) change(from keys.Record, to *keys.Record) (err error) {
-	s.entry, err = store.Replace(s.env.Life, s.env.Keys, s.env.Member.ID(), s.entry, from, to)
+	ctx, done := s.writing()
+	defer done()
+	s.entry, err = store.Replace(ctx, s.env.Keys, s.env.Member.ID(), s.entry, from, to)
 	return err
 }
 
 // write writes a record's next state down. Without an error, the record is as it was written.
 func (s *saga) write(record *keys.Record, state keys.State, reason string) error {
-	if announces(state) && !s.env.Member.Stands(time.Now()) {
-		return errCutOff
+	if state.Announces() {
+		if err := s.stands(); err != nil {
+			return err
+		}
 	}
 	next := record.Become(state, cmp.Or(reason, record.Reason), s.env.Now())
 	if err := s.change(*record, &next); err != nil {
@@ -56,11 +62,6 @@ func (s *saga) write(record *keys.Record, state keys.State, reason string) error
 	}
 	*record = next
 	return nil
-}
-
-// announces reports whether a step outside follows the writing of a state, that a process which may be gone must not take.
-func announces(state keys.State) bool {
-	return state == keys.Intent || state == keys.Creating || state == keys.Answered
 }
 
 // noteError writes down why AWS did not do what the record's state asks for, if that is new.
@@ -76,6 +77,7 @@ func (s *saga) forget(record keys.Record) {
 	var err error
 	if s.entry, err = store.Strike(s.env.Life, s.env.Keys, s.entry, record.ID); err != nil {
 		s.env.Lasting.Error("cannot remove a record from the key journal", life.LogKey, record.KeyID, life.LogError, err)
+		s.owes[record.ID] = owed{}
 	}
 }
 
@@ -107,14 +109,19 @@ func (s *saga) listLostCreate(record *keys.Record, why string) {
 // and never answered with is deleted whatever the journal says: nobody has it. Any other one only where the journal
 // says so now.
 func (s *saga) undo(record *keys.Record, why string, by time.Time) {
-	if record.State != keys.Deleting && s.write(record, keys.Deleting, why) != nil && record.ID != s.unanswered {
+	noted := record.State == keys.Deleting || s.write(record, keys.Deleting, why) == nil
+	if !noted && record.ID != s.unanswered {
 		return // the next sweep sees what is to be done
 	}
 	if s.spec.leaving.Err() != nil {
 		return // the next writer's first sweep deletes it
 	}
 	if err := s.delete(record.KeyID, by); err != nil {
-		s.noteError(record, err)
+		if noted {
+			s.noteError(record, err)
+		} else {
+			s.owes[record.ID] = owed{key: record.KeyID}
+		}
 		s.again = life.Backoff(s.tries, retryFloor, retryCap, s.env.Jitter())
 		life.LogFailure(s.env.Lasting, err, "cannot delete an API key yet; trying again until it is gone: "+
 			apigateway.Explain(err), life.LogKey, record.KeyID, life.LogSubscription, record.SubscriptionID,
@@ -130,10 +137,9 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 	if m.wanted.Err() != nil {
 		return quota.ErrUnwanted
 	}
-	records, err := s.records()
-	if err != nil {
-		return err
-	}
+	s.by = c.AnswerBy
+	defer func() { s.by = time.Time{} }()
+	records, unread := s.records()
 	listed := len(records) > 0
 	records = slices.DeleteFunc(records, func(r keys.Record) bool { return r.KeyID == "" })
 	ids := map[string]bool{}
@@ -144,27 +150,37 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 	if unnamed == nil {
 		ids[ref.KeyID] = true
 	}
-	if len(ids) == 0 {
+	switch {
+	case len(ids) == 0 && unread != nil:
+		return fmt.Errorf("%w, and %w", unnamed, unread)
+	case len(ids) == 0:
 		return s.listUnnamed(c, listed, unnamed)
 	}
+	var err error
 	for _, id := range slices.Sorted(maps.Keys(ids)) {
 		err = errors.Join(err, s.delete(id, c.AnswerBy))
 	}
 	if err != nil {
 		return err
 	}
-	s.ended()
+	if s.over = unread != nil || s.end() != nil; s.over {
+		s.ended = ref.KeyID
+	}
 	s.env.Log.Info("a subscription's API keys are deleted", life.LogTarget, s.target(),
 		life.LogSubscription, s.spec.subscription.ID)
 	return nil
 }
 
-// ended has the journal know that the subscription has no key any more.
-func (s *saga) ended() {
-	if err := s.env.Keys.End(s.env.Life, s.spec.subscription, s.env.Now()); err != nil {
-		s.env.Log.Error("cannot remove the keys of a subscription from the key journal",
+// end has the journal know that the subscription has no key any more.
+func (s *saga) end() error {
+	ctx, done := s.writing()
+	defer done()
+	err := s.env.Keys.End(ctx, s.spec.subscription, s.env.Now())
+	if err != nil {
+		s.env.Lasting.Error("cannot remove the keys of a subscription from the key journal",
 			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
 	}
+	return err
 }
 
 // listUnnamed ends a subscription of which neither its metadata nor the journal name a key. With an ERROR nobody could
@@ -175,7 +191,7 @@ func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error
 	}
 	s.env.Often.Error("a subscription ended, and nothing names its API key; "+keys.LostCreate.Advice(),
 		life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, why)
-	s.ended() // a journal that cannot be read yet may know its key
+	_ = s.end() // a journal that cannot be read yet may know its key
 	of, now := s.spec.subscription, s.env.Now()
 	return s.change(keys.Record{}, &keys.Record{
 		ID: s.env.NewID(), Integration: of.Integration, Account: of.Account, Region: of.Region,

@@ -14,6 +14,7 @@ import (
 	"federation-agent/internal/keys"
 	"federation-agent/internal/secret"
 	"federation-agent/internal/store"
+	"federation-agent/internal/table"
 	"federation-agent/messages"
 )
 
@@ -41,9 +42,16 @@ type saga struct {
 	unanswered string
 	// answered is the record of the key that this saga answered with last.
 	answered string
-	// tries is how many tasks in a row could not delete a key.
+	// by is when what is written for a SUBSCRIBE is of no use any more; zero for all else.
+	by time.Time
+	// owes is what could not be written down, by the record's id. over: the subscription's end was answered, and the
+	// journal does not know; ended is the key that APIM named then.
+	owes  map[string]owed
+	over  bool
+	ended string
+	// tries is how many tasks in a row left something to be tried again.
 	tries int
-	// again is after which time what this task could not delete is to be tried again.
+	// again is after which time what this task could not delete, or write down, is to be tried again.
 	again time.Duration
 }
 
@@ -82,7 +90,7 @@ type worked struct {
 }
 
 func sagaProps(env *life.Env, spec sagaSpec) *actor.Props {
-	return life.Props(env, life.Worker, func() actor.Actor { return &saga{env: env, spec: spec} })
+	return life.Props(env, life.Worker, func() actor.Actor { return &saga{env: env, spec: spec, owes: map[string]owed{}} })
 }
 
 func (s *saga) Receive(ctx actor.Context) {
@@ -112,6 +120,9 @@ func (s *saga) onTask(ctx actor.Context, m task) {
 		s.unsubscribe(ctx, m, c)
 	default:
 		s.settle() // also what an order or a look left to do
+	}
+	if s.over || len(s.owes) > 0 {
+		s.again = max(s.again, life.Backoff(s.tries, retryFloor, owedCap, s.env.Jitter()))
 	}
 	if s.again == 0 {
 		s.tries = 0
@@ -149,7 +160,7 @@ func (s *saga) unsubscribe(ctx actor.Context, m task, c messages.Unsubscribe) {
 
 // answer answers a SUBSCRIBE with its key, and waits for what becomes of that answer.
 func (s *saga) answer(ctx actor.Context, m task, record keys.Record, value secret.String) messages.Delivery {
-	fate, pid, deaf := listen(ctx)
+	fate, pid, deaf := life.Listen(ctx.ActorSystem())
 	defer deaf()
 	ref := federation.KeyRef{Target: s.target(), UsagePlanID: record.UsagePlanID, KeyID: record.KeyID}
 	ctx.RequestWithCustomSender(ctx.Sender(), messages.Answer{CommandRef: m.command.Ref(), Reply: messages.Subscribed{
@@ -174,13 +185,6 @@ func (s *saga) answer(ctx actor.Context, m task, record keys.Record, value secre
 	return messages.Unproved
 }
 
-// listen is an address that hears one answer while the saga waits, until it is told to be deaf.
-func listen(ctx actor.Context) (heard <-chan any, address *actor.PID, deaf func()) {
-	ear, registry := life.Ear{Heard: make(chan any, 1)}, ctx.ActorSystem().ProcessRegistry
-	address, _ = registry.Add(ear, "ear"+registry.NextID())
-	return ear.Heard, address, func() { registry.Remove(address) }
-}
-
 func deliveryOf(heard any) messages.Delivery {
 	if fate, told := heard.(messages.AnswerFate); told {
 		return fate.Delivery
@@ -196,7 +200,8 @@ func (s *saga) conclude(record keys.Record, fate messages.Delivery) {
 	}
 	s.answered, s.unanswered = record.ID, ""
 	if fate == messages.Delivered && !s.delivered(record) {
-		return // a sweep lists the key
+		s.owes[record.ID] = owed{read: true}
+		return
 	}
 	s.settle()
 }
@@ -216,10 +221,14 @@ func (s *saga) delivered(record keys.Record) bool {
 // settles nothing: the journal's table may have been restored since (see tablestore), and says what was true long ago. A
 // sweep does it later.
 func (s *saga) settle() {
-	if !s.env.Member.Stands(time.Now()) {
+	if err := s.stands(); err != nil {
+		s.pay(err)
 		return
 	}
 	records, err := s.records()
+	if s.pay(err); err == nil {
+		records = slices.Clone(s.entry.Records)
+	}
 	if err == nil && s.entry.Owner != s.env.Member.ID() && s.entry.Owner != "" {
 		if s.others() {
 			return
@@ -234,6 +243,9 @@ func (s *saga) settle() {
 		return
 	}
 	for _, step := range keys.Decide(records) {
+		if _, unpaid := s.owes[step.Record.ID]; unpaid {
+			continue
+		}
 		switch step.Action {
 		case keys.Forget:
 			s.forget(step.Record)
@@ -257,7 +269,10 @@ func (s *saga) refuse(ctx actor.Context, c messages.Command, err error) {
 
 // refusal is what APIM's users read of a failure.
 func refusal(err error) string {
-	if call, ok := errors.AsType[*apigateway.Error](err); ok {
+	if away := table.Away(err); away != nil {
+		return away.Explain()
+	}
+	if call, ok := errors.AsType[*apigateway.Error](err); ok && !errors.Is(err, errCutOff) {
 		return call.Doing + ": " + apigateway.Explain(call)
 	}
 	return err.Error()

@@ -2,7 +2,6 @@ package keys
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"federation-agent/actors/quota"
@@ -38,7 +37,6 @@ var (
 	errElsewhere = errors.New("another agent is making an API key for the same subscription; try again")
 	errAnswered  = errors.New(
 		"another SUBSCRIBE of the same subscription came before this one and was answered with an API key")
-	errCutOff = errors.New("the journal's table has not confirmed for some seconds that this agent is alive")
 )
 
 // others reports whether another process is at work on the subscription.
@@ -66,29 +64,14 @@ func (s *saga) await(m task, c messages.Subscribe) error {
 			return err
 		}
 	}
-	if slices.ContainsFunc(s.entry.Records, func(r keys.Record) bool {
-		return held(r) && !slices.ContainsFunc(before, func(b keys.Record) bool { return b.ID == r.ID && held(b) })
-	}) {
+	if keys.AnsweredSince(before, s.entry.Records) {
 		return errAnswered
 	}
 	return nil
 }
 
-// held reports whether a key's answer has left, and nobody waits for its fate any more.
-func held(r keys.Record) bool { return r.State == keys.Delivered || r.State == keys.Unconfirmed }
-
 // takeOver makes this process the owner of the entry. Its former owner's next write is refused.
 func (s *saga) takeOver() (err error) {
-	from := s.entry.Owner
-	s.entry, err = store.Amend(s.env.Life, s.env.Keys, s.entry, func(now store.Entry) (store.Entry, error) {
-		switch now.Owner {
-		case from:
-			now.Owner = s.env.Member.ID()
-		case "": // it was settled meanwhile
-		default:
-			return now, &store.MovedError{Now: now}
-		}
-		return now, nil
-	})
+	s.entry, err = store.TakeOver(s.env.Life, s.env.Keys, s.env.Member.ID(), s.entry)
 	return err
 }

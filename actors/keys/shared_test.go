@@ -125,8 +125,8 @@ type pair struct {
 	// hold is called before each write of a to an entry, with its number from 1.
 	hold   func(write int)
 	writes int
-	// away: the table does not answer.
-	away atomic.Bool
+	// fails says how a call to the table fails; nil: none does.
+	fails atomic.Pointer[func(tablesim.Call) tablesim.Fault]
 }
 
 // inPair runs a test with two writers of one place over one table.
@@ -139,8 +139,8 @@ func inPair(t *testing.T, test func(*pair)) {
 				p.writes++
 				p.hold(p.writes)
 			}
-			if p.away.Load() {
-				return tablesim.LostBefore
+			if fails := p.fails.Load(); fails != nil {
+				return (*fails)(c)
 			}
 			return tablesim.None
 		})
@@ -282,12 +282,12 @@ func TestARestoredTableUnderRunningProcessesCostsNoKey(t *testing.T) {
 				p.a.tell(fate, messages.Delivered)
 				p.want("[key-1]", "[delivered]")
 				time.Sleep(time.Hour)
-				p.away.Store(true) // it is deleted, and restored as it was
+				p.fail(func(tablesim.Call) tablesim.Fault { return tablesim.LostBefore }) // it is deleted, and restored as it was
 				time.Sleep(10 * time.Minute)
 				p.a.frozen.Store(true) // nor do they raise before they sweep
 				p.b.frozen.Store(true)
 				p.model.Restore(old, "restored")
-				p.away.Store(false)
+				p.fail(nil)
 				time.Sleep(longEnough)
 				p.a.frozen.Store(false)
 				p.b.frozen.Store(false)
@@ -312,6 +312,15 @@ func TestARestoredTableUnderRunningProcessesCostsNoKey(t *testing.T) {
 
 // longEnough is when a process is gone, and what it had was swept.
 const longEnough = members.GoneAfter + 2*sweepEvery
+
+// fail has calls to the table fail from now on; nil: none does.
+func (p *pair) fail(how func(tablesim.Call) tablesim.Fault) {
+	if how == nil {
+		p.fails.Store(nil)
+		return
+	}
+	p.fails.Store(&how)
+}
 
 // freeze has a stand still before a write, until it is thawed; frozen says when it does.
 func (p *pair) freeze(before int) (frozen <-chan struct{}, thaw func()) {

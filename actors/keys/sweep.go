@@ -73,7 +73,9 @@ func (w *writer) sweep() {
 				}
 			}
 			if asks && integration == place.Integration { // the client is for this one's APIs
-				sought = append(sought, toAsk(records, now)...)
+				for _, of := range keys.ToAsk(records, now) {
+					sought = append(sought, due{of, task{ask: true}})
+				}
 			}
 		}
 		return append(found, sought...), all

@@ -19,3 +19,10 @@ func (Ear) SendSystemMessage(*actor.PID, any) {}
 
 // Stop implements actor.Process.
 func (Ear) Stop(*actor.PID) {}
+
+// Listen is an address that hears one answer, until it is told to be deaf.
+func Listen(system *actor.ActorSystem) (heard <-chan any, address *actor.PID, deaf func()) {
+	ear := Ear{Heard: make(chan any, 1)}
+	address, _ = system.ProcessRegistry.Add(ear, "ear"+system.ProcessRegistry.NextID())
+	return ear.Heard, address, func() { system.ProcessRegistry.Remove(address) }
+}

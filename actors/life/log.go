@@ -10,6 +10,7 @@ import (
 	"federation-agent/internal/apimrest"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/keys"
 	"federation-agent/internal/seldom"
 	"federation-agent/internal/status"
 )
@@ -139,4 +140,18 @@ func OfCommand(c status.FailedCommand, took time.Duration) []any {
 		}
 	}
 	return line
+}
+
+// LogOrder keeps what is forgotten with a key's record: who wanted what of it, and why.
+func LogOrder(log *slog.Logger, o keys.Order, r keys.Record, err error) {
+	line := "an API key is deleted, as an operator wants it"
+	if o.Wanted == keys.Acknowledge {
+		line = "an operator has looked at an API key"
+	}
+	if err != nil {
+		log.Info("what an operator wants of an API key is not done", LogBy, o.By, LogRecord, o.ID, LogError, err)
+		return
+	}
+	log.Info(line, LogBy, o.By, LogReason, o.Reason, LogKey, r.KeyID, LogKeyName, r.KeyName,
+		LogTarget, o.Of.Account+":"+o.Of.Region, LogSubscription, o.Of.ID)
 }

@@ -1,6 +1,8 @@
 package keys
 
 import (
+	"cmp"
+	"maps"
 	"slices"
 	"time"
 )
@@ -117,4 +119,36 @@ func (r Record) asking(now time.Time) (do string, alone bool) {
 			"integration, account and region is configured and can be used, or " + by, false
 	}
 	return NothingToDo + "the agent asks APIM for the subscription's state (agent.apim.url), and keeps the key or deletes it", true
+}
+
+// ToAsk is the subscriptions of these records about which APIM is to be asked, those first that have waited longest: so
+// that those that it cannot tell about keep nobody from the others.
+func ToAsk(records []Record, now time.Time) []Subscription {
+	of, since := map[Subscription][]Record{}, map[Subscription]time.Time{}
+	for _, r := range records {
+		if r.State == Unconfirmed {
+			of[r.Subscription()] = append(of[r.Subscription()], r)
+		}
+	}
+	for subscription, records := range of {
+		if at, ask := AskAt(records); ask && !now.Before(at) {
+			since[subscription] = at
+		}
+	}
+	return slices.SortedFunc(maps.Keys(since), func(a, b Subscription) int {
+		return cmp.Or(since[a].Compare(since[b]), cmp.Compare(a.ID, b.ID))
+	})
+}
+
+// AfterAsking gives the unconfirmed records as they are after a question to APIM, which may have failed.
+func AfterAsking(records []Record, told Told, asking error, now time.Time) (all []Record) {
+	if asking == nil {
+		return told.Settles(records, now)
+	}
+	for _, r := range records {
+		if r.State == Unconfirmed {
+			all = append(all, r.Untold(asking.Error(), now))
+		}
+	}
+	return all
 }

@@ -105,3 +105,16 @@ func Unfinished(records []Record) bool {
 		return r.State != Delivered && r.State != Unconfirmed && r.State != LostCreate
 	})
 }
+
+// AnsweredSince reports whether a key of a subscription was answered with since its records were as before, and nobody
+// waits for that answer's fate any more.
+func AnsweredSince(before, now []Record) bool {
+	settled := func(r Record) bool { return r.State == Delivered || r.State == Unconfirmed }
+	return slices.ContainsFunc(now, func(r Record) bool {
+		return settled(r) && !slices.ContainsFunc(before, func(b Record) bool { return b.ID == r.ID && settled(b) })
+	})
+}
+
+// Announces reports whether a step outside follows the writing of a state, that a process which may be gone must not
+// take.
+func (s State) Announces() bool { return s == Intent || s == Creating || s == Answered }

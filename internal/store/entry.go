@@ -116,6 +116,22 @@ func Strike(ctx context.Context, journal KeyJournal, e Entry, id string) (Entry,
 	})
 }
 
+// TakeOver makes a member the owner of an entry whose owner is gone; one that was settled meanwhile is left so. What comes
+// back is as of [Replace].
+func TakeOver(ctx context.Context, journal KeyJournal, member string, e Entry) (Entry, error) {
+	from := e.Owner
+	return Amend(ctx, journal, e, func(now Entry) (Entry, error) {
+		switch now.Owner {
+		case from:
+			now.Owner = member
+		case "":
+		default:
+			return now, &MovedError{Now: now}
+		}
+		return now, nil
+	})
+}
+
 // Amend writes an entry as decide wants it, which is asked again where somebody else came before. It may change the
 // records that it is given. Nothing is written of an entry that stays as it was.
 func Amend(ctx context.Context, journal KeyJournal, e Entry, decide func(Entry) (Entry, error)) (Entry, error) {

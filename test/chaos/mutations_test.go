@@ -86,7 +86,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"UNSUBSCRIBE succeeds though the key could not be deleted", "actors/keys/records.go",
-			"\tif err != nil {\n\t\treturn err\n\t}\n\ts.ended()\n", "\ts.ended()\n",
+			"\tif err != nil {\n\t\treturn err\n\t}\n\tif s.over =", "\tif s.over =",
 		},
 		{
 			"a duplicate command is served again", "actors/session/seen.go",
@@ -268,12 +268,12 @@ func mutations() []mutationOf {
 			"\tcase \"PENDING\":\n\t\treturn r.Untold(is, now)\n", "\tcase \"PENDING\":\n\t\treturn r.Become(Deleting, is, now)\n",
 		},
 		{
-			"a question that APIM does not answer counts as rejected", "actors/keys/ask.go",
+			"a question that APIM does not answer counts as rejected", "internal/keys/ask.go",
 			"\tif asking == nil {\n",
 			"\tif asking != nil {\n\t\ttold.Status = \"REJECTED\"\n\t}\n\tif told.Status != \"\" {\n",
 		},
 		{
-			"APIM is not asked about unconfirmed keys", "actors/keys/ask.go",
+			"APIM is not asked about unconfirmed keys", "internal/keys/ask.go",
 			"; ask && !now.Before(at) {\n", "; ask && now.After(at.AddDate(1, 0, 0)) {\n",
 		},
 		{
