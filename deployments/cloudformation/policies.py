@@ -1,5 +1,6 @@
 """Compares the policies in the templates with deployments/iam/minimum-policy.json, and holds the roles to what they
-promise: no action is allowed that nobody needs, and nobody is trusted who was not asked for."""
+promise: no action is allowed that nobody needs, and nobody is trusted who was not asked for. The service must fit the
+journal: one task with a volume, or two with a table."""
 
 import json
 import pathlib
@@ -70,6 +71,55 @@ def of_queue(where, resources):
                 fault(f"{where}, {name}", "lets others than the rule send")
 
 
+def chosen(node, conditions):
+    """A node with the conditions decided: what an !If chooses, and nothing where that is AWS::NoValue."""
+    if isinstance(node, dict) and "Fn::If" in node and node["Fn::If"][0] in conditions:
+        condition, yes, no = node["Fn::If"]
+        return chosen(yes if conditions[condition] else no, conditions)
+    if isinstance(node, dict):
+        decided = {key: chosen(value, conditions) for key, value in node.items()}
+        return {key: value for key, value in decided.items() if value != "!Ref AWS::NoValue"}
+    if isinstance(node, list):
+        return [value for value in (chosen(v, conditions) for v in node) if value != "!Ref AWS::NoValue"]
+    return node
+
+
+def of_service(where, resources):
+    """A file is one task's: it ends before the next one starts. A table is shared by two: a third one starts first."""
+    for shared in (False, True):
+        said = f"{where}, {'with a table' if shared else 'with a file'}"
+        for resource in resources.values():
+            p = chosen(resource["Properties"], {"SharesJournal": shared, "KeepsJournal": not shared})
+            if resource["Type"] == "AWS::ECS::Service":
+                rollout, count = p.get("DeploymentConfiguration", {}), p.get("DesiredCount")
+                least, most = rollout.get("MinimumHealthyPercent"), rollout.get("MaximumPercent")
+                moves = p.get("AvailabilityZoneRebalancing")
+                if shared:
+                    if count != 2:
+                        fault(said, "two tasks share the journal")
+                    if least != 100 or most != 150:
+                        fault(said, "a new task must start first, one at a time: minimum healthy 100, maximum 150")
+                    if moves != "ENABLED":
+                        fault(said, "the tasks are not spread over zones")
+                    continue
+                if count != 1:
+                    fault(said, "the journal is one agent's: one task")
+                if least != 0:
+                    fault(said, "the old task must end first: minimum healthy 0")
+                if most != 100:
+                    fault(said, "the old task must end first: maximum 100")
+                if moves != "DISABLED":
+                    fault(said, "moving tasks between zones starts the new task first")
+            for container in p.get("ContainerDefinitions", []):
+                mounts = [m.get("ContainerPath") for m in container.get("MountPoints", [])]
+                if shared and (mounts or p.get("Volumes")):
+                    fault(said, "the tasks have a volume, which they do not need")
+                if not shared and mounts != ["/opt/federation-agent/data"]:
+                    fault(said, "the journal must be on a volume")
+                if container.get("StopTimeout", 0) < (90 if shared else 10):
+                    fault(said, "StopTimeout must be more than agent.shutdown.handover and agent.shutdown.timeout")
+
+
 def of_gateway(document):
     return [
         {**s, "Resource": [r.replace("${AWS::Partition}", "aws") for r in s["Resource"]]}
@@ -99,6 +149,7 @@ for path in templates:
     if files and len(found) > len(wanted):
         fault(path.name, f"its policy for API Gateway allows more than deployments/{' and '.join(files)}")
     of_queue(path.name, resources)
+    of_service(path.name, resources)
     for name, resource in resources.items():
         where, properties = f"{path.name}, {name}", resource["Properties"]
         trust = properties.pop("AssumeRolePolicyDocument", None)

@@ -237,3 +237,33 @@ func TestComposeOpensPageAndMetricsOnlyWithAPassword(t *testing.T) {
 		t.Errorf("opened: %q, %+v", warnings, s)
 	}
 }
+
+func TestComposeRunsTwoThatShareATableWithoutAVolume(t *testing.T) {
+	file, more := read(t, composeFile), read(t, "deployments/compose/replicas.yaml")
+	env := filled.Replace(read(t, "deployments/compose/.env.example"))
+	if _, err := compose.Project(file, env, more); err == nil || !strings.Contains(err.Error(), "set it in .env") {
+		t.Errorf("without a table: %v", err)
+	}
+	env = regexp.MustCompile(`(?m)^# (JOURNAL_)`).ReplaceAllString(env, "$1")
+	project, err := compose.Project(file, env, more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := project.Services[service]
+	if *s.Deploy.Replicas != 2 || len(s.Volumes) > 0 || !s.ReadOnly || !slices.Equal(s.CapDrop, []string{"ALL"}) {
+		t.Errorf("%d replicas with %d volumes, read-only: %v", *s.Deploy.Replicas, len(s.Volumes), s.ReadOnly)
+	}
+	environment, err := compose.Environment(file, env, service, more)
+	if err != nil {
+		t.Fatal(err)
+	}
+	cfg, warnings := configured(t, environment)
+	agent := cfg.Agent
+	if len(warnings) > 0 || agent.Store.Table.Name != "federation-agent" || agent.Store.Table.Region != "eu-west-1" ||
+		!slices.Contains(environment, "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE") {
+		t.Errorf("%q, %+v", warnings, agent.Store)
+	}
+	if grace := time.Duration(*s.StopGracePeriod); grace <= agent.Shutdown.Handover+agent.Shutdown.Timeout {
+		t.Errorf("killed after %s, before an orderly end is over", grace)
+	}
+}

@@ -13,15 +13,19 @@ import (
 )
 
 // Project is what Docker Compose reads from a compose file and the .env file beside it: checked, with all variables
-// resolved. The user's own shell sets nothing.
-func Project(file, env string) (*types.Project, error) {
+// resolved. The user's own shell sets nothing. More files change the first, as with -f.
+func Project(file, env string, more ...string) (*types.Project, error) {
 	variables, err := dotenv.UnmarshalWithLookup(env, nil)
 	if err != nil {
 		return nil, fmt.Errorf("reading .env: %w", err)
 	}
+	var files []types.ConfigFile
+	for i, text := range append([]string{file}, more...) {
+		files = append(files, types.ConfigFile{Filename: fmt.Sprintf("docker-compose-%d.yaml", i), Content: []byte(text)})
+	}
 	project, err := loader.LoadWithContext(context.Background(), types.ConfigDetails{
 		WorkingDir:  ".",
-		ConfigFiles: []types.ConfigFile{{Filename: "docker-compose.yaml", Content: []byte(file)}},
+		ConfigFiles: files,
 		Environment: variables,
 	}, func(o *loader.Options) { o.SetProjectName("test", true) })
 	if err != nil {
@@ -32,8 +36,8 @@ func Project(file, env string) (*types.Project, error) {
 
 // Environment is what Docker Compose gives a service's container by its environment list, as NAME=value texts in the
 // order of their names.
-func Environment(file, env, service string) ([]string, error) {
-	project, err := Project(file, env)
+func Environment(file, env, service string, more ...string) ([]string, error) {
+	project, err := Project(file, env, more...)
 	if err != nil {
 		return nil, err
 	}
