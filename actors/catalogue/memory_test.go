@@ -4,7 +4,10 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -56,19 +59,46 @@ type process struct {
 	system    *actor.ActorSystem
 	catalogue *actor.PID
 	asker     *actor.PID
-	gathered  []messages.GatheredAPIs
-	located   []messages.APILocated
-	asked     int // how often targets were
-	log       *strings.Builder
+	asked     atomic.Int32 // how often targets were
+	log       *logged
+
+	mu       sync.Mutex
+	gathered []messages.GatheredAPIs
+	located  []messages.APILocated
+}
+
+// logged is a log that timers write to, too.
+type logged struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logged) Write(line []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(line)
+}
+
+func (l *logged) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+// answers are all that came so far.
+func (p *process) answers() ([]messages.GatheredAPIs, []messages.APILocated) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return slices.Clone(p.gathered), slices.Clone(p.located)
 }
 
 func (w *world) start(name string, alone bool, regions ...string) *process {
 	ctx, cancel := context.WithCancel(context.Background())
-	p := &process{w: w, log: &strings.Builder{}}
-	n := 0
+	p := &process{w: w, log: &logged{}}
+	var n atomic.Int32
 	env := (&life.Env{
 		Life: ctx, Now: time.Now, Jitter: func() float64 { return 0 }, Board: status.NewBoard(),
-		Listings: tablestore.New(w.model.Client(name), func() string { n++; return fmt.Sprint(name, n) }),
+		Listings: tablestore.New(w.model.Client(name), func() string { return fmt.Sprint(name, n.Add(1)) }),
 	}).Logging(slog.New(slog.NewTextHandler(p.log, nil)))
 	if !alone {
 		env.Member = members.NewSelf(name)
@@ -84,7 +114,7 @@ func (w *world) start(name string, alone bool, regions ...string) *process {
 	for _, region := range regions {
 		pid := spawn(func(ctx actor.Context) {
 			if m, is := ctx.Message().(messages.ListTarget); is {
-				p.asked++
+				p.asked.Add(1)
 				ctx.Respond(w.listing(m, region))
 			}
 		})
@@ -93,6 +123,8 @@ func (w *world) start(name string, alone bool, regions ...string) *process {
 	}
 	p.catalogue = p.system.Root.Spawn(Props(env, Spec{Integration: "I", Targets: targets.New(rows...)}))
 	p.asker = spawn(func(ctx actor.Context) {
+		p.mu.Lock()
+		defer p.mu.Unlock()
 		switch m := ctx.Message().(type) {
 		case messages.GatherAPIs, messages.LocateAPI:
 			ctx.Request(p.catalogue, m)
@@ -144,13 +176,14 @@ func (p *process) names(region string) string {
 			m.Only = append(m.Only, idOf(region, name))
 		}
 	}
-	before := len(p.gathered)
+	before, _ := p.answers()
 	p.ask(m)
-	if len(p.gathered) != before+1 {
-		p.w.t.Fatalf("%d answers\n%s", len(p.gathered)-before, p.log)
+	after, _ := p.answers()
+	if len(after) != len(before)+1 {
+		p.w.t.Fatalf("%d answers\n%s", len(after)-len(before), p.log)
 	}
 	var names []string
-	for _, e := range p.gathered[before].APIs {
+	for _, e := range after[len(before)].APIs {
 		names = append(names, e.Name)
 	}
 	return strings.Join(names, ", ")
@@ -219,8 +252,8 @@ func TestAProcessAloneReadsItsListingsOnce(t *testing.T) {
 		a.ask(messages.LocateAPI{RestAPI: "unknown"})
 		w.is("calls", w.calls(&seen), "")
 		a.ask(messages.LocateAPI{RestAPI: "Pets"})
-		if len(a.located) != 2 || a.located[0].Failure == "" || a.located[1].Failure == "" {
-			t.Errorf("%+v", a.located)
+		if _, located := a.answers(); len(located) != 2 || located[0].Failure == "" || located[1].Failure == "" {
+			t.Errorf("%+v", located)
 		}
 	})
 }
@@ -232,9 +265,11 @@ func TestNothingIsListedBeforeTheLastListingsAreRead(t *testing.T) {
 		w.apis["r1"], w.apis["r2"] = []string{"Pets"}, []string{"Pets"}
 		w.start("a", false, "r1", "r2").names("")
 		w.apis["r2"] = nil
-		seen, away := len(w.model.Calls()), true
+		seen := len(w.model.Calls())
+		var away atomic.Bool
+		away.Store(true)
 		w.fault = func(tablesim.Call) tablesim.Fault {
-			if away {
+			if away.Load() {
 				return tablesim.Throttled
 			}
 			return tablesim.None
@@ -251,11 +286,12 @@ func TestNothingIsListedBeforeTheLastListingsAreRead(t *testing.T) {
 		}{{5*time.Second - 1, 0, 0}, {5 * time.Second, 1, 0}, {10*time.Second - 1, 1, 0}, {10 * time.Second, 2, 1}, {5 * time.Minute, 2, 1}} {
 			time.Sleep(step.at - time.Since(began))
 			synctest.Wait()
-			if len(b.gathered) != step.gathered || len(b.located) != step.located {
-				t.Fatalf("after %s: %d gathered, %d located", step.at, len(b.gathered), len(b.located))
+			if gathered, located := b.answers(); len(gathered) != step.gathered || len(located) != step.located {
+				t.Fatalf("after %s: %d gathered, %d located", step.at, len(gathered), len(located))
 			}
 		}
-		for n, m := range b.gathered {
+		gathered, located := b.answers()
+		for n, m := range gathered {
 			if m.Complete || len(m.APIs)+len(m.Whole) > 0 || len(m.Listings) != n+1 || len(m.Failures) != 1 ||
 				!strings.Contains(m.Failures[0], "cannot be read from the journal yet; trying again: ") {
 				t.Errorf("%+v", m)
@@ -266,16 +302,17 @@ func TestNothingIsListedBeforeTheLastListingsAreRead(t *testing.T) {
 				}
 			}
 		}
-		if b.asked > 0 || !strings.Contains(b.located[0].Failure, "cannot be read from the journal yet") {
-			t.Errorf("asked %d times; %+v", b.asked, b.located)
+		if b.asked.Load() > 0 || !strings.Contains(located[0].Failure, "cannot be read from the journal yet") {
+			t.Errorf("asked %d times; %+v", b.asked.Load(), located)
 		}
 		// 1, 2, 4, 8, 16 s, then every 30 s.
 		w.is("tries", w.calls(&seen), strings.TrimSuffix(strings.Repeat("b Query, ", 14), ", "))
-		away = false
+		away.Store(false)
 		time.Sleep(30 * time.Second)
 		synctest.Wait()
-		if len(b.gathered) != 3 || len(b.gathered[2].APIs) != 1 || b.gathered[2].APIs[0].Name != "Pets [r1]" {
-			t.Fatalf("%+v", b.gathered)
+		gathered, _ = b.answers()
+		if len(gathered) != 3 || len(gathered[2].APIs) != 1 || gathered[2].APIs[0].Name != "Pets [r1]" {
+			t.Fatalf("%+v", gathered)
 		}
 		w.is("what comes then", b.names("r1"), "Pets [r1]")
 		if n := strings.Count(b.log.String(), "cannot read the last listings"); n == 0 || n > 3 {
@@ -287,15 +324,15 @@ func TestNothingIsListedBeforeTheLastListingsAreRead(t *testing.T) {
 // A listing that could not be saved is saved later, as it is then. An old one never comes last.
 func TestAListingThatCouldNotBeSavedIsSavedLater(t *testing.T) {
 	inWorld(t, func(w *world) {
-		held, away := make(chan struct{}), true
-		hold := false
+		held := make(chan struct{})
+		var hold, away atomic.Bool
+		away.Store(true)
 		w.fault = func(c tablesim.Call) tablesim.Fault {
 			switch {
 			case c.Op != tablesim.Update:
-			case hold:
-				hold = false
+			case hold.Swap(false):
 				<-held
-			case away:
+			case away.Load():
 				return tablesim.Throttled
 			}
 			return tablesim.None
@@ -308,15 +345,16 @@ func TestAListingThatCouldNotBeSavedIsSavedLater(t *testing.T) {
 		if !strings.Contains(a.log.String(), "cannot keep a listing; names may change after a restart") {
 			t.Errorf("the log:\n%s", a.log)
 		}
-		away = false
+		away.Store(false)
 		time.Sleep(time.Minute)
+		synctest.Wait()
 		saved := func() string {
 			listings, err := tablestore.New(w.model.Client("reader"), nil).Listings(t.Context(), "I")
 			return fmt.Sprint(listings[testAccount+":r1"], err)
 		}
 		w.is("saved", saved(), fmt.Sprint([]store.RememberedAPI{{ID: idOf("r1", "two"), Name: "two"}}, nil))
 		// A write that takes long, and two listings behind it.
-		hold = true
+		hold.Store(true)
 		for _, name := range []string{"three", "four", "five"} {
 			w.apis["r1"] = []string{name}
 			a.names("")
@@ -378,7 +416,8 @@ func TestABareIDIsFoundInWhatAnotherProcessHasListed(t *testing.T) {
 			{RestAPI: "Cars", Target: federation.Target{Account: testAccount, Region: "r2"}},
 			{RestAPI: "unknown", Failure: "no listing has shown a REST API unknown yet: discover or ingest first, then try again"},
 		}
-		if diff := cmp.Diff(want, b.located); diff != "" {
+		_, located := b.answers()
+		if diff := cmp.Diff(want, located); diff != "" {
 			t.Error(diff)
 		}
 	})
