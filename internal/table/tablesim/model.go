@@ -86,6 +86,7 @@ type Model struct {
 	items  map[table.Key]version
 	decide func(context.Context, Call) Fault
 	calls  []Call
+	bills  []Bill // of the calls
 }
 
 // version is an item as it is and as it was before its last write.
@@ -172,7 +173,7 @@ func (c client) begin(ctx context.Context, call Call) (Fault, error) {
 		}
 	}
 	c.of.mu.Lock()
-	c.of.calls = append(c.of.calls, call)
+	c.of.calls, c.of.bills = append(c.of.calls, call), append(c.of.bills, Bill{Calls: 1})
 	if ctx.Err() != nil {
 		c.of.mu.Unlock()
 		return LostBefore, ctx.Err()
@@ -190,7 +191,9 @@ func (c client) Get(ctx context.Context, key table.Key) (table.Item, error) {
 	if !fault.reads() {
 		return nil, c.away(fault, false)
 	}
-	return c.of.items[key].now.Clone(), nil
+	item := c.of.items[key].now
+	c.of.charge(billOfRead(sizeOf(key, item), false))
+	return item.Clone(), nil
 }
 
 // Describe implements [table.Items].
@@ -217,6 +220,7 @@ func (c client) Query(ctx context.Context, q table.Query) ([]table.Found, error)
 		return nil, c.away(fault, false)
 	}
 	var found []table.Found
+	bytes := 0
 	for key, v := range c.of.items {
 		item, partition := v.now, key.Partition
 		if q.Index {
@@ -227,8 +231,10 @@ func (c client) Query(ctx context.Context, q table.Query) ([]table.Found, error)
 		}
 		if item != nil && partition == q.Partition && strings.HasPrefix(key.Sort, q.Prefix) {
 			found = append(found, table.Found{Key: key, Item: item.Clone()})
+			bytes += sizeOf(key, item)
 		}
 	}
+	c.of.charge(billOfRead(bytes, q.Index))
 	slices.SortFunc(found, func(a, b table.Found) int { return strings.Compare(a.Key.Sort, b.Key.Sort) })
 	return found, nil
 }
@@ -272,12 +278,15 @@ func (c client) write(
 	silent := fault == LostAfter || fault == Slow
 	item := c.of.items[call.Key].now
 	if !on.Holds(item) {
+		c.of.charge(Bill{Writes: units(sizeOf(call.Key, item), 1<<10)})
 		if silent {
 			return lost
 		}
 		return &table.RefusedError{Key: call.Key, Item: item.Clone()}
 	}
-	c.of.put(call.Key, next(item))
+	after := next(item)
+	c.of.charge(billOfWrite(call.Key, item, after))
+	c.of.put(call.Key, after)
 	if silent {
 		return lost
 	}
