@@ -216,7 +216,9 @@ func TestAPIsAreNamedByWhatOtherProcessesHaveListed(t *testing.T) {
 	inWorld(t, func(w *world) {
 		seen := 0
 		w.apis["r1"], w.apis["r2"] = []string{"Pets"}, []string{"Cars"}
-		a, b := w.start("a", false, "r1", "r2"), w.start("b", false, "r1", "r2")
+		a := w.start("a", false, "r1", "r2")
+		synctest.Wait()
+		b := w.start("b", false, "r1", "r2")
 		synctest.Wait()
 		w.is("at the start", w.calls(&seen), "a Query, b Query")
 		w.is("named by a", a.names(""), "Pets, Cars")

@@ -1,6 +1,8 @@
 package storetest
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"strings"
@@ -135,10 +137,17 @@ func Large(count, seed int) []store.RememberedAPI {
 		z = (z ^ z>>27) * 0x94d049bb133111eb
 		return z ^ z>>31
 	}
+	name := func() string {
+		var bytes [72]byte
+		for n := 0; n < len(bytes); n += 8 {
+			binary.LittleEndian.PutUint64(bytes[n:], random())
+		}
+		return base64.StdEncoding.EncodeToString(bytes[:])
+	}
 	for n := range apis {
 		apis[n] = store.RememberedAPI{
 			ID:   fmt.Sprintf("123456789012:eu-west-1:%x:%x", random(), random()),
-			Name: fmt.Sprintf("%x %x %x %x", random(), random(), random(), random()),
+			Name: name(),
 		}
 	}
 	return apis
@@ -146,7 +155,7 @@ func Large(count, seed int) []store.RememberedAPI {
 
 func largeListings(t *testing.T, l Listings) {
 	first, second := Large(38_000, 1), Large(20_000, 2)
-	if size := len(fmt.Sprint(first)); size < 4_500_000 {
+	if size := len(fmt.Sprint(first)); size < 5_000_000 {
 		t.Fatalf("it has %d bytes only", size)
 	}
 	for _, apis := range [][]store.RememberedAPI{first, second, {{ID: "a", Name: strings.Repeat("n", 1000)}}, first, {}} {

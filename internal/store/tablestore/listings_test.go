@@ -147,7 +147,7 @@ func TestALargeListingLeavesNoPartBehind(t *testing.T) {
 // Each call of a write fails in each way, and once more with everything behind it. What is read then is one listing or the
 // other, never both; a write that says that it was not taken was not, and saving again always helps.
 func TestAFaultAtAnyCallLeavesOneListingWhole(t *testing.T) {
-	large, other := storetest.Large(6_500, 1), storetest.Large(7_000, 2)
+	large, other := storetest.Large(3_800, 1), storetest.Large(4_200, 2)
 	small := []store.RememberedAPI{{ID: "small"}}
 	forget := []store.RememberedAPI(nil)
 	for what, row := range map[string][2][]store.RememberedAPI{
@@ -191,6 +191,9 @@ func TestAFaultAtAnyCallLeavesOneListingWhole(t *testing.T) {
 					case err != nil && !errors.Is(err, store.ErrNotWritten) && !errors.Is(err, store.ErrUnknown):
 						t.Fatal(name)
 					}
+					if err == nil && hit {
+						continue
+					}
 					if err := do(); err != nil || !slices.Equal(listed(t, model)["T"], row[1]) {
 						t.Fatalf("%s, and again: %v", name, err)
 					}
@@ -205,7 +208,7 @@ func TestAFaultAtAnyCallLeavesOneListingWhole(t *testing.T) {
 
 // While a listing of many parts is read, others replace it. The reader gets what one of them wrote.
 func TestWhoReadsAListingThatIsReplacedGetsOneOfThem(t *testing.T) {
-	first, second := storetest.Large(6_500, 1), storetest.Large(6_500, 2)
+	first, second := storetest.Large(3_800, 1), storetest.Large(3_800, 2)
 	var model *tablesim.Model
 	var replace func()
 	model = tablesim.New(func(_ context.Context, c tablesim.Call) tablesim.Fault {
@@ -235,7 +238,7 @@ func TestWhoReadsAListingThatIsReplacedGetsOneOfThem(t *testing.T) {
 
 // What cannot be read is said, what can be is given, and the next listing heals it, though it is the same one.
 func TestADamagedListingHidesNoOther(t *testing.T) {
-	large := storetest.Large(6_500, 1)
+	large := storetest.Large(3_800, 1)
 	for what, damage := range map[string]func(*tablesim.Model, table.Found){
 		"a part is missing":  func(m *tablesim.Model, f table.Found) { m.Put(f.Key, nil) },
 		"a part is no bytes": func(m *tablesim.Model, f table.Found) { m.Put(f.Key, table.Item{"data": table.Text("x")}) },
@@ -273,7 +276,7 @@ func TestATableThatDoesNotAnswerGivesNoListings(t *testing.T) {
 		}
 		return tablesim.None
 	})
-	must(t, open(model, "a").SaveListing(t.Context(), "I", "T", storetest.Large(6_500, 1)))
+	must(t, open(model, "a").SaveListing(t.Context(), "I", "T", storetest.Large(3_800, 1)))
 	for _, call := range []int{1, 2} { // the query, a part
 		at = call
 		got, err := open(model, "b").Listings(t.Context(), "I")
@@ -287,7 +290,7 @@ func TestATableThatDoesNotAnswerGivesNoListings(t *testing.T) {
 // target one that somebody wrote.
 func TestProcessesThatWriteTheSameListingNeverMixThem(t *testing.T) {
 	pool := [][]store.RememberedAPI{
-		storetest.Large(12_000, 1), storetest.Large(6_500, 2), storetest.Large(7_000, 3), {{ID: "small"}}, {},
+		storetest.Large(7_000, 1), storetest.Large(3_800, 2), storetest.Large(4_200, 3), {{ID: "small"}}, {},
 	}
 	dice := rand.New(rand.NewPCG(15, 1))
 	var model *tablesim.Model
