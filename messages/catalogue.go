@@ -55,6 +55,11 @@ type LossesJudged struct {
 	Catalogue GatheredAPIs
 	// Unconfirmed are the APIs that must not be sent.
 	Unconfirmed map[federation.ID]bool
+	// Plans are those with which each API was last sent, and Taken is how APIM took it, by API id: when it was judged.
+	Plans map[string][]string
+	Taken map[string]string
+	// Unread says why the journal could not be read: nothing was judged, and nothing may be sent.
+	Unread error
 }
 
 // PlansSent tells that an ingest job has ended, and has sent what it could. Ingest job -> claims.

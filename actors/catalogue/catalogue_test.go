@@ -28,7 +28,7 @@ func TestAnAnswerFromBeforeARestartAnswersNothingAfterIt(t *testing.T) {
 		journal := store.Memory()
 		var panics atomic.Bool
 		env := (&life.Env{
-			Life: ctx, Now: time.Now, Jitter: func() float64 { return 0 }, Listings: journal, SentPlans: journal,
+			Life: ctx, Now: time.Now, Jitter: func() float64 { return 0 }, Ingests: journal, Listings: journal,
 			Board: status.NewBoard(),
 			Faults: func(_ string, message any) {
 				if _, locate := message.(messages.LocateAPI); locate && panics.Swap(false) {

@@ -29,7 +29,9 @@ type claims struct {
 	env  *life.Env
 	spec Spec
 	made map[federation.ID]federation.Claim
-	look *time.Timer // when unconfirmed claims are judged once more
+	// known says that the claims from before a restart were taken up.
+	known bool
+	look  *time.Timer // when unconfirmed claims are judged once more
 }
 
 // Spec is what the claims of an integration are made of.
@@ -50,11 +52,29 @@ func Props(env *life.Env, spec Spec) *actor.Props {
 // shownClaims is how many claims log and status name. The number of all of them is said.
 const shownClaims = 5
 
+// recallWithin is how long the journal is asked what was sent, before whoever waits for that is told that it cannot be
+// read. START_INGEST is answered within 50 s.
+const recallWithin = 15 * time.Second
+
+// recallEvery is the time between two tries of that.
+const recallEvery = time.Second
+
 // What the actor tells itself.
 type (
 	// secondLook: a claim is old enough to be confirmed.
 	secondLook struct{}
 	claimsKept struct{ err error }
+	// keysCounted: so many subscriptions have keys in the journal.
+	keysCounted struct {
+		known int
+		err   error
+	}
+	// recalled: the journal has told what was sent, or why it cannot.
+	recalled struct {
+		sent store.Sent
+		err  error
+		then func(actor.Context, store.Sent, error)
+	}
 )
 
 func (c *claims) Receive(ctx actor.Context) {
@@ -62,16 +82,17 @@ func (c *claims) Receive(ctx actor.Context) {
 	case *actor.Started:
 		c.onStarted()
 	case messages.JudgeLosses:
-		if !m.Kept {
-			c.judge(m.Catalogue)
-		}
-		ctx.Respond(messages.LossesJudged{Catalogue: m.Catalogue, Unconfirmed: c.unconfirmed()})
+		c.onJudgeLosses(m, ctx.Sender())
 	case messages.PlansSent:
 		c.onPlansSent()
 	case secondLook:
 		c.onSecondLook(ctx)
 	case messages.GatheredAPIs:
 		c.onSecondListing(m)
+	case recalled:
+		c.onRecalled(ctx, m)
+	case keysCounted:
+		c.onKeysCounted(m)
 	case claimsKept:
 		if m.err != nil {
 			c.env.Log.Warn("cannot write down which plans AWS was seen without", life.LogError, m.err)
@@ -81,41 +102,87 @@ func (c *claims) Receive(ctx actor.Context) {
 	}
 }
 
-// onStarted takes up the claims from before a restart. Their time begins again: nobody looked meanwhile.
-func (c *claims) onStarted() {
-	integration := c.spec.Integration
-	remembered, err := c.env.SentPlans.RememberedPlans(integration)
-	if err == nil && len(remembered) == 0 && c.env.Keys != nil { // a look has no keys, and says so itself
-		c.sayThatNoneIsRemembered()
-	}
-	kept, err := c.env.SentPlans.Claims(integration)
-	if err != nil {
-		c.env.Log.Warn("cannot read which plans AWS was seen without", life.LogError, err)
-	}
-	for text, lost := range kept {
-		if id, err := federation.ParseID(text); err == nil {
-			c.made[id] = federation.Claim{Lost: lost, Since: time.Now()}
+// recall asks the journal what was sent, and goes on with that. It may be a table far away, so not in the actor's turn.
+func (c *claims) recall(then func(actor.Context, store.Sent, error)) {
+	env, integration := c.env, c.spec.Integration
+	life.Pipe(c.Scope, func(ctx context.Context) (sent store.Sent, err error) {
+		ctx, cancel := context.WithTimeout(ctx, recallWithin)
+		defer cancel()
+		for {
+			if sent, err = env.Ingests.Sent(ctx, integration); err == nil {
+				return sent, nil
+			}
+			select {
+			case <-ctx.Done():
+				return sent, err
+			case <-time.After(recallEvery):
+			}
 		}
+	}, func(sent store.Sent, err error) any { return recalled{sent: sent, err: err, then: then} })
+}
+
+// onRecalled takes up the claims from before a restart, if that is still to be done, before it goes on. Their time begins
+// again: nobody looked meanwhile.
+func (c *claims) onRecalled(ctx actor.Context, m recalled) {
+	if m.err == nil && !c.known {
+		c.known = true
+		for text, lost := range m.sent.Claims {
+			if id, err := federation.ParseID(text); err == nil {
+				c.made[id] = federation.Claim{Lost: lost, Since: time.Now()}
+			}
+		}
+		c.showClaims()
+		c.lookAgain()
 	}
+	m.then(ctx, m.sent, m.err)
+}
+
+func (c *claims) onStarted() {
 	c.showClaims()
-	c.lookAgain()
+	c.recall(func(_ actor.Context, sent store.Sent, err error) {
+		switch {
+		case err != nil:
+			c.env.Lasting.Warn("cannot read which plans were sent; the first ingest tries again", life.LogError, err)
+		case len(sent.Plans) == 0 && c.env.Keys != nil: // a look has no keys, and says so itself
+			c.sayThatNoneIsRemembered()
+		}
+	})
 }
 
 // sayThatNoneIsRemembered tells the normal first start from memory that was lost: who has keys has had an ingest.
 func (c *claims) sayThatNoneIsRemembered() {
-	known, _ := c.env.Keys.Entries(c.env.Life, store.Filter{Integration: c.spec.Integration}, false)
-	if len(known) > 0 {
+	env, integration := c.env, c.spec.Integration
+	life.Pipe(c.Scope, func(ctx context.Context) ([]store.Entry, error) {
+		return env.Keys.Entries(ctx, store.Filter{Integration: integration}, false)
+	}, func(known []store.Entry, err error) any { return keysCounted{len(known), err} })
+}
+
+func (c *claims) onKeysCounted(m keysCounted) {
+	switch {
+	case m.err != nil: // the keeper says so
+	case m.known > 0:
 		c.env.Log.Warn("no earlier ingest is remembered, though API keys are: until a full ingest has ended, " +
 			"a loss of plans in AWS goes unnoticed")
-		return
+	default:
+		c.env.Log.Info("no earlier ingest is remembered, which is normal before the first one has ended. If one has, " +
+			"the directory agent.store.path was not kept: mount a volume there")
 	}
-	c.env.Log.Info("no earlier ingest is remembered, which is normal before the first one has ended. If one has, " +
-		"the directory agent.store.path was not kept: mount a volume there")
+}
+
+// onJudgeLosses answers with what must not be sent.
+func (c *claims) onJudgeLosses(m messages.JudgeLosses, asker *actor.PID) {
+	c.recall(func(ctx actor.Context, sent store.Sent, err error) {
+		if !m.Kept && err == nil {
+			c.judge(m.Catalogue, sent)
+		}
+		ctx.Send(asker, messages.LossesJudged{
+			Catalogue: m.Catalogue, Unconfirmed: c.unconfirmed(), Plans: sent.Plans, Taken: sent.Taken, Unread: err,
+		})
+	})
 }
 
 // judge has the claims judged by listings that have come.
-func (c *claims) judge(m messages.GatheredAPIs) {
-	sent := c.sent()
+func (c *claims) judge(m messages.GatheredAPIs, sent store.Sent) {
 	begun := map[federation.Target]time.Time{}
 	for _, l := range m.Listings {
 		if l.Complete {
@@ -134,7 +201,7 @@ func (c *claims) judge(m messages.GatheredAPIs) {
 		for n, plan := range api.Plans {
 			plans[n] = plan.ID
 		}
-		c.take(id, c.made[id].Judge(sent[id.String()], plans, begun[id.Target()], time.Now(), wait))
+		c.take(id, c.made[id].Judge(sent.Plans[id.String()], plans, begun[id.Target()], time.Now(), wait))
 	}
 	c.keepClaims(before)
 }
@@ -150,26 +217,23 @@ func (c *claims) unconfirmed() map[federation.ID]bool {
 	return unconfirmed
 }
 
-func (c *claims) sent() map[string][]string {
-	sent, err := c.env.SentPlans.RememberedPlans(c.spec.Integration)
-	if err != nil {
-		c.env.Log.Warn("cannot read which plans were sent; a loss of plans may go unnoticed", life.LogError, err)
-	}
-	return sent
-}
-
 // onPlansSent ends the claims that an ingest has carried out: APIM does not have these plans any more.
 func (c *claims) onPlansSent() {
 	if len(c.made) == 0 {
 		return // as nearly always: what was sent need not be read
 	}
-	before, sent := maps.Clone(c.made), c.sent()
-	maps.DeleteFunc(c.made, func(id federation.ID, claim federation.Claim) bool {
-		return claim.Confirmed && !slices.ContainsFunc(claim.Lost, func(plan string) bool {
-			return slices.Contains(sent[id.String()], plan)
+	c.recall(func(_ actor.Context, sent store.Sent, err error) {
+		if err != nil {
+			return // the next listing is judged by what is there then
+		}
+		before := maps.Clone(c.made)
+		maps.DeleteFunc(c.made, func(id federation.ID, claim federation.Claim) bool {
+			return claim.Confirmed && !slices.ContainsFunc(claim.Lost, func(plan string) bool {
+				return slices.Contains(sent.Plans[id.String()], plan)
+			})
 		})
+		c.keepClaims(before)
 	})
-	c.keepClaims(before)
 }
 
 func (c *claims) take(id federation.ID, claim federation.Claim) {
@@ -207,7 +271,7 @@ func (c *claims) keepClaims(before map[federation.ID]federation.Claim) {
 		lost[id.String()] = claim.Lost
 	}
 	env, integration := c.env, c.spec.Integration
-	life.Do(c.Scope, func(context.Context) error { return env.SentPlans.SaveClaims(integration, lost) },
+	life.Do(c.Scope, func(ctx context.Context) error { return env.Ingests.SaveClaims(ctx, integration, lost) },
 		func(err error) any { return claimsKept{err} })
 	c.showClaims()
 	c.lookAgain()
@@ -272,8 +336,12 @@ func (c *claims) onSecondListing(m messages.GatheredAPIs) {
 	before := maps.Clone(c.made)
 	c.dropAbsent(m, func(_ messages.TargetListing, claim federation.Claim) bool { return !claim.Confirmed })
 	c.keepClaims(before)
-	c.judge(m)
-	c.lookAgain()
+	c.recall(func(_ actor.Context, sent store.Sent, err error) {
+		if err == nil {
+			c.judge(m, sent)
+		}
+		c.lookAgain()
+	})
 }
 
 // dropAbsent ends the claims of APIs that whole listings do not have, though they were asked for: a filter leaves them

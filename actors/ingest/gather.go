@@ -83,9 +83,24 @@ func (i *ingest) onLossesJudged(ctx actor.Context, judged messages.LossesJudged)
 		return
 	}
 	m := judged.Catalogue
+	if judged.Unread != nil {
+		i.waitForJournal(ctx, judged.Unread)
+		return
+	}
+	i.compare.taken = judged.Taken
 	apis, missing := i.wanted(m.Whole)
-	i.nameLost(apis, m)
+	i.nameLost(apis, judged)
 	i.begin(ctx, i.sendable(apis, judged), missing)
+}
+
+// waitForJournal tries again as long as APIM holds the job. What it would send without the journal might delete plans.
+func (i *ingest) waitForJournal(ctx actor.Context, why error) {
+	if !i.answered || time.Since(i.lastAck) > HeldFor {
+		i.fail(ctx, "the journal cannot be read, so it is not known which plans were sent: "+why.Error())
+		return
+	}
+	i.env.Lasting.Warn("an ingest waits for the journal, which cannot be read", life.LogJob, i.job(), life.LogError, why)
+	i.Scope.After(listAgain, gatherMore{})
 }
 
 // sendable is the APIs that may be sent: those of unconfirmed claims are left out.
@@ -133,6 +148,10 @@ const listWithin = 2 * time.Minute
 // addUnlisted adds the APIs of targets that could be listed at last.
 func (i *ingest) addUnlisted(ctx actor.Context, judged messages.LossesJudged) {
 	i.listing = false
+	if judged.Unread != nil {
+		i.proceed(ctx) // which tries again
+		return
+	}
 	found := map[federation.Target]bool{}
 	for _, l := range judged.Catalogue.Listings {
 		if l.Complete && i.missing.Listed(l.Target) {
@@ -144,7 +163,7 @@ func (i *ingest) addUnlisted(ctx actor.Context, judged messages.LossesJudged) {
 		m.Whole = slices.DeleteFunc(slices.Clone(m.Whole), func(e federation.NamedEntry) bool { return !found[e.Target] })
 		m.Listings = slices.DeleteFunc(slices.Clone(m.Listings),
 			func(l messages.TargetListing) bool { return !found[l.Target] })
-		apis, _ := choose(m.Whole, i.spec.Command.APIIDs)
+		apis, _ := federation.Choose(m.Whole, i.spec.Command.APIIDs)
 		added := i.unacknowledged(i.sendable(apis, judged))
 		i.planned += len(added)
 		i.plan.Add(added)
@@ -155,7 +174,7 @@ func (i *ingest) addUnlisted(ctx actor.Context, judged messages.LossesJudged) {
 
 // wanted is the APIs that this job is about, and the ids among those asked for that are not there.
 func (i *ingest) wanted(apis []federation.NamedEntry) (chosen []federation.NamedEntry, missing []string) {
-	chosen, missing = choose(apis, i.spec.Command.APIIDs)
+	chosen, missing = federation.Choose(apis, i.spec.Command.APIIDs)
 	if len(missing) > 0 {
 		i.env.Log.Warn("APIs that APIM asks for could not be found in AWS, are filtered out, or are in no usage plan any more; "+
 			"what APIM has of them stays", life.LogJob, i.job(),
@@ -164,45 +183,12 @@ func (i *ingest) wanted(apis []federation.NamedEntry) (chosen []federation.Named
 	return chosen, missing
 }
 
-// choose picks the APIs with the given ids, all if there are none. A bare REST API id, as other agents
-// made them, means its API where that is the only one.
-func choose(apis []federation.NamedEntry, ids []string) (chosen []federation.NamedEntry, missing []string) {
-	if len(ids) == 0 {
-		return apis, nil
-	}
-	byID := make(map[federation.ID]federation.NamedEntry, len(apis))
-	for _, e := range apis {
-		byID[e.ID()] = e
-	}
-	known := federation.NewKnown(maps.Keys(byID))
-	taken := map[federation.ID]bool{}
-	for _, text := range ids {
-		var id federation.ID
-		ref, err := federation.ParseRef(text)
-		if err == nil {
-			id, err = known.API(ref)
-		}
-		e, there := byID[id]
-		switch {
-		case err != nil || !there:
-			missing = append(missing, text)
-		case !taken[id]:
-			taken[id] = true
-			chosen = append(chosen, e)
-		}
-	}
-	return chosen, missing
-}
-
 // nameLost names the APIs that were sent before and are not sent now: APIM keeps what it has.
-func (i *ingest) nameLost(apis []federation.NamedEntry, m messages.GatheredAPIs) {
+func (i *ingest) nameLost(apis []federation.NamedEntry, judged messages.LossesJudged) {
 	if len(i.spec.Command.APIIDs) > 0 {
 		return
 	}
-	known, err := i.env.SentPlans.RememberedPlans(i.all.Integration)
-	if err != nil {
-		return
-	}
+	m, known := judged.Catalogue, maps.Clone(judged.Plans)
 	for _, e := range apis {
 		delete(known, e.ID().String())
 	}

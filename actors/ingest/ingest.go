@@ -32,11 +32,11 @@ const (
 	keepAlive = 2 * time.Minute
 	// checkEvery is how often a job looks whether something is due or overdue.
 	checkEvery = 30 * time.Second
-	// jobDeadline is how long APIM holds a job without an INGEST (read in APIM 4.9).
-	jobDeadline = 5 * time.Minute
+	// HeldFor is how long APIM holds a job without an INGEST (read in APIM 4.9).
+	HeldFor = 5 * time.Minute
 	// answerOverdue is how long one INGEST may take in APIM while the session lives: after twice its own
 	// deadline for the job there is nothing to wait for.
-	answerOverdue = 2 * jobDeadline
+	answerOverdue = 2 * HeldFor
 	// exportOverdue is how long an API may take to get ready: as long as its target may be out of reach, and then some.
 	// Even at a tenth of the quota, a target's window of stages is through in a few minutes.
 	exportOverdue = gateway.OutOfReachFor + 10*time.Minute
@@ -73,8 +73,7 @@ type ingest struct {
 	storedBy  time.Time // when APIM has stored the job; zero while it may not know of it
 	unproved  bool      // APIM may not have the job: nobody knows whether it has read the answer to START_INGEST
 	held      bool      // it holds the first INGEST back
-	// written is closed once the job's record is; nil while there is none to be written.
-	written chan struct{}
+	journal   *store.JobWriter
 
 	documents *exports.Holder
 	plan      exports.Plan
@@ -128,8 +127,11 @@ type JobSpec struct {
 	Router *actor.PID
 	// Session is how INGESTs go out; nil while there is none.
 	Session *actor.PID
-	// Resumed is the job's record, if it began before a restart.
+	// Resumed is the job's record, if it began before a restart, or elsewhere. Age is how long ago it last moved then.
 	Resumed *store.IngestJob
+	Age     time.Duration
+	// Unproved says that APIM may not have the job any more.
+	Unproved bool
 	// Limits are what other jobs have learnt.
 	Limits exports.PeerLimits
 }
@@ -139,6 +141,9 @@ func Props(env *life.Env, all Spec, spec JobSpec) *actor.Props {
 	return life.Props(env, life.Worker, func() actor.Actor {
 		i := &ingest{
 			Behavior: actor.NewBehavior(), env: env, all: all, spec: spec, session: spec.Session, limits: spec.Limits,
+			journal: store.NewJobWriter(env.Ingests, store.OwnedJob{
+				Integration: all.Integration, JobID: spec.Command.JobID, Owner: env.Member.ID(),
+			}),
 			missing: exports.NewMissing(), listed: map[federation.Target]time.Time{},
 		}
 		i.Become(i.gathering)
@@ -152,9 +157,12 @@ type (
 	heldBack   struct{}
 	jobWritten struct{ err error }
 	batchNoted struct {
-		batch *batch
-		err   error
+		batch     *batch
+		at        time.Time // when the note was begun
+		overtaken []string
+		err       error
 	}
+	noteDue   struct{ batch *batch }
 	batchDue  struct{}
 	slowDue   struct{} // some documents may have been under way for long
 	roomMoved struct{} // there is room for documents again, or another consumer waits for what this one holds
@@ -202,6 +210,8 @@ func (i *ingest) sending(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case batchNoted:
 		i.onBatchNoted(ctx, m)
+	case noteDue:
+		i.note(m.batch)
 	case batchDue:
 		i.proceed(ctx)
 	case gatherMore:
@@ -243,7 +253,7 @@ func (i *ingest) ending(ctx actor.Context) {
 		i.leave(ctx)
 	case messages.StartIngest:
 		i.refuse(ctx, m.CommandRef, "this ingest job has just ended; start another one")
-	case messages.AnswerFate, jobWritten, heldCame, compareDue:
+	case messages.AnswerFate, jobWritten, batchNoted, noteDue, heldCame, compareDue:
 		// There is nothing to send any more.
 	default:
 		life.Unexpected(i.env, ctx)
@@ -278,7 +288,10 @@ func (i *ingest) anytime(ctx actor.Context) {
 	case heldBack, compareDue:
 		// The APIs flow already, or what they are compared for is said.
 	case jobWritten:
-		if m.err != nil {
+		switch {
+		case i.journal.Lost(m.err):
+			i.yield(ctx)
+		case m.err != nil:
 			i.env.Lasting.Warn("cannot save an ingest: a restart may lose or repeat it", life.LogJob, i.job(), life.LogError, m.err)
 		}
 		i.leave(ctx)
@@ -317,9 +330,9 @@ func (i *ingest) onStarted(ctx actor.Context) {
 // resume continues a job that began before a restart. If its `done` was on its way, it needs no listing any more.
 func (i *ingest) resume(ctx actor.Context) {
 	job := i.spec.Resumed
-	i.answered, i.total, i.sent = true, job.Total, len(job.Acked)
+	i.answered, i.unproved, i.total, i.sent = true, i.spec.Unproved, job.Total, len(job.Acked)
 	i.env.Log.Info("resuming an ingest after restart", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
-	i.lastAck = i.startedAt.Add(-i.env.Now().Sub(lastMove(*job)))
+	i.lastAck = i.startedAt.Add(-i.spec.Age)
 	i.storedBy = i.startedAt.Add(holdBack)
 	if job.DoneSent {
 		i.hold()
@@ -327,17 +340,6 @@ func (i *ingest) resume(ctx actor.Context) {
 	}
 	i.gather(ctx, time.Time{})
 }
-
-// lastMove is when a job's deadline in APIM was last moved on, by the wall clock.
-func lastMove(job store.IngestJob) time.Time {
-	if job.LastAckAt.After(job.StartedAt) {
-		return job.LastAckAt
-	}
-	return job.StartedAt
-}
-
-// IsHeld says whether APIM still holds a recorded job, so that it can be resumed.
-func IsHeld(job store.IngestJob, now time.Time) bool { return now.Sub(lastMove(job)) <= jobDeadline }
 
 // hold waits until APIM has stored the job; then the APIs flow. The fate of the answer to START_INGEST says when.
 func (i *ingest) hold() {
@@ -376,13 +378,8 @@ func (i *ingest) end(ctx actor.Context) {
 	i.plan, i.outbox, i.missing, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, exports.Missing{}, nil, nil
 	i.compare = comparison{}
 	ctx.Send(i.all.Claims, messages.PlansSent{})
-	env, integration, job, written := i.env, i.all.Integration, i.job(), i.written
-	life.Do(i.Scope, func(context.Context) error {
-		if written != nil {
-			<-written // or a job that ends just after it began would be left on the disk, and be resumed
-		}
-		return env.Jobs.Finish(integration, job)
-	}, func(err error) any {
+	env, job := i.env, i.job()
+	life.Do(i.Scope, i.journal.Finish, func(err error) any {
 		if err != nil {
 			env.Log.Warn("cannot write down that an ingest job has ended", life.LogJob, job, life.LogError, err)
 		}
@@ -439,9 +436,9 @@ func (i *ingest) onSessionUp(ctx actor.Context) {
 		i.end(ctx)
 		return
 	}
-	if time.Since(i.lastAck) > jobDeadline {
+	if time.Since(i.lastAck) > HeldFor {
 		i.fail(ctx, fmt.Sprintf("the session was away for longer than the %s that APIM holds a job; start the ingest again",
-			jobDeadline))
+			HeldFor))
 		return
 	}
 	i.transmit(ctx)

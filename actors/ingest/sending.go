@@ -2,7 +2,6 @@ package ingest
 
 import (
 	"context"
-	"errors"
 	"log/slog"
 	"maps"
 	"slices"
@@ -15,17 +14,18 @@ import (
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/members"
 	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
 
 // batch is the content of one INGEST.
 type batch struct {
-	number int  // 0 unless it is on its way
-	noted  bool // what must be written down before it leaves is
-	apis   []exports.Ready
-	done   bool
-	sentAt time.Time
+	number  int // 0 unless it is on its way
+	apis    []exports.Ready
+	done    bool
+	notedAt time.Time // when it was begun to write down what must be before it leaves; zero where that is not written
+	sentAt  time.Time
 }
 
 // pull asks for as many APIs as the windows and the memory allow, once they flow. What came before would not be taken.
@@ -111,7 +111,7 @@ func (i *ingest) proceed(ctx actor.Context) {
 	last := i.plan.Finished() || i.documents.Wanted() || i.plan.UnderWay() == 0
 	if apis := i.outbox.Take(now, last); apis != nil {
 		i.next = &batch{apis: apis}
-		i.notePlans(i.next)
+		i.note(i.next)
 		return
 	}
 	if i.plan.Finished() && i.outbox.Empty() {
@@ -126,34 +126,82 @@ func (i *ingest) proceed(ctx actor.Context) {
 	}
 }
 
-// notePlans writes down which plans a batch carries before it leaves: APIM may take it though its answer
-// is lost.
-func (i *ingest) notePlans(b *batch) {
-	env, integration := i.env, i.all.Integration
-	plans := make(map[string][]string, len(b.apis))
+// note writes down which plans a batch carries, or that it is the last one, before it leaves: APIM may take it though its
+// answer is lost. Where several processes share the journal, that is also what tells whether the job is still this one's:
+// one that was frozen has a list of plans that may be old.
+func (i *ingest) note(b *batch) {
+	at, plans := time.Now(), make(map[string][]string, len(b.apis))
 	for _, api := range b.apis {
 		plans[api.ID.String()] = api.PlanIDs
 	}
-	life.Do(i.Scope, func(context.Context) error { return env.SentPlans.RememberPlans(integration, plans) },
-		func(err error) any { return batchNoted{batch: b, err: err} })
+	journal, done := i.journal, b.done
+	life.Pipe(i.Scope, func(ctx context.Context) ([]string, error) {
+		if done {
+			return nil, journal.SendingDone(ctx)
+		}
+		return journal.Sending(ctx, plans)
+	}, func(overtaken []string, err error) any {
+		return batchNoted{batch: b, at: at, overtaken: overtaken, err: err}
+	})
 }
 
 func (i *ingest) onBatchNoted(ctx actor.Context, m batchNoted) {
-	if m.err != nil {
-		what := "cannot save the plans sent: their loss may go unnoticed"
-		if m.batch.done {
-			what = "cannot write down that the end of an ingest job goes out"
+	switch {
+	case i.journal.Lost(m.err):
+		i.yield(ctx)
+		return
+	case m.err != nil && i.env.Member != nil:
+		if time.Since(i.lastAck) > HeldFor {
+			i.fail(ctx, "the journal's table could not be written while APIM held the job: "+m.err.Error())
+			return
 		}
-		i.env.Lasting.Warn(what, life.LogJob, i.job(), life.LogError, m.err)
+		i.env.Lasting.Warn("an ingest waits for the journal's table, which cannot be written", life.LogJob, i.job(),
+			life.LogError, m.err)
+		i.Scope.After(deferFor, noteDue{m.batch})
+		return
+	case m.err != nil:
+		i.env.Lasting.Warn("cannot write down that an ingest sends: a loss of plans may go unnoticed, or its end be sent twice",
+			life.LogJob, i.job(), life.LogError, m.err)
 	}
-	m.batch.noted = true
+	m.batch.notedAt = m.at
+	i.giveWay(m.batch, m.overtaken)
 	i.transmit(ctx)
+}
+
+// giveWay takes APIs out of a batch that another job has sent meanwhile. One that has none left does not go.
+func (i *ingest) giveWay(b *batch, overtaken []string) {
+	if len(overtaken) == 0 {
+		return
+	}
+	i.env.Log.Info("another ingest has sent APIs from a newer listing; this one leaves them as they are", life.LogJob, i.job(),
+		life.LogAPIs, len(overtaken), life.LogLeft, words.Few(overtaken, words.Many, ", "))
+	b.apis = slices.DeleteFunc(b.apis, func(api exports.Ready) bool {
+		newer := slices.Contains(overtaken, api.ID.String())
+		if newer {
+			api.Document.Claim.Release()
+		}
+		return newer
+	})
+	switch {
+	case len(b.apis) > 0:
+	case i.next == b:
+		i.next = nil
+	case i.inFlight == b:
+		i.inFlight = nil
+	}
+	i.Scope.Tell(roomMoved{})
+}
+
+// yield ends a job that another process goes on with.
+func (i *ingest) yield(ctx actor.Context) {
+	i.env.Log.Info("another replica goes on with this ingest, or has ended it", life.LogJob, i.job(), life.LogSent, i.sent)
+	i.end(ctx)
 }
 
 // keepAlive moves the job's deadline on if nothing else has for a while.
 func (i *ingest) keepAlive(ctx actor.Context) {
 	if i.answered && i.session != nil && i.inFlight == nil && i.next == nil && time.Since(i.lastAck) >= keepAlive {
-		i.inFlight = &batch{noted: true}
+		i.inFlight = &batch{notedAt: time.Now()}
 		i.transmit(ctx)
 	}
 }
@@ -172,16 +220,8 @@ func (i *ingest) conclude(ctx actor.Context) {
 		i.fail(ctx, why)
 		return
 	}
-	i.sayDone()
-}
-
-// sayDone writes down that `done` goes out, then sends it.
-func (i *ingest) sayDone() {
-	b := &batch{done: true}
-	i.inFlight = b
-	env, id, job := i.env, i.all.Integration, i.job()
-	life.Do(i.Scope, func(context.Context) error { return env.Jobs.SendingDone(id, job) },
-		func(err error) any { return batchNoted{batch: b, err: err} })
+	i.inFlight = &batch{done: true}
+	i.note(i.inFlight)
 }
 
 // transmit gives the batch in hand to the session, if it is written down and not on its way yet; without a
@@ -191,7 +231,7 @@ func (i *ingest) transmit(ctx actor.Context) {
 		i.inFlight, i.next = i.next, nil
 	}
 	b := i.inFlight
-	if b == nil || !b.noted || b.number > 0 || i.session == nil || !i.leaveBy.IsZero() {
+	if b == nil || b.notedAt.IsZero() || b.number > 0 || i.session == nil || !i.leaveBy.IsZero() || !i.mayLeave(b) {
 		return
 	}
 	i.number++
@@ -207,6 +247,19 @@ func (i *ingest) transmit(ctx actor.Context) {
 	ctx.Request(ctx.Parent(), out)
 }
 
+// mayLeave says that a batch is still this process's to send. If not, it is tried again, and noted anew: another process
+// may have taken the job over while this one was frozen, or the session was away.
+func (i *ingest) mayLeave(b *batch) bool {
+	stands, old := i.env.Member.Stands(time.Now()), i.env.Member != nil && time.Since(b.notedAt) > members.StandsFor
+	if !stands {
+		i.Scope.After(deferFor, sendDue{})
+	} else if old {
+		b.notedAt = time.Time{}
+		i.note(b)
+	}
+	return stands && !old
+}
+
 // onOvertaken takes APIs out of the batch in hand that another job has sent from a newer listing: APIM has them as they
 // are now, and that is written down again.
 func (i *ingest) onOvertaken(ctx actor.Context, m Overtaken) {
@@ -214,29 +267,17 @@ func (i *ingest) onOvertaken(ctx actor.Context, m Overtaken) {
 	if b == nil || b.number != m.Batch {
 		return
 	}
-	kept := &batch{noted: true}
-	for _, api := range b.apis {
-		if _, newer := m.APIs[api.ID]; newer {
-			api.Document.Claim.Release()
-			continue
-		}
-		kept.apis = append(kept.apis, api)
-	}
-	i.inFlight = nil
-	if len(kept.apis) > 0 {
-		i.inFlight = kept
-	}
-	env, integration, plans := i.env, i.all.Integration, make(map[string][]string, len(m.APIs))
+	b.number = 0
+	journal, plans := i.journal, make(map[string][]string, len(m.APIs))
 	for id, api := range m.APIs {
 		plans[id.String()] = api.Plans
 	}
-	i.env.Log.Info("another ingest has sent APIs from a newer listing; this one leaves them as they are", life.LogJob, i.job(),
-		life.LogAPIs, len(plans), life.LogLeft, words.Few(slices.Sorted(maps.Keys(plans)), words.Many, ", "))
-	life.Do(i.Scope, func(context.Context) error { return env.SentPlans.RememberPlans(integration, plans) },
-		func(err error) any { return jobWritten{err: err} })
+	i.giveWay(b, slices.Sorted(maps.Keys(plans)))
+	life.Do(i.Scope, func(ctx context.Context) error {
+		_, err := journal.Sending(ctx, plans)
+		return err
+	}, func(err error) any { return jobWritten{err: err} })
 	i.transmit(ctx)
-	i.pull(ctx)
-	i.proceed(ctx)
 }
 
 func (i *ingest) onIngestAnswered(ctx actor.Context, m messages.IngestAnswered) {
@@ -293,19 +334,13 @@ const tellEvery = time.Minute
 // acknowledge writes down what APIM has, so that a resumed job does not send it again. Nothing waits for it:
 // an acknowledgement that is lost only means that its batch goes once more.
 func (i *ingest) acknowledge(b *batch) {
-	env, integration, job, now := i.env, i.all.Integration, i.job(), i.env.Now()
+	journal, now := i.journal, i.env.Now()
 	ids := make([]string, len(b.apis))
 	for n, api := range b.apis {
 		ids[n] = api.ID.String()
 	}
 	taken := i.digests(b)
-	life.Do(i.Scope, func(context.Context) error {
-		err := env.Jobs.Acknowledge(integration, job, ids, now)
-		if len(taken) > 0 {
-			err = errors.Join(err, env.SentPlans.RememberTaken(integration, taken))
-		}
-		return err
-	}, func(err error) any { return jobWritten{err: err} })
+	life.Do(i.Scope, func(ctx context.Context) error { return journal.Acknowledge(ctx, ids, taken, now) }, func(err error) any { return jobWritten{err: err} })
 }
 
 // onIngestError sends a refused batch again in halves; an API that fails alone is left out and named.

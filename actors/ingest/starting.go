@@ -1,7 +1,6 @@
 package ingest
 
 import (
-	"context"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -56,16 +55,10 @@ func (i *ingest) started(ctx actor.Context, total int) {
 	if total == 0 {
 		return // APIM ends it at once
 	}
-	env, job := i.env, store.IngestJob{
-		Integration: i.all.Integration, JobID: i.job(), APIIDs: i.spec.Command.APIIDs,
-		StartedAt: i.env.Now(), LastAckAt: i.env.Now(), Total: total,
-	}
-	written := make(chan struct{})
-	i.written = written
-	life.Do(i.Scope, func(context.Context) error {
-		defer close(written)
-		return env.Jobs.Start(job)
-	}, func(err error) any { return jobWritten{err: err} })
+	i.journal.Begins(store.IngestJob{
+		APIIDs: i.spec.Command.APIIDs, StartedAt: i.env.Now(), LastAckAt: i.env.Now(), Total: total,
+	})
+	life.Do(i.Scope, i.journal.Begin, func(err error) any { return jobWritten{err: err} })
 }
 
 func (i *ingest) refuse(ctx actor.Context, ref messages.CommandRef, why string) {

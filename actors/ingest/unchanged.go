@@ -10,6 +10,7 @@ import (
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federated"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
 
@@ -31,6 +32,7 @@ type comparison struct {
 	asking bool                   // APIM has not told yet
 	judged *messages.LossesJudged // what waits for that
 	held   Held                   // nil: nothing is known, so everything is sent
+	taken  map[string]string      // how APIM took each API, when the listing was judged
 	// undecided says that START_INGEST waits for its answer: APIs are made ready, to learn how many are to be sent.
 	undecided bool
 	unchanged int // that are not sent
@@ -50,28 +52,19 @@ type (
 // asks for.
 func (i *ingest) askHeld() {
 	ask := i.all.Held
-	if ask == nil || !i.everything() {
+	if ask == nil {
 		return
 	}
 	i.compare.asking = true
+	env, integration, ids := i.env, i.all.Integration, i.spec.Command.APIIDs
 	life.Pipe(i.Scope, func(ctx context.Context) (Held, error) {
 		ctx, cancel := context.WithTimeout(ctx, heldWithin)
 		defer cancel()
+		if len(ids) > 0 && !store.AreAllSent(ctx, env.Ingests, integration, ids) {
+			return nil, nil //nolint:nilnil // what APIM has does not matter
+		}
 		return ask(ctx)
 	}, func(held Held, err error) any { return heldCame{held: held, err: err} })
-}
-
-// everything says that the job is about all APIs: it names none, or each that was ever sent.
-func (i *ingest) everything() bool {
-	ids := i.spec.Command.APIIDs
-	if len(ids) == 0 {
-		return true
-	}
-	sent, err := i.env.SentPlans.RememberedPlans(i.all.Integration)
-	for _, id := range ids {
-		delete(sent, id)
-	}
-	return err == nil && len(sent) == 0
 }
 
 func (i *ingest) onHeldCame(ctx actor.Context, m heldCame) {
@@ -133,8 +126,7 @@ func (i *ingest) isUnchanged(api exports.API, entry federation.NamedEntry) bool 
 	if i.compare.held == nil {
 		return false
 	}
-	taken, err := i.env.SentPlans.Taken(i.all.Integration, api.ID.String())
-	return err == nil && taken == api.Digest() &&
+	return i.compare.taken[api.ID.String()] == api.Digest() &&
 		i.compare.held.Has(federation.Summarize(entry.Target, entry.Entry, entry.Name))
 }
 

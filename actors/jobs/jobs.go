@@ -22,6 +22,8 @@ const (
 	// resumeAfter is how long a job that panicked waits before it is resumed: one that always panics must not spin until
 	// APIM gives it up.
 	resumeAfter = 5 * time.Second
+	// lookEvery is how often a process looks for jobs that another one has left, where they share a journal.
+	lookEvery = 10 * time.Second
 )
 
 // jobs begins ingest jobs, resumes those that began before a restart, and tells them how the session stands. Parent:
@@ -30,7 +32,7 @@ type jobs struct {
 	life.Scoped
 	env     *life.Env
 	spec    ingest.Spec
-	session *sessionMemory
+	memory  *memory
 	ended   *actor.PID // hears of the end of each job; may be nil
 	running map[string]*actor.PID
 	// ending is those of them that hold nothing any more: they are being forgotten.
@@ -42,19 +44,20 @@ type jobs struct {
 	drainer  *actor.PID
 }
 
-// sessionMemory is what is known of the session. It outlives a restart.
-type sessionMemory struct {
-	pid    *actor.PID // nil while there is none
-	number uint64     // of the session that was told of last
-	limits exports.PeerLimits
+// memory is what is known of the session, and of other processes' jobs. It outlives a restart.
+type memory struct {
+	pid       *actor.PID // nil while there is none
+	number    uint64     // of the session that was told of last
+	limits    exports.PeerLimits
+	elsewhere elsewhere
 }
 
 // Props makes the jobs of an integration. Ended hears of the end of each; nil: nobody does.
 func Props(env *life.Env, spec ingest.Spec, ended *actor.PID) *actor.Props {
-	session := &sessionMemory{}
+	known := &memory{elsewhere: elsewhere{}}
 	return life.Props(env, life.Standing, func() actor.Actor {
 		return &jobs{
-			env: env, spec: spec, session: session, ended: ended, running: map[string]*actor.PID{}, ending: map[string]bool{},
+			env: env, spec: spec, memory: known, ended: ended, running: map[string]*actor.PID{}, ending: map[string]bool{},
 			newest: newest{},
 		}
 	})
@@ -64,6 +67,12 @@ func Props(env *life.Env, spec ingest.Spec, ended *actor.PID) *actor.Props {
 type (
 	// resumeDue: a job that ended may have to be resumed.
 	resumeDue struct{}
+	// lookDue: another process may have ended, and left its jobs.
+	lookDue      struct{}
+	jobsRecalled struct {
+		jobs []store.IngestJob
+		err  error
+	}
 	// jobForgotten: a job that is too old to be resumed was taken off the disk, or could not be.
 	jobForgotten struct {
 		job string
@@ -74,16 +83,16 @@ type (
 func (j *jobs) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case *actor.Started:
-		j.onStarted(ctx)
+		j.onStarted()
 	case messages.StartIngest:
 		j.onStartIngest(ctx, m)
 	case messages.SessionUp:
-		if m.Session != j.session.number {
-			j.session.pid, j.session.number = ctx.Sender(), m.Session
+		if m.Session != j.memory.number {
+			j.memory.pid, j.memory.number = ctx.Sender(), m.Session
 			j.tell(ctx, m)
 		}
 	case messages.SessionDown:
-		j.session.pid = nil
+		j.memory.pid = nil
 		j.tell(ctx, m)
 	case messages.Abandoned:
 		j.tell(ctx, m)
@@ -94,17 +103,24 @@ func (j *jobs) Receive(ctx actor.Context) {
 	case ingest.Outgoing:
 		j.onOutgoing(ctx, m)
 	case exports.PeerLimits:
-		j.session.limits = j.session.limits.With(m)
+		j.memory.limits = j.memory.limits.With(m)
 	case messages.CountJobs:
 		ctx.Respond(messages.JobsCounted{
-			Running: len(j.running) - len(j.ending), Begun: j.begun, MaxBytes: j.session.limits.API,
+			Running: len(j.running) - len(j.ending), Begun: j.begun, MaxBytes: j.memory.limits.API,
 		})
 	case ingest.Ending:
 		if j.running[m.Job] != nil { // the news of its end overtakes this
 			j.ending[m.Job] = true
 		}
 	case resumeDue:
-		j.resume(ctx)
+		j.recall()
+	case lookDue:
+		j.recall()
+		j.Scope.After(lookEvery, lookDue{})
+	case jobsRecalled:
+		j.onRecalled(ctx, m)
+	case adopted:
+		j.onAdopted(ctx, m)
 	case jobForgotten:
 		if m.err != nil {
 			j.env.Log.Warn("cannot forget an ingest job", life.LogJob, m.job, life.LogError, m.err)
@@ -116,9 +132,12 @@ func (j *jobs) Receive(ctx actor.Context) {
 	}
 }
 
-func (j *jobs) onStarted(ctx actor.Context) {
+func (j *jobs) onStarted() {
 	j.env.Board.NoIngest(j.spec.Integration) // those of an earlier incarnation ended with it
-	j.resume(ctx)
+	j.recall()
+	if j.env.Member != nil {
+		j.Scope.After(lookEvery, lookDue{})
+	}
 	j.Scope.After(resumeAfter, resumeDue{}) // the record of a job that this restart ended may be still on its way
 }
 
@@ -132,35 +151,53 @@ func (j *jobs) onStartIngest(ctx actor.Context, m messages.StartIngest) {
 			"%d ingests of this integration are running already; try again when one has ended", maxJobs)}})
 	default:
 		j.begun++
-		j.begin(ctx, m, nil)
+		j.begin(ctx, m, ingest.JobSpec{Router: ctx.Sender()})
 	}
 }
 
-func (j *jobs) begin(ctx actor.Context, m messages.StartIngest, resumed *store.IngestJob) {
-	job := ctx.SpawnPrefix(ingest.Props(j.env, j.spec, ingest.JobSpec{
-		Command: m, Router: ctx.Sender(), Session: j.session.pid, Resumed: resumed, Limits: j.session.limits,
-	}), "ingest-")
-	j.running[m.JobID] = job
+func (j *jobs) begin(ctx actor.Context, m messages.StartIngest, spec ingest.JobSpec) {
+	spec.Command, spec.Session, spec.Limits = m, j.memory.pid, j.memory.limits
+	j.running[m.JobID] = ctx.SpawnPrefix(ingest.Props(j.env, j.spec, spec), "ingest-")
 }
 
-// resume resumes the jobs from before a restart that APIM still holds, and forgets the others.
-func (j *jobs) resume(ctx actor.Context) {
-	recorded, err := j.env.Jobs.Running(j.spec.Integration)
-	if err != nil {
-		j.env.Log.Warn("cannot read the running ingest jobs", life.LogError, err)
+// recall asks the journal which jobs run.
+func (j *jobs) recall() {
+	env, integration := j.env, j.spec.Integration
+	life.Pipe(j.Scope, func(ctx context.Context) ([]store.IngestJob, error) {
+		ctx, cancel := context.WithTimeout(ctx, lookEvery)
+		defer cancel()
+		return env.Ingests.Running(ctx, integration)
+	}, func(all []store.IngestJob, err error) any { return jobsRecalled{all, err} })
+}
+
+// onRecalled resumes the jobs from before a restart that APIM still holds, takes over those of processes that are gone,
+// and forgets the others.
+func (j *jobs) onRecalled(ctx actor.Context, m jobsRecalled) {
+	if m.err != nil {
+		j.env.Lasting.Warn("cannot read the running ingest jobs", life.LogError, m.err)
 		return
 	}
-	for _, job := range recorded {
-		switch {
+	j.memory.elsewhere.see(m.jobs, time.Now())
+	for _, job := range m.jobs {
+		switch mine := job.Owner == j.env.Member.ID(); {
 		case j.draining || j.running[job.JobID] != nil:
-		case !ingest.IsHeld(job, j.env.Now()):
+		case mine && age(job, j.env.Now()) <= ingest.HeldFor:
+			j.begin(ctx, messages.StartIngest{JobID: job.JobID, APIIDs: job.APIIDs},
+				ingest.JobSpec{Resumed: &job, Age: age(job, j.env.Now())})
+		case mine:
 			j.env.Log.Warn("an ingest job from before a restart is too old to resume; start it again", life.LogJob, job.JobID)
-			life.Do(j.Scope, func(context.Context) error { return j.env.Jobs.Finish(j.spec.Integration, job.JobID) },
-				func(err error) any { return jobForgotten{job: job.JobID, err: err} })
-		default:
-			j.begin(ctx, messages.StartIngest{JobID: job.JobID, APIIDs: job.APIIDs}, &job)
+			j.forget(job)
+		case j.memory.pid != nil && !j.env.Member.Others(time.Now(), job.Owner):
+			j.adopt(job)
 		}
 	}
+}
+
+// forget takes a job out of the journal that APIM does not hold any more.
+func (j *jobs) forget(job store.IngestJob) {
+	journal := j.env.Ingests
+	life.Do(j.Scope, func(ctx context.Context) error { return journal.Finish(ctx, job.OwnedJob) },
+		func(err error) any { return jobForgotten{job: job.JobID, err: err} })
 }
 
 // tell passes news on to every job, as from its sender.

@@ -36,11 +36,10 @@ type Env struct {
 	// Jitter gives numbers in [0, 1).
 	Jitter func() float64
 
-	Keys      store.KeyJournal
-	Jobs      store.IngestJobs
-	Listings  store.Listings
-	SentPlans store.SentPlans
-	Exports   store.ExportCache
+	Keys     store.KeyJournal
+	Ingests  store.Ingests
+	Listings store.Listings
+	Exports  store.ExportCache
 	// Ledgers has the processes that share a quota keep to it together; nil: this process has it for itself.
 	Ledgers quota.Ledgers
 

@@ -150,6 +150,7 @@ type (
 		err error
 	}
 	takenForgotten struct{ err error }
+	sentForgotten  struct{ err error }
 )
 
 func (r *reconciler) Receive(ctx actor.Context) {
@@ -165,6 +166,10 @@ func (r *reconciler) Receive(ctx actor.Context) {
 		}
 		r.memory.cut = false
 		r.onPrimary(ctx, m.Primary)
+	case sentForgotten:
+		if m.err != nil {
+			r.env.Lasting.Warn("cannot forget with which plans an API was sent that is deleted", life.LogError, m.err)
+		}
 	case takenForgotten:
 		if m.err != nil {
 			r.env.Lasting.Warn("cannot forget how APIM took APIs: what another replica has sent since may count as unchanged",

@@ -129,7 +129,8 @@ func (s *stage) others(ctx actor.Context) {
 		}
 		ctx.Respond(s.listing())
 	case messages.JudgeLosses:
-		ctx.Respond(messages.LossesJudged{Catalogue: m.Catalogue})
+		sent, _ := s.env.Ingests.Sent(context.Background(), integration)
+		ctx.Respond(messages.LossesJudged{Catalogue: m.Catalogue, Plans: sent.Plans, Taken: sent.Taken})
 	case messages.ExportAPI:
 		for _, d := range m.Documents {
 			s.note("export %s", d.API.ID)
@@ -167,7 +168,7 @@ func onSchedule(t *testing.T, when string, jitter time.Duration, faults life.Fau
 		journal, _ := (&storetest.Model{}).Open(store.Options{Logger: slog.New(slog.DiscardHandler)})
 		defer func() { _ = journal.Close() }()
 		s.env = (&life.Env{
-			Now: s.now, Jitter: func() float64 { return float64(s.jitter.Load()) / 100 }, SentPlans: journal, Board: s.board, Faults: faults,
+			Now: s.now, Jitter: func() float64 { return float64(s.jitter.Load()) / 100 }, Ingests: journal, Board: s.board, Faults: faults,
 		}).Logging(slog.New(slog.NewTextHandler(t.Output(), nil)))
 		s.board.Serve(integration, time.Now())
 		s.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
@@ -396,7 +397,7 @@ func TestARoundForEventsThatFailsIsTriedAgain(t *testing.T) {
 		time.Sleep(22 * time.Hour)
 		s.wants("the schedule's, for which another one comes", "state")
 		s.set(func() { s.apimErr, s.held = nil, []drift.API{{ID: "of another environment", Name: "a"}} })
-		must := s.env.SentPlans.RememberPlans(integration, map[string][]string{idA: {"p"}, idB: {"p"}})
+		must := storetest.Note(s.env.Ingests, integration, map[string][]string{idA: {"p"}, idB: {"p"}})
 		if must != nil {
 			t.Fatal(must)
 		}
@@ -446,7 +447,7 @@ func TestATimeThatComesWhileThereIsNoSessionIsMadeUpFor(t *testing.T) {
 // After half an hour of ingests nobody knows whether AWS still has no such API.
 func TestARemovalThatMayNotBeginForLongIsLeftToTheNextRound(t *testing.T) {
 	onSchedule(t, "0 */3 * * *", 0, nil, func(s *stage) {
-		must := s.env.SentPlans.RememberPlans(integration, map[string][]string{"111122223333:eu-west-1:c:prod": {"p"}})
+		must := storetest.Note(s.env.Ingests, integration, map[string][]string{"111122223333:eu-west-1:c:prod": {"p"}})
 		if must != nil {
 			t.Fatal(must)
 		}
@@ -605,10 +606,12 @@ func TestATimeThatHasComeDoesNotComeAgain(t *testing.T) {
 // Another agent sends from then on, and APIM's list does not tell how.
 func TestAnAgentThatIsNotThePrimaryForgetsHowAPIMTookAPIs(t *testing.T) {
 	onStage(t, nil, func(s *stage) {
-		err := errors.Join(s.env.SentPlans.RememberPlans(integration, map[string][]string{idA: {"p"}, idB: {"p"}}),
-			s.env.SentPlans.RememberTaken(integration, map[string]string{
+		job := store.OwnedJob{Integration: integration, JobID: "j"}
+		err := errors.Join(storetest.Note(s.env.Ingests, integration, map[string][]string{idA: {"p"}, idB: {"p"}}),
+			s.env.Ingests.Start(t.Context(), store.IngestJob{OwnedJob: job}),
+			s.env.Ingests.Acknowledge(t.Context(), job, nil, map[string]string{
 				idA: exports.API{JSON: []byte("a")}.Digest(), idB: exports.API{JSON: []byte("b")}.Digest(),
-			}))
+			}, time.Now()))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -623,7 +626,7 @@ func TestAnAgentThatIsNotThePrimaryForgetsHowAPIMTookAPIs(t *testing.T) {
 		s.tell(messages.PrimaryChanged{Primary: true})
 		time.Sleep(time.Hour)
 		s.wants("after another agent was the primary", wholeRound)
-		if sent, err := s.env.SentPlans.RememberedPlans(integration); err != nil || len(sent) != 2 || len(sent[idA]) != 1 {
+		if sent, err := storetest.PlansOf(s.env.Ingests, integration); err != nil || len(sent) != 2 || len(sent[idA]) != 1 {
 			t.Errorf("the plans sent are forgotten, too: %v %v", sent, err)
 		}
 	})

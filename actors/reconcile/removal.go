@@ -262,9 +262,9 @@ func (r *reconciler) removed(item drift.Item) {
 	text := "the agent has unpublished an API in APIM, because AWS has deleted it; a person may publish it again"
 	if r.spec.Gone.How == drift.Delete {
 		text = "the agent has deleted an API in APIM, because AWS has deleted it"
-		if err := r.env.SentPlans.ForgetSent(r.spec.Integration, []string{item.ID}); err != nil {
-			r.env.Lasting.Warn("cannot forget with which plans an API was sent that is deleted", life.LogError, err)
-		}
+		journal, integration := r.env.Ingests, r.spec.Integration
+		life.Do(r.Scope, func(ctx context.Context) error { return journal.ForgetSent(ctx, integration, []string{item.ID}) },
+			func(err error) any { return sentForgotten{err} })
 	}
 	r.memory.gone.done[item.ID] = true
 	r.env.Log.Info(text, life.LogAPI, item.ID, life.LogAPIMID, item.APIMID, life.LogName, item.Name, life.LogReason, item.Text)

@@ -48,7 +48,9 @@ type round struct {
 	plan      exports.Plan
 	maxBytes  int
 	found     survey.Found
-	answered  time.Time // when AWS had answered all that is compared
+	plans     map[string][]string // with which each API was sent, when it was judged
+	taken     map[string]string   // how APIM took each, then
+	answered  time.Time           // when AWS had answered all that is compared
 	// changed are the APIs that APIM has not taken as they are now, with their digests.
 	changed   map[federation.ID]string
 	omissions map[federation.ID]gateway.Omission
@@ -131,6 +133,10 @@ func (r *reconciler) onJobsCounted(ctx actor.Context, m messages.JobsCounted) {
 		r.removeNext(ctx)
 		return
 	}
+	if r.round.send != nil && m.Begun != r.round.begun {
+		r.putOff(ctx, "an ingest has run meanwhile") // and may have sent the same
+		return
+	}
 	o, apim := r.round, r.spec.APIM
 	o.step, o.maxBytes, o.begun = asking, m.MaxBytes, m.Begun
 	life.Pipe(r.Scope, apim.State, func(state State, err error) any { return stateCame{of: o, state: state, err: err} })
@@ -209,6 +215,11 @@ func (r *reconciler) onLossesJudged(ctx actor.Context, m messages.LossesJudged) 
 		return
 	}
 	o := r.round
+	if m.Unread != nil {
+		r.fail(ctx, "the journal cannot be read: "+m.Unread.Error(), false)
+		return
+	}
+	o.plans, o.taken = m.Plans, m.Taken
 	o.found = catalogue.Found(r.spec.Integration, r.spec.Filter, m)
 	listed := slices.ContainsFunc(o.found.Listings, func(l survey.Listing) bool { return l.Complete })
 	switch {
@@ -230,7 +241,7 @@ func (r *reconciler) onLossesJudged(ctx actor.Context, m messages.LossesJudged) 
 		return m.Unconfirmed[e.ID()]
 	})
 	if o.kind == scheduled {
-		apis = append(apis, drift.Doubtful(o.found, r.sent())...)
+		apis = append(apis, drift.Doubtful(o.found, o.plans)...)
 	}
 	r.export(ctx, apis)
 }
@@ -254,30 +265,17 @@ func (o *round) about(apis []federation.NamedEntry) (chosen []federation.NamedEn
 	return chosen
 }
 
-// sent are the plans with which each API was last sent.
-func (r *reconciler) sent() map[string][]string {
-	sent, err := r.env.SentPlans.RememberedPlans(r.spec.Integration)
-	if err != nil {
-		r.env.Lasting.Warn("cannot read which APIs were sent; those that are gone in AWS may go unnoticed", life.LogError, err)
-	}
-	return sent
-}
-
 // forgetTaken forgets how APIM took APIs, because another agent of the integration sends them from now on: by the time
-// that this one is the primary again, APIM may have them otherwise, and its list does not tell.
+// that this one is the primary again, APIM may have them otherwise, and its list does not tell. Where agents share the
+// journal, each knows what the others have sent.
 func (r *reconciler) forgetTaken() {
-	if r.spec.APIM == nil {
+	if r.spec.APIM == nil || r.env.Member != nil {
 		return
 	}
 	clear(r.memory.elsewhere)
-	plans, integration := r.env.SentPlans, r.spec.Integration
-	life.Do(r.Scope, func(context.Context) error {
-		sent, err := plans.RememberedPlans(integration)
-		if err != nil {
-			return err
-		}
-		return plans.RememberPlans(integration, sent) // which forgets the rest
-	}, func(err error) any { return takenForgotten{err} })
+	journal, integration := r.env.Ingests, r.spec.Integration
+	life.Do(r.Scope, func(ctx context.Context) error { return journal.ForgetTaken(ctx, integration) },
+		func(err error) any { return takenForgotten{err} })
 }
 
 // export has the documents of APIs made ready, by the cache or by what is left of the quota.
@@ -377,7 +375,7 @@ func (r *reconciler) onHeld(ctx actor.Context, m heldCame) {
 		r.unsent = o.changed
 	}
 	in := drift.Input{
-		Found: o.found, Sent: r.sent(), Held: m.held, Changed: r.stillUnsent(), Omissions: o.omissions,
+		Found: o.found, Sent: o.plans, Held: m.held, Changed: r.stillUnsent(), Omissions: o.omissions,
 	}
 	report := drift.Of(in)
 	r.report(report)
@@ -455,6 +453,5 @@ func (r *reconciler) follow(ctx actor.Context, begun int) {
 
 // isTaken says that APIM has taken an API as it is now, or that another agent was given it so.
 func (r *reconciler) isTaken(id federation.ID, now string) bool {
-	taken, err := r.env.SentPlans.Taken(r.spec.Integration, id.String())
-	return r.memory.elsewhere[id] == now || err == nil && taken == now
+	return r.memory.elsewhere[id] == now || r.round.taken[id.String()] == now
 }

@@ -79,7 +79,7 @@ func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*age
 	}
 	a.flushing.Go(func() { a.flush(ctx) })
 	board := status.NewBoard()
-	env.Keys, env.Jobs, env.Listings, env.SentPlans = journal, journal, journal, journal
+	env.Keys, env.Ingests, env.Listings = journal, journal, journal
 	env.Exports, env.Board = exports, board
 	a.Agent = actors.Start(env, cfg)
 	if listener != nil {
@@ -171,7 +171,7 @@ func (a *agentProcess) ingestsLeft(providers []config.Provider) int {
 	}
 	left := 0
 	for _, p := range providers {
-		jobs, err := a.store.Running(p.IntegrationID)
+		jobs, err := a.store.Running(context.Background(), p.IntegrationID)
 		if err != nil {
 			a.log.Warn("cannot read the running ingest jobs", life.LogError, err)
 		}

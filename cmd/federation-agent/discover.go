@@ -154,7 +154,8 @@ func discover(p process, cfg config.Config, log *slog.Logger, asks asksAPIM) (re
 	for _, i := range cfg.Providers {
 		b := survey.Before{Unknown: unreadable}
 		// A store in memory has no errors.
-		b.Plans, _ = remembered.RememberedPlans(i.IntegrationID)
+		sent, _ := remembered.Sent(ctx, i.IntegrationID)
+		b.Plans = sent.Plans
 		b.Listings, _ = remembered.Listings(ctx, i.IntegrationID)
 		if b.Unknown == "" && len(b.Plans) == 0 {
 			b.Unknown = "the journal in " + cfg.Agent.Store.Path + " (agent.store.path) remembers none"
@@ -171,7 +172,7 @@ func discover(p process, cfg config.Config, log *slog.Logger, asks asksAPIM) (re
 	stop := showProgress(p, board, began)
 	env := life.Env{
 		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
-		Listings: remembered, SentPlans: remembered, Board: board,
+		Ingests: remembered, Listings: remembered, Board: board,
 	}
 	found, err := actors.Look(ctx, env, cfg)
 	stop()

@@ -42,7 +42,7 @@ func serveNode(
 		ID: uuid.NewString(), Name: nodeName, Build: thisBuild(),
 		Open: api.Authentication.Type == config.AuthenticationNone, Users: api.Authentication.Users,
 		HostNames: append(cfg.Agent.Node.HostNames, api.Host),
-		Metrics:   metrics.Enabled && metrics.Prometheus, Board: board, Keys: a.store, Jobs: a.store, APIs: a.store,
+		Metrics:   metrics.Enabled && metrics.Prometheus, Board: board, Keys: a.store, Ingests: a.store, APIs: a.store,
 		Listings: a.store, Token: a.token, Looks: actors.LooksOf(cfg.Agent), Order: a.Order, Settings: settings,
 		TLS: secured, IdleTimeout: time.Duration(api.IdleTimeout) * time.Second,
 		Sizes: func() node.Sizes {

@@ -137,7 +137,7 @@ func (a *api) countJournal(ctx context.Context, w io.Writer) error {
 		of(r.Integration).Keys[r.State]++
 	}
 	for _, i := range a.Board.Read().Integrations {
-		jobs, unread := a.Jobs.Running(i.ID)
+		jobs, unread := a.Ingests.Running(ctx, i.ID)
 		of(i.ID).Jobs, err = len(jobs), errors.Join(err, unread)
 	}
 	return errors.Join(asJSON(w, map[string]any{"health": storeReport(a.StoreHealth()), "integrations": journal}), err)

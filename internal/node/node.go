@@ -73,10 +73,10 @@ type Options struct {
 	// IdleTimeout closes a connection without a request. 0 means the API's own.
 	IdleTimeout time.Duration
 
-	Board *status.Board
-	Keys  store.KeyJournal
-	Jobs  store.IngestJobs
-	APIs  store.KnownAPIs
+	Board   *status.Board
+	Keys    store.KeyJournal
+	Ingests store.Ingests
+	APIs    store.KnownAPIs
 	// Listings names the APIs of keys.
 	Listings store.Listings
 	// Token proves who a caller is where Open lets everybody read, for what is not for everybody; empty proves nothing.

@@ -67,7 +67,7 @@ func newRig(t *testing.T, change func(*node.Options)) *rig {
 		Open:        true,
 		Board:       status.NewBoard(),
 		Keys:        r.journal,
-		Jobs:        r.journal,
+		Ingests:     r.journal,
 		APIs:        r.journal,
 		Listings:    r.journal,
 		Sizes:       func() node.Sizes { return node.Sizes{Journal: 4096, Exports: 1 << 20} },

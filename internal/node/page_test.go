@@ -171,7 +171,7 @@ func TestWithoutScriptsThePageSaysAllAndIsReloadedByHand(t *testing.T) {
 	wants(t, page, "<noscript>", "reload", "connected", "2 of 6", `id="pause" hidden`, `<a class="skip" href="#main">`,
 		`<main id="main" data-every="1">`)
 	lacks(t, page, "http-equiv")
-	if err := r.journal.Finish(integration, "job-1"); err != nil {
+	if err := r.journal.Finish(t.Context(), store.OwnedJob{Integration: integration, JobID: "job-1"}); err != nil {
 		t.Fatal(err)
 	}
 	wants(t, r.page(""), `data-every="5"`)

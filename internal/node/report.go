@@ -128,7 +128,7 @@ func (a *api) report(ctx context.Context) report {
 		Quotas: a.quotasOf(board), Serving: make([]served, 0, len(board.Integrations)),
 	}
 	for _, i := range board.Integrations {
-		r.Serving = append(r.Serving, a.serving(i))
+		r.Serving = append(r.Serving, a.serving(ctx, i))
 	}
 	r.Attention = needs(r)
 	return r
@@ -216,8 +216,8 @@ func (a *api) lastHour(minutes []status.Minute) []status.Minute {
 	return slices.DeleteFunc(append([]status.Minute{}, minutes...), func(m status.Minute) bool { return m.At.Before(begin) })
 }
 
-func (a *api) serving(i status.Integration) served {
-	out := served{Integration: i, Ingests: a.running(i), Commands: []commandReport{}}
+func (a *api) serving(ctx context.Context, i status.Integration) served {
+	out := served{Integration: i, Ingests: a.running(ctx, i), Commands: []commandReport{}}
 	for c, n := range i.Counts {
 		out.Commands = append(out.Commands, commandReport{Command: c, Count: n})
 	}
@@ -228,9 +228,9 @@ func (a *api) serving(i status.Integration) served {
 }
 
 // running is the jobs that the store has, and those that APIM has not been answered yet.
-func (a *api) running(i status.Integration) []ingestReport {
+func (a *api) running(ctx context.Context, i status.Integration) []ingestReport {
 	out := []ingestReport{}
-	jobs, _ := a.Jobs.Running(i.ID) // the store's own messages say when it cannot be read
+	jobs, _ := a.Ingests.Running(ctx, i.ID) // the store's own messages say when it cannot be read
 	for _, j := range jobs {
 		out = append(out, ingestReport{
 			Job: j.JobID, StartedAt: j.StartedAt, LastAckAt: j.LastAckAt,

@@ -29,9 +29,9 @@ func TestAJournalOfAnEarlierVersionIsReadAndRewritten(t *testing.T) {
 		if diff := cmp.Diff(want, got); diff != "" {
 			t.Error(diff)
 		}
-		jobs, err := s.Running("i")
+		jobs, err := s.Running(t.Context(), "i")
 		must(t, err)
-		if diff := cmp.Diff([]IngestJob{{Integration: "i", JobID: "j", APIIDs: []string{"a", "b"}, StartedAt: noon, Total: 2,
+		if diff := cmp.Diff([]IngestJob{{OwnedJob: job("i", "j"), APIIDs: []string{"a", "b"}, StartedAt: noon, Total: 2,
 			Acked: []string{"a", "b"}, LastAckAt: noon.Add(2 * time.Minute), DoneSent: true}}, jobs); diff != "" {
 			t.Error(diff)
 		}
@@ -42,7 +42,7 @@ func TestAJournalOfAnEarlierVersionIsReadAndRewritten(t *testing.T) {
 		}, listings); diff != "" {
 			t.Error(diff)
 		}
-		plans, err := s.RememberedPlans("i")
+		plans, err := plansOf(s, "i")
 		must(t, err)
 		if diff := cmp.Diff(map[string][]string{"a/b": {"p", "q"}, "c": {}}, plans); diff != "" {
 			t.Error(diff)

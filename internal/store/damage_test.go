@@ -129,7 +129,7 @@ func TestAJournalThatAnEarlierVersionMovedAsideIsReadAgain(t *testing.T) {
 	s, _ := openIn(t, moved)
 	must(t, put(s, keyRecord("only-aside", keys.Unconfirmed)))
 	must(t, put(s, keyRecord("r005", keys.Unconfirmed))) // the database has it, too, and goes on with it
-	must(t, s.RememberPlans("i", map[string][]string{"a/b": {"older"}, "only-aside": {"p"}}))
+	must(t, note(s, "i", map[string][]string{"a/b": {"older"}, "only-aside": {"p"}}))
 	must(t, s.Close())
 	aside, err := os.ReadFile(filepath.Join(moved, FileName))
 	must(t, err)
@@ -160,7 +160,7 @@ func TestAJournalThatAnEarlierVersionMovedAsideIsReadAgain(t *testing.T) {
 			if diff := cmp.Diff(want, got); diff != "" {
 				t.Error(diff)
 			}
-			plans, err := s.RememberedPlans("i")
+			plans, err := plansOf(s, "i")
 			must(t, err)
 			if content := fmt.Sprint(plans["a/b"]); name == "a database" && content != "[p q]" || len(plans["only-aside"]) != 1 {
 				t.Errorf("plans %v", plans)
@@ -329,7 +329,7 @@ func TestAWriteThatWasCutOffIsNoDamage(t *testing.T) {
 				dir := dirWith(t, content)
 				s, health := openIn(t, dir)
 				wantHealth(t, health, true)
-				if plans, err := s.RememberedPlans("i"); err != nil || len(plans) != 0 || len(recordIDs(t, s)) != 3 {
+				if plans, err := plansOf(s, "i"); err != nil || len(plans) != 0 || len(recordIDs(t, s)) != 3 {
 					t.Fatalf("%d lines counted, cut off at %d: %v %v %v", counted, end, plans, recordIDs(t, s), err)
 				}
 				if end%4 == 0 {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -20,9 +21,8 @@ import (
 
 var (
 	_ KeyJournal = (*FileStore)(nil)
-	_ IngestJobs = (*FileStore)(nil)
+	_ Ingests    = (*FileStore)(nil)
 	_ Listings   = (*FileStore)(nil)
-	_ SentPlans  = (*FileStore)(nil)
 )
 
 var noon = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
@@ -88,7 +88,7 @@ func filledFile(t testing.TB, records int) []byte {
 	must(t, put(s, keyRecord("gone", keys.Intent)))
 	must(t, removeKey(s, "gone"))
 	must(t, s.SaveListing(t.Context(), "i", "t", []RememberedAPI{{ID: "a", Name: strings.Repeat("n", 9000)}}))
-	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
+	must(t, note(s, "i", map[string][]string{"a": {"p"}}))
 	must(t, s.Close())
 	content, err := os.ReadFile(filepath.Join(dir, FileName))
 	must(t, err)
@@ -299,7 +299,7 @@ func TestAFileCutOffOrRemovedWhileInUseIsReplacedFromMemory(t *testing.T) {
 			}
 			want := recordIDs(t, s)
 			must(t, row.harm(filepath.Join(dir, FileName)))
-			must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
+			must(t, note(s, "i", map[string][]string{"a": {"p"}}))
 			must(t, put(s, keyRecord("r000", keys.Creating)))
 			must(t, s.Flush())
 			wantHealth(t, s.Health(), true, row.says...)
@@ -447,4 +447,16 @@ func TestARecordWithAFieldOfAnEarlierVersionIsRead(t *testing.T) {
 	if got, _ := st.keys.get(old.ID); !cmp.Equal(old, got) {
 		t.Error(cmp.Diff(old, got))
 	}
+}
+
+func job(integration, id string) OwnedJob { return OwnedJob{Integration: integration, JobID: id} }
+
+func note(s *FileStore, integration string, plans map[string][]string) error {
+	_, err := s.Sending(context.Background(), OwnedJob{Integration: integration}, plans)
+	return err
+}
+
+func plansOf(s *FileStore, integration string) (map[string][]string, error) {
+	sent, err := s.Sent(context.Background(), integration)
+	return sent.Plans, err
 }

@@ -43,7 +43,7 @@ type Options struct {
 	Volume Volume
 }
 
-// FileStore is a [KeyJournal], [IngestJobs], [Listings] and [SentPlans] for one process: it keeps everything in memory
+// FileStore is a [KeyJournal], [Ingests] and [Listings] for one process: it keeps everything in memory
 // and writes each change through to a [Medium]. It is safe for concurrent use; concurrent writers share a commit.
 //
 // It is the only writer of its medium while it has it (a file is locked for that), and the following holds for that

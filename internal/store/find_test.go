@@ -7,6 +7,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 )
 
 func TestAPIsAreFoundByEachWordOfTheirNameOrID(t *testing.T) {
@@ -20,7 +21,7 @@ func TestAPIsAreFoundByEachWordOfTheirNameOrID(t *testing.T) {
 	listing("one", "1:eu-west-1", api("1:eu-west-1:b:prod", "Orders"), api("1:eu-west-1:b:test", "Orders"))
 	listing("one", "1:us-east-1", api("1:us-east-1:a:prod", "Audit"))
 	listing("two", "2:eu-west-1", api("2:eu-west-1:c:prod", "Customs"))
-	if err := s.RememberPlans("one", map[string][]string{"1:eu-west-1:b:prod": {"gold"}}); err != nil {
+	if err := storetest.Note(s, "one", map[string][]string{"1:eu-west-1:b:prod": {"gold"}}); err != nil {
 		t.Fatal(err)
 	}
 	both := []string{"one", "two"}

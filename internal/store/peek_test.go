@@ -7,6 +7,7 @@ import (
 	"testing"
 
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/storetest"
 )
 
 func TestAPeekReadsBesideAnAgentAndWritesNothing(t *testing.T) {
@@ -15,7 +16,7 @@ func TestAPeekReadsBesideAnAgentAndWritesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plans, err := empty.RememberedPlans("i"); err != nil || len(plans) > 0 {
+	if plans, err := storetest.PlansOf(empty, "i"); err != nil || len(plans) > 0 {
 		t.Errorf("%v, %v", plans, err)
 	}
 	agent, health := store.Open(dir, store.Options{})
@@ -24,7 +25,7 @@ func TestAPeekReadsBesideAnAgentAndWritesNothing(t *testing.T) {
 	}
 	sent := func(plan string) {
 		t.Helper()
-		if err := agent.RememberPlans("i", map[string][]string{"a": {plan}}); err != nil {
+		if err := storetest.Note(agent, "i", map[string][]string{"a": {plan}}); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -33,10 +34,10 @@ func TestAPeekReadsBesideAnAgentAndWritesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := beside.RememberPlans("i", map[string][]string{"b": {"silver"}}); err != nil {
+	if err := storetest.Note(beside, "i", map[string][]string{"b": {"silver"}}); err != nil {
 		t.Error(err)
 	}
-	plans, err := beside.RememberedPlans("i")
+	plans, err := storetest.PlansOf(beside, "i")
 	if err != nil || len(plans) != 2 || plans["a"][0] != "gold" {
 		t.Errorf("%v, %v", plans, err)
 	}
@@ -51,7 +52,7 @@ func TestAPeekReadsBesideAnAgentAndWritesNothing(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if plans, err := again.RememberedPlans("i"); err != nil || len(plans) != 1 || plans["a"][0] != "bronze" {
+	if plans, err := storetest.PlansOf(again, "i"); err != nil || len(plans) != 1 || plans["a"][0] != "bronze" {
 		t.Errorf("%v, %v", plans, err)
 	}
 }

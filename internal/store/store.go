@@ -1,8 +1,8 @@
 // Package store remembers what must outlive a session or the process: the keys that are made and deleted
-// ([KeyJournal]), the ingests that run ([IngestJobs]), the last listings ([Listings]), the plans that were last sent
-// ([SentPlans]), and, apart from those and disposable, the exported documents ([ExportCache]).
+// ([KeyJournal]), the ingests that run and what they have sent ([Ingests]), the last listings ([Listings]), and, apart
+// from those and disposable, the exported documents ([ExportCache]).
 //
-// The interfaces say what a caller may rely on, also while others write. [FileStore] implements the first four for one
+// The interfaces say what a caller may rely on, also while others write. [FileStore] implements the first three for one
 // process that has a file for itself.
 //
 // Times come from the caller. No key value and no credential is stored: a [keys.Record] knows AWS's id of a key, never

@@ -126,7 +126,7 @@ func cacheAndJournal(t *testing.T, dir string) {
 		}
 	}
 	must(t, s.SaveListing(t.Context(), "i", "t", apis))
-	must(t, s.RememberPlans("i", plans))
+	must(t, note(s, "i", plans))
 	if kept == 0 {
 		t.Error("the cache keeps nothing: the test shows nothing")
 	}
@@ -149,7 +149,7 @@ func cacheAndJournal(t *testing.T, dir string) {
 	if got := recordIDs(t, s); fmt.Sprint(got) != fmt.Sprint(want) || len(records) != 200 {
 		t.Errorf("%d records, %d delivered, want %d", len(got), len(records), len(want))
 	}
-	if remembered, err := s.RememberedPlans("i"); err != nil || len(remembered) != 180 {
+	if remembered, err := plansOf(s, "i"); err != nil || len(remembered) != 180 {
 		t.Errorf("%d plans, %v", len(remembered), err)
 	}
 }

@@ -23,7 +23,7 @@ import (
 // nodeOf is the node API of a running agent.
 func nodeOf(i *world.Instance) http.Handler {
 	return node.Handler(node.Options{
-		Open: true, Metrics: true, Board: i.Board, Keys: i.Store, Jobs: i.Store, APIs: i.Store,
+		Open: true, Metrics: true, Board: i.Board, Keys: i.Store, Ingests: i.Store, APIs: i.Store,
 		StoreHealth: i.Store.Health, Alive: i.Alive,
 		Sizes: func() node.Sizes { return node.Sizes{} },
 		Now:   time.Now, Log: slog.New(slog.DiscardHandler),

@@ -10,6 +10,7 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/internal/store/storetest"
 	"federation-agent/test/world"
 )
 
@@ -229,9 +230,9 @@ func TestThatNoIngestIsRememberedAsksForNobodyAtAFirstStart(t *testing.T) {
 		if n := w.Log.Count("no earlier ingest"); n != 1 {
 			t.Errorf("said %d times, though an ingest has ended", n)
 		}
-		sent, err := agent.Store.RememberedPlans(world.Integration)
+		sent, err := storetest.PlansOf(agent.Store, world.Integration)
 		if err == nil {
-			err = agent.Store.ForgetSent(world.Integration, slices.Collect(maps.Keys(sent)))
+			err = agent.Store.ForgetSent(t.Context(), world.Integration, slices.Collect(maps.Keys(sent)))
 		}
 		if err != nil {
 			t.Fatal(err)

@@ -279,7 +279,7 @@ func TestAnIngestIsLeftBetweenTwoBatchesByAHandover(t *testing.T) {
 		if e := closedFirst(r.w); e.Code != 1000 || first.Ending() != actors.Drained {
 			t.Errorf("closed with %d, ending %v", e.Code, first.Ending())
 		}
-		running, err := first.Store.Running(world.Integration)
+		running, err := first.Store.Running(t.Context(), world.Integration)
 		if err != nil || len(running) != 1 || running[0].JobID != job.ID {
 			t.Fatalf("running %+v, %v", running, err)
 		}

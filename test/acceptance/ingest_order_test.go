@@ -8,6 +8,7 @@ import (
 
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/internal/store/storetest"
 	"federation-agent/test/world"
 )
 
@@ -51,7 +52,7 @@ func TestOfTwoIngestsTheOlderOneDoesNotSendAnAPILast(t *testing.T) {
 		if got := plansInAPIM(w, late); !slices.Equal(got, after) {
 			t.Errorf("APIM has plans %v, want %v", got, after)
 		}
-		sent, err := agent.Store.RememberedPlans(world.Integration)
+		sent, err := storetest.PlansOf(agent.Store, world.Integration)
 		if err != nil || !slices.Equal(sent[late], after) {
 			t.Errorf("remembered: %v (%v), want %v", sent[late], err, after)
 		}

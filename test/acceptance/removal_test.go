@@ -154,7 +154,7 @@ func TestWhatAWSHasDeletedIsDeletedOneByOneUnlessItHasSubscriptions(t *testing.T
 		if !w.Log.Has("level=WARN", "APIs that AWS has deleted stay in APIM", all[0].ProviderID) {
 			t.Error("the log does not name what stays")
 		}
-		sent, err := agent.Store.RememberedPlans(world.Integration)
+		sent, err := storetest.PlansOf(agent.Store, world.Integration)
 		if _, known := sent[all[1].ProviderID]; err != nil || known || len(sent) != 2 {
 			t.Errorf("the journal has %v, %v", sent, err)
 		}

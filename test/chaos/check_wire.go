@@ -1,6 +1,7 @@
 package chaos
 
 import (
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -189,7 +190,7 @@ func (r *run) checkJobsLeft() {
 		if s.journal.everFailed() {
 			continue // what was deleted while the disk did not open comes back, and is found too old at the next start
 		}
-		jobs, err := s.life.instance.Store.Running(world.Integration)
+		jobs, err := s.life.instance.Store.Running(context.Background(), world.Integration)
 		if err != nil {
 			r.violated("store", "the jobs of %s cannot be read: %v", s.name, err)
 		}

@@ -140,7 +140,7 @@ func (s *site) agent(o agentOptions) *agent {
 		Log: slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AWS: s.httpClient(), Now: time.Now, NewID: uuid.NewString,
 		Jitter: func() float64 { return 0 },
-		Keys:   memory, Jobs: memory, Listings: memory, SentPlans: memory,
+		Keys:   memory, Ingests: memory, Listings: memory,
 		Exports: store.NewMemoryExports(1 << 30),
 	}, cfg)
 	s.t.Cleanup(func() {

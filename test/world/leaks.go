@@ -78,7 +78,7 @@ var apiKey = regexp.MustCompile(`"apiKey":"([^"]+)"`)
 func (i *Instance) page() http.Handler {
 	return node.Handler(node.Options{
 		ID: i.Name, Name: "federation-agent", Open: true, Token: secret.New(Token), Metrics: true, Board: i.Board,
-		Keys: i.Store, Jobs: i.Store, APIs: i.Store, Listings: i.Store, StoreHealth: i.Store.Health, Order: i.Order,
+		Keys: i.Store, Ingests: i.Store, APIs: i.Store, Listings: i.Store, StoreHealth: i.Store.Health, Order: i.Order,
 		Alive: func(context.Context) error { return nil }, // it may have crashed
 		Now:   time.Now, Log: slog.New(slog.DiscardHandler), Book: logbook.New(io.Discard, false, slog.LevelInfo),
 		Settings: func() (settings []node.Setting) {

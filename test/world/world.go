@@ -286,7 +286,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		Now:    o.Now,
 		NewID:  func() string { return fmt.Sprintf("%s-%05d", i.Name, w.ids.Add(1)) },
 		Jitter: func() float64 { return float64(jitter.Add(1)%7) / 7 },
-		Keys:   i.Store, Jobs: i.Store, Listings: i.Store, SentPlans: i.Store,
+		Keys:   i.Store, Ingests: i.Store, Listings: i.Store,
 		Exports: o.Exports,
 		Board:   i.Board, Faults: faults, Member: o.Member,
 	}, cfg)

@@ -127,10 +127,12 @@ func TestReadsAreAnsweredFromMemoryWhileAWriteHangs(t *testing.T) {
 			return storetest.Outcome{}
 		}}
 		s, _ := model.Open(store.Options{})
-		go func() { _ = s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: at}) }()
+		go func() {
+			_ = s.Start(t.Context(), store.IngestJob{OwnedJob: store.OwnedJob{Integration: "i", JobID: "j"}, StartedAt: at})
+		}()
 		synctest.Wait()
 		began := time.Now()
-		jobs, err := s.Running("i")
+		jobs, err := s.Running(t.Context(), "i")
 		must(t, err)
 		if len(jobs) != 1 {
 			t.Errorf("%d jobs: one is being written", len(jobs))
@@ -139,7 +141,7 @@ func TestReadsAreAnsweredFromMemoryWhileAWriteHangs(t *testing.T) {
 		must(t, err)
 		_, err = s.Listings(t.Context(), "i")
 		must(t, err)
-		_, err = s.RememberedPlans("i")
+		_, err = storetest.PlansOf(s, "i")
 		must(t, err)
 		if took := time.Since(began); took > 0 {
 			t.Errorf("the reads took %s", took)
@@ -280,13 +282,13 @@ func TestWritesHaveNamesThatDoNotChange(t *testing.T) {
 	s, _ := model.Open(store.Options{})
 	must(t, storetest.Put(s, rec("r", keys.Intent)))
 	must(t, storetest.Put(s, rec("r", keys.Creating)))
-	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: at, LastAckAt: at}))
-	must(t, s.Acknowledge("i", "j", []string{"a"}, at))
-	must(t, s.Acknowledge("i", "j", []string{"b"}, at))
-	must(t, s.Finish("i", "j"))
+	must(t, s.Start(t.Context(), store.IngestJob{OwnedJob: store.OwnedJob{Integration: "i", JobID: "j"}, StartedAt: at, LastAckAt: at}))
+	must(t, s.Acknowledge(t.Context(), store.OwnedJob{Integration: "i", JobID: "j"}, []string{"a"}, nil, at))
+	must(t, s.Acknowledge(t.Context(), store.OwnedJob{Integration: "i", JobID: "j"}, []string{"b"}, nil, at))
+	must(t, s.Finish(t.Context(), store.OwnedJob{Integration: "i", JobID: "j"}))
 	must(t, storetest.Remove(s, "r"))
-	must(t, s.RememberPlans("i", map[string][]string{"b": {"p"}, "a": {"p"}}))
-	must(t, s.RememberPlans("i", map[string][]string{"b": {"p"}, "a": {"p"}})) // nothing new: no write
+	must(t, storetest.Note(s, "i", map[string][]string{"b": {"p"}, "a": {"p"}}))
+	must(t, storetest.Note(s, "i", map[string][]string{"b": {"p"}, "a": {"p"}})) // nothing new: no write
 	s, _ = model.Open(store.Options{})
 	must(t, s.SaveListing(t.Context(), "i", "t", nil))
 	if diff := cmp.Diff([]string{

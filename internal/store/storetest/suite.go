@@ -136,14 +136,14 @@ func everything(t *testing.T, s *store.FileStore, integrations ...string) all {
 	a.Records, err = Records(s, store.Filter{})
 	must(t, err)
 	for _, integration := range integrations {
-		a.Jobs[integration], err = s.Running(integration)
+		a.Jobs[integration], err = s.Running(t.Context(), integration)
 		must(t, err)
 		a.Listings[integration], err = s.Listings(context.Background(), integration)
 		must(t, err)
-		a.Plans[integration], err = s.RememberedPlans(integration)
+		a.Plans[integration], err = PlansOf(s, integration)
 		must(t, err)
 		for api := range a.Plans[integration] {
-			a.Taken[api], err = s.Taken(integration, api)
+			a.Taken[api], err = takenOf(s, integration, api)
 			must(t, err)
 		}
 	}
@@ -230,10 +230,10 @@ func invalidIsRefused(t *testing.T, subject Subject) {
 		}
 	}
 	for name, err := range map[string]error{
-		"a job without id":      s.Start(store.IngestJob{Integration: "i"}),
+		"a job without id":      s.Start(t.Context(), store.IngestJob{OwnedJob: job("i", "")}),
 		"a listing of nothing":  s.SaveListing(context.Background(), "i", "", nil),
-		"plans of no API":       s.RememberPlans("i", map[string][]string{"": nil}),
-		"plans without a place": s.RememberPlans("", map[string][]string{"a": nil}),
+		"plans of no API":       Note(s, "i", map[string][]string{"": nil}),
+		"plans without a place": Note(s, "", map[string][]string{"a": nil}),
 	} {
 		if !errors.Is(err, store.ErrInvalid) {
 			t.Errorf("%s: %v", name, err)
@@ -248,11 +248,11 @@ func timesAreUTC(t *testing.T, subject Subject) {
 	rec := record("r", keys.Intent, 0)
 	rec.CreatedAt = start.In(time.FixedZone("far", 9*3600))
 	must(t, Put(s, rec))
-	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: rec.CreatedAt}))
-	must(t, s.Acknowledge("i", "j", nil, rec.CreatedAt))
+	must(t, s.Start(t.Context(), store.IngestJob{OwnedJob: job("i", "j"), StartedAt: rec.CreatedAt}))
+	must(t, s.Acknowledge(t.Context(), job("i", "j"), nil, nil, rec.CreatedAt))
 	records, err := Records(s, store.Filter{})
 	must(t, err)
-	jobs, err := s.Running("i")
+	jobs, err := s.Running(t.Context(), "i")
 	must(t, err)
 	for _, got := range []time.Time{records[0].CreatedAt, jobs[0].StartedAt, jobs[0].LastAckAt} {
 		if got != start { // not Equal: two readings of one record compare as values
@@ -295,11 +295,11 @@ func endForgetsKeys(t *testing.T, subject Subject) {
 func readsAreCopies(t *testing.T, subject Subject) {
 	s := subject.Store
 	apis := []string{"a"}
-	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", APIIDs: apis, StartedAt: start}))
+	must(t, s.Start(t.Context(), store.IngestJob{OwnedJob: job("i", "j"), APIIDs: apis, StartedAt: start}))
 	listing := []store.RememberedAPI{{ID: "a", Name: "n"}}
 	must(t, s.SaveListing(context.Background(), "i", "t", listing))
 	sent := map[string][]string{"a": {"p"}}
-	must(t, s.RememberPlans("i", sent))
+	must(t, Note(s, "i", sent))
 	want := everything(t, s, "i")
 	apis[0], listing[0].Name, sent["a"][0] = "changed", "changed", "changed"
 	read := everything(t, s, "i")
@@ -315,13 +315,13 @@ func strangeIDs(t *testing.T, subject Subject) {
 	}
 	var integrations []string
 	for n, pair := range pairs {
-		must(t, s.Start(store.IngestJob{Integration: pair[0], JobID: pair[1], StartedAt: start, Total: n}))
-		must(t, s.Acknowledge(pair[0], pair[1], []string{pair[1]}, start.Add(time.Duration(n)*time.Hour)))
-		must(t, s.RememberPlans(pair[0], map[string][]string{pair[1]: {pair[0]}}))
+		must(t, s.Start(t.Context(), store.IngestJob{OwnedJob: job(pair[0], pair[1]), StartedAt: start, Total: n}))
+		must(t, s.Acknowledge(t.Context(), job(pair[0], pair[1]), []string{pair[1]}, nil, start.Add(time.Duration(n)*time.Hour)))
+		must(t, Note(s, pair[0], map[string][]string{pair[1]: {pair[0]}}))
 		integrations = append(integrations, pair[0])
 	}
 	for n, pair := range pairs {
-		jobs, err := s.Running(pair[0])
+		jobs, err := s.Running(t.Context(), pair[0])
 		must(t, err)
 		at := slices.IndexFunc(jobs, func(job store.IngestJob) bool { return job.JobID == pair[1] })
 		if at < 0 || jobs[at].Total != n || !slices.Equal(jobs[at].Acked, []string{pair[1]}) {
@@ -347,18 +347,18 @@ func durableWritesOutlive(t *testing.T, subject Subject) {
 	s = subject.Reopen(true)
 	same(t, "deleting", []string{"r"}, ids(t, s, store.Filter{States: []keys.State{keys.Deleting}}))
 	must(t, Remove(s, "r"))
-	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
-	must(t, s.SendingDone("i", "j"))
+	must(t, s.Start(t.Context(), store.IngestJob{OwnedJob: job("i", "j"), StartedAt: start}))
+	must(t, s.SendingDone(t.Context(), job("i", "j")))
 	s = subject.Reopen(true)
 	same(t, "removed", []string{}, ids(t, s, store.Filter{}))
-	jobs, err := s.Running("i")
+	jobs, err := s.Running(t.Context(), "i")
 	must(t, err)
 	if len(jobs) != 1 || !jobs[0].DoneSent {
 		t.Errorf("jobs: %+v", jobs)
 	}
-	must(t, s.Finish("i", "j"))
+	must(t, s.Finish(t.Context(), job("i", "j")))
 	s = subject.Reopen(true)
-	if jobs, err = s.Running("i"); err != nil || len(jobs) != 0 {
+	if jobs, err = s.Running(t.Context(), "i"); err != nil || len(jobs) != 0 {
 		t.Errorf("a finished job came back: %+v %v", jobs, err)
 	}
 }
@@ -366,7 +366,7 @@ func durableWritesOutlive(t *testing.T, subject Subject) {
 func concurrentWriters(t *testing.T, subject Subject) {
 	s := subject.Store
 	const writers, each = 8, 12
-	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
+	must(t, s.Start(t.Context(), store.IngestJob{OwnedJob: job("i", "j"), StartedAt: start}))
 	var wait sync.WaitGroup
 	errs := make(chan error, writers*each*5)
 	for w := range writers {
@@ -377,8 +377,8 @@ func concurrentWriters(t *testing.T, subject Subject) {
 				errs <- Put(s, rec)
 				rec.State = keys.Creating
 				errs <- Put(s, rec)
-				errs <- s.Acknowledge("i", "j", []string{name}, start)
-				errs <- s.RememberPlans("i", map[string][]string{name: {"p"}})
+				errs <- s.Acknowledge(t.Context(), job("i", "j"), []string{name}, nil, start)
+				errs <- Note(s, "i", map[string][]string{name: {"p"}})
 				if n%3 == 0 {
 					errs <- Remove(s, name)
 				}
@@ -405,15 +405,16 @@ func writes(s *store.FileStore) map[string]error {
 		"Put":           Put(s, record("late", keys.Intent, 0)),
 		"Remove":        Remove(s, "r"),
 		"End":           s.End(context.Background(), record("r", "", 0).Subscription(), start),
-		"Start":         s.Start(store.IngestJob{Integration: "i", JobID: "late", StartedAt: start}),
-		"Acknowledge":   s.Acknowledge("i", "j", []string{"late"}, start),
-		"SendingDone":   s.SendingDone("i", "j"),
-		"Finish":        s.Finish("i", "j"),
+		"Start":         s.Start(context.Background(), store.IngestJob{OwnedJob: job("i", "late"), StartedAt: start}),
+		"Acknowledge":   s.Acknowledge(context.Background(), job("i", "j"), []string{"late"}, nil, start),
+		"SendingDone":   s.SendingDone(context.Background(), job("i", "j")),
+		"Finish":        s.Finish(context.Background(), job("i", "j")),
 		"SaveListing":   s.SaveListing(context.Background(), "i", "late", nil),
 		"ForgetListing": s.ForgetListing(context.Background(), "i", "t"),
-		"RememberPlans": s.RememberPlans("i", map[string][]string{"late": nil}),
-		"RememberTaken": s.RememberTaken("i", map[string]string{"late": "digest"}),
-		"ForgetSent":    s.ForgetSent("i", []string{"a"}),
+		"Sending":       Note(s, "i", map[string][]string{"late": nil}),
+		"SaveClaims":    s.SaveClaims(context.Background(), "i", map[string][]string{"late": {"p"}}),
+		"ForgetTaken":   s.ForgetTaken(context.Background(), "i"),
+		"ForgetSent":    s.ForgetSent(context.Background(), "i", []string{"a"}),
 		"Flush":         s.Flush(),
 	}
 }
@@ -421,10 +422,10 @@ func writes(s *store.FileStore) map[string]error {
 func fill(t *testing.T, s *store.FileStore) {
 	t.Helper()
 	reach(t, s, record("r", "", 0), keys.Intent)
-	must(t, s.Start(store.IngestJob{Integration: "i", JobID: "j", StartedAt: start}))
+	must(t, s.Start(context.Background(), store.IngestJob{OwnedJob: job("i", "j"), StartedAt: start}))
 	must(t, s.SaveListing(context.Background(), "i", "t", nil))
-	must(t, s.RememberPlans("i", map[string][]string{"a": {"p"}}))
-	must(t, s.RememberTaken("i", map[string]string{"a": "digest"}))
+	must(t, Note(s, "i", map[string][]string{"a": {"p"}}))
+	must(t, s.Acknowledge(context.Background(), job("i", "j"), nil, map[string]string{"a": "digest"}, start))
 }
 
 func fenced(t *testing.T, subject Subject) {

@@ -112,9 +112,10 @@ func TestWhatAnIngestCosts(t *testing.T) {
 	tokens := 0
 	s := tablestore.New(model.Client("a"), func() string { tokens++; return uuid(tokens) })
 	must(t, s.Open(t.Context()))
-	integration, job, me := uuid(2), uuid(3), uuid(1)
+	integration := uuid(2)
+	of := store.OwnedJob{Integration: integration, JobID: uuid(3), Owner: uuid(1)}
 	from := len(model.Calls())
-	must(t, s.Start(t.Context(), me, store.IngestJob{Integration: integration, JobID: job, StartedAt: start, Total: apis}))
+	must(t, s.Start(t.Context(), store.IngestJob{OwnedJob: of, StartedAt: start, Total: apis}))
 	listing := make([]store.RememberedAPI, apis)
 	for n := 0; n < apis; n += batch {
 		plans, taken, ids := map[string][]string{}, map[string]string{}, []string{}
@@ -124,11 +125,11 @@ func TestWhatAnIngestCosts(t *testing.T) {
 			plans[id], taken[id] = []string{fmt.Sprintf("%06x", i/100)}, digest(i)
 			listing[i] = store.RememberedAPI{ID: id, Name: fmt.Sprintf("Orders of the shop %d", i/3)}
 		}
-		must(t, s.Sending(t.Context(), integration, job, me, plans))
-		must(t, s.Acknowledge(t.Context(), integration, job, me, ids, taken, start))
+		send(t, s, of, plans)
+		must(t, s.Acknowledge(t.Context(), of, ids, taken, start))
 	}
-	must(t, s.SendingDone(t.Context(), integration, job, me))
-	must(t, s.Finish(t.Context(), integration, job))
+	must(t, s.SendingDone(t.Context(), of))
+	must(t, s.Finish(t.Context(), of))
 	bill(t, model, from, "1 Get, 79 Update, 1 Delete", tablesim.Bill{Calls: 81, Reads: 1, Writes: 1072})
 
 	from = len(model.Calls())

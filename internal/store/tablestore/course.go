@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"sync"
 
 	"federation-agent/internal/store"
 	"federation-agent/internal/table"
@@ -42,7 +41,7 @@ const (
 
 // course is what this process knows of a history. It is good as far as its version is the table's.
 type course struct {
-	mu         sync.Mutex
+	turn       chan struct{} // who reads or writes has it taken out: it takes as long as the table does
 	version    store.Version
 	generation string
 	parts      int
@@ -51,24 +50,35 @@ type course struct {
 	history    history
 }
 
-// course gives the one of an integration, locked.
-func (s *Store) course(integration string) *course {
+// course gives the one of an integration, until [course.leave]. Errors: [store.ErrNotWritten], as the context ended.
+func (s *Store) course(ctx context.Context, integration string) (*course, error) {
 	s.mu.Lock()
 	c := s.courses[integration]
 	if c == nil {
-		c = &course{history: newHistory()}
+		c = &course{history: newHistory(), turn: make(chan struct{}, 1)}
+		c.turn <- struct{}{}
 		s.courses[integration] = c
 	}
 	s.mu.Unlock()
-	c.mu.Lock()
-	return c
+	select {
+	case <-c.turn:
+		return c, nil
+	case <-ctx.Done():
+		return nil, fmt.Errorf("%w: %w", store.ErrNotWritten, ctx.Err())
+	}
 }
+
+// leave lets the next one read or write.
+func (c *course) leave() { c.turn <- struct{}{} }
 
 // read gives a history as it is now.
 func (s *Store) read(ctx context.Context, integration string) (history, error) {
-	c := s.course(integration)
-	defer c.mu.Unlock()
-	err := s.refresh(ctx, c, integration)
+	c, err := s.course(ctx, integration)
+	if err != nil {
+		return newHistory(), err
+	}
+	defer c.leave()
+	err = s.refresh(ctx, c, integration)
 	return c.history, err
 }
 
@@ -129,7 +139,7 @@ func (s *Store) followTo(ctx context.Context, c *course, integration string, hea
 		if err := unpack(head[name].Bytes(), &step); err != nil {
 			return fmt.Errorf("the change %s of the integration %s cannot be read: %w", name, integration, err)
 		}
-		next.history = next.history.with(step)
+		next.history = next.history.with(step, numberOf(name))
 	}
 	c.version, c.generation, c.parts = next.version, next.generation, next.parts
 	c.changes, c.bytes, c.history = next.changes, next.bytes, next.history
@@ -165,8 +175,11 @@ func (s *Store) readCopy(ctx context.Context, integration, generation string, pa
 // write adds what decide makes of a history to it. Decide is asked again where somebody else came before. Errors:
 // decide's; [store.ErrNotWritten], [store.ErrUnknown]; those of reading.
 func (s *Store) write(ctx context.Context, integration string, decide func(history) (change, error)) error {
-	c := s.course(integration)
-	defer c.mu.Unlock()
+	c, err := s.course(ctx, integration)
+	if err != nil {
+		return err
+	}
+	defer c.leave()
 	for fresh := false; ; {
 		if c.version.Token == "" { // a first write of what is there would be refused anyway
 			if err := s.refresh(ctx, c, integration); err != nil {
@@ -209,7 +222,7 @@ func (s *Store) write(ctx context.Context, integration string, decide func(histo
 			c.version = store.Version{} // what is there is read before the next write
 			return err
 		}
-		c.version, c.history = to, c.history.with(step)
+		c.version, c.history = to, c.history.with(step, to.Number)
 		c.changes, c.bytes = append(c.changes, name), c.bytes+len(packed)
 		if c.bytes > copyAfter {
 			s.copy(ctx, c, integration)

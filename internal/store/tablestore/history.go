@@ -18,10 +18,17 @@ import (
 // each API. It changes only by [change]s, so that all processes that read the same ones know the same.
 type history struct {
 	Jobs map[string]job `json:"jobs"`
-	// Plans, Claims and Taken are by API; see [store.SentPlans].
+	// Plans, Claims and Taken are by API; see [store.Sent].
 	Plans  map[string][]string `json:"plans"`
 	Claims map[string][]string `json:"claims"`
 	Taken  map[string]string   `json:"taken"`
+	// Senders are, by API, which of the running jobs sent it last, and by which change.
+	Senders map[string]sender `json:"senders,omitempty"`
+}
+
+type sender struct {
+	Job    string `json:"job"`
+	Change int64  `json:"change"`
 }
 
 // job is a running ingest. Its owner alone may send for it.
@@ -33,11 +40,13 @@ type job struct {
 	Total    int       `json:"total"`
 	DoneSent bool      `json:"doneSent,omitempty"`
 	Acked    []string  `json:"acked,omitempty"`
+	// Began is the change that made it.
+	Began int64 `json:"began,omitempty"`
 }
 
 // change is one step. Fields that are not set change nothing; one that this version does not know is skipped.
 type change struct {
-	// Job is the job that the next five are of. Begin makes it; Owner takes it over.
+	// Job is the job that the next six are of. Begin makes it; Owner takes it over; Sends says that Plans are its own.
 	Job      string    `json:"job,omitempty"`
 	Begin    *job      `json:"begin,omitempty"`
 	Owner    string    `json:"owner,omitempty"`
@@ -45,34 +54,42 @@ type change struct {
 	AckedAt  time.Time `json:"ackedAt,omitzero"`
 	DoneSent bool      `json:"doneSent,omitempty"`
 	End      bool      `json:"end,omitempty"`
+	Sends    bool      `json:"sends,omitempty"`
 
-	Plans  map[string][]string  `json:"plans,omitempty"`
-	Taken  map[string]string    `json:"taken,omitempty"`
-	Forget []string             `json:"forget,omitempty"`
-	Claims *map[string][]string `json:"claims,omitempty"`
+	Plans   map[string][]string  `json:"plans,omitempty"`
+	Taken   map[string]string    `json:"taken,omitempty"`
+	Untaken []string             `json:"untaken,omitempty"`
+	Forget  []string             `json:"forget,omitempty"`
+	Claims  *map[string][]string `json:"claims,omitempty"`
 }
 
 // nothing: there is nothing to be written.
 func (c change) nothing() bool {
-	return c.Job == "" && c.Plans == nil && c.Taken == nil && c.Forget == nil && c.Claims == nil
+	return c.Job == "" && c.Plans == nil && c.Taken == nil && c.Untaken == nil && c.Forget == nil && c.Claims == nil
 }
 
 func newHistory() history {
 	return history{
 		Jobs: map[string]job{}, Plans: map[string][]string{}, Claims: map[string][]string{}, Taken: map[string]string{},
+		Senders: map[string]sender{},
 	}
 }
 
-// with is the history after a change. What is read elsewhere stays as it is.
-func (h history) with(c change) history {
+// with is the history after a change of that number. What is read elsewhere stays as it is.
+func (h history) with(c change, number int64) history {
 	h = history{
 		Jobs: maps.Clone(h.Jobs), Plans: maps.Clone(h.Plans), Claims: maps.Clone(h.Claims), Taken: maps.Clone(h.Taken),
+		Senders: maps.Clone(h.Senders),
 	}
 	if c.Begin != nil {
-		h.Jobs[c.Job] = *c.Begin
+		begun := *c.Begin
+		begun.Began = number
+		h.Jobs[c.Job] = begun
 	}
 	if j, runs := h.Jobs[c.Job]; runs && c.End {
-		delete(h.Jobs, c.Job)
+		if delete(h.Jobs, c.Job); len(h.Jobs) == 0 {
+			clear(h.Senders) // nobody is left to be overtaken
+		}
 	} else if runs {
 		if c.Owner != "" {
 			j.Owner = c.Owner
@@ -91,8 +108,14 @@ func (h history) with(c change) history {
 	for api, plans := range c.Plans {
 		h.Plans[api] = plans
 		delete(h.Taken, api)
+		if c.Sends {
+			h.Senders[api] = sender{Job: c.Job, Change: number}
+		}
 	}
 	maps.Copy(h.Taken, c.Taken)
+	for _, api := range c.Untaken {
+		delete(h.Taken, api)
+	}
 	for _, api := range c.Forget {
 		delete(h.Plans, api)
 		delete(h.Claims, api)
@@ -104,13 +127,26 @@ func (h history) with(c change) history {
 	return h
 }
 
+// overtaken are those of these APIs that another job has sent since this one began. It may have listed AWS earlier all
+// the same; then APIM has it as before, and the next ingest brings what is newer.
+func (h history) overtaken(jobID string, plans map[string][]string) (apis []string) {
+	began := h.Jobs[jobID].Began
+	for api := range plans {
+		if by, sent := h.Senders[api]; sent && by.Job != jobID && by.Change > began {
+			apis = append(apis, api)
+		}
+	}
+	slices.Sort(apis)
+	return apis
+}
+
 // running gives the jobs that have not ended, the earliest first.
 func (h history) running(integration string) []store.IngestJob {
 	var all []store.IngestJob
 	for id, j := range h.Jobs {
 		all = append(all, store.IngestJob{
-			Integration: integration, JobID: id, APIIDs: slices.Clone(j.APIIDs), StartedAt: j.Started, LastAckAt: j.LastAck,
-			Total: j.Total, Acked: slices.Clone(j.Acked), DoneSent: j.DoneSent,
+			OwnedJob: store.OwnedJob{Integration: integration, JobID: id, Owner: j.Owner}, APIIDs: slices.Clone(j.APIIDs),
+			StartedAt: j.Started, LastAckAt: j.LastAck, Total: j.Total, Acked: slices.Clone(j.Acked), DoneSent: j.DoneSent,
 		})
 	}
 	slices.SortFunc(all, func(a, b store.IngestJob) int {

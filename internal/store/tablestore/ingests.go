@@ -4,107 +4,108 @@ import (
 	"context"
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"federation-agent/internal/store"
 )
 
-// Start writes a job, of which a member is the owner. One that is there already is left as it is.
-func (s *Store) Start(ctx context.Context, owner string, j store.IngestJob) error {
+// Start implements [store.Ingests].
+func (s *Store) Start(ctx context.Context, j store.IngestJob) error {
 	return s.write(ctx, j.Integration, func(h history) (change, error) {
 		if _, there := h.Jobs[j.JobID]; there {
 			return change{}, nil
 		}
 		return change{Job: j.JobID, Begin: &job{
-			Owner: owner, APIIDs: j.APIIDs, Started: j.StartedAt.UTC(), LastAck: j.LastAckAt.UTC(), Total: j.Total,
+			Owner: j.Owner, APIIDs: j.APIIDs, Started: j.StartedAt.UTC(), LastAck: j.LastAckAt.UTC(), Total: j.Total,
 			DoneSent: j.DoneSent, Acked: j.Acked,
 		}}, nil
 	})
 }
 
-// Adopt makes a member the owner of a job in place of one that is gone. Errors: [store.ErrMoved] where it is another
-// one's by now, [store.ErrUnknownJob].
-func (s *Store) Adopt(ctx context.Context, integration, jobID, gone, owner string) error {
-	return s.ofJob(ctx, integration, jobID, gone, change{Owner: owner})
+// Adopt implements [store.Ingests].
+func (s *Store) Adopt(ctx context.Context, job store.OwnedJob, by string) error {
+	return s.ofJob(ctx, job, func(history) change { return change{Owner: by} })
 }
 
-// Acknowledge adds what APIM has acknowledged of a job, and how it has taken the APIs. Errors: as [Store.Adopt].
+// Acknowledge implements [store.Ingests].
 func (s *Store) Acknowledge(
-	ctx context.Context, integration, jobID, owner string, apis []string, taken map[string]string, at time.Time,
+	ctx context.Context, job store.OwnedJob, apis []string, taken map[string]string, at time.Time,
 ) error {
-	return s.ofJob(ctx, integration, jobID, owner, change{Acked: apis, AckedAt: at.UTC(), Taken: taken})
+	return s.ofJob(ctx, job, func(history) change { return change{Acked: apis, AckedAt: at.UTC(), Taken: taken} })
 }
 
-// SendingDone is written before `done` is sent. Errors: as [Store.Adopt].
-func (s *Store) SendingDone(ctx context.Context, integration, jobID, owner string) error {
-	return s.ofJob(ctx, integration, jobID, owner, change{DoneSent: true})
+// SendingDone implements [store.Ingests].
+func (s *Store) SendingDone(ctx context.Context, job store.OwnedJob) error {
+	return s.ofJob(ctx, job, func(history) change { return change{DoneSent: true} })
 }
 
-// Sending notes with which plans APIs are sent, before their batch leaves. Errors: as [Store.Adopt]; after any of them
-// the batch must not leave.
-func (s *Store) Sending(ctx context.Context, integration, jobID, owner string, plans map[string][]string) error {
-	return s.ofJob(ctx, integration, jobID, owner, change{Plans: plans})
+// Sending implements [store.Ingests].
+func (s *Store) Sending(
+	ctx context.Context, job store.OwnedJob, plans map[string][]string,
+) (overtaken []string, err error) {
+	err = s.ofJob(ctx, job, func(h history) change {
+		overtaken = h.overtaken(job.JobID, plans)
+		ours := maps.Clone(plans)
+		for _, api := range overtaken {
+			delete(ours, api)
+		}
+		return change{Sends: true, Plans: ours}
+	})
+	return overtaken, err
 }
 
-// Finish forgets a job; one that is not there is no error.
-func (s *Store) Finish(ctx context.Context, integration, jobID string) error {
-	return s.write(ctx, integration, func(h history) (change, error) {
-		if _, there := h.Jobs[jobID]; !there {
+// Finish implements [store.Ingests].
+func (s *Store) Finish(ctx context.Context, job store.OwnedJob) error {
+	return s.write(ctx, job.Integration, func(h history) (change, error) {
+		if j, there := h.Jobs[job.JobID]; !there || j.Owner != job.Owner {
 			return change{}, nil
 		}
-		return change{Job: jobID, End: true}, nil
+		return change{Job: job.JobID, End: true}, nil
 	})
 }
 
 // ofJob writes what the owner of a job alone may write.
-func (s *Store) ofJob(ctx context.Context, integration, jobID, owner string, step change) error {
-	return s.write(ctx, integration, func(h history) (change, error) {
-		j, runs := h.Jobs[jobID]
+func (s *Store) ofJob(ctx context.Context, job store.OwnedJob, step func(history) change) error {
+	return s.write(ctx, job.Integration, func(h history) (change, error) {
+		j, runs := h.Jobs[job.JobID]
 		switch {
 		case !runs:
-			return step, fmt.Errorf("%w: %s", store.ErrUnknownJob, jobID)
-		case j.Owner != owner:
-			return step, fmt.Errorf("%w: the ingest job %s is %s's", store.ErrMoved, jobID, j.Owner)
+			return change{}, fmt.Errorf("%w: %s", store.ErrUnknownJob, job.JobID)
+		case j.Owner != job.Owner:
+			return change{}, fmt.Errorf("%w: the ingest job %s is %s's", store.ErrMoved, job.JobID, j.Owner)
 		}
-		step.Job = jobID
-		return step, nil
+		c := step(h)
+		c.Job = job.JobID
+		return c, nil
 	})
 }
 
-// Running gives the jobs of an integration that have not ended, the earliest first, and who owns them.
-func (s *Store) Running(ctx context.Context, integration string) (jobs []store.IngestJob, owners map[string]string, err error) {
+// Running implements [store.Ingests].
+func (s *Store) Running(ctx context.Context, integration string) ([]store.IngestJob, error) {
 	h, err := s.read(ctx, integration)
-	owners = map[string]string{}
-	for id, j := range h.Jobs {
-		owners[id] = j.Owner
-	}
-	return h.running(integration), owners, err
+	return h.running(integration), err
 }
 
-// RememberedPlans gives the plan ids with which each API was last sent.
-func (s *Store) RememberedPlans(ctx context.Context, integration string) (map[string][]string, error) {
+// Sent implements [store.Ingests].
+func (s *Store) Sent(ctx context.Context, integration string) (store.Sent, error) {
 	h, err := s.read(ctx, integration)
-	return maps.Clone(h.Plans), err
+	return store.Sent{Plans: maps.Clone(h.Plans), Taken: maps.Clone(h.Taken), Claims: maps.Clone(h.Claims)}, err
 }
 
-// Taken gives how APIM last took each API; see [store.SentPlans].
-func (s *Store) Taken(ctx context.Context, integration string) (map[string]string, error) {
-	h, err := s.read(ctx, integration)
-	return maps.Clone(h.Taken), err
+// ForgetTaken implements [store.Ingests].
+func (s *Store) ForgetTaken(ctx context.Context, integration string) error {
+	return s.write(ctx, integration, func(h history) (change, error) {
+		return change{Untaken: slices.Sorted(maps.Keys(h.Taken))}, nil
+	})
 }
 
-// ForgetSent forgets all about APIs that were deleted in APIM.
+// ForgetSent implements [store.Ingests].
 func (s *Store) ForgetSent(ctx context.Context, integration string, apis []string) error {
 	return s.write(ctx, integration, func(history) (change, error) { return change{Forget: apis}, nil })
 }
 
-// SaveClaims replaces the claims of an integration.
+// SaveClaims implements [store.Ingests].
 func (s *Store) SaveClaims(ctx context.Context, integration string, lost map[string][]string) error {
 	return s.write(ctx, integration, func(history) (change, error) { return change{Claims: &lost}, nil })
-}
-
-// Claims gives the claims of an integration.
-func (s *Store) Claims(ctx context.Context, integration string) (map[string][]string, error) {
-	h, err := s.read(ctx, integration)
-	return maps.Clone(h.Claims), err
 }

@@ -18,7 +18,20 @@ import (
 
 func begin(t *testing.T, s *tablestore.Store, owner, id string) {
 	t.Helper()
-	must(t, s.Start(t.Context(), owner, store.IngestJob{Integration: "I", JobID: id, StartedAt: start, Total: 2}))
+	must(t, s.Start(t.Context(), store.IngestJob{OwnedJob: job(id, owner), StartedAt: start, Total: 2}))
+}
+
+func job(id, owner string) store.OwnedJob {
+	return store.OwnedJob{Integration: "I", JobID: id, Owner: owner}
+}
+
+// send notes the plans of a batch, which no other job has sent meanwhile.
+func send(t *testing.T, s *tablestore.Store, of store.OwnedJob, plans map[string][]string) {
+	t.Helper()
+	overtaken, err := s.Sending(t.Context(), of, plans)
+	if err != nil || len(overtaken) > 0 {
+		t.Fatal(overtaken, err)
+	}
 }
 
 func must(t *testing.T, err error) {
@@ -32,36 +45,35 @@ func TestAJobIsReadAsItWasWritten(t *testing.T) {
 	model := tablesim.New(nil)
 	a, b := open(model, "a"), open(model, "b")
 	begin(t, a, "a", "J")
-	must(t, a.Sending(t.Context(), "I", "J", "a", map[string][]string{"x": {"1", "2"}, "y": {}}))
-	must(t, a.Acknowledge(t.Context(), "I", "J", "a", []string{"x", "y"}, map[string]string{"x": "d"}, start.Add(time.Second)))
-	must(t, a.SendingDone(t.Context(), "I", "J", "a"))
+	send(t, a, job("J", "a"), map[string][]string{"x": {"1", "2"}, "y": {}})
+	must(t, a.Acknowledge(t.Context(), job("J", "a"), []string{"x", "y"}, map[string]string{"x": "d"}, start.Add(time.Second)))
+	must(t, a.SendingDone(t.Context(), job("J", "a")))
 	must(t, a.SaveClaims(t.Context(), "I", map[string][]string{"y": {"3"}}))
-	jobs, owners, err := b.Running(t.Context(), "I")
+	jobs, err := b.Running(t.Context(), "I")
 	want := store.IngestJob{
-		Integration: "I", JobID: "J", StartedAt: start, LastAckAt: start.Add(time.Second), Total: 2,
+		OwnedJob: job("J", "a"), StartedAt: start, LastAckAt: start.Add(time.Second), Total: 2,
 		Acked: []string{"x", "y"}, DoneSent: true,
 	}
-	if err != nil || len(jobs) != 1 || fmt.Sprint(jobs[0]) != fmt.Sprint(want) || owners["J"] != "a" {
-		t.Errorf("%+v of %v, %v", jobs, owners, err)
+	if err != nil || len(jobs) != 1 || fmt.Sprint(jobs[0]) != fmt.Sprint(want) {
+		t.Errorf("%+v, %v", jobs, err)
 	}
-	plans, err := b.RememberedPlans(t.Context(), "I")
-	if err != nil || fmt.Sprint(plans) != "map[x:[1 2] y:[]]" {
-		t.Errorf("%v, %v", plans, err)
+	sent, err := b.Sent(t.Context(), "I")
+	if err != nil || fmt.Sprint(sent) != "{map[x:[1 2] y:[]] map[x:d] map[y:[3]]}" {
+		t.Errorf("%v, %v", sent, err)
 	}
-	taken, _ := b.Taken(t.Context(), "I")
-	claims, _ := b.Claims(t.Context(), "I")
-	if fmt.Sprint(taken, claims) != "map[x:d] map[y:[3]]" {
-		t.Errorf("%v, %v", taken, claims)
+	must(t, a.ForgetTaken(t.Context(), "I"))
+	if sent, err = b.Sent(t.Context(), "I"); err != nil || len(sent.Taken) > 0 || len(sent.Plans) != 2 {
+		t.Errorf("%v, %v", sent, err)
 	}
 	must(t, b.ForgetSent(t.Context(), "I", []string{"x"}))
-	must(t, b.Finish(t.Context(), "I", "J"))
-	must(t, b.Finish(t.Context(), "I", "J"))
-	jobs, _, _ = a.Running(t.Context(), "I")
-	plans, _ = a.RememberedPlans(t.Context(), "I")
-	if len(jobs) > 0 || fmt.Sprint(plans) != "map[y:[]]" {
-		t.Errorf("%v, %v", jobs, plans)
+	must(t, b.Finish(t.Context(), job("J", "a")))
+	must(t, b.Finish(t.Context(), job("J", "a")))
+	jobs, _ = a.Running(t.Context(), "I")
+	sent, _ = a.Sent(t.Context(), "I")
+	if len(jobs) > 0 || fmt.Sprint(sent.Plans) != "map[y:[]]" {
+		t.Errorf("%v, %v", jobs, sent)
 	}
-	if jobs, _, err = a.Running(t.Context(), "other"); err != nil || len(jobs) > 0 {
+	if jobs, err = a.Running(t.Context(), "other"); err != nil || len(jobs) > 0 {
 		t.Errorf("another integration: %v, %v", jobs, err)
 	}
 }
@@ -70,25 +82,54 @@ func TestAnOwnerWhoseJobWasTakenOverSendsNothing(t *testing.T) {
 	model := tablesim.New(nil)
 	a, b := open(model, "a"), open(model, "b")
 	begin(t, a, "a", "J")
-	must(t, b.Adopt(t.Context(), "I", "J", "a", "b"))
+	must(t, b.Adopt(t.Context(), job("J", "a"), "b"))
 	old := map[string][]string{"x": {"old"}}
 	for what, err := range map[string]error{
-		"sending":     a.Sending(t.Context(), "I", "J", "a", old),
-		"done":        a.SendingDone(t.Context(), "I", "J", "a"),
-		"a second":    open(model, "c").Adopt(t.Context(), "I", "J", "a", "c"),
-		"acknowledge": a.Acknowledge(t.Context(), "I", "J", "a", []string{"x"}, nil, start),
+		"sending":     sending(t, a, job("J", "a"), old),
+		"done":        a.SendingDone(t.Context(), job("J", "a")),
+		"a second":    open(model, "c").Adopt(t.Context(), job("J", "a"), "c"),
+		"acknowledge": a.Acknowledge(t.Context(), job("J", "a"), []string{"x"}, nil, start),
 	} {
 		if !errors.Is(err, store.ErrMoved) {
 			t.Errorf("%s: %v", what, err)
 		}
 	}
-	must(t, b.Sending(t.Context(), "I", "J", "b", map[string][]string{"x": {"new"}}))
-	must(t, b.Finish(t.Context(), "I", "J"))
-	if err := a.Sending(t.Context(), "I", "J", "a", old); !errors.Is(err, store.ErrUnknownJob) {
+	must(t, a.Finish(t.Context(), job("J", "a"))) // which is not its own any more
+	send(t, b, job("J", "b"), map[string][]string{"x": {"new"}})
+	must(t, b.Finish(t.Context(), job("J", "b")))
+	if err := sending(t, a, job("J", "a"), old); !errors.Is(err, store.ErrUnknownJob) {
 		t.Errorf("%v", err)
 	}
-	if plans, _ := a.RememberedPlans(t.Context(), "I"); fmt.Sprint(plans) != "map[x:[new]]" {
-		t.Errorf("%v", plans)
+	if sent, _ := a.Sent(t.Context(), "I"); fmt.Sprint(sent.Plans) != "map[x:[new]]" {
+		t.Errorf("%v", sent)
+	}
+}
+
+func sending(t *testing.T, s *tablestore.Store, of store.OwnedJob, plans map[string][]string) error {
+	t.Helper()
+	_, err := s.Sending(t.Context(), of, plans)
+	return err
+}
+
+// APIM must not hear an old list of plans after a new one.
+func TestAJobLeavesOutWhatAJobThatBeganLaterHasSent(t *testing.T) {
+	model := tablesim.New(nil)
+	a, b := open(model, "a"), open(model, "b")
+	begin(t, a, "a", "early")
+	send(t, a, job("early", "a"), map[string][]string{"w": {"1"}})
+	begin(t, b, "b", "late")
+	send(t, b, job("late", "b"), map[string][]string{"w": {"2"}, "x": {"2"}, "y": {"2"}})
+	overtaken, err := a.Sending(t.Context(), job("early", "a"), map[string][]string{"x": {"1"}, "y": {"1"}, "z": {"1"}})
+	if err != nil || fmt.Sprint(overtaken) != "[x y]" {
+		t.Errorf("%v, %v", overtaken, err)
+	}
+	send(t, b, job("late", "b"), map[string][]string{"x": {"2"}}) // once more, as its answer was lost
+	if sent, _ := a.Sent(t.Context(), "I"); fmt.Sprint(sent.Plans) != "map[w:[2] x:[2] y:[2] z:[1]]" {
+		t.Errorf("%v", sent.Plans)
+	}
+	must(t, b.Finish(t.Context(), job("late", "b")))
+	if overtaken, _ = a.Sending(t.Context(), job("early", "a"), map[string][]string{"y": {"1"}}); len(overtaken) != 1 {
+		t.Error("what a job has sent is forgotten at its end, while another one runs")
 	}
 }
 
@@ -109,12 +150,13 @@ func TestAHistoryOfAnySizeIsCopied(t *testing.T) {
 	for n := range 150 {
 		plans := batch(dice, n)
 		maps.Copy(want, plans)
-		job := fmt.Sprint("J", n)
-		begin(t, a, "a", job)
-		must(t, a.Sending(t.Context(), "I", job, "a", plans))
-		must(t, a.Finish(t.Context(), "I", job))
+		of := job(fmt.Sprint("J", n), "a")
+		begin(t, a, "a", of.JobID)
+		send(t, a, of, plans)
+		must(t, a.Finish(t.Context(), of))
 	}
-	got, err := open(model, "b").RememberedPlans(t.Context(), "I")
+	sent, err := open(model, "b").Sent(t.Context(), "I")
+	got := sent.Plans
 	if err != nil || !maps.EqualFunc(got, want, slices.Equal) {
 		t.Errorf("%d of %d, %v", len(got), len(want), err)
 	}
@@ -156,11 +198,11 @@ func TestNoHistoryIsLost(t *testing.T) {
 				claims[fmt.Sprint(dice.Uint64())] = []string{fmt.Sprint(dice.Uint64())} // so that copies are made
 			}
 			_ = s.SaveClaims(t.Context(), "I", claims)
-			job := "J" + value
-			if s.Start(t.Context(), "me", store.IngestJob{Integration: "I", JobID: job, StartedAt: start}) != nil {
+			of := job("J"+value, "me")
+			if s.Start(t.Context(), store.IngestJob{OwnedJob: of, StartedAt: start}) != nil {
 				continue
 			}
-			switch err := s.Sending(t.Context(), "I", job, "me", map[string][]string{api: {value}}); {
+			switch err := sending(t, s, of, map[string][]string{api: {value}}); {
 			case err == nil:
 				sure[api], may[api] = value, nil
 			case errors.Is(err, store.ErrUnknown):
@@ -169,8 +211,9 @@ func TestNoHistoryIsLost(t *testing.T) {
 		}
 		faulty = false
 		for name, s := range map[string]*tablestore.Store{"a new one": open(model, "x"), "a": stores[0], "b": stores[1]} {
-			got, err := s.RememberedPlans(t.Context(), "I")
+			sent, err := s.Sent(t.Context(), "I")
 			must(t, err)
+			got := sent.Plans
 			for api := range maps.Keys(got) {
 				if is := got[api][0]; is != sure[api] && !slices.Contains(may[api], is) {
 					t.Fatalf("seed %d, %s: %s is %s, not %s or %v", seed, name, api, is, sure[api], may[api])

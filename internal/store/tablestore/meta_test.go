@@ -79,7 +79,7 @@ func filled(t *testing.T) *tablesim.Model {
 	keep(t, s, "replaced", "", keys.Delivered, keys.Delivered)
 	keep(t, s, "used", "", keys.Delivered)
 	begin(t, s, "a", "J")
-	must(t, s.Sending(t.Context(), "I", "J", "a", map[string][]string{"x": {"1"}}))
+	send(t, s, job("J", "a"), map[string][]string{"x": {"1"}})
 	must(t, s.SaveClaims(t.Context(), "I", map[string][]string{"y": {"3"}}))
 	_, _, err := s.Change(t.Context(), "123456789012", "eu-west-1", quota.Ledger{}, quota.Ledger{
 		Version: quota.Version{Number: 1, Token: "a/1"}, Holders: map[string]quota.Holder{"a": {Count: 1, Rate: 7000}},
@@ -97,16 +97,14 @@ func wantRestored(t *testing.T, s *tablestore.Store) {
 	if got := states(t, s); got != afterRestore {
 		t.Errorf("the journal has\n%s, want\n%s", got, afterRestore)
 	}
-	jobs, _, err := s.Running(t.Context(), "I")
+	jobs, err := s.Running(t.Context(), "I")
 	must(t, err)
-	plans, err := s.RememberedPlans(t.Context(), "I")
-	must(t, err)
-	claims, err := s.Claims(t.Context(), "I")
+	sent, err := s.Sent(t.Context(), "I")
 	must(t, err)
 	all, err := s.Members(t.Context())
 	must(t, err)
-	if len(jobs)+len(plans)+len(claims)+len(all) > 0 {
-		t.Errorf("jobs %v, plans %v, claims %v, members %v", jobs, plans, claims, all)
+	if len(jobs)+len(sent.Plans)+len(sent.Claims)+len(all) > 0 {
+		t.Errorf("jobs %v, sent %v, members %v", jobs, sent, all)
 	}
 	if ledger, taken, err := s.Change(t.Context(), "123456789012", "eu-west-1", quota.Ledger{}, quota.Ledger{
 		Version: quota.Version{Number: 1, Token: "b/1"},
@@ -229,8 +227,8 @@ func TestWhatIsWrittenAfterwardsIsNotTakenForOld(t *testing.T) {
 	if got := states(t, slow); !held || !strings.Contains(got, "new: attached of fast") {
 		t.Errorf("held %v: %s", held, got)
 	}
-	if _, owners, _ := slow.Running(t.Context(), "I"); owners["K"] != "fast" {
-		t.Errorf("jobs of %v", owners)
+	if jobs, _ := slow.Running(t.Context(), "I"); len(jobs) == 0 || jobs[len(jobs)-1].OwnedJob != job("K", "fast") {
+		t.Errorf("%v", jobs)
 	}
 }
 
@@ -245,7 +243,7 @@ func TestATableThatIsRestoredUnderAProcessIsNoticedAtTheNextRaise(t *testing.T) 
 	backup := model.Backup()
 	must(t, raise(a, "a", 11))
 	must(t, raise(b, "b", 2))
-	if jobs, _, _ := b.Running(t.Context(), "I"); len(jobs) != 1 { // so it remembers the history
+	if jobs, _ := b.Running(t.Context(), "I"); len(jobs) != 1 { // so it remembers the history
 		t.Fatal("no job")
 	}
 	model.Restore(backup, "table-2")
@@ -256,8 +254,8 @@ func TestATableThatIsRestoredUnderAProcessIsNoticedAtTheNextRaise(t *testing.T) 
 		if got := states(t, s); got != afterRestore || len(s.Notices()) != 1 {
 			t.Errorf("%s, %q", got, s.Notices())
 		}
-		if _, owners, _ := s.Running(t.Context(), "I"); fmt.Sprint(owners) != "map[K:a]" {
-			t.Errorf("jobs of %v", owners)
+		if jobs, _ := s.Running(t.Context(), "I"); len(jobs) != 1 || jobs[0].OwnedJob != job("K", "a") {
+			t.Errorf("%v", jobs)
 		}
 	}
 	if all, _ := b.Members(t.Context()); len(all) != 2 || all[0].Count != 12 || all[1].Count != 3 {
@@ -350,7 +348,7 @@ func TestATableThatCannotBeTheJournalIsRefused(t *testing.T) {
 				if !errors.Is(err, store.ErrNotWritten) || !errors.Is(err, c.want) || len(running.Notices()) != 1 {
 					t.Errorf("one that runs: %v, %q", err, running.Notices())
 				}
-				if err := running.Sending(t.Context(), "I", "J", "a", nil); !errors.Is(err, c.want) {
+				if err := sending(t, running, job("J", "a"), nil); !errors.Is(err, c.want) {
 					t.Errorf("it writes: %v", err)
 				}
 			})

@@ -1,4 +1,4 @@
-package ingest
+package federation_test
 
 import (
 	"fmt"
@@ -20,7 +20,7 @@ func named(target federation.Target, api string, stages ...string) []federation.
 func TestChooseTakesABareIDWhereItIsTheOnlyOne(t *testing.T) {
 	target := federation.Target{Account: "1", Region: "a"}
 	apis := append(named(target, "one", "prod"), named(target, "two", "prod", "dev")...)
-	chosen, missing := choose(apis, []string{"one", "1:a:one:prod", "two", "1:a:two:dev", "1:a:two:gone"})
+	chosen, missing := federation.Choose(apis, []string{"one", "1:a:one:prod", "two", "1:a:two:dev", "1:a:two:gone"})
 	if len(chosen) != 2 || fmt.Sprint(missing) != "[two 1:a:two:gone]" {
 		t.Errorf("chosen %v, missing %v", chosen, missing)
 	}

@@ -1,0 +1,89 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"time"
+)
+
+// JobWriter writes what becomes of one ingest job, for its owner. The job itself is in the journal before all else of it.
+// It is safe for concurrent use.
+type JobWriter struct {
+	journal Ingests
+	job     OwnedJob
+	// turn holds the job that is still to be written, nil for none, unless somebody writes it.
+	turn chan *IngestJob
+}
+
+// NewJobWriter makes one for a job that is in the journal, or is not to be.
+func NewJobWriter(journal Ingests, job OwnedJob) *JobWriter {
+	w := &JobWriter{journal: journal, job: job, turn: make(chan *IngestJob, 1)}
+	w.turn <- nil
+	return w
+}
+
+// Begins takes the job that is to be written first. Call it once, before anything else.
+func (w *JobWriter) Begins(job IngestJob) {
+	job.OwnedJob = w.job
+	<-w.turn
+	w.turn <- &job
+}
+
+// Begin writes the job, unless it is written.
+func (w *JobWriter) Begin(ctx context.Context) error {
+	job := <-w.turn
+	var err error
+	if job != nil {
+		if err = w.journal.Start(ctx, *job); err == nil {
+			job = nil
+		}
+	}
+	w.turn <- job
+	return err
+}
+
+// Sending is [Ingests.Sending].
+func (w *JobWriter) Sending(ctx context.Context, plans map[string][]string) ([]string, error) {
+	if err := w.Begin(ctx); err != nil {
+		return nil, err
+	}
+	return w.journal.Sending(ctx, w.job, plans)
+}
+
+// SendingDone is [Ingests.SendingDone].
+func (w *JobWriter) SendingDone(ctx context.Context) error {
+	if err := w.Begin(ctx); err != nil {
+		return err
+	}
+	return w.journal.SendingDone(ctx, w.job)
+}
+
+// Acknowledge is [Ingests.Acknowledge].
+func (w *JobWriter) Acknowledge(ctx context.Context, apis []string, taken map[string]string, at time.Time) error {
+	if err := w.Begin(ctx); err != nil {
+		return err
+	}
+	return w.journal.Acknowledge(ctx, w.job, apis, taken, at)
+}
+
+// Finish is [Ingests.Finish]. A job that is still being written is waited for, or it would be left in the journal.
+func (w *JobWriter) Finish(ctx context.Context) error {
+	<-w.turn
+	w.turn <- nil
+	return w.journal.Finish(ctx, w.job)
+}
+
+// Lost says that a write was refused because another process has the job, or has ended it. In a journal of one process
+// nobody has.
+func (w *JobWriter) Lost(err error) bool {
+	return w.job.Owner != "" && (errors.Is(err, ErrMoved) || errors.Is(err, ErrUnknownJob))
+}
+
+// AreAllSent says that these are all APIs that were ever sent.
+func AreAllSent(ctx context.Context, journal Ingests, integration string, ids []string) bool {
+	sent, err := journal.Sent(ctx, integration)
+	for _, id := range ids {
+		delete(sent.Plans, id)
+	}
+	return err == nil && len(sent.Plans) == 0
+}
