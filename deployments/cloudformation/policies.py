@@ -84,12 +84,19 @@ def chosen(node, conditions):
     return node
 
 
+# What the agent calls of its table (internal/dynamodb); who makes the table needs more.
+of_table = {"dynamodb:" + name for name in ("DeleteItem", "DescribeTable", "GetItem", "Query", "UpdateItem")}
+
+
 def of_service(where, resources):
     """A file is one task's: it ends before the next one starts. A table is shared by two: a third one starts first."""
     for shared in (False, True):
         said = f"{where}, {'with a table' if shared else 'with a file'}"
         for resource in resources.values():
             p = chosen(resource["Properties"], {"SharesJournal": shared, "KeepsJournal": not shared})
+            for s in statements(p) if resource.get("Condition") == "SharesJournal" else []:
+                if set(listed(s["Action"])) != of_table:
+                    fault(said, "the grant for the table is not what the agent calls")
             if resource["Type"] == "AWS::ECS::Service":
                 rollout, count = p.get("DeploymentConfiguration", {}), p.get("DesiredCount")
                 least, most = rollout.get("MinimumHealthyPercent"), rollout.get("MaximumPercent")
