@@ -87,7 +87,7 @@ func (q *quotaKeeper) onLedgerChanged(ctx actor.Context, m ledgerChanged) {
 	case m.err != nil:
 		q.shared.share.Failed()
 		if !now.Before(q.shared.until) {
-			q.env.Lasting.Warn("the table of the shared quota cannot be written; AWS is not called",
+			q.env.Lasting.Warn("the table of the shared quota cannot be written: AWS is not called, but for one DeleteApiKey in ten seconds",
 				life.LogTarget, federation.Target{Account: q.account, Region: q.region}, life.LogError, m.err)
 		}
 	case m.taken:

@@ -35,6 +35,12 @@ const (
 	// keptForKeys is how many tokens of a lease only calls for keys may use. A process whose rate was given to others has
 	// no more than these when a SUBSCRIBE comes: CreateApiKey and CreateUsagePlanKey.
 	keptForKeys = 2
+	// spareAfter is how long a DeleteApiKey waits for a lease until it goes without one, and spareEvery how often one does.
+	// The end of a subscription must not wait for the table of the leases: its key opens an API. Where only this process
+	// is cut off from the table, and others use all of the share, that is a tenth of a request a second beyond it. It is
+	// longer than a silent process keeps its rate from others, so that it happens only where the table is away.
+	spareAfter = silentAfter + 2*time.Second
+	spareEvery = 10 * time.Second
 )
 
 // Limits is the share of the quota that a [Budget] may use.
@@ -109,6 +115,8 @@ type Budget struct {
 	// leased: the budget uses what [Budget.Use] gives, and nothing once leaseEnds has come.
 	leased    bool
 	leaseEnds time.Time
+	// spareFrom is when the next call may go without a lease.
+	spareFrom time.Time
 
 	pausedUntil time.Time
 	throttledAt time.Time
@@ -122,6 +130,7 @@ type waiting struct {
 	ticket  uint64
 	rank    int
 	arrival uint64
+	since   time.Time
 }
 
 // compare orders the waiting requests by priority, then by rank, then by arrival.
@@ -178,7 +187,8 @@ func (b *Budget) Ask(now time.Time, ticket uint64, r gateway.PermitRequest) (Ref
 	}
 	b.advance(now)
 	b.arrivals++
-	w := waiting{PermitRequest: r, ticket: ticket, rank: b.limits.Operations[r.Operation].Rank, arrival: b.arrivals}
+	w := waiting{PermitRequest: r, ticket: ticket, rank: b.limits.Operations[r.Operation].Rank, arrival: b.arrivals,
+		since: now}
 	at, _ := slices.BinarySearchFunc(b.waiting, w, waiting.compare)
 	var ahead queue
 	for _, other := range b.waiting[:at] {
@@ -278,15 +288,22 @@ func (b *Budget) Advance(now time.Time) Decision {
 	b.advance(now)
 	var d Decision
 	d.Refused = b.refuse(now)
-	for len(b.waiting) > 0 && b.paused(now) == 0 && b.all.tokens >= 1 {
+	for len(b.waiting) > 0 && b.paused(now) == 0 && (b.all.tokens >= 1 || b.unleased()) {
 		i := b.pick(now)
+		if b.unleased() {
+			i = b.spare(now)
+		}
 		if i < 0 {
 			break
 		}
 		w := b.waiting[i]
 		b.waiting = slices.Delete(b.waiting, i, i+1)
-		b.all.tokens--
-		if own := b.each[w.Operation]; own != nil {
+		if b.unleased() {
+			b.spareFrom = now.Add(spareEvery)
+		} else {
+			b.all.tokens--
+		}
+		if own := b.each[w.Operation]; own != nil && !b.unleased() {
 			own.tokens--
 		}
 		b.inFlight[w.ticket] = w.Operation
@@ -338,6 +355,16 @@ func (b *Budget) pick(now time.Time) int {
 		}
 	}
 	return best
+}
+
+// unleased reports that nothing is lent to this process.
+func (b *Budget) unleased() bool { return b.leased && b.all.rate == 0 }
+
+// spare is the index of a request that goes without a lease, or -1.
+func (b *Budget) spare(now time.Time) int {
+	return slices.IndexFunc(b.waiting, func(w waiting) bool {
+		return w.Operation == gateway.DeleteAPIKey && !now.Before(later(w.since.Add(spareAfter), b.spareFrom))
+	})
 }
 
 // needed is how many tokens there must be for a request to be granted. It takes one of them.
@@ -421,6 +448,9 @@ func (b *Budget) next(now time.Time) time.Time {
 			continue // it becomes ready when a permit is returned
 		}
 		if b.all.rate == 0 {
+			if b.unleased() && w.Operation == gateway.DeleteAPIKey {
+				next = earlier(next, later(w.since.Add(spareAfter), b.spareFrom))
+			}
 			continue // it becomes ready with the next lease
 		}
 		next = earlier(next, now.Add(b.wait(now, w, queue{}, (*bucket).until)))

@@ -1,6 +1,7 @@
 package quota_test
 
 import (
+	"fmt"
 	"testing"
 	"time"
 
@@ -92,5 +93,32 @@ func TestAThrottleOfALeasePausesAndLeavesTheRateToTheLease(t *testing.T) {
 	}
 	if got := d.granted(gateway.PriorityKeys); got != 0 || d.budget.Rate() != 7 {
 		t.Errorf("%d granted in the pause; the rate is %v", got, d.budget.Rate())
+	}
+}
+
+// The end of a subscription does not wait for the table of the leases, and nothing else goes without one.
+func TestWithoutALeaseAKeyIsDeletedNowAndThen(t *testing.T) {
+	d := leased(t, quota.Lease{Soon: 7})
+	for range 3 {
+		d.ask("GetStages", gateway.PriorityKeys, 0)
+		d.ask(gateway.CreateAPIKey, gateway.PriorityKeys, 0)
+		d.ask(gateway.DeleteAPIKey, gateway.PriorityKeys, 0)
+	}
+	var after []int
+	for second := 1; second <= 40; second++ {
+		for range d.after(time.Second).Granted {
+			after = append(after, second)
+		}
+	}
+	if fmt.Sprint(after) != "[10 20 30]" || d.budget.Demand().Waiting != 6 {
+		t.Errorf("granted after %v seconds, %d wait", after, d.budget.Demand().Waiting)
+	}
+	d.ask(gateway.DeleteAPIKey, gateway.PriorityKeys, 0)
+	if next := d.after(0).Next; !next.Equal(d.now.Add(10 * time.Second)) {
+		t.Errorf("the next one may go at %s, %s from now", next, next.Sub(d.now))
+	}
+	d.budget.Use(d.now, quota.Lease{Rate: 7, Burst: 28, Until: d.now.Add(4 * time.Second)})
+	if got := len(d.after(time.Second).Granted); got != 7 {
+		t.Errorf("with a lease %d are granted within a second, want all 7", got)
 	}
 }
