@@ -273,7 +273,8 @@ type Store struct {
 	Path  string `env:"path" envDefault:"data" example:"/var/lib/federation-agent"`
 	Table Table  `envPrefix:"table." guard:"journal"`
 	// Whether subscriptions are refused while the journal cannot be written. Without it: false with a directory, true with
-	// a table. With false, keys are made all the same, and a crash meanwhile may leave one that nobody knows.
+	// a table. With false, keys are made all the same, and a crash meanwhile may leave one that nobody knows. With a table
+	// it can only be true: what one agent keeps in its memory the others do not know. Ends of subscriptions go on always.
 	Required bool `env:"required" example:"true"`
 }
 

@@ -68,7 +68,11 @@ func (l *loader) settleStore(a *Agent) {
 	l.tell(keyHandover, a.Shutdown.Handover.String(), OriginDefault)
 }
 
-func (l *loader) checkTable(t Table) {
+func (l *loader) checkTable(t Table, required bool) {
+	if t.IsOn() && !required {
+		l.fault(keyRequired, "must be true, or not set, where the journal is a table: what one agent keeps in its memory the "+
+			"others do not know, and two would make a key for one subscription")
+	}
 	if !t.IsOn() {
 		// Not a warning: with a file of its own, each of several agents would make keys that the others do not know.
 		for _, key := range sortedKeys(l.settings) {

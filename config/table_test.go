@@ -28,10 +28,10 @@ func TestATableIsTheJournalOfSeveral(t *testing.T) {
 	if !a.Store.Required || a.Shutdown.Handover != 40*time.Second || a.Cache.Path != "" {
 		t.Errorf("required %v, handover %v, cache in %q", a.Store.Required, a.Shutdown.Handover, a.Cache.Path)
 	}
-	cfg, _ = mustLoad(t, sources(seed(tableName+"=abc", storeRequired+"=false", handover+"=0s", tableID+"=theirs",
+	cfg, _ = mustLoad(t, sources(seed(tableName+"=abc", storeRequired+"=true", handover+"=0s", tableID+"=theirs",
 		tableRole+"=arn:aws:iam::123456789012:role/journal", "gravitee_agent_cache_path=/c")...))
 	a = cfg.Agent
-	if a.Store.Required || a.Shutdown.Handover != 0 || a.Store.Table.ExternalID != "theirs" || a.Cache.Path != "/c" {
+	if !a.Store.Required || a.Shutdown.Handover != 0 || a.Store.Table.ExternalID != "theirs" || a.Cache.Path != "/c" {
 		t.Errorf("%+v %+v %+v", a.Store, a.Shutdown, a.Cache)
 	}
 	cfg, _ = mustLoad(t, sources(seed()...))
@@ -59,6 +59,7 @@ func TestATableThatCannotBeIsAFault(t *testing.T) {
 		tableName + "=abc " + tableEndpoint + "=https://u:p@h":                      tableEndpoint + ": is not an address",
 		tableName + "=abc " + tableEndpoint + "=https://h/x":                        tableEndpoint + ": is not an address",
 		tableName + "=abc " + tableRegion + "=cn-north-1 " + tableRole + "=" + role: "in another partition than the table",
+		tableName + "=abc " + storeRequired + "=false":                              storeRequired + ": must be true, or not set, where the journal is a table",
 		tableRegion + "=eu-west-1":                                                  tableName + ": is missing: " + tableRegion + " needs it",
 		"gravitee_agent_store_tabel_name=abc":                                       "did you mean " + tableName,
 		"gravitee_agent_store_table_zzz=abc":                                        "below agent.store.table, nothing is ignored",

@@ -230,5 +230,5 @@ func (l *loader) checkAgent(cfg Config) {
 	if a.Store.Path == "" {
 		l.fault("agent.store.path", "is missing: the directory of the journal")
 	}
-	l.checkTable(a.Store.Table)
+	l.checkTable(a.Store.Table, a.Store.Required)
 }

@@ -41,7 +41,8 @@ func TestAnOrderWhileTheJournalCannotBeReadIsRefusedAndForgotten(t *testing.T) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()
 		env := (&life.Env{
-			Life: ctx, Now: time.Now, Jitter: func() float64 { return 0 }, Keys: journal, Board: status.NewBoard(),
+			Life: ctx, Now: time.Now, Jitter: func() float64 { return 0 }, Keys: store.Policy{KeyJournal: journal},
+			Board: status.NewBoard(),
 		}).Logging(slog.New(slog.DiscardHandler))
 		record := keys.Record{
 			ID: "r", Integration: "i", Account: "111122223333", Region: "eu-west-1", SubscriptionID: "s", KeyID: "k",

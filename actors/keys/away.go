@@ -3,6 +3,7 @@ package keys
 import (
 	"context"
 	"errors"
+	"fmt"
 	"maps"
 	"slices"
 	"time"
@@ -28,8 +29,11 @@ const (
 	owedCap = 2 * time.Minute
 )
 
-var errCutOff = errors.New("the journal's table (agent.store.table.name) has not confirmed for some seconds that this agent " +
-	"is alive; try again")
+var (
+	errJournal = errors.New("writing the key journal")
+	errCutOff  = fmt.Errorf("%w: its table (agent.store.table.name) has not confirmed for some seconds that this agent is "+
+		"alive; try again", errJournal)
+)
 
 // owed is what only this saga knows of a record.
 type owed struct {
@@ -77,13 +81,10 @@ func (s *saga) writing() (context.Context, context.CancelFunc) {
 func (s *saga) pay(unread error) {
 	for _, id := range slices.Sorted(maps.Keys(s.owes)) {
 		o := s.owes[id]
-		if o.key != "" {
-			if s.delete(o.key, time.Time{}) != nil {
-				continue
-			}
-			o.key = ""
-			s.owes[id] = o
+		if o.key != "" && s.delete(o.key, time.Time{}) != nil {
+			continue
 		}
+		s.owes[id] = owed{read: o.read}
 		if unread != nil {
 			continue
 		}

@@ -49,16 +49,14 @@ func (s *saga) change(from keys.Record, to *keys.Record) (err error) {
 
 // write writes a record's next state down. Without an error, the record is as it was written.
 func (s *saga) write(record *keys.Record, state keys.State, reason string) error {
-	if state.Announces() {
-		if err := s.stands(); err != nil {
-			return err
-		}
+	if err := s.stands(); err != nil && state.Announces() {
+		return err
 	}
 	next := record.Become(state, cmp.Or(reason, record.Reason), s.env.Now())
 	if err := s.change(*record, &next); err != nil {
 		s.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, state, life.LogKey, record.KeyID,
 			life.LogKeyName, record.KeyName, life.LogError, err)
-		return fmt.Errorf("writing the key journal: %w", err)
+		return fmt.Errorf("%w: %w", errJournal, err)
 	}
 	*record = next
 	return nil

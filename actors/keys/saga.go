@@ -272,7 +272,7 @@ func refusal(err error) string {
 	if away := table.Away(err); away != nil {
 		return away.Explain()
 	}
-	if call, ok := errors.AsType[*apigateway.Error](err); ok && !errors.Is(err, errCutOff) {
+	if call, ok := errors.AsType[*apigateway.Error](err); ok && !errors.Is(err, errJournal) {
 		return call.Doing + ": " + apigateway.Explain(call)
 	}
 	return err.Error()

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"slices"
 	"sync/atomic"
+	"syscall"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -94,32 +95,40 @@ type writing struct {
 	env     *life.Env
 	journal *deadly
 	clock   *atomic.Int64 // how far the wall clock is off
-	aws     *makes
-	writer  *actor.PID
-	target  *actor.PID
-	answers chan messages.Answer
-	asker   *actor.PID
-	heard   chan *actor.PID // whom each answer's fate is to be told
+	// fullFrom is with which write the disk is full, counted from 1; 0: it is not.
+	fullFrom *atomic.Int64
+	aws      *makes
+	writer   *actor.PID
+	target   *actor.PID
+	answers  chan messages.Answer
+	asker    *actor.PID
+	heard    chan *actor.PID // whom each answer's fate is to be told
 }
 
 // inWriting runs a test with the writer of a place. Its target lists nothing, so the check of the plan refuses nothing.
 func inWriting(t *testing.T, test func(*writing)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		onDisk, _ := (&storetest.Model{}).Open(store.Options{})
+		fullFrom, writes := &atomic.Int64{}, 0
+		onDisk, _ := (&storetest.Model{OnWrite: func(storetest.Write) (o storetest.Outcome) {
+			if writes++; fullFrom.Load() > 0 && int64(writes) >= fullFrom.Load() {
+				o.Err = syscall.ENOSPC
+			}
+			return o
+		}}).Open(store.Options{})
 		journal := &deadly{FileStore: onDisk}
 		var ids atomic.Int64
 		ctx, cancel := context.WithCancel(context.Background())
 		var clock atomic.Int64
 		w := &writing{
-			clock: &clock,
-			t:     t, aws: &makes{deleted: make(chan string, 10)}, answers: make(chan messages.Answer, 10),
+			clock: &clock, fullFrom: fullFrom,
+			t: t, aws: &makes{deleted: make(chan string, 10)}, answers: make(chan messages.Answer, 10),
 			heard: make(chan *actor.PID, 10), journal: journal,
 			env: (&life.Env{
 				Life:   ctx,
 				Now:    func() time.Time { return time.Now().Add(time.Duration(clock.Load())) },
 				NewID:  func() string { return fmt.Sprintf("record-%d", ids.Add(1)) },
-				Jitter: func() float64 { return 0 }, Keys: journal, Board: status.NewBoard(),
+				Jitter: func() float64 { return 0 }, Keys: store.Policy{KeyJournal: journal}, Board: status.NewBoard(),
 			}).Logging(slog.New(slog.DiscardHandler)),
 		}
 		w.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return w.env.Log }))

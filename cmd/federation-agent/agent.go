@@ -79,7 +79,8 @@ func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*age
 	}
 	a.flushing.Go(func() { a.flush(ctx) })
 	board := status.NewBoard()
-	env.Keys, env.Ingests, env.Listings = journal, journal, journal
+	env.Keys = store.Policy{KeyJournal: journal, Required: cfg.Agent.Store.Required}
+	env.Ingests, env.Listings = journal, journal
 	env.Exports, env.Board = exports, board
 	a.Agent = actors.Start(env, cfg)
 	if listener != nil {

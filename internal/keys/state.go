@@ -118,3 +118,8 @@ func AnsweredSince(before, now []Record) bool {
 // Announces reports whether a step outside follows the writing of a state, that a process which may be gone must not
 // take.
 func (s State) Announces() bool { return s == Intent || s == Creating || s == Answered }
+
+// Makes reports whether a key in this state is on its way to APIM.
+func (s State) Makes() bool {
+	return s == Intent || s == Creating || s == Created || s == Attached || s == Answered
+}

@@ -36,6 +36,9 @@ var (
 	ErrNotWritten = errors.New("the journal cannot be written")
 	// ErrUnknown: nobody knows whether the medium has taken the write, or still will.
 	ErrUnknown = errors.New("whether the journal was written is not known")
+	// ErrInMemory: the write counts for this process, and its end forgets it unless the medium comes back before. What is
+	// returned with it is the entry as it is then. A [Policy] decides what follows.
+	ErrInMemory = errors.New("the journal is in memory only")
 )
 
 // MovedError is [ErrMoved] with what is there instead.
@@ -143,8 +146,8 @@ func Amend(ctx context.Context, journal KeyJournal, e Entry, decide func(Entry) 
 			return e, err
 		}
 		after, err := journal.Write(ctx, e, next.Owner, next.Records)
-		if err == nil {
-			return after, nil
+		if err == nil || errors.Is(err, ErrInMemory) {
+			return after, err
 		}
 		moved, ok := errors.AsType[*MovedError](err)
 		if !ok {

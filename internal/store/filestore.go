@@ -52,8 +52,9 @@ type Options struct {
 //   - Reads are answered from memory. They never fail and never wait for the medium, so an actor may read while it
 //     handles a message.
 //   - The state that a key's record may have next is checked against the memory.
-//   - A medium that fails costs durability, not service: writes go on in memory and return nil, [FileStore.Health]
-//     says what cannot be promised, and the store goes back to the medium by itself once it works again.
+//   - A medium that fails costs durability, not service: writes go on in memory, [FileStore.Health] says what cannot be
+//     promised, and the store goes back to the medium by itself once it works again. A write of keys says so with
+//     [ErrInMemory]; a [Policy] decides what follows.
 //   - The memory then counts: what the medium lacks is written, and what it has beyond the memory is removed, or
 //     adopted if another process may have written it (see reopen).
 type FileStore struct {
@@ -75,6 +76,7 @@ type FileStore struct {
 	pending      map[Row]json.RawMessage // staged for the next commit, nil deletes; nothing is staged while degraded
 	degraded     bool
 	problem      string // why it is not durable, empty when it is
+	broken       string // the same, in short
 	notices      []string
 	ended        error // ErrFenced or ErrClosed
 	lastAckFlush time.Time
@@ -238,6 +240,7 @@ func (s *FileStore) degrade(err error) {
 	if noRoom(err) {
 		what, do = "is full", "make room"
 	}
+	s.broken = fmt.Sprintf("the disk of agent.store.path %s (%v)", what, err)
 	s.problem = fmt.Sprintf("the disk of agent.store.path %s: the store is in memory only (%v). Do not restart the agent: "+
 		"%s, and wait for the line \"store: back on disk\". %s", what, err, do, withoutDisk)
 	if s.problem != before {
@@ -302,6 +305,16 @@ func (s *FileStore) adopt(rec keys.Record) {
 	if changes, err := s.state.keys.set(rec, rec.ID); err == nil && s.state.apply(changes[0]) == nil {
 		s.pending[changes[0].Row] = changes[0].Value
 	}
+}
+
+// kept is an error while what was written may be in memory only. A write that has returned before is on the medium else.
+func (s *FileStore) kept() error {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if !s.degraded {
+		return nil
+	}
+	return fmt.Errorf("%w: %s", ErrInMemory, s.broken)
 }
 
 // Fence ends this incarnation: from now on every write fails with [ErrFenced], and what waits is not written. Close

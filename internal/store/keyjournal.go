@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -30,9 +31,9 @@ type KeyJournal interface {
 	// the zero [Version].
 	Entry(ctx context.Context, of keys.Subscription) (Entry, error)
 	// Write puts these records, and their owner, in place of those of an entry as it was read or written. When it returns
-	// no error, the entry outlives the process, or the store's health says that it cannot promise that. Errors: [ErrMoved],
-	// [ErrNotWritten], [ErrUnknown], [ErrInvalid], [ErrTransition], [ErrFenced], [ErrClosed]; after any of them the step
-	// that the write announces must not be taken.
+	// no error, the entry outlives the process. Errors: [ErrMoved], [ErrNotWritten], [ErrUnknown], [ErrInMemory],
+	// [ErrInvalid], [ErrTransition], [ErrFenced], [ErrClosed]; after any of them the step that the write announces must not
+	// be taken.
 	Write(ctx context.Context, from Entry, owner string, records []keys.Record) (Entry, error)
 	// End forgets the keys of a subscription that has ended at this time: they are deleted in AWS. Those of an earlier
 	// process that the journal cannot read yet become [keys.Deleting] when it can. Records without a key stay. Durable as
@@ -108,7 +109,7 @@ func (s *FileStore) Write(_ context.Context, from Entry, _ string, records []key
 		}
 		return changes, nil
 	}, func(st *state) { after = st.entry(from.Of) })
-	return after, err
+	return after, cmp.Or(err, s.kept())
 }
 
 // maxEnded bounds the subscriptions whose end is remembered for a journal that cannot be read: as many as an account has
@@ -117,7 +118,7 @@ const maxEnded = 10_000
 
 // End implements [KeyJournal].
 func (s *FileStore) End(_ context.Context, of keys.Subscription, at time.Time) error {
-	return s.write(func(st *state) ([]Change, error) {
+	err := s.write(func(st *state) ([]Change, error) {
 		if !s.known && len(s.endedSubscriptions) < maxEnded {
 			s.endedSubscriptions[of] = at
 		}
@@ -129,6 +130,7 @@ func (s *FileStore) End(_ context.Context, of keys.Subscription, at time.Time) e
 		}
 		return changes, nil
 	})
+	return cmp.Or(err, s.kept())
 }
 
 // endedSince reports whether an adopted record is of a subscription that has ended while the journal could not be read.

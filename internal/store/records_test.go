@@ -19,7 +19,7 @@ func put(s *FileStore, rec keys.Record) error {
 			records = append(records, r)
 		}
 	}
-	_, err = s.Write(context.Background(), before, "", append(records, rec))
+	_, err = Policy{KeyJournal: s}.Write(context.Background(), before, "", append(records, rec))
 	if errors.Is(err, ErrMoved) {
 		return put(s, rec)
 	}
@@ -35,7 +35,7 @@ func removeKey(s *FileStore, id string) error {
 	for _, e := range entries {
 		for _, r := range e.Records {
 			if r.ID == id {
-				_, err = Strike(context.Background(), s, e, r.ID)
+				_, err = Strike(context.Background(), Policy{KeyJournal: s}, e, r.ID)
 			}
 		}
 	}

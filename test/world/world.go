@@ -282,11 +282,12 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dial(ctx, network, address)
 		},
-		AWS:    &http.Client{Transport: carrier},
-		Now:    o.Now,
-		NewID:  func() string { return fmt.Sprintf("%s-%05d", i.Name, w.ids.Add(1)) },
-		Jitter: func() float64 { return float64(jitter.Add(1)%7) / 7 },
-		Keys:   i.Store, Ingests: i.Store, Listings: i.Store,
+		AWS:     &http.Client{Transport: carrier},
+		Now:     o.Now,
+		NewID:   func() string { return fmt.Sprintf("%s-%05d", i.Name, w.ids.Add(1)) },
+		Jitter:  func() float64 { return float64(jitter.Add(1)%7) / 7 },
+		Keys:    store.Policy{KeyJournal: i.Store, Required: cfg.Agent.Store.Required},
+		Ingests: i.Store, Listings: i.Store,
 		Exports: o.Exports,
 		Board:   i.Board, Faults: faults, Member: o.Member,
 	}, cfg)

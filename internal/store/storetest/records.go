@@ -16,7 +16,7 @@ func Put(s store.KeyJournal, rec keys.Record) error {
 		return err
 	}
 	records := slices.DeleteFunc(slices.Clone(before.Records), func(r keys.Record) bool { return r.ID == rec.ID })
-	_, err = s.Write(context.Background(), before, before.Owner, append(records, rec))
+	_, err = store.Policy{KeyJournal: s}.Write(context.Background(), before, before.Owner, append(records, rec))
 	if errors.Is(err, store.ErrMoved) {
 		return Put(s, rec)
 	}
@@ -32,7 +32,7 @@ func Remove(s store.KeyJournal, id string) error {
 	for _, e := range entries {
 		for _, r := range e.Records {
 			if r.ID == id {
-				_, err = store.Strike(context.Background(), s, e, r.ID)
+				_, err = store.Strike(context.Background(), store.Policy{KeyJournal: s}, e, r.ID)
 			}
 		}
 	}

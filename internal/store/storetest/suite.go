@@ -286,8 +286,8 @@ func endForgetsKeys(t *testing.T, subject Subject) {
 			reach(t, s, rec, keys.Created)
 		}
 	}
-	must(t, s.End(context.Background(), of, start))
-	must(t, s.End(context.Background(), of, start))
+	must(t, store.Policy{KeyJournal: s}.End(context.Background(), of, start))
+	must(t, store.Policy{KeyJournal: s}.End(context.Background(), of, start))
 	same(t, "records", []string{"another", "no key"}, ids(t, s, store.Filter{}))
 	outlives(t, subject)
 }

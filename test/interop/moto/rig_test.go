@@ -151,7 +151,7 @@ func (r *rig) start(more settings) {
 	agent := actors.Start(life.Env{
 		Log: slog.New(slog.NewTextHandler(&r.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
-		Keys: r.journal, Ingests: r.journal, Listings: r.journal,
+		Keys: store.Policy{KeyJournal: r.journal}, Ingests: r.journal, Listings: r.journal,
 		Exports: store.NewMemoryExports(store.DefaultMemoryExportBytes),
 	}, cfg)
 	r.t.Cleanup(func() {
