@@ -1,6 +1,9 @@
 package table
 
-import "errors"
+import (
+	"errors"
+	"fmt"
+)
 
 // Why is why a table cannot be used: what AWS or the network does, and what to do about it.
 type Why string
@@ -39,7 +42,7 @@ func (e *AwayError) Explain() string {
 	if e.Write {
 		what = "written"
 	}
-	return "the journal's table " + e.Table + " (agent.store.table.name) cannot be " + what + ": " + string(e.Why)
+	return fmt.Sprintf("the journal's table %s (agent.store.table.name) cannot be %s: %s", e.Table, what, e.Why)
 }
 
 func (e *AwayError) Error() string {
