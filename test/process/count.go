@@ -42,11 +42,18 @@ func (r *Rig) Count(ctx context.Context) (Count, error) {
 
 // Count holds the keys of the stand-in for AWS, by its URL, against APIM and these records of a journal.
 func (u *Users) Count(ctx context.Context, aws string, records []keys.Record) (Count, error) {
-	c := Count{Asked: u.asked, Repeated: u.repeated}
 	subscriptions, err := u.APIM.Subscriptions(ctx)
 	if err != nil {
-		return c, err
+		return Count{}, err
 	}
+	inAWS, err := Keys(ctx, aws)
+	c := CountKeys(subscriptions, inAWS, records)
+	c.Asked, c.Repeated = u.asked, u.repeated
+	return c, err
+}
+
+// CountKeys holds keys against subscriptions and records of a journal.
+func CountKeys(subscriptions []apimsim.SubscriptionView, inAWS []Key, records []keys.Record) (c Count) {
 	wanted := map[string]string{} // key id -> subscription, of the accepted ones
 	for _, s := range subscriptions {
 		switch s.Status {
@@ -58,10 +65,6 @@ func (u *Users) Count(ctx context.Context, aws string, records []keys.Record) (C
 		default:
 			c.Closed++
 		}
-	}
-	inAWS, err := Keys(ctx, aws)
-	if err != nil {
-		return c, err
 	}
 	listed := map[string]bool{}
 	for _, record := range records {
@@ -98,11 +101,11 @@ func (u *Users) Count(ctx context.Context, aws string, records []keys.Record) (C
 	}
 	slices.Sort(c.orphans)
 	slices.Sort(c.keyless)
-	return c, nil
+	return c
 }
 
-// useless are unconfirmed keys whose subscription APIM did not accept, or holds with another key.
-func (c Count) useless() int { return c.Unconfirmed - c.unconfirmedAccepted }
+// Useless are unconfirmed keys whose subscription APIM did not accept, or holds with another key.
+func (c Count) Useless() int { return c.Unconfirmed - c.unconfirmedAccepted }
 
 // String is a table.
 func (c Count) String() string {
@@ -116,7 +119,7 @@ listed unconfirmed                            %5d  (%d of them accepted)
 keys not attached in AWS                      %5d
   <= listed lost creates                      %5d
 `, c.Asked, c.Accepted, c.Rejected, c.Closed, c.Repeated, c.Attached,
-		c.Accepted+c.useless(), c.Accepted, c.useless(),
+		c.Accepted+c.Useless(), c.Accepted, c.Useless(),
 		c.Unconfirmed, c.unconfirmedAccepted, c.Unattached, c.LostCreate)
 }
 
@@ -132,7 +135,7 @@ func (c Count) Wrong() error {
 	if len(c.pending) > 0 {
 		wrong = append(wrong, fmt.Errorf("the journal has not come to rest: %v", c.pending))
 	}
-	if sum := c.Accepted + c.useless(); c.Attached != sum {
+	if sum := c.Accepted + c.Useless(); c.Attached != sum {
 		wrong = append(wrong, fmt.Errorf("%d keys are attached, %d are accounted for", c.Attached, sum))
 	}
 	if c.Unattached > c.LostCreate {

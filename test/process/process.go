@@ -108,6 +108,16 @@ func (p *Process) ExitCode() int {
 	return p.cmd.ProcessState.ExitCode()
 }
 
+// Ended reports whether it has ended.
+func (p *Process) Ended() bool {
+	select {
+	case <-p.ended:
+		return true
+	default:
+		return false
+	}
+}
+
 // Signal fails for a process that has ended.
 func (p *Process) Signal(s os.Signal) error {
 	select {
