@@ -50,6 +50,9 @@ const (
 	LostBefore
 	// LostAfter: there is no answer, and the write was taken.
 	LostAfter
+	// Twice: the client has sent the write a second time, since it did not hear that the first one succeeded. It hears what
+	// became of the second.
+	Twice
 	// Stale: a query of the index gives what it had before the last write of each item.
 	Stale
 	// Unreachable: no connection is made, so the call does nothing.
@@ -69,7 +72,7 @@ var errModel = errors.New("the model wants it so")
 const AnswersWithin = 5 * time.Second
 
 // reads reports whether a fault lets a read through.
-func (f Fault) reads() bool { return f == None || f == Stale }
+func (f Fault) reads() bool { return f == None || f == Twice || f == Stale }
 
 // why is what the client says of a fault.
 func (f Fault) why() table.Why {
@@ -87,6 +90,7 @@ type Model struct {
 	decide func(context.Context, Call) Fault
 	calls  []Call
 	bills  []Bill // of the calls
+	seen   func(c Call, before, after table.Item)
 }
 
 // version is an item as it is and as it was before its last write.
@@ -135,6 +139,10 @@ func (m *Model) Become(change func(*table.Description)) {
 	defer m.mu.Unlock()
 	change(&m.about)
 }
+
+// Observe has a function called for each write that was taken, in their order; after is nil where the item was deleted.
+// It must not call the model. Call it before the first client does anything.
+func (m *Model) Observe(seen func(c Call, before, after table.Item)) { m.seen = seen }
 
 // Client is the table as one process sees it.
 func (m *Model) Client(name string) table.Items { return client{m, name} }
@@ -273,7 +281,7 @@ func (c client) write(
 		return fmt.Errorf("%w: %w", table.ErrNotWritten, c.away(fault, true))
 	case LostBefore:
 		return lost
-	case None, LostAfter, Slow, Stale:
+	case None, LostAfter, Twice, Slow, Stale:
 	}
 	silent := fault == LostAfter || fault == Slow
 	item := c.of.items[call.Key].now
@@ -287,8 +295,15 @@ func (c client) write(
 	after := next(item)
 	c.of.charge(billOfWrite(call.Key, item, after))
 	c.of.put(call.Key, after)
-	if silent {
+	if c.of.seen != nil {
+		call.Client = c.name
+		c.of.seen(call, item, after)
+	}
+	switch {
+	case silent:
 		return lost
+	case fault == Twice && !on.Holds(after):
+		return &table.RefusedError{Key: call.Key, Item: after.Clone()}
 	}
 	return nil
 }
