@@ -54,6 +54,8 @@ type APIM struct {
 	sent         map[string]int // commands by integration and type
 	open         []*session     // every socket, oldest first
 	primary      map[string]*session
+	picked       map[string]int           // commands for which a channel was chosen, by integration
+	kept         map[string][]keptCommand // by integration
 	ledger       ledger
 	store        store
 	problems     history[Problem]
@@ -86,6 +88,8 @@ func New(o Options) (*APIM, error) {
 		sent:         map[string]int{},
 		asked:        map[string]int{},
 		primary:      map[string]*session{},
+		picked:       map[string]int{},
+		kept:         map[string][]keptCommand{},
 		previews:     map[string]Preview{},
 		store:        newStore(o.History),
 		ledger:       newLedger(o.History),

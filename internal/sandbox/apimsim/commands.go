@@ -56,6 +56,10 @@ func (a *APIM) pick(route Route, integrationID string) (*session, error) {
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	primary, all := a.primary[integrationID], a.sessionsOfLocked(integrationID)
+	if f := a.opts.Script.Channel; f != nil && route == a.opts.Route && len(all) > 1 {
+		a.picked[integrationID]++
+		return all[f(integrationID, a.picked[integrationID], len(all))], nil
+	}
 	for _, s := range all {
 		if route == RouteAny || (s == primary) == (route == RoutePrimary) || route == RouteSecondary && len(all) == 1 {
 			return s, nil
@@ -71,6 +75,9 @@ func (a *APIM) request(ctx context.Context, integrationID string, c command) (Re
 
 func (a *APIM) requestBy(ctx context.Context, route Route, integrationID string, c command) (Reply, error) {
 	s, err := a.pick(route, integrationID)
+	if f := a.opts.Script.Keep; errors.Is(err, ErrNoAgent) && f != nil && f(integrationID, c.kind) {
+		return accepted(a.keep(ctx, integrationID, c))
+	}
 	if err != nil {
 		return Reply{}, err
 	}

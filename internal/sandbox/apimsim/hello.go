@@ -59,6 +59,7 @@ func (a *APIM) register(s *session, integrationID string) {
 	s.integrationID, s.active, s.registered = integrationID, true, true
 	a.mu.Unlock()
 	a.opts.Log.Info("agent connected", "integration", integrationID, "conn", s.conn)
+	a.handOver(s, integrationID)
 	a.spawn(s.keepAlive)
 	a.spawn(func() { a.watchHealth(s) })
 	a.elect(integrationID)

@@ -11,6 +11,12 @@ type Script struct {
 	Hello func(attempt int, integrationID string) HelloFault
 	// Command is asked before a command is written to an agent.
 	Command func(CommandEvent) CommandFault
+	// Channel chooses one of several agents' channels, the longest connected first, for the nth command for which there are
+	// several: as the competing readers of a cluster do. Nil: [Options.Route] does. It must not call the stand-in.
+	Channel func(integrationID string, nth, channels int) int
+	// Keep reports whether a command is kept where no agent is there, until one comes: as a cluster's queue does. Nil: it
+	// fails at once.
+	Keep func(integrationID, kind string) bool
 	// Received is asked for each message an agent sent, before anything is done with it.
 	Received func(ReceivedEvent) ReceivedFault
 	// Ingest is asked for each INGEST before it is handled.
