@@ -50,16 +50,13 @@ func (s *saga) make(
 	if err != nil {
 		return record, value, err
 	}
-	if s.others() {
-		if err := s.await(m, c); err != nil {
-			return record, value, err
-		}
-		others = slices.Clone(s.entry.Records)
+	if err := s.await(m, c, others); err != nil {
+		return record, value, err
 	}
 	if m.wanted.Err() != nil {
 		return record, value, quota.ErrUnwanted
 	}
-	if m.second && slices.ContainsFunc(others, func(r keys.Record) bool { return r.ID == s.answered }) {
+	if m.second && slices.ContainsFunc(s.entry.Records, func(r keys.Record) bool { return r.ID == s.answered }) {
 		return record, value, errAnswered
 	}
 	if err := s.check(ctx, m, c); err != nil {
@@ -69,13 +66,12 @@ func (s *saga) make(
 		ID: s.env.NewID(), Integration: s.spec.subscription.Integration, Account: s.spec.subscription.Account,
 		Region: s.spec.subscription.Region, SubscriptionID: c.SubscriptionID, APIID: c.APIID, UsagePlanID: c.PlanID,
 		KeyName: federation.KeyName(c.ApplicationName, c.SubscriptionID), CommandID: c.ID,
-		CreatedAt: keys.After(others, s.env.Now()),
 	}
 	s.unanswered = record.ID
 	s.by = c.AnswerBy.Add(-createMargin)
 	defer func() { s.by = time.Time{} }()
-	if err := s.write(&record, keys.Intent, ""); err != nil {
-		return record, value, fmt.Errorf("%w; no key is made that could be forgotten", err)
+	if err := s.begin(m, c, &record, others); err != nil {
+		return record, value, err
 	}
 	value, err = s.create(m, c, &record)
 	if record.KeyID == "" {

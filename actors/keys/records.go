@@ -53,7 +53,9 @@ func (s *saga) write(record *keys.Record, state keys.State, reason string) error
 		return err
 	}
 	next := record.Become(state, cmp.Or(reason, record.Reason), s.env.Now())
-	if err := s.change(*record, &next); err != nil {
+	if err := s.change(*record, &next); state == keys.Intent && errors.Is(err, store.ErrMoved) {
+		return err // see begin
+	} else if err != nil {
 		s.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, state, life.LogKey, record.KeyID,
 			life.LogKeyName, record.KeyName, life.LogError, err)
 		return fmt.Errorf("%w: %w", errJournal, err)

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"errors"
+	"fmt"
 	"time"
 
 	"federation-agent/actors/quota"
@@ -44,9 +45,8 @@ func (s *saga) others() bool { return s.env.Member.Others(time.Now(), s.entry.Ow
 
 // await waits until no other process is at work on the subscription. It must not be refused at once: an ERROR that APIM
 // reads before the other's answer rejects the subscription, and the other's key is one that nobody has. Without an error
-// there is none under way, and none was answered meanwhile.
-func (s *saga) await(m task, c messages.Subscribe) error {
-	before := s.entry.Records
+// there is none under way, and none was answered since the journal had the records of before.
+func (s *saga) await(m task, c messages.Subscribe, before []keys.Record) error {
 	for s.others() {
 		if time.Until(c.AnswerBy) < awaitMargin {
 			if err := s.takeOver(); err != nil {
@@ -64,10 +64,31 @@ func (s *saga) await(m task, c messages.Subscribe) error {
 			return err
 		}
 	}
-	if keys.AnsweredSince(before, s.entry.Records) {
+	if s.entry.Owner != s.env.Member.ID() && s.entry.Owner != "" { // it is gone
+		s.settle()
+	}
+	if s.env.Member != nil && keys.AnsweredSince(before, s.entry.Records) {
 		return errAnswered
 	}
 	return nil
+}
+
+// begin writes down that a key is to be made, where nothing has changed since the journal was read: that took a while ago,
+// for the plan was checked. Another process may have answered meanwhile, or have begun.
+func (s *saga) begin(m task, c messages.Subscribe, record *keys.Record, before []keys.Record) error {
+	for {
+		record.CreatedAt = keys.After(s.entry.Records, s.env.Now())
+		err := s.write(record, keys.Intent, "")
+		if err == nil {
+			return nil
+		}
+		if !errors.Is(err, store.ErrMoved) {
+			return fmt.Errorf("%w; no key is made that could be forgotten", err)
+		}
+		if err := s.await(m, c, before); err != nil {
+			return err
+		}
+	}
 }
 
 // takeOver makes this process the owner of the entry. Its former owner's next write is refused.

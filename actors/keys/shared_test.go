@@ -112,6 +112,7 @@ type process struct {
 	answers chan messages.Answer
 	fate    chan *actor.PID
 	frozen  atomic.Bool
+	listing func() // is called before its target is listed
 	end     []*actor.PID
 }
 
@@ -161,7 +162,7 @@ func inPair(t *testing.T, test func(*pair)) {
 }
 
 func (p *pair) process(ctx context.Context, name string) *process {
-	one := &process{pair: p, answers: make(chan messages.Answer, 10), fate: make(chan *actor.PID, 10)}
+	one := &process{pair: p, answers: make(chan messages.Answer, 10), fate: make(chan *actor.PID, 10), listing: func() {}}
 	ids := 0
 	id := func() string { ids++; return fmt.Sprintf("%s-%d", name, ids) }
 	journal, self := tablestore.New(p.model.Client(name), id), members.NewSelf(name)
@@ -200,6 +201,7 @@ func (p *pair) process(ctx context.Context, name string) *process {
 	})
 	target := spawn(func(ctx actor.Context) {
 		if _, asked := ctx.Message().(messages.ListTarget); asked {
+			one.listing()
 			ctx.Respond(messages.TargetListing{})
 		}
 	})
@@ -471,6 +473,27 @@ func TestASecondSubscribeElsewhereWaitsForTheFirst(t *testing.T) {
 			})
 		})
 	}
+}
+
+// A key that is made once the first one is answered would be another one, and by a clock that is behind the older one, which
+// is deleted.
+func TestASecondSubscribeThatReadTheJournalBeforeTheFirstIsRefused(t *testing.T) {
+	inPair(t, func(p *pair) {
+		listed := make(chan struct{})
+		p.b.listing = func() { <-listed }
+		p.b.env.Now = func() time.Time { return time.Now().Add(-time.Hour) }
+		p.b.subscribe("c2")
+		synctest.Wait()
+		p.a.subscribe("c1")
+		_, asks := p.a.answer()
+		p.a.tell(asks, messages.Delivered)
+		synctest.Wait()
+		close(listed)
+		if reply, _ := p.b.answer(); !isRefused(reply) {
+			t.Errorf("the second one was answered %+v", reply)
+		}
+		p.want("[key-1]", "[delivered]")
+	})
 }
 
 // One that cannot wait any longer takes the key over first: its maker may not answer any more.

@@ -80,13 +80,15 @@ func (e Entry) Has(id string, state keys.State) bool {
 // is as it was read or written last. Others may write to it meanwhile: while the record itself is in its state, and
 // the entry nobody else's, the change is right all the same. What comes back is the entry as it is then, also with an
 // error. Errors: those of [KeyJournal.Write]; [ErrMoved] where the record is in another state, or is gone, or somebody
-// else has the entry.
+// else has the entry. A key that is to be made follows on all that there are: there, any other write is one as well.
 func Replace(
 	ctx context.Context, journal KeyJournal, member string, e Entry, from keys.Record, to *keys.Record,
 ) (Entry, error) {
 	return Amend(ctx, journal, e, func(now Entry) (Entry, error) {
 		n := slices.IndexFunc(now.Records, func(r keys.Record) bool { return r.ID == from.ID })
 		switch {
+		case from.State == "" && to.State == keys.Intent && now.Version != e.Version:
+			return now, &MovedError{Now: now}
 		case now.Owner != "" && now.Owner != member:
 			return now, &MovedError{Now: now}
 		case from.State == "" && n < 0:
