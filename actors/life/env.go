@@ -59,8 +59,11 @@ type Env struct {
 	// Start makes it.
 	Life context.Context
 
-	// Faults is nil but in tests.
+	// Faults and Stand are nil but in tests.
 	Faults Faults
+	// Stand waits while a test has the whole process stand still. Whatever notices that asks here before it looks at a
+	// clock.
+	Stand func()
 }
 
 // Logging has it log there, and makes the logs that count.

@@ -94,7 +94,7 @@ func (s *session) onDialed(m dialed) {
 		func(message wsconn.Message) { s.Scope.Tell(frameCame{news, message}) },
 		func(info wsconn.CloseInfo) { s.Scope.Tell(connClosed{news, info}) },
 	)
-	s.pulse = pulse.Start(time.Now(), func() { s.Scope.Tell(stoodStill{news}) })
+	s.pulse = pulse.Start(time.Now(), s.env.Stand, func() { s.Scope.Tell(stoodStill{news}) })
 	s.helloID, s.helloAt = s.env.NewID(), time.Now()
 	s.sent(s.conn.SendBefore(time.Time{}, nil, exchange.AppendHello(nil, s.helloID, s.target)))
 	s.Scope.After(greetWithin, greetOverdue{newsOf{s.conn}})

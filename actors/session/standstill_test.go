@@ -94,7 +94,7 @@ func (s *standing) standStill() {
 	news := newsOf{s.session.conn}
 	s.session.pulse.Stop()
 	set := make(chan struct{})
-	s.session.pulse = pulse.Start(time.Now().Add(-pulse.Standstill-1), func() {
+	s.session.pulse = pulse.Start(time.Now().Add(-pulse.Standstill-1), nil, func() {
 		<-set
 		s.session.Scope.Tell(stoodStill{news})
 	})

@@ -17,7 +17,8 @@ const (
 
 // Pulse beats until it is stopped. The first one after a standstill sees the gap: a beat, or a caller of Gap.
 type Pulse struct {
-	tell func()
+	tell  func()
+	stand func() // nil but in tests
 
 	mu    sync.Mutex
 	last  time.Time
@@ -26,8 +27,9 @@ type Pulse struct {
 }
 
 // Start begins to beat; the process ran at the instant last. tell is called after each beat that knows of a standstill.
-func Start(last time.Time, tell func()) *Pulse {
-	p := &Pulse{tell: tell, last: last}
+// stand, where it is set, is called before each beat: a test stops the process there.
+func Start(last time.Time, stand, tell func()) *Pulse {
+	p := &Pulse{tell: tell, stand: stand, last: last}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.timer = time.AfterFunc(Every, p.beat)
@@ -46,6 +48,9 @@ func (p *Pulse) Stop() {
 }
 
 func (p *Pulse) beat() {
+	if p.stand != nil {
+		p.stand()
+	}
 	now := time.Now()
 	stood := p.Gap(now)
 	p.mu.Lock()

@@ -19,7 +19,7 @@ func TestAGapSinceTheLastBeatIsSeenByWhoeverAsksAndStaysSeen(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {
 				start := time.Now()
-				p := pulse.Start(start, func() {})
+				p := pulse.Start(start, nil, func() {})
 				defer p.Stop()
 				if got := p.Gap(start.Add(c.gap)); got != c.want {
 					t.Errorf("%s, want %s", got, c.want)
@@ -36,7 +36,7 @@ func TestAGapSinceTheLastBeatIsSeenByWhoeverAsksAndStaysSeen(t *testing.T) {
 func TestABeatThatSeesAStandstillTells(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		told := 0
-		p := pulse.Start(time.Now().Add(-pulse.Standstill), func() { told++ })
+		p := pulse.Start(time.Now().Add(-pulse.Standstill), nil, func() { told++ })
 		time.Sleep(pulse.Every)
 		synctest.Wait()
 		if told != 1 || p.Gap(time.Now()) != pulse.Standstill+pulse.Every {
@@ -52,7 +52,7 @@ func TestABeatThatSeesAStandstillTells(t *testing.T) {
 
 func TestAProcessThatRunsHasNoGapHoweverLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		p := pulse.Start(time.Now(), func() { t.Error("told of a standstill") })
+		p := pulse.Start(time.Now(), nil, func() { t.Error("told of a standstill") })
 		time.Sleep(time.Hour)
 		if gap := p.Gap(time.Now()); gap != 0 {
 			t.Errorf("%s", gap)
@@ -65,7 +65,7 @@ func TestAProcessThatRunsHasNoGapHoweverLong(t *testing.T) {
 func TestASuspendedMachineIsSeenByItsWallClock(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		now := time.Now()
-		p := pulse.Start(now.Round(0).Add(-time.Hour), func() {}) // as if the monotonic clock had stood still
+		p := pulse.Start(now.Round(0).Add(-time.Hour), nil, func() {}) // as if the monotonic clock had stood still
 		defer p.Stop()
 		if got := p.Gap(now); got != time.Hour {
 			t.Errorf("%s", got)

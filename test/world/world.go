@@ -29,6 +29,8 @@ import (
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
+	"federation-agent/internal/store/tablestore"
+	"federation-agent/internal/table"
 	"federation-agent/test/described"
 	"federation-agent/test/leaks"
 )
@@ -92,6 +94,14 @@ type Instance struct {
 	fenced sync.Once
 	// environ is its configuration.
 	environ []string
+
+	// Gate freezes it.
+	Gate Gate
+	// Table and Member are set where it shares a table's journal.
+	Table      *tablestore.Store
+	Member     *members.Self
+	endRaising context.CancelFunc
+	raised     chan struct{} // closed when it is raised no more
 }
 
 // AgentOptions say in what an agent differs from the world's others. The zero value is in nothing.
@@ -110,6 +120,8 @@ type AgentOptions struct {
 	AWS func(name string, network http.RoundTripper) http.RoundTripper
 	// Faults, where set, are its own; nil means the world's.
 	Faults func(name string) life.Faults
+	// Table, where set, is what it reaches of a table, in which its journal is. It shares that with others.
+	Table func(name string) table.Items
 }
 
 // Run makes a world in a bubble of its own and lets test live in it. When test returns, everything is
@@ -260,7 +272,14 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 	if o.Faults != nil {
 		faults = o.Faults(i.Name)
 	}
-	dial := w.Network.Dialer(i.Name)
+	if faults != nil {
+		before := faults
+		faults = func(actorID string, message any) {
+			i.Gate.Wait()
+			before(actorID, message)
+		}
+	}
+	dial := i.dialer()
 	i.http = &http.Transport{
 		DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 			ctx, cancel := context.WithTimeout(ctx, awsDialTime)
@@ -277,7 +296,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 	i.Store, _ = i.disk.Open(store.Options{Logger: log})
 	var jitter atomic.Int64
 	i.Board = status.NewBoard()
-	i.Agent = actors.Start(life.Env{
+	env := life.Env{
 		Log: log,
 		Dial: func(ctx context.Context, network, address string) (net.Conn, error) {
 			return dial(ctx, network, address)
@@ -289,10 +308,29 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		Keys:    store.Policy{KeyJournal: i.Store, Required: cfg.Agent.Store.Required},
 		Ingests: i.Store, Listings: i.Store,
 		Exports: o.Exports,
-		Board:   i.Board, Faults: faults, Member: o.Member,
-	}, cfg)
+		Board:   i.Board, Faults: faults, Member: o.Member, Stand: func() { i.Gate.Wait() },
+	}
+	if o.Table != nil {
+		i.share(o.Table(i.Name))
+		env.Keys, env.Ledgers, env.Member = i.Table, i.Table, i.Member
+	}
+	i.Agent = actors.Start(env, cfg)
 	w.running = append(w.running, i)
 	return i
+}
+
+// dialer opens the instance's connections.
+func (i *Instance) dialer() func(ctx context.Context, network, address string) (net.Conn, error) {
+	dial := i.world.Network.Dialer(i.Name)
+	return func(ctx context.Context, network, address string) (net.Conn, error) {
+		i.Gate.Wait()
+		conn, err := dial(ctx, network, address)
+		i.Gate.Wait()
+		if err != nil {
+			return nil, err
+		}
+		return gatedConn{conn, &i.Gate}, nil
+	}
 }
 
 // Connected starts an agent and waits until APIM sees it.
@@ -355,6 +393,7 @@ func (i *Instance) Fence() {
 	i.fenced.Do(func() {
 		i.world.Network.Fence(i.Name)
 		i.disk.Crash()
+		i.Gate.die()
 	})
 }
 
@@ -363,8 +402,10 @@ func (i *Instance) Stop() {
 	if i.Agent == nil {
 		return
 	}
+	i.Gate.Thaw()
 	served := leaks.Served(i.page(), Token)
 	i.Kill()
+	i.unshare()
 	i.world.keepsItsSecrets(i.world.Log.String(), served)
 	i.http.CloseIdleConnections()
 	// A disk that is to refuse may refuse the last write as well.
