@@ -30,6 +30,14 @@ func (r *run) do(s step) {
 		r.doDomain(s)
 	case doRegion:
 		r.doRegion(s)
+	case doFreeze:
+		if slot, _ := one(r, s, "slot", r.slots); !slot.life.over {
+			slot.life.freeze("at any time", s.name())
+		}
+	case doTwice:
+		r.acceptTwice(s)
+	case doPartition:
+		r.partition(s)
 	case doStale:
 		r.subscribeToStale(s)
 	case doCutAPIM, doHoleAPIM, doCutAWS, doHoleAWS:

@@ -10,8 +10,6 @@ import (
 	"federation-agent/internal/keys"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/internal/store"
-	"federation-agent/internal/store/storetest"
 )
 
 // fateActors are those whose panic ends the connection by which an answer's delivery is proved.
@@ -37,8 +35,8 @@ type listed struct {
 
 func (r *run) keyBook() *keyBook {
 	b := &keyBook{run: r, keys: r.world.AWS.Keys(), subs: map[string]apimsim.Subscription{}, ended: map[int]time.Time{}}
-	for _, s := range r.slots {
-		records, err := storetest.Records(s.life.instance.Store, store.Filter{})
+	for _, s := range r.journals() {
+		records, err := s.records()
 		if err != nil {
 			r.violated("store", "the journal of %s cannot be read: %v", s.name, err)
 		}
@@ -92,6 +90,7 @@ func (r *run) checkKeys() {
 		b.checkKey(key, lost)
 	}
 	r.countSettled()
+	r.replicas.checkOwners()
 	b.checkAccess()
 	b.checkForeign()
 	b.checkMade()
@@ -188,7 +187,7 @@ func (b *keyBook) outOfReach(key awssim.APIKey) string {
 func (b *keyBook) endedByAnother(keyID, subscription string) bool {
 	r := b.run
 	i := slices.IndexFunc(b.records, func(rec listed) bool { return rec.KeyID == keyID })
-	if i < 0 || len(r.wire.told[subscription]) < 2 {
+	if r.replicas != nil || i < 0 || len(r.wire.told[subscription]) < 2 {
 		return false
 	}
 	return slices.ContainsFunc(r.wire.order, func(c *sentCommand) bool {
@@ -318,6 +317,9 @@ func (b *keyBook) processTrouble(agent string, from, proof time.Time) string {
 	if !proof.IsZero() {
 		until = proof.Add(proofWritten)
 	}
+	if r.replicas.wasTroubled(agent, from, until) {
+		return "the table was out of its process's reach"
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.panics {
@@ -419,8 +421,27 @@ func (b *keyBook) lostCreates(name string) int {
 		}
 	}
 	// One whose process died between the journal and the network left no attempt.
-	for _, s := range r.slots {
+	for _, s := range r.journals() {
 		n += s.journal.creatingAtDeath(name, r)
+	}
+	return n + b.takenOver(name)
+}
+
+// takenOver counts the lost creates of a name that another process has listed, though AWS had answered: what their maker
+// knew was not heard any more.
+func (b *keyBook) takenOver(name string) (n int) {
+	r := b.run
+	for _, rec := range b.records {
+		if r.replicas == nil || rec.State != keys.LostCreate || rec.KeyName != name {
+			continue
+		}
+		maker := rec.ID[:strings.LastIndexByte(rec.ID, '-')]
+		for _, w := range r.replicas.journal.of(rec.ID) {
+			if w.State == keys.Creating && (r.replicas.wasTroubled(maker, w.at, w.at.Add(fateWindow)) || r.endedBefore(maker, w.at.Add(fateWindow))) {
+				n++
+				break
+			}
+		}
 	}
 	return n
 }

@@ -243,6 +243,12 @@ func (r *run) checkQuota() {
 		}
 	}()
 	type budget struct{ agent, scope, operation string }
+	sharer := func(agent string) string {
+		if r.replicas != nil {
+			return "all replicas together" // whatever each may use of it
+		}
+		return agent
+	}
 	buckets := map[budget]*allowance{}
 	attaching := map[budget]*attempt{}
 	slices.SortStableFunc(c.attempts, func(a, b *attempt) int { return a.start.Compare(b.start) })
@@ -254,15 +260,18 @@ func (r *run) checkQuota() {
 		scope := c.accounts[a.accessKeyID] + "/" + a.region
 		r.count("attempts at AWS", 1)
 		for operation, limit := range r.shape.limitsOf(a.operation) {
-			b := budget{a.agent, scope, operation}
+			b := budget{sharer(a.agent), scope, operation}
+			if r.replicas != nil && operation != "all" {
+				limit.burst += float64(len(r.slots) - 1) // each part of it holds one request at least
+			}
 			if buckets[b] == nil {
 				buckets[b] = &allowance{tokens: limit.burst, at: a.start}
 			}
-			if !buckets[b].take(a.start, limit) && !broken[b] {
+			if !buckets[b].take(a.start, limit, r.replicas.delayed(a.start)) && !broken[b] {
 				broken[b] = true
 				over = append(over, func() {
-					r.violated("quota", "%s went over its share of %s at %s in %s", a.agent, scope, a.start.Sub(r.began),
-						fmt.Sprint(operation, limit))
+					r.violated("quota", "%s went over its share of %s at %s in %s, after%s", b.agent, scope, a.start.Sub(r.began),
+						fmt.Sprint(operation, limit), c.before(a))
 				})
 			}
 		}
@@ -276,6 +285,16 @@ func (r *run) checkQuota() {
 			attaching[b] = a
 		}
 	}
+}
+
+// before tells the attempts of the last seconds before one, in the same region.
+func (c *cloud) before(a *attempt) (text string) {
+	for _, other := range c.attempts {
+		if ago := a.start.Sub(other.start); ago >= 0 && ago < 10*time.Second && other.region == a.region {
+			text += fmt.Sprintf(" %s %s -%.3fs,", other.agent, other.operation, ago.Seconds())
+		}
+	}
+	return text
 }
 
 type limit struct{ rate, burst float64 }
@@ -295,9 +314,10 @@ type allowance struct {
 	at     time.Time
 }
 
-func (b *allowance) take(now time.Time, l limit) bool {
+// take takes a token. False: there was none, beyond what calls with an older permit may have taken.
+func (b *allowance) take(now time.Time, l limit, older float64) bool {
 	b.tokens = min(l.burst, b.tokens+now.Sub(b.at).Seconds()*l.rate)
 	b.at = now
 	b.tokens--
-	return b.tokens > -1e-6
+	return b.tokens > -1e-6-older
 }

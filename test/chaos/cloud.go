@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptrace"
@@ -164,6 +165,13 @@ var credentialPattern = regexp.MustCompile(`Credential=([^/]+)/[0-9]+/([^/]+)/([
 
 // RoundTrip implements http.RoundTripper.
 func (e *edge) RoundTrip(req *http.Request) (*http.Response, error) {
+	if keysOf := operationOf(req); keysOf != "read" {
+		if l := e.run.lifeOf(e.agent); l != nil {
+			name := fmt.Sprint(e.agent, " ", keysOf, " ", e.run.replicas.nth(e.agent+keysOf))
+			l.halt("before an AWS call", "before "+name, 0.03)
+			defer func() { l.halt("after an AWS call", "after "+name, 0.03) }()
+		}
+	}
 	a := &attempt{agent: e.agent, operation: operationOf(req), start: time.Now()}
 	if m := credentialPattern.FindStringSubmatch(req.Header.Get("Authorization")); m != nil {
 		a.accessKeyID, a.region = m[1], m[2]

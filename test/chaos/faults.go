@@ -126,6 +126,7 @@ func (r *run) network(id memnet.ID) memnet.Plan {
 	if r.calm.Load() {
 		return plan
 	}
+	r.partitioned(id, &plan)
 	if !toAPIM {
 		r.away.befall(r, name, &plan)
 	}
@@ -185,6 +186,8 @@ func (r *run) script() *apimsim.Script {
 		Hello:    r.helloFault,
 		Command:  r.commandFault,
 		Received: r.receivedFault,
+		Channel:  r.channel,
+		Keep:     r.keeps,
 		Ingest:   r.ingestFault,
 		Limits:   r.limits,
 		Pong: func(conn, nth int) bool {

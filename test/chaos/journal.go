@@ -44,6 +44,22 @@ func newJournal() journal {
 	return journal{&journalState{seen: newCounter(), writes: map[string][]written{}}}
 }
 
+// journals are the slots, one for each journal.
+func (r *run) journals() []*slot {
+	if r.replicas != nil {
+		return r.slots[:1]
+	}
+	return r.slots
+}
+
+// records are what the slot's journal has of keys.
+func (s *slot) records() ([]keys.Record, error) {
+	if s.run.replicas != nil {
+		return s.run.replicas.records()
+	}
+	return storetest.Records(s.life.instance.Store, store.Filter{})
+}
+
 // onWrite notes a write, and decides what becomes of it.
 func (s *slot) onWrite(w storetest.Write) storetest.Outcome {
 	r := s.run

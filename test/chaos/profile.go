@@ -28,6 +28,7 @@ const (
 	famDisk      = "disk"      // the disk refuses writes
 	famClock     = "clock"     // the wall clock jumps
 	famReplica   = "replica"   // a second replica comes and goes
+	famReplicas  = "replicas"  // two or three replicas share a table's journal; they freeze, die, and are cut off
 	famNonsense  = "nonsense"  // commands and messages that nobody should send
 	famNeighbour = "neighbour" // somebody else uses AWS's quota
 	famAway      = "away"      // AWS as a whole is out of reach for a while
@@ -46,7 +47,7 @@ const (
 func families() []string {
 	return []string{
 		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famHoldUps, famPongs, famRefusals,
-		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famNonsense, famNeighbour,
+		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famReplicas, famNonsense, famNeighbour,
 		famAway, famConflicts, famStale, famSettings, famLimits, famRoom, famFilters, famREST,
 		famRemoval, famDomains, famRegions,
 	}
@@ -57,6 +58,8 @@ func usual(family string) float64 {
 	switch family {
 	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom, famFilters, famREST, famDomains, famRegions:
 		return 0.15
+	case famReplicas:
+		return 0.1
 	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
 		return 0.25
 	case famRemoval: // of which a half cannot be, with others
@@ -84,7 +87,17 @@ func newProfile(d dice, o Options) (profile, error) {
 			p[family] = intensity(d, family)
 		}
 	}
+	if p.has(famReplicas) {
+		for _, family := range notWithReplicas() {
+			delete(p, family)
+		}
+	}
 	return p, nil
+}
+
+// notWithReplicas are the families that are about what one process has for itself, or whose rules know one process only.
+func notWithReplicas() []string {
+	return []string{famDisk, famRoom, famReplica, famSettings, famLimits, famFilters, famREST, famRemoval, famDomains, famRegions}
 }
 
 func intensity(d dice, family string) float64 {

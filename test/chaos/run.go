@@ -43,11 +43,12 @@ type run struct {
 	options  Options
 	profile  profile
 	shape    shape
-	sieve    *sieve   // nil: nothing is filtered
-	rest     bool     // APIM's REST API is asked
-	removal  *removal // nil: what is gone stays
-	domains  *domains // nil: nobody asks for custom domain names
-	regions  *regions // nil: regions are named, and on
+	sieve    *sieve    // nil: nothing is filtered
+	rest     bool      // APIM's REST API is asked
+	removal  *removal  // nil: what is gone stays
+	domains  *domains  // nil: nobody asks for custom domain names
+	regions  *regions  // nil: regions are named, and on
+	replicas *replicas // nil: no process shares its journal
 	world    *world.World
 	began    time.Time
 	calm     atomic.Bool // no more faults
@@ -93,6 +94,7 @@ func Run(t *testing.T, seed uint64, o Options) Report {
 		asked: map[string]map[string]int{}, controllers: newControllers(d, p),
 	}
 	r.newRegions()
+	r.newReplicas()
 	r.wire, r.cloud = newWire(r), newCloud(r)
 	plan := newSchedule(d, p)
 	report := Report{Seed: seed, Options: o, Profile: p.String()}
@@ -203,6 +205,9 @@ func (r *run) live(w *world.World, plan []step) {
 	}
 	main := r.newSlot("main")
 	main.start()
+	for _, name := range r.replicas.names() {
+		r.newSlot(name).start()
+	}
 	if r.profile.has(famNeighbour) {
 		ctx, cancel := context.WithCancel(context.Background())
 		defer cancel()

@@ -56,6 +56,9 @@ const (
 	doClock         = "wall clock jump"
 	doReplica       = "second replica comes"
 	doReplicaGoes   = "second replica goes"
+	doFreeze        = "freeze a replica"
+	doPartition     = "cut off a replica"
+	doTwice         = "accept twice"
 	doUnknown       = "unknown command"
 	doGarbage       = "garbage"
 	doAway          = "AWS is away"
@@ -90,6 +93,7 @@ func choices() []choice {
 		{doCutAPIM, famNetwork, 4}, {doHoleAPIM, famNetwork, 2}, {doHoldAPIM, famHoldUps, 8}, {doCutAWS, famAWSNet, 3}, {doHoleAWS, famAWSNet, 2},
 		{doRefuseHello, famRefusals, 1}, {doRefuseUpgrade, famRefusals, 1}, {doExpire, famSTS, 4},
 		{doCrash, famCrashes, 6}, {doClock, famClock, 4}, {doReplica, famReplica, 4}, {doReplicaGoes, famReplica, 2},
+		{doFreeze, famReplicas, 8}, {doCrash, famReplicas, 4}, {doPartition, famReplicas, 5}, {doTwice, famReplicas, 8},
 		{doUnknown, famNonsense, 2}, {doGarbage, famNonsense, 2},
 		{doAway, famAway, 6}, {doDrain, famSettings, 5}, {doStale, famStale, 8}, {doFill, famRoom, 6},
 		{doTag, famFilters, 6}, {doDrain, famFilters, 4},

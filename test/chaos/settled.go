@@ -124,7 +124,7 @@ func (r *run) endedInAPIM(id string) bool {
 
 // countSettled counts the keys that APIM's word has settled.
 func (r *run) countSettled() {
-	for _, s := range r.slots {
+	for _, s := range r.journals() {
 		for _, writes := range s.journal.all() {
 			for n, w := range writes {
 				if n > 0 && writes[n-1].State == keys.Unconfirmed && strings.HasPrefix(w.Reason, "APIM has the subscription") &&

@@ -14,10 +14,13 @@ import (
 	"federation-agent/internal/sandbox/memnet"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
+	"federation-agent/internal/table"
 	"federation-agent/test/world"
 )
 
 const (
+	// skewed is how far the wall clock of a replica may be off.
+	skewed = 10 * time.Minute
 	// restartDelay bounds how long an orchestrator takes to start a dead process again.
 	restartDelay = 20 * time.Second
 	// flushEvery is how often the agent's command brings the store to disk.
@@ -42,6 +45,10 @@ type slot struct {
 	life    *lifetime
 	wanted  bool // it shall run
 	starts  int
+	// cuts are the partitions between the slot's process and others, by side; under the run's lock.
+	cuts map[string]cut
+	// skew is how far the slot's wall clock is off from others'.
+	skew time.Duration
 }
 
 // lifetime is one process.
@@ -55,13 +62,19 @@ type lifetime struct {
 	began    time.Time
 	ended    time.Time // under the run's lock; zero while it runs
 	over     bool      // buried
-	unheard  bool      // a panic has lost what the session says once; under the run's lock
-	stop     chan struct{}
+	// frozenUntil is when the process goes on that stands still; under the run's lock.
+	frozenUntil time.Time
+	unheard     bool // a panic has lost what the session says once; under the run's lock
+	stop        chan struct{}
 }
 
 func (r *run) newSlot(name string) *slot {
 	s := &slot{
 		run: r, name: name, disk: &storetest.Model{}, exports: store.NewMemoryExports(exportsRoom), journal: newJournal(),
+		cuts: map[string]cut{},
+	}
+	if r.replicas != nil {
+		s.journal, s.skew = r.replicas.journal, r.dice.duration(-skewed, skewed, "skew", name)
 	}
 	s.volume = r.newVolume(name)
 	s.disk.OnWrite, s.disk.OnOpen = s.onWrite, s.onOpen
@@ -83,23 +96,33 @@ func (s *slot) start() {
 		r.count("processes with a filter", 1)
 	}
 	r.mu.Lock()
+	if r.replicas != nil {
+		s.disk = &storetest.Model{}
+		s.exports = store.NewMemoryExports(exportsRoom)
+	}
 	if s.volume != nil {
 		s.openVolume()
 	}
 	s.life = l
 	r.lives = append(r.lives, l)
 	r.mu.Unlock()
-	instance := r.world.StartAgentWith(world.AgentOptions{
+	options := world.AgentOptions{
 		Disk:     s.disk,
 		Exports:  ofLife{s.exports, l},
 		Settings: settings,
-		Now:      func() time.Time { return time.Now().Add(time.Duration(r.clock.Load())) },
+		Now:      func() time.Time { return time.Now().Add(time.Duration(r.clock.Load()) + s.skew) },
 		AWS:      r.carrier,
 		Faults: func(name string) life.Faults {
 			l.name = name
 			return r.onReceive(l)
 		},
-	})
+	}
+	if r.replicas != nil {
+		options.Table = func(name string) table.Items {
+			return reach{r.replicas.model.Client(name), r.replicas, l}
+		}
+	}
+	instance := r.world.StartAgentWith(options)
 	r.mu.Lock()
 	l.instance = instance
 	r.mu.Unlock()
@@ -249,7 +272,7 @@ func (s *slot) drain() {
 		return
 	}
 	r.count("drain killed", 1)
-	if !r.panickedSince(l.name, began.Add(-restartAtMost)) {
+	if !r.panickedSince(l.name, began.Add(-restartAtMost)) && !r.replicas.wasTroubled(l.name, began, time.Now()) {
 		r.violated("drain-late", "an orderly end took more than %s, and %s were given", drainKill, drainTime)
 	}
 	l.crash()
@@ -302,6 +325,7 @@ func (r *run) onReceive(l *lifetime) func(string, any) {
 		if r.dice.chance(r.profile.of(famCrashes, 0.0004), "crash", name) && l.crash() {
 			r.strike("crash at a message", "%s", name)
 		}
+		l.halt("at a message", name, 0.0002)
 		if event == lastWord { // its one statement tells that the agent has ended; nobody is left to notice a panic
 			return
 		}
