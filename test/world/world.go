@@ -312,7 +312,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 	}
 	if o.Table != nil {
 		i.share(o.Table(i.Name))
-		env.Keys, env.Ledgers, env.Member = i.Table, i.Table, i.Member
+		env.Keys, env.Ingests, env.Listings, env.Ledgers, env.Member = i.Table, i.Table, i.Table, i.Table, i.Member
 	}
 	i.Agent = actors.Start(env, cfg)
 	w.running = append(w.running, i)
