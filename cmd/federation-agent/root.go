@@ -87,6 +87,6 @@ environment and from gravitee.yml files; docs/configuration.md lists all of it.
 	offerFiles(root, configFlag, "yml", "yaml")
 	root.AddCommand(run, validateCommand(p), doctorCommand(p), discoverCommand(p), healthCommand(p), statusCommand(p),
 		logLevelCommand(p), supportBundleCommand(p),
-		keysCommand(p), configCommand(p), policyCommand(p), versionCommand(p), sandboxCommand(p), demoCommand(p))
+		keysCommand(p), storeCommand(p), configCommand(p), policyCommand(p), versionCommand(p), sandboxCommand(p), demoCommand(p))
 	return root
 }

@@ -114,6 +114,15 @@ func NewCredentials(ctx context.Context, o CredentialsOptions) (*Credentials, er
 	return &Credentials{base: base, options: o, roles: map[string]aws.CredentialsProvider{}}, nil
 }
 
+// OwnRegion is the region that the SDK finds by itself (AWS_REGION, or that of the profile); empty if it finds none.
+func OwnRegion(ctx context.Context) (string, error) {
+	own, err := config.LoadDefaultConfig(ctx)
+	if err != nil {
+		return "", notLoaded(err)
+	}
+	return own.Region, nil
+}
+
 // Config is the SDK configuration of one target. roleARN is the role to assume, empty for none.
 func (c *Credentials) Config(region, roleARN string) aws.Config {
 	cfg := c.base.Copy()

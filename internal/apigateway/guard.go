@@ -18,8 +18,9 @@ const (
 	// maxAnswer, in bytes, is the largest answer that is read, unless [WithMost] says otherwise. A page of 500 REST APIs
 	// has some 300 KB. It has 6 MB if each of them has a resource policy of the largest size, 8 KB.
 	maxAnswer = 8 << 20
-	// maxRefusal, in bytes, is how much is read of an answer that is an error. AWS's are shorter than 2 KB.
-	maxRefusal = 64 << 10
+	// maxRefusal, in bytes, is how much is read of an answer that is an error. API Gateway's are shorter than 2 KB. That of
+	// DynamoDB to a write whose condition is not true has the item: 400 KB at most, and a third more in base64.
+	maxRefusal = 640 << 10
 	// maxValues is how many JSON values an answer has at most, unless [WithMost] says that it is no listing. The SDK makes
 	// up to 600 bytes of each. A page of 300 usage plans with 50 stages each has 50,000.
 	maxValues = 200_000

@@ -4,13 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
-	"github.com/aws/smithy-go"
 
 	"federation-agent/internal/table"
 )
@@ -66,12 +64,61 @@ func keySchema(hash, sort string) []types.KeySchemaElement {
 	}
 }
 
+// Lack is something that a table must have and that a new or a restored one has not.
+type Lack string
+
+// What may be lacking.
+const (
+	NoTable    Lack = "the table, with its index"
+	Unguarded  Lack = "deletion protection"
+	NoExpiry   Lack = "time to live"
+	NoRecovery Lack = "point-in-time recovery"
+)
+
+// Lacks says what [Table.Create] would do. Errors: the SDK's; [ErrOtherKeys].
+func (t *Table) Lacks(ctx context.Context) (lacks []Lack, err error) {
+	is, err := t.Describe(ctx)
+	switch {
+	case errors.Is(err, table.ErrNoTable):
+		return []Lack{NoTable, Unguarded, NoExpiry, NoRecovery}, nil
+	case err != nil:
+		return nil, err
+	case is.Active && !is.Keys:
+		return nil, fmt.Errorf("the table %s: %w", t.name, ErrOtherKeys)
+	}
+	if !is.Protected {
+		lacks = append(lacks, Unguarded)
+	}
+	ctx, cancel := context.WithTimeout(ctx, callWithin)
+	defer cancel()
+	expiry, err := t.hasExpiry(ctx, &sdk.DescribeTimeToLiveInput{TableName: &t.name})
+	if err != nil {
+		return nil, fmt.Errorf("reading the time to live of the table %s: %w", t.name, err)
+	}
+	on := expiry.TimeToLiveDescription
+	if on == nil || on.TimeToLiveStatus != types.TimeToLiveStatusEnabled && on.TimeToLiveStatus != types.TimeToLiveStatusEnabling {
+		lacks = append(lacks, NoExpiry)
+	}
+	backups, err := t.hasBackups(ctx, &sdk.DescribeContinuousBackupsInput{TableName: &t.name})
+	if err != nil {
+		return nil, fmt.Errorf("reading the backups of the table %s: %w", t.name, err)
+	}
+	if of := backups.ContinuousBackupsDescription; of == nil || of.PointInTimeRecoveryDescription == nil ||
+		of.PointInTimeRecoveryDescription.PointInTimeRecoveryStatus != types.PointInTimeRecoveryStatusEnabled {
+		lacks = append(lacks, NoRecovery)
+	}
+	return lacks, nil
+}
+
+// ErrOtherKeys says that the table is not a journal's.
+var ErrOtherKeys = errors.New("it has another primary key than a journal, or not its index")
+
 // createEvery is how often is asked whether a new table can be used.
 const createEvery = time.Second
 
 // Create makes the table, and waits until it can be used: paid on demand, encrypted with a key of AWS's (every table is),
 // protected from being deleted, recoverable to a point in time, with a time to live. A table of that name that has the
-// keys is left as it is, but for the last two. Errors: the SDK's; the context's; a table with other keys.
+// keys gets what it lacks of the last three. Errors: the SDK's; the context's; [ErrOtherKeys].
 func (t *Table) Create(ctx context.Context) error {
 	_, err := t.create(ctx, &sdk.CreateTableInput{
 		TableName: &t.name, BillingMode: types.BillingModePayPerRequest, DeletionProtectionEnabled: aws.Bool(true),
@@ -90,14 +137,14 @@ func (t *Table) Create(ctx context.Context) error {
 		return fmt.Errorf("creating the table %s: %w", t.name, err)
 	}
 	for {
-		d, err := t.Describe(ctx)
+		is, err := t.Describe(ctx)
 		switch {
 		case err != nil && !errors.Is(err, table.ErrNoTable): // DescribeTable is eventually consistent after CreateTable
 			return err
-		case err == nil && d.Active && !d.Keys:
-			return fmt.Errorf("the table %s has other keys than a journal", t.name)
-		case err == nil && d.Active:
-			return t.protect(ctx)
+		case err == nil && is.Active:
+			if err = t.protect(ctx); !notYet(err) {
+				return err
+			}
 		}
 		select {
 		case <-ctx.Done():
@@ -107,27 +154,36 @@ func (t *Table) Create(ctx context.Context) error {
 	}
 }
 
-// protect turns on what CreateTable cannot.
+// protect turns on what the table lacks.
 func (t *Table) protect(ctx context.Context) error {
-	_, err := t.expiry(ctx, &sdk.UpdateTimeToLiveInput{
-		TableName:               &t.name,
-		TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(table.Expires), Enabled: aws.Bool(true)},
-	})
-	if err != nil && !alreadySo(err) {
-		return fmt.Errorf("turning on the time to live of the table %s: %w", t.name, err)
+	lacks, err := t.Lacks(ctx)
+	for _, lack := range lacks {
+		switch lack {
+		case NoTable: // it was there a moment ago
+			return fmt.Errorf("the table %s: %w", t.name, table.ErrNoTable)
+		case Unguarded:
+			_, err = t.guard(ctx, &sdk.UpdateTableInput{TableName: &t.name, DeletionProtectionEnabled: aws.Bool(true)})
+		case NoExpiry:
+			_, err = t.expiry(ctx, &sdk.UpdateTimeToLiveInput{
+				TableName:               &t.name,
+				TimeToLiveSpecification: &types.TimeToLiveSpecification{AttributeName: aws.String(table.Expires), Enabled: aws.Bool(true)},
+			})
+		case NoRecovery:
+			_, err = t.backups(ctx, &sdk.UpdateContinuousBackupsInput{
+				TableName:                        &t.name,
+				PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)},
+			})
+		}
+		if err != nil {
+			return fmt.Errorf("turning on the %s of the table %s: %w", lack, t.name, err)
+		}
 	}
-	_, err = t.backups(ctx, &sdk.UpdateContinuousBackupsInput{
-		TableName:                        &t.name,
-		PointInTimeRecoverySpecification: &types.PointInTimeRecoverySpecification{PointInTimeRecoveryEnabled: aws.Bool(true)},
-	})
-	if err != nil {
-		return fmt.Errorf("turning on the point-in-time recovery of the table %s: %w", t.name, err)
-	}
-	return nil
+	return err
 }
 
-// alreadySo: DynamoDB refuses to turn on a time to live that is on.
-func alreadySo(err error) bool {
-	said, ok := errors.AsType[smithy.APIError](err)
-	return ok && said.ErrorCode() == "ValidationException" && strings.Contains(said.ErrorMessage(), "already enabled")
+// notYet: a table that was just made takes no backups for some seconds, and none while it is changed.
+func notYet(err error) bool {
+	_, later := errors.AsType[*types.ContinuousBackupsUnavailableException](err)
+	_, inUse := errors.AsType[*types.ResourceInUseException](err)
+	return later || inUse || errors.Is(err, table.ErrNoTable)
 }

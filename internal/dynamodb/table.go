@@ -1,6 +1,6 @@
 // Package dynamodb asks Amazon DynamoDB for the items of one table (see internal/table), and makes that table. It needs
-// dynamodb:GetItem, Query, UpdateItem, DeleteItem and DescribeTable on it, and to make it CreateTable, UpdateTimeToLive
-// and UpdateContinuousBackups.
+// dynamodb:GetItem, Query, UpdateItem, DeleteItem and DescribeTable on it; to see what it lacks DescribeTimeToLive and
+// DescribeContinuousBackups; and to make it CreateTable, UpdateTable, UpdateTimeToLive and UpdateContinuousBackups.
 package dynamodb
 
 import (
@@ -43,6 +43,10 @@ type Table struct {
 	create   operation[sdk.CreateTableInput, sdk.CreateTableOutput]
 	expiry   operation[sdk.UpdateTimeToLiveInput, sdk.UpdateTimeToLiveOutput]
 	backups  operation[sdk.UpdateContinuousBackupsInput, sdk.UpdateContinuousBackupsOutput]
+	guard    operation[sdk.UpdateTableInput, sdk.UpdateTableOutput]
+
+	hasExpiry  operation[sdk.DescribeTimeToLiveInput, sdk.DescribeTimeToLiveOutput]
+	hasBackups operation[sdk.DescribeContinuousBackupsInput, sdk.DescribeContinuousBackupsOutput]
 }
 
 type operation[In, Out any] func(context.Context, *In, ...func(*sdk.Options)) (*Out, error)
@@ -58,6 +62,7 @@ func New(cfg aws.Config, endpoint, name string) *Table {
 	return &Table{
 		name: name, get: c.GetItem, update: c.UpdateItem, remove: c.DeleteItem, query: c.Query,
 		describe: c.DescribeTable, create: c.CreateTable, expiry: c.UpdateTimeToLive, backups: c.UpdateContinuousBackups,
+		guard: c.UpdateTable, hasExpiry: c.DescribeTimeToLive, hasBackups: c.DescribeContinuousBackups,
 	}
 }
 
