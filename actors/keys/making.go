@@ -2,7 +2,6 @@ package keys
 
 import (
 	"errors"
-	"fmt"
 	"slices"
 	"time"
 
@@ -15,7 +14,6 @@ import (
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/secret"
-	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
 
@@ -28,8 +26,6 @@ const (
 	// listingMargin is how long before a command's deadline its plan must be checked. Two lists take less than a second,
 	// and 100 keys at a time, which AWS's own limit for CreateApiKey spreads over half a minute, need the rest.
 	listingMargin = 40 * time.Second
-	// apiKeyPlan is the only subscription type that AWS API Gateway knows keys for.
-	apiKeyPlan = "API_KEY"
 )
 
 // The making of a key, step by step.
@@ -39,12 +35,8 @@ const (
 func (s *saga) make(
 	ctx actor.Context, m task, c messages.Subscribe,
 ) (record keys.Record, value secret.String, err error) {
-	if c.Type != "" && c.Type != apiKeyPlan {
-		return record, value, fmt.Errorf(
-			"AWS API Gateway usage plans know API keys only, and this subscription is of type %s", words.Short(c.Type))
-	}
-	if c.PlanID == "" {
-		return record, value, errors.New("the subscription names no plan (planId): ingest the API again")
+	if err := federation.CheckSubscription(c.Type, c.PlanID); err != nil {
+		return record, value, err
 	}
 	others, err := s.ready(m, c)
 	if err != nil {
@@ -62,11 +54,9 @@ func (s *saga) make(
 	if err := s.check(ctx, m, c); err != nil {
 		return record, value, err
 	}
-	record = keys.Record{
-		ID: s.env.NewID(), Integration: s.spec.subscription.Integration, Account: s.spec.subscription.Account,
-		Region: s.spec.subscription.Region, SubscriptionID: c.SubscriptionID, APIID: c.APIID, UsagePlanID: c.PlanID,
-		KeyName: federation.KeyName(c.ApplicationName, c.SubscriptionID), CommandID: c.ID,
-	}
+	record = s.spec.subscription.Record(s.env.NewID())
+	record.APIID, record.UsagePlanID, record.CommandID = c.APIID, c.PlanID, c.ID
+	record.KeyName = federation.KeyName(c.ApplicationName, c.SubscriptionID)
 	s.unanswered = record.ID
 	s.by = c.AnswerBy.Add(-createMargin)
 	defer func() { s.by = time.Time{} }()

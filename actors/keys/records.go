@@ -192,13 +192,11 @@ func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error
 	s.env.Often.Error("a subscription ended, and nothing names its API key; "+keys.LostCreate.Advice(),
 		life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, why)
 	_ = s.end() // a journal that cannot be read yet may know its key
-	of, now := s.spec.subscription, s.env.Now()
-	return s.change(keys.Record{}, &keys.Record{
-		ID: s.env.NewID(), Integration: of.Integration, Account: of.Account, Region: of.Region,
-		SubscriptionID: c.SubscriptionID, APIID: c.APIID, KeyName: keys.UnknownName(c.SubscriptionID), CommandID: c.ID,
-		State: keys.LostCreate, CreatedAt: now, UpdatedAt: now,
-		Reason: fmt.Sprintf("the subscription is closed, and %v; the journal knows none", why),
-	})
+	r, now := s.spec.subscription.Record(s.env.NewID()), s.env.Now()
+	r.APIID, r.KeyName, r.CommandID = c.APIID, keys.UnknownName(c.SubscriptionID), c.ID
+	r.State, r.CreatedAt, r.UpdatedAt = keys.LostCreate, now, now
+	r.Reason = fmt.Sprintf("the subscription is closed, and %v; the journal knows none", why)
+	return s.change(keys.Record{}, &r)
 }
 
 // delete calls DeleteApiKey, until by, if there is such a time.

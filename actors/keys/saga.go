@@ -199,35 +199,22 @@ func (s *saga) conclude(record keys.Record, fate messages.Delivery) {
 		return
 	}
 	s.answered, s.unanswered = record.ID, ""
-	if fate == messages.Delivered && !s.delivered(record) {
+	if fate == messages.Delivered {
 		s.owes[record.ID] = owed{read: true}
-		return
 	}
 	s.settle()
 }
 
-// delivered writes down that an answer was read. Another process may have listed its key as unconfirmed meanwhile: only
-// this one can know better.
-func (s *saga) delivered(record keys.Record) bool {
-	err := s.write(&record, keys.Delivered, "")
-	if moved, ok := errors.AsType[*store.MovedError](err); ok && moved.Now.Has(record.ID, keys.Unconfirmed) {
-		record.State = keys.Unconfirmed
-		err = s.write(&record, keys.Delivered, "")
-	}
-	return err == nil
-}
-
-// settle does what the journal says is left to do, unless another process is at it. A process that is not known to live
-// settles nothing: the journal's table may have been restored since (see tablestore), and says what was true long ago. A
+// settle writes down what only this saga knows, and does what the journal says is left to do, unless another process is at
+// it. A process that is not known to live does only the former: the journal's table may have been restored since (see tablestore), and says what was true long ago. A
 // sweep does it later.
 func (s *saga) settle() {
-	if err := s.stands(); err != nil {
-		s.pay(err)
-		return
-	}
 	records, err := s.records()
 	if s.pay(err); err == nil {
 		records = slices.Clone(s.entry.Records)
+	}
+	if s.stands() != nil {
+		return
 	}
 	if err == nil && s.entry.Owner != s.env.Member.ID() && s.entry.Owner != "" {
 		if s.others() {

@@ -76,19 +76,18 @@ func (s *saga) await(m task, c messages.Subscribe, before []keys.Record) error {
 // begin writes down that a key is to be made, where nothing has changed since the journal was read: that took a while ago,
 // for the plan was checked. Another process may have answered meanwhile, or have begun.
 func (s *saga) begin(m task, c messages.Subscribe, record *keys.Record, before []keys.Record) error {
-	for {
-		record.CreatedAt = keys.After(s.entry.Records, s.env.Now())
-		err := s.write(record, keys.Intent, "")
-		if err == nil {
-			return nil
-		}
-		if !errors.Is(err, store.ErrMoved) {
-			return fmt.Errorf("%w; no key is made that could be forgotten", err)
-		}
+	err := store.ErrMoved
+	for errors.Is(err, store.ErrMoved) {
 		if err := s.await(m, c, before); err != nil {
 			return err
 		}
+		record.CreatedAt = keys.After(s.entry.Records, s.env.Now())
+		err = s.write(record, keys.Intent, "")
 	}
+	if err != nil {
+		return fmt.Errorf("%w; no key is made that could be forgotten", err)
+	}
+	return nil
 }
 
 // takeOver makes this process the owner of the entry. Its former owner's next write is refused.

@@ -2,6 +2,7 @@ package federation
 
 import (
 	"cmp"
+	"errors"
 	"fmt"
 	"maps"
 	"slices"
@@ -223,6 +224,20 @@ func Only(t Target, ids []ID, entries []Entry, apis []*gateway.RestAPI, stages S
 		}
 	}
 	return found
+}
+
+// apiKeyPlan is the only subscription type that AWS API Gateway knows keys for.
+const apiKeyPlan = "API_KEY"
+
+// CheckSubscription says why there can be no key for a subscription of this type to this plan; nil if there can.
+func CheckSubscription(kind, planID string) error {
+	if kind != "" && kind != apiKeyPlan {
+		return fmt.Errorf("AWS API Gateway usage plans know API keys only, and this subscription is of type %s", words.Short(kind))
+	}
+	if planID == "" {
+		return errors.New("the subscription names no plan (planId): ingest the API again")
+	}
+	return nil
 }
 
 // CheckPlan says why a key of a usage plan would open nothing of an API, by *complete* listings of its target; nil if

@@ -75,6 +75,11 @@ func (r Record) Subscription() Subscription {
 	return Subscription{Integration: r.Integration, Account: r.Account, Region: r.Region, ID: r.SubscriptionID}
 }
 
+// Record is a record of a key of the subscription, with no more than its id.
+func (s Subscription) Record(id string) Record {
+	return Record{ID: id, Integration: s.Integration, Account: s.Account, Region: s.Region, SubscriptionID: s.ID}
+}
+
 // Place is where the subscription's keys are.
 func (s Subscription) Place() Place {
 	return Place{Integration: s.Integration, Account: s.Account, Region: s.Region}

@@ -192,9 +192,7 @@ func entryOf(of keys.Subscription, item table.Item) store.Entry {
 			e.Unknown++
 			continue
 		}
-		r := keys.Record{
-			ID: id, Integration: of.Integration, Account: of.Account, Region: of.Region, SubscriptionID: of.ID,
-		}
+		r := of.Record(id)
 		for _, f := range fields {
 			if value, there := item[recordPrefix+id+"."+f.name]; there {
 				f.read(&r, value)
