@@ -186,11 +186,11 @@ func (w *wire) job(id string) *ingestJob {
 
 // checkJobsLeft: nothing goes on when everything has come to rest.
 func (r *run) checkJobsLeft() {
-	for _, s := range r.slots {
+	for _, s := range r.journals() {
 		if s.journal.everFailed() {
 			continue // what was deleted while the disk did not open comes back, and is found too old at the next start
 		}
-		jobs, err := s.life.instance.Store.Running(context.Background(), world.Integration)
+		jobs, err := s.ingests().Running(context.Background(), world.Integration)
 		if err != nil {
 			r.violated("store", "the jobs of %s cannot be read: %v", s.name, err)
 		}

@@ -60,6 +60,14 @@ func (s *slot) records() ([]keys.Record, error) {
 	return storetest.Records(s.life.instance.Store, store.Filter{})
 }
 
+// ingests are what the slot's journal has of jobs, and of what was sent.
+func (s *slot) ingests() store.Ingests {
+	if s.run.replicas != nil {
+		return s.run.replicas.store
+	}
+	return s.life.instance.Store
+}
+
 // onWrite notes a write, and decides what becomes of it.
 func (s *slot) onWrite(w storetest.Write) storetest.Outcome {
 	r := s.run

@@ -108,7 +108,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"an API that has changed counts as unchanged", "actors/ingest/unchanged.go",
-			"\treturn err == nil && taken == api.Digest() &&\n", "\treturn err == nil && taken != \"\" &&\n",
+			"\treturn i.compare.taken[api.ID.String()] == api.Digest() &&\n", "\treturn i.compare.taken[api.ID.String()] != \"\" &&\n",
 		},
 		{
 			"a permit is not taken", "internal/apigateway/attempt.go",
@@ -172,8 +172,8 @@ func mutations() []mutationOf {
 		},
 		{
 			"names depend on what is sent", "actors/ingest/gather.go",
-			"\tchosen, missing = choose(apis, i.spec.Command.APIIDs)\n",
-			"\tchosen, missing = choose(apis, i.spec.Command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: e.ID(), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Names = federation.NewNames(named)\n\t\tchosen[n].Name = chosen[n].Names.Of(chosen[n].ID(), chosen[n].API.Name)\n\t}\n",
+			"\tchosen, missing = federation.Choose(apis, i.spec.Command.APIIDs)\n",
+			"\tchosen, missing = federation.Choose(apis, i.spec.Command.APIIDs)\n\tvar named []federation.Named\n\tfor _, e := range chosen {\n\t\tnamed = append(named, federation.Named{ID: e.ID(), Name: e.API.Name})\n\t}\n\tfor n := range chosen {\n\t\tchosen[n].Names = federation.NewNames(named)\n\t\tchosen[n].Name = chosen[n].Names.Of(chosen[n].ID(), chosen[n].API.Name)\n\t}\n",
 		},
 		{
 			"a filter excludes nothing", "internal/federation/filter.go",
@@ -202,7 +202,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"what a controller takes is learnt anew by each ingest", "actors/jobs/jobs.go",
-			"\t\tj.session.limits = j.session.limits.With(m)\n", "",
+			"\t\tj.memory.limits = j.memory.limits.With(m)\n", "",
 		},
 		{
 			"the cache does not give way to the journal", "internal/store/filereserve.go",
