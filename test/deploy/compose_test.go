@@ -259,8 +259,7 @@ func TestComposeRunsTwoThatShareATableWithoutAVolume(t *testing.T) {
 	}
 	cfg, warnings := configured(t, environment)
 	agent := cfg.Agent
-	if len(warnings) > 0 || agent.Store.Table.Name != "federation-agent" || agent.Store.Table.Region != "eu-west-1" ||
-		!slices.Contains(environment, "AWS_ACCESS_KEY_ID=AKIAIOSFODNN7EXAMPLE") {
+	if len(warnings) > 0 || agent.Store.Table.Name != "federation-agent" || agent.Store.Table.Region != "eu-west-1" {
 		t.Errorf("%q, %+v", warnings, agent.Store)
 	}
 	if grace := time.Duration(*s.StopGracePeriod); grace <= agent.Shutdown.Handover+agent.Shutdown.Timeout {
