@@ -9,6 +9,7 @@ import (
 	"federation-agent/actors/keeper"
 	keyactors "federation-agent/actors/keys"
 	"federation-agent/actors/life"
+	"federation-agent/actors/member"
 	"federation-agent/actors/quota"
 	"federation-agent/config"
 	"federation-agent/internal/keys"
@@ -26,6 +27,9 @@ type agent struct {
 	integrations map[string]int
 	// keeper answers for the keys that no integration serves.
 	keeper *actor.PID
+	// member is nil where the journal is not shared.
+	member *actor.PID
+	served bool // the integrations were started
 }
 
 // memory is what outlives the agent's restarts.
@@ -33,6 +37,8 @@ type memory struct {
 	gone       map[int]bool    // providers whose integration has ended
 	dismissed  int             // how many of them because APIM said good-bye for good
 	quotas     map[string]bool // quotas that were opened, by name
+	member     *actor.Props    // nil where the journal is not shared
+	shown      bool            // to those that share it
 	draining   bool
 	disorderly bool         // something was stopped while it drained, before it had ended
 	stopping   func()       // is called when the agent is told to stop
@@ -41,6 +47,9 @@ type memory struct {
 
 func agentProps(env *life.Env, cfg config.Config, stopping func(), ended func(Ending)) *actor.Props {
 	kept := &memory{gone: map[int]bool{}, quotas: map[string]bool{}, stopping: stopping, ended: ended}
+	if env.Registry != nil {
+		kept.member = member.Props(env)
+	}
 	for _, p := range cfg.Providers {
 		env.Board.Serve(p.IntegrationID, env.Now())
 	}
@@ -64,6 +73,11 @@ func (a *agent) Receive(ctx actor.Context) {
 		a.onAreYouThere(ctx, m)
 	case keyactors.Order:
 		ctx.Forward(a.keeper)
+	case member.Shown:
+		a.memory.shown = true
+		a.serve(ctx)
+	case member.Left:
+		ctx.Stop(ctx.Self())
 	case drainOverdue:
 		a.env.Log.Warn("not everything ended in time; stopping as it is")
 		a.memory.disorderly = true
@@ -83,7 +97,8 @@ func (a *agent) Receive(ctx actor.Context) {
 	}
 }
 
-// onStarted starts the integrations; after a failure, those that have not ended.
+// onStarted starts the integrations; after a failure, those that have not ended. Where the journal is shared, they start
+// once a sign of life was tried: a command may come by the first message of a session, and without one no key is made.
 func (a *agent) onStarted(ctx actor.Context) {
 	if a.memory.draining { // it failed while it drained: an orderly end is not possible any more
 		a.memory.disorderly = true
@@ -91,6 +106,20 @@ func (a *agent) onStarted(ctx actor.Context) {
 		return
 	}
 	a.keeper = ctx.SpawnPrefix(keeper.Props(a.env, a.credentials(), LooksOf(a.config.Agent)), "keeper-")
+	if a.memory.member != nil {
+		a.member = ctx.SpawnPrefix(a.memory.member, "member-")
+		if !a.memory.shown {
+			return
+		}
+	}
+	a.serve(ctx)
+}
+
+func (a *agent) serve(ctx actor.Context) {
+	if a.served || a.memory.draining {
+		return
+	}
+	a.served = true
 	for n, p := range a.config.Providers {
 		if !a.memory.gone[n] {
 			pid := ctx.SpawnPrefix(integrationProps(a.env, a.config, p, a.keeper), "integration-")
@@ -143,6 +172,9 @@ func (a *agent) onDrain(ctx actor.Context, m messages.Drain) {
 	for id := range a.integrations {
 		ctx.Send(actor.NewPID(ctx.Self().Address, id), m)
 	}
+	if a.member != nil {
+		ctx.Send(a.member, m)
+	}
 	a.endIfAlone(ctx)
 }
 
@@ -175,8 +207,13 @@ func (a *agent) onIntegrationGone(ctx actor.Context, m integrationGone) {
 	}
 }
 
+// endIfAlone ends the agent where no integration is left. The others hear that it leaves: nothing is under way any more.
 func (a *agent) endIfAlone(ctx actor.Context) {
-	if len(a.integrations) == 0 {
+	switch {
+	case len(a.integrations) > 0:
+	case a.member != nil:
+		ctx.Send(a.member, member.Leave{})
+	default:
 		ctx.Stop(ctx.Self())
 	}
 }

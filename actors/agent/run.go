@@ -4,6 +4,7 @@
 //	agent
 //	├─ quota        one per account x region in the whole process
 //	├─ keeper       keys that nothing configured serves
+//	├─ member       shows the process to those that share its journal, where it is a table
 //	└─ integration  one per configured provider
 //	   ├─ session      the websocket to APIM's integration controller
 //	   ├─ router       command in -> the actor that serves it -> one reply out

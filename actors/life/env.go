@@ -52,6 +52,10 @@ type Env struct {
 	Often, Lasting *slog.Logger
 	// Member is this process among those that share the journal; nil where it has a journal for itself.
 	Member *members.Self
+	// Registry is where it shows itself to the others; nil where Member is.
+	Registry members.Registry
+	// Version is this agent's, as the others see it.
+	Version string
 
 	// Tickets numbers the permits of the whole process. Start makes it.
 	Tickets *atomic.Uint64

@@ -43,6 +43,7 @@ const (
 	LogKeys            = "keys"
 	LogKnown           = "known"
 	LogLeft            = "left"
+	LogMember          = "member"
 	logMessage         = "message"
 	LogName            = "name"
 	LogNext            = "next"
@@ -75,6 +76,7 @@ const (
 	LogTargets         = "targets"
 	LogType            = "type"
 	LogUnchanged       = "unchanged"
+	LogVersion         = "version"
 	LogWaited          = "waited"
 	LogWithoutDocument = "without_document"
 )

@@ -5,6 +5,8 @@
 package members
 
 import (
+	"cmp"
+	"context"
 	"slices"
 	"sync"
 	"time"
@@ -18,6 +20,9 @@ const (
 	StandsFor = 8 * time.Second
 	// GoneAfter is after which time without a raise a process counts as gone.
 	GoneAfter = 15 * time.Second
+	// watchAgain is after which time without a look a process begins to watch anew: it, and perhaps the others with it, stood
+	// still.
+	watchAgain = GoneAfter - 2*RaiseEvery
 )
 
 // Member is a process as it shows itself.
@@ -48,31 +53,45 @@ func (l Lease) Stands(now time.Time) bool { return !l.from.IsZero() && now.Sub(l
 
 // Watch is what one process knows of the others.
 type Watch struct {
-	began time.Time // when it first saw the members
-	seen  map[string]sighting
+	began  time.Time // when it first saw the members
+	latest time.Time // when it last did
+	seen   map[string]Sighting
 }
 
-// sighting is a counter, and when it was first seen at that.
-type sighting struct {
-	count int64
-	since time.Time
-	moved bool // it was seen to move, so that it is not what a process has left
-	ready []string
+// Registry is where processes show themselves to each other.
+type Registry interface {
+	// Raise shows a member. Now is the wall clock; it says when what a process has left may be deleted. With an error it is
+	// unknown whether the others see it.
+	Raise(ctx context.Context, m Member, now time.Time) error
+	// Members gives all that have not left.
+	Members(ctx context.Context) ([]Member, error)
+	// Leave takes a member out: this one at its orderly end, or one that is gone for good.
+	Leave(ctx context.Context, id string) error
+}
+
+// Sighting is a member as another process sees it.
+type Sighting struct {
+	Member
+	// Since is when its counter was first seen where it is.
+	Since time.Time
+	// Moved: it was seen to move, so that it is not what a process has left that had ended before.
+	Moved bool
 }
 
 // See takes in all members as they were read at an instant or later: when the reading began.
 func (w *Watch) See(now time.Time, all []Member) {
-	if w.began.IsZero() {
-		w.began, w.seen = now, map[string]sighting{}
+	if w.began.IsZero() || now.Sub(w.latest) > watchAgain {
+		w.began, w.seen = now, map[string]Sighting{}
 	}
+	w.latest = now
 	there := map[string]bool{}
 	for _, m := range all {
 		there[m.ID] = true
 		s, known := w.seen[m.ID]
-		if !known || s.count != m.Count {
-			s = sighting{count: m.Count, since: now, moved: known}
+		if !known || s.Count != m.Count {
+			s = Sighting{Since: now, Moved: known}
 		}
-		s.ready = m.Ready
+		s.Member = m
 		w.seen[m.ID] = s
 	}
 	for id := range w.seen {
@@ -82,21 +101,22 @@ func (w *Watch) See(now time.Time, all []Member) {
 	}
 }
 
-// Gone reports whether what a member owned may be taken over: it has not moved for [GoneAfter], or is not there any more.
-// A process that has just started has seen nobody for long enough, and takes nothing over.
+// Gone reports whether what a member owned may be taken over: it has not moved for [GoneAfter], or is not there any more,
+// as far as the last look has shown. A process that has just started, or stood still, has seen nobody for long enough, and
+// takes nothing over; nor does one that has not looked lately.
 func (w *Watch) Gone(now time.Time, id string) bool {
-	if w.began.IsZero() || now.Sub(w.began) < GoneAfter {
+	if w.latest.Sub(w.began) < GoneAfter || now.Sub(w.latest) > watchAgain {
 		return false
 	}
 	s, there := w.seen[id]
-	return !there || now.Sub(s.since) >= GoneAfter
+	return !there || w.latest.Sub(s.Since) >= GoneAfter
 }
 
 // Ready reports whether somebody but the one with this id serves an integration: it has a session that APIM has accepted,
 // and was seen to move within the time for which it may act.
 func (w *Watch) Ready(now time.Time, but, integration string) bool {
 	for id, s := range w.seen {
-		if id != but && s.moved && now.Sub(s.since) < StandsFor && slices.Contains(s.ready, integration) {
+		if id != but && s.Moved && now.Sub(s.Since) < StandsFor && slices.Contains(s.Ready, integration) {
 			return true
 		}
 	}
@@ -156,6 +176,20 @@ func (s *Self) Others(now time.Time, owner string) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return !s.watch.Gone(now, owner)
+}
+
+// Seen gives the other members that have not left, by their ids.
+func (s *Self) Seen() []Sighting {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	var others []Sighting
+	for id, is := range s.watch.seen {
+		if id != s.id {
+			others = append(others, is)
+		}
+	}
+	slices.SortFunc(others, func(a, b Sighting) int { return cmp.Compare(a.ID, b.ID) })
+	return others
 }
 
 // OthersReady reports whether another process serves an integration, so that this one may leave; see [Watch.Ready].

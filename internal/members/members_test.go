@@ -41,9 +41,11 @@ func TestAMemberIsGoneOnceItsCounterStandsStill(t *testing.T) {
 	}
 	for n, l := range []look{
 		{at: 0, all: one(1)},
+		{at: 8 * time.Second, all: one(1)},
 		{at: 14 * time.Second, all: one(1)},
 		{at: 15 * time.Second, all: one(1), gone: true, other: true},
 		{at: 16 * time.Second, all: one(2), other: true},
+		{at: 24 * time.Second, all: one(2), other: true},
 		{at: 30 * time.Second, all: one(2), other: true},
 		{at: 31 * time.Second, all: one(2), gone: true, other: true},
 		{at: 32 * time.Second, all: one(3), other: true},
@@ -65,10 +67,24 @@ func TestWhoHasJustStartedTakesNothingOver(t *testing.T) {
 	if w.Gone(at(time.Hour), "x") {
 		t.Error("before it saw anybody")
 	}
-	w.See(at(time.Hour), nil)
-	if w.Gone(at(time.Hour+members.GoneAfter-1), "x") || !w.Gone(at(time.Hour+members.GoneAfter), "x") {
-		t.Error("it must watch first")
+	watched := func(from time.Duration) {
+		t.Helper()
+		for passed := time.Duration(0); passed < members.GoneAfter; passed += members.RaiseEvery {
+			w.See(at(from+passed), nil)
+			if w.Gone(at(from+passed), "x") {
+				t.Errorf("taken for gone after %s", passed)
+			}
+		}
+		w.See(at(from+members.GoneAfter), nil)
+		if !w.Gone(at(from+members.GoneAfter), "x") {
+			t.Error("not gone after all that time")
+		}
 	}
+	watched(time.Hour)
+	if w.Gone(at(2*time.Hour), "x") {
+		t.Error("after an hour without a look")
+	}
+	watched(2 * time.Hour) // it stood still, and perhaps others with it
 }
 
 func TestWhoServesAnIntegrationHasASessionAndMoves(t *testing.T) {
@@ -98,5 +114,16 @@ func TestWhoServesAnIntegrationHasASessionAndMoves(t *testing.T) {
 		if got := self.OthersReady(at(l.at), "i"); got != l.ready {
 			t.Errorf("look %d: ready %v", n, got)
 		}
+	}
+}
+
+func TestEverybodyButOneselfIsSeen(t *testing.T) {
+	self := members.NewSelf("me")
+	self.See(at(0), []members.Member{{ID: "me", Count: 1}, {ID: "y", Count: 7}, {ID: "x", Count: 3, Version: "1.2.3"}})
+	self.See(at(2*time.Second), []members.Member{{ID: "me", Count: 2}, {ID: "y", Count: 7}, {ID: "x", Count: 4, Version: "1.2.3"}})
+	seen := self.Seen()
+	if len(seen) != 2 || seen[0].ID != "x" || !seen[0].Moved || !seen[0].Since.Equal(at(2*time.Second)) ||
+		seen[0].Version != "1.2.3" || seen[1].ID != "y" || seen[1].Moved || !seen[1].Since.Equal(at(0)) {
+		t.Errorf("%+v", seen)
 	}
 }

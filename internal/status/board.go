@@ -25,6 +25,7 @@ type Board struct {
 	order        []string // the integrations' ids, as configured
 	aws          AWS
 	unserved     map[string]string
+	shared       *Shared
 }
 
 // Place is an account and region of AWS.
@@ -40,6 +41,8 @@ type Snapshot struct {
 	AWS
 	// Unserved says what to do about keys that are to be deleted and that nothing configured reaches, by record.
 	Unserved map[string]string
+	// Shared is nil where the journal is this process's own.
+	Shared *Shared
 }
 
 // Integration is one configured provider.
@@ -163,7 +166,7 @@ func (b *Board) Unserved(do map[string]string) {
 func (b *Board) Read() Snapshot {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s := Snapshot{AWS: b.aws.clone(), Unserved: b.unserved}
+	s := Snapshot{AWS: b.aws.clone(), Unserved: b.unserved, Shared: b.shared.clone()}
 	for _, id := range b.order {
 		s.Integrations = append(s.Integrations, b.integrations[id].read())
 	}

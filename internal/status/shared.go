@@ -1,0 +1,96 @@
+package status
+
+import (
+	"slices"
+	"time"
+)
+
+// Shared is what is noted of a journal that several processes share.
+type Shared struct {
+	// ID is this process among the members.
+	ID string `json:"id"`
+	// Table and Region are where the journal is; Region is empty where the endpoint tells.
+	Table  string `json:"table"`
+	Region string `json:"region,omitempty"`
+	// ConfirmedAt is when the last sign of life was sent that the table has confirmed; zero: none was yet.
+	ConfirmedAt time.Time `json:"confirmedAt,omitzero"`
+	// Stands is whether the process may act on it.
+	Stands bool `json:"stands"`
+	// Failure is why the last sign of life was not confirmed, and FailingSince since when; empty if it was.
+	Failure      string    `json:"failure,omitempty"`
+	FailingSince time.Time `json:"failingSince,omitzero"`
+	// Unconfirmed counts those that were not confirmed.
+	Unconfirmed uint64 `json:"unconfirmed"`
+	// Others are the other members.
+	Others []Member `json:"others"`
+}
+
+// Member is another process that shares the journal.
+type Member struct {
+	ID      string `json:"id"`
+	Version string `json:"version"`
+	// Ready are the integrations of which it has a session.
+	Ready []string `json:"ready,omitempty"`
+	// SeenAt is when it was last seen to live.
+	SeenAt time.Time `json:"seenAt"`
+	// Gone: it has not moved for so long that others take over what it had under way.
+	Gone bool `json:"gone,omitempty"`
+}
+
+// Share notes that the journal is shared, by way of a table.
+func (b *Board) Share(id, table, region string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.shared = &Shared{ID: id, Table: table, Region: region, Others: []Member{}}
+}
+
+// Raised notes how a sign of life went that was sent at an instant, and whether the process may act.
+func (b *Board) Raised(sent time.Time, failure string, stands bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	s := b.shared
+	if s == nil {
+		return
+	}
+	s.Stands = stands
+	if failure == "" {
+		s.ConfirmedAt, s.Failure, s.FailingSince = sent.UTC(), "", time.Time{}
+		return
+	}
+	if s.Failure == "" {
+		s.FailingSince = sent.UTC()
+	}
+	s.Failure = cut(failure)
+	s.Unconfirmed++
+}
+
+// Members notes the other members. The caller leaves the list alone from then on.
+func (b *Board) Members(others []Member) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.shared != nil {
+		b.shared.Others = others
+	}
+}
+
+// Ready gives the integrations that have a session to APIM.
+func (b *Board) Ready() (ids []string) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, id := range b.order {
+		if b.integrations[id].Session.State == Up {
+			ids = append(ids, id)
+		}
+	}
+	return ids
+}
+
+// clone is nil for a journal that is not shared.
+func (s *Shared) clone() *Shared {
+	if s == nil {
+		return nil
+	}
+	out := *s
+	out.Others = slices.Clone(s.Others)
+	return &out
+}
