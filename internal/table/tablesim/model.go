@@ -182,9 +182,12 @@ func (c client) begin(ctx context.Context, call Call) (Fault, error) {
 	}
 	c.of.mu.Lock()
 	c.of.calls, c.of.bills = append(c.of.calls, call), append(c.of.bills, Bill{Calls: 1})
-	if ctx.Err() != nil {
+	if err := ctx.Err(); err != nil {
+		if errors.Is(err, context.DeadlineExceeded) {
+			err = c.away(Slow, call.Op == Update || call.Op == Delete)
+		}
 		c.of.mu.Unlock()
-		return LostBefore, ctx.Err()
+		return LostBefore, err
 	}
 	return fault, nil
 }
