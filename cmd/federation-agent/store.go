@@ -32,7 +32,7 @@ Without a subcommand it prints this help. Exit code 0: printed. 2: there is no s
   federation-agent store copy --from file --to table --dry-run
   federation-agent store accept-restore`,
 	}
-	command.AddCommand(storeCreateCommand(p), storeAcceptCommand(p))
+	command.AddCommand(storeCreateCommand(p), storeCopyCommand(p), storeAcceptCommand(p))
 	return command
 }
 
