@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"federation-agent/config"
+	"federation-agent/internal/apigateway"
 	"federation-agent/internal/iam"
 	"federation-agent/internal/secret"
 )
@@ -28,8 +29,8 @@ func policyCommand(p process) *cobra.Command {
 		Short: "Prints the IAM policies that this configuration needs in AWS",
 		Long: `Prints what this configuration needs of AWS IAM, and no more: the permissions in API Gateway, narrowed to the
 configured regions; the right to assume the configured roles, and the trust policy of each; the right to read the
-secrets of Secrets Manager that settings refer to, and the queue of events. Each with what it is for, and what
-happens without it.
+secrets of Secrets Manager that settings refer to, and the queue of events; the right to use the table that is the
+journal, and, apart from it, to make that table. Each with what it is for, and what happens without it.
 Nothing is read but the configuration, and nobody is asked: it works before the agent has any right at all, and where
 what else the agent needs, such as its token, is not known.
 Exit code 0: printed. 2: a fault in what concerns AWS, or --of fits no document or several.`,
@@ -114,7 +115,8 @@ func aboutAWS(faults error) error {
 	for _, one := range joined.Unwrap() {
 		fault, _ := errors.AsType[config.Fault](one)
 		isPart := fault.Key == "" || !strings.HasSuffix(fault.Key, ".integrationId") && slices.ContainsFunc(
-			[]string{"integration.providers", "agent.aws.", "agent.discovery.", "agent.keys.", "agent.events.", "secrets.aws."},
+			[]string{"integration.providers", "agent.aws.", "agent.discovery.", "agent.keys.", "agent.events.",
+				"agent.store.table.", "secrets.aws."},
 			func(group string) bool { return strings.HasPrefix(fault.Key, group) })
 		if isPart {
 			some = append(some, one)
@@ -168,6 +170,17 @@ func needsOf(x config.Explanation, principals []string) (iam.Needs, error) {
 		n.Events = iam.Queue{Use: use, Region: e.Region}
 		n.Events.Account, n.Events.Name = e.Queue()
 	}
+	if t := cfg.Agent.Store.Table; t.IsOn() && len(n.Uses) > 0 {
+		n.Table = iam.Table{
+			Use: iam.Use{
+				Identity: n.Uses[0].Identity, Role: t.RoleARN, ExternalID: t.ExternalID, ExternalIDFrom: "agent.store.table.externalId",
+			},
+			Region: t.Region, Account: cfg.Agent.AWS.AccountID, Name: t.Name,
+		}
+		if t.RoleARN != "" {
+			n.Table.Account = apigateway.AccountOfRole(t.RoleARN)
+		}
+	}
 	return n, n.CheckPrincipals()
 }
 
@@ -175,6 +188,7 @@ func needsOf(x config.Explanation, principals []string) (iam.Needs, error) {
 func isPartOfPolicy(key string) bool {
 	return strings.HasSuffix(key, ".configuration.region") || strings.HasSuffix(key, ".configuration.roleArn") ||
 		strings.Contains(key, ".configuration.accounts[") || strings.HasPrefix(key, "agent.events.") ||
+		strings.HasPrefix(key, "agent.store.table.") ||
 		key == "agent.aws.externalId" || key == "agent.aws.accountId"
 }
 
@@ -240,6 +254,7 @@ var titles = map[iam.Kind]string{
 	iam.Permissions: "Permissions in API Gateway", iam.AssumeRole: "Permission to assume roles",
 	iam.Trust: "Trust policy", iam.ReadSecrets: "Permission to read secrets",
 	iam.ReadEvents: "Permission to read the queue of events",
+	iam.UseTable:   "Permission to use the table of the journal", iam.CreateTable: "Permission to make that table",
 }
 
 // described says who a holder is.

@@ -278,6 +278,51 @@ func TestPolicyGrantsTheQueueOfEventsToWhomReadsIt(t *testing.T) {
 	}
 }
 
+func TestPolicyGrantsTheTableOfTheJournalApartFromItsMaking(t *testing.T) {
+	t.Parallel()
+	const role = "arn:aws:iam::111122223333:role/journal"
+	for name, c := range map[string]struct {
+		more          []string
+		holder, table string
+		printed       []string
+	}{
+		"the identity": {
+			[]string{"gravitee_agent_aws_accountId=123456789012"}, "default-chain",
+			"arn:aws:dynamodb:eu-west-1:123456789012:table/fed", []string{"dynamodb:DescribeTable: tells a restored table"},
+		},
+		"a role of its own": {
+			[]string{"gravitee_agent_store_table_roleArn=" + role, "gravitee_agent_store_table_externalId=ours"}, role,
+			"arn:aws:dynamodb:eu-west-1:111122223333:table/fed",
+			[]string{"--of trust --for " + role, `"sts:ExternalId": "ours"`, "--of assume-role --for default-chain"},
+		},
+	} {
+		set := oneProvider(append(c.more, "gravitee_agent_store_table_name=fed", "gravitee_agent_store_table_region=eu-west-1")...)
+		out, faults, code := said(set, "policy")
+		for _, words := range append(c.printed, "for federation-agent store create alone") {
+			if !strings.Contains(out, words) {
+				t.Errorf("%s: not printed: %s\n%s", name, words, out)
+			}
+		}
+		if code != exitOrderly {
+			t.Errorf("%s: exit code %d, %s", name, code, faults)
+		}
+		for kind, want := range map[string]struct {
+			actions   int
+			resources []string
+		}{"table": {7, []string{c.table, c.table + "/index/open"}}, "create-table": {7, []string{c.table}}} {
+			document, _, _ := said(set, "policy", "--of="+kind, "--for="+c.holder)
+			p, err := awssim.ParsePolicy([]byte(document))
+			if err != nil || len(p.Statement) != 1 || len(p.Statement[0].Action) != want.actions ||
+				!slices.Equal(p.Statement[0].Resource, want.resources) {
+				t.Errorf("%s, %s: %v\n%s", name, kind, err, document)
+			}
+		}
+	}
+	if out, _, _ := said(oneProvider(), "policy"); strings.Contains(out, "dynamodb") {
+		t.Errorf("without a table:\n%s", out)
+	}
+}
+
 func TestPolicyNamesTheTemplateOfOptionalGrantsWithThoseThatAreSet(t *testing.T) {
 	t.Parallel()
 	for want, set := range map[string][]string{

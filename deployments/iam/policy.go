@@ -25,3 +25,13 @@ var KeyLookupPolicy []byte
 //
 //go:embed list-regions-policy.json
 var ListRegionsPolicy []byte
+
+// JournalTablePolicy is what the table of agent.store.table.name needs, of any account and region.
+//
+//go:embed journal-table-policy.json
+var JournalTablePolicy []byte
+
+// JournalTableCreatePolicy is what the command store create needs, and no agent.
+//
+//go:embed journal-table-create-policy.json
+var JournalTableCreatePolicy []byte

@@ -23,6 +23,8 @@ type Needs struct {
 	Principals []string
 	// Events is the queue of the optional grant of agent.events.
 	Events Queue
+	// Table is the journal, where that is a table.
+	Table Table
 	// Lookup adds the optional grant of agent.keys.lookup, Domains that of agent.discovery.customDomains.
 	Lookup, Domains bool
 }
@@ -61,10 +63,14 @@ const (
 	Trust       Kind = "trust"
 	ReadSecrets Kind = "secrets"
 	ReadEvents  Kind = "events"
+	UseTable    Kind = "table"
+	CreateTable Kind = "create-table"
 )
 
 // Kinds are all of them.
-func Kinds() []Kind { return []Kind{Permissions, AssumeRole, Trust, ReadSecrets, ReadEvents} }
+func Kinds() []Kind {
+	return []Kind{Permissions, AssumeRole, Trust, ReadSecrets, ReadEvents, UseTable, CreateTable}
+}
 
 // Grant is one document and who needs it.
 type Grant struct {
@@ -149,6 +155,36 @@ var reasons = []Reason{
 		remove, "deletes each event once it was handed over",
 		"each event comes again and again, until the queue gives it up",
 	},
+	{
+		"dynamodb:GetItem", "reads the journal of a subscription, or of an integration's ingests",
+		"no subscription is served, and no ingest runs",
+	},
+	{
+		"dynamodb:Query", "reads what is left to do, and which other agents there are",
+		"interrupted keys stay as they are, and nobody goes on with what an agent that is gone has begun",
+	},
+	{
+		"dynamodb:UpdateItem", "writes the journal, always on a condition", "no subscription is served, and no ingest runs",
+	},
+	{
+		"dynamodb:DeleteItem", "forgets keys that are deleted, and the agent itself at its end",
+		"deleted keys are deleted again and again, and others wait for an agent that has ended",
+	},
+	{
+		"dynamodb:DescribeTable", "tells a restored table from the one that the journal was written to",
+		"the agent does not use the table",
+	},
+	{
+		"dynamodb:DescribeTimeToLive", "tells doctor whether the time to live is on", "doctor cannot say that; all else goes on",
+	},
+	{
+		"dynamodb:DescribeContinuousBackups", "tells doctor whether the point-in-time recovery is on",
+		"doctor cannot say that; all else goes on",
+	},
+	{"dynamodb:CreateTable", "makes the table", "somebody else must make it"},
+	{"dynamodb:UpdateTable", "turns on the deletion protection of a restored table", "somebody can delete the table"},
+	{"dynamodb:UpdateTimeToLive", "turns on the time to live", "what agents that ended left stays in the table"},
+	{"dynamodb:UpdateContinuousBackups", "turns on the point-in-time recovery", "the table cannot be restored"},
 }
 
 // Grants are the documents: first those of each identity, then those of each role.
@@ -201,6 +237,10 @@ func (n Needs) Grants() (grants []Grant, err error) {
 			})
 			grants[len(grants)-1].Optional = []string{aboutEvents}
 		}
+		if n.Table.Name != "" && holder == cmp.Or(n.Table.Role, n.Table.Identity) {
+			of, parsed := n.Table.grants(holder)
+			grants, err = append(grants, of...), errors.Join(err, parsed)
+		}
 		if slices.Contains(roles, holder) {
 			statement, hints := n.trust(holder)
 			add(Trust, holder, hints, statement)
@@ -209,12 +249,16 @@ func (n Needs) Grants() (grants []Grant, err error) {
 	return grants, err
 }
 
-// uses are those of integrations, and that of the queue, which reads no region.
+// uses are those of integrations, and those of the queue and the table, which read no region.
 func (n Needs) uses() []Use {
-	if n.Events.Name == "" {
-		return n.Uses
+	all := slices.Clone(n.Uses)
+	if n.Events.Name != "" {
+		all = append(all, n.Events.Use)
 	}
-	return append(slices.Clone(n.Uses), n.Events.Use)
+	if n.Table.Name != "" {
+		all = append(all, n.Table.Use)
+	}
+	return all
 }
 
 // with adds what is not there yet.
