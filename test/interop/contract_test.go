@@ -3,6 +3,7 @@ package interop
 import (
 	"context"
 	"os"
+	"slices"
 	"sync"
 	"testing"
 	"time"
@@ -46,7 +47,7 @@ type chapter struct {
 
 func chapters() []chapter {
 	return []chapter{
-		{"The agent", append(append(append(sessionCases(), cutCases()...), ingestCases()...), commandCases()...)},
+		{"The agent", slices.Concat(sessionCases(), cutCases(), ingestCases(), commandCases(), handoverCases())},
 		{"The controllers, asked by hand", controllerFacts()},
 	}
 }

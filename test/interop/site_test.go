@@ -20,7 +20,9 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/members"
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/storetest"
 	"federation-agent/test/interop/controller"
@@ -66,7 +68,13 @@ func apiID(n int) string { return fmt.Sprintf("%s:%s:a%09d:dev", awssim.UniformA
 
 func newSite(ctx context.Context, t *testing.T, c controller.Controller, estate awssim.Estate) *site {
 	t.Helper()
-	server, err := awssim.New(awssim.Options{Estate: estate, Quota: awssim.Quota{Scale: awsScale}})
+	return newSiteOf(ctx, t, c, awssim.Options{Estate: estate})
+}
+
+func newSiteOf(ctx context.Context, t *testing.T, c controller.Controller, o awssim.Options) *site {
+	t.Helper()
+	o.Quota.Scale = awsScale
+	server, err := awssim.New(o)
 	must(t, err)
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	must(t, err)
@@ -97,6 +105,10 @@ func (s *site) httpClient() *http.Client {
 type agentOptions struct {
 	// via is a proxy's address to reach the controller by.
 	via string
+	// node is the controller that it connects to; nil: the site's.
+	node controller.Controller
+	// member is it among those that share a journal; nil: alone.
+	member *members.Self
 	// settings are further variables, or others.
 	settings map[string]string
 }
@@ -105,7 +117,8 @@ type agentOptions struct {
 // the least delay before each reconnect, and an HTTP client that finds the case's AWS.
 type agent struct {
 	*actors.Agent
-	log *process.Output
+	log   *process.Output
+	board *status.Board
 }
 
 // settingsOf are those that every agent has: the vendor's, without any of our own.
@@ -125,6 +138,9 @@ func settingsOf(endpoint string) map[string]string {
 func (s *site) agent(o agentOptions) *agent {
 	s.t.Helper()
 	endpoint := s.c.Endpoint()
+	if o.node != nil {
+		endpoint = o.node.Endpoint()
+	}
 	if o.via != "" {
 		endpoint = "http://" + o.via
 	}
@@ -135,13 +151,13 @@ func (s *site) agent(o agentOptions) *agent {
 	cfg, _, err := config.Load(config.Sources{Environ: process.Environ(settings)})
 	must(s.t, err)
 	memory, _ := (&storetest.Model{}).Open(store.Options{})
-	a := &agent{log: &process.Output{}}
+	a := &agent{log: &process.Output{}, board: status.NewBoard()}
 	a.Agent = actors.Start(life.Env{
 		Log: slog.New(slog.NewTextHandler(a.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
 		AWS: s.httpClient(), Now: time.Now, NewID: uuid.NewString,
 		Jitter: func() float64 { return 0 },
 		Keys:   memory, Ingests: memory, Listings: memory,
-		Exports: store.NewMemoryExports(1 << 30),
+		Exports: store.NewMemoryExports(1 << 30), Board: a.board, Member: o.member,
 	}, cfg)
 	s.t.Cleanup(func() {
 		a.Kill()

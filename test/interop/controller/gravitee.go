@@ -17,6 +17,9 @@ type Options struct {
 	HealthCheckInterval time.Duration
 	// Settings are others of the controller's own, without their "integration." prefix.
 	Settings map[string]string
+	// Beside is the controller of another node of the same APIM, in the same process: both share a cluster and a cache.
+	// Nil for a node alone.
+	Beside *Gravitee
 }
 
 // healthCheckSetting is the controller's own name for the interval, in milliseconds (read in exchange 1.5.2 to 2.0.1).
@@ -25,6 +28,7 @@ const healthCheckSetting = "controller.channel.healthcheck.delay"
 // Gravitee is a published controller that runs in a [Process]. It is a [Controller].
 type Gravitee struct {
 	process  *Process
+	beside   *Gravitee
 	settings map[string]string
 	events   EventLog
 
@@ -52,7 +56,9 @@ func (p *Process) NewController(ctx context.Context, options Options) (*Gravitee
 	if options.HealthCheckInterval > 0 {
 		settings[healthCheckSetting] = strconv.FormatInt(options.HealthCheckInterval.Milliseconds(), 10)
 	}
-	g := &Gravitee{process: p, settings: settings, tokens: map[string]bool{}, integrations: map[string]string{}}
+	g := &Gravitee{
+		process: p, beside: options.Beside, settings: settings, tokens: map[string]bool{}, integrations: map[string]string{},
+	}
 	return g, g.Start(ctx)
 }
 
@@ -83,6 +89,11 @@ func (g *Gravitee) Start(ctx context.Context) error {
 		"tokens": slices.Sorted(maps.Keys(g.tokens)), "integrations": g.integrations, "rules": g.rules,
 	}
 	g.mu.Unlock()
+	if g.beside != nil {
+		g.beside.mu.Lock()
+		request["beside"] = g.beside.name
+		g.beside.mu.Unlock()
+	}
 	var result struct{ Port int }
 	if err := g.process.call(ctx, request, &result); err != nil {
 		return err

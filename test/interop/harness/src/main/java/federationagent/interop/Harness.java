@@ -79,7 +79,8 @@ public final class Harness {
         }
         RunningController controller = new RunningController(name, out);
         controller.desk().restore(request);
-        int port = controller.start(request.path("port").asInt(), request.path("settings"));
+        RunningController beside = controllers.get(request.path("beside").asText());
+        int port = controller.start(request.path("port").asInt(), request.path("settings"), beside);
         controllers.put(name, controller);
         return Lines.object().put("port", port);
     }

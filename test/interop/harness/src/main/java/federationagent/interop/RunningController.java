@@ -55,6 +55,8 @@ final class RunningController {
     private final Exchanges exchanges = new Exchanges();
     private final Desk desk;
     private Vertx vertx;
+    private StandaloneClusterManager cluster;
+    private StandaloneCacheManager cache;
     private WebSocketExchangeController controller;
     private ChannelWatch watch;
 
@@ -68,14 +70,23 @@ final class RunningController {
         return desk;
     }
 
-    /** Starts on a port of loopback, a free one where none is named, and returns the port once it takes connections. */
-    int start(int wantedPort, JsonNode settings) throws Exception {
+    /**
+     * Starts on a port of loopback, a free one where none is named, and returns the port once it takes connections.
+     *
+     * @param beside the controller of another node of the same APIM, whose cluster and cache are shared; null for a node alone
+     */
+    int start(int wantedPort, JsonNode settings, RunningController beside) throws Exception {
         int port = wantedPort == 0 ? freePort() : wantedPort;
         vertx = Vertx.vertx(new VertxOptions().setEventLoopPoolSize(2).setInternalBlockingPoolSize(2));
-        StandaloneClusterManager cluster = new StandaloneClusterManager(vertx.getDelegate());
-        cluster.start();
-        StandaloneCacheManager cache = new StandaloneCacheManager();
-        cache.start();
+        if (beside == null) {
+            cluster = new StandaloneClusterManager(vertx.getDelegate());
+            cluster.start();
+            cache = new StandaloneCacheManager();
+            cache.start();
+        } else {
+            cluster = beside.cluster;
+            cache = beside.cache;
+        }
         DefaultKeyStoreLoaderFactoryRegistry<KeyStoreLoaderOptions> keyStores = new DefaultKeyStoreLoaderFactoryRegistry<>();
         keyStores.registerFactory(new FileKeyStoreLoaderFactory());
         DefaultKeyStoreLoaderFactoryRegistry<TrustStoreLoaderOptions> trustStores = new DefaultKeyStoreLoaderFactoryRegistry<>();
