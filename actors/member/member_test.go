@@ -108,7 +108,7 @@ func (e *estate) process(name string) *process {
 		log: lines{slog.DiscardHandler, &sync.Mutex{}, &[]string{}},
 	}
 	p.board.Serve("orders", time.Now())
-	p.board.Share(name, "journal", "eu-west-1")
+	p.board.Share(status.Shared{ID: name, Table: "journal", Region: "eu-west-1"})
 	tokens := 0
 	journal := tablestore.New(e.model.Client(name), func() string { tokens++; return fmt.Sprint(name, tokens) })
 	_ = journal.Open(e.Context()) // what fails is tried again

@@ -25,8 +25,6 @@ import (
 const (
 	// storePath is the variable that messages name.
 	storePath = "gravitee_agent_store_path"
-	// flushEvery is the time between two writes of what waits for the disk, and between two tries of a failed disk.
-	flushEvery = 30 * time.Second
 	// drainGrace is added to the agent's own deadline, because the agent stops its actors only then.
 	drainGrace = time.Second
 )
@@ -40,7 +38,7 @@ type agentProcess struct {
 	untoken  func()        // removes its file
 	log      *slog.Logger
 	book     *logbook.Book
-	store    *store.FileStore
+	journal  *journal
 	exports  exportCache
 	shutdown config.Shutdown
 	flushing sync.WaitGroup
@@ -50,13 +48,20 @@ type agentProcess struct {
 // startAgent takes the node API's port, opens the store and starts the agent. The node API shows what src sets.
 func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*agentProcess, error) {
 	log := book.Logger
-	if err := store.Check(cfg.Agent.Store.Path); err != nil {
+	if err := store.Check(cfg.Agent.Store.Path); err != nil && !cfg.Agent.Store.Table.IsOn() {
 		return nil, exit(exitConfiguration, "fault: %s: %v; start the version of the agent that wrote it, or give this one "+
 			"another directory\nNothing was started.", storePath, err)
 	}
-	env := life.Env{Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64}
+	board := status.NewBoard()
+	env := life.Env{Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64, Board: board}
 	var err error
 	if env.TLS, env.Dial, err = wayToAPIM(cfg, log); err != nil {
+		return nil, err
+	}
+	exports, giveWay := openExports(cfg.Agent, log)
+	env.Exports = exports
+	journal, err := openJournal(cfg, &env, giveWay)
+	if err != nil {
 		return nil, err
 	}
 	var listener net.Listener // none where the node API is switched off
@@ -71,17 +76,11 @@ func startAgent(cfg config.Config, src config.Sources, book *logbook.Book) (*age
 				nodePort, nodeHost, err, nodeEnabled)
 		}
 	}
-	exports, giveWay := openExports(cfg.Agent, log)
-	journal, _ := store.Open(cfg.Agent.Store.Path, store.Options{Logger: log, GiveWay: giveWay})
 	ctx, stop := context.WithCancel(context.Background())
 	a := &agentProcess{
-		log: log, book: book, store: journal, exports: exports, shutdown: cfg.Agent.Shutdown, stop: stop,
+		log: log, book: book, journal: journal, exports: exports, shutdown: cfg.Agent.Shutdown, stop: stop,
 	}
 	a.flushing.Go(func() { a.flush(ctx) })
-	board := status.NewBoard()
-	env.Keys = store.Policy{KeyJournal: journal, Required: cfg.Agent.Store.Required}
-	env.Ingests, env.Listings = journal, journal
-	env.Exports, env.Board = exports, board
 	a.Agent = actors.Start(env, cfg)
 	if listener != nil {
 		a.token, a.untoken = newToken(cfg, listener.Addr(), log)
@@ -135,11 +134,14 @@ func openExports(cfg config.Agent, log *slog.Logger) (cache exportCache, giveWay
 	if most == 0 {
 		return store.NewMemoryExports(0), nil
 	}
+	limit := min(most, store.DefaultMemoryExportBytes)
+	if cfg.Cache.Path == "" { // the journal is a table, and nobody asked for a disk
+		return store.NewMemoryExports(limit), nil
+	}
 	disk, err := store.OpenExports(cfg.Cache.Path, cfg.Store.Path, most)
 	if err == nil {
 		return disk, disk.GiveWay
 	}
-	limit := min(most, store.DefaultMemoryExportBytes)
 	log.Warn("the export cache cannot be on disk; keeping a small one in memory",
 		logPath, cfg.Cache.Path, life.LogBytes, limit, life.LogError, err)
 	return store.NewMemoryExports(limit), nil
@@ -149,7 +151,7 @@ func (a *agentProcess) flush(ctx context.Context) {
 	for tick := time.Tick(flushEvery); ; {
 		select {
 		case <-tick:
-			if err := a.store.Flush(); err != nil {
+			if err := a.journal.flush(); err != nil {
 				a.log.Warn("writing the store", life.LogError, err)
 			}
 		case <-ctx.Done():
@@ -167,12 +169,12 @@ func (a *agentProcess) drain() error {
 
 // ingestsLeft is how many ingests are on the disk for the next process to resume.
 func (a *agentProcess) ingestsLeft(providers []config.Provider) int {
-	if !a.store.Health().Durable {
+	if !a.journal.health().Durable {
 		return 0
 	}
 	left := 0
 	for _, p := range providers {
-		jobs, err := a.store.Running(context.Background(), p.IntegrationID)
+		jobs, err := a.journal.ingests.Running(context.Background(), p.IntegrationID)
 		if err != nil {
 			a.log.Warn("cannot read the running ingest jobs", life.LogError, err)
 		}
@@ -191,12 +193,7 @@ func (a *agentProcess) close() {
 	}
 	a.stop()
 	a.flushing.Wait()
-	durable := a.store.Health().Durable
-	switch err := a.store.Close(); {
-	case err == nil:
-	case !durable: // the consequences were logged when the disk failed
-		a.log.Error("the store's disk did not come back: data that was only in memory is lost with this process")
-	default:
+	if err := a.journal.close(); err != nil {
 		a.log.Error("closing the store", life.LogError, err)
 	}
 }

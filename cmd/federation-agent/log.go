@@ -14,6 +14,7 @@ const (
 	logPath         = "path"
 	logRegions      = "regions"
 	logSignal       = "signal"
+	logTable        = "table"
 	logTimeout      = "timeout"
 	logVersion      = "version"
 )

@@ -15,7 +15,6 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/node"
 	"federation-agent/internal/status"
-	"federation-agent/internal/store"
 )
 
 const (
@@ -42,13 +41,13 @@ func serveNode(
 		ID: uuid.NewString(), Name: nodeName, Build: thisBuild(),
 		Open: api.Authentication.Type == config.AuthenticationNone, Users: api.Authentication.Users,
 		HostNames: append(cfg.Agent.Node.HostNames, api.Host),
-		Metrics:   metrics.Enabled && metrics.Prometheus, Board: board, Keys: a.store, Ingests: a.store, APIs: a.store,
-		Listings: a.store, Token: a.token, Looks: actors.LooksOf(cfg.Agent), Order: a.Order, Settings: settings,
+		Metrics:   metrics.Enabled && metrics.Prometheus, Board: board, Keys: a.journal.keys, Ingests: a.journal.ingests,
+		APIs: a.journal.apis, Listings: a.journal.listings, Token: a.token, Looks: actors.LooksOf(cfg.Agent), Order: a.Order, Settings: settings,
 		TLS: secured, IdleTimeout: time.Duration(api.IdleTimeout) * time.Second,
 		Sizes: func() node.Sizes {
-			return node.Sizes{Journal: store.Bytes(cfg.Agent.Store.Path), Exports: a.exports.Used()}
+			return node.Sizes{Journal: a.journal.size(), Exports: a.exports.Used()}
 		},
-		StoreHealth: a.store.Health, Alive: a.Alive, Now: time.Now, Log: a.log,
+		StoreHealth: a.journal.health, Alive: a.Alive, Now: time.Now, Log: a.log,
 		Book: a.book,
 	})
 }

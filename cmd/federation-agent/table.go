@@ -15,9 +15,10 @@ import (
 )
 
 const (
-	// tableName and tableRegion are the variables that messages name.
+	// tableName, tableRegion and tableRole are the variables that messages name.
 	tableName   = "gravitee_agent_store_table_name"
 	tableRegion = "gravitee_agent_store_table_region"
+	tableRole   = "gravitee_agent_store_table_roleArn"
 )
 
 // openTable gives the client of the table that is the journal. It calls nobody. The agent signs in as for the first

@@ -85,7 +85,7 @@ func printSummary(p process, cfg config.Config) error {
 	}
 	q := cfg.Agent.Quota
 	fmt.Fprintf(out, "  Quota\t%d %% of %g requests a second, burst %d\n", q.Share, q.Rate, q.Burst)
-	fmt.Fprintf(out, "  Journal\t%s\n", cfg.Agent.Store.Path)
+	fmt.Fprintf(out, "  Journal\t%s\n", journalSummary(cfg.Agent.Store))
 	fmt.Fprintf(out, "  Node API\t%s\n", nodeSummary(cfg.Services.HTTP))
 	return out.Flush()
 }
@@ -104,4 +104,15 @@ func onOrOff(isOn bool) string {
 		return "on"
 	}
 	return "off"
+}
+
+func journalSummary(s config.Store) string {
+	switch t := s.Table; {
+	case !t.IsOn():
+		return s.Path
+	case t.Region != "":
+		return "the table " + t.Name + " of DynamoDB in " + t.Region
+	default:
+		return "the table " + t.Name + " of DynamoDB"
+	}
 }

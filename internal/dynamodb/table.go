@@ -35,6 +35,7 @@ const (
 // drops those that nobody calls.
 type Table struct {
 	name     string
+	region   string
 	get      operation[sdk.GetItemInput, sdk.GetItemOutput]
 	update   operation[sdk.UpdateItemInput, sdk.UpdateItemOutput]
 	remove   operation[sdk.DeleteItemInput, sdk.DeleteItemOutput]
@@ -60,7 +61,7 @@ func New(cfg aws.Config, endpoint, name string) *Table {
 		}
 	})
 	return &Table{
-		name: name, get: c.GetItem, update: c.UpdateItem, remove: c.DeleteItem, query: c.Query,
+		name: name, region: cfg.Region, get: c.GetItem, update: c.UpdateItem, remove: c.DeleteItem, query: c.Query,
 		describe: c.DescribeTable, create: c.CreateTable, expiry: c.UpdateTimeToLive, backups: c.UpdateContinuousBackups,
 		guard: c.UpdateTable, hasExpiry: c.DescribeTimeToLive, hasBackups: c.DescribeContinuousBackups,
 	}
@@ -68,6 +69,9 @@ func New(cfg aws.Config, endpoint, name string) *Table {
 
 // Name is the table's name.
 func (t *Table) Name() string { return t.name }
+
+// Region is where it is.
+func (t *Table) Region() string { return t.region }
 
 // Get implements [table.Items].
 func (t *Table) Get(ctx context.Context, key table.Key) (table.Item, error) {

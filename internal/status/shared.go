@@ -9,9 +9,9 @@ import (
 type Shared struct {
 	// ID is this process among the members.
 	ID string `json:"id"`
-	// Table and Region are where the journal is; Region is empty where the endpoint tells.
+	// Table and Region are where the journal is.
 	Table  string `json:"table"`
-	Region string `json:"region,omitempty"`
+	Region string `json:"region"`
 	// ConfirmedAt is when the last sign of life was sent that the table has confirmed; zero: none was yet.
 	ConfirmedAt time.Time `json:"confirmedAt,omitzero"`
 	// Stands is whether the process may act on it.
@@ -37,11 +37,12 @@ type Member struct {
 	Gone bool `json:"gone,omitempty"`
 }
 
-// Share notes that the journal is shared, by way of a table.
-func (b *Board) Share(id, table, region string) {
+// Share notes that the journal is shared: this process among the members, and where the table is.
+func (b *Board) Share(s Shared) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.shared = &Shared{ID: id, Table: table, Region: region, Others: []Member{}}
+	s.Others = []Member{}
+	b.shared = &s
 }
 
 // Raised notes how a sign of life went that was sent at an instant, and whether the process may act.
