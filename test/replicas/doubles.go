@@ -17,8 +17,8 @@ import (
 const (
 	// together is how many subscriptions are accepted twice at the same time.
 	together = 4
-	// longestGap is from the first accept to the second at most: longer than a SUBSCRIBE takes.
-	longestGap = 2 * time.Second
+	// longestGap is from the first accept to the second at most: about what a SUBSCRIBE takes.
+	longestGap = time.Second
 )
 
 // measureDoubles has subscriptions accepted twice, by way of two agents.

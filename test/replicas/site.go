@@ -126,7 +126,10 @@ func (r *rig) newSite(ctx context.Context, spec standInSpec) (s *site, err error
 		Region: tableRegion, Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "unchecked", ""),
 	}, s.moto.URL, tableName)
 	s.stores = tablestore.New(made, uuid.NewString)
-	return s, made.Create(ctx)
+	if err = made.Create(ctx); err == nil {
+		err = s.stores.Open(ctx)
+	}
+	return s, err
 }
 
 func (s *site) startStandIns(ctx context.Context, spec standInSpec) error {

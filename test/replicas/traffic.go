@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -163,6 +165,13 @@ func (t *traffic) tell(f *figures) {
 		}
 	}
 	f.tell("SUBSCRIBEs; previews, of them failed", fmt.Sprintf("%d; %d, %d", len(t.asks), t.previews, t.blind))
+	reasons := map[string]int{}
+	for _, reason := range t.rejected() {
+		reasons[strings.ReplaceAll(reason, "|", "/")]++
+	}
+	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
+		f.tell("SUBSCRIBEs rejected: "+reason, fmt.Sprint(reasons[reason]))
+	}
 	f.tell("ingests that APIM began; the longest", fmt.Sprintf("%d; %s", len(t.ingests), short(longest)))
 	f.none("of them, not ended as a success", notEnded)
 }

@@ -23,6 +23,8 @@ var (
 	ErrBadReply       = errors.New("reply cannot be used")
 	ErrNotFound       = errors.New("not found")
 	ErrNotAccepted    = errors.New("only an ACCEPTED one can be closed")
+	// ErrNotPending means that a subscription has been decided on already.
+	ErrNotPending = errors.New("subscription is not pending")
 )
 
 // APIM is the stand-in. It is an http.Handler; all methods may be called from any goroutine.

@@ -37,7 +37,7 @@ func (a *APIM) Subscribe(
 
 // AcceptTwice is Subscribe where a second person accepts gap after the first, or a proxy repeats the request: APIM looks
 // at the status only before it sends, so SUBSCRIBE goes out twice, by these two routes. Whichever answer comes first
-// decides. It returns both, in the order of the routes: nil is a key.
+// decides. It returns both, in the order of the routes: nil is a key, [ErrNotPending] a second that came too late.
 func (a *APIM) AcceptTwice(
 	ctx context.Context, apiID, planID, application string, first, second Route, gap time.Duration,
 ) (Subscription, [2]error, error) {
@@ -49,7 +49,8 @@ func (a *APIM) AcceptTwice(
 	done := make(chan struct{})
 	go func() {
 		defer close(done)
-		if answers[1] = ErrClosed; a.pause(gap, ctx.Done()) {
+		answers[1] = ErrNotPending
+		if a.pause(gap, ctx.Done()) && a.isPending(sub) {
 			_, answers[1] = a.accept(ctx, second, sub, asked)
 		}
 	}()
@@ -58,6 +59,12 @@ func (a *APIM) AcceptTwice(
 	a.mu.Lock()
 	defer a.mu.Unlock()
 	return sub.clone(), answers, nil
+}
+
+func (a *APIM) isPending(sub *Subscription) bool {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	return sub.Status == SubscriptionPending
 }
 
 // pend stores a subscription that is to be accepted, and makes the command that asks for its key.
