@@ -82,7 +82,7 @@ func (p *pair) judgeDoubles(ctx context.Context, f *figures, answers []twiceAnsw
 			if reason == "" {
 				keysGiven++
 			} else {
-				reasons[reason]++
+				reasons[strings.ReplaceAll(reason, a.ID, "ID")]++
 			}
 		}
 		switch {

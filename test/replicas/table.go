@@ -1,12 +1,15 @@
 package main
 
 import (
+	"bytes"
 	"fmt"
+	"io"
 	"maps"
 	"net"
 	"net/http"
 	"net/http/httputil"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -21,7 +24,14 @@ type table struct {
 
 	mu    sync.Mutex
 	calls map[string]int // by operation
+
+	// writing lets one write through at a time: between the condition and the write, moto 5.2.1 looks away. Of two first
+	// writes at the same time both succeed then, which DynamoDB excludes.
+	writing sync.Mutex
 }
+
+// maxRequest bounds a request, more than DynamoDB takes.
+const maxRequest = 4 << 20
 
 func newTable(moto string) (*table, error) {
 	to, err := url.Parse(moto)
@@ -47,6 +57,16 @@ func newTable(moto string) (*table, error) {
 			t.mu.Lock()
 			t.calls[operation]++
 			t.mu.Unlock()
+			// The whole request first: an agent that is stopped in the middle of one keeps nobody waiting.
+			body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxRequest))
+			if err != nil {
+				return
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			if !isRead(operation) {
+				t.writing.Lock()
+				defer t.writing.Unlock()
+			}
 			proxy.ServeHTTP(w, r)
 		})}
 	go func() { _ = t.server.Serve(listener) }() // until close
@@ -62,14 +82,17 @@ func (t *table) counts() map[string]int {
 	return maps.Clone(t.calls)
 }
 
+func isRead(operation string) bool {
+	return slices.Contains([]string{"GetItem", "Query", "BatchGetItem", "DescribeTable"}, operation)
+}
+
 // since are the calls since others were counted: of reads, and of writes.
 func (t *table) since(before map[string]int) (reads, writes int) {
 	for operation, n := range t.counts() {
 		n -= before[operation]
-		switch operation {
-		case "GetItem", "Query", "BatchGetItem":
+		if isRead(operation) {
 			reads += n
-		default:
+		} else {
 			writes += n
 		}
 	}
