@@ -23,7 +23,7 @@ func doctorCommand(p process) *cobra.Command {
 		Long: `Loads the configuration as run does, asks APIM and AWS whether they would serve this agent, and prints
 what each check found and what to do about it: name, connection, TLS, proxy, token and integration of APIM,
 and what agent.apim.token may do in its REST API, where agent.apim.url is set; credentials, roles, regions,
-permissions to list, the queue of events, and the clock, of AWS; the store; the node API's port.
+permissions to list, the queue of events, and the clock, of AWS; the store, a directory or a table; the node API's port.
 
 It changes nothing, and an agent that runs is not disturbed: to APIM it says HELLO as another kind of agent,
 which APIM refuses, and what it says of the integration then is the answer. To AWS it makes two calls for each
@@ -62,6 +62,7 @@ func examine(p process, cfg config.Config, asJSON, makeAKey bool) error {
 			signIn.Log = quiet
 			return apigateway.NewCredentials(ctx, signIn)
 		},
+		Table:   func(ctx context.Context) (doctor.Table, error) { return openTable(ctx, cfg, nil, quiet) },
 		AskNode: func(ctx context.Context) error { return askWhoServes(ctx, cfg.Services.HTTP) },
 		Listen: func() error {
 			l, err := node.Listen(cfg.Services.HTTP.Host, cfg.Services.HTTP.Port)

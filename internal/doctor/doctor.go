@@ -77,6 +77,8 @@ type Options struct {
 	// AskNode asks whether a federation agent serves the node API. Listen tries to take its port.
 	AskNode func(context.Context) error
 	Listen  func() error
+	// Table gives the client of the journal's table, where that is a table.
+	Table func(context.Context) (Table, error)
 	// Volume is where the store is; nil means the disk.
 	Volume store.Volume
 	// Now is this machine's clock, NewID makes ids that nobody has. Nil means the usual ones.

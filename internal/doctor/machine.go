@@ -26,8 +26,15 @@ const leastRoom = 16 << 20
 // disk checks the journal and the export cache. A cache in the journal's directory fails with it, as by default.
 func (d *doctor) disk(ctx context.Context) []Result {
 	agent := d.Config.Agent
-	journal := d.store(ctx, row{checkStore, agent.Store.Path})
 	r := row{checkCache, agent.Cache.Path}
+	if of := agent.Store.Table; of.IsOn() {
+		journal := d.table(ctx, row{checkStore, of.Name})
+		if agent.Cache.Path == "" {
+			return []Result{journal, r.good("it is in memory")}
+		}
+		return []Result{journal, d.cache(ctx, r)}
+	}
+	journal := d.store(ctx, row{checkStore, agent.Store.Path})
 	below, err := filepath.Rel(agent.Store.Path, agent.Cache.Path)
 	switch {
 	case agent.Cache.MaxBytes == 0:

@@ -143,7 +143,7 @@ func (s *Store) look(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if err := fit(is); err != nil {
+	if err := Fit(is); err != nil {
 		return err
 	}
 	item, err := s.gate.Items.Get(ctx, metaKey)
@@ -172,8 +172,14 @@ func (s *Store) look(ctx context.Context) error {
 	return nil
 }
 
-// fit refuses a table that keeps no conditions, or has other keys.
-func fit(is table.Description) error {
+// ReadMeta reads what a table knows of itself, and changes nothing; the zero [Meta] where it was never used.
+func ReadMeta(ctx context.Context, items table.Items) (Meta, error) {
+	item, err := items.Get(ctx, metaKey)
+	return metaOf(item), err
+}
+
+// Fit refuses a table that keeps no conditions, or has other keys: [ErrUnfit]; or that cannot be used yet.
+func Fit(is table.Description) error {
 	switch {
 	case !is.Keys:
 		return fmt.Errorf("%w: %s has another primary key, or no index %q; federation-agent store create makes one as it must be",
