@@ -309,7 +309,7 @@ func TestPolicyGrantsTheTableOfTheJournalApartFromItsMaking(t *testing.T) {
 		for kind, want := range map[string]struct {
 			actions   int
 			resources []string
-		}{"table": {7, []string{c.table, c.table + "/index/open"}}, "create-table": {7, []string{c.table}}} {
+		}{"table": {5, []string{c.table, c.table + "/index/open"}}, "create-table": {7, []string{c.table}}} {
 			document, _, _ := said(set, "policy", "--of="+kind, "--for="+c.holder)
 			p, err := awssim.ParsePolicy([]byte(document))
 			if err != nil || len(p.Statement) != 1 || len(p.Statement[0].Action) != want.actions ||

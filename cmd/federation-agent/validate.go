@@ -90,18 +90,6 @@ func printSummary(p process, cfg config.Config) error {
 	return out.Flush()
 }
 
-// journalSummary says where the journal is.
-func journalSummary(of config.Store) string {
-	if !of.Table.IsOn() {
-		return of.Path
-	}
-	who := "the agent's identity"
-	if of.Table.RoleARN != "" {
-		who = of.Table.RoleARN
-	}
-	return fmt.Sprintf("table %s in %s, used by %s", of.Table.Name, cmp.Or(of.Table.Region, "the region of the AWS SDK"), who)
-}
-
 // lateness says how much later than at the times of a schedule its rounds begin.
 func lateness(when schedule.Schedule, wanted time.Duration) string {
 	most := when.MostJitter(time.Now(), wanted)

@@ -88,6 +88,25 @@ def chosen(node, conditions):
 of_table = {"dynamodb:" + name for name in ("DeleteItem", "DescribeTable", "GetItem", "Query", "UpdateItem")}
 
 
+def of_journal(where, resources):
+    """The journal's table outlives its stack, and can be restored; its role may do what the agent calls, and no more."""
+    for name, resource in resources.items():
+        p = resource["Properties"]
+        if resource["Type"] == "AWS::DynamoDB::Table":
+            if resource.get("DeletionPolicy") != "Retain" or resource.get("UpdateReplacePolicy") != "Retain":
+                fault(f"{where}, {name}", "would be deleted with its stack")
+            if p.get("DeletionProtectionEnabled") is not True:
+                fault(f"{where}, {name}", "has no deletion protection")
+            if p.get("PointInTimeRecoverySpecification") != {"PointInTimeRecoveryEnabled": True}:
+                fault(f"{where}, {name}", "cannot be restored")
+            if p.get("TimeToLiveSpecification") != {"AttributeName": "expires", "Enabled": True}:
+                fault(f"{where}, {name}", "keeps what may go")
+        for s in statements(p) if name == "UseTable" else []:
+            wanted = json.loads((root / "iam/journal-table-policy.json").read_text())["Statement"][0]
+            if s["Action"] != wanted["Action"] or s["Sid"] != wanted["Sid"] or len(s["Resource"]) != len(wanted["Resource"]):
+                fault(f"{where}, {name}", "its policy is not deployments/iam/journal-table-policy.json")
+
+
 def of_service(where, resources):
     """A file is one task's: it ends before the next one starts. A table is shared by two: a third one starts first."""
     for shared in (False, True):
@@ -141,6 +160,7 @@ optional = {
         "iam/custom-domains-policy.json", "iam/key-lookup-policy.json", "iam/list-regions-policy.json",
     ],
     "GraviteeFederationEvents.yml": [],
+    "GraviteeFederationJournal.yml": [],
 }
 templates = sorted((root / "cloudformation").glob("*.yml"))
 for path in templates:
@@ -156,6 +176,7 @@ for path in templates:
     if files and len(found) > len(wanted):
         fault(path.name, f"its policy for API Gateway allows more than deployments/{' and '.join(files)}")
     of_queue(path.name, resources)
+    of_journal(path.name, resources)
     of_service(path.name, resources)
     for name, resource in resources.items():
         where, properties = f"{path.name}, {name}", resource["Properties"]
@@ -193,7 +214,7 @@ for path in templates:
                     fault(where, "its role has one name in all regions")
             elif "RoleName" in properties:
                 fault(where, "has a fixed name: one stack an account")
-if len(templates) != 5:
+if len(templates) != 6:
     fault("deployments/cloudformation", f"{len(templates)} templates")
 print("\n".join(faults), file=sys.stderr)
 sys.exit(bool(faults))

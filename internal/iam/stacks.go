@@ -70,6 +70,16 @@ func (n Needs) Stacks(chain string) (stacks []Stack) {
 		}
 		stacks = append(stacks, s)
 	}
+	if n.Table.Name != "" {
+		s := Stack{
+			Template: "GraviteeFederationJournal.yml", Makes: "the table of agent.store.table.name, and the right to use it",
+			Parameters: []string{"TableName=" + n.Table.Name, "RoleName=NAME_OF_THE_ROLE_THAT_USES_IT"},
+		}
+		if _, name, is := strings.Cut(n.Table.Role, ":role/"); is {
+			s.Parameters[1] = "RoleName=" + name[strings.LastIndex(name, "/")+1:]
+		}
+		stacks = append(stacks, s)
+	}
 	return stacks
 }
 
