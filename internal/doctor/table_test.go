@@ -73,7 +73,7 @@ func TestDoctorChecksTheTableOfTheJournal(t *testing.T) {
 					continue
 				}
 				said := r.Text + " " + r.Remedy
-				for _, words := range strings.SplitSeq(c.says, " ") {
+				for words := range strings.SplitSeq(c.says, " ") {
 					if r.Verdict != c.verdict || !strings.Contains(said, words) {
 						t.Errorf("%s, not %q: %s", r.Verdict, words, said)
 					}
