@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"maps"
 	"net"
+	"net/http"
 	"slices"
 	"strconv"
 	"strings"
@@ -56,6 +57,9 @@ type operation[In, Out any] func(context.Context, *In, ...func(*sdk.Options)) (*
 func New(cfg aws.Config, endpoint, name string) *Table {
 	c := sdk.NewFromConfig(cfg, func(o *sdk.Options) {
 		o.RetryMaxAttempts = attempts
+		if o.Credentials != nil {
+			o.Credentials = signer{o.Credentials}
+		}
 		if endpoint != "" {
 			o.BaseEndpoint = aws.String(endpoint)
 		}
@@ -167,8 +171,7 @@ func (t *Table) written(key table.Key, err error) error {
 		return &table.RefusedError{Key: key, Item: itemOf(refused.Item)}
 	}
 	outcome := table.ErrUnknown
-	if said, ok := errors.AsType[smithy.APIError](err); neverSent(err) ||
-		ok && (said.ErrorFault() == smithy.FaultClient || throttled(err)) {
+	if neverSent(err) || throttled(err) || turnedDown(err) {
 		outcome = table.ErrNotWritten
 	}
 	return fmt.Errorf("%w: %w", outcome, t.away(err, true))
@@ -219,14 +222,37 @@ func neverSent(err error) bool {
 	return ok && dial.Op == "dial" || unsigned(err)
 }
 
+// turnedDown reports that the call was answered with a client's fault. The status says so: most of DynamoDB's codes,
+// AccessDeniedException among them, are of no type of the SDK's, and then it knows of no fault.
+func turnedDown(err error) bool {
+	answer, ok := errors.AsType[interface {
+		error
+		HTTPStatusCode() int
+	}](err)
+	return ok && answer.HTTPStatusCode()/100 == 4 && answer.HTTPStatusCode() != http.StatusRequestTimeout
+}
+
 // unsigned reports that there were no credentials to sign a call with.
 func unsigned(err error) bool {
-	_, is := errors.AsType[interface {
-		error
-		ProviderError() bool
-	}](err)
+	_, is := errors.AsType[*unsignedError](err)
 	return is
 }
+
+// signer marks the errors of credentials. The SDK wraps them in a plain error, as it does with much else.
+type signer struct{ aws.CredentialsProvider }
+
+// Retrieve implements aws.CredentialsProvider.
+func (s signer) Retrieve(ctx context.Context) (aws.Credentials, error) {
+	got, err := s.CredentialsProvider.Retrieve(ctx)
+	if err != nil {
+		return got, &unsignedError{err}
+	}
+	return got, nil
+}
+
+type unsignedError struct{ error }
+
+func (e *unsignedError) Unwrap() error { return e.error }
 
 // expressions collects the names and values of expressions. Every name goes by a placeholder: DynamoDB reserves some
 // 570 words.
