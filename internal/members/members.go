@@ -7,6 +7,7 @@ package members
 import (
 	"cmp"
 	"context"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -23,6 +24,9 @@ const (
 	// watchAgain is after which time without a look a process begins to watch anew: it, and perhaps the others with it, stood
 	// still.
 	watchAgain = GoneAfter - 2*RaiseEvery
+	// forgetAfter is how long it is known that a member was asked about and not seen. Who owns something is asked about
+	// every half minute.
+	forgetAfter = 5 * time.Minute
 )
 
 // Member is a process as it shows itself.
@@ -56,6 +60,8 @@ type Watch struct {
 	began  time.Time // when it first saw the members
 	latest time.Time // when it last did
 	seen   map[string]Sighting
+	// missed are those who were asked about and not seen, and since when; also those who have left.
+	missed map[string]time.Time
 }
 
 // Registry is where processes show themselves to each other.
@@ -81,7 +87,7 @@ type Sighting struct {
 // See takes in all members as they were read at an instant or later: when the reading began.
 func (w *Watch) See(now time.Time, all []Member) {
 	if w.began.IsZero() || now.Sub(w.latest) > watchAgain {
-		w.began, w.seen = now, map[string]Sighting{}
+		w.began, w.seen, w.missed = now, map[string]Sighting{}, map[string]time.Time{}
 	}
 	w.latest = now
 	there := map[string]bool{}
@@ -94,22 +100,31 @@ func (w *Watch) See(now time.Time, all []Member) {
 		s.Member = m
 		w.seen[m.ID] = s
 	}
-	for id := range w.seen {
-		if !there[id] {
+	for id, s := range w.seen {
+		if !there[id] { // it has left
 			delete(w.seen, id)
+			w.missed[id] = s.Since
 		}
 	}
+	maps.DeleteFunc(w.missed, func(id string, asked time.Time) bool { return there[id] || now.Sub(asked) > forgetAfter })
 }
 
 // Gone reports whether what a member owned may be taken over: it has not moved for [GoneAfter], or is not there any more,
-// as far as the last look has shown. A process that has just started, or stood still, has seen nobody for long enough, and
+// as far as the last look has shown. One that was never seen may have begun since that look: it is gone once a look that
+// began later does not show it, either. A process that has just started, or stood still, has seen nobody for long enough, and
 // takes nothing over; nor does one that has not looked lately.
 func (w *Watch) Gone(now time.Time, id string) bool {
+	s, there := w.seen[id]
+	if _, asked := w.missed[id]; !there && !asked && w.missed != nil {
+		w.missed[id] = now
+	}
 	if w.latest.Sub(w.began) < GoneAfter || now.Sub(w.latest) > watchAgain {
 		return false
 	}
-	s, there := w.seen[id]
-	return !there || w.latest.Sub(s.Since) >= GoneAfter
+	if there {
+		return w.latest.Sub(s.Since) >= GoneAfter
+	}
+	return w.latest.After(w.missed[id])
 }
 
 // Ready reports whether somebody but the one with this id serves an integration: it has a session that APIM has accepted,

@@ -87,6 +87,35 @@ func TestWhoHasJustStartedTakesNothingOver(t *testing.T) {
 	watched(2 * time.Hour) // it stood still, and perhaps others with it
 }
 
+// A process that has just begun may own something before the others have looked again.
+func TestWhoWasNeverSeenMayHaveJustBegun(t *testing.T) {
+	var w members.Watch
+	now := time.Duration(0)
+	look := func(all ...members.Member) {
+		now += members.RaiseEvery
+		w.See(at(now), all)
+	}
+	for now < 2*members.GoneAfter {
+		look()
+	}
+	if now++; w.Gone(at(now), "new") || w.Gone(at(now), "old") {
+		t.Error("taken for gone by a look from before it was asked about")
+	}
+	look(members.Member{ID: "new", Count: 1})
+	if now++; w.Gone(at(now), "new") || !w.Gone(at(now), "old") {
+		t.Error("a look since then tells who lives")
+	}
+	if look(); !w.Gone(at(now), "new") {
+		t.Error("it has left, and counts as one that may come")
+	}
+	for range 200 { // nobody asks meanwhile
+		look()
+	}
+	if w.Gone(at(now), "old") {
+		t.Error("what is asked once is remembered for good")
+	}
+}
+
 func TestWhoServesAnIntegrationHasASessionAndMoves(t *testing.T) {
 	self := members.NewSelf("me")
 	all := func(count int64, ready ...string) []members.Member {
