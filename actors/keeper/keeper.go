@@ -54,6 +54,7 @@ type (
 	keepDue struct{}
 	found   struct {
 		records []keys.Record
+		all     bool // also of those with nothing to do
 		err     error
 	}
 	noted struct {
@@ -128,20 +129,24 @@ func (k *keeper) Receive(ctx actor.Context) {
 	}
 }
 
-// read reads the journal, and has a first look at it in the reading goroutine.
+// read reads the journal, and has a first look at it in the reading goroutine. Only for orders it reads also what has
+// nothing to do: in a table that is most of it, and is paid for.
 func (k *keeper) read(look func([]keys.Record)) {
 	if k.reading {
 		k.again = true
 		return
 	}
 	k.reading = true
+	env, all := k.env, len(k.orders) > 0
 	life.Pipe(k.Scope, func(ctx context.Context) ([]keys.Record, error) {
-		records, err := store.Records(ctx, k.env.Keys, store.Filter{}, false)
+		entries, err := env.Keys.Entries(ctx, store.Filter{}, !all)
 		if look != nil {
-			look(records)
+			look(store.RecordsOf(entries))
 		}
-		return records, err
-	}, func(records []keys.Record, err error) any { return found{records, err} })
+		return store.RecordsOf(slices.DeleteFunc(entries, func(e store.Entry) bool {
+			return env.Member.Others(time.Now(), e.Owner)
+		})), err
+	}, func(records []keys.Record, err error) any { return found{records, all, err} })
 }
 
 // attention names what an operator must look at, as the journal had it at the start.
@@ -197,7 +202,10 @@ func (k *keeper) onFound(ctx actor.Context, m found) {
 		k.orders, k.reading = nil, false // what is named stays so until the journal can be read
 		return
 	}
-	obeyed := k.obey(ctx, m.records)
+	var obeyed []asked
+	if m.all { // else they came since, and are read for next
+		obeyed = k.obey(ctx, m.records)
+	}
 	adopted, notes, newly := map[keys.Place][]string{}, map[string]note{}, map[note][]keys.Record{}
 	var foreign []keys.Step
 	var hand []handed
@@ -262,25 +270,37 @@ func (k *keeper) show(notes map[string]note, newly map[note][]keys.Record) {
 }
 
 // note writes down what is decided of records that have no writer of their own. So they are in the lists that operators
-// read, also while nobody can do anything about them.
+// read, also while nobody can do anything about them. A process that is not known to live does it later: the journal may
+// be another one by now.
 func (k *keeper) note(ctx context.Context, steps []keys.Step) error {
+	if !k.env.Member.Stands(time.Now()) {
+		return nil
+	}
 	var all error
 	for _, step := range steps {
+		var err error
 		switch r, keep := step.Noted(k.env.Now()); {
 		case !keep:
-			all = errors.Join(all, k.change(ctx, step.Record, nil))
+			err = k.change(ctx, step.Record, nil)
 		case r.State != step.Record.State:
-			all = errors.Join(all, k.change(ctx, step.Record, &r))
+			err = k.change(ctx, step.Record, &r)
+		}
+		if !errors.Is(err, store.ErrMoved) { // else somebody was faster, and the next look sees what is left
+			all = errors.Join(all, err)
 		}
 	}
 	return all
 }
 
-// change writes another record in place of one; see [store.Replace].
+// change writes another record in place of one; see [store.Replace]. An entry whose owner is gone it takes over.
 func (k *keeper) change(ctx context.Context, from keys.Record, to *keys.Record) error {
+	me := k.env.Member
 	entry, err := k.env.Keys.Entry(ctx, from.Subscription())
+	if err == nil && entry.Owner != "" && !me.Others(time.Now(), entry.Owner) {
+		entry, err = store.TakeOver(ctx, k.env.Keys, me.ID(), entry)
+	}
 	if err == nil {
-		_, err = store.Replace(ctx, k.env.Keys, k.env.Member.ID(), entry, from, to)
+		_, err = store.Replace(ctx, k.env.Keys, me.ID(), entry, from, to)
 	}
 	return err
 }
