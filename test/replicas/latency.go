@@ -24,7 +24,7 @@ func measureLatency(ctx context.Context, r *rig) ([]*figures, error) {
 	f := &figures{title: "SUBSCRIBE with a table and with a file, by turns, and the table's calls"}
 	s, err := r.newSite(ctx, standInSpec{
 		Estate: awssim.UniformOptions{
-			Accounts: 2, APIs: pick(r, 600, 40), StagesPerAPI: 3, Plans: 30, DocumentBytes: 10_000,
+			Accounts: 2, APIs: pick(r, 100, 20), StagesPerAPI: 3, Plans: 30, DocumentBytes: 10_000,
 		},
 		Integrations: []string{withFile, withTable}, Scale: scale, HealthEvery: 30 * time.Second,
 	})

@@ -88,9 +88,12 @@ func (m *published) start(ctx context.Context, n, at int) (err error) {
 	return err
 }
 
-// channels waits until a controller has so many agents.
-func channels(ctx context.Context, c controller.Controller, id string, n int) error {
+// channels waits until a controller has so many agents, this one among them.
+func (a *agent) channels(ctx context.Context, c controller.Controller, id string, n int) error {
 	return process.Await(ctx, process.Patience, "its session", func(ctx context.Context) (bool, error) {
+		if a.Ended() {
+			return false, errors.New("it has ended")
+		}
 		there, err := c.Channels(ctx, id)
 		return len(there) >= n, err
 	})
@@ -171,7 +174,7 @@ func (m *published) stopFor(ctx context.Context, n int) (time.Duration, error) {
 		return 0, err
 	}
 	took, err := m.next(ctx, at)
-	return took, errors.Join(err, process.Sleep(ctx, 3*time.Second), channels(ctx, m.controllers[0], integration, 2))
+	return took, errors.Join(err, process.Sleep(ctx, 3*time.Second), m.agents[n].channels(ctx, m.controllers[0], integration, 2))
 }
 
 func (m *published) next(ctx context.Context, after time.Time) (took time.Duration, err error) {

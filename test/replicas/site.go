@@ -208,7 +208,7 @@ func (s *site) start(ctx context.Context, spec agentSpec) (*agent, error) {
 		return nil, err
 	}
 	if spec.controller != nil {
-		err = channels(ctx, spec.controller, spec.integrations[0], before+1)
+		err = a.channels(ctx, spec.controller, spec.integrations[0], before+1)
 	} else {
 		err = s.connected(ctx, a, len(spec.integrations))
 	}
