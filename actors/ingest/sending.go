@@ -334,13 +334,12 @@ const tellEvery = time.Minute
 // acknowledge writes down what APIM has, so that a resumed job does not send it again. Nothing waits for it:
 // an acknowledgement that is lost only means that its batch goes once more.
 func (i *ingest) acknowledge(b *batch) {
-	journal, now := i.journal, i.env.Now()
 	ids := make([]string, len(b.apis))
 	for n, api := range b.apis {
 		ids[n] = api.ID.String()
 	}
 	taken := i.digests(b)
-	life.Do(i.Scope, func(ctx context.Context) error { return journal.Acknowledge(ctx, ids, taken, now) }, func(err error) any { return jobWritten{err: err} })
+	life.Do(i.Scope, i.journal.Acknowledge(ids, taken, i.env.Now()), func(err error) any { return jobWritten{err: err} })
 }
 
 // onIngestError sends a refused batch again in halves; an API that fails alone is left out and named.

@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"errors"
+	"sync"
 	"time"
 )
 
@@ -13,6 +14,8 @@ type JobWriter struct {
 	job     OwnedJob
 	// turn holds the job that is still to be written, nil for none, unless somebody writes it.
 	turn chan *IngestJob
+	// acknowledging counts what is still to be written of a job that may end meanwhile.
+	acknowledging sync.WaitGroup
 }
 
 // NewJobWriter makes one for a job that is in the journal, or is not to be.
@@ -58,16 +61,22 @@ func (w *JobWriter) SendingDone(ctx context.Context) error {
 	return w.journal.SendingDone(ctx, w.job)
 }
 
-// Acknowledge is [Ingests.Acknowledge].
-func (w *JobWriter) Acknowledge(ctx context.Context, apis []string, taken map[string]string, at time.Time) error {
-	if err := w.Begin(ctx); err != nil {
-		return err
+// Acknowledge gives what does [Ingests.Acknowledge]; call that once. Finish waits for it: what APIM has taken would be
+// sent again.
+func (w *JobWriter) Acknowledge(apis []string, taken map[string]string, at time.Time) func(context.Context) error {
+	w.acknowledging.Add(1)
+	return func(ctx context.Context) error {
+		defer w.acknowledging.Done()
+		if err := w.Begin(ctx); err != nil {
+			return err
+		}
+		return w.journal.Acknowledge(ctx, w.job, apis, taken, at)
 	}
-	return w.journal.Acknowledge(ctx, w.job, apis, taken, at)
 }
 
 // Finish is [Ingests.Finish]. A job that is still being written is waited for, or it would be left in the journal.
 func (w *JobWriter) Finish(ctx context.Context) error {
+	w.acknowledging.Wait()
 	<-w.turn
 	w.turn <- nil
 	return w.journal.Finish(ctx, w.job)
