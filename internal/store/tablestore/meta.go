@@ -117,8 +117,12 @@ func (s *Store) opened() bool {
 
 // check looks at the table once more, and opens or shuts the way to its items.
 func (s *Store) check(ctx context.Context) error {
-	s.checking.Lock()
-	defer s.checking.Unlock()
+	select {
+	case <-s.checking:
+		defer func() { s.checking <- struct{}{} }()
+	case <-ctx.Done():
+		return fmt.Errorf("waiting for another look at the journal's table: %w", ctx.Err())
+	}
 	var err error
 	for range writes {
 		if err = s.look(ctx); !errors.Is(err, errAgain) {

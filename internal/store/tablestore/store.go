@@ -20,8 +20,8 @@ type Store struct {
 	token func() string
 	log   *slog.Logger
 
-	// checking is held while the table is looked at (see meta.go).
-	checking sync.Mutex
+	// checking is taken out by who looks at the table (see meta.go): it takes as long as the table does.
+	checking chan struct{}
 
 	mu      sync.Mutex
 	courses map[string]*course // by integration
@@ -35,8 +35,11 @@ type Store struct {
 // New makes a store over a table. A table that others use, too, must be looked at first; see [Store.Open].
 func New(items table.Items, token func() string) *Store {
 	g := &gate{Items: items}
-	return &Store{
-		items: g, gate: g, token: token, log: slog.New(slog.DiscardHandler), courses: map[string]*course{},
+	s := &Store{
+		checking: make(chan struct{}, 1),
+		items:    g, gate: g, token: token, log: slog.New(slog.DiscardHandler), courses: map[string]*course{},
 		listings: map[table.Key]listing{}, raised: map[string]int64{},
 	}
+	s.checking <- struct{}{}
+	return s
 }
