@@ -123,13 +123,16 @@ func (e *estate) process(name string) *process {
 // end stops the process without a word.
 func (p *process) end() { _ = p.system.Root.StopFuture(p.pid).Wait() }
 
-func (p *process) leave() {
-	for len(p.heard) > 0 {
-		<-p.heard
-	}
+// leave ends the process in order. It reports whether the agent has heard that it may end.
+func (p *process) leave() (left bool) {
 	p.system.Root.Send(p.pid, Leave{})
 	time.Sleep(100 * time.Millisecond)
 	p.end()
+	for len(p.heard) > 0 {
+		_, is := (<-p.heard).(Left)
+		left = left || is
+	}
+	return left
 }
 
 // said gives what was logged since the last time.
@@ -181,8 +184,7 @@ func TestMembersComeAndGo(t *testing.T) {
 		if b.self.OthersReady(time.Now(), "orders") {
 			t.Error("others may wait for one that is leaving")
 		}
-		b.leave()
-		if _, is := (<-b.heard).(Left); !is {
+		if !b.leave() {
 			t.Error("the agent does not hear that it may end")
 		}
 		time.Sleep(5 * time.Second)
