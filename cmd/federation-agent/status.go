@@ -39,7 +39,8 @@ type seen struct {
 		Do   string `json:"do"`
 	} `json:"attention"`
 	Store struct {
-		Durable bool `json:"durable"`
+		Durable bool           `json:"durable"`
+		Shared  *status.Shared `json:"shared"`
 	} `json:"store"`
 	Keys struct {
 		Unconfirmed  []any `json:"unconfirmed"`
@@ -225,7 +226,7 @@ func (s seen) inWords() string {
 	}
 	fmt.Fprintf(w, "\nKeys: %d unconfirmed, %d lost creates, %d being deleted, %d being made\n",
 		len(s.Keys.Unconfirmed), len(s.Keys.LostCreates), s.Keys.BeingDeleted, s.Keys.UnderWay)
-	fmt.Fprintf(w, "Journal: %s\n", map[bool]string{true: "on disk", false: "in memory only"}[s.Store.Durable])
+	fmt.Fprintf(w, "Journal: %s\n", s.journal())
 	if len(s.Quotas) > 0 {
 		fmt.Fprintln(w, "\nQUOTA\tREQUESTS A SECOND\tOF\tCALLS\tTHROTTLED")
 	}
@@ -234,6 +235,25 @@ func (s seen) inWords() string {
 	}
 	_ = w.Flush() // to memory
 	return text.String()
+}
+
+func (s seen) journal() string {
+	shared := s.Store.Shared
+	switch {
+	case shared == nil:
+		return map[bool]string{true: "on disk", false: "in memory only"}[s.Store.Durable]
+	case !shared.Stands:
+		return fmt.Sprintf("the table %s in %s, which does not confirm this agent%s", shared.Table, shared.Region, because(shared.Failure))
+	}
+	live, gone := 0, 0
+	for _, other := range shared.Others {
+		if other.Gone {
+			gone++
+		} else {
+			live++
+		}
+	}
+	return fmt.Sprintf("the table %s in %s, shared with %d other agents, %d gone", shared.Table, shared.Region, live, gone)
 }
 
 func (s seen) session(i seenIntegration) string {

@@ -60,6 +60,13 @@ func sessionsAway(r report) (found []attention) {
 func storeTroubles(r report) (found []attention) {
 	why := strings.Join(r.Store.Messages, ". ")
 	switch {
+	case !r.Store.Durable && r.Store.Shared != nil:
+		found = append(found, attention{
+			What: "The journal's table does not confirm that this agent lives", Section: "about",
+			Why: cmp.Or(r.Store.Failure, why, "it has not answered yet"),
+			Do:  "what the reason says; no key is made and no ingest is sent meanwhile. The agent tries again by itself",
+		})
+		return found // the keys cannot be read for the same reason
 	case !r.Store.Durable:
 		found = append(found, attention{
 			What: "New data does not outlive this process", Why: why, Section: "about",

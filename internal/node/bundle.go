@@ -140,7 +140,7 @@ func (a *api) countJournal(ctx context.Context, w io.Writer) error {
 		jobs, unread := a.Ingests.Running(ctx, i.ID)
 		of(i.ID).Jobs, err = len(jobs), errors.Join(err, unread)
 	}
-	return errors.Join(asJSON(w, map[string]any{"health": storeReport(a.StoreHealth()), "integrations": journal}), err)
+	return errors.Join(asJSON(w, map[string]any{"health": a.storeReport(a.Board.Read()), "integrations": journal}), err)
 }
 
 func asJSON(w io.Writer, value any) error {

@@ -62,9 +62,15 @@ func (a *api) live(w http.ResponseWriter, r *http.Request) {
 	a.judge(w, r, a.probes(), []string{"actors"})
 }
 
-// ready is unhealthy while the agent cannot serve every integration.
+// ready is unhealthy while the agent cannot serve every integration, and until the table of a shared journal has confirmed
+// it once: an update must not replace agents that can use the table by some that cannot. A table that is away later makes
+// no agent unready: no other one would be better.
 func (a *api) ready(w http.ResponseWriter, r *http.Request) {
-	a.judge(w, r, map[string]func(context.Context) verdict{"session": a.sessionsOpen}, []string{"session"})
+	probes := map[string]func(context.Context) verdict{"session": a.sessionsOpen}
+	if a.Board.Read().Shared != nil {
+		probes["store"] = a.memberConfirmed
+	}
+	a.judge(w, r, probes, slices.Sorted(maps.Keys(probes)))
 }
 
 // judge answers with the verdicts of some probes.
@@ -137,6 +143,11 @@ func (a *api) sessionsOpen(ctx context.Context) verdict {
 		allOpen = allOpen && i.Session.State != status.Away
 	}
 	return verdict{Healthy: open && allOpen, Message: a.sessionsUp(ctx).Message}
+}
+
+func (a *api) memberConfirmed(context.Context) verdict {
+	s := a.Board.Read().Shared
+	return verdict{Healthy: !s.ConfirmedAt.IsZero(), Message: s.Failure}
 }
 
 func (a *api) guardHolds(context.Context) verdict {

@@ -57,6 +57,11 @@ var (
 	cacheBytes   = metric("export_cache_size_bytes", "Size of the exports that are kept.")
 	degraded     = metric("store_degraded", "Whether new data is lost with the process.")
 
+	tableUp = metric("store_table_up", "Whether the journal's table confirms that this agent lives; absent without a table.",
+		"table", "region")
+	tableLost = metric("store_table_unconfirmed_total", "Signs of life that the journal's table did not confirm.", "table", "region")
+	sharing   = metric("store_members", "Agents that share the journal, this one included.", "state")
+
 	sessionUp    = metric("session_up", "Whether the integration has a session to APIM.", "integration")
 	primary      = metric("primary", "Whether APIM made this agent the integration's primary.", "integration")
 	reconnects   = metric("session_reconnects_total", "Sessions to APIM after the first one.", "integration")
@@ -129,6 +134,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	sizes := c.Sizes()
 	m.gauge(journalBytes, float64(sizes.Journal))
 	m.gauge(cacheBytes, float64(sizes.Exports))
+	m.shared(board.Shared)
 	for _, i := range board.Integrations {
 		m.session(i.ID, i.Session)
 		m.commands(i.ID, i.Commands)
@@ -187,6 +193,24 @@ func (m measures) times(d *prometheus.Desc, h *status.Histogram, labels ...strin
 		upTo[bound] = below
 	}
 	m.out <- prometheus.MustNewConstHistogram(d, below+h.Counts[len(h.Bounds)], h.Sum, upTo, labels...)
+}
+
+func (m measures) shared(s *status.Shared) {
+	if s == nil {
+		return
+	}
+	m.gauge(tableUp, oneIf(s.Stands), s.Table, s.Region)
+	m.count(tableLost, s.Unconfirmed, s.Table, s.Region)
+	live, gone := 1, 0
+	for _, other := range s.Others {
+		if other.Gone {
+			gone++
+		} else {
+			live++
+		}
+	}
+	m.gauge(sharing, float64(live), "live")
+	m.gauge(sharing, float64(gone), "gone")
 }
 
 func (m measures) session(id string, s status.Session) {

@@ -31,6 +31,7 @@ func measured(t *testing.T) *rig {
 	r.removes()
 	r.listKeys()
 	board, place := r.options.Board, status.Place{Account: "111122223333", Region: "eu-west-1"}
+	sharing(board)
 	board.SessionAway(integration, "cut", r.now)
 	board.SessionLost(integration, status.LostNetwork)
 	board.SessionUp(integration, "https://apim", r.now)

@@ -37,6 +37,8 @@ type storeReport struct {
 	// Durable is true while what is written outlives the process.
 	Durable  bool     `json:"durable"`
 	Messages []string `json:"messages,omitempty"`
+	// Shared is there where the journal is a table, which several agents may share.
+	*status.Shared `json:"shared,omitempty"`
 }
 
 // keysReport is the key journal without the delivered keys, which need no attention.
@@ -118,12 +120,18 @@ type commandReport struct {
 	Count uint64 `json:"count"`
 }
 
+// journalWithin bounds what is read of the journal for the page, a probe or a scrape, which have no more time. A file is
+// read in memory.
+const journalWithin = 800 * time.Millisecond
+
 func (a *api) report(ctx context.Context) report {
 	board := a.Board.Read()
+	ctx, cancel := a.journalTime(ctx, board)
+	defer cancel()
 	r := report{
 		Now:    a.Now().UTC(),
 		Agent:  agentReport{ID: a.ID, Version: a.Build.Version, Commit: a.Build.Commit, Go: a.Build.Go, StartedAt: a.started},
-		Store:  storeReport(a.StoreHealth()),
+		Store:  a.storeReport(board),
 		Keys:   a.keys(ctx, board),
 		Quotas: a.quotasOf(board), Serving: make([]served, 0, len(board.Integrations)),
 	}
@@ -132,6 +140,20 @@ func (a *api) report(ctx context.Context) report {
 	}
 	r.Attention = needs(r)
 	return r
+}
+
+// journalTime bounds what is asked of the journal. Nobody waits for a table that is away.
+func (a *api) journalTime(ctx context.Context, board status.Snapshot) (context.Context, context.CancelFunc) {
+	ctx, cancel := context.WithTimeout(ctx, journalWithin)
+	if s := board.Shared; s != nil && s.Failure != "" {
+		cancel()
+	}
+	return ctx, cancel
+}
+
+func (a *api) storeReport(board status.Snapshot) storeReport {
+	h := a.StoreHealth()
+	return storeReport{Durable: h.Durable, Messages: h.Messages, Shared: board.Shared}
 }
 
 // keys reads the journal. Delivered keys, by far the most, are not copied.
@@ -143,6 +165,12 @@ func (a *api) keys(ctx context.Context, board status.Snapshot) keysReport {
 	for _, i := range board.Integrations {
 		out.Backlog[i.ID] = backlog{}
 	}
+	if s := board.Shared; s != nil && s.Failure != "" { // nobody waits for a table that is away
+		out.Problem = s.Failure
+		return out
+	}
+	ctx, cancel := a.journalTime(ctx, board)
+	defer cancel()
 	records, err := store.Records(ctx, a.Keys, store.Filter{States: []keys.State{
 		keys.Unconfirmed, keys.LostCreate, keys.Deleting,
 		keys.Intent, keys.Creating, keys.Created, keys.Attached, keys.Answered,
