@@ -250,7 +250,7 @@ func (r *run) holdUp(s step) {
 	for _, slot := range r.slots {
 		for _, link := range slot.life.links("apim") {
 			r.strike(s.kind, "%s for %s", link.ID(), long)
-			r.wire.onHold(link, long)
+			r.wire.onHold(link, long, false)
 			link.Hold(long, way != 1, way == 1 || way == 2)
 		}
 	}

@@ -146,7 +146,7 @@ func (n *replicas) checkOwners() {
 func (n *replicas) trouble(agent string, long time.Duration) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	n.troubled[agent] = append(n.troubled[agent], holdUp{time.Now(), time.Now().Add(long)})
+	n.troubled[agent] = append(n.troubled[agent], holdUp{from: time.Now(), until: time.Now().Add(long)})
 }
 
 // wasTroubled reports whether a process was kept from the table at some time from a to b; an empty name is anybody.
@@ -353,7 +353,7 @@ func (l *lifetime) freeze(where, name string) {
 	r.strike("replica frozen "+where, "%s, %s for %s", l.name, name, long)
 	r.replicas.trouble(l.name, long)
 	for _, link := range l.links("apim") {
-		r.wire.onHold(link, long)
+		r.wire.onHold(link, long, true)
 	}
 	instance.Gate.Freeze()
 	time.AfterFunc(long, func() {

@@ -28,6 +28,8 @@ type wire struct {
 	errors       []string // error texts of agents
 	holds        map[*memnet.Link][]holdUp
 	views        views
+	// sentPlans are the plans that each API was sent with last.
+	sentPlans map[string]sentPlans
 }
 
 // connection is one websocket.
@@ -123,7 +125,7 @@ func newWire(r *run) *wire {
 	return &wire{
 		run: r, conns: map[int]*connection{}, commands: map[string]*sentCommand{}, ingests: map[string]*ingestMessage{},
 		jobs: map[string]*ingestJob{}, unsubscribed: map[string]bool{}, told: map[string][]string{},
-		holds: map[*memnet.Link][]holdUp{}, views: views{},
+		holds: map[*memnet.Link][]holdUp{}, views: views{}, sentPlans: map[string]sentPlans{},
 	}
 }
 
@@ -210,12 +212,15 @@ func (w *wire) onMessage(m apimsim.Message) {
 }
 
 // holdUp is a time in which a connection carried nothing, one way or both.
-type holdUp struct{ from, until time.Time }
+type holdUp struct {
+	from, until time.Time
+	frozen      bool // it was the process that stood still
+}
 
-func (w *wire) onHold(link *memnet.Link, long time.Duration) {
+func (w *wire) onHold(link *memnet.Link, long time.Duration, frozen bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.holds[link] = append(w.holds[link], holdUp{time.Now(), time.Now().Add(long)})
+	w.holds[link] = append(w.holds[link], holdUp{time.Now(), time.Now().Add(long), frozen})
 }
 
 // heldFor is for how long a connection has been held up since an instant, and was in the minute before it: what was
@@ -387,6 +392,7 @@ func (w *wire) onIngest(conn int, e exchanged) {
 		job.doneAt = i.at
 	}
 	w.checkAPIs(job.command.written.Add(-listingAge), e.Payload.APIs)
+	w.checkOrder(conn, i.job, e.Payload.APIs)
 }
 
 // checkPreview: what claims to be all has each API that has been there for all that time.
