@@ -277,6 +277,36 @@ func mutations() []mutationOf {
 			"; ask && !now.Before(at) {\n", "; ask && now.After(at.AddDate(1, 0, 0)) {\n",
 		},
 		{
+			"a write to the shared journal has no condition", "internal/store/tablestore/keys.go",
+			"unchanged(from.Version.Number, from.Version.Token), false\n", "table.Condition{}, false\n",
+		},
+		{
+			"a key is made though the shared journal has changed", "internal/store/entry.go",
+			"to.State == keys.Intent && now.Version != e.Version:", "to.State == keys.Intent && now.Version.Number < e.Version.Number:",
+		},
+		{
+			"what another process makes is taken over at once", "internal/members/members.go",
+			"\treturn !s.watch.Gone(now, owner)\n", "\treturn s.watch.began.IsZero()\n",
+		},
+		{
+			"who takes a key over that was answered deletes it", "internal/keys/decide.go",
+			"\tcase r.State == Answered, r.State == Delivered && since.doubtful:\n",
+			"\tcase r.State == Answered:\n\t\treturn Delete, \"its maker is gone\"\n\tcase r.State == Delivered && since.doubtful:\n",
+		},
+		{
+			"each process uses the whole of a shared quota", "internal/quota/share.go",
+			"\tme.Rate = max(0, min(s.due, rate-to.given()))\n", "\tme.Rate = rate\n",
+		},
+		{
+			"a write whose answer is lost counts as done", "internal/store/tablestore/keys.go",
+			"\tcase err != nil:\n\t\treturn store.Entry{}, fmt.Errorf(\"%w: %w\", store.ErrUnknown, err)\n",
+			"\tcase err != nil && !lost:\n\t\treturn store.Entry{}, fmt.Errorf(\"%w: %w\", store.ErrUnknown, err)\n",
+		},
+		{
+			"who owns a job does not matter", "internal/store/tablestore/ingests.go",
+			"\t\tcase j.Owner != job.Owner:\n", "\t\tcase j.Owner != job.Owner && job.Owner == \"\":\n",
+		},
+		{
 			"a session's secret key is in an error", "internal/apigateway/credentials.go",
 			"\tp := aws.NewCredentialsCache(assumed{assume, external}, ",
 			"\tp := aws.NewCredentialsCache(aws.CredentialsProviderFunc(func(ctx context.Context) (aws.Credentials, error) {\n\t\tv, err := assume.Retrieve(ctx)\n\t\tif err == nil {\n\t\t\terr = errors.New(v.SecretAccessKey)\n\t\t}\n\t\treturn v, err\n\t}), ",
@@ -298,6 +328,12 @@ func familiesOf(mutation string) string {
 		return strings.Join([]string{famREST, famReceived, famPongs, famCrashes}, ",")
 	case "a region that is switched off is waited for", "a region that is off is asked each time":
 		return famRegions
+	case "a write to the shared journal has no condition", "a key is made though the shared journal has changed",
+		"what another process makes is taken over at once", "who takes a key over that was answered deletes it",
+		"each process uses the whole of a shared quota", "a write whose answer is lost counts as done":
+		return famReplicas
+	case "who owns a job does not matter":
+		return strings.Join([]string{famReplicas, famEdits, famIngest}, ",")
 	case "it does not matter how many are gone":
 		return famRemoval
 	}
