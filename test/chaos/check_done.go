@@ -73,6 +73,9 @@ func (r *run) doneLost(done *ingestMessage, ended map[int]time.Time) bool {
 		}
 	}
 	until := heard.Add(proofWritten)
+	if r.replicas.wasTroubled(done.agent, done.at, until) {
+		return true
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	return slices.ContainsFunc(r.panics, func(p panicked) bool {

@@ -314,8 +314,23 @@ func (l *lifetime) halt(where, name string, p float64) {
 		}
 		return
 	}
+	if r.dice.chance(0.3, "is cut off", name) {
+		l.cutOffTable(where, name)
+		return
+	}
 	l.freeze(where, name)
 	l.instance.Gate.Wait()
+}
+
+// cutOffTable keeps a process from the table from now on.
+func (l *lifetime) cutOffTable(where, name string) {
+	r := l.slot.run
+	long := shortestCut * time.Duration(r.dice.logarithmic(int(longestCut/shortestCut), "cut", name))
+	r.mu.Lock()
+	l.slot.cuts["table"] = cut{until: time.Now().Add(long)}
+	r.mu.Unlock()
+	r.strike("replica cut off from the table "+where, "%s for %s", name, long)
+	r.replicas.trouble(l.name, long)
 }
 
 // nth numbers events of a kind.

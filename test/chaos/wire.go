@@ -385,7 +385,8 @@ func (w *wire) onIngest(conn int, e exchanged) {
 	}
 	job.messages = append(job.messages, i)
 	// What an earlier connection carries may be held up until a later one has carried the rest.
-	if !job.doneAt.IsZero() && len(i.apis) > 0 && !w.run.disksFailed() && w.heldFor(conn, i.at) == 0 {
+	if !job.doneAt.IsZero() && len(i.apis) > 0 && !w.run.disksFailed() && w.heldFor(conn, i.at) == 0 &&
+		!w.run.replicas.wasTroubled("", job.doneAt, job.doneAt.Add(proofWritten)) {
 		w.run.violated("done-early", "job %s: APIs %v after done", i.job, i.apis)
 	}
 	if i.done && job.doneAt.IsZero() {

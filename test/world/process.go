@@ -139,47 +139,10 @@ func (i *Instance) share(items table.Items) {
 		return fmt.Sprintf("%s/%d", i.Name, tokens)
 	})
 	i.Member = members.NewSelf(i.Name)
-	i.raised = make(chan struct{})
-	ctx, cancel := context.WithCancel(context.Background())
-	i.endRaising = cancel
-	go i.raise(ctx)
-}
-
-// leaveWithin bounds an orderly end's last word.
-const leaveWithin = 5 * time.Second
-
-// unshare takes the instance out of those that share its table, if it can.
-func (i *Instance) unshare() {
-	if i.Table == nil {
-		return
-	}
-	i.endRaising()
-	<-i.raised
-	ctx, cancel := context.WithTimeout(context.Background(), leaveWithin)
+	ctx, cancel := context.WithTimeout(context.Background(), openWithin)
 	defer cancel()
-	_ = i.Table.Leave(ctx, i.Name) // else the others wait
+	_ = i.Table.Open(ctx) // else the first signs of life try again
 }
 
-// raise shows the process to the others, and looks at them.
-func (i *Instance) raise(ctx context.Context) {
-	defer close(i.raised)
-	tick := time.NewTicker(members.RaiseEvery)
-	defer tick.Stop()
-	for count := int64(1); ; count++ {
-		once, cancel := context.WithTimeout(ctx, members.RaiseEvery)
-		sent := time.Now()
-		if i.Table.Raise(once, members.Member{ID: i.Name, Count: count}, sent) == nil {
-			i.Member.Raised(sent)
-		}
-		sent = time.Now()
-		if all, err := i.Table.Members(once); err == nil {
-			i.Member.See(sent, all)
-		}
-		cancel()
-		select {
-		case <-tick.C:
-		case <-ctx.Done():
-			return
-		}
-	}
-}
+// openWithin bounds the first look at the table.
+const openWithin = 5 * time.Second

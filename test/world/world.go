@@ -98,10 +98,8 @@ type Instance struct {
 	// Gate freezes it.
 	Gate Gate
 	// Table and Member are set where it shares a table's journal.
-	Table      *tablestore.Store
-	Member     *members.Self
-	endRaising context.CancelFunc
-	raised     chan struct{} // closed when it is raised no more
+	Table  *tablestore.Store
+	Member *members.Self
 }
 
 // AgentOptions say in what an agent differs from the world's others. The zero value is in nothing.
@@ -313,6 +311,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 	if o.Table != nil {
 		i.share(o.Table(i.Name))
 		env.Keys, env.Ingests, env.Listings, env.Ledgers, env.Member = i.Table, i.Table, i.Table, i.Table, i.Member
+		env.Registry = i.Table
 	}
 	i.Agent = actors.Start(env, cfg)
 	w.running = append(w.running, i)
@@ -405,7 +404,6 @@ func (i *Instance) Stop() {
 	i.Gate.Thaw()
 	served := leaks.Served(i.page(), Token)
 	i.Kill()
-	i.unshare()
 	i.world.keepsItsSecrets(i.world.Log.String(), served)
 	i.http.CloseIdleConnections()
 	// A disk that is to refuse may refuse the last write as well.
