@@ -45,7 +45,7 @@ type ingested struct {
 
 const (
 	previewEvery = 2 * time.Second
-	endEvery     = 3 * time.Second
+	endEvery     = time.Second
 	// keepAccepted subscriptions are never ended: enough must be left at the end.
 	keepAccepted = 20
 	// jobWithin ends an ingest that does not end by itself: longer than APIM holds one.
