@@ -1,6 +1,7 @@
 package jobs
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -27,12 +28,12 @@ type elsewhere map[string]sighting
 type sighting struct {
 	mark  mark
 	since time.Time
-	moved bool // it did, before these eyes
+	moved bool   // it did, before these eyes
+	began string // whose it was when it was first seen
 }
 
-// mark is what differs once a job has moved.
+// mark is what differs once a job has moved. That another process owns it moves nothing in APIM.
 type mark struct {
-	owner string
 	last  time.Time
 	acked int
 }
@@ -42,9 +43,9 @@ func (e elsewhere) see(all []store.IngestJob, now time.Time) {
 	there := map[string]bool{}
 	for _, job := range all {
 		there[job.JobID] = true
-		mark := mark{owner: job.Owner, last: lastMove(job), acked: len(job.Acked)}
+		mark := mark{last: lastMove(job), acked: len(job.Acked)}
 		if seen, known := e[job.JobID]; !known || seen.mark != mark {
-			e[job.JobID] = sighting{mark: mark, since: now, moved: known}
+			e[job.JobID] = sighting{mark: mark, since: now, moved: known, began: cmp.Or(seen.began, job.Owner)}
 		}
 	}
 	for id := range e {
@@ -56,20 +57,21 @@ func (e elsewhere) see(all []store.IngestJob, now time.Time) {
 
 // adopted tells that a job is this process's now, or why not.
 type adopted struct {
-	job store.IngestJob
-	err error
+	job  store.IngestJob
+	seen sighting
+	err  error
 }
 
 // adopt goes on with the job of a process that is gone.
-func (j *jobs) adopt(job store.IngestJob) {
-	if time.Since(j.memory.elsewhere[job.JobID].since) > ingest.HeldFor || age(job, j.env.Now()) > farOff {
+func (j *jobs) adopt(job store.IngestJob, seen sighting) {
+	if time.Since(seen.since) > ingest.HeldFor || age(job, j.env.Now()) > farOff {
 		j.env.Log.Warn("an ingest job of a replica that is gone is too old to go on with; start it again", life.LogJob, job.JobID)
 		j.forget(job)
 		return
 	}
 	journal, by := j.env.Ingests, j.env.Member.ID()
 	life.Do(j.Scope, func(ctx context.Context) error { return journal.Adopt(ctx, job.OwnedJob, by) },
-		func(err error) any { return adopted{job: job, err: err} })
+		func(err error) any { return adopted{job: job, seen: seen, err: err} })
 }
 
 func (j *jobs) onAdopted(ctx actor.Context, m adopted) {
@@ -80,13 +82,24 @@ func (j *jobs) onAdopted(ctx actor.Context, m adopted) {
 			life.LogJob, m.job.JobID, life.LogError, m.err)
 	case j.draining || j.running[m.job.JobID] != nil:
 	default:
-		seen := j.memory.elsewhere[m.job.JobID]
 		j.env.Log.Info("going on with an ingest of a replica that is gone", life.LogJob, m.job.JobID)
-		m.job.Owner = j.env.Member.ID()
-		j.begin(ctx, messages.StartIngest{JobID: m.job.JobID, APIIDs: m.job.APIIDs}, ingest.JobSpec{
-			Resumed: &m.job, Age: time.Since(seen.since), Unproved: !seen.moved,
-		})
+		j.resume(ctx, m.job, m.seen)
 	}
+}
+
+// resume goes on with a job that is this process's.
+func (j *jobs) resume(ctx actor.Context, job store.IngestJob, seen sighting) {
+	j.begin(ctx, messages.StartIngest{JobID: job.JobID, APIIDs: job.APIIDs}, ingest.JobSpec{
+		Resumed: &job, Age: j.age(job, seen), Unproved: seen.began != j.env.Member.ID() && !seen.moved,
+	})
+}
+
+// age is how long ago a job last moved. What another process has begun bears the time of another clock.
+func (j *jobs) age(job store.IngestJob, seen sighting) time.Duration {
+	if seen.began != j.env.Member.ID() {
+		return time.Since(seen.since)
+	}
+	return age(job, j.env.Now())
 }
 
 // age is how long ago a job's deadline in APIM was last moved on, by the wall clock.

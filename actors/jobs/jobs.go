@@ -39,6 +39,7 @@ type jobs struct {
 	ending map[string]bool
 	newest newest
 	begun  int // by START_INGEST
+	gone   int // how many have ended
 	// draining: no job is begun any more. drainer hears when none runs.
 	draining bool
 	drainer  *actor.PID
@@ -71,6 +72,7 @@ type (
 	lookDue      struct{}
 	jobsRecalled struct {
 		jobs []store.IngestJob
+		gone int // how many had ended when the journal was asked
 		err  error
 	}
 	// jobForgotten: a job that is too old to be resumed was taken off the disk, or could not be.
@@ -162,12 +164,12 @@ func (j *jobs) begin(ctx actor.Context, m messages.StartIngest, spec ingest.JobS
 
 // recall asks the journal which jobs run.
 func (j *jobs) recall() {
-	env, integration := j.env, j.spec.Integration
+	env, integration, gone := j.env, j.spec.Integration, j.gone
 	life.Pipe(j.Scope, func(ctx context.Context) ([]store.IngestJob, error) {
 		ctx, cancel := context.WithTimeout(ctx, lookEvery)
 		defer cancel()
 		return env.Ingests.Running(ctx, integration)
-	}, func(all []store.IngestJob, err error) any { return jobsRecalled{all, err} })
+	}, func(all []store.IngestJob, err error) any { return jobsRecalled{all, gone, err} })
 }
 
 // onRecalled resumes the jobs from before a restart that APIM still holds, takes over those of processes that are gone,
@@ -177,18 +179,21 @@ func (j *jobs) onRecalled(ctx actor.Context, m jobsRecalled) {
 		j.env.Lasting.Warn("cannot read the running ingest jobs", life.LogError, m.err)
 		return
 	}
+	if m.gone != j.gone { // what has ended since may be among them, and the journal is soon asked again
+		return
+	}
 	j.memory.elsewhere.see(m.jobs, time.Now())
 	for _, job := range m.jobs {
+		seen := j.memory.elsewhere[job.JobID]
 		switch mine := job.Owner == j.env.Member.ID(); {
 		case j.draining || j.running[job.JobID] != nil:
-		case mine && age(job, j.env.Now()) <= ingest.HeldFor:
-			j.begin(ctx, messages.StartIngest{JobID: job.JobID, APIIDs: job.APIIDs},
-				ingest.JobSpec{Resumed: &job, Age: age(job, j.env.Now())})
+		case mine && j.age(job, seen) <= ingest.HeldFor:
+			j.resume(ctx, job, seen)
 		case mine:
 			j.env.Log.Warn("an ingest job from before a restart is too old to resume; start it again", life.LogJob, job.JobID)
 			j.forget(job)
 		case j.memory.pid != nil && !j.env.Member.Others(time.Now(), job.Owner):
-			j.adopt(job)
+			j.adopt(job, seen)
 		}
 	}
 }
@@ -216,6 +221,7 @@ func (j *jobs) onTerminated(ctx actor.Context, m *actor.Terminated) {
 		if job.Equal(m.Who) {
 			delete(j.running, id)
 			delete(j.ending, id)
+			j.gone++
 			j.env.Board.IngestGone(j.spec.Integration, id)
 			j.Scope.After(resumeAfter, resumeDue{})
 			if j.ended != nil {
