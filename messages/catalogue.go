@@ -48,6 +48,8 @@ type JudgeLosses struct {
 	Catalogue GatheredAPIs
 	// Kept says that the catalogue may be older than what was judged already: nothing follows from it.
 	Kept bool
+	// By is when it must be answered, though the journal cannot be read yet; the zero time where nobody waits for it.
+	By time.Time
 }
 
 // LossesJudged answers a [JudgeLosses]. Claims -> the asker.

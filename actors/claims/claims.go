@@ -53,7 +53,7 @@ func Props(env *life.Env, spec Spec) *actor.Props {
 const shownClaims = 5
 
 // recallWithin is how long the journal is asked what was sent, before whoever waits for that is told that it cannot be
-// read. START_INGEST is answered within 50 s.
+// read.
 const recallWithin = 15 * time.Second
 
 // recallEvery is the time between two tries of that.
@@ -103,10 +103,13 @@ func (c *claims) Receive(ctx actor.Context) {
 }
 
 // recall asks the journal what was sent, and goes on with that. It may be a table far away, so not in the actor's turn.
-func (c *claims) recall(then func(actor.Context, store.Sent, error)) {
-	env, integration := c.env, c.spec.Integration
+func (c *claims) recall(by time.Time, then func(actor.Context, store.Sent, error)) {
+	env, integration, within := c.env, c.spec.Integration, recallWithin
+	if !by.IsZero() {
+		within = min(within, time.Until(by))
+	}
 	life.Pipe(c.Scope, func(ctx context.Context) (sent store.Sent, err error) {
-		ctx, cancel := context.WithTimeout(ctx, recallWithin)
+		ctx, cancel := context.WithTimeout(ctx, within)
 		defer cancel()
 		for {
 			if sent, err = env.Ingests.Sent(ctx, integration); err == nil {
@@ -139,7 +142,7 @@ func (c *claims) onRecalled(ctx actor.Context, m recalled) {
 
 func (c *claims) onStarted() {
 	c.showClaims()
-	c.recall(func(_ actor.Context, sent store.Sent, err error) {
+	c.recall(time.Time{}, func(_ actor.Context, sent store.Sent, err error) {
 		switch {
 		case err != nil:
 			c.env.Lasting.Warn("cannot read which plans were sent; the first ingest tries again", life.LogError, err)
@@ -171,7 +174,7 @@ func (c *claims) onKeysCounted(m keysCounted) {
 
 // onJudgeLosses answers with what must not be sent.
 func (c *claims) onJudgeLosses(m messages.JudgeLosses, asker *actor.PID) {
-	c.recall(func(ctx actor.Context, sent store.Sent, err error) {
+	c.recall(m.By, func(ctx actor.Context, sent store.Sent, err error) {
 		if !m.Kept && err == nil {
 			c.judge(m.Catalogue, sent)
 		}
@@ -222,7 +225,7 @@ func (c *claims) onPlansSent() {
 	if len(c.made) == 0 {
 		return // as nearly always: what was sent need not be read
 	}
-	c.recall(func(_ actor.Context, sent store.Sent, err error) {
+	c.recall(time.Time{}, func(_ actor.Context, sent store.Sent, err error) {
 		if err != nil {
 			return // the next listing is judged by what is there then
 		}
@@ -336,7 +339,7 @@ func (c *claims) onSecondListing(m messages.GatheredAPIs) {
 	before := maps.Clone(c.made)
 	c.dropAbsent(m, func(_ messages.TargetListing, claim federation.Claim) bool { return !claim.Confirmed })
 	c.keepClaims(before)
-	c.recall(func(_ actor.Context, sent store.Sent, err error) {
+	c.recall(time.Time{}, func(_ actor.Context, sent store.Sent, err error) {
 		if err == nil {
 			c.judge(m, sent)
 		}

@@ -1,15 +1,16 @@
 package ingest
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
-	"maps"
 	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/catalogue"
 	"federation-agent/actors/life"
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
@@ -49,7 +50,7 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 		return
 	case pending > 0:
 		if !i.answered {
-			i.started(ctx, i.estimate(m))
+			i.started(ctx, cmp.Or(len(i.spec.Command.APIIDs), catalogue.Estimate(m)))
 		}
 		i.gather(ctx, time.Time{})
 		return
@@ -73,7 +74,11 @@ func (i *ingest) onCatalogue(ctx actor.Context, m messages.GatheredAPIs) {
 				"job does not end as a success without it", life.LogJob, i.job(), life.LogTarget, l.Target, life.LogReason, l.Failure)
 		}
 	}
-	ctx.Request(i.all.Claims, messages.JudgeLosses{Catalogue: m})
+	judge := messages.JudgeLosses{Catalogue: m}
+	if !i.answered {
+		judge.By = i.spec.Command.AnswerBy.Add(-startMargin / 2)
+	}
+	ctx.Request(i.all.Claims, judge)
 }
 
 // onLossesJudged begins the job with the APIs that may be sent.
@@ -188,42 +193,12 @@ func (i *ingest) nameLost(apis []federation.NamedEntry, judged messages.LossesJu
 	if len(i.spec.Command.APIIDs) > 0 {
 		return
 	}
-	m, known := judged.Catalogue, maps.Clone(judged.Plans)
-	for _, e := range apis {
-		delete(known, e.ID().String())
-	}
-	complete := map[federation.Target]messages.TargetListing{}
-	for _, l := range m.Listings {
-		if l.Complete {
-			complete[l.Target] = l
-		}
-	}
-	var lost []string
-	for text := range known { // but what filters leave out, which the catalogue names
-		id, err := federation.ParseID(text)
-		l, listed := complete[id.Target()]
-		if _, unlisted := l.Unlisted[id.RestAPI]; err == nil && listed && !unlisted && !i.all.Filter.LeavesOut(id, l.APIs, l.Asked) {
-			lost = append(lost, text)
-		}
-	}
+	lost := catalogue.Lost(judged, apis, i.all.Filter)
 	if len(lost) > 0 {
-		slices.Sort(lost)
 		i.env.Log.Warn("APIs that were ingested before are deleted or in no usage plan any more; "+
 			"APIM keeps what it has of them: delete them there if they are gone for good",
 			life.LogJob, i.job(), life.LogAPIs, len(lost), life.LogLeft, words.Few(lost, words.Many, ", "))
 	}
-}
-
-// estimate is the total as far as it can be known; never 0, which would end the job.
-func (i *ingest) estimate(m messages.GatheredAPIs) int {
-	if n := len(i.spec.Command.APIIDs); n > 0 {
-		return n
-	}
-	total := 0
-	for _, l := range m.Listings {
-		total += l.Estimate
-	}
-	return max(1, total)
 }
 
 // begin answers START_INGEST, if it is not answered yet, and holds the first INGEST back. A total of 0 is

@@ -168,7 +168,8 @@ type (
 	roomMoved struct{} // there is room for documents again, or another consumer waits for what this one holds
 	sendDue   struct{}
 	checkDue  struct{}
-	jobEnded  struct{}
+	jobEnded  struct{ err error }
+	finishDue struct{}
 )
 
 // Receive implements actor.Actor: the behaviour does.
@@ -208,10 +209,6 @@ func (i *ingest) holding(ctx actor.Context) {
 // sending: APIs are made ready and sent.
 func (i *ingest) sending(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
-	case batchNoted:
-		i.onBatchNoted(ctx, m)
-	case noteDue:
-		i.note(m.batch)
 	case batchDue:
 		i.proceed(ctx)
 	case gatherMore:
@@ -247,7 +244,9 @@ func (i *ingest) preparing(ctx actor.Context) {
 func (i *ingest) ending(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
 	case jobEnded:
-		ctx.Stop(ctx.Self())
+		i.onJobEnded(ctx, m)
+	case finishDue:
+		i.finish()
 	case messages.Drain:
 		i.leaveBy = m.By
 		i.leave(ctx)
@@ -281,11 +280,15 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.onIngestLost(ctx, m)
 	case messages.IngestDeferred:
 		i.onIngestDeferred(m)
+	case batchNoted: // in any state, for what keeps a job alive
+		i.onBatchNoted(ctx, m)
+	case noteDue:
+		i.note(m.batch)
 	case sendDue:
 		i.transmit(ctx)
 	case checkDue:
 		i.onCheckDue(ctx)
-	case heldBack, compareDue:
+	case heldBack, compareDue, heldCame:
 		// The APIs flow already, or what they are compared for is said.
 	case jobWritten:
 		switch {
@@ -334,6 +337,7 @@ func (i *ingest) resume(ctx actor.Context) {
 	i.env.Log.Info("resuming an ingest after restart", life.LogJob, i.job(), life.LogSent, i.sent, life.LogTotal, i.total)
 	i.lastAck = i.startedAt.Add(-i.spec.Age)
 	i.storedBy = i.startedAt.Add(holdBack)
+	i.keepAlive(ctx)
 	if job.DoneSent {
 		i.hold()
 		return
@@ -378,13 +382,24 @@ func (i *ingest) end(ctx actor.Context) {
 	i.plan, i.outbox, i.missing, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, exports.Missing{}, nil, nil
 	i.compare = comparison{}
 	ctx.Send(i.all.Claims, messages.PlansSent{})
-	env, job := i.env, i.job()
-	life.Do(i.Scope, i.journal.Finish, func(err error) any {
-		if err != nil {
-			env.Log.Warn("cannot write down that an ingest job has ended", life.LogJob, job, life.LogError, err)
+	i.finish()
+}
+
+func (i *ingest) finish() {
+	life.Do(i.Scope, i.journal.Finish, func(err error) any { return jobEnded{err} })
+}
+
+// onJobEnded stops once the job is forgotten. Where processes share the journal, one that is not would be gone on with, and
+// its end be sent twice, as long as APIM may hold it.
+func (i *ingest) onJobEnded(ctx actor.Context, m jobEnded) {
+	if m.err != nil {
+		i.env.Lasting.Warn("cannot write down that an ingest job has ended", life.LogJob, i.job(), life.LogError, m.err)
+		if i.env.Member != nil && time.Since(i.lastAck) <= HeldFor {
+			i.Scope.After(deferFor, finishDue{})
+			return
 		}
-		return jobEnded{}
-	})
+	}
+	ctx.Stop(ctx.Self())
 }
 
 // leave leaves the job, which stays written down, to the process that resumes it: once no START_INGEST, INGEST or note of

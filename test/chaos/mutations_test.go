@@ -139,7 +139,7 @@ func mutations() []mutationOf {
 		{
 			"done is sent again though it was taken", "actors/ingest/sending.go",
 			"\tcase b.done:\n\t\tlevel := slog.LevelInfo\n",
-			"\tcase b.done && i.doneTry == 0:\n\t\ti.doneTry++\n\t\ti.sayDone()\n\tcase b.done:\n\t\tlevel := slog.LevelInfo\n",
+			"\tcase b.done && i.doneTry == 0:\n\t\ti.doneTry++\n\t\ti.inFlight = &batch{done: true}\n\t\ti.note(i.inFlight)\n\tcase b.done:\n\t\tlevel := slog.LevelInfo\n",
 		},
 		{
 			"batches do not wait for each other", "actors/ingest/sending.go",
@@ -168,7 +168,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"what APIM has beyond AWS is not named", "actors/ingest/gather.go",
-			"\tif len(lost) > 0 {\n", "\tif len(lost) > len(known) {\n",
+			"\tif len(lost) > 0 {\n", "\tif len(lost) > len(judged.Plans) {\n",
 		},
 		{
 			"names depend on what is sent", "actors/ingest/gather.go",
