@@ -437,13 +437,13 @@ func (r *reconciler) onIngestBegun(ctx actor.Context, m ingestBegun) {
 
 // follow ends a round that has sent. APIM gives an ingest to any of an integration's agents, whichever is the primary
 // (run). What another one sends is written down there, so here it is remembered with what it was given for: else each
-// round would have it sent again.
+// round would have it sent again. Where agents share the journal, it is read there what APIM has taken.
 func (r *reconciler) follow(ctx actor.Context, begun int) {
 	o := r.round
 	if begun == o.begun {
 		r.env.Log.Info("APIM gave the ingest to another agent of the integration", life.LogAPIs, len(o.send))
 		for id, now := range o.changed {
-			if slices.Contains(o.send, id.String()) {
+			if r.env.Member == nil && slices.Contains(o.send, id.String()) {
 				r.memory.elsewhere[id] = now
 			}
 		}

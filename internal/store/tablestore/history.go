@@ -24,7 +24,13 @@ type history struct {
 	Taken  map[string]string   `json:"taken"`
 	// Senders are, by API, which of the running jobs sent it last, and by which change.
 	Senders map[string]sender `json:"senders,omitempty"`
+	// Ended are the last jobs of processes that have ended, at most [mostEnded].
+	Ended []string `json:"ended,omitempty"`
 }
+
+// mostEnded is how many of the jobs that have ended are known. APIM has one at a time of an integration, and whoever does
+// not know that a job of his has ended learns it within minutes, or gives it up.
+const mostEnded = 16
 
 type sender struct {
 	Job    string `json:"job"`
@@ -79,7 +85,7 @@ func newHistory() history {
 func (h history) with(c change, number int64) history {
 	h = history{
 		Jobs: maps.Clone(h.Jobs), Plans: maps.Clone(h.Plans), Claims: maps.Clone(h.Claims), Taken: maps.Clone(h.Taken),
-		Senders: maps.Clone(h.Senders),
+		Senders: maps.Clone(h.Senders), Ended: h.Ended,
 	}
 	if c.Begin != nil {
 		begun := *c.Begin
@@ -87,6 +93,9 @@ func (h history) with(c change, number int64) history {
 		h.Jobs[c.Job] = begun
 	}
 	if j, runs := h.Jobs[c.Job]; runs && c.End {
+		if j.Owner != "" { // else no process began it, and none may return to it
+			h.Ended = append(slices.Clone(h.Ended[max(0, len(h.Ended)+1-mostEnded):]), c.Job)
+		}
 		if delete(h.Jobs, c.Job); len(h.Jobs) == 0 {
 			clear(h.Senders) // nobody is left to be overtaken
 		}
@@ -138,6 +147,13 @@ func (h history) overtaken(jobID string, plans map[string][]string) (apis []stri
 	}
 	slices.Sort(apis)
 	return apis
+}
+
+// sentLast are those of these APIs that no other job has sent since: how APIM took them says how it has them.
+func (h history) sentLast(jobID string, taken map[string]string) map[string]string {
+	taken = maps.Clone(taken)
+	maps.DeleteFunc(taken, func(api, _ string) bool { return h.Senders[api].Job != jobID })
+	return taken
 }
 
 // running gives the jobs that have not ended, the earliest first.

@@ -10,11 +10,15 @@ import (
 	"federation-agent/internal/store"
 )
 
-// Start implements [store.Ingests].
+// Start implements [store.Ingests]. A job that has ended lately does not begin again: its first Start had succeeded, though
+// its process did not hear of that, and another one went on with it. Errors: [store.ErrUnknownJob] then.
 func (s *Store) Start(ctx context.Context, j store.IngestJob) error {
 	return s.write(ctx, j.Integration, func(h history) (change, error) {
 		if _, there := h.Jobs[j.JobID]; there {
 			return change{}, nil
+		}
+		if slices.Contains(h.Ended, j.JobID) {
+			return change{}, fmt.Errorf("%w: %s has ended", store.ErrUnknownJob, j.JobID)
 		}
 		return change{Job: j.JobID, Begin: &job{
 			Owner: j.Owner, APIIDs: j.APIIDs, Started: j.StartedAt.UTC(), LastAck: j.LastAckAt.UTC(), Total: j.Total,
@@ -32,7 +36,9 @@ func (s *Store) Adopt(ctx context.Context, job store.OwnedJob, by string) error 
 func (s *Store) Acknowledge(
 	ctx context.Context, job store.OwnedJob, apis []string, taken map[string]string, at time.Time,
 ) error {
-	return s.ofJob(ctx, job, func(history) change { return change{Acked: apis, AckedAt: at.UTC(), Taken: taken} })
+	return s.ofJob(ctx, job, func(h history) change {
+		return change{Acked: apis, AckedAt: at.UTC(), Taken: h.sentLast(job.JobID, taken)}
+	})
 }
 
 // SendingDone implements [store.Ingests].
