@@ -78,8 +78,9 @@ func goingOn(t *testing.T, age time.Duration, stands bool, test func(*replica)) 
 		r.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 			return slog.New(slog.DiscardHandler)
 		}))
-		silent := r.system.Root.Spawn(actor.PropsFromFunc(func(actor.Context) {}))
-		session := r.system.Root.Spawn(actor.PropsFromFunc(func(actor.Context) {}))
+		silent := r.system.Root.Spawn(life.Props(env, life.Standing, func() actor.Actor {
+			return actor.ReceiveFunc(func(actor.Context) {})
+		}))
 		parent := r.system.Root.Spawn(life.Props(env, life.Standing, func() actor.Actor {
 			return actor.ReceiveFunc(func(ctx actor.Context) {
 				r.mu.Lock()
@@ -89,7 +90,7 @@ func goingOn(t *testing.T, age time.Duration, stands bool, test func(*replica)) 
 					r.job = ctx.Spawn(Props(env, Spec{
 						Integration: "I", Catalogue: silent, Claims: silent, MaxBytes: 1 << 20, Memory: exports.NewBound(1 << 20),
 						Settings: config.Ingest{BatchBytes: 1 << 20, BatchCount: 10, StageWorkers: 1},
-					}, JobSpec{Command: messages.StartIngest{JobID: "J"}, Session: session, Resumed: &job, Age: age}))
+					}, JobSpec{Command: messages.StartIngest{JobID: "J"}, Session: silent, Resumed: &job, Age: age}))
 				case Outgoing:
 					r.sent, r.number = append(r.sent, time.Now()), m.Send.Batch
 				case *actor.Terminated:

@@ -129,12 +129,14 @@ func inRoom(t *testing.T, began time.Duration, test func(*room)) {
 		r.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 			return slog.New(slog.DiscardHandler)
 		}))
-		silent := r.system.Root.Spawn(actor.PropsFromFunc(func(ctx actor.Context) {
-			if _, asks := ctx.Message().(messages.GatherAPIs); asks {
-				r.mu.Lock()
-				defer r.mu.Unlock()
-				r.job = ctx.Sender()
-			}
+		silent := r.system.Root.Spawn(life.Props(env, life.Standing, func() actor.Actor {
+			return actor.ReceiveFunc(func(ctx actor.Context) {
+				if _, asks := ctx.Message().(messages.GatherAPIs); asks {
+					r.mu.Lock()
+					defer r.mu.Unlock()
+					r.job = ctx.Sender()
+				}
+			})
 		}))
 		r.parent = r.system.Root.Spawn(life.Props(env, life.Standing, func() actor.Actor {
 			return actor.ReceiveFunc(func(ctx actor.Context) {
