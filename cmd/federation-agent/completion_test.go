@@ -78,7 +78,7 @@ func TestValuesAreCompleted(t *testing.T) {
 		"discover --target eu":            {"eu-west-1"},
 		"discover --stage ":               {"prod"},
 		"discover --cha":                  {"--changed"},
-		"policy --of t":                   {"trust"},
+		"policy --of t":                   {"trust", "table"},
 		"policy --for arn":                {"arn:aws:iam::111122223333:role/r"},
 		"sandbox --apim-version 4.1":      {"4.10", "4.11", "4.12"},
 		"sandbox --regions ap-east-1,il-": {"ap-east-1,il-central-1"},

@@ -34,8 +34,6 @@ trap 'rm -f "$table"' EXIT
 status=0
 # -p 1: what is in one package runs together already, and the deadlines in it are real time.
 FEDERATION_AGENT_COMPATIBILITY=$table go test -tags interop -count=1 -p 1 -timeout 15m "$@" ./test/interop/... || status=$?
-# Several agents that share a table of moto's: a few rounds of each kind.
-go run ./test/replicas -short || status=$?
 cat "$table"
 [ "$status" = 0 ] || { echo "the suite failed; docs/compatibility.md is left as it is" >&2; exit "$status"; }
 
