@@ -335,12 +335,12 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 			change:   onlyTwo,
 			settings: []string{provider0 + "configuration_region=all"},
 			wants: []want{
-				{"regions", doctor.Good, []string{"2 of 34 are on", "account:ListRegions, which is optional, is not granted"}},
+				{"regions", doctor.Good, []string{"2 of 36 are on", "account:ListRegions, which is optional, is not granted"}},
 				{"REST APIs", doctor.Good, []string{"eu-west-1"}},
 				{"REST APIs", doctor.Good, []string{"us-east-1"}},
 			},
 			calls: map[string]int64{
-				"GetCallerIdentity": 1, "ListRegions": 1, "GetRestApis": 34, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2,
+				"GetCallerIdentity": 1, "ListRegions": 1, "GetRestApis": 36, "GetUsagePlans": 2, "GetStages": 2, "GetExport": 2,
 			},
 		},
 		"every region, with the grant": {
@@ -350,7 +350,7 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 			},
 			settings: []string{provider0 + "configuration_region=all"},
 			wants: []want{
-				{"regions", doctor.Good, []string{"2 of 34 are on"}},
+				{"regions", doctor.Good, []string{"2 of 36 are on"}},
 				{"REST APIs", doctor.Good, []string{"eu-west-1"}},
 			},
 			calls: map[string]int64{
@@ -359,9 +359,9 @@ func TestAWSsFaultsAreFoundWhereTheyAre(t *testing.T) {
 		},
 		"every region, all of them on": {
 			settings: []string{provider0 + "configuration_region=all"},
-			wants:    []want{{"regions", doctor.Good, []string{"all 34 are on"}}},
+			wants:    []want{{"regions", doctor.Good, []string{"all 36 are on"}}},
 			calls: map[string]int64{
-				"GetCallerIdentity": 1, "ListRegions": 1, "GetRestApis": 34, "GetUsagePlans": 34, "GetStages": 34, "GetExport": 34,
+				"GetCallerIdentity": 1, "ListRegions": 1, "GetRestApis": 36, "GetUsagePlans": 36, "GetStages": 36, "GetExport": 36,
 			},
 		},
 		"AWS that throttles": {
