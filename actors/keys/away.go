@@ -107,13 +107,5 @@ func (s *saga) pay(unread error) {
 
 // rest deletes what the journal still has of a subscription whose end was answered without reading it.
 func (s *saga) rest() error {
-	for _, r := range s.entry.Records {
-		if r.KeyID == "" || r.KeyID == s.ended {
-			continue
-		}
-		if err := s.delete(r.KeyID, time.Time{}); err != nil {
-			return err
-		}
-	}
-	return s.end()
+	return errors.Join(s.endAll("", map[string]bool{s.ended: true}, nil))
 }

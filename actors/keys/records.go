@@ -140,43 +140,59 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 	s.by = c.AnswerBy
 	defer func() { s.by = time.Time{} }()
 	records, unread := s.records()
-	listed := len(records) > 0
-	records = slices.DeleteFunc(records, func(r keys.Record) bool { return r.KeyID == "" })
-	ids := map[string]bool{}
-	for _, r := range records {
-		ids[r.KeyID] = true
-	}
+	named, known := "", slices.ContainsFunc(records, func(r keys.Record) bool { return r.KeyID != "" })
 	ref, unnamed := federation.KeyRefOf(c.Metadata)
-	if unnamed == nil {
-		ids[ref.KeyID] = true
-	}
 	switch {
-	case len(ids) == 0 && unread != nil:
+	case unnamed == nil:
+		named = ref.KeyID
+	case !known && unread != nil:
 		return fmt.Errorf("%w, and %w", unnamed, unread)
-	case len(ids) == 0:
-		return s.listUnnamed(c, listed, unnamed)
+	case !known:
+		return s.listUnnamed(c, len(records) > 0, unnamed)
 	}
-	var err error
-	for _, id := range slices.Sorted(maps.Keys(ids)) {
-		err = errors.Join(err, s.delete(id, c.AnswerBy))
+	undeleted, unwritten := s.endAll(named, map[string]bool{}, unread)
+	if undeleted != nil {
+		return undeleted
 	}
-	if err != nil {
-		return err
-	}
-	if s.over = unread != nil || s.end() != nil; s.over {
-		s.ended = ref.KeyID
-	}
+	s.over, s.ended = unwritten != nil, named
 	s.env.Log.Info("a subscription's API keys are deleted", life.LogTarget, s.target(),
 		life.LogSubscription, s.spec.subscription.ID)
 	return nil
 }
 
-// end has the journal know that the subscription has no key any more.
+// endAll deletes a subscription's keys: the one that is named, and those of the entry that are not gone; then has the
+// journal know it, unless that cannot be read. What another process has made meanwhile is deleted, too: APIM has closed the
+// subscription, whatever it has accepted.
+func (s *saga) endAll(named string, gone map[string]bool, unread error) (undeleted, unwritten error) {
+	for {
+		ids := map[string]bool{named: true}
+		for _, r := range s.entry.Records {
+			ids[r.KeyID] = true
+		}
+		for _, id := range slices.Sorted(maps.Keys(ids)) {
+			if id != "" && !gone[id] {
+				undeleted = errors.Join(undeleted, s.delete(id, s.by))
+				gone[id] = true
+			}
+		}
+		if undeleted != nil || unread != nil {
+			return undeleted, unread
+		}
+		unwritten = s.end()
+		moved, is := errors.AsType[*store.MovedError](unwritten)
+		if !is {
+			return nil, unwritten
+		}
+		s.entry = moved.Now
+	}
+}
+
+// end has the journal know that the keys of the entry are gone.
 func (s *saga) end() error {
 	ctx, done := s.writing()
 	defer done()
-	err := s.env.Keys.End(ctx, s.spec.subscription, s.env.Now())
-	if err != nil {
+	err := s.env.Keys.End(ctx, s.entry, s.env.Now())
+	if err != nil && !errors.Is(err, store.ErrMoved) {
 		s.env.Lasting.Error("cannot remove the keys of a subscription from the key journal",
 			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
 	}

@@ -38,8 +38,8 @@ type cloud struct {
 	mu   sync.Mutex
 	made int
 	keys map[string]bool // whether it is attached
-	// creating is called before a key is made.
-	creating func()
+	// creating is called before a key is made, deleting before one is deleted.
+	creating, deleting func()
 }
 
 func (c *cloud) CreateApiKey(
@@ -73,6 +73,9 @@ func (c *cloud) CreateUsagePlanKey(
 func (c *cloud) DeleteApiKey(
 	_ context.Context, in *sdk.DeleteApiKeyInput, _ ...func(*sdk.Options),
 ) (*sdk.DeleteApiKeyOutput, error) {
+	if c.deleting != nil {
+		c.deleting()
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if _, there := c.keys[*in.ApiKey]; !there {
@@ -444,6 +447,34 @@ func TestAnUnsubscribeElsewhereOutranksTheMaker(t *testing.T) {
 }
 
 // Two SUBSCRIBEs of one subscription at the same time, at two processes: one key.
+// APIM has closed the subscription: no key of it may be left that nobody lists.
+func TestAnUnsubscribeDeletesTheKeyThatIsMadeElsewhereMeanwhile(t *testing.T) {
+	inPair(t, func(p *pair) {
+		p.a.subscribe("c1")
+		_, asks := p.a.answer()
+		p.a.tell(asks, messages.Delivered)
+		time.Sleep(time.Second)
+		var once sync.Once
+		p.aws.deleting = func() {
+			once.Do(func() { // B has read the journal
+				p.a.subscribe("c2")
+				_, asks = p.a.answer()
+			})
+		}
+		p.b.give(messages.Unsubscribe{
+			CommandRef:     messages.CommandRef{ID: "c3", AnswerBy: time.Now().Add(messages.AnswerWithin)},
+			SubscriptionID: "s", APIID: theAPIsID,
+		})
+		if reply, _ := p.b.answer(); reply != (messages.Unsubscribed{}) {
+			t.Errorf("%+v", reply)
+		}
+		p.want("[]", "[]")
+		p.a.tell(asks, messages.Delivered)
+		time.Sleep(time.Second)
+		p.want("[]", "[]")
+	})
+}
+
 func TestASecondSubscribeElsewhereWaitsForTheFirst(t *testing.T) {
 	for fate, want := range map[messages.Delivery]struct {
 		refused bool

@@ -35,10 +35,10 @@ type KeyJournal interface {
 	// [ErrInvalid], [ErrTransition], [ErrFenced], [ErrClosed]; after any of them the step that the write announces must not
 	// be taken.
 	Write(ctx context.Context, from Entry, owner string, records []keys.Record) (Entry, error)
-	// End forgets the keys of a subscription that has ended at this time: they are deleted in AWS. Those of an earlier
-	// process that the journal cannot read yet become [keys.Deleting] when it can. Records without a key stay. Durable as
-	// Write is.
-	End(ctx context.Context, of keys.Subscription, at time.Time) error
+	// End forgets the keys of an entry as it was read, whose subscription has ended at this time: they are deleted in AWS.
+	// Those of an earlier process that the journal cannot read yet become [keys.Deleting] when it can. Records without a key
+	// stay. Durable as Write is. Errors: those of Write; with [ErrMoved] the entry may have further keys.
+	End(ctx context.Context, from Entry, at time.Time) error
 	// Entries gives the records that the filter chooses, by subscription; open leaves out those with nothing to do and
 	// nothing to see, and may be behind by a moment. No entry of it is good for a decision: read it again.
 	Entries(ctx context.Context, filter Filter, open bool) ([]Entry, error)
@@ -116,14 +116,14 @@ func (s *FileStore) Write(_ context.Context, from Entry, _ string, records []key
 // keys at most. Beyond that, what only that journal knows stays.
 const maxEnded = 10_000
 
-// End implements [KeyJournal].
-func (s *FileStore) End(_ context.Context, of keys.Subscription, at time.Time) error {
+// End implements [KeyJournal]. Nobody else adds keys to an entry that is being ended.
+func (s *FileStore) End(_ context.Context, from Entry, at time.Time) error {
 	err := s.write(func(st *state) ([]Change, error) {
 		if !s.known && len(s.endedSubscriptions) < maxEnded {
-			s.endedSubscriptions[of] = at
+			s.endedSubscriptions[from.Of] = at
 		}
 		var changes []Change
-		for _, rec := range st.entry(of).Records {
+		for _, rec := range st.entry(from.Of).Records {
 			if rec.KeyID != "" {
 				changes = append(changes, st.keys.remove(rec.ID)...)
 			}

@@ -37,8 +37,8 @@ func (p Policy) Write(ctx context.Context, from Entry, owner string, records []k
 }
 
 // End implements [KeyJournal].
-func (p Policy) End(ctx context.Context, of keys.Subscription, at time.Time) error {
-	if err := p.KeyJournal.End(ctx, of, at); !errors.Is(err, ErrInMemory) {
+func (p Policy) End(ctx context.Context, from Entry, at time.Time) error {
+	if err := p.KeyJournal.End(ctx, from, at); !errors.Is(err, ErrInMemory) {
 		return err
 	}
 	return nil

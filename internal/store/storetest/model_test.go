@@ -256,7 +256,7 @@ func TestAKeyOfASubscriptionThatHasEndedIsAdoptedToBeDeleted(t *testing.T) {
 			}
 			model.OnOpen = func(int) error { return why }
 			next, _ := model.Open(store.Options{})
-			must(t, store.Policy{KeyJournal: next}.End(t.Context(), older.Subscription(), older.CreatedAt.Add(time.Hour)))
+			must(t, store.Policy{KeyJournal: next}.End(t.Context(), store.Entry{Of: older.Subscription()}, older.CreatedAt.Add(time.Hour)))
 			model.OnOpen = nil
 			must(t, next.Flush())
 			want := map[string]keys.State{

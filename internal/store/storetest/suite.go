@@ -286,8 +286,8 @@ func endForgetsKeys(t *testing.T, subject Subject) {
 			reach(t, s, rec, keys.Created)
 		}
 	}
-	must(t, store.Policy{KeyJournal: s}.End(context.Background(), of, start))
-	must(t, store.Policy{KeyJournal: s}.End(context.Background(), of, start))
+	must(t, store.Policy{KeyJournal: s}.End(context.Background(), store.Entry{Of: of}, start))
+	must(t, store.Policy{KeyJournal: s}.End(context.Background(), store.Entry{Of: of}, start))
 	same(t, "records", []string{"another", "no key"}, ids(t, s, store.Filter{}))
 	outlives(t, subject)
 }
@@ -404,7 +404,7 @@ func writes(s *store.FileStore) map[string]error {
 	return map[string]error{
 		"Put":           Put(s, record("late", keys.Intent, 0)),
 		"Remove":        Remove(s, "r"),
-		"End":           s.End(context.Background(), record("r", "", 0).Subscription(), start),
+		"End":           s.End(context.Background(), store.Entry{Of: record("r", "", 0).Subscription()}, start),
 		"Start":         s.Start(context.Background(), store.IngestJob{OwnedJob: job("i", "late"), StartedAt: start}),
 		"Acknowledge":   s.Acknowledge(context.Background(), job("i", "j"), []string{"late"}, nil, start),
 		"SendingDone":   s.SendingDone(context.Background(), job("i", "j")),

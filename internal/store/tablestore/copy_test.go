@@ -71,7 +71,9 @@ func TestACopyHasAllFromFileToTableAndBack(t *testing.T) {
 	if _, err := store.Copy(t.Context(), store.Memory(), s, []string{"I"}, now, false); !errors.Is(err, store.ErrOccupied) {
 		t.Errorf("a table in use was taken: %v", err)
 	}
-	must(t, s.End(t.Context(), of, now))
+	entry, err := s.Entry(t.Context(), of)
+	must(t, err)
+	must(t, s.End(t.Context(), entry, now))
 	if _, err := store.Copy(t.Context(), store.Memory(), s, []string{"I"}, now, true); !errors.Is(err, store.ErrOccupied) {
 		t.Errorf("one with ingests alone: %v", err)
 	}

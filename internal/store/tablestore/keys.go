@@ -307,17 +307,14 @@ func split(sort string, want int) ([]string, error) {
 }
 
 // End implements [store.KeyJournal].
-func (s *Store) End(ctx context.Context, of keys.Subscription, _ time.Time) error {
-	entry, err := s.Entry(ctx, of)
-	if err != nil {
-		return err
+func (s *Store) End(ctx context.Context, from store.Entry, _ time.Time) error {
+	left, owner := slices.DeleteFunc(slices.Clone(from.Records), func(r keys.Record) bool { return r.KeyID != "" }), ""
+	if len(left) == len(from.Records) {
+		return nil
 	}
-	_, err = store.Amend(ctx, s, entry, func(now store.Entry) (store.Entry, error) {
-		now.Records = slices.DeleteFunc(now.Records, func(r keys.Record) bool { return r.KeyID != "" })
-		if !keys.Unfinished(now.Records) {
-			now.Owner = ""
-		}
-		return now, nil
-	})
+	if keys.Unfinished(left) {
+		owner = from.Owner
+	}
+	_, err := s.Write(ctx, from, owner, left)
 	return err
 }
