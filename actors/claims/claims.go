@@ -166,6 +166,9 @@ func (c *claims) onKeysCounted(m keysCounted) {
 	case m.known > 0:
 		c.env.Log.Warn("no earlier ingest is remembered, though API keys are: until a full ingest has ended, " +
 			"a loss of plans in AWS goes unnoticed")
+	case c.env.Member != nil:
+		c.env.Log.Info("no earlier ingest is remembered, which is normal before the first one has ended. If one has, " +
+			"agent.store.table names another table than then")
 	default:
 		c.env.Log.Info("no earlier ingest is remembered, which is normal before the first one has ended. If one has, " +
 			"the directory agent.store.path was not kept: mount a volume there")
