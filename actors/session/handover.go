@@ -38,6 +38,7 @@ type handedOver struct{ newsOf }
 func (s *session) onHandOver() {
 	if s.handover == handoverNone {
 		s.handover = handoverWaiting
+		s.env.Board.SessionLeaves(s.spec.Integration)
 		s.env.Log.Info("handing over: serving on until APIM's next HEALTH_CHECK that finds another agent of this integration " +
 			"connected")
 	}

@@ -66,6 +66,8 @@ type Session struct {
 	Endpoint string `json:"endpoint,omitempty"`
 	// Primary is nil as long as APIM has not said.
 	Primary *bool `json:"primary,omitempty"`
+	// Leaving is true while the agent hands over, or waits for another one that it can hand over to.
+	Leaving bool `json:"leaving,omitempty"`
 	// Connects is how many sessions APIM has accepted.
 	Connects uint64 `json:"connects"`
 	// NextTry is when the agent connects again; zero while it has a session, is connecting, or will not.
@@ -81,9 +83,14 @@ type Session struct {
 func (b *Board) SessionUp(id, endpoint string, at time.Time) {
 	b.with(id, func(i *integration) {
 		i.Session.State, i.Session.Since, i.Session.Endpoint, i.Session.Primary = Up, at.UTC(), endpoint, nil
-		i.Session.NextTry = time.Time{}
+		i.Session.NextTry, i.Session.Leaving = time.Time{}, false
 		i.Session.Connects++
 	})
+}
+
+// SessionLeaves notes that a session is handed over: no other process may count on it.
+func (b *Board) SessionLeaves(id string) {
+	b.with(id, func(i *integration) { i.Session.Leaving = true })
 }
 
 // SessionAway notes that there is no session to APIM, or still none, and why.

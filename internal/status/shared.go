@@ -74,12 +74,12 @@ func (b *Board) Members(others []Member) {
 	}
 }
 
-// Ready gives the integrations that have a session to APIM.
+// Ready gives the integrations that have a session to APIM which is to stay.
 func (b *Board) Ready() (ids []string) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, id := range b.order {
-		if b.integrations[id].Session.State == Up {
+		if s := b.integrations[id].Session; s.State == Up && !s.Leaving {
 			ids = append(ids, id)
 		}
 	}

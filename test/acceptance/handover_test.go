@@ -12,7 +12,6 @@ import (
 	"federation-agent/internal/members"
 	"federation-agent/internal/sandbox/apimsim"
 	"federation-agent/internal/sandbox/awssim"
-	"federation-agent/internal/status"
 	"federation-agent/internal/store/storetest"
 	"federation-agent/test/world"
 )
@@ -68,12 +67,7 @@ func (r *replicas) raise() {
 	r.count++
 	var all []members.Member
 	for _, a := range r.all {
-		m := members.Member{ID: a.self.ID(), Count: r.count}
-		for _, i := range a.Board.Read().Integrations {
-			if i.Session.State == status.Up {
-				m.Ready = append(m.Ready, i.ID)
-			}
-		}
+		m := members.Member{ID: a.self.ID(), Count: r.count, Ready: a.Board.Ready()}
 		if said, is := r.ready[m.ID]; is {
 			m.Ready = said
 		}
@@ -193,6 +187,25 @@ func TestAHandoverWaitsForAReadyReplicaAndServesMeanwhile(t *testing.T) {
 		}
 		if len(r.w.APIM.ProblemsOf(apimsim.ProblemUnhealthy)) > 0 {
 			t.Error("it was unhealthy")
+		}
+	})
+}
+
+// As where two of two are replaced at once: whoever comes instead of them needs some time.
+func TestReplicasThatEndTogetherDoNotCountOnEachOther(t *testing.T) {
+	handingOver(t, world.Options{}, func(t *testing.T, r *replicas) {
+		first, api := r.ingested()
+		second := r.start(nil)
+		ends := []<-chan time.Duration{first.drain(), second.drain()}
+		pass(healthEvery + members.RaiseEvery)
+		if len(r.w.APIM.EndedSessions()) > 0 {
+			t.Error("one has left, and nobody stays")
+		}
+		accepted(r.w, api)
+		for _, took := range ends {
+			if d := <-took; d < handoverTime {
+				t.Errorf("it took %s", d)
+			}
 		}
 	})
 }
