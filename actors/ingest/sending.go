@@ -248,7 +248,8 @@ func (i *ingest) transmit(ctx actor.Context) {
 }
 
 // mayLeave says that a batch is still this process's to send. If not, it is tried again, and noted anew: another process
-// may have taken the job over while this one was frozen, or the session was away.
+// may have taken the job over while this one was frozen, or the session was away. What leaves once APIM does not hold the
+// job any more it acknowledges, and drops.
 func (i *ingest) mayLeave(b *batch) bool {
 	stands, old := i.env.Member.Stands(time.Now()), i.env.Member != nil && time.Since(b.notedAt) > members.StandsFor
 	if !stands {
@@ -257,6 +258,7 @@ func (i *ingest) mayLeave(b *batch) bool {
 		b.notedAt = time.Time{}
 		i.note(b)
 	}
+	i.unproved = i.unproved || i.env.Member != nil && time.Since(i.lastAck) > HeldFor
 	return stands && !old
 }
 

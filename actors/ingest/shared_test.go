@@ -152,3 +152,22 @@ func TestThatAJobHasEndedIsWrittenDownOnceTheTableIsBack(t *testing.T) {
 		})
 	}
 }
+
+// The next ingest would leave it out as unchanged, though APIM has dropped it.
+func TestWhatLeavesAfterTheTimeForWhichAPIMHoldsAJobDoesNotCountAsTaken(t *testing.T) {
+	for waited, counts := range map[time.Duration]bool{HeldFor - time.Second: true, HeldFor + time.Second: false} {
+		synctest.Test(t, func(t *testing.T) {
+			i := &ingest{env: &life.Env{Member: members.NewSelf("b")}, lastAck: time.Now()}
+			i.all.Held = func(context.Context) (Held, error) { return nil, nil } //nolint:nilnil // it is not asked
+			time.Sleep(waited)
+			i.env.Member.Raised(time.Now())
+			b := &batch{notedAt: time.Now(), apis: []exports.Ready{{API: exports.API{JSON: []byte("{}")}}}}
+			if !i.mayLeave(b) {
+				t.Fatal("it may not leave")
+			}
+			if digest := i.digests(b)[b.apis[0].ID.String()]; (digest != "") != counts {
+				t.Errorf("after %s its digest is %q", waited, digest)
+			}
+		})
+	}
+}
