@@ -100,6 +100,13 @@ func (r *replicas) start(settings map[string]string) *replica {
 	return a
 }
 
+// say has a member say which integrations it serves, in the place of what is true.
+func (r *replicas) say(id string, ready []string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.ready[id] = ready
+}
+
 // ingested starts a replica and ingests everything.
 func (r *replicas) ingested() (*replica, apimsim.API) {
 	r.w.T.Helper()
@@ -169,7 +176,7 @@ func TestAHandoverWaitsForAReadyReplicaAndServesMeanwhile(t *testing.T) {
 	handingOver(t, world.Options{}, func(t *testing.T, r *replicas) {
 		first, api := r.ingested()
 		second := r.start(nil)
-		r.ready[second.self.ID()] = nil // it has no session, as far as the first one knows
+		r.say(second.self.ID(), nil) // it has no session, as far as the first one knows
 		pass(members.RaiseEvery)
 		took := first.drain()
 		pass(handoverTime - time.Second)
@@ -308,7 +315,7 @@ func TestEachIntegrationIsHandedOverAtItsOwnPace(t *testing.T) {
 	handingOver(t, twoIntegrations(world.Options{}), func(t *testing.T, r *replicas) {
 		first := r.start(nil)
 		second := r.start(nil)
-		r.ready[second.self.ID()] = []string{otherIntegration}
+		r.say(second.self.ID(), []string{otherIntegration})
 		pass(members.RaiseEvery)
 		began := time.Now()
 		d := <-first.drain()
