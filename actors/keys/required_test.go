@@ -7,7 +7,6 @@ import (
 	"time"
 
 	"federation-agent/internal/keys"
-	"federation-agent/internal/store"
 	"federation-agent/messages"
 )
 
@@ -15,8 +14,7 @@ import (
 func whileFull(t *testing.T, required bool, from int, test func(*writing)) {
 	t.Helper()
 	t.Run(fmt.Sprintf("required %t, full from write %d", required, from), func(t *testing.T) {
-		inWriting(t, func(w *writing) {
-			w.env.Keys = store.Policy{KeyJournal: w.journal, Required: required}
+		inWritingWhere(t, required, func(w *writing) {
 			w.fullFrom.Store(int64(from))
 			test(w)
 		})

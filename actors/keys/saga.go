@@ -206,8 +206,8 @@ func (s *saga) conclude(record keys.Record, fate messages.Delivery) {
 }
 
 // settle writes down what only this saga knows, and does what the journal says is left to do, unless another process is at
-// it. A process that is not known to live does only the former: the journal's table may have been restored since (see tablestore), and says what was true long ago. A
-// sweep does it later.
+// it. A process that is not known to live does only the former: the journal's table may have been restored since (see
+// tablestore), and says what was true long ago. A sweep does it later.
 func (s *saga) settle() {
 	records, err := s.records()
 	if s.pay(err); err == nil {

@@ -108,6 +108,12 @@ type writing struct {
 // inWriting runs a test with the writer of a place. Its target lists nothing, so the check of the plan refuses nothing.
 func inWriting(t *testing.T, test func(*writing)) {
 	t.Helper()
+	inWritingWhere(t, false, test)
+}
+
+// inWritingWhere says whether the journal is required.
+func inWritingWhere(t *testing.T, required bool, test func(*writing)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		fullFrom, writes := &atomic.Int64{}, 0
 		onDisk, _ := (&storetest.Model{OnWrite: func(storetest.Write) (o storetest.Outcome) {
@@ -128,7 +134,8 @@ func inWriting(t *testing.T, test func(*writing)) {
 				Life:   ctx,
 				Now:    func() time.Time { return time.Now().Add(time.Duration(clock.Load())) },
 				NewID:  func() string { return fmt.Sprintf("record-%d", ids.Add(1)) },
-				Jitter: func() float64 { return 0 }, Keys: store.Policy{KeyJournal: journal}, Board: status.NewBoard(),
+				Jitter: func() float64 { return 0 }, Board: status.NewBoard(),
+				Keys: store.Policy{KeyJournal: journal, Required: required},
 			}).Logging(slog.New(slog.DiscardHandler)),
 		}
 		w.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger { return w.env.Log }))

@@ -432,10 +432,30 @@ func TestAnUnsubscribeElsewhereOutranksTheMaker(t *testing.T) {
 	inPair(t, func(p *pair) {
 		p.a.subscribe("c1")
 		_, asks := p.a.answer()
-		p.b.give(messages.Unsubscribe{
-			CommandRef:     messages.CommandRef{ID: "c2", AnswerBy: time.Now().Add(messages.AnswerWithin)},
-			SubscriptionID: "s", APIID: theAPIsID,
-		})
+		p.b.unsubscribe(nil)
+		if reply, _ := p.b.answer(); reply != (messages.Unsubscribed{}) {
+			t.Errorf("%+v", reply)
+		}
+		p.want("[]", "[]")
+		p.a.tell(asks, messages.Delivered)
+		time.Sleep(time.Second)
+		p.want("[]", "[]")
+	})
+}
+
+// APIM has closed the subscription: no key of it may be left that nobody lists.
+func TestAnUnsubscribeDeletesTheKeyThatIsMadeElsewhereMeanwhile(t *testing.T) {
+	inPair(t, func(p *pair) {
+		p.made()
+		var asks *actor.PID
+		var once sync.Once
+		p.aws.deleting = func() {
+			once.Do(func() { // B has read the journal
+				p.a.subscribe("c2")
+				_, asks = p.a.answer()
+			})
+		}
+		p.b.unsubscribe(nil)
 		if reply, _ := p.b.answer(); reply != (messages.Unsubscribed{}) {
 			t.Errorf("%+v", reply)
 		}
@@ -447,34 +467,6 @@ func TestAnUnsubscribeElsewhereOutranksTheMaker(t *testing.T) {
 }
 
 // Two SUBSCRIBEs of one subscription at the same time, at two processes: one key.
-// APIM has closed the subscription: no key of it may be left that nobody lists.
-func TestAnUnsubscribeDeletesTheKeyThatIsMadeElsewhereMeanwhile(t *testing.T) {
-	inPair(t, func(p *pair) {
-		p.a.subscribe("c1")
-		_, asks := p.a.answer()
-		p.a.tell(asks, messages.Delivered)
-		time.Sleep(time.Second)
-		var once sync.Once
-		p.aws.deleting = func() {
-			once.Do(func() { // B has read the journal
-				p.a.subscribe("c2")
-				_, asks = p.a.answer()
-			})
-		}
-		p.b.give(messages.Unsubscribe{
-			CommandRef:     messages.CommandRef{ID: "c3", AnswerBy: time.Now().Add(messages.AnswerWithin)},
-			SubscriptionID: "s", APIID: theAPIsID,
-		})
-		if reply, _ := p.b.answer(); reply != (messages.Unsubscribed{}) {
-			t.Errorf("%+v", reply)
-		}
-		p.want("[]", "[]")
-		p.a.tell(asks, messages.Delivered)
-		time.Sleep(time.Second)
-		p.want("[]", "[]")
-	})
-}
-
 func TestASecondSubscribeElsewhereWaitsForTheFirst(t *testing.T) {
 	for fate, want := range map[messages.Delivery]struct {
 		refused bool

@@ -310,3 +310,12 @@ func setIDs(t table[[]string], rows map[string][]string, integration string) ([]
 	}
 	return changes, nil
 }
+
+// AreAllSent says that these are all APIs that were ever sent.
+func AreAllSent(ctx context.Context, journal Ingests, integration string, ids []string) bool {
+	sent, err := journal.Sent(ctx, integration)
+	for _, id := range ids {
+		delete(sent.Plans, id)
+	}
+	return err == nil && len(sent.Plans) == 0
+}

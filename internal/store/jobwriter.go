@@ -87,12 +87,3 @@ func (w *JobWriter) Finish(ctx context.Context) error {
 func (w *JobWriter) Lost(err error) bool {
 	return w.job.Owner != "" && (errors.Is(err, ErrMoved) || errors.Is(err, ErrUnknownJob))
 }
-
-// AreAllSent says that these are all APIs that were ever sent.
-func AreAllSent(ctx context.Context, journal Ingests, integration string, ids []string) bool {
-	sent, err := journal.Sent(ctx, integration)
-	for _, id := range ids {
-		delete(sent.Plans, id)
-	}
-	return err == nil && len(sent.Plans) == 0
-}

@@ -122,24 +122,7 @@ func (a *APIM) sendTo(ctx context.Context, s *session, c command) (Reply, error)
 		a.writeCommand(s, data, fault)
 	}
 
-	timeout := time.NewTimer(a.opts.CommandTimeout)
-	defer timeout.Stop()
-	reply, err := Reply{}, error(nil)
-	select {
-	case r, ok := <-arrived:
-		if reply = r; !ok {
-			err = ErrChannelClosed
-		}
-	case <-timeout.C:
-		err = ErrNoReply
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-a.ctx.Done():
-		err = ErrClosed
-	}
-	if err == nil {
-		err = usable(c.kind, reply)
-	}
+	reply, err := a.await(ctx, c.kind, arrived)
 	a.mu.Lock()
 	delete(s.pending, id)
 	record.Outcome = outcome(reply, err)
@@ -148,6 +131,25 @@ func (a *APIM) sendTo(ctx context.Context, s *session, c command) (Reply, error)
 		err = fmt.Errorf("%s: %w", c.kind, err)
 	}
 	return reply, err
+}
+
+// await waits for the answer to a command, for as long as the controller does.
+func (a *APIM) await(ctx context.Context, kind string, arrived <-chan Reply) (reply Reply, err error) {
+	timeout := time.NewTimer(a.opts.CommandTimeout)
+	defer timeout.Stop()
+	select {
+	case r, ok := <-arrived:
+		if !ok {
+			return r, ErrChannelClosed
+		}
+		return r, usable(kind, r)
+	case <-timeout.C:
+		return reply, ErrNoReply
+	case <-ctx.Done():
+		return reply, ctx.Err()
+	case <-a.ctx.Done():
+		return reply, ErrClosed
+	}
 }
 
 // usable says what the real controller makes of a reply before anyone looks at its payload.

@@ -27,24 +27,7 @@ func (a *APIM) keep(ctx context.Context, integrationID string, c command) (Reply
 	a.mu.Lock()
 	a.kept[integrationID] = append(a.kept[integrationID], k)
 	a.mu.Unlock()
-	timeout := time.NewTimer(a.opts.CommandTimeout)
-	defer timeout.Stop()
-	reply := Reply{}
-	select {
-	case r, ok := <-k.arrived:
-		if reply = r; !ok {
-			err = ErrChannelClosed
-		}
-	case <-timeout.C:
-		err = ErrNoReply
-	case <-ctx.Done():
-		err = ctx.Err()
-	case <-a.ctx.Done():
-		err = ErrClosed
-	}
-	if err == nil {
-		err = usable(c.kind, reply)
-	}
+	reply, err := a.await(ctx, c.kind, k.arrived)
 	if err != nil {
 		err = fmt.Errorf("%s: %w", c.kind, err)
 	}
