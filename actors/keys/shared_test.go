@@ -115,7 +115,8 @@ type process struct {
 	answers chan messages.Answer
 	fate    chan *actor.PID
 	frozen  atomic.Bool
-	listing func() // is called before its target is listed
+	behind  atomic.Int64 // how far its wall clock is behind
+	listing func()       // is called before its target is listed
 	end     []*actor.PID
 }
 
@@ -170,7 +171,7 @@ func (p *pair) process(ctx context.Context, name string) *process {
 	id := func() string { ids++; return fmt.Sprintf("%s-%d", name, ids) }
 	journal, self := tablestore.New(p.model.Client(name), id), members.NewSelf(name)
 	one.env = (&life.Env{
-		Life: ctx, Now: time.Now, NewID: id, Jitter: func() float64 { return 0 }, Keys: journal,
+		Life: ctx, Now: func() time.Time { return time.Now().Add(-time.Duration(one.behind.Load())) }, NewID: id, Jitter: func() float64 { return 0 }, Keys: journal,
 		Board: status.NewBoard(), Member: self,
 	}).Logging(slog.New(slog.DiscardHandler))
 	if err := journal.Open(ctx); err != nil {
@@ -504,7 +505,7 @@ func TestASecondSubscribeThatReadTheJournalBeforeTheFirstIsRefused(t *testing.T)
 	inPair(t, func(p *pair) {
 		listed := make(chan struct{})
 		p.b.listing = func() { <-listed }
-		p.b.env.Now = func() time.Time { return time.Now().Add(-time.Hour) }
+		p.b.behind.Store(int64(time.Hour))
 		p.b.subscribe("c2")
 		synctest.Wait()
 		p.a.subscribe("c1")
