@@ -77,8 +77,10 @@ func openSharedJournal(cfg config.Config, env *life.Env) (*journal, error) {
 	if err != nil {
 		return nil, exit(exitConfiguration, "fault: %v\nNothing was started.", err)
 	}
-	watched := tablestore.Watch(made, env.Log)
-	shared := tablestore.New(watched, uuid.NewString).Logging(env.Log)
+	self := members.NewSelf(env.NewID())
+	env.Board.Share(status.Shared{ID: self.ID(), Table: made.Name(), Region: made.Region()})
+	watched := tablestore.Watch(made, env.Log, env.Board)
+	shared := tablestore.New(watched, uuid.NewString).Telling(env.Log, env.Board)
 	switch err := shared.Open(ctx); {
 	case isMissing(err):
 		return nil, exit(exitConfiguration, "fault: %s: there is no table %s in %s for these credentials; make it "+
@@ -87,10 +89,8 @@ func openSharedJournal(cfg config.Config, env *life.Env) (*journal, error) {
 	case errors.Is(err, tablestore.ErrUnfit), errors.Is(err, store.ErrNewer):
 		return nil, exit(exitConfiguration, "fault: %s: %v\nNothing was started.", tableName, err)
 	}
-	self := members.NewSelf(env.NewID())
 	env.Member, env.Registry, env.Ledgers, env.Version = self, shared, shared, thisBuild().Version
 	env.Keys, env.Ingests, env.Listings = shared, shared, shared
-	env.Board.Share(status.Shared{ID: self.ID(), Table: made.Name(), Region: made.Region()})
 	env.Log.Info("the journal is a table, which several agents may share", logTable, made.Name(),
 		life.LogRegion, made.Region(), life.LogMember, self.ID())
 	return &journal{

@@ -60,7 +60,18 @@ var (
 	tableUp = metric("store_table_up", "Whether the journal's table confirms that this agent lives; absent without a table.",
 		"table", "region")
 	tableLost = metric("store_table_unconfirmed_total", "Signs of life that the journal's table did not confirm.", "table", "region")
-	sharing   = metric("store_members", "Agents that share the journal, this one included.", "state")
+	tableAway = metric("store_table_away_seconds", "For how long the journal's table cannot be used; 0 while it can.",
+		"table", "region")
+	tableRestored = metric("store_table_restored", "Whether the journal's table was restored or copied, and nobody has accepted that.",
+		"table", "region")
+	tableCalls = metric("store_table_calls_total", "Calls of the journal's table; the SDK's retries are part of a call.",
+		"operation", "result")
+	tableTime = metric("store_table_call_duration_seconds", "Duration of calls of the journal's table, retries included.",
+		"operation")
+	sharing   = metric("store_members", "Agents that share the journal, this one included.", "table", "region", "state")
+	takenOver = metric("store_taken_over_total", "What this agent took over from one that is gone.", "kind")
+	contested = metric("store_contested_writes_total",
+		"Writes of a subscription's keys that another agent came before, so that they were decided anew.")
 
 	sessionUp    = metric("session_up", "Whether the integration has a session to APIM.", "integration")
 	primary      = metric("primary", "Whether APIM made this agent the integration's primary.", "integration")
@@ -134,7 +145,7 @@ func (c collector) Collect(out chan<- prometheus.Metric) {
 	sizes := c.Sizes()
 	m.gauge(journalBytes, float64(sizes.Journal))
 	m.gauge(cacheBytes, float64(sizes.Exports))
-	m.shared(board.Shared)
+	m.shared(board.Shared, c.Now())
 	for _, i := range board.Integrations {
 		m.session(i.ID, i.Session)
 		m.commands(i.ID, i.Commands)
@@ -195,12 +206,33 @@ func (m measures) times(d *prometheus.Desc, h *status.Histogram, labels ...strin
 	m.out <- prometheus.MustNewConstHistogram(d, below+h.Counts[len(h.Bounds)], h.Sum, upTo, labels...)
 }
 
-func (m measures) shared(s *status.Shared) {
+// shared gives what there is only where the journal is a table.
+func (m measures) shared(s *status.Shared, now time.Time) {
 	if s == nil {
 		return
 	}
 	m.gauge(tableUp, oneIf(s.Stands), s.Table, s.Region)
 	m.count(tableLost, s.Unconfirmed, s.Table, s.Region)
+	away := 0.0
+	if !s.AwaySince.IsZero() {
+		away = max(0, now.Sub(s.AwaySince).Seconds())
+	}
+	m.gauge(tableAway, away, s.Table, s.Region)
+	m.gauge(tableRestored, oneIf(!s.RestoredAt.IsZero()), s.Table, s.Region)
+	counts, took, none := map[status.TableCall]uint64{}, map[string]*status.Histogram{}, status.NoTableCalls()
+	for _, call := range status.TableCalls() {
+		counts[call], took[call.Operation] = 0, none
+	}
+	for call, n := range over(counts, s.Calls) {
+		m.count(tableCalls, n, call.Operation, string(call.Result))
+	}
+	for operation, h := range over(took, s.Took) {
+		m.times(tableTime, h, operation)
+	}
+	for kind, n := range s.TakenOver {
+		m.count(takenOver, n, string(kind))
+	}
+	m.count(contested, s.Contested)
 	live, gone := 1, 0
 	for _, other := range s.Others {
 		if other.Gone {
@@ -209,8 +241,8 @@ func (m measures) shared(s *status.Shared) {
 			live++
 		}
 	}
-	m.gauge(sharing, float64(live), "live")
-	m.gauge(sharing, float64(gone), "gone")
+	m.gauge(sharing, float64(live), s.Table, s.Region, "live")
+	m.gauge(sharing, float64(gone), s.Table, s.Region, "gone")
 }
 
 func (m measures) session(id string, s status.Session) {

@@ -34,7 +34,15 @@ func TestASharedJournalIsShown(t *testing.T) {
 	}
 	_, metrics := r.get(metricsPath)
 	for _, line := range []string{
-		`store_table_up{region="eu-west-1",table="journal"} 1`, `store_members{state="live"} 2`, `store_members{state="gone"} 1`,
+		`store_table_up{region="eu-west-1",table="journal"} 1`, `store_members{region="eu-west-1",state="live",table="journal"} 2`,
+		`store_members{region="eu-west-1",state="gone",table="journal"} 1`,
+		`store_table_away_seconds{region="eu-west-1",table="journal"} 0`,
+		`store_table_restored{region="eu-west-1",table="journal"} 0`,
+		`store_table_calls_total{operation="UpdateItem",result="refused"} 0`,
+		`store_table_calls_total{operation="GetItem",result="throttled"} 0`,
+		`store_table_call_duration_seconds_count{operation="Query"} 0`,
+		`store_table_call_duration_seconds_bucket{operation="DescribeTable",le="20"} 0`,
+		`store_taken_over_total{kind="keys"} 0`, `store_taken_over_total{kind="ingest"} 0`, `store_contested_writes_total 0`,
 	} {
 		if !strings.Contains(metrics, "\nfederation_agent_"+line+"\n") {
 			t.Errorf("the metrics lack %s", line)
@@ -47,5 +55,33 @@ func TestASharedJournalIsShown(t *testing.T) {
 	if _, body := r.get("/_node/federation"); !strings.Contains(body, `"failure": "DynamoDB denies access"`) ||
 		!strings.Contains(body, `"problem": "DynamoDB denies access"`) || !strings.Contains(body, `"id": "two"`) {
 		t.Error(body)
+	}
+}
+
+func TestTheUseOfASharedJournalIsMeasured(t *testing.T) {
+	r := newRig(t, func(o *node.Options) { o.Metrics = true })
+	board := r.options.Board
+	board.TableCalled(status.TableCall{Operation: "GetItem", Result: status.TableOK}, time.Second) // there is no table
+	sharing(board)
+	board.TableCalled(status.TableCall{Operation: "GetItem", Result: status.TableOK}, 30*time.Millisecond)
+	board.TableCalled(status.TableCall{Operation: "UpdateItem", Result: status.TableRefused}, 6*time.Second)
+	board.TookOver(status.TookKeys)
+	board.Contested()
+	board.TableAway(r.now.Add(-time.Minute))
+	board.TableRestored(r.now.Add(-time.Hour))
+	metrics := r.measure()
+	for _, line := range []string{
+		`store_table_calls_total{operation="GetItem",result="ok"} 1`,
+		`store_table_calls_total{operation="UpdateItem",result="refused"} 1`,
+		`store_table_call_duration_seconds_bucket{operation="GetItem",le="0.05"} 1`,
+		`store_table_call_duration_seconds_bucket{operation="UpdateItem",le="5"} 0`,
+		`store_table_call_duration_seconds_sum{operation="UpdateItem"} 6`,
+		`store_taken_over_total{kind="keys"} 1`, `store_contested_writes_total 1`,
+		`store_table_away_seconds{region="eu-west-1",table="journal"} 60`,
+		`store_table_restored{region="eu-west-1",table="journal"} 1`,
+	} {
+		if !strings.Contains(metrics, "\nfederation_agent_"+line+"\n") {
+			t.Errorf("the metrics lack %s", line)
+		}
 	}
 }

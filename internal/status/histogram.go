@@ -15,6 +15,8 @@ var (
 	commandBounds = []float64{0.1, 0.5, 1, 2, 5, 10, 20, 30, 40, 50}
 	// ingestBounds: at seven calls a second, 1,800 stages take some five minutes.
 	ingestBounds = []float64{1, 10, 60, 300, 900, 1800, 3600, 7200}
+	// tableBounds: DynamoDB answers within 10 ms or so, a call is cut off after 5 s, and a long query after 20 s.
+	tableBounds = []float64{0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 20}
 )
 
 // Histogram counts durations. Its nil value has none.
@@ -38,6 +40,9 @@ func NoCommands() *Histogram { return empty(commandBounds) }
 
 // NoIngests is that of [Ingested.IngestsTook].
 func NoIngests() *Histogram { return empty(ingestBounds) }
+
+// NoTableCalls is that of [TableUse.Took].
+func NoTableCalls() *Histogram { return empty(tableBounds) }
 
 func empty(bounds []float64) *Histogram {
 	return &Histogram{Bounds: bounds, Counts: make([]uint64, len(bounds)+1)}

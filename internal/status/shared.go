@@ -9,6 +9,8 @@ import (
 type Shared struct {
 	// ID is this process among the members.
 	ID string `json:"id"`
+	// Host is the name of this process's machine, as the others see it.
+	Host string `json:"host,omitempty"`
 	// Table and Region are where the journal is.
 	Table  string `json:"table"`
 	Region string `json:"region"`
@@ -23,12 +25,15 @@ type Shared struct {
 	Unconfirmed uint64 `json:"unconfirmed"`
 	// Others are the other members.
 	Others []Member `json:"others"`
+	TableUse
 }
 
 // Member is another process that shares the journal.
 type Member struct {
 	ID      string `json:"id"`
 	Version string `json:"version"`
+	// Host is the name of its machine, pod or task; empty if it does not say.
+	Host string `json:"host,omitempty"`
 	// Ready are the integrations of which it has a session.
 	Ready []string `json:"ready,omitempty"`
 	// SeenAt is when it was last seen to live.
@@ -41,38 +46,28 @@ type Member struct {
 func (b *Board) Share(s Shared) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	s.Others = []Member{}
+	s.Others, s.TableUse = []Member{}, newTableUse()
 	b.shared = &s
 }
 
 // Raised notes how a sign of life went that was sent at an instant, and whether the process may act.
 func (b *Board) Raised(sent time.Time, failure string, stands bool) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	s := b.shared
-	if s == nil {
-		return
-	}
-	s.Stands = stands
-	if failure == "" {
-		s.ConfirmedAt, s.Failure, s.FailingSince = sent.UTC(), "", time.Time{}
-		return
-	}
-	if s.Failure == "" {
-		s.FailingSince = sent.UTC()
-	}
-	s.Failure = cut(failure)
-	s.Unconfirmed++
+	b.withShared(func(s *Shared) {
+		s.Stands = stands
+		if failure == "" {
+			s.ConfirmedAt, s.Failure, s.FailingSince = sent.UTC(), "", time.Time{}
+			return
+		}
+		if s.Failure == "" {
+			s.FailingSince = sent.UTC()
+		}
+		s.Failure = cut(failure)
+		s.Unconfirmed++
+	})
 }
 
 // Members notes the other members. The caller leaves the list alone from then on.
-func (b *Board) Members(others []Member) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	if b.shared != nil {
-		b.shared.Others = others
-	}
-}
+func (b *Board) Members(others []Member) { b.withShared(func(s *Shared) { s.Others = others }) }
 
 // Ready gives the integrations that have a session to APIM which is to stay.
 func (b *Board) Ready() (ids []string) {
@@ -92,6 +87,6 @@ func (s *Shared) clone() *Shared {
 		return nil
 	}
 	out := *s
-	out.Others = slices.Clone(s.Others)
+	out.Others, out.TableUse = slices.Clone(s.Others), s.TableUse.clone()
 	return &out
 }

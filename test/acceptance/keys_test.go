@@ -99,7 +99,7 @@ func TestAKeyThatCannotBeUndoneYetIsDeletedLaterHoweverLongItTakes(t *testing.T)
 
 func TestAConflictThatIsNotTryAgainLaterMeansAttachedAlready(t *testing.T) {
 	run(t, world.Options{}, func(t *testing.T, w *world.World) {
-		_, api := ingested(w)
+		agent, api := ingested(w)
 		// The first attempt attaches, its answer is lost; the second finds the key attached.
 		w.AWS.Script().Add(awssim.Rule{
 			Operation: awssim.OpCreateUsagePlanKey, N: 1, Fault: awssim.Of(awssim.FaultLoseAnswer),
@@ -116,6 +116,15 @@ func TestAConflictThatIsNotTryAgainLaterMeansAttachedAlready(t *testing.T) {
 		sub = accepted(w, api)
 		if invoke(w, api, sub.APIKey.Reveal()) != 200 {
 			t.Error("the key is not attached, but was answered")
+		}
+		refused := uint64(0)
+		for call, n := range agent.Board.Read().Calls {
+			if call.Operation == awssim.OpCreateUsagePlanKey && call.Result == "conflict_retryable" {
+				refused += n
+			}
+		}
+		if refused != 2 {
+			t.Errorf("%d conflicts are counted", refused)
 		}
 		keysAreSubscriptions(t, w)
 	})

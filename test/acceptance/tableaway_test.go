@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store/tablestore"
 	"federation-agent/internal/table"
 	"federation-agent/internal/table/tablesim"
@@ -39,7 +40,7 @@ func inEachAway(t *testing.T, o world.Options, test func(t *testing.T, w *tabled
 				model := tablesim.New(func(context.Context, tablesim.Call) tablesim.Fault {
 					return tablesim.Fault(d.fault.Load())
 				})
-				d.items = tablestore.Watch(model.Client("agent"), slog.New(slog.DiscardHandler))
+				d.items = tablestore.Watch(model.Client("agent"), slog.New(slog.DiscardHandler), status.NewBoard())
 				w.StartAgentWith(world.AgentOptions{Table: func(string) table.Items { return d.items }})
 				w.Await("the session", func() bool { return len(w.APIM.Agents()) > 0 })
 				test(t, d, fault)

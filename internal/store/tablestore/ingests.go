@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 )
 
@@ -29,7 +30,11 @@ func (s *Store) Start(ctx context.Context, j store.IngestJob) error {
 
 // Adopt implements [store.Ingests].
 func (s *Store) Adopt(ctx context.Context, job store.OwnedJob, by string) error {
-	return s.ofJob(ctx, job, func(history) change { return change{Owner: by} })
+	err := s.ofJob(ctx, job, func(history) change { return change{Owner: by} })
+	if err == nil {
+		s.board.TookOver(status.TookIngest)
+	}
+	return err
 }
 
 // Acknowledge implements [store.Ingests].

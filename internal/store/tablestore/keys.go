@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"federation-agent/internal/keys"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/table"
 )
@@ -105,6 +106,9 @@ func (s *Store) Write(ctx context.Context, from store.Entry, owner string, recor
 	case err != nil:
 		return store.Entry{}, fmt.Errorf("%w: %w", store.ErrUnknown, err)
 	}
+	if from.Owner != "" && owner != "" && owner != from.Owner {
+		s.board.TookOver(status.TookKeys)
+	}
 	return afterWrite(to), nil
 }
 
@@ -114,6 +118,7 @@ func (s *Store) refused(to store.Entry, item table.Item) (store.Entry, error) {
 	if now.Version == to.Version || item == nil && len(to.Records) == 0 {
 		return afterWrite(to), nil
 	}
+	s.board.Contested()
 	return store.Entry{}, &store.MovedError{Now: now}
 }
 

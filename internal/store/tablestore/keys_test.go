@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"math/rand/v2"
 	"reflect"
 	"slices"
@@ -11,6 +12,7 @@ import (
 	"time"
 
 	"federation-agent/internal/keys"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/store/tablestore"
 	"federation-agent/internal/table"
@@ -289,5 +291,27 @@ func TestNoWriteIsLost(t *testing.T) {
 				t.Fatalf("seed %d: %s is there and nobody wrote it", seed, id)
 			}
 		}
+	}
+}
+
+func TestWhatFollowsFromSharingIsCounted(t *testing.T) {
+	model, board := tablesim.New(nil), status.NewBoard()
+	board.Share(status.Shared{ID: "b"})
+	a, b := open(model, "a"), open(model, "b").Telling(slog.New(slog.DiscardHandler), board)
+	is, err := a.Write(t.Context(), store.Entry{Of: subscription}, "a", []keys.Record{record("r1", keys.Created)})
+	must(t, err)
+	_, err = b.Write(t.Context(), store.Entry{Of: subscription}, "b", []keys.Record{record("r2", keys.Intent)})
+	if !errors.Is(err, store.ErrMoved) {
+		t.Fatal(err)
+	}
+	is, err = store.TakeOver(t.Context(), b, "b", is)
+	must(t, err)
+	_, err = b.Write(t.Context(), is, "b", []keys.Record{record("r1", keys.Deleting)}) // its own by now
+	must(t, err)
+	begin(t, a, "a", "J")
+	must(t, b.Adopt(t.Context(), job("J", "a"), "b"))
+	s := board.Read().Shared
+	if s.Contested != 1 || s.TakenOver[status.TookKeys] != 1 || s.TakenOver[status.TookIngest] != 1 {
+		t.Errorf("%+v", s)
 	}
 }

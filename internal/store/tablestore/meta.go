@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"federation-agent/internal/keys"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store"
 	"federation-agent/internal/table"
 )
@@ -82,9 +83,9 @@ func (s *Store) Open(ctx context.Context) error {
 	return s.check(ctx)
 }
 
-// Logging has the store say there what it finds out about its table.
-func (s *Store) Logging(log *slog.Logger) *Store {
-	s.log = log
+// Telling has the store say there what it finds out about its table, and note what follows from sharing it.
+func (s *Store) Telling(log *slog.Logger, board *status.Board) *Store {
+	s.log, s.board = log, board
 	return s
 }
 
@@ -171,9 +172,17 @@ func (s *Store) look(ctx context.Context) error {
 	if s.meta.Table != now.Table {
 		clear(s.listings) // what was remembered of another table need not be in this one
 	}
-	s.meta = now
 	s.mu.Unlock()
+	s.remember(now)
 	return nil
+}
+
+// remember keeps what the table knows of itself.
+func (s *Store) remember(m Meta) {
+	s.mu.Lock()
+	s.meta = m
+	s.mu.Unlock()
+	s.board.TableRestored(m.Noticed)
 }
 
 // ReadMeta reads what a table knows of itself, and changes nothing; the zero [Meta] where it was never used.
@@ -367,9 +376,7 @@ func (s *Store) AcceptRestore(ctx context.Context) error {
 	m.From, m.Noticed = "", time.Time{}
 	m, err := s.writeMeta(ctx, m, table.Condition{Equal: table.Item{attributeTable: table.Text(m.Table)}})
 	if err == nil {
-		s.mu.Lock()
-		s.meta = m
-		s.mu.Unlock()
+		s.remember(m)
 	}
 	return err
 }

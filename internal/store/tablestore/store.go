@@ -9,6 +9,7 @@ import (
 	"sync"
 	"time"
 
+	"federation-agent/internal/status"
 	"federation-agent/internal/table"
 )
 
@@ -19,6 +20,7 @@ type Store struct {
 	// token gives a random text that no other write has.
 	token func() string
 	log   *slog.Logger
+	board *status.Board
 
 	// checking is taken out by who looks at the table (see meta.go): it takes as long as the table does.
 	checking chan struct{}
@@ -37,8 +39,8 @@ func New(items table.Items, token func() string) *Store {
 	g := &gate{Items: items}
 	s := &Store{
 		checking: make(chan struct{}, 1),
-		items:    g, gate: g, token: token, log: slog.New(slog.DiscardHandler), courses: map[string]*course{},
-		listings: map[table.Key]listing{}, raised: map[string]int64{},
+		items:    g, gate: g, token: token, log: slog.New(slog.DiscardHandler), board: status.NewBoard(),
+		courses: map[string]*course{}, listings: map[table.Key]listing{}, raised: map[string]int64{},
 	}
 	s.checking <- struct{}{}
 	return s
