@@ -1,5 +1,10 @@
 package messages
 
+import (
+	"federation-agent/internal/exports"
+	"federation-agent/internal/federation"
+)
+
 // SessionUp tells that a session is ready: HELLO was accepted. Session -> ingest jobs, which send by it. It is told
 // again at each HEALTH_CHECK: the news may have been lost in a panic.
 type SessionUp struct {
@@ -36,6 +41,9 @@ type JobsCounted struct {
 	MaxBytes int
 }
 
+// JobEnding tells that a job has ended but for its record. Ingest job -> ingest jobs.
+type JobEnding struct{ Job string }
+
 // JobEnded tells that an ingest job runs no more, however it ended. Ingest jobs -> reconciler.
 type JobEnded struct{}
 
@@ -59,6 +67,13 @@ type IngestAnswered struct {
 // IngestDeferred tells that the INGEST was not sent, as too much waits to be read by APIM already; it is to be asked
 // for again. Session -> ingest job.
 type IngestDeferred struct{ Batch int }
+
+// IngestOvertaken tells which APIs of an INGEST another job has sent from newer listings, and how. Nothing of the INGEST
+// has left. Ingest jobs -> ingest job.
+type IngestOvertaken struct {
+	Batch int
+	APIs  map[federation.ID]exports.Shown
+}
 
 // IngestLost tells that the session went down before the INGEST was answered, or that there is none:
 // APIM may or may not have it. Session -> ingest job.

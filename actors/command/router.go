@@ -62,9 +62,6 @@ type (
 	drainDue   struct{}
 )
 
-// whyDraining is the answer to a command that an orderly end leaves no time for.
-const whyDraining = "the agent is shutting down; try again in a moment"
-
 // whyOverdue is the answer to a command whose time is up.
 var whyOverdue = fmt.Sprintf("the agent could not do this within %.0f seconds; see its log, then try again",
 	messages.AnswerWithin.Seconds())
@@ -141,7 +138,7 @@ func (r *router) onCommand(ctx actor.Context, c messages.Command) {
 	r.memory.open[c.Ref().Key()] = &openCommand{Command: c, asker: ctx.Sender(), since: time.Now()}
 	r.env.Board.Opened(r.spec.Integration, c.Name())
 	if !r.drainBy.IsZero() {
-		r.refuse(ctx, c.Ref(), whyDraining)
+		r.refuse(ctx, c.Ref(), life.WhyDraining)
 		return
 	}
 	r.arm(c.Ref())
@@ -265,7 +262,7 @@ func (r *router) abandon(ctx actor.Context, ref messages.CommandRef, reason stri
 func (r *router) onServerGone(ctx actor.Context, m serverGone) {
 	why := life.WhyPanicked
 	if !r.drainBy.IsZero() {
-		why = whyDraining
+		why = life.WhyDraining
 	}
 	for _, c := range r.memory.of(func(c *openCommand) bool { return m.who.Equal(c.server) }) {
 		r.refuse(ctx, c.Ref(), why)
@@ -307,7 +304,7 @@ func (r *router) onDrain(ctx actor.Context, m messages.Drain) {
 
 func (r *router) onDrainDue(ctx actor.Context) {
 	for _, c := range r.memory.of(func(*openCommand) bool { return true }) {
-		r.abandon(ctx, c.Ref(), whyDraining)
+		r.abandon(ctx, c.Ref(), life.WhyDraining)
 	}
 	r.doneDraining(ctx)
 }

@@ -15,6 +15,7 @@ import (
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/table"
 	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
@@ -101,7 +102,7 @@ func (i *ingest) onLossesJudged(ctx actor.Context, judged messages.LossesJudged)
 // waitForJournal tries again as long as APIM holds the job. What it would send without the journal might delete plans.
 func (i *ingest) waitForJournal(ctx actor.Context, why error) {
 	if !i.answered || time.Since(i.lastAck) > HeldFor {
-		i.fail(ctx, "the journal cannot be read, so it is not known which plans were sent: "+why.Error())
+		i.fail(ctx, "the journal cannot be read, so it is not known which plans were sent: "+table.Explain(why))
 		return
 	}
 	i.env.Lasting.Warn("an ingest waits for the journal, which cannot be read", life.LogJob, i.job(), life.LogError, why)

@@ -274,7 +274,7 @@ func (i *ingest) anytime(ctx actor.Context) {
 		i.onAnswerFate(ctx, m)
 	case messages.IngestAnswered:
 		i.onIngestAnswered(ctx, m)
-	case Overtaken:
+	case messages.IngestOvertaken:
 		i.onOvertaken(ctx, m)
 	case messages.IngestLost:
 		i.onIngestLost(ctx, m)
@@ -285,7 +285,7 @@ func (i *ingest) anytime(ctx actor.Context) {
 	case noteDue:
 		i.note(m.batch)
 	case sendDue:
-		i.transmit(ctx)
+		i.onSendDue(ctx)
 	case checkDue:
 		i.onCheckDue(ctx)
 	case heldBack, compareDue, heldCame:
@@ -367,7 +367,7 @@ func (i *ingest) fail(ctx actor.Context, why string) {
 	i.env.Log.Error("the ingest failed", life.LogJob, i.job(), life.LogReason, why,
 		life.LogSent, i.sent, life.LogOmitted, i.omitted.Count)
 	i.report(why)
-	ctx.Send(ctx.Parent(), Ending{Job: i.job()}) // before APIM hears of it and begins another one
+	ctx.Send(ctx.Parent(), messages.JobEnding{Job: i.job()}) // before APIM hears of it and begins another one
 	i.refuseOpen(ctx, why)
 	i.end(ctx)
 }
@@ -376,7 +376,7 @@ func (i *ingest) fail(ctx actor.Context, why string) {
 func (i *ingest) end(ctx actor.Context) {
 	i.Become(i.ending)
 	i.ended = true
-	ctx.Send(ctx.Parent(), Ending{Job: i.job()})
+	ctx.Send(ctx.Parent(), messages.JobEnding{Job: i.job()})
 	i.refuseOpen(ctx, "this ingest job has just ended; start another one")
 	// A PID keeps its actor in memory as long as the PID is referenced: what an ended job knew must not stay with it.
 	i.plan, i.outbox, i.missing, i.inFlight, i.next = exports.Plan{}, exports.Outbox{}, exports.Missing{}, nil, nil
@@ -407,7 +407,7 @@ func (i *ingest) onJobEnded(ctx actor.Context, m jobEnded) {
 func (i *ingest) leave(ctx actor.Context) {
 	busy := i.ended || len(i.open) > 0 || i.inFlight != nil && i.inFlight.number > 0
 	if !i.leaveBy.IsZero() && (!busy || !time.Now().Before(i.leaveBy)) {
-		i.refuseOpen(ctx, "the agent is shutting down; try again in a moment")
+		i.refuseOpen(ctx, life.WhyDraining)
 		ctx.Stop(ctx.Self())
 	}
 }

@@ -15,6 +15,7 @@ import (
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/members"
+	"federation-agent/internal/table"
 	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
@@ -152,7 +153,7 @@ func (i *ingest) onBatchNoted(ctx actor.Context, m batchNoted) {
 		return
 	case m.err != nil && i.env.Member != nil:
 		if time.Since(i.lastAck) > HeldFor {
-			i.fail(ctx, "the journal's table could not be written while APIM held the job: "+m.err.Error())
+			i.fail(ctx, "the job could not be written down while APIM held it: "+table.Explain(m.err))
 			return
 		}
 		i.env.Lasting.Warn("an ingest waits for the journal's table, which cannot be written", life.LogJob, i.job(),
@@ -247,6 +248,20 @@ func (i *ingest) transmit(ctx actor.Context) {
 	ctx.Request(ctx.Parent(), out)
 }
 
+// onSendDue tries a batch again that could not leave. While this process may not act, it does so for as long as APIM holds
+// the job. What only keeps the job alive is given up then, as the lists of AWS may still be awaited, and APIM takes what
+// comes of them.
+func (i *ingest) onSendDue(ctx actor.Context) {
+	if b := i.inFlight; b != nil && !i.env.Member.Stands(time.Now()) && time.Since(i.lastAck) > HeldFor {
+		if len(b.apis) > 0 || b.done {
+			i.fail(ctx, "the journal's table did not confirm while APIM held the job that this agent lives: see the journal's health")
+			return
+		}
+		i.inFlight = nil
+	}
+	i.transmit(ctx)
+}
+
 // mayLeave says that a batch is still this process's to send. If not, it is tried again, and noted anew: another process
 // may have taken the job over while this one was frozen, or the session was away. What leaves once APIM does not hold the
 // job any more it acknowledges, and drops.
@@ -264,7 +279,7 @@ func (i *ingest) mayLeave(b *batch) bool {
 
 // onOvertaken takes APIs out of the batch in hand that another job has sent from a newer listing: APIM has them as they
 // are now, and that is written down again.
-func (i *ingest) onOvertaken(ctx actor.Context, m Overtaken) {
+func (i *ingest) onOvertaken(ctx actor.Context, m messages.IngestOvertaken) {
 	b := i.inFlight
 	if b == nil || b.number != m.Batch {
 		return

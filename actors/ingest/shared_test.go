@@ -47,6 +47,7 @@ func (a *away) Finish(ctx context.Context, job store.OwnedJob) error {
 }
 
 // replica is a process that goes on with the job J, which last moved a while ago. Nobody answers its catalogue's question.
+// Where the job's end was being sent already, it asks none.
 type replica struct {
 	*testing.T
 	journal *away
@@ -59,14 +60,14 @@ type replica struct {
 	ended   bool
 }
 
-func goingOn(t *testing.T, age time.Duration, stands bool, test func(*replica)) {
+func goingOn(t *testing.T, job store.IngestJob, age time.Duration, stands bool, test func(*replica)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		n := 0
 		token := func() string { n++; return fmt.Sprint(n) }
 		r := &replica{T: t, member: members.NewSelf("b")}
 		r.journal = &away{Ingests: tablestore.New(tablesim.New(nil).Client("b"), token)}
-		job := store.IngestJob{OwnedJob: store.OwnedJob{Integration: "I", JobID: "J", Owner: "b"}, StartedAt: time.Now(), Total: 3}
+		job.OwnedJob, job.StartedAt, job.Total = store.OwnedJob{Integration: "I", JobID: "J", Owner: "b"}, time.Now(), 3
 		if err := r.journal.Start(t.Context(), job); err != nil {
 			t.Fatal(err)
 		}
@@ -114,7 +115,7 @@ func (r *replica) seen() (sent int, ended bool) {
 
 // What is left of the time for which APIM holds the job may be less than until the next look.
 func TestAJobThatIsGoneOnWithIsKeptAliveAtOnce(t *testing.T) {
-	goingOn(t, HeldFor-time.Second, true, func(r *replica) {
+	goingOn(t, store.IngestJob{}, HeldFor-time.Second, true, func(r *replica) {
 		if sent, _ := r.seen(); sent != 1 {
 			r.Errorf("%d sent", sent)
 		}
@@ -123,7 +124,7 @@ func TestAJobThatIsGoneOnWithIsKeptAliveAtOnce(t *testing.T) {
 
 // While it lists, too, a job is written down anew before it is kept alive after a while without the table.
 func TestAJobThatListsIsKeptAliveOnceTheTableIsBack(t *testing.T) {
-	goingOn(t, keepAlive, false, func(r *replica) {
+	goingOn(t, store.IngestJob{}, keepAlive, false, func(r *replica) {
 		time.Sleep(members.StandsFor + time.Second)
 		if sent, _ := r.seen(); sent != 0 {
 			r.Fatalf("%d sent by a process that may not act", sent)
@@ -136,10 +137,34 @@ func TestAJobThatListsIsKeptAliveOnceTheTableIsBack(t *testing.T) {
 	})
 }
 
+// What a process may not send it does not try for ever: APIM holds the job no longer. A job that still lists goes on, as
+// APIM takes what comes of it.
+func TestAJobWhoseProcessMayNotActEndsOnceAPIMHoldsItNoLonger(t *testing.T) {
+	for doneSent, ends := range map[bool]bool{true: true, false: false} {
+		goingOn(t, store.IngestJob{DoneSent: doneSent}, 0, false, func(r *replica) {
+			time.Sleep(HeldFor - time.Second)
+			if _, ended := r.seen(); ended {
+				r.Errorf("done sent %v: it ends while APIM holds it", doneSent)
+			}
+			time.Sleep(2*time.Second + 2*deferFor)
+			if sent, ended := r.seen(); sent != 0 || ended != ends {
+				r.Errorf("done sent %v: %d sent, ended: %v", doneSent, sent, ended)
+			}
+			for range checkEvery / members.RaiseEvery {
+				r.member.Raised(time.Now())
+				time.Sleep(members.RaiseEvery)
+			}
+			if sent, _ := r.seen(); (sent == 1) == ends {
+				r.Errorf("done sent %v: %d sent once it may act again", doneSent, sent)
+			}
+		})
+	}
+}
+
 // Else it would be gone on with, and its end be sent twice.
 func TestThatAJobHasEndedIsWrittenDownOnceTheTableIsBack(t *testing.T) {
 	for back, finishes := range map[time.Duration]bool{time.Minute: true, HeldFor + time.Minute: false} {
-		goingOn(t, 0, true, func(r *replica) {
+		goingOn(t, store.IngestJob{}, 0, true, func(r *replica) {
 			r.journal.set(true)
 			r.system.Root.Send(r.job, jobWritten{err: store.ErrMoved})
 			time.Sleep(back)

@@ -247,6 +247,10 @@ func TestAProcessThatEndsTakesNothingOver(t *testing.T) {
 		if r.owner() != "a" || len(r.journal.adopted) > 0 || r.drained == 0 {
 			r.Errorf("it is %q's, asked for: %v, drained: %d", r.owner(), r.journal.adopted, r.drained)
 		}
+		answer, err := r.system.Root.RequestFuture(r.jobs, messages.StartIngest{JobID: "K"}, time.Second).Result()
+		if err != nil || answer.(messages.Answer).Reply != (messages.Refused{Reason: life.WhyDraining}) {
+			r.Errorf("START_INGEST is answered %+v, %v", answer, err)
+		}
 	})
 }
 

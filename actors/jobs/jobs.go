@@ -110,7 +110,7 @@ func (j *jobs) Receive(ctx actor.Context) {
 		ctx.Respond(messages.JobsCounted{
 			Running: len(j.running) - len(j.ending), Begun: j.begun, MaxBytes: j.memory.limits.API,
 		})
-	case ingest.Ending:
+	case messages.JobEnding:
 		if j.running[m.Job] != nil { // the news of its end overtakes this
 			j.ending[m.Job] = true
 		}
@@ -148,7 +148,9 @@ func (j *jobs) onStartIngest(ctx actor.Context, m messages.StartIngest) {
 	switch job := j.running[m.JobID]; {
 	case job != nil:
 		ctx.Forward(job)
-	case j.draining || len(j.running)-len(j.ending) >= maxJobs:
+	case j.draining:
+		ctx.Respond(messages.Answer{CommandRef: m.CommandRef, Reply: messages.Refused{Reason: life.WhyDraining}})
+	case len(j.running)-len(j.ending) >= maxJobs:
 		ctx.Respond(messages.Answer{CommandRef: m.CommandRef, Reply: messages.Refused{Reason: fmt.Sprintf(
 			"%d ingests of this integration are running already; try again when one has ended", maxJobs)}})
 	default:

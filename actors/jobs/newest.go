@@ -8,6 +8,7 @@ import (
 	"federation-agent/actors/ingest"
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
+	"federation-agent/messages"
 )
 
 // newest is what several jobs of one integration have sent of each API. What APIM hears last counts, so an API must not
@@ -29,7 +30,7 @@ func (n newest) older(apis newest) newest {
 // onOutgoing passes a batch on, or gives it back if it is overtaken.
 func (j *jobs) onOutgoing(ctx actor.Context, m ingest.Outgoing) {
 	if old := j.newest.older(m.APIs); len(old) > 0 {
-		ctx.Respond(ingest.Overtaken{Batch: m.Send.Batch, APIs: old})
+		ctx.Respond(messages.IngestOvertaken{Batch: m.Send.Batch, APIs: old})
 		return
 	}
 	if len(j.running) > 1 {

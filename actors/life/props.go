@@ -12,6 +12,9 @@ import (
 // WhyPanicked is the answer to a command that a panic cost.
 const WhyPanicked = "the agent failed while it served this command; see its log, then try again"
 
+// WhyDraining is the answer to a command that an orderly end leaves no time for.
+const WhyDraining = "the agent is shutting down; try again in a moment"
+
 // Kind says what a panic costs.
 type Kind int
 

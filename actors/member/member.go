@@ -125,8 +125,8 @@ func (m *member) onRaised(ctx actor.Context, r raised) {
 	m.failed = r.err
 	if r.err == nil {
 		m.env.Member.Raised(m.began)
-	} else if why = r.err.Error(); away != nil {
-		why = away.Explain()
+	} else {
+		why = table.Explain(r.err)
 	}
 	stands := m.env.Member.Stands(now)
 	m.env.Board.Raised(m.wall(m.began), why, stands)

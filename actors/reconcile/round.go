@@ -17,6 +17,7 @@ import (
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/status"
 	"federation-agent/internal/survey"
+	"federation-agent/internal/table"
 	"federation-agent/internal/words"
 	"federation-agent/messages"
 )
@@ -111,7 +112,8 @@ func (r *reconciler) answers(ctx actor.Context, to step) bool {
 	return true
 }
 
-// count asks whether an ingest runs here. APIM does not refuse a second one, and then both run, interleaved.
+// count asks whether an ingest runs here. APIM does not refuse a second one, and then both run, interleaved. Of one that
+// another replica runs APIM itself tells ([State]).
 func (r *reconciler) count(ctx actor.Context) {
 	r.round.step = counting
 	ctx.Request(r.spec.Jobs, messages.CountJobs{})
@@ -216,7 +218,7 @@ func (r *reconciler) onLossesJudged(ctx actor.Context, m messages.LossesJudged) 
 	}
 	o := r.round
 	if m.Unread != nil {
-		r.fail(ctx, "the journal cannot be read: "+m.Unread.Error(), false)
+		r.fail(ctx, "the journal cannot be read: "+table.Explain(m.Unread), false)
 		return
 	}
 	o.plans, o.taken = m.Plans, m.Taken

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"sync"
@@ -45,12 +46,14 @@ func (w *JobWriter) Begin(ctx context.Context) error {
 	return err
 }
 
-// Sending is [Ingests.Sending].
+// Sending is [Ingests.Sending]. The journal of one process notes the plans also of a job that could not be written.
 func (w *JobWriter) Sending(ctx context.Context, plans map[string][]string) ([]string, error) {
-	if err := w.Begin(ctx); err != nil {
-		return nil, err
+	begun := w.Begin(ctx)
+	if begun != nil && w.job.Owner != "" {
+		return nil, begun
 	}
-	return w.journal.Sending(ctx, w.job, plans)
+	overtaken, err := w.journal.Sending(ctx, w.job, plans)
+	return overtaken, cmp.Or(begun, err)
 }
 
 // SendingDone is [Ingests.SendingDone].

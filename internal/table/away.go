@@ -54,6 +54,14 @@ func (e *AwayError) Error() string {
 
 func (e *AwayError) Unwrap() error { return e.Cause }
 
+// Explain is what users of APIM may read of an error: [AwayError.Explain] where the table is away, else the error's own text.
+func Explain(err error) string {
+	if away := Away(err); away != nil {
+		return away.Explain()
+	}
+	return err.Error()
+}
+
 // Away is the [AwayError] in an error; nil if there is none.
 func Away(err error) *AwayError {
 	away, _ := errors.AsType[*AwayError](err)
