@@ -40,9 +40,12 @@ const (
 	attributeRestored = "restored"
 	attributeNoticed  = "noticed"
 
-	// schema is how this version writes. A version that adds a state or a field which must not be lost writes it only one
-	// release after it can be read, and raises writer to that release's schema: versions that cannot read it stop.
+	// schema is how this version reads and writes. A version that adds a state or a field which must not be lost raises
+	// it. It writes the addition only one release after it can be read.
 	schema = 1
+	// oldest is the schema of the oldest version that may write beside this one: of the first that can read all that this
+	// one writes. A version raises it in the table before it writes anything, and versions that are older stop.
+	oldest = 1
 
 	// checkEvery is how often the TableId and the item are read, if nothing is suspected. DescribeTable costs nothing.
 	checkEvery = time.Minute
@@ -159,9 +162,11 @@ func (s *Store) look(ctx context.Context) error {
 	switch {
 	case now.writer > schema:
 		return fmt.Errorf("the table %s: %w", is.Name, store.ErrNewer)
-	case item != nil && (now.Table == is.ID || is.ID == ""):
 	case item == nil:
 		now, err = s.first(ctx, is)
+	case (now.Table == is.ID || is.ID == "") && now.schema >= schema && now.writer >= oldest:
+	case now.Table == is.ID || is.ID == "":
+		now, err = s.writeMeta(ctx, now, table.Condition{Equal: table.Item{attributeSchema: item[attributeSchema]}})
 	default:
 		now, err = s.restored(ctx, is, now)
 	}
@@ -382,7 +387,7 @@ func (s *Store) AcceptRestore(ctx context.Context) error {
 }
 
 func (s *Store) writeMeta(ctx context.Context, m Meta, on table.Condition) (Meta, error) {
-	m.schema, m.writer = max(m.schema, schema), max(m.writer, schema)
+	m.schema, m.writer = max(m.schema, schema), max(m.writer, oldest)
 	change := table.Change{Set: table.Item{}, If: on}
 	for name, value := range map[string]table.Value{
 		attributeSchema: table.Number(m.schema), attributeWriter: table.Number(m.writer), attributeTable: table.Text(m.Table),

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -353,6 +354,24 @@ func TestATableThatCannotBeTheJournalIsRefused(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// The first agent of a newer version raises what the table says of itself, before it writes anything else.
+func TestANewerVersionSaysInTheTableWhoMayStillWrite(t *testing.T) {
+	model := filled(t)
+	item, _ := model.Client("x").Get(t.Context(), meta)
+	item["schema"], item["writer"], item["colour"] = table.Number(0), table.Number(0), table.Text("red")
+	model.Put(meta, item)
+	before := states(t, open(model, "x"))
+	s := reopen(t, model, "b")
+	after, _ := model.Client("x").Get(t.Context(), meta)
+	item["schema"], item["writer"] = table.Number(1), table.Number(1)
+	if !maps.Equal(item, after) {
+		t.Errorf("the table says %v, want %v", after, item)
+	}
+	if got := states(t, s); got != before || len(s.Notices()) > 0 {
+		t.Errorf("%s, %q", got, s.Notices())
 	}
 }
 
