@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"bytes"
-	"encoding/json"
 	"flag"
 	"fmt"
 	"maps"
@@ -13,6 +12,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"federation-agent/test/process"
 )
 
 var (
@@ -343,16 +344,10 @@ func familiesOf(mutation string) string {
 // moduleRoot is where the files of the mutations are.
 const moduleRoot = "../.."
 
-// apply gives the file's text with the mutation in it.
-func (m mutationOf) apply() (string, error) {
-	source, err := os.ReadFile(filepath.Join(moduleRoot, m.file))
-	if err != nil {
-		return "", err
-	}
-	if n := strings.Count(string(source), m.from); n != 1 {
-		return "", fmt.Errorf("%s holds the text that is to be mutated %d times, not once:\n%s", m.file, n, m.from)
-	}
-	return strings.Replace(string(source), m.from, m.to, 1), nil
+// overlay has the compiler take the file with the mutation in it.
+func (m mutationOf) overlay(t *testing.T) (string, error) {
+	t.Helper()
+	return process.Overlay(t.TempDir(), moduleRoot, []process.Edit{{File: m.file, From: m.from, To: m.to}})
 }
 
 // TestEachMutationFitsTheSource keeps the list in step with what it mutates.
@@ -363,7 +358,7 @@ func TestEachMutationFitsTheSource(t *testing.T) {
 			t.Errorf("two mutations are called %q", m.name)
 		}
 		seen[m.name] = true
-		if _, err := m.apply(); err != nil {
+		if _, err := m.overlay(t); err != nil {
 			t.Errorf("%s: %v", m.name, err)
 		}
 	}
@@ -454,26 +449,11 @@ func replayed(t *testing.T, binary, families, seed, rules string) int {
 // build compiles the simulation with the mutated agent in it, and gives the program's path.
 func (m mutationOf) build(t *testing.T) string {
 	t.Helper()
-	text, err := m.apply()
+	overlay, err := m.overlay(t)
 	if err != nil {
 		t.Fatal(err)
 	}
-	dir := t.TempDir()
-	mutated, overlay, binary := filepath.Join(dir, "mutated.go"), filepath.Join(dir, "overlay.json"),
-		filepath.Join(dir, "chaos.test")
-	original, err := filepath.Abs(filepath.Join(moduleRoot, m.file))
-	if err != nil {
-		t.Fatal(err)
-	}
-	replace, err := json.Marshal(map[string]map[string]string{"Replace": {original: mutated}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for name, content := range map[string]string{mutated: text, overlay: string(replace)} {
-		if err := os.WriteFile(name, []byte(content), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	binary := filepath.Join(t.TempDir(), "chaos.test")
 	if out, err := exec.CommandContext(t.Context(), "go", "test", "-c", "-overlay", overlay, "-o", binary,
 		".").CombinedOutput(); err != nil {
 		t.Fatalf("the mutation does not compile: %v\n%s", err, out)

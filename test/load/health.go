@@ -70,7 +70,7 @@ func (r *rig) healthDuringIngest(
 	if err != nil {
 		return idle, busy, err
 	}
-	defer s.close()
+	defer s.Close()
 	p, _, err := r.connected(ctx, s, agentSpec{
 		name: integration, integration: integration, settings: scaled(scale), cpu: -1,
 	})

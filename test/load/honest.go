@@ -62,7 +62,7 @@ func measureHonest(ctx context.Context, r *rig) ([]table, error) {
 	if h.s, err = r.startStandIns(ctx, spec, -1); err != nil {
 		return nil, err
 	}
-	defer h.s.close()
+	defer h.s.Close()
 	var all sync.WaitGroup
 	parts := []func(context.Context) ([]table, error){
 		h.calls, alone(h.neighbours), alone(h.subscriptions), alone(h.restarts),

@@ -18,6 +18,8 @@ import (
 	"os/signal"
 	"strings"
 	"syscall"
+
+	"federation-agent/test/process"
 )
 
 // group is a set of measurements that are made together.
@@ -41,7 +43,7 @@ func groups() []group {
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == standInsCommand {
-		exit(serveStandIns(os.Stdin, os.Stdout))
+		exit(process.ServeStandIns(os.Stdin, os.Stdout, standInsOf))
 	}
 	var names []string
 	for _, g := range groups() {

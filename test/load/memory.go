@@ -64,7 +64,7 @@ func (r *rig) peakOfIngest(
 	if err != nil {
 		return process.Memory{}, 0, 0, err
 	}
-	defer s.close()
+	defer s.Close()
 	p, _, err := r.connected(ctx, s, agentSpec{name: integration, integration: integration, settings: settings, cpu: -1})
 	if err != nil {
 		return process.Memory{}, 0, 0, err

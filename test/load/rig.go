@@ -2,9 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
-	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -57,38 +54,14 @@ func (r *rig) folder(name string) (string, error) {
 // standIns is a running process of the stand-ins.
 type standIns struct {
 	client
-	*process.Process
-	end func() error
+	*process.StandIns
 }
 
 // startStandIns starts a process of them. cpu, unless negative, is the only core that it may use.
-func (r *rig) startStandIns(ctx context.Context, spec standInSpec, cpu int) (*standIns, error) {
-	cmd := onCore(cpu, r.self, standInsCommand)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return nil, err
-	}
-	s := &standIns{end: in.Close}
-	if s.Process, err = process.Start(cmd); err != nil {
-		return nil, err
-	}
-	if err := json.NewEncoder(in).Encode(spec); err != nil {
-		return nil, fmt.Errorf("configuring the stand-ins: %w", errors.Join(err, s.Kill()))
-	}
-	line, err := s.Await(ctx, &s.Stdout)
-	if err == nil {
-		err = json.Unmarshal([]byte(line), &s.client)
-	}
-	if err != nil {
-		return nil, fmt.Errorf("starting the stand-ins: %w", errors.Join(err, s.Kill()))
-	}
-	return s, nil
-}
-
-func (s *standIns) close() {
-	_ = s.end() // they end with their input
-	_ = s.Reap()
+func (r *rig) startStandIns(ctx context.Context, spec standInSpec, cpu int) (s *standIns, err error) {
+	s = &standIns{}
+	s.StandIns, err = process.StartStandIns(ctx, onCore(cpu, r.self, standInsCommand), spec, &s.client)
+	return s, err
 }
 
 // onCore makes a command that runs on one core only, or anywhere if cpu is negative.

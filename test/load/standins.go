@@ -1,13 +1,7 @@
 package main
 
 import (
-	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
@@ -30,19 +24,13 @@ type standInSpec struct {
 // seed makes latencies, ids and key values the same in every run.
 const seed = 20_250_101
 
-// serveStandIns reads a spec, says where it listens, and serves until its input ends: with whoever started it.
-func serveStandIns(in io.Reader, out io.Writer) error {
-	input := json.NewDecoder(in)
-	var spec standInSpec
-	if err := input.Decode(&spec); err != nil {
-		return fmt.Errorf("reading the stand-ins' spec: %w", err)
-	}
+func standInsOf(spec standInSpec) (map[string]http.Handler, error) {
 	aws, err := awssim.New(awssim.Options{
 		Estate: awssim.UniformEstate(spec.Estate), Seed: seed,
 		Quota: awssim.Quota{Scale: spec.Scale}, Latency: latency(spec.LatencyDivisor),
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	options := apimsim.Options{DropPageContent: true, HealthCheckInterval: 30 * time.Second}
 	for _, id := range spec.Integrations {
@@ -50,32 +38,11 @@ func serveStandIns(in io.Reader, out io.Writer) error {
 	}
 	apim, err := apimsim.New(options)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rig := http.NewServeMux()
 	rig.HandleFunc("POST "+healthCheckPath, func(w http.ResponseWriter, r *http.Request) { healthChecks(w, r, apim) })
-	var at client
-	for url, handler := range map[*string]http.Handler{&at.AWS: aws, (*string)(&at.APIM): apim, &at.Rig: rig} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		*url = "http://" + l.Addr().String()
-		server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-		go func() {
-			if err := server.Serve(l); err != nil {
-				fmt.Fprintln(os.Stderr, "load: a stand-in:", err)
-			}
-		}()
-	}
-	if err := json.NewEncoder(out).Encode(at); err != nil {
-		return err
-	}
-	var nothing any
-	if err := input.Decode(&nothing); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("waiting for the end: %w", err)
-	}
-	return nil
+	return map[string]http.Handler{"AWS": aws, "APIM": apim, "Rig": rig}, nil
 }
 
 // latency is AWS's, divided.

@@ -33,7 +33,7 @@ func measureStart(ctx context.Context, r *rig) ([]table, error) {
 	if err != nil {
 		return nil, err
 	}
-	defer s.close()
+	defer s.Close()
 
 	ours, err := r.repeatStart(ctx, s, "ours", pick(r, 10, 3), func(dir string) (*program, error) {
 		return r.startAgent(s, agentSpec{name: "start", integration: "ours", cpu: -1})

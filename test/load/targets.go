@@ -75,7 +75,7 @@ func (r *rig) targetsAtWork(ctx context.Context, accounts, bytes int) (targetFig
 	if err != nil {
 		return f, err
 	}
-	defer s.close()
+	defer s.Close()
 	var roles []string
 	for i := range accounts {
 		roles = append(roles, awssim.UniformRoleARN(i))

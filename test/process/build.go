@@ -6,6 +6,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 )
 
 // Folder makes the folder dir, or a temporary one if dir is empty, and gives its absolute path. discard removes a
@@ -26,13 +27,17 @@ func Folder(dir string) (path string, discard func(), err error) {
 // within the checkout.
 func Build(ctx context.Context, dir string) (string, error) {
 	program := filepath.Join(dir, "federation-agent")
-	build := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", "-s -w", "-o", program,
-		"federation-agent/cmd/federation-agent")
+	return program, build(ctx, program)
+}
+
+func build(ctx context.Context, program string, flags ...string) error {
+	build := exec.CommandContext(ctx, "go", slices.Concat([]string{"build", "-trimpath", "-ldflags", "-s -w", "-o", program},
+		flags, []string{"federation-agent/cmd/federation-agent"})...)
 	build.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if output, err := build.CombinedOutput(); err != nil {
-		return "", fmt.Errorf("building the agent (run this within the checkout): %w\n%s", err, output)
+		return fmt.Errorf("building the agent (run this within the checkout): %w\n%s", err, output)
 	}
-	return program, nil
+	return nil
 }
 
 // Environ turns variables into what [exec.Cmd] takes.

@@ -39,7 +39,9 @@ func measureKills(ctx context.Context, r *rig) ([]*figures, error) {
 	}
 	defer p.close()
 	dice := rand.New(rand.NewPCG(seed, 1))
-	t := p.begin(ctx, busyGap, false)
+	t := p.begin(ctx, busyGap)
+	t.lookAndEnd()
+	t.ingestAll()
 	var next [places][]time.Duration
 	for round := range rounds {
 		life := time.Duration(dice.Int64N(int64(pick(r, longestLife, time.Second))))
@@ -73,7 +75,7 @@ func (p *pair) killAndReplace(ctx context.Context, t *traffic, place int) (time.
 	if err != nil {
 		return took, err
 	}
-	fresh, err := p.startOne(ctx)
+	fresh, err := p.startOne(ctx, victim.program)
 	if err != nil {
 		return took, err
 	}
@@ -95,7 +97,9 @@ func measureStops(ctx context.Context, r *rig) ([]*figures, error) {
 		return nil, err
 	}
 	defer p.close()
-	t := p.begin(ctx, busyGap, false)
+	t := p.begin(ctx, busyGap)
+	t.lookAndEnd()
+	t.ingestAll()
 	next := map[string][]time.Duration{}
 	for range times {
 		for _, still := range stills {

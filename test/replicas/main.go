@@ -2,7 +2,7 @@
 // volume, against the stand-ins for APIM and AWS in a process of their own, and DynamoDB as moto has it in another one.
 // It prints Markdown tables, which docs/performance.md holds.
 //
-//	go run ./test/replicas                      everything, some 90 minutes
+//	go run ./test/replicas                      everything, some two hours
 //	go run ./test/replicas -short               each group for some seconds; bars that need the full time are not judged
 //	go run ./test/replicas -only kills,doubles  these groups
 //
@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"federation-agent/internal/sandbox/awssim"
+	"federation-agent/test/process"
 )
 
 // group is a set of measurements that are made together.
@@ -37,13 +38,15 @@ func groups() []group {
 		{"rolling", measureRolling},
 		{"latency", measureLatency},
 		{"share", measureShare},
+		{"restored", measureRestored},
+		{"versions", measureVersions},
 		{"real", measureReal},
 	}
 }
 
 func main() {
 	if len(os.Args) > 1 && os.Args[1] == standInsCommand {
-		exit(serveStandIns(os.Stdin, os.Stdout))
+		exit(process.ServeStandIns(os.Stdin, os.Stdout, standIns))
 	}
 	var names []string
 	for _, g := range groups() {
@@ -139,5 +142,7 @@ func pairSettings() map[string]string {
 		// An ingest takes some seconds and has many batches, so that a process is often ended in the middle of one.
 		"gravitee_agent_cache_maxBytes":    "0",
 		"gravitee_agent_ingest_batchCount": "4",
+
+		"gravitee_services_core_http_authentication_users_" + nodeUser: nodePassword,
 	}
 }

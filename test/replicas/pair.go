@@ -26,7 +26,7 @@ func newPair(ctx context.Context, r *rig) (*pair, error) {
 	}
 	p := &pair{site: s}
 	for n := range p.agents {
-		if p.agents[n], err = p.startOne(ctx); err != nil {
+		if p.agents[n], err = p.startOne(ctx, thisVersion); err != nil {
 			p.close()
 			return nil, err
 		}
@@ -41,8 +41,12 @@ func newPair(ctx context.Context, r *rig) (*pair, error) {
 	return p, nil
 }
 
-func (p *pair) startOne(ctx context.Context) (*agent, error) {
-	return p.start(ctx, agentSpec{integrations: []string{integration}, settings: pairSettings()})
+func (p *pair) startOne(ctx context.Context, program string) (*agent, error) {
+	return p.start(ctx, p.spec(program))
+}
+
+func (p *pair) spec(program string) agentSpec {
+	return agentSpec{program: program, integrations: []string{integration}, settings: pairSettings()}
 }
 
 // close kills the agents and ends the site.
@@ -99,18 +103,24 @@ func (p *pair) end(ctx context.Context, f *figures) error {
 
 // count ends both agents in order and counts.
 func (p *pair) count(ctx context.Context, f *figures) error {
+	stopping := p.stopBoth()
+	records, err := p.records(ctx)
+	if err != nil {
+		return errors.Join(stopping, err)
+	}
+	c, err := p.Users.Count(ctx, p.AWS, records)
+	if err != nil {
+		return errors.Join(stopping, err)
+	}
+	return errors.Join(stopping, f.count(c))
+}
+
+// stopBoth ends both agents in order.
+func (p *pair) stopBoth() error {
 	var errs []error
 	for n, a := range p.agents {
 		errs = append(errs, a.stop())
 		p.agents[n] = nil
 	}
-	records, err := p.records(ctx)
-	if err != nil {
-		return errors.Join(append(errs, err)...)
-	}
-	c, err := p.Users.Count(ctx, p.AWS, records)
-	if err != nil {
-		return errors.Join(append(errs, err)...)
-	}
-	return errors.Join(append(errs, f.count(c))...)
+	return errors.Join(errs...)
 }

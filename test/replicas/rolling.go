@@ -21,11 +21,11 @@ func measureRolling(ctx context.Context, r *rig) ([]*figures, error) {
 		return nil, err
 	}
 	defer p.close()
-	t := p.begin(ctx, rollingGap, true)
+	t := p.begin(ctx, rollingGap)
 	var ends []time.Duration
 	for range updates {
 		for n := range p.agents {
-			took, err := p.replace(ctx, n)
+			took, err := p.replace(ctx, n, thisVersion)
 			if err != nil {
 				return nil, errors.Join(err, t.end())
 			}
@@ -43,9 +43,9 @@ func measureRolling(ctx context.Context, r *rig) ([]*figures, error) {
 	return []*figures{f}, errors.Join(err, p.end(ctx, f))
 }
 
-// replace starts another agent, and ends one in order when that is there. It says how long the end took.
-func (p *pair) replace(ctx context.Context, n int) (time.Duration, error) {
-	fresh, err := p.startOne(ctx)
+// replace starts another agent, of a program, and ends one in order when that is there. It says how long the end took.
+func (p *pair) replace(ctx context.Context, n int, program string) (time.Duration, error) {
+	fresh, err := p.startOne(ctx, program)
 	if err != nil {
 		return 0, err
 	}

@@ -1,8 +1,8 @@
 package main
 
 import (
+	"cmp"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"maps"
@@ -33,6 +33,8 @@ import (
 const (
 	tableName   = "federation-agent"
 	tableRegion = "eu-west-1"
+	// thisVersion is the program that is built of this tree.
+	thisVersion = "federation-agent"
 	// nobody is the user of an agent's process, who owns nothing: it can write nowhere.
 	nobody = 65534
 )
@@ -98,8 +100,7 @@ type site struct {
 	process.Users
 	moto   *moto.Server
 	table  *table // before moto
-	apims  *process.Process
-	end    func() error
+	apims  *process.StandIns
 	stores *tablestore.Store
 	scale  float64
 }
@@ -118,13 +119,12 @@ func (r *rig) newSite(ctx context.Context, spec standInSpec) (s *site, err error
 	if s.table, err = newTable(s.moto.URL); err != nil {
 		return s, err
 	}
-	if err = s.startStandIns(ctx, spec); err != nil {
+	s.apims, err = process.StartStandIns(ctx, exec.Command(s.self, standInsCommand), spec, &s.standInURLs)
+	if err != nil {
 		return s, err
 	}
 	s.Users.APIM = s.standInURLs.APIM
-	made := dynamodb.New(aws.Config{
-		Region: tableRegion, Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "unchecked", ""),
-	}, s.moto.URL, tableName)
+	made := dynamodb.New(tableConfig(), s.table.url, tableName)
 	s.stores = tablestore.New(made, uuid.NewString)
 	if err = made.Create(ctx); err == nil {
 		err = s.stores.Open(ctx)
@@ -132,34 +132,15 @@ func (r *rig) newSite(ctx context.Context, spec standInSpec) (s *site, err error
 	return s, err
 }
 
-func (s *site) startStandIns(ctx context.Context, spec standInSpec) error {
-	cmd := exec.Command(s.self, standInsCommand)
-	cmd.Stderr = os.Stderr
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		return err
+func tableConfig() aws.Config {
+	return aws.Config{
+		Region: tableRegion, Credentials: credentials.NewStaticCredentialsProvider("AKIAIOSFODNN7EXAMPLE", "unchecked", ""),
 	}
-	s.end = in.Close
-	if s.apims, err = process.Start(cmd); err != nil {
-		return err
-	}
-	if err := json.NewEncoder(in).Encode(spec); err != nil {
-		return fmt.Errorf("configuring the stand-ins: %w", err)
-	}
-	line, err := s.apims.Await(ctx, &s.apims.Stdout)
-	if err == nil {
-		err = json.Unmarshal([]byte(line), &s.standInURLs)
-	}
-	if err != nil {
-		return fmt.Errorf("starting the stand-ins: %w", err)
-	}
-	return nil
 }
 
 func (s *site) close() {
 	if s.apims != nil {
-		_ = s.end() // they end with their input
-		_ = s.apims.Reap()
+		s.apims.Close()
 	}
 	if s.table != nil {
 		s.table.close()
@@ -172,12 +153,14 @@ func (s *site) close() {
 // agent is a process of the built binary, with a network of its own between it and APIM.
 type agent struct {
 	*process.Process
-	name string
-	wire *process.Wire
+	name    string
+	program string
+	wire    *process.Wire
 }
 
 // agentSpec says how an agent is to run.
 type agentSpec struct {
+	program      string // of those in the root; empty is this version's
 	integrations []string
 	account      int
 	file         string                // the folder of a journal in a file in place of the table
@@ -185,9 +168,12 @@ type agentSpec struct {
 	settings     map[string]string
 }
 
+func nameOfAgent(n int64) string { return fmt.Sprintf("agent-%03d", n) }
+
 // start starts an agent and waits until APIM sees all of its sessions.
 func (s *site) start(ctx context.Context, spec agentSpec) (*agent, error) {
-	a := &agent{name: fmt.Sprintf("agent-%03d", s.started.Add(1))}
+	spec.program = cmp.Or(spec.program, thisVersion)
+	a := &agent{name: nameOfAgent(s.started.Add(1)), program: spec.program}
 	apim, before := string(s.standInURLs.APIM), 0
 	if spec.controller != nil {
 		there, err := spec.controller.Channels(ctx, spec.integrations[0])
@@ -200,9 +186,7 @@ func (s *site) start(ctx context.Context, spec agentSpec) (*agent, error) {
 	if a.wire, err = process.NewWire(strings.TrimPrefix(apim, "http://"), process.FarAway); err != nil {
 		return nil, err
 	}
-	cmd := s.command(spec.file == "", "run")
-	variables := s.variables("http://"+a.wire.Address(), spec)
-	cmd.Env = process.Environ(variables)
+	cmd := s.command(spec, "http://"+a.wire.Address(), "run")
 	if a.Process, err = process.StartLogged(cmd, filepath.Join(s.dir, a.name+".log")); err != nil {
 		a.wire.Close()
 		return nil, err
@@ -220,13 +204,14 @@ func (s *site) start(ctx context.Context, spec agentSpec) (*agent, error) {
 }
 
 // command is the agent's, confined where that can be had. One with a file needs a place to write to.
-func (s *site) command(readOnly bool, args ...string) *exec.Cmd {
-	cmd := exec.Command(filepath.Join(s.root, "federation-agent"), args...)
+func (s *site) command(spec agentSpec, apim string, args ...string) *exec.Cmd {
+	cmd := exec.Command(filepath.Join(s.root, spec.program), args...)
 	cmd.Dir = s.root
-	if readOnly && os.Geteuid() == 0 {
-		cmd.Path, cmd.Dir = "/federation-agent", "/"
+	if spec.file == "" && os.Geteuid() == 0 {
+		cmd.Path, cmd.Dir = "/"+spec.program, "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: s.root, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
+	cmd.Env = process.Environ(s.variables(apim, spec))
 	return cmd
 }
 

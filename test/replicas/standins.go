@@ -2,12 +2,7 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
-	"fmt"
-	"io"
-	"net"
 	"net/http"
-	"os"
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
@@ -59,19 +54,13 @@ type twiceAnswer struct {
 	Metadata   map[string]string
 }
 
-// serveStandIns reads a spec, says where it listens, and serves until its input ends: with whoever started it.
-func serveStandIns(in io.Reader, out io.Writer) error {
-	input := json.NewDecoder(in)
-	var spec standInSpec
-	if err := input.Decode(&spec); err != nil {
-		return fmt.Errorf("reading the stand-ins' spec: %w", err)
-	}
+func standIns(spec standInSpec) (map[string]http.Handler, error) {
 	aws, err := awssim.New(awssim.Options{
 		Estate: awssim.UniformEstate(spec.Estate), Seed: seed, Quota: awssim.Quota{Scale: spec.Scale},
 		Latency: awssim.AWSLatency(),
 	})
 	if err != nil {
-		return err
+		return nil, err
 	}
 	options := apimsim.Options{Tokens: []string{token}, DropPageContent: true, HealthCheckInterval: spec.HealthEvery}
 	for _, id := range spec.Integrations {
@@ -79,32 +68,11 @@ func serveStandIns(in io.Reader, out io.Writer) error {
 	}
 	apim, err := apimsim.New(options)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	rig := http.NewServeMux()
 	rig.HandleFunc("POST "+twicePath, func(w http.ResponseWriter, r *http.Request) { acceptTwice(w, r, apim) })
-	var at standInURLs
-	for url, handler := range map[*string]http.Handler{&at.AWS: aws, (*string)(&at.APIM): apim, &at.Rig: rig} {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			return err
-		}
-		*url = "http://" + l.Addr().String()
-		server := &http.Server{Handler: handler, ReadHeaderTimeout: time.Minute}
-		go func() {
-			if err := server.Serve(l); err != nil {
-				fmt.Fprintln(os.Stderr, "replicas: a stand-in:", err)
-			}
-		}()
-	}
-	if err := json.NewEncoder(out).Encode(at); err != nil {
-		return err
-	}
-	var nothing any
-	if err := input.Decode(&nothing); !errors.Is(err, io.EOF) {
-		return fmt.Errorf("waiting for the end: %w", err)
-	}
-	return nil
+	return map[string]http.Handler{"AWS": aws, "APIM": apim, "Rig": rig}, nil
 }
 
 func acceptTwice(w http.ResponseWriter, r *http.Request, apim *apimsim.APIM) {

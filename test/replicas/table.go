@@ -2,7 +2,11 @@ package main
 
 import (
 	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"maps"
 	"net"
@@ -14,10 +18,16 @@ import (
 	"sync"
 	"time"
 
+	"github.com/aws/aws-sdk-go-v2/aws"
+	sdk "github.com/aws/aws-sdk-go-v2/service/dynamodb"
+	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
+	"github.com/google/uuid"
+
 	"federation-agent/test/process"
 )
 
-// table is a proxy before moto that counts what the agents ask of it.
+// table is a proxy before moto that counts what the agents ask of it, and that makes of moto what DynamoDB is: a table has
+// an id, and each answer a checksum.
 type table struct {
 	url    string
 	server *http.Server
@@ -25,35 +35,44 @@ type table struct {
 	mu    sync.Mutex
 	calls map[string]int // by operation
 
+	// asking is held by every call, and as a writer by who needs the table to stand still.
+	asking sync.RWMutex
+	behind backend
 	// writing lets one write through at a time: between the condition and the write, moto 5.2.1 looks away. Of two first
 	// writes at the same time both succeed then, which DynamoDB excludes.
 	writing sync.Mutex
+}
+
+// backend is where a table is, and the id that DynamoDB gave it. The zero one is a table that was deleted.
+type backend struct {
+	url *url.URL
+	id  string
 }
 
 // maxRequest bounds a request, more than DynamoDB takes.
 const maxRequest = 4 << 20
 
 func newTable(moto string) (*table, error) {
-	to, err := url.Parse(moto)
-	if err != nil {
-		return nil, err
-	}
 	listener, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
 	t := &table{url: "http://" + listener.Addr().String(), calls: map[string]int{}}
+	if err := t.become(moto); err != nil {
+		return nil, errors.Join(err, listener.Close())
+	}
 	proxy := &httputil.ReverseProxy{
 		Rewrite: func(r *httputil.ProxyRequest) {
-			r.SetURL(to)
+			r.SetURL(t.behind.url)
 			r.Out.Host = r.In.Host // the signature covers it
 		},
+		ModifyResponse: t.complete,
 		// An agent that is killed in the middle of a call is what is wanted here.
 		ErrorHandler: func(w http.ResponseWriter, _ *http.Request, _ error) { w.WriteHeader(http.StatusBadGateway) },
 	}
 	t.server = &http.Server{ReadHeaderTimeout: time.Minute, Handler: http.HandlerFunc(
 		func(w http.ResponseWriter, r *http.Request) {
-			_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+			operation := operationOf(r)
 			t.mu.Lock()
 			t.calls[operation]++
 			t.mu.Unlock()
@@ -63,6 +82,13 @@ func newTable(moto string) (*table, error) {
 				return
 			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
+			t.asking.RLock()
+			defer t.asking.RUnlock()
+			if t.behind == (backend{}) {
+				w.WriteHeader(http.StatusBadRequest)
+				_, _ = io.WriteString(w, `{"__type":"com.amazonaws.dynamodb.v20120810#ResourceNotFoundException"}`)
+				return
+			}
 			if !isRead(operation) {
 				t.writing.Lock()
 				defer t.writing.Unlock()
@@ -71,6 +97,70 @@ func newTable(moto string) (*table, error) {
 		})}
 	go func() { _ = t.server.Serve(listener) }() // until close
 	return t, nil
+}
+
+func operationOf(r *http.Request) string {
+	_, operation, _ := strings.Cut(r.Header.Get("X-Amz-Target"), ".")
+	return operation
+}
+
+// complete adds to an answer what moto 5.2.1 leaves out: a table's id, and the checksum of a refusal.
+func (t *table) complete(r *http.Response) error {
+	body, err := io.ReadAll(r.Body)
+	if err != nil {
+		return err
+	}
+	if operationOf(r.Request) == "DescribeTable" {
+		var answer map[string]map[string]any
+		if json.Unmarshal(body, &answer) == nil && answer["Table"] != nil {
+			answer["Table"]["TableId"] = t.behind.id
+			if body, err = json.Marshal(answer); err != nil {
+				return err
+			}
+		}
+	}
+	r.Body, r.ContentLength = io.NopCloser(bytes.NewReader(body)), int64(len(body))
+	r.Header.Set("Content-Length", fmt.Sprint(len(body)))
+	r.Header.Set("X-Amz-Crc32", fmt.Sprint(crc32.ChecksumIEEE(body)))
+	return nil
+}
+
+// become puts another table behind the name, with an id of its own, or none.
+func (t *table) become(moto string) error {
+	behind := backend{}
+	if moto != "" {
+		to, err := url.Parse(moto)
+		if err != nil {
+			return err
+		}
+		behind = backend{url: to, id: uuid.NewString()}
+	}
+	t.asking.Lock()
+	defer t.asking.Unlock()
+	t.behind = behind
+	return nil
+}
+
+// items are what a table has.
+type items []map[string]types.AttributeValue
+
+// copy is a backup: all items as they are at one moment.
+func (t *table) copy(ctx context.Context) (all items, err error) {
+	t.asking.Lock()
+	defer t.asking.Unlock()
+	pages := sdk.NewScanPaginator(motoClient(t.behind.url.String()), &sdk.ScanInput{TableName: aws.String(tableName)})
+	for pages.HasMorePages() {
+		page, err := pages.NextPage(ctx)
+		if err != nil {
+			return nil, fmt.Errorf("copying the table: %w", err)
+		}
+		all = append(all, page.Items...)
+	}
+	return all, nil
+}
+
+func motoClient(url string) *sdk.Client {
+	return sdk.NewFromConfig(tableConfig(), func(o *sdk.Options) { o.BaseEndpoint = &url })
 }
 
 func (t *table) close() { _ = t.server.Close() }

@@ -17,10 +17,11 @@ import (
 
 // traffic is what APIM's users do all the time: they subscribe, look, end subscriptions and ingest.
 type traffic struct {
-	p    *pair
-	gap  time.Duration // from one SUBSCRIBE to the next
-	stop context.CancelFunc
-	all  sync.WaitGroup
+	p     *pair
+	ctx   context.Context // of what is asked
+	going context.Context // of the asking
+	stop  context.CancelFunc
+	all   sync.WaitGroup
 
 	mu      sync.Mutex
 	asks    []asked
@@ -52,36 +53,41 @@ const (
 	jobWithin = 8 * time.Minute
 )
 
-// begin begins all of it; only SUBSCRIBEs if alone.
-func (p *pair) begin(ctx context.Context, gap time.Duration, alone bool) *traffic {
-	t := &traffic{p: p, gap: gap}
-	going, stop := context.WithCancel(ctx)
-	t.stop = stop
-	every := func(gap time.Duration, do func(random int)) {
-		t.all.Go(func() {
-			dice := rand.New(rand.NewPCG(seed, uint64(gap)))
-			for process.Sleep(going, gap) == nil {
-				t.all.Go(func() { do(dice.IntN(1 << 16)) })
-			}
-		})
-	}
-	every(gap, func(random int) { t.subscribe(ctx, random) })
-	if alone {
-		return t
-	}
-	every(previewEvery, func(int) { t.preview(ctx) })
-	every(endEvery, func(random int) {
-		if id := p.AnAccepted(ctx, integration, keepAccepted, random); id != "" {
-			_ = p.Unsubscribe(ctx, id) // a fault in the middle leaves it ACCEPTED, see settle
-		}
-	})
-	t.all.Go(func() {
-		for going.Err() == nil {
-			t.ingest(ctx)
-			_ = process.Sleep(going, time.Second)
-		}
-	})
+// begin begins with SUBSCRIBEs.
+func (p *pair) begin(ctx context.Context, gap time.Duration) *traffic {
+	t := &traffic{p: p, ctx: ctx}
+	t.going, t.stop = context.WithCancel(ctx)
+	t.every(gap, t.subscribe)
 	return t
+}
+
+func (t *traffic) every(gap time.Duration, do func(random int)) {
+	t.all.Go(func() {
+		dice := rand.New(rand.NewPCG(seed, uint64(gap)))
+		for process.Sleep(t.going, gap) == nil {
+			t.all.Go(func() { do(dice.IntN(1 << 16)) })
+		}
+	})
+}
+
+// lookAndEnd has users look at previews, and end subscriptions.
+func (t *traffic) lookAndEnd() {
+	t.every(previewEvery, t.preview)
+	t.every(endEvery, func(random int) {
+		if id := t.p.AnAccepted(t.ctx, integration, keepAccepted, random); id != "" {
+			_ = t.p.Unsubscribe(t.ctx, id) // a fault in the middle leaves it ACCEPTED, see settle
+		}
+	})
+}
+
+// ingestAll has them ingest everything, again and again.
+func (t *traffic) ingestAll() {
+	t.all.Go(func() {
+		for t.going.Err() == nil {
+			t.ingest()
+			_ = process.Sleep(t.going, time.Second)
+		}
+	})
 }
 
 // end stops it, and waits for what was begun.
@@ -91,9 +97,9 @@ func (t *traffic) end() error {
 	return errors.Join(t.errs...)
 }
 
-func (t *traffic) subscribe(ctx context.Context, random int) {
+func (t *traffic) subscribe(random int) {
 	ask := asked{at: time.Now()}
-	sub, err := t.p.Subscribe(ctx, t.p.apis[random%len(t.p.apis)])
+	sub, err := t.p.Subscribe(t.ctx, t.p.apis[random%len(t.p.apis)])
 	ask.answered, ask.accepted, ask.reason = time.Now(), sub.Status == apimsim.SubscriptionAccepted, sub.Reason
 	t.mu.Lock()
 	defer t.mu.Unlock()
@@ -101,8 +107,8 @@ func (t *traffic) subscribe(ctx context.Context, random int) {
 	t.errs = append(t.errs, err)
 }
 
-func (t *traffic) preview(ctx context.Context) {
-	_, err := t.p.Users.APIM.Preview(ctx, integration)
+func (t *traffic) preview(int) {
+	_, err := t.p.Users.APIM.Preview(t.ctx, integration)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.previews++; err != nil {
@@ -111,13 +117,13 @@ func (t *traffic) preview(ctx context.Context) {
 }
 
 // ingest is no error where it does not begin: nobody serves, or who does is gone before it has answered.
-func (t *traffic) ingest(ctx context.Context) {
+func (t *traffic) ingest() {
 	began := time.Now()
-	job, err := t.p.Users.APIM.StartIngest(ctx, integration)
+	job, err := t.p.Users.APIM.StartIngest(t.ctx, integration)
 	if err != nil {
 		return
 	}
-	job, err = t.p.Users.APIM.AwaitJob(ctx, jobWithin, job)
+	job, err = t.p.Users.APIM.AwaitJob(t.ctx, jobWithin, job)
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.ingests = append(t.ingests, ingested{job, time.Since(began)})
