@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"time"
 
@@ -11,6 +12,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/dynamodb"
 	"federation-agent/internal/members"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
@@ -83,9 +85,7 @@ func openSharedJournal(cfg config.Config, env *life.Env) (*journal, error) {
 	shared := tablestore.New(watched, uuid.NewString).Telling(env.Log, env.Board)
 	switch err := shared.Open(ctx); {
 	case isMissing(err):
-		return nil, exit(exitConfiguration, "fault: %s: there is no table %s in %s for these credentials; make it "+
-			"(federation-agent store create), or correct its name, %s or %s\nNothing was started.",
-			tableName, made.Name(), made.Region(), tableRegion, tableRole)
+		return nil, exit(exitConfiguration, "fault: %s\nNothing was started.", noTable(made))
 	case errors.Is(err, tablestore.ErrUnfit), errors.Is(err, store.ErrNewer):
 		return nil, exit(exitConfiguration, "fault: %s: %v\nNothing was started.", tableName, err)
 	}
@@ -105,6 +105,12 @@ func openSharedJournal(cfg config.Config, env *life.Env) (*journal, error) {
 		},
 		size: func() int64 { return 0 }, flush: func() error { return nil }, close: func() error { return nil },
 	}, nil
+}
+
+// noTable says that there is no such table, and what to do.
+func noTable(made *dynamodb.Table) string {
+	return fmt.Sprintf("%s: there is no table %s in %s for these credentials; make it (federation-agent store create), "+
+		"or correct its name, %s or %s", tableName, made.Name(), made.Region(), tableRegion, tableRole)
 }
 
 func isMissing(err error) bool {

@@ -253,7 +253,7 @@ func (s seen) journal() string {
 			live++
 		}
 	}
-	return fmt.Sprintf("the table %s in %s, shared with %d other agents, %d gone", shared.Table, shared.Region, live, gone)
+	return fmt.Sprintf("the table %s in %s; of the others that share it, %d live and %d are gone", shared.Table, shared.Region, live, gone)
 }
 
 func (s seen) session(i seenIntegration) string {

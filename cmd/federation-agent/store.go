@@ -116,7 +116,7 @@ Exit code 0: the table is not restored, or is accepted. 1: it is not accepted ye
 	return withTable(p, command, func(ctx context.Context, _ config.Config, made *dynamodb.Table) error {
 		journal := tablestore.New(made, uuid.NewString)
 		if err := journal.Open(ctx); err != nil {
-			return notOpened(err)
+			return notOpened(made, err)
 		}
 		was := journal.Meta()
 		if was.From == "" {
@@ -158,8 +158,11 @@ func unsettledOf(ctx context.Context, journal store.KeyJournal) (unsettled []key
 }
 
 // notOpened ends a command whose table cannot be the journal.
-func notOpened(err error) error {
-	if errors.Is(err, store.ErrNewer) {
+func notOpened(made *dynamodb.Table, err error) error {
+	switch {
+	case isMissing(err):
+		return exit(exitInternal, "%s", noTable(made))
+	case errors.Is(err, store.ErrNewer):
 		return exit(exitInternal, "%v; use the version of the agent that wrote it", err)
 	}
 	return err

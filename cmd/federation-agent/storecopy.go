@@ -110,7 +110,7 @@ func quietTable(ctx context.Context, made *dynamodb.Table, dry bool) (*tablestor
 	table := tablestore.New(made, uuid.NewString)
 	if !dry { // it writes
 		if err := table.Open(ctx); err != nil {
-			return nil, notOpened(err)
+			return nil, notOpened(made, err)
 		}
 		if table.Meta().From != "" {
 			return nil, fmt.Errorf("the table %s was restored from another one: see federation-agent store accept-restore first",
@@ -118,8 +118,11 @@ func quietTable(ctx context.Context, made *dynamodb.Table, dry bool) (*tablestor
 		}
 	}
 	before, err := table.Members(ctx)
-	if err != nil || len(before) == 0 {
-		return table, err
+	if err != nil {
+		return nil, notOpened(made, err)
+	}
+	if len(before) == 0 {
+		return table, nil
 	}
 	select {
 	case <-ctx.Done():

@@ -36,6 +36,7 @@ const (
 	classListing latencyClass = iota
 	classExport
 	classKey
+	classTable // a few milliseconds, which do not count here
 )
 
 // of gives the latency of one event: the same for the same seed and event, whatever else happens.
@@ -46,6 +47,8 @@ func (l Latency) of(class latencyClass, seed uint64, e Event) time.Duration {
 		span = l.Exports
 	case classKey:
 		span = l.Keys
+	case classTable:
+		return 0
 	case classListing:
 	}
 	if span.Max <= span.Min {

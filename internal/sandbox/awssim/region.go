@@ -20,6 +20,7 @@ type region struct {
 	plans     table[UsagePlan]
 	domains   table[CustomDomain]
 	queues    map[string]*queue // it never changes
+	dynamoDB  dynamoDB
 	keys      table[APIKey]
 	byValue   map[string]string // key value -> key id
 	meter     *meter

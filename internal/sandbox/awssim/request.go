@@ -3,6 +3,7 @@ package awssim
 import (
 	"encoding/json"
 	"encoding/xml"
+	"hash/crc32"
 	"io"
 	"net/http"
 	"net/url"
@@ -124,6 +125,9 @@ func writeHead(w http.ResponseWriter, r *request, answer response) {
 	}
 	if answer.code != "" && r.credential.service != serviceSTS {
 		h.Set("X-Amzn-Errortype", answer.code)
+	}
+	if r.credential.service == serviceDynamoDB { // the SDK checks it
+		h.Set("X-Amz-Crc32", strconv.FormatUint(uint64(crc32.ChecksumIEEE(answer.body)), 10))
 	}
 	if answer.retry > 0 {
 		seconds := (answer.retry + time.Second - 1) / time.Second

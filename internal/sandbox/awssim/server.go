@@ -204,7 +204,9 @@ func (s *Server) receive(w http.ResponseWriter, hr *http.Request) (*request, *ap
 	case serviceAccount:
 		unroutable = routeAccount(r)
 	case serviceSQS:
-		unroutable = routeQueue(r, hr.Header.Get("X-Amz-Target"))
+		unroutable = routeQueue(r, hr.Header.Get(targetHeader))
+	case serviceDynamoDB:
+		unroutable = routeTable(r, hr.Header.Get(targetHeader))
 	default:
 		unroutable = route(r)
 	}

@@ -13,11 +13,13 @@ const (
 	serviceSTS        = "sts"
 	serviceAccount    = "account"
 	serviceSQS        = "sqs"
+	serviceDynamoDB   = "dynamodb"
 )
 
 const (
 	sigV4Algorithm      = "AWS4-HMAC-SHA256"
 	securityTokenHeader = "X-Amz-Security-Token"
+	targetHeader        = "X-Amz-Target" // the operation, of services that have one path
 )
 
 var (
@@ -74,7 +76,7 @@ func parseAuthorization(r *http.Request) (credentialScope, *apiError) {
 	if !regionPattern.MatchString(scope.region) {
 		return scope, invalidSignature("Credential should be scoped to a valid region.")
 	}
-	if !slices.Contains([]string{serviceAPIGateway, serviceSTS, serviceAccount, serviceSQS}, scope.service) {
+	if !slices.Contains([]string{serviceAPIGateway, serviceSTS, serviceAccount, serviceSQS, serviceDynamoDB}, scope.service) {
 		return scope, invalidSignature("Credential should be scoped to correct service: '%s'.", serviceAPIGateway)
 	}
 	return scope, nil

@@ -29,6 +29,9 @@ func (s *Sandbox) PrintSettings(out io.Writer, program string) {
 		fmt.Fprintf(out, "# With this one, too, the agent sees all accounts:\n# export %s=%s\n",
 			roles.Name, quote(roles.Value))
 	}
+	fmt.Fprintf(out, "# With these, several agents share a table as their journal; first: %s store create\n# export %s %s\n",
+		program, "gravitee_agent_store_table_name=federation-agent",
+		"gravitee_agent_store_table_region="+regions(s.options.Estate)[0])
 	fmt.Fprintf(out, "# With these, the agent may ask APIM's REST API, too:\n# export %s=%s %s=%s %s=DEFAULT\n",
 		"gravitee_agent_apim_url", quote(s.APIMURL()+"/management"),
 		"gravitee_agent_apim_token", quote(s.options.Token), "gravitee_agent_apim_environmentId")
