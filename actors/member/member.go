@@ -131,9 +131,9 @@ func (m *member) onRaised(ctx actor.Context, r raised) {
 	stands := m.env.Member.Stands(now)
 	m.env.Board.Raised(m.wall(m.began), why, stands)
 	switch {
-	case !stands && r.err != nil:
+	case !stands && r.err != nil && !m.memory.told:
 		m.memory.told = true
-		m.env.Lasting.Log(context.Background(), life.LevelOf(away != nil && away.Why.Lasts()),
+		m.env.Log.Log(context.Background(), life.LevelOf(away != nil && away.Why.Lasts()),
 			"the journal's table does not confirm that this agent lives: it makes no API key and sends no ingest until it does",
 			life.LogError, r.err)
 	case stands && m.memory.told:

@@ -4,7 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"path/filepath"
+	"os"
 	"time"
 
 	"federation-agent/internal/sandbox/apimsim"
@@ -32,7 +32,11 @@ func measureLatency(ctx context.Context, r *rig) ([]*figures, error) {
 		return nil, err
 	}
 	defer s.close()
-	file, err := s.start(ctx, agentSpec{integrations: []string{withFile}, file: filepath.Join(s.dir, "journal")})
+	folder, err := os.MkdirTemp(s.dir, "journal-") // a run before this one may have left its cache
+	if err != nil {
+		return nil, err
+	}
+	file, err := s.start(ctx, agentSpec{integrations: []string{withFile}, file: folder})
 	if err != nil {
 		return nil, err
 	}
