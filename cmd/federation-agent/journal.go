@@ -50,7 +50,7 @@ func openJournal(cfg config.Config, env *life.Env, giveWay func() int64) (*journ
 	}
 	file, _ := store.Open(settings.Path, store.Options{Logger: env.Log, GiveWay: giveWay})
 	env.Keys = store.Policy{KeyJournal: file, Required: settings.Required}
-	env.Ingests, env.Listings = file, file
+	env.Ingests, env.Listings = store.TolerateIngests(file), store.TolerateListings(file)
 	return &journal{
 		keys: file, ingests: file, listings: file, apis: file, health: file.Health, flush: file.Flush,
 		size:  func() int64 { return store.Bytes(settings.Path) },

@@ -31,7 +31,7 @@ func (r *rig) page(query string) string {
 // list remembers APIs as the last complete listing of a target.
 func (r *rig) list(apis ...store.RememberedAPI) {
 	r.t.Helper()
-	if err := r.journal.SaveListing(r.t.Context(), integration, "111122223333:eu-west-1", apis); err != nil {
+	if err := store.TolerateListings(r.journal).SaveListing(r.t.Context(), integration, "111122223333:eu-west-1", apis); err != nil {
 		r.t.Fatal(err)
 	}
 }
@@ -171,7 +171,7 @@ func TestWithoutScriptsThePageSaysAllAndIsReloadedByHand(t *testing.T) {
 	wants(t, page, "<noscript>", "reload", "connected", "2 of 6", `id="pause" hidden`, `<a class="skip" href="#main">`,
 		`<main id="main" data-every="1">`)
 	lacks(t, page, "http-equiv")
-	if err := r.journal.Finish(t.Context(), store.OwnedJob{Integration: integration, JobID: "job-1"}); err != nil {
+	if err := store.TolerateIngests(r.journal).Finish(t.Context(), store.OwnedJob{Integration: integration, JobID: "job-1"}); err != nil {
 		t.Fatal(err)
 	}
 	wants(t, r.page(""), `data-every="5"`)

@@ -37,7 +37,7 @@ var (
 	// ErrUnknown: nobody knows whether the medium has taken the write, or still will.
 	ErrUnknown = errors.New("whether the journal was written is not known")
 	// ErrInMemory: the write counts for this process, and its end forgets it unless the medium comes back before. What is
-	// returned with it is the entry as it is then. A [Policy] decides what follows.
+	// returned with it is the entry as it is then. A policy above the store decides what follows.
 	ErrInMemory = errors.New("the journal is in memory only")
 )
 

@@ -228,8 +228,16 @@ func TestAFullDiskCostsDurabilityAndNothingElse(t *testing.T) {
 			must(t, err)
 			medium.file = readable
 		}
-		must(t, s.SaveListing(t.Context(), "i", fmt.Sprint("t", i), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 10_000)}}))
+		err := s.SaveListing(t.Context(), "i", fmt.Sprint("t", i), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 10_000)}})
+		if errors.Is(err, ErrInMemory) != full {
+			t.Fatalf("full: %v, the write says %v", full, err)
+		}
+		must(t, tolerated(err))
 	}
+	if err := note(s, "i", map[string][]string{"a": {"p"}}); !errors.Is(err, ErrInMemory) {
+		t.Errorf("plans are noted in memory, and the write says %v", err)
+	}
+	must(t, TolerateIngests(s).SaveClaims(t.Context(), "i", map[string][]string{"a": {"p"}}))
 	wantHealth(t, s.Health(), false, "in memory only", "forgets which API keys")
 	must(t, put(s, keyRecord("while full", keys.Intent)))
 	must(t, removeKey(s, "removed while full"))
@@ -299,7 +307,7 @@ func TestAFileCutOffOrRemovedWhileInUseIsReplacedFromMemory(t *testing.T) {
 			}
 			want := recordIDs(t, s)
 			must(t, row.harm(filepath.Join(dir, FileName)))
-			must(t, note(s, "i", map[string][]string{"a": {"p"}}))
+			must(t, tolerated(note(s, "i", map[string][]string{"a": {"p"}})))
 			must(t, put(s, keyRecord("r000", keys.Creating)))
 			must(t, s.Flush())
 			wantHealth(t, s.Health(), true, row.says...)

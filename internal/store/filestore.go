@@ -53,8 +53,8 @@ type Options struct {
 //     handles a message.
 //   - The state that a key's record may have next is checked against the memory.
 //   - A medium that fails costs durability, not service: writes go on in memory, [FileStore.Health] says what cannot be
-//     promised, and the store goes back to the medium by itself once it works again. A write of keys says so with
-//     [ErrInMemory]; a [Policy] decides what follows.
+//     promised, and the store goes back to the medium by itself once it works again. A write says so with [ErrInMemory]; what
+//     follows decides a policy above it: [Policy], [TolerateIngests], [TolerateListings].
 //   - The memory then counts: what the medium lacks is written, and what it has beyond the memory is removed, or
 //     adopted if another process may have written it (see reopen).
 type FileStore struct {
@@ -140,12 +140,13 @@ func (s *FileStore) Health() Health {
 	return h
 }
 
-// write stages changes and returns when they are on disk. Then, if any, sees what they made of the state.
+// write stages changes and returns when they are on disk, or with [ErrInMemory]. Then, if any, sees what they made of the
+// state.
 func (s *FileStore) write(mutate func(*state) ([]Change, error), then ...func(*state)) error {
 	if err := s.stage(mutate, then...); err != nil {
 		return err
 	}
-	return s.flush(false)
+	return cmp.Or(s.flush(false), s.kept())
 }
 
 // stage is the only way in: mutate says what changes, and the changes are applied to the memory and wait for the next

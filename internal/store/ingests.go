@@ -54,7 +54,7 @@ type Sent struct {
 // Ingests remembers running ingests, so that they are resumed after a dropped session, a restart, or the end of another
 // process; with which plans each API was last sent, so that plans that vanish are noticed before an ingest deletes them
 // in APIM; and how APIM took each API, so that one that has not changed need not be sent again. Each write is durable
-// unless it says otherwise. Errors of all: [ErrNotWritten], [ErrUnknown], [ErrInvalid], [ErrClosed].
+// unless it says otherwise. Errors of all: [ErrNotWritten], [ErrUnknown], [ErrInMemory], [ErrInvalid], [ErrClosed].
 type Ingests interface {
 	// Start writes a job. One that is there already is left as it is with all its acknowledgements.
 	Start(context.Context, IngestJob) error
@@ -174,10 +174,10 @@ func (s *FileStore) Acknowledge(
 		}
 		return changes, nil
 	})
-	if err != nil || !due {
-		return err
+	if err == nil && due {
+		err = s.flush(false)
 	}
-	return s.flush(false)
+	return cmp.Or(err, s.kept())
 }
 
 // Sending implements [Ingests]. In one process the jobs themselves keep from overtaking each other, so it needs no job.

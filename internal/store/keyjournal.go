@@ -1,7 +1,6 @@
 package store
 
 import (
-	"cmp"
 	"context"
 	"slices"
 	"time"
@@ -109,7 +108,7 @@ func (s *FileStore) Write(_ context.Context, from Entry, _ string, records []key
 		}
 		return changes, nil
 	}, func(st *state) { after = st.entry(from.Of) })
-	return after, cmp.Or(err, s.kept())
+	return after, err
 }
 
 // maxEnded bounds the subscriptions whose end is remembered for a journal that cannot be read: as many as an account has
@@ -118,7 +117,7 @@ const maxEnded = 10_000
 
 // End implements [KeyJournal]. Nobody else adds keys to an entry that is being ended.
 func (s *FileStore) End(_ context.Context, from Entry, at time.Time) error {
-	err := s.write(func(st *state) ([]Change, error) {
+	return s.write(func(st *state) ([]Change, error) {
 		if !s.known && len(s.endedSubscriptions) < maxEnded {
 			s.endedSubscriptions[from.Of] = at
 		}
@@ -130,7 +129,6 @@ func (s *FileStore) End(_ context.Context, from Entry, at time.Time) error {
 		}
 		return changes, nil
 	})
-	return cmp.Or(err, s.kept())
 }
 
 // endedSince reports whether an adopted record is of a subscription that has ended while the journal could not be read.

@@ -25,7 +25,7 @@ type RememberedAPI struct {
 // listed, or is not asked; such a name is right again at the next ingest. Nothing is ever deleted on what a listing says.
 type Listings interface {
 	// SaveListing replaces what is remembered of a target. Only complete, successful listings belong here. Durable.
-	// Errors: [ErrInvalid], [ErrNotWritten], [ErrUnknown], [ErrFenced], [ErrClosed].
+	// Errors: [ErrInvalid], [ErrNotWritten], [ErrUnknown], [ErrInMemory], [ErrFenced], [ErrClosed].
 	SaveListing(ctx context.Context, integration, target string, apis []RememberedAPI) error
 	// Listings gives the last complete listing of each target, also of one with an empty listing. With [ErrDamaged] it
 	// gives those that can be read, with any other error none.

@@ -11,7 +11,7 @@ package store
 
 import "errors"
 
-// Errors of a store. A full, broken or missing disk is none of them: it shows in the store's [Health].
+// Errors of a store. A full, broken or missing disk is [ErrInMemory], and shows in the store's [Health].
 var (
 	// ErrInvalid: the record cannot be written (no id, an unknown state, a time outside the calendar).
 	ErrInvalid = errors.New("invalid record")

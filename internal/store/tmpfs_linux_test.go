@@ -65,7 +65,7 @@ func fullAndRemounted(t *testing.T, dir string) {
 	n := 0
 	for ; s.Health().Durable; n++ {
 		must(t, put(s, keyRecord(fmt.Sprintf("r%04d", n), keys.Intent)))
-		must(t, s.SaveListing(t.Context(), "i", fmt.Sprint(n), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 3000)}}))
+		must(t, TolerateListings(s).SaveListing(t.Context(), "i", fmt.Sprint(n), []RememberedAPI{{ID: "a", Name: strings.Repeat("x", 3000)}}))
 		if n > 500 {
 			t.Fatal("the disk is not full")
 		}

@@ -304,7 +304,7 @@ func (w *World) StartAgentWith(o AgentOptions) *Instance {
 		NewID:   func() string { return fmt.Sprintf("%s-%05d", i.Name, w.ids.Add(1)) },
 		Jitter:  func() float64 { return float64(jitter.Add(1)%7) / 7 },
 		Keys:    store.Policy{KeyJournal: i.Store, Required: cfg.Agent.Store.Required},
-		Ingests: i.Store, Listings: i.Store,
+		Ingests: store.TolerateIngests(i.Store), Listings: store.TolerateListings(i.Store),
 		Exports: o.Exports,
 		Board:   i.Board, Faults: faults, Member: o.Member, Stand: func() { i.Gate.Wait() },
 	}
