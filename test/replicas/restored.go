@@ -75,7 +75,7 @@ func measureRestored(ctx context.Context, r *rig) ([]*figures, error) {
 		err = p.live(ctx, f, t)
 	}
 	if err = errors.Join(err, t.end()); err != nil {
-		return nil, err
+		return []*figures{f}, err
 	}
 	t.tell(f)
 	return []*figures{f}, p.judgeRestored(ctx, f, unsettled)
@@ -102,14 +102,15 @@ func (p *pair) live(ctx context.Context, f *figures, t *traffic) error {
 	if err != nil {
 		return fmt.Errorf("an ingest of everything with the restored table: %w", err)
 	}
-	cmd := p.command(p.spec(thisVersion), p.agents[0].wire.Address(), "store", "accept-restore", "--yes")
+	cmd := p.command(p.spec(thisVersion), p.agents[0].wire, "store", "accept-restore", "--yes")
 	said, err := cmd.CombinedOutput()
-	accepted := err == nil && strings.Contains(string(said), "Accepted.")
-	f.judge("federation-agent store accept-restore --yes", lastLines(string(said), 1), "Accepted.", accepted)
+	if err != nil {
+		return fmt.Errorf("federation-agent store accept-restore --yes: %w\n%s", err, said)
+	}
 	if took, err = p.healthSays(ctx, false); err != nil {
 		return err
 	}
-	f.tell("from then until health of both agents says it no longer", short(took))
+	f.tell("from federation-agent store accept-restore --yes until health of both agents says it no longer", short(took))
 	return process.Sleep(ctx, pick(p.rig, 30*time.Second, 5*time.Second))
 }
 

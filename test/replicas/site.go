@@ -186,7 +186,7 @@ func (s *site) start(ctx context.Context, spec agentSpec) (*agent, error) {
 	if a.wire, err = process.NewWire(strings.TrimPrefix(apim, "http://"), process.FarAway); err != nil {
 		return nil, err
 	}
-	cmd := s.command(spec, "http://"+a.wire.Address(), "run")
+	cmd := s.command(spec, a.wire, "run")
 	if a.Process, err = process.StartLogged(cmd, filepath.Join(s.dir, a.name+".log")); err != nil {
 		a.wire.Close()
 		return nil, err
@@ -204,14 +204,14 @@ func (s *site) start(ctx context.Context, spec agentSpec) (*agent, error) {
 }
 
 // command is the agent's, confined where that can be had. One with a file needs a place to write to.
-func (s *site) command(spec agentSpec, apim string, args ...string) *exec.Cmd {
+func (s *site) command(spec agentSpec, apim *process.Wire, args ...string) *exec.Cmd {
 	cmd := exec.Command(filepath.Join(s.root, spec.program), args...)
 	cmd.Dir = s.root
 	if spec.file == "" && os.Geteuid() == 0 {
 		cmd.Path, cmd.Dir = "/"+spec.program, "/"
 		cmd.SysProcAttr = &syscall.SysProcAttr{Chroot: s.root, Credential: &syscall.Credential{Uid: nobody, Gid: nobody}}
 	}
-	cmd.Env = process.Environ(s.variables(apim, spec))
+	cmd.Env = process.Environ(s.variables("http://"+apim.Address(), spec))
 	return cmd
 }
 

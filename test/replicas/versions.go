@@ -13,6 +13,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/service/dynamodb/types"
 
+	"federation-agent/internal/store"
 	journal "federation-agent/internal/table"
 	"federation-agent/test/process"
 )
@@ -114,12 +115,10 @@ func measureVersions(ctx context.Context, r *rig) ([]*figures, error) {
 		return nil, err
 	}
 	f.tell("from the last fault to nothing being left to do", took.Round(time.Second).String())
-	code, err := p.tooOld(ctx)
-	if err != nil {
+	if err := p.tooOld(ctx); err != nil {
 		return nil, err
 	}
-	f.judge("exit code of the first version, which cannot read what the last one wrote", fmt.Sprint(code), fmt.Sprint(endedUnfit),
-		code == endedUnfit)
+	f.tell("the first version, which cannot read what the last one wrote", "ends at its start, and says why")
 	err = p.count(ctx, f)
 	said, failed := r.damageSince(first)
 	f.none("lines of the logs that call something damaged", said)
@@ -210,18 +209,21 @@ func text(value types.AttributeValue) string {
 	return s.Value
 }
 
-// tooOld starts the first version, and says how it ends.
-func (p *pair) tooOld(ctx context.Context) (exitCode int, err error) {
-	a, err := process.Start(p.command(p.spec(thisVersion), p.agents[0].wire.Address(), "run"))
-	if err != nil {
-		return 0, err
-	}
+// tooOld starts the first version, which must end and say that the table is a newer version's.
+func (p *pair) tooOld(ctx context.Context) error {
 	ctx, cancel := context.WithTimeout(ctx, process.Patience)
 	defer cancel()
-	if err := a.Wait(ctx); err != nil && !a.Ended() {
-		return 0, errors.Join(err, a.Kill())
+	a, err := process.Start(p.command(p.spec(thisVersion), p.agents[0].wire, "run"))
+	if err != nil {
+		return err
 	}
-	return a.ExitCode(), nil
+	if err := a.Wait(ctx); !a.Ended() {
+		return errors.Join(err, a.Kill())
+	}
+	if a.ExitCode() != endedUnfit || !strings.Contains(a.Stderr.String(), store.ErrNewer.Error()) {
+		return fmt.Errorf("an agent that is too old ended with %d, and wrote:\n%s", a.ExitCode(), a.Stderr.String())
+	}
+	return nil
 }
 
 // damageSince are the lines of the logs, of agents that began since so many had, that call something damaged.
