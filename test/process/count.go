@@ -15,8 +15,8 @@ import (
 // Count is every key in AWS held against APIM and the journal.
 type Count struct {
 	Asked, Accepted, Rejected, Closed int
-	// Repeated is how many interrupted UNSUBSCRIBEs were asked for again.
-	Repeated                int
+	// Ended is how many subscriptions users asked to end, Repeated how many of these were interrupted and asked for again.
+	Ended, Repeated         int
 	Attached, Unattached    int
 	Unconfirmed, LostCreate int
 	// unconfirmedAccepted are unconfirmed keys whose subscription APIM did accept.
@@ -48,7 +48,7 @@ func (u *Users) Count(ctx context.Context, aws string, records []keys.Record) (C
 	}
 	inAWS, err := Keys(ctx, aws)
 	c := CountKeys(subscriptions, inAWS, records)
-	c.Asked, c.Repeated = u.asked, u.repeated
+	c.Asked, c.Ended, c.Repeated = u.asked, len(u.ended), u.repeated
 	return c, err
 }
 
@@ -131,6 +131,9 @@ func (c Count) Wrong() error {
 	}
 	if len(c.keyless) > 0 {
 		wrong = append(wrong, fmt.Errorf("accepted subscriptions without a key: %v", c.keyless))
+	}
+	if c.Closed > c.Ended {
+		wrong = append(wrong, fmt.Errorf("APIM has closed %d subscriptions, and users ended %d", c.Closed, c.Ended))
 	}
 	if len(c.pending) > 0 {
 		wrong = append(wrong, fmt.Errorf("the journal has not come to rest: %v", c.pending))
