@@ -13,6 +13,7 @@ import (
 	"federation-agent/internal/keys"
 	"federation-agent/internal/seldom"
 	"federation-agent/internal/status"
+	"federation-agent/internal/table"
 )
 
 // LogAccount and the others are the names of log fields, constant so that a search or an alert finds them everywhere.
@@ -91,10 +92,14 @@ func LevelOf(needsSomebody bool) slog.Level {
 
 // LogFailure logs a failure of AWS, or of APIM's REST API, at the level that it asks for. Behind what else the line
 // says stand the failure's class, which the metrics of AWS's calls have as result, the id by which AWS knows the call, if
-// AWS has answered it, and the error.
+// AWS has answered it, and the error. A failure of the journal's table has no class: the error says it all.
 func LogFailure(log *slog.Logger, err error, text string, more ...any) {
 	if e, ok := errors.AsType[*apimrest.Error](err); ok {
 		log.Log(context.Background(), LevelOf(NeedsSomebody(err)), text, append(more, LogCause, string(e.Class), LogReason, err)...)
+		return
+	}
+	if table.Away(err) != nil {
+		log.Log(context.Background(), LevelOf(NeedsSomebody(err)), text, append(more, LogError, err)...)
 		return
 	}
 	class := apigateway.Classify(err)
@@ -107,8 +112,12 @@ func LogFailure(log *slog.Logger, err error, text string, more ...any) {
 	log.Log(context.Background(), LevelOf(class.NeedsSomebody()), text, append(more, LogError, err)...)
 }
 
-// NeedsSomebody says that a failure of AWS, or of APIM's REST API, lasts until a person changes something.
+// NeedsSomebody says that a failure of AWS, of the journal's table, or of APIM's REST API lasts until a person changes
+// something.
 func NeedsSomebody(err error) bool {
+	if away := table.Away(err); away != nil {
+		return away.Why.Lasts()
+	}
 	if e, ok := errors.AsType[*apimrest.Error](err); ok {
 		return e.Class.NeedsSomebody()
 	}
