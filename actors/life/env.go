@@ -54,10 +54,10 @@ type Env struct {
 	Member *members.Self
 	// Registry is where it shows itself to the others; nil where Member is.
 	Registry members.Registry
-	// Version is this agent's, as the others see it.
-	Version string
+	// Version is this agent's, and Host its machine's name, as the others see them.
+	Version, Host string
 
-	// Tickets numbers the permits of the whole process. Start makes it.
+	// Tickets numbers the permits and the leases of the whole process. Start makes it.
 	Tickets *atomic.Uint64
 	// Life ends when the agent is told to stop as it is: a call to AWS that would otherwise be completed is cut off then.
 	// Start makes it.

@@ -37,6 +37,7 @@ const (
 	LogEntries         = "entries"
 	LogError           = "error"
 	LogExamples        = "examples"
+	LogHost            = "host"
 	LogIntegration     = "integration"
 	LogJob             = "job"
 	LogKey             = "key"

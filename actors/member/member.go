@@ -107,7 +107,7 @@ func (m *member) raise() {
 		return
 	}
 	m.memory.count++
-	me := members.Member{ID: m.env.Member.ID(), Count: m.memory.count, Version: m.env.Version}
+	me := members.Member{ID: m.env.Member.ID(), Count: m.memory.count, Version: m.env.Version, Host: m.env.Host}
 	if !m.memory.draining { // others must not wait for one that is leaving
 		me.Ready = m.env.Board.Ready()
 	}
@@ -160,7 +160,7 @@ func (m *member) onSeen(s seen) {
 			m.drop(other.ID)
 		}
 		shown = append(shown, status.Member{
-			ID: other.ID, Version: other.Version, Ready: other.Ready, SeenAt: m.wall(other.Since), Gone: gone,
+			ID: other.ID, Version: other.Version, Host: other.Host, Ready: other.Ready, SeenAt: m.wall(other.Since), Gone: gone,
 		})
 	}
 	for id := range m.memory.known {
@@ -178,10 +178,11 @@ func (m *member) tell(other members.Sighting, gone bool) {
 	case gone && known:
 		delete(m.memory.known, other.ID)
 		m.env.Log.Warn("an agent that shares the journal gives no sign of life: what it had under way is taken over",
-			life.LogMember, other.ID, life.LogVersion, other.Version)
+			life.LogMember, other.ID, life.LogHost, other.Host, life.LogVersion, other.Version)
 	case !gone && !known && other.Moved:
 		m.memory.known[other.ID] = true
-		m.env.Log.Info("another agent shares the journal", life.LogMember, other.ID, life.LogVersion, other.Version)
+		m.env.Log.Info("another agent shares the journal", life.LogMember, other.ID, life.LogHost, other.Host,
+			life.LogVersion, other.Version)
 	}
 }
 

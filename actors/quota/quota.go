@@ -117,7 +117,7 @@ func (q *quotaKeeper) grant(ctx actor.Context) {
 	beat := q.beat(now)
 	decision := q.budget.Advance(now)
 	place := status.Place{Account: q.account, Region: q.region}
-	q.env.Board.Quota(place, status.Quota{Rate: q.budget.Rate(), Share: q.limits.Rate})
+	q.env.Board.Quota(place, q.shown(now))
 	for _, ticket := range decision.Granted {
 		q.answer(ctx, ticket, messages.PermitGranted{Ticket: ticket})
 	}

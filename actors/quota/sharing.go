@@ -2,6 +2,8 @@ package quota
 
 import (
 	"context"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
@@ -10,7 +12,11 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/quota"
+	"federation-agent/internal/status"
 )
+
+// holderOf stands between a member's id and what tells the holders apart that it has been.
+const holderOf = "/"
 
 // changeWithin bounds a write of the ledger. A lease lasts 4 s, so that two may fail. A table answers within 10 ms or so.
 const changeWithin = 1500 * time.Millisecond
@@ -37,11 +43,35 @@ func (q *quotaKeeper) share() {
 	if q.env.Ledgers == nil {
 		return
 	}
-	q.shared = &sharing{share: quota.NewShare(q.env.NewID(), q.limits), ledgers: q.env.Ledgers}
+	me := q.env.Member.ID() + holderOf + strconv.FormatUint(q.env.Tickets.Add(1), 10)
+	q.shared = &sharing{share: quota.NewShare(me, q.limits), ledgers: q.env.Ledgers}
 	if q.scope == config.ScopeAccountRegion {
 		q.shared.region = q.region
 	}
 	q.useLease()
+}
+
+// shown is the budget as people see it.
+func (q *quotaKeeper) shown(now time.Time) status.Quota {
+	s := status.Quota{Rate: q.budget.Rate(), Share: q.limits.Rate}
+	if q.shared == nil {
+		return s
+	}
+	if !now.Before(q.shared.until) {
+		s.Rate = 0
+	}
+	demand, lent := q.budget.Demand(), &status.Lent{Others: map[string]float64{}}
+	lent.Wanted = demand.Waiting+demand.Running > 0
+	rates, learned := q.shared.share.Others()
+	for holder, rate := range rates {
+		member, _, _ := strings.Cut(holder, holderOf)
+		lent.Others[member] += rate
+	}
+	if !learned.IsZero() {
+		lent.KnownAt = q.env.Now().Add(-now.Sub(learned)).UTC()
+	}
+	s.Lent = lent
+	return s
 }
 
 func (q *quotaKeeper) useLease() {

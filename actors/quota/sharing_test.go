@@ -15,6 +15,7 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/members"
 	"federation-agent/internal/quota"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store/tablestore"
@@ -26,6 +27,7 @@ import (
 type caller struct {
 	system  *actor.ActorSystem
 	permits *Permits
+	board   *status.Board
 	calls   atomic.Int64
 	warned  atomic.Int64
 }
@@ -51,9 +53,11 @@ func newCaller(ctx context.Context, name string, ledgers quota.Ledgers) *caller 
 	c := &caller{}
 	ids := 0
 	env := (&life.Env{
+		Member: members.NewSelf(name), Tickets: new(atomic.Uint64),
 		Life: ctx, Now: time.Now, Jitter: func() float64 { return 0 }, Board: status.NewBoard(), Ledgers: ledgers,
 		NewID: func() string { ids++; return fmt.Sprint(name, ids) },
 	}).Logging(slog.New(warnings{slog.DiscardHandler, &c.warned}))
+	c.board = env.Board
 	c.system = actor.NewActorSystem(actor.WithLoggerFactory(func(*actor.ActorSystem) *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}))
@@ -82,6 +86,11 @@ func (c *caller) work(ctx context.Context) {
 			}
 		}()
 	}
+}
+
+// lent is what is shown of the quota.
+func (c *caller) lent() status.Quota {
+	return c.board.Read().Quotas[status.Place{Account: place.Account, Region: place.Region}]
 }
 
 // during is how many calls are made in a time.
@@ -128,6 +137,10 @@ func TestTwoProcessesShareTheQuotaByATable(t *testing.T) {
 		if own, all := a.during(time.Minute, b); all < 7*60*97/100 || all > 7*60+2 || own < 200 || own > 220 {
 			t.Errorf("together they make %d calls in a minute, %d of them one", all, own)
 		}
+		if q := a.lent(); q.Rate < 3 || q.Rate > 4 || !q.Lent.Wanted || q.Rate+q.Lent.Others["b"] > q.Share+0.01 ||
+			q.Lent.Others["b"] < 3 || time.Since(q.Lent.KnownAt) > 2*time.Second {
+			t.Errorf("of the quota is shown %+v, %+v", q, q.Lent)
+		}
 		away.Store(true)
 		time.Sleep(4 * time.Second)
 		if got, _ := a.during(20 * time.Second); got > 0 || a.warned.Load() == 0 || a.warned.Load() > 3 {
@@ -135,6 +148,9 @@ func TestTwoProcessesShareTheQuotaByATable(t *testing.T) {
 		}
 		if got, _ := b.during(10 * time.Second); got < 69 {
 			t.Errorf("the other one makes %d calls in 10 s", got)
+		}
+		if q := a.lent(); q.Rate != 0 || !q.Lent.Wanted {
+			t.Errorf("without the table %+v is shown, %+v", q, q.Lent)
 		}
 		away.Store(false)
 		time.Sleep(5 * time.Second)
@@ -149,6 +165,9 @@ func TestTwoProcessesShareTheQuotaByATable(t *testing.T) {
 		}
 		cancel()
 		time.Sleep(5 * time.Second)
+		if q := a.lent(); q.Rate != 0 || q.Lent.Wanted {
+			t.Errorf("at rest %+v is shown, %+v", q, q.Lent)
+		}
 		before := len(model.Calls())
 		time.Sleep(time.Minute)
 		if got := len(model.Calls()) - before; got > 0 {

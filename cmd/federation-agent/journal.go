@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"time"
 
 	"github.com/google/uuid"
@@ -80,7 +81,8 @@ func openSharedJournal(cfg config.Config, env *life.Env) (*journal, error) {
 		return nil, exit(exitConfiguration, "fault: %v\nNothing was started.", err)
 	}
 	self := members.NewSelf(env.NewID())
-	env.Board.Share(status.Shared{ID: self.ID(), Table: made.Name(), Region: made.Region()})
+	env.Host, _ = os.Hostname() // for people: without it they see ids
+	env.Board.Share(status.Shared{ID: self.ID(), Host: env.Host, Table: made.Name(), Region: made.Region()})
 	watched := tablestore.Watch(made, env.Log, env.Board)
 	shared := tablestore.New(watched, uuid.NewString).Telling(env.Log, env.Board)
 	switch err := shared.Open(ctx); {

@@ -55,6 +55,7 @@ type seen struct {
 		Share     float64 `json:"share"`
 		Calls     uint64  `json:"calls"`
 		Throttled uint64  `json:"throttled"`
+		Said      string  `json:"said"`
 	} `json:"quotas"`
 	Integrations []seenIntegration `json:"integrations"`
 }
@@ -232,6 +233,11 @@ func (s seen) inWords() string {
 	}
 	for _, q := range s.Quotas {
 		fmt.Fprintf(w, "%s\t%.3g\t%.3g\t%d\t%d\n", words.Place(q.Account, q.Region), q.Rate, q.Share, q.Calls, q.Throttled)
+	}
+	for _, q := range s.Quotas {
+		if q.Said != "" {
+			fmt.Fprintf(w, "%s: %s\n", words.Place(q.Account, q.Region), q.Said)
+		}
 	}
 	_ = w.Flush() // to memory
 	return text.String()

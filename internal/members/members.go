@@ -37,6 +37,8 @@ type Member struct {
 	Count int64
 	// Version is the agent's.
 	Version string
+	// Host is the name of its machine, pod or task, for people; empty if it does not say.
+	Host string
 	// Ready are the integrations of which it has a session that APIM has accepted.
 	Ready []string
 }

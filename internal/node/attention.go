@@ -30,7 +30,7 @@ const awayFor = 5 * time.Second
 // needs lists everything that waits for a person, the most urgent first: what serves nobody, then what is at risk, then
 // what is to be cleaned up. What mends itself is not in it before it has failed.
 func needs(r report) []attention {
-	found := slices.Concat(sessionsAway(r), storeTroubles(r), targetsFailed(r), ingestTroubles(r), drifted(r),
+	found := slices.Concat(sessionsAway(r), storeTroubles(r), replicasTroubles(r), targetsFailed(r), ingestTroubles(r), drifted(r),
 		keyTroubles(r), subscriptionsRefused(r), domainsUnknown(r), throttled(r))
 	return append([]attention{}, found...) // none are [], not null
 }
@@ -62,7 +62,7 @@ func storeTroubles(r report) (found []attention) {
 	switch {
 	case !r.Store.Durable && r.Store.Shared != nil:
 		found = append(found, attention{
-			What: "The journal's table does not confirm that this agent lives", Section: "about",
+			What: "The journal's table does not confirm that this agent lives", Section: "replicas",
 			Why: cmp.Or(r.Store.Failure, why, "it has not answered yet"),
 			Do:  "what the reason says; no key is made and no ingest is sent meanwhile. The agent tries again by itself",
 		})
@@ -72,6 +72,12 @@ func storeTroubles(r report) (found []attention) {
 			What: "New data does not outlive this process", Why: why, Section: "about",
 			Do: "see to the disk or the volume, as the reason says",
 		})
+	case r.Store.Shared != nil && !r.Store.AwaySince.IsZero():
+		found = append(found, attention{
+			What: "The journal's table cannot be used", Why: why, Section: "replicas",
+			Do: "what the reason says. The agent tries again by itself",
+		})
+	case r.Store.Shared != nil && !r.Store.RestoredAt.IsZero(): // see replicasTroubles
 	case why != "":
 		found = append(found, attention{
 			What: "Something was lost, or may be", Why: why, Section: "about", Do: "what the reason says",

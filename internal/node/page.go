@@ -99,10 +99,12 @@ type pageView struct {
 	// Every is after how many seconds the page asks again.
 	Every int
 	APIs  apisView
+	// Replicas are there where the journal is a table.
+	Replicas []replica
 }
 
 func (a *api) pageView(r report, asked *http.Request) pageView {
-	view := pageView{report: r, Many: len(r.Serving) > 1, APIs: a.findAPIs(r, asked.URL.Query())}
+	view := pageView{report: r, Replicas: replicas(r), Many: len(r.Serving) > 1, APIs: a.findAPIs(r, asked.URL.Query())}
 	if _, why := a.whoIs(asked); why == "" {
 		view.Settings = a.settings()
 	}

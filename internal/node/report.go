@@ -88,6 +88,8 @@ type keyReport struct {
 type quota struct {
 	status.Place
 	status.Quota
+	// Said says why that much of a shared quota is lent to this agent.
+	Said string `json:"said,omitempty"`
 	// Calls and Throttled are since the process began.
 	Calls     uint64 `json:"calls"`
 	Throttled uint64 `json:"throttled"`
@@ -220,7 +222,7 @@ func (a *api) keyOf(r keys.Record) keyReport {
 func (a *api) quotasOf(board status.Snapshot) []quota {
 	quotas := make([]quota, 0, len(board.Quotas))
 	for p, q := range board.Quotas {
-		row := quota{Place: p, Quota: q}
+		row := quota{Place: p, Quota: q, Said: lentSaid(q, board.Shared, a.Now())}
 		for c, n := range board.Calls {
 			if c.Place == p {
 				row.Calls += n

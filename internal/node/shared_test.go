@@ -1,6 +1,7 @@
 package node_test
 
 import (
+	"html"
 	"net/http"
 	"strings"
 	"testing"
@@ -8,6 +9,7 @@ import (
 
 	"federation-agent/internal/node"
 	"federation-agent/internal/status"
+	"federation-agent/internal/store"
 )
 
 // sharing is a journal that is a table, with one agent that lives and one that is gone.
@@ -83,5 +85,49 @@ func TestTheUseOfASharedJournalIsMeasured(t *testing.T) {
 		if !strings.Contains(metrics, "\nfederation_agent_"+line+"\n") {
 			t.Errorf("the metrics lack %s", line)
 		}
+	}
+}
+
+func TestThePageShowsWhoSharesTheJournalAndWhatEachHasOfTheQuota(t *testing.T) {
+	r := newRig(t, nil)
+	board, place := r.options.Board, status.Place{Account: "111122223333", Region: "eu-west-1"}
+	board.Share(status.Shared{ID: "me", Host: "pod-a", Table: "journal", Region: "eu-west-1"})
+	board.Raised(r.now, "", true)
+	board.Members([]status.Member{
+		{ID: "one", Host: "pod-b", Version: "1.2.4", Ready: []string{integration}, SeenAt: r.now},
+		{ID: "two", Version: "1.2.3", SeenAt: r.now.Add(-time.Minute), Gone: true},
+	})
+	lent := func(rate float64, wanted bool, since time.Duration) string {
+		board.Quota(place, status.Quota{Rate: rate, Share: 7, Lent: &status.Lent{
+			Wanted: wanted, Others: map[string]float64{"one": 4.9}, KnownAt: r.now.Add(-since),
+		}})
+		return html.UnescapeString(r.page(""))
+	}
+	page := lent(2.1, true, time.Second)
+	wants(t, page,
+		"pod-a", "1.2.3, this agent", "2.10 a second in 111122223333:eu-west-1", "pod-b", "1.2.4",
+		"4.90 a second in 111122223333:eu-west-1", "lent to this agent; the others have: pod-b 4.90",
+		"No sign of life from 1 agent", "two, last seen 1 min ago",
+	)
+	if page = lent(0, true, time.Second); !strings.Contains(page, "it asks for its part; the others have: pod-b 4.90") {
+		t.Error("it does not say that it waits for its part")
+	}
+	page = lent(0, false, 5*time.Minute)
+	if !strings.Contains(page, "(5 min ago they had: pod-b 4.90)") ||
+		!strings.Contains(page, "at rest, so all is lent to the others") || strings.Contains(page, "4.90 a second in") {
+		t.Error("it does not say why nothing is lent to an agent at rest")
+	}
+	if _, body := r.get("/_node/federation"); !strings.Contains(body, `"said": "at rest, so all is lent to the others`) ||
+		!strings.Contains(body, `"host": "pod-b"`) {
+		t.Error(body)
+	}
+	board.TableAway(r.now.Add(-time.Minute))
+	r.health = store.Health{Durable: true, Messages: []string{"DynamoDB denies access"}}
+	page = lent(0, true, time.Second)
+	wants(t, page, "The journal's table cannot be used", "nothing is lent while the table cannot be used")
+	board.TableAway(time.Time{})
+	board.TableRestored(r.now.Add(-time.Hour))
+	if page = lent(0, true, 0); !strings.Contains(page, "The table journal was restored or copied from another one") {
+		t.Error("it does not say that the table was restored")
 	}
 }

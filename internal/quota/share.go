@@ -106,6 +106,18 @@ func (s *Share) Lease() Lease {
 	return l
 }
 
+// Others are the rates of the other holders, in requests a second, as the ledger was when this process last learnt of it,
+// and when that was. Who has no work holds nothing, and learns nothing.
+func (s *Share) Others() (rates map[string]float64, learned time.Time) {
+	rates = map[string]float64{}
+	for id, h := range s.known.Holders {
+		if id != s.me && h.Rate > 0 {
+			rates[id] = float64(h.Rate) / whole
+		}
+	}
+	return rates, s.learned
+}
+
 // Throttled notes that AWS throttled a call of this process. Its rate falls at once, everybody's with the next beat.
 func (s *Share) Throttled(now time.Time) {
 	if !s.fell.IsZero() && now.Sub(s.fell) < sameCongestion {

@@ -28,6 +28,19 @@ type Quota struct {
 	// Rate is what the agent allows itself now, Share the most that it would.
 	Rate  float64 `json:"rate"`
 	Share float64 `json:"share"`
+	// Lent is nil where this process has the quota for itself. Else Rate is what is lent to it.
+	Lent *Lent `json:"lent,omitempty"`
+}
+
+// Lent says who has what of a quota that several processes share.
+type Lent struct {
+	// Wanted: calls wait here, or are being made. Without any nothing is lent to this process; it asks once it has some, and
+	// has its part within a second.
+	Wanted bool `json:"wanted"`
+	// Others are the rates of the other processes by their ids among the members, and KnownAt is as of when: who wants
+	// nothing does not hear of it.
+	Others  map[string]float64 `json:"others"`
+	KnownAt time.Time          `json:"knownAt,omitzero"`
 }
 
 // Minute is how a quota was used in one minute.

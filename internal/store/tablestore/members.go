@@ -17,6 +17,7 @@ const (
 
 	attributeCount        = "count"
 	attributeAgentVersion = "agent"
+	attributeHost         = "host"
 	attributeReady        = "ready"
 
 	// forgotten is how long the item of a process that ended without a word is kept.
@@ -76,7 +77,8 @@ func (s *Store) raise(ctx context.Context, m members.Member, now time.Time) erro
 	}
 	return s.items.Update(ctx, memberKey(m.ID), table.Change{If: on, Set: table.Item{
 		attributeCount: table.Number(m.Count), attributeAgentVersion: table.Text(m.Version),
-		attributeReady: table.Text(strings.Join(m.Ready, " ")), table.Expires: table.Number(now.Add(forgotten).Unix()),
+		attributeHost: table.Text(m.Host), attributeReady: table.Text(strings.Join(m.Ready, " ")),
+		table.Expires: table.Number(now.Add(forgotten).Unix()),
 	}})
 }
 
@@ -102,7 +104,7 @@ func (s *Store) Members(ctx context.Context) ([]members.Member, error) {
 	for n, f := range found {
 		all[n] = members.Member{
 			ID: f.Key.Sort, Count: f.Item[attributeCount].Number(), Version: f.Item[attributeAgentVersion].Text(),
-			Ready: strings.Fields(f.Item[attributeReady].Text()),
+			Host: f.Item[attributeHost].Text(), Ready: strings.Fields(f.Item[attributeReady].Text()),
 		}
 	}
 	return all, nil

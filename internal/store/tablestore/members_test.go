@@ -16,7 +16,7 @@ func TestMembersSeeEachOther(t *testing.T) {
 	var fault tablesim.Fault
 	model := tablesim.New(func(context.Context, tablesim.Call) tablesim.Fault { return fault })
 	a, b := open(model, "a"), open(model, "b")
-	me := members.Member{ID: "m1", Count: 7, Version: "1.2.3", Ready: []string{"I", "J"}}
+	me := members.Member{ID: "m1", Count: 7, Version: "1.2.3", Host: "pod-1", Ready: []string{"I", "J"}}
 	must(t, a.Raise(t.Context(), me, start))
 	must(t, b.Raise(t.Context(), members.Member{ID: "m2", Count: 1}, start))
 	me.Count++
