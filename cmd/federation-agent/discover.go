@@ -19,13 +19,17 @@ import (
 	"federation-agent/config"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
+	"federation-agent/internal/store/tablestore"
 	"federation-agent/internal/survey"
+	"federation-agent/internal/table"
 )
 
 const (
 	// besideAgent, in percent of AWS's quota, is the most that is used beside an agent that runs: that has its own share,
 	// and both together leave something to others.
 	besideAgent = 10
+	// rememberWithin bounds the reading of a table: a large history and its listings take a second.
+	rememberWithin = 10 * time.Second
 	// drawEvery is the time between two lines of progress.
 	drawEvery = 200 * time.Millisecond
 )
@@ -38,8 +42,8 @@ func discoverCommand(p process) *cobra.Command {
 prints what APIM would get: each API with its unique name and its plans; what the filters or a missing usage plan
 leave out; what is new, changed or gone since the last ingest; what each entry of a filter keeps or drops, and those
 that do nothing; and how many calls and how much time an ingest takes. It only reads, from AWS and from the journal
-in agent.store.path, also while an agent runs there. Documents are not compared: that would cost a call for each
-REST API.
+in agent.store.path or in the table agent.store.table.name, also while agents use it. Documents are not compared: that
+would cost a call for each REST API.
 
 It asks nothing of APIM, but with --diff, which needs agent.apim.url: one request for each integration tells what APIM
 has. Then each API that differs is listed with its id here and in APIM: new, changed, missing in APIM, renamed there,
@@ -146,24 +150,24 @@ APIM did not answer, or not for each API; or it was interrupted. 2: configuratio
 func discover(p process, cfg config.Config, log *slog.Logger, asks asksAPIM) (report compared, err error) {
 	ctx, done := untilInterrupted(p)
 	defer done()
-	remembered, err := store.Peek(cfg.Agent.Store.Path)
-	before, unreadable := map[string]survey.Before{}, ""
+	remembered, err := remember(ctx, cfg, log)
 	if err != nil {
-		remembered, unreadable = store.Memory(), err.Error()
+		return report, err
 	}
+	before := map[string]survey.Before{}
 	for _, i := range cfg.Providers {
-		b := survey.Before{Unknown: unreadable}
+		b := survey.Before{Unknown: remembered.unreadable}
 		// A store in memory has no errors.
 		sent, _ := remembered.Sent(ctx, i.IntegrationID)
 		b.Plans = sent.Plans
 		b.Listings, _ = remembered.Listings(ctx, i.IntegrationID)
 		if b.Unknown == "" && len(b.Plans) == 0 {
-			b.Unknown = "the journal in " + cfg.Agent.Store.Path + " (agent.store.path) remembers none"
+			b.Unknown = "the journal in " + remembered.where + " remembers none"
 		}
 		before[i.IntegrationID] = b
 	}
 	rate := cfg.Agent.Quota.Rate * float64(cfg.Agent.Quota.Share) / 100
-	if store.Held(cfg.Agent.Store.Path) {
+	if remembered.used {
 		cfg.Agent.Quota.Share = min(cfg.Agent.Quota.Share, besideAgent)
 		fmt.Fprintf(p.stderr, "note: an agent uses the journal, so AWS is asked %g times a second at most\n",
 			cfg.Agent.Quota.Rate*float64(cfg.Agent.Quota.Share)/100)
@@ -172,7 +176,7 @@ func discover(p process, cfg config.Config, log *slog.Logger, asks asksAPIM) (re
 	stop := showProgress(p, board, began)
 	env := life.Env{
 		Log: log, Now: time.Now, NewID: uuid.NewString, Jitter: rand.Float64,
-		Ingests: remembered, Listings: remembered, Board: board,
+		Ingests: remembered.FileStore, Listings: remembered.FileStore, Board: board,
 	}
 	found, err := actors.Look(ctx, env, cfg)
 	stop()
@@ -200,6 +204,51 @@ func discover(p process, cfg config.Config, log *slog.Logger, asks asksAPIM) (re
 		return report, exit(exitInternal, "interrupted; nothing was changed")
 	}
 	return report, nil
+}
+
+// memory is what the agent remembers, to read.
+type memory struct {
+	*store.FileStore
+	// where it is, in words, and why it cannot be read.
+	where, unreadable string
+	// used: an agent uses it at this moment, or did a moment ago.
+	used bool
+}
+
+// remember reads the journal, and writes nothing to it. Without one there is nothing to compare with, which is no fault.
+func remember(ctx context.Context, cfg config.Config, log *slog.Logger) (m memory, err error) {
+	settings := cfg.Agent.Store
+	if settings.Table.IsOn() {
+		ctx, cancel := context.WithTimeout(ctx, rememberWithin)
+		defer cancel()
+		made, err := openTable(ctx, cfg, nil, log)
+		if err != nil {
+			return m, exit(exitConfiguration, "fault: %v", err)
+		}
+		m.where = fmt.Sprintf("the table %s in %s (agent.store.table.name)", made.Name(), made.Region())
+		journal := tablestore.New(made, uuid.NewString)
+		integrations := make([]string, len(cfg.Providers))
+		for n, p := range cfg.Providers {
+			integrations[n] = p.IntegrationID
+		}
+		there, err := journal.Members(ctx)
+		if err == nil {
+			m.FileStore, err = store.Remember(ctx, journal, integrations, time.Now())
+		}
+		m.used = len(there) > 0
+		if err != nil {
+			m.FileStore, m.unreadable = store.Memory(), err.Error()
+		}
+		if away := table.Away(err); away != nil {
+			m.unreadable = away.Explain()
+		}
+		return m, nil
+	}
+	m.where, m.used = settings.Path+" (agent.store.path)", store.Held(settings.Path)
+	if m.FileStore, err = store.Peek(settings.Path); err != nil {
+		m.FileStore, m.unreadable = store.Memory(), err.Error()
+	}
+	return m, nil
 }
 
 // callsOf is the calls that count against API Gateway's quota. Those to STS, which have no account, do not.

@@ -223,3 +223,42 @@ func TestCtrlCEndsADiscoverAtOnce(t *testing.T) {
 	}
 	c.says("interrupted; nothing was changed")
 }
+
+func TestDiscoverReadsTheTableAndWritesNothingToIt(t *testing.T) {
+	t.Parallel()
+	s := newSandbox(t, nil)
+	environ := shared(t, s)
+	r, code := discovered(t, environ)
+	why := r.Integrations[0].NotCompared
+	if code != exitOrderly || !strings.Contains(why, sharedTable) || !strings.Contains(why, "agent.store.table.name") ||
+		!strings.Contains(why, "there is no such table") {
+		t.Errorf("without the table: exit code %d, %s", code, why)
+	}
+	ends(t, environ, exitOrderly, "", "store", "create")
+	if r, code = discovered(t, environ); code != exitOrderly ||
+		!strings.Contains(r.Integrations[0].NotCompared, "(agent.store.table.name) remembers none") {
+		t.Errorf("with a new table: exit code %d, %+v", code, r.Integrations[0])
+	}
+	agent := start(t, environ)
+	connected(t, s)
+	ingested(t, s)
+	beside := ends(t, environ, exitOrderly, "", "discover")
+	if !strings.Contains(beside.log(), "note: an agent uses the journal, so AWS is asked") {
+		t.Error(beside.log())
+	}
+	leaves(t, s, agent)
+	s.AWS.ResetCalls()
+	if r, code = discovered(t, environ); code != exitOrderly || !r.Integrations[0].Compared ||
+		len(changesOf(r)[survey.Same]) != len(s.APIM.APIs()) {
+		t.Errorf("exit code %d, %+v", code, r.Integrations[0])
+	}
+	for _, c := range s.AWS.Counts() {
+		if c.Operation == "UpdateItem" || c.Operation == "DeleteItem" {
+			t.Errorf("%s was called %d times", c.Operation, c.Count)
+		}
+	}
+	environ = append(environ, tableRegion+"=")
+	if c := ends(t, environ, exitConfiguration, tableRegion, "discover"); strings.Contains(c.log(), "panic") {
+		t.Error(c.log())
+	}
+}

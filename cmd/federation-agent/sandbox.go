@@ -21,8 +21,8 @@ func sandboxCommand(p process) *cobra.Command {
 		Long: `Starts a stand-in for Gravitee APIM's integration controller and one for AWS (API Gateway, STS, and
 DynamoDB for an agent's journal), and prints the settings that make an agent use them. The page of the APIM
 stand-in previews, ingests and subscribes; the same can be done with HTTP below /_sandbox/. APIM's REST API is
-below /management, in the environment DEFAULT: the token is a member of the integration, with the role OWNER, and the token
-sandbox-administrator may do everything there.
+below /management, in the environment DEFAULT: the token is a member of the integration, with the role OWNER,
+and the token sandbox-administrator may do everything there.
 
 That page and /_sandbox/ are open to everybody and show keys: keep both stand-ins on the loopback interface.
 

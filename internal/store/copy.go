@@ -40,15 +40,28 @@ func Copy(ctx context.Context, from, to Journal, integrations []string, now time
 	if err = copyKeys(ctx, from, to, &c, dry); err != nil {
 		return c, err
 	}
+	return c, copyIntegrations(ctx, from, to, integrations, now, &c, dry)
+}
+
+// Remember copies what was sent and listed of these integrations into memory, for who only reads: no keys. Errors are those
+// of the journal.
+func Remember(ctx context.Context, from Journal, integrations []string, now time.Time) (*FileStore, error) {
+	memory := Memory()
+	return memory, copyIntegrations(ctx, from, memory, integrations, now, &Copied{}, false)
+}
+
+func copyIntegrations(
+	ctx context.Context, from, to Journal, integrations []string, now time.Time, c *Copied, dry bool,
+) error {
 	for _, integration := range integrations {
-		if err = copySent(ctx, from, to, integration, now, &c, dry); err != nil {
-			return c, fmt.Errorf("integration %s: %w", integration, err)
+		if err := copySent(ctx, from, to, integration, now, c, dry); err != nil {
+			return fmt.Errorf("integration %s: %w", integration, err)
 		}
-		if err = copyListings(ctx, from, to, integration, &c, dry); err != nil {
-			return c, fmt.Errorf("integration %s: %w", integration, err)
+		if err := copyListings(ctx, from, to, integration, c, dry); err != nil {
+			return fmt.Errorf("integration %s: %w", integration, err)
 		}
 	}
-	return c, nil
+	return nil
 }
 
 func copyKeys(ctx context.Context, from, to Journal, c *Copied, dry bool) error {
