@@ -15,9 +15,6 @@ import (
 	"federation-agent/internal/status"
 )
 
-// holderOf stands between a member's id and what tells the holders apart that it has been.
-const holderOf = "/"
-
 // changeWithin bounds a write of the ledger. A lease lasts 4 s, so that two may fail. A table answers within 10 ms or so.
 const changeWithin = 1500 * time.Millisecond
 
@@ -43,7 +40,7 @@ func (q *quotaKeeper) share() {
 	if q.env.Ledgers == nil {
 		return
 	}
-	me := q.env.Member.ID() + holderOf + strconv.FormatUint(q.env.Tickets.Add(1), 10)
+	me := q.env.Member.ID() + quota.HolderOf + strconv.FormatUint(q.env.Tickets.Add(1), 10)
 	q.shared = &sharing{share: quota.NewShare(me, q.limits), ledgers: q.env.Ledgers}
 	if q.scope == config.ScopeAccountRegion {
 		q.shared.region = q.region
@@ -64,7 +61,7 @@ func (q *quotaKeeper) shown(now time.Time) status.Quota {
 	lent.Wanted = demand.Waiting+demand.Running > 0
 	rates, learned := q.shared.share.Others()
 	for holder, rate := range rates {
-		member, _, _ := strings.Cut(holder, holderOf)
+		member, _, _ := strings.Cut(holder, quota.HolderOf)
 		lent.Others[member] += rate
 	}
 	if !learned.IsZero() {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"maps"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -50,6 +51,17 @@ func (l Ledger) Clone() Ledger {
 		l.Holders = map[string]Holder{}
 	}
 	return l
+}
+
+// HolderOf stands in a holder's id between the id of its process and what tells the process's holders apart.
+const HolderOf = "/"
+
+// Without is the ledger once a process has given back all that it has, and whether it has anything.
+func (l Ledger) Without(process string) (without Ledger, held bool) {
+	without = l.Clone()
+	maps.DeleteFunc(without.Holders, func(id string, _ Holder) bool { return strings.HasPrefix(id, process+HolderOf) })
+	without.Version = Version{Number: l.Version.Number + 1, Token: process + HolderOf + "leaves"}
+	return without, len(without.Holders) < len(l.Holders)
 }
 
 // limits are the rate and the burst that are shared out, throttles apart: the least of what the holders are configured

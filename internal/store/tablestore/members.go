@@ -110,9 +110,9 @@ func (s *Store) Members(ctx context.Context) ([]members.Member, error) {
 	return all, nil
 }
 
-// Leave takes a member out at its orderly end, so that nobody waits for it.
+// Leave takes a member out at its orderly end, so that nobody waits for it, nor for what it has of a quota.
 func (s *Store) Leave(ctx context.Context, id string) error {
-	return s.items.Delete(ctx, memberKey(id), table.Condition{})
+	return errors.Join(s.items.Delete(ctx, memberKey(id), table.Condition{}), s.giveBack(ctx, id))
 }
 
 func memberKey(id string) table.Key { return table.Key{Partition: partitionMembers, Sort: id} }

@@ -50,3 +50,48 @@ func TestALedgerIsReadAsItWasWritten(t *testing.T) {
 		t.Errorf("%+v", now)
 	}
 }
+
+func TestWhoLeavesGivesBackWhatItHasOfEachQuota(t *testing.T) {
+	var beside func()
+	model := tablesim.New(func(_ context.Context, c tablesim.Call) tablesim.Fault {
+		if change := beside; change != nil && c.Client == "a" && c.Op == tablesim.Update {
+			beside = nil
+			change()
+		}
+		return tablesim.None
+	})
+	a, b := open(model, "a"), open(model, "b")
+	holders := map[string]quota.Holder{"m1/1": {Count: 1, Rate: 7}, "m1/2": {Count: 3, Rate: 1}, "m10/1": {Count: 1, Rate: 5}}
+	of := func(region string) quota.Ledger {
+		t.Helper()
+		now, _, err := b.Change(t.Context(), "123456789012", region, quota.Ledger{}, quota.Ledger{Version: quota.Version{Number: 1, Token: "x"}})
+		must(t, err)
+		return now
+	}
+	first := quota.Ledger{Version: quota.Version{Number: 1, Token: "m1/1/1"}, Holders: holders}
+	for _, region := range []string{"eu-west-1", ""} {
+		_, taken, err := a.Change(t.Context(), "123456789012", region, quota.Ledger{}, first)
+		if must(t, err); !taken {
+			t.Fatal("the ledger is there")
+		}
+	}
+	beside = func() { // another process comes before the write of one of them
+		next := first.Clone()
+		next.Version = quota.Version{Number: 2, Token: "m10/1/2"}
+		next.Holders["m10/1"] = quota.Holder{Count: 2, Rate: 6}
+		for _, region := range []string{"eu-west-1", ""} {
+			_, _, err := b.Change(t.Context(), "123456789012", region, first, next)
+			must(t, err)
+		}
+	}
+	must(t, a.Leave(t.Context(), "m1"))
+	for _, region := range []string{"eu-west-1", ""} {
+		if now := of(region); !maps.Equal(now.Holders, map[string]quota.Holder{"m10/1": {Count: 2, Rate: 6}}) || now.Version.Number != 3 {
+			t.Errorf("%q: after it has left there is %+v", region, now)
+		}
+	}
+	must(t, a.Leave(t.Context(), "m1")) // once more
+	if now := of(""); now.Version.Number != 3 {
+		t.Errorf("who has nothing writes: %+v", now)
+	}
+}
