@@ -55,7 +55,7 @@ func TestTheStatusIsReadInAMinute(t *testing.T) {
 		"Integration i-1: away for 40 s, not primary: another agent is: connection refused; next try in 8 s\n",
 		"111122223333:eu-west-1  ready                2 h    3 min ago                  40         117\n",
 		"ap-east-1               failed               1 s    not since the agent began  0          0\n",
-		"111122223333:us-east-1  not asked yet        40 s   not since the agent began  0          0\n",
+		"111122223333:us-east-1  not listed yet       40 s   not since the agent began  0          0\n",
 		"us-west-2               finding the account  40 s   not since the agent began  0          0\n",
 		"Integration i-3: connecting for 2 s\n",
 		"Ingest j-1 runs for 2 min: 60 of 110 APIs are ready, 30 of 117 are sent, 7 left out\n",

@@ -226,7 +226,7 @@ func TestThePageTellsTheTruthOfTheLastCallAndWhenTheNextTryIs(t *testing.T) {
 	b := r.options.Board
 	place := status.Place{Account: "111122223333", Region: "eu-west-1"}
 	b.Target(integration, status.Target{Account: place.Account, Region: place.Region, State: status.Ready, Since: r.now})
-	wants(t, r.page(""), "not asked yet", "not since the agent began", "Nothing needs anybody")
+	wants(t, r.page(""), "not listed yet", "not since the agent began", "Nothing needs anybody")
 	b.Listed(integration, place, 3, 6, r.now)
 	wants(t, r.page(""), `<span class="state good">ready</span>`)
 	const why = "GetRestApis is not allowed; give the role apigateway:GET"

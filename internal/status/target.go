@@ -24,7 +24,7 @@ const (
 )
 
 // Said is the state as people read it, with the time of the last listing: an account that is known is all that is known
-// before AWS was asked.
+// before AWS was listed. Keys may have been made there.
 func (s TargetState) Said(listed time.Time) string {
 	switch {
 	case s == Resolving:
@@ -34,7 +34,7 @@ func (s TargetState) Said(listed time.Time) string {
 	case s == Off:
 		return "off for the account"
 	case s == Ready && listed.IsZero():
-		return "not asked yet"
+		return "not listed yet"
 	}
 	return string(s)
 }
