@@ -32,8 +32,9 @@ const (
 // The sum of the rates in the ledger is never above the quota. A process uses at most the rate that it has there: it
 // raises its rate once the write is confirmed, and lowers it before it writes. It uses nothing once [leaseFor] has
 // passed since the start of its last confirmed write. Others take its rate after [silentAfter] of their own time since
-// they have seen its count move, or at once where it has left in order ([Ledger.Without]). So no clocks are compared. Bursts are divided as the rates are. A rate that is taken
-// over comes without tokens. So all processes together keep to a bucket of the quota's rate and burst at every moment.
+// they have seen its count move, or at once where it has left in order ([Ledger.Without]). So no clocks are compared.
+// Bursts are divided as the rates are. A rate that is taken over comes without tokens. So all processes together keep to
+// a bucket of the quota's rate and burst at every moment.
 type Share struct {
 	me   string
 	most Holder // its limits alone
