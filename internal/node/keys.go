@@ -102,14 +102,14 @@ func joined(states []keys.State) string {
 }
 
 // listKeys lists the keys that a caller asks for. A part costs the caller one request and the agent one look at the
-// journal's memory.
+// journal: at all keys of a table only where the delivered ones are asked for.
 func (a *api) listKeys(w http.ResponseWriter, r *http.Request) {
 	q, err := readKeyQuery(r.URL.Query())
 	if err != nil {
 		writeJSON(w, http.StatusBadRequest, refused{Error: err.Error()})
 		return
 	}
-	records, err := store.Records(r.Context(), a.Keys, q.Filter, false)
+	records, err := store.Records(r.Context(), a.Keys, q.Filter, !slices.Contains(q.States, keys.Delivered))
 	if err != nil {
 		writeJSON(w, http.StatusServiceUnavailable, refused{Error: "the key journal cannot be read: " + err.Error()})
 		return
@@ -193,19 +193,23 @@ func (a *api) apiNames(ctx context.Context, records []keys.Record) map[string]st
 	return names
 }
 
-// find gives the record that somebody names: by its id or the beginning of it, or by AWS's id of the key.
+// find gives the record that somebody names: by its id or the beginning of it, or by AWS's id of the key. What people name
+// is nearly always on a list, so that all the keys of a table need not be read.
 func (a *api) find(ctx context.Context, name string) (keys.Record, error) {
-	records, err := store.Records(ctx, a.Keys, store.Filter{}, false)
-	if err != nil {
-		return keys.Record{}, fmt.Errorf("the key journal cannot be read: %w", err)
-	}
 	var begin []keys.Record
-	for _, r := range records {
-		if r.ID == name || r.KeyID == name {
-			return r, nil
+	for _, open := range []bool{true, false} {
+		records, err := store.Records(ctx, a.Keys, store.Filter{}, open)
+		if err != nil {
+			return keys.Record{}, fmt.Errorf("the key journal cannot be read: %w", err)
 		}
-		if len(name) >= leastPrefix && strings.HasPrefix(r.ID, name) {
-			begin = append(begin, r)
+		begin = nil
+		for _, r := range records {
+			if r.ID == name || r.KeyID == name {
+				return r, nil
+			}
+			if len(name) >= leastPrefix && strings.HasPrefix(r.ID, name) {
+				begin = append(begin, r)
+			}
 		}
 	}
 	switch len(begin) {

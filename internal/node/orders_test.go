@@ -286,6 +286,41 @@ func (r *rig) keys(query string) (p page) {
 	return p
 }
 
+// wholly counts how often all keys are read.
+type wholly struct {
+	store.KeyJournal
+	reads int
+}
+
+func (w *wholly) Entries(ctx context.Context, f store.Filter, open bool) ([]store.Entry, error) {
+	if !open {
+		w.reads++
+	}
+	return w.KeyJournal.Entries(ctx, f, open)
+}
+
+// A table has as many keys as there are subscriptions.
+func TestAllKeysAreReadOnlyForWhatIsOnNoList(t *testing.T) {
+	var journal *wholly
+	r := newRig(t, func(o *node.Options) {
+		journal = &wholly{KeyJournal: o.Keys}
+		o.Keys = journal
+	})
+	made := keys.Record{
+		ID: "12345678-lost", Integration: integration, SubscriptionID: "s", CreatedAt: r.now, UpdatedAt: r.now,
+	}
+	r.put(made, keys.Intent, keys.Creating, keys.LostCreate)
+	for path, want := range map[string]int{
+		"keys": 0, "keys?all=true": 0, "keys?state=lost-create,delivered": 1,
+		"keys/12345678-lost": 0, "keys/12345678": 1, "keys/another": 1,
+	} {
+		journal.reads = 0
+		if r.get("/_node/federation/" + path); journal.reads != want {
+			t.Errorf("%s: all keys are read %d times", path, journal.reads)
+		}
+	}
+}
+
 func TestKeysAreListedInPartsByWhatIsAskedFor(t *testing.T) {
 	r, _ := ordered(t, true)
 	if err := store.TolerateListings(r.journal).SaveListing(t.Context(), integration, "t", []store.RememberedAPI{
