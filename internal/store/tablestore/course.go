@@ -172,8 +172,9 @@ func (s *Store) readCopy(ctx context.Context, integration, generation string, pa
 	return nil
 }
 
-// write adds what decide makes of a history to it. Decide is asked again where somebody else came before. Errors:
-// decide's; [store.ErrNotWritten], [store.ErrUnknown]; those of reading.
+// write adds what decide makes of a history to it. Decide is asked again where somebody else came before, which a write
+// to a history that is not known learns by its refusal. Errors: decide's; [store.ErrNotWritten], [store.ErrUnknown]; those
+// of reading.
 func (s *Store) write(ctx context.Context, integration string, decide func(history) (change, error)) error {
 	c, err := s.course(ctx, integration)
 	if err != nil {
@@ -181,12 +182,6 @@ func (s *Store) write(ctx context.Context, integration string, decide func(histo
 	}
 	defer c.leave()
 	for fresh := false; ; {
-		if c.version.Token == "" { // a first write of what is there would be refused anyway
-			if err := s.refresh(ctx, c, integration); err != nil {
-				return err
-			}
-			fresh = true
-		}
 		step, err := decide(c.history)
 		if err != nil || step.nothing() {
 			if fresh {
