@@ -84,7 +84,8 @@ type Ingests interface {
 	ForgetTaken(ctx context.Context, integration string) error
 	// ForgetSent forgets all about APIs that were deleted in APIM.
 	ForgetSent(ctx context.Context, integration string, apis []string) error
-	// SaveClaims replaces the claims of an integration.
+	// SaveClaims replaces the claims of an integration. Of several processes the last one wins: they are for a restart alone,
+	// after which a claim that is missing is made by the next listing, five minutes later, and one too many is withdrawn by it.
 	SaveClaims(ctx context.Context, integration string, lost map[string][]string) error
 }
 

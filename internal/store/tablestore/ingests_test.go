@@ -133,6 +133,26 @@ func TestAJobLeavesOutWhatAJobThatBeganLaterHasSent(t *testing.T) {
 	}
 }
 
+// What the newer list had is noted once more, by the job that gives way: that makes it neither the sender nor changes what
+// is noted.
+func TestAJobThatGivesWayIsNotTheSender(t *testing.T) {
+	a := open(tablesim.New(nil), "a")
+	begin(t, a, "a", "early")
+	send(t, a, job("early", "a"), map[string][]string{"x": {"1"}})
+	begin(t, a, "a", "late")
+	send(t, a, job("late", "a"), map[string][]string{"x": {"1", "2"}})
+	overtaken, err := a.Sending(t.Context(), job("early", "a"), map[string][]string{"x": {"1", "2"}})
+	if err != nil || fmt.Sprint(overtaken) != "[x]" {
+		t.Errorf("%v, %v", overtaken, err)
+	}
+	send(t, a, job("late", "a"), map[string][]string{"x": {"1", "2"}}) // in halves, say
+	must(t, a.Acknowledge(t.Context(), job("late", "a"), []string{"x"}, map[string]string{"x": "digest"}, time.Now()))
+	sent, err := a.Sent(t.Context(), "I")
+	if must(t, err); fmt.Sprint(sent.Plans, sent.Taken) != "map[x:[1 2]] map[x:digest]" {
+		t.Errorf("%v", sent)
+	}
+}
+
 func batch(dice *rand.Rand, n int) map[string][]string {
 	plans := map[string][]string{}
 	for i := range 100 {
