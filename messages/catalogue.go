@@ -60,6 +60,8 @@ type LossesJudged struct {
 	// Plans are those with which each API was last sent, and Taken is how APIM took it, by API id: when it was judged.
 	Plans map[string][]string
 	Taken map[string]string
+	// At is the journal's [store.Sent.At] then.
+	At int64
 	// Unread says why the journal could not be read: nothing was judged, and nothing may be sent.
 	Unread error
 }

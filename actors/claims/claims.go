@@ -182,7 +182,8 @@ func (c *claims) onJudgeLosses(m messages.JudgeLosses, asker *actor.PID) {
 			c.judge(m.Catalogue, sent)
 		}
 		ctx.Send(asker, messages.LossesJudged{
-			Catalogue: m.Catalogue, Unconfirmed: c.unconfirmed(), Plans: sent.Plans, Taken: sent.Taken, Unread: err,
+			Catalogue: m.Catalogue, Unconfirmed: c.unconfirmed(), Plans: sent.Plans, Taken: sent.Taken,
+			At: sent.At, Unread: err,
 		})
 	})
 }

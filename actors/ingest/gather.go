@@ -93,7 +93,7 @@ func (i *ingest) onLossesJudged(ctx actor.Context, judged messages.LossesJudged)
 		i.waitForJournal(ctx, judged.Unread)
 		return
 	}
-	i.compare.taken = judged.Taken
+	i.compare.taken, i.judgedAt = judged.Taken, judged.At
 	apis, missing := i.wanted(m.Whole)
 	i.nameLost(apis, judged)
 	i.begin(ctx, i.sendable(apis, judged), missing)

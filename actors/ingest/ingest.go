@@ -74,6 +74,7 @@ type ingest struct {
 	unproved  bool      // APIM may not have the job: nobody knows whether it has read the answer to START_INGEST
 	held      bool      // it holds the first INGEST back
 	journal   *store.JobWriter
+	judgedAt  int64 // by what the journal said then it may send what it sends
 
 	documents *exports.Holder
 	plan      exports.Plan

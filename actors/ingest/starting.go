@@ -56,7 +56,7 @@ func (i *ingest) started(ctx actor.Context, total int) {
 		return // APIM ends it at once
 	}
 	i.journal.Begins(store.IngestJob{
-		APIIDs: i.spec.Command.APIIDs, StartedAt: i.env.Now(), LastAckAt: i.env.Now(), Total: total,
+		APIIDs: i.spec.Command.APIIDs, StartedAt: i.env.Now(), LastAckAt: i.env.Now(), Total: total, JudgedAt: i.judgedAt,
 	})
 	life.Do(i.Scope, i.journal.Begin, func(err error) any { return jobWritten{err: err} })
 }

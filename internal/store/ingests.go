@@ -28,6 +28,8 @@ type IngestJob struct {
 	Total int
 	// Acked are the APIs of acknowledged batches, in the order of their acknowledgement.
 	Acked []string
+	// JudgedAt is the [Sent.At] by which it was judged what the job may send; 0 where that is still to be judged.
+	JudgedAt int64
 	// DoneSent is true from just before `done` was first sent: where its reply was lost it may be sent again.
 	DoneSent bool
 }
@@ -49,6 +51,8 @@ type Sent struct {
 	Taken map[string]string
 	// Claims are the plan ids that AWS was last seen without, by API id.
 	Claims map[string][]string
+	// At orders what several processes have written to the journal; 0 where there is one process only.
+	At int64
 }
 
 // Ingests remembers running ingests, so that they are resumed after a dropped session, a restart, or the end of another
@@ -63,8 +67,8 @@ type Ingests interface {
 	Adopt(ctx context.Context, job OwnedJob, by string) error
 	// Sending notes with which plan ids each API is sent, before the batch leaves: APIM may keep a batch whose answer is
 	// lost. It replaces what was known of these APIs and of no others; an empty list means "sent without plans". How APIM
-	// took them before is forgotten in the same write. It leaves out, and gives, those APIs that a job which began later
-	// has sent meanwhile. Errors: [ErrMoved] where the job is another one's, [ErrUnknownJob]; after any of them the
+	// took them before is forgotten in the same write. It leaves out, and gives, those APIs that another job has sent since
+	// it was judged what this one may send. Errors: [ErrMoved] where the job is another one's, [ErrUnknownJob]; after any of them the
 	// batch must not leave, or an old list of plans would delete newer plans and their keys in APIM.
 	Sending(ctx context.Context, job OwnedJob, plans map[string][]string) (overtaken []string, err error)
 	// Acknowledge adds the APIs of a batch that APIM answered SUCCEEDED, none for an empty INGEST that only moved the

@@ -71,15 +71,15 @@ func (s *Store) course(ctx context.Context, integration string) (*course, error)
 // leave lets the next one read or write.
 func (c *course) leave() { c.turn <- struct{}{} }
 
-// read gives a history as it is now.
-func (s *Store) read(ctx context.Context, integration string) (history, error) {
+// read gives a history as it is now, and the number of its last change.
+func (s *Store) read(ctx context.Context, integration string) (history, int64, error) {
 	c, err := s.course(ctx, integration)
 	if err != nil {
-		return newHistory(), err
+		return newHistory(), 0, err
 	}
 	defer c.leave()
 	err = s.refresh(ctx, c, integration)
-	return c.history, err
+	return c.history, c.version.Number, err
 }
 
 func (s *Store) refresh(ctx context.Context, c *course, integration string) error {

@@ -2,6 +2,7 @@ package tablestore
 
 import (
 	"bytes"
+	"cmp"
 	"compress/gzip"
 	"encoding/json"
 	"fmt"
@@ -22,7 +23,8 @@ type history struct {
 	Plans  map[string][]string `json:"plans"`
 	Claims map[string][]string `json:"claims"`
 	Taken  map[string]string   `json:"taken"`
-	// Senders are, by API, which of the running jobs sent it last, and by which change.
+	// Senders are, by API, which job sent it last, and by which change: of the jobs that run, and of those that ended after
+	// the last one began.
 	Senders map[string]sender `json:"senders,omitempty"`
 	// Ended are the last jobs of processes that have ended, at most [mostEnded].
 	Ended []string `json:"ended,omitempty"`
@@ -46,7 +48,7 @@ type job struct {
 	Total    int       `json:"total"`
 	DoneSent bool      `json:"doneSent,omitempty"`
 	Acked    []string  `json:"acked,omitempty"`
-	// Began is the change that made it.
+	// Began is the last change that its lists of plans were judged by, or the change that made it where that is not known.
 	Began int64 `json:"began,omitempty"`
 }
 
@@ -89,16 +91,17 @@ func (h history) with(c change, number int64) history {
 	}
 	if c.Begin != nil {
 		begun := *c.Begin
-		begun.Began = number
+		begun.Began = cmp.Or(begun.Began, number)
+		if len(h.Jobs) == 0 { // nobody else is left to be overtaken
+			maps.DeleteFunc(h.Senders, func(_ string, by sender) bool { return by.Change <= begun.Began })
+		}
 		h.Jobs[c.Job] = begun
 	}
 	if j, runs := h.Jobs[c.Job]; runs && c.End {
 		if j.Owner != "" { // else no process began it, and none may return to it
 			h.Ended = append(slices.Clone(h.Ended[max(0, len(h.Ended)+1-mostEnded):]), c.Job)
 		}
-		if delete(h.Jobs, c.Job); len(h.Jobs) == 0 {
-			clear(h.Senders) // nobody is left to be overtaken
-		}
+		delete(h.Jobs, c.Job)
 	} else if runs {
 		if c.Owner != "" {
 			j.Owner = c.Owner
@@ -136,7 +139,7 @@ func (h history) with(c change, number int64) history {
 	return h
 }
 
-// overtaken are those of these APIs that another job has sent since this one began. It may have listed AWS earlier all
+// overtaken are those of these APIs that another job has sent since what this one sends was judged. It may have listed AWS earlier all
 // the same; then APIM has it as before, and the next ingest brings what is newer.
 func (h history) overtaken(jobID string, plans map[string][]string) (apis []string) {
 	began := h.Jobs[jobID].Began

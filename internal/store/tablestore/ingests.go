@@ -23,7 +23,7 @@ func (s *Store) Start(ctx context.Context, j store.IngestJob) error {
 		}
 		return change{Job: j.JobID, Begin: &job{
 			Owner: j.Owner, APIIDs: j.APIIDs, Started: j.StartedAt.UTC(), LastAck: j.LastAckAt.UTC(), Total: j.Total,
-			DoneSent: j.DoneSent, Acked: j.Acked,
+			DoneSent: j.DoneSent, Acked: j.Acked, Began: j.JudgedAt,
 		}}, nil
 	})
 }
@@ -94,14 +94,14 @@ func (s *Store) ofJob(ctx context.Context, job store.OwnedJob, step func(history
 
 // Running implements [store.Ingests].
 func (s *Store) Running(ctx context.Context, integration string) ([]store.IngestJob, error) {
-	h, err := s.read(ctx, integration)
+	h, _, err := s.read(ctx, integration)
 	return h.running(integration), err
 }
 
 // Sent implements [store.Ingests].
 func (s *Store) Sent(ctx context.Context, integration string) (store.Sent, error) {
-	h, err := s.read(ctx, integration)
-	return store.Sent{Plans: maps.Clone(h.Plans), Taken: maps.Clone(h.Taken), Claims: maps.Clone(h.Claims)}, err
+	h, at, err := s.read(ctx, integration)
+	return store.Sent{Plans: maps.Clone(h.Plans), Taken: maps.Clone(h.Taken), Claims: maps.Clone(h.Claims), At: at}, err
 }
 
 // ForgetTaken implements [store.Ingests].

@@ -58,7 +58,7 @@ func TestAJobIsReadAsItWasWritten(t *testing.T) {
 		t.Errorf("%+v, %v", jobs, err)
 	}
 	sent, err := b.Sent(t.Context(), "I")
-	if err != nil || fmt.Sprint(sent) != "{map[x:[1 2] y:[]] map[x:d] map[y:[3]]}" {
+	if err != nil || fmt.Sprint(sent) != "{map[x:[1 2] y:[]] map[x:d] map[y:[3]] 5}" {
 		t.Errorf("%v, %v", sent, err)
 	}
 	must(t, a.ForgetTaken(t.Context(), "I"))
@@ -130,6 +130,36 @@ func TestAJobLeavesOutWhatAJobThatBeganLaterHasSent(t *testing.T) {
 	must(t, b.Finish(t.Context(), job("late", "b")))
 	if overtaken, _ = a.Sending(t.Context(), job("early", "a"), map[string][]string{"y": {"1"}}); len(overtaken) != 1 {
 		t.Error("what a job has sent is forgotten at its end, while another one runs")
+	}
+}
+
+// Between the judgement of what a job may send and its begin lies up to a minute, while APIs are compared.
+func TestAJobLeavesOutWhatWasSentSinceItWasJudged(t *testing.T) {
+	for name, runs := range map[string]bool{"the other has ended": false, "the other runs": true} {
+		t.Run(name, func(t *testing.T) {
+			model := tablesim.New(nil)
+			a, b := open(model, "a"), open(model, "b")
+			begin(t, b, "b", "other")
+			before, err := a.Sent(t.Context(), "I")
+			must(t, err)
+			send(t, b, job("other", "b"), map[string][]string{"x": {"1", "2"}})
+			if !runs {
+				must(t, b.Finish(t.Context(), job("other", "b")))
+			}
+			after, err := a.Sent(t.Context(), "I")
+			must(t, err)
+			for id, c := range map[string]struct {
+				at   int64
+				want string
+			}{"early": {before.At, "[x]"}, "late": {after.At, "[]"}} {
+				must(t, a.Start(t.Context(), store.IngestJob{OwnedJob: job(id, "a"), StartedAt: start, JudgedAt: c.at}))
+				overtaken, err := a.Sending(t.Context(), job(id, "a"), map[string][]string{"x": {"1"}})
+				if must(t, err); c.at == 0 || fmt.Sprint(overtaken) != c.want {
+					t.Errorf("%s, judged at %d: %v", id, c.at, overtaken)
+				}
+				must(t, a.Finish(t.Context(), job(id, "a")))
+			}
+		})
 	}
 }
 
