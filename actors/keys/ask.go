@@ -21,7 +21,7 @@ func (s source) looks() keys.Looks { return keys.Looks{AWS: s.lookup, APIM: s.ap
 // ask asks APIM what became of the subscription's unconfirmed keys, and writes down what follows ([keys.Told.Settles]).
 // Without an error APIM has told, or was not to be asked.
 func (s *saga) ask() error {
-	records, err := s.records()
+	records, err := s.entry.Read()
 	at, ask := keys.AskAt(records)
 	if err != nil || !ask || s.env.Now().Before(at) {
 		return err
@@ -46,7 +46,7 @@ func (s *saga) ask() error {
 func (s *saga) settled(r keys.Record) error {
 	before := r
 	before.State = keys.Unconfirmed
-	if err := s.change(before, &r); err != nil {
+	if err := s.entry.Change(before, &r); err != nil {
 		s.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, r.State, life.LogKey, r.KeyID,
 			life.LogKeyName, r.KeyName, life.LogError, err)
 		return err

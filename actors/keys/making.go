@@ -2,11 +2,11 @@ package keys
 
 import (
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/keys/held"
 	"federation-agent/actors/life"
 	"federation-agent/actors/quota"
 	"federation-agent/internal/apigateway"
@@ -38,18 +38,18 @@ func (s *saga) make(
 	if err := federation.CheckSubscription(c.Type, c.PlanID); err != nil {
 		return record, value, err
 	}
-	others, err := s.ready(m, c)
-	if err != nil {
+	turn := held.Turn{Wanted: m.wanted, AnswerBy: c.AnswerBy, Settle: s.settle}
+	if err := s.entry.Ready(&turn); err != nil {
 		return record, value, err
 	}
-	if err := s.await(m, c, others); err != nil {
+	if err := s.entry.Await(turn); err != nil {
 		return record, value, err
 	}
 	if m.wanted.Err() != nil {
 		return record, value, quota.ErrUnwanted
 	}
-	if m.second && slices.ContainsFunc(s.entry.Records, func(r keys.Record) bool { return r.ID == s.answered }) {
-		return record, value, errAnswered
+	if m.second && s.entry.Has(s.answered) {
+		return record, value, held.ErrAnswered
 	}
 	if err := s.check(ctx, m, c); err != nil {
 		return record, value, err
@@ -58,16 +58,16 @@ func (s *saga) make(
 	record.APIID, record.UsagePlanID, record.CommandID = c.APIID, c.PlanID, c.ID
 	record.KeyName = federation.KeyName(c.ApplicationName, c.SubscriptionID)
 	s.unanswered = record.ID
-	s.by = c.AnswerBy.Add(-createMargin)
-	defer func() { s.by = time.Time{} }()
-	if err := s.begin(m, c, &record, others); err != nil {
+	s.entry.Until(c.AnswerBy.Add(-createMargin))
+	defer s.entry.Until(time.Time{})
+	if err := s.entry.Begin(turn, &record); err != nil {
 		return record, value, err
 	}
 	value, err = s.create(m, c, &record)
 	if record.KeyID == "" {
 		return record, value, s.notCreated(&record, err)
 	}
-	s.by = c.AnswerBy
+	s.entry.Until(c.AnswerBy)
 	if err == nil {
 		err = s.attach(m, &record)
 	}
@@ -120,9 +120,9 @@ func (s *saga) create(m task, c messages.Subscribe, record *keys.Record) (secret
 	ctx := apigateway.WithLatest(s.calls(), c.AnswerBy.Add(-createMargin))
 	ctx = quota.WithPermitRules(ctx, quota.PermitRules{
 		Wanted:  m.wanted,
-		Granted: func() error { return s.write(record, keys.Creating, "") },
+		Granted: func() error { return s.entry.Write(record, keys.Creating, "") },
 		// A crash while the next attempt is waited for leaves no key behind, and none that an operator should look for.
-		Undone: func() { _ = s.write(record, keys.Intent, "") },
+		Undone: func() { _ = s.entry.Write(record, keys.Intent, "") },
 	})
 	description := federation.KeyDescription(c.SubscriptionID, c.ApplicationID, record.ID)
 	id, value, err := apigateway.CreateKey(ctx, s.spec.client, record.KeyName, description)
@@ -131,23 +131,23 @@ func (s *saga) create(m task, c messages.Subscribe, record *keys.Record) (secret
 	}
 	record.KeyID = id
 	s.env.Board.KeyMade(record.Integration)
-	return value, errors.Join(err, s.write(record, keys.Created, ""))
+	return value, errors.Join(err, s.entry.Write(record, keys.Created, ""))
 }
 
 // attach puts a key into its plan, and has it ready to be answered.
 func (s *saga) attach(m task, record *keys.Record) error {
 	ctx := apigateway.WithLatest(s.calls(), m.command.Ref().AnswerBy.Add(-attachMargin))
-	ctx = quota.WithPermitRules(ctx, quota.PermitRules{Wanted: m.wanted, Granted: s.stands})
+	ctx = quota.WithPermitRules(ctx, quota.PermitRules{Wanted: m.wanted, Granted: s.entry.Stands})
 	if err := apigateway.AttachKey(ctx, s.spec.client, record.UsagePlanID, record.KeyID); err != nil {
 		return err
 	}
-	if err := s.write(record, keys.Attached, ""); err != nil {
+	if err := s.entry.Write(record, keys.Attached, ""); err != nil {
 		return err
 	}
 	if m.wanted.Err() != nil {
 		return quota.ErrUnwanted
 	}
-	return s.write(record, keys.Answered, "")
+	return s.entry.Write(record, keys.Answered, "")
 }
 
 // notCreated ends a record without a key: AWS refused, or the outcome is unknown.

@@ -35,14 +35,14 @@ func (w *writer) onOrder(ctx actor.Context, m Order) {
 
 // obey writes an order down and answers it. What is left to do then is settled afterwards.
 func (s *saga) obey(ctx actor.Context, o Order) {
-	records, err := s.records()
+	records, err := s.entry.Read()
 	answer := Obeyed{Err: cmp.Or(err, keys.Gone(o.ID))}
 	n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == o.ID })
 	if n >= 0 {
 		answer.Record, answer.Err = o.Obey(records[n], s.env.Now())
 	}
 	if answer.Err == nil {
-		answer.Err = s.change(records[n], &answer.Record)
+		answer.Err = s.entry.Change(records[n], &answer.Record)
 	}
 	life.LogOrder(s.env.Log, o.Order, answer.Record, answer.Err)
 	ctx.Request(ctx.Sender(), answer)

@@ -1,7 +1,6 @@
 package keys
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -27,55 +26,17 @@ const (
 	retryCap   = 10 * time.Minute
 )
 
-// records is what the journal has of the subscription, the oldest first.
-func (s *saga) records() ([]keys.Record, error) {
-	ctx, done := s.writing()
-	defer done()
-	entry, err := s.env.Keys.Entry(ctx, s.spec.subscription)
-	if err != nil {
-		return nil, fmt.Errorf("reading the key journal: %w", err)
-	}
-	s.entry = entry
-	return slices.Clone(entry.Records), nil
-}
-
-// change writes another record in place of one; see [store.Replace].
-func (s *saga) change(from keys.Record, to *keys.Record) (err error) {
-	ctx, done := s.writing()
-	defer done()
-	s.entry, err = store.Replace(ctx, s.env.Keys, s.env.Member.ID(), s.entry, from, to)
-	return err
-}
-
-// write writes a record's next state down. Without an error, the record is as it was written.
-func (s *saga) write(record *keys.Record, state keys.State, reason string) error {
-	if err := s.stands(); err != nil && state.Announces() {
-		return err
-	}
-	next := record.Become(state, cmp.Or(reason, record.Reason), s.env.Now())
-	if err := s.change(*record, &next); state == keys.Intent && errors.Is(err, store.ErrMoved) {
-		return err // see begin
-	} else if err != nil {
-		s.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, state, life.LogKey, record.KeyID,
-			life.LogKeyName, record.KeyName, life.LogError, err)
-		return fmt.Errorf("%w: %w", errJournal, err)
-	}
-	*record = next
-	return nil
-}
-
 // noteError writes down why AWS did not do what the record's state asks for, if that is new.
 func (s *saga) noteError(record *keys.Record, err error) {
 	if why := apigateway.Explain(err); why != record.LastError && s.spec.leaving.Err() == nil {
 		record.LastError = why
-		_ = s.write(record, record.State, "")
+		_ = s.entry.Write(record, record.State, "")
 	}
 }
 
 // forget removes the record of a key that is gone in AWS, or was never made.
 func (s *saga) forget(record keys.Record) {
-	var err error
-	if s.entry, err = store.Strike(s.env.Life, s.env.Keys, s.entry, record.ID); err != nil {
+	if err := s.entry.Strike(record.ID); err != nil {
 		s.env.Lasting.Error("cannot remove a record from the key journal", life.LogKey, record.KeyID, life.LogError, err)
 		s.owes[record.ID] = owed{}
 	}
@@ -90,7 +51,7 @@ func (s *saga) advice(record *keys.Record) (do string, level slog.Level) {
 
 // listUnconfirmed lists a key that APIM may or may not have.
 func (s *saga) listUnconfirmed(record *keys.Record, why string) {
-	_ = s.write(record, keys.Unconfirmed, why)
+	_ = s.entry.Write(record, keys.Unconfirmed, why)
 	do, level := s.advice(record)
 	s.env.Often.Log(s.env.Life, level, "nobody knows whether APIM has this API key: "+do, life.LogKey,
 		record.KeyID, life.LogKeyName, record.KeyName, life.LogTarget, s.target(), life.LogSubscription, record.SubscriptionID)
@@ -98,7 +59,7 @@ func (s *saga) listUnconfirmed(record *keys.Record, why string) {
 
 // listLostCreate lists a key that may have been made and is attached to nothing.
 func (s *saga) listLostCreate(record *keys.Record, why string) {
-	_ = s.write(record, keys.LostCreate, why)
+	_ = s.entry.Write(record, keys.LostCreate, why)
 	do, level := s.advice(record)
 	s.env.Often.Log(s.env.Life, level, "the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+do,
 		life.LogKeyName, record.KeyName, life.LogTarget, s.target(),
@@ -109,7 +70,7 @@ func (s *saga) listLostCreate(record *keys.Record, why string) {
 // and never answered with is deleted whatever the journal says: nobody has it. Any other one only where the journal
 // says so now.
 func (s *saga) undo(record *keys.Record, why string, by time.Time) {
-	noted := record.State == keys.Deleting || s.write(record, keys.Deleting, why) == nil
+	noted := record.State == keys.Deleting || s.entry.Write(record, keys.Deleting, why) == nil
 	if !noted && record.ID != s.unanswered {
 		return // the next sweep sees what is to be done
 	}
@@ -137,9 +98,9 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 	if m.wanted.Err() != nil {
 		return quota.ErrUnwanted
 	}
-	s.by = c.AnswerBy
-	defer func() { s.by = time.Time{} }()
-	records, unread := s.records()
+	s.entry.Until(c.AnswerBy)
+	defer s.entry.Until(time.Time{})
+	records, unread := s.entry.Read()
 	named, known := "", slices.ContainsFunc(records, func(r keys.Record) bool { return r.KeyID != "" })
 	ref, unnamed := federation.KeyRefOf(c.Metadata)
 	switch {
@@ -150,7 +111,7 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 	case !known:
 		return s.listUnnamed(c, len(records) > 0, unnamed)
 	}
-	undeleted, unwritten := s.endAll(named, map[string]bool{}, unread)
+	undeleted, unwritten := s.endAll(named, map[string]bool{}, c.AnswerBy, unread)
 	if undeleted != nil {
 		return undeleted
 	}
@@ -163,40 +124,27 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 // endAll deletes a subscription's keys: the one that is named, and those of the entry that are not gone; then has the
 // journal know it, unless that cannot be read. What another process has made meanwhile is deleted, too: APIM has closed the
 // subscription, whatever it has accepted.
-func (s *saga) endAll(named string, gone map[string]bool, unread error) (undeleted, unwritten error) {
+func (s *saga) endAll(
+	named string, gone map[string]bool, by time.Time, unread error,
+) (undeleted, unwritten error) {
 	for {
 		ids := map[string]bool{named: true}
-		for _, r := range s.entry.Records {
+		for _, r := range s.entry.Records() {
 			ids[r.KeyID] = true
 		}
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			if id != "" && !gone[id] {
-				undeleted = errors.Join(undeleted, s.delete(id, s.by))
+				undeleted = errors.Join(undeleted, s.delete(id, by))
 				gone[id] = true
 			}
 		}
 		if undeleted != nil || unread != nil {
 			return undeleted, unread
 		}
-		unwritten = s.end()
-		moved, is := errors.AsType[*store.MovedError](unwritten)
-		if !is {
+		if unwritten = s.entry.End(); !errors.Is(unwritten, store.ErrMoved) {
 			return nil, unwritten
 		}
-		s.entry = moved.Now
 	}
-}
-
-// end has the journal know that the keys of the entry are gone.
-func (s *saga) end() error {
-	ctx, done := s.writing()
-	defer done()
-	err := s.env.Keys.End(ctx, s.entry, s.env.Now())
-	if err != nil && !errors.Is(err, store.ErrMoved) {
-		s.env.Lasting.Error("cannot remove the keys of a subscription from the key journal",
-			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
-	}
-	return err
 }
 
 // listUnnamed ends a subscription of which neither its metadata nor the journal name a key. With an ERROR nobody could
@@ -207,12 +155,12 @@ func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error
 	}
 	s.env.Often.Error("a subscription ended, and nothing names its API key; "+keys.LostCreate.Advice(),
 		life.LogTarget, s.target(), life.LogSubscription, c.SubscriptionID, life.LogReason, why)
-	_ = s.end() // a journal that cannot be read yet may know its key
+	_ = s.entry.End() // a journal that cannot be read yet may know its key
 	r, now := s.spec.subscription.Record(s.env.NewID()), s.env.Now()
 	r.APIID, r.KeyName, r.CommandID = c.APIID, keys.UnknownName(c.SubscriptionID), c.ID
 	r.State, r.CreatedAt, r.UpdatedAt = keys.LostCreate, now, now
 	r.Reason = fmt.Sprintf("the subscription is closed, and %v; the journal knows none", why)
-	return s.change(keys.Record{}, &r)
+	return s.entry.Change(keys.Record{}, &r)
 }
 
 // delete calls DeleteApiKey, until by, if there is such a time.

@@ -3,17 +3,16 @@ package keys
 import (
 	"context"
 	"errors"
-	"slices"
 	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
+	"federation-agent/actors/keys/held"
 	"federation-agent/actors/life"
 	"federation-agent/internal/apigateway"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/secret"
-	"federation-agent/internal/store"
 	"federation-agent/internal/table"
 	"federation-agent/messages"
 )
@@ -36,14 +35,12 @@ const (
 type saga struct {
 	env  *life.Env
 	spec sagaSpec
-	// entry is what the journal has of the subscription, as this saga read or wrote it last.
-	entry store.Entry
+	// entry is what the journal has of the subscription.
+	entry *held.Entry
 	// unanswered is the record of the key that this saga makes, until it answers with it.
 	unanswered string
 	// answered is the record of the key that this saga answered with last.
 	answered string
-	// by is when what is written for a SUBSCRIBE is of no use any more; zero for all else.
-	by time.Time
 	// owes is what could not be written down, by the record's id. over: the subscription's end was answered, and the
 	// journal does not know; ended is the key that APIM named then.
 	owes  map[string]owed
@@ -90,7 +87,9 @@ type worked struct {
 }
 
 func sagaProps(env *life.Env, spec sagaSpec) *actor.Props {
-	return life.Props(env, life.Worker, func() actor.Actor { return &saga{env: env, spec: spec, owes: map[string]owed{}} })
+	return life.Props(env, life.Worker, func() actor.Actor {
+		return &saga{env: env, spec: spec, entry: held.New(env, spec.subscription), owes: map[string]owed{}}
+	})
 }
 
 func (s *saga) Receive(ctx actor.Context) {
@@ -209,19 +208,15 @@ func (s *saga) conclude(record keys.Record, fate messages.Delivery) {
 // it. A process that is not known to live does only the former: the journal's table may have been restored since (see
 // tablestore), and says what was true long ago. A sweep does it later.
 func (s *saga) settle() {
-	records, err := s.records()
-	if s.pay(err); err == nil {
-		records = slices.Clone(s.entry.Records)
-	}
-	if s.stands() != nil {
+	_, err := s.entry.Read()
+	s.pay(err)
+	if s.entry.Stands() != nil {
 		return
 	}
-	if err == nil && s.entry.Owner != s.env.Member.ID() && s.entry.Owner != "" {
-		if s.others() {
+	if err == nil {
+		var free bool
+		if free, err = s.entry.Free(); err == nil && !free {
 			return
-		}
-		if err = s.takeOver(); err == nil {
-			records = slices.Clone(s.entry.Records)
 		}
 	}
 	if err != nil {
@@ -229,7 +224,7 @@ func (s *saga) settle() {
 			life.LogSubscription, s.spec.subscription.ID, life.LogError, err)
 		return
 	}
-	for _, step := range keys.Decide(records) {
+	for _, step := range keys.Decide(s.entry.Records()) {
 		if _, unpaid := s.owes[step.Record.ID]; unpaid {
 			continue
 		}
@@ -259,7 +254,7 @@ func refusal(err error) string {
 	if away := table.Away(err); away != nil {
 		return away.Explain()
 	}
-	if call, ok := errors.AsType[*apigateway.Error](err); ok && !errors.Is(err, errJournal) {
+	if call, ok := errors.AsType[*apigateway.Error](err); ok && !errors.Is(err, held.ErrJournal) {
 		return call.Doing + ": " + apigateway.Explain(call)
 	}
 	return err.Error()

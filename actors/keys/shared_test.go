@@ -354,7 +354,7 @@ const (
 	writeDelivered
 )
 
-// TestAFrozenProcessComesBackToWhatAnotherHasTakenOver is the table in shared.go, row by row.
+// TestAFrozenProcessComesBackToWhatAnotherHasTakenOver is the table in actors/keys/held, row by row.
 func TestAFrozenProcessComesBackToWhatAnotherHasTakenOver(t *testing.T) {
 	for _, row := range []struct {
 		name            string

@@ -105,7 +105,7 @@ func (w *writer) onSwept(ctx actor.Context, m swept) {
 // seek looks for the subscription's keys in AWS by their names, and writes down what follows ([keys.Record.Found]).
 // Without an error each was looked for.
 func (s *saga) seek() error {
-	records, err := s.records()
+	records, err := s.entry.Read()
 	for _, r := range records {
 		at, seek := r.SeekAt()
 		if err != nil || !seek || s.env.Now().Before(at) {
@@ -141,7 +141,7 @@ func (s *saga) lookFor(r keys.Record) error {
 			life.LogTarget, s.target(), life.LogSubscription, r.SubscriptionID)
 	}
 	if !settled {
-		return s.change(r, &next)
+		return s.entry.Change(r, &next)
 	}
 	s.env.Log.Info("AWS has no such API key: it is listed no longer", life.LogState, r.State, life.LogKey, r.KeyID,
 		life.LogKeyName, r.KeyName, life.LogTarget, s.target(), life.LogSubscription, r.SubscriptionID)

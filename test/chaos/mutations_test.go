@@ -44,12 +44,12 @@ func mutations() []mutationOf {
 		},
 		{
 			"`answered` is not written before the reply", "actors/keys/making.go",
-			"\treturn s.write(record, keys.Answered, \"\")\n", "\trecord.State = keys.Answered\n\treturn nil\n",
+			"\treturn s.entry.Write(record, keys.Answered, \"\")\n", "\trecord.State = keys.Answered\n\treturn nil\n",
 		},
 		{
 			"the old key is deleted before the new one is answered", "actors/keys/saga.go",
 			"\ts.conclude(record, s.answer(",
-			"\tif old, _ := s.records(); len(old) > 1 {\n\t\ts.undo(&old[0], \"replaced\", c.AnswerBy)\n\t}\n\ts.conclude(record, s.answer(",
+			"\tif old, _ := s.entry.Read(); len(old) > 1 {\n\t\ts.undo(&old[0], \"replaced\", c.AnswerBy)\n\t}\n\ts.conclude(record, s.answer(",
 		},
 		{
 			"a key that was replaced is kept", "internal/keys/decide.go",
