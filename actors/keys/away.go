@@ -40,7 +40,7 @@ func (s *saga) pay(unread error) {
 		err, records := error(nil), s.entry.Records()
 		if n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == id }); n < 0 {
 			// An UNSUBSCRIBE has ended it.
-		} else if r := &records[n]; o.read && r.State != keys.Deleting {
+		} else if r := &records[n]; o.read && r.State != keys.Deleting && !r.Contested {
 			err = s.entry.Write(r, keys.Delivered, "")
 		} else if !o.read {
 			err = s.entry.Strike(id)

@@ -38,7 +38,7 @@ func (s *saga) make(
 	if err := federation.CheckSubscription(c.Type, c.PlanID); err != nil {
 		return record, value, err
 	}
-	turn := held.Turn{Wanted: m.wanted, AnswerBy: c.AnswerBy, Settle: s.settle}
+	turn := held.Turn{Wanted: m.wanted, AnswerBy: c.AnswerBy, Settle: s.settle, List: s.listUnconfirmed}
 	if err := s.entry.Ready(&turn); err != nil {
 		return record, value, err
 	}

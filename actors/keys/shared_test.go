@@ -544,4 +544,69 @@ func TestASecondSubscribeThatCannotWaitTakesOver(t *testing.T) {
 	})
 }
 
+// APIM rejects the subscription if it reads the refusal before the first one's answer, and throws the key away that it reads
+// then. A pong proves that it has read the key, not that it has taken it.
+func TestAnAnswerThatARefusalElsewhereMayHaveOvertakenIsListed(t *testing.T) {
+	refused := func(p *pair) {
+		p.t.Helper()
+		if reply, _ := p.b.answer(); !isRefused(reply) {
+			p.t.Errorf("the second one was answered %+v", reply)
+		}
+	}
+	answered := func(p *pair) *actor.PID {
+		p.a.subscribe("c1")
+		_, asks := p.a.answer()
+		return asks
+	}
+	for name, overtaken := range map[string]func(*pair) *actor.PID{
+		"it waits until its deadline": func(p *pair) *actor.PID {
+			asks := answered(p)
+			p.b.subscribe("c2")
+			refused(p)
+			return asks
+		},
+		"its session is lost": func(p *pair) *actor.PID {
+			asks := answered(p)
+			p.b.subscribe("c2")
+			time.Sleep(3 * time.Second)
+			p.system.Root.Send(p.b.writer, messages.Abandoned{CommandRef: messages.CommandRef{ID: "c2"}})
+			refused(p) // nobody hears it
+			return asks
+		},
+		"it has read the journal before": func(p *pair) *actor.PID {
+			listed := make(chan struct{})
+			p.b.listing = func() { <-listed }
+			p.b.subscribe("c2")
+			synctest.Wait()
+			asks := answered(p)
+			close(listed)
+			refused(p)
+			return asks
+		},
+		"the first one is gone, and comes back": func(p *pair) *actor.PID {
+			asks := answered(p)
+			p.a.frozen.Store(true)
+			p.b.subscribe("c2")
+			refused(p)
+			p.a.frozen.Store(false)
+			return asks
+		},
+	} {
+		for fate, want := range map[messages.Delivery]struct{ keys, journal string }{
+			messages.Delivered: {"[key-1]", "[unconfirmed]"},
+			messages.NeverSent: {"[]", "[]"},
+		} {
+			t.Run(name+", "+fate.String(), func(t *testing.T) {
+				inPair(t, func(p *pair) {
+					asks := overtaken(p)
+					p.want("[key-1]", "[unconfirmed]")
+					p.a.tell(asks, fate)
+					time.Sleep(healed)
+					p.want(want.keys, want.journal)
+				})
+			})
+		}
+	}
+}
+
 var _ store.KeyJournal = (*tablestore.Store)(nil)

@@ -126,6 +126,7 @@ func (r Record) Become(state State, reason string, now time.Time) Record {
 		r.AskedAt, r.Restored = time.Time{}, false
 	}
 	r.State, r.Reason = state, reason
+	r.Contested = r.Contested && state == Unconfirmed
 	return r
 }
 

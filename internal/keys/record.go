@@ -52,6 +52,10 @@ type Record struct {
 	// Restored: the record is as it was when the journal's table was copied or saved, and was not settled then. What became
 	// of the key since, nobody knows; see [Record.Restore]. Another state ends it.
 	Restored bool `json:"restored,omitempty"`
+	// Contested: another SUBSCRIBE of the subscription was refused, or its session was lost, before it was known that APIM had
+	// read this key. It may have rejected the subscription by then, and have thrown the key away, though it has read it. So
+	// the record is [Unconfirmed], and no later proof of delivery counts. Another state ends it.
+	Contested bool `json:"contested,omitempty"`
 }
 
 // maxExamples is how many keys a log line names: enough to begin with, and the status page has all of them.

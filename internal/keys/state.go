@@ -109,10 +109,27 @@ func Unfinished(records []Record) bool {
 // AnsweredSince reports whether a key of a subscription was answered with since its records were as before, and nobody
 // waits for that answer's fate any more.
 func AnsweredSince(before, now []Record) bool {
-	settled := func(r Record) bool { return r.State == Delivered || r.State == Unconfirmed }
-	return slices.ContainsFunc(now, func(r Record) bool {
-		return settled(r) && !slices.ContainsFunc(before, func(b Record) bool { return b.ID == r.ID && settled(b) })
-	})
+	return slices.ContainsFunc(now, func(r Record) bool { return r.settled() && !settledIn(before, r.ID) })
+}
+
+// Contested gives those of a subscription's records whose answers may lose to the refusal of another SUBSCRIBE, which was
+// taken up when they were as before: whether APIM has read them is not known, or was not known then. Each is contested
+// ([Record.Contested]), but not yet in its next state.
+func Contested(before, now []Record) (all []Record) {
+	for _, r := range now {
+		doubtful := r.State == Answered || r.State == Unconfirmed && !settledIn(before, r.ID)
+		if doubtful && !r.Contested {
+			r.Contested = true
+			all = append(all, r)
+		}
+	}
+	return all
+}
+
+func (r Record) settled() bool { return r.State == Delivered || r.State == Unconfirmed }
+
+func settledIn(records []Record, id string) bool {
+	return slices.ContainsFunc(records, func(r Record) bool { return r.ID == id && r.settled() })
 }
 
 // Announces reports whether a step outside follows the writing of a state, that a process which may be gone must not

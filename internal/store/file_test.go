@@ -427,7 +427,7 @@ func TestAKeyRecordHasNoPlaceForAKeysValue(t *testing.T) {
 	want := []string{
 		"ID", "Integration", "Account", "Region", "SubscriptionID", "APIID", "UsagePlanID", "KeyName", "KeyID",
 		"State", "CommandID", "CreatedAt", "UpdatedAt", "Reason", "LastError",
-		"Acknowledged", "Sought", "AskedAt", "Restored",
+		"Acknowledged", "Sought", "AskedAt", "Restored", "Contested",
 	}
 	var got []string
 	for field := range reflect.TypeFor[keys.Record]().Fields() {

@@ -290,6 +290,9 @@ func (b *keyBook) unconfirmedExcuse(rec listed) string {
 	if rec.slot.journal.everFailed() {
 		return "its disk refused"
 	}
+	if rec.Contested {
+		return "another SUBSCRIBE of its subscription was refused before its proof"
+	}
 	answered := b.answeredAt(rec)
 	agent := rec.ID[:strings.LastIndexByte(rec.ID, '-')]
 	proof := b.proof(rec, answered)

@@ -12,6 +12,7 @@
 //	created, attached          deletes the key      attaches, or answered is refused     the answer leaves behind answered
 //	answered, reply not sent   lists unconfirmed    sends it; its pong makes delivered   B never deletes it
 //	answered, never left       lists unconfirmed    deletes its key                      A strikes the list: only A knows
+//	answered, and B refuses    lists it contested   sends it; its pong changes nothing   APIM may have read the refusal first
 //	delivered, unconfirmed     nothing              -                                    settled entries have no owner
 //	deleting                   deletes the key      deletes it again: 404                DeleteApiKey can be repeated
 //

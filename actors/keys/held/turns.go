@@ -38,8 +38,9 @@ type Turn struct {
 	AnswerBy time.Time
 	// Before is what the journal had when the SUBSCRIBE was taken up; see [Entry.Ready].
 	Before []keys.Record
-	// Settle does what is left to do for records that were taken over.
+	// Settle does what is left to do for records that were taken over. List lists a key that APIM may or may not have.
 	Settle func()
+	List   func(record *keys.Record, why string)
 }
 
 // Stands is an error where this process may not act: others may think that it is gone.
@@ -93,30 +94,45 @@ func (e *Entry) Ready(t *Turn) (err error) {
 // reads before the other's answer rejects the subscription, and the other's key is one that nobody has. Without an error
 // there is none under way, and none was answered since the turn began.
 func (e *Entry) Await(t Turn) error {
+	before := e.by
+	e.Until(t.AnswerBy)
+	defer e.Until(before)
 	for e.others() {
-		if time.Until(t.AnswerBy) < awaitMargin {
+		unwanted := t.Wanted.Err() != nil // it was refused for this process, or APIM lost the session and did so itself
+		if unwanted || time.Until(t.AnswerBy) < awaitMargin {
 			if err := e.takeOver(); err != nil {
 				return err
 			}
+			e.contest(t)
 			t.Settle()
+			if unwanted {
+				return quota.ErrUnwanted
+			}
 			return errElsewhere
 		}
 		select {
 		case <-t.Wanted.Done():
-			return quota.ErrUnwanted
+			continue
 		case <-time.After(awaitEvery):
 		}
-		if _, err := e.Read(); err != nil {
-			return err
-		}
+		_, _ = e.Read() // while it cannot be read, the other one may be at work
 	}
 	if e.is.Owner != e.env.Member.ID() && e.is.Owner != "" { // it is gone
 		t.Settle()
 	}
 	if e.env.Member != nil && keys.AnsweredSince(t.Before, e.is.Records) {
+		e.contest(t)
 		return ErrAnswered
 	}
 	return nil
+}
+
+// contest lists the keys that a refusal of this SUBSCRIBE may cost: APIM rejects a subscription at the first refusal, and
+// throws away the answer that it reads then. It comes before the refusal, so that no proof of delivery counts behind it.
+func (e *Entry) contest(t Turn) {
+	for _, r := range keys.Contested(t.Before, e.is.Records) {
+		t.List(&r, "another SUBSCRIBE of the subscription was refused before it was known whether APIM had read this answer")
+	}
 }
 
 // Begin writes down that a key is to be made, where nothing has changed since the journal was read: that was a while ago,

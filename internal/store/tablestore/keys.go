@@ -245,6 +245,11 @@ var fields = []field{
 		write: func(r keys.Record) (table.Value, bool) { return table.Number(1), r.Restored },
 		read:  func(r *keys.Record, _ table.Value) { r.Restored = true },
 	},
+	{
+		name:  "contested",
+		write: func(r keys.Record) (table.Value, bool) { return table.Number(1), r.Contested },
+		read:  func(r *keys.Record, _ table.Value) { r.Contested = true },
+	},
 }
 
 func text(name string, of func(*keys.Record) *string) field {

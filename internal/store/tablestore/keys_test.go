@@ -43,7 +43,7 @@ func full(id string) keys.Record {
 	r.Reason, r.LastError = "reason", "error"
 	r.Acknowledged = keys.Acknowledgement{By: "by", Reason: "why", At: start.Add(time.Hour)}
 	r.Sought = keys.Sought{At: start.Add(time.Minute), Missing: 2, Deleted: start.Add(time.Second)}
-	r.AskedAt, r.Restored = start.Add(time.Hour), true
+	r.AskedAt, r.Restored, r.Contested = start.Add(time.Hour), true, true
 	return r
 }
 
@@ -118,6 +118,29 @@ func TestOnlyWhoHasReadTheLastVersionWrites(t *testing.T) {
 	}
 	if _, err = a.Write(t.Context(), first, "a", []keys.Record{record("r1", keys.Creating)}); !errors.Is(err, store.ErrMoved) {
 		t.Errorf("%v", err)
+	}
+}
+
+// Whoever has read the key before it was contested may not write that its answer counts.
+func TestAProofThatDoesNotKnowThatTheKeyIsContestedIsRefused(t *testing.T) {
+	model := tablesim.New(nil)
+	a, b := open(model, "a"), open(model, "b")
+	doubtful := record("r1", keys.Unconfirmed)
+	read, err := a.Write(t.Context(), store.Entry{Of: subscription}, "", []keys.Record{doubtful})
+	if err != nil {
+		t.Fatal(err)
+	}
+	contested, proved := doubtful, record("r1", keys.Delivered)
+	contested.Contested = true
+	now, err := store.Replace(t.Context(), b, "b", read, doubtful, &contested)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := store.Replace(t.Context(), a, "a", read, doubtful, &proved); !errors.Is(err, store.ErrMoved) {
+		t.Errorf("%v", err)
+	}
+	if _, err := store.Replace(t.Context(), a, "a", now, contested, &proved); err != nil { // APIM's own word
+		t.Error(err)
 	}
 }
 
