@@ -41,7 +41,7 @@ func (q *quotaKeeper) share() {
 		return
 	}
 	me := q.env.Member.ID() + quota.HolderOf + strconv.FormatUint(q.env.Tickets.Add(1), 10)
-	q.shared = &sharing{share: quota.NewShare(me, q.limits), ledgers: q.env.Ledgers}
+	q.shared = &sharing{share: quota.NewShare(me, q.limits, q.env.Member), ledgers: q.env.Ledgers}
 	if q.scope == config.ScopeAccountRegion {
 		q.shared.region = q.region
 	}
@@ -90,7 +90,9 @@ func (q *quotaKeeper) beat(now time.Time) time.Time {
 	if q.shared == nil {
 		return time.Time{}
 	}
-	s, demand := q.shared, q.budget.Demand()
+	s := q.shared
+	q.budget.Keep(now, s.share.Kept(now))
+	demand := q.budget.Demand()
 	next := s.share.Next(now, demand)
 	if next.IsZero() || next.After(now) {
 		return next

@@ -49,11 +49,11 @@ func (w warnings) Handle(_ context.Context, r slog.Record) error {
 	return nil
 }
 
-func newCaller(ctx context.Context, name string, ledgers quota.Ledgers) *caller {
+func newCaller(ctx context.Context, name string, ledgers quota.Ledgers, self *members.Self) *caller {
 	c := &caller{}
 	ids := 0
 	env := (&life.Env{
-		Member: members.NewSelf(name), Tickets: new(atomic.Uint64),
+		Member: self, Tickets: new(atomic.Uint64),
 		Life: ctx, Now: time.Now, Jitter: func() float64 { return 0 }, Board: status.NewBoard(), Ledgers: ledgers,
 		NewID: func() string { ids++; return fmt.Sprint(name, ids) },
 	}).Logging(slog.New(warnings{slog.DiscardHandler, &c.warned}))
@@ -121,7 +121,7 @@ func TestTwoProcessesShareTheQuotaByATable(t *testing.T) {
 		process := func(name string) *caller {
 			n := 0
 			token := func() string { n++; return fmt.Sprint(name, n) }
-			return newCaller(ctx, name, tablestore.New(model.Client(name), token))
+			return newCaller(ctx, name, tablestore.New(model.Client(name), token), members.NewSelf(name))
 		}
 		a, b := process("a"), process("b")
 		time.Sleep(time.Minute)
@@ -178,5 +178,56 @@ func TestTwoProcessesShareTheQuotaByATable(t *testing.T) {
 			c.system.Shutdown()
 		}
 		time.Sleep(time.Minute) // the library counts dead letters for a while
+	})
+}
+
+// What a process keeps for keys is there when another one, which was lent the whole quota, ends without a word.
+func TestAKeyDoesNotWaitForAProcessThatWasKilled(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		dies, kill := context.WithCancel(ctx)
+		model := tablesim.New(nil)
+		process := func(life context.Context, name string) *caller {
+			n, self := 0, members.NewSelf(name)
+			table := tablestore.New(model.Client(name), func() string { n++; return fmt.Sprint(name, n) })
+			go func() {
+				for count := int64(1); life.Err() == nil; count++ {
+					sent := time.Now()
+					if table.Raise(life, members.Member{ID: name, Count: count}, sent) == nil {
+						self.Raised(sent)
+					}
+					time.Sleep(members.RaiseEvery)
+				}
+			}()
+			time.Sleep(time.Second)
+			c := newCaller(life, name, table, self)
+			_, _ = c.system.Root.RequestFuture(c.permits.Quota, messages.OpenQuota{}, time.Minute).Result()
+			return c
+		}
+		a, b := process(dies, "a"), process(ctx, "b")
+		a.work(dies)
+		time.Sleep(time.Minute)
+		end := func(c *caller) {
+			_ = c.system.Root.StopFuture(c.permits.Quota).Wait()
+			c.system.Shutdown()
+		}
+		kill()
+		end(a)
+		began := time.Now()
+		for _, operation := range []gateway.Operation{
+			"GetRestApis", "GetUsagePlans", gateway.CreateAPIKey, gateway.CreateUsagePlanKey,
+		} {
+			done, err := b.permits.Acquire(ctx, gateway.PermitRequest{Operation: operation, Priority: gateway.PriorityKeys})
+			if err != nil {
+				t.Fatal(err)
+			}
+			done(gateway.Outcome{})
+		}
+		if took := time.Since(began); took > 0 {
+			t.Errorf("the calls of a SUBSCRIBE waited %s", took)
+		}
+		cancel()
+		end(b)
+		time.Sleep(time.Minute)
 	})
 }

@@ -45,10 +45,13 @@ type Member struct {
 
 // Lease says whether this process may act: make or attach a key, send the first byte of an answer or a batch, or spend a
 // permit. The zero Lease does not stand.
-type Lease struct{ from time.Time }
+type Lease struct{ from, since time.Time }
 
 // Raised notes that a raise which was sent at an instant is confirmed.
 func (l *Lease) Raised(sent time.Time) {
+	if !l.Stands(sent) {
+		l.since = sent
+	}
 	if sent.After(l.from) {
 		l.from = sent
 	}
@@ -56,6 +59,15 @@ func (l *Lease) Raised(sent time.Time) {
 
 // Stands reports whether the process may act at an instant.
 func (l Lease) Stands(now time.Time) bool { return !l.from.IsZero() && now.Sub(l.from) < StandsFor }
+
+// Since is since when the process has lived for others without a gap in which they could have thought it gone; zero where it
+// does not stand.
+func (l Lease) Since(now time.Time) time.Time {
+	if !l.Stands(now) {
+		return time.Time{}
+	}
+	return l.since
+}
 
 // Watch is what one process knows of the others.
 type Watch struct {
@@ -183,6 +195,13 @@ func (s *Self) Stands(now time.Time) bool {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	return s.lease.Stands(now)
+}
+
+// Since is since when this process stands without a gap; see [Lease.Since].
+func (s *Self) Since(now time.Time) time.Time {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	return s.lease.Since(now)
 }
 
 // Others reports whether what a member owns is another one's business, who is not known to be gone.

@@ -32,8 +32,8 @@ const (
 	sameCongestion = time.Second
 	// pause is how long nothing is granted after a throttle that names no time, because AWS's bucket is empty.
 	pause = 500 * time.Millisecond
-	// keptForKeys is how many tokens of a lease only calls for keys may use. A process whose rate was given to others has
-	// no more than these when a SUBSCRIBE comes: CreateApiKey and CreateUsagePlanKey.
+	// keptForKeys is how many tokens of a lease only calls for keys may use, CreateApiKey and CreateUsagePlanKey, where a
+	// process keeps no more than that beside its leases.
 	keptForKeys = 2
 	// spareAfter is how long a DeleteApiKey waits for a lease until it goes without one, and spareEvery how often one does.
 	// The end of a subscription must not wait for the table of the leases: its key opens an API. Where only this process
@@ -115,6 +115,8 @@ type Budget struct {
 	// leased: the budget uses what [Budget.Use] gives, and nothing once leaseEnds has come.
 	leased    bool
 	leaseEnds time.Time
+	// lent is the burst of the lease, kept the tokens beside it that outlive it.
+	lent, kept float64
 	// spareFrom is when the next call may go without a lease.
 	spareFrom time.Time
 
@@ -216,12 +218,23 @@ func (b *Budget) Use(now time.Time, l Lease) {
 	b.all.tokens = min(b.all.burst, b.all.tokens+l.Tokens)
 }
 
+// Keep has the budget keep so many tokens for calls for keys, from what it is lent: with a lease, and without one. They are
+// beside the lease's burst.
+func (b *Budget) Keep(now time.Time, tokens float64) {
+	b.advance(now)
+	if tokens != b.kept {
+		b.kept = tokens
+		b.setRate(b.all.rate, b.lent, b.all.soon)
+	}
+}
+
 func (b *Budget) setRate(rate, burst, soon float64) {
-	b.all.rate, b.all.burst, b.all.soon = rate, burst, soon
-	b.all.tokens = min(b.all.tokens, burst)
+	b.lent = burst
+	b.all.rate, b.all.burst, b.all.soon = rate, burst+b.kept, soon
+	b.all.tokens = min(b.all.tokens, b.all.burst)
 	for name, own := range b.each {
 		part := b.limits.Operations[name].Rate / b.limits.Rate
-		own.rate, own.soon, own.burst = part*rate, part*soon, 0
+		own.rate, own.soon, own.burst = part*rate, part*soon, min(1, b.kept)
 		if rate > 0 {
 			own.burst = max(1, own.rate)
 		}
@@ -232,7 +245,7 @@ func (b *Budget) setRate(rate, burst, soon float64) {
 // Demand is what calls want of a budget.
 func (b *Budget) Demand() Demand {
 	d := Demand{Waiting: len(b.waiting), Running: len(b.inFlight), Granted: b.grants, GrantedKeys: b.keyGrants,
-		LastGranted: b.lastGranted}
+		LastGranted: b.lastGranted, Tokens: b.all.tokens}
 	for _, w := range b.waiting {
 		if w.Priority > gateway.PriorityKeys {
 			break
@@ -288,9 +301,10 @@ func (b *Budget) Advance(now time.Time) Decision {
 	b.advance(now)
 	var d Decision
 	d.Refused = b.refuse(now)
-	for len(b.waiting) > 0 && b.paused(now) == 0 && (b.all.tokens >= 1 || b.unleased()) {
+	for len(b.waiting) > 0 && b.paused(now) == 0 {
 		i := b.pick(now)
-		if b.unleased() {
+		spare := i < 0 && b.unleased()
+		if spare {
 			i = b.spare(now)
 		}
 		if i < 0 {
@@ -298,13 +312,10 @@ func (b *Budget) Advance(now time.Time) Decision {
 		}
 		w := b.waiting[i]
 		b.waiting = slices.Delete(b.waiting, i, i+1)
-		if b.unleased() {
+		if spare {
 			b.spareFrom = now.Add(spareEvery)
 		} else {
-			b.all.tokens--
-		}
-		if own := b.each[w.Operation]; own != nil && !b.unleased() {
-			own.tokens--
+			b.take(w.Operation)
 		}
 		b.inFlight[w.ticket] = w.Operation
 		b.running[w.Operation]++
@@ -321,8 +332,16 @@ func (b *Budget) Advance(now time.Time) Decision {
 	return d
 }
 
+// take takes the tokens of a call.
+func (b *Budget) take(operation gateway.Operation) {
+	b.all.tokens--
+	if own := b.each[operation]; own != nil {
+		own.tokens--
+	}
+}
+
 // advance adds the tokens of the time that has passed and, after a throttle, raises the rate. It does neither during a
-// pause. A lease that has ended leaves nothing: no rate, no tokens.
+// pause. A lease that has ended leaves nothing but what is kept for keys: no rate, no other tokens.
 func (b *Budget) advance(now time.Time) {
 	if b.leased && b.all.rate > 0 && !now.Before(b.leaseEnds) {
 		b.setRate(0, 0, b.all.soon)
@@ -342,9 +361,12 @@ func (b *Budget) advance(now time.Time) {
 // pick is the index of the request that goes next, or -1 if every request waits for its operation's own limit.
 func (b *Budget) pick(now time.Time) int {
 	best := -1
+	if b.all.tokens < 1 {
+		return best
+	}
 	oldest := b.grants%fairness == fairness-1
 	for i, w := range b.waiting {
-		if b.all.tokens < b.needed(w) || !b.ready(now, w.Operation) {
+		if b.all.tokens < b.needed(w) || b.unleased() && w.Priority != gateway.PriorityKeys || !b.ready(now, w.Operation) {
 			continue
 		}
 		if !oldest {
@@ -372,7 +394,7 @@ func (b *Budget) needed(w waiting) float64 {
 	if !b.leased || w.Priority == gateway.PriorityKeys {
 		return 1
 	}
-	return max(1, min(1+keptForKeys, b.all.burst))
+	return max(1, min(1+max(keptForKeys, b.kept), b.all.burst))
 }
 
 func (b *Budget) ready(now time.Time, operation gateway.Operation) bool {

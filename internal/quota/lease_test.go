@@ -122,3 +122,30 @@ func TestWithoutALeaseAKeyIsDeletedNowAndThen(t *testing.T) {
 		t.Errorf("with a lease %d are granted within a second, want all 7", got)
 	}
 }
+
+// What is kept for keys is filled by a lease and outlives it; it makes one key.
+func TestWhatIsKeptForKeysOutlivesTheLease(t *testing.T) {
+	d := leased(t, quota.Lease{Rate: 7, Burst: 20, Until: start().Add(4 * time.Second)})
+	d.budget.Keep(d.now, 4)
+	d.after(3900 * time.Millisecond)
+	d.after(time.Hour)
+	if got := d.budget.Demand().Tokens; got != 4 {
+		t.Errorf("%v tokens are left", got)
+	}
+	d.ask("GetStages", gateway.PriorityPreview, 0)
+	if got := d.after(0).Granted; len(got) > 0 {
+		t.Errorf("a preview took %v", got)
+	}
+	for range 2 {
+		d.ask("GetStages", gateway.PriorityKeys, 0)
+		d.ask(gateway.CreateAPIKey, gateway.PriorityKeys, 0)
+	}
+	if got := d.after(0).Granted; len(got) != 3 {
+		t.Errorf("%d granted, want two lists and one CreateApiKey", len(got))
+	}
+	d.budget.Keep(d.now, 0) // others may think that the process is gone
+	d.budget.Keep(d.now, 4)
+	if got := d.granted(gateway.PriorityKeys); got != 0 {
+		t.Errorf("%d granted of what was lost", got)
+	}
+}

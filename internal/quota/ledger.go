@@ -16,6 +16,9 @@ type Ledger struct {
 	Lowered int64
 	// Holders are the processes that have work, by their ids.
 	Holders map[string]Holder
+	// Kept is how much of the burst each member keeps for its calls for keys, in thousandths of a request, by the member's
+	// id: until others think it gone, also without work. What holders are lent is the rest.
+	Kept map[string]int64
 }
 
 // Version tells the changes of a ledger apart: the number orders them, and no other change has the token. The zero
@@ -50,6 +53,10 @@ func (l Ledger) Clone() Ledger {
 	if l.Holders == nil {
 		l.Holders = map[string]Holder{}
 	}
+	l.Kept = maps.Clone(l.Kept)
+	if l.Kept == nil {
+		l.Kept = map[string]int64{}
+	}
 	return l
 }
 
@@ -65,13 +72,28 @@ func (l Ledger) Without(process string) (without Ledger, held bool) {
 }
 
 // limits are the rate and the burst that are shared out, throttles apart: the least of what the holders are configured
-// for.
+// for, without what is kept.
 func (l Ledger) limits(of Holder) (rate, burst int64) {
 	rate, burst = of.MostRate, of.MostBurst
 	for _, h := range l.Holders {
 		rate, burst = min(rate, h.MostRate), min(burst, h.MostBurst)
 	}
-	return rate, burst
+	for _, kept := range l.Kept {
+		burst -= kept
+	}
+	return rate, max(0, burst)
+}
+
+// keeps is how much a member may keep: a SUBSCRIBE's calls or a seventh of the burst, in whole requests, while all
+// together keep no more than half of it.
+func (l Ledger) keeps(id string, of Holder) int64 {
+	_, lent := l.limits(of)
+	all := lent
+	for _, kept := range l.Kept {
+		all += kept
+	}
+	keeps := min(aSubscribesCalls*whole, all/7, lent+l.Kept[id]-all/2)
+	return max(0, keeps/whole*whole)
 }
 
 // given is the sum of the holders' rates.
@@ -149,4 +171,6 @@ type Demand struct {
 	// Granted is the number of permits since the budget began, GrantedKeys those for keys.
 	Granted, GrantedKeys int
 	LastGranted          time.Time
+	// Tokens are those that calls could take at once.
+	Tokens float64
 }

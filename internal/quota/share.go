@@ -1,6 +1,7 @@
 package quota
 
 import (
+	"maps"
 	"math"
 	"strconv"
 	"time"
@@ -24,7 +25,23 @@ const (
 	// silentAfter is how long another process's count must stand still until its rate is given to others. It is twice
 	// leaseFor, so that no clock's error matters.
 	silentAfter = 8 * time.Second
+	// aSubscribesCalls is how many calls a SUBSCRIBE makes: two lists, CreateApiKey and CreateUsagePlanKey. A member keeps
+	// them, so that the first SUBSCRIBE that comes to it does not wait until a holder that was killed is silent for long
+	// enough.
+	aSubscribesCalls = 4
+	// keptAfter is how long after its write what a member keeps may be used: all leases from before, which do not know of it,
+	// have ended.
+	keptAfter = leaseFor + time.Second
 )
+
+// Alive is what a share must know of the members that it belongs to; see members.Self.
+type Alive interface {
+	ID() string
+	// Since is since when this process lives for the others without a gap; zero where it may be gone for them.
+	Since(now time.Time) time.Time
+	// Others reports whether a member is another one, and not known to be gone.
+	Others(now time.Time, id string) bool
+}
 
 // Share is one process's part of a quota that several processes share by a [Ledger]. It is a plain state machine: time
 // goes in, and what to write and what to use comes out. It is not safe for concurrent use.
@@ -35,9 +52,17 @@ const (
 // they have seen its count move, or at once where it has left in order ([Ledger.Without]). So no clocks are compared.
 // Bursts are divided as the rates are. A rate that is taken over comes without tokens. So all processes together keep to
 // a bucket of the quota's rate and burst at every moment.
+//
+// A part of the burst is not lent: each member keeps a few tokens of its own for keys ([Share.Kept]), which it fills from
+// what it is lent. They outlive its lease, for as long as others think that it lives.
 type Share struct {
-	me   string
-	most Holder // its limits alone
+	me    string
+	most  Holder // its limits alone
+	alive Alive  // nil: nothing is kept
+
+	kept      int64     // what this member keeps in the ledger
+	keptSince time.Time // its life then
+	keptFrom  time.Time // when it may be used first
 
 	known   Ledger
 	learned time.Time // when known was; zero: it is not known
@@ -69,6 +94,8 @@ type Share struct {
 type write struct {
 	began   time.Time
 	falling bool // it has a throttle in it
+	kept    int64
+	since   time.Time // this member's life
 }
 
 // sight is a holder's count, and when it was first seen.
@@ -85,9 +112,10 @@ type use struct {
 }
 
 // NewShare makes a share of a quota, of which nothing is known yet. The id is unique among all processes that ever were.
-func NewShare(id string, limits Limits) *Share {
+// Without alive nothing is kept for keys.
+func NewShare(id string, limits Limits, alive Alive) *Share {
 	return &Share{
-		me: id, moved: map[string]sight{}, sent: map[int64]write{},
+		me: id, alive: alive, moved: map[string]sight{}, sent: map[int64]write{},
 		most: Holder{MostRate: int64(limits.Rate * whole), MostBurst: int64(limits.Burst * whole)},
 	}
 }
@@ -119,6 +147,26 @@ func (s *Share) Others() (rates map[string]float64, learned time.Time) {
 	return rates, s.learned
 }
 
+// Kept is how many tokens this member keeps for keys, whether or not it has a lease; see [Budget.Keep].
+func (s *Share) Kept(now time.Time) float64 {
+	if s.kept == 0 || now.Before(s.keptFrom) || !s.alive.Since(now).Equal(s.keptSince) {
+		return 0
+	}
+	return float64(s.kept) / whole
+}
+
+// lacks is how many tokens are to be had until this member has what it keeps.
+func (s *Share) lacks(now time.Time, d Demand) int {
+	if s.alive == nil || s.alive.Since(now).IsZero() {
+		return 0
+	}
+	keeps, kept := float64(s.known.keeps(s.alive.ID(), s.most))/whole, s.Kept(now)
+	if kept >= keeps && d.Tokens > kept-0.5 {
+		return 0
+	}
+	return max(1, int(math.Ceil(keeps-d.Tokens)))
+}
+
 // Throttled notes that AWS throttled a call of this process. Its rate falls at once, everybody's with the next beat.
 func (s *Share) Throttled(now time.Time) {
 	if !s.fell.IsZero() && now.Sub(s.fell) < sameCongestion {
@@ -131,11 +179,15 @@ func (s *Share) Throttled(now time.Time) {
 // Next is when to call [Share.Beat] next; zero: not before something else happens.
 func (s *Share) Next(now time.Time, d Demand) time.Time {
 	switch {
-	case s.writing || s.resting(now, d):
+	case s.writing:
+		return time.Time{}
+	case s.resting(now, d) && s.alive != nil && s.alive.Since(now).IsZero():
+		return now.Add(beatEvery) // nothing can be kept for keys before this process is known to live
+	case s.resting(now, d):
 		return time.Time{}
 	case s.again:
 		return now
-	case s.idle(d):
+	case s.idle(now, d):
 		return s.began.Add(beatEvery)
 	case s.failed:
 		return s.began.Add(beatEvery)
@@ -147,9 +199,9 @@ func (s *Share) Next(now time.Time, d Demand) time.Time {
 	return s.began.Add(beatEvery)
 }
 
-// idle: there was no work since the last beat.
-func (s *Share) idle(d Demand) bool {
-	return d.Waiting == 0 && d.Running == 0 && d.Granted == s.use.before.Granted
+// idle: there was no work since the last beat, and what is kept for keys is there.
+func (s *Share) idle(now time.Time, d Demand) bool {
+	return d.Waiting == 0 && d.Running == 0 && d.Granted == s.use.before.Granted && s.lacks(now, d) == 0
 }
 
 func later(a, b time.Time) time.Time {
@@ -161,7 +213,7 @@ func later(a, b time.Time) time.Time {
 
 // resting: there is no work, and nothing to give back.
 func (s *Share) resting(now time.Time, d Demand) bool {
-	return s.idle(d) && (now.After(s.until) || s.known.Holders[s.me] == (Holder{}))
+	return s.idle(now, d) && (now.After(s.until) || s.known.Holders[s.me] == (Holder{}))
 }
 
 // Beat gives the next write, from what is known of the ledger to what it is to become. It lowers the lease where the
@@ -171,13 +223,12 @@ func (s *Share) Beat(now time.Time, d Demand) (from, to Ledger, ok bool) {
 		return from, to, false
 	}
 	if s.tries == 0 {
-		s.noWork = s.idle(d) && now.Sub(s.use.at) >= beatEvery/2
+		s.noWork = s.idle(now, d) && now.Sub(s.use.at) >= beatEvery/2
 	}
 	s.measure(now, d)
 	s.writing, s.again = true, false
 	s.began = now
 	s.count++
-	s.sent[s.count] = write{now, s.falling}
 	to = s.known.Clone()
 	to.Version = Version{Number: s.known.Version.Number + 1, Token: s.me + "/" + strconv.FormatInt(s.count, 10)}
 	for id, seen := range s.moved {
@@ -186,6 +237,7 @@ func (s *Share) Beat(now time.Time, d Demand) (from, to Ledger, ok bool) {
 		}
 	}
 	s.recover(now, &to)
+	s.sent[s.count] = s.keep(now, &to)
 	if s.noWork && d.Waiting == 0 && d.Running == 0 {
 		delete(to.Holders, s.me)
 		s.rate, s.due = 0, 0
@@ -205,6 +257,24 @@ func (s *Share) Beat(now time.Time, d Demand) (from, to Ledger, ok bool) {
 	to.Holders[s.me] = me
 	s.rate = min(s.rate, me.Rate)
 	return s.known, to, true
+}
+
+// keep has the ledger keep what this member may, and lends again what members kept that are gone.
+func (s *Share) keep(now time.Time, to *Ledger) write {
+	w := write{began: now, falling: s.falling}
+	if s.alive == nil {
+		return w
+	}
+	me := s.alive.ID()
+	maps.DeleteFunc(to.Kept, func(id string, _ int64) bool { return id != me && !s.alive.Others(now, id) })
+	if w.since = s.alive.Since(now); !w.since.IsZero() {
+		w.kept = to.keeps(me, s.most)
+	}
+	s.kept = min(s.kept, w.kept)
+	if delete(to.Kept, me); w.kept > 0 {
+		to.Kept[me] = w.kept
+	}
+	return w
 }
 
 // recover lowers the rate in the ledger after a throttle, and gives it back bit by bit.
@@ -245,7 +315,7 @@ func (s *Share) wants(now time.Time, d Demand) (all, keys int64) {
 		return min(s.most.MostRate, int64(math.Ceil((used+float64(waiting))*whole)))
 	}
 	keys = want(s.use.keys, keysSooner*d.WaitingKeys)
-	all = want(s.use.all, d.Waiting+(keysSooner-1)*d.WaitingKeys)
+	all = want(s.use.all, d.Waiting+(keysSooner-1)*d.WaitingKeys+s.lacks(now, d))
 	return max(all, leastOf(s.most.MostRate, s.most.MostBurst)), keys
 }
 
@@ -293,6 +363,7 @@ func (s *Share) learn(now time.Time, is Ledger) {
 			s.moved[id] = sight{h.Count, now}
 		}
 	}
+	s.learnKept(now, is, sent, held && confirmed)
 	if is.Lowered > s.known.Lowered || confirmed && sent.falling {
 		s.fell, s.falling = now, false
 	}
@@ -301,6 +372,18 @@ func (s *Share) learn(now time.Time, is Ledger) {
 	}
 	s.known, s.learned, s.failed = is, now, false
 	clear(s.sent)
+}
+
+// learnKept notes what is kept. What a write of this process has raised may be used after a while.
+func (s *Share) learnKept(now time.Time, is Ledger, sent write, confirmed bool) {
+	if s.alive == nil {
+		return
+	}
+	in := is.Kept[s.alive.ID()]
+	s.kept = min(s.kept, in)
+	if confirmed && (sent.kept > s.kept || !sent.since.Equal(s.keptSince)) {
+		s.kept, s.keptSince, s.keptFrom = min(sent.kept, in), sent.since, now.Add(keptAfter)
+	}
 }
 
 // unused is how many tokens nobody has had from the time when the ledger was learnt until a write began that was taken:

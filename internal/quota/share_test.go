@@ -24,7 +24,7 @@ type member struct {
 }
 
 func newMember(t *testing.T, table *ledger, id string) *member {
-	return &member{t: t, share: quota.NewShare(id, defaults()), table: table, now: start()}
+	return &member{t: t, share: quota.NewShare(id, defaults(), nil), table: table, now: start()}
 }
 
 // busy has more calls wait than the quota allows.
@@ -239,7 +239,7 @@ func TestAThrottleSlowsAllAndIsOver(t *testing.T) {
 func TestTheLeastShareIsSharedOut(t *testing.T) {
 	table := &ledger{}
 	a := newMember(t, table, "a").busy()
-	b := &member{t: t, share: quota.NewShare("b", quota.AWSLimits(awsRate, int(awsBurst), 0.3)), table: table, now: start()}
+	b := &member{t: t, share: quota.NewShare("b", quota.AWSLimits(awsRate, int(awsBurst), 0.3), nil), table: table, now: start()}
 	b.busy()
 	for range 4 {
 		a.beat()
@@ -248,5 +248,73 @@ func TestTheLeastShareIsSharedOut(t *testing.T) {
 	}
 	if x, y := a.share.Lease(), b.share.Lease(); x.Rate != 1.5 || y.Rate != 1.5 || !near(x.Burst+y.Burst, 12) {
 		t.Errorf("a has %+v, b %+v", x, y)
+	}
+}
+
+// alive is a member that has lived since a time, among others that are gone or not.
+type alive struct {
+	id    string
+	since time.Time
+	gone  map[string]bool
+}
+
+func (a *alive) ID() string                         { return a.id }
+func (a *alive) Since(time.Time) time.Time          { return a.since }
+func (a *alive) Others(_ time.Time, id string) bool { return id != a.id && !a.gone[id] }
+func (m *member) of(a *alive) *member               { m.share = quota.NewShare(a.id, defaults(), a); return m }
+func (m *member) later(d time.Duration, more ...*member) {
+	for _, x := range append(more, m) {
+		x.now = x.now.Add(d)
+	}
+}
+
+func TestEachMemberKeepsTheCallsOfASubscribe(t *testing.T) {
+	table := &ledger{}
+	aLife, bLife := &alive{id: "A", since: start(), gone: map[string]bool{}}, &alive{id: "B", since: start(), gone: map[string]bool{}}
+	a, b := newMember(t, table, "a").of(aLife).busy(), newMember(t, table, "b").of(bLife)
+	a.beat()
+	if a.lease.Burst != 24 || a.share.Kept(a.now) != 0 {
+		t.Fatalf("%+v, %v kept at once", a.lease, a.share.Kept(a.now))
+	}
+	b.beat() // without work, as it lacks what it is to keep
+	for range 5 {
+		b.later(time.Second, a)
+		a.beat()
+		b.beat()
+	}
+	if a.lease.Burst+b.lease.Burst > 20 || a.share.Kept(a.now) != 4 || b.share.Kept(b.now) != 4 {
+		t.Errorf("bursts of %v and %v, kept are %v and %v", a.lease.Burst, b.lease.Burst, a.share.Kept(a.now), b.share.Kept(b.now))
+	}
+	b.demand.Tokens = 4
+	for range 3 {
+		b.later(time.Second, a)
+		if at := b.share.Next(b.now, b.demand); !at.IsZero() {
+			b.beat()
+		}
+	}
+	if at := b.share.Next(b.now, b.demand); !at.IsZero() || len(table.is.Holders) != 1 {
+		t.Errorf("it has what it keeps, and writes at %s", at)
+	}
+	b.later(time.Hour, a)
+	if b.share.Kept(b.now) != 4 {
+		t.Error("what is kept ends with the lease")
+	}
+	// Others may have thought that it was gone.
+	bLife.since = bLife.since.Add(time.Hour)
+	if b.share.Kept(b.now) != 0 || b.share.Next(b.now, b.demand).IsZero() {
+		t.Error("what it kept in its life before counts")
+	}
+	aLife.gone["B"] = true
+	a.beat()
+	if _, kept := table.is.Kept["B"]; kept || a.lease.Burst != 24 {
+		t.Errorf("what a member kept that is gone is not lent again: %+v", table.is)
+	}
+}
+
+func TestAtASmallQuotaNothingIsKept(t *testing.T) {
+	m := &member{t: t, table: &ledger{}, now: start()}
+	m.share = quota.NewShare("a", quota.AWSLimits(awsRate, int(awsBurst), 0.1), &alive{id: "A", since: start()})
+	if m.busy().beat(); m.lease.Burst != 4 || len(m.table.is.Kept) > 0 {
+		t.Errorf("%+v, kept %v", m.lease, m.table.is.Kept)
 	}
 }

@@ -15,11 +15,13 @@ import (
 //	v, token      the version of its last change
 //	lowered       by how much throttles have lowered the rate, in thousandths
 //	h.ID.FIELD    a field of the holder ID. A holder without a count is not there
+//	kept.ID       what the member ID keeps for keys, in thousandths
 const (
 	partitionQuota = "quota"
 
 	attributeLowered = "lowered"
 	holderPrefix     = "h."
+	keptPrefix       = "kept."
 	fieldCount       = "count"
 )
 
@@ -91,6 +93,9 @@ func ledgerItem(l quota.Ledger) table.Item {
 			item[holderPrefix+id+"."+f.name] = table.Number(*f.of(&h))
 		}
 	}
+	for id, kept := range l.Kept {
+		item[keptPrefix+id] = table.Number(kept)
+	}
 	return item
 }
 
@@ -98,8 +103,12 @@ func ledgerOf(item table.Item) quota.Ledger {
 	l := quota.Ledger{
 		Version: quota.Version{Number: item[attributeVersion].Number(), Token: item[attributeToken].Text()},
 		Lowered: item[attributeLowered].Number(), Holders: map[string]quota.Holder{},
+		Kept: map[string]int64{},
 	}
-	for name := range item {
+	for name, value := range item {
+		if id, kept := strings.CutPrefix(name, keptPrefix); kept {
+			l.Kept[id] = value.Number()
+		}
 		id, isCount := strings.CutSuffix(name, "."+fieldCount)
 		id, isHolder := strings.CutPrefix(id, holderPrefix)
 		if !isCount || !isHolder {

@@ -23,17 +23,19 @@ func TestALedgerIsReadAsItWasWritten(t *testing.T) {
 		Holders: map[string]quota.Holder{
 			"a": {Count: 1, Rate: 2, Want: 3, Keys: 4, MostRate: 5, MostBurst: 6}, "b": {Count: 9},
 		},
+		Kept: map[string]int64{"A": 4000, "B": 1000},
 	}
 	if now, taken, err := change(quota.Ledger{}, to); !taken || err != nil || now.Version != to.Version {
 		t.Fatalf("%+v, %v, %v", now, taken, err)
 	}
 	now, taken, err := change(quota.Ledger{}, to)
-	if taken || err != nil || now.Version != to.Version || now.Lowered != 300 || !maps.Equal(now.Holders, to.Holders) {
+	if taken || err != nil || now.Version != to.Version || now.Lowered != 300 || !maps.Equal(now.Holders, to.Holders) || !maps.Equal(now.Kept, to.Kept) {
 		t.Fatalf("%+v, %v, %v", now, taken, err)
 	}
 	next := now.Clone()
 	next.Version = quota.Version{Number: 2, Token: "a/2"}
 	delete(next.Holders, "b")
+	delete(next.Kept, "B")
 	for f, want := range map[tablesim.Fault]error{
 		tablesim.Throttled: table.ErrNotWritten, tablesim.LostBefore: table.ErrUnknown,
 	} {
@@ -46,7 +48,7 @@ func TestALedgerIsReadAsItWasWritten(t *testing.T) {
 	if _, taken, err := change(now, next); !taken || err != nil {
 		t.Fatalf("%v, %v", taken, err)
 	}
-	if now, _, _ = change(quota.Ledger{}, to); !maps.Equal(now.Holders, next.Holders) || len(now.Holders) != 1 {
+	if now, _, _ = change(quota.Ledger{}, to); !maps.Equal(now.Holders, next.Holders) || len(now.Holders) != 1 || len(now.Kept) != 1 {
 		t.Errorf("%+v", now)
 	}
 }

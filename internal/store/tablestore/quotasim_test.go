@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/members"
 	"federation-agent/internal/quota"
 	"federation-agent/internal/store/tablestore"
 	"federation-agent/internal/table/tablesim"
@@ -44,6 +45,8 @@ type quotaWorld struct {
 	all    []*process
 	// lost is how many of 1000 calls of the table lose their answer, in each of three ways.
 	lost int
+	// lives is the members' counters. With them, each keeps tokens for keys.
+	lives map[string]int64
 
 	aws, share bucket
 	calls      int
@@ -75,7 +78,7 @@ func (e *events) Pop() any {
 
 func newQuotaWorld(seed uint64, fastest float64) *quotaWorld {
 	return &quotaWorld{
-		dice: rand.New(rand.NewPCG(seed, 15)), model: tablesim.New(nil),
+		dice: rand.New(rand.NewPCG(seed, 15)), model: tablesim.New(nil), lives: map[string]int64{},
 		aws:   bucket{rate: awsRate, burst: awsBurst, tokens: awsBurst},
 		share: bucket{rate: awsRate * ours * fastest, burst: awsBurst * ours, tokens: awsBurst * ours},
 	}
@@ -104,6 +107,9 @@ func (w *quotaWorld) check() {
 			rate += p.lease.Rate
 			burst += p.lease.Burst
 		}
+		if !p.ended {
+			burst += p.share.Kept(p.clock())
+		}
 	}
 	if w.broken == "" && (rate > awsRate*ours+1e-9 || burst > awsBurst*ours+1e-9) {
 		w.broken = fmt.Sprintf("at %s there are leases of %.3f a second, burst %.3f", w.now, rate, burst)
@@ -121,6 +127,7 @@ type process struct {
 	id        string
 	drift     float64 // how much faster its clock goes
 	table     *tablestore.Store
+	self      *members.Self
 	share     *quota.Share
 	budget    *quota.Budget
 	lease     quota.Lease
@@ -141,11 +148,35 @@ func (w *quotaWorld) start(id string, drift float64) *process {
 	p := &process{w: w, id: id, drift: drift, keys: map[uint64]time.Duration{}}
 	limits := quota.AWSLimits(awsRate, awsBurst, ours)
 	p.table = open(w.model, id)
-	p.share = quota.NewShare(id, limits)
+	p.self = members.NewSelf(id)
+	p.share = quota.NewShare(id, limits, p.self)
+	p.live()
 	p.budget = quota.NewBudget(limits, p.clock())
 	p.use()
 	w.all = append(w.all, p)
+	w.after(0, p.step)
 	return p
+}
+
+// live shows the process to the others, and looks for them, while it can.
+func (p *process) live() {
+	w := p.w
+	if p.ended {
+		return
+	}
+	if w.now >= p.frozen && w.now >= p.cut && w.now >= p.throttled {
+		sent := p.clock()
+		w.lives[p.id]++
+		if w.dice.IntN(1000) >= w.lost { // else its answer is lost
+			p.self.Raised(sent)
+		}
+		var all []members.Member
+		for id, count := range w.lives {
+			all = append(all, members.Member{ID: id, Count: count})
+		}
+		p.self.See(sent, all)
+	}
+	w.after(members.RaiseEvery, p.live)
 }
 
 // clock is the process's own: it has its own beginning, too.
@@ -200,6 +231,7 @@ func (p *process) step() {
 		do()
 	}
 	now := p.clock()
+	p.budget.Keep(now, p.share.Kept(now))
 	decision := p.budget.Advance(now)
 	for _, ticket := range decision.Granted {
 		p.call(ticket)
@@ -314,13 +346,15 @@ func (p *process) throttle() {
 	}
 }
 
-func (p *process) ask(priority gateway.Priority) {
+func (p *process) ask(priority gateway.Priority) { p.askFor("GetExport", priority) }
+
+func (p *process) askFor(operation gateway.Operation, priority gateway.Priority) {
 	p.tickets++
 	p.busy++
 	if priority == gateway.PriorityKeys {
 		p.keys[p.tickets] = p.w.now
 	}
-	p.budget.Ask(p.clock(), p.tickets, gateway.PermitRequest{Operation: "GetExport", Priority: priority})
+	p.budget.Ask(p.clock(), p.tickets, gateway.PermitRequest{Operation: operation, Priority: priority})
 }
 
 // work has so many workers call without a pause from now on. Those that are too many end after their call.
@@ -460,7 +494,7 @@ func TestTheShareIsUsed(t *testing.T) {
 		a.work(1)
 		w.after(time.Second, func() { a.work(0) })
 	})
-	if w.writes > 8 {
+	if w.writes > 20 {
 		t.Errorf("a process without work writes: %d", w.writes)
 	}
 }
@@ -486,5 +520,42 @@ func TestAKeyDoesNotWaitForAnotherProcessesIngest(t *testing.T) {
 	t.Logf("%d calls for keys waited %s at the median, %s at most", len(w.keyWaits), median, longest)
 	if longest > 5*time.Second {
 		t.Errorf("a call for a key waited %s", longest)
+	}
+}
+
+// TestAKeyDoesNotWaitForAProcessThatWasKilled: the rate of a process that ends without a word is lent again only after
+// it has been silent for eight seconds.
+func TestAKeyDoesNotWaitForAProcessThatWasKilled(t *testing.T) {
+	w := newQuotaWorld(1, 1)
+	w.neighbour()
+	a, b := w.start("a", 0), w.start("bb", 0)
+	a.work(24)
+	w.run(time.Minute)
+	for kill := range 3 {
+		a.ended = true
+		delete(w.lives, a.id)
+		w.keyWaits = nil
+		b.tell(func() {
+			for _, operation := range []gateway.Operation{"GetStages", "GetUsagePlans", gateway.CreateAPIKey, gateway.CreateUsagePlanKey} {
+				b.askFor(operation, gateway.PriorityKeys)
+			}
+		})
+		w.run(w.now + 100*time.Millisecond)
+		if len(w.keyWaits) != 4 {
+			t.Errorf("kill %d: %d of a SUBSCRIBE's 4 calls are made at once, %.2f are kept", kill, len(w.keyWaits), b.share.Kept(b.clock()))
+		}
+		b.tell(func() {
+			b.ask(gateway.PriorityKeys)
+		})
+		w.run(w.now + 20*time.Second)
+		if longest := slices.Max(w.keyWaits); len(w.keyWaits) != 5 || longest > 10*time.Second {
+			t.Errorf("kill %d: the next call waits %s", kill, longest)
+		}
+		a = w.start(fmt.Sprint("a", kill), 0)
+		a.work(24)
+		w.run(w.now + time.Minute)
+	}
+	if w.broken != "" {
+		t.Error(w.broken)
 	}
 }
