@@ -117,7 +117,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"a permit costs nothing", "internal/quota/budget.go",
-			"\t\tb.all.tokens--\n", "",
+			"\tb.all.tokens--\n", "",
 		},
 		{
 			"a plan is dropped on a failed page", "internal/apigateway/listing.go",
