@@ -22,8 +22,7 @@ const keepEvery = 30 * time.Second
 
 // keeper answers for the records that no writer of their own serves, because their integration, account or region is
 // not configured any more: it hands them to the one who reaches them ([keys.Serves]), and names the others in the log
-// and on the board. It reads all of the journal; a store that several processes share must give it what no other one
-// owns. Parent: agent.
+// and on the board. What another process of those that share the journal is at work on is that one's. Parent: agent.
 type keeper struct {
 	life.Scoped
 	env   *life.Env
@@ -31,8 +30,6 @@ type keeper struct {
 	looks keys.Looks
 
 	reading, again bool // the journal is being read, and is to be read once more
-	// orders are those that wait for that.
-	orders []asked
 	// late: the targets had their time to find out whose account they are.
 	late bool
 	// named is what was said of each record, so that it is said once.
@@ -54,12 +51,10 @@ type (
 	keepDue struct{}
 	found   struct {
 		records []keys.Record
-		all     bool // also of those with nothing to do
 		err     error
 	}
 	noted struct {
 		handed []handed
-		obeyed []asked
 		err    error
 	}
 	handed struct {
@@ -124,29 +119,30 @@ func (k *keeper) Receive(ctx actor.Context) {
 		k.onFound(ctx, m)
 	case noted:
 		k.onNoted(ctx, m)
+	case carriedOut:
+		k.onCarriedOut(ctx, m)
 	default:
 		life.Unexpected(k.env, ctx)
 	}
 }
 
-// read reads the journal, and has a first look at it in the reading goroutine. Only for orders it reads also what has
-// nothing to do: in a table that is most of it, and is paid for.
+// read reads what the journal has left to do or to see, and has a first look at it in the reading goroutine.
 func (k *keeper) read(look func([]keys.Record)) {
 	if k.reading {
 		k.again = true
 		return
 	}
 	k.reading = true
-	env, all := k.env, len(k.orders) > 0
+	env := k.env
 	life.Pipe(k.Scope, func(ctx context.Context) ([]keys.Record, error) {
-		entries, err := env.Keys.Entries(ctx, store.Filter{}, !all)
+		entries, err := env.Keys.Entries(ctx, store.Filter{}, true)
 		if look != nil {
 			look(store.RecordsOf(entries))
 		}
 		return store.RecordsOf(slices.DeleteFunc(entries, func(e store.Entry) bool {
 			return env.Member.Others(time.Now(), e.Owner)
 		})), err
-	}, func(records []keys.Record, err error) any { return found{records, all, err} })
+	}, func(records []keys.Record, err error) any { return found{records, err} })
 }
 
 // attention names what an operator must look at, as the journal had it at the start.
@@ -195,16 +191,8 @@ func (k *keeper) onLeft(m Left) {
 func (k *keeper) onFound(ctx actor.Context, m found) {
 	if m.err != nil {
 		k.env.Lasting.Error("cannot read the key journal", life.LogError, m.err)
-		for n := range k.orders {
-			k.orders[n].answer.Err = m.err
-		}
-		k.answer(ctx, k.orders)          // an order that was refused must not be carried out later
-		k.orders, k.reading = nil, false // what is named stays so until the journal can be read
+		k.reading = false // what is named stays so until the journal can be read
 		return
-	}
-	var obeyed []asked
-	if m.all { // else they came since, and are read for next
-		obeyed = k.obey(ctx, m.records)
 	}
 	adopted, notes, newly := map[keys.Place][]string{}, map[string]note{}, map[note][]keys.Record{}
 	var foreign []keys.Step
@@ -240,10 +228,8 @@ func (k *keeper) onFound(ctx actor.Context, m found) {
 		hand = append(hand, handed{k.kept.opened[place].Writer, keyactors.Adopt{Integrations: integrations}})
 	}
 	k.show(notes, newly)
-	life.Do(k.Scope, func(ctx context.Context) error {
-		k.writeDown(ctx, obeyed)
-		return k.note(ctx, foreign)
-	}, func(err error) any { return noted{hand, obeyed, err} })
+	life.Do(k.Scope, func(ctx context.Context) error { return k.note(ctx, foreign) },
+		func(err error) any { return noted{hand, err} })
 }
 
 // show notes on the board what nobody can do now, and logs what was not yet said, in a line a reason.
@@ -294,9 +280,16 @@ func (k *keeper) note(ctx context.Context, steps []keys.Step) error {
 
 // change writes another record in place of one; see [store.Replace]. An entry whose owner is gone it takes over.
 func (k *keeper) change(ctx context.Context, from keys.Record, to *keys.Record) error {
-	me := k.env.Member
 	entry, err := k.env.Keys.Entry(ctx, from.Subscription())
-	if err == nil && entry.Owner != "" && !me.Others(time.Now(), entry.Owner) {
+	if err != nil {
+		return err
+	}
+	return k.replace(ctx, entry, from, to)
+}
+
+func (k *keeper) replace(ctx context.Context, entry store.Entry, from keys.Record, to *keys.Record) (err error) {
+	me := k.env.Member
+	if entry.Owner != "" && !me.Others(time.Now(), entry.Owner) {
 		entry, err = store.TakeOver(ctx, k.env.Keys, me.ID(), entry)
 	}
 	if err == nil {
@@ -313,7 +306,6 @@ func (k *keeper) onNoted(ctx actor.Context, m noted) {
 	for _, h := range m.handed {
 		ctx.Send(h.to, h.what)
 	}
-	k.answer(ctx, m.obeyed)
 	k.reading = false
 	if k.again {
 		k.again = false

@@ -27,6 +27,13 @@ type moody struct {
 	unreadable atomic.Bool
 }
 
+func (m *moody) Entry(ctx context.Context, of keys.Subscription) (store.Entry, error) {
+	if m.unreadable.Load() {
+		return store.Entry{}, errUnreadable
+	}
+	return m.FileStore.Entry(ctx, of)
+}
+
 func (m *moody) Entries(ctx context.Context, of store.Filter, open bool) ([]store.Entry, error) {
 	if m.unreadable.Load() {
 		return nil, errUnreadable

@@ -3,6 +3,7 @@ package keeper
 import (
 	"context"
 	"slices"
+	"time"
 
 	"github.com/asynkron/protoactor-go/actor"
 
@@ -11,70 +12,53 @@ import (
 	"federation-agent/internal/keys"
 )
 
-// asked is an order of which the keeper has the say, and its answer once it has one.
-type asked struct {
+// carriedOut is an order of which the keeper has the say, and its answer.
+type carriedOut struct {
 	keyactors.Order
 	asker  *actor.PID
-	before keys.Record // as it was when the order was obeyed
 	answer keyactors.Obeyed
 }
 
 // onOrder passes an order on to the writer that deletes keys at its place. Without one it is the keeper's own.
 func (k *keeper) onOrder(ctx actor.Context, m keyactors.Order) {
-	if waits := (asked{Order: m, asker: ctx.Sender()}); !k.pass(ctx, waits) {
-		k.orders = append(k.orders, waits)
-		k.read(nil)
-	}
-}
-
-// pass passes an order on, or answers it, and reports whether it did.
-func (k *keeper) pass(ctx actor.Context, m asked) bool {
 	who, with := keys.Serves(m.Of.Place(), k.kept.configured)
 	switch {
 	case who == keys.Own, who == keys.Neighbour:
-		ctx.RequestWithCustomSender(k.kept.opened[with.Place].Writer, m.Order, m.asker)
+		ctx.Forward(k.kept.opened[with.Place].Writer)
 	case who == keys.Awaited && !k.late: // its writer may begin at any moment
-		ctx.Send(m.asker, keyactors.Obeyed{Err: &keys.Refusal{Why: keys.NotYet, Text: "the account and region of the key cannot be " +
+		ctx.Respond(keyactors.Obeyed{Err: &keys.Refusal{Why: keys.NotYet, Text: "the account and region of the key cannot be " +
 			"used yet: try again in half a minute"}})
 	default:
-		return false
-	}
-	return true
-}
-
-// obey changes the records that were read as the orders that waited want it, and gives what is to be written down for
-// each.
-func (k *keeper) obey(ctx actor.Context, records []keys.Record) (obeyed []asked) {
-	for _, m := range k.orders {
-		if k.pass(ctx, m) {
-			continue
-		}
-		m.answer.Err = keys.Gone(m.ID)
-		if n := slices.IndexFunc(records, func(r keys.Record) bool { return r.ID == m.ID }); n >= 0 {
-			m.before = records[n]
-			if m.answer.Record, m.answer.Err = m.Obey(records[n], k.env.Now()); m.answer.Err == nil {
-				records[n] = m.answer.Record
-			}
-		}
-		obeyed = append(obeyed, m)
-	}
-	k.orders = nil
-	return obeyed
-}
-
-// writeDown writes what orders changed to the journal.
-func (k *keeper) writeDown(ctx context.Context, obeyed []asked) {
-	for n := range obeyed {
-		if answer := &obeyed[n].answer; answer.Err == nil {
-			answer.Err = k.change(ctx, obeyed[n].before, &answer.Record)
-		}
+		asker := ctx.Sender()
+		life.Pipe(k.Scope, func(ctx context.Context) (keys.Record, error) { return k.carryOut(ctx, m) },
+			func(r keys.Record, err error) any { return carriedOut{m, asker, keyactors.Obeyed{Record: r, Err: err}} })
 	}
 }
 
-// answer answers the orders that are written down, or cannot be.
-func (k *keeper) answer(ctx actor.Context, obeyed []asked) {
-	for _, m := range obeyed {
-		life.LogOrder(k.env.Log, m.Order.Order, m.answer.Record, m.answer.Err)
-		ctx.Send(m.asker, m.answer)
+// carryOut writes an order down, if it can be carried out. A journal that cannot be read is not asked again: whoever gave the
+// order is told, and it must not be carried out later.
+func (k *keeper) carryOut(ctx context.Context, o keyactors.Order) (keys.Record, error) {
+	entry, err := k.env.Keys.Entry(ctx, o.Of)
+	n := slices.IndexFunc(entry.Records, func(r keys.Record) bool { return r.ID == o.ID })
+	switch {
+	case err != nil:
+		return keys.Record{}, err
+	case n < 0:
+		return keys.Record{}, keys.Gone(o.ID)
+	case k.env.Member.Others(time.Now(), entry.Owner):
+		return keys.Record{}, &keys.Refusal{Why: keys.UnderWay, Text: "another agent is at work on the keys of this subscription: " +
+			"look again in a minute"}
 	}
+	r, err := o.Obey(entry.Records[n], k.env.Now())
+	if err == nil {
+		err = k.replace(ctx, entry, entry.Records[n], &r)
+	}
+	return r, err
+}
+
+// onCarriedOut answers an order, and looks for who does what is left to do then.
+func (k *keeper) onCarriedOut(ctx actor.Context, m carriedOut) {
+	life.LogOrder(k.env.Log, m.Order.Order, m.answer.Record, m.answer.Err)
+	ctx.Send(m.asker, m.answer)
+	k.read(nil)
 }

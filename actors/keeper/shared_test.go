@@ -2,6 +2,7 @@ package keeper
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"strings"
@@ -81,24 +82,24 @@ func TestOfASharedJournalOnlyWhatNobodyIsAtIsWrittenDown(t *testing.T) {
 		if strings.Contains(said.String(), "cannot write") || strings.Contains(said.String(), "key-live0") {
 			t.Error(said)
 		}
-		whole := func() (n int) {
-			for _, c := range model.Calls() {
-				if c.Op == tablesim.Query && c.Key.Partition == "keys" && !c.Index {
-					n++
-				}
+		for id, want := range map[string]struct {
+			of  keys.Subscription
+			why keys.Why
+		}{"used0": {used, keys.InUse}, "live0": {live, keys.UnderWay}, "begun0": {begun, keys.Unknown}} {
+			asked := keyactors.Order{Order: keys.Order{Wanted: keys.Acknowledge, ID: id, Of: want.of}}
+			answer, err := system.Root.RequestFuture(keeper, asked, time.Second).Result()
+			if err != nil {
+				t.Fatal(err)
 			}
-			return n
+			refusal, is := errors.AsType[*keys.Refusal](answer.(keyactors.Obeyed).Err)
+			if !is || refusal.Why != want.why {
+				t.Errorf("an order about the key %s: %v", id, answer)
+			}
 		}
-		if n := whole(); n > 0 {
-			t.Errorf("the whole journal was read %d times, and nobody had asked", n)
-		}
-		asked := keyactors.Order{Order: keys.Order{Wanted: keys.Acknowledge, ID: "used0", Of: used}}
-		answer, err := system.Root.RequestFuture(keeper, asked, time.Second).Result()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if got := answer.(keyactors.Obeyed).Err; got == nil || got.Error() == keys.Gone("used0").Error() {
-			t.Errorf("an order about a key that is in use: %v", got)
+		for _, c := range model.Calls() {
+			if c.Op == tablesim.Query && c.Key.Partition == "keys" && !c.Index {
+				t.Error("the whole journal was read")
+			}
 		}
 		_ = system.Root.StopFuture(keeper).Wait()
 		system.Shutdown()

@@ -6,6 +6,7 @@ import (
 
 	"federation-agent/actors/life"
 	"federation-agent/internal/keys"
+	"federation-agent/internal/store"
 )
 
 // APIM is asked what became of keys whose answer was not proved to arrive.
@@ -46,7 +47,9 @@ func (s *saga) ask() error {
 func (s *saga) settled(r keys.Record) error {
 	before := r
 	before.State = keys.Unconfirmed
-	if err := s.entry.Change(before, &r); err != nil {
+	if err := s.entry.Change(before, &r); errors.Is(err, store.ErrMoved) {
+		return nil // another agent has settled it
+	} else if err != nil {
 		s.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, r.State, life.LogKey, r.KeyID,
 			life.LogKeyName, r.KeyName, life.LogError, err)
 		return err

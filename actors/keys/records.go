@@ -51,7 +51,9 @@ func (s *saga) advice(record *keys.Record) (do string, level slog.Level) {
 
 // listUnconfirmed lists a key that APIM may or may not have.
 func (s *saga) listUnconfirmed(record *keys.Record, why string) {
-	_ = s.entry.Write(record, keys.Unconfirmed, why)
+	if errors.Is(s.entry.Write(record, keys.Unconfirmed, why), store.ErrMoved) {
+		return
+	}
 	do, level := s.advice(record)
 	s.env.Often.Log(s.env.Life, level, "nobody knows whether APIM has this API key: "+do, life.LogKey,
 		record.KeyID, life.LogKeyName, record.KeyName, life.LogTarget, s.target(), life.LogSubscription, record.SubscriptionID)
@@ -59,7 +61,9 @@ func (s *saga) listUnconfirmed(record *keys.Record, why string) {
 
 // listLostCreate lists a key that may have been made and is attached to nothing.
 func (s *saga) listLostCreate(record *keys.Record, why string) {
-	_ = s.entry.Write(record, keys.LostCreate, why)
+	if errors.Is(s.entry.Write(record, keys.LostCreate, why), store.ErrMoved) {
+		return
+	}
 	do, level := s.advice(record)
 	s.env.Often.Log(s.env.Life, level, "the answer to CreateApiKey was lost: AWS may have made a key that opens nothing; "+do,
 		life.LogKeyName, record.KeyName, life.LogTarget, s.target(),

@@ -136,8 +136,12 @@ func (s *saga) onTask(ctx actor.Context, m task) {
 func (s *saga) subscribe(ctx actor.Context, m task, c messages.Subscribe) {
 	record, value, err := s.make(ctx, m, c)
 	if err != nil {
-		life.LogFailure(s.env.Often, err, "no API key was made", life.LogTarget, s.target(),
-			life.LogSubscription, s.spec.subscription.ID, life.LogReason, refusal(err))
+		about := []any{life.LogTarget, s.target(), life.LogSubscription, s.spec.subscription.ID, life.LogReason, refusal(err)}
+		if held.Elsewhere(err) {
+			s.env.Log.Info("no API key was made", about...)
+		} else {
+			life.LogFailure(s.env.Often, err, "no API key was made", about...)
+		}
 		s.refuse(ctx, c, err)
 		return
 	}

@@ -106,6 +106,17 @@ func (o ofProcess) CreateApiKey(
 	return o.cloud.CreateApiKey(context.WithValue(ctx, permitsKey{}, o.permits), in, opts...)
 }
 
+// errorsOnly counts the lines at level ERROR.
+type errorsOnly struct {
+	slog.Handler
+	n *atomic.Int64
+}
+
+func (e errorsOnly) Enabled(_ context.Context, l slog.Level) bool { return l >= slog.LevelError }
+func (e errorsOnly) Handle(context.Context, slog.Record) error    { e.n.Add(1); return nil }
+func (e errorsOnly) WithAttrs([]slog.Attr) slog.Handler           { return e }
+func (e errorsOnly) WithGroup(string) slog.Handler                { return e }
+
 // process is one of several that share the journal.
 type process struct {
 	*pair
@@ -117,6 +128,7 @@ type process struct {
 	frozen  atomic.Bool
 	behind  atomic.Int64 // how far its wall clock is behind
 	listing func()       // is called before its target is listed
+	errors  atomic.Int64 // lines at level ERROR
 	end     []*actor.PID
 }
 
@@ -173,7 +185,7 @@ func (p *pair) process(ctx context.Context, name string) *process {
 	one.env = (&life.Env{
 		Life: ctx, Now: func() time.Time { return time.Now().Add(-time.Duration(one.behind.Load())) }, NewID: id, Jitter: func() float64 { return 0 }, Keys: journal,
 		Board: status.NewBoard(), Member: self,
-	}).Logging(slog.New(slog.DiscardHandler))
+	}).Logging(slog.New(errorsOnly{slog.DiscardHandler, &one.errors}))
 	if err := journal.Open(ctx); err != nil {
 		p.t.Fatal(err)
 	}
@@ -541,6 +553,9 @@ func TestASecondSubscribeThatCannotWaitTakesOver(t *testing.T) {
 			t.Errorf("the first one was answered %+v", reply)
 		}
 		p.want("[]", "[]")
+		if n := p.a.errors.Load() + p.b.errors.Load(); n > 0 {
+			t.Errorf("%d lines at level ERROR, though it is as it should be", n)
+		}
 	})
 }
 
@@ -607,6 +622,36 @@ func TestAnAnswerThatARefusalElsewhereMayHaveOvertakenIsListed(t *testing.T) {
 			})
 		}
 	}
+}
+
+// Of several that take over what one has left, one is the first. That is no error.
+func TestAProcessThatIsNotTheFirstToTakeOverLeavesTheKeyToTheFirst(t *testing.T) {
+	inPair(t, func(p *pair) {
+		frozen, thaw := p.freeze(writeAttached)
+		p.a.subscribe("c1")
+		<-frozen
+		var once sync.Once
+		p.fail(func(c tablesim.Call) tablesim.Fault {
+			if c.Client == "b" && c.Op == tablesim.Update && c.Key.Partition == "keys" {
+				once.Do(func() {
+					third := tablestore.New(p.model.Client("x"), func() string { return "third" })
+					entry, _ := third.Entry(p.t.Context(), place.Subscription("s"))
+					if _, err := store.TakeOver(p.t.Context(), third, "third", entry); err != nil {
+						t.Error(err)
+					}
+					p.want("[key-1]", "[created] of third")
+				})
+			}
+			return tablesim.None
+		})
+		time.Sleep(longEnough + 2*sweepEvery) // the third one is gone, too
+		p.want("[]", "[]")
+		if n := p.b.errors.Load(); n > 0 {
+			t.Errorf("%d lines at level ERROR", n)
+		}
+		thaw()
+		p.a.answer()
+	})
 }
 
 var _ store.KeyJournal = (*tablestore.Store)(nil)

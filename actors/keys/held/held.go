@@ -96,15 +96,21 @@ func (e *Entry) Write(record *keys.Record, state keys.State, reason string) erro
 		return err
 	}
 	next := record.Become(state, cmp.Or(reason, record.Reason), e.env.Now())
-	if err := e.Change(*record, &next); state == keys.Intent && errors.Is(err, store.ErrMoved) {
+	err := e.Change(*record, &next)
+	switch moved := errors.Is(err, store.ErrMoved); {
+	case err == nil:
+		*record = next
+		return nil
+	case moved && state == keys.Intent:
 		return err // see Begin
-	} else if err != nil {
+	case moved:
+		e.env.Log.Info("another agent has written about this API key first, or has taken its subscription over: what it wrote counts",
+			life.LogState, state, life.LogKey, record.KeyID, life.LogKeyName, record.KeyName, life.LogSubscription, e.is.Of.ID)
+	default:
 		e.env.Lasting.Error("cannot write a key's state to the journal", life.LogState, state, life.LogKey, record.KeyID,
 			life.LogKeyName, record.KeyName, life.LogError, err)
-		return fmt.Errorf("%w: %w", ErrJournal, err)
 	}
-	*record = next
-	return nil
+	return fmt.Errorf("%w: %w", ErrJournal, err)
 }
 
 // Strike removes a record whoever has the entry; see [store.Strike].

@@ -31,6 +31,12 @@ var (
 		"another SUBSCRIBE of the same subscription came before this one and was answered with an API key")
 )
 
+// Elsewhere reports whether a SUBSCRIBE came to nothing because another one, or another agent, has the subscription. It is as
+// it should be.
+func Elsewhere(err error) bool {
+	return errors.Is(err, errElsewhere) || errors.Is(err, ErrAnswered) || errors.Is(err, store.ErrMoved)
+}
+
 // Turn is a SUBSCRIBE's.
 type Turn struct {
 	// Wanted ends when its answer is not needed any more; AnswerBy is when it must be answered.
@@ -68,7 +74,10 @@ func (e *Entry) Free() (bool, error) {
 	case e.is.Owner == e.env.Member.ID() || e.is.Owner == "":
 		return true, nil
 	}
-	return true, e.takeOver()
+	if err := e.takeOver(); !errors.Is(err, store.ErrMoved) {
+		return true, err
+	}
+	return false, nil // a third one was faster
 }
 
 // Ready begins a SUBSCRIBE's turn: it reads what the journal has of the subscription, and waits for it while there is
