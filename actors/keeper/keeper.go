@@ -116,7 +116,7 @@ func (k *keeper) Receive(ctx actor.Context) {
 		k.Scope.After(keepEvery, keepDue{})
 		k.read(nil)
 	case found:
-		k.onFound(ctx, m)
+		k.onFound(m)
 	case noted:
 		k.onNoted(ctx, m)
 	case carriedOut:
@@ -188,7 +188,7 @@ func (k *keeper) onLeft(m Left) {
 }
 
 // onFound names what nobody can do, has what needs no call to AWS written down, and then the rest handed out.
-func (k *keeper) onFound(ctx actor.Context, m found) {
+func (k *keeper) onFound(m found) {
 	if m.err != nil {
 		k.env.Lasting.Error("cannot read the key journal", life.LogError, m.err)
 		k.reading = false // what is named stays so until the journal can be read
