@@ -68,7 +68,8 @@ func (l Ledger) Without(process string) (without Ledger, held bool) {
 	without = l.Clone()
 	maps.DeleteFunc(without.Holders, func(id string, _ Holder) bool { return strings.HasPrefix(id, process+HolderOf) })
 	without.Version = Version{Number: l.Version.Number + 1, Token: process + HolderOf + "leaves"}
-	return without, len(without.Holders) < len(l.Holders)
+	delete(without.Kept, process)
+	return without, len(without.Holders) < len(l.Holders) || len(without.Kept) < len(l.Kept)
 }
 
 // limits are the rate and the burst that are shared out, throttles apart: the least of what the holders are configured
