@@ -213,9 +213,9 @@ func (m *published) ask(ctx context.Context, c *controller.Gravitee, id string, 
 	case err != nil:
 		a.refused = err.Error()
 	case outcome.Failure != nil:
-		a.refused = outcome.Failure.Message
+		a.refused = string(outcome.Failure.Kind) + ": " + outcome.Failure.Message // which may be empty
 	case outcome.Reply.Status != "SUCCEEDED":
-		a.refused = outcome.Reply.Error
+		a.refused = outcome.Reply.Status + ": " + outcome.Reply.Error
 	default:
 		var payload struct {
 			Subscription struct{ Metadata map[string]string }
@@ -228,11 +228,17 @@ func (m *published) ask(ctx context.Context, c *controller.Gravitee, id string, 
 	return a
 }
 
+// pending reports whether no answer for a subscription has come yet. APIM sends no SUBSCRIBE for another one. It is
+// called with mu.
+func (m *published) pending(id string) bool {
+	return !slices.ContainsFunc(m.book, func(s apimsim.SubscriptionView) bool { return s.ID == id })
+}
+
 // take does as APIM: the first answer decides.
 func (m *published) take(id string, began time.Time, a answerTo) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if slices.ContainsFunc(m.book, func(s apimsim.SubscriptionView) bool { return s.ID == id }) {
+	if !m.pending(id) {
 		return
 	}
 	view := apimsim.SubscriptionView{ID: id, Status: apimsim.SubscriptionAccepted, Metadata: a.metadata, Reason: a.refused}
@@ -327,6 +333,13 @@ func (m *published) doubles(ctx context.Context, f *figures, times int) error {
 			both.Go(func() {
 				if k == 1 {
 					_ = process.Sleep(ctx, gap)
+				}
+				m.mu.Lock()
+				pending := m.pending(id)
+				m.mu.Unlock()
+				if !pending {
+					answers[k].refused = "not sent: the subscription is not pending"
+					return
 				}
 				began := time.Now()
 				answers[k] = m.ask(ctx, m.controllers[(n+k)%2], id, api)

@@ -4,7 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -27,9 +29,9 @@ import (
 const (
 	// backupAge is how old the records of the restored table are.
 	backupAge = time.Hour
-	// underWay SUBSCRIBEs begin at once just before the backup, which is made after a good half of what one takes.
-	underWay    = 20
-	untilBackup = 500 * time.Millisecond
+	// underWay SUBSCRIBEs begin one after the other just before the backup, so that it has keys in each state.
+	underWay = 30
+	apart    = 25 * time.Millisecond
 	// noticedWithin is how long each agent may take to see that the table was restored, or accepted: it looks at the table
 	// once a minute.
 	noticedWithin = 90 * time.Second
@@ -41,7 +43,7 @@ const (
 
 // measureRestored puts a backup of the table in its place, under two agents that run.
 func measureRestored(ctx context.Context, r *rig) ([]*figures, error) {
-	since, away := pick(r, 5*time.Minute, 15*time.Second), pick(r, time.Minute, 12*time.Second)
+	since, away := pick(r, 3*time.Minute, 15*time.Second), pick(r, time.Minute, 12*time.Second)
 	f := &figures{title: fmt.Sprintf("A table that is restored under two agents: %s old, away for %s", backupAge, away)}
 	p, err := newPair(ctx, r)
 	if err != nil {
@@ -51,11 +53,9 @@ func measureRestored(ctx context.Context, r *rig) ([]*figures, error) {
 	t := p.begin(ctx, busyGap)
 	t.lookAndEnd()
 	err = process.Sleep(ctx, pick(r, time.Minute, 5*time.Second))
-	for n := range underWay {
+	for n := 0; n < underWay && err == nil; n++ {
 		t.all.Go(func() { t.subscribe(n) })
-	}
-	if err == nil {
-		err = process.Sleep(ctx, untilBackup)
+		err = process.Sleep(ctx, apart)
 	}
 	backup, failed := p.table.copy(ctx)
 	if err == nil && failed == nil {
@@ -175,9 +175,10 @@ func (p *pair) judgeRestored(ctx context.Context, f *figures, unsettled []keys.R
 	for _, r := range records {
 		listed[r.ID] = r
 	}
-	var silent []string
+	var silent, states []string
 	ended := 0
 	for _, u := range unsettled {
+		states = append(states, string(u.State))
 		r := listed[u.ID]
 		switch {
 		case (r.State == keys.Unconfirmed || r.State == keys.LostCreate) && strings.Contains(r.Reason, "from a restored table"):
@@ -188,7 +189,7 @@ func (p *pair) judgeRestored(ctx context.Context, f *figures, unsettled []keys.R
 		}
 	}
 	f.judge("keys that were not settled in the backup (their subscription has ended since)",
-		fmt.Sprintf("%d (%d)", len(unsettled), ended), "5 or more", len(unsettled) >= 5)
+		fmt.Sprintf("%d (%d): %s", len(unsettled), ended, tally(states)), "5 or more", len(unsettled) >= 5)
 	f.none("of these, neither ended nor listed with the reason \"from a restored table\"", silent)
 	// A key that was taken away since the backup stays listed; the count is of those that are there.
 	there := records[:0:0]
@@ -203,6 +204,19 @@ func (p *pair) judgeRestored(ctx context.Context, f *figures, unsettled []keys.R
 		return err
 	}
 	return f.count(c)
+}
+
+// tally counts equal words.
+func tally(words []string) string {
+	counts := map[string]int{}
+	for _, word := range words {
+		counts[word]++
+	}
+	var all []string
+	for _, word := range slices.Sorted(maps.Keys(counts)) {
+		all = append(all, fmt.Sprintf("%d %s", counts[word], word))
+	}
+	return strings.Join(all, ", ")
 }
 
 // restore makes a table of a backup, as DynamoDB does: a new one. Its instants are set back, so that the backup is older

@@ -178,6 +178,9 @@ func (t *traffic) tell(f *figures) {
 	for _, reason := range slices.Sorted(maps.Keys(reasons)) {
 		f.tell("SUBSCRIBEs rejected: "+reason, fmt.Sprint(reasons[reason]))
 	}
+	if len(t.ingests) == 0 {
+		return
+	}
 	f.tell("ingests that APIM began; the longest", fmt.Sprintf("%d; %s", len(t.ingests), short(longest)))
 	f.none("of them, not ended as a success", notEnded)
 }
