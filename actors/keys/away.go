@@ -30,8 +30,10 @@ type owed struct {
 func (s *saga) pay(unread error) {
 	for _, id := range slices.Sorted(maps.Keys(s.owes)) {
 		o := s.owes[id]
-		if o.key != "" && s.delete(o.key, time.Time{}) != nil {
-			continue
+		if o.key != "" {
+			if _, err := s.delete(o.key, time.Time{}); err != nil {
+				continue
+			}
 		}
 		s.owes[id] = owed{read: o.read}
 		if unread != nil {

@@ -215,6 +215,33 @@ func TestAnUnsubscribeWhileTheTableIsAwayEndsTheOtherKeysLater(t *testing.T) {
 	})
 }
 
+// APIM's metadata keep the first key of a subscription that was accepted again. If that is gone, only the journal knows
+// the one that has taken its place.
+func TestAnUnsubscribeWhileTheTableIsAwayIsRefusedIfTheKeyThatAPIMNamesIsGone(t *testing.T) {
+	named := federation.KeyRef{
+		Target: federation.Target{Account: place.Account, Region: place.Region}, UsagePlanID: "p", KeyID: "key-1",
+	}.Metadata()
+	inEachAway(t, func(p *pair, away, back func()) {
+		p.made()
+		p.a.subscribe("c1")
+		_, asks := p.a.answer()
+		p.a.tell(asks, messages.Delivered)
+		time.Sleep(time.Second)
+		p.want("[key-2]", "[delivered]")
+		away()
+		p.a.unsubscribe(named)
+		reply, _ := p.a.answer()
+		p.wantTableNamed(reply)
+		back()
+		time.Sleep(healed)
+		p.a.unsubscribe(named)
+		if reply, _ := p.a.answer(); reply != (messages.Unsubscribed{}) {
+			p.t.Errorf("%+v", reply)
+		}
+		p.want("[]", "[]")
+	})
+}
+
 func TestAnUnsubscribeThatNamesNoKeyWaitsForTheTable(t *testing.T) {
 	inEachAway(t, func(p *pair, away, back func()) {
 		p.made()

@@ -81,7 +81,7 @@ func (s *saga) undo(record *keys.Record, why string, by time.Time) {
 	if s.spec.leaving.Err() != nil {
 		return // the next writer's first sweep deletes it
 	}
-	if err := s.delete(record.KeyID, by); err != nil {
+	if _, err := s.delete(record.KeyID, by); err != nil {
 		if noted {
 			s.noteError(record, err)
 		} else {
@@ -127,20 +127,24 @@ func (s *saga) remove(m task, c messages.Unsubscribe) error {
 
 // endAll deletes a subscription's keys: the one that is named, and those of the entry that are not gone; then has the
 // journal know it, unless that cannot be read. What another process has made meanwhile is deleted, too: APIM has closed the
-// subscription, whatever it has accepted.
+// subscription, whatever it has accepted. Where the key that it names is gone already, one that nobody names may have taken
+// its place; only the journal knows that one.
 func (s *saga) endAll(
 	named string, gone map[string]bool, by time.Time, unread error,
 ) (undeleted, unwritten error) {
-	for {
+	for there := false; ; {
 		ids := map[string]bool{named: true}
 		for _, r := range s.entry.Records() {
 			ids[r.KeyID] = true
 		}
 		for _, id := range slices.Sorted(maps.Keys(ids)) {
 			if id != "" && !gone[id] {
-				undeleted = errors.Join(undeleted, s.delete(id, by))
-				gone[id] = true
+				was, err := s.delete(id, by)
+				there, undeleted, gone[id] = there || was, errors.Join(undeleted, err), true
 			}
+		}
+		if undeleted == nil && !there {
+			undeleted = unread
 		}
 		if undeleted != nil || unread != nil {
 			return undeleted, unread
@@ -167,19 +171,19 @@ func (s *saga) listUnnamed(c messages.Unsubscribe, listed bool, why error) error
 	return s.entry.Change(keys.Record{}, &r)
 }
 
-// delete calls DeleteApiKey, until by, if there is such a time.
-func (s *saga) delete(keyID string, by time.Time) error {
+// delete calls DeleteApiKey, until by, if there is such a time; was says whether there was such a key.
+func (s *saga) delete(keyID string, by time.Time) (was bool, err error) {
 	ctx := quota.WithPermitRules(s.calls(), quota.PermitRules{Wanted: s.spec.leaving})
 	if !by.IsZero() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithDeadline(ctx, by)
 		defer cancel()
 	}
-	err := apigateway.DeleteKey(ctx, s.spec.client, keyID)
+	was, err = apigateway.DeleteKey(ctx, s.spec.client, keyID)
 	if err == nil {
 		s.env.Board.KeyDeleted(s.spec.subscription.Integration)
 	}
-	return err
+	return was, err
 }
 
 // calls is the context of all calls to AWS.

@@ -134,7 +134,7 @@ func (s *saga) lookFor(r keys.Record) error {
 	}
 	next, remove, settled := r.Found(listed, s.env.Now())
 	for _, k := range remove {
-		if err := s.delete(k.ID, time.Now().Add(seekWithin)); err != nil {
+		if _, err := s.delete(k.ID, time.Now().Add(seekWithin)); err != nil {
 			return err
 		}
 		s.env.Log.Info("a lost API key was found by its name and deleted", life.LogKey, k.ID, life.LogKeyName, k.Name,

@@ -71,7 +71,7 @@ func TestEveryOtherOperationIsRepeatedAfterALostAnswer(t *testing.T) {
 			func(ctx context.Context, c Client) error { _, err := Export(ctx, c, "a", "s"); return err },
 			ok(200, `{"openapi":"3.0.1"}`),
 		},
-		"DeleteApiKey": {func(ctx context.Context, c Client) error { return DeleteKey(ctx, c, "k") }, ok(202, "")},
+		"DeleteApiKey": {deleteK, ok(202, "")},
 		"CreateUsagePlanKey": {func(ctx context.Context, c Client) error { return AttachKey(ctx, c, "p", "k") },
 			ok(201, `{"id":"k","type":"API_KEY"}`)},
 	}
@@ -435,7 +435,7 @@ func TestWhatCanDoNoHarmIsTriedUntilItsTimeIsUp(t *testing.T) {
 			func(ctx context.Context, c Client) error { _, _, err := CreateKey(ctx, c, "n", ""); return err }, refused,
 		},
 		"CreateUsagePlanKey, reset": {func(ctx context.Context, c Client) error { return AttachKey(ctx, c, "p", "k") }, reset},
-		"DeleteApiKey, reset":       {func(ctx context.Context, c Client) error { return DeleteKey(ctx, c, "k") }, reset},
+		"DeleteApiKey, reset":       {deleteK, reset},
 		"GetRestApis, reset": {
 			func(ctx context.Context, c Client) error { _, err := ListRESTAPIs(ctx, c); return err }, reset,
 		},

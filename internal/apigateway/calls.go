@@ -79,13 +79,14 @@ func AttachKey(ctx context.Context, c Client, planID, keyID string) error {
 	return failed(gateway.CreateUsagePlanKey, fmt.Sprintf("attaching API key %s to usage plan %s", keyID, planID), err)
 }
 
-// DeleteKey deletes a key and so detaches it from its usage plans. A key that does not exist any more is a success.
-func DeleteKey(ctx context.Context, c Client, keyID string) error {
-	_, err := c.DeleteApiKey(ctx, &sdk.DeleteApiKeyInput{ApiKey: aws.String(keyID)})
+// DeleteKey deletes a key and so detaches it from its usage plans. One that does not exist any more is a success; was says
+// whether it did.
+func DeleteKey(ctx context.Context, c Client, keyID string) (was bool, err error) {
+	_, err = c.DeleteApiKey(ctx, &sdk.DeleteApiKeyInput{ApiKey: aws.String(keyID)})
 	if err == nil || Classify(err) == gateway.NotFound {
-		return nil
+		return err == nil, nil
 	}
-	return failed(gateway.DeleteAPIKey, "deleting API key "+keyID, err)
+	return false, failed(gateway.DeleteAPIKey, "deleting API key "+keyID, err)
 }
 
 var (

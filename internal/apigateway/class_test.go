@@ -158,7 +158,7 @@ func TestAMissingPermissionIsNamedWithItsResource(t *testing.T) {
 			return AttachKey(ctx, c, "p", "k")
 		},
 		"apigateway:DELETE on arn:aws:apigateway:eu-west-1::/apikeys/*": func(ctx context.Context, c Client) error {
-			return DeleteKey(ctx, c, "k")
+			return deleteK(ctx, c)
 		},
 	} {
 		w := &wire{answer: denied}

@@ -42,7 +42,7 @@ func FuzzWhateverAWSAnswersIsClassifiedAndACreateIsSentOnce(f *testing.F) {
 		_, stageErr := ListStages(ctx, client, "a")
 		_, exportErr := Export(ctx, client, "a", "s")
 		for _, err := range []error{
-			err, planErr, stageErr, exportErr, DeleteKey(ctx, client, "k"), AttachKey(ctx, client, "p", "k"),
+			err, planErr, stageErr, exportErr, deleteK(ctx, client), AttachKey(ctx, client, "p", "k"),
 		} {
 			if (Classify(err) == gateway.OK) != (err == nil) || (Explain(err) == "") != (err == nil) {
 				t.Errorf("%v is of class %v", err, Classify(err))

@@ -257,7 +257,7 @@ func TestEveryRecordedRefusalHasItsClassInEachOperation(t *testing.T) {
 			if want == gateway.NotFound { // a key that does not exist any more is a success
 				want = gateway.OK
 			}
-			wantClass(t, DeleteKey(t.Context(), (&wire{answer: refused}).client(nil), "k"), want)
+			wantClass(t, deleteK(t.Context(), (&wire{answer: refused}).client(nil)), want)
 		}
 		known(t, seen, 12)
 	})

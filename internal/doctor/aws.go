@@ -395,7 +395,7 @@ func (d *doctor) makeAKey(ctx context.Context, client apigateway.Client, r row) 
 	}
 	deleting, cancel := context.WithTimeout(ctx, callWithin) // this one is tried again, where AWS throttles
 	defer cancel()
-	deleted := apigateway.DeleteKey(deleting, client, id)
+	_, deleted := apigateway.DeleteKey(deleting, client, id)
 	var texts, remedies []string
 	for _, failure := range []error{err, attached, deleted} {
 		if failure != nil {
