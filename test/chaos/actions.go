@@ -36,6 +36,8 @@ func (r *run) do(s step) {
 		}
 	case doTwice:
 		r.acceptTwice(s)
+	case doRestore:
+		r.replicas.beginRestore(s)
 	case doPartition:
 		r.partition(s)
 	case doStale:

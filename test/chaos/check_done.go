@@ -73,7 +73,7 @@ func (r *run) doneLost(done *ingestMessage, ended map[int]time.Time) bool {
 		}
 	}
 	until := heard.Add(proofWritten)
-	if r.replicas.wasTroubled(done.agent, done.at, until) {
+	if r.replicas.seemedGone(done.agent, done.at, until) || r.replicas.forgot(done.agent, "course", done.at, until, doneActors()...) {
 		return true
 	}
 	r.mu.Lock()

@@ -15,6 +15,9 @@ import (
 // fateActors are those whose panic ends the connection by which an answer's delivery is proved.
 func fateActors() []string { return []string{"agent", "integration", "session"} }
 
+// keyActors are those whose panic ends a saga, and with it what only that knows.
+func keyActors() []string { return []string{"agent", "integration", "keys", "writer", "saga"} }
+
 // fateWindow is how long after an answer news of it may still be on its way.
 const fateWindow = 3 * time.Minute
 
@@ -118,6 +121,10 @@ func (b *keyBook) checkKey(key awssim.APIKey, lost map[string]int) {
 			r.count("keys unconfirmed", 1)
 			return
 		}
+	}
+	if r.replicas.forgotKey(key) {
+		r.count("keys lost with a table", 1)
+		return
 	}
 	if b.lostToDisk(key.Created) {
 		r.count("keys lost to a disk", 1)
@@ -290,8 +297,11 @@ func (b *keyBook) unconfirmedExcuse(rec listed) string {
 	if rec.slot.journal.everFailed() {
 		return "its disk refused"
 	}
-	if rec.Contested {
+	if rec.Contested && b.lostTo(rec) {
 		return "another SUBSCRIBE of its subscription was refused before its proof"
+	}
+	if rec.Restored && b.run.replicas.wasRestored(time.Now()) {
+		return "it is of a restored table"
 	}
 	answered := b.answeredAt(rec)
 	agent := rec.ID[:strings.LastIndexByte(rec.ID, '-')]
@@ -300,6 +310,14 @@ func (b *keyBook) unconfirmedExcuse(rec listed) string {
 		return why
 	}
 	return proof.missing
+}
+
+// lostTo reports whether a SUBSCRIBE of a record's subscription was not answered with a key, so that APIM may have rejected it.
+func (b *keyBook) lostTo(rec listed) bool {
+	return slices.ContainsFunc(b.run.wire.sent(), func(c *sentCommand) bool {
+		return c.kind == "SUBSCRIBE" && c.subscription == rec.SubscriptionID && c.id != rec.CommandID &&
+			(len(c.replies) == 0 || c.replies[0].keyID == "")
+	})
 }
 
 // answeredAt is when the record's reply was first about to be written.
@@ -320,8 +338,11 @@ func (b *keyBook) processTrouble(agent string, from, proof time.Time) string {
 	if !proof.IsZero() {
 		until = proof.Add(proofWritten)
 	}
-	if r.replicas.wasTroubled(agent, from, until) {
-		return "the table was out of its process's reach"
+	switch {
+	case r.replicas.stoodStill(agent, from, until):
+		return "its process stood still"
+	case r.replicas.forgot(agent, "keys", from, until, keyActors()...):
+		return "the table was away until its process, or what it knew, was lost"
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
@@ -419,7 +440,7 @@ func (b *keyBook) lostCreates(name string) int {
 		r.mu.Lock()
 		fault := r.unanswered[name] > 0 || r.diedBefore(a)
 		r.mu.Unlock()
-		if fault || r.isBadLink(a.links...) || (len(a.links) == 0 && r.profile.has(famAWSNet)) {
+		if fault || r.replicas.stoodStill(a.agent, a.start, later(a.start, a.end)) || r.isBadLink(a.links...) || (len(a.links) == 0 && r.profile.has(famAWSNet)) {
 			n++
 		}
 	}
@@ -438,9 +459,15 @@ func (b *keyBook) takenOver(name string) (n int) {
 		if r.replicas == nil || rec.State != keys.LostCreate || rec.KeyName != name {
 			continue
 		}
+		if rec.Restored {
+			n++
+			continue
+		}
 		maker := rec.ID[:strings.LastIndexByte(rec.ID, '-')]
 		for _, w := range r.replicas.journal.of(rec.ID) {
-			if w.State == keys.Creating && (r.replicas.wasTroubled(maker, w.at, w.at.Add(fateWindow)) || r.endedBefore(maker, w.at.Add(fateWindow))) {
+			until := w.at.Add(fateWindow)
+			if w.State == keys.Creating && (r.replicas.forgot(maker, "keys", w.at, until, keyActors()...) ||
+				r.endedBefore(maker, until)) {
 				n++
 				break
 			}

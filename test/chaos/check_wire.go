@@ -2,7 +2,6 @@ package chaos
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"strings"
 	"time"
@@ -95,7 +94,7 @@ func (r *run) checkPlanDeleted(p apimsim.Problem) {
 		r.violated("plan-lost", "plan %s of API %s was deleted in APIM (%s), and AWS had it all the time", plan, api,
 			p.Detail)
 	}
-	if len(r.slots) > 1 || r.disksFailed() {
+	if len(r.slots) > 1 && r.replicas == nil || r.disksFailed() || r.replicas.wasRestored(p.At) {
 		return // another replica sent it, or what was sent is forgotten: the guard is blind
 	}
 	if since := r.estate.goneSince(api, plan); p.At.Sub(since) < federation.SecondLook {
@@ -223,102 +222,4 @@ func (r *run) checkLog() {
 	errors := strings.Join(r.wire.errors, "\n")
 	r.wire.mu.Unlock()
 	r.checkSecrets("an error text", errors)
-}
-
-// AWS's quota for each account and region, in requests a second and requests.
-const (
-	quotaRate   = 10.0
-	quotaBurst  = 40.0
-	quotaWrites = 5.0 // a second, of CreateApiKey and DeleteApiKey each
-)
-
-// checkQuota holds each process's attempts to its share, as buckets would that are full at first.
-func (r *run) checkQuota() {
-	c := r.cloud
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	var over []func()
-	defer func() {
-		for _, tell := range over {
-			tell()
-		}
-	}()
-	type budget struct{ agent, scope, operation string }
-	sharer := func(agent string) string {
-		if r.replicas != nil {
-			return "all replicas together" // whatever each may use of it
-		}
-		return agent
-	}
-	buckets := map[budget]*allowance{}
-	attaching := map[budget]*attempt{}
-	slices.SortStableFunc(c.attempts, func(a, b *attempt) int { return a.start.Compare(b.start) })
-	broken := map[budget]bool{}
-	for _, a := range c.attempts {
-		if a.operation == "sts" || a.operation == "account" {
-			continue
-		}
-		scope := c.accounts[a.accessKeyID] + "/" + a.region
-		r.count("attempts at AWS", 1)
-		for operation, limit := range r.shape.limitsOf(a.operation) {
-			b := budget{sharer(a.agent), scope, operation}
-			if r.replicas != nil && operation != "all" {
-				limit.burst += float64(len(r.slots) - 1) // each part of it holds one request at least
-			}
-			if buckets[b] == nil {
-				buckets[b] = &allowance{tokens: limit.burst, at: a.start}
-			}
-			if !buckets[b].take(a.start, limit, r.replicas.delayed(a.start)) && !broken[b] {
-				broken[b] = true
-				over = append(over, func() {
-					r.violated("quota", "%s went over its share of %s at %s in %s, after%s", b.agent, scope, a.start.Sub(r.began),
-						fmt.Sprint(operation, limit), c.before(a))
-				})
-			}
-		}
-		if a.operation == "CreateUsagePlanKey" {
-			b := budget{a.agent, scope, a.operation}
-			if last := attaching[b]; last != nil && (last.end.IsZero() || last.end.After(a.start)) {
-				over = append(over, func() {
-					r.violated("attach-overlap", "%s attaches two keys at a time in %s at %s", a.agent, scope, a.start.Sub(r.began))
-				})
-			}
-			attaching[b] = a
-		}
-	}
-}
-
-// before tells the attempts of the last seconds before one, in the same region.
-func (c *cloud) before(a *attempt) (text string) {
-	for _, other := range c.attempts {
-		if ago := a.start.Sub(other.start); ago >= 0 && ago < 10*time.Second && other.region == a.region {
-			text += fmt.Sprintf(" %s %s -%.3fs,", other.agent, other.operation, ago.Seconds())
-		}
-	}
-	return text
-}
-
-type limit struct{ rate, burst float64 }
-
-func (s shape) limitsOf(operation string) map[string]limit {
-	share := float64(s.share) / 100
-	limits := map[string]limit{"all": {quotaRate * share, quotaBurst * share}}
-	if operation == "CreateApiKey" || operation == "DeleteApiKey" {
-		limits[operation] = limit{quotaWrites * share, max(1, quotaWrites*share)}
-	}
-	return limits
-}
-
-// allowance is a token bucket.
-type allowance struct {
-	tokens float64
-	at     time.Time
-}
-
-// take takes a token. False: there was none, beyond what calls with an older permit may have taken.
-func (b *allowance) take(now time.Time, l limit, older float64) bool {
-	b.tokens = min(l.burst, b.tokens+now.Sub(b.at).Seconds()*l.rate)
-	b.at = now
-	b.tokens--
-	return b.tokens > -1e-6-older
 }

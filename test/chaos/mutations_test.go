@@ -304,6 +304,18 @@ func mutations() []mutationOf {
 			"\tcase err != nil && !lost:\n\t\treturn store.Entry{}, fmt.Errorf(\"%w: %w\", store.ErrUnknown, err)\n",
 		},
 		{
+			"what the table did not take is not tried again", "actors/keys/saga.go",
+			"\tif s.over || len(s.owes) > 0 {\n", "\tif s.over && len(s.owes) > 0 {\n",
+		},
+		{
+			"a process that is cut off goes on", "internal/members/members.go",
+			" && now.Sub(l.from) < StandsFor }", " && now.Sub(l.from) < time.Hour }",
+		},
+		{
+			"what a restored table says is believed", "internal/store/tablestore/meta.go",
+			"\t\t\tr = r.Restore(time.Now().UTC())\n", "",
+		},
+		{
 			"who owns a job does not matter", "internal/store/tablestore/ingests.go",
 			"\t\tcase j.Owner != job.Owner:\n", "\t\tcase j.Owner != job.Owner && job.Owner == \"\":\n",
 		},
@@ -331,7 +343,9 @@ func familiesOf(mutation string) string {
 		return famRegions
 	case "a write to the shared journal has no condition", "a key is made though the shared journal has changed",
 		"what another process makes is taken over at once", "who takes a key over that was answered deletes it",
-		"each process uses the whole of a shared quota", "a write whose answer is lost counts as done":
+		"each process uses the whole of a shared quota", "a write whose answer is lost counts as done",
+		"what the table did not take is not tried again",
+		"a process that is cut off goes on", "what a restored table says is believed":
 		return famReplicas
 	case "who owns a job does not matter":
 		return strings.Join([]string{famReplicas, famEdits, famIngest}, ",")

@@ -53,13 +53,10 @@ func families() []string {
 	}
 }
 
-// rare families weaken what can be checked, so most seeds go without them. Replicas run by name only (-families=replicas):
-// what excuses them is still too wide to be judged beside everything else.
+// rare families weaken what can be checked, so most seeds go without them.
 func usual(family string) float64 {
 	switch family {
-	case famReplicas:
-		return 0
-	case famDisk, famReplica, famNeighbour, famSettings, famLimits, famRoom, famFilters, famREST, famDomains, famRegions:
+	case famDisk, famReplica, famReplicas, famNeighbour, famSettings, famLimits, famRoom, famFilters, famREST, famDomains, famRegions:
 		return 0.15
 	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
 		return 0.25

@@ -4,9 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"strings"
-	"sync"
 	"time"
 
 	"federation-agent/internal/keys"
@@ -29,14 +27,11 @@ type replicas struct {
 	journal journal
 	calls   *counter
 
-	mu sync.Mutex
-	// troubled are the times in which a process did not reach the table, or did not hear of it, by its name.
-	troubled map[string][]holdUp
-}
-
-// meets reports whether a time shares an instant with another one.
-func (h holdUp) meets(from, until time.Time) bool {
-	return !h.from.After(until) && !h.until.Before(from)
+	// frozen are the times in which processes stood still, away those in which the table failed them, or was late.
+	frozen, away hindrances
+	// writing are the times in which they wrote to the journal of keys, lent those in which a part of a quota was confirmed.
+	writing, lent hindrances
+	restore       restore
 }
 
 const (
@@ -58,7 +53,7 @@ func (r *run) newReplicas() {
 	if !r.profile.has(famReplicas) {
 		return
 	}
-	n := &replicas{run: r, journal: newJournal(), calls: newCounter(), troubled: map[string][]holdUp{}}
+	n := &replicas{run: r, journal: newJournal(), calls: newCounter(), frozen: hindrances{}, away: hindrances{}, writing: hindrances{}, lent: hindrances{}}
 	n.model = tablesim.New(n.befall)
 	n.model.Observe(n.onWrite)
 	n.store = tablestore.New(n.model.Client(theJudge), func() string { return theJudge })
@@ -142,50 +137,6 @@ func (n *replicas) checkOwners() {
 	}
 }
 
-// trouble notes a time in which a process did not reach the table.
-func (n *replicas) trouble(agent string, long time.Duration) {
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	n.troubled[agent] = append(n.troubled[agent], holdUp{from: time.Now(), until: time.Now().Add(long)})
-}
-
-// wasTroubled reports whether a process was kept from the table at some time from a to b; an empty name is anybody.
-func (n *replicas) wasTroubled(agent string, a, b time.Time) bool {
-	if n == nil {
-		return false
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	for name, spans := range n.troubled {
-		if (agent == "" || name == agent) && slices.ContainsFunc(spans, func(s holdUp) bool { return s.meets(a, b) }) {
-			return true
-		}
-	}
-	return false
-}
-
-// delayed is how many calls of AWS may have got their permit well before an instant at which they leave. A CreateApiKey is
-// in the journal in between. So is what was under way when a process froze.
-func (n *replicas) delayed(at time.Time) float64 {
-	if n == nil {
-		return 0
-	}
-	n.mu.Lock()
-	defer n.mu.Unlock()
-	calls := quotaRate * tableTakes.Seconds()
-	for _, spans := range n.troubled {
-		for _, s := range spans {
-			if s.meets(at.Add(-sharedAgain), at) {
-				calls++
-			}
-		}
-	}
-	return calls
-}
-
-// sharedAgain is after which time what was used too late has no effect any more.
-const sharedAgain = 20 * time.Second
-
 // nameOf is an event's stable name: the nth call of its kind.
 func (n *replicas) nameOf(c tablesim.Call) string {
 	kind := fmt.Sprint(c.Client, " ", c.Op, " ", c.Key.Partition)
@@ -199,37 +150,43 @@ func (n *replicas) befall(ctx context.Context, c tablesim.Call) tablesim.Fault {
 	}
 	r, name := n.run, n.nameOf(c)
 	n.pass(ctx, r.dice.duration(time.Millisecond, tableTakes, "table takes", name))
-	if r.calm.Load() || !r.dice.chance(r.profile.of(famReplicas, 0.03), "table", name) {
+	if n.isMissing() {
+		n.hinder(n.away, c.Client, c.Key.Partition, 0)
+		return tablesim.Missing
+	}
+	if r.calm.Load() {
 		return tablesim.None
 	}
-	kind := r.dice.below(6, "table kind", name)
-	if c.Op == tablesim.Query && c.Index || kind == 0 {
-		r.strike("table stale", "%s", name)
+	if c.Index && r.dice.chance(r.profile.of(famReplicas, 0.2), "index", name) {
+		r.strike("table's index is behind", "%s", name)
 		return tablesim.Stale
 	}
-	switch kind {
-	case 1:
-		r.strike("table throttled", "%s", name)
-		n.trouble(c.Client, 0)
-		return tablesim.Throttled
-	case 2:
-		long := r.dice.duration(100*time.Millisecond, tableSlow, "table slow", name)
-		r.strike("table slow", "%s by %s", name, long)
-		n.trouble(c.Client, long)
-		n.pass(ctx, long)
+	if !r.dice.chance(r.profile.of(famReplicas, 0.03), "table", name) {
 		return tablesim.None
-	case 3:
-		r.strike("table lost before", "%s", name)
-		n.trouble(c.Client, tableGivesUp)
-		n.pass(ctx, r.dice.duration(0, tableGivesUp, "table gives up", name))
-		return tablesim.LostBefore
-	case 4:
-		r.strike("table lost after", "%s", name)
-		n.trouble(c.Client, 0)
-		return tablesim.LostAfter
 	}
-	r.strike("table written twice", "%s", name)
-	return tablesim.Twice
+	kind, long := r.dice.below(5, "table kind", name), time.Duration(0)
+	var fault tablesim.Fault
+	switch kind {
+	case 0:
+		r.strike("table throttled", "%s", name)
+		fault = tablesim.Throttled
+	case 1:
+		long = r.dice.duration(100*time.Millisecond, tableSlow, "table slow", name)
+		r.strike("table slow", "%s by %s", name, long)
+	case 2:
+		long = r.dice.duration(0, tableGivesUp, "table gives up", name)
+		r.strike("table lost before", "%s", name)
+		fault = tablesim.LostBefore
+	case 3:
+		r.strike("table lost after", "%s", name)
+		fault = tablesim.LostAfter
+	case 4:
+		r.strike("table written twice", "%s", name)
+		fault = tablesim.Twice
+	}
+	n.hinder(n.away, c.Client, c.Key.Partition, long)
+	n.pass(ctx, long)
+	return fault
 }
 
 // pass lets time pass, unless the caller gives up before.
@@ -271,9 +228,26 @@ func (t reach) Query(ctx context.Context, q table.Query) (found []table.Found, e
 	return found, err
 }
 
+// Describe implements [table.Items].
+func (t reach) Describe(ctx context.Context) (is table.Description, err error) {
+	err = t.do(ctx, "describe", errCut, func() error {
+		is, err = t.Items.Describe(ctx)
+		return err
+	})
+	return is, err
+}
+
 // Update implements [table.Items].
 func (t reach) Update(ctx context.Context, key table.Key, change table.Change) error {
-	return t.do(ctx, "update "+key.Partition, table.ErrUnknown, func() error { return t.Items.Update(ctx, key, change) })
+	began := time.Now()
+	err := t.do(ctx, "update "+key.Partition, table.ErrUnknown, func() error { return t.Items.Update(ctx, key, change) })
+	switch {
+	case key.Partition == "keys":
+		t.of.lasted(t.of.writing, t.life.name, "keys", began)
+	case key.Partition == "quota" && err == nil:
+		t.of.lasted(t.of.lent, t.life.name, strings.TrimSuffix(key.Sort, "/"), began)
+	}
+	return err
 }
 
 // Delete implements [table.Items].
@@ -330,7 +304,7 @@ func (l *lifetime) cutOffTable(where, name string) {
 	l.slot.cuts["table"] = cut{until: time.Now().Add(long)}
 	r.mu.Unlock()
 	r.strike("replica cut off from the table "+where, "%s for %s", name, long)
-	r.replicas.trouble(l.name, long)
+	r.replicas.hinder(r.replicas.away, l.name, "", long)
 }
 
 // nth numbers events of a kind.
@@ -366,7 +340,7 @@ func (l *lifetime) freeze(where, name string) {
 	instance := l.instance
 	r.mu.Unlock()
 	r.strike("replica frozen "+where, "%s, %s for %s", l.name, name, long)
-	r.replicas.trouble(l.name, long)
+	r.replicas.hinder(r.replicas.frozen, l.name, "", long)
 	for _, link := range l.links("apim") {
 		r.wire.onHold(link, long, true)
 	}
@@ -400,7 +374,7 @@ func (r *run) partition(s step) {
 	r.mu.Unlock()
 	r.strike("partition of a replica and "+side, "%s for %s", slot.name, long)
 	if side == "table" {
-		r.replicas.trouble(slot.life.name, long)
+		r.replicas.hinder(r.replicas.away, slot.life.name, "", long)
 		return
 	}
 	for _, link := range slot.life.links(side) {
@@ -471,4 +445,43 @@ func (r *run) acceptTwice(s step) {
 		r.note("done %s: %s %s %v %v", s.name(), sub.ID, sub.Status, answers, err)
 		r.count("subscription accepted twice: "+sub.Status, 1)
 	})
+}
+
+// Subscriptions that begin while nothing hinders anybody, and within which time: each process looks every half minute for what
+// others have left.
+const (
+	sharedSubscriptions = 8
+	sharedWithin        = 40 * time.Second
+)
+
+// checkSharing: when nothing hinders them, replicas keep their hands off what another one is at. So each subscription is
+// accepted, also one that is accepted twice.
+func (r *run) checkSharing() {
+	part := r.part()
+	api, err := r.world.APIM.API(part)
+	expected, _ := r.expected() // one that cannot be read is told elsewhere
+	if r.replicas == nil || part == "" || err != nil || len(api.Plans) == 0 {
+		return
+	}
+	plan, _, _ := strings.Cut(expected[part].plans[0], "|")
+	for n := range sharedSubscriptions {
+		name := fmt.Sprint("shared ", n)
+		r.start(func(ctx context.Context) {
+			time.Sleep(r.dice.duration(0, sharedWithin, name))
+			var sub apimsim.Subscription
+			var err error
+			if n%2 == 0 {
+				sub, err = r.world.APIM.Subscribe(ctx, api.ID, plan, name, "")
+			} else {
+				gap := r.dice.duration(0, time.Second, "gap", name)
+				sub, _, err = r.world.APIM.AcceptTwice(ctx, api.ID, plan, name, apimsim.RouteAny, apimsim.RouteAny, gap)
+			}
+			r.count("subscriptions while nothing hinders replicas", 1)
+			if err != nil || sub.Status != apimsim.SubscriptionAccepted {
+				r.violated("service", "subscription %s to plan %s of %s, beside others, is %s: %s, %v", sub.ID, plan, part, sub.Status,
+					sub.Reason, err)
+			}
+		})
+	}
+	r.commands.Wait()
 }

@@ -221,6 +221,7 @@ func (r *run) live(w *world.World, plan []step) {
 		r.until(r.began.Add(s.at))
 		r.note("do   %s", s.name())
 		r.count("do "+s.kind, 1)
+		r.replicas.backUp()
 		r.do(s)
 	}
 	r.calmDown()
@@ -248,6 +249,7 @@ func (r *run) calmDown() {
 		}
 		s.revive()
 	}
+	r.replicas.restoreNow()
 	r.mayReadAll()
 	r.cutBadLinks()
 	r.until(time.Now().Add(dialed))

@@ -59,6 +59,7 @@ const (
 	doFreeze        = "freeze a replica"
 	doPartition     = "cut off a replica"
 	doTwice         = "accept twice"
+	doRestore       = "restore the table"
 	doUnknown       = "unknown command"
 	doGarbage       = "garbage"
 	doAway          = "AWS is away"
@@ -94,6 +95,7 @@ func choices() []choice {
 		{doRefuseHello, famRefusals, 1}, {doRefuseUpgrade, famRefusals, 1}, {doExpire, famSTS, 4},
 		{doCrash, famCrashes, 6}, {doClock, famClock, 4}, {doReplica, famReplica, 4}, {doReplicaGoes, famReplica, 2},
 		{doFreeze, famReplicas, 8}, {doCrash, famReplicas, 4}, {doPartition, famReplicas, 5}, {doTwice, famReplicas, 8},
+		{doRestore, famReplicas, 1},
 		{doUnknown, famNonsense, 2}, {doGarbage, famNonsense, 2},
 		{doAway, famAway, 6}, {doDrain, famSettings, 5}, {doStale, famStale, 8}, {doFill, famRoom, 6},
 		{doTag, famFilters, 6}, {doDrain, famFilters, 4},

@@ -272,7 +272,7 @@ func (s *slot) drain() {
 		return
 	}
 	r.count("drain killed", 1)
-	if !r.panickedSince(l.name, began.Add(-restartAtMost)) && !r.replicas.wasTroubled(l.name, began, time.Now()) {
+	if !r.panickedSince(l.name, began.Add(-restartAtMost)) && !r.replicas.stoodStill(l.name, began, time.Now()) {
 		r.violated("drain-late", "an orderly end took more than %s, and %s were given", drainKill, drainTime)
 	}
 	l.crash()

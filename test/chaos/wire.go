@@ -269,6 +269,9 @@ func (w *wire) onCommand(conn int, kind string, e exchanged) {
 		w.jobs[c.job] = &ingestJob{command: c}
 	case "UNSUBSCRIBE":
 		w.unsubscribed[c.subscription] = true
+		w.run.replicas.backUpSoon(c.id)
+	case "SUBSCRIBE":
+		w.run.replicas.backUpSoon(c.id)
 	}
 }
 
@@ -384,9 +387,10 @@ func (w *wire) onIngest(conn int, e exchanged) {
 		return
 	}
 	job.messages = append(job.messages, i)
-	// What an earlier connection carries may be held up until a later one has carried the rest.
+	// What an earlier connection carries may be held up until a later one has carried the rest, and a process may stand still
+	// between the note of a batch and its sending.
 	if !job.doneAt.IsZero() && len(i.apis) > 0 && !w.run.disksFailed() && w.heldFor(conn, i.at) == 0 &&
-		!w.run.replicas.wasTroubled("", job.doneAt, job.doneAt.Add(proofWritten)) {
+		!w.run.replicas.stoodStill(i.agent, job.doneAt, i.at) {
 		w.run.violated("done-early", "job %s: APIs %v after done", i.job, i.apis)
 	}
 	if i.done && job.doneAt.IsZero() {
