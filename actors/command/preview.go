@@ -57,6 +57,9 @@ func (p *preview) reply(m messages.GatheredAPIs) messages.Reply {
 		if failures := m.Failures; len(failures) > 0 {
 			return messages.Refused{Reason: "AWS could not be listed: " + words.Few(failures, words.Some, "; ")}
 		}
+		if why := p.env.Board.TableFailure(); why != "" { // nothing of the quota is lent then
+			return messages.Refused{Reason: "AWS was not asked, as its request quota is shared by a table: " + why}
+		}
 		return messages.Refused{Reason: "AWS was not listed in time, or its request quota has no room before; " +
 			"what was listed is kept: discover again in a moment"}
 	}

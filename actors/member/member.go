@@ -37,8 +37,6 @@ type member struct {
 
 	began    time.Time // the sign of life under way, or the last one
 	underWay int       // of the sign and of the look for those of others
-	failed   error     // the sign
-	blind    error     // the look
 	cancel   context.CancelFunc
 	dropping bool
 	leaving  bool
@@ -112,7 +110,7 @@ func (m *member) raise() {
 		me.Ready = m.env.Board.Ready()
 	}
 	within, cancel := context.WithTimeout(m.Scope.Ctx, raiseWithin)
-	m.began, m.underWay, m.cancel, m.failed, m.blind = time.Now(), 2, cancel, nil, nil
+	m.began, m.underWay, m.cancel = time.Now(), 2, cancel
 	life.Do(m.Scope, func(context.Context) error { return m.env.Registry.Raise(within, me, m.env.Now()) },
 		func(err error) any { return raised{err} })
 	life.Pipe(m.Scope, func(context.Context) ([]members.Member, error) { return m.env.Registry.Members(within) },
@@ -121,8 +119,7 @@ func (m *member) raise() {
 
 // onRaised counts a sign of life from when it was sent. One whose answer is lost may not be counted.
 func (m *member) onRaised(ctx actor.Context, r raised) {
-	now, why, away := time.Now(), "", table.Away(r.err)
-	m.failed = r.err
+	now, why := time.Now(), ""
 	if r.err == nil {
 		m.env.Member.Raised(m.began)
 	} else {
@@ -131,9 +128,9 @@ func (m *member) onRaised(ctx actor.Context, r raised) {
 	stands := m.env.Member.Stands(now)
 	m.env.Board.Raised(m.wall(m.began), why, stands)
 	switch {
-	case !stands && r.err != nil && !m.memory.told:
+	case !stands && r.err != nil && table.Away(r.err) == nil && !m.memory.told: // of a table that is away, its watch tells
 		m.memory.told = true
-		m.env.Log.Log(context.Background(), life.LevelOf(away != nil && away.Why.Lasts()),
+		m.env.Log.Error(
 			"the journal's table does not confirm that this agent lives: it makes no API key and sends no ingest until it does",
 			life.LogError, r.err)
 	case stands && m.memory.told:
@@ -146,7 +143,7 @@ func (m *member) onRaised(ctx actor.Context, r raised) {
 
 func (m *member) onSeen(s seen) {
 	defer m.done()
-	if m.blind = s.err; s.err != nil {
+	if s.err != nil { // none is taken for gone
 		return
 	}
 	m.env.Member.See(m.began, s.all)
@@ -203,9 +200,6 @@ func (m *member) drop(id string) {
 func (m *member) done() {
 	if m.underWay--; m.underWay == 0 {
 		m.cancel()
-		if m.blind != nil && m.failed == nil {
-			m.env.Lasting.Warn("cannot read which agents share the journal: none is taken for gone", life.LogError, m.blind)
-		}
 		m.Scope.After(max(0, members.RaiseEvery-time.Since(m.began)), raiseDue{})
 	}
 }

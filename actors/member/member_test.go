@@ -110,7 +110,8 @@ func (e *estate) process(name string) *process {
 	p.board.Serve("orders", time.Now())
 	p.board.Share(status.Shared{ID: name, Table: "journal", Region: "eu-west-1"})
 	tokens := 0
-	journal := tablestore.New(e.model.Client(name), func() string { tokens++; return fmt.Sprint(name, tokens) })
+	watched := tablestore.Watch(e.model.Client(name), slog.New(p.log), p.board)
+	journal := tablestore.New(watched, func() string { tokens++; return fmt.Sprint(name, tokens) })
 	_ = journal.Open(e.Context()) // what fails is tried again
 	env := (&life.Env{
 		Now: time.Now, Jitter: func() float64 { return 0 }, Board: p.board, Member: p.self, Registry: journal, Version: "1.2.3",
@@ -227,17 +228,15 @@ func TestWhoEndsWithoutAWordIsGoneAndThenForgotten(t *testing.T) {
 }
 
 func TestWithoutTheTableAProcessStopsAndGoesOnByItself(t *testing.T) {
-	for fault, level := range map[tablesim.Fault]string{
-		tablesim.LostAfter: "WARN", tablesim.Slow: "WARN", tablesim.Throttled: "WARN", tablesim.Denied: "ERROR",
-	} {
+	for _, fault := range []tablesim.Fault{tablesim.LostAfter, tablesim.Slow, tablesim.Throttled, tablesim.Denied} {
 		inEstate(t, func(e *estate) {
 			a, b := e.process("a"), e.process("b")
 			time.Sleep(30 * time.Second)
 			a.said()
 			e.fault.Store("a", fault)
 			time.Sleep(members.StandsFor - 2*time.Second)
-			if s := a.shared(); !a.stands() || a.said() != "" || s.Failure == "" {
-				t.Errorf("%v: a sign that is lost says nothing yet: %+v", fault, s)
+			if s := a.shared(); !a.stands() || s.Failure == "" {
+				t.Errorf("%v: a sign that is lost is not the end yet: %+v", fault, s)
 			}
 			time.Sleep(40 * time.Second)
 			if s := a.shared(); a.stands() || s.Stands || s.Unconfirmed < 10 || time.Since(s.FailingSince) < 40*time.Second {
@@ -246,17 +245,17 @@ func TestWithoutTheTableAProcessStopsAndGoesOnByItself(t *testing.T) {
 			if !a.self.Others(time.Now(), "b") {
 				t.Errorf("%v: b is taken for gone by one that cannot see it", fault)
 			}
-			if got, want := a.said(), level+" the journal's table does not confirm that this agent lives"; !strings.HasPrefix(got, want) ||
-				strings.Count(got, want) > 1 {
-				t.Errorf("%v: %s", fault, got)
+			if got := a.said(); !strings.HasPrefix(got, "ERROR store: the journal's table journal (agent.store.table.name) cannot be") ||
+				strings.Count(got, "\n") > 0 {
+				t.Errorf("%v: the fault is not one line: %s", fault, got)
 			}
 			e.fault.Delete("a")
 			time.Sleep(5 * time.Second)
-			if got := a.said(); !a.stands() || !strings.Contains(got, "INFO the journal's table confirms again that this agent lives") {
+			if got := a.said(); !a.stands() || got != "INFO store: the journal's table can be used again" {
 				t.Errorf("%v: stands %v, %s", fault, a.stands(), got)
 			}
 			time.Sleep(15 * time.Minute)
-			if got := a.said(); strings.Contains(got, "does not confirm") {
+			if got := a.said(); got != "" {
 				t.Errorf("%v: long after it was over the log says %s", fault, got)
 			}
 			a.end()

@@ -11,6 +11,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/federation"
+	"federation-agent/internal/members"
 	"federation-agent/internal/quota"
 	"federation-agent/internal/status"
 )
@@ -25,6 +26,7 @@ type sharing struct {
 	ledgers quota.Ledgers
 	region  string
 	until   time.Time // the lease ends
+	failing time.Time // since when the ledger cannot be written; zero: it can
 }
 
 // ledgerChanged is what became of a write of the ledger.
@@ -112,10 +114,16 @@ func (q *quotaKeeper) beat(now time.Time) time.Time {
 
 func (q *quotaKeeper) onLedgerChanged(ctx actor.Context, m ledgerChanged) {
 	now := time.Now()
+	if m.err == nil {
+		q.shared.failing = time.Time{}
+	} else if q.shared.failing.IsZero() {
+		q.shared.failing = now
+	}
 	switch {
 	case m.err != nil:
 		q.shared.share.Failed()
-		if !now.Before(q.shared.until) {
+		// A table that is away is told of once, by its watch, and confirms this process no more.
+		if now.Sub(q.shared.failing) > members.StandsFor && q.env.Member.Stands(now) {
 			q.env.Lasting.Warn("the table of the shared quota cannot be written: AWS is not called, but for one DeleteApiKey in ten seconds",
 				life.LogTarget, federation.Target{Account: q.account, Region: q.region}, life.LogError, m.err)
 		}

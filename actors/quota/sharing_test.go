@@ -51,7 +51,12 @@ func (w warnings) Handle(_ context.Context, r slog.Record) error {
 
 func newCaller(ctx context.Context, name string, ledgers quota.Ledgers, self *members.Self) *caller {
 	c := &caller{}
-	ids := 0
+	ids, self := 0, members.NewSelf(name)
+	go func() { // the table confirms it, whatever becomes of the ledger
+		for ; ctx.Err() == nil; time.Sleep(time.Second) {
+			self.Raised(time.Now())
+		}
+	}()
 	env := (&life.Env{
 		Member: self, Tickets: new(atomic.Uint64),
 		Life: ctx, Now: time.Now, Jitter: func() float64 { return 0 }, Board: status.NewBoard(), Ledgers: ledgers,

@@ -66,6 +66,12 @@ func (b *Board) Raised(sent time.Time, failure string, stands bool) {
 	})
 }
 
+// TableFailure is why the table did not confirm the last sign of life; empty if it did, or there is no table.
+func (b *Board) TableFailure() (why string) {
+	b.withShared(func(s *Shared) { why = s.Failure })
+	return why
+}
+
 // Members notes the other members. The caller leaves the list alone from then on.
 func (b *Board) Members(others []Member) { b.withShared(func(s *Shared) { s.Others = others }) }
 

@@ -89,8 +89,9 @@ func TestWhatGoesOnWhileTheTableIsAway(t *testing.T) {
 			t.Errorf("AWS has %v", keys)
 		}
 		job := startIngest(w.World)
-		if _, err := w.APIM.Preview(context.Background(), world.Integration); err == nil {
-			t.Error("AWS was listed without a quota")
+		_, err := w.APIM.Preview(context.Background(), world.Integration)
+		if err == nil || !strings.Contains(err.Error(), "agent.store.table.name") {
+			t.Errorf("AWS was listed without a quota, or the preview does not name the table: %v", err)
 		}
 		pass(5 * time.Minute)
 		if n := len(w.APIM.EndedSessions()); n > 0 {

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"federation-agent/internal/members"
+	"federation-agent/internal/status"
 	"federation-agent/internal/store/tablestore"
 	"federation-agent/internal/table"
 )
@@ -139,6 +140,7 @@ func (i *Instance) share(items table.Items) {
 		return fmt.Sprintf("%s/%d", i.Name, tokens)
 	})
 	i.Member = members.NewSelf(i.Name)
+	i.Board.Share(status.Shared{ID: i.Name})
 	ctx, cancel := context.WithTimeout(context.Background(), openWithin)
 	defer cancel()
 	_ = i.Table.Open(ctx) // else the first signs of life try again

@@ -21,8 +21,8 @@ import (
 const awayAfter = 5 * time.Second
 
 // withoutTable is what goes on and what does not, in an operator's words.
-const withoutTable = "Meanwhile new subscriptions are answered ERROR, and ingests wait. Previews go on as far as the quota " +
-	"allows, and the ends of subscriptions delete the key that APIM names. The agent tries again by itself"
+const withoutTable = "Meanwhile new subscriptions are answered ERROR, ingests wait, and AWS is not asked once the quota that " +
+	"was lent has run out, but to delete the key that APIM names where a subscription ends. The agent tries again by itself"
 
 // Watched is a table of which is known whether it can be used. A caller's error is its own business; Watched says it once
 // for all of them, and says when it is over.
