@@ -207,12 +207,16 @@ func (a *agent) onIntegrationGone(ctx actor.Context, m integrationGone) {
 	}
 }
 
+// lastWordWithin is how long the agent waits for the member to tell the others: a little more than that may take.
+const lastWordWithin = 2 * time.Second
+
 // endIfAlone ends the agent where no integration is left. The others hear that it leaves: nothing is under way any more.
 func (a *agent) endIfAlone(ctx actor.Context) {
 	switch {
 	case len(a.integrations) > 0:
 	case a.member != nil:
 		ctx.Send(a.member, member.Leave{})
+		a.Scope.After(lastWordWithin, member.Left{}) // a panic of the member may lose its word
 	default:
 		ctx.Stop(ctx.Self())
 	}
