@@ -2,6 +2,7 @@ package chaos
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"time"
 
@@ -58,35 +59,12 @@ func (r *run) checkQuota() {
 	}
 }
 
-// overShare tells where attempts at one place went over their share. When a permit was given is not seen where its
-// process stood still, or wrote to the table, before the attempt left. So they must fit in one way of reading that.
+// overShare tells where attempts at one place went over their share.
 func (r *run) overShare(of budget, attempts []*attempt) (over []string) {
-	for _, when := range []func(*attempt) time.Time{
-		r.replicas.permitted,
-		func(a *attempt) time.Time {
-			if a.isCreate() {
-				return r.replicas.permitted(a)
-			}
-			return a.start
-		},
-		func(a *attempt) time.Time { return a.start },
-	} {
-		if over = r.overShareAt(of, attempts, when); len(over) == 0 {
-			break
-		}
-	}
-	return over
-}
-
-func (r *run) overShareAt(of budget, attempts []*attempt, when func(*attempt) time.Time) (over []string) {
-	buckets := map[string]*allowance{}
-	times := map[*attempt]time.Time{}
-	for _, a := range attempts {
-		times[a] = when(a)
-	}
-	slices.SortStableFunc(attempts, func(a, b *attempt) int { return times[a].Compare(times[b]) })
+	slices.SortStableFunc(attempts, func(a, b *attempt) int { return a.start.Compare(b.start) })
+	limits, spans := map[string]limit{}, map[string][]holdUp{}
 	trickled := map[string]time.Time{}
-	for n, a := range attempts {
+	for _, a := range attempts {
 		if r.replicas.isTrickle(of.scope, a, trickled) {
 			r.count("keys deleted without a part of the quota", 1)
 			continue
@@ -95,23 +73,35 @@ func (r *run) overShareAt(of budget, attempts []*attempt, when func(*attempt) ti
 			if r.replicas != nil && operation != "all" {
 				limit.burst += float64(len(r.slots) - 1) // each part of it holds one request at least
 			}
-			if buckets[operation] == nil {
-				buckets[operation] = &allowance{tokens: limit.burst, at: times[a]}
-			} else if buckets[operation] == spent {
-				continue
-			}
-			if !buckets[operation].take(times[a], limit) {
-				buckets[operation] = spent
-				over = append(over, fmt.Sprintf("%s went over its share of %s at %s in %s, after%s", of.agent, of.scope,
-					times[a].Sub(r.began), fmt.Sprint(operation, limit), before(attempts[:n], times[a])))
-			}
+			limits[operation] = limit
+			spans[operation] = append(spans[operation], holdUp{from: r.replicas.permitted(a), until: a.start})
+		}
+	}
+	for _, operation := range slices.Sorted(maps.Keys(spans)) {
+		if at, is := limits[operation].exceeded(spans[operation]); is {
+			over = append(over, fmt.Sprintf("%s went over its share of %s at %s in %s, after%s", of.agent, of.scope,
+				at.Sub(r.began), fmt.Sprint(operation, limits[operation]), before(attempts, at)))
 		}
 	}
 	return over
 }
 
-// spent is a bucket of which it was told that it had too little.
-var spent = &allowance{}
+// exceeded tells when more permits were given than a bucket has that is full at first. Of each permit is known between
+// which instants it was given, and the later ones are in order: a process may have stood still, or have written to the
+// table, before its attempt left. What is surely between two instants must be in the bucket.
+func (l limit) exceeded(permits []holdUp) (at time.Time, is bool) {
+	var earliest []time.Time // of the permits until now, in order
+	for _, p := range permits {
+		n, _ := slices.BinarySearchFunc(earliest, p.from, time.Time.Compare)
+		earliest = slices.Insert(earliest, n, p.from)
+		for n, from := range slices.Backward(earliest) {
+			if float64(len(earliest)-n) > l.burst+p.until.Sub(from).Seconds()*l.rate+1e-6 {
+				return p.until, true
+			}
+		}
+	}
+	return time.Time{}, false
+}
 
 // attachedAtOnce tells where a process attached two keys at a time. It needs the lock.
 func (c *cloud) attachedAtOnce() (overlaps []string) {
@@ -131,10 +121,10 @@ func (c *cloud) attachedAtOnce() (overlaps []string) {
 	return overlaps
 }
 
-// before tells the attempts of the last seconds before an instant.
+// before tells the attempts of the last seconds until an instant.
 func before(attempts []*attempt, at time.Time) (text string) {
 	for _, a := range attempts {
-		if ago := at.Sub(a.start); ago < 10*time.Second {
+		if ago := at.Sub(a.start); ago >= 0 && ago < 10*time.Second {
 			text += fmt.Sprintf(" %s %s -%.3fs,", a.agent, a.operation, ago.Seconds())
 		}
 	}
@@ -163,18 +153,4 @@ func (s shape) limitsOf(operation string) map[string]limit {
 		limits[operation] = limit{quotaWrites * share, max(1, quotaWrites*share)}
 	}
 	return limits
-}
-
-// allowance is a token bucket.
-type allowance struct {
-	tokens float64
-	at     time.Time
-}
-
-// take takes a token. False: there was none.
-func (b *allowance) take(now time.Time, l limit) bool {
-	b.tokens = min(l.burst, b.tokens+now.Sub(b.at).Seconds()*l.rate)
-	b.at = now
-	b.tokens--
-	return b.tokens > -1e-6
 }
