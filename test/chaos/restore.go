@@ -34,17 +34,22 @@ const (
 	longestRestore  = time.Minute
 )
 
-// backUp keeps the table as it is now.
+// backUp keeps the table as it is now, once an agent has opened it.
 func (n *replicas) backUp() {
 	if n == nil {
 		return
 	}
 	b := backup{at: time.Now(), items: n.model.Backup()}
+	opened := false
 	for key, item := range b.items {
+		opened = opened || key.Partition == "meta"
 		for _, rec := range recordsOf(key, item) {
 			settled := slices.Contains([]keys.State{keys.Delivered, keys.Unconfirmed, keys.LostCreate}, rec.State)
 			b.busy = b.busy || key.Partition == "keys" && !settled
 		}
+	}
+	if !opened {
+		return // a table to which no agent has written yet is a new one wherever it comes back
 	}
 	n.run.mu.Lock()
 	defer n.run.mu.Unlock()
