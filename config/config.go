@@ -222,6 +222,9 @@ type Discovery struct {
 	// Age up to which custom domain names are used by further ingests without asking AWS again. What was mapped or unmapped
 	// in AWS meanwhile does not show.
 	CustomDomainsMaxAge time.Duration `env:"customDomainsMaxAge" envDefault:"1h" range:"0s,168h" example:"6h"`
+	// Whether one export serves all stages of a REST API with the same deployment, once two such stages of the account had the
+	// same document (performance.md, Shared exports). false: each stage is exported.
+	ShareExports bool `env:"shareExports" envDefault:"true" example:"false"`
 }
 
 // Ingest bounds an ingest job. Sizes are in bytes.

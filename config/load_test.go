@@ -72,7 +72,7 @@ func TestTheVendorsComposeFileLoadsWithoutAWarning(t *testing.T) {
 			Quota:     config.Quota{Share: 70, Rate: 10, Burst: 40, Scope: config.ScopeAccountRegion},
 			AWS:       config.AWS{RoleSessionName: "gravitee-federation-agent"},
 			Commands:  config.Commands{MaxOpen: 256},
-			Discovery: config.Discovery{ListingMaxAge: time.Minute, CustomDomainsMaxAge: time.Hour},
+			Discovery: config.Discovery{ListingMaxAge: time.Minute, CustomDomainsMaxAge: time.Hour, ShareExports: true},
 			Ingest: config.Ingest{
 				BatchBytes: 1 << 20, BatchCount: 50, BatchDelay: 10 * time.Second, MemoryBytes: 8 << 20,
 				StageWorkers: 16, ScheduleJitter: 5 * time.Minute, Gone: "report", GoneAtMost: 10,
@@ -111,6 +111,7 @@ func TestEveryAgentSettingCanBeSet(t *testing.T) {
 		"gravitee_agent_discovery_refreshInterval=1h",
 		"gravitee_agent_discovery_customDomains=true",
 		"gravitee_agent_discovery_customDomainsMaxAge=2h",
+		"gravitee_agent_discovery_shareExports=false",
 		"gravitee_agent_ingest_batchBytes=512KiB",
 		"gravitee_agent_ingest_batchCount=3",
 		"gravitee_agent_ingest_batchDelay=1s",

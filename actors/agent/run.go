@@ -39,6 +39,7 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/config"
 	"federation-agent/internal/apigateway"
+	"federation-agent/internal/exports"
 	"federation-agent/internal/status"
 	"federation-agent/messages"
 )
@@ -73,6 +74,9 @@ type Agent struct {
 // Start starts an agent. It returns at once: the agent connects in the background.
 func Start(given life.Env, cfg config.Config) *Agent {
 	system, env, end := newSystem(given)
+	if cfg.Agent.Discovery.ShareExports {
+		env.Sharing = exports.NewSharing()
+	}
 	a := &Agent{system: system, done: make(chan struct{}), integrations: len(cfg.Providers)}
 	if env.Member != nil {
 		a.handover = cfg.Agent.Shutdown.Handover

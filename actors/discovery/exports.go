@@ -41,8 +41,17 @@ type (
 )
 
 func (d *discoverer) onExportAPI(ctx actor.Context, m messages.ExportAPI) {
-	d.exports.Add(m.Order, ctx.Sender())
+	var stages []*gateway.Stage
+	if d.last != nil {
+		stages = d.last.Asked[m.Order.Documents[0].API.ID]
+	}
+	d.exports.Add(m.Order, stages, ctx.Sender())
 	d.prepare(ctx)
+}
+
+// shares says that stages of a REST API with the same deployment may have one document.
+func (d *discoverer) shares(api *gateway.RestAPI) bool {
+	return d.env.Sharing.May(exports.KindOf(d.spec.Target.Account, api))
 }
 
 // prepare begins what can be begun now.
@@ -73,7 +82,7 @@ func (d *discoverer) prepare(ctx actor.Context) {
 		})
 	}
 	for {
-		task, found := d.exports.Next(now)
+		task, found := d.exports.Next(now, d.shares)
 		if !found {
 			break
 		}
@@ -106,7 +115,7 @@ func (d *discoverer) onStagesListed(ctx actor.Context, m stagesListed) {
 				d.leaveOut(ctx, task, gateway.Planless, "no usage plan contains it any more")
 				continue
 			}
-			task.Details = m.stages[found]
+			task.Details, task.Stages = m.stages[found], m.stages
 			task.Name = task.Names.OfLiving(task.ID(), task.API.Name, d.living[m.api])
 			d.exports.Push(task)
 		}

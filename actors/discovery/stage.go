@@ -97,51 +97,89 @@ func (s *stage) prepare() (answer any, held error) {
 	return messages.APIReady{API: ready}, nil
 }
 
-// export is the stage's document, kept or fetched.
+// export is the stage's document, kept, shared or fetched.
 func (s *stage) export(ctx context.Context) (store.Export, error) {
 	entry := s.task.NamedEntry
-	of := entry.Target
-	key := store.ExportKey{Account: of.Account, Region: of.Region, RestAPI: entry.API.ID, Stage: entry.Stage}
-	if d := entry.Details; d != nil {
-		key.DeploymentID, key.UpdatedAt = d.DeploymentID, d.UpdatedAt
-		key.DocumentationVersion, key.CanaryDeploymentID = d.DocumentationVersion, d.CanaryDeploymentID
-	}
+	key := s.keyOf(entry.Details)
 	room := exports.Copies{Claim: s.task.Claim, Servers: federation.RewritesServers(entry.ID(), entry.Entry)}
-	if bytes := s.env.Exports.Size(key); bytes > 0 {
-		if err := room.Take(ctx, bytes); err != nil {
-			return store.Export{}, err
-		}
-	}
-	kept, hit, err := s.env.Exports.Get(key)
+	kept, hit, err := s.kept(ctx, key, room)
 	if err != nil {
-		s.env.Log.Debug("cannot read the export cache", life.LogAPI, entry.ID(), life.LogError, err)
+		return store.Export{}, err
 	}
-	if hit && (kept.Checked || kept.Document == nil || apigateway.CheckDocument(kept.Document) == nil) {
+	if hit && s.stands(key, kept) {
 		return kept, nil
 	}
 	s.task.Claim.Drop() // what is kept is of another deployment, or no document; the call may be long in coming
-	document, err := s.fetch(ctx, room)
-	export := store.Export{Document: document, Checked: document != nil}
+	twin, err := s.twin(ctx, room)
+	if err != nil {
+		return store.Export{}, err
+	}
+	if twin != nil {
+		if !s.env.Sharing.Compare(s.kind(), s.env.Jitter()) {
+			s.keep(key, twin.export)
+			return twin.export, nil
+		}
+		twin.lean()
+		s.task.Claim.Drop()
+	}
+	document, err := s.fetch(ctx, s.task.Stage, room)
+	export := store.Export{Document: document, Checked: document != nil, Of: s.of()}
 	switch {
 	case err != nil && apigateway.Classify(err) == gateway.NotExportable:
 		life.LogFailure(s.env.Often, err, "a stage can never be exported as it is; its API goes out without a document: "+
 			apigateway.Explain(err), life.LogAPI, entry.ID())
 		export.NotExportable = apigateway.Explain(err)
+	case err != nil && twin != nil:
+		s.env.Sharing.Unknown(s.kind())
+		return store.Export{}, err
 	case err != nil:
 		return store.Export{}, err
 	}
-	if err := s.env.Exports.Put(key, export); err != nil {
-		s.env.Log.Debug("cannot write the export cache", life.LogAPI, entry.ID(), life.LogError, err)
+	if twin != nil {
+		s.compare(ctx, twin, export, room)
 	}
+	s.keep(key, export)
 	return export, nil
 }
 
-// fetch asks AWS for the document, and again for one that there was no room for in time, once there is. One that is too
+// keyOf is the key of a stage of the same REST API; nil is this stage, if nothing is known of its deployment.
+func (s *stage) keyOf(d *gateway.Stage) store.ExportKey {
+	of := s.task.Target
+	key := store.ExportKey{Account: of.Account, Region: of.Region, RestAPI: s.task.API.ID, Stage: s.task.Stage}
+	if d != nil {
+		key.Stage, key.DeploymentID, key.UpdatedAt = d.Name, d.DeploymentID, d.UpdatedAt
+		key.DocumentationVersion, key.CanaryDeploymentID = d.DocumentationVersion, d.CanaryDeploymentID
+	}
+	return key
+}
+
+// kept is what the cache has, which takes room.
+func (s *stage) kept(ctx context.Context, key store.ExportKey, room exports.Copies) (store.Export, bool, error) {
+	if bytes := s.env.Exports.Size(key); bytes > 0 {
+		if err := room.Take(ctx, bytes); err != nil {
+			return store.Export{}, false, err
+		}
+	}
+	kept, hit, err := s.env.Exports.Get(key)
+	if err != nil {
+		s.env.Log.Debug("cannot read the export cache", life.LogAPI, s.task.ID(), life.LogError, err)
+	}
+	hit = hit && (kept.Checked || kept.Document == nil || apigateway.CheckDocument(kept.Document) == nil)
+	return kept, hit, nil
+}
+
+func (s *stage) keep(key store.ExportKey, export store.Export) {
+	if err := s.env.Exports.Put(key, export); err != nil {
+		s.env.Log.Debug("cannot write the export cache", life.LogAPI, s.task.ID(), life.LogError, err)
+	}
+}
+
+// fetch asks AWS for a stage's document, and again for one that there was no room for in time, once there is. One that is too
 // long for a message is not read: encoded it is longer still.
-func (s *stage) fetch(ctx context.Context, room exports.Copies) ([]byte, error) {
+func (s *stage) fetch(ctx context.Context, stage string, room exports.Copies) ([]byte, error) {
 	ctx = apigateway.WithMost(ctx, s.maxBytes)
 	for {
-		document, err := apigateway.Export(apigateway.WithRoom(ctx, room), s.task.client, s.task.API.ID, s.task.Stage)
+		document, err := apigateway.Export(apigateway.WithRoom(ctx, room), s.task.client, s.task.API.ID, stage)
 		bytes, full := apigateway.NoRoom(err)
 		if !full {
 			return document, err

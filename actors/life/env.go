@@ -12,6 +12,7 @@ import (
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 
+	"federation-agent/internal/exports"
 	"federation-agent/internal/members"
 	"federation-agent/internal/quota"
 	"federation-agent/internal/seldom"
@@ -40,6 +41,8 @@ type Env struct {
 	Ingests  store.Ingests
 	Listings store.Listings
 	Exports  store.ExportCache
+	// Sharing is what was seen of stages with the same deployment; nil: each is exported. Start makes it.
+	Sharing *exports.Sharing
 	// Ledgers has the processes that share a quota keep to it together; nil: this process has it for itself.
 	Ledgers quota.Ledgers
 

@@ -26,12 +26,21 @@ type Task[A any] struct {
 	// MaxBytes is the order's.
 	MaxBytes int
 	Asker    A
+	// Stages are those of its REST API, as they were listed last; none if that is not known.
+	Stages []*gateway.Stage
 	// Returned is how often the task came back as AWS could not be used.
 	Returned int
 }
 
 // compare orders tasks by their urgency.
 func (t Task[A]) compare(other Task[A]) int { return cmp.Compare(t.Priority, other.Priority) }
+
+// deployment is what is deployed, and whether other stages with it may have the same document.
+func (t Task[A]) deployment() (d deployment, shares bool) {
+	d, shares = deploymentOf(t.Details)
+	d.restAPI = t.API.ID
+	return d, shares
+}
 
 // Queue is the open orders of one target: documents that need a GetStages first (one for each REST API), those that
 // wait for a worker, and those that have one. It is pure: time is passed in.
@@ -59,11 +68,13 @@ func NewQueue[A any](workers, listings int) Queue[A] {
 	}
 }
 
-// Add takes an order. Where the entries do not say what is deployed, the target is to be asked first: only then is it
-// known which documents have changed.
-func (q *Queue[A]) Add(order Order, asker A) {
+// Add takes an order, and what is known of the REST API's stages. Where the entries do not say what is deployed, the target
+// is to be asked first: only then is it known which documents have changed.
+func (q *Queue[A]) Add(order Order, stages []*gateway.Stage, asker A) {
 	for _, d := range order.Documents {
-		task := Task[A]{Document: d, Priority: order.Priority, By: order.By, MaxBytes: order.MaxBytes, Asker: asker}
+		task := Task[A]{
+			Document: d, Priority: order.Priority, By: order.By, MaxBytes: order.MaxBytes, Asker: asker, Stages: stages,
+		}
 		if d.Details != nil {
 			q.waiting = append(q.waiting, task)
 			continue
@@ -82,7 +93,7 @@ func (q *Queue[A]) want(t Task[A]) {
 
 // Return takes back a task that could not be done now. By the time that it can, another deployment may be there.
 func (q *Queue[A]) Return(t Task[A]) {
-	t.Details = nil
+	t.Details, t.Stages = nil, nil
 	t.Returned++
 	q.want(t)
 }
@@ -147,14 +158,21 @@ func (q *Queue[A]) Listed(restAPI string) []Task[A] {
 func (q *Queue[A]) Push(t Task[A]) { q.waiting = append(q.waiting, t) }
 
 // Next is the most urgent task that may have a worker now. The caller then calls [Queue.Started]. A document that is
-// being prepared for another caller waits: it will be in the cache.
+// being prepared for another caller waits: it will be in the cache. So does one that may be shared, as shares says of its
+// REST API, while an equally urgent task has a worker for a stage with the same deployment.
 //
 // A worker that takes long leaves its place to another one, up to twice as many in all. [Queue.SlowAt] says when.
-func (q *Queue[A]) Next(now time.Time) (task Task[A], found bool) {
+func (q *Queue[A]) Next(now time.Time, shares func(*gateway.RestAPI) bool) (task Task[A], found bool) {
 	busy := make(map[federation.ID]bool, len(q.working))
+	deployments := make(map[deployment]gateway.Priority, len(q.working)) // with the most urgent task of each
 	refreshing, quick := 0, 0
 	for _, t := range q.working {
 		busy[t.ID()] = true
+		if of, may := t.deployment(); may {
+			if urgent, has := deployments[of]; !has || t.Priority < urgent {
+				deployments[of] = t.Priority
+			}
+		}
 		if now.Sub(t.since) < SlowAfter {
 			quick++
 		}
@@ -169,6 +187,10 @@ func (q *Queue[A]) Next(now time.Time) (task Task[A], found bool) {
 	for i, t := range q.waiting {
 		held := t.Priority == gateway.PriorityRefresh && refreshing >= max(1, q.workers/refreshPart)
 		free := !held && !busy[t.ID()]
+		if of, may := t.deployment(); free && may {
+			urgent, has := deployments[of]
+			free = !has || urgent > t.Priority || !shares(t.API)
+		}
 		if free && (best < 0 || t.Priority < q.waiting[best].Priority) {
 			best = i
 		}

@@ -35,7 +35,7 @@ func tell(tasks ...Task[string]) string {
 // employ gives workers, named by their tasks, to all that may have one.
 func employ(q *Queue[string]) (tasks []Task[string]) {
 	for {
-		t, found := q.Next(time.Time{})
+		t, found := q.Next(time.Time{}, nil)
 		if !found {
 			return tasks
 		}
@@ -46,10 +46,10 @@ func employ(q *Queue[string]) (tasks []Task[string]) {
 
 func TestOneGetStagesServesAllWhoWantTheRESTAPITheMostUrgentFirst(t *testing.T) {
 	q := NewQueue[string](16, 2)
-	q.Add(order(gateway.PriorityRefresh, false, "a", "x"), "reconciler")
-	q.Add(order(gateway.PriorityIngest, false, "b", "x", "y"), "job")
-	q.Add(order(gateway.PriorityPreview, false, "a", "x", "y"), "fetch")
-	q.Add(order(gateway.PriorityIngest, false, "c", "x"), "job")
+	q.Add(order(gateway.PriorityRefresh, false, "a", "x"), nil, "reconciler")
+	q.Add(order(gateway.PriorityIngest, false, "b", "x", "y"), nil, "job")
+	q.Add(order(gateway.PriorityPreview, false, "a", "x", "y"), nil, "fetch")
+	q.Add(order(gateway.PriorityIngest, false, "c", "x"), nil, "job")
 	var listed []string
 	for {
 		api, priority, found := q.NextListing()
@@ -65,7 +65,7 @@ func TestOneGetStagesServesAllWhoWantTheRESTAPITheMostUrgentFirst(t *testing.T) 
 	if employ(&q) != nil {
 		t.Error("what is deployed is not known yet")
 	}
-	q.Add(order(gateway.PriorityIngest, false, "a", "z"), "job")
+	q.Add(order(gateway.PriorityIngest, false, "a", "z"), nil, "job")
 	tasks := q.Listed("a")
 	if got := tell(tasks...); got != " a/x for reconciler a/x for fetch a/y for fetch a/z for job" {
 		t.Errorf("it serves%s", got)
@@ -92,8 +92,8 @@ func TestOneGetStagesServesAllWhoWantTheRESTAPITheMostUrgentFirst(t *testing.T) 
 
 func TestAsManyTasksHaveAWorkerAsThereAreAndTheMostUrgentIsNext(t *testing.T) {
 	q := NewQueue[string](3, 1)
-	q.Add(order(gateway.PriorityIngest, true, "a", "x", "y"), "job")
-	q.Add(order(gateway.PriorityPreview, true, "b", "x", "y"), "fetch")
+	q.Add(order(gateway.PriorityIngest, true, "a", "x", "y"), nil, "job")
+	q.Add(order(gateway.PriorityPreview, true, "b", "x", "y"), nil, "fetch")
 	if got := tell(employ(&q)...); got != " b/x for fetch b/y for fetch a/x for job" {
 		t.Errorf("prepared:%s", got)
 	}
@@ -107,12 +107,12 @@ func TestARefreshHoldsAQuarterOfTheWorkersAndAtLeastOne(t *testing.T) {
 	for workers, want := range map[int]int{1: 1, 4: 1, 8: 2, 16: 4} {
 		q := NewQueue[string](workers, 1)
 		for n := range 20 {
-			q.Add(order(gateway.PriorityRefresh, true, fmt.Sprint(n), "x"), "reconciler")
+			q.Add(order(gateway.PriorityRefresh, true, fmt.Sprint(n), "x"), nil, "reconciler")
 		}
 		if got := len(employ(&q)); got != want {
 			t.Errorf("%d of %d workers refresh, want %d", got, workers, want)
 		}
-		q.Add(order(gateway.PriorityIngest, true, "a", "x"), "job")
+		q.Add(order(gateway.PriorityIngest, true, "a", "x"), nil, "job")
 		if got := len(employ(&q)); got != min(1, workers-want) {
 			t.Errorf("of %d workers %d are free for a job", workers, got)
 		}
@@ -126,15 +126,15 @@ func TestWhatIsOfNoUseAnyMoreIsTakenOutUnlessItsStagesAreBeingAskedFor(t *testin
 		return o
 	}
 	q := NewQueue[string](1, 1)
-	q.Add(by(order(gateway.PriorityPreview, false, "asked", "x"), -1), "fetch")
+	q.Add(by(order(gateway.PriorityPreview, false, "asked", "x"), -1), nil, "fetch")
 	if api, _, _ := q.NextListing(); api != "asked" {
 		t.Fatalf("asked for %q", api)
 	}
-	q.Add(by(order(gateway.PriorityPreview, false, "gone", "x"), -1), "fetch")
-	q.Add(by(order(gateway.PriorityPreview, false, "shared", "x"), -1), "fetch")
-	q.Add(order(gateway.PriorityIngest, false, "shared", "x"), "job")
-	q.Add(by(order(gateway.PriorityPreview, true, "ready", "x"), -1), "fetch")
-	q.Add(by(order(gateway.PriorityPreview, true, "ready", "y"), 0), "fetch")
+	q.Add(by(order(gateway.PriorityPreview, false, "gone", "x"), -1), nil, "fetch")
+	q.Add(by(order(gateway.PriorityPreview, false, "shared", "x"), -1), nil, "fetch")
+	q.Add(order(gateway.PriorityIngest, false, "shared", "x"), nil, "job")
+	q.Add(by(order(gateway.PriorityPreview, true, "ready", "x"), -1), nil, "fetch")
+	q.Add(by(order(gateway.PriorityPreview, true, "ready", "y"), 0), nil, "fetch")
 	if got := tell(q.TakeLate(now)...); got != " gone/x for fetch shared/x for fetch ready/x for fetch" {
 		t.Errorf("late:%s", got)
 	}

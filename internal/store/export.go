@@ -38,6 +38,19 @@ type Export struct {
 	NotExportable string
 	// Checked says that the document passed its check before it was kept. What an earlier version kept did not.
 	Checked bool
+	// Of tells apart what GetRestApis said of the REST API when it was exported. It is empty in what an earlier version kept.
+	Of string
+	// Shared is nil for an export of the stage's own.
+	Shared *Shared
+}
+
+// Shared says that a document is that of another stage with the same deployment, but for its base path.
+type Shared struct {
+	// Stage is the stage that was exported, UpdatedAt when it was last changed, as it was listed before.
+	Stage     string
+	UpdatedAt int64
+	// Sure says that it was listed unchanged after its export: then what was exported is that deployment.
+	Sure bool `json:",omitempty"`
 }
 
 // ExportCache keeps exports of unchanged deployments. Each can be fetched again from AWS for one call, so the cache may

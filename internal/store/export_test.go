@@ -110,6 +110,13 @@ func TestBothExportCachesKeepOneDocumentAStage(t *testing.T) {
 				t.Errorf("a document of 19 bytes is said to take %d", size)
 			}
 
+			shared := Export{
+				Document: []byte("{}"), Checked: true, Of: "what", Shared: &Shared{Stage: "dev", UpdatedAt: 7, Sure: true},
+			}
+			must(t, c.Put(b, shared))
+			wantExport(t, c, b, shared)
+			must(t, c.Put(b, Export{NotExportable: "JSON body models are not found"}))
+
 			newer := exportKey(1, "d2")
 			must(t, c.Put(newer, Export{Document: []byte{}}))
 			wantMiss(t, c, a)

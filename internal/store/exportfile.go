@@ -16,15 +16,18 @@ const (
 
 type exportHead struct {
 	Key           ExportKey
-	HasDocument   bool   `json:",omitempty"`
-	NotExportable string `json:",omitempty"`
-	Checked       bool   `json:",omitempty"`
+	HasDocument   bool    `json:",omitempty"`
+	NotExportable string  `json:",omitempty"`
+	Checked       bool    `json:",omitempty"`
+	Of            string  `json:",omitempty"`
+	Shared        *Shared `json:",omitempty"`
 }
 
 // exportFileHead is what stands in the file before the document. So the document is not copied.
 func exportFileHead(key ExportKey, export Export) ([]byte, error) {
 	head, err := json.Marshal(exportHead{
 		Key: key, HasDocument: export.Document != nil, NotExportable: export.NotExportable, Checked: export.Checked,
+		Of: export.Of, Shared: export.Shared,
 	})
 	if err != nil {
 		return nil, err
@@ -54,7 +57,7 @@ func decodeExport(file []byte) (key ExportKey, export Export, whole bool) {
 	if length > int64(len(rest)) || json.Unmarshal(rest[:length], &head) != nil {
 		return key, export, false
 	}
-	export.NotExportable, export.Checked = head.NotExportable, head.Checked
+	export.NotExportable, export.Checked, export.Of, export.Shared = head.NotExportable, head.Checked, head.Of, head.Shared
 	document := rest[length:]
 	if head.HasDocument {
 		export.Document = document

@@ -57,9 +57,13 @@ func newDocument(g *region, api *RestAPI, stage *Stage, integrations bool) *docu
     }
   } ],
   "paths" : {`, quote(api.Name), describe(api.Description), quote(d.version), invokeHost(g, api.ID), quote(stage.Name))
-	d.tail = fmt.Appendf(nil, documentTail, quote(stage.DeploymentID+" "+stage.DocumentationVersion))
+	d.tail = fmt.Appendf(nil, documentTail, quote(stage.DeploymentID+" "+stage.DocumentationVersion+stage.Peculiar))
 	return d
 }
+
+// usualStage is the name with which a document has exactly the size that was asked for. Those of stages with the same
+// deployment must differ in the name alone.
+const usualStage = "prod"
 
 // documentTail ends after the revision's description; %s is that text, and padding goes before its quote.
 const documentTail = `

@@ -93,9 +93,11 @@ type Stage struct {
 	Tags      map[string]string `json:"tags,omitempty"`
 	Created   time.Time         `json:"created,omitzero"`
 	Updated   time.Time         `json:"updated,omitzero"`
-	// DocumentBytes is the exact size of the export; 0 means its natural size, some kilobytes. Less than the
-	// least document (about 1.5 KB) gives that.
+	// DocumentBytes is the exact size of the export of a stage whose name has four letters, each further letter adds a byte;
+	// 0 means its natural size, some kilobytes. Less than the least document (about 1.5 KB) gives that.
 	DocumentBytes int `json:"documentBytes,omitempty"`
+	// Peculiar is a text that this stage's export has and those of others with the same deployment have not.
+	Peculiar string `json:"peculiar,omitempty"`
 	// ExportError, where set, is the message of the BadRequestException that each export of this stage gets.
 	ExportError string `json:"exportError,omitempty"`
 }

@@ -14,6 +14,8 @@ type UniformOptions struct {
 	// APIs is the number of REST APIs an account and region, StagesPerAPI that of each one's stages.
 	APIs         int
 	StagesPerAPI int
+	// SharedDeployments gives all stages of a REST API the same deployment; else each has its own.
+	SharedDeployments bool
 	// Plans is the number of usage plans an account and region, over which all stages are spread, each in
 	// one; 0 leaves all stages outside plans.
 	Plans int
@@ -110,7 +112,13 @@ func uniformRegion(name string, stages []string, o UniformOptions) Region {
 		if o.isBig(n, total) {
 			bytes = o.BigDocumentBytes
 		}
-		api.Stages = append(api.Stages, Stage{Name: stage, DeploymentID: fmt.Sprintf("d%05d", n), DocumentBytes: bytes})
+		deployment := n
+		if o.SharedDeployments {
+			deployment = n / len(stages)
+		}
+		api.Stages = append(api.Stages, Stage{
+			Name: stage, DeploymentID: fmt.Sprintf("d%05d", deployment), DocumentBytes: bytes,
+		})
 		if o.Plans > 0 {
 			plan := &region.UsagePlans[n%o.Plans]
 			plan.APIStages = append(plan.APIStages, APIStage{RestAPI: api.ID, Stage: stage})

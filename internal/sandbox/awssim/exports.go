@@ -34,7 +34,7 @@ func getExport(_ *Server, r *request) (response, *apiError) {
 		disposition: `attachment; filename="oas30_` + strings.ReplaceAll(d.version, `"`, "") + `.json"`,
 	}
 	if stage.DocumentBytes > 0 {
-		size := max(stage.DocumentBytes, d.least())
+		size := max(stage.DocumentBytes+len(stage.Name)-len(usualStage), d.least())
 		answer.size = int64(size)
 		answer.stream = func(w io.Writer) error { return d.write(w, size) }
 		return answer, nil

@@ -34,6 +34,8 @@ func (f *Flags) Declare(flags *pflag.FlagSet, apim, aws string) {
 		"of a uniform estate: each account's regions")
 	flags.IntVar(&f.uniform.APIs, "apis", 100, "of a uniform estate: REST APIs in each account and region")
 	flags.IntVar(&f.uniform.StagesPerAPI, "stages", 3, "of a uniform estate: stages of each REST API")
+	flags.BoolVar(&f.uniform.SharedDeployments, "shared-deployments", false,
+		"of a uniform estate: the stages of a REST API have the same deployment")
 	flags.IntVar(&f.uniform.Plans, "plans", 4,
 		"of a uniform estate: usage plans in each account and region; 0: no stage is in a plan")
 	flags.IntVar(&f.uniform.DocumentBytes, "document-bytes", 0,
@@ -73,7 +75,7 @@ func (f *Flags) Start() (*Sandbox, error) {
 
 // withoutEffect refuses a flag that changes nothing beside the others.
 func (f *Flags) withoutEffect() error {
-	for _, name := range []string{"accounts", "regions", "apis", "stages", "plans", "document-bytes"} {
+	for _, name := range []string{"accounts", "regions", "apis", "stages", "plans", "document-bytes", "shared-deployments"} {
 		if f.given.Changed(name) && f.estate != "uniform" {
 			return fmt.Errorf("--%s is for --estate uniform", name)
 		}
