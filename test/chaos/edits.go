@@ -58,6 +58,8 @@ func (r *run) doInAWS(s step) {
 		err = r.retag(s, scope, api)
 	case s.kind == doRedeploy && hasStage:
 		_, err = aws.Redeploy(scope, api.ID, stage.Name)
+	case s.kind == doPromote && hasStage:
+		err = r.promote(s, scope, api, stage.Name)
 	case s.kind == doRemoveAPI && hasAPI && len(region.RestAPIs) > 1:
 		err = aws.DeleteRestAPI(scope, api.ID)
 	case s.kind == doRemoveStage && hasStage:

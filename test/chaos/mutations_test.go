@@ -112,6 +112,18 @@ func mutations() []mutationOf {
 			"\treturn i.compare.taken[api.ID.String()] == api.Digest() &&\n", "\treturn i.compare.taken[api.ID.String()] != \"\" &&\n",
 		},
 		{
+			"documents are shared without being compared", "internal/exports/sharing.go",
+			"\tcompare := !e.equal ||", "\tcompare := false && !e.equal ||",
+		},
+		{
+			"what was shared stays after a difference", "actors/discovery/sharing.go",
+			"\tif !s.mayShare() {\n\t\treturn false\n\t}\n\tif !kept", "\tif !kept",
+		},
+		{
+			"what was shared stays though its stage was deployed anew meanwhile", "actors/discovery/sharing.go",
+			"\tif !kept.Shared.Sure {\n", "\tif false && !kept.Shared.Sure {\n",
+		},
+		{
 			"a permit is not taken", "internal/apigateway/attempt.go",
 			"\tif a.permits != nil {", "\tif a.permits != nil && operation != \"GetExport\" {",
 		},
@@ -195,7 +207,7 @@ func mutations() []mutationOf {
 		},
 		{
 			"an export is kept over a redeployment", "actors/discovery/stage.go",
-			"\tif d := entry.Details; d != nil {", "\tif d := entry.Details; d != nil && d.DeploymentID == \"\" {",
+			"\tif d != nil {\n\t\tkey.Stage", "\tif d != nil && d.DeploymentID == \"\" {\n\t\tkey.Stage",
 		},
 		{
 			"a batch that is too large goes again as it is", "actors/ingest/ingest.go",
@@ -351,6 +363,10 @@ func familiesOf(mutation string) string {
 		return strings.Join([]string{famReplicas, famEdits, famIngest}, ",")
 	case "it does not matter how many are gone":
 		return famRemoval
+	case "documents are shared without being compared", "what was shared stays though its stage was deployed anew meanwhile":
+		return famShared
+	case "what was shared stays after a difference":
+		return strings.Join([]string{famShared, famCrashes}, ",")
 	}
 	return ""
 }

@@ -41,6 +41,7 @@ const (
 	famRemoval   = "removal"   // what AWS has deleted is removed from APIM
 	famDomains   = "domains"   // custom domain names are asked for, and lead elsewhere
 	famRegions   = "regions"   // every region is read, and some are off
+	famShared    = "shared"    // stages have the same deployment, and some of them other documents
 	famLimits    = "limits"    // controllers take smaller messages or frames than the agent sends
 )
 
@@ -49,7 +50,7 @@ func families() []string {
 		famListings, famKeys, famSTS, famNetwork, famAWSNet, famCommands, famReceived, famIngest, famHoldUps, famPongs, famRefusals,
 		famStorms, famEdits, famMass, famPanics, famCrashes, famDisk, famClock, famReplica, famReplicas, famNonsense, famNeighbour,
 		famAway, famConflicts, famStale, famSettings, famLimits, famRoom, famFilters, famREST,
-		famRemoval, famDomains, famRegions,
+		famRemoval, famDomains, famRegions, famShared,
 	}
 }
 
@@ -58,7 +59,7 @@ func usual(family string) float64 {
 	switch family {
 	case famDisk, famReplica, famReplicas, famNeighbour, famSettings, famLimits, famRoom, famFilters, famREST, famDomains, famRegions:
 		return 0.15
-	case famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
+	case famShared, famMass, famClock, famAWSNet, famHoldUps, famAway, famConflicts, famStale:
 		return 0.25
 	case famRemoval: // of which a half cannot be, with others
 		return 0.35

@@ -188,6 +188,7 @@ func (r *run) newEstate() awssim.Estate {
 	if r.profile.has(famRoom) {
 		estate = fillsCaches(r.dice, estate)
 	}
+	r.deploysTogether(estate)
 	if r.options.Lookup {
 		mayLook(&estate)
 	}

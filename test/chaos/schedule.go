@@ -72,6 +72,7 @@ const (
 	doHide          = "hide a target"
 	doDomain        = "lead a domain elsewhere"
 	doRegion        = "switch a region on or off"
+	doPromote       = "deploy what another stage has"
 	doStale         = "subscribe to what has left its plan"
 )
 
@@ -101,6 +102,7 @@ func choices() []choice {
 		{doTag, famFilters, 6}, {doDrain, famFilters, 4},
 		{doPublish, famRemoval, 8}, {doDeleteAPIs, famRemoval, 5}, {doDeleteStage, famRemoval, 4}, {doBringBack, famRemoval, 4},
 		{doHide, famRemoval, 2}, {doDomain, famDomains, 12}, {doRegion, famRegions, 10},
+		{doPromote, famShared, 6}, {doRedeploy, famShared, 4},
 	}
 }
 

@@ -37,6 +37,7 @@ func groups() []group {
 		{"memory", "peak memory of large ingests (quota scaled)", measureMemory},
 		{"hostile", "peak memory under inputs without a bound", measureHostile},
 		{"targets", "200 targets at their full share in one process", measureTargets},
+		{"shared", "first ingest of stages that share deployments, at AWS's real quota", measureShared},
 		{"honest", "calls, time, neighbours, subscriptions at AWS's real quota", measureHonest},
 	}
 }
