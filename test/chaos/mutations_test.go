@@ -116,14 +116,6 @@ func mutations() []mutationOf {
 			"\tcompare := !e.equal ||", "\tcompare := false && !e.equal ||",
 		},
 		{
-			"what was shared stays after a difference", "actors/discovery/sharing.go",
-			"\tif !s.mayShare() {\n\t\treturn false\n\t}\n\tif !kept", "\tif !kept",
-		},
-		{
-			"what was shared stays though its stage was deployed anew meanwhile", "actors/discovery/sharing.go",
-			"\tif !kept.Shared.Sure {\n", "\tif false && !kept.Shared.Sure {\n",
-		},
-		{
 			"a permit is not taken", "internal/apigateway/attempt.go",
 			"\tif a.permits != nil {", "\tif a.permits != nil && operation != \"GetExport\" {",
 		},
@@ -363,10 +355,8 @@ func familiesOf(mutation string) string {
 		return strings.Join([]string{famReplicas, famEdits, famIngest}, ",")
 	case "it does not matter how many are gone":
 		return famRemoval
-	case "documents are shared without being compared", "what was shared stays though its stage was deployed anew meanwhile":
+	case "documents are shared without being compared":
 		return famShared
-	case "what was shared stays after a difference":
-		return strings.Join([]string{famShared, famCrashes}, ",")
 	}
 	return ""
 }
