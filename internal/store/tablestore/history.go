@@ -48,7 +48,7 @@ type job struct {
 	Total    int       `json:"total"`
 	DoneSent bool      `json:"doneSent,omitempty"`
 	Acked    []string  `json:"acked,omitempty"`
-	// Began is the last change that its lists of plans were judged by, or the change that made it where that is not known.
+	// Began is the first change that its lists of plans were judged without, or the change that made it where that is not known.
 	Began int64 `json:"began,omitempty"`
 }
 
@@ -93,7 +93,7 @@ func (h history) with(c change, number int64) history {
 		begun := *c.Begin
 		begun.Began = cmp.Or(begun.Began, number)
 		if len(h.Jobs) == 0 { // nobody else is left to be overtaken
-			maps.DeleteFunc(h.Senders, func(_ string, by sender) bool { return by.Change <= begun.Began })
+			maps.DeleteFunc(h.Senders, func(_ string, by sender) bool { return by.Change < begun.Began })
 		}
 		h.Jobs[c.Job] = begun
 	}
@@ -139,12 +139,12 @@ func (h history) with(c change, number int64) history {
 	return h
 }
 
-// overtaken are those of these APIs that another job has sent since what this one sends was judged. It may have listed AWS earlier all
-// the same; then APIM has it as before, and the next ingest brings what is newer.
+// overtaken are those of these APIs that another job has sent since what this one sends was judged. It may have listed AWS
+// earlier all the same; then APIM has it as before, and the next ingest brings what is newer.
 func (h history) overtaken(jobID string, plans map[string][]string) (apis []string) {
 	began := h.Jobs[jobID].Began
 	for api := range plans {
-		if by, sent := h.Senders[api]; sent && by.Job != jobID && by.Change > began {
+		if by, sent := h.Senders[api]; sent && by.Job != jobID && by.Change >= began {
 			apis = append(apis, api)
 		}
 	}

@@ -100,8 +100,11 @@ func (s *Store) Running(ctx context.Context, integration string) ([]store.Ingest
 
 // Sent implements [store.Ingests].
 func (s *Store) Sent(ctx context.Context, integration string) (store.Sent, error) {
-	h, at, err := s.read(ctx, integration)
-	return store.Sent{Plans: maps.Clone(h.Plans), Taken: maps.Clone(h.Taken), Claims: maps.Clone(h.Claims), At: at}, err
+	h, last, err := s.read(ctx, integration)
+	return store.Sent{
+		Plans: maps.Clone(h.Plans), Taken: maps.Clone(h.Taken), Claims: maps.Clone(h.Claims),
+		At: last + 1, // the next change, as 0 is said where nothing was judged
+	}, err
 }
 
 // ForgetTaken implements [store.Ingests].

@@ -58,7 +58,7 @@ func TestAJobIsReadAsItWasWritten(t *testing.T) {
 		t.Errorf("%+v, %v", jobs, err)
 	}
 	sent, err := b.Sent(t.Context(), "I")
-	if err != nil || fmt.Sprint(sent) != "{map[x:[1 2] y:[]] map[x:d] map[y:[3]] 5}" {
+	if err != nil || fmt.Sprint(sent) != "{map[x:[1 2] y:[]] map[x:d] map[y:[3]] 6}" {
 		t.Errorf("%v, %v", sent, err)
 	}
 	must(t, a.ForgetTaken(t.Context(), "I"))
@@ -160,6 +160,21 @@ func TestAJobLeavesOutWhatWasSentSinceItWasJudged(t *testing.T) {
 				must(t, a.Finish(t.Context(), job(id, "a")))
 			}
 		})
+	}
+}
+
+// The first ingests of a table are judged when nothing is in it.
+func TestAJobThatWasJudgedByAnEmptyTableLeavesOutWhatWasSentSince(t *testing.T) {
+	model := tablesim.New(nil)
+	a, b := open(model, "a"), open(model, "b")
+	judged, err := a.Sent(t.Context(), "I")
+	must(t, err)
+	begin(t, b, "b", "other")
+	send(t, b, job("other", "b"), map[string][]string{"x": {"1", "2"}})
+	must(t, a.Start(t.Context(), store.IngestJob{OwnedJob: job("late", "a"), StartedAt: start, JudgedAt: judged.At}))
+	overtaken, err := a.Sending(t.Context(), job("late", "a"), map[string][]string{"x": {"1"}})
+	if err != nil || fmt.Sprint(overtaken) != "[x]" {
+		t.Errorf("%v, %v", overtaken, err)
 	}
 }
 

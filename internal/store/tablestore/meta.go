@@ -1,6 +1,7 @@
 package tablestore
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -212,16 +213,18 @@ func Fit(is table.Description) error {
 	return nil
 }
 
-// first writes the item of a table that has none. One with records is not new: they came from elsewhere.
+// first writes the item of a table that has none. One with records is not new: they came from elsewhere. Nor is one that takes
+// the place of a table which this process has used: what that one had is lost, and people must know.
 func (s *Store) first(ctx context.Context, is table.Description) (Meta, error) {
 	held, err := s.held(ctx)
 	if err != nil {
 		return Meta{}, err
 	}
-	if held.nothing() || is.ID == "" {
+	used := s.Meta().Table
+	if is.ID == "" || held.nothing() && (used == "" || used == is.ID) {
 		return s.writeMeta(ctx, Meta{Table: is.ID}, table.Condition{Absent: []string{attributeSchema}})
 	}
-	return s.restored(ctx, is, Meta{Table: unnamed})
+	return s.restored(ctx, is, Meta{Table: cmp.Or(used, unnamed)})
 }
 
 // restored goes through the records of another table.

@@ -357,6 +357,23 @@ func TestATableThatCannotBeTheJournalIsRefused(t *testing.T) {
 	}
 }
 
+// A backup of before the table was used has nothing, not even what a table knows of itself.
+func TestATableThatIsEmptyAgainUnderAProcessIsTold(t *testing.T) {
+	model := tablesim.New(nil)
+	empty := model.Backup()
+	s := reopen(t, model, "a")
+	must(t, s.Raise(t.Context(), members.Member{ID: "a", Count: 1}, time.Now()))
+	keep(t, s, "used", "", keys.Delivered)
+	model.Restore(empty, "restored")
+	must(t, s.Raise(t.Context(), members.Member{ID: "a", Count: 2}, time.Now()))
+	if m := s.Meta(); m.Table != "restored" || m.From == "" || len(s.Notices()) != 1 {
+		t.Errorf("%+v, %q", m, s.Notices())
+	}
+	if m := reopen(t, model, "b").Meta(); m.From == "" {
+		t.Errorf("the next process reads %+v", m)
+	}
+}
+
 // The first agent of a newer version raises what the table says of itself, before it writes anything else.
 func TestANewerVersionSaysInTheTableWhoMayStillWrite(t *testing.T) {
 	model := filled(t)
