@@ -21,6 +21,7 @@ import (
 	"federation-agent/internal/exports"
 	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
+	"federation-agent/internal/members"
 	"federation-agent/internal/schedule"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
@@ -47,11 +48,13 @@ type stage struct {
 	apis    []string // REST APIs in AWS, each with stage prod in plan p
 	running int      // ingests here
 	begun   int      // of them by START_INGEST
-	job     string   // in APIM
-	held    []drift.API
-	apimErr error
-	listed  func()        // happens once APIM has told what it has
-	hold    chan struct{} // a listing waits for it, if there is one
+	// elsewhere: APIM gives what is asked for to another agent.
+	elsewhere bool
+	job       string // in APIM
+	held      []drift.API
+	apimErr   error
+	listed    func()        // happens once APIM has told what it has
+	hold      chan struct{} // a listing waits for it, if there is one
 }
 
 // now is the wall clock.
@@ -100,7 +103,11 @@ func (s *stage) Held(context.Context) (drift.Held, error) {
 
 func (s *stage) Ingest(_ context.Context, ids []string) error {
 	s.note("ingest %s", strings.Join(ids, " "))
-	s.set(func() { s.begun++ })
+	s.set(func() {
+		if !s.elsewhere {
+			s.begun++
+		}
+	})
 	return nil
 }
 
@@ -603,31 +610,57 @@ func TestATimeThatHasComeDoesNotComeAgain(t *testing.T) {
 	})
 }
 
-// Another agent sends from then on, and APIM's list does not tell how.
+// Another agent sends from then on, and APIM's list does not tell how. The journal does, where both share it.
 func TestAnAgentThatIsNotThePrimaryForgetsHowAPIMTookAPIs(t *testing.T) {
-	onStage(t, nil, func(s *stage) {
-		job := store.OwnedJob{Integration: integration, JobID: "j"}
-		err := errors.Join(storetest.Note(s.env.Ingests, integration, map[string][]string{idA: {"p"}, idB: {"p"}}),
-			s.env.Ingests.Start(t.Context(), store.IngestJob{OwnedJob: job}),
-			s.env.Ingests.Acknowledge(t.Context(), job, nil, map[string]string{
-				idA: exports.API{JSON: []byte("a")}.Digest(), idB: exports.API{JSON: []byte("b")}.Digest(),
-			}, time.Now()))
-		if err != nil {
-			t.Fatal(err)
-		}
-		s.set(func() { s.held = []drift.API{{ID: "apim " + idA, Name: "a"}, {ID: "apim " + idB, Name: "b"}} })
-		time.Sleep(time.Hour + 2*time.Minute)
-		s.wants("they are as they were taken", "state, gather , export a, export b, list")
-		s.tell(messages.SessionDown{}) // which says nothing about others
-		s.tell(messages.PrimaryChanged{Primary: true})
-		time.Sleep(time.Hour)
-		s.wants("after another session", "state, gather , export a, export b, list")
-		s.tell(messages.PrimaryChanged{})
-		s.tell(messages.PrimaryChanged{Primary: true})
-		time.Sleep(time.Hour)
-		s.wants("after another agent was the primary", wholeRound)
-		if sent, err := storetest.PlansOf(s.env.Ingests, integration); err != nil || len(sent) != 2 || len(sent[idA]) != 1 {
-			t.Errorf("the plans sent are forgotten, too: %v %v", sent, err)
-		}
-	})
+	for self, then := range map[*members.Self]string{
+		nil: wholeRound, members.NewSelf("a"): "state, gather , export a, export b, list",
+	} {
+		onStage(t, nil, func(s *stage) { s.isPrimaryAgain(self, then) })
+	}
+}
+
+func (s *stage) isPrimaryAgain(self *members.Self, then string) {
+	s.Helper()
+	s.env.Member = self
+	job := store.OwnedJob{Integration: integration, JobID: "j"}
+	err := errors.Join(storetest.Note(s.env.Ingests, integration, map[string][]string{idA: {"p"}, idB: {"p"}}),
+		s.env.Ingests.Start(s.Context(), store.IngestJob{OwnedJob: job}),
+		s.env.Ingests.Acknowledge(s.Context(), job, nil, map[string]string{
+			idA: exports.API{JSON: []byte("a")}.Digest(), idB: exports.API{JSON: []byte("b")}.Digest(),
+		}, time.Now()))
+	if err != nil {
+		s.Fatal(err)
+	}
+	s.set(func() { s.held = []drift.API{{ID: "apim " + idA, Name: "a"}, {ID: "apim " + idB, Name: "b"}} })
+	time.Sleep(time.Hour + 2*time.Minute)
+	s.wants("they are as they were taken", "state, gather , export a, export b, list")
+	s.tell(messages.SessionDown{}) // which says nothing about others
+	s.tell(messages.PrimaryChanged{Primary: true})
+	time.Sleep(time.Hour)
+	s.wants("after another session", "state, gather , export a, export b, list")
+	s.tell(messages.PrimaryChanged{})
+	s.tell(messages.PrimaryChanged{Primary: true})
+	time.Sleep(time.Hour)
+	s.wants("after another agent was the primary", then)
+	if sent, err := storetest.PlansOf(s.env.Ingests, integration); err != nil || len(sent) != 2 || len(sent[idA]) != 1 {
+		s.Errorf("the plans sent are forgotten, too: %v %v", sent, err)
+	}
+}
+
+// APIM gives an ingest to any of the agents. What one of several that share a journal has merely asked for is not taken: the one
+// that was given it may have failed.
+func TestWhatAnotherReplicaWasGivenIsTakenOnceTheJournalSaysSo(t *testing.T) {
+	for self, next := range map[*members.Self]string{
+		nil: "state, gather , export a, export b, list", members.NewSelf("a"): wholeRound,
+	} {
+		onStage(t, nil, func(s *stage) {
+			s.env.Member = self
+			s.set(func() { s.elsewhere = true })
+			time.Sleep(time.Hour + 2*time.Minute)
+			s.wants("given to another one", wholeRound)
+			s.set(func() { s.held = []drift.API{{ID: "apim " + idA, Name: "a"}, {ID: "apim " + idB, Name: "b"}} })
+			time.Sleep(time.Hour)
+			s.wants("the next one", next)
+		})
+	}
 }
