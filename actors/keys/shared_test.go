@@ -624,6 +624,23 @@ func TestAnAnswerThatARefusalElsewhereMayHaveOvertakenIsListed(t *testing.T) {
 	}
 }
 
+// APIM rejects the subscription when it loses the second one's session. It may have done so before it read the first one's answer.
+func TestAnAnswerThatWasReadWhenTheSecondSubscribesSessionWasLostIsListed(t *testing.T) {
+	inPair(t, func(p *pair) {
+		p.a.subscribe("c1")
+		_, asks := p.a.answer()
+		p.b.subscribe("c2")
+		time.Sleep(3100 * time.Millisecond) // between two looks at the entry
+		p.a.tell(asks, messages.Delivered)
+		p.want("[key-1]", "[delivered]")
+		p.system.Root.Send(p.b.writer, messages.Abandoned{CommandRef: messages.CommandRef{ID: "c2"}})
+		if reply, _ := p.b.answer(); !isRefused(reply) {
+			t.Errorf("the second one was answered %+v", reply)
+		}
+		p.want("[key-1]", "[unconfirmed]")
+	})
+}
+
 // Of several that take over what one has left, one is the first. That is no error.
 func TestAProcessThatIsNotTheFirstToTakeOverLeavesTheKeyToTheFirst(t *testing.T) {
 	inPair(t, func(p *pair) {

@@ -113,11 +113,12 @@ func AnsweredSince(before, now []Record) bool {
 }
 
 // Contested gives those of a subscription's records whose answers may lose to the refusal of another SUBSCRIBE, which was
-// taken up when they were as before: whether APIM has read them is not known, or was not known then. Each is contested
+// taken up when they were as before: whether APIM has read them is not known, or was not known then. Where that one is
+// refused already, or its session was lost, not even a proof says that they came first. Each is contested
 // ([Record.Contested]), but not yet in its next state.
-func Contested(before, now []Record) (all []Record) {
+func Contested(before, now []Record, refused bool) (all []Record) {
 	for _, r := range now {
-		doubtful := r.State == Answered || r.State == Unconfirmed && !settledIn(before, r.ID)
+		doubtful := r.State == Answered || (r.State == Unconfirmed || refused && r.State == Delivered) && !settledIn(before, r.ID)
 		if doubtful && !r.Contested {
 			r.Contested = true
 			all = append(all, r)

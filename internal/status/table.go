@@ -58,7 +58,7 @@ func TableCalls() (all []TableCall) {
 	return all
 }
 
-// TakenOver is a kind of what a process takes over from another one that is gone.
+// TakenOver is a kind of what a process takes over from another one, which is gone or too slow.
 type TakenOver string
 
 // The kinds.
