@@ -624,7 +624,8 @@ func TestAnAnswerThatARefusalElsewhereMayHaveOvertakenIsListed(t *testing.T) {
 	}
 }
 
-// APIM rejects the subscription when it loses the second one's session. It may have done so before it read the first one's answer.
+// APIM rejects the subscription when it loses the second one's session. It may have done so before it read the first one's
+// answer.
 func TestAnAnswerThatWasReadWhenTheSecondSubscribesSessionWasLostIsListed(t *testing.T) {
 	inPair(t, func(p *pair) {
 		p.a.subscribe("c1")

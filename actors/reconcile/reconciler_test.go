@@ -647,8 +647,8 @@ func (s *stage) isPrimaryAgain(self *members.Self, then string) {
 	}
 }
 
-// APIM gives an ingest to any of the agents. What one of several that share a journal has merely asked for is not taken: the one
-// that was given it may have failed.
+// APIM gives an ingest to any of the agents. What one of several that share a journal has merely asked for is not taken:
+// the one that was given it may have failed.
 func TestWhatAnotherReplicaWasGivenIsTakenOnceTheJournalSaysSo(t *testing.T) {
 	for self, next := range map[*members.Self]string{
 		nil: "state, gather , export a, export b, list", members.NewSelf("a"): wholeRound,

@@ -118,7 +118,8 @@ func AnsweredSince(before, now []Record) bool {
 // ([Record.Contested]), but not yet in its next state.
 func Contested(before, now []Record, refused bool) (all []Record) {
 	for _, r := range now {
-		doubtful := r.State == Answered || (r.State == Unconfirmed || refused && r.State == Delivered) && !settledIn(before, r.ID)
+		late := r.State == Unconfirmed || refused && r.State == Delivered
+		doubtful := r.State == Answered || late && !settledIn(before, r.ID)
 		if doubtful && !r.Contested {
 			r.Contested = true
 			all = append(all, r)

@@ -69,7 +69,8 @@ var (
 	tableTime = metric("store_table_call_duration_seconds", "Duration of calls of the journal's table, retries included.",
 		"operation")
 	sharing   = metric("store_members", "Agents that share the journal, this one included.", "table", "region", "state")
-	takenOver = metric("store_taken_over_total", "What this agent took over from another one, which was gone or too slow.", "kind")
+	takenOver = metric("store_taken_over_total", "What this agent took over from another one, which was gone or too slow.",
+		"kind")
 	contested = metric("store_contested_writes_total",
 		"Writes of a subscription's keys that another agent came before, so that they were decided anew.")
 

@@ -137,8 +137,8 @@ func (e *Entry) Await(t Turn) error {
 }
 
 // contest lists the keys that a refusal of this SUBSCRIBE may cost: APIM rejects a subscription at the first refusal, and
-// throws away the answer that it reads then. It comes before the refusal, so that no proof of delivery counts behind it. Where
-// it comes behind it, no proof counts at all.
+// throws away the answer that it reads then. It comes before the refusal, so that no proof of delivery counts behind it.
+// Where it comes behind it, no proof counts at all.
 func (e *Entry) contest(t Turn) {
 	for _, r := range keys.Contested(t.Before, e.is.Records, t.Wanted.Err() != nil) {
 		t.List(&r, "another SUBSCRIBE of the subscription was refused before it was known whether APIM had read this answer")

@@ -48,7 +48,8 @@ type job struct {
 	Total    int       `json:"total"`
 	DoneSent bool      `json:"doneSent,omitempty"`
 	Acked    []string  `json:"acked,omitempty"`
-	// Began is the first change that its lists of plans were judged without, or the change that made it where that is not known.
+	// Began is the first change that its lists of plans were judged without, or the change that made it where that is not
+	// known.
 	Began int64 `json:"began,omitempty"`
 }
 

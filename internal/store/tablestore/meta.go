@@ -213,8 +213,8 @@ func Fit(is table.Description) error {
 	return nil
 }
 
-// first writes the item of a table that has none. One with records is not new: they came from elsewhere. Nor is one that takes
-// the place of a table which this process has used: what that one had is lost, and people must know.
+// first writes the item of a table that has none. One with records is not new: they came from elsewhere. Nor is one that
+// takes the place of a table which this process has used: what that one had is lost, and people must know.
 func (s *Store) first(ctx context.Context, is table.Description) (Meta, error) {
 	held, err := s.held(ctx)
 	if err != nil {
