@@ -58,8 +58,8 @@ func agentProps(env *life.Env, cfg config.Config, stopping func(), ended func(En
 	})
 }
 
-// integrationGone is what the agent tells itself: news of an integration's end overtake what it said before.
-type integrationGone struct{ who *actor.PID }
+// childGone is what the agent tells itself: news of an integration's end overtake what it said before.
+type childGone struct{ who *actor.PID }
 
 func (a *agent) Receive(ctx actor.Context) {
 	switch m := ctx.Message().(type) {
@@ -85,9 +85,9 @@ func (a *agent) Receive(ctx actor.Context) {
 	case ended:
 		a.onEnded(ctx, m)
 	case *actor.Terminated:
-		ctx.Send(ctx.Self(), integrationGone{m.Who})
-	case integrationGone:
-		a.onIntegrationGone(ctx, m)
+		ctx.Send(ctx.Self(), childGone{m.Who})
+	case childGone:
+		a.onChildGone(ctx, m)
 	case *actor.Stopping:
 		a.memory.stopping()
 	case *actor.Stopped:
@@ -198,28 +198,40 @@ func (a *agent) onEnded(ctx actor.Context, m ended) {
 	a.memory.disorderly = a.memory.disorderly || a.memory.draining && m.disorderly
 }
 
-// onIntegrationGone ends the agent with its last integration.
-func (a *agent) onIntegrationGone(ctx actor.Context, m integrationGone) {
-	if n, ours := a.integrations[m.who.Id]; ours { // else a quota
+// onChildGone ends the agent with its last integration.
+func (a *agent) onChildGone(ctx actor.Context, m childGone) {
+	if n, ours := a.integrations[m.who.Id]; ours { // else a quota, or the keeper
 		delete(a.integrations, m.who.Id)
 		ctx.Send(a.keeper, keeper.Left{Integration: a.config.Providers[n].IntegrationID})
-		a.endIfAlone(ctx)
 	}
+	a.endIfAlone(ctx)
 }
 
 // lastWordWithin is how long the agent waits for the member to tell the others: a little more than that may take.
 const lastWordWithin = 2 * time.Second
 
-// endIfAlone ends the agent where no integration is left. The others hear that it leaves: nothing is under way any more.
+// endIfAlone ends the agent where no integration is left. Where the journal is shared, the quotas and the keeper end first:
+// nothing is granted then, and nothing is written any more that the member gives back. Then the others hear that it
+// leaves.
 func (a *agent) endIfAlone(ctx actor.Context) {
-	switch {
-	case len(a.integrations) > 0:
-	case a.member != nil:
-		ctx.Send(a.member, member.Leave{})
-		a.Scope.After(lastWordWithin, member.Left{}) // a panic of the member may lose its word
-	default:
-		ctx.Stop(ctx.Self())
+	if len(a.integrations) > 0 {
+		return
 	}
+	if a.member == nil {
+		ctx.Stop(ctx.Self())
+		return
+	}
+	alone := true
+	for _, child := range ctx.Children() {
+		if !child.Equal(a.member) {
+			ctx.Stop(child)
+			alone = false
+		}
+	}
+	if alone {
+		ctx.Send(a.member, member.Leave{})
+	}
+	a.Scope.After(lastWordWithin, member.Left{}) // a panic of the member may lose its word
 }
 
 func (a *agent) ending() Ending {
