@@ -242,6 +242,32 @@ func TestAnUnsubscribeWhileTheTableIsAwayIsRefusedIfTheKeyThatAPIMNamesIsGone(t 
 	})
 }
 
+// Its process hears that the other one is gone, and cannot read what that one has left until it must answer.
+func TestASubscribeBesideAProcessThatIsGoneIsRefusedInTimeThoughItsEntryCannotBeRead(t *testing.T) {
+	inPair(t, func(p *pair) {
+		p.aws.creating = func() { <-p.a.env.Life.Done() } // b's, for ever
+		p.b.subscribe("c0")
+		time.Sleep(time.Second)
+		p.a.subscribe("c1")
+		began := time.Now()
+		time.Sleep(time.Second)
+		p.b.frozen.Store(true)
+		p.fail(func(c tablesim.Call) tablesim.Fault {
+			if c.Client == "a" && c.Key.Partition == "keys" {
+				return tablesim.Unreachable
+			}
+			return tablesim.None
+		})
+		reply, _ := p.a.answer()
+		if refused, is := reply.(messages.Refused); !is || time.Since(began) > messages.AnswerWithin {
+			t.Errorf("after %s: %+v (%+v)", time.Since(began), reply, refused)
+		}
+		p.fail(nil)
+		time.Sleep(longEnough)
+		p.want("[]", "[lost-create]")
+	})
+}
+
 func TestAnUnsubscribeThatNamesNoKeyWaitsForTheTable(t *testing.T) {
 	inEachAway(t, func(p *pair, away, back func()) {
 		p.made()

@@ -87,7 +87,7 @@ func Replace(
 	return Amend(ctx, journal, e, func(now Entry) (Entry, error) {
 		n := slices.IndexFunc(now.Records, func(r keys.Record) bool { return r.ID == from.ID })
 		switch {
-		case from.State == "" && to.State == keys.Intent && now.Version != e.Version:
+		case to != nil && to.State == keys.Intent && now.Version != e.Version:
 			return now, &MovedError{Now: now}
 		case now.Owner != "" && now.Owner != member:
 			return now, &MovedError{Now: now}

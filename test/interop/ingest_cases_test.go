@@ -154,9 +154,9 @@ func checkName(t *testing.T, got apiOnWire, want string) {
 	}
 }
 
-// estateOf has one API with a document of that size.
+// estateOf has one API with a document of that size. Its stage, dev, has a letter less than the size is meant for.
 func estateOf(bytes int) awssim.Estate {
-	return awssim.UniformEstate(awssim.UniformOptions{APIs: 1, StagesPerAPI: 1, Plans: 1, DocumentBytes: bytes})
+	return awssim.UniformEstate(awssim.UniformOptions{APIs: 1, StagesPerAPI: 1, Plans: 1, DocumentBytes: bytes + 1})
 }
 
 func carriesDocument(bytes int) func(context.Context, *testing.T, controller.Controller) {

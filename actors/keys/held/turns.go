@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"federation-agent/actors/quota"
@@ -71,7 +72,7 @@ func (e *Entry) Free() (bool, error) {
 	switch {
 	case e.others():
 		return false, nil
-	case e.is.Owner == e.env.Member.ID() || e.is.Owner == "":
+	case e.mine():
 		return true, nil
 	}
 	if err := e.takeOver(); !errors.Is(err, store.ErrMoved) {
@@ -100,24 +101,31 @@ func (e *Entry) Ready(t *Turn) (err error) {
 }
 
 // Await waits until no other process is at work on the subscription. It must not be refused at once: an ERROR that APIM
-// reads before the other's answer rejects the subscription, and the other's key is one that nobody has. Without an error
-// there is none under way, and none was answered since the turn began.
+// reads before the other's answer rejects the subscription, and the other's key is one that nobody has. What one has left
+// that is gone is settled first. Without an error there is none under way, and none was answered since the turn began.
 func (e *Entry) Await(t Turn) error {
 	before := e.by
 	e.Until(t.AnswerBy)
 	defer e.Until(before)
-	for e.others() {
+	for !e.mine() {
 		unwanted := t.Wanted.Err() != nil // it was refused for this process, or APIM lost the session and did so itself
-		if unwanted || time.Until(t.AnswerBy) < awaitMargin {
+		late := unwanted || time.Until(t.AnswerBy) < awaitMargin
+		if late && e.others() {
 			if err := e.takeOver(); err != nil {
 				return err
 			}
 			e.contest(t)
+		}
+		if late || !e.others() {
 			t.Settle()
-			if unwanted {
-				return quota.ErrUnwanted
-			}
+		}
+		switch {
+		case unwanted:
+			return quota.ErrUnwanted
+		case late:
 			return errElsewhere
+		case e.mine():
+			continue
 		}
 		select {
 		case <-t.Wanted.Done():
@@ -126,15 +134,15 @@ func (e *Entry) Await(t Turn) error {
 		}
 		_, _ = e.Read() // while it cannot be read, the other one may be at work
 	}
-	if e.is.Owner != e.env.Member.ID() && e.is.Owner != "" { // it is gone
-		t.Settle()
-	}
 	if e.env.Member != nil && keys.AnsweredSince(t.Before, e.is.Records) {
 		e.contest(t)
 		return ErrAnswered
 	}
 	return nil
 }
+
+// mine reports that the entry is this process's, or nobody's.
+func (e *Entry) mine() bool { return e.is.Owner == "" || e.is.Owner == e.env.Member.ID() }
 
 // contest lists the keys that a refusal of this SUBSCRIBE may cost: APIM rejects a subscription at the first refusal, and
 // throws away the answer that it reads then. It comes before the refusal, so that no proof of delivery counts behind it.
@@ -146,12 +154,19 @@ func (e *Entry) contest(t Turn) {
 }
 
 // Begin writes down that a key is to be made, where nothing has changed since the journal was read: that was a while ago,
-// for the plan was checked. Another process may have answered meanwhile, or have begun.
+// for the plan was checked. Another process may have answered meanwhile, or have begun. The record may be there already,
+// where the answer to its writing was lost.
 func (e *Entry) Begin(t Turn, record *keys.Record) error {
-	err := store.ErrMoved
+	fresh, err := *record, store.ErrMoved
 	for errors.Is(err, store.ErrMoved) {
 		if err := e.Await(t); err != nil {
 			return err
+		}
+		*record = fresh
+		if n := slices.IndexFunc(e.is.Records, func(r keys.Record) bool { return r.ID == fresh.ID }); n >= 0 {
+			if *record = e.is.Records[n]; record.State != keys.Intent {
+				return errElsewhere
+			}
 		}
 		record.CreatedAt = keys.After(e.is.Records, e.env.Now())
 		err = e.Write(record, keys.Intent, "")
