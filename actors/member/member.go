@@ -131,7 +131,7 @@ func (m *member) onRaised(ctx actor.Context, r raised) {
 	case !stands && r.err != nil && table.Away(r.err) == nil && !m.memory.told: // of a table that is away, its watch tells
 		m.memory.told = true
 		m.env.Log.Error(
-			"the journal's table does not confirm that this agent lives: it makes no API key and sends no ingest until it does",
+			"the journal's table does not confirm that this agent lives: the agent makes no API key and sends no ingest until it does",
 			life.LogError, r.err)
 	case stands && m.memory.told:
 		m.memory.told = false
@@ -174,7 +174,8 @@ func (m *member) tell(other members.Sighting, gone bool) {
 	switch known := m.memory.known[other.ID]; {
 	case gone && known:
 		delete(m.memory.known, other.ID)
-		m.env.Log.Warn("an agent that shares the journal gives no sign of life: what it had under way is taken over",
+		m.env.Log.Warn("an agent that shares the journal gives no sign of life: what it had under way is taken over. "+
+			"federation-agent keys list shows the keys of which nobody knows whether APIM has them",
 			life.LogMember, other.ID, life.LogHost, other.Host, life.LogVersion, other.Version)
 	case !gone && !known && other.Moved:
 		m.memory.known[other.ID] = true
