@@ -187,8 +187,10 @@ func TestAHandoverWaitsForAReadyReplicaAndServesMeanwhile(t *testing.T) {
 		if d := <-took; d < handoverTime || d > handoverTime+time.Second || first.Ending() != actors.Drained {
 			t.Errorf("it took %s, ending %v", d, first.Ending())
 		}
-		for _, line := range []string{"no other agent of this integration is connected yet", "longer than agent.shutdown.handover"} {
-			if !r.w.Log.Has("level=INFO", "handing over", line) {
+		for line, level := range map[string]string{
+			"no other agent of this integration is connected yet": "level=INFO", "longer than agent.shutdown.handover": "level=WARN",
+		} {
+			if !r.w.Log.Has(level, "handing over", line) {
 				t.Errorf("nothing says %q", line)
 			}
 		}
