@@ -174,8 +174,9 @@ const (
 // Quota says what AWS allows and how much of it this agent may use. AWS documents 10 control-plane requests a
 // second with a burst of 40 for everyone together; it cannot be raised.
 type Quota struct {
-	// Percentage of the rate and burst that the agent uses. The rest is left to other users of the account.
-	Share int `env:"share" envDefault:"70" range:"1,100" example:"50"`
+	// Percentage of the rate and burst that the agent uses. The rest is left to other users of the account. Or auto: nearly
+	// all while nobody else is noticed, but for the first 15 s of work, and 70 for half an hour after each sign of others.
+	Share Share `env:"share" envDefault:"70" range:"1,100" example:"50"`
 	// Requests a second that AWS allows. Raise it only for a stand-in.
 	Rate float64 `env:"rate" envDefault:"10" range:"0.1,100000" example:"10"`
 	// Burst of requests that AWS allows. Raise it only for a stand-in.

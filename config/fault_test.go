@@ -43,7 +43,7 @@ func TestAFaultNamesTheVariableAsTheUserSpelledIt(t *testing.T) {
 	}
 	yaml := files{"conf/g.yml": "agent:\n  quota:\n    share: seventy\n"}
 	wantFaults(t, faultsOf(t, config.Sources{Environ: seed(), Files: []string{"conf/g.yml"}, ReadFile: yaml.read}),
-		`conf/g.yml:3: agent.quota.share: "seventy" is not a whole number (for example agent.quota.share: 50)`)
+		`conf/g.yml:3: agent.quota.share: "seventy" is not a whole number, or auto (for example agent.quota.share: 50)`)
 }
 
 func TestAFaultOfAStageBehindBlanksNamesItsOwnVariable(t *testing.T) {

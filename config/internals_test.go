@@ -95,7 +95,7 @@ func TestEveryFieldIsDocumentedWithAValidExampleAndDefault(t *testing.T) {
 			}
 		}
 		if isNumber := slices.Contains(
-			[]kind{kindInt, kindSize, kindFloat, kindDuration},
+			[]kind{kindInt, kindSize, kindFloat, kindShare, kindDuration},
 			f.kind,
 		); isNumber != (f.min != "" && f.max != "") {
 			t.Errorf("%s: a number needs a range, and nothing else has one", f.pattern)

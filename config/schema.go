@@ -20,6 +20,7 @@ const (
 	kindInt
 	kindSize
 	kindFloat
+	kindShare
 	kindDuration
 	kindCommaList   // one value with commas: regions, roles
 	kindIndexedList // one value an index: endpoints, stages
@@ -81,6 +82,7 @@ var kinds = map[reflect.Type]kind{
 	reflect.TypeFor[bool]():                     kindBool,
 	reflect.TypeFor[int]():                      kindInt,
 	reflect.TypeFor[float64]():                  kindFloat,
+	reflect.TypeFor[Share]():                    kindShare,
 	reflect.TypeFor[time.Duration]():            kindDuration,
 	reflect.TypeFor[[]string]():                 kindCommaList,
 }

@@ -47,6 +47,11 @@ func (f field) canonicalValue(text string) (string, error) {
 	case kindBool:
 		_, err := parseBool(text)
 		return text, err
+	case kindShare:
+		if strings.EqualFold(text, autoShare) {
+			return text, nil
+		}
+		return text, f.inRange(text)
 	case kindInt, kindSize, kindFloat, kindDuration:
 		return text, f.inRange(text)
 	case kindCommaList:
@@ -67,6 +72,10 @@ var numbers = map[kind]struct {
 	kindInt: {
 		func(text string) (float64, error) { n, err := strconv.Atoi(text); return float64(n), err },
 		"a whole number",
+	},
+	kindShare: {
+		func(text string) (float64, error) { n, err := strconv.Atoi(text); return float64(n), err },
+		"a whole number, or auto",
 	},
 	kindSize:  {parseSize, "a size such as 65536, 512KiB or 8MiB"},
 	kindFloat: {func(text string) (float64, error) { return strconv.ParseFloat(text, 64) }, "a number"},

@@ -30,6 +30,7 @@ type quotaKeeper struct {
 	begin           func(quota.Limits, time.Time) *quota.Budget
 
 	budget *quota.Budget
+	others gateway.Others
 	shared *sharing // nil: this process has the quota for itself
 	askers map[uint64]*actor.PID
 	wake   *time.Timer
@@ -45,7 +46,11 @@ func Name(settings config.Quota, account, region string) string {
 
 // Props makes a quota actor; resumed says that there was one before it, and its calls may still be under way.
 func Props(env *life.Env, settings config.Quota, account, region string, resumed bool) *actor.Props {
-	limits := quota.AWSLimits(settings.Rate, settings.Burst, float64(settings.Share)/100)
+	limitsOf := quota.AWSLimits
+	if settings.Share == config.AutoShare {
+		limitsOf = quota.AutoLimits
+	}
+	limits := limitsOf(settings.Rate, settings.Burst, settings.Share.Part())
 	begin := quota.NewBudget
 	if resumed {
 		begin = quota.ResumeBudget
@@ -103,7 +108,7 @@ func (q *quotaKeeper) onReturnPermit(ctx actor.Context, m messages.ReturnPermit)
 		q.slowAll()
 		q.env.Lasting.Warn("AWS throttled a call; slowing down",
 			life.LogTarget, federation.Target{Account: q.account, Region: q.region},
-			life.LogRate, inTenths(q.budget.Rate()), life.LogShare, q.limits.Rate)
+			life.LogRate, inTenths(q.budget.Rate()), life.LogShare, inTenths(q.budget.Most()))
 	}
 	q.grant(ctx)
 }
@@ -118,6 +123,7 @@ func (q *quotaKeeper) grant(ctx actor.Context) {
 	decision := q.budget.Advance(now)
 	place := status.Place{Account: q.account, Region: q.region}
 	q.env.Board.Quota(place, q.shown(now))
+	q.tell()
 	for _, ticket := range decision.Granted {
 		q.answer(ctx, ticket, messages.PermitGranted{Ticket: ticket})
 	}
@@ -134,6 +140,25 @@ func (q *quotaKeeper) grant(ctx actor.Context) {
 	}
 	if !next.IsZero() {
 		q.wake = q.Scope.After(max(0, next.Sub(now)), budgetDue{})
+	}
+}
+
+// tell logs that others were noticed, or that they are not there any more.
+func (q *quotaKeeper) tell() {
+	others, _ := q.budget.Others()
+	if others == q.others {
+		return
+	}
+	q.others = others
+	target := federation.Target{Account: q.account, Region: q.region}
+	switch others {
+	case gateway.OthersUnknown: // work begins
+	case gateway.OthersSeen:
+		q.env.Log.Info("somebody else uses AWS's quota; the agent keeps to its polite share for half an hour",
+			life.LogTarget, target)
+	case gateway.OthersNone:
+		q.env.Log.Info("nobody else is noticed; the agent uses nearly all of AWS's quota", life.LogTarget, target,
+			life.LogRate, inTenths(q.budget.Rate()))
 	}
 }
 

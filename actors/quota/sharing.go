@@ -52,7 +52,9 @@ func (q *quotaKeeper) share() {
 
 // shown is the budget as people see it.
 func (q *quotaKeeper) shown(now time.Time) status.Quota {
-	s := status.Quota{Rate: q.budget.Rate(), Share: q.limits.Rate}
+	s := status.Quota{Rate: q.budget.Rate(), Share: q.budget.Most()}
+	others, since := q.budget.Others()
+	s.Others, s.Since = string(others), since
 	if q.shared == nil {
 		return s
 	}

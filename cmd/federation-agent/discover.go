@@ -27,7 +27,7 @@ import (
 const (
 	// besideAgent, in percent of AWS's quota, is the most that is used beside an agent that runs: that has its own share,
 	// and both together leave something to others.
-	besideAgent = 10
+	besideAgent config.Share = 10
 	// rememberWithin bounds the reading of a table: a large history and its listings take a second.
 	rememberWithin = 10 * time.Second
 	// drawEvery is the time between two lines of progress.
@@ -166,11 +166,13 @@ func discover(p process, cfg config.Config, log *slog.Logger, asks asksAPIM) (re
 		}
 		before[i.IntegrationID] = b
 	}
-	rate := cfg.Agent.Quota.Rate * float64(cfg.Agent.Quota.Share) / 100
+	rate := cfg.Agent.Quota.Rate * cfg.Agent.Quota.Share.Part()
 	if remembered.used {
-		cfg.Agent.Quota.Share = min(cfg.Agent.Quota.Share, besideAgent)
+		if cfg.Agent.Quota.Share.Part() > besideAgent.Part() {
+			cfg.Agent.Quota.Share = besideAgent
+		}
 		fmt.Fprintf(p.stderr, "note: an agent uses the journal, so AWS is asked %g times a second at most\n",
-			cfg.Agent.Quota.Rate*float64(cfg.Agent.Quota.Share)/100)
+			cfg.Agent.Quota.Rate*cfg.Agent.Quota.Share.Part())
 	}
 	board, began := status.NewBoard(), time.Now()
 	stop := showProgress(p, board, began)

@@ -84,7 +84,11 @@ func printSummary(p process, cfg config.Config) error {
 		fmt.Fprintf(out, "  Events\tqueue %s of %s in %s, read by %s\n", name, account, e.Region, who)
 	}
 	q := cfg.Agent.Quota
-	fmt.Fprintf(out, "  Quota\t%d %% of %g requests a second, burst %d\n", q.Share, q.Rate, q.Burst)
+	share := q.Share.String() + " %"
+	if q.Share == config.AutoShare {
+		share = fmt.Sprintf("%s %%, or nearly all while nobody else is noticed,", config.PoliteShare)
+	}
+	fmt.Fprintf(out, "  Quota\t%s of %g requests a second, burst %d\n", share, q.Rate, q.Burst)
 	fmt.Fprintf(out, "  Journal\t%s\n", journalSummary(cfg.Agent.Store))
 	fmt.Fprintf(out, "  Node API\t%s\n", nodeSummary(cfg.Services.HTTP))
 	return out.Flush()

@@ -24,3 +24,15 @@ type PermitRequest struct {
 	// By is the time after which the permit is useless. Zero means that there is no such time.
 	By time.Time
 }
+
+// Others is what an agent believes of other clients of its quota.
+type Others string
+
+const (
+	// OthersUnknown: the agent has just begun to work. It is polite.
+	OthersUnknown Others = "unknown"
+	// OthersNone: nobody has been noticed. The agent uses nearly the whole rate.
+	OthersNone Others = "none"
+	// OthersSeen: somebody has been noticed. The agent is polite.
+	OthersSeen Others = "seen"
+)

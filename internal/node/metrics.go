@@ -126,7 +126,9 @@ var (
 
 	allowedRate = metric("aws_allowed_calls_per_second", "Calls a second that the agent allows itself now.",
 		"account", "region")
-	share    = metric("aws_share_calls_per_second", "Calls a second that the agent would allow itself.", "account", "region")
+	share = metric("aws_share_calls_per_second", "Calls a second that the agent would allow itself.", "account", "region")
+	alone = metric("aws_quota_alone", "Whether nobody else is noticed, so that nearly all of the quota is used; absent where "+
+		"agent.quota.share is a number.", "account", "region")
 	awsCalls = metric("aws_calls_total", "Calls to API Gateway and STS, retries included. STS's have no account.",
 		"account", "region", "operation", "result")
 	awsTime = metric("aws_call_duration_seconds", "Duration of calls to AWS, without the wait for a permit.",
@@ -342,6 +344,9 @@ func (m measures) aws(board status.Snapshot) {
 		waited[p] = noWaits
 		m.gauge(allowedRate, q.Rate, p.Account, p.Region)
 		m.gauge(share, q.Share, p.Account, p.Region)
+		if q.Others != "" {
+			m.gauge(alone, oneIf(q.Others == string(gateway.OthersNone)), p.Account, p.Region)
+		}
 	}
 	for call, n := range over(counts, board.Calls) {
 		m.count(awsCalls, n, call.Account, call.Region, call.Operation, call.Result)

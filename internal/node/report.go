@@ -6,9 +6,11 @@ import (
 	"slices"
 	"time"
 
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/status"
 	"federation-agent/internal/store"
+	"federation-agent/internal/words"
 )
 
 // report is the status page as data. The names and forms of its fields do not change between versions; new ones may be
@@ -90,6 +92,8 @@ type quota struct {
 	status.Quota
 	// Said says why that much of a shared quota is lent to this agent.
 	Said string `json:"said,omitempty"`
+	// OthersSaid says why so much is allowed where the share is chosen by itself.
+	OthersSaid string `json:"othersSaid,omitempty"`
 	// Calls and Throttled are since the process began.
 	Calls     uint64 `json:"calls"`
 	Throttled uint64 `json:"throttled"`
@@ -219,10 +223,24 @@ func (a *api) keyOf(r keys.Record) keyReport {
 	}
 }
 
+// othersSaid is what a share that is chosen by itself is chosen by; empty where it is a number.
+func othersSaid(q status.Quota, now time.Time) string {
+	said := map[gateway.Others]string{
+		gateway.OthersUnknown: "work has begun, and nothing is known of others",
+		gateway.OthersNone:    "nobody else is noticed",
+		gateway.OthersSeen:    "somebody else was noticed",
+	}[gateway.Others(q.Others)]
+	if said == "" {
+		return ""
+	}
+	return said + ", since " + words.Span(now.Sub(q.Since))
+}
+
 func (a *api) quotasOf(board status.Snapshot) []quota {
 	quotas := make([]quota, 0, len(board.Quotas))
 	for p, q := range board.Quotas {
-		row := quota{Place: p, Quota: q, Said: lentSaid(q, board.Shared, a.Now())}
+		row := quota{Place: p, Quota: q, Said: lentSaid(q, board.Shared, a.Now()),
+			OthersSaid: othersSaid(q, a.Now())}
 		for c, n := range board.Calls {
 			if c.Place == p {
 				row.Calls += n

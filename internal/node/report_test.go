@@ -12,6 +12,7 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"federation-agent/internal/gateway"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/node"
 	"federation-agent/internal/secret"
@@ -99,7 +100,9 @@ func (r *rig) busy() {
 	)
 	b.Target(integration, status.Target{Region: "eu-west-1", Account: place.Account, State: status.Ready, Since: r.now})
 	b.Listed(integration, place, 3, 6, r.now.Add(-time.Minute))
-	b.Quota(place, status.Quota{Rate: 3.5, Share: 7})
+	b.Quota(place, status.Quota{
+		Rate: 3.5, Share: 7, Others: string(gateway.OthersSeen), Since: r.now.Add(-5 * time.Minute),
+	})
 	b.Called(status.Call{Place: place, Operation: "GetRestApis", Result: "ok"}, r.now, time.Second)
 	b.Called(status.Call{Place: place, Operation: "GetRestApis", Result: status.Throttled}, r.now, time.Second)
 	b.Opened(integration, "SUBSCRIBE")
@@ -224,7 +227,7 @@ func TestTheStatusShowsSessionsTargetsIngestsAndQuotas(t *testing.T) {
 		`"state": "failed"`, `"failure": "enable the region"`, `"role": "arn:aws:iam::444455556666:role/x"`,
 		`"listedAt": "` + r.now.Add(-time.Minute).UTC().Format(time.RFC3339) + `"`, `"restApis": 3`, `"stages": 6`,
 		`"job": "job-1"`, `"total": 6`, `"acknowledged": 2`, `"apisIngested": 6`,
-		`"rate": 3.5`, `"share": 7`, `"calls": 2`, `"throttled": 1`, `"type": "SUBSCRIBE"`, `"outcome": "error"`,
+		`"rate": 3.5`, `"share": 7`, `"others": "seen"`, `"othersSaid": "somebody else was noticed, since 5 min"`, `"calls": 2`, `"throttled": 1`, `"type": "SUBSCRIBE"`, `"outcome": "error"`,
 		`"durable": true`,
 	} {
 		if code != http.StatusOK || !strings.Contains(body, text) {

@@ -50,7 +50,12 @@ type Limits struct {
 	Burst float64
 	// Operations are the limits of single operations, in addition to Rate and Burst.
 	Operations map[gateway.Operation]OperationLimit
+	// Whole, unless zero, is all that AWS allows. It is used where nobody else is there.
+	Whole Whole
 }
+
+// Whole is a quota of AWS: its rate in requests a second, and its burst in requests.
+type Whole struct{ Rate, Burst float64 }
 
 // OperationLimit is the limit of one operation.
 type OperationLimit struct {
@@ -82,6 +87,13 @@ func AWSLimits(rate float64, burst int, share float64) Limits {
 	}
 }
 
+// AutoLimits is a share of AWS's quota, and all of it while nobody else is there.
+func AutoLimits(rate float64, burst int, share float64) Limits {
+	l := AWSLimits(rate, burst, share)
+	l.Whole = Whole{Rate: rate, Burst: float64(burst)}
+	return l
+}
+
 // Refusal is a request that cannot be granted in time.
 type Refusal struct {
 	Ticket uint64
@@ -101,6 +113,7 @@ type Decision struct {
 type Budget struct {
 	limits Limits
 	all    bucket
+	auto   *auto // nil: the share is always the same
 	each   map[gateway.Operation]*bucket
 
 	waiting  []waiting // in their order: priority, rank, arrival
@@ -114,6 +127,7 @@ type Budget struct {
 
 	// leased: the budget uses what [Budget.Use] gives, and nothing once leaseEnds has come.
 	leased    bool
+	sole      bool // nobody else has a lease
 	leaseEnds time.Time
 	// lent is the burst of the lease, kept the tokens beside it that outlive it.
 	lent, kept float64
@@ -156,6 +170,9 @@ func NewBudget(limits Limits, now time.Time) *Budget {
 			// The tokens of one second at most, because AWS documents no burst for these operations.
 			b.each[name] = &bucket{rate: limit.Rate, burst: max(1, limit.Rate), tokens: startTokens, at: now}
 		}
+	}
+	if limits.Whole != (Whole{}) {
+		b.auto = newAuto(limits.Whole, now)
 	}
 	return b
 }
@@ -213,7 +230,7 @@ func (w waiting) late(now time.Time, wait time.Duration) bool {
 // After the first call the budget is a leased one: a throttle changes no rate, because that comes with the next lease.
 func (b *Budget) Use(now time.Time, l Lease) {
 	b.advance(now)
-	b.leased, b.leaseEnds = true, l.Until
+	b.leased, b.leaseEnds, b.sole = true, l.Until, l.Sole
 	b.setRate(l.Rate, l.Burst, l.Soon)
 	b.all.tokens = min(b.all.burst, b.all.tokens+l.Tokens)
 }
@@ -280,6 +297,9 @@ func (b *Budget) Return(ticket uint64) {
 func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) bool {
 	b.advance(now)
 	b.all.tokens = min(b.all.tokens, 0)
+	if b.auto != nil {
+		b.auto.throttled(now)
+	}
 	if until := now.Add(max(pause, retryAfter)); until.After(b.pausedUntil) {
 		b.pausedUntil = until
 	}
@@ -294,7 +314,42 @@ func (b *Budget) Throttled(now time.Time, retryAfter time.Duration) bool {
 }
 
 // Rate is the current rate in requests a second.
-func (b *Budget) Rate() float64 { return b.all.rate }
+func (b *Budget) Rate() float64 {
+	if b.Alone() {
+		return b.auto.whole.rate
+	}
+	return b.all.rate
+}
+
+// Most is what the rate would be if AWS had throttled nothing.
+func (b *Budget) Most() float64 {
+	if b.Alone() {
+		return b.auto.whole.rate
+	}
+	return b.limits.Rate
+}
+
+// Others is what is believed of other clients, since when. It is empty if the share is always the same.
+func (b *Budget) Others() (o gateway.Others, since time.Time) {
+	if b.auto == nil {
+		return "", time.Time{}
+	}
+	return b.auto.others, b.auto.since
+}
+
+// Alone reports that nobody else has been noticed, and that nearly all of AWS's rate is used for this.
+func (b *Budget) Alone() bool {
+	others, _ := b.Others()
+	return others == gateway.OthersNone
+}
+
+// common is the bucket for all operations that is in use.
+func (b *Budget) common() *bucket {
+	if b.whole() {
+		return &b.auto.whole
+	}
+	return &b.all
+}
 
 // Advance grants the requests that may go now, in order, and refuses those that cannot be granted in time any more.
 func (b *Budget) Advance(now time.Time) Decision {
@@ -316,6 +371,10 @@ func (b *Budget) Advance(now time.Time) Decision {
 			b.spareFrom = now.Add(spareEvery)
 		} else {
 			b.take(w.Operation)
+		}
+		if b.auto != nil {
+			b.auto.grant(now)
+			b.all.tokens = max(0, b.all.tokens) // what is taken of the whole bucket is no debt of the share
 		}
 		b.inFlight[w.ticket] = w.Operation
 		b.running[w.Operation]++
@@ -356,17 +415,28 @@ func (b *Budget) advance(now time.Time) {
 	for _, own := range b.each {
 		own.advance(now)
 	}
+	if b.auto != nil {
+		b.auto.advance(now, !b.leased || b.sole)
+		if b.auto.tide == refilling && !b.leased {
+			b.all.tokens, b.all.rate = 0, b.limits.Rate*backOff
+		}
+	}
+}
+
+// whole reports that the whole bucket is used, not the share.
+func (b *Budget) whole() bool {
+	return b.auto != nil && b.auto.tide != slack && (!b.leased || b.sole && b.all.rate > 0)
 }
 
 // pick is the index of the request that goes next, or -1 if every request waits for its operation's own limit.
 func (b *Budget) pick(now time.Time) int {
 	best := -1
-	if b.all.tokens < 1 {
+	if b.common().tokens < 1 {
 		return best
 	}
 	oldest := b.grants%fairness == fairness-1
 	for i, w := range b.waiting {
-		if b.all.tokens < b.needed(w) || b.unleased() && w.Priority != gateway.PriorityKeys || !b.ready(now, w.Operation) {
+		if b.common().tokens < b.needed(w) || b.unleased() && w.Priority != gateway.PriorityKeys || !b.ready(now, w.Operation) {
 			continue
 		}
 		if !oldest {
@@ -391,7 +461,12 @@ func (b *Budget) spare(now time.Time) int {
 
 // needed is how many tokens there must be for a request to be granted. It takes one of them.
 func (b *Budget) needed(w waiting) float64 {
-	if !b.leased || w.Priority == gateway.PriorityKeys {
+	switch {
+	case w.Priority == gateway.PriorityKeys:
+		return 1
+	case b.whole():
+		return b.auto.needed()
+	case !b.leased:
 		return 1
 	}
 	return max(1, min(1+max(keptForKeys, b.kept), b.all.burst))
@@ -449,7 +524,7 @@ func (q *queue) add(limits Limits, w waiting) {
 func (b *Budget) wait(
 	now time.Time, w waiting, ahead queue, until func(*bucket, float64) time.Duration,
 ) time.Duration {
-	wait := max(b.paused(now)+until(&b.all, ahead.calls+b.needed(w)), b.aloneFrom[w.Operation].Sub(now))
+	wait := max(b.paused(now)+until(b.common(), ahead.calls+b.needed(w)), b.aloneFrom[w.Operation].Sub(now))
 	if own := b.each[w.Operation]; own != nil {
 		wait = max(wait, until(own, ahead.each[w.Operation]+1))
 	}

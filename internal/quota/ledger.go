@@ -158,6 +158,8 @@ type Lease struct {
 	Until       time.Time
 	// Soon is the rate that may be expected within seconds. It is for judging how long a request would wait.
 	Soon float64
+	// Sole says that no other process has a lease.
+	Sole bool
 	// Tokens come with the lease: the part of the quota that nobody had while the ledger did not change. They are given
 	// once.
 	Tokens float64

@@ -127,6 +127,7 @@ func (s *Share) Lease() Lease {
 		Rate: float64(s.rate) / whole, Until: s.until, Tokens: s.tokens,
 		Burst: float64(burst) * float64(s.rate) / float64(rate) / whole,
 		Soon:  float64(s.due) / whole,
+		Sole:  len(s.known.Holders) == 1 && s.known.Holders[s.me].Rate > 0,
 	}
 	if s.due == 0 {
 		l.Soon = float64(rate) / whole

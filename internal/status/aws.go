@@ -28,6 +28,10 @@ type Quota struct {
 	// Rate is what the agent allows itself now, Share the most that it would.
 	Rate  float64 `json:"rate"`
 	Share float64 `json:"share"`
+	// Others is what a share that is chosen by itself is chosen by, since when: others are "unknown", "none" or "seen".
+	// Empty where the share is a number.
+	Others string    `json:"others,omitempty"`
+	Since  time.Time `json:"othersSince,omitzero"`
 	// Lent is nil where this process has the quota for itself. Else Rate is what is lent to it.
 	Lent *Lent `json:"lent,omitempty"`
 }

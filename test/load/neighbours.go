@@ -61,6 +61,12 @@ func (h *honest) neighbours(ctx context.Context) (table, error) {
 			}, true,
 		},
 		{
+			"(c) this agent, share=auto", accountNeighbourAuto, h.ingestFor(shareAuto()),
+			"neighbour ≤ 1 %, none lost", func(f neighbourFigures) bool {
+				return 100*f.neighboursRefused <= f.neighbours && f.lost == 0
+			}, true,
+		},
+		{
 			"(a) SDK, standard retries, 20 workers", accountNeighbourStandard, h.baselineFor(aws.RetryModeStandard), "", nil,
 			false,
 		},
