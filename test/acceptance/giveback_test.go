@@ -19,13 +19,13 @@ import (
 // so that such a write falls between the leave and the end: the ledger is written each second, and the last call ends
 // between.
 func TestNothingIsLentToAProcessThatHasLeft(t *testing.T) {
-	for _, slow := range []time.Duration{230, 260, 290, 310} {
-		t.Run((slow * time.Millisecond).String(), func(t *testing.T) {
+	for _, slow := range []time.Duration{230 * time.Millisecond, 260 * time.Millisecond, 290 * time.Millisecond, 310 * time.Millisecond} {
+		t.Run(slow.String(), func(t *testing.T) {
 			run(t, world.Options{AWS: slowKeys(1400 * time.Millisecond)}, func(t *testing.T, w *world.World) {
 				var takes, left atomic.Int64
 				model := tablesim.New(func(ctx context.Context, c tablesim.Call) tablesim.Fault {
 					if c.Op == tablesim.Delete && c.Key.Partition == "member" {
-						takes.Store(int64(slow * time.Millisecond))
+						takes.Store(int64(slow))
 					}
 					select {
 					case <-ctx.Done():
