@@ -304,13 +304,16 @@ func (b *keyBook) unconfirmedExcuse(rec listed) string {
 		return "it is of a restored table"
 	}
 	answered := b.answeredAt(rec)
-	agent := rec.ID[:strings.LastIndexByte(rec.ID, '-')]
+	agent := agentOf(rec)
 	proof := b.proof(rec, answered)
 	if why := b.processTrouble(agent, answered, proof.at); why != "" {
 		return why
 	}
 	return proof.missing
 }
+
+// agentOf is the process that made a record.
+func agentOf(rec listed) string { return rec.ID[:strings.LastIndexByte(rec.ID, '-')] }
 
 // lostTo reports whether a SUBSCRIBE of a record's subscription was not answered with a key, so that APIM may have rejected it.
 func (b *keyBook) lostTo(rec listed) bool {
@@ -399,7 +402,7 @@ func (b *keyBook) proof(rec listed, answered time.Time) proofOf {
 	at, proved := conn.proofAt(c.replies[0].at)
 	held := w.heldFor(c.conn, c.written)
 	switch {
-	case c.written.Sub(conn.greeted) < keptWithin+slowestLatency:
+	case c.written.Sub(b.run.replicas.goesOn(agentOf(rec), conn.greeted)) < keptWithin+slowestLatency:
 		return proofOf{missing: "it came with HELLO's answer, so it may have been kept for long"}
 	case proved && at.Sub(conn.notBefore(c.written)) > time.Minute-held-2*slowestLatency:
 		return proofOf{missing: "the pong came when the controller may have given up"}

@@ -63,6 +63,21 @@ func (n *replicas) stoodStill(agent string, a, b time.Time) bool {
 	})
 }
 
+// goesOn is when a process has heard what came at an instant: one that stands still then hears it when it goes on.
+func (n *replicas) goesOn(agent string, at time.Time) time.Time {
+	if n == nil {
+		return at
+	}
+	heard := at
+	n.any(n.frozen, agent, func(h hindrance) bool {
+		if h.meets(at, at.Add(slowestLatency)) {
+			heard = later(heard, h.until)
+		}
+		return false
+	})
+	return heard
+}
+
 // seemedGone reports whether others may have taken a process for gone at some time from a to b, though it lived.
 func (n *replicas) seemedGone(agent string, a, b time.Time) bool {
 	if n == nil {
