@@ -212,12 +212,13 @@ func (f *flow) more(n int) {
 	}
 }
 
-// end ends the flow, and holds it to what a handover promises: none was refused, and none was cut off. One may have got no
-// answer: the controllers have a reader of the integration's queue for each channel, and what a reader takes in the very
-// instant in which its channel closes no agent ever sees.
-func (f *flow) end() {
+// end ends the flow, and holds it to what a handover promises: none was refused, and none was cut off. Few may have got no
+// answer, about one in 30 ends of a session at 25 a second on a busy machine: the controllers have a reader of the
+// integration's queue for each channel, and what a reader takes in the very instant in which its channel closes no agent
+// ever sees.
+func (f *flow) end(most int) {
 	f.s.t.Helper()
-	if f.wait(); f.lost[string(controller.FailureTimeout)] > 1 || f.sent-f.accepted > f.lost[string(controller.FailureTimeout)] {
+	if f.wait(); f.lost[string(controller.FailureTimeout)] > most || f.sent-f.accepted > f.lost[string(controller.FailureTimeout)] {
 		f.s.t.Errorf("of %d SUBSCRIBEs %d were lost: %v", f.sent, f.sent-f.accepted, f.lost)
 	}
 }
@@ -242,7 +243,7 @@ func rollsWithoutLoss(ctx context.Context, t *testing.T, c controller.Controller
 		f.restart(old, c)
 	}
 	subscribes.more(15)
-	subscribes.end()
+	subscribes.end(1)
 	if keys := len(s.aws.Keys()); keys != subscribes.accepted {
 		t.Errorf("%d keys for %d accepted subscriptions", keys, subscribes.accepted)
 	}

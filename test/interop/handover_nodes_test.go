@@ -64,7 +64,7 @@ func TestWhatARollingRestartCosts(t *testing.T) {
 						if nodes.moves || handover == 0 {
 							flow.wait()
 						} else {
-							flow.end()
+							flow.end(2)
 						}
 						t.Logf("of %d SUBSCRIBEs %d were lost by %d restarts: %v", flow.sent, flow.sent-flow.accepted, rollingRestarts,
 							flow.lost)
