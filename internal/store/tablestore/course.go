@@ -43,6 +43,7 @@ const (
 type course struct {
 	turn       chan struct{} // who reads or writes has it taken out: it takes as long as the table does
 	version    store.Version
+	of         string // the TableId of then: a table that was restored counts its versions from those of its backup
 	generation string
 	parts      int
 	changes    []string // the names of the changes since the copy
@@ -70,6 +71,9 @@ func (s *Store) course(ctx context.Context, integration string) (*course, error)
 
 // leave lets the next one read or write.
 func (c *course) leave() { c.turn <- struct{}{} }
+
+// forget has all of it read again.
+func (c *course) forget() { c.version, c.history = store.Version{}, newHistory() }
 
 // read gives a history as it is now, and the number of its last change.
 func (s *Store) read(ctx context.Context, integration string) (history, int64, error) {
@@ -113,11 +117,11 @@ func (s *Store) followTo(ctx context.Context, c *course, integration string, hea
 		return nil
 	}
 	next := course{
-		version: version, generation: head[attributeGeneration].Text(), parts: int(head[attributeParts].Number()),
+		version: version, of: s.Meta().Table, generation: head[attributeGeneration].Text(), parts: int(head[attributeParts].Number()),
 		history: newHistory(),
 	}
 	from := int64(0)
-	if next.generation == c.generation && c.version.Number <= version.Number && c.version.Token != "" {
+	if next.of == c.of && next.generation == c.generation && c.version.Number <= version.Number && c.version.Token != "" {
 		next.history, from = c.history, c.version.Number
 	} else if next.generation != "" {
 		if err := s.readCopy(ctx, integration, next.generation, next.parts, &next.history); err != nil {
@@ -141,7 +145,7 @@ func (s *Store) followTo(ctx context.Context, c *course, integration string, hea
 		}
 		next.history = next.history.with(step, numberOf(name))
 	}
-	c.version, c.generation, c.parts = next.version, next.generation, next.parts
+	c.version, c.of, c.generation, c.parts = next.version, next.of, next.generation, next.parts
 	c.changes, c.bytes, c.history = next.changes, next.bytes, next.history
 	return nil
 }
@@ -214,10 +218,10 @@ func (s *Store) write(ctx context.Context, integration string, decide func(histo
 			fresh = true
 			continue
 		case !ok && err != nil:
-			c.version = store.Version{} // what is there is read before the next write
+			c.forget() // what is there is read before the next write
 			return err
 		}
-		c.version, c.history = to, c.history.with(step, to.Number)
+		c.version, c.of, c.history = to, s.Meta().Table, c.history.with(step, to.Number)
 		c.changes, c.bytes = append(c.changes, name), c.bytes+len(packed)
 		if c.bytes > copyAfter {
 			s.copy(ctx, c, integration)
@@ -282,7 +286,7 @@ func (s *Store) copy(ctx context.Context, c *course, integration string) {
 	old, count := c.generation, c.parts
 	switch {
 	case errors.Is(err, store.ErrUnknown): // it may be named, or may still be
-		c.version = store.Version{}
+		c.forget()
 		return
 	case err != nil:
 		old, count = to.Token, len(parts)

@@ -374,6 +374,24 @@ func TestATableThatIsEmptyAgainUnderAProcessIsTold(t *testing.T) {
 	}
 }
 
+// The table that was restored counts the versions of a history from those of its backup, so that they meet those of before.
+func TestAHistoryOfARestoredTableHasNothingOfBefore(t *testing.T) {
+	model := tablesim.New(nil)
+	a := reopen(t, model, "a")
+	backup := model.Backup()
+	begin(t, a, "a", "J")
+	begin(t, a, "a", "K")
+	model.Restore(backup, "restored")
+	b := reopen(t, model, "b")
+	begin(t, b, "b", "L")
+	begin(t, b, "b", "M")
+	must(t, a.Open(t.Context()))
+	all, err := a.Running(t.Context(), "I")
+	if err != nil || len(all) != 2 || all[0].JobID != "L" || all[1].JobID != "M" {
+		t.Errorf("%+v, %v", all, err)
+	}
+}
+
 // The first agent of a newer version raises what the table says of itself, before it writes anything else.
 func TestANewerVersionSaysInTheTableWhoMayStillWrite(t *testing.T) {
 	model := filled(t)
