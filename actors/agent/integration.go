@@ -277,8 +277,8 @@ func (i *integration) onDrain(ctx actor.Context, m messages.Drain) {
 		ctx.Request(i.session, messages.HandOver{})
 	default:
 		if !i.handing.From.IsZero() && !m.From.IsZero() {
-			i.env.Log.Warn("handing over took longer than agent.shutdown.handover allows: SUBSCRIBEs that come before another agent " +
-				"has a session are rejected, and must be made again")
+			i.env.Log.Warn("handing over took longer than agent.shutdown.handover allows: SUBSCRIBEs that come before another " +
+				"agent has a session are rejected, and must be made again")
 		}
 		i.drain(ctx, m)
 	}

@@ -154,6 +154,11 @@ func TestWhatBecomesOfAnAnswerCountsThoughTheTableIsAway(t *testing.T) {
 	}
 }
 
+// metadataOfTheFirst are APIM's for the first key that is made.
+var metadataOfTheFirst = federation.KeyRef{
+	Target: federation.Target{Account: place.Account, Region: place.Region}, UsagePlanID: "p", KeyID: "key-1",
+}.Metadata()
+
 // made makes a key that APIM has.
 func (p *pair) made() {
 	p.a.subscribe("c0")
@@ -171,14 +176,11 @@ func (p *process) unsubscribe(metadata map[string]string) {
 }
 
 func TestAnUnsubscribeWhileTheTableIsAwayDeletesTheKeyThatAPIMNames(t *testing.T) {
-	named := federation.KeyRef{
-		Target: federation.Target{Account: place.Account, Region: place.Region}, UsagePlanID: "p", KeyID: "key-1",
-	}.Metadata()
 	inEachAway(t, func(p *pair, away, back func()) {
 		p.made()
 		away()
 		began := time.Now()
-		p.a.unsubscribe(named)
+		p.a.unsubscribe(metadataOfTheFirst)
 		if reply, _ := p.a.answer(); reply != (messages.Unsubscribed{}) || time.Since(began) > 30*time.Second {
 			p.t.Errorf("after %s: %+v", time.Since(began), reply)
 		}
@@ -194,9 +196,6 @@ func TestAnUnsubscribeWhileTheTableIsAwayDeletesTheKeyThatAPIMNames(t *testing.T
 
 // What APIM does not name may have been made by a SUBSCRIBE of which it does not know. It goes once the journal is back.
 func TestAnUnsubscribeWhileTheTableIsAwayEndsTheOtherKeysLater(t *testing.T) {
-	named := federation.KeyRef{
-		Target: federation.Target{Account: place.Account, Region: place.Region}, UsagePlanID: "p", KeyID: "key-1",
-	}.Metadata()
 	inEachAway(t, func(p *pair, away, back func()) {
 		p.made()
 		p.a.subscribe("c1")
@@ -204,7 +203,7 @@ func TestAnUnsubscribeWhileTheTableIsAwayEndsTheOtherKeysLater(t *testing.T) {
 		p.a.tell(asks, messages.Unproved)
 		time.Sleep(time.Second)
 		away()
-		p.a.unsubscribe(named)
+		p.a.unsubscribe(metadataOfTheFirst)
 		if reply, _ := p.a.answer(); reply != (messages.Unsubscribed{}) {
 			p.t.Errorf("%+v", reply)
 		}
@@ -218,9 +217,6 @@ func TestAnUnsubscribeWhileTheTableIsAwayEndsTheOtherKeysLater(t *testing.T) {
 // APIM's metadata keep the first key of a subscription that was accepted again. If that is gone, only the journal knows
 // the one that has taken its place.
 func TestAnUnsubscribeWhileTheTableIsAwayIsRefusedIfTheKeyThatAPIMNamesIsGone(t *testing.T) {
-	named := federation.KeyRef{
-		Target: federation.Target{Account: place.Account, Region: place.Region}, UsagePlanID: "p", KeyID: "key-1",
-	}.Metadata()
 	inEachAway(t, func(p *pair, away, back func()) {
 		p.made()
 		p.a.subscribe("c1")
@@ -229,12 +225,12 @@ func TestAnUnsubscribeWhileTheTableIsAwayIsRefusedIfTheKeyThatAPIMNamesIsGone(t 
 		time.Sleep(time.Second)
 		p.want("[key-2]", "[delivered]")
 		away()
-		p.a.unsubscribe(named)
+		p.a.unsubscribe(metadataOfTheFirst)
 		reply, _ := p.a.answer()
 		p.wantTableNamed(reply)
 		back()
 		time.Sleep(healed)
-		p.a.unsubscribe(named)
+		p.a.unsubscribe(metadataOfTheFirst)
 		if reply, _ := p.a.answer(); reply != (messages.Unsubscribed{}) {
 			p.t.Errorf("%+v", reply)
 		}

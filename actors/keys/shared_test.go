@@ -21,7 +21,6 @@ import (
 	"federation-agent/actors/life"
 	"federation-agent/actors/quota"
 	"federation-agent/internal/apigateway"
-	"federation-agent/internal/federation"
 	"federation-agent/internal/gateway"
 	"federation-agent/internal/keys"
 	"federation-agent/internal/members"
@@ -315,9 +314,7 @@ func TestARestoredTableUnderRunningProcessesCostsNoKey(t *testing.T) {
 				// The subscription is closed at last.
 				p.b.give(messages.Unsubscribe{
 					CommandRef:     messages.CommandRef{ID: "c2", AnswerBy: time.Now().Add(messages.AnswerWithin)},
-					SubscriptionID: "s", APIID: theAPIsID, Metadata: federation.KeyRef{
-						Target: federation.Target{Account: place.Account, Region: place.Region}, UsagePlanID: "p", KeyID: "key-1",
-					}.Metadata(),
+					SubscriptionID: "s", APIID: theAPIsID, Metadata: metadataOfTheFirst,
 				})
 				if reply, _ := p.b.answer(); reply != (messages.Unsubscribed{}) {
 					t.Errorf("%+v", reply)

@@ -78,8 +78,8 @@ func (e Entry) Has(id string, state keys.State) bool {
 // Replace writes another record in place of one, or removes it where there is none; one without a state is new. A member
 // does it, who owns the entry then while anything of it is under way; empty is the only member that there is. The entry
 // is as it was read or written last. Others may write to it meanwhile: while the record itself is in its state, and
-// the entry nobody else's, the change is right all the same, unless the record is contested since. What comes back is the entry as it is then, also with an
-// error. Errors: those of [KeyJournal.Write]; [ErrMoved] where the record is in another state, or is gone, or somebody
+// the entry nobody else's, the change is right all the same, unless the record is contested since. What comes back is the
+// entry as it is then, also with an error. Errors: those of [KeyJournal.Write]; [ErrMoved] where the record is in another state, or is gone, or somebody
 // else has the entry. A key that is to be made follows on all that there are: there, any other write is one as well.
 func Replace(
 	ctx context.Context, journal KeyJournal, member string, e Entry, from keys.Record, to *keys.Record,

@@ -19,7 +19,9 @@ import (
 // so that such a write falls between the leave and the end: the ledger is written each second, and the last call ends
 // between.
 func TestNothingIsLentToAProcessThatHasLeft(t *testing.T) {
-	for _, slow := range []time.Duration{230 * time.Millisecond, 260 * time.Millisecond, 290 * time.Millisecond, 310 * time.Millisecond} {
+	for _, slow := range []time.Duration{
+		230 * time.Millisecond, 260 * time.Millisecond, 290 * time.Millisecond, 310 * time.Millisecond,
+	} {
 		t.Run(slow.String(), func(t *testing.T) {
 			run(t, world.Options{AWS: slowKeys(1400 * time.Millisecond)}, func(t *testing.T, w *world.World) {
 				var takes, left atomic.Int64
